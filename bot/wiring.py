@@ -242,7 +242,7 @@ def add_webhooks(app: web.Application, resources: Resources, recorder: ReportRec
 
 
 def output_preparer(fetcher: MediaFetcher, backend: Backend) -> OutputPreparer:
-    """Return what downloads and shrinks outputs; the backend renews their links."""
+    """Build the preparer, which downloads and shrinks outputs; the backend renews their links."""
 
     async def renew(run: Run) -> tuple[Output, ...]:
         return (await backend.get_run(run.run_id)).outputs if run.run_id else run.outputs

@@ -1,4 +1,4 @@
-"""Post one result of a batch by itself, and Share with the form that asks for the prompt."""
+"""Post one result of a batch by itself, and share a result after asking whether to show its prompt."""
 
 from __future__ import annotations
 

@@ -19,10 +19,9 @@ from bot.ui.edit_forms import form_modal, pictures_layout, refused_layout
 
 
 async def offer_pictures(interaction: Interaction, message: discord.Message, parent: str = "") -> None:
-    """Answer with a message's pictures and the deployments that accept each, or with the form if there is
-    only one of both.
+    """Answer with a message's pictures and the deployments that accept each.
 
-    `parent` is the run that made the pictures.
+    If there is only one of each, the answer is the form. `parent` is the run that made the pictures.
     """
     await check_start(interaction)
     deployments = interaction.client.services.editing.taking_pictures()
@@ -31,7 +30,7 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
     if not pictures:
         raise RefusedError("use_no_picture")
     if len(pictures) == len(deployments) == 1:
-        # The form of a button belongs to the button's message, that of a menu to none.
+        # A form opened by a button belongs to the button's message; one opened from the menu has no message.
         keep, user_id = interaction.client.services.editing.keep_picture, interaction.user.id
         kept = keep(user_id, pictures[0]) if interaction.message is None else ""
         if await _open_form(interaction, UseId(deployments[0].name, 0, parent, kept=kept)):

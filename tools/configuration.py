@@ -76,8 +76,8 @@ A result's buttons include up to three follow-ups that take its files, as many a
 The first four in the file that take pictures are also commands on any picture: the message's menu, *Apps*. Discord allows five
 such commands, and *Use as input* is one. A required input without a value is asked for as well.
 
-The file is the first of the result that fits. A follow-up that doesn't fit the deployments is left out; start, `/reload` and `check`
-say why. Buttons in Discord go on working if a deployment gets another NAME but keeps its id."""
+The follow-up takes the first file of the result that fits. A follow-up that doesn't fit the deployments is left out; startup, `/reload`
+and `check` say why. Buttons in Discord keep working if a deployment's NAME changes but not its id."""
 OF_SIZES = {
     "width": "the key of the input for the width; default: `width`",
     "height": "the key of the input for the height; default: `height`",

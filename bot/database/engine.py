@@ -43,7 +43,7 @@ class Database:
     """
 
     def __init__(self, url: str, pool_size: int = 20, lock_seconds: float | None = None) -> None:
-        """Prepare the connections. A caller waits `lock_seconds` for one of them, or for a lock."""
+        """Prepare the connection pool. A caller waits at most `lock_seconds` for a connection or a lock."""
         self.url = make_url(url)
         self.lock_seconds = LOCK_SECONDS if lock_seconds is None else lock_seconds
         self.engine = _engine(self.url, pool_size, self.lock_seconds)

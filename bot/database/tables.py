@@ -82,7 +82,7 @@ runs = Table(
     Column("press", ExactString(32)),  # the button or form that started the run; see domain.requests.Press
     # The bot isn't a member of the server, so only the interaction can post in the channel.
     Column("user_install", Boolean, nullable=False, server_default=false()),
-    # Only the requester sees its messages.
+    # Only the requester sees the run's messages.
     Column("private", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
     # when to ask Discord whether the request was answered; NULL: it was, so the run may start
@@ -156,8 +156,8 @@ runs = Table(
     ),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
     Index("runs_ended", "state", "ended_at"),
-    # Partial, so that only a success writes to it. An expression, because SQLite prefers other indexes to one
-    # that it has to search for NULL.
+    # Partial, so that only successes are indexed. With an expression, because SQLite would prefer other
+    # indexes to one in which it has to search for NULL.
     Index(
         "runs_succeeded",
         "deployment",
@@ -252,7 +252,7 @@ presets = Table(
     Index("presets_name", "holder", "holder_id", "folded", unique=True),
     Index("presets_creator", "created_by"),
 )
-# The preset that `/generate` uses in a channel: the server's with this folded name.
+# The preset that `/generate` uses by default in a channel: the server's preset with this folded name.
 channel_defaults = Table(
     "channel_defaults",
     metadata,

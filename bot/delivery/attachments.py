@@ -37,8 +37,8 @@ class AttachmentRenewer:
     async def inputs(self, run: Run, now: datetime) -> Mapping[str, InputValue]:
         """Return the run's inputs with links that work.
 
-        Raises RefusedError if a file has to be attached again, DiscordAway during an outage, NotNow if
-        Discord answers, but doesn't give the card.
+        Raises RefusedError if a file has to be attached again, DiscordAway during an outage, or NotNow if
+        Discord answers other calls but doesn't return the card.
         """
         keys = self._attachment_keys(run)
         old = [url for key in keys for url in _urls(run.inputs[key])]

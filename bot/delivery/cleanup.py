@@ -150,7 +150,7 @@ class ResultRemoval:
         return next((actor for actor in reversed(actors) if actor != run.requester_id), None)
 
     async def _delete(self, run: Run, messages: Iterable[MessageRef]) -> None:
-        # Only an interaction reaches these messages; there, the button deletes its own message.
+        # Only an interaction can reach these messages, so the button deletes its own message.
         out_of_reach = run.channel_id if run.needs_interaction else None
         await delete_all(self._poster, (each for each in messages if each.channel_id != out_of_reach))
 
@@ -221,7 +221,7 @@ class OutcomeCleanup:
 
 
 async def delete_all(poster: Poster, messages: Iterable[MessageRef]) -> None:
-    """Delete messages; those that are gone or out of reach are skipped. Raises OutcomeUnknown."""
+    """Delete messages, skipping those that are gone or out of reach. Raises OutcomeUnknown."""
     for message in messages:
         with suppress(Unreachable):
             await poster.delete(*message)

@@ -1,7 +1,6 @@
 """Post copies of results: one of a batch by itself, or a share in the server's gallery channel.
 
-A copy that can't be posted is not given up silently: its requester is told why in a direct message, or else
-in the channel of the result.
+If a copy can't be posted, its requester is told why in a direct message, or else in the result's channel.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.shares import copy_failed_message, share_messages
 
 log = logging.getLogger(__name__)
-# A delivery on one of these routes is past the copy itself: it tells the requester that the copy failed.
+# A delivery on one of these routes no longer posts the copy; it tells the requester that the copy failed.
 _FAILURE_ROUTES = (Route.DIRECT_MESSAGE, Route.UNDELIVERED)
 
 
@@ -46,8 +45,8 @@ class CopySender:
     async def send(self, delivery: Delivery, folder: Path, form: Form) -> bool:
         """Post the copy and return True, or tell the requester why it failed and return False.
 
-        The copy of a deleted result is not posted. One that may have been posted before is found, so that
-        the removal deletes it.
+        Nothing is posted if the result was deleted; a copy that an interrupted attempt may have posted is
+        looked up, so that the removal deletes it.
         """
         failed = delivery.route in _FAILURE_ROUTES
         if delivery.run.deleted_at is not None:
@@ -67,7 +66,7 @@ class CopySender:
         """Tell the requester that the copy failed; `reason` is the code of the sentence."""
         run = delivery.run
         log.warning("copy of run %s not posted: %s", run.key, reason)
-        # A copy that failed before left its message under the same nonce.
+        # The message about an earlier failure of this copy used the same nonce, so add a suffix.
         earlier = (await self._store.deliveries.sent(run.key, delivery.purpose)).earlier
         suffix = str(len(earlier) or "")
         result = await result_message(self._store.deliveries, run)
@@ -90,9 +89,10 @@ class CopySender:
         return None
 
     async def _post(self, delivery: Delivery, folder: Path, form: Form, *, failed: bool) -> str | None:
-        """Post the copy. Return None, or the code of the sentence for why it can't be posted.
+        """Post the copy. Return None, or the code of the sentence that says why it can't be posted.
 
-        If it has `failed` before, only look for the reason, because its requester may know already.
+        If the copy has already `failed`, post nothing and return the reason, because the requester may have
+        been told.
         """
         try:
             run = await self._as_shown(delivery)
@@ -109,9 +109,9 @@ class CopySender:
         return None
 
     async def _as_shown(self, delivery: Delivery) -> Run | str:
-        """Return the run as the copy shows it, or the code of the sentence for why it may not be shown.
+        """Return the run as the copy shows it, or the code of the sentence that says why it may not be shown.
 
-        The rules, the block and the age restriction of the channel are those of this moment.
+        The server's rules, a block and the channel's age restriction are read anew.
         """
         run = replace(delivery.run, batch_index=0, batch_size=1)
         if await self._store.copies.is_blocked(run, self._clock()):
@@ -129,7 +129,7 @@ class CopySender:
         return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
 
     async def _needs_restriction(self, run: Run) -> bool:
-        """Return whether a result may be seen only in age-restricted channels, such as the one it is from."""
+        """Return whether a result is age-restricted, by itself or because its channel is."""
         if run.age_restricted:
             return True
         with suppress(Unreachable):
@@ -137,7 +137,7 @@ class CopySender:
         return False
 
     async def _find_lost(self, delivery: Delivery) -> None:
-        """Store the ids of messages whose post was cut off by a crash, so that the removal deletes them."""
+        """Store the ids of messages that an interrupted attempt posted, so that the removal deletes them."""
         run, since = delivery.run, delivery.attempted_at
         if not delivery.attempted or since is None or delivery.route != Route.CHANNEL:
             return

@@ -107,7 +107,7 @@ class Courier:
             return "again"
 
     async def _note_unanswered(self, delivery: Delivery) -> None:
-        """Record an attempt without an answer. If no other delivery can tell, ask whether Discord answers."""
+        """Record an unanswered attempt. If no other delivery shows whether Discord answers, ask it."""
         self._outages.unanswered(delivery.id, self._clock())
         if self._outages.is_suspect(delivery.id) and await self._poster.answers(delivery.run.channel_id):
             self._outages.answered_otherwise()
@@ -165,7 +165,7 @@ class Courier:
         return _UNDELIVERED if withheld else "done"
 
     async def _send_copy(self, delivery: Delivery, folder: Path) -> str:
-        """Post a copy of a result. One that failed is marked, so that its requester may ask for it again."""
+        """Post a copy of a result. A failed copy is marked undelivered, so that it can be requested again."""
         posted = await self._copies.send(delivery, folder, self._outages.form(delivery.id))
         self._outages.answered(delivery.id)
         if not posted:

@@ -1,4 +1,4 @@
-"""Keep the medians of each deployment and GPU in memory, and estimate from them when a batch ends."""
+"""Estimate when a batch ends from the medians of its deployment and GPU, which are kept in memory."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from bot.store.durations import DurationStore
 log = logging.getLogger(__name__)
 # Medians change slowly, and each process reads them by itself.
 MEDIANS_AGE = timedelta(minutes=5)
-# As often as a status message may be edited.
+# The shortest time between two edits of a status message.
 QUEUE_AGE = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
 class _Queue:
-    """When the waiting runs of a deployment should start, and the positions that this was computed for."""
+    """When the waiting runs of a deployment should start, and the positions used to compute this."""
 
     at: datetime
     positions: Mapping[str, int | None]
@@ -39,7 +39,7 @@ class _Queue:
 
 
 class Estimator:
-    """Estimates the ends of batches. `limit` returns how many runs of a deployment run at the same time."""
+    """Estimates the ends of batches. `limit` returns how many runs of a deployment may execute at once."""
 
     def __init__(
         self, store: DurationStore, limit: Callable[[str], int | None], clock: Callable[[], datetime]
@@ -82,7 +82,7 @@ class Estimator:
         return known[1]
 
     async def _start(self, run: Run, now: datetime) -> datetime | None:
-        """Return when a waiting run should start; the queue is read again if the run has moved in it."""
+        """Return when a waiting run should start, or None. Reads the queue anew if it is old or has moved."""
         if run.queue_position is None or run.queue_position > PLACES:
             return None
         queue = self._queues.get(run.deployment)

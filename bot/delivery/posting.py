@@ -94,7 +94,7 @@ class Poster:
         Discord takes no nonce here, so retrying after a lost answer may post the message twice.
         """
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
-        # discord.py takes a partial webhook for one of a channel, which can't send ephemeral messages.
+        # discord.py assumes that a partial webhook is a channel's, which can't send ephemeral messages.
         webhook.type = discord.WebhookType.application
         with _mapped():
             message = await webhook.send(**_payload(outgoing), wait=True, ephemeral=ephemeral)
@@ -181,7 +181,7 @@ class Poster:
         return self.may_post(guild_id, rules.approval.review_channel_id)
 
     def may_post(self, guild_id: int | None, channel_id: int | None) -> bool:
-        """Return whether the bot may post in the channel of a server's rules, or False for None.
+        """Return whether the bot may post in a channel that a server's rules name; False without a channel.
 
         A process without a gateway connection knows only whether a channel is set.
         """
@@ -246,7 +246,7 @@ class Poster:
     async def find_about(
         self, channel_id: int, key: str, since: datetime, *, ignore: Collection[int]
     ) -> list[int]:
-        """Return the ids of our messages since then with a file or a button of a run, except `ignore`."""
+        """Return the ids of our messages after `since` with a file or button of a run, except `ignore`."""
         found: list[int] = []
         with _mapped():
             async for message in self._own_since(channel_id, since):
@@ -350,7 +350,7 @@ def _is_outage(error: discord.HTTPException) -> bool:
 
 
 # These buttons may differ between tries: they depend on the fetched pictures, and on the current deployments
-# and rules. Under a result, configured follow-ups may move further ones behind *More*.
+# and rules. Under a result, configured follow-ups may push other buttons behind *More*.
 _VARIABLE_ACTIONS = (Action.USE, Action.VARY, Action.DETAILS, Action.REPORT, Action.SHARE, Action.MORE)
 _VARIABLE_IN_RESULT = (Action.AGAIN, Action.EDIT)
 

@@ -23,7 +23,7 @@ Render = Callable[[Mapping[str, PreparedOutputs]], Sequence[OutgoingMessage]]
 class PrivateViewer:
     """Sends the outputs of private results to the user of a deferred interaction.
 
-    Nothing is stored, so a viewing that fails is simply repeated by the user.
+    Nothing is stored: if this fails, the user simply tries again.
     """
 
     def __init__(self, poster: Poster, preparer: OutputPreparer) -> None:

@@ -298,7 +298,7 @@ class Router:
         """
         run = delivery.run
         if delivery.messages and not last:
-            return  # the answer says already that the result is withheld
+            return  # the answer already says that the result is withheld
         token = run.interaction_token_at(self._clock())
         if token is None:
             raise Unreachable("the interaction's token has expired")

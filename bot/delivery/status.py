@@ -33,7 +33,7 @@ EDITS_WIDTH = 64
 class StatusUpdater:
     """Edits the status messages of active batches.
 
-    `expected` returns when a batch should end, None if that isn't known. `posting` returns the channels to
+    `expected` returns when a batch should end, or None if unknown. `posting` returns the channels to
     which outcomes are being posted. Edits with the bot's token share their rate limit.
     """
 

@@ -68,7 +68,7 @@ def chosen_fields(
 ) -> tuple[FormField, ...]:
     """Return the fields for these inputs of a deployment, in this order.
 
-    An accepted text that is too long for a field is left out, so that it stays as it is; any other is cut.
+    A valid text that is too long for a field is left out, so that it isn't changed; an invalid one is cut.
     """
     earlier = as_offered(deployment, inputs)
     fields = []
@@ -81,7 +81,7 @@ def chosen_fields(
 
 
 def is_usable(item: Input, earlier: OfferedValue | None) -> bool:
-    """Return whether an input takes an earlier value."""
+    """Return whether an input accepts an earlier value."""
     if earlier is None:
         return False
     return item.kind in ATTACHMENTS or (not isinstance(earlier, list) and _accepts(item, earlier))

@@ -101,10 +101,10 @@ class Input:
 class FollowUp:
     """An action that can follow a result: a run that takes one of its files as an input.
 
-    `target` is the id of its deployment, which outlives the deployment's name. `takes` are the keys of the
-    inputs that the file can go into, by their kinds; FILE, which takes any file, is last. `carry` are the
-    names of copied inputs with their keys in the target. `inputs` are fixed values, and `ask` the inputs to
-    request in a form, by their keys in the target.
+    `target` is the id of the run's deployment, which outlives the deployment's name. `takes` maps kinds of
+    inputs to the keys of those that can take the file; FILE, which takes any file, is last. `carry` maps the
+    names of copied inputs to their keys in the target. `inputs` are fixed values, and `ask` holds the keys
+    of the inputs that a form asks for.
     """
 
     label: str

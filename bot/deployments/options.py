@@ -267,5 +267,5 @@ PRESET_OPTION = OptionSpec(
     autocomplete=True,
 )
 PRIVATE_OPTION = OptionSpec(name=PRIVATE, description=say("option_private"), type=OptionType.BOOLEAN)
-# The options that each deployment gets. The last ones give way if the command is too large.
+# The options that each deployment gets. If the command is too large, the last ones are dropped first.
 EXTRA_OPTIONS = (PRESET_OPTION, PRIVATE_OPTION)

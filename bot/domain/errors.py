@@ -9,7 +9,7 @@ BotError                      code, params
 │   ├── PressedTwice          a double press, which starts nothing
 │   └── RefusedForNow         … until something changes: the end of a pause, a new day
 ├── NotNow                    Discord did not answer; nothing was done, and a retry may succeed
-│   └── DiscordAway           … to anything else either
+│   └── DiscordAway           … and may be down altogether
 ├── AlreadyTaken              another process of the bot handles this interaction
 ├── StoreUnavailable          the database can't be reached or written
 │   └── CommitUnknown         … and a change that was being committed may be stored
@@ -124,7 +124,7 @@ class NotNow(BotError):
 
 
 class DiscordAway(NotNow):
-    """Discord did not answer a question that concerns no single message."""
+    """Discord did not answer, and may be down altogether."""
 
     code = "discord_away"
 

@@ -158,7 +158,7 @@ class Requester:
 class Member:
     """A member of a server, or a user in direct messages (no roles, no `joined_at`).
 
-    `manages_channels` is their permission in the channel of the interaction.
+    `manages_channels` says whether they have Manage Channels in the channel of the interaction.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""Decide when a run counts as lost, when as finished although nobody says so, and when as settled."""
+"""Decide when a run counts as lost, as finished although ComfyDeploy hasn't said so, or as settled."""
 
 from __future__ import annotations
 

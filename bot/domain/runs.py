@@ -174,7 +174,7 @@ class Run:
 
     @property
     def takes_parents_file(self) -> bool:
-        """Return whether one of its inputs is a file that its parent made, whose name holds the key."""
+        """Return whether an input is a file that the run's parent made, by the key in its name."""
         mark = f"-{self.parent_key}-"
         return self.parent_key is not None and any(mark in str(value) for value in self.inputs.values())
 
@@ -186,7 +186,7 @@ class Run:
 
     @property
     def needs_interaction(self) -> bool:
-        """Return whether only interactions can show its messages where it was requested."""
+        """Return whether only interactions can show the run's messages in the channel of the request."""
         return self.user_install or self.private
 
     @property
@@ -218,7 +218,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyRequest:
-    """A requester's wish for a copy of their result: a share in `shared_to`, or else a single message."""
+    """A request for a copy of a result: a share in the channel `shared_to`, or, if None, a single message."""
 
     key: str
     user_id: int
@@ -331,8 +331,8 @@ class Delivery:
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
     holds the keys of runs whose late success has a delivery of its own. `tries` counts this attempt, too. If
     `all_sent` is True, all messages have been sent, and only the cleanup is left. A share goes to the channel
-    `shared_to`, and shows the prompt if `with_prompt` is set. If it is `abandoned`, Discord
-    never answers on its route.
+    `shared_to`, and shows the prompt if `with_prompt` is set. `abandoned` means that Discord never answers
+    on the delivery's route.
     """
 
     id: int

@@ -216,9 +216,10 @@ def end_for_block(run: Run, moderator_id: int, reason: str | None, now: datetime
 
 
 def is_told_elsewhere(run: Run) -> bool:
-    """Return whether the outcome of another request in the channel tells of this one's end, too.
+    """Return whether another request's outcome in the channel also reports this run's end.
 
-    A block ends many at once. An answer that only the requester sees can't be edited after 15 minutes.
+    A block can end many requests at once. Some of their answers may no longer be editable: an ephemeral
+    answer can't be edited after 15 minutes.
     """
     return run.failure_code == REQUESTER_BLOCKED and bool(run.failure_params.get("quiet"))
 

@@ -16,9 +16,9 @@ from bot.domain.runs import MessageRef
 from bot.gateway.channels import answering
 
 _LIMIT = 10
-# Discord accepts an answer to an interaction for 3 s.
+# Less than the 3 s in which Discord accepts the answer to an interaction.
 _FETCH_SECONDS = 2
-# The bot names a file after its deployment, its run and its number; see `file_stem` in the delivery.
+# A file's name consists of its deployment, its run's key and its number; see `file_stem` in bot/delivery.
 _NAMED = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/]*\Z")
 
 
@@ -58,7 +58,7 @@ def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
 
 
 def picture_file(url: str) -> AttachedFile:
-    """Return the file behind a link to a picture, which may be named otherwise."""
+    """Return the file behind a link to a picture, even if its name isn't that of a picture."""
     file = _link_file(url)
     return file if media_type(file).startswith("image/") else replace(file, content_type="image/png")
 

@@ -25,8 +25,8 @@ _ANSWERED = 40060  # "Interaction has already been acknowledged"
 async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -> None:
     """Send the status message. If the requester doesn't see it, nothing is started.
 
-    Before approval, and of a private request, only the requester sees it: from a public answer, Discord lets
-    everybody open the command with all its options.
+    Only the requester sees it before approval, or if the request is private: with a public answer, Discord
+    lets everybody open the command with all its options.
     """
     services = interaction.client.services
     # All runs of a new batch are in the state of its first.
@@ -51,8 +51,8 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
 async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> bool:
     """Post an undelivered result in this channel. Raises RefusedError if a request would be refused here.
 
-    Returns whether the interaction is answered: by the message that the courier edits into the result, if
-    nothing else can show it here.
+    Returns whether the interaction has been answered. If only an interaction can show the result here, the
+    answer is a placeholder that the courier edits into the result.
     """
     await check_start(interaction)
     run = await interaction.client.services.runs.redeliver(key, requester_of(interaction))

@@ -197,7 +197,7 @@ class Availability:
 
     def apply(self, commands: Iterable[AnyCommand]) -> None:
         for command in commands:
-            # Every message command starts runs; the operator names some of them.
+            # Every message command starts runs, as /generate does, and the operator may have named it.
             name = _GENERATE if isinstance(command, ContextMenu) else command.name
             command.allowed_installs, command.allowed_contexts = self.of(name)
             command.guild_only = False  # the older flag would override the contexts

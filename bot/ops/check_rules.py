@@ -14,7 +14,7 @@ _SHOWN = 20
 
 
 def rule_findings(rules: Mapping[int, ServerRules], deployments: Sequence[Deployment]) -> Iterator[Finding]:
-    """Yield findings about rules that name GPUs, by server; nothing if no server has any."""
+    """Yield findings about servers' rules that name GPUs, or nothing if no server has such rules."""
     usable = SettingsContext(gpus=tuple(gpu for deployment in deployments for gpu in deployment.usable_gpus))
     missing = {server: missing_references(each, usable).gpus for server, each in rules.items()}
     without = [f"{server}: {', '.join(sorted(gpus))}" for server, gpus in missing.items() if gpus]

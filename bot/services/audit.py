@@ -168,7 +168,7 @@ class CsvWriter:
         self._cut = False
 
     def add(self, cells: Sequence[str]) -> bool:
-        """Add a row, or return False if the file is full. A full file takes no later row either."""
+        """Add a row, or return False if the file is full. Once a row was refused, so are all later ones."""
         row = _row([_without_formula(cell) for cell in cells])
         if self._cut or self._count >= self._rows or len(self._data) + len(row) > self._size:
             self._cut = True

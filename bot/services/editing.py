@@ -169,7 +169,7 @@ class EditingService:
         return self._drafts.keep(user_id, (link,))
 
     def kept_picture(self, name: str, user_id: int) -> str | None:
-        """Return a picture's link, or None after a restart."""
+        """Return a picture's link, or None after a restart or for another user."""
         kept = self._drafts.get(name, user_id)
         return kept[0] if kept else None
 

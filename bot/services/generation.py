@@ -73,7 +73,7 @@ class GenerationService:
     ) -> Run:
         """Start a deployment with the options of `/generate`, and return the first run of its batch.
 
-        `default_preset` is the name of the channel's default preset, if it has filled in options.
+        `default_preset` is the name of the channel's default preset, if `options` include its values.
         """
         deployment = self._catalogue.require(name)
         count = check_count(deployment, options.get(COUNT))
@@ -130,8 +130,8 @@ class GenerationService:
         """Check a request against the word filter and the policy, store it, and return the first run of its
         batch.
 
-        A request made from a private result is private, too. `age_restricted`: it takes a file of an
-        age-restricted result.
+        A request made from a private result is private, too. `age_restricted` is True if the request takes
+        a file of an age-restricted result.
         """
         user_id, guild_id = requester.person.id, requester.origin.guild_id
         with self._metrics.request(deployment.name):
@@ -229,7 +229,7 @@ def current_deployment(catalogue: Catalogue, run: Run) -> Deployment:
 
 
 def has_marked_file(run: Run) -> bool:
-    """Return whether an age-restricted run took a file, whose mark then applies to its repetitions too."""
+    """Return whether a run is age-restricted and took a file, so that its repetitions are restricted, too."""
     links = (value[0] if isinstance(value, list) and value else value for value in run.inputs.values())
     return run.age_restricted and any(str(link).startswith("https://") for link in links)
 

@@ -161,7 +161,7 @@ class ReviewService:
         Returns False if they have already dealt with this user's report.
         """
         run = await self._run(key, requester.origin.guild_id)
-        if run.private:  # nobody sees it who could report it
+        if run.private:  # nobody else sees it, so nobody can report it
             raise RefusedError("run_gone")
         reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
         _check_shown(*reported)

@@ -110,8 +110,7 @@ class RunService:
         )
 
     async def redeliver(self, key: str, requester: Requester) -> Run:
-        """Post an undelivered result in the requester's current channel. Raises RefusedError if there is
-        none.
+        """Post an undelivered result in the requester's current channel, or raise RefusedError.
 
         This works only in the run's own server, since moderators of another one have not approved the result.
         Returns the run as it will be posted: if it needs the interaction, the caller sends a placeholder.

@@ -19,7 +19,7 @@ from bot.workers.worker import Wakeups
 class SharingService:
     """Creates copies of results for their requesters, and for nobody else.
 
-    Methods raise RefusedError, or StoreUnavailable if the database is unreachable, and then change nothing.
+    Methods raise RefusedError, or StoreUnavailable if the database is unreachable, and then create no copy.
     The courier checks the block, the gallery and the age restriction again when it posts.
     """
 
@@ -74,7 +74,7 @@ class SharingService:
         return gallery
 
     async def _check_prompt(self, run: Run, prompt: str, requester: Requester) -> None:
-        """Raise RefusedError if the gallery may not show the prompt. Each refusal is in the audit log."""
+        """Raise RefusedError if the gallery may not show the prompt; the audit log records each refusal."""
         user_id = requester.person.id
         self._refusals.check(user_id, run.guild_id)
         try:

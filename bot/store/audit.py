@@ -107,7 +107,7 @@ def to_entry(row: RowMapping) -> StoredEntry:
     return StoredEntry(row["id"], AuditEntry(**{**values, "action": AuditAction(values["action"])}))
 
 
-# All that is needed of a run and its batch; outputs may hold a megabyte of text.
+# Only the columns needed of a run and its batch, since outputs may hold a megabyte of text.
 _OF_RUN = (
     runs.c.key,
     runs.c.batch_key,
@@ -125,7 +125,7 @@ Sent = Mapping[Purpose, Sequence[Sequence[int]]]  # the messages of a run's deli
 
 
 async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
-    """Add the prompt and the message of each entry's run, except of private ones, which moderators open."""
+    """Add the prompt and message of each entry's run, except for private runs, which moderators open."""
     keys = sorted({stored.entry.run_key for stored in entries if stored.entry.run_key})
     if not keys:
         return list(entries)

@@ -178,9 +178,9 @@ async def end_waiting_runs(
 async def _announce_once(
     connection: AsyncConnection, members: Sequence[Run], ended: Set[str], verdict: BlockVerdict
 ) -> None:
-    """Store, for each channel, which outcome tells of all requests that the block has ended there.
+    """Store, for each channel, which outcome reports all requests that the block has ended there.
 
-    `members` are all runs of the batches concerned. A batch with a run that goes on has its outcome later.
+    `members` are all runs of the batches concerned. A batch with a run that continues gets its outcome later.
     """
     batches: dict[str, list[Run]] = defaultdict(list)
     for run in members:

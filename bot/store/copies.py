@@ -32,15 +32,15 @@ class CopyStore:
     async def request(self, copy: CopyRequest, now: datetime, *, may_be_stored: bool = False) -> None:
         """Create the copy's delivery and its audit entry. Raises RefusedError.
 
-        A result has at most one copy of each kind. One that couldn't be posted may be requested again; what
-        was posted for it is deleted later.
+        A result has at most one copy of each kind. A copy that couldn't be posted may be requested again;
+        the messages posted for it are deleted later.
         """
         async with self._database.write() as connection:
             try:
                 run = await lock_run(connection, copy.key)
             except KeyError:
                 raise RefusedError("run_gone") from None
-            # Under the lock, because a deletion removes only the copies that it finds.
+            # Checked under the lock, because a deletion removes only the copies that exist by then.
             if not run.is_shown:
                 raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
             rows = await _messages_of(connection, copy)
@@ -63,7 +63,7 @@ class CopyStore:
 
 
 async def _messages_of(connection: AsyncConnection, copy: CopyRequest) -> Sequence[Any]:
-    """Return the deliveries that show the result by itself in the copy's place, or failed to."""
+    """Return the copy's own delivery, and for a single message a late success that shows the same result."""
     purposes = {copy.purpose, Purpose.LATE} if copy.purpose is Purpose.SINGLE else {copy.purpose}
     query = select(
         deliveries.c.id,
@@ -73,7 +73,7 @@ async def _messages_of(connection: AsyncConnection, copy: CopyRequest) -> Sequen
         deliveries.c.earlier_messages,
     ).where(deliveries.c.run_key == copy.key, deliveries.c.purpose.in_(sorted(purposes)))
     found = (await connection.execute(query.order_by(deliveries.c.id))).all()
-    # A late success that no route could show doesn't stand in the way.
+    # An undelivered late success doesn't rule out a copy.
     is_failed = DeliveryState.UNDELIVERED
     return [row for row in found if row.purpose == copy.purpose or row.state != is_failed]
 

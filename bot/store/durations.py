@@ -17,7 +17,7 @@ from bot.domain.runs import IN_FLIGHT, RunState
 SUCCESSES = (
     select(runs.c.submitted_at, runs.c.started_at, runs.c.ended_at)
     .where(
-        # Literals, as in the index: with parameters neither database would use it.
+        # A literal, as in the index: with a parameter, neither database would use the index.
         text("state = 'succeeded'"),
         runs.c.deployment == bindparam("of_deployment"),
         func.coalesce(runs.c.expected_gpu, literal_column("''")) == bindparam("on_gpu"),
@@ -54,7 +54,7 @@ QUEUE = select(
 
 
 class DurationStore:
-    """Reads earlier and present runs. Every method raises StoreUnavailable if the database doesn't answer."""
+    """Reads durations and queues. Every method raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

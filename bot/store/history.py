@@ -109,7 +109,7 @@ class HistoryStore:
         parent = to_listed_run(row) if row is not None else None
         if parent is None or parent.guild_id != run.guild_id or not parent.is_shown:
             return None
-        # A direct message belongs to its receiver alone.
+        # Only its recipient can open a direct message.
         shown = [each for each in await self.result_messages(parent) if each.channel_id == parent.channel_id]
         return message_url(parent.guild_id, *shown[0]) if shown else None
 

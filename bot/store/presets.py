@@ -86,7 +86,7 @@ class PresetStore:
     ) -> Preset | None:
         """Make a server's preset the default of a channel; return None if there is no such preset."""
         async with self._database.exclusive(f"preset {Holder.SERVER} {guild_id}", urgent=True) as connection:
-            # A preset that is deleted at the same time takes its defaults with it.
+            # Locked, so that a concurrent deletion of the preset also removes this default.
             wanted = select(*_COLUMNS).where(_one(Holder.SERVER, guild_id, name)).with_for_update()
             row = (await connection.execute(wanted)).first()
             if row is None:

@@ -97,7 +97,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "rejected": "A moderator didn't approve this request.",
         "requester_blocked": "A moderator ended this request before it started.",
         "requester_blocked_other": "A moderator ended this request and another of yours before they started.",
-        "requester_blocked_others": "A moderator ended this request and {others} others of yours before they started.",
+        "requester_blocked_others": "A moderator ended this request and {others} more of yours before they started.",
         "expired": "No moderator decided in time. You're welcome to ask again.",
         "rejection_notice": "Your request for **{title}** was not approved.",
         "block_notice": "Your request for **{title}** was not started, and neither were your others: a moderator has blocked you from generating there.",
@@ -254,7 +254,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "position_alone": "Number {position} in the queue",
         "next_in_queue_alone": "Next in the queue",
         "since": "asked <t:{at}:R>",
-        # It reads right before and after: clients show "in 40 seconds", and later "5 seconds ago".
+        # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
         "expected": "Result expected <t:{at}:R>",
         "took": "took {seconds} s",
         "counted": "counts as {seconds} s",

@@ -80,7 +80,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "action_discard": "Message deleted",
         "action_share": "Shared",
         "action_open_private": "Private result opened",
-        # the rules that refuse a request, for moderators
+        # names for moderators of the rules that refuse a request
         "rule_guild_not_allowed": "server not allowed by the operator",
         "rule_direct_messages_off": "direct messages off",
         "rule_user_installs_off": "user installs off",

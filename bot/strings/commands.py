@@ -132,7 +132,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         # sizes
         "option_size": "The shape of the result",
         # presets
-        "option_private": "Only you see it, perhaps as a direct message. Moderators can open it from the audit log.",
+        "option_private": "Only you see the result, maybe as a direct message. Moderators can open it from the audit log.",
         "option_preset": "A saved set of inputs; what you type here wins",
         "command_preset": "Sets of inputs to use again",
         "command_preset_save": "Save the inputs of one of your requests under a name",
@@ -158,14 +158,14 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "preset_needs": "**{name}** has no `{option}`, which is required. Use `{path}` with `preset` and fill it in there.",
         "preset_unknown": "There is no preset **{name}**. `/preset list` shows those you can use.",
         "preset_elsewhere": "**{name}** is a preset for {title}. Choose that one, or type `/preset use`.",
-        "command_preset_default": "Use one of the server's presets for every /generate in this channel",
-        "option_preset_default": "The server's preset; without it, the channel has no default any more",
+        "command_preset_default": "Make one of the server's presets this channel's default for its deployment",
+        "option_preset_default": "The server preset to use; leave it out to remove the channel's default",
         "default_set": "`/generate` for {title} in <#{channel}> now uses **{name}**; what people type wins.",
         "default_others": "Other deployments there ignore it.",
         "default_removed": "<#{channel}> has no default preset any more.",
         "default_none": "<#{channel}> has no default preset.",
         "default_manage": "Only people with Manage Channels can set a channel's default.",
-        "default_own": "**{name}** is your own preset. `/preset share` gives this server a copy first.",
+        "default_own": "**{name}** is your own preset. Give this server a copy with `/preset share` first.",
         "default_gone": "**{name}** is for a deployment that isn't offered any more. Please choose another.",
         "preset_manage": "A server's presets are for people with Manage Server. "
         "You can save it for yourself.",

@@ -98,7 +98,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "use_nobody": "None of the deployments here takes a picture.",
         "use_stale": "I can't find that picture any more. Please use the message's menu once more.",
         # follow-ups that the operator configured
-        "follow_up_placeholder": "What else can follow",
+        "follow_up_placeholder": "Choose a follow-up",
         "follow_up_one": "Press {label} to go on with this picture.",
         "follow_up_several": "Which picture? Press {label} under it.",
         "follow_up_gone": "This isn't offered any more, so nothing was started. Use as input may help.",

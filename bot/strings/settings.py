@@ -37,7 +37,7 @@ _CAUTIONS = {
     "request. A reviewer role adds more people.",
     "settings_warn_reviewers_blind": "The reviewer role can't see the review channel. "
     "Grant it View Channel there.",
-    "settings_warn_nothing_selected": "No deployment or GPU that is offered is chosen, so nothing waits for approval.",
+    "settings_warn_nothing_selected": "No available deployment or GPU is chosen, so nothing waits for approval.",
     "settings_warn_automod": "I can't read the AutoMod rules without Manage Server, so requests "
     "with text are refused. Grant it to my role, or switch AutoMod off under Words.",
     "settings_warn_unable": "I can't read this server's AutoMod rules, so they don't apply to requests. Grant Manage Server to my role to apply them.",
@@ -53,7 +53,7 @@ _CAUTIONS = {
     "settings_unread_regex_ascii_classes": "{rule} (a regular expression, beyond plain letters)",
     "settings_warn_gpu_unknown": "The default GPU isn't known for: {names}. There, members without every restricted GPU have to choose one.",
     "settings_note_not_offered": "This isn't offered any more, so the rule has no effect.",
-    "settings_note_some_not_offered": "What is missing isn't offered any more and has no effect.",
+    "settings_note_some_not_offered": "Missing entries aren't offered any more and have no effect.",
     "settings_note_nobody": "None of its roles exists any more, so nobody may use it.",
     "settings_note_all_wait": "No role that exists is chosen, so everybody waits.",
     "settings_note_some_deleted": "A deleted role has no members, so it has no effect.",

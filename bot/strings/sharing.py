@@ -15,7 +15,7 @@ SHARING: Mapping[str, str] = MappingProxyType(
         "share_noted": "I'll share it in <#{channel}> in a moment.",
         "share_heading": "**{title}** by <@{user}>",
         "share_link": "[Open the original]({url})",
-        # refusals, at the press or later
+        # refusals, at the press or when posting
         "copy_not_yours": "Only the person who asked can post or share this.",
         "copy_private": "This is private, so I can't post or share it. Please generate it without `private`.",
         "copy_elsewhere": "This works only on the server where you asked. Please press it there.",

@@ -31,7 +31,7 @@ _TEXT_LENGTH = 60
 _PROMPT_LENGTH = 80
 _FILE_PROMPT_LENGTH = 300
 _LINE_LENGTH = 345  # ten lines and the filters stay below Discord's 4,000 characters
-# What a rule's code ends with if the same rule has several sentences.
+# The suffixes of a rule's codes, if the rule has several sentences.
 _VARIANTS = ("_count", "_none")
 
 
@@ -55,8 +55,8 @@ def audit_layout(page: AuditPage, audit_filter: AuditFilter, naming: Naming) -> 
 def audit_line(stored: StoredEntry, naming: Naming) -> str:
     """Return the lines of an entry: the event with as many details as fit, then time and link.
 
-    Users appear as mentions by id, which works even if they have left. A run without a message has its key,
-    by which the operator finds it.
+    Users appear as mentions by id, which works even if they have left. If a run has no message to link to,
+    its key is shown, by which the operator can find it.
     """
     entry, url = stored.entry, _url(stored)
     line = say(
@@ -78,7 +78,7 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
 
 
 def _about(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str]) -> Iterator[str]:
-    """Yield the outcome and the details of an entry, the most telling first."""
+    """Yield the outcome and the details of an entry, the most important first."""
     entry = stored.entry
     if entry.outcome and entry.action is not AuditAction.EXPIRE:
         yield outcome_text(entry.outcome)
@@ -180,7 +180,7 @@ def _url(stored: StoredEntry) -> str | None:
 
 
 def outcome_text(outcome: str) -> str:
-    """Return a state's title, or a refusing rule in plain words."""
+    """Return the title of a state, or the plain name of the rule that refused a request."""
     if outcome in set(RunState):
         return say(phase(RunState(outcome)))
     rule = outcome

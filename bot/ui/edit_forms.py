@@ -45,7 +45,7 @@ TEXT_FILE = ".txt"
 
 
 def form_modal(custom_id: str, title: str, fields: Sequence[FormField], *, label: str | None = None) -> Modal:
-    """Build a form, to edit inputs or for the follow-up with that label.
+    """Build a form to edit inputs or, if there is a `label`, for the follow-up with that label.
 
     Submissions are matched by custom_id alone, so they work after a restart.
     """

@@ -26,9 +26,9 @@ from bot.ui.custom_ids import Action, FollowUpId
 _ROW = 3
 _ROWS = 2
 _BUTTONS_A_ROW = 5  # Discord's limit
-# The configured follow-ups that get a button under a result, if the space allows.
+# At most this many configured follow-ups get a button under a result.
 _ACTIONS = 3
-# Pixels of a row, of the gap between two buttons, and of a button's border, characters and emoji.
+# Widths in pixels: a row, the gap between two buttons, and a button's border, character and emoji.
 _ROW_WIDTH, _GAP, _BORDER, _CHARACTER, _EMOJI = 265, 8, 32, 6, 20
 _TAKING = {
     FileKind.IMAGE: {InputKind.IMAGE, InputKind.IMAGES, InputKind.FILE},
@@ -43,9 +43,9 @@ class FollowUps:
     """The follow-ups that are possible now.
 
     `vary`: the deployment allows a batch of `VARY_COUNT`. `usable`: a deployment takes a picture as input.
-    `reportable`: the server has a review channel that receives reports. `shareable`: it has a gallery
-    channel. `postable`: the result can be posted without the rest of its batch. `actions` are those that the
-    operator configured.
+    `reportable`: the server has a review channel that receives reports. `shareable`: the user may share the
+    result in the server's gallery. `postable`: the result can be posted without the rest of its batch.
+    `actions` are the follow-ups that the operator configured.
     """
 
     vary: bool = False
@@ -186,7 +186,7 @@ def _with_actions(
 
 
 def _packed(buttons: Sequence[Button[Any]]) -> list[list[Button[Any]]]:
-    """Split buttons into rows that a phone shows unbroken."""
+    """Split buttons into rows that a phone doesn't wrap."""
     rows: list[list[Button[Any]]] = []
     space = 0
     for button in buttons:

@@ -96,7 +96,7 @@ def queue_layout(
 ) -> LayoutView:
     """Build a page of a server's active and waiting runs.
 
-    Of other users' requests no prompts are shown, and of private ones no names.
+    Other users' requests are shown without their prompts, and private ones without names.
     """
     lines = [
         _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * PAGE_SIZE + 1)

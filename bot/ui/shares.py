@@ -1,4 +1,4 @@
-"""Messages of shared results, the form that asks for the prompt, and the message about a failed copy."""
+"""Messages of shared results, the form that asks whether to show the prompt, and that of a failed copy."""
 
 from __future__ import annotations
 

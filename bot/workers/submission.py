@@ -133,7 +133,7 @@ class Submitter:
         self._wakeups.submit()
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
-        """Requeue the run, and give up in the end: Discord answers, but never gives its files."""
+        """Requeue the run, or end it after too many tries: Discord answers, but doesn't return its files."""
         log.warning("the attached files could not be renewed: %s", error)
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)

@@ -108,7 +108,7 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
 
 
 class CommandBuilder:
-    """The message commands of the first follow-ups, for a picture of any message."""
+    """Builds the message commands of the first follow-ups, which take a picture of any message."""
 
     def __init__(self, bot: GenerateBot) -> None:
         self._bot = bot
@@ -134,7 +134,7 @@ def _command(follow_up: FollowUp) -> Callable[[Interaction, discord.Message], Co
 
 
 async def _use_message(interaction: Interaction, message: discord.Message, follow_up: FollowUp) -> None:
-    """Start the follow-up with the only picture, or show the pictures if there is something to choose."""
+    """Start the follow-up with the only picture; show the pictures if there are several or it has a form."""
     await check_start(interaction)
     is_own = message.author == interaction.client.user
     pictures = shown_pictures(message) if is_own else attached_pictures(message)

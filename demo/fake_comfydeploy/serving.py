@@ -39,7 +39,7 @@ class Serving:
         try:
             return await _misbehave(request, stored, fault)
         except ConnectionResetError:
-            # The client has seen enough.
+            # The client closed the connection before the end.
             return web.Response()
 
     def _fault(self, path: str) -> Body | None:

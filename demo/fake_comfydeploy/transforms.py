@@ -1,4 +1,4 @@
-"""Enlarge and animate the picture that a run is given. Call it in a thread."""
+"""Enlarge and animate the picture that a run is given. The functions are slow; call them in a thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CLOSER = 0.3  # the share of the picture that the camera moves through
 
 
 def enlarge_png(picture: bytes, scale: int) -> bytes:
-    """Return the picture, several times as large and sharpened."""
+    """Return the picture, enlarged by the factor `scale` and sharpened."""
     source = _opened(picture)
     scale = min(scale, max(1, LONGEST // max(source.size)))
     size = (source.width * scale, source.height * scale)

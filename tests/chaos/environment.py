@@ -32,7 +32,7 @@ SPEED = 8.0
 ANSWER_WITHIN = 3.0 * SPEED
 AT_ONCE = 8
 WAITS = (0.05, 0.1)
-# Why the bot doesn't start for now, in its last line; a supervisor would start it again.
+# The last log line of a bot that can't start for now; a supervisor would start it again.
 _FOR_NOW = ("The database doesn't answer", "PostgreSQL can't be reached", "Discord can't be reached")
 
 
@@ -97,7 +97,7 @@ class Environment:
         self.kills += 1
 
     def jump(self, seconds: float) -> None:
-        """Move the clocks of the bot and of Discord on."""
+        """Move the clocks of the bot and of Discord forward."""
         self.jumps.jump(seconds)
         self.discord.world.clock.advance(seconds)
 
@@ -109,7 +109,7 @@ class Environment:
             self.database.proxy.transactions.clear()
 
     async def calm(self) -> None:
-        """Restart a bot that died, end a pause, decide about what awaits approval, let held runs go on."""
+        """Restart a bot that died, end a pause, approve the open review cards, and release held runs."""
         await self.watch()
         if self.servers.may_be_paused:
             await self.servers.resume()
@@ -129,7 +129,7 @@ class Environment:
     async def watch(self) -> None:
         """Restart the bot when it died at its kill point or could not start during an outage.
 
-        Any other end fails the run.
+        Any other exit fails the chaos run.
         """
         if self.process is None or self.process.returncode is None:
             return
@@ -150,7 +150,7 @@ class Environment:
 
 
 def _lasting_port() -> int:
-    """Return a free port that no outgoing connection is given while the bot is down."""
+    """Return a free port that the system won't give to an outgoing connection while the bot is down."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as probe, suppress(OSError):

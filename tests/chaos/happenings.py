@@ -46,8 +46,10 @@ _CARDS_WITHIN = 3.0
 
 @dataclass
 class Round:
-    """What happened in a round. `places` are the channels besides `channel`, `taken` the messages that a
-    moderator, not the bot, deleted, `opened` the runs that started although a pause forbade it.
+    """What happened in a round.
+
+    `places` are its channels besides `channel`, `taken` the messages that a moderator deleted, and `opened`
+    the runs that started although a pause forbade it.
     """
 
     number: int
@@ -67,7 +69,7 @@ class Round:
 
 
 class Happenings:
-    """Lets the happening of a round happen."""
+    """Carries out what happens in a round besides its faults."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment

@@ -72,8 +72,9 @@ class InvariantChecker:
         return True
 
     async def shown(self, rounds: Sequence[Round], within: float) -> bool:
-        """Return whether all outputs are shown before so many real seconds have passed: polls find some of
-        them long after the end.
+        """Wait up to `within` real seconds for all outputs to be shown, and return whether they are.
+
+        Polls find some of them long after the end.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
@@ -113,7 +114,7 @@ class InvariantChecker:
     def _left_to_the_list(
         self, runs: dict[str, dict[str, Any]], owed: dict[str, list[dict[str, Any]]], rounds: Sequence[Round]
     ) -> dict[str, str]:
-        """Return the runs that only `/runs` offers although there was nothing but an outage."""
+        """Return the runs that only `/runs` offers although nothing but an outage happened."""
         places = {this.channel.id for this in rounds if this.happening == "outage"}
         return {
             key: f"undelivered after an outage: {run} {owed[key]}"

@@ -1,4 +1,4 @@
-"""Outages of hours: a service is away, and the clocks are moved on meanwhile."""
+"""Outages of hours: a service is away while the clocks are moved forward."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOCK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """An outage whose hours pass in jumps of the clocks; the bot goes on for some seconds after each."""
+    """An outage whose hours pass in jumps of the clocks; the bot runs on for a moment after each jump."""
 
     party: str
     hours: float
@@ -66,7 +66,7 @@ async def _away(environment: Environment, party: str, chance: random.Random) -> 
 
 @asynccontextmanager
 async def _database_away(environment: Environment) -> AsyncIterator[None]:
-    """Refuse connections to PostgreSQL, or keep SQLite's file locked; without a proxy nothing happens."""
+    """Refuse connections to PostgreSQL, or lock SQLite's file. PostgreSQL without a proxy stays reachable."""
     database = environment.database
     if database.proxy is not None:
         database.proxy.shut()

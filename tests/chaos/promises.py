@@ -1,4 +1,4 @@
-"""What must hold besides one outcome: no answer is wrong, nothing forbidden starts, outputs are shown."""
+"""Check promises other than the one outcome: true answers, nothing forbidden starts, outputs are shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fakediscord.world import Message
 Row = Mapping[str, Any]
 # Answers after which nothing may start.
 _NO = (say("store_unavailable"), say("words_unavailable"), say("paused", reason=""))
-# The bot can't know the outputs of a run that it can't read, or doesn't link to them.
+# Statuses with which the bot can't read a run, and a fault with which it doesn't link to the outputs.
 _UNREADABLE = (404, 500)
 _NO_LINK = "private-redirect"
 
@@ -46,8 +46,8 @@ class Promises:
         return found
 
     def opened(self, rounds: Sequence[Round]) -> dict[str, str]:
-        """Return what started in spite of a pause or of forbidden words, and requests that another server's
-        rules refused.
+        """Return the runs that started despite a pause or forbidden words, and the rounds in which a request
+        was refused because of another server's rules.
         """
         found = {key: "started under a pause" for this in rounds for key in this.opened}
         for prompt in self._started_prompts():
@@ -72,7 +72,7 @@ class Promises:
         return "\n".join(parts)
 
     def is_hidden(self, run: Row, seen: str) -> bool:
-        """Return whether ComfyDeploy has outputs of a run of which nothing is seen."""
+        """Return whether ComfyDeploy has outputs of a run, and `seen` mentions none of them."""
         made = self._environment.comfydeploy.runs.get(run["run_id"] or "")
         if made is None or run["failure_code"] == "cancelled_by_requester":
             return False
@@ -97,7 +97,7 @@ class Promises:
 
 
 def _key_of(card: Message) -> str:
-    """Return the run key, with which a nonce begins."""
+    """Return the run key at the beginning of a card's nonce."""
     return (card.nonce or "").partition("-")[0]
 
 

@@ -65,7 +65,7 @@ FILES = {
     "redirected": Faults(body="private-redirect"),
     "dripping_at_timeout": Faults(body="slow", ends_as="timeout", made=99),
 }
-# Runs that end otherwise than well, with outputs that webhooks lack.
+# Runs that end unsuccessfully, with outputs that no webhook contains.
 ENDS_WITH_OUTPUTS = {
     "timeout": Faults(ends_as="timeout", made=1),
     "timeout_in_silence": Faults(ends_as="timeout", made=1, webhook_drop=True),

@@ -12,7 +12,7 @@ from tests.chaos.happenings import HAPPENINGS, IN_REVIEW, Happenings, Round
 from tests.chaos.random_faults import DEATHS, comfy_faults, discord_faults, lost_steps
 from tests.fakediscord.actions import CannotSend
 
-# Pictures don't fit into so many bytes, so they are made smaller, or linked.
+# Pictures are larger than this many bytes, so the bot recompresses them or links to them.
 SMALL_LIMIT = 3000
 
 

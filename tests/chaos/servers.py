@@ -1,5 +1,5 @@
-"""The servers of a chaos run, and their people: an ordinary server, a hostile one, and one that approves
-every request.
+"""The servers of a chaos run, and their people: an ordinary server, a hostile one, and one where every
+request needs approval.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Servers:
         self._pressed: dict[int, float] = {}
 
     async def store_rules(self, database_url: str) -> None:
-        """Let the reviewed server approve every request."""
+        """Require approval for every request on the reviewed server."""
         approval = Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=self.cards.id)
         rules = ServerRules(approval=approval)
         store = Store(database_url)
@@ -71,7 +71,7 @@ class Servers:
         return say("pause_done", reason="chaos") in await self._say_as_owner("pause", reason="chaos")
 
     async def resume(self) -> None:
-        """Let the owner end a pause; whether that is still to be repeated is in `may_be_paused`."""
+        """Let the owner end a pause; `may_be_paused` says whether this has to be repeated."""
         told = await self._say_as_owner("resume")
         self.may_be_paused = told not in (say("resume_done"), say("resume_nothing"))
 

@@ -172,5 +172,5 @@ async def test_a_block_of_somebody_with_many_waiting_requests_posts_one_message(
         assert "Not started: Picture" in text_of(server, answer.response)
         assert ENDED in text_of(server, answer.response)
     told = texts(server)[-1]
-    assert "A moderator ended this request and 2 others of yours before they started." in told
+    assert "A moderator ended this request and 2 more of yours before they started." in told
     assert len(server.letters()) == 1

@@ -17,7 +17,7 @@ from tests.harness import HELD, Harness
 
 
 async def earlier_runs(bot: Harness, number: int = 5, *, seconds: float = 40) -> None:
-    """Make a result, and store it as if so many runs had made it, each in so many seconds."""
+    """Make a result, and store it as that of `number` runs that each took `seconds`."""
     await bot.ask()
     start = bot.clock.now - timedelta(seconds=seconds)
     times = {"submitted_at": start, "started_at": start, "ended_at": bot.clock.now}

@@ -41,7 +41,7 @@ async def made(bot: Harness, **options: Any) -> Any:
 
 
 def let_open(bot: Harness) -> None:
-    """Let the fake ComfyDeploy open the files of the offline Discord. Without this, what takes one fails."""
+    """Let the fake ComfyDeploy open the offline Discord's files; otherwise, runs that take one fail."""
     bot.comfydeploy.open_link = partial(open_attachment, bot.app)
 
 
@@ -120,7 +120,7 @@ async def test_more_than_three_are_behind_more(bot: Harness) -> None:
     assert list(buttons_of(bot, message)) == ["2×", "3×", "4×", "Again", "More", "Delete"]
     more = await bot.alice.click(message, label="More")
     assert list(buttons_of(bot, more.response)) == ["4 more", "Edit", "Use as input", "Details"]
-    ((label, upscale), (other, _)) = menus(bot, more.response.message)["What else can follow"]
+    ((label, upscale), (other, _)) = menus(bot, more.response.message)["Choose a follow-up"]
     assert (label, other) == ("Upscale", "Animate")
     await bot.restart()
     await bot.alice.select(more.response.message, [upscale])

@@ -41,7 +41,7 @@ async def lenient(bot: Harness) -> Harness:
 
 
 def nothing_public(bot: Harness) -> None:
-    """Neither the channel nor any call that could have posted there has a trace of the request."""
+    """Check that neither the channel nor any call that could have posted there has a trace of the request."""
     assert bot.messages() == []
     mine = f"/channels/{bot.channel.id}/messages"
     assert [each for each in bot.env.http_requests if mine in each.path and each.method != "GET"] == []

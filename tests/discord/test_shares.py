@@ -151,7 +151,7 @@ async def test_a_share_into_a_closed_channel_is_refused_now_or_told_later(shares
     await shares.share(original)  # Discord takes it again
     await bot.play()
     assert len(shares.shown()) == 1
-    assert shares.letters() == []  # it has been made good
+    assert shares.letters() == []  # deleted after the later success
     bot.env.backend.delete_channel(shares.gallery.id)
     await bot.env.settle()
     other = await bot.made()

@@ -44,7 +44,7 @@ def set_clock(clock: Callable[[], datetime]) -> None:
 
 
 class Jumps:
-    """Seconds by which a test moves the clock of a running process on, in a file that both map."""
+    """The seconds by which a test moves a running process's clock forward, in a file that both map."""
 
     _SECONDS = struct.Struct("d")
 

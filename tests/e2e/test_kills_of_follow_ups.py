@@ -16,7 +16,7 @@ DEPLOYMENTS = (
     + '[[deployments.picture.then]]\ndeployment = "upscale"\nlabel = "Upscale"\n'
     + described(upscale=UPSCALE_ID)
 )
-# The second of everything belongs to the follow-up.
+# The second call of each method belongs to the follow-up.
 POINTS = (
     f"{INTAKE}.accept:before:2",
     f"{INTAKE}.accept:after:2",

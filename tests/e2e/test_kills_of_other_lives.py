@@ -182,7 +182,7 @@ PRIVATE_LIVES = {
     ),
 }
 ADULT = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\nage_restricted = true\n'
-# One kill in the fast tests.
+# All but one of these kills are marked as slow.
 PRIVATE_DEATHS = [
     pytest.param(name, point, marks=[pytest.mark.slow] if index or name != "answered" else [])
     for name, life in PRIVATE_LIVES.items()

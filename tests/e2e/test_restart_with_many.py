@@ -121,7 +121,7 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
         ]
         assert home.discord.request_log.messages_created == 2 * MANY, "a status message and an outcome each"
         assert sum(len(channel.messages) for channel in home.discord.world.channels.values()) == MANY
-        assert len(asked) <= MANY * 2.2  # each run once, and once its log
+        assert len(asked) <= MANY * 2.2  # each run is asked about once, and its log once
         assert questions <= COMFY_CALLS
         # A window of the fake's need not begin with our second, so two of them may meet in one.
         assert calls <= 2 * DISCORD_CALLS

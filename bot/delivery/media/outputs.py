@@ -86,7 +86,7 @@ class OutputPreparer:
     async def prepare_copy(
         self, run: Run, limit: int, folder: Path, *, budget: MediaBudget
     ) -> PreparedOutputs:
-        """Return the outputs for a copy of a result, which waits for slow files but not for deleted ones.
+        """Return the outputs for a copy of a result, leaving out deleted files, but not slow ones.
 
         Raises MediaGone if nothing is left to show, and MediaUnavailable or BackendError if a retry may help.
         """

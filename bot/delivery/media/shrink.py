@@ -23,8 +23,8 @@ _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF")
 _MAX_PIXELS: Final = 36_000_000
 # WebP's encoder needs about the same memory per pixel, so scale larger pictures down first.
 _MAX_ENCODED_PIXELS: Final = 4096 * 4096
-# Pillow holds the interpreter's lock while it copies and converts: 10 ms for so many pixels. Larger pictures
-# are recompressed by a process of their own, so that they don't stall the event loop.
+# Pillow holds the interpreter's lock while it copies and converts: 10 ms for this many pixels. Larger
+# pictures are recompressed in a process of their own, so that they don't stall the event loop.
 _THREAD_PIXELS: Final = 2_000_000
 _MAX_SIDE: Final = 16_383  # WebP's own limit
 _MIN_SIDE: Final = 64
@@ -97,7 +97,7 @@ def _shrink(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
 
 
 def _in_process(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
-    """Recompress a picture in another process, which is killed at the deadline and knows no secrets."""
+    """Recompress a picture in another process, which gets no secrets and is killed at the deadline."""
     done = subprocess.run(  # noqa: S603  # this file
         [sys.executable, "-I", __file__, str(limit)],
         input=data,
@@ -112,7 +112,7 @@ def _in_process(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | Non
 
 
 def main() -> None:
-    """Recompress the picture of the standard input to the limit of the first argument."""
+    """Recompress the picture on stdin to the byte limit in the first argument, and write it to stdout."""
     image = _header(sys.stdin.buffer.read())
     fitted = _fit(_decoded(image), int(sys.argv[1]), lambda: None) if image is not None else None
     if fitted is not None:
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def _header(data: bytes) -> Image.Image | None:
-    """Return a still picture that isn't decoded yet, or None if it is too large."""
+    """Return the picture without decoding it, or None if it is animated or too large."""
     image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
     if getattr(image, "is_animated", False) or image.width * image.height > _MAX_PIXELS:
         return None

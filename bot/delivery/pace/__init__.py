@@ -1,1 +1,1 @@
-"""Decides how many deliveries run at once, for which channels, and when they wait: outages, rate limits."""
+"""Decide how many deliveries run at once, for which channels, and when outages or rate limits delay them."""

@@ -15,21 +15,22 @@ _PROBE_TIME = timedelta(seconds=30)
 # The pace after an outage, until nothing is due. A delivery makes 2 or 3 calls; Discord allows 50 a second.
 DELIVERIES_A_SECOND = 10
 _SECOND = timedelta(seconds=1)
-# A message that Discord never answers, although it answers other calls, is simplified after half an hour.
+# If Discord ignores a message but answers other calls, simplify it after this many attempts: half an hour.
 _LINKS_AFTER = 10
 _WORDS_AFTER = 14
-# After so many attempts and so much time, its route is abandoned.
+# After this many such attempts, and this long, abandon the route.
 _ABANDONED_AFTER = 20
 _ABANDONED_TIME = timedelta(days=1)
-# A delivery without an answer is suspected from this attempt on.
+# From this unanswered attempt on, find out whether Discord ignores only this delivery.
 _SUSPECT = 3
 _KEPT = 10_000
 
 
 @dataclass(slots=True)
 class _Trouble:
-    """A delivery's consecutive unanswered attempts; `alone` counts those while Discord answered other calls,
-    the first of them at `since`.
+    """A delivery's consecutive unanswered attempts.
+
+    `alone` counts those during which Discord answered other calls; `since` is the time of the first of them.
     """
 
     unanswered: int = 0
@@ -75,7 +76,7 @@ class Outages:
         self.answered_otherwise()
 
     def answered_otherwise(self) -> None:
-        """Record that Discord answered a call that is no part of a delivery: there is no outage."""
+        """Record that Discord answered some call, so there is no outage."""
         self._answers += 1
         self._recovering = self._recovering or self._in_a_row >= _UNANSWERED
         self._in_a_row = 0
@@ -99,7 +100,7 @@ class Outages:
         return pause_after(trouble.unanswered)
 
     def is_suspect(self, delivery_id: int) -> bool:
-        """Return whether it is unknown if only this delivery gets no answer or Discord answers nothing."""
+        """Return whether it is unclear if Discord ignores only this delivery or answers nothing at all."""
         return self._trouble(delivery_id).unanswered + 1 >= _SUSPECT and self._silent == {delivery_id}
 
     def is_abandoned(self, delivery_id: int, now: datetime) -> bool:

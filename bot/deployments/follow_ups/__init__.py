@@ -1,1 +1,1 @@
-"""Follow-ups of results: checked against the deployments, turned into inputs, listed as message commands."""
+"""Check follow-ups against the deployments, turn them into inputs, and choose the message commands."""

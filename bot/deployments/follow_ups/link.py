@@ -162,7 +162,7 @@ def _offered(deployment: Deployment, name: str) -> Input | None:
 
 
 def _field(deployment: Deployment, name: str) -> Input | None:
-    """Return the offered input to ask for; the width alone can't be asked for, so that is its size."""
+    """Return the offered input that a form asks for; for a width or height, that is the size."""
     found = named_inputs(deployment, name)
     fields = (item for item in deployment.offered if any(each in (item, *item.parts) for each in found))
     return next(fields, None)
@@ -177,7 +177,7 @@ def _asked(config: FollowUpConfig, target: Deployment) -> Sequence[Input]:
 
 
 def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:
-    """Return the inputs that a run needs beside the `given` ones, by keys."""
+    """Return the inputs that a run still needs; `given` are the keys of those that have a value."""
     known = set(given)
     return [
         item
@@ -190,7 +190,7 @@ def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:
 
 
 def _takes_by_kind(config: FollowUpConfig, target: Deployment) -> dict[InputKind, str]:
-    """Return the inputs that can take the result, with the one for any file last."""
+    """Return the keys of the inputs that can take the result, by kind; the one for any file is last."""
     if config.input is not None:
         items: Sequence[Input] = named_inputs(target, config.input)[:1]
     else:
@@ -218,7 +218,7 @@ def _linked(config: FollowUpConfig, target: Deployment) -> FollowUp:
 
 
 def _sent(target: Deployment, item: Input, value: InputValue) -> dict[str, InputValue]:
-    """Return a fixed value by the backend's keys: a choice by its value, a size as its two sides."""
+    """Return a fixed value under the backend's keys: a choice as its value, a size as its two sides."""
     if isinstance(value, list):
         return {}
     return as_sent(target, {item.key: check_value(item, value)})

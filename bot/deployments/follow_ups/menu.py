@@ -14,7 +14,7 @@ MAX_COMMANDS = 4
 
 @dataclass(frozen=True, slots=True)
 class MessageCommands:
-    """The follow-ups that are message commands, and why others are not, as parts of sentences."""
+    """The follow-ups that are message commands, and phrases that name those that are not."""
 
     offered: tuple[FollowUp, ...] = ()
     left_out: tuple[str, ...] = ()

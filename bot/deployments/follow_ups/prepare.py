@@ -1,4 +1,4 @@
-"""Find a follow-up, and turn a result's file and inputs into those of the run that follows."""
+"""Find a follow-up, and turn a result's file and inputs into the inputs of the run that follows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def find_follow_up(
 ) -> FollowUp | None:
     """Return a follow-up as it is configured now, or None.
 
-    Those of the result's own deployment come first. If its label was changed, the only one with the same
-    target is taken.
+    The follow-ups of the result's own deployment come first. If the label was changed, that deployment's
+    only follow-up with the same target is used.
     """
     own = source.follow_ups if source is not None else ()
     same_target = [each for each in own if each.reference.target == ref.target]
@@ -45,7 +45,7 @@ class Preparation:
     def of(
         cls, follow_up: FollowUp, target: Deployment, parent: Run | None, source: Deployment | None
     ) -> Preparation:
-        """Return a preparation; without a `parent` nothing is carried over."""
+        """Combine the fixed inputs with those carried over from `parent`, if there is one."""
         carried = _carried(follow_up, parent, source) if parent is not None else {}
         return cls(follow_up, target, {**carried, **follow_up.inputs})
 
@@ -72,7 +72,7 @@ class Preparation:
         return revise(self.target, {**self.inputs, key: link}, None, form_values, draw_seed)
 
     def _asked(self) -> list[Input]:
-        """Return the inputs in `ask`, then required ones that got no value that fits."""
+        """Return the inputs in `ask`, then required inputs without a usable value."""
         offered = as_offered(self.target, self.inputs)
         named = [item for key in self.follow_up.ask for item in self.target.offered if item.key == key]
         fitting = [item.key for item in self.target.offered if is_usable(item, offered.get(item.key))]
@@ -85,7 +85,7 @@ def _carried(follow_up: FollowUp, parent: Run, source: Deployment | None) -> dic
     for name, keys in follow_up.carry.items():
         items = named_inputs(source, name) if source is not None else ()
         for item, key in zip(items, keys, strict=False):
-            # A prompt that was left out is the deployment's default, which the result shows too.
+            # If the prompt was left out, `parent.prompt` is the deployment's default, which the result shows.
             value = parent.inputs.get(item.key, parent.prompt if item.is_prompt else None)
             if value is not None:
                 values[key] = value

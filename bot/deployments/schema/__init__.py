@@ -241,7 +241,7 @@ def _same_sizes(choices: Mapping[str, tuple[int, int]]) -> Iterator[str]:
             yield f"choices {other!r} and {name!r} have the same size"
 
 
-# Discord's limits: the fields of a form, and the options of the select for those without a button.
+# Discord's limits: the fields of a form, and the options of the select of follow-ups without a button.
 _MAX_ASKED = 5
 _MAX_FOLLOW_UPS = 25
 

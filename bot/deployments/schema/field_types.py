@@ -89,9 +89,9 @@ _EMOJI = re.compile(f"{_PART}(?:\u200d{_PART}){{0,4}}|[\U0001f1e6-\U0001f1ff]{{2
 
 
 def _emoji(value: str) -> str:
-    """Reject what Discord may not show: one bad emoji makes it refuse the whole message.
+    """Reject emoji that Discord may not accept: one bad emoji makes it refuse the whole message.
 
-    A server's own emoji could be deleted there at any time.
+    Custom emoji are rejected because their server can delete them at any time.
     """
     if _EMOJI.fullmatch(value):
         return value

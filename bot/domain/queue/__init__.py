@@ -1,1 +1,1 @@
-"""The fair queue, and when its runs should end."""
+"""The fair queue, and estimates of when its runs end."""

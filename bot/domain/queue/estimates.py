@@ -1,4 +1,4 @@
-"""Estimate when runs end: from how long earlier runs of the same deployment and GPU took, and the queue."""
+"""Estimate when runs end, from the queue and the durations of earlier runs of the deployment and GPU."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import NamedTuple, Protocol
 from bot.domain.queue.fair_queue import Occupied, QueueEntry, places
 from bot.domain.runs import Run, RunState
 
-# The medians are those of the newest successes within this time, if there are enough.
+# Medians are taken from the newest SAMPLE successes within WINDOW, if there are at least NEEDED.
 WINDOW = timedelta(days=30)
 NEEDED = 5
 SAMPLE = 100
-# Runs that wait further back have no estimate: simulating long queues costs more than it tells.
+# Runs further back in the queue have no estimate: simulating a long queue isn't worth its cost.
 PLACES = 50
-# An edit takes up to three seconds to be made, so a shorter remaining time is over when it is read.
+# An edit may be delayed by three seconds, so a shorter remaining time would be over before it is read.
 SHORTEST = timedelta(seconds=5)
 
 
@@ -32,8 +32,9 @@ class Success(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Medians:
-    """How long a run usually takes: in `total` from the queue call, and to `execute` once the backend has
-    started it. Both end when the result is reported.
+    """How long a run usually takes until its result is reported.
+
+    `total` counts from the queue call, `execute` from the start at the backend.
     """
 
     total: timedelta
@@ -41,7 +42,7 @@ class Medians:
 
 
 class InFlight(Protocol):
-    """The part of a run in flight that tells when it ends."""
+    """The fields of a run in flight from which its end is estimated."""
 
     @property
     def submitted_at(self) -> datetime | None: ...
@@ -92,16 +93,16 @@ def _median(durations: Sequence[timedelta]) -> timedelta:
 
 
 def may_be_estimated(run: Run) -> bool:
-    """Return whether only the queue and the machine decide when it ends, not a person or a rule."""
+    """Return whether a run's end depends only on the queue and the machine, not on a person or a rule."""
     decided = run.state is not RunState.AWAITING_APPROVAL and run.waiting_code is None
     return decided and run.cancel_requested_at is None
 
 
 def expected_end(run: InFlight, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
-    """Return when a run in flight should end, or None if it takes longer than usual.
+    """Return when a run in flight should end, or None if it is late and has no progress to go by.
 
     `slots` is how many runs of its deployment the backend executes at the same time. Progress is a share of
-    nodes, not of time, so it only counts once a run is late: it may have waited for its machine.
+    nodes, not of time, so it is used only for a late run, which may have had to wait for its machine.
     """
     if run.submitted_at is None:
         return None
@@ -117,8 +118,8 @@ def expected_end(run: InFlight, usual: Medians, now: datetime, slots: int | None
 def expected_starts(queue: QueueState, now: datetime, slots: int | None) -> Mapping[str, datetime]:
     """Return when each waiting run of a deployment should start, by key; unknown ones are missing.
 
-    It lets the runs end as usual and each place go to the next run in the queue that its requester's and
-    its server's limits allow. A run that is late or has no medians keeps its place.
+    The simulation lets each run take its usual time, and gives its place to the next run in the queue that
+    its requester's and its server's limits allow. A run whose end isn't known keeps its place.
     """
     occupied = Occupied(run.entry for run in queue.in_flight)
     ends = [(end, run.entry) for run in queue.in_flight if (end := _end(queue, run, now, slots))]
@@ -141,7 +142,7 @@ def _room_at(
     limited: frozenset[object],
     slots: int | None,
 ) -> datetime | None:
-    """Let runs end until a waiting run may be able to start; return when, or None if all have ended."""
+    """Let runs end until one makes room for a waiting run; return when, or None if no run is left."""
     while ends:
         at, ended = heappop(ends)
         makes_room = occupied.is_full(ended.deployment, slots) or not limited.isdisjoint(places(ended))
@@ -173,7 +174,7 @@ def _startable(waiting: Iterable[QueuedRun], occupied: Occupied, slots: int | No
 
 
 def end_of_all(ends: Sequence[datetime | None], now: datetime) -> datetime | None:
-    """Return when the last run of a batch should end, or None if that isn't known or is about now."""
+    """Return when the last run of a batch should end, or None if that isn't known or is too soon to show."""
     known = [end for end in ends if end is not None]
     if not known or len(known) < len(ends):
         return None

@@ -47,7 +47,7 @@ class Occupied:
 
 
 def places(entry: QueueEntry) -> tuple[object, object, object]:
-    """Return what a run counts against: its deployment, its user on its server, its server."""
+    """Return the keys that a run is counted under: its deployment, its user on its server, its server."""
     return entry.deployment, (entry.guild_id, entry.requester_id), entry.guild_id
 
 

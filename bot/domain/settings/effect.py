@@ -1,6 +1,6 @@
-"""Decide which settings have no effect now, and why: one depends on another, or names something deleted.
+"""Decide which settings have no effect, because they depend on another or name something deleted.
 
-The answers are codes of sentences.
+The reasons are codes of sentences.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bot.domain.settings.values import Names, SettingsContext
 
 
 def unmet(field: Field, rules: ServerRules, context: SettingsContext) -> str | None:
-    """Return what has to be set before a field has an effect, or None if it has one now."""
+    """Return the code for what has to be set before a field has an effect, or None if it has one now."""
     approval = rules.approval
     if approval.mode not in field.modes:
         return f"settings_needs_{next(iter(field.modes)).value if len(field.modes) == 1 else 'approval'}"
@@ -24,7 +24,7 @@ def unmet(field: Field, rules: ServerRules, context: SettingsContext) -> str | N
 
 
 def nothing_waits(rules: ServerRules, context: SettingsContext) -> bool:
-    """Return whether approval of certain deployments and GPUs names none that is offered."""
+    """Return whether approval is limited to certain deployments and GPUs, and names none that is offered."""
     approval = rules.approval
     is_chosen = approval.deployments & context.deployments.keys() or approval.gpus & set(context.gpus)
     return approval.mode is ApprovalMode.SELECTED and not is_chosen
@@ -48,5 +48,5 @@ def note_on_roles(roles: Ids, context: SettingsContext, without: str) -> str | N
 
 
 def note_on_role(role: int | None, context: SettingsContext, deleted: str) -> str | None:
-    """Return `deleted` for a role that was deleted."""
+    """Return `deleted` if the role was deleted, otherwise None."""
     return deleted if role is not None and role not in context.role_ids else None

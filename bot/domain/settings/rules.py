@@ -102,7 +102,7 @@ class People(_Rules):
 class ServerRules(_Rules):
     """All rules of a server. Moderators have Manage Server or the role `reviewer_role_id`.
 
-    Members share their results to `gallery_channel_id`.
+    Members share their results in the channel `gallery_channel_id`.
     """
 
     reviewer_role_id: int | None = None
@@ -168,8 +168,8 @@ def _drop(rules: Any, parent: Any, path: list[int | str]) -> list[int | str]:
 def diff_rules(before: ServerRules, after: ServerRules) -> dict[str, object]:
     """Return the changes by path: {"from", "to"}, or {"added", "removed"} for lists.
 
-    For example `{"approval.hours": {"from": 24, "to": 48}}`. A list that begins or ceases to exist has "from"
-    and "to" as well, since an empty list of roles permits nobody and none permits everybody.
+    For example `{"approval.hours": {"from": 24, "to": 48}}`. A list that is added or removed as a whole has
+    "from" and "to" as well, since an empty list of roles permits nobody, but no list permits everybody.
     """
     old = dict(_leaves(before.model_dump(mode="json")))
     new = dict(_leaves(after.model_dump(mode="json")))

@@ -32,7 +32,7 @@ class OpenFollowUp:
         return self.preparation.follow_up.label
 
     def fields(self, form_values: FormValues) -> Sequence[FormField]:
-        """Return the fields to show first; without any, it starts at once."""
+        """Return the fields of the form to show first; without any, the follow-up starts at once."""
         return self.preparation.fields(form_values)
 
     def fits(self, files: Sequence[AttachedFile]) -> bool:
@@ -92,7 +92,7 @@ class FollowUpService:
     ) -> tuple[Run, tuple[str, ...]]:
         """Start a run with the first file that fits.
 
-        Returns the run, and the options whose carried values its deployment doesn't take.
+        Returns the run, and the options whose carried values its deployment doesn't accept.
         """
         taken = opened.preparation.choose(files)
         if taken is None:

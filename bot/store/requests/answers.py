@@ -15,7 +15,7 @@ from bot.domain.transitions import end
 from bot.store.outcomes import apply_change
 
 _MIN_PAUSE = timedelta(seconds=5)
-# Discord can be asked for 15 minutes only, so a longer pause would spare no calls.
+# Discord can be asked only for 15 minutes, so a longer pause would save no calls.
 _MAX_PAUSE = timedelta(minutes=5)
 
 

@@ -156,7 +156,10 @@ class ShareId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class FollowUpId(CustomId):
-    """A follow-up's button, form, or without `ref` select. It takes a file of the run, or that `picture`."""
+    """A follow-up's button or form, or, without `ref`, the select of several follow-ups.
+
+    The follow-up takes a file of the run, or the picture at the position `picture` in the message.
+    """
 
     PATTERN = re.compile(
         rf"then:(?P<key>(?:{_KEY})?):(?P<ref>(?:[0-9a-f]{{40}})?):(?P<picture>[0-9]?):(?P<draft>{_DRAFT})"

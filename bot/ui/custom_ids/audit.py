@@ -1,4 +1,4 @@
-"""The custom_ids of the buttons under `/audit`, which pack the whole filter."""
+"""The custom_ids of the buttons under `/audit`, which contain the whole filter."""
 
 from __future__ import annotations
 

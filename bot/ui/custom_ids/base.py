@@ -1,4 +1,4 @@
-"""The base class of custom_ids, and how they hold a moment."""
+"""The base class of custom_ids, and how they encode a point in time."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Naming:
 
 
 def in_message(context: SettingsContext, title: Callable[[str], str]) -> Naming:
-    """Return mentions and escaped names, for a message in Discord."""
+    """Return the naming for a message in Discord: mentions and escaped names."""
     return Naming(
         role=lambda role: role_name(role, context),
         channel=lambda channel: channel_name(channel, context),
@@ -52,7 +52,7 @@ def in_message(context: SettingsContext, title: Callable[[str], str]) -> Naming:
 
 
 def in_file(role: Callable[[int], str], channel: Callable[[int], str], title: Callable[[str], str]) -> Naming:
-    """Return plain names, for a file."""
+    """Return the naming for a file: plain names."""
     return Naming(
         role=role,
         channel=lambda id: channel(id) if id is not None else say("settings_none_chosen"),
@@ -79,11 +79,11 @@ def stored_changes(changes: object, naming: Naming) -> Iterator[tuple[str, str]]
             yield label, text
 
 
-Value = Callable[[Any], str]  # writes a stored value, or an entry of a list
+Value = Callable[[Any], str]  # formats a stored value, or an entry of a list
 
 
 def _setting(path: str, naming: Naming) -> tuple[str, Value]:
-    """Return the label and the values' text of the setting at a path, which may be another version's."""
+    """Return the label and the formatter of the setting at a path, which another version may have stored."""
     for field in FIELDS.values():
         if path == field.path or path.startswith(f"{field.path}."):
             return _SETTING[field.kind](field, path[len(field.path) + 1 :], naming)
@@ -126,7 +126,7 @@ def _role(field: Field, _rest: str, naming: Naming) -> tuple[str, Value]:
 
 def _roles_by_name(field: Field, name: str, naming: Naming) -> tuple[str, Value]:
     def value(stored: Any) -> str:
-        """Write the roles, of which none permits everybody and an empty list nobody; or one role."""
+        """Format one role, or a list of roles: None permits everybody, an empty list nobody."""
         if stored is None:
             return say("settings_everybody")
         if not isinstance(stored, list):
@@ -149,7 +149,7 @@ def _numbers(field: Field, rest: str, naming: Naming) -> tuple[str, Value]:
 
 
 def _limit(name: str, without: str, stored: Any) -> str:
-    """Write a limit. False is a role without the mark that lifts all limits."""
+    """Format a limit. False is stored for a role without the mark that lifts all limits."""
     if stored is None or stored is False:
         return say(without)
     return say("settings_no_limit") if stored is True else say(f"settings_limit_{name}", count=stored)

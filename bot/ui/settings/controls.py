@@ -31,7 +31,7 @@ _OPTION_LENGTH = 100
 def section_controls(
     section: Section, rules: ServerRules, context: SettingsContext, selection: Selection
 ) -> Items:
-    """Draw the fields, those without an effect disabled. Adjacent buttons share a row."""
+    """Draw the fields, disabling those without an effect. Adjacent buttons share a row."""
     items = (item for field in fields_of(section) for item in _field(field, rules, context, selection))
     for are_buttons, group in groupby(items, key=lambda item: isinstance(item, Button)):
         if are_buttons:
@@ -44,7 +44,7 @@ def _field(field: Field, rules: ServerRules, context: SettingsContext, selection
     needed, value = unmet(field, rules, context), field.value(rules)
     if needed is None:
         return _DRAW[field.kind](field, value, context, selection)
-    # A stored value without an effect isn't shown, and one of several selects is enough.
+    # A selection without an effect isn't shown, and a field with several selects shows only the first.
     shown = value if field.kind in (Kind.CHOICE, Kind.NUMBER) else frozenset()
     return _disabled(list(_DRAW[field.kind](field, shown, context, selection))[:2], say(needed))
 

@@ -1,4 +1,4 @@
-"""A wish to cancel a run: at once, later, too late, or refused by the machine."""
+"""Cancelling a run: at once, later, too late, or refused by the machine."""
 
 from __future__ import annotations
 

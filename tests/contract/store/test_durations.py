@@ -18,7 +18,7 @@ from tests.contract.store.runs import NOW, at, columns
 
 
 async def ended(store: Store, seconds: float = 0, **more: Any) -> str:
-    """Insert a run that took a minute and ended so many seconds before now."""
+    """Insert a run that took a minute and ended `seconds` before now."""
     times = {"submitted_at": at(-seconds - 60), "started_at": at(-seconds - 40), "ended_at": at(-seconds)}
     return await stored_run(store, **{"delivery": None, "expected_gpu": "L4", **times, **more})
 
@@ -41,7 +41,7 @@ async def test_recent_successes_of_the_deployment_and_the_gpu_are_read_newest_fi
 
 
 async def many(store: Store, number: int, **more: Any) -> None:
-    """Insert so many copies of a successful run, each a minute older than the one before."""
+    """Insert `number` copies of a successful run, each a minute older than the one before."""
     row = await columns(store, await ended(store, **more))
     rows = [row | {"key": f"{row['key']}{n}", "ended_at": NOW - timedelta(minutes=n)} for n in range(number)]
     async with store.database.write() as connection:

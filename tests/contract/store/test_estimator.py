@@ -29,7 +29,7 @@ def estimator(store: Store, slots: int | None = 1) -> tuple[Estimator, Clock]:
 
 
 async def minutes_long(store: Store, number: int, *, minutes: float = 1, **more: Any) -> None:
-    """Store successes that took so many minutes, half of which they waited for their start."""
+    """Store successes that each took `minutes` minutes, half of them waiting for the start."""
     seconds = minutes * 60
     times = {"submitted_at": at(-seconds), "started_at": at(-seconds / 2), "ended_at": at(0)}
     for _ in range(number):

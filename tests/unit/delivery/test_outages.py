@@ -99,7 +99,7 @@ def test_a_message_is_simplified_only_if_discord_answers_others_each_time() -> N
 
 
 def ignore(outages: Outages, delivery_id: int, now: datetime = NOW) -> bool:
-    """Let an attempt get no answer, and Discord answer another call if it is asked; return whether it was."""
+    """Let an attempt go unanswered, and Discord answer another call if asked; return whether it was asked."""
     outages.unanswered(delivery_id, now)
     suspect = outages.is_suspect(delivery_id)
     if suspect:

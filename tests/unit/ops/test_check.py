@@ -127,7 +127,7 @@ UPSCALER = {"image": {"kind": "image"}, "prompt": {"kind": "text"}}
 
 
 async def follow_up_findings(*labels: str, deployment: str = "up") -> dict[str, tuple[Level, str]]:
-    """Return what `check` says of a deployment with such follow-ups, by its subject."""
+    """Return the findings of `check` about a deployment with these follow-ups, by subject."""
     then = [{"deployment": deployment, "label": label} for label in labels]
     tables = {"flux": {"inputs": {"prompt": {"kind": "text"}}, "then": then}, "up": {"inputs": UPSCALER}}
     configs = [

@@ -165,7 +165,7 @@ def test_a_block_says_until_when_and_what_it_ended(details: dict[str, object], t
     assert audit_line(stored, NAMING).splitlines()[0] == f"<@11> blocked <@22> · {told}"
 
 
-# What was set, as the message and as the file tell it.
+# Rules before and after a change, and the change as the message and the file show it.
 CHANGES: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     (
         {},

@@ -304,7 +304,7 @@ def test_what_another_setting_rules_out_is_disabled_and_says_which(
         "hours": "-# Only if “Who waits for approval” isn't “Nobody”.",
     }
     assert {name for name, sentence in needs.items() if sentence in shown} == disabled
-    # Nor is a stored value shown that has no effect.
+    # A stored value without an effect isn't shown either.
     chosen = {
         "exempt": bool(found["exempt"].default_values),
         "deployments:0": any(option.default for option in found["deployments:0"].options),
@@ -329,7 +329,7 @@ def test_approval_is_switched_on_once_there_is_a_review_channel(
         return part(layout, "set:approval:mode").disabled, needed
 
     assert shown(ApprovalMode.OFF) == (disabled, disabled)
-    # Whatever became of the channel, approval can be switched off.
+    # Even if the channel is gone, approval can be switched off.
     assert shown(ApprovalMode.EVERYBODY) == (False, False)
 
 
@@ -350,7 +350,7 @@ NOTES: list[tuple[Section, dict[str, Any], str]] = [
     (Section.GPUS, {"gpu_roles": {"H100": {FIRST}}}, "This isn't offered any more"),
     (Section.GPUS, {"deployment_roles": {"old": {GONE}}}, "This isn't offered any more"),
     (Section.BUDGETS, {"budgets": {"roles": {GONE: {"at_once": 1}}}}, "so its limits have no effect."),
-    (Section.BUDGETS, {"budgets": {"gpu_weights": {"H100": 2}}}, "What is missing isn't offered any more"),
+    (Section.BUDGETS, {"budgets": {"gpu_weights": {"H100": 2}}}, "Missing entries aren't offered any more"),
     (
         Section.APPROVAL,
         {"approval": {"mode": "without_roles", "exempt_roles": [GONE]}},
@@ -364,7 +364,7 @@ NOTES: list[tuple[Section, dict[str, Any], str]] = [
     (
         Section.APPROVAL,
         {"approval": {"mode": "selected", "gpus": ["H100"]}},
-        "What is missing isn't offered any more",
+        "Missing entries aren't offered any more",
     ),
     (
         Section.APPROVAL,

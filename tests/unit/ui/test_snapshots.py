@@ -389,7 +389,7 @@ OTHERS: Mapping[str, Any] = {
 }
 
 
-# The status messages whose end can be estimated are shown with it under another name, too.
+# The status messages that also have a snapshot with an estimated end, under another name.
 EXPECTED = ("waiting", "queued", "running")
 
 

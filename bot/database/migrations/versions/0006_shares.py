@@ -1,4 +1,4 @@
-"""Store where a result is shared to, and whether with its prompt."""
+"""Store the channel that a result is shared to, and whether the share shows the prompt."""
 
 from __future__ import annotations
 

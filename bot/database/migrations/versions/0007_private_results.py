@@ -1,4 +1,4 @@
-"""Remember which requests only their requester may see."""
+"""Mark private requests, which only their requester may see."""
 
 from __future__ import annotations
 
