@@ -108,9 +108,7 @@ def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[
         return [retry_buttons(run)]
     use = _use_buttons(run, follow_ups, picture=picture and run.is_shown)
     details = run_button(run, Action.DETAILS, "button_details")
-    # The bot can edit such a message only in response to a press of a button in that message.
-    is_removable = _is_removable(run) and not run.needs_interaction
-    delete = [run_button(run, Action.DELETE, "button_delete")] if is_removable else []
+    delete = [run_button(run, Action.DELETE, "button_delete")] if _is_removable(run) else []
     own = [*_post_buttons(run, follow_ups), *_share_buttons(run, follow_ups)]
     if run.is_shown and (actions := _fitting(follow_ups, kinds_of(run))):
         others = [*_repeat_buttons(run, follow_ups), *own, *use, details]
@@ -200,8 +198,8 @@ def _packed(buttons: Sequence[Button[Any]]) -> list[list[Button[Any]]]:
 
 
 def _is_removable(run: Run) -> bool:
-    # The bot can edit a user install's message only in response to a press of a button in that message.
-    return run.is_shown and not run.user_install
+    # The bot can edit a private message, or a user install's, only in response to a press of a button in it.
+    return run.is_shown and not run.needs_interaction
 
 
 def _post_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:

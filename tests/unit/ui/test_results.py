@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.runs import RunState
+from bot.domain.runs import Output, RunState
 from bot.strings import SENTENCES
 from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
+from bot.ui.follow_ups import FollowUps, hidden_buttons
 from tests.unit.ui.messages import KEY, assert_within_limits, buttons, file, gallery, outcome, run, text
 
 RESULT_BUTTONS = [(name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "Details", "Delete")]
@@ -137,3 +138,14 @@ def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> Non
     )
     parts = result(PreparedOutputs((file(),), remarks=(note,)))
     assert "movie.mp4 is too large to upload here: open it while it works." in text(parts[-1])
+
+
+@pytest.mark.parametrize(
+    ("more", "offered"), [({}, True), ({"private": True}, False), ({"user_install": True}, False)]
+)
+def test_more_offers_delete_only_where_the_bot_can_remove_the_picture(
+    more: dict[str, Any], offered: bool
+) -> None:
+    made = run(RunState.SUCCEEDED, outputs=(Output("images", url="https://x/a.png"),), **more)
+    rows, _ = hidden_buttons(made, FollowUps(), (), picture=True)
+    assert (f"run:{KEY}:delete" in [each.custom_id for row in rows for each in row]) is offered
