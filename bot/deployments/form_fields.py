@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
 from bot.deployments.options import GPU
 from bot.deployments.size_conversion import as_offered
-from bot.deployments.validation import AttachedFile, check_value
+from bot.deployments.validation import AttachedFile, takes_value
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
 # Discord's limits: fields of a modal, and characters of a text input.
@@ -84,7 +83,7 @@ def is_usable(item: Input, earlier: OfferedValue | None) -> bool:
     """Return whether an input accepts an earlier value."""
     if earlier is None:
         return False
-    return item.kind in ATTACHMENTS or (not isinstance(earlier, list) and _accepts(item, earlier))
+    return item.kind in ATTACHMENTS or (not isinstance(earlier, list) and takes_value(item, earlier))
 
 
 def _rank(item: Input, earlier: OfferedValue | None) -> int:
@@ -108,7 +107,7 @@ def _field(item: Input, earlier: OfferedValue | None, form_values: FormValues) -
     choices = tuple(choice.name for choice in item.choices)
     if item.kind is InputKind.BOOLEAN and not choices:
         choices = ("yes", "no")
-    if isinstance(earlier, Size) and earlier not in item.sizes and _accepts(item, earlier):
+    if isinstance(earlier, Size) and earlier not in item.sizes and takes_value(item, earlier):
         choices = (*choices, str(earlier))
     value = form_values.get(item.option)
     shown = item.default if earlier is None and shows_default(item) else earlier
@@ -124,14 +123,6 @@ def shows_default(item: Input) -> bool:
     """
     is_choice = bool(item.choices) or item.kind is InputKind.BOOLEAN
     return is_choice and not item.required and not item.is_seed
-
-
-def _accepts(item: Input, value: str | float | Size) -> bool:
-    try:
-        check_value(item, value)
-    except InputError:
-        return False
-    return True
 
 
 def _as_typed(item: Input, value: OfferedValue | None) -> str:

@@ -41,6 +41,15 @@ def check_value(item: Input, value: Plain | Size) -> OfferedValue:
     raise InputError("input_not_a_file", option=item.option)
 
 
+def takes_value(item: Input, value: Plain | Size) -> bool:
+    """Return whether `check_value` accepts the value."""
+    try:
+        check_value(item, value)
+    except InputError:
+        return False
+    return True
+
+
 def _check_size(item: Input, size: Size) -> Size:
     for part, value in zip(item.parts, size.values, strict=True):
         if value is not None:

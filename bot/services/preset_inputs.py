@@ -10,7 +10,7 @@ from bot.deployments.inputs import RawValue, check_gpu
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue
 from bot.deployments.options import GPU, MORE
 from bot.deployments.size_conversion import as_offered, as_sent
-from bot.deployments.validation import check_value
+from bot.deployments.validation import check_value, takes_value
 from bot.domain.errors import InputError
 from bot.domain.requests import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue
@@ -108,13 +108,7 @@ def _fill_gaps(item: Input, preset: Preset, stored: str, typed: RawValue | None)
 
 
 def _fits(item: Input, value: OfferedValue) -> bool:
-    if isinstance(value, list):
-        return False
-    try:
-        check_value(item, value)
-    except InputError:
-        return False
-    return True
+    return not isinstance(value, list) and takes_value(item, value)
 
 
 def _offered_gpu(deployment: Deployment, gpu: str) -> bool:

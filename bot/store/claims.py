@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 # The last status edit through an interaction is made this long before it ends, and says what comes next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
-_QUEUE_ENTRY = (
+QUEUE_ENTRY = (
     runs.c.key,
     runs.c.deployment,
     runs.c.requester_id,
@@ -40,10 +40,10 @@ _QUEUE_ENTRY = (
 )
 _HELD = runs.c.waiting_code.is_not(None)
 # Built once: compiling such a statement takes longer than running it.
-_BUSY = select(*_QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
+_BUSY = select(*QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
 # A run whose requester may have seen a failure is not in the queue.
 _READY = and_(runs.c.state == RunState.WAITING, runs.c.answer_due_at.is_(None))
-_WAITING = select(*_QUEUE_ENTRY).where(_READY, runs.c.due_at <= bindparam("now"))
+_WAITING = select(*QUEUE_ENTRY).where(_READY, runs.c.due_at <= bindparam("now"))
 _CLAIM = (
     update(runs)
     .where(runs.c.key == bindparam("claimed"), runs.c.state == RunState.WAITING)
@@ -65,7 +65,7 @@ _CLAIMED = select(*run_columns()).where(
     runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim")
 )
 # The submitted runs that have ended since the oldest waiting request was made.
-SERVED = select(*_QUEUE_ENTRY).where(
+SERVED = select(*QUEUE_ENTRY).where(
     runs.c.state.in_(FINAL),
     runs.c.submissions > 0,
     runs.c.ended_at
@@ -188,7 +188,7 @@ class ClaimStore:
         async with self._database.exclusive("submit") as connection:
             rows = (
                 await connection.execute(
-                    select(*_QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
+                    select(*QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
                 )
             ).all()
             earlier = [*await _busy(connection), *await _served(connection)] if rows else []

@@ -12,6 +12,7 @@ from bot.database.tables import runs
 from bot.domain.queue.estimates import PLACES, SAMPLE, WINDOW, QueuedRun, Success
 from bot.domain.queue.fair_queue import QueueEntry
 from bot.domain.runs import IN_FLIGHT, RunState
+from bot.store.claims import QUEUE_ENTRY
 
 # Built once: compiling a statement takes longer than running it.
 SUCCESSES = (
@@ -27,17 +28,8 @@ SUCCESSES = (
     .order_by(runs.c.ended_at.desc())
     .limit(SAMPLE)
 )
-_ENTRY = (
-    runs.c.key,
-    runs.c.deployment,
-    runs.c.requester_id,
-    runs.c.created_at,
-    runs.c.guild_id,
-    runs.c.user_limit,
-    runs.c.server_limit,
-)
 QUEUE = select(
-    *_ENTRY,
+    *QUEUE_ENTRY,
     runs.c.state,
     runs.c.expected_gpu,
     runs.c.queue_position,
@@ -72,7 +64,7 @@ class DurationStore:
         async with self._database.read() as connection:
             for row in await connection.execute(QUEUE, {"of_deployment": deployment}):
                 run = QueuedRun(
-                    entry=QueueEntry(*row[: len(_ENTRY)]),
+                    entry=QueueEntry(*row[: len(QUEUE_ENTRY)]),
                     gpu=row.expected_gpu,
                     queue_position=row.queue_position,
                     submitted_at=row.submitted_at,

@@ -14,9 +14,8 @@ from bot.deployments.form_fields import MAX_FIELDS
 from bot.deployments.model import ATTACHMENTS, Deployment, FollowUp, Input
 from bot.deployments.schema import DeploymentConfig, FollowUpConfig
 from bot.deployments.size_conversion import as_sent
-from bot.deployments.validation import check_value
+from bot.deployments.validation import check_value, takes_value
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
 # The kinds of files, each with the kinds of inputs that take it.
@@ -142,13 +141,7 @@ def _value_mistakes(name: str, value: InputValue, target: Deployment) -> Iterato
 
 
 def _accepts(item: Input, value: InputValue) -> bool:
-    if isinstance(value, list) or item.kind in ATTACHMENTS:
-        return False
-    try:
-        check_value(item, value)
-    except InputError:
-        return False
-    return True
+    return not isinstance(value, list) and item.kind not in ATTACHMENTS and takes_value(item, value)
 
 
 def _unknown(name: str, deployment: Deployment) -> str:
