@@ -55,8 +55,8 @@ from bot.services.words.filter import AutomodCache, WordFilter
 from bot.services.words.rules import WordRules
 from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
-from bot.ui.follow_ups import follow_ups_for
 from bot.ui.private_results import opened_messages
+from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
 from bot.workers.answers import AnswerChecker
 from bot.workers.reconciler import Reconciler
@@ -82,7 +82,7 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
         def render(prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
             if to_moderator:
                 return opened_messages(batch[0], title, prepared)
-            return outcome_messages(Batch(batch, prepared), title, follow_ups_for(batch[0], deployments))
+            return outcome_messages(Batch(batch, prepared), title, offered_actions(batch[0], deployments))
 
         await PrivateViewer(Poster(bot), resources.preparer).show(batch, origin, render)
 

@@ -19,7 +19,7 @@ from bot.delivery.status import EDITS_WIDTH, StatusUpdater
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.runs import Delivery, Purpose, Run
 from bot.ui.components import OutgoingMessage, PreparedOutputs
-from bot.ui.follow_ups import follow_ups_for
+from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
 from bot.wiring import Resources
 from bot.workers.worker import Worker
@@ -81,11 +81,9 @@ def _courier(
                 resources.store, delivery, prepared[run.key], title, reportable=reportable
             )
         shareable = poster.may_post(guild_id, rules.gallery_channel_id) and not run.private
-        follow_ups = follow_ups_for(
-            run, resources.catalogue.all(), reportable=reportable, shareable=shareable
-        )
+        offered = offered_actions(run, resources.catalogue.all(), reportable=reportable, shareable=shareable)
         origin = await resources.store.history.parent_link(run) if run.takes_parents_file else None
-        return outcome_messages(Batch(delivery.batch, prepared, delivery.late, origin), title, follow_ups)
+        return outcome_messages(Batch(delivery.batch, prepared, delivery.late, origin), title, offered)
 
     def inputs(run: Run) -> ShownInputs:
         return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)

@@ -22,8 +22,8 @@ from bot.services.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
-from bot.ui.follow_ups import follow_ups_for
 from bot.ui.moderation import block_modal, reject_modal
+from bot.ui.result_buttons import offered_actions
 from bot.ui.results import more_layout, numbers_layout, single_layout
 from cogs.edit import open_edit
 from cogs.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
@@ -191,11 +191,11 @@ async def _pick(interaction: Interaction, key: str) -> None:
     requester = requester_of(interaction)
     run = await services.editing.visible_run(key, requester)
     shareable = await services.sharing.is_offered(run, requester)
-    follow_ups = replace(
-        follow_ups_for(run, catalogue.all(), shareable=shareable),
+    offered = replace(
+        offered_actions(run, catalogue.all(), shareable=shareable),
         postable=_is_postable(run, requester),
     )
-    layout = single_layout(run, catalogue.title(run.deployment), pictures, follow_ups)
+    layout = single_layout(run, catalogue.title(run.deployment), pictures, offered)
     await interaction.response.send_message(
         view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
     )
@@ -214,11 +214,11 @@ async def _more(interaction: Interaction, key: str) -> None:
     may_report = run.batch_size == 1 and not run.private
     reportable = may_report and await services.reviews.takes_reports(requester)
     shareable = await services.sharing.is_offered(run, requester)
-    follow_ups = follow_ups_for(run, services.catalogue.all(), reportable=reportable, shareable=shareable)
-    follow_ups = replace(follow_ups, postable=run.batch_size > 1 and _is_postable(run, requester))
+    offered = offered_actions(run, services.catalogue.all(), reportable=reportable, shareable=shareable)
+    offered = replace(offered, postable=run.batch_size > 1 and _is_postable(run, requester))
     shown = set(custom_ids(message.components)) if message is not None else set()
     pictures = shown_pictures(message) if message is not None else []
-    layout = more_layout(run, follow_ups, shown, pictures)
+    layout = more_layout(run, offered, shown, pictures)
     await interaction.response.send_message(view=layout, ephemeral=True)
 
 

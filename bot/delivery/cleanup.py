@@ -19,8 +19,8 @@ from bot.store import Store
 from bot.strings import say
 from bot.ui.components import OutgoingMessage, PreparedFile, PreparedOutputs, gallery_only
 from bot.ui.custom_ids import Action
-from bot.ui.follow_ups import FollowUps
 from bot.ui.moderation import closed_report_card
+from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, first_message
 
 
@@ -79,10 +79,10 @@ class ResultRemoval:
         shown = Batch(batch, prepared, late)
         guild_id = batch[0].guild_id
         rules = await self._store.rules.get(guild_id)
-        follow_ups = FollowUps(reportable=self._poster.takes_reports(guild_id, rules))
+        offered = OfferedActions(reportable=self._poster.takes_reports(guild_id, rules))
         for message, posted in found.items():
             remaining = [file for file in shown.files() if file.filename in posted.files]
-            redrawn = self._redrawn(shown, posted, remaining, follow_ups, first=message == messages[0])
+            redrawn = self._redrawn(shown, posted, remaining, offered, first=message == messages[0])
             with suppress(Unreachable):
                 if redrawn is None:
                     await self._poster.delete(*message)
@@ -95,14 +95,14 @@ class ResultRemoval:
         batch: Batch,
         posted: Posted,
         remaining: Sequence[PreparedFile],
-        follow_ups: FollowUps,
+        offered: OfferedActions,
         *,
         first: bool,
     ) -> OutgoingMessage | None:
         """Return the message without the deleted results, or None if nothing remains."""
         if first:
             title = self._title(batch.first.deployment)
-            message, _ = first_message(batch, title, remaining, follow_ups, classic=bool(posted.content))
+            message, _ = first_message(batch, title, remaining, offered, classic=bool(posted.content))
             return message
         if posted.files:
             if not remaining:

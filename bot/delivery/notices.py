@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bot.delivery.cleanup import ResultRemoval
 from bot.delivery.copies import result_message
-from bot.delivery.media.budget import MediaBudget
 from bot.delivery.media.outputs import OutputPreparer
+from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
 from bot.deployments.input_text import ShownInputs

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.components import ChannelName, OutgoingMessage
 from bot.ui.custom_ids import Action, RunId
 
@@ -86,7 +86,7 @@ class Poster:
             message = await webhook.edit_message(_original(message_id), **payload)
             return message.id
 
-    async def follow_up(
+    async def send_in_interaction(
         self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
     ) -> int:
         """Send a further message through an interaction; in a user install, at most five.

@@ -63,6 +63,6 @@ class PrivateViewer:
 
     async def _send(self, messages: Sequence[OutgoingMessage], origin: Origin) -> None:
         for message in messages:
-            await self._poster.follow_up(
+            await self._poster.send_in_interaction(
                 origin.application_id, origin.interaction_token, message, ephemeral=True
             )

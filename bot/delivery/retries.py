@@ -17,6 +17,13 @@ LAST_MEDIA_TRY = 5
 # From these tries on (after about half a minute and two minutes), the outcome is shown in a simpler form.
 _LINKS_TRY = 6
 _WORDS_TRY = 8
+# If Discord ignores a message but answers other calls, it is simplified after this many attempts: the first
+# comes after half an hour.
+_LINKS_AFTER = 10
+_WORDS_AFTER = 14
+# After this many such attempts, and this long, the next route is tried.
+_ABANDONED_AFTER = 20
+_ABANDONED_TIME = timedelta(days=1)
 _MAX_PAUSE = 600.0
 
 
@@ -33,6 +40,18 @@ def form_of(tries: int) -> Form:
     if tries < _LINKS_TRY:
         return Form.FULL
     return Form.LINKS if tries < _WORDS_TRY else Form.WORDS
+
+
+def form_if_ignored(attempts: int) -> Form:
+    """Return the form of a message that Discord has ignored this often although it answered other calls."""
+    if attempts < _LINKS_AFTER:
+        return Form.FULL
+    return Form.LINKS if attempts < _WORDS_AFTER else Form.WORDS
+
+
+def is_route_abandoned(attempts: int, since: timedelta) -> bool:
+    """Return whether to try the next route, because Discord has ignored the message on this one so long."""
+    return attempts >= _ABANDONED_AFTER and since >= _ABANDONED_TIME
 
 
 def pause_after(tries: int, longest: float = _MAX_PAUSE) -> timedelta:

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bot.delivery.media.budget import MediaBudget
 from bot.delivery.media.outputs import OutputPreparer
+from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, form_of
 from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
@@ -306,7 +306,7 @@ class Router:
         for index in range(len(sent), len(messages)):
             await self._mark_attempt(delivery, route)
             if index:
-                message_id = await self._poster.follow_up(
+                message_id = await self._poster.send_in_interaction(
                     run.application_id, token, messages[index], ephemeral=run.private
                 )
             else:

@@ -16,7 +16,7 @@ from bot.deployments.command_plan import CommandPlan, plan_commands
 from bot.deployments.compile.deployment import compile_deployment, describes_itself
 from bot.deployments.config_file import single_deployment
 from bot.deployments.follow_ups.link import link_follow_ups
-from bot.deployments.follow_ups.menu import MessageCommands, message_commands
+from bot.deployments.follow_ups.message_commands import MessageCommands, message_commands
 from bot.deployments.model import Deployment
 from bot.deployments.options import OptionSpec
 from bot.deployments.schema import DeploymentConfig

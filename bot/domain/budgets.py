@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.domain.requests import Member
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
-from bot.domain.settings.rules import Budget, RoleBudget, ServerRules
+from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRules
 
 # The assumed cost of a run, in seconds, until ComfyDeploy reports its duration.
 EXPECTED_SECONDS = 60.0

@@ -15,7 +15,7 @@ from bot.domain.budgets import EXPECTED_SECONDS, Limits, Spending, Usage, limits
 from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
 from bot.domain.runs import Run, RunState
-from bot.domain.settings.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
+from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules, Spoiler
 from bot.domain.text import escape_line
 
 _REASON = 500

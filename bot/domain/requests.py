@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.domain.runs import InputValue
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # base32
 _KEY_LENGTH = 16

@@ -12,7 +12,7 @@ import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
 
 from bot.domain.errors import RefusedError
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import NotApplied, ReviewChannel
 from bot.gateway.permissions import lacks
 from bot.services.words.rules import WordRule, WordRules

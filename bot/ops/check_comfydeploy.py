@@ -10,7 +10,7 @@ from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue, id_setting
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
 from bot.deployments.compile.deployment import describes_itself
-from bot.deployments.follow_ups.menu import MAX_COMMANDS, MessageCommands
+from bot.deployments.follow_ups.message_commands import MAX_COMMANDS, MessageCommands
 from bot.deployments.model import Deployment, Input
 from bot.deployments.options import EXTRA_OPTIONS, CommandSpec, OptionSpec
 from bot.deployments.schema import DeploymentConfig

@@ -13,7 +13,7 @@ from bot.domain.policy import OperatorRules, check_age, check_posting
 from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import Member, Requester
 from bot.domain.runs import Direction, HistoryPage, Run, RunsPage
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import channel_url
 from bot.store import Store
 from bot.workers.worker import Wakeups

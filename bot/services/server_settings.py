@@ -19,7 +19,7 @@ from bot.domain.settings.fields import (
     form_of,
     resolve,
 )
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import ReviewChannel, SettingsContext, known_ids, known_names
 from bot.services.editing import FormDrafts
 from bot.services.words.filter import AutomodCache

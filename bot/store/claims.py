@@ -22,8 +22,8 @@ from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import REVIVABLE, Change, end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.outcomes import apply_change
+from bot.store.postponed import NOT_HELD, hold_back, waiting_for
 from bot.store.requests.judging import judge_run, refuse
-from bot.store.waiting import NOT_HELD, hold_back, waiting_for
 
 log = logging.getLogger(__name__)
 # The last status edit through an interaction is made this long before it ends, and says what comes next.

@@ -16,9 +16,9 @@ from bot.database.engine import Database
 from bot.database.tables import key_values, runs, server_rules
 from bot.database.write_queue import GroupCommit
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.settings.rules import ServerRules, diff_rules, parse_stored_rules
+from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
 from bot.store.audit import add_entries
-from bot.store.waiting import PAUSED, ask_again
+from bot.store.postponed import PAUSED, ask_again
 
 log = logging.getLogger(__name__)
 

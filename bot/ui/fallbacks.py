@@ -19,7 +19,7 @@ from bot.ui.components import (
     run_button,
 )
 from bot.ui.custom_ids import Action
-from bot.ui.follow_ups import discard_button
+from bot.ui.result_buttons import discard_button
 
 _TEXT_LENGTH = 1500
 _NAME_LENGTH = 80

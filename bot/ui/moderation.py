@@ -39,7 +39,7 @@ from bot.ui.components import (
     reason_of,
 )
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
-from bot.ui.follow_ups import discard_button
+from bot.ui.result_buttons import discard_button
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000

@@ -39,8 +39,8 @@ from bot.ui.components import (
     view_of,
 )
 from bot.ui.custom_ids import Action, RunId
-from bot.ui.follow_ups import (
-    FollowUps,
+from bot.ui.result_buttons import (
+    OfferedActions,
     discard_button,
     hidden_buttons,
     offers_retry,
@@ -52,7 +52,7 @@ from bot.ui.status import batch_title, in_common
 
 _BUTTONS_A_ROW = 5
 _ALT_TEXT = 500
-_NO_FOLLOW_UPS = FollowUps()
+_NONE_OFFERED = OfferedActions()
 COLOURS = {
     RunState.SUCCEEDED: Colour.green(),
     RunState.FAILED: Colour.red(),
@@ -106,7 +106,7 @@ class Batch:
 
 
 def outcome_messages(
-    batch: Batch, title: str, follow_ups: FollowUps = _NO_FOLLOW_UPS
+    batch: Batch, title: str, offered: OfferedActions = _NONE_OFFERED
 ) -> list[OutgoingMessage]:
     """Build the messages of an outcome. The first has the buttons and pings the requester."""
     files = batch.files()
@@ -116,12 +116,12 @@ def outcome_messages(
     # An outcome that is an edit replaces a layout, which can't become a classic message.
     if gallery or not others or has_texts or batch.first.needs_interaction:
         pictures, *further = chunks(gallery) or [()]
-        first, left = first_message(batch, title, pictures, follow_ups)
+        first, left = first_message(batch, title, pictures, offered)
         more = [gallery_only(batch.first, chunk) for chunk in further]
         more += [OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)]
     else:
         shown, *further = chunks(others)
-        first, left = first_message(batch, title, shown, follow_ups, classic=True)
+        first, left = first_message(batch, title, shown, offered, classic=True)
         more = [OutgoingMessage(files=tuple(chunk)) for chunk in further]
     return [first, *more, *remark_messages(left)]
 
@@ -130,7 +130,7 @@ def first_message(
     batch: Batch,
     title: str,
     files: Sequence[PreparedFile],
-    follow_ups: FollowUps = _NO_FOLLOW_UPS,
+    offered: OfferedActions = _NONE_OFFERED,
     *,
     classic: bool = False,
 ) -> tuple[OutgoingMessage, Sequence[str]]:
@@ -145,7 +145,7 @@ def first_message(
     space = (CONTENT_TEXT if classic else LAYOUT_TEXT) - sum(map(len, (heading, footer, *blocks))) - 2
     remarks, left = fitting(list(_remarks(batch)), space)
     picture = not classic and any(file.kind is FileKind.IMAGE for file in files)
-    rows = _rows(batch, follow_ups, picture=picture, kinds={file.kind for file in batch.files()})
+    rows = _rows(batch, offered, picture=picture, kinds={file.kind for file in batch.files()})
     if classic:
         content = "\n".join(line for line in (heading, *remarks, footer) if line)
         return OutgoingMessage(content=content, view=view_of(rows), files=tuple(files), mention=mention), left
@@ -158,7 +158,7 @@ def first_message(
     return OutgoingMessage(layout=layout, files=tuple(files), mention=mention), left
 
 
-def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: FollowUps) -> LayoutView:
+def single_layout(run: Run, title: str, pictures: Sequence[str], offered: OfferedActions) -> LayoutView:
     """Build the view of one run of a batch, with its own buttons. `pictures` are links to its pictures."""
     heading = say("several_one", number=_number(run), count=run.batch_size, title=escape_line(title, 80))
     items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
@@ -167,7 +167,7 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: Fol
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
     remark = deleted if deleted or run.state is RunState.SUCCEEDED else _ending_sentence(run)
     items += texts([remark, subtext(_facts(run))])
-    items += [ActionRow[LayoutView](*row) for row in single_rows(run, follow_ups, picture=bool(pictures))]
+    items += [ActionRow[LayoutView](*row) for row in single_rows(run, offered, picture=bool(pictures))]
     colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
     layout = layout_of(Container(*items, accent_colour=colour))
     layout.stop()
@@ -175,7 +175,7 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: Fol
 
 
 def more_layout(
-    run: Run, follow_ups: FollowUps, shown: Collection[str], pictures: Sequence[str]
+    run: Run, offered: OfferedActions, shown: Collection[str], pictures: Sequence[str]
 ) -> LayoutView:
     """Build the view behind *More* with the other actions of a single result.
 
@@ -183,7 +183,7 @@ def more_layout(
     input* takes from this view.
     """
     layout = LayoutView(timeout=None)
-    rows, select = hidden_buttons(run, follow_ups, shown, picture=bool(pictures))
+    rows, select = hidden_buttons(run, offered, shown, picture=bool(pictures))
     if any(button.custom_id == RunId(run.key, Action.USE).encode() for row in rows for button in row):
         layout.add_item(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
     if select is not None:
@@ -356,7 +356,7 @@ def _reason_with_charge(run: Run, reason: str) -> str:
 
 
 def _rows(
-    batch: Batch, follow_ups: FollowUps, *, picture: bool, kinds: Collection[FileKind]
+    batch: Batch, offered: OfferedActions, *, picture: bool, kinds: Collection[FileKind]
 ) -> list[list[Button[Any]]]:
     """Return the buttons of a single run. A larger batch has a numbered button per run, then those for all
     runs. More numbers than fit in a row move behind a button of their own.
@@ -364,12 +364,12 @@ def _rows(
     first, shown, count = batch.first, batch.shown, len(batch.runs)
     if not batch.numbered:
         if shown:
-            return result_rows(first, follow_ups, picture=picture, kinds=kinds)
+            return result_rows(first, offered, picture=picture, kinds=kinds)
         return [[*retry_buttons(first), discard_button(first)]]
     last: list[Button[Any]] = []
     if shown:
         last.append(run_button(first, Action.REPEAT, "button_again_all", count=count))
-        if follow_ups.reportable:
+        if offered.reportable:
             last.append(run_button(first, Action.REPORT, "button_report"))
         last.append(run_button(first, Action.CLEAR, "button_delete"))
     else:

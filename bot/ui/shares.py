@@ -31,7 +31,7 @@ from bot.ui.components import (
     view_of,
 )
 from bot.ui.custom_ids import Action, ShareId
-from bot.ui.follow_ups import discard_button
+from bot.ui.result_buttons import discard_button
 from bot.ui.results import COLOURS
 
 PROMPT_FIELD = "prompt"

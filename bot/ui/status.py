@@ -24,7 +24,7 @@ from bot.ui.components import (
     texts,
 )
 from bot.ui.custom_ids import Action
-from bot.ui.follow_ups import discard_button
+from bot.ui.result_buttons import discard_button
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.

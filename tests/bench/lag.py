@@ -31,7 +31,7 @@ from bot.domain.records import AuditAction, AuditEntry, AuditFilter
 from bot.domain.requests import Holder, Member, Origin, Preset, Requester
 from bot.domain.runs import Output, Run, RunReport, RunsPage, RunState
 from bot.domain.settings.fields import FORMS, Form, Section, SettingControl
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import ReviewChannel
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import WordRule, WordRules

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import discord
 
-from bot.domain.settings.rules import Approval, ApprovalMode, ServerRules
+from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, ServerRules
 from bot.store import Store
 from bot.strings import say
 from tests.bench.hostile import PATTERNS

@@ -16,7 +16,7 @@ import pytest
 from bot.domain.budgets import Usage
 from bot.domain.policy import Decision, OperatorRules, decide
 from bot.domain.requests import GenerationRequest, Requester
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store
 from tests.contract.store.rows import GUILD, stored_rules
 from tests.contract.store.runs import OPEN_TO_ALL, RULES

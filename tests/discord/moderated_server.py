@@ -10,7 +10,7 @@ from typing import Any
 import discord
 import simcord
 
-from bot.domain.settings.rules import Approval, ServerRules
+from bot.domain.settings.rules_and_defaults import Approval, ServerRules
 from bot.store.rules import RuleStore
 from tests.discord.actors import moderator
 from tests.discord.rendered import text_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store.rules import RuleStore
 from tests.discord.rendered import stored, text_of
 from tests.harness import Harness

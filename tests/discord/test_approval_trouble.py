@@ -8,7 +8,7 @@ import discord
 import pytest
 
 from bot.domain.runs import RunState
-from bot.domain.settings.rules import Approval
+from bot.domain.settings.rules_and_defaults import Approval
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, refusal, text_of, texts

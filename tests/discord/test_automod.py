@@ -13,7 +13,7 @@ import pytest
 import simcord
 
 from bot.domain.errors import RefusedError
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import NotApplied
 from bot.gateway.guild import read_automod
 from bot.services.words.filter import AutomodCache, word_check

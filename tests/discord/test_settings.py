@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.database.tables import audit
-from bot.domain.settings.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
+from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
 from tests.discord.forged import select_as
 from tests.discord.moderated_server import set_rules
 from tests.discord.settings_panel import Moderator, boxes, rules_of

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert
 
 from bot.database.tables import server_rules
-from bot.domain.settings.rules import ApprovalMode, ServerRules
+from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from tests.discord.forged import press, select_as, send_form
 from tests.discord.rendered import refusal
 from tests.discord.settings_panel import Moderator, rules_of

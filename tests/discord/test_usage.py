@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from simcord import MemberActor
 
-from bot.domain.settings.rules import Budget, Budgets, RoleBudget
+from bot.domain.settings.rules_and_defaults import Budget, Budgets, RoleBudget
 from bot.store.blocks import BlockStore
 from tests.discord.actors import moderator
 from tests.discord.forged import call, user_option

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.settings.rules import Approval, ApprovalMode, ServerRules
+from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, ServerRules
 from bot.store import Store
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, WORK, time_away

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, PICTURE_ID, REJECTS_ID, VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults

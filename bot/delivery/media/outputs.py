@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.delivery.media.budget import MediaBudget
 from bot.delivery.media.download import Media, MediaFetcher
 from bot.delivery.media.download_slots import DownloadSlots
 from bot.delivery.media.shrink import shrink_image
 from bot.delivery.media.temporary_files import disk_errors
+from bot.delivery.media.time_budget import MediaBudget
 from bot.domain.errors import (
     BackendError,
     BackendNotFound,

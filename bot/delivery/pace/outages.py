@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.delivery.retries import Form, pause_after
+from bot.delivery.retries import Form, form_if_ignored, is_route_abandoned, pause_after
 
 # After this many unanswered deliveries in a row, assume an outage and try only one at a time.
 _UNANSWERED = 3
@@ -15,12 +15,6 @@ _PROBE_TIME = timedelta(seconds=30)
 # The pace after an outage, until nothing is due. A delivery makes 2 or 3 calls; Discord allows 50 a second.
 DELIVERIES_A_SECOND = 10
 _SECOND = timedelta(seconds=1)
-# If Discord ignores a message but answers other calls, simplify it after this many attempts: half an hour.
-_LINKS_AFTER = 10
-_WORDS_AFTER = 14
-# After this many such attempts, and this long, abandon the route.
-_ABANDONED_AFTER = 20
-_ABANDONED_TIME = timedelta(days=1)
 # From this unanswered attempt on, find out whether Discord ignores only this delivery.
 _SUSPECT = 3
 _KEPT = 10_000
@@ -108,15 +102,12 @@ class Outages:
         trouble = self._troubles.get(delivery_id)
         if trouble is None or trouble.since is None:
             return False
-        return trouble.alone >= _ABANDONED_AFTER and now >= trouble.since + _ABANDONED_TIME
+        return is_route_abandoned(trouble.alone, now - trouble.since)
 
     def form(self, delivery_id: int) -> Form:
         """Return the form for a message that Discord ignores although it answers other calls."""
         trouble = self._troubles.get(delivery_id)
-        alone = trouble.alone if trouble is not None else 0
-        if alone < _LINKS_AFTER:
-            return Form.FULL
-        return Form.LINKS if alone < _WORDS_AFTER else Form.WORDS
+        return form_if_ignored(trouble.alone if trouble is not None else 0)
 
     def _trouble(self, delivery_id: int) -> _Trouble:
         if delivery_id not in self._troubles and len(self._troubles) >= _KEPT:

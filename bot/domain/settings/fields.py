@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.domain.errors import RefusedError
-from bot.domain.settings.rules import ApprovalMode, RoleBudget, ServerRules, Spoiler, with_values
+from bot.domain.settings.rules_and_defaults import ApprovalMode, RoleBudget, ServerRules, Spoiler, with_values
 from bot.domain.settings.values import (
     SELECT_LIMIT,
     Edit,

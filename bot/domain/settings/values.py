@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.settings.rules import ApprovalMode, ServerRules
+from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from bot.domain.text import strip_invisible
 
 

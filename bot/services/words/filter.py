@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import Requester
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.words.rules import CheckTooLong, Hit, WordRules
 from bot.store import Store
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.engine import Database
 from bot.database.row_locks import lock_rows
 from bot.database.tables import audit, runs, server_rules
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store.outcomes import nothing_pending
 
 _CHUNK_SIZE = 200

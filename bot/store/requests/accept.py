@@ -24,7 +24,7 @@ from bot.domain.policy import Allowed, OperatorRules, Refused, decide, for_batch
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.runs import Purpose, Run, RunState
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store.audit import add_entries
 from bot.store.requests.presses import read_presses
 from bot.store.requests.usage import UsageTally, read_tally

@@ -15,7 +15,7 @@ from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.policy import OperatorRules, Start, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.outcomes import apply_change

@@ -11,10 +11,10 @@ from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 from discord.ui.select import BaseSelect
 
-from bot.domain.settings.effect import unmet
 from bot.domain.settings.fields import Field, Kind, Section, fields_of, fits_in_form
-from bot.domain.settings.rules import Ids, RoleBudget, RolesFor, ServerRules
+from bot.domain.settings.rules_and_defaults import Ids, RoleBudget, RolesFor, ServerRules
 from bot.domain.settings.values import SELECT_LIMIT, SettingsContext, page_of, token
+from bot.domain.settings.without_effect import unmet
 from bot.domain.text import shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId

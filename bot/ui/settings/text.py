@@ -9,10 +9,17 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.domain.errors import BotError
-from bot.domain.settings.effect import note_on_name, note_on_names, note_on_role, note_on_roles
 from bot.domain.settings.fields import LIMITS, Field, Kind, Section, fields_of
-from bot.domain.settings.rules import ApprovalMode, Budget, Ids, RoleBudget, RolesFor, ServerRules
+from bot.domain.settings.rules_and_defaults import (
+    ApprovalMode,
+    Budget,
+    Ids,
+    RoleBudget,
+    RolesFor,
+    ServerRules,
+)
 from bot.domain.settings.values import Names, SettingsContext
+from bot.domain.settings.without_effect import note_on_name, note_on_names, note_on_role, note_on_roles
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 

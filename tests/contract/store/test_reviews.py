@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState
 from bot.domain.runs import OUTCOME_PURPOSES, RunState
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store
 from tests.contract.store.decisions import APPROVAL_ENDS, awaiting_approval
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules

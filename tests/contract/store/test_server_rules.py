@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.domain.errors import InputError
-from bot.domain.settings.rules import ApprovalMode, ServerRules, with_values
+from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules, with_values
 from bot.store import Store
 from bot.store.rules import RuleStore, read_rules
 from tests.contract.store.rows import audit_log, stored_rules

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.delivery.media.budget import MediaBudget
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.download_slots import DownloadSlots
 from bot.delivery.media.outputs import OutputPreparer
+from bot.delivery.media.time_budget import MediaBudget
 from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run
 from tests.unit.delivery.sites import PNG, Site, outside_only

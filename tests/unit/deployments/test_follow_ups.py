@@ -14,7 +14,7 @@ from bot.comfydeploy.input_classes import input_class
 from bot.deployments.compile.deployment import compile_deployment
 from bot.deployments.config_file import load_deployments_file
 from bot.deployments.follow_ups.link import link_follow_ups
-from bot.deployments.follow_ups.menu import MAX_COMMANDS, message_commands
+from bot.deployments.follow_ups.message_commands import MAX_COMMANDS, message_commands
 from bot.deployments.follow_ups.prepare import Preparation, find_follow_up
 from bot.deployments.model import Deployment, FollowUp, Input
 from bot.deployments.validation import AttachedFile

@@ -10,7 +10,7 @@ from bot.domain.budgets import Usage
 from bot.domain.errors import Param
 from bot.domain.policy import Allowed, Decision, OperatorRules, decide
 from bot.domain.requests import GenerationRequest, Member, Origin, Requester
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.budgets import EXPECTED_SECONDS, Limits, charged_seconds, limits_of, reserve, weight_of
 from bot.domain.requests import Member
 from bot.domain.runs import RunState
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from tests.unit.factories import made_run
 
 ONE, TWO, FREE = 1, 2, 3

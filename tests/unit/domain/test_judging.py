@@ -13,7 +13,7 @@ from bot.domain.errors import RefusedForNow
 from bot.domain.policy import OperatorRules, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
-from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
 from tests.unit.domain.policy_cases import ARTISTS, DAY_END, NOW, PERSON, STAFF, USAGE
 from tests.unit.factories import made_run

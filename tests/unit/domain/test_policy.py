@@ -13,7 +13,7 @@ from bot.domain.budgets import EXPECTED_SECONDS, Block, Spending, Usage
 from bot.domain.errors import RefusedError
 from bot.domain.policy import LIMITS, OperatorRules, check_posting, for_batch
 from bot.domain.requests import GenerationRequest, Member
-from bot.domain.settings.rules import Budget, Budgets, People, ServerRules
+from bot.domain.settings.rules_and_defaults import Budget, Budgets, People, ServerRules
 from bot.strings import SENTENCES, explain
 from tests.unit.domain.policy_cases import (
     ARTISTS,

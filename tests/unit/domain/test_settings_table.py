@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.settings.fields import ACTIONS, FIELDS, FORMS, change
-from bot.domain.settings.rules import (
+from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,
     Budgets,

@@ -16,7 +16,7 @@ from bot.deployments.model import Deployment
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import BackendUnreachable
-from bot.domain.settings.rules import Approval, ServerRules
+from bot.domain.settings.rules_and_defaults import Approval, ServerRules
 from bot.ops.check_comfydeploy import catalogue_of, deployment_findings, options_table
 from bot.ops.check_discord import check_intents
 from bot.ops.check_host import PingEndpoint, check_public_url, compare_clock

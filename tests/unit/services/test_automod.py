@@ -12,7 +12,7 @@ import discord
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.domain.settings.rules import ServerRules, Words
+from bot.domain.settings.rules_and_defaults import ServerRules, Words
 from bot.domain.settings.values import NotApplied
 from bot.gateway.guild import compile_automod, read_automod
 from bot.services.words.filter import AutomodCache, word_check

@@ -9,8 +9,8 @@ from typing import Any
 
 from bot.domain.runs import HistoryPage, Run, RunListEntry, RunsPage, RunState
 from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
-from bot.ui.follow_ups import FollowUps
 from bot.ui.lists import runs_layout
+from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, numbers_layout, outcome_messages, single_layout
 from bot.ui.status import status_message
 from tests.unit.factories import made_run
@@ -63,7 +63,7 @@ def parts(
     batch: Sequence[Run], made: Callable[[Run], PreparedOutputs] = pictures, late: Sequence[str] = ()
 ) -> list[OutgoingMessage]:
     done = {run.key: made(run) for run in batch if run.is_shown and run.key not in late}
-    return outcome_messages(Batch(batch, done, late), TITLE, FollowUps(reportable=True))
+    return outcome_messages(Batch(batch, done, late), TITLE, OfferedActions(reportable=True))
 
 
 def ended(*states: RunState, **more: Any) -> str:
@@ -103,10 +103,10 @@ def words(run: Run) -> PreparedOutputs:
     return PreparedOutputs(texts=(f"A quiet lake at dusk, number {run.seed}.",))
 
 
-def one(state: RunState, follow_ups: FollowUps | None = None, **more: Any) -> str:
+def one(state: RunState, offered: OfferedActions | None = None, **more: Any) -> str:
     _, second = runs(S.SUCCEEDED, state, **more)
     links = ["https://cdn.example/b.png"] if state is S.SUCCEEDED else []
-    return of_layout(single_layout(second, TITLE, links, follow_ups or FollowUps(vary=True, usable=True)))
+    return of_layout(single_layout(second, TITLE, links, offered or OfferedActions(vary=True, usable=True)))
 
 
 def numbers() -> str:
@@ -121,7 +121,7 @@ def listed() -> str:
     return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1))
 
 
-OWN = FollowUps(vary=True, usable=True, shareable=True, postable=True)
+OWN = OfferedActions(vary=True, usable=True, shareable=True, postable=True)
 SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-status-starting": lambda: status(runs(*[S.WAITING] * 4)),
     "several-status-approval": lambda: status(runs(*[S.AWAITING_APPROVAL] * 4, review_channel_id=9)),
@@ -148,7 +148,7 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-end-rejected": lambda: ended(*[S.REJECTED] * 3),
     "several-one": lambda: one(S.SUCCEEDED),
     "several-one-own": lambda: one(S.SUCCEEDED, OWN),
-    "several-one-own-video": lambda: one(S.SUCCEEDED, FollowUps(shareable=True, postable=True)),
+    "several-one-own-video": lambda: one(S.SUCCEEDED, OfferedActions(shareable=True, postable=True)),
     "several-one-failed": lambda: one(S.FAILED),
     "several-one-partial": lambda: one(S.FAILED, partial=True),
     "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=ASKED),

@@ -12,7 +12,7 @@ from bot.domain.backend import InputKind
 from bot.domain.runs import Output, RunState
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.edit_forms import follow_up_pictures_layout, form_modal
-from bot.ui.follow_ups import FollowUps
+from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import more_layout
 from tests.unit.ui import messages
 from tests.unit.ui.messages import KEY
@@ -45,12 +45,12 @@ UPSCALE, ANIMATE = action("Upscale", "🔍"), action("Animate", "🎬")
 REMOVE = action("Remove background", "✂️")
 
 
-def offered(*actions: FollowUp) -> FollowUps:
-    return FollowUps(vary=True, usable=True, reportable=True, actions=actions)
+def offered(*follow_ups: FollowUp) -> OfferedActions:
+    return OfferedActions(vary=True, usable=True, reportable=True, follow_ups=follow_ups)
 
 
-def outcome(follow_ups: FollowUps, origin: str | None = None) -> list[OutgoingMessage]:
-    return messages.outcome(MADE, PreparedOutputs((messages.file(),)), TITLE, follow_ups, origin=origin)
+def outcome(offered: OfferedActions, origin: str | None = None) -> list[OutgoingMessage]:
+    return messages.outcome(MADE, PreparedOutputs((messages.file(),)), TITLE, offered, origin=origin)
 
 
 FOLLOWED: Mapping[str, list[OutgoingMessage]] = {
@@ -59,14 +59,14 @@ FOLLOWED: Mapping[str, list[OutgoingMessage]] = {
     "followed-by-three": outcome(offered(*map(action, ("Upscale", "Animate", "Cut out")))),
     "followed-by-wide": outcome(offered(UPSCALE, ANIMATE, REMOVE)),
     "followed-by-none-that-fits": outcome(offered(action("Speak", kind=InputKind.AUDIO))),
-    "made-from": outcome(FollowUps(), origin="https://discord.com/channels/1/2/3"),
+    "made-from": outcome(OfferedActions(), origin="https://discord.com/channels/1/2/3"),
 }
 
 
-def more(name: str, follow_ups: FollowUps) -> str:
+def more(name: str, offered: OfferedActions) -> str:
     """Return what is behind More under such a result."""
     shown = {custom_id for _, custom_id in messages.buttons(FOLLOWED[name][0])}
-    return of_layout(more_layout(MADE, follow_ups, shown, PICTURES[:1]))
+    return of_layout(more_layout(MADE, offered, shown, PICTURES[:1]))
 
 
 def form() -> str:

@@ -12,7 +12,7 @@ from discord.ui.view import BaseView
 from bot.domain.runs import Run, RunState
 from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.custom_ids import RunId
-from bot.ui.follow_ups import FollowUps
+from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, outcome_messages
 from tests.unit.factories import made_run
 
@@ -36,13 +36,13 @@ def outcome(
     made: Run,
     prepared: PreparedOutputs,
     title: str = "Flux",
-    follow_ups: FollowUps | None = None,
+    offered: OfferedActions | None = None,
     *,
     origin: str | None = None,
 ) -> list[OutgoingMessage]:
     """Return the messages that end a single run."""
     batch = Batch([made], {made.key: prepared} if made.has_result else {}, origin=origin)
-    return outcome_messages(batch, title, follow_ups or FollowUps())
+    return outcome_messages(batch, title, offered or OfferedActions())
 
 
 def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") -> PreparedFile:

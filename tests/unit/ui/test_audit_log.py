@@ -22,7 +22,7 @@ from bot.domain.records import (
     AuditPage,
 )
 from bot.domain.runs import MessageRef, RunState
-from bot.domain.settings.rules import ServerRules, diff_rules, with_values
+from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, with_values
 from bot.domain.settings.values import SettingsContext
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells, audit_layout, audit_line
 from bot.ui.custom_ids import AuditId

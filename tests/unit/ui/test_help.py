@@ -11,9 +11,16 @@ from bot.deployments.command_plan import plan_commands
 from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Usage
+from bot.domain.member_rules import Offer, standing
 from bot.domain.requests import Member
-from bot.domain.settings.rules import Approval, ApprovalMode, Budget, Budgets, RolesFor, ServerRules
-from bot.domain.standing import Offer, standing
+from bot.domain.settings.rules_and_defaults import (
+    Approval,
+    ApprovalMode,
+    Budget,
+    Budgets,
+    RolesFor,
+    ServerRules,
+)
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
 from tests.unit.ui.messages import components, options, text

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.runs import Output, RunState
 from bot.strings import SENTENCES
 from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.follow_ups import FollowUps, hidden_buttons
+from bot.ui.result_buttons import OfferedActions, hidden_buttons
 from tests.unit.ui.messages import KEY, assert_within_limits, buttons, file, gallery, outcome, run, text
 
 RESULT_BUTTONS = [(name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "Details", "Delete")]
@@ -147,5 +147,5 @@ def test_more_offers_delete_only_where_the_bot_can_remove_the_picture(
     more: dict[str, Any], offered: bool
 ) -> None:
     made = run(RunState.SUCCEEDED, outputs=(Output("images", url="https://x/a.png"),), **more)
-    rows, _ = hidden_buttons(made, FollowUps(), (), picture=True)
+    rows, _ = hidden_buttons(made, OfferedActions(), (), picture=True)
     assert (f"run:{KEY}:delete" in [each.custom_id for row in rows for each in row]) is offered

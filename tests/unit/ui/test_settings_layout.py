@@ -20,7 +20,15 @@ from discord.ui import (
 from discord.ui.select import BaseSelect
 
 from bot.domain.settings.fields import FORMS, Section, SettingControl
-from bot.domain.settings.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
+from bot.domain.settings.rules_and_defaults import (
+    Approval,
+    ApprovalMode,
+    Budgets,
+    People,
+    RoleBudget,
+    ServerRules,
+    Words,
+)
 from bot.domain.settings.values import NotApplied, ReviewChannel, SettingsContext, named, token
 from bot.strings import SENTENCES
 from bot.ui.custom_ids import SettingId

@@ -17,6 +17,7 @@ from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Spending, Usage
+from bot.domain.member_rules import Offer, Standing, standing
 from bot.domain.records import AuditAction, AuditCursor, AuditFilter, AuditPage
 from bot.domain.requests import Holder, Member, Preset
 from bot.domain.runs import (
@@ -30,19 +31,18 @@ from bot.domain.runs import (
     RunState,
 )
 from bot.domain.settings.fields import Section
-from bot.domain.settings.rules import Approval, ApprovalMode, Budget, Budgets, ServerRules
+from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.domain.settings.values import ReviewChannel, SettingsContext
-from bot.domain.standing import Offer, Standing, standing
 from bot.ui.audit import audit_layout
 from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.details import details
 from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
-from bot.ui.follow_ups import FollowUps
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
 from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.moderation import notice_message, report_card, review_card
 from bot.ui.private_results import opened_messages
+from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import withheld_message
 from bot.ui.settings.changes import in_message
 from bot.ui.settings.panel import Panel, panel_layout
@@ -90,9 +90,9 @@ def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") 
 
 
 def outcome(
-    made: Run, prepared: PreparedOutputs | None = None, follow_ups: FollowUps | None = None
+    made: Run, prepared: PreparedOutputs | None = None, offered: OfferedActions | None = None
 ) -> list[OutgoingMessage]:
-    return messages.outcome(made, prepared or PreparedOutputs(), TITLE, follow_ups or FollowUps(vary=True))
+    return messages.outcome(made, prepared or PreparedOutputs(), TITLE, offered or OfferedActions(vary=True))
 
 
 STATUS: Mapping[str, Run] = {
@@ -141,8 +141,8 @@ ENDS: Mapping[str, Run] = {
 PICTURE = PreparedOutputs((file(),))
 
 RESULTS: Mapping[str, list[OutgoingMessage]] = {
-    "picture": outcome(run(), PICTURE, FollowUps(vary=True, usable=True, reportable=True)),
-    "picture-reported-nowhere": outcome(run(), PICTURE, FollowUps(vary=True, usable=True)),
+    "picture": outcome(run(), PICTURE, OfferedActions(vary=True, usable=True, reportable=True)),
+    "picture-reported-nowhere": outcome(run(), PICTURE, OfferedActions(vary=True, usable=True)),
     **FOLLOWED,
     "partial-failed": outcome(run(S.FAILED, failure_code="run_failed", partial=True), PICTURE),
     "partial-timed-out": outcome(run(S.TIMED_OUT, failure_code="run_timed_out", partial=True), PICTURE),
@@ -150,10 +150,10 @@ RESULTS: Mapping[str, list[OutgoingMessage]] = {
         run(S.CANCELLED, failure_code="cancelled_by_requester", partial=True), PICTURE
     ),
     "partial-unconfirmed": outcome(run(S.UNCONFIRMED, failure_code="run_failed", partial=True), PICTURE),
-    "picture-spoiler": outcome(run(spoiler=True), PICTURE, FollowUps(reportable=True)),
+    "picture-spoiler": outcome(run(spoiler=True), PICTURE, OfferedActions(reportable=True)),
     "pictures-twelve": outcome(run(), PreparedOutputs(tuple(file(n) for n in range(1, 13)))),
     "video": outcome(
-        run(), PreparedOutputs((file(1, FileKind.VIDEO, "mp4"),)), FollowUps(vary=True, usable=True)
+        run(), PreparedOutputs((file(1, FileKind.VIDEO, "mp4"),)), OfferedActions(vary=True, usable=True)
     ),
     "audio": outcome(run(), PreparedOutputs((file(1, FileKind.AUDIO, "wav"),))),
     "audio-user-install": outcome(
@@ -165,7 +165,7 @@ RESULTS: Mapping[str, list[OutgoingMessage]] = {
     "text-laid-out": outcome(run(), PreparedOutputs(texts=('{\n  "mood": "calm"\n}',))),
     "text-spoiler": outcome(run(spoiler=True), PreparedOutputs(texts=("A quiet lake.\nNobody.",))),
     "nothing": outcome(run()),
-    "one-at-a-time": outcome(run(), PICTURE, FollowUps(usable=True)),
+    "one-at-a-time": outcome(run(), PICTURE, OfferedActions(usable=True)),
     "notes": outcome(
         run(),
         PreparedOutputs(

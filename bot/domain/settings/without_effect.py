@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot.domain.settings.fields import Field
-from bot.domain.settings.rules import ApprovalMode, Ids, ServerRules
+from bot.domain.settings.rules_and_defaults import ApprovalMode, Ids, ServerRules
 from bot.domain.settings.values import Names, SettingsContext
 
 

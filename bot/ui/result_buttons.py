@@ -39,13 +39,13 @@ _TAKING = {
 
 
 @dataclass(frozen=True, slots=True)
-class FollowUps:
-    """The follow-ups that are possible now.
+class OfferedActions:
+    """What can be done with a result now.
 
     `vary`: the deployment allows a batch of `VARY_COUNT`. `usable`: a deployment takes a picture as input.
     `reportable`: the server has a review channel that receives reports. `shareable`: the user may share the
     result in the server's gallery. `postable`: the result can be posted without the rest of its batch.
-    `actions` are the follow-ups that the operator configured.
+    `follow_ups` are those that the operator configured.
     """
 
     vary: bool = False
@@ -53,7 +53,7 @@ class FollowUps:
     reportable: bool = False
     shareable: bool = False
     postable: bool = False
-    actions: tuple[FollowUp, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
 
 
 def retry_buttons(run: Run) -> list[Button[Any]]:
@@ -78,63 +78,63 @@ def offers_retry(run: Run) -> bool:
 
 
 def result_rows(
-    run: Run, follow_ups: FollowUps, *, picture: bool, kinds: Collection[FileKind]
+    run: Run, offered: OfferedActions, *, picture: bool, kinds: Collection[FileKind]
 ) -> list[list[Button[Any]]]:
     """Return the buttons under a single result.
 
     `picture`: the result has a picture to use as input. `kinds` are those of its files.
     """
-    rare = rare_buttons(run, follow_ups)
+    rare = rare_buttons(run, offered)
     delete = run_button(run, Action.DELETE, "button_delete")
-    if actions := _fitting(follow_ups, kinds):
-        others = [*_repeat_buttons(run, follow_ups), *_use_buttons(run, follow_ups, picture=picture), *rare]
+    if actions := _fitting(offered, kinds):
+        others = [*_repeat_buttons(run, offered), *_use_buttons(run, offered, picture=picture), *rare]
         return _with_actions(run, actions, others, [delete])
-    use = _use_buttons(run, follow_ups, picture=picture)
+    use = _use_buttons(run, offered, picture=picture)
     if len(use) + len(rare) + 1 > _ROW:
         rare = [run_button(run, Action.MORE, "button_more")]
-    return [_repeat_buttons(run, follow_ups), [*use, *rare, delete]]
+    return [_repeat_buttons(run, offered), [*use, *rare, delete]]
 
 
-def rare_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
+def rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
     """Return the actions of a single result that move behind *More* first."""
     details = run_button(run, Action.DETAILS, "button_details")
-    report = [run_button(run, Action.REPORT, "button_report")] if follow_ups.reportable else []
-    return [details, *_share_buttons(run, follow_ups), *report]
+    report = [run_button(run, Action.REPORT, "button_report")] if offered.reportable else []
+    return [details, *_share_buttons(run, offered), *report]
 
 
-def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
+def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[list[Button[Any]]]:
     """Return the buttons of one run of a batch, opened by its number."""
     if not run.has_result:
         return [retry_buttons(run)]
-    use = _use_buttons(run, follow_ups, picture=picture and run.is_shown)
+    use = _use_buttons(run, offered, picture=picture and run.is_shown)
     details = run_button(run, Action.DETAILS, "button_details")
     delete = [run_button(run, Action.DELETE, "button_delete")] if _is_removable(run) else []
-    own = [*_post_buttons(run, follow_ups), *_share_buttons(run, follow_ups)]
-    if run.is_shown and (actions := _fitting(follow_ups, kinds_of(run))):
-        others = [*_repeat_buttons(run, follow_ups), *own, *use, details]
+    own = [*_post_buttons(run, offered), *_share_buttons(run, offered)]
+    if run.is_shown and (actions := _fitting(offered, kinds_of(run))):
+        others = [*_repeat_buttons(run, offered), *own, *use, details]
         return _with_actions(run, actions, others, delete)
     about = [*use, *own, details, *delete]
     if len(about) > _ROW:
         about = [*about[: _ROW - 1], run_button(run, Action.MORE, "button_more")]
-    return [_repeat_buttons(run, follow_ups), about]
+    return [_repeat_buttons(run, offered), about]
 
 
 def hidden_buttons(
-    run: Run, follow_ups: FollowUps, shown: Collection[str], *, picture: bool
+    run: Run, offered: OfferedActions, shown: Collection[str], *, picture: bool
 ) -> tuple[list[list[Button[Any]]], Select[Any] | None]:
     """Return what is behind *More*: rows of buttons, and a select of follow-ups if there are any.
 
     `shown` are the custom_ids of the message above.
     """
-    use = _use_buttons(run, follow_ups, picture=picture)
-    rare = rare_buttons(run, follow_ups)
+    use = _use_buttons(run, offered, picture=picture)
+    rare = rare_buttons(run, offered)
     # A result opened by its number may have no space for Delete either.
     delete = [run_button(run, Action.DELETE, "button_delete")] if _is_removable(run) else []
-    buttons = [*_repeat_buttons(run, follow_ups), *_post_buttons(run, follow_ups), *use, *rare, *delete]
+    buttons = [*_repeat_buttons(run, offered), *_post_buttons(run, offered), *use, *rare, *delete]
     hidden = [button for button in buttons if button.custom_id not in shown]
     options = [
         SelectOption(label=each.label, emoji=each.emoji, value=custom_id)
-        for each in _fitting(follow_ups, kinds_of(run))
+        for each in _fitting(offered, kinds_of(run))
         if (custom_id := _action_id(run, each)) not in shown
     ]
     if not options:
@@ -150,10 +150,10 @@ def kinds_of(run: Run) -> frozenset[FileKind]:
     return frozenset(FileKind(each) if each in set(FileKind) else FileKind.OTHER for each in families)
 
 
-def _fitting(follow_ups: FollowUps, kinds: Collection[FileKind]) -> list[FollowUp]:
+def _fitting(offered: OfferedActions, kinds: Collection[FileKind]) -> list[FollowUp]:
     """Return the configured follow-ups that take a file of one of these kinds."""
     taking = {kind for each in kinds for kind in _TAKING[each]}
-    return [action for action in follow_ups.actions if not taking.isdisjoint(action.takes)]
+    return [action for action in offered.follow_ups if not taking.isdisjoint(action.takes)]
 
 
 def _action_id(run: Run, action: FollowUp) -> str:
@@ -202,36 +202,36 @@ def _is_removable(run: Run) -> bool:
     return run.is_shown and not run.needs_interaction
 
 
-def _post_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
-    return [run_button(run, Action.PUBLISH, "button_publish")] if follow_ups.postable else []
+def _post_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    return [run_button(run, Action.PUBLISH, "button_publish")] if offered.postable else []
 
 
-def _share_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
-    return [run_button(run, Action.SHARE, "button_share")] if follow_ups.shareable else []
+def _share_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    return [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
 
 
-def _repeat_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
+def _repeat_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
     buttons = [run_button(run, Action.AGAIN, "button_again")]
-    if follow_ups.vary:
+    if offered.vary:
         # The label states the number, since each one costs a run.
         buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
     return [*buttons, run_button(run, Action.EDIT, "button_edit")]
 
 
-def _use_buttons(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[Button[Any]]:
-    return [run_button(run, Action.USE, "button_use")] if follow_ups.usable and picture else []
+def _use_buttons(run: Run, offered: OfferedActions, *, picture: bool) -> list[Button[Any]]:
+    return [run_button(run, Action.USE, "button_use")] if offered.usable and picture else []
 
 
-def follow_ups_for(
+def offered_actions(
     run: Run, deployments: Sequence[Deployment], *, reportable: bool = False, shareable: bool = False
-) -> FollowUps:
-    """Return the follow-ups that the current deployments offer for a run."""
+) -> OfferedActions:
+    """Return the actions that the current deployments offer for a run."""
     deployment = deployment_of(run, deployments)
     vary = deployment is not None and deployment.max_count >= VARY_COUNT
-    return FollowUps(
+    return OfferedActions(
         vary=vary,
         usable=bool(taking_pictures(deployments)),
         reportable=reportable,
         shareable=shareable,
-        actions=deployment.follow_ups if deployment is not None else (),
+        follow_ups=deployment.follow_ups if deployment is not None else (),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.domain.budgets import Limits, Usage, limits_of
 from bot.domain.requests import Member, Preset
-from bot.domain.settings.rules import ApprovalMode, Budget, RolesFor, ServerRules
+from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, RolesFor, ServerRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
