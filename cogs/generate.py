@@ -149,7 +149,7 @@ def _command(
     interaction = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     # discord.py reads a callback through inspect.signature, and this attribute is the documented way to
     # describe parameters that are known only at run time.
-    callback.__signature__ = inspect.Signature([interaction, *parameters])  # type: ignore[attr-defined]
+    callback.__signature__ = inspect.Signature([interaction, *parameters])  # type: ignore[attr-defined]  # unknown to mypy
     app_commands.describe(**{key: option.description for key, option in options.items()})(callback)
     app_commands.rename(**{key: option.name for key, option in options.items()})(callback)
     return app_commands.Command(name=name, description=spec.description, callback=callback)

@@ -72,7 +72,7 @@ class Media:
         try:
             yield
         finally:
-            MediaWorker._decode = self._decode  # type: ignore[method-assign]
+            MediaWorker._decode = self._decode  # type: ignore[method-assign]  # simcord's own again
 
     async def prepare(self, blobs: Iterable[bytes]) -> None:
         """Decode new files before a page asks for them, so that it shows them at once."""
@@ -134,4 +134,4 @@ def _links(channels: Mapping[int, Channel]) -> Iterator[None]:
     try:
         yield
     finally:
-        PreviewServer._commands = answer  # type: ignore[method-assign]
+        PreviewServer._commands = answer  # type: ignore[method-assign]  # simcord's own again

@@ -349,7 +349,7 @@ class Reloader:
                 found = await self._load(await asyncio.to_thread(self._read))
         except StartupError as error:
             for mistake in error.mistakes:
-                log.error("the deployments stay as they were: %s", mistake)  # noqa: TRY400  # expected: no traceback
+                log.error("the deployments stay as they were: %s", mistake)  # noqa: TRY400  # an expected error needs no traceback
             return
         log.info("the deployments were read again: %s", _summary(found) if found else "nothing has changed")
 

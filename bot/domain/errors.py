@@ -54,7 +54,7 @@ Param = str | int | float | bool | None
 class BotError(Exception):
     """Base class. `code` and `params` make the sentence for the user; `str(error)` is for the log."""
 
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
 
     def __init__(self, detail: str = "", **params: Param) -> None:
         super().__init__(detail or self.code)
@@ -80,7 +80,7 @@ class CodedError(BotError):
 
     def __init__(self, code: str, detail: str = "", **params: Param) -> None:
         super().__init__(detail or f"{code} {params}", **params)
-        self.code = code  # type: ignore[misc]  # the instance's code overrides the class's
+        self.code = code
 
 
 class InputError(CodedError):

@@ -144,7 +144,7 @@ def _base(location: str, public_url: str) -> str:
 
 WEB_SERVER = "Web server"
 # The IP address to call if the server listens on all interfaces.
-_LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
+_LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # this opens no port
 
 
 async def check_ports(settings: Settings) -> AsyncIterator[Finding]:

@@ -58,7 +58,7 @@ def main() -> int:
         if not options.using and not options.readme:
             _take_rest(options, everything=everything)
     except NotPossible as error:
-        print(error, file=sys.stderr)  # noqa: T201  # the reason
+        print(error, file=sys.stderr)
         return 2
     return 0
 

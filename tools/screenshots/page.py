@@ -45,7 +45,7 @@ def chromium() -> str:
 @contextmanager
 def browser() -> Iterator[Browser]:
     try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # an optional tool
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # need not be installed
     except ImportError as error:
         raise NotPossible("Playwright is missing: .venv/bin/pip install playwright") from error
     with sync_playwright() as playwright:
@@ -59,7 +59,7 @@ def demo() -> Iterator[list[str]]:
     Yields the URLs of its pages: #pictures, #review, direct messages.
     """
     command = [sys.executable, "-m", "demo", "--no-browser"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # runs our own module
     try:
         lines = iter(process.stdout or ())
         links = [found[0] for line in takewhile(_not_over, lines) if (found := LINK.search(line))]
@@ -166,4 +166,4 @@ def shoot(page: Page, folder: Path, name: str, *, conversation: bool = False) ->
         page.locator(CHANNEL).screenshot(path=path)
     else:
         page.screenshot(path=path)
-    print(f"{folder / name}.png", flush=True)  # noqa: T201  # what it made
+    print(f"{folder / name}.png", flush=True)

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
-import filetype  # type: ignore[import-untyped]  # ships no types
+import filetype
 
 SNIFF_BYTES: Final = 8192
 UNKNOWN: Final = ("application/octet-stream", "bin")

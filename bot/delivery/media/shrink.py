@@ -98,7 +98,7 @@ def _shrink(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
 
 def _in_process(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
     """Recompress a picture in another process, which gets no secrets and is killed at the deadline."""
-    done = subprocess.run(  # noqa: S603  # this file
+    done = subprocess.run(  # noqa: S603  # runs this file
         [sys.executable, "-I", __file__, str(limit)],
         input=data,
         capture_output=True,

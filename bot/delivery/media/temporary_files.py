@@ -30,7 +30,7 @@ def temporary_folder() -> AbstractContextManager[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
     except OSError as error:
-        log.error("no temporary folder for outputs: %s", error)  # noqa: TRY400  # expected: no traceback
+        log.error("no temporary folder for outputs: %s", error)  # noqa: TRY400  # an expected error needs no traceback
         return nullcontext(os.devnull)
 
 

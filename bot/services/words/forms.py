@@ -20,9 +20,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from anyascii import anyascii
-from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped]  # it ships no types
-    confusables_data,
-)
+from confusable_homoglyphs.confusables import confusables_data
 
 # Marks both ends of each word in a marked text; `normalize` removes it from the text itself.
 WORD_EDGE = "\0"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
 
-import re2  # type: ignore[import-untyped]  # google-re2 ships no types
+import re2
 from ahocorasick_rs import AhoCorasick
 
 from bot.domain.settings.values import NotApplied
