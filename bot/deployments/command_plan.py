@@ -14,8 +14,8 @@ from bot.domain.errors import StartupError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandPlan:
-    """The plan of `/generate`. A single deployment's options belong to the command itself; several become
-    subcommands.
+    """The plan of `/generate`. A single deployment's options belong to the command itself; several
+    deployments become subcommands.
     """
 
     name: str
@@ -113,7 +113,7 @@ def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
     groups = Counter(item.group for item in deployments if item.group)
     if len(top) + len(groups) > MAX_SUBCOMMANDS:
         yield (
-            f"there are {len(top) + len(groups)} deployments and groups beside each other and Discord takes "
+            f"there are {len(top) + len(groups)} deployments and groups at the top level and Discord takes "
             f"{MAX_SUBCOMMANDS}; give some of them a 'group' in deployments.toml"
         )
     for group, count in groups.items():
@@ -194,6 +194,6 @@ def _too_large(plan: CommandPlan) -> str:
     names = ", ".join(f"'{spec.name}' ({command_size(spec)})" for spec in largest)
     return (
         f"/generate has {size(plan)} characters of names and descriptions and Discord takes "
-        f"{MAX_COMMAND_SIZE}; hide inputs or remove deployments in deployments.toml, "
-        f"the largest being {names}"
+        f"{MAX_COMMAND_SIZE}; hide inputs or remove deployments in deployments.toml; "
+        f"the largest are {names}"
     )

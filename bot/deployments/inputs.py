@@ -73,8 +73,8 @@ def collect(
 def seed_range(item: Input) -> tuple[int, int]:
     """Return the smallest and largest seed to draw.
 
-    This is the input's range, without numbers that JSON clients can't represent exactly and, unless all are
-    negative, without negative ones.
+    This is the input's range without the numbers that JSON clients can't represent exactly. Negative numbers
+    are left out too, unless the whole range is negative.
     """
     low = max(0, int(item.minimum or 0))
     high = LARGEST if item.maximum is None else min(LARGEST, int(item.maximum))

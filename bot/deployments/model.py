@@ -16,7 +16,7 @@ def varies_in_batch(item: Input) -> bool:
     """Return whether each run of a batch gets a different value of this input.
 
     Without such an input all runs would be identical, so `count` is offered only if deployments.toml asks for
-    it, for workflows that randomize by themselves.
+    it, for workflows that randomize on their own.
     """
     return item.is_seed and item.offered and not item.choices
 

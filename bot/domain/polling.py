@@ -8,7 +8,7 @@ from datetime import timedelta
 _QUIET_INTERVALS = 4
 _LONGEST_PAUSE = 20  # polling intervals
 SETTLE_CHECKS = 5
-# How long the bot polls a run that it gave up on, because a late success is still shown. If the time passes
+# How long the bot polls a run that it gave up on, because a late success is still shown. If this time ends
 # during an outage, the run is polled once more afterwards.
 LATE_CHECKS = timedelta(days=1)
 # How long a cancelled run is polled while its state can't be read. The backend also accepts a cancel call for

@@ -1,4 +1,4 @@
-"""A validated request with its requester and its answer in Discord, and presets."""
+"""Records of requests, of their requesters and answers in Discord, and of presets."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def batch_requests(
     ]
 
 
-# A second press of the same button within this time is taken for a double click.
+# A second press of the same button within this time counts as a double click.
 DOUBLE_PRESS = timedelta(seconds=5)
 
 

@@ -58,7 +58,8 @@ def same_outputs(some: Sequence[Output], others: Sequence[Output]) -> bool:
 def is_settled(run: Run, report: RunReport, now: datetime) -> bool:
     """Return whether an ended run needs no further poll.
 
-    It needs one for its billed duration and, if it made nothing, for what the machine made after the end.
+    Polls fetch its billed duration and, if it has made nothing yet, outputs that the machine made after the
+    end.
     """
     made = run.has_result or report.state is RunState.SUCCEEDED or bool(report.outputs)
     if run.ended_at is None:

@@ -1,4 +1,4 @@
-"""Messages of shared results, the form that asks whether to show the prompt, and that of a failed copy."""
+"""Messages of shared results and failed copies, and the form that asks whether to show the prompt."""
 
 from __future__ import annotations
 

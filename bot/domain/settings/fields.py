@@ -203,8 +203,8 @@ def _read_names(field: Field, edit: Edit) -> object:
 
 
 def _read_roles_by_name(field: Field, edit: Edit) -> object:
-    """Drop the entry if no role is chosen, so that everybody may use the name. An empty entry would permit
-    nobody.
+    """Drop the entry if no role is chosen, so that everybody may use the GPU or deployment. An empty entry
+    would permit nobody.
     """
     name, roles = edit.name(field.names), edit.roles()
     current = field.value(edit.rules)

@@ -16,7 +16,7 @@ from bot.domain.errors import InputError
 
 Ids = frozenset[int]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-# Deployment or GPU -> the roles that may use it. Everybody may use one without an entry.
+# Maps a deployment or GPU to the roles that may use it. Everybody may use it if there is no entry.
 RolesFor = dict[str, Ids]
 
 
@@ -168,8 +168,9 @@ def _drop(rules: Any, parent: Any, path: list[int | str]) -> list[int | str]:
 def diff_rules(before: ServerRules, after: ServerRules) -> dict[str, object]:
     """Return the changes by path: {"from", "to"}, or {"added", "removed"} for lists.
 
-    For example `{"approval.hours": {"from": 24, "to": 48}}`. A list that is added or removed as a whole has
-    "from" and "to" as well, since an empty list of roles permits nobody, but no list permits everybody.
+    For example `{"approval.hours": {"from": 24, "to": 48}}`. If an entire list is added or removed, the
+    change has "from" and "to" instead, since an empty list of roles permits nobody, but no list permits
+    everybody.
     """
     old = dict(_leaves(before.model_dump(mode="json")))
     new = dict(_leaves(after.model_dump(mode="json")))

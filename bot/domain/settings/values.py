@@ -94,7 +94,7 @@ def _roles(rules: ServerRules) -> Iterator[int]:
 
 
 def without_missing(rules: ServerRules, context: SettingsContext) -> dict[str, Any]:
-    """Return values by path without missing references, and without giving anybody more access.
+    """Return values by path that drop the missing references without giving anybody more access.
 
     A restriction whose roles are all missing permits nobody, and approval keeps its missing channel while it
     is on.
@@ -192,7 +192,7 @@ def known_names(values: Sequence[str], known: Iterable[str], names: Names) -> fr
 
 
 def one(values: Sequence[str]) -> str:
-    """Return the only value. Raises RefusedError otherwise, which no Discord client causes."""
+    """Return the only value. Raises RefusedError otherwise; Discord's own clients always send one."""
     if len(values) != 1:
         raise RefusedError("settings_stale")
     return values[0]
