@@ -123,8 +123,8 @@ class DeliveryStore:
         """Mark that the next message may reach Discord from here on.
 
         Returns False if nothing may be sent, because the lease is lost or a run has changed since the claim,
-        for example by a late success. Locks the runs first, as `record_report` does. `tries` tells this claim
-        from a later one by the same process.
+        for example by a late success. Locks the runs first, as `record_report` does. The delivery's `tries`
+        distinguishes this claim from a later one by the same process.
         """
         async with self._database.write(urgent=True) as connection:
             states = {run.key: (run.state, run.partial) for run in delivery.batch}
@@ -316,7 +316,7 @@ def _oldest_pending(now: datetime, full: Collection[int]) -> Select[Any]:
 def _replaced(row: Row[Any]) -> list[Sequence[int]]:
     """Return the messages that a new delivery of a result replaces.
 
-    Those that only an interaction could reach are left out, because the bot can't delete them.
+    Messages that only an interaction can reach are left out, because the bot can't delete them.
     """
     sent = [*row.earlier_messages, *row.messages]
     if row.user_install or row.private:

@@ -1,4 +1,4 @@
-"""Runs that wait because a rule forbids their start for now, and when the rule is checked again."""
+"""Postpone runs that a rule keeps from starting, and decide when the rule is checked again."""
 
 from __future__ import annotations
 

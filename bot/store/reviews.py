@@ -251,7 +251,7 @@ async def _create_again(connection: AsyncConnection, key: str, purpose: Purpose,
 
 
 async def _known_now(connection: AsyncConnection, run: Run, person: Member | None) -> dict[str, object]:
-    """Return the columns that follow from the requester's present roles."""
+    """Return the columns that depend on the requester's current roles."""
     if person is None:
         return {}
     limits = limits_of(person, await read_rules(connection, run.guild_id))

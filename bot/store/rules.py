@@ -1,4 +1,4 @@
-"""Each server's rules, and the owner's pause."""
+"""Store each server's rules, and the owner's pause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read runs, record reports and progress, end and cancel.
+"""Read, end and cancel runs, and record reports and progress.
 
 Each change is one transaction, so a kill leaves all of it or nothing. Its conditional UPDATE decides which of
 two concurrent changes wins.
@@ -150,7 +150,7 @@ class RunStore:
     ) -> Run | None:
         """End a run by our own verdict; return None if its state has changed and doesn't allow that.
 
-        A batch that awaits approval ends as a whole.
+        All runs of a batch that awaits approval end together.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -168,7 +168,7 @@ class RunStore:
     async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> Run:
         """Cancel the active runs of a batch: waiting ones at once, the others as soon as ComfyDeploy agrees.
 
-        Return one of these as it was before, or an ended run if there are none.
+        Return one of these runs as it was before, or an ended run if none is active.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
@@ -198,7 +198,7 @@ class RunStore:
 
     @repeat_if_unknown
     async def note_deadline(self, key: str, code: str) -> None:
-        """Store why a run is about to be cancelled, before the cancel call: its report may come at once."""
+        """Store the reason for a cancellation before its call, because its webhook may arrive first."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs).where(runs.c.key == key, runs.c.state.in_(_IN_FLIGHT)).values(failure_code=code)

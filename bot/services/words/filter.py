@@ -68,7 +68,7 @@ class _Entry:
 
 
 class Deadline:
-    """Stops a check in its thread, which cancelling the waiting coroutine does not."""
+    """Stops a check in its thread; cancelling the waiting coroutine doesn't stop the thread."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -77,7 +77,7 @@ class Deadline:
     def __call__(self) -> None:
         """Raise CheckTooLong once the time has run out."""
         if self._clock() >= self._end:
-            raise CheckTooLong("the time is over")
+            raise CheckTooLong("the check ran out of time")
 
 
 class WordChecks:
@@ -301,7 +301,7 @@ class WordFilter:
             )
         except RefusedError as error:
             if error.code == "words_forbidden" and rules.words.automod is None:
-                # AutoMod was never turned on here, and the bot lacks the permission to read it.
+                # By default, AutoMod rules apply only if the bot has the permission to read them.
                 return None
             raise
 

@@ -112,8 +112,8 @@ class RequestStore:
     ) -> dict[str, Run | Exception]:
         """Return the results of a transaction whose commit isn't confirmed.
 
-        Refusals stand, and a run counts only if it is stored. The lookup takes the transaction's lock, so the
-        transaction has ended by then.
+        Refusals stay as they are, and a run counts only if it is stored. The lookup takes the transaction's
+        lock, so the transaction has ended by then.
         """
         keys = {key for key, result in results.items() if isinstance(result, Run)}
         found: set[str] | None = None

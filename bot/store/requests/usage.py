@@ -57,7 +57,7 @@ class UsageTally:
     paused: str | None
 
     def of(self, user_id: int, now: datetime) -> Usage:
-        """Return the usage by which a user's request is decided."""
+        """Return the usage that counts when a user's request is judged."""
         block = self.blocked.get(user_id)
         if block is not None and block.until is not None and block.until <= now:
             block = None
