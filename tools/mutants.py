@@ -118,7 +118,7 @@ TESTS = {
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
         "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py {STORE}_progress.py"
         f" {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py {DISCORD}_cancel.py",
-        "waiting": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
+        "postponed": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "requests.usage": f"{STORE}_requests.py {STORE}_usage.py {WEB}_metrics.py {DISCORD}_budget.py"
         f" {DISCORD}_usage.py {DISCORD}_queue.py",
     },
@@ -134,7 +134,7 @@ TESTS = {
         "media.download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "media.file_types": "unit/delivery/test_file_types.py",
         "media.shrink": "unit/delivery/test_shrink.py",
-        "media.budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
+        "media.time_budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "reopening": f"{DISCORD}_private.py",
         "pace.places": "unit/delivery/test_places.py e2e/test_starvation.py",
         "pace.request_pace": "unit/delivery/test_request_pace.py",
