@@ -1,4 +1,4 @@
-"""Creates the objects that each role needs, and connects them."""
+"""Create the objects that each role needs, and connect them."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ class Resources:
         return min((limit for limit in limits if limit), default=None)
 
     def run_timeout(self, name: str) -> int | None:
-        """Return after how many seconds the backend stops a run of a deployment, or None if unknown."""
+        """Return the seconds after which the backend stops a run of a deployment, or None if unknown."""
         deployment = self.catalogue.get(name)
         return deployment.run_timeout if deployment else None
 

@@ -210,7 +210,7 @@ async def _more(interaction: Interaction, key: str) -> None:
     """Show the actions that don't fit under the message."""
     services, requester, message = interaction.client.services, requester_of(interaction), interaction.message
     run = await services.editing.visible_run(key, requester)
-    # A batch is reported as a whole.
+    # A report is about the whole batch.
     may_report = run.batch_size == 1 and not run.private
     reportable = may_report and await services.reviews.takes_reports(requester)
     shareable = await services.sharing.is_offered(run, requester)

@@ -152,7 +152,7 @@ class ComfyDeploy:
         error_from: Callable[..., BackendError] = error_from_http,
         **kwargs: Any,
     ) -> bytes:
-        """Return the body of a 2xx response. Raises BackendError for any other."""
+        """Return the body of a 2xx response. Raises BackendError for any other response."""
         key = self._api_key.get_secret_value()
         with _as_backend_errors(f"{method} {path}", key):
             async with self._session.request(

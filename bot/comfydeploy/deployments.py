@@ -107,7 +107,7 @@ def _is_long(default: object) -> bool:
 
 
 def _number(value: object) -> int | float | None:
-    """Parse a finite number, also from a string. Return None for one connected to another node."""
+    """Parse a finite number, also from a string. Return None for a connection to another node."""
     if isinstance(value, str):
         try:
             value = float(value[:MAX_TEXT])

@@ -90,7 +90,7 @@ class Courier:
     async def _return_interrupted(self) -> None:
         """Release the claims that a database outage interrupted, without counting them as tries."""
         for delivery in [*self._interrupted.values()]:
-            await self._wait(delivery, "the database was away", self._outages.pause(delivery.id))
+            await self._wait(delivery, "the database was unavailable", self._outages.pause(delivery.id))
             self._interrupted.pop(delivery.id, None)
 
     async def _attempt(self, delivery: Delivery) -> str:

@@ -89,7 +89,7 @@ class Poster:
     async def send_in_interaction(
         self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
     ) -> int:
-        """Send a further message through an interaction; in a user install, at most five.
+        """Send another message through an interaction; a user install allows at most five.
 
         Discord takes no nonce here, so retrying after a lost answer may post the message twice.
         """

@@ -50,7 +50,7 @@ def form_if_ignored(attempts: int) -> Form:
 
 
 def is_route_abandoned(attempts: int, since: timedelta) -> bool:
-    """Return whether to try the next route, because Discord has ignored the message on this one so long."""
+    """Return whether Discord has ignored a message for so long that the next route is tried."""
     return attempts >= _ABANDONED_AFTER and since >= _ABANDONED_TIME
 
 

@@ -19,7 +19,7 @@ from bot.ui.components import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
 
 log = logging.getLogger(__name__)
-# Edits by an interaction have a rate limit of their own; edits with the bot's token share the channel's.
+# Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
 FAST = timedelta(seconds=3)
 SLOW = timedelta(seconds=15)
 _CHUNK_SIZE = 50
@@ -97,7 +97,7 @@ class StatusUpdater:
                     title, expected = self._title(batch[0].deployment), await self._expected(batch)
                     await self._edit(batch[0], status_message(batch, title, expected))
         except PostError as error:
-            # Deleted or forbidden, or Discord is slow: the outcome takes a route of its own.
+            # Deleted or forbidden, or Discord is slow: the outcome chooses its own route.
             log.info("the status message was not updated: %s", error)
         finally:
             self._editing.pop(claimed.key, None)

@@ -220,7 +220,7 @@ def compare_clock(date: str | None, now: datetime) -> Finding | None:
     summary = f"it is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Discord's."
     if abs(ahead) < _HARMFUL:
         return warning(CLOCK, summary, _CLOCK_REMEDY)
-    return problem(CLOCK, f"{summary} Deadlines, budgets and interactions go by it.", _CLOCK_REMEDY)
+    return problem(CLOCK, f"{summary} Deadlines, budgets and interactions depend on it.", _CLOCK_REMEDY)
 
 
 DATABASE = "Database"

@@ -207,7 +207,7 @@ class Reconciler:
             return None
 
     async def _is_backend_away(self, run: Run) -> bool:
-        """Return whether the backend fails as a whole, and not only for this run."""
+        """Return whether the entire backend fails, not only for this run."""
         try:
             await self._backend.describe_deployment(run.deployment_id)
         except BackendError as error:
@@ -226,7 +226,7 @@ class Reconciler:
         try:
             return await asyncio.to_thread(end_of_log, await read_log(run_id))
         except BackendError as error:
-            log.info("the run's log was not read: %s", error)
+            log.info("can't read the run's log: %s", error)
             return None
 
     async def _record(self, run: Run, report: RunReport, *, asked: bool = True) -> None:

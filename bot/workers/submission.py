@@ -126,7 +126,7 @@ class Submitter:
 
     async def _wait_for_discord(self, run: Run, error: DiscordAway) -> None:
         """Requeue the run until Discord answers; no queue call was made."""
-        log.warning("Discord could not be asked: %s", error)
+        log.warning("can't ask Discord: %s", error)
         now = self._clock()
         await self._store.claims.requeue(run.key, now + _DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
         self._wakeups.show()
@@ -134,7 +134,7 @@ class Submitter:
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
         """Requeue the run, or end it after too many tries: Discord answers, but doesn't return its files."""
-        log.warning("the attached files could not be renewed: %s", error)
+        log.warning("can't renew the attached files: %s", error)
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
             return

@@ -116,7 +116,7 @@ class Worker(Generic[T]):
             try:
                 await self._handle(item)
             except StoreUnavailable as error:
-                log.warning("%s left an item for later, the database is away: %s", self.name, error)
+                log.warning("%s left an item for later: the database is unavailable: %s", self.name, error)
             except Exception:
                 log.exception("%s failed on an item", self.name)
 

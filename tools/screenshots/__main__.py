@@ -24,7 +24,7 @@ def _take_readme(folder: Path) -> None:
 
 
 def _take_rest(options: argparse.Namespace, *, everything: bool) -> None:
-    """Take the pictures that share one demo: the overview, further results, a phone, and moderation."""
+    """Take the pictures that share one demo: the overview, more results, a phone, and moderation."""
     with demo() as links, browser() as chrome:
         page = open_page(chrome, links[0], DESKTOP)
         if everything:

@@ -1,4 +1,4 @@
-"""Detect what a file is by its first bytes, and give it a safe name; nothing it claims is trusted."""
+"""Detect a file's type by its first bytes, whatever it claims to be, and give it a safe name."""
 
 from __future__ import annotations
 

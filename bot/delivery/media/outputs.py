@@ -30,7 +30,7 @@ from bot.strings import say
 from bot.ui.components import GALLERY, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
-# A picture above the upload limit is fetched all the same, because it can be recompressed.
+# A picture above the upload limit is fetched anyway, because it can be recompressed.
 PICTURE_LIMIT = 64 * 1024 * 1024
 MAX_FILES = 40
 _INLINE_TEXT = 1500
@@ -122,7 +122,7 @@ class OutputPreparer:
         except BackendError as error:
             if not last_try:
                 raise
-            log.warning("no renewed links: %s", error)
+            log.warning("can't renew the links: %s", error)
             return run.outputs
 
     async def _fetch(

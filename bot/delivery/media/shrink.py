@@ -24,7 +24,7 @@ _MAX_PIXELS: Final = 36_000_000
 # WebP's encoder needs about the same memory per pixel, so scale larger pictures down first.
 _MAX_ENCODED_PIXELS: Final = 4096 * 4096
 # Pillow holds the interpreter's lock while it copies and converts: 10 ms for this many pixels. Larger
-# pictures are recompressed in a process of their own, so that they don't stall the event loop.
+# pictures are recompressed in a separate process, so that they don't stall the event loop.
 _THREAD_PIXELS: Final = 2_000_000
 _MAX_SIDE: Final = 16_383  # WebP's own limit
 _MIN_SIDE: Final = 64
@@ -46,7 +46,7 @@ async def shrink_image(data: bytes, limit: int, seconds: float = SECONDS) -> tup
     Quality is reduced first, then the size. Returns None for a file that isn't a still picture, is too large
     to decode safely, takes too long, or can't be made to fit; the caller links to it instead.
 
-    Works in a thread of its own, not in the shared executor, which address lookups need. A thread can't be
+    Works in a separate thread, not in the shared executor, which address lookups need. A thread can't be
     ended, but it is a daemon, so it doesn't hold up the end of the process.
     """
     loop = asyncio.get_running_loop()
