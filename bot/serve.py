@@ -134,7 +134,7 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
 def _explain_end(connection: asyncio.Task[None]) -> None:
     """Raise StartupError that says why the gateway connection ended.
 
-    It ends on its own only if Discord refuses the bot permanently.
+    The connection ends on its own only if Discord refuses the bot permanently.
     """
     error = connection.exception()
     if isinstance(error, discord.PrivilegedIntentsRequired):

@@ -89,7 +89,7 @@ async def close_report(interaction: Interaction, reviewed: ReviewedRun, verdict:
 async def _show_card(interaction: Interaction, card: OutgoingMessage, *, keep_files: bool = True) -> None:
     """Replace the card that was used.
 
-    Attached pictures are kept by default. They show inputs whose links expire.
+    Attached pictures are kept by default. These pictures show inputs, whose links expire.
     """
     if card.layout is None:
         raise RuntimeError("a card is a layout")

@@ -114,7 +114,7 @@ class ComfyDeploy:
         return _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
 
     async def cancel_run(self, run_id: str) -> None:
-        """Ask ComfyDeploy to stop a run. It answers 200 even if the run has ended."""
+        """Ask ComfyDeploy to stop a run. ComfyDeploy answers 200 even if the run has ended."""
         await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
 
     async def read_log(self, run_id: str) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ def _text(value: object) -> str:
 
 
 def _is_long(default: object) -> bool:
-    """Return whether a default is too long for an option. It still applies, but can't be shown or changed."""
+    """Return whether a default is too long for an option. Such a default applies, but can't be shown."""
     return isinstance(default, str) and len(default) > MAX_DEFAULT
 
 

@@ -32,7 +32,7 @@ _FAILURE_ROUTES = (Route.DIRECT_MESSAGE, Route.UNDELIVERED)
 
 
 class CopySender:
-    """Posts copies, and tells their requesters about those that can't be posted.
+    """Posts copies, and tells requesters about copies that can't be posted.
 
     Raises OutcomeUnknown, MediaError and BackendError, after which the courier tries again.
     """

@@ -31,9 +31,7 @@ QUEUE_AGE = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True)
 class _Queue:
-    """The expected starts of a deployment's waiting runs, and the queue positions that they were computed
-    from.
-    """
+    """The expected starts of a deployment's waiting runs, and the positions that they are based on."""
 
     at: datetime
     positions: Mapping[str, int | None]

@@ -28,7 +28,9 @@ _MAX_PAUSE = 600.0
 
 
 class Form(IntEnum):
-    """How much of an outcome is shown: all, links in place of its files, or a sentence with the links."""
+    """The form in which an outcome is shown: in full, with links in place of its files, or as a sentence with
+    the links.
+    """
 
     FULL = 0
     LINKS = 1

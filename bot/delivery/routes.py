@@ -245,8 +245,8 @@ class Router:
     ) -> int | None:
         """Return the id of a message posted by an attempt with an unknown result, or None.
 
-        Ignores the run's other known messages: those sent before it, those of an earlier delivery, and those
-        that show the result or an earlier verdict.
+        Ignores the run's other known messages: earlier messages of this delivery, messages of an earlier
+        delivery, and messages that show the result or an earlier verdict.
         """
         shown_by = {
             (delivery.run.key, each) for each in (*OUTCOME_PURPOSES, *COPY_PURPOSES, delivery.purpose)

@@ -65,8 +65,8 @@ class StatusUpdater:
     async def lock(self, key: str) -> AsyncIterator[None]:
         """Hold the lock of a batch, by its key, while changing its messages.
 
-        It keeps a late edit of the status message from overwriting the outcome. Raises NotYet if another
-        process holds it for long.
+        The lock keeps a late edit of the status message from overwriting the outcome. Raises NotYet if
+        another process holds it for long.
         """
         async with self._locks.setdefault(key, asyncio.Lock()):
             try:

@@ -180,7 +180,7 @@ def _plain(item: Input, value: RawValue | None) -> OfferedValue | None:
 
 
 def seed_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | None:
-    """Return the seed to display, which is the one sent."""
+    """Return the seed to display, which is the seed that is sent."""
     for item in deployment.inputs:
         value = inputs.get(item.key)
         if item.is_seed and isinstance(value, int):

@@ -237,7 +237,7 @@ class BackendRejected(BackendError):
 
 
 class BackendInvalid(BackendError):
-    """The inputs were refused; `fields` are the keys of those that the backend names."""
+    """The inputs were refused; `fields` are the keys of the inputs that the backend names."""
 
     code = "comfy_invalid"
     accepted = False
@@ -268,7 +268,9 @@ class BackendUnreachable(BackendError):
 
 
 class BackendRedirected(BackendError):
-    """A redirect, never followed: a redirected POST may be repeated or become a GET, and leak the key."""
+    """A redirect, which is never followed: a redirected POST may be repeated or become a GET, and leak the
+    key.
+    """
 
     code = "comfy_redirected"
     accepted = False

@@ -12,7 +12,7 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, RolesFo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """The names of all deployments, of those that are age-restricted, and of the GPUs to choose from."""
+    """The names of all deployments, of the age-restricted ones, and of the GPUs to choose from."""
 
     deployments: tuple[str, ...] = ()
     age_restricted: tuple[str, ...] = ()

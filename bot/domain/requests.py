@@ -203,7 +203,7 @@ def folded(name: str) -> str:
 
 
 class AnswerState(StrEnum):
-    """What the requester sees in answer to the interaction.
+    """The answer to the interaction, as the requester sees it.
 
     SHOWN: the request's status, or the notice that it may still start. OTHER: another sentence, such as an
     error. MISSING: Discord's notice that the bot didn't respond. EXPIRED: the answer can't be read any more.

@@ -18,10 +18,10 @@ _SILENCE_OF_FILES = timedelta(minutes=3)
 
 
 def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
-    """Return when the run counts as lost; None before the queue call.
+    """Return the time at which the run counts as lost, or None before the queue call.
 
-    `run_timeout` is the deployment's, in seconds from the start of the run. It can only shorten the bot's
-    own deadline, which counts from the queue call.
+    `run_timeout` is the deployment's, in seconds from the start of the run. This timeout can only shorten the
+    bot's own deadline, which counts from the queue call.
     """
     if run.submitted_at is None:
         return None

@@ -44,8 +44,8 @@ NOT_SUBMITTED = frozenset({S.WAITING, S.AWAITING_APPROVAL})
 class Output:
     """One output of a run: a file at `url`, or `text`.
 
-    `kind` is the backend's own word (`images`, `gifs`, `files`, `audio`, `text` …). It isn't reliable: use
-    the file name and content type instead.
+    `kind` is the backend's own word (`images`, `gifs`, `files`, `audio`, `text` …). This word isn't reliable:
+    use the file name and content type instead.
     """
 
     kind: str
@@ -233,7 +233,7 @@ class CopyRequest:
 
 
 class RunFilter(StrEnum):
-    """A filter for a user's runs; UNDELIVERED matches those whose result no route could show."""
+    """A filter for a user's runs; UNDELIVERED matches runs whose result no route could show."""
 
     ALL = "all"
     WAITING = "waiting"
@@ -284,7 +284,7 @@ class RunListEntry:
 
 @dataclass(frozen=True, slots=True)
 class RunCursor:
-    """A position in a person's runs. It stays valid when its run is removed."""
+    """A position in a person's runs that stays valid when its run is removed."""
 
     at: datetime
     key: str
@@ -308,7 +308,7 @@ class DeliveryState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What a delivery is for. A run has at most one of each; the letter is part of the nonce."""
+    """The purpose of a delivery. A run has at most one delivery for each; the letter is part of the nonce."""
 
     OUTCOME = "o"
     LATE = "l"  # a result that came after an outcome without one

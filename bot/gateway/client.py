@@ -56,7 +56,7 @@ discord.VoiceClient.warn_dave = False
 
 
 class GenerateBot(commands.Bot):
-    """The bot. It uses only the guilds intent and caches neither messages nor members.
+    """The bot's client. Uses only the guilds intent and caches neither messages nor members.
 
     Interactions carry all the data that it needs.
     """

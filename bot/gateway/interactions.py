@@ -33,10 +33,10 @@ def requester_of(interaction: Interaction) -> Requester:
 
 
 def _press(interaction: Interaction, now: datetime) -> Press | None:
-    """Return what was pressed or submitted, or None for a command.
+    """Return the press or submission, or None for a command.
 
     A run's button has the same id in every message. Other ids may number the parts of their message, so they
-    are combined with the message's id, and those of forms and selects also with the values.
+    are combined with the message's id, and the ids of forms and selects also with the values.
     """
     data: Mapping[str, Any] = interaction.data or {}
     custom_id = data.get("custom_id")

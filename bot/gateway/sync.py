@@ -42,7 +42,7 @@ class CommandSync:
     def scopes(self, synced: Mapping[str, str]) -> list[str]:
         """Return the scopes to sync: "global" or a server's id.
 
-        These are the configured scopes and those where commands were `synced` before.
+        These are the configured scopes and the scopes to which commands were `synced` before.
         """
         return list(dict.fromkeys([_GLOBAL, *map(str, self.guild_ids), *synced]))
 
@@ -189,7 +189,7 @@ class Availability:
         return AppInstallationType(guild=True, user=self.user_installs)
 
     def of(self, name: str) -> tuple[AppInstallationType, AppCommandContext]:
-        """Return the availability of a command. One that isn't listed above is limited to servers."""
+        """Return the availability of a command. A command that isn't listed above is limited to servers."""
         if name in OWNER:
             return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=True, private_channel=False)
         if name in OWN:

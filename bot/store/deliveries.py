@@ -107,7 +107,7 @@ class DeliveryStore:
 
     @repeat_if_unknown
     async def extend(self, delivery_id: int, owner: str, until: datetime) -> bool:
-        """Extend the lease during a long transfer; return False if another courier has it by now."""
+        """Extend the lease during a long transfer; return False if another courier has taken it."""
         async with self._database.write() as connection:
             result = await connection.execute(
                 update(deliveries)
@@ -258,7 +258,7 @@ class DeliveryStore:
     ) -> bool:
         """Queue an undelivered result again for another channel; return False if there is none.
 
-        Whether it is hidden behind a spoiler is decided again by the server's rules. The messages that it
+        The server's rules decide again whether the result is hidden behind a spoiler. The messages that it
         replaces are deleted later: parts of the result, and the status message that mentioned `/runs`.
         """
         async with self._database.write() as connection:

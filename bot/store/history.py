@@ -89,7 +89,7 @@ class HistoryStore:
             return [to_listed_run(row) for row in found.mappings()]
 
     async def result_messages(self, run: Run) -> Sequence[MessageRef]:
-        """Return the messages that show the result of a run, perhaps with others of its batch."""
+        """Return the messages that show the result of a run, perhaps with other results of its batch."""
         late = and_(deliveries.c.run_key == run.key, deliveries.c.purpose == Purpose.LATE)
         outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
         query = select(deliveries.c.messages, deliveries.c.earlier_messages).where(or_(late, outcome))

@@ -49,7 +49,8 @@ class ReviewStore:
         person: Member | None = None,
         channel: ChannelState | None = None,
     ) -> RefusedError | None:
-        """Let a batch start. If two moderators decide at once, the second is told who was first.
+        """Let a batch start. If two moderators decide at the same time, the error tells the second one who
+        was first.
 
         The batch is judged first, with the requester and the channel as they are now. Returns the rule that
         forbids the start. After a RefusedForNow nothing has changed; after any other the batch has ended.

@@ -39,7 +39,7 @@ _LINK = re.compile(r"\[([^\[\]]{0,80})\]\(\S*\)")
 
 
 def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Split notes into those that fit into `space` characters and the rest.
+    """Split notes into the ones that fit into `space` characters and the rest.
 
     A signed link may have thousands of characters.
     """

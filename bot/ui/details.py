@@ -41,7 +41,7 @@ def details(
     log: str | None = None,
     origin: str | None = None,
 ) -> Details:
-    """Build the details of a run. They lack a command line to copy if the `deployment` is None or the
+    """Build the details of a run. The details lack a command line to copy if the `deployment` is None or the
     requester has deleted the inputs.
 
     `log` is the end of its log, for readers who may see it. `origin` is a link to its parent's result.

@@ -232,7 +232,7 @@ def _cost(run: Run) -> str:
 
 
 def _values(values: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a line per input, all shortened further until they fit."""
+    """Return a line per input, shortening all values until they fit."""
     length = _VALUE_LENGTH
     while True:
         lines = _lines(values, length)

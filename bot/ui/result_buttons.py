@@ -40,12 +40,12 @@ _TAKING = {
 
 @dataclass(frozen=True, slots=True)
 class OfferedActions:
-    """What can be done with a result now.
+    """The actions that are possible with a result now.
 
     `vary`: the deployment allows a batch of `VARY_COUNT`. `usable`: a deployment takes a picture as input.
     `reportable`: the server has a review channel that receives reports. `shareable`: the user may share the
     result in the server's gallery. `postable`: the result can be posted without the rest of its batch.
-    `follow_ups` are those that the operator configured.
+    `follow_ups` were configured by the operator.
     """
 
     vary: bool = False
@@ -82,7 +82,7 @@ def result_rows(
 ) -> list[list[Button[Any]]]:
     """Return the buttons under a single result.
 
-    `picture`: the result has a picture to use as input. `kinds` are those of its files.
+    `picture`: the result has a picture to use as input. `kinds` are the kinds of its files.
     """
     rare = rare_buttons(run, offered)
     delete = run_button(run, Action.DELETE, "button_delete")
@@ -165,7 +165,7 @@ def _with_actions(
 ) -> list[list[Button[Any]]]:
     """Return the follow-ups and as many of the other buttons as two rows of a phone hold.
 
-    *More* has the rest.
+    *More* has the other buttons.
     """
     buttons: list[Button[Any]] = [
         Button(label=each.label, emoji=each.emoji, custom_id=_action_id(run, each))

@@ -327,7 +327,7 @@ def _facts(run: Run) -> list[str]:
 
 
 def _charge(run: Run) -> list[str]:
-    """Return a note on whether a run without a result was charged, as far as that is known."""
+    """Return a note on whether a run without a result was charged, or nothing if that is unknown."""
     if _was_free(run):
         return [say("charged_nothing")]
     return [say("charged_time")] if run.run_duration is not None else []
@@ -358,8 +358,8 @@ def _reason_with_charge(run: Run, reason: str) -> str:
 def _rows(
     batch: Batch, offered: OfferedActions, *, picture: bool, kinds: Collection[FileKind]
 ) -> list[list[Button[Any]]]:
-    """Return the buttons of a single run. A larger batch has a numbered button per run, then those for all
-    runs. More numbers than fit in a row move behind a button of their own.
+    """Return the buttons of a single run. A larger batch has a numbered button per run, followed by the
+    buttons for all runs. If the numbers don't fit in one row, they move behind a separate button.
     """
     first, shown, count = batch.first, batch.shown, len(batch.runs)
     if not batch.numbered:

@@ -246,8 +246,8 @@ class Reconciler:
 def _wants_log(run: Run, report: RunReport, now: datetime) -> bool:
     """Return whether the log is read now: once after a failure, before its outcome is posted.
 
-    A failure that a poll reports is not stored yet. One that a webhook reported is polled at once, and once
-    more after SETTLE_AFTER.
+    A failure that a poll reports is not stored yet. A failure that a webhook reported is polled at once, and
+    again after SETTLE_AFTER.
     """
     first = run.ended_at is None or (run.checks == 0 and now < run.ended_at + SETTLE_AFTER)
     return report.state is RunState.FAILED and first

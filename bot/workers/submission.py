@@ -94,7 +94,7 @@ class Submitter:
                 await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))
 
     async def submit(self, run: Run) -> None:
-        """Make the one call of this claim."""
+        """Make the single queue call of this claim."""
         self._wakeups.show()
         try:
             await self._check_channel(run)

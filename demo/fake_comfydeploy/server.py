@@ -89,7 +89,7 @@ class FakeComfyDeploy:
 
     @property
     def faults(self) -> Faults:
-        """Return the faults of every run that has none of its own. They may be set at any time."""
+        """Return the faults of every run that doesn't have its own; they can be set at any time."""
         return self.world.plan.everywhere
 
     @faults.setter

@@ -66,7 +66,7 @@ async def _misbehave(request: web.Request, stored: StoredFile, fault: Body) -> w
 
 
 def _damaged(content: bytes) -> bytes:
-    """Keep the beginning, by which a file's type is recognized, and invert the rest."""
+    """Keep the beginning, which identifies the file's type, and invert the rest."""
     return content[:200] + bytes(byte ^ 0xFF for byte in content[200:])
 
 

@@ -18,8 +18,8 @@ _SLOW: Final = 5.0
 class MediaBudget:
     """The seconds that one try of a delivery may spend on its outputs, over all files and runs.
 
-    After `slow` seconds it calls `on_slow`. If that returns False, too many downloads are slow at once, so
-    these are stopped and left to a later try.
+    After `slow` seconds it calls `on_slow`. If that returns False, too many downloads are slow at the same
+    time, so this try's downloads are stopped and left to a later try.
     """
 
     def __init__(

@@ -24,7 +24,8 @@ _KEPT = 10_000
 class _Trouble:
     """A delivery's consecutive unanswered attempts.
 
-    `alone` counts those during which Discord answered other calls; `since` is the time of the first of them.
+    `alone` counts the attempts during which Discord answered other calls; `since` is the time of the first
+    one.
     """
 
     unanswered: int = 0

@@ -32,7 +32,7 @@ class Success(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Medians:
-    """How long a run usually takes until its result is reported.
+    """The usual durations of a run, until its result is reported.
 
     `total` counts from the queue call, `execute` from the start at the backend.
     """

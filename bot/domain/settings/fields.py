@@ -48,8 +48,9 @@ class Section(StrEnum):
 
 
 class Kind(Enum):
-    """How a field is set. Each kind is read and prefilled here, drawn in `bot.ui.settings.controls`, and
-    written as text in `bot.ui.settings.text`."""
+    """The kind of a field's control. Each kind is read and prefilled here, drawn in
+    `bot.ui.settings.controls`, and written as text in `bot.ui.settings.text`.
+    """
 
     CHOICE = auto()  # one of a few values
     CHANNEL = auto()
@@ -326,7 +327,7 @@ class Form:
     prefill: Callable[[ServerRules, str], tuple[str, ...]]
 
     def stamp(self, rules: ServerRules, arg: str) -> str:
-        """Return a digest of the current texts. It differs if they changed while the form was open."""
+        """Return a digest of the current texts, which differs if they changed while the form was open."""
         texts = "\0".join(self.prefill(rules, arg))
         return blake2b(texts.encode(), digest_size=4).hexdigest()
 

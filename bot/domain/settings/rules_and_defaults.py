@@ -21,7 +21,7 @@ RolesFor = dict[str, Ids]
 
 
 class ApprovalMode(StrEnum):
-    """Which requests need a moderator's approval."""
+    """The choice of requests that need a moderator's approval."""
 
     OFF = "off"
     EVERYBODY = "everybody"
@@ -30,7 +30,7 @@ class ApprovalMode(StrEnum):
 
 
 class Spoiler(StrEnum):
-    """Which results are posted as spoilers."""
+    """The choice of results that are posted as spoilers."""
 
     NEVER = "never"
     NOT_AGE_RESTRICTED = "not_age_restricted"  # in channels that are not marked age-restricted

@@ -38,7 +38,8 @@ class ExpiredRows:
 class _RetentionPeriod:
     """The time before which rows expire.
 
-    It applies to one server or, if `guild_id` is None, to everything that belongs to no server with rules.
+    The period applies to one server or, if `guild_id` is None, to everything that belongs to no server with
+    rules.
     """
 
     guild_id: int | None

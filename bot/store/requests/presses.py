@@ -25,7 +25,7 @@ class RecentPresses:
             self._accepted[user_id, press_id].append((created_at, interaction_id))
 
     def is_repeated(self, requester: Requester) -> bool:
-        """Return whether the same user pressed the same button a moment before.
+        """Return whether the same user pressed the same button a moment earlier.
 
         An interaction that another process has accepted is not a second press.
         """
