@@ -66,7 +66,7 @@ class CopySender:
     async def tell(self, delivery: Delivery, reason: str) -> None:
         """Tell the requester that the copy failed; `reason` is the code of the sentence."""
         run = delivery.run
-        log.warning("copy of run %s not posted: %s", run.key, reason)
+        log.warning("did not post the copy of run %s: %s", run.key, reason)
         # The message about an earlier failure of this copy used the same nonce, so add a suffix.
         earlier = (await self._store.deliveries.sent(run.key, delivery.purpose)).earlier
         suffix = str(len(earlier) or "")
@@ -105,7 +105,7 @@ class CopySender:
         except MediaGone:
             return "copy_file_gone"
         except Unreachable as error:
-            log.info("the channel of a copy of run %s is closed: %s", delivery.run.key, error)
+            log.info("can't post a copy of run %s in its channel: %s", delivery.run.key, error)
             return "share_closed" if delivery.purpose is Purpose.SHARE else "post_closed"
         return None
 

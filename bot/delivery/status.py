@@ -98,7 +98,7 @@ class StatusUpdater:
                     await self._edit(batch[0], status_message(batch, title, expected))
         except PostError as error:
             # Deleted or forbidden, or Discord is slow: the outcome chooses its own route.
-            log.info("the status message was not updated: %s", error)
+            log.info("can't update the status message: %s", error)
         finally:
             self._editing.pop(claimed.key, None)
 
@@ -114,7 +114,7 @@ class StatusUpdater:
                 delivery.batch[0], finishing_message(delivery.batch, self._title(delivery.run.deployment))
             )
         except PostError as error:
-            log.info("the status message was not updated: %s", error)
+            log.info("can't update the status message: %s", error)
 
     def _next(self) -> Run | None:
         """Return the first claimed run whose channel has a free place, and keep the others for later."""
@@ -143,11 +143,11 @@ class StatusUpdater:
         try:
             await self._edit(run, undelivered_message(delivery.batch, self._title(run.deployment)))
         except Unreachable as error:
-            log.info("the status message could not be updated: %s", error)
+            log.info("can't update the status message: %s", error)
         except (PostError, StoreUnavailable):
             raise
         except Exception:
-            log.exception("the status message could not be updated")
+            log.exception("can't update the status message")
 
     async def _edit(self, run: Run, message: OutgoingMessage) -> None:
         message_id = run.status_message_id

@@ -253,7 +253,7 @@ class _AccountList:
         try:
             found = await self._backend.describe_deployments()
         except BackendError as error:
-            log.warning("ComfyDeploy does not list the account's deployments: %s", error)
+            log.warning("can't list the account's deployments: %s", error)
             return None
         return {info.id.lower(): info for info in found}
 

@@ -14,7 +14,7 @@ LATE_CHECKS = timedelta(days=1)
 # How long a cancelled run is polled while its state can't be read. The backend also accepts a cancel call for
 # a run that has already succeeded.
 CANCEL_DOUBT = timedelta(minutes=2)
-# How often the bot tries to stop a run that it gave up on.
+# How many times the bot tries to stop a run that it gave up on.
 CANCEL_TRIES = 3
 # The pause between the last node's start and the first poll for outputs.
 AFTER_LAST_NODE = timedelta(seconds=5)

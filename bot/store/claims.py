@@ -101,7 +101,7 @@ async def _is_turned_away(
         elif (current := await lock_run(connection, key)).state is RunState.WAITING:
             await refuse(connection, current, reason, now)
     except KeyError:
-        log.info("run %s was withdrawn before it was claimed", key)
+        log.info("skipped run %s, which was withdrawn before its claim", key)
     return True
 
 

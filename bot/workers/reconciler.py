@@ -203,7 +203,7 @@ class Reconciler:
         except BackendError as error:
             if needed and error.passing and await self._is_backend_away(run):
                 raise _Unanswered(str(error)) from error
-            log.warning("asking about the run failed: %s", error)
+            log.warning("can't get the run's state: %s", error)
             return None
 
     async def _is_backend_away(self, run: Run) -> bool:
@@ -233,7 +233,7 @@ class Reconciler:
         try:
             await self._recorder.record(run.key, report, asked=asked)
         except ForeignRunReport as error:
-            log.warning("an answer about another run: %s", error)
+            log.warning("received an answer about another run: %s", error)
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         ended = await self._store.runs.finish(run.key, target, self._clock(), code=code)

@@ -150,7 +150,7 @@ class Submitter:
                 await self._record_id(run, run_id)
                 break
             except StoreUnavailable as error:
-                log.warning("the reply to the queue call waits for the database: %s", error)
+                log.warning("waiting for the database to store the queue reply: %s", error)
             await asyncio.sleep(_STORE_PAUSE)
         self._wakeups.show()
         self._wakeups.check()

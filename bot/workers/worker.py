@@ -107,7 +107,7 @@ class Worker(Generic[T]):
         except StoreUnavailable as error:
             log.warning("%s waits for the database: %s", self.name, error)
         except Exception:
-            log.exception("%s could not look for work", self.name)
+            log.exception("%s failed to look for work", self.name)
         return None, self._fault_pause
 
     async def _one(self, item: T) -> None:

@@ -16,7 +16,7 @@ TEXT: Final = ("text/plain", "txt")
 _PLAIN_NAMES: Final[Mapping[str, str]] = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac"}
 # Types that workflows produce and `filetype` doesn't detect.
 _SIGNATURES: Final = ((b"glTF", ("model/gltf-binary", "glb")), (b"v/1\x01", ("image/x-exr", "exr")))
-# Suffixes that say more than the bytes and that no program executes.
+# Suffixes that are more specific than the bytes, and that no program executes.
 _ENDINGS: Final[Mapping[str, frozenset[str]]] = {
     "txt": frozenset({"csv", "json", "md", "srt", "vtt", "obj", "gltf", "yaml"}),
     "zip": frozenset({"usdz"}),

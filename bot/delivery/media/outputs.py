@@ -80,7 +80,7 @@ class OutputPreparer:
         for error in _errors(fetched):
             if not (last_try or out_of_time):
                 raise error
-            log.warning("output not fetched: %s", error)
+            log.warning("can't fetch an output: %s", error)
         return _assembled(target, outputs, fetched)
 
     async def prepare_copy(
@@ -149,7 +149,7 @@ class OutputPreparer:
             with disk_errors():
                 return await self._fitted(target.run, number, media, path, target.limit)
         except MediaForbidden as error:
-            log.warning("output not fetched, its address is forbidden: %s", error)
+            log.warning("refused to fetch an output from a forbidden address: %s", error)
             return [say("media_forbidden", name=name)]
         except MediaTooLarge:
             return [say("media_too_large", name=name, url=url)]

@@ -58,14 +58,14 @@ async def shrink_image(data: bytes, limit: int, seconds: float = SECONDS) -> tup
         try:
             loop.call_soon_threadsafe(_resolve, done, shrunk)
         except RuntimeError:
-            log.debug("picture recompressed after the loop had closed")
+            log.debug("recompressed a picture after the loop had closed")
 
     threading.Thread(target=work, name="shrink", daemon=True).start()
     try:
         async with asyncio.timeout(seconds):
             return await done
     except TimeoutError:
-        log.warning("picture not recompressed within %.0f s", seconds)
+        log.warning("did not recompress a picture within %.0f s", seconds)
         return None
 
 
@@ -90,7 +90,7 @@ def _shrink(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
             return _in_process(data, limit, ends)
         return _fit(_decoded(image), limit, check)
     except Exception as error:
-        log.info("picture can't be recompressed: %s: %s", type(error).__name__, error)
+        log.info("can't recompress a picture: %s: %s", type(error).__name__, error)
         return None
     finally:
         _memory.release()
@@ -107,7 +107,7 @@ def _in_process(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | Non
         check=False,
     )
     if done.returncode:
-        log.info("picture can't be recompressed: %s", done.stderr.decode(errors="replace")[-200:].strip())
+        log.info("can't recompress a picture: %s", done.stderr.decode(errors="replace")[-200:].strip())
     return (done.stdout, "webp") if done.stdout and not done.returncode else None
 
 
@@ -134,7 +134,7 @@ def _decoded(image: Image.Image) -> Image.Image:
         # In place, because a copy would take as much memory again.
         ImageOps.exif_transpose(image, in_place=True)
     except Exception as error:
-        log.info("EXIF of a picture can't be read: %s: %s", type(error).__name__, error)
+        log.info("can't read the EXIF data of a picture: %s: %s", type(error).__name__, error)
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode != mode:
         image = image.convert(mode)

@@ -239,7 +239,7 @@ def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     if item.kind is InputKind.IMAGES:
         return value if isinstance(value, list) and value else None
     if item.choices and isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)  # in the spelling of its choices
+        value = str(value)  # the choices are text
     if not isinstance(value, str):
         return None
     if item.kind in _WORDS and item.kind is not InputKind.TEXT and item.choices:

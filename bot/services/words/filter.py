@@ -122,7 +122,7 @@ class WordChecks:
                 running.add_done_callback(partial(_release, busy, asyncio.get_running_loop()))
                 return await asyncio.wrap_future(running)
         except (TimeoutError, CheckTooLong):
-            log.warning("word rules of server %s took too long", guild_id)
+            log.warning("stopped a check of server %s: its word rules took too long", guild_id)
             raise RefusedError("words_unavailable", "the rules took too long") from None
 
     async def compile(self, guild_id: int, make: Callable[[], WordRules]) -> WordRules:
@@ -249,7 +249,7 @@ class AutomodCache:
         except RefusedError as refused:
             return _Entry(self._clock(), fault=refused.code)
         except Exception:
-            log.warning("AutoMod rules of server %s can't be read", guild_id, exc_info=True)
+            log.warning("can't read the AutoMod rules of server %s", guild_id, exc_info=True)
             old = self._entries.get(guild_id) or _Entry(self._clock())
             return replace(old, tried_at=self._clock(), fault="words_unavailable")
         now = self._clock()

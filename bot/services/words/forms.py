@@ -175,7 +175,7 @@ def _decomposed(char: str) -> str:
 @lru_cache(maxsize=16_384)
 def _plain(char: str) -> str:
     category, name = unicodedata.category(char), unicodedata.name(char, "")
-    if char.isspace() or char == "\u2800":  # braille's blank
+    if char.isspace() or char == "\u2800":  # the blank braille pattern
         return " "
     if category in ("Cc", "Cf") or char in _UNDRAWN:
         return ""
