@@ -222,7 +222,7 @@ def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
 def _misspelled_settings(sources: Sources) -> tuple[str, ...]:
     """Return a hint for each misspelled setting.
 
-    The environment holds many unrelated variables, so only those with our prefixes are checked there.
+    The environment holds many unrelated variables, so only variables with our prefixes are checked there.
     """
     ours = [name for name in sources.environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
     hints = []

@@ -187,7 +187,7 @@ class WriteLock:
         self._held = False
 
     def _queues(self) -> tuple[deque[_WaitingWriter], ...]:
-        """Return both queues, the one to serve next first."""
+        """Return both queues, beginning with the queue to serve next."""
         if self._normal_next and self._normal and self._is_starving(self._normal[0]):
             return self._normal, self._urgent
         return self._urgent, self._normal

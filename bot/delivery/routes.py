@@ -84,7 +84,7 @@ class Router:
         self._clock = clock
 
     async def deliver(self, delivery: Delivery, folder: Path, form: Form = Form.FULL) -> tuple[Route, bool]:
-        """Try each route in order; return the one that worked and whether the result was withheld there.
+        """Try each route in order. Return the route that worked, and whether the result was withheld there.
 
         The outcome takes the simpler of the given form and the form of this try.
         """
@@ -331,7 +331,7 @@ class Router:
 
 
 def _first_route(delivery: Delivery, now: datetime) -> Route:
-    """Return the route to begin with: the one already in use, or the first that applies."""
+    """Return the first route to try: the route already in use, or else the first that applies."""
     if delivery.attempted or delivery.messages:
         return Route(delivery.route)
     if delivery.run.needs_interaction:

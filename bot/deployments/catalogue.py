@@ -350,7 +350,8 @@ class Reloader:
                 found = await self._load(await asyncio.to_thread(self._read))
         except StartupError as error:
             for mistake in error.mistakes:
-                log.error("kept the old deployments: %s", mistake)  # noqa: TRY400  # an expected error needs no traceback
+                # An expected error needs no traceback.
+                log.error("kept the old deployments: %s", mistake)  # noqa: TRY400
             return
         log.info("reloaded the deployments: %s", _summary(found) if found else "nothing has changed")
 

@@ -1,4 +1,4 @@
-"""Convert between the one option for sizes and the two inputs that it stands for.
+"""Convert between the one option for sizes and the two inputs that it represents.
 
 Runs and presets store the two inputs, as they are sent to the backend. So old runs and presets remain valid
 when `sizes` is added to `deployments.toml`, changed or removed.

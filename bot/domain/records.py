@@ -160,7 +160,9 @@ class OwnPreset:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The result of an erasure: emptied requests, and those kept because a delivery is pending."""
+    """The result of an erasure: the number of emptied requests, and the requests kept because a delivery is
+    pending.
+    """
 
     emptied: int
     left: Sequence[Run] = field(default=())

@@ -278,7 +278,7 @@ class RunListEntry:
 
     @property
     def first(self) -> Run:
-        """Return the run that stands for the batch."""
+        """Return the run that represents the batch."""
         return self.batch[0]
 
 

@@ -102,7 +102,7 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
 
 
 def _target(run: Run, report: RunReport) -> RunState | None:
-    """Return the state that a report stands for, whatever its status is called."""
+    """Return the state that a report implies, whatever its status is called."""
     target = report.state
     if run.state is RunState.WAITING and target not in REPORTED:
         return RunState.QUEUED  # an unknown status, but ComfyDeploy has the run: no second queue call

@@ -59,7 +59,8 @@ async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> C
     # A thread that isn't cached doesn't know its parent.
     parent = channel.parent or await guild.fetch_channel(channel.parent_id)
     # Not the parent's own method, which removes more permissions from members who may write only in threads.
-    return _state_in(channel, parent, discord.abc.GuildChannel.permissions_for(parent, me))  # type: ignore[arg-type]  # the parent is never a thread
+    # mypy doesn't know that a parent is never a thread.
+    return _state_in(channel, parent, discord.abc.GuildChannel.permissions_for(parent, me))  # type: ignore[arg-type]
 
 
 def _state_in(channel: object, parent: object, permissions: discord.Permissions) -> ChannelState:

@@ -117,7 +117,7 @@ def rules_guild_id(interaction: Interaction) -> int | None:
 
 
 def settings_channel_id(interaction: Interaction) -> int:
-    """Return the channel whose settings apply here: a thread has those of its parent."""
+    """Return the channel whose settings apply here: a thread has its parent's settings."""
     channel = interaction.channel
     parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
     return parent_id or interaction.channel_id or 0

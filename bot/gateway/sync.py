@@ -91,7 +91,8 @@ async def _sync(tree: app_commands.CommandTree[Any], scope: str) -> bool:
         await tree.sync(guild=guild_of_scope(scope))
     except discord.HTTPException as error:
         # Usually a server that the bot has left, or to which it was invited without `applications.commands`.
-        log.error("can't sync the commands to %s: %s", describe_scope(scope), error)  # noqa: TRY400  # an expected error needs no traceback
+        # An expected error needs no traceback.
+        log.error("can't sync the commands to %s: %s", describe_scope(scope), error)  # noqa: TRY400
         return False
     log.info("synced the commands to %s", describe_scope(scope))
     return True

@@ -126,7 +126,9 @@ def deployment_findings(configs: Sequence[DeploymentConfig], catalogue: Catalogu
 
 
 def _message_commands(found: MessageCommands) -> Iterator[Finding]:
-    """Yield a finding if any follow-up takes pictures; it lists those that are not message commands."""
+    """Yield a finding if any follow-up takes pictures; the finding lists the ones that are not message
+    commands.
+    """
     names = ", ".join(f"'{each.label}'" for each in found.offered)
     if found.left_out:
         summary = f"{names} are on every picture; the other follow-ups are only buttons."

@@ -331,7 +331,7 @@ def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
 
 
 async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
-    """Return the runs of a batch in order, and the keys of those whose late success has its own delivery."""
+    """Return a batch's runs in order, and the keys of runs whose late success has its own delivery."""
     found = (await connection.execute(_BATCH, {"batch": batch_key})).mappings().all()
     return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])
 

@@ -153,7 +153,7 @@ class PresetStore:
 
 
 def made_by(user_id: int) -> ColumnElement[bool]:
-    """Match a user's own presets and those they made for servers."""
+    """Match a user's own presets, and the presets that they made for servers."""
     return or_(_held_by(Holder.PERSON, user_id), presets.c.created_by == user_id)
 
 

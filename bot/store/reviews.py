@@ -52,9 +52,10 @@ class ReviewStore:
         """Let a batch start. If two moderators decide at the same time, the error tells the second one who
         was first.
 
-        The batch is judged first, with the requester and the channel as they are now. Returns the rule that
-        forbids the start. After a RefusedForNow nothing has changed; after any other the batch has ended.
-        A moderator may repeat a decision without an error, because the first reply may have been lost.
+        The batch is judged first, with the requester and the channel as they are now. Returns the refusal of
+        the rule that forbids the start. After a RefusedForNow nothing has changed; after any other the batch
+        has ended. A moderator may repeat a decision without an error, because the first reply may have been
+        lost.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)

@@ -15,7 +15,7 @@ Held = Literal["reply", "queued", "started", "running", "uploading"]
 
 
 class Faults(BaseModel):
-    """The faults of a run. The default instance behaves like the real service without any."""
+    """The faults of a run. The default instance has none, like the real service on a good day."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -59,7 +59,7 @@ def demo() -> Iterator[list[str]]:
     Yields the URLs of its pages: #pictures, #review, direct messages.
     """
     command = [sys.executable, "-m", "demo", "--no-browser"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # runs our own module
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
     try:
         lines = iter(process.stdout or ())
         links = [found[0] for line in takewhile(_not_over, lines) if (found := LINK.search(line))]

@@ -231,7 +231,9 @@ def _described(into: IO[bytes], head: bytes, size: int, name: str, fallback: str
 
 
 def _reason(error: Exception) -> str:
-    """Describe an error without the address; the system's text tells a full disk from a lost connection."""
+    """Describe an error without the address; the system's text distinguishes a full disk from a lost
+    connection.
+    """
     words = (
         error.strerror if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError) else None
     )

@@ -30,7 +30,8 @@ def temporary_folder() -> AbstractContextManager[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
     except OSError as error:
-        log.error("can't create a temporary folder for outputs: %s", error)  # noqa: TRY400  # an expected error needs no traceback
+        # An expected error needs no traceback.
+        log.error("can't create a temporary folder for outputs: %s", error)  # noqa: TRY400
         return nullcontext(os.devnull)
 
 

@@ -173,7 +173,7 @@ def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
 
 
 def number(text: str, kind: InputKind) -> int | float | None:
-    """Return the number that a choice's value stands for.
+    """Return the number that a choice's value represents.
 
     Returns None if it isn't a number, or is a fraction for an integer.
     """

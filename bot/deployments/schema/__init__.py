@@ -156,7 +156,7 @@ def _choices(config: InputConfig) -> Iterator[str]:
 def _default(config: InputConfig) -> Iterator[str]:
     """Yield a mistake if the default doesn't fit its input.
 
-    Otherwise the default would be dropped, and the option would become required.
+    Without this check the default would be dropped, and the option would become required.
     """
     value, kind = config.default, config.described_kind
     if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:

@@ -137,7 +137,7 @@ def _decide(
 ) -> _Verdict:
     """Decide about a batch, and count it in `tally` if it is allowed.
 
-    Each request of the batch is decided as if those before it had been accepted.
+    Each request of the batch is decided as if the requests before it had been accepted.
     """
     user_id = submission.first.requester_id
     trial = tally.copy()

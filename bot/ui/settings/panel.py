@@ -169,7 +169,7 @@ def _colour(panel: Panel, *, is_warning: bool) -> Colour:
 
 
 def warnings(section: Section, rules: ServerRules, context: SettingsContext) -> list[str]:
-    """Return the section's warnings, the most serious first. The overview has those of all sections."""
+    """Return the section's warnings, most serious first. The overview has those of all sections."""
     found: list[str] = []
     if context.unreadable:
         found.append(say("settings_warn_unreadable", where=escape_line(", ".join(context.unreadable), 150)))
