@@ -121,7 +121,9 @@ def _file_inputs(deployment: Deployment) -> int:
 
 
 def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
-    """Select the inputs that get an option: attachments, then required ones, then the file's order."""
+    """Select the inputs that get an option: attachments, then required ones, then the others in the file's
+    order.
+    """
     inputs = deployment.offered
     files = [item for item in inputs if item.kind in ATTACHMENTS]
     if len(files) > limit:
