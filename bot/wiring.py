@@ -30,8 +30,8 @@ from bot.deployments.catalogue import Catalogue, Reloader
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
-from bot.domain.polling import quiet_period
 from bot.domain.requests import Origin
+from bot.domain.run_timing import quiet_period
 from bot.domain.runs import Output, Run
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot, ShardedBot

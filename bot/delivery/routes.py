@@ -71,7 +71,7 @@ class Router:
         poster: Poster,
         preparer: OutputPreparer,
         render: Callable[[Delivery, Mapping[str, PreparedOutputs]], Awaitable[list[OutgoingMessage]]],
-        on_slow: Callable[[Delivery], Awaitable[bool]],
+        budget: Callable[[Delivery], MediaBudget],
         owner: str,
         clock: Callable[[], datetime],
     ) -> None:
@@ -79,7 +79,7 @@ class Router:
         self._poster = poster
         self._preparer = preparer
         self._render = render
-        self._on_slow = on_slow
+        self._budget = budget
         self._owner = owner
         self._clock = clock
 
@@ -92,7 +92,7 @@ class Router:
             return Route(delivery.route), False
         form = max(form, form_of(delivery.tries))
         route = _first_route(delivery, self._clock())
-        budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
+        budget = self._budget(delivery)
         while route < Route.UNDELIVERED:
             try:
                 withheld = await self._is_withheld(route, delivery)
@@ -116,7 +116,7 @@ class Router:
 
         Files that can't be fetched are not linked to. Raises Unreachable, or the errors of `prepare_copy`.
         """
-        budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
+        budget = self._budget(delivery)
         await self._post_fitting(Route.CHANNEL, delivery, folder, form, budget)
 
     async def post(

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 # Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
 FAST = timedelta(seconds=3)
 SLOW = timedelta(seconds=15)
+# The status message says *Finishing up* once the outputs have been downloading for so many seconds.
+FINISHING_AFTER = 5.0
 _CHUNK_SIZE = 50
 # Longer than an edit takes, so that usually the other process finishes first.
 _LOCK_SECONDS = 10.0

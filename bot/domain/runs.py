@@ -154,6 +154,11 @@ class Run:
     outputs_since: datetime | None = None
 
     @property
+    def number(self) -> int:
+        """Return the run's number in its batch, as users see it: counted from 1."""
+        return self.batch_index + 1
+
+    @property
     def final(self) -> bool:
         return self.state in FINAL
 

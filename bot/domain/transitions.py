@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.polling import AFTER_LAST_NODE
-from bot.domain.run_ends import SETTLE_AFTER, same_outputs, silence_at_end
+from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Output, Run, RunReport, RunState
 
 S = RunState

@@ -16,8 +16,8 @@ from bot.database.row_locks import lock_run
 from bot.database.tables import run_columns, runs, to_run
 from bot.domain.errors import CommitUnknown, RefusedForNow
 from bot.domain.policy import OperatorRules
-from bot.domain.polling import LATE_CHECKS, next_pause
 from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
+from bot.domain.run_timing import LATE_CHECKS, next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import REVIVABLE, Change, end
 from bot.store.blocks import block_of, end_blocked_run

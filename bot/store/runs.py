@@ -22,7 +22,7 @@ from bot.database.text_types import CleanText
 from bot.domain.budgets import charged_seconds, weight_of
 from bot.domain.errors import BotError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.run_ends import SETTLE_AFTER, is_settled
+from bot.domain.run_timing import SETTLE_AFTER, is_settled
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries

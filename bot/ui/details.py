@@ -92,7 +92,7 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None) -> Iterator[str]:
     yield _subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
     names = [say("details_key", key=run.key)]
     if run.batch_size > 1:
-        names.append(say("details_several", number=run.batch_index + 1, count=run.batch_size))
+        names.append(say("details_several", number=run.number, count=run.batch_size))
     if run.parent_key:
         code = "details_parent_link" if origin else "details_parent"
         names.append(say(code, key=run.parent_key, url=origin))

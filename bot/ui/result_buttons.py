@@ -25,7 +25,7 @@ from bot.ui.custom_ids import Action, FollowUpId
 
 _ROW = 3
 _ROWS = 2
-_BUTTONS_A_ROW = 5  # Discord's limit
+BUTTONS_A_ROW = 5  # Discord's limit
 # At most this many configured follow-ups get a button under a result.
 _ACTIONS = 3
 # Widths in pixels: a row, the gap between two buttons, and a button's border, character and emoji.
@@ -100,6 +100,37 @@ def rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
     details = run_button(run, Action.DETAILS, "button_details")
     report = [run_button(run, Action.REPORT, "button_report")] if offered.reportable else []
     return [details, *_share_buttons(run, offered), *report]
+
+
+def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
+    """Return a numbered button for each run of a batch, then the buttons for all runs.
+
+    If the numbers don't fit in one row, they move behind a button of their own. `shown`: at least one run's
+    outputs are shown.
+    """
+    first, count = runs[0], len(runs)
+    last: list[Button[Any]] = []
+    if shown:
+        last.append(run_button(first, Action.REPEAT, "button_again_all", count=count))
+        if offered.reportable:
+            last.append(run_button(first, Action.REPORT, "button_report"))
+        last.append(run_button(first, Action.CLEAR, "button_delete"))
+    else:
+        if offers_retry(first):
+            style = ButtonStyle.primary
+            last.append(run_button(first, Action.REPEAT, "button_try_again_all", style, count=count))
+        last.append(discard_button(first))
+    if count > BUTTONS_A_ROW:
+        return [[run_button(first, Action.NUMBERS, "button_numbers")], last]
+    return [*number_rows(runs), last]
+
+
+def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
+    """Return a numbered button for each run."""
+    numbers: list[Button[Any]] = [
+        run_button(run, Action.PICK, "several_number", number=run.number) for run in runs
+    ]
+    return [numbers[start : start + BUTTONS_A_ROW] for start in range(0, len(numbers), BUTTONS_A_ROW)]
 
 
 def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[list[Button[Any]]]:
@@ -189,7 +220,7 @@ def _packed(buttons: Sequence[Button[Any]]) -> list[list[Button[Any]]]:
     space = 0
     for button in buttons:
         width = _BORDER + _CHARACTER * len(button.label or "") + (_EMOJI if button.emoji else 0)
-        if not rows or width > space or len(rows[-1]) == _BUTTONS_A_ROW:
+        if not rows or width > space or len(rows[-1]) == BUTTONS_A_ROW:
             rows.append([])
             space = _ROW_WIDTH
         rows[-1].append(button)

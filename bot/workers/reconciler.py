@@ -10,9 +10,17 @@ from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
 from bot.domain.errors import BackendError, BackendNotCancellable, BackendTimeout
-from bot.domain.polling import CANCEL_DOUBT, CANCEL_TRIES, LATE_CHECKS, SETTLE_CHECKS
-from bot.domain.run_ends import SETTLE_AFTER, deadline_of, is_settled, is_silent_at_end
 from bot.domain.run_log import end_of_log
+from bot.domain.run_timing import (
+    CANCEL_DOUBT,
+    CANCEL_TRIES,
+    LATE_CHECKS,
+    SETTLE_AFTER,
+    SETTLE_CHECKS,
+    deadline_of,
+    is_settled,
+    is_silent_at_end,
+)
 from bot.domain.runs import FINAL, Run, RunReport, RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, is_own_verdict
 from bot.metrics import Metrics

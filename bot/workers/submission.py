@@ -30,6 +30,7 @@ from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
+from bot.store.postponed import DISCORD_PAUSE
 from bot.store.runs import ForeignRunReport
 from bot.workers.worker import Wakeups
 
@@ -40,7 +41,6 @@ MAX_RENEWALS = 30
 START_MARGIN = timedelta(minutes=3)
 # The channel was checked with the request, and is checked again if the request is older than this.
 CHANNEL_TRUST = timedelta(minutes=1)
-_DISCORD_PAUSE = timedelta(minutes=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
 _STORE_PAUSE = 1.0
 # Raises DiscordAway. None: there is no channel to ask about, as in direct messages.
@@ -128,7 +128,7 @@ class Submitter:
         """Requeue the run until Discord answers; no queue call was made."""
         log.warning("can't ask Discord: %s", error)
         now = self._clock()
-        await self._store.claims.requeue(run.key, now + _DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
+        await self._store.claims.requeue(run.key, now + DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
         self._wakeups.show()
         self._wakeups.submit()
 

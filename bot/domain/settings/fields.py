@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.domain.errors import RefusedError
+from bot.domain.settings.missing_references import without_missing
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RoleBudget, ServerRules, Spoiler, with_values
 from bot.domain.settings.values import (
     SELECT_LIMIT,
@@ -30,7 +31,6 @@ from bot.domain.settings.values import (
     page_of,
     required,
     whole_number,
-    without_missing,
 )
 
 

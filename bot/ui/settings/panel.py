@@ -20,8 +20,9 @@ from discord.ui import (
 from discord.ui.select import BaseSelect
 
 from bot.domain.settings.fields import Box, Section, SettingControl, form_of
+from bot.domain.settings.missing_references import missing_references
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
-from bot.domain.settings.values import SettingsContext, missing_references, token
+from bot.domain.settings.values import SettingsContext, token
 from bot.domain.settings.without_effect import nothing_waits
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
