@@ -38,18 +38,18 @@ from bot.gateway.client import GenerateBot, ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.services import Services, ShowPrivate
-from bot.services.audit import AuditService
-from bot.services.blocks import BlockService
 from bot.services.editing import EditingService, FormDrafts
 from bot.services.follow_ups import FollowUpService
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
+from bot.services.moderation.audit import AuditService
+from bot.services.moderation.blocks import BlockService
+from bot.services.moderation.reviews import ReviewService
+from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.refusals import RefusalLimiter
-from bot.services.reviews import ReviewService
 from bot.services.runs import RunService
-from bot.services.server_settings import ServerSettingsService
 from bot.services.sharing import SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
 from bot.services.words.rules import WordRules

@@ -162,10 +162,10 @@ TESTS = {
     },
     "services": {
         "__init__": f"{DISCORD}_happy_path.py",
-        "audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
-        "blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
+        "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
+        "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
-        "follow_ups.__init__": f"{DISCORD}_follow_ups.py",
+        "follow_ups": f"{DISCORD}_follow_ups.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
@@ -173,11 +173,11 @@ TESTS = {
         "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "refusals": f"{SERVICES}_refusals.py {DISCORD}_refused_often.py",
-        "reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
+        "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
         f" {DISCORD}_delete_everywhere.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py",
-        "server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
+        "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
         "sharing": f"{SERVICES}_sharing.py {DISCORD}_shares.py",
         "words.filter": f"{SERVICES}_automod.py {SERVICES}_word_checks.py {DISCORD}_automod.py"
         f" {DISCORD}_text.py",
