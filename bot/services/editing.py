@@ -118,7 +118,7 @@ class EditingService:
         revise(current_deployment(self._catalogue, run), run.inputs, run.gpu, form_values, draw_seed)
 
     def picture_form(self, name: str, draft: str, requester: Requester) -> InputForm:
-        """Return the fields of Use as input: the deployment's inputs except the picture."""
+        """Return the form of "Use as input": the deployment's inputs except the picture."""
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)
         form_values = self.draft(draft, requester.person.id)

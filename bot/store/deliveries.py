@@ -380,8 +380,9 @@ def undelivered_of(key: str) -> Select[Any]:
 def destination_columns(origin: Origin, *, private: bool = False) -> dict[str, object]:
     """Return the columns that move an undelivered result to another channel.
 
-    The server stays: its budget paid for the result, and its moderators answer for it. The interaction of
-    `/runs` is used for the result only if there is no other route: in a user install, or if it is private.
+    The server's id stays the same: that server's budget paid for the result, and its moderators are
+    responsible for it. The token of the `/runs` interaction is kept only if nothing else can show the result
+    in the channel: in a user install, or if the result is private.
     """
     by_interaction = origin.user_install or private
     token, expires = origin.interaction_token, origin.interaction_expires_at

@@ -93,7 +93,7 @@ class RunStore:
             return to_run(row) if row is not None else None
 
     async def batch(self, run: Run) -> Sequence[Run]:
-        """Return all runs of a run's batch as they are now, in their order."""
+        """Return the current state of every run in the batch of `run`, ordered by `batch_index`."""
         async with self._database.read() as connection:
             rows = await connection.execute(_BATCH, {"batch": run.batch_key})
             return [to_run(row) for row in rows.mappings()]

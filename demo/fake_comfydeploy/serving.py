@@ -71,7 +71,7 @@ def _damaged(content: bytes) -> bytes:
 
 
 async def _slow(request: web.Request, stored: StoredFile) -> web.StreamResponse:
-    """Send a byte per second with a correct length, which only a limit on the total time stops."""
+    """Send one byte per second, with a correct Content-Length. Only a limit on the total time stops this."""
     response = web.StreamResponse(headers={"Content-Type": stored.content_type})
     response.content_length = len(stored.content)
     await response.prepare(request)

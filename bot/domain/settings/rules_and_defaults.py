@@ -119,7 +119,10 @@ class ServerRules(_Rules):
 
 
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
-    """Parse stored rules. Replace invalid values with defaults and return their paths (".": all)."""
+    """Parse stored rules. Return them with the paths of the invalid values, which defaults replace.
+
+    The path "." means that `stored` isn't a mapping, so every rule has its default.
+    """
     if not isinstance(stored, Mapping):
         return ServerRules(), (".",)
     readable: Any = deepcopy(dict(stored))

@@ -47,9 +47,9 @@ class WordRule:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A forbidden text: the rule's name (None for the server's own list), the option and the keyword.
+    """A match of a word rule: the rule's name (None for the server's own list), the option, and the keyword.
 
-    The keyword is for moderators only, never for the requester.
+    If a pattern matched, `keyword` holds the pattern. It is for moderators only, never for the requester.
     """
 
     rule: str | None
