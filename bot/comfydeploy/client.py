@@ -1,5 +1,5 @@
-"""ComfyDeploy's HTTP API as the bot's backend. Each call is one attempt, because runs cost money; callers
-retry.
+"""ComfyDeploy's HTTP API as the bot's backend. No call is retried here, because repeating one may start and
+charge a second run; callers decide whether to retry.
 
 Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says whether a run may exist.
 """

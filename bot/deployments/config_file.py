@@ -123,7 +123,7 @@ def _validated(table: Mapping[str, Any], name: str, classify: Classify) -> Deplo
 def _all_mistakes(
     table: Mapping[str, Any], error: ValidationError | None, classify: Classify
 ) -> Iterator[str]:
-    """Yield all mistakes of a table.
+    """Yield all mistakes in a deployment's table.
 
     pydantic runs model validators only if every field is valid, so invalid settings are removed and the rest
     is validated again.

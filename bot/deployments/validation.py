@@ -86,7 +86,7 @@ def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
 
 
 def _number(text: str) -> float | None:
-    """Return the number in plain notation, or None if the text isn't a number."""
+    """Parse a decimal number such as `512`, `-.5` or `1e3`. Return None for other text, such as `nan`."""
     return float(text) if len(text) <= NUMBER_LENGTH and FLOAT.fullmatch(text) else None
 
 

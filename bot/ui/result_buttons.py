@@ -194,9 +194,9 @@ def _action_id(run: Run, action: FollowUp) -> str:
 def _with_actions(
     run: Run, actions: Sequence[FollowUp], others: Sequence[Button[Any]], last: Sequence[Button[Any]]
 ) -> list[list[Button[Any]]]:
-    """Return the follow-ups and as many of the other buttons as two rows of a phone hold.
+    """Return up to `_ACTIONS` follow-ups, as many of `others` as fit, and `last`, in two rows on a phone.
 
-    *More* has the other buttons.
+    If anything is left out, a *More* button is added that opens the rest.
     """
     buttons: list[Button[Any]] = [
         Button(label=each.label, emoji=each.emoji, custom_id=_action_id(run, each))

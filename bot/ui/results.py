@@ -275,7 +275,7 @@ def _text_blocks(batch: Batch) -> Iterator[str]:
 
 def _remarks(batch: Batch) -> Iterator[str]:
     """Yield remarks about missing or changed outputs. A remark that several runs share appears once, with
-    their numbers, or without numbers if it applies to the whole batch.
+    their numbers. It has no numbers if it applies to all runs and the outcome shows no outputs.
     """
     about: dict[str, list[Run]] = {}
     for run in batch.runs:

@@ -151,7 +151,7 @@ class Wakeups:
         self._listeners.setdefault(topic, []).append(listener)
 
     def submit(self) -> None:
-        """Wake the submitter, because a run waits or another may be started."""
+        """Wake the submitter, because a run is waiting or an ended run has made room for another."""
         self._fire("submit")
 
     def deliver(self) -> None:
