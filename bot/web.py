@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import discord
 from aiohttp import web
 
 from bot.domain.errors import StartupError
@@ -18,14 +19,18 @@ HEALTHY = "ok\n"
 Check = Callable[[], Awaitable[bool]]
 
 
-def application(ready: Check) -> web.Application:
-    """Build an application with `/healthz` (alive) and `/readyz` (able to work)."""
+def application(store_answers: Check, gateway: discord.Client | None) -> web.Application:
+    """Build an application with `/healthz` (alive) and `/readyz` (able to work).
+
+    A process without the gateway role has no `gateway` connection and is ready without one.
+    """
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text=HEALTHY)
 
     async def readyz(_request: web.Request) -> web.Response:
-        if await ready():
+        connected = gateway is None or gateway.is_ready()
+        if connected and await store_answers():
             return web.Response(text="ready\n")
         return web.Response(status=503, text="not ready\n")
 

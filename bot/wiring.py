@@ -20,7 +20,7 @@ from bot.comfydeploy.wire import call_name
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.answers import AnswerReader
-from bot.delivery.attachments import AttachmentRenewer
+from bot.delivery.attachment_renewal import AttachmentRenewer
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.pace.request_pace import RequestPace

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from bot.delivery.cards_and_notices import NoticePlanner
 from bot.delivery.copies import share_copy
 from bot.delivery.courier import Courier
 from bot.delivery.estimator import Estimator
 from bot.delivery.media.time_budget import MediaBudget
-from bot.delivery.notices import NoticePlanner
 from bot.delivery.pace.places import WIDTH, Places
 from bot.delivery.posting import Poster
 from bot.delivery.routes import Router

@@ -138,7 +138,8 @@ TESTS = {
         "pace.places": "unit/delivery/test_places.py e2e/test_starvation.py",
         "pace.request_pace": "unit/delivery/test_request_pace.py",
         "pace.outages": f"unit/delivery/test_outages.py {DISCORD}_outages.py",
-        "notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py {DISCORD}_status.py",
+        "cards_and_notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py"
+        f" {DISCORD}_status.py",
         "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",
         "retries": f"{DISCORD}_undelivered.py {DISCORD}_delivery.py",
@@ -146,7 +147,7 @@ TESTS = {
         f" {DISCORD}_private.py",
         "media.ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
         "status": f"{DISCORD}_status.py {DISCORD}_estimates.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
-        "attachments": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
+        "attachment_renewal": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
         "media.outputs": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py"
         f" {DISCORD}_disk_full.py",
         "media.temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",

@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot.delivery.cards_and_notices import Notice, NoticePlanner
 from bot.delivery.cleanup import OutcomeCleanup
 from bot.delivery.copies import CopySender
 from bot.delivery.media.temporary_files import temporary_folder
-from bot.delivery.notices import Notice, NoticePlanner
 from bot.delivery.pace.outages import Outages
 from bot.delivery.posting import NotYet, OutcomeUnknown, Poster, TooLarge, Unreachable
 from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
