@@ -85,6 +85,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "private_server_only": "Private results work only on servers that I'm a member of.",
         "open_heading": "**{title}**: a private result of <@{person}>",
         "open_nothing": "This request has no result to open.",
+        "private_refused": "Discord refused to show this result. Please tell the bot's operator.",
         "answer_ends": "This takes longer than I can answer here. "
         "The result comes as a direct message, or waits in `/runs`.",
         "answer_too_late": "The queue was too long to answer here in time, so nothing was started. "
