@@ -188,12 +188,27 @@ async def test_what_is_gone_is_told_and_nothing_is_spent(bot: Harness) -> None:
     message = await made(bot)
     no_input = BOTH.replace('label = "Upscale"', 'label = "Upscale"\ninput = "photo"')
     await bot.restart(deployments=no_input)
-    told = "This isn't offered any more, so nothing was started. Use as input may help."
+    told = "This isn't offered any more, so nothing was started. More under a result shows what is."
     assert refusal(bot, await bot.click(message, "Upscale")) == told
     await bot.restart(deployments=f"{PICTURE}{UPSCALE}")
     gone = refusal(bot, await bot.click(message, "Upscale"))
     assert gone.startswith("That deployment isn't offered any more.")
     assert len(bot.calls) == 1
+
+
+async def test_a_button_starts_nothing_under_another_label_and_more_has_the_new_one(bot: Harness) -> None:
+    message = await made(bot)
+    replaced = UPSCALE.replace('label = "Upscale"', 'label = "Restore"').replace("🔍", "🩹")
+    await bot.restart(deployments=f"{PICTURE}{replaced}{ANIMATE}{TARGETS}")
+    told = "This isn't offered any more, so nothing was started. More under a result shows what is."
+    assert refusal(bot, await bot.click(message, "Upscale")) == told
+    assert len(bot.calls) == 1
+    more = await bot.alice.click(message, label="More")
+    ((label, restore),) = menus(bot, more.response.message)["Choose a follow-up"]
+    assert label == "Restore"
+    await bot.alice.select(more.response.message, [restore])
+    await bot.play()
+    assert len(bot.calls) == 2
 
 
 @pytest.mark.parametrize("by_bot", [True, False])
