@@ -11,6 +11,7 @@ import simcord
 
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
+from tests.discord.actors import moderator
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import die_after_the_post
 from tests.discord.deployments import ADULT
@@ -49,6 +50,11 @@ class Shares:
         return await self.bot.alice.submit_modal(form, {"prompt": prompt})
 
 
+async def copies_in_log(bot: Harness) -> list[Any]:
+    """Return the audit log's entries about copies."""
+    return [line for line in await audit_log(bot.app.store) if line.action in ("share", "post")]
+
+
 @pytest.fixture
 async def shares(bot: Harness) -> Shares:
     gallery = bot.guild.create_text_channel("gallery")
@@ -78,8 +84,8 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
     assert await copy.attachments[0].read() == await original.attachments[0].read()
     assert pinged(bot) == [bot.alice.id]  # by the result, not by the share
     assert refusal(bot, await shares.share(original)).startswith(ALREADY)
-    (line,) = [line for line in await audit_log(bot.app.store) if line.action == "share"]
-    assert (line.actor_id, line.run_key) == (bot.alice.id, (await bot.run()).key)
+    (line,) = await copies_in_log(bot)
+    assert (line.action, line.actor_id, line.run_key) == ("share", bot.alice.id, (await bot.run()).key)
     assert line.details == {"channel": str(shares.gallery.id), "with_prompt": True}
     assert len(bot.calls) == 1
     await bot.click(copy, "Delete")
@@ -131,6 +137,8 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     assert pinged(bot) == [bot.alice.id]
     again = await bot.alice.click(one.response.message, label="Post")
     assert refusal(bot, again).startswith(ALREADY)
+    (line,) = await copies_in_log(bot)
+    assert (line.action, line.outcome, line.details) == ("post", None, {"channel": str(bot.channel.id)})
     await bot.click(alone, "Delete")
     (batch,) = bot.messages()
     assert set(files(batch)) == {*await bot.keys()} - {second}
@@ -152,6 +160,11 @@ async def test_a_share_into_a_closed_channel_is_refused_now_or_told_later(shares
     await bot.play()
     assert len(shares.shown()) == 1
     assert shares.letters() == []  # deleted after the later success
+    mona = moderator(bot)
+    newest, older, *_ = text_of(bot, (await mona.slash(bot.channel, "audit")).response).split("\n<@")[1:]
+    shared = f"{bot.alice.id}> {{}} a result of **Picture** · {{}}in {shares.gallery.mention}"
+    assert newest.startswith(shared.format("shared", ""))
+    assert older.startswith(shared.format("tried to share", "gallery closed to the bot · "))
     bot.env.backend.delete_channel(shares.gallery.id)
     await bot.env.settle()
     other = await bot.made()
@@ -189,6 +202,27 @@ async def test_a_deleted_result_is_not_shared_and_leaves_no_copy(shares: Shares,
     await bot.alice.click(original, label="Delete")
     await bot.later(minutes=2, times=2)
     assert (bot.messages(), shares.shown()) == ([], [])
+
+
+async def test_a_copy_that_a_moderator_deleted_in_discord_is_not_posted_again(shares: Shares) -> None:
+    bot = shares.bot
+    original = await bot.made()
+    await shares.share(original)
+    await bot.play()
+    (copy,) = shares.shown()
+    bot.env.backend.delete_message(shares.gallery.id, copy.id)
+    again = await shares.share(original)
+    assert refusal(bot, again) == "This was posted and then deleted in Discord, so I don't post it again."
+    await ask(bot, count=2)
+    one = await open_one(bot, bot.alice, 2)
+    await bot.alice.click(one.response.message, label="Post")
+    await bot.play()
+    *_, alone = bot.messages()
+    bot.env.backend.delete_message(bot.channel.id, alone.id)
+    again = await bot.alice.click(one.response.message, label="Post")
+    assert refusal(bot, again) == "This was posted and then deleted in Discord, so I don't post it again."
+    await bot.play()
+    assert shares.shown() == []
 
 
 @pytest.mark.bot(deployments=ADULT)
