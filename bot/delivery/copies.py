@@ -153,13 +153,13 @@ class CopySender:
 
 
 async def share_copy(
-    store: Store, delivery: Delivery, prepared: PreparedOutputs, title: str, *, reportable: bool
+    store: Store, delivery: Delivery, prepared: PreparedOutputs, title: str
 ) -> list[OutgoingMessage]:
     """Build the messages of a share, with a link to the original."""
     run = delivery.run
     original = await result_message(store.deliveries, run)
     link = message_url(run.guild_id, *original) if original else None
-    return share_messages(run, title, prepared, link, reportable=reportable)
+    return share_messages(run, title, prepared, link)
 
 
 async def result_message(deliveries: DeliveryStore, run: Run) -> MessageRef | None:

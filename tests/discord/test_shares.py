@@ -18,7 +18,15 @@ from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
 from tests.discord.forged import press
 from tests.discord.moderated_server import mark_adult, set_rules
-from tests.discord.rendered import buttons_of, hidden, pinged, refusal, requests_to, text_of
+from tests.discord.rendered import (
+    RESULT_BUTTONS,
+    buttons_of,
+    hidden,
+    pinged,
+    refusal,
+    requests_to,
+    text_of,
+)
 from tests.harness import Harness
 
 ALREADY = "This has been posted already: [open it]("
@@ -80,7 +88,7 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
         f"[Open the original](https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{original.id})"
         in shown
     )
-    assert list(buttons_of(bot, copy)) == ["Delete"]
+    assert list(buttons_of(bot, copy)) == ["Report", "Delete"]
     assert await copy.attachments[0].read() == await original.attachments[0].read()
     assert pinged(bot) == [bot.alice.id]  # by the result, not by the share
     assert refusal(bot, await shares.share(original)).startswith(ALREADY)
@@ -133,7 +141,7 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     await bot.later(minutes=2)
     batch, alone = bot.messages()
     assert files(alone) == [second]
-    assert list(buttons_of(bot, alone)) == ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
+    assert list(buttons_of(bot, alone)) == RESULT_BUTTONS
     assert pinged(bot) == [bot.alice.id]
     again = await bot.alice.click(one.response.message, label="Post")
     assert refusal(bot, again).startswith(ALREADY)
@@ -278,6 +286,27 @@ async def test_a_member_who_was_blocked_or_a_gallery_that_was_changed_meanwhile(
     assert shares.shown() == []
     assert "A moderator has blocked you there, so I didn't post this." in shares.letters()[1].content
     assert "from generating on this server: spam" in refusal(bot, await shares.open(original))
+
+
+async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share_and_report(
+    bot: Harness,
+) -> None:
+    original = await bot.made()
+    gallery, review = [bot.guild.create_text_channel(name) for name in ("gallery", "review")]
+    await bot.env.settle()
+    await set_rules(bot, gallery_channel_id=gallery.id)
+    shares = Shares(bot, gallery)
+    await shares.share(original)
+    await bot.play()
+    (copy,) = shares.shown()
+    refused = await bot.bob.click(copy, label="Report")
+    assert refusal(bot, refused).endswith("Please tell a moderator directly.")
+    rules = {"gallery_channel_id": gallery.id, "approval": {"review_channel_id": review.id}}
+    await set_rules(bot, **rules)
+    more = await bot.alice.click(original, label="More")
+    assert list(buttons_of(bot, more.response)) == ["Share", "Details", "Report"]
+    await bot.click(copy, "Report", bot.bob)
+    assert len(bot.messages(review)) == 1
 
 
 async def test_a_report_under_the_copy_shows_the_result_to_the_moderators(shares: Shares, mona: Any) -> None:

@@ -329,7 +329,7 @@ LINK = "https://discord.com/channels/1/2/3"
 
 def shared(kind: FileKind = FileKind.IMAGE, **more: Any) -> list[OutgoingMessage]:
     prepared = PreparedOutputs((file(kind=kind),), remarks=("a.png was recompressed.",))
-    return share_messages(run(**more), TITLE, prepared, LINK, reportable=kind is FileKind.IMAGE)
+    return share_messages(run(**more), TITLE, prepared, LINK)
 
 
 OTHERS: Mapping[str, Any] = {
@@ -361,7 +361,7 @@ OTHERS: Mapping[str, Any] = {
     "share-spoiler": lambda: of_parts(shared(spoiler=True, prompt=None)),
     "share-audio": lambda: of_parts(shared(FileKind.AUDIO, prompt=None)),
     "share-text": lambda: of_parts(
-        share_messages(run(), TITLE, PreparedOutputs(texts=("A quiet lake.",)), None, reportable=True)
+        share_messages(run(), TITLE, PreparedOutputs(texts=("A quiet lake.",)), None)
     ),
     "share-form": lambda: of_modal(share_modal(KEY)),
     "share-failed": lambda: of_parts([copy_failed_message(run(), "share_closed", LINK)]),
