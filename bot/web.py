@@ -38,9 +38,10 @@ def application(ready: Check) -> web.Application:
 async def start_server(
     app: web.Application, host: str, port: int, *, setting: str = "WEB_PORT"
 ) -> tuple[web.AppRunner, int]:
-    """Start a server and return it with the port in use.
+    """Start a server and return its runner and the port in use.
 
-    Raises StartupError, which names the `setting` that the port comes from.
+    Raises StartupError if the server can't listen there. The error names the setting to change: `setting`,
+    which the port comes from, or WEB_HOST.
     """
     # No client needs compressed bodies. Decompressing them would cost work before authentication.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, auto_decompress=False)

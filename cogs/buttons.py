@@ -18,7 +18,7 @@ from bot.gateway.interactions import Interaction, is_user_install_only, member_o
 from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import check_start, redeliver_here, started
 from bot.services import Services
-from bot.services.reviews import ReviewedRun
+from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
@@ -26,7 +26,7 @@ from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import more_layout, numbers_layout, single_layout
 from cogs.edit import open_edit
-from cogs.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
+from cogs.moderation.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
 from cogs.share import open_share, post_single
 from cogs.use_as_input import offer_pictures
 

@@ -24,7 +24,7 @@ from bot.ui.components import FileKind, run_button
 from bot.ui.custom_ids import Action, FollowUpId
 
 _ROWS = 2
-_BUTTONS_A_ROW = 5  # Discord's limit
+BUTTONS_A_ROW = 5  # Discord's limit
 # At most this many configured follow-ups get a button under a result.
 _ACTIONS = 3
 # Widths in pixels: a row, the gap between two buttons, and a button's border, character and emoji.
@@ -39,12 +39,12 @@ _TAKING = {
 
 @dataclass(frozen=True, slots=True)
 class OfferedActions:
-    """What can be done with a result now.
+    """The actions that are possible with a result now.
 
     `vary`: the deployment allows a batch of `VARY_COUNT`. `usable`: a deployment takes a picture as input.
     `reportable`: the server has a review channel that receives reports. `shareable`: the user may share the
     result in the server's gallery. `postable`: the result can be posted without the rest of its batch.
-    `follow_ups` are those that the operator configured.
+    `follow_ups` were configured by the operator.
     """
 
     vary: bool = False
@@ -90,6 +90,37 @@ def result_rows(
     last = [run_button(run, Action.MORE, "button_more"), run_button(run, Action.DELETE, "button_delete")]
     by_rank = [again, *actions, *repeats[::-1], *use]
     return _most([*actions, again, *repeats, *use], by_rank, last)
+
+
+def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
+    """Return a numbered button for each run of a batch, then the buttons for all runs.
+
+    If the numbers don't fit in one row, they move behind a button of their own. `shown`: at least one run's
+    outputs are shown.
+    """
+    first, count = runs[0], len(runs)
+    last: list[Button[Any]] = []
+    if shown:
+        last.append(run_button(first, Action.REPEAT, "button_again_all", count=count))
+        if offered.reportable:
+            last.append(run_button(first, Action.REPORT, "button_report"))
+        last.append(run_button(first, Action.CLEAR, "button_delete"))
+    else:
+        if offers_retry(first):
+            style = ButtonStyle.primary
+            last.append(run_button(first, Action.REPEAT, "button_try_again_all", style, count=count))
+        last.append(discard_button(first))
+    if count > BUTTONS_A_ROW:
+        return [[run_button(first, Action.NUMBERS, "button_numbers")], last]
+    return [*number_rows(runs), last]
+
+
+def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
+    """Return a numbered button for each run."""
+    numbers: list[Button[Any]] = [
+        run_button(run, Action.PICK, "several_number", number=run.number) for run in runs
+    ]
+    return [numbers[start : start + BUTTONS_A_ROW] for start in range(0, len(numbers), BUTTONS_A_ROW)]
 
 
 def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[list[Button[Any]]]:
@@ -208,7 +239,7 @@ def _packed(
 
 def _fits(row: Sequence[Button[Any]], button: Button[Any]) -> bool:
     used = sum(_width(each) + _GAP for each in row)
-    return len(row) < _BUTTONS_A_ROW and used + _width(button) <= _ROW_WIDTH
+    return len(row) < BUTTONS_A_ROW and used + _width(button) <= _ROW_WIDTH
 
 
 def _width(button: Button[Any]) -> int:

@@ -15,7 +15,7 @@ def test_two_sources_of_deployments_are_refused() -> None:
 
 def test_a_named_deployments_file_must_be_there() -> None:
     found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="mine.toml")
-    assert found == ("DEPLOYMENTS_FILE names 'mine.toml', which is not there.",)
+    assert found == ("DEPLOYMENTS_FILE names 'mine.toml', which doesn't exist.",)
 
 
 def test_deployments_toml_is_used_when_nothing_else_is_named() -> None:

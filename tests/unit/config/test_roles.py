@@ -59,7 +59,7 @@ def test_shards_of_this_process() -> None:
     [
         ({"SHARD_IDS": "0"}, "SHARD_IDS is set without SHARD_COUNT"),
         ({"SHARD_COUNT": "2", "SHARD_IDS": "1,2"}, "SHARD_IDS names shard 2"),
-        ({"SHARD_COUNT": "2", "SHARD_IDS": "one"}, "'one' is none"),
+        ({"SHARD_COUNT": "2", "SHARD_IDS": "one"}, "'one' isn't one"),
         ({"SHARD_COUNT": "0"}, "SHARD_COUNT must be a whole number from 1"),
     ],
 )

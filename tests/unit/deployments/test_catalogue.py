@@ -112,7 +112,7 @@ async def test_one_that_nothing_describes_is_left_out_and_told(
 
 async def test_with_none_at_all_the_start_fails_in_words(comfy: Comfy) -> None:
     comfy.down = True
-    with pytest.raises(StartLater, match=r"No deployment can be offered.* start again when it answers"):
+    with pytest.raises(StartLater, match=r"No deployment can be offered.* Start again when it answers"):
         await comfy.catalogue().load()
 
 

@@ -70,7 +70,7 @@ def test_what_does_not_go_together_is_told_beside_what_is_wrong_by_itself(tmp_pa
     )
     place = "deployments.toml: deployment 'flux'"
     assert f"{place}: default_gpu 'H100' is not one of its gpus" in told
-    assert f"{place}: a GPU is there twice in 'gpus'" in told
+    assert f"{place}: a GPU appears twice in 'gpus'" in told
     assert f"{place}, input 'b': maximum 3 is below minimum 5" in told
     assert len(told) == len(set(told)) == 8
 
@@ -105,7 +105,7 @@ def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path)
         "deployments.toml: deployment 'flux': default_gpu 'H100' is not one of its gpus",
         "deployments.toml: deployment 'flux', input 'steps': maximum 10 is below minimum 20",
         "deployments.toml: deployment 'flux', input 'cfg': unknown setting 'hiden'; did you mean 'hidden'?",
-        "deployments.toml: deployment 'flux', input 'sampler': choice 'euler' is there twice",
+        "deployments.toml: deployment 'flux', input 'sampler': choice 'euler' appears twice",
         "deployments.toml: deployment 'flux', input 'sampler': default 'ddim' is not one of the choices",
         "deployments.toml: deployment 'ltx': 'deployment_id' is missing",
         "deployments.toml: deployment 'ltx', input 'prompt': 'fixed' and 'hidden' exclude each other: "
@@ -224,7 +224,7 @@ def test_what_an_input_would_lose_silently_is_a_mistake(tmp_path: Path, settings
 def test_two_inputs_with_one_option(tmp_path: Path) -> None:
     described = A + 'inputs.b.option = "x"\ninputs.c.option = "x"\n'
     (told,) = mistakes(tmp_path, described)
-    assert told == "deployments.toml: deployment 'a': inputs 'b', 'c' all have the option 'x'; one can"
+    assert told == "deployments.toml: deployment 'a': inputs 'b', 'c' all have the option 'x'; only one can"
     file = tmp_path / "deployments.toml"
     file.write_text(f"{described}inputs.c.hidden = true\n")
     assert len(load_deployments_file(file, input_class)) == 1
@@ -232,7 +232,7 @@ def test_two_inputs_with_one_option(tmp_path: Path) -> None:
 
 def test_a_name_among_the_settings_is_none(tmp_path: Path) -> None:
     (told,) = mistakes(tmp_path, A + 'name = "b"\n')
-    assert "unknown setting 'name'; its name is that of its table" in told
+    assert "unknown setting 'name'; the table's name is the deployment's" in told
 
 
 def test_the_quick_start_needs_only_an_id() -> None:
@@ -284,7 +284,7 @@ def test_a_default_gpu_that_discord_would_refuse_as_a_choice(tmp_path: Path, gpu
         ),
         (
             'sizes = {width = "side", height = "side"}',
-            [", sizes: width and height are both the input 'side'; they need one each"],
+            [", sizes: width and height are both the input 'side'; each needs its own"],
         ),
         (
             "sizes.choices = {a = [64, 64], b = [512, 512]}\ninputs.width.min = 256\ninputs.height.max = 256",
@@ -306,7 +306,7 @@ def test_a_default_gpu_that_discord_would_refuse_as_a_choice(tmp_path: Path, gpu
         ),
         (
             'sizes.option = "shape"\ninputs.form.option = "shape"',
-            [": sizes and input 'form' both have the option 'shape'; one can"],
+            [": sizes and input 'form' both have the option 'shape'; only one can"],
         ),
     ],
 )

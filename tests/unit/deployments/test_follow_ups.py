@@ -158,7 +158,7 @@ def test_one_whose_deployment_is_described_by_nothing_is_told(tmp_path: Path) ->
         (f'{UPSCALE}carry = ["scale"]', "input 'scale' is in both 'carry' and 'inputs'"),
         (f'{UPSCALE}input = "scale"', "input 'scale' takes the result"),
         ("deployment = 'up'\nlabel = 'U'\ninputs.a.b = 1", "follow-up 1, input 'a': must be text, a number"),
-        (f"{UPSCALE}[[deployments.flux.then]]\n{UPSCALE}", "the label 'upscale' is there twice"),
+        (f"{UPSCALE}[[deployments.flux.then]]\n{UPSCALE}", "the label 'upscale' appears twice"),
     ],
 )
 def test_a_mistake_in_the_file_stops_it(tmp_path: Path, then: str, told: str) -> None:
@@ -268,7 +268,7 @@ def test_the_first_four_that_take_pictures_become_message_commands(tmp_path: Pat
     found = message_commands([*loaded(tmp_path, *then, text=text).values()])
     assert [each.label for each in found.offered] == labels[:MAX_COMMANDS]
     assert found.left_out == (
-        "'use as INPUT' of 'flux', whose name another one has",
+        "'use as INPUT' of 'flux', whose name is taken",
         "'Five' of 'flux'",
-        "'two' of 'film', whose name another one has",
+        "'two' of 'film', whose name is taken",
     )
