@@ -32,9 +32,10 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import Origin
 from bot.domain.run_timing import quiet_period
-from bot.domain.runs import Output, Run
+from bot.domain.runs import MessageRef, Output, Run
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot, ShardedBot
+from bot.gateway.message_files import message_exists
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.services import Services, ShowPrivate
@@ -50,7 +51,7 @@ from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.refusals import RefusalLimiter
 from bot.services.runs import RunService
-from bot.services.sharing import SharingService
+from bot.services.sharing import Exists, SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
 from bot.services.words.rules import WordRules
 from bot.store import Store
@@ -88,13 +89,21 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
 
     store, clock = resources.store, resources.clock
     word_filter = WordFilter(AutomodCache(automod_rules, clock), store, clock)
-    bot = _bot(resources, _services(resources, word_filter, reloader, show_private))
+
+    async def exists(message: MessageRef) -> bool:
+        return await message_exists(bot, message)
+
+    bot = _bot(resources, _services(resources, word_filter, reloader, show_private, exists))
     reloader.on_change(bot.show_deployments)
     return bot
 
 
 def _services(
-    resources: Resources, word_filter: WordFilter, reloader: Reloader, show_private: ShowPrivate
+    resources: Resources,
+    word_filter: WordFilter,
+    reloader: Reloader,
+    show_private: ShowPrivate,
+    exists: Exists,
 ) -> Services:
     store, catalogue = resources.store, resources.catalogue
     wakeups, clock = resources.wakeups, resources.clock
@@ -127,6 +136,7 @@ def _services(
             wakeups=wakeups,
             check_words=word_filter.check,
             refusals=refusals,
+            exists=exists,
             clock=clock,
         ),
         blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),

@@ -79,14 +79,11 @@ def _courier(
     async def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
         title = resources.catalogue.title(delivery.run.deployment)
         run, guild_id = delivery.run, delivery.run.guild_id
+        if delivery.purpose is Purpose.SHARE:
+            return await share_copy(resources.store, delivery, prepared[run.key], title)
         rules = await resources.store.rules.get(guild_id)
         reportable = poster.takes_reports(guild_id, rules) and not run.private
-        if delivery.purpose is Purpose.SHARE:
-            return await share_copy(
-                resources.store, delivery, prepared[run.key], title, reportable=reportable
-            )
-        shareable = poster.may_post(guild_id, rules.gallery_channel_id) and not run.private
-        offered = offered_actions(run, resources.catalogue.all(), reportable=reportable, shareable=shareable)
+        offered = offered_actions(run, resources.catalogue.all(), reportable=reportable)
         origin = await resources.store.history.parent_link(run) if run.takes_parents_file else None
         return outcome_messages(Batch(delivery.batch, prepared, delivery.late, origin), title, offered)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 
 import discord
 
@@ -18,12 +17,13 @@ from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
 from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import check_start, redeliver_here, started
+from bot.services import Services
 from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
 from bot.ui.moderation import block_modal, reject_modal
-from bot.ui.result_buttons import offered_actions
+from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import more_layout, numbers_layout, single_layout
 from cogs.edit import open_edit
 from cogs.moderation.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
@@ -184,38 +184,34 @@ async def _may_read_log(interaction: Interaction, run: Run) -> bool:
 
 async def _pick(interaction: Interaction, key: str) -> None:
     """Show one run of a batch with its pictures and its own buttons."""
-    services = interaction.client.services
-    catalogue = services.catalogue
-    message = interaction.message
+    services, message = interaction.client.services, interaction.message
     pictures = [url for url in shown_pictures(message) if f"-{key}-" in url] if message is not None else []
     requester = requester_of(interaction)
     run = await services.editing.visible_run(key, requester)
-    shareable = await services.sharing.is_offered(run, requester)
-    offered = replace(
-        offered_actions(run, catalogue.all(), shareable=shareable),
-        postable=_is_postable(run, requester),
-    )
-    layout = single_layout(run, catalogue.title(run.deployment), pictures, offered)
+    offered = await _offered(services, run, requester)
+    layout = single_layout(run, services.catalogue.title(run.deployment), pictures, offered)
     await interaction.response.send_message(
         view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
     )
 
 
-def _is_postable(run: Run, requester: Requester) -> bool:
-    """Return whether the requester may post the result without the rest of its batch."""
-    return run.requester_id == requester.person.id and run.is_shown and not run.needs_interaction
+async def _offered(services: Services, run: Run, requester: Requester) -> OfferedActions:
+    """Return what the user can do with a result now."""
+    is_own = run.requester_id == requester.person.id
+    return offered_actions(
+        run,
+        services.catalogue.all(),
+        reportable=not run.private and await services.reviews.takes_reports(requester),
+        shareable=await services.sharing.is_offered(run, requester),
+        postable=is_own and run.is_shown and not run.needs_interaction,
+    )
 
 
 async def _more(interaction: Interaction, key: str) -> None:
     """Show the actions that don't fit under the message."""
     services, requester, message = interaction.client.services, requester_of(interaction), interaction.message
     run = await services.editing.visible_run(key, requester)
-    # A report is about the whole batch.
-    may_report = run.batch_size == 1 and not run.private
-    reportable = may_report and await services.reviews.takes_reports(requester)
-    shareable = await services.sharing.is_offered(run, requester)
-    offered = offered_actions(run, services.catalogue.all(), reportable=reportable, shareable=shareable)
-    offered = replace(offered, postable=run.batch_size > 1 and _is_postable(run, requester))
+    offered = await _offered(services, run, requester)
     shown = set(custom_ids(message.components)) if message is not None else set()
     pictures = shown_pictures(message) if message is not None else []
     layout = more_layout(run, offered, shown, pictures)

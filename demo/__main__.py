@@ -47,7 +47,7 @@ Moderation, as Mia, who has Manage Server:
   /settings                    under Approval choose #review, then Everybody: from now on
                                what Ada and Ben ask for waits in #review for Approve or Reject
   /audit, /block, /blocked     the record, and who may not generate
-  Report, under a result       brings it to #review, for Delete, Block or Dismiss
+  Report, behind More          brings it to #review, for Delete, Block or Dismiss
 What happens is told here. Ctrl-C ends it.
 """
 

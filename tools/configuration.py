@@ -77,7 +77,8 @@ The first four in the file that take pictures are also commands on any picture: 
 such commands, and *Use as input* is one. A required input without a value is asked for as well.
 
 The follow-up takes the first file of the result that fits. A follow-up that doesn't fit the deployments is left out; startup, `/reload`
-and `check` say why. Buttons in Discord keep working if a deployment's NAME changes but not its id."""
+and `check` say why. Buttons in Discord keep working if a deployment's NAME changes but not its id. Once a `label` is changed, older buttons
+with it start nothing; **More** under their results has the new one."""
 OF_SIZES = {
     "width": "the key of the input for the width; default: `width`",
     "height": "the key of the input for the height; default: `height`",

@@ -19,11 +19,12 @@ from bot.deployments.input_text import ShownInputs
 from bot.domain.records import AuditAction
 from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import message_url
+from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.custom_ids import Action
 from bot.ui.fallbacks import linked_outputs
-from bot.ui.moderation import decided_card, notice_message, report_card, review_card
+from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +80,21 @@ class NoticePlanner:
         if delivery.purpose is Purpose.CARD:
             return await self._decided(run, title)
         if delivery.purpose is Purpose.NOTICE:
-            return Notice(notice_message(run, title, self._poster.channel_name(run.channel_id)))
+            return Notice(await self._rejection(run, title))
         if delivery.purpose is Purpose.REPORT:
             return await self._report(delivery, title, folder, form)
         await self._removal.run(run)
         return None
+
+    async def _rejection(self, run: Run, title: str) -> OutgoingMessage:
+        """Build the direct message about a rejected request, or about all requests that a block has ended."""
+        channel_name = self._poster.channel_name(run.channel_id)
+        if run.failure_code != REQUESTER_BLOCKED:
+            return rejection_notice(run, title, channel_name)
+        others = await self._store.blocks.ended_requests(run) - 1
+        batch = await self._store.runs.batch(run)
+        partly = any(each.failure_code != REQUESTER_BLOCKED for each in batch)
+        return block_notice(run, title, channel_name, others=others, partly=partly)
 
     async def _decided(self, run: Run, title: str) -> Notice | None:
         if await self._store.deliveries.is_pending(run.key, {Purpose.REVIEW}):

@@ -43,8 +43,8 @@ class CopySender:
         self._router = router
         self._clock = clock
 
-    async def send(self, delivery: Delivery, folder: Path, form: Form) -> bool:
-        """Post the copy and return True, or tell the requester why it failed and return False.
+    async def send(self, delivery: Delivery, folder: Path, form: Form) -> str | None:
+        """Post the copy and return None, or tell the requester why it failed and return the sentence's code.
 
         Nothing is posted if the result was deleted; a copy that an interrupted attempt may have posted is
         looked up, so that the removal deletes it.
@@ -52,16 +52,17 @@ class CopySender:
         failed = delivery.route in _FAILURE_ROUTES
         if delivery.run.deleted_at is not None:
             await self._find_lost(delivery)
-            return True
+            return "copy_failed" if failed else None
         if not delivery.all_sent:
             reason = await self._post(delivery, folder, form, failed=failed)
             if reason is not None:
                 await self.tell(delivery, reason)
-                return False
-        if not failed:
-            sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
-            await delete_all(self._poster, sent.earlier)
-        return not failed
+                return reason
+        if failed:
+            return "copy_failed"
+        sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
+        await delete_all(self._poster, sent.earlier)
+        return None
 
     async def tell(self, delivery: Delivery, reason: str) -> None:
         """Tell the requester that the copy failed; `reason` is the code of the sentence."""
@@ -153,13 +154,13 @@ class CopySender:
 
 
 async def share_copy(
-    store: Store, delivery: Delivery, prepared: PreparedOutputs, title: str, *, reportable: bool
+    store: Store, delivery: Delivery, prepared: PreparedOutputs, title: str
 ) -> list[OutgoingMessage]:
     """Build the messages of a share, with a link to the original."""
     run = delivery.run
     original = await result_message(store.deliveries, run)
     link = message_url(run.guild_id, *original) if original else None
-    return share_messages(run, title, prepared, link, reportable=reportable)
+    return share_messages(run, title, prepared, link)
 
 
 async def result_message(deliveries: DeliveryStore, run: Run) -> MessageRef | None:

@@ -166,13 +166,10 @@ class Courier:
 
     async def _send_copy(self, delivery: Delivery, folder: Path) -> str:
         """Post a copy of a result. A failed copy is marked undelivered, so that it can be requested again."""
-        posted = await self._copies.send(delivery, folder, self._outages.form(delivery.id))
+        failed = await self._copies.send(delivery, folder, self._outages.form(delivery.id))
         self._outages.answered(delivery.id)
-        if not posted:
-            await self._mark_undelivered(delivery, "the copy failed")
-            return _UNDELIVERED
-        await self._store.deliveries.complete(delivery.id, self._clock())
-        return "done"
+        await self._store.copies.finish(delivery, self._owner, self._clock(), failed)
+        return "done" if failed is None else _UNDELIVERED
 
     async def _send_notice(self, delivery: Delivery, notice: Notice) -> None:
         """Send a notice by its only route; if that is closed, call `on_unreachable`."""
@@ -233,6 +230,8 @@ class Courier:
             await self._planner.refuse_review(delivery.run.key)
         elif delivery.purpose in COPY_PURPOSES:
             await self._copies.tell(delivery, "copy_failed")
+            await self._store.copies.finish(delivery, self._owner, self._clock(), "copy_failed")
+            return _UNDELIVERED
         await self._mark_undelivered(delivery, reason)
         return _UNDELIVERED
 

@@ -177,14 +177,11 @@ class Poster:
         return ChannelName(channel.name, channel.guild.name)
 
     def takes_reports(self, guild_id: int | None, rules: ServerRules) -> bool:
-        """Return whether a report would reach the server's moderators, according to `may_post`."""
-        return self.may_post(guild_id, rules.approval.review_channel_id)
-
-    def may_post(self, guild_id: int | None, channel_id: int | None) -> bool:
-        """Return whether the bot may post in a channel that a server's rules name; False without a channel.
+        """Return whether the server has a review channel in which the bot can post a report.
 
         A process without a gateway connection knows only whether a channel is set.
         """
+        channel_id = rules.approval.review_channel_id
         server = self._client.get_guild(guild_id or 0)
         if channel_id is None or server is None:
             return channel_id is not None

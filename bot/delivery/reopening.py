@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.temporary_files import temporary_folder
-from bot.delivery.posting import Poster, PostError, Refused, TooLarge
-from bot.domain.errors import BackendError, DiscordAway, MediaError
+from bot.delivery.posting import OutcomeUnknown, Poster, PostError, Refused, TooLarge
+from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
 from bot.ui.components import OutgoingMessage, PreparedOutputs
@@ -33,7 +33,7 @@ class PrivateViewer:
     async def show(self, batch: Sequence[Run], origin: Origin, render: Render) -> None:
         """Send the results of a batch; links stand in for files that can't be fetched or uploaded.
 
-        Raises DiscordAway if they can't be sent.
+        Raises DiscordAway if Discord doesn't answer, and RefusedError if it takes not even the links.
         """
         shown = [run for run in batch if run.is_shown]
         with temporary_folder() as folder:
@@ -42,8 +42,11 @@ class PrivateViewer:
             }
             try:
                 await self._send_fitting(render, prepared, shown, origin)
-            except PostError as error:
+            except OutcomeUnknown as error:
                 raise DiscordAway(str(error)) from error
+            except PostError as error:
+                log.warning("Discord refused a private result of run %s: %s", batch[0].key, error)
+                raise RefusedError("private_refused", str(error)) from error
 
     async def _send_fitting(
         self, render: Render, prepared: Mapping[str, PreparedOutputs], shown: Sequence[Run], origin: Origin

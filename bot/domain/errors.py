@@ -7,6 +7,7 @@ BotError                      code, params
 │   └── InputErrors           … for several options
 ├── RefusedError              a rule forbids the request
 │   ├── PressedTwice          a double press, which starts nothing
+│   ├── AlreadyPosted         a copy of a result that was posted before
 │   └── RefusedForNow         … until something changes: the end of a pause, a new day
 ├── NotNow                    Discord did not answer; nothing was done, and a retry may succeed
 │   └── DiscordAway           … and may be down entirely
@@ -105,6 +106,15 @@ class PressedTwice(RefusedError):
 
     def __init__(self) -> None:
         super().__init__("pressed_twice")
+
+
+class AlreadyPosted(RefusedError):
+    """The copy was posted before, as message `message_id` of the channel; Discord may have deleted it."""
+
+    def __init__(self, url: str, channel_id: int, message_id: int) -> None:
+        super().__init__("copy_there", url=url)
+        self.channel_id = channel_id
+        self.message_id = message_id
 
 
 class RefusedForNow(RefusedError):

@@ -54,6 +54,7 @@ class AuditAction(StrEnum):
     DISCARD = "discard"
     SHARE = "share"
     OPEN_PRIVATE = "open_private"
+    POST = "post"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,19 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
     return [file for file in found if run_key_of(file.filename) == key]
 
 
+async def message_exists(client: discord.Client, message: MessageRef) -> bool:
+    """Return whether a message or its channel has not been deleted. Raises DiscordAway."""
+    channel = client.get_partial_messageable(message.channel_id)
+    try:
+        async with answering(_FETCH_SECONDS):
+            await channel.fetch_message(message.message_id)
+    except discord.NotFound:
+        return False
+    except discord.Forbidden:
+        pass
+    return True
+
+
 async def fetch_run_files(
     client: discord.Client, messages: Sequence[MessageRef], key: str
 ) -> list[AttachedFile]:

@@ -25,7 +25,7 @@ from bot.services.words.filter import WordFilter
 
 
 class ShowPrivate(Protocol):
-    """Shows a private result in the answer to a deferred interaction. Raises DiscordAway."""
+    """Shows a private result in the answer to a deferred interaction. Raises DiscordAway or RefusedError."""
 
     async def __call__(self, batch: Sequence[Run], origin: Origin, *, to_moderator: bool) -> None: ...
 

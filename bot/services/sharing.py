@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain.errors import RefusedError
+from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules, check_posting
 from bot.domain.requests import Requester
-from bot.domain.runs import CopyRequest, Run
+from bot.domain.runs import CopyRequest, MessageRef, Run
 from bot.services.generation import CheckWords
 from bot.services.refusals import RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
+
+# Returns whether one of the bot's messages still exists. Raises DiscordAway.
+Exists = Callable[[MessageRef], Awaitable[bool]]
 
 
 class SharingService:
@@ -31,6 +35,7 @@ class SharingService:
         wakeups: Wakeups,
         check_words: CheckWords,
         refusals: RefusalLimiter,
+        exists: Exists,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
@@ -38,6 +43,7 @@ class SharingService:
         self._wakeups = wakeups
         self._check_words = check_words
         self._refusals = refusals
+        self._exists = exists
         self._clock = clock
 
     async def is_offered(self, run: Run, requester: Requester) -> bool:
@@ -86,7 +92,14 @@ class SharingService:
             raise
 
     async def _create(self, copy: CopyRequest) -> None:
-        await self._store.copies.request(copy, self._clock())
+        try:
+            await self._store.copies.request(copy, self._clock())
+        except AlreadyPosted as error:
+            with suppress(DiscordAway):
+                if not await self._exists(MessageRef(error.channel_id, error.message_id)):
+                    # Only a moderator can have deleted it in Discord, so it isn't posted again.
+                    raise RefusedError("copy_deleted") from None
+            raise
         self._wakeups.deliver()
 
     async def _own_result(self, key: str, requester: Requester) -> Run:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, RowMapping, Select, and_, insert, or_, select
@@ -16,10 +17,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.engine import Database
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
-from bot.domain.runs import MessageRef, Purpose, RunState
+from bot.domain.runs import MessageRef, Purpose, Run, RunState
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
 _INSERT = insert(audit)
+
+
+def run_entry(
+    run: Run,
+    action: AuditAction,
+    actor_id: int | None,
+    now: datetime,
+    *,
+    outcome: str | None = None,
+    **details: object,
+) -> AuditEntry:
+    """Build an entry about a run and its requester; `actor_id` None is the bot itself."""
+    return AuditEntry(
+        at=now,
+        guild_id=run.guild_id,
+        actor_id=actor_id,
+        subject_id=run.requester_id,
+        action=action,
+        run_key=run.key,
+        deployment=run.deployment,
+        outcome=outcome,
+        details=details,
+    )
 
 
 async def add_entries(connection: AsyncConnection, *entries: AuditEntry) -> None:

@@ -91,6 +91,14 @@ class BlockStore:
             await add_entries(connection, entry)
             return True
 
+    async def ended_requests(self, run: Run) -> int:
+        """Return how many requests, with that of `run`, the same block has ended."""
+        if run.guild_id is None or run.ended_at is None:
+            return 0
+        query = _ended(run.guild_id, run.requester_id, run.ended_at)
+        async with self._database.read() as connection:
+            return await connection.scalar(query.with_only_columns(_REQUESTS)) or 0
+
     async def list(
         self, guild_id: int, now: datetime, *, limit: int, offset: int = 0
     ) -> Sequence[ActiveBlock]:
@@ -113,6 +121,9 @@ class BlockStore:
                 )
                 for row in found
             ]
+
+
+_REQUESTS = func.count(runs.c.batch_key.distinct())
 
 
 def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:

@@ -13,11 +13,11 @@ from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_run
 from bot.database.tables import create_delivery, deliveries
-from bot.domain.errors import RefusedError
+from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, Purpose, Run
+from bot.domain.runs import CopyRequest, Delivery, DeliveryState, Purpose, Run
 from bot.domain.text import message_url
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, run_entry
 from bot.store.blocks import block_of
 from bot.store.deliveries import RESET
 
@@ -30,7 +30,7 @@ class CopyStore:
 
     @repeat_if_unknown
     async def request(self, copy: CopyRequest, now: datetime, *, may_be_stored: bool = False) -> None:
-        """Create the copy's delivery and its audit entry. Raises RefusedError.
+        """Create the copy's delivery. Raises RefusedError.
 
         A result has at most one copy of each kind. A copy that couldn't be posted may be requested again;
         the messages posted for it are deleted later.
@@ -54,7 +54,29 @@ class CopyStore:
                 await create_delivery(connection, run.key, copy.purpose, now, now, **columns)
             else:
                 await _request_again(connection, failed, now, columns)
-            await add_entries(connection, _entry(run, copy, now))
+
+    @repeat_if_unknown
+    async def finish(self, delivery: Delivery, owner: str, now: datetime, failed: str | None = None) -> None:
+        """Mark the copy as posted, or as undelivered if it `failed`, and record that in the audit log.
+
+        `failed` is the code of the sentence that its requester was told. Does nothing if the lease was lost.
+        """
+        state = DeliveryState.SENT if failed is None else DeliveryState.UNDELIVERED
+        async with self._database.write() as connection:
+            finished = await connection.execute(
+                update(deliveries)
+                .where(
+                    deliveries.c.id == delivery.id,
+                    deliveries.c.lease_owner == owner,
+                    deliveries.c.tries == delivery.tries,
+                )
+                .values(state=state, done_at=now, last_error=failed, lease_owner=None, lease_until=None)
+                .returning(deliveries.c.messages)
+            )
+            row = finished.first()
+            # Nothing was posted if the result had been deleted, which has an entry of its own.
+            if row is not None and (failed is not None or row.messages):
+                await add_entries(connection, _entry(delivery, now, failed))
 
     async def is_blocked(self, run: Run, now: datetime) -> bool:
         """Return whether a moderator has blocked the requester on the run's server."""
@@ -93,17 +115,19 @@ def _refused(run: Run, rows: Sequence[Any]) -> RefusedError:
     messages = next((row.messages for row in rows if row.state == DeliveryState.SENT and row.messages), None)
     if messages is None:
         return RefusedError("copy_pending")
-    return RefusedError("copy_there", url=message_url(run.guild_id, *MessageRef(*messages[0])))
+    channel_id, message_id = messages[0]
+    return AlreadyPosted(message_url(run.guild_id, channel_id, message_id), channel_id, message_id)
 
 
-def _entry(run: Run, copy: CopyRequest, now: datetime) -> AuditEntry:
-    return AuditEntry(
-        at=now,
-        guild_id=run.guild_id,
-        actor_id=copy.user_id,
-        subject_id=run.requester_id,
-        action=AuditAction.SHARE,
-        run_key=run.key,
-        deployment=run.deployment,
-        details={"channel": str(copy.shared_to or run.channel_id), "with_prompt": copy.with_prompt},
+def _entry(delivery: Delivery, now: datetime, failed: str | None) -> AuditEntry:
+    run, is_share = delivery.run, delivery.purpose is Purpose.SHARE
+    details = {"with_prompt": delivery.with_prompt} if is_share else {}
+    return run_entry(
+        run,
+        AuditAction.SHARE if is_share else AuditAction.POST,
+        run.requester_id,
+        now,
+        outcome=failed,
+        channel=str(delivery.destination),
+        **details,
     )

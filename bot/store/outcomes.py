@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, selec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import create_delivery, deliveries, nothing_posted, runs
-from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.records import AuditAction
 from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Change
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, run_entry
 from bot.store.deliveries import RESET
 
 # Select how many of a batch's runs are active; when the last one failed without a reason, which the answer to
@@ -143,19 +143,9 @@ async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -
 
 async def _record_outcome(connection: AsyncConnection, run: Run, change: Change, now: datetime) -> None:
     expired = change.state is RunState.EXPIRED
-    await add_entries(
-        connection,
-        AuditEntry(
-            at=now,
-            guild_id=run.guild_id,
-            subject_id=run.requester_id,
-            action=AuditAction.EXPIRE if expired else AuditAction.OUTCOME,
-            run_key=run.key,
-            deployment=run.deployment,
-            outcome=change.state,
-            details={"private": True} if run.private else {},
-        ),
-    )
+    action = AuditAction.EXPIRE if expired else AuditAction.OUTCOME
+    details = {"private": True} if run.private else {}
+    await add_entries(connection, run_entry(run, action, None, now, outcome=change.state, **details))
 
 
 def nothing_pending() -> ColumnElement[bool]:

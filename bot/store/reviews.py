@@ -16,11 +16,11 @@ from bot.database.tables import audit, create_delivery, deliveries, runs
 from bot.domain.budgets import limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.policy import OperatorRules, check_undecided
-from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.records import AuditAction
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, run_entry
 from bot.store.deliveries import RESET
 from bot.store.outcomes import apply_change
 from bot.store.requests.judging import judge_run, refuse
@@ -76,7 +76,7 @@ class ReviewStore:
             known = await _known_now(connection, batch[0], person)
             for run in batch:
                 await apply_change(connection, run, change, values | known, now)
-                await add_entries(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
+                await add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
             await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
             return None
 
@@ -95,7 +95,8 @@ class ReviewStore:
                     raise RefusedError("review_over")
                 values = {**change.values, "decided_by": moderator_id, "decided_at": now}
                 await apply_change(connection, run, change, values, now)
-                await add_entries(connection, _entry(run, AuditAction.REJECT, moderator_id, now, **details))
+                entry = run_entry(run, AuditAction.REJECT, moderator_id, now, **details)
+                await add_entries(connection, entry)
             await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
             await create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
             return batch[0]
@@ -113,7 +114,7 @@ class ReviewStore:
                     return run
                 raise RefusedError("already_deleted")
             await _create_again(connection, key, Purpose.REMOVAL, now)
-            await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
+            await add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
             return run
 
     @repeat_if_unknown
@@ -131,7 +132,7 @@ class ReviewStore:
                 return
             if remove:
                 await _create_again(connection, run.key, Purpose.REMOVAL, now)
-            await add_entries(connection, _entry(run, AuditAction.DISCARD, user_id, now))
+            await add_entries(connection, run_entry(run, AuditAction.DISCARD, user_id, now))
 
     @repeat_if_unknown
     async def delete_all(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> None:
@@ -146,7 +147,7 @@ class ReviewStore:
             await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
             for run in shown:
                 await _create_again(connection, run.key, Purpose.REMOVAL, now)
-                await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
+                await add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
 
     @repeat_if_unknown
     async def report(self, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
@@ -159,7 +160,7 @@ class ReviewStore:
             is_open = run.report_channel_id is not None
             if await connection.scalar(_count_entries(run, AuditAction.REPORT, user_id)):
                 return is_open
-            await add_entries(connection, _entry(run, AuditAction.REPORT, user_id, now))
+            await add_entries(connection, run_entry(run, AuditAction.REPORT, user_id, now))
             if not is_open:
                 await connection.execute(
                     update(runs).where(runs.c.key == key).values(report_channel_id=channel_id)
@@ -179,7 +180,7 @@ class ReviewStore:
                     return
                 raise RefusedError("report_over")
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
-            await add_entries(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
+            await add_entries(connection, run_entry(run, AuditAction.DISMISS, moderator_id, now))
 
     @repeat_if_unknown
     async def record_opening(
@@ -190,7 +191,7 @@ class ReviewStore:
             run = await lock_run(connection, key)
             mine = _count_entries(run, AuditAction.OPEN_PRIVATE, moderator_id).where(audit.c.at == now)
             if not (may_be_stored and await connection.scalar(mine)):
-                await add_entries(connection, _entry(run, AuditAction.OPEN_PRIVATE, moderator_id, now))
+                await add_entries(connection, run_entry(run, AuditAction.OPEN_PRIVATE, moderator_id, now))
 
     async def dismissals(self, run: Run) -> int:
         """Return how many reports of a run were dismissed."""
@@ -273,16 +274,3 @@ def _check_undecided(batch: Sequence[Run], moderator_id: int) -> None:
     """Raise RefusedError unless the batch awaits approval and isn't the moderator's own."""
     for run in batch:
         check_undecided(run, moderator_id)
-
-
-def _entry(run: Run, action: AuditAction, actor_id: int, now: datetime, **details: Any) -> AuditEntry:
-    return AuditEntry(
-        at=now,
-        guild_id=run.guild_id,
-        actor_id=actor_id,
-        subject_id=run.requester_id,
-        action=action,
-        run_key=run.key,
-        deployment=run.deployment,
-        details=details,
-    )

@@ -21,11 +21,11 @@ from bot.database.tables import deliveries, nothing_posted, run_columns, runs, t
 from bot.database.text_types import CleanText
 from bot.domain.budgets import charged_seconds, weight_of
 from bot.domain.errors import BotError
-from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.records import AuditAction
 from bot.domain.run_timing import SETTLE_AFTER, is_settled
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change, release_outcome
 from bot.store.rules import read_rules
 
@@ -253,20 +253,8 @@ async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int)
     else:
         change = Change(run.state, visible=True)
         values |= {"due_at": now} if run.run_id else {}
-    await add_entries(connection, _cancel_entry(run, by, now))
+    await add_entries(connection, run_entry(run, AuditAction.CANCEL, by, now))
     await apply_change(connection, run, change, values, now)
-
-
-def _cancel_entry(run: Run, by: int, now: datetime) -> AuditEntry:
-    return AuditEntry(
-        at=now,
-        guild_id=run.guild_id,
-        actor_id=by,
-        subject_id=run.requester_id,
-        action=AuditAction.CANCEL,
-        run_key=run.key,
-        deployment=run.deployment,
-    )
 
 
 async def _charge(

@@ -60,6 +60,9 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_private_choose": "Open a private result",
         "record_discard": "{who} deleted the message about **{deployment}** for {whom}",
         "record_share": "{who} shared a result of **{deployment}**",
+        "record_share_failed": "{who} tried to share a result of **{deployment}**",
+        "record_post": "{who} posted one result of **{deployment}** by itself",
+        "record_post_failed": "{who} tried to post one result of **{deployment}** by itself",
         "record_channel": "in <#{channel}>",
         "action_request": "Request",
         "action_refusal": "Refused at once",
@@ -78,7 +81,8 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "action_resume": "Resumed",
         "action_privacy": "Own data deleted",
         "action_discard": "Message deleted",
-        "action_share": "Shared",
+        "action_share": "Share",
+        "action_post": "Post",
         "action_open_private": "Private result opened",
         # names for moderators of the rules that refuse a request
         "rule_guild_not_allowed": "server not allowed by the operator",
@@ -104,5 +108,14 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "rule_words_refused": "forbidden words",
         "rule_words_unavailable": "word rules unreadable",
         "rule_words_forbidden": "AutoMod rules unreadable",
+        # and why a copy of a result could not be posted
+        "rule_copy_blocked": "blocked",
+        "rule_copy_failed": "Discord took no message",
+        "rule_copy_file_gone": "the file is gone",
+        "rule_post_age": "channel not age-restricted any more",
+        "rule_post_closed": "channel closed to the bot",
+        "rule_share_age": "gallery not age-restricted",
+        "rule_share_closed": "gallery closed to the bot",
+        "rule_share_moved": "the gallery was changed",
     }
 )

@@ -61,7 +61,8 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "erase_ask": "This deletes the prompts, inputs and outputs of your finished requests, and your presets. It can't be undone, and those requests can't be repeated or edited any more.\n"
         "Presets that you made for a server stay there, without your name.\n"
         "Moderators still see that there were requests: when, where and how they ended, and any blocks.\n"
-        "Messages in channels stay; you can delete your results there.",
+        "Messages in Discord stay, also what you posted or shared. "
+        "Delete under a result removes it and its copies, also after this.",
         "erase_button": "Delete my data",
         "erase_done": "Deleted the contents of {count} requests. Moderators still see that they existed, and any blocks.",
         "erase_left": "Not deleted, because they aren't finished or posted yet: {keys}. Please ask again when they are.",

@@ -85,6 +85,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "private_server_only": "Private results work only on servers that I'm a member of.",
         "open_heading": "**{title}**: a private result of <@{person}>",
         "open_nothing": "This request has no result to open.",
+        "private_refused": "Discord refused to show this result. Please tell the bot's operator.",
         "answer_ends": "This takes longer than I can answer here. "
         "The result comes as a direct message, or waits in `/runs`.",
         "answer_too_late": "The queue was too long to answer here in time, so nothing was started. "
@@ -101,7 +102,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "follow_up_placeholder": "Choose a follow-up",
         "follow_up_one": "Press {label} to go on with this picture.",
         "follow_up_several": "Which picture? Press {label} under it.",
-        "follow_up_gone": "This isn't offered any more, so nothing was started. Use as input may help.",
+        "follow_up_gone": "This isn't offered any more, so nothing was started. More under a result shows what is.",
         "follow_up_no_file": "I can't find the file of this result. Attach it to a new request.",
         "follow_up_dropped": "These inputs didn't fit and were left out: {names}.",
         "made_from": "made from [this result]({url})",

@@ -13,6 +13,7 @@ from bot.domain.records import (
     AuditAction,
     AuditButton,
     AuditCursor,
+    AuditEntry,
     AuditFilter,
     AuditPage,
     StoredEntry,
@@ -60,7 +61,7 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     """
     entry, url = stored.entry, _url(stored)
     line = say(
-        f"record_{entry.action}",
+        _sentence(entry),
         who=_person(entry.actor_id),
         whom=_person(entry.subject_id),
         deployment=naming.name(Names.DEPLOYMENT, entry.deployment) if entry.deployment else "?",
@@ -75,6 +76,12 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
         else:
             line += f" · {part}"
     return f"{line}{left_out}\n{subtext}"
+
+
+def _sentence(entry: AuditEntry) -> str:
+    """Return the string code of an entry's event; the outcome of a copy is why it could not be posted."""
+    is_failed_copy = entry.action in (AuditAction.SHARE, AuditAction.POST) and entry.outcome is not None
+    return f"record_{entry.action}_failed" if is_failed_copy else f"record_{entry.action}"
 
 
 def _about(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str]) -> Iterator[str]:

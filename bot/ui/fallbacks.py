@@ -64,9 +64,11 @@ def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
 
 def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
     """Return buttons that the usual message also has, so that the courier recognizes either message."""
-    buttons = [run_button(first, Action.DETAILS, "button_details")]
     if not shown:
-        return [*buttons, discard_button(first)]
+        return [run_button(first, Action.DETAILS, "button_details"), discard_button(first)]
     if first.batch_size > 1:
         return [run_button(first, Action.CLEAR, "button_delete")]
-    return [*buttons, run_button(first, Action.DELETE, "button_delete")]
+    return [
+        run_button(first, Action.MORE, "button_more"),
+        run_button(first, Action.DELETE, "button_delete"),
+    ]

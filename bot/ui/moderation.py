@@ -178,16 +178,30 @@ def expired_card() -> OutgoingMessage:
     return OutgoingMessage(layout=_layout([TextDisplay(say("card_gone"))], Colour.light_grey()))
 
 
-def notice_message(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
+def rejection_notice(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
     """Build the notice for the requester of a rejected request; `channel_name` is None if unknown."""
+    return _notice(run, say("rejection_notice", title=escape_line(title, 80)), channel_name)
+
+
+def block_notice(
+    run: Run, title: str, channel_name: ChannelName | None, *, others: int, partly: bool
+) -> OutgoingMessage:
+    """Build the notice for a blocked requester, as `rejection_notice` does.
+
+    `others` is the number of requests that the block has ended as well. `partly` means that runs of this
+    request had started, which the block didn't end.
+    """
+    about = say("block_notice_rest" if partly else "block_notice", title=escape_line(title, 80))
+    if others > 0:
+        more = "block_notice_other" if others == 1 else "block_notice_others"
+        about += f" {say(more, others=others)}"
+    return _notice(run, about, channel_name)
+
+
+def _notice(run: Run, about: str, channel_name: ChannelName | None) -> OutgoingMessage:
     reason = str(run.failure_params.get("reason") or "")
     url = channel_url(run.guild_id, run.channel_id)
-    lines = [
-        say(
-            "block_notice" if run.failure_code == REQUESTER_BLOCKED else "rejection_notice",
-            title=escape_line(title, 80),
-        )
-    ]
+    lines = [about]
     if run.prompt:
         lines.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
     if reason:

@@ -1,13 +1,13 @@
 """The buttons under an outcome: follow-ups first, then actions on the message.
 
-A phone of 390 pixels shows about three buttons in a row, so a result has two rows of three, and rarer actions
-move behind *More*.
+A phone of 390 pixels shows about three buttons in a row and wraps longer rows. A message can't depend on the
+screen, so a result has two short rows everywhere. Rare actions are behind *More*.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from discord import ButtonStyle, SelectOption
@@ -23,7 +23,6 @@ from bot.strings import say
 from bot.ui.components import FileKind, run_button
 from bot.ui.custom_ids import Action, FollowUpId
 
-_ROW = 3
 _ROWS = 2
 BUTTONS_A_ROW = 5  # Discord's limit
 # At most this many configured follow-ups get a button under a result.
@@ -80,26 +79,17 @@ def offers_retry(run: Run) -> bool:
 def result_rows(
     run: Run, offered: OfferedActions, *, picture: bool, kinds: Collection[FileKind]
 ) -> list[list[Button[Any]]]:
-    """Return the buttons under a single result.
+    """Return the buttons under a single result: follow-ups, repetitions, and always *More*.
 
-    `picture`: the result has a picture to use as input. `kinds` are the kinds of its files.
+    What depends on the server's settings is only behind *More*, which reads them at each press: a gallery or
+    a review channel may be chosen after the result was posted. `picture`: the result has a picture to use as
+    input. `kinds` are those of its files.
     """
-    rare = rare_buttons(run, offered)
-    delete = run_button(run, Action.DELETE, "button_delete")
-    if actions := _fitting(offered, kinds):
-        others = [*_repeat_buttons(run, offered), *_use_buttons(run, offered, picture=picture), *rare]
-        return _with_actions(run, actions, others, [delete])
-    use = _use_buttons(run, offered, picture=picture)
-    if len(use) + len(rare) + 1 > _ROW:
-        rare = [run_button(run, Action.MORE, "button_more")]
-    return [_repeat_buttons(run, offered), [*use, *rare, delete]]
-
-
-def rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    """Return the actions of a single result that move behind *More* first."""
-    details = run_button(run, Action.DETAILS, "button_details")
-    report = [run_button(run, Action.REPORT, "button_report")] if offered.reportable else []
-    return [details, *_share_buttons(run, offered), *report]
+    again, *repeats = _repeat_buttons(run, offered)
+    actions, use = _action_buttons(run, offered, kinds), _use_buttons(run, offered, picture=picture)
+    last = [run_button(run, Action.MORE, "button_more"), run_button(run, Action.DELETE, "button_delete")]
+    by_rank = [again, *actions, *repeats[::-1], *use]
+    return _most([*actions, again, *repeats, *use], by_rank, last)
 
 
 def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
@@ -134,20 +124,25 @@ def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
 
 
 def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[list[Button[Any]]]:
-    """Return the buttons of one run of a batch, opened by its number."""
+    """Return the buttons of one run of a batch, opened by its number.
+
+    *Again* and *Post* are always among them, and *More* only if something doesn't fit.
+    """
     if not run.has_result:
         return [retry_buttons(run)]
+    again, *repeats = _repeat_buttons(run, offered)
+    kinds = kinds_of(run) if run.is_shown else ()
+    actions = _action_buttons(run, offered, kinds)
+    post = [run_button(run, Action.PUBLISH, "button_publish")] if offered.postable else []
     use = _use_buttons(run, offered, picture=picture and run.is_shown)
-    details = run_button(run, Action.DETAILS, "button_details")
-    delete = [run_button(run, Action.DELETE, "button_delete")] if _is_removable(run) else []
-    own = [*_post_buttons(run, offered), *_share_buttons(run, offered)]
-    if run.is_shown and (actions := _fitting(offered, kinds_of(run))):
-        others = [*_repeat_buttons(run, offered), *own, *use, details]
-        return _with_actions(run, actions, others, delete)
-    about = [*use, *own, details, *delete]
-    if len(about) > _ROW:
-        about = [*about[: _ROW - 1], run_button(run, Action.MORE, "button_more")]
-    return [_repeat_buttons(run, offered), about]
+    rare, delete = _rare_buttons(run, offered), _delete_buttons(run)
+    ordered = [*actions, again, *repeats, *use, *post, *rare, *delete]
+    everything = _arranged(ordered, [])
+    if everything is not None and len(actions) == len(_fitting(offered, kinds)):
+        return everything
+    *vary, edit = repeats
+    by_rank = [again, *post, *actions[:1], edit, *actions[1:], *vary, *use, *delete, *rare]
+    return _most(ordered, by_rank, [run_button(run, Action.MORE, "button_more")])
 
 
 def hidden_buttons(
@@ -158,10 +153,7 @@ def hidden_buttons(
     `shown` are the custom_ids of the message above.
     """
     use = _use_buttons(run, offered, picture=picture)
-    rare = rare_buttons(run, offered)
-    # A result opened by its number may have no space for Delete either.
-    delete = [run_button(run, Action.DELETE, "button_delete")] if _is_removable(run) else []
-    buttons = [*_repeat_buttons(run, offered), *_post_buttons(run, offered), *use, *rare, *delete]
+    buttons = [*_repeat_buttons(run, offered), *use, *_rare_buttons(run, offered), *_delete_buttons(run)]
     hidden = [button for button in buttons if button.custom_id not in shown]
     options = [
         SelectOption(label=each.label, emoji=each.emoji, value=custom_id)
@@ -169,7 +161,8 @@ def hidden_buttons(
         if (custom_id := _action_id(run, each)) not in shown
     ]
     if not options:
-        return _packed(hidden or rare), None
+        # Settings may have changed since the message above was sent, and an empty message can't be sent.
+        return _packed(hidden or _rare_buttons(run, offered)), None
     placeholder, custom_id = say("follow_up_placeholder"), FollowUpId(run.key).encode()
     return _packed(hidden), Select(placeholder=placeholder, options=options, custom_id=custom_id)
 
@@ -191,41 +184,66 @@ def _action_id(run: Run, action: FollowUp) -> str:
     return FollowUpId(run.key, action.reference).encode()
 
 
-def _with_actions(
-    run: Run, actions: Sequence[FollowUp], others: Sequence[Button[Any]], last: Sequence[Button[Any]]
-) -> list[list[Button[Any]]]:
-    """Return up to `_ACTIONS` follow-ups, as many of `others` as fit, and `last`, in two rows on a phone.
-
-    If anything is left out, a *More* button is added that opens the rest.
-    """
-    buttons: list[Button[Any]] = [
+def _action_buttons(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
+    return [
         Button(label=each.label, emoji=each.emoji, custom_id=_action_id(run, each))
-        for each in actions[:_ACTIONS]
+        for each in _fitting(offered, kinds)[:_ACTIONS]
     ]
-    buttons += others
-    everything = _packed([*buttons, *last])
-    if len(everything) <= _ROWS and len(actions) <= _ACTIONS:
-        return everything
-    last = [run_button(run, Action.MORE, "button_more"), *last]
-    shown: list[Button[Any]] = []
-    for button in buttons:
-        if len(_packed([*shown, button, *last])) <= _ROWS:
-            shown.append(button)
-    return _packed([*shown, *last])
 
 
-def _packed(buttons: Sequence[Button[Any]]) -> list[list[Button[Any]]]:
-    """Split buttons into rows that a phone doesn't wrap."""
+def _most(
+    ordered: Sequence[Button[Any]], by_rank: Sequence[Button[Any]], last: Sequence[Button[Any]]
+) -> list[list[Button[Any]]]:
+    """Return as many buttons as two rows of a phone hold, and `last` at their end.
+
+    `by_rank` has the same buttons as `ordered`, the most important first.
+    """
     rows: list[list[Button[Any]]] = []
-    space = 0
-    for button in buttons:
-        width = _BORDER + _CHARACTER * len(button.label or "") + (_EMOJI if button.emoji else 0)
-        if not rows or width > space or len(rows[-1]) == BUTTONS_A_ROW:
-            rows.append([])
-            space = _ROW_WIDTH
-        rows[-1].append(button)
-        space -= width + _GAP
+    chosen: set[Button[Any]] = set()
+    for button in by_rank:
+        found = _arranged([each for each in ordered if each in chosen or each is button], last)
+        if found is not None:
+            rows = found
+            chosen.add(button)
     return rows
+
+
+def _arranged(buttons: Sequence[Button[Any]], last: Sequence[Button[Any]]) -> list[list[Button[Any]]] | None:
+    """Put each button into the first row of a phone with space for it; `last` ends the second row.
+
+    Return None if two rows are not enough.
+    """
+    rows = _packed(buttons, [[], [*last]])
+    if len(rows) > _ROWS:
+        return None
+    first, second = rows
+    return [row for row in (first, [*second[len(last) :], *second[: len(last)]]) if row]
+
+
+def _packed(
+    buttons: Sequence[Button[Any]], started: Sequence[Sequence[Button[Any]]] = ()
+) -> list[list[Button[Any]]]:
+    """Put each button into the first row with space for it on a phone, which doesn't wrap such rows.
+
+    The rows begin with those in `started`.
+    """
+    rows = [list(row) for row in started]
+    for button in buttons:
+        found = next((row for row in rows if _fits(row, button)), None)
+        if found is None:
+            rows.append([button])
+        else:
+            found.append(button)
+    return rows
+
+
+def _fits(row: Sequence[Button[Any]], button: Button[Any]) -> bool:
+    used = sum(_width(each) + _GAP for each in row)
+    return len(row) < BUTTONS_A_ROW and used + _width(button) <= _ROW_WIDTH
+
+
+def _width(button: Button[Any]) -> int:
+    return _BORDER + _CHARACTER * len(button.label or "") + (_EMOJI if button.emoji else 0)
 
 
 def _is_removable(run: Run) -> bool:
@@ -233,12 +251,16 @@ def _is_removable(run: Run) -> bool:
     return run.is_shown and not run.needs_interaction
 
 
-def _post_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    return [run_button(run, Action.PUBLISH, "button_publish")] if offered.postable else []
+def _delete_buttons(run: Run) -> list[Button[Any]]:
+    return [run_button(run, Action.DELETE, "button_delete")] if _is_removable(run) else []
 
 
-def _share_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    return [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
+def _rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    """Return the actions that move behind *More* first. A batch is reported as a whole."""
+    share = [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
+    batch = replace(run, key=run.batch_key)
+    report = [run_button(batch, Action.REPORT, "button_report")] if offered.reportable else []
+    return [*share, run_button(run, Action.DETAILS, "button_details"), *report]
 
 
 def _repeat_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
@@ -254,7 +276,12 @@ def _use_buttons(run: Run, offered: OfferedActions, *, picture: bool) -> list[Bu
 
 
 def offered_actions(
-    run: Run, deployments: Sequence[Deployment], *, reportable: bool = False, shareable: bool = False
+    run: Run,
+    deployments: Sequence[Deployment],
+    *,
+    reportable: bool = False,
+    shareable: bool = False,
+    postable: bool = False,
 ) -> OfferedActions:
     """Return the actions that the current deployments offer for a run."""
     deployment = deployment_of(run, deployments)
@@ -264,5 +291,6 @@ def offered_actions(
         usable=bool(taking_pictures(deployments)),
         reportable=reportable,
         shareable=shareable,
+        postable=postable,
         follow_ups=deployment.follow_ups if deployment is not None else (),
     )

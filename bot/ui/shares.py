@@ -47,17 +47,19 @@ def share_modal(key: str) -> Modal:
 
 
 def share_messages(
-    run: Run, title: str, prepared: PreparedOutputs, link: str | None, *, reportable: bool
+    run: Run, title: str, prepared: PreparedOutputs, link: str | None
 ) -> list[OutgoingMessage]:
     """Build the messages of a shared result, as `outcome_messages` does. The messages ping nobody.
 
-    `link` leads to the original. The prompt is shown if `run` has it.
+    `link` leads to the original. The prompt is shown if `run` has it. The messages always have Report, since
+    they have no More, and a review channel may be chosen later.
     """
     gallery = [file for file in prepared.files if file.kind in GALLERY]
     others = [file for file in prepared.files if file.kind not in GALLERY]
     is_classic = bool(others) and not gallery and not prepared.texts
     shown, *further = chunks(others if is_classic else gallery) or [()]
-    rows = [_buttons(run, reportable=reportable)]
+    report = run_button(run, Action.REPORT, "button_report")
+    rows = [[report, run_button(run, Action.DELETE, "button_delete")]]
     heading = say("share_heading", title=escape_line(title, 80), user=run.requester_id)
     top = "\n".join(line for line in (heading, prompt_line(run)) if line)
     footer = subtext([say("share_link", url=link)]) if link else ""
@@ -99,8 +101,3 @@ def _layout_message(
     items += [ActionRow[LayoutView](*row) for row in rows]
     layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
     return OutgoingMessage(layout=layout, files=tuple(files))
-
-
-def _buttons(run: Run, *, reportable: bool) -> list[Button[Any]]:
-    report = [run_button(run, Action.REPORT, "button_report")] if reportable else []
-    return [*report, run_button(run, Action.DELETE, "button_delete")]

@@ -22,13 +22,21 @@ async def _slash(home: BotProcess, command: str, **given: object) -> Interaction
     return await asked.wait_answer()
 
 
-def _press(label: str) -> Act:
+def _press(action: str) -> Act:
     async def act(home: BotProcess) -> Interaction:
-        shown = home.discord.messages(home.channel)
-        result = next(each for each in shown if any(label in found for found in each.custom_ids))
-        return await (await home.discord.click(home.alice, result, label)).wait_answer()
+        # By its whole custom_id, because "4 more" has the word of another button.
+        found = [(each, id) for each in home.discord.messages(home.channel) for id in each.custom_ids]
+        result, pressed = next((each, id) for each, id in found if id.endswith(f":{action}"))
+        return await (await home.discord.click(home.alice, result, pressed)).wait_answer()
 
     return act
+
+
+async def _details_opened(home: BotProcess) -> Interaction:
+    more = await _press("more")(home)
+    if more.original is None:
+        raise RuntimeError("nothing is behind More")
+    return await (await home.discord.click(home.alice, more.original, "details")).wait_answer()
 
 
 async def _edit_sent(home: BotProcess) -> Interaction:
@@ -60,7 +68,8 @@ KINDS: dict[str, Act] = {
     "command with a list": lambda home: _slash(home, "runs"),
     "help": lambda home: _slash(home, "help"),
     "button Again": _press("again"),
-    "button Details": _press("details"),
+    "button More": _press("more"),
+    "button Details": _details_opened,
     "button Edit, which opens a form": _press("edit"),
     "form sent": _edit_sent,
     "page turned": _page_turned,

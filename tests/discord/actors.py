@@ -39,6 +39,12 @@ async def report(message: Any, actor: Any) -> Any:
     return await actor.click(more.response.message, label="Report")
 
 
+async def open_details(message: Any, actor: Any) -> Any:
+    """Press Details, which is behind More under a single result."""
+    more = await actor.click(message, label="More")
+    return await actor.click(more.response.message, label="Details")
+
+
 async def write(bot: Harness, *entries: AuditEntry) -> None:
     """Add entries to the record, as if they had happened."""
     async with bot.app.store.database.write() as connection:

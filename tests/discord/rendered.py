@@ -31,7 +31,7 @@ def text_of(bot: Harness, message: Any) -> str:
     return "\n".join([message.content, *texts]).strip()
 
 
-RESULT_BUTTONS = ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
+RESULT_BUTTONS = ["Again", "4 more", "Edit", "Use as input", "More", "Delete"]
 
 
 def buttons_of(bot: Harness, message: Any) -> dict[str, str]:

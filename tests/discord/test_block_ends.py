@@ -45,6 +45,7 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
         assert list(buttons_of(bot, answer.response)) == ["Edit", "Details", "Delete"]
     assert not any("spam" in shown for shown in texts(bot))
     (letter,) = letters(bot)
+    assert "blocked you from generating there. That ended another of your requests, too." in letter
     assert "The moderator's reason: spam" in letter
     await bot.restart()
     await bot.release()
@@ -119,6 +120,9 @@ async def test_an_approved_request_that_still_waits_ends_as_well(server: Moderat
     await server.mona.slash(server.channel, "block", user=server.alice, reason="spam")
     await server.play()
     assert await server.states() == [RunState.RUNNING, RunState.REFUSED]
+    (letter,) = server.letters()
+    assert letter.startswith("Your request for **Picture** was not started: ")
+    assert "requests" not in letter
     assert f"Approved by <@{server.mona.id}>" in server.verdict
     assert ENDED in text_of(server, asked.response)
     assert not any(ENDED in shown for shown in texts(server))
@@ -173,4 +177,18 @@ async def test_a_block_of_somebody_with_many_waiting_requests_posts_one_message(
         assert ENDED in text_of(server, answer.response)
     told = texts(server)[-1]
     assert "A moderator ended this request and 2 more of yours before they started." in told
-    assert len(server.letters()) == 1
+    (letter,) = server.letters()
+    assert "That ended 2 more of your requests, too." in letter
+
+
+@pytest.mark.bot(max_concurrent_runs=1)
+async def test_a_block_in_the_middle_of_a_batch_says_that_the_rest_was_not_started(
+    bot: Harness, mona: MemberActor
+) -> None:
+    await bot.ask(count=3, faults=HELD)
+    assert await bot.states() == [RunState.RUNNING, RunState.WAITING, RunState.WAITING]
+    await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
+    await bot.play()
+    (letter,) = letters(bot)
+    assert letter.startswith("The rest of your request for **Picture** was not started: ")
+    assert "requests" not in letter

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID, SLOW_ID
+from tests.discord.actors import open_details
 from tests.discord.deployments import ONE, described
 from tests.discord.forged import press
 from tests.discord.moderated_server import ModeratedServer
-from tests.discord.rendered import fields, refusal, text_of
+from tests.discord.rendered import buttons_of, fields, refusal, text_of
 from tests.harness import Harness
 
 pytestmark = pytest.mark.bot(deployments=ONE)
@@ -71,7 +72,7 @@ async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> N
         assert refusal(bot, refused).startswith("That deployment isn't offered any more.")
     use = await bot.alice.click(message, label="Use as input")
     assert refusal(bot, use) == "None of the deployments here takes a picture."
-    details = await bot.alice.click(message, label="Details")
+    details = await open_details(message, bot.alice)
     assert "no command repeats this" in text_of(bot, details.response)
     assert len(bot.calls) == 1
 
@@ -111,7 +112,9 @@ async def test_every_button_works_in_direct_messages(bot: Harness) -> None:
     await bot.play()
     (message,) = alice.dm_channel.history()
     await bot.restart()
-    details = await alice.click(message, label="Details")
+    more = await alice.click(message, label="More")
+    assert list(buttons_of(bot, more.response)) == ["Details"]  # there is nobody to report to
+    details = await alice.click(more.response.message, label="Details")
     assert "/generate prompt:a fox" in text_of(bot, details.response)
     await alice.click(message, label="Again")
     form = await alice.click(message, label="Edit")

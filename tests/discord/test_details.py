@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from demo.fake_comfydeploy.faults import Faults
+from tests.discord.actors import open_details
 from tests.discord.forged import press
 from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
@@ -11,7 +12,7 @@ from tests.harness import Harness
 async def test_details_show_every_input_and_a_command_to_copy(bot: Harness) -> None:
     await bot.ask(prompt="a *red* fox", seed=7, style="ink", gpu="L4")
     await bot.restart()
-    shown = await bot.bob.click(bot.messages()[0], label="Details")
+    shown = await open_details(bot.messages()[0], bot.bob)
     assert shown.ephemeral
     text = text_of(bot, shown.response)
     run = await bot.run()
@@ -25,7 +26,7 @@ async def test_details_show_every_input_and_a_command_to_copy(bot: Harness) -> N
 async def test_a_long_prompt_is_whole_in_a_file(bot: Harness) -> None:
     prompt = "a fox, " * 700 + "the end"
     await bot.ask(prompt=prompt)
-    shown = await bot.alice.click(bot.messages()[0], label="Details")
+    shown = await open_details(bot.messages()[0], bot.alice)
     (file,) = shown.response.attachments
     assert prompt in (await file.read()).decode()
     assert "The file has all of it" in text_of(bot, shown.response)
@@ -44,7 +45,7 @@ async def test_after_a_deletion_of_ones_data_there_is_no_command_to_copy(bot: Ha
     await bot.ask(prompt="a fox")
     asked = await bot.alice.slash(bot.channel, "privacy delete")
     await bot.alice.click(asked.response.message, label="Delete my data")
-    text = text_of(bot, (await bot.alice.click(bot.messages()[0], label="Details")).response)
+    text = text_of(bot, (await open_details(bot.messages()[0], bot.alice)).response)
     assert "The inputs were deleted, so no command repeats this." in text
     assert "/generate" not in text
 

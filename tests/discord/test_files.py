@@ -26,7 +26,7 @@ async def test_audio_comes_as_a_classic_message_that_has_a_player(bot: Harness) 
     assert message.content.startswith(f"<@{bot.alice.id}>")
     assert [attachment.filename[-4:] for attachment in message.attachments] == [".wav"]
     assert await message.attachments[0].read() == song()
-    assert list(buttons_of(bot, message)) == ["Again", "4 more", "Edit", "Details", "Delete"]
+    assert list(buttons_of(bot, message)) == ["Again", "4 more", "Edit", "More", "Delete"]
     assert pinged(bot) == [bot.alice.id]
 
 

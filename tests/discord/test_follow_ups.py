@@ -11,7 +11,7 @@ from PIL import Image
 
 from demo.fake_comfydeploy.deployments import ANIMATE_ID, PICTURE_ID, UPSCALE_ID
 from demo.world import open_attachment
-from tests.discord.actors import override, owner
+from tests.discord.actors import open_details, override, owner
 from tests.discord.deployments import described
 from tests.discord.files import png
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
@@ -68,7 +68,7 @@ def twice(size: tuple[int, int]) -> tuple[int, int]:
 
 async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: Harness) -> None:
     message = await made(bot)
-    assert list(buttons_of(bot, message)) == ["Upscale", "Animate", "Again", "More", "Delete"]
+    assert list(buttons_of(bot, message)) == ["Upscale", "Animate", "Edit", "Again", "More", "Delete"]
     await bot.restart()
     let_open(bot)
     assert not (await bot.click(message, "Upscale")).ephemeral
@@ -79,7 +79,7 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
     assert await size_of(result) == twice(await size_of(message))
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
     assert f"made from [this result]({link})" in text_of(bot, result)
-    details = await bot.bob.click(result, label="Details")
+    details = await open_details(result, bot.bob)
     assert f"made from: [`{parent.key}`]({link})" in text_of(bot, details.response)
 
 
@@ -106,7 +106,8 @@ async def test_one_of_a_batch_is_opened_and_followed(bot: Harness) -> None:
     message = await made(bot, count=2)
     assert "Upscale" not in buttons_of(bot, message)
     one = await bot.alice.click(message, label="2")
-    assert list(buttons_of(bot, one.response))[:2] == ["Upscale", "Animate"]
+    labels = ["Upscale", "Animate", "Edit", "Again", "Post", "More"]
+    assert list(buttons_of(bot, one.response)) == labels
     await bot.restart()
     await bot.click(one.response.message, "Upscale")
     _, second, child = await bot.runs()
@@ -188,12 +189,27 @@ async def test_what_is_gone_is_told_and_nothing_is_spent(bot: Harness) -> None:
     message = await made(bot)
     no_input = BOTH.replace('label = "Upscale"', 'label = "Upscale"\ninput = "photo"')
     await bot.restart(deployments=no_input)
-    told = "This isn't offered any more, so nothing was started. Use as input may help."
+    told = "This isn't offered any more, so nothing was started. More under a result shows what is."
     assert refusal(bot, await bot.click(message, "Upscale")) == told
     await bot.restart(deployments=f"{PICTURE}{UPSCALE}")
     gone = refusal(bot, await bot.click(message, "Upscale"))
     assert gone.startswith("That deployment isn't offered any more.")
     assert len(bot.calls) == 1
+
+
+async def test_a_button_starts_nothing_under_another_label_and_more_has_the_new_one(bot: Harness) -> None:
+    message = await made(bot)
+    replaced = UPSCALE.replace('label = "Upscale"', 'label = "Restore"').replace("🔍", "🩹")
+    await bot.restart(deployments=f"{PICTURE}{replaced}{ANIMATE}{TARGETS}")
+    told = "This isn't offered any more, so nothing was started. More under a result shows what is."
+    assert refusal(bot, await bot.click(message, "Upscale")) == told
+    assert len(bot.calls) == 1
+    more = await bot.alice.click(message, label="More")
+    ((label, restore),) = menus(bot, more.response.message)["Choose a follow-up"]
+    assert label == "Restore"
+    await bot.alice.select(more.response.message, [restore])
+    await bot.play()
+    assert len(bot.calls) == 2
 
 
 @pytest.mark.parametrize("by_bot", [True, False])

@@ -240,7 +240,7 @@ async def test_whatever_fails_as_usual_ends_as_a_sentence_with_the_links(bot: Ha
     (message,) = bot.messages()
     assert "This is done, but I couldn't show it as usual. Here it is, plainly:" in text_of(bot, message)
     assert f"]({bot.comfydeploy.root}" in text_of(bot, message)
-    assert list(buttons_of(bot, message)) == ["Details", "Delete"]
+    assert list(buttons_of(bot, message)) == ["More", "Delete"]
     assert pinged(bot) == [bot.alice.id]
     assert await delivery_states(bot) == [DeliveryState.SENT]
     await bot.click(message, "Delete")

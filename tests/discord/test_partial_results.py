@@ -12,6 +12,7 @@ from demo.fake_comfydeploy.deployments import CLASSIC_TEXT_ID, VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Output, Run
 from tests.contract.store.rows import audit_log
+from tests.discord.actors import open_details
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deployments import ADULT
 from tests.discord.moderated_server import mark_adult
@@ -31,7 +32,7 @@ async def only_result(bot: Harness, pictures: int) -> str:
     (message,) = bot.messages()
     assert galleries_of(bot, message) == [pictures]
     assert len(message.attachments) == pictures
-    assert {"Again", "Edit", "Details", "Delete"} <= set(buttons_of(bot, message))
+    assert {"Again", "Edit", "More", "Delete"} <= set(buttons_of(bot, message))
     assert pinged(bot) == [bot.alice.id]
     assert len(bot.calls) == 1
     return text_of(bot, message)
@@ -178,7 +179,7 @@ async def test_a_part_can_be_deleted_and_repeated_and_is_listed(bot: Harness) ->
     (message,) = bot.messages()
     listed = await bot.alice.slash(bot.channel, "runs", state="done")
     assert "Partly done" in text_of(bot, listed.response)
-    details = await bot.alice.click(message, label="Details")
+    details = await open_details(message, bot.alice)
     assert "state: Partly done" in text_of(bot, details.response)
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
     used = await bot.alice.click(message, label="Use as input")

@@ -71,6 +71,32 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot
     assert "lighthouse" not in listed
 
 
+async def test_results_and_their_copies_stay_until_delete_under_one_of_them(bot: Harness) -> None:
+    gallery = bot.guild.create_text_channel("gallery")
+    await bot.env.settle()
+    await set_rules(bot, gallery_channel_id=gallery.id)
+    await bot.ask(count=2)
+    (batch,) = bot.messages()
+    for number, label in ((1, "Post"), (2, "Share")):
+        one = await bot.alice.click(batch, label=str(number))
+        found = one.response.message
+        if label not in buttons_of(bot, found):
+            found = (await bot.alice.click(found, label="More")).response.message
+        pressed = await bot.alice.click(found, label=label)
+        if label == "Share":
+            await bot.alice.submit_modal(pressed, {"prompt": True})
+        await bot.play()
+    message = await asked_to_delete(bot, bot.alice)
+    assert "Messages in Discord stay, also what you posted or shared." in message.content
+    await bot.alice.click(message, label="Delete my data")
+    await bot.play()
+    assert all(run.prompt is None for run in await bot.runs())
+    assert (len(bot.messages()), len(bot.messages(gallery))) == (2, 1)
+    await bot.restart()
+    await bot.click(batch, "Delete")
+    assert (bot.messages(), bot.messages(gallery)) == ([], [])
+
+
 async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(bot: Harness) -> None:
     await bot.ask(faults=HELD, prompt="a lighthouse")
     (run,) = await bot.runs()

@@ -190,6 +190,27 @@ async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> 
     nothing_public(bot)
 
 
+@pytest.mark.parametrize(
+    ("status", "tries", "told"),
+    [
+        (400, 2, "Discord refused to show this result. Please tell the bot's operator."),
+        (503, 1, "Discord didn't answer, so nothing has changed. Please try again in a minute."),
+    ],
+    ids=["refused", "away"],
+)
+async def test_a_refusal_is_not_called_an_outage(
+    lenient: Harness, status: int, tries: int, told: str
+) -> None:
+    bot = lenient
+    await bot.ask(private=True)
+    listed = (await bot.alice.slash(bot.channel, "runs")).response
+    ((_, key),) = menus(bot, listed)[AGAIN]
+    # A refused message is tried again with a link in place of its file.
+    bot.env.inject_error("POST", "/webhooks/*", status=status, times=tries)
+    shown = await bot.alice.select(listed, [key])
+    assert refusal(bot, shown) == told
+
+
 async def test_pictures_beyond_ten_are_ephemeral_too(lenient: Harness) -> None:
     bot = lenient
     await finish_with(bot, pictures(12), private=True)

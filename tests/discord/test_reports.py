@@ -237,15 +237,32 @@ async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None
 async def test_report_is_offered_only_where_it_reaches_somebody(server: ModeratedServer) -> None:
     await server.ask()
     await set_rules(server)
-    message = server.messages()[0]
-    more = await server.bob.click(message, label="More")
-    assert list(buttons_of(server, more.response)) == ["Details"]
     await server.ask()
     await server.ask(count=2)
-    for message in server.messages()[1:]:
-        assert not {"More", "Report"} & set(buttons_of(server, message))
+    before, single, batch = server.messages()
+    for message in (before, single):
+        more = await server.bob.click(message, label="More")
+        assert list(buttons_of(server, more.response)) == ["Details"]
+    assert "Report" not in buttons_of(server, batch)
     await set_rules(server, approval={"review_channel_id": server.review.id})
     await server.ask(count=2)
     assert "Report" in buttons_of(server, server.messages()[-1])
-    more = await server.bob.click(server.messages()[0], label="More")
-    assert list(buttons_of(server, more.response)) == ["Details", "Report"]
+    for message in (before, single):
+        more = await server.bob.click(message, label="More")
+        assert list(buttons_of(server, more.response)) == ["Details", "Report"]
+
+
+async def test_a_batch_from_before_the_review_channel_is_reported_as_a_whole(
+    server: ModeratedServer,
+) -> None:
+    await set_rules(server)
+    await server.ask(count=2)
+    (batch,) = server.messages()
+    await set_rules(server, approval={"review_channel_id": server.review.id})
+    one = await server.bob.click(batch, label="2")
+    more = await server.bob.click(one.response.message, label="More")
+    await server.bob.click(more.response.message, label="Report")
+    await server.play()
+    assert len(server.card.attachments) == 2
+    await server.decide("Delete")
+    assert server.messages() == []

@@ -11,13 +11,22 @@ import simcord
 
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
+from tests.discord.actors import moderator
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import die_after_the_post
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
 from tests.discord.forged import press
 from tests.discord.moderated_server import mark_adult, set_rules
-from tests.discord.rendered import buttons_of, hidden, pinged, refusal, requests_to, text_of
+from tests.discord.rendered import (
+    RESULT_BUTTONS,
+    buttons_of,
+    hidden,
+    pinged,
+    refusal,
+    requests_to,
+    text_of,
+)
 from tests.harness import Harness
 
 ALREADY = "This has been posted already: [open it]("
@@ -49,6 +58,11 @@ class Shares:
         return await self.bot.alice.submit_modal(form, {"prompt": prompt})
 
 
+async def copies_in_log(bot: Harness) -> list[Any]:
+    """Return the audit log's entries about copies."""
+    return [line for line in await audit_log(bot.app.store) if line.action in ("share", "post")]
+
+
 @pytest.fixture
 async def shares(bot: Harness) -> Shares:
     gallery = bot.guild.create_text_channel("gallery")
@@ -74,12 +88,12 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
         f"[Open the original](https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{original.id})"
         in shown
     )
-    assert list(buttons_of(bot, copy)) == ["Delete"]
+    assert list(buttons_of(bot, copy)) == ["Report", "Delete"]
     assert await copy.attachments[0].read() == await original.attachments[0].read()
     assert pinged(bot) == [bot.alice.id]  # by the result, not by the share
     assert refusal(bot, await shares.share(original)).startswith(ALREADY)
-    (line,) = [line for line in await audit_log(bot.app.store) if line.action == "share"]
-    assert (line.actor_id, line.run_key) == (bot.alice.id, (await bot.run()).key)
+    (line,) = await copies_in_log(bot)
+    assert (line.action, line.actor_id, line.run_key) == ("share", bot.alice.id, (await bot.run()).key)
     assert line.details == {"channel": str(shares.gallery.id), "with_prompt": True}
     assert len(bot.calls) == 1
     await bot.click(copy, "Delete")
@@ -127,10 +141,12 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     await bot.later(minutes=2)
     batch, alone = bot.messages()
     assert files(alone) == [second]
-    assert list(buttons_of(bot, alone)) == ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
+    assert list(buttons_of(bot, alone)) == RESULT_BUTTONS
     assert pinged(bot) == [bot.alice.id]
     again = await bot.alice.click(one.response.message, label="Post")
     assert refusal(bot, again).startswith(ALREADY)
+    (line,) = await copies_in_log(bot)
+    assert (line.action, line.outcome, line.details) == ("post", None, {"channel": str(bot.channel.id)})
     await bot.click(alone, "Delete")
     (batch,) = bot.messages()
     assert set(files(batch)) == {*await bot.keys()} - {second}
@@ -152,6 +168,11 @@ async def test_a_share_into_a_closed_channel_is_refused_now_or_told_later(shares
     await bot.play()
     assert len(shares.shown()) == 1
     assert shares.letters() == []  # deleted after the later success
+    mona = moderator(bot)
+    newest, older, *_ = text_of(bot, (await mona.slash(bot.channel, "audit")).response).split("\n<@")[1:]
+    shared = f"{bot.alice.id}> {{}} a result of **Picture** · {{}}in {shares.gallery.mention}"
+    assert newest.startswith(shared.format("shared", ""))
+    assert older.startswith(shared.format("tried to share", "gallery closed to the bot · "))
     bot.env.backend.delete_channel(shares.gallery.id)
     await bot.env.settle()
     other = await bot.made()
@@ -189,6 +210,27 @@ async def test_a_deleted_result_is_not_shared_and_leaves_no_copy(shares: Shares,
     await bot.alice.click(original, label="Delete")
     await bot.later(minutes=2, times=2)
     assert (bot.messages(), shares.shown()) == ([], [])
+
+
+async def test_a_copy_that_a_moderator_deleted_in_discord_is_not_posted_again(shares: Shares) -> None:
+    bot = shares.bot
+    original = await bot.made()
+    await shares.share(original)
+    await bot.play()
+    (copy,) = shares.shown()
+    bot.env.backend.delete_message(shares.gallery.id, copy.id)
+    again = await shares.share(original)
+    assert refusal(bot, again) == "This was posted and then deleted in Discord, so I don't post it again."
+    await ask(bot, count=2)
+    one = await open_one(bot, bot.alice, 2)
+    await bot.alice.click(one.response.message, label="Post")
+    await bot.play()
+    *_, alone = bot.messages()
+    bot.env.backend.delete_message(bot.channel.id, alone.id)
+    again = await bot.alice.click(one.response.message, label="Post")
+    assert refusal(bot, again) == "This was posted and then deleted in Discord, so I don't post it again."
+    await bot.play()
+    assert shares.shown() == []
 
 
 @pytest.mark.bot(deployments=ADULT)
@@ -244,6 +286,27 @@ async def test_a_member_who_was_blocked_or_a_gallery_that_was_changed_meanwhile(
     assert shares.shown() == []
     assert "A moderator has blocked you there, so I didn't post this." in shares.letters()[1].content
     assert "from generating on this server: spam" in refusal(bot, await shares.open(original))
+
+
+async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share_and_report(
+    bot: Harness,
+) -> None:
+    original = await bot.made()
+    gallery, review = [bot.guild.create_text_channel(name) for name in ("gallery", "review")]
+    await bot.env.settle()
+    await set_rules(bot, gallery_channel_id=gallery.id)
+    shares = Shares(bot, gallery)
+    await shares.share(original)
+    await bot.play()
+    (copy,) = shares.shown()
+    refused = await bot.bob.click(copy, label="Report")
+    assert refusal(bot, refused).endswith("Please tell a moderator directly.")
+    rules = {"gallery_channel_id": gallery.id, "approval": {"review_channel_id": review.id}}
+    await set_rules(bot, **rules)
+    more = await bot.alice.click(original, label="More")
+    assert list(buttons_of(bot, more.response)) == ["Share", "Details", "Report"]
+    await bot.click(copy, "Report", bot.bob)
+    assert len(bot.messages(review)) == 1
 
 
 async def test_a_report_under_the_copy_shows_the_result_to_the_moderators(shares: Shares, mona: Any) -> None:

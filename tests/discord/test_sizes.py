@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.discord.actors import owner
+from tests.discord.actors import open_details, owner
 from tests.discord.deployments import ONE
 from tests.discord.files import png
 from tests.discord.moderated_server import ModeratedServer
@@ -32,7 +32,7 @@ async def test_a_size_is_one_choice_from_the_command_to_details(bot: Harness) ->
     run = await bot.run()
     assert (run.inputs["width"], run.inputs["height"]) == (512, 1024)
     await bot.restart()
-    details = await bot.bob.click(message, label="Details")
+    details = await open_details(message, bot.bob)
     text = text_of(bot, details.response)
     assert "**size** tall" in text
     assert "width" not in text
@@ -50,7 +50,7 @@ async def test_a_size_is_one_choice_from_the_command_to_details(bot: Harness) ->
 async def test_without_a_choice_comfydeploys_defaults_hold(bot: Harness) -> None:
     message = await bot.made()
     assert sides(bot) == (None, None)
-    details = await bot.alice.click(message, label="Details")
+    details = await open_details(message, bot.alice)
     assert "**size**" not in text_of(bot, details.response)
 
 
@@ -73,7 +73,7 @@ async def test_each_run_of_a_batch_has_the_size(bot: Harness) -> None:
 async def test_a_size_from_before_is_kept_by_again_shown_and_left_in_the_form(bot: Harness) -> None:
     message = await bot.made(width=640, height=384)
     await bot.restart(deployments=SIZED)
-    details = await bot.alice.click(message, label="Details")
+    details = await open_details(message, bot.alice)
     text = text_of(bot, details.response)
     assert "**size** 640 × 384" in text
     assert "size:\n```" in text

@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.runs import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
+from tests.discord.actors import open_details
 from tests.discord.deliveries import delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import end_with, pictures, song
@@ -149,7 +150,7 @@ async def test_again_edit_details_and_delete_work_there(bot: Harness) -> None:
         again = await bot.alice.user.click(message, label="Again")
         form = await bot.alice.user.click(message, label="Edit")
         await bot.alice.user.submit_modal(form, {"prompt": "a wolf"})
-        details = await bot.alice.user.click(message, label="Details")
+        details = await open_details(message, bot.alice.user)
     assert details.ephemeral
     await bot.play()
     assert sorted(call.body["inputs"]["prompt"] for call in bot.calls) == ["a fox", "a fox", "a wolf"]

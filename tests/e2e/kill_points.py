@@ -38,8 +38,8 @@ COPIED = (
     f"{POSTER}.post:after:2",
     f"{OWED}.mark_sent:before:2",
     f"{OWED}.mark_sent:after:2",
-    f"{OWED}.complete:before:2",
-    f"{OWED}.complete:after:2",
+    f"{COPIES}.finish:before:1",
+    f"{COPIES}.finish:after:1",
 )
 # The direct message about a copy that can't be posted, in a process that does nothing else.
 COPY_REFUSED = (
@@ -50,8 +50,8 @@ COPY_REFUSED = (
     f"{POSTER}.post:after:1",
     f"{OWED}.mark_sent:before:1",
     f"{OWED}.mark_sent:after:1",
-    f"{OWED}.mark_undelivered:before:1",
-    f"{OWED}.mark_undelivered:after:1",
+    f"{COPIES}.finish:before:1",
+    f"{COPIES}.finish:after:1",
 )
 # A request's whole life, in its order.
 ONE_LIFE = (

@@ -23,7 +23,7 @@ from tests.fakediscord.world import Channel, Message
 pytestmark = pytest.mark.slow
 
 ASKED_AGAIN = f"{COPIES}.request:before:1"
-ENTRIES = "SELECT count(*) FROM audit WHERE action = 'share'"
+ENTRIES = "SELECT count(*) FROM audit WHERE action IN ('share', 'post') AND outcome IS NULL"
 
 
 @dataclass

@@ -21,16 +21,12 @@ def find_follow_up(
 ) -> FollowUp | None:
     """Return a follow-up as it is configured now, or None.
 
-    The follow-ups of the result's own deployment come first. If the label was changed, that deployment's
-    only follow-up with the same target is used.
+    Its label must be the button's: under another label it may do something else. The follow-ups of the
+    result's own deployment come first.
     """
     own = source.follow_ups if source is not None else ()
-    same_target = [each for each in own if each.reference.target == ref.target]
-    exact = [each for each in same_target if each.reference == ref]
-    if not exact and len(same_target) == 1:
-        return same_target[0]
     others = (each for deployment in deployments for each in deployment.follow_ups)
-    return next((each for each in (*exact, *others) if each.reference == ref), None)
+    return next((each for each in (*own, *others) if each.reference == ref), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,33 @@ async def test_a_share_is_claimed_with_its_channel_and_counts_as_that_channels(s
     delivery = await claimed(store)
     assert (delivery.purpose, delivery.destination, delivery.with_prompt) == (Purpose.SHARE, GALLERY, True)
     assert delivery.batch == (delivery.run,)
+
+
+@pytest.mark.parametrize(("shared_to", "action"), [(GALLERY, "share"), (None, "post")])
+async def test_the_audit_log_says_once_how_a_copy_ended(
+    store: Store, shared_to: int | None, action: str
+) -> None:
+    key = await stored_run(store)
+    await store.copies.request(wish(key, shared_to=shared_to), NOW)
+    delivery = await claimed(store)
+    assert await audit_log(store) == []
+    await store.copies.finish(delivery, "another", at(1))
+    await store.deliveries.mark_sent(delivery.id, [MessageRef(7, 8)], NOW)
+    for _ in range(2):
+        await store.copies.finish(delivery, "courier", at(1))
     (entry,) = await audit_log(store)
-    assert (entry.action, entry.actor_id, entry.subject_id, entry.run_key) == ("share", ALICE, ALICE, key)
+    assert (entry.action, entry.actor_id, entry.subject_id, entry.run_key) == (action, ALICE, ALICE, key)
+    assert (entry.at, entry.outcome) == (at(1), None)
+    assert entry.details["channel"] == str(delivery.destination)
+    assert entry.details.get("with_prompt") is (False if shared_to else None)
+
+
+async def test_a_copy_of_a_result_that_was_deleted_first_has_no_entry(store: Store) -> None:
+    key = await stored_run(store)
+    await store.copies.request(wish(key), NOW)
+    await store.copies.finish(await claimed(store), "courier", at(1))
+    assert await audit_log(store) == []
+    assert [row["state"] for row in await owed(store, key)][1:] == [DeliveryState.SENT]
 
 
 @pytest.mark.parametrize("shared_to", [GALLERY, None])
@@ -48,18 +73,18 @@ async def test_a_copy_is_made_once_and_again_only_if_it_failed(store: Store, sha
     delivery = await claimed(store)
     assert await store.deliveries.mark_attempt(delivery, "courier", NOW, at(60) - NOW, 3)
     await store.deliveries.mark_sent(delivery.id, [MessageRef(7, 8)], NOW)
-    await store.deliveries.mark_undelivered(delivery, "courier", NOW, "closed")
+    await store.copies.finish(delivery, "courier", NOW, "share_closed")
     await store.copies.request(copy, at(5))
     again = await claimed(store, now=at(5))
     assert (again.id, again.tries, again.route, again.all_sent) == (delivery.id, 1, 0, False)
     assert (again.attempted, again.messages) == (False, ())
     assert (await store.deliveries.sent(key, copy.purpose)).earlier == (MessageRef(7, 8),)
     await store.deliveries.mark_sent(again.id, [MessageRef(7, 9)], at(6))
-    await store.deliveries.complete(again.id, at(6))
+    await store.copies.finish(again, "courier", at(6))
     error = await refused(store, copy)
     assert error.code == "copy_there"
     assert str(error.params["url"]).endswith("/7/9")
-    assert [entry.action for entry in await audit_log(store)] == ["share", "share"]
+    assert [entry.outcome for entry in await audit_log(store)] == ["share_closed", None]
 
 
 async def test_both_kinds_of_copies_are_made_of_one_result(store: Store) -> None:
@@ -107,4 +132,3 @@ async def test_presses_in_several_processes_make_one_copy(store: Store, other: S
     assert found.count(None) == 1
     assert {error.code for error in found if isinstance(error, RefusedError)} == {"copy_pending"}
     assert len(await owed(store, key)) == 2
-    assert len(await audit_log(store)) == 1

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import RefusedError
+from bot.domain.errors import DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import ChannelState, Origin, Requester
-from bot.domain.runs import RunState
+from bot.domain.runs import MessageRef, RunState
 from bot.services.refusals import PER_PERSON, RefusalLimiter
-from bot.services.sharing import SharingService
+from bot.services.sharing import Exists, SharingService
 from bot.store import Store
 from bot.workers.worker import Wakeups
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_rules, stored_run
-from tests.contract.store.runs import NOW, PERSON, owed
+from tests.contract.store.runs import NOW, PERSON, claimed, owed
 from tests.databases import new_sqlite
 
 GALLERY = 77
@@ -40,13 +40,26 @@ async def check_words(_requester: Requester, _deployment: str, texts: Mapping[st
         raise RefusedError("words_refused", option="prompt")
 
 
-def sharing(store: Store) -> SharingService:
+async def exists(_message: MessageRef) -> bool:
+    return True
+
+
+async def deleted(_message: MessageRef) -> bool:
+    return False
+
+
+async def unanswered(_message: MessageRef) -> bool:
+    raise DiscordAway
+
+
+def sharing(store: Store, exists: Exists = exists) -> SharingService:
     return SharingService(
         store=store,
         operator=OperatorRules(),
         wakeups=Wakeups(),
         check_words=check_words,
         refusals=RefusalLimiter(lambda: NOW),
+        exists=exists,
         clock=lambda: NOW,
     )
 
@@ -128,6 +141,22 @@ async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, n
             assert caught.value.code == code
     made = {row["purpose"] for row in await owed(store, key)} - {"o"}
     assert made == {purpose for purpose, code in {"s": post, "g": share}.items() if code is None}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [(exists, "copy_there"), (deleted, "copy_deleted"), (unanswered, "copy_there")]
+)
+async def test_a_copy_that_was_deleted_in_discord_is_not_linked_to(
+    store: Store, answer: Exists, code: str
+) -> None:
+    key = await stored_run(store)
+    await sharing(store).share(key, member(), with_prompt=False)
+    delivery = await claimed(store)
+    await store.deliveries.mark_sent(delivery.id, [MessageRef(GALLERY, 8)], NOW)
+    await store.copies.finish(delivery, "courier", NOW)
+    with pytest.raises(RefusedError) as caught:
+        await sharing(store, answer).share(key, member(), with_prompt=False)
+    assert caught.value.code == code
 
 
 async def test_share_is_offered_to_the_requester_where_the_gallery_is_open(store: Store) -> None:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.domain.runs import HistoryPage, Run, RunListEntry, RunsPage, RunState
+from bot.deployments.model import FollowUp
+from bot.domain.backend import InputKind
+from bot.domain.runs import HistoryPage, Output, Run, RunListEntry, RunsPage, RunState
 from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.lists import runs_layout
 from bot.ui.result_buttons import OfferedActions
@@ -121,6 +123,17 @@ def listed() -> str:
     return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1))
 
 
+def followed() -> str:
+    """One whose operator configured two follow-ups, on a server with a gallery and a review channel."""
+    actions = tuple(
+        FollowUp(label=label, emoji=emoji, target=TARGET, takes={InputKind.IMAGE: "image"})
+        for label, emoji in (("Upscale", "🔍"), ("Animate", "🎬"))
+    )
+    output = Output(kind="images", url="https://s3.example/b.png", filename="b.png")
+    return one(S.SUCCEEDED, replace(OWN, reportable=True, follow_ups=actions), outputs=(output,))
+
+
+TARGET = "98244b49-9b56-46b8-83c8-334f27412095"
 OWN = OfferedActions(vary=True, usable=True, shareable=True, postable=True)
 SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-status-starting": lambda: status(runs(*[S.WAITING] * 4)),
@@ -149,6 +162,7 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-one": lambda: one(S.SUCCEEDED),
     "several-one-own": lambda: one(S.SUCCEEDED, OWN),
     "several-one-own-video": lambda: one(S.SUCCEEDED, OfferedActions(shareable=True, postable=True)),
+    "several-one-own-followed": followed,
     "several-one-failed": lambda: one(S.FAILED),
     "several-one-partial": lambda: one(S.FAILED, partial=True),
     "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=ASKED),

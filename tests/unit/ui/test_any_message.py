@@ -34,7 +34,7 @@ def test_hostile_words_neither_ping_nor_break_out(state: RunState) -> None:
         else [status_message([hostile], HOSTILE)]
     )
     if state in FINAL:
-        parts += share_messages(hostile, HOSTILE, PreparedOutputs(), None, reportable=True)
+        parts += share_messages(hostile, HOSTILE, PreparedOutputs(), None)
     for part in parts:
         shown = text(part).replace("<@42>", "")
         assert not re.search(r"(?<!\\)(\*\*b|`c`|\[a\]|\|\|z|<@1>|<#2>|@everyone)", shown)
@@ -62,6 +62,6 @@ def test_whatever_comes_every_message_is_within_discords_limits(
     named = tuple(file(number, kind) for number, kind in enumerate(files))
     succeeded = state is RunState.SUCCEEDED
     prepared = PreparedOutputs(named, tuple(texts), tuple(remarks)) if succeeded else PreparedOutputs()
-    shared = share_messages(subject, words or "x", prepared, "https://discord.com/", reportable=True)
+    shared = share_messages(subject, words or "x", prepared, "https://discord.com/")
     for part in [*outcome(subject, prepared, words or "x"), *shared]:
         assert_within_limits(part)

@@ -14,7 +14,14 @@ from bot.deployments.input_text import ShownInputs
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.components import ChannelName, FileKind, PreparedOutputs
-from bot.ui.moderation import closed_report_card, decided_card, notice_message, report_card, review_card
+from bot.ui.moderation import (
+    block_notice,
+    closed_report_card,
+    decided_card,
+    rejection_notice,
+    report_card,
+    review_card,
+)
 from tests.unit.factories import made_run
 from tests.unit.ui.messages import KEY, components, file, labels, text
 
@@ -99,13 +106,14 @@ def test_a_decided_card_says_who_and_when_and_has_no_buttons(
 
 def test_the_reason_goes_to_the_requester_alone() -> None:
     rejected = run(RunState.REJECTED, failure_params={"reason": "no <@&5>"}, decided_by=5, decided_at=AT)
-    assert text(notice_message(rejected, "Flux", ChannelName("pic_tures", "The *Studio*"))).splitlines() == [
+    place = ChannelName("pic_tures", "The *Studio*")
+    assert text(rejection_notice(rejected, "Flux", place)).splitlines() == [
         "Your request for **Flux** was not approved.",
         "> a fox",
         "The moderator's reason: no \\<\\@&5>",
         "-# **#pic\\_tures** on **The \\*Studio\\***: [open the channel](https://discord.com/channels/1/22)",
     ]
-    silent = text(notice_message(replace(rejected, failure_params={"reason": ""}), "Flux", None))
+    silent = text(rejection_notice(replace(rejected, failure_params={"reason": ""}), "Flux", None))
     assert "reason" not in silent
     assert silent.endswith("-# [Open the channel](https://discord.com/channels/1/22)")
 
@@ -118,9 +126,14 @@ def test_who_is_blocked_reads_that_and_the_card_says_who_did_it() -> None:
         decided_by=5,
         decided_at=AT,
     )
-    shown = text(notice_message(ended, "Flux", None))
-    assert "a moderator has blocked you from generating there." in shown
+    shown = text(block_notice(ended, "Flux", None, others=0, partly=False)).splitlines()
+    assert shown[0] == (
+        "Your request for **Flux** was not started: a moderator has blocked you from generating there."
+    )
     assert "The moderator's reason: spam" in shown
+    rest = text(block_notice(ended, "Flux", None, others=2, partly=True)).splitlines()[0]
+    assert rest.startswith("The rest of your request for **Flux** was not started: ")
+    assert rest.endswith(" That ended 2 more of your requests, too.")
     card = decided_card(ended, "Flux", INPUTS)
     assert "<@5> blocked the requester <t:1777897800:R>, so it was not started." in text(card)
     assert labels(card) == []
@@ -175,7 +188,7 @@ def test_whatever_was_asked_for_the_card_is_within_discords_limits(
     for part in (
         review_card(subject, gpu or "x", inputs, prepared),
         decided_card(rejected, gpu or "x", inputs),
-        notice_message(rejected, gpu or "x", ChannelName(reason, reason)),
+        rejection_notice(rejected, gpu or "x", ChannelName(reason, reason)),
         report_card(subject, gpu or "x", [*range(9)], None, replace(prepared, texts=(reason * 2,) * 3)),
     ):
         found = components(part)

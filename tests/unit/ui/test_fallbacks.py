@@ -42,7 +42,7 @@ def test_a_plain_message_has_the_links_and_the_requester() -> None:
         f"[a\\_b.png]({LINK.format(1)})",
     ]
     assert message.mention == 42
-    assert buttons(message) == [(name, f"run:{KEY}:{name.lower()}") for name in ("Details", "Delete")]
+    assert buttons(message) == [(name, f"run:{KEY}:{name.lower()}") for name in ("More", "Delete")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 60, 400])

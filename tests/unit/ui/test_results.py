@@ -6,14 +6,29 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.domain.runs import Output, RunState
 from bot.strings import SENTENCES
 from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, hidden_buttons
-from tests.unit.ui.messages import KEY, assert_within_limits, buttons, file, gallery, outcome, run, text
+from bot.ui.results import more_layout, single_layout
+from tests.unit.ui.follow_up_messages import MADE, action
+from tests.unit.ui.messages import (
+    KEY,
+    assert_within_limits,
+    buttons,
+    file,
+    gallery,
+    options,
+    outcome,
+    run,
+    text,
+)
+from tests.unit.ui.snapshot import button_rows
 
-RESULT_BUTTONS = [(name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "Details", "Delete")]
+RESULT_BUTTONS = [(name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "More", "Delete")]
 
 
 def result(prepared: PreparedOutputs, title: str = "Flux", **more: Any) -> list[OutgoingMessage]:
@@ -138,6 +153,50 @@ def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> Non
     )
     parts = result(PreparedOutputs((file(),), remarks=(note,)))
     assert "movie.mp4 is too large to upload here: open it while it works." in text(parts[-1])
+
+
+LABELS = st.lists(st.text("Wi", min_size=1, max_size=32), max_size=6, unique=True)
+OFFERED = st.builds(
+    lambda labels, emoji, flags: OfferedActions(
+        *flags, follow_ups=tuple(action(label, emoji) for label in labels)
+    ),
+    LABELS,
+    st.sampled_from([None, "🔍"]),
+    st.tuples(*[st.booleans()] * 5),
+)
+
+
+@given(OFFERED)
+def test_any_result_has_again_more_and_delete_in_two_rows_of_a_phone(offered: OfferedActions) -> None:
+    (part,) = outcome(MADE, PreparedOutputs((file(),)), "Flux", offered)
+    found = buttons(part)
+    assert part.layout is not None
+    assert button_rows(part.layout.to_components()) <= 2
+    assert {f"run:{KEY}:{name}" for name in ("again", "more", "delete")} <= {mark for _, mark in found}
+    assert not {"Share", "Details", "Report"} & {label for label, _ in found}
+    everything = [*found, *behind_more(offered, found)]
+    assert len(everything) == len({mark for _, mark in everything})
+    assert {"Edit", "Details"} <= {label for label, _ in everything}
+
+
+@given(OFFERED)
+def test_any_picture_of_a_batch_has_again_and_post_in_two_rows_of_a_phone(offered: OfferedActions) -> None:
+    layout = single_layout(replace(MADE, batch_size=2), "Flux", ["https://x/a.png"], offered)
+    found = buttons(layout)
+    assert button_rows(layout.to_components()) <= 2
+    assert {"Again", *(["Post"] if offered.postable else [])} <= {label for label, _ in found}
+    hidden = behind_more(offered, found)
+    assert hidden == [] or f"run:{KEY}:more" in {mark for _, mark in found}
+    reported = "Report" in {label for label, _ in [*found, *hidden]}
+    assert reported is offered.reportable
+
+
+def behind_more(offered: OfferedActions, shown: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the buttons and follow-ups behind More under a message with these buttons."""
+    marks = {mark for _, mark in shown}
+    layout = more_layout(MADE, offered, marks, ["https://x/a.png"])
+    selected = [(option["label"], option["value"]) for option in options(layout)]
+    return [each for each in [*buttons(layout), *selected] if each[1] not in marks]
 
 
 @pytest.mark.parametrize(

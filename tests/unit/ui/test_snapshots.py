@@ -40,7 +40,7 @@ from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
 from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
-from bot.ui.moderation import notice_message, report_card, review_card
+from bot.ui.moderation import rejection_notice, report_card, review_card
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import withheld_message
@@ -329,7 +329,7 @@ LINK = "https://discord.com/channels/1/2/3"
 
 def shared(kind: FileKind = FileKind.IMAGE, **more: Any) -> list[OutgoingMessage]:
     prepared = PreparedOutputs((file(kind=kind),), remarks=("a.png was recompressed.",))
-    return share_messages(run(**more), TITLE, prepared, LINK, reportable=kind is FileKind.IMAGE)
+    return share_messages(run(**more), TITLE, prepared, LINK)
 
 
 OTHERS: Mapping[str, Any] = {
@@ -361,13 +361,13 @@ OTHERS: Mapping[str, Any] = {
     "share-spoiler": lambda: of_parts(shared(spoiler=True, prompt=None)),
     "share-audio": lambda: of_parts(shared(FileKind.AUDIO, prompt=None)),
     "share-text": lambda: of_parts(
-        share_messages(run(), TITLE, PreparedOutputs(texts=("A quiet lake.",)), None, reportable=True)
+        share_messages(run(), TITLE, PreparedOutputs(texts=("A quiet lake.",)), None)
     ),
     "share-form": lambda: of_modal(share_modal(KEY)),
     "share-failed": lambda: of_parts([copy_failed_message(run(), "share_closed", LINK)]),
     "private-opened": lambda: of_parts(opened_messages(run(private=True), TITLE, {KEY: PICTURE})),
     "withheld": lambda: of_parts([withheld_message(run(), postable=True)]),
-    "rejection-notice": lambda: of_parts([notice_message(ENDS["rejected"], TITLE, None)]),
+    "rejection-notice": lambda: of_parts([rejection_notice(ENDS["rejected"], TITLE, None)]),
     "details": lambda: of_layout(details(run(parent_key="p" * 16, gpu="L4"), TITLE, FLUX, PLAN).layout),
     "details-log": lambda: of_layout(
         details(run(S.FAILED), TITLE, FLUX, PLAN, log="Traceback ```\nValueError: no *model*").layout

@@ -10,12 +10,7 @@ import pytest
 from bot.domain.runs import FINAL, RunState
 from bot.ui.components import PreparedOutputs
 from bot.ui.status import status_message
-from tests.unit.ui.messages import ASKED, assert_within_limits, components, file, labels, outcome, run, text
-
-
-def test_direct_messages_have_nobody_to_report_to() -> None:
-    (part,) = outcome(run(RunState.SUCCEEDED, guild_id=None), PreparedOutputs((file(),)))
-    assert labels(part) == ["Again", "Edit", "Details", "Delete"]
+from tests.unit.ui.messages import ASKED, assert_within_limits, components, file, outcome, run, text
 
 
 def test_a_hidden_result_hides_its_pictures_and_its_words() -> None:
