@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -33,6 +34,19 @@ NEW_RUN = NewRun(key="k", deployment_id=RUN_ID, inputs={"prompt": "a fox", "step
 
 def connect(session: aiohttp.ClientSession, base_url: str, **timeouts: float) -> ComfyDeploy:
     return ComfyDeploy(session, base_url, KEY, SIGNER, **timeouts)
+
+
+class Recording:
+    """Serves one answer, and notes each request's method, path and body."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.requests: list[tuple[str, str, bytes]] = []
+
+    async def serve(self, request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == f"Bearer {KEY}"
+        self.requests.append((request.method, request.path_qs, await request.read()))
+        return web.Response(body=self.answer)
 
 
 def answering(status: int, body: bytes, **more: Any) -> Handler:
