@@ -1,11 +1,15 @@
-"""What the settings are, and what is probably not meant."""
+"""The settings: defaults, the example, the deployments' source, and warnings."""
 
 from __future__ import annotations
 
-import pytest
+from itertools import pairwise
+from pathlib import Path
 
-from bot.config.settings import load_settings
-from tests.unit.config.environment import API_KEY, DEPLOYMENT, REQUIRED, TOKEN, load
+import pytest
+from dotenv import dotenv_values
+
+from bot.config.settings import NAMES, load_settings
+from tests.unit.config.environment import API_KEY, DEPLOYMENT, REQUIRED, TOKEN, load, mistakes, write_env
 
 
 def test_the_required_variables_are_enough() -> None:
@@ -83,3 +87,72 @@ def test_a_missing_env_file_leaves_the_environment(monkeypatch: pytest.MonkeyPat
     for name, value in REQUIRED.items():
         monkeypatch.setenv(name, value)
     assert load_settings().comfydeploy_deployment_id == DEPLOYMENT
+
+
+EXAMPLE = Path(__file__).parents[3] / ".env.example"
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    assert sorted(dotenv_values(EXAMPLE)) == sorted(NAMES)
+
+
+def test_the_values_of_the_example_are_the_defaults() -> None:
+    example = {name: value for name, value in dotenv_values(EXAMPLE).items() if value}
+    write_env(**{**example, **REQUIRED})
+    from_example = load_settings()
+    assert from_example == load()
+
+
+def test_every_setting_of_the_example_is_explained() -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    for before, line in pairwise(lines):
+        if "=" in line and not line.startswith("#") and not line.startswith("WEB_PORT"):
+            assert before.startswith("# "), line
+
+
+def test_two_sources_of_deployments_are_refused() -> None:
+    Path("mine.toml").touch()
+    (sentence,) = mistakes(DEPLOYMENTS_FILE="mine.toml")
+    assert "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set" in sentence
+
+
+def test_a_named_deployments_file_must_be_there() -> None:
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="mine.toml")
+    assert found == ("DEPLOYMENTS_FILE names 'mine.toml', which is not there.",)
+
+
+def test_deployments_toml_is_used_when_nothing_else_is_named() -> None:
+    Path("deployments.toml").write_text(
+        f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\n', encoding="utf-8"
+    )
+    assert load(COMFYDEPLOY_DEPLOYMENT_ID="").deployments_file == Path("deployments.toml")
+
+
+def test_a_deployments_toml_that_is_not_read_is_told() -> None:
+    Path("deployments.toml").touch()
+    settings = load()
+    assert settings.deployments_file is None
+    assert any("deployments.toml is not read" in warning for warning in settings.warnings())
+
+
+def test_a_folder_is_no_file_of_deployments() -> None:
+    Path("mine").mkdir()
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="mine")
+    assert found == ("DEPLOYMENTS_FILE names 'mine', which is a folder. Name the file in it.",)
+    Path("deployments.toml").mkdir()
+    assert mistakes(COMFYDEPLOY_DEPLOYMENT_ID="") == ("deployments.toml is a folder. Name the file in it.",)
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="a" * 5000)
+    assert found == (f"DEPLOYMENTS_FILE names '{'a' * 99}…', which can't be read: File name too long.",)
+
+
+def test_the_mistakes_of_both_files_are_told_at_once() -> None:
+    Path("deployments.toml").write_text(
+        f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\nguid = 1\n[deployments.b]\ntitle = 3\n',
+        encoding="utf-8",
+    )
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DISCORD_TOKEN="", WEB_PORT="many", ROLES="gatway")
+    for words in ("DISCORD_TOKEN", "WEB_PORT", "ROLES", "'guid'", "'title'", "'deployment_id' is missing"):
+        assert [sentence for sentence in found if words in sentence], (words, found)

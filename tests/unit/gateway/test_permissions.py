@@ -1,11 +1,53 @@
-"""Discord's permissions for a command, decided as Discord does."""
+"""The permissions that the invite link asks for, and those of commands, decided as Discord does."""
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
+import discord
 import pytest
 from discord import AppCommandPermissionType
 
-from bot.gateway.permissions import Override, Overrides, is_permitted
+from bot.gateway.permissions import (
+    Override,
+    Overrides,
+    check_permissions,
+    install_url,
+    invite_permissions,
+    invite_url,
+    is_permitted,
+)
+
+
+def test_the_link_asks_for_the_bot_its_commands_and_six_permissions() -> None:
+    link = urlsplit(invite_url(4242))
+    assert (link.scheme, link.netloc, link.path) == ("https", "discord.com", "/oauth2/authorize")
+    asked = parse_qs(link.query)
+    assert asked == {
+        "client_id": ["4242"],
+        "scope": ["bot applications.commands"],
+        "integration_type": ["0"],
+        "permissions": ["274878024704"],
+    }
+    granted = {name for name, given in discord.Permissions(274878024704) if given}
+    assert granted == {
+        "read_messages",
+        "send_messages",
+        "send_messages_in_threads",
+        "embed_links",
+        "attach_files",
+        "read_message_history",
+    }
+
+
+def test_with_what_it_asks_for_nothing_is_missing() -> None:
+    check_permissions(object(), invite_permissions())
+
+
+def test_a_person_adds_only_the_commands() -> None:
+    asked = parse_qs(urlsplit(install_url(4242)).query)
+    assert asked == {"client_id": ["4242"], "scope": ["applications.commands"], "integration_type": ["1"]}
+
 
 GUILD, CHANNEL, PERSON, A, B = 100, 50, 7, 11, 12
 

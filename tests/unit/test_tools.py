@@ -1,4 +1,4 @@
-"""Kill points name methods that exist: at a renamed one no process would ever be killed."""
+"""Tables of the tools name methods, modules and tests that exist."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+
+from tools.mutants import CORE, NOT_IN_A_COPY, ROOT, TESTS
 
 FILES = sorted((Path(__file__).parents[1] / "e2e").glob("*.py"))
 _CLASS = re.compile(r'^([A-Z_]+) = "(bot[\w.]+:\w+)"$', re.MULTILINE)
@@ -32,3 +34,25 @@ def test_a_kill_point_exists(point: str) -> None:
 
 def test_the_kill_points_are_found() -> None:
     assert len(points()) > 20
+
+
+def has_code(package: str, module: str) -> bool:
+    """Return whether a module can have mutants: an `__init__` with a docstring alone has none."""
+    text = (ROOT / "bot" / package / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+    return not module.endswith("__init__") or "class " in text or "def " in text
+
+
+@pytest.mark.parametrize("package", TESTS)
+def test_every_module_of_a_sampled_package_has_its_tests(package: str) -> None:
+    folder = ROOT / "bot" / package
+    paths = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py")]
+    modules = [".".join(path.parts) for path in paths if path.parts[0] != "migrations"]
+    assert set(TESTS[package]) == {module for module in modules if has_code(package, module)}
+
+
+NAMED = {f"tests/{test}" for table in TESTS.values() for tests in table.values() for test in tests.split()}
+
+
+@pytest.mark.parametrize("path", [*sorted(NAMED), *CORE.files, *CORE.tests, *NOT_IN_A_COPY])
+def test_a_named_file_exists(path: str) -> None:
+    assert (ROOT / path).exists()

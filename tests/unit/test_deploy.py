@@ -1,10 +1,11 @@
-"""The alert rules, and the page about them, name metrics that there are; each rule is explained."""
+"""The files for deployment: compose.yaml, the workflows of CI, the alert rules and their document."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import yaml
@@ -12,14 +13,60 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.comfydeploy.wire import call_name
+from bot.config.roles import ALL_ROLES
 from bot.database.engine import Database
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
 from bot.metrics_page import MetricsPage
 from bot.store.requests.usage import UsageStore
 from tests.unit.factories import made_run
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
+
+
+def started(profile: str | None) -> dict[str, Any]:
+    """Return the services that `docker compose --profile …` starts when no service is named."""
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    return {
+        name: service
+        for name, service in services.items()
+        if not service.get("profiles") or profile in service["profiles"]
+    }
+
+
+def roles(service: dict[str, Any]) -> list[str]:
+    """Return a service's roles; one that isn't the bot has none."""
+    if "environment" not in service or "DATABASE_URL" not in service["environment"]:
+        return []
+    named = service["environment"].get("ROLES")
+    return named.split(",") if named else [role.value for role in ALL_ROLES]
+
+
+def test_each_profile_starts_every_role_once() -> None:
+    for profile in ("sqlite", "postgres"):
+        found = [role for service in started(profile).values() for role in roles(service)]
+        assert sorted(found) == sorted(role.value for role in ALL_ROLES), profile
+
+
+def test_nothing_starts_without_a_profile() -> None:
+    assert started(None) == {}
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
+    actions = re.findall(r"uses: (\S+)", text)
+    assert len(actions) >= 4
+    assert [name for name in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name)] == []
+
+
+def test_updates_of_actions_and_base_image_are_proposed() -> None:
+    settings = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))
+    assert {update["package-ecosystem"] for update in settings["updates"]} == {"docker", "github-actions"}
+
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
 RULES = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
 ABOUT = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}

@@ -1,58 +1,20 @@
+"""Kinds of channels, shards, long runs, and faults of the fake Discord itself."""
+
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import os
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import discord
 import pytest
 
 from tests.fakediscord.faults import Fault
-from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel
 from tests.unit.fakediscord.bot import picture
 from tests.unit.fakediscord.harness import Studio
-
-PROJECT = Path(__file__).parents[3]
-
-
-@contextlib.asynccontextmanager
-async def child(fake: FakeDiscord) -> AsyncIterator[asyncio.subprocess.Process]:
-    environment = os.environ | {"DISCORD_TOKEN": fake.token}
-    arguments = command(fake.url, "tests.unit.fakediscord.child")
-    process = await asyncio.create_subprocess_exec(*arguments, env=environment, cwd=PROJECT)
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-async def test_a_bot_in_another_process_is_killed_and_started_again() -> None:
-    async with FakeDiscord(answer_within=60) as fake:
-        guild = fake.add_guild("Studio")
-        general = fake.add_text(guild, "general")
-        alice = fake.add_user("alice", guild)
-        async with child(fake) as first:
-            await fake.wait_command("paint")
-            await (await fake.slash(alice, general, "paint", {"prompt": "one"})).wait_answer()
-            first.kill()
-            await fake.wait_until(lambda: not fake.gateway.live)
-        unheard = await fake.slash(alice, general, "paint", {"prompt": "nobody is there"})
-        assert unheard.delivered_to == 0
-        async with child(fake):
-            await fake.wait_until(lambda: fake.gateway.live)
-            await (await fake.slash(alice, general, "paint", {"prompt": "two"})).wait_answer()
-        assert [m.content for m in fake.messages(general)] == ["painting one", "painting two"]
-        assert not unheard.answered
-        assert fake.gateway.counts["identify"] == 2
 
 
 @pytest.mark.parametrize("kind", ["text", "voice", "thread", "post", "direct"])
@@ -90,16 +52,6 @@ async def test_every_shard_hears_of_its_own_servers_only(fake: FakeDiscord) -> N
         for client in clients:
             await client.close()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-async def test_two_hundred_commands_at_once_are_all_answered(studio: Studio) -> None:
-    places = [studio.fake.add_text(studio.guild, f"c{n}") for n in range(20)]
-    runs = await asyncio.gather(
-        *(studio.fake.slash(studio.alice, places[n % 20], "paint", {"prompt": str(n)}) for n in range(200))
-    )
-    await asyncio.gather(*(run.wait_answer(within=60) for run in runs))
-    assert sorted(run.text.split()[1] for run in runs) == sorted(str(n) for n in range(200))
-    assert studio.fake.request_log.invalid_requests == 0
 
 
 async def test_long_runs_keep_only_the_first_files_and_the_last_messages() -> None:
@@ -142,10 +94,3 @@ async def test_seeded_faults_strike_the_same_requests_every_time() -> None:
         return [faults.draw("GET /gateway", {}) is not None for _ in range(40)]
 
     assert struck(1) == struck(1) != struck(2)
-
-
-async def test_an_answer_after_the_deed_leaves_the_deed_done(studio: Studio) -> None:
-    studio.fake.faults.add("POST /channels/{channel_id}/messages", Fault.answer_after(503))
-    with pytest.raises(discord.DiscordServerError):
-        await studio.bot.get_partial_messageable(studio.general.id).send("done", nonce="k1")
-    assert [m.content for m in studio.fake.messages(studio.general)] == ["done"]
