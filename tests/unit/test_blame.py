@@ -18,7 +18,7 @@ from tests.unit.ui.messages import outcome, run, text
 
 
 class Party(Enum):
-    """Who can do something, and the words by which a sentence says so."""
+    """A party that can fix a failure, with the words by which a sentence names it."""
 
     REQUESTER = ("Please change", "inputs may work", "smaller size")
     OPERATOR = ("The bot's operator", "the bot's operator")

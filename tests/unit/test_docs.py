@@ -33,7 +33,7 @@ _SETTING = re.compile(
 
 
 def prose(path: Path) -> str:
-    """Without the blocks of code, where brackets mean something else."""
+    """Return a document without its blocks of code, where brackets mean something else."""
     return _FENCE.sub("", path.read_text(encoding="utf-8"))
 
 
@@ -76,7 +76,7 @@ def test_every_relative_link_leads_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
-def test_what_is_named_is_there(path: Path) -> None:
+def test_named_files_make_targets_and_settings_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     missing = [name for name in _NAMED.findall(text) if not (ROOT / name.rstrip("/.")).exists()]
     assert missing == []

@@ -12,16 +12,7 @@ from aiohttp import web
 from bot.comfydeploy.client import MAX_REPLY
 from bot.comfydeploy.reports import parse_log
 from bot.comfydeploy.wire import queue_body
-from bot.domain.errors import (
-    BackendBadReply,
-    BackendError,
-    BackendForbidden,
-    BackendNotCancellable,
-    BackendNotFound,
-    BackendRateLimited,
-    BackendServerError,
-    BackendTimeout,
-)
+from bot.domain import errors
 from bot.domain.runs import RunState
 from tests.unit.comfydeploy.calls import (
     KEY,
@@ -104,7 +95,7 @@ async def test_a_webhook_is_read_once_its_address_was_checked(session: aiohttp.C
     assert not backend.is_webhook_authentic("k", SIGNER.mac("l"))
     report = backend.read_webhook(b'{"run_id": "%s", "status": "running"}' % RUN_ID.encode())
     assert (report.run_id, report.state) == (RUN_ID, RunState.RUNNING)
-    with pytest.raises(BackendBadReply, match=r"^run_id is not a UUID$"):
+    with pytest.raises(errors.BackendBadReply, match=r"^run_id is not a UUID$"):
         backend.read_webhook(b"{}")
 
 
@@ -112,11 +103,14 @@ async def test_a_webhook_is_read_once_its_address_was_checked(session: aiohttp.C
     ("call", "status", "kind"),
     [
         *(("queue", status, kind) for status, kind in STATUSES),
-        *((call, 404, BackendNotFound) for call in ("run", "cancel", "deployment", "deployments", "upload")),
+        *(
+            (call, 404, errors.BackendNotFound)
+            for call in ("run", "cancel", "deployment", "deployments", "upload")
+        ),
     ],
 )
 async def test_each_status_has_its_own_error_on_every_call(
-    session: aiohttp.ClientSession, call: str, status: int, kind: type[BackendError]
+    session: aiohttp.ClientSession, call: str, status: int, kind: type[errors.BackendError]
 ) -> None:
     body = b'{"detail": "no: sk-very-secret"}'
     async with http_server(answering(status, body, headers={"Location": "/elsewhere"})) as url:
@@ -126,14 +120,14 @@ async def test_each_status_has_its_own_error_on_every_call(
 async def test_a_retry_after_is_read_from_the_answer(session: aiohttp.ClientSession) -> None:
     async with http_server(answering(429, b"", headers={"Retry-After": "12"})) as url:
         error = await fault(session, url)
-    assert isinstance(error, BackendRateLimited)
+    assert isinstance(error, errors.BackendRateLimited)
     assert error.retry_after == 12.0
 
 
 async def test_a_machine_without_cancel_has_its_own_error(session: aiohttp.ClientSession) -> None:
     async with http_server(answering(*answer("run_cancel_unknown"))) as url:
-        assert type(await fault(session, url, "cancel")) is BackendNotCancellable
-        assert type(await fault(session, url, "queue")) is BackendServerError
+        assert type(await fault(session, url, "cancel")) is errors.BackendNotCancellable
+        assert type(await fault(session, url, "queue")) is errors.BackendServerError
 
 
 async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession) -> None:
@@ -154,7 +148,7 @@ async def test_a_200_that_cannot_be_read_is_a_bad_reply(session: aiohttp.ClientS
     async with http_server(handler.serve) as url:
         for handler.answer in (b"", b"<html>maintenance</html>", b"{}", b'"x"', b"\xff", b"[" * 5000):
             error = await fault(session, url, call)
-            assert type(error) is BackendBadReply
+            assert type(error) is errors.BackendBadReply
             assert "maintenance" not in str(error)
 
 
@@ -167,13 +161,13 @@ async def test_an_oversized_answer_is_a_bad_reply(session: aiohttp.ClientSession
         return response
 
     async with http_server(handler) as url:
-        assert type(await fault(session, url, "run")) is BackendBadReply
+        assert type(await fault(session, url, "run")) is errors.BackendBadReply
 
 
 async def test_an_endless_error_page_is_truncated_and_keeps_its_error(session: aiohttp.ClientSession) -> None:
     async with http_server(answering(403, b"x" * 2_000_000)) as url:
         error = await fault(session, url)
-    assert type(error) is BackendForbidden
+    assert type(error) is errors.BackendForbidden
     assert len(str(error)) <= 510
 
 
@@ -200,4 +194,4 @@ async def test_a_log_without_an_answer_is_given_up_soon(session: aiohttp.ClientS
         raise AssertionError
 
     async with http_server(hang) as url:
-        assert type(await fault(session, url, "log", log_timeout=0.05)) is BackendTimeout
+        assert type(await fault(session, url, "log", log_timeout=0.05)) is errors.BackendTimeout

@@ -8,16 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.domain.errors import (
-    BackendBadReply,
-    BackendError,
-    BackendMachineRefused,
-    BackendNotCancellable,
-    BackendTimeout,
-    BackendUnauthorized,
-    BackendUnlisted,
-    BackendUnreachable,
-)
+from bot.domain import errors
 from demo.ports import free_port
 from tests.unit.comfydeploy.calls import NEW_RUN, RUN_ID, STATUSES, answering, connect, fault
 from tests.unit.comfydeploy.servers import http_server, raw_server, read_request
@@ -25,18 +16,18 @@ from tests.unit.comfydeploy.servers import http_server, raw_server, read_request
 
 async def test_a_refused_connection_is_unreachable(session: aiohttp.ClientSession) -> None:
     error = await fault(session, f"http://127.0.0.1:{free_port()}/api")
-    assert type(error) is BackendUnreachable
+    assert type(error) is errors.BackendUnreachable
     assert not error.accepted
 
 
 @pytest.mark.parametrize("url", ["http://name.invalid/api", "http:///api", "ftp://127.0.0.1/api"])
 async def test_an_address_that_leads_nowhere_is_unreachable(session: aiohttp.ClientSession, url: str) -> None:
-    assert type(await fault(session, url)) is BackendUnreachable
+    assert type(await fault(session, url)) is errors.BackendUnreachable
 
 
 async def test_a_tls_handshake_with_a_plain_server_is_unreachable(session: aiohttp.ClientSession) -> None:
     async with http_server(answering(200, b"{}")) as url:
-        assert type(await fault(session, url.replace("http:", "https:"))) is BackendUnreachable
+        assert type(await fault(session, url.replace("http:", "https:"))) is errors.BackendUnreachable
 
 
 async def test_no_free_connection_in_time_is_unreachable() -> None:
@@ -56,25 +47,25 @@ async def test_no_free_connection_in_time_is_unreachable() -> None:
         error = await fault(session, url, connect_timeout=0.05)
         finish.set()
         assert await first == RUN_ID
-    assert type(error) is BackendUnreachable
+    assert type(error) is errors.BackendUnreachable
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
 BROKEN = [
-    *((part, then, BackendTimeout)
+    *((part, then, errors.BackendTimeout)
       for part in (b"", OK + b"Content-Le", OK + b"Content-Length: 100\r\n\r\n{",
                    OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{")
       for then in ("close", "reset")),
-    (b"", "hang", BackendTimeout),
-    (OK + b"Content-Length: 100\r\n\r\n{", "hang", BackendTimeout),
-    (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{", "close", BackendUnauthorized),
-    (b"220 smtp.example ESMTP\r\n\r\n", "close", BackendBadReply),
+    (b"", "hang", errors.BackendTimeout),
+    (OK + b"Content-Length: 100\r\n\r\n{", "hang", errors.BackendTimeout),
+    (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{", "close", errors.BackendUnauthorized),
+    (b"220 smtp.example ESMTP\r\n\r\n", "close", errors.BackendBadReply),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("part", "then", "kind"), BROKEN)
 async def test_a_broken_answer_has_its_error_and_the_call_is_never_sent_again(
-    session: aiohttp.ClientSession, part: bytes, then: str, kind: type[BackendError]
+    session: aiohttp.ClientSession, part: bytes, then: str, kind: type[errors.BackendError]
 ) -> None:
     requests: list[bytes] = []
 
@@ -90,7 +81,7 @@ async def test_a_broken_answer_has_its_error_and_the_call_is_never_sent_again(
     async with raw_server(breaking) as url:
         error = await fault(session, url, **({"queue_timeout": 0.2} if then == "hang" else {}))
     assert type(error) is kind
-    assert error.accepted is (kind is not BackendUnauthorized)
+    assert error.accepted is (kind is not errors.BackendUnauthorized)
     assert len(requests) == 1
 
 
@@ -100,7 +91,7 @@ async def test_a_server_that_never_answers_is_a_timeout(session: aiohttp.ClientS
         await reader.read(-1)
 
     async with raw_server(hang) as url:
-        assert type(await fault(session, url, call, call_timeout=0.2)) is BackendTimeout
+        assert type(await fault(session, url, call, call_timeout=0.2)) is errors.BackendTimeout
 
 
 async def test_every_queue_call_has_a_connection_of_its_own(session: aiohttp.ClientSession) -> None:
@@ -120,15 +111,15 @@ async def test_every_queue_call_has_a_connection_of_its_own(session: aiohttp.Cli
 
 async def test_the_machines_own_refusal_has_its_error(session: aiohttp.ClientSession) -> None:
     async with http_server(answering(401, b'{"detail": "Error creating run: 401"}')) as url:
-        assert type(await fault(session, url)) is BackendMachineRefused
+        assert type(await fault(session, url)) is errors.BackendMachineRefused
 
 
 def test_every_backend_error_is_raised_by_some_fault() -> None:
     raised = {kind for *_, kind in (*STATUSES, *BROKEN)}
-    raised |= {BackendMachineRefused, BackendNotCancellable, BackendUnreachable}
-    assert raised == subclasses(BackendError) - {BackendUnlisted}  # which the catalogue raises
+    raised |= {errors.BackendMachineRefused, errors.BackendNotCancellable, errors.BackendUnreachable}
+    assert raised == subclasses(errors.BackendError) - {errors.BackendUnlisted}  # which the catalogue raises
 
 
-def subclasses(kind: type[BackendError]) -> set[type[BackendError]]:
+def subclasses(kind: type[errors.BackendError]) -> set[type[errors.BackendError]]:
     direct = set(kind.__subclasses__())
     return direct.union(*(subclasses(child) for child in direct))

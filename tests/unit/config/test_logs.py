@@ -73,7 +73,7 @@ def test_no_secret_reaches_the_log_by_any_way(
         assert [json.loads(line)["level"] for line in written.splitlines()] == ["INFO"] * 3 + ["ERROR"]
 
 
-def test_what_is_no_secret_stays_readable() -> None:
+def test_other_text_stays_readable() -> None:
     line = (
         "GET https://api.comfydeploy.com/api/run/3f2b9c1e-0d54-4a0e-9f0b-6d1f0c7f5a11?queue_position=true "
         "Bot connected, bearer of news; /webhooks/comfydeploy/r1abc/ex at 2026-11-24T14:04:33.439000Z"

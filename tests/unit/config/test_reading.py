@@ -73,7 +73,7 @@ def test_neither_repr_nor_dump_shows_a_secret() -> None:
         ({"PUBLIC_ULR": "https://h"}, "PUBLIC_ULR is not a setting of this bot. Did you mean PUBLIC_URL?"),
     ],
 )
-def test_what_is_probably_not_meant_is_a_warning(values: dict[str, str], start: str) -> None:
+def test_a_probable_slip_is_a_warning(values: dict[str, str], start: str) -> None:
     assert any(warning.startswith(start) for warning in load(**values).warnings())
 
 

@@ -1,4 +1,4 @@
-"""Those who wait together share a transaction, and not each other's fate."""
+"""Batching concurrent callers into one transaction, of which each gets its own result."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def steps() -> None:
         await asyncio.sleep(0)
 
 
-async def test_who_comes_while_one_is_under_way_shares_the_next_in_order_of_arrival() -> None:
+async def test_calls_during_a_transaction_share_the_next_in_order_of_arrival() -> None:
     work = Transactions()
     gathering = GroupCommit(work.handle, timeout=60, limit=3)
     first = asking(gathering, 0)
@@ -82,7 +82,7 @@ async def test_a_database_that_is_away_is_everybodys_answer_and_nothing_is_tried
     assert await gathering.submit(6) == 12
 
 
-async def test_nobody_waits_longer_for_their_turn_than_said() -> None:
+async def test_a_wait_for_the_next_transaction_is_limited() -> None:
     work = Transactions()
     gathering = GroupCommit(work.handle, timeout=0)
     first = asking(gathering, 2)
@@ -94,7 +94,7 @@ async def test_nobody_waits_longer_for_their_turn_than_said() -> None:
     assert work.seen == [[2]]
 
 
-async def test_who_is_cancelled_while_waiting_takes_the_item_along() -> None:
+async def test_the_item_of_a_cancelled_wait_is_left_out() -> None:
     work = Transactions()
     gathering = GroupCommit(work.handle, timeout=60)
     first = asking(gathering, 2)
@@ -107,7 +107,7 @@ async def test_who_is_cancelled_while_waiting_takes_the_item_along() -> None:
     assert work.seen == [[2], [6]]
 
 
-async def test_who_is_cancelled_during_the_transaction_holds_nobody_up() -> None:
+async def test_a_call_cancelled_during_the_transaction_holds_up_no_other() -> None:
     work = Transactions()
     gathering = GroupCommit(work.handle, timeout=60)
     cancelled, kept = asking(gathering, 2, 4)

@@ -1,4 +1,4 @@
-"""Who writes next."""
+"""The order of writers: urgent ones first, without starving the others."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_one_who_never_stops_being_urgent_starves_nobody() -> None:
     await asyncio.gather(*waiting)
 
 
-async def test_who_gives_up_waiting_holds_nobody_up() -> None:
+async def test_a_cancelled_wait_holds_up_no_other() -> None:
     turns, seen = WriteLock(), list[str]()
     async with turns.acquire(urgent=False, wait_seconds=60):
         tasks = await lined_up(turns, seen, "a", "b")

@@ -17,7 +17,7 @@ TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
 
 
 def channel(number: int, kind: int, **more: Any) -> dict[str, Any]:
-    """As Discord sends it; `nsfw` may be missing."""
+    """Return a channel as Discord sends it; `nsfw` may be missing."""
     parts = {"id": str(number), "type": kind, "guild_id": "7", "name": "a", "position": 0}
     return parts | {"permission_overwrites": [], "parent_id": None, "topic": None} | more
 
@@ -43,7 +43,7 @@ KNOWN: Mapping[int, tuple[dict[str, Any], bool, list[int]]] = {
 
 
 def poster(asked: list[int], fault: Exception | None = None) -> Poster:
-    """Over a client that was never connected, whose calls to Discord end here."""
+    """Return a poster whose client was never connected; its calls to Discord end here."""
     client = RestClient(aiohttp.TraceConfig())
 
     async def get_channel(channel_id: int) -> dict[str, Any]:

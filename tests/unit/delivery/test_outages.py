@@ -118,7 +118,7 @@ def test_an_only_delivery_without_an_answer_is_suspected_from_its_third_attempt_
     assert all(outages.admits(NOW) for _ in range(DELIVERIES_A_SECOND))
 
 
-def test_of_several_deliveries_without_an_answer_none_is_suspected(cut_off: Outages) -> None:
+def test_none_of_several_deliveries_without_an_answer_is_suspected(cut_off: Outages) -> None:
     assert not any(ignore(cut_off, delivery_id) for _ in range(30) for delivery_id in range(3))
     assert cut_off.form(1) is Form.FULL
 

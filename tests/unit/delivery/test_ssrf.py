@@ -1,4 +1,4 @@
-"""Which addresses may be opened, by number, by URL and by what a name resolves to."""
+"""Addresses that may be opened: by number, by URL, and by the resolved name."""
 
 from __future__ import annotations
 

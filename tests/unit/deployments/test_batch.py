@@ -1,4 +1,4 @@
-"""One request as several: seeds that count on or are drawn, and when `count` is offered."""
+"""Several runs of one request: seeds that count on or are drawn, and the option `count`."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
     assert {"count", "count_input"} <= {option.name for option in plan_options(both)}
 
 
-def test_where_the_command_is_too_large_count_gives_way() -> None:
+def test_count_gives_way_if_the_command_is_too_large() -> None:
     item = Input(key="p", option="prompt", kind=InputKind.TEXT, description="x" * 90)
     many = [replace(made(item, SEED), name=f"{'n' * 28}{n}", group=f"g{n // 25}") for n in range(58)]
     plan = plan_commands(many)

@@ -137,7 +137,7 @@ def test_a_side_whose_default_is_unknown_is_not_invented() -> None:
     assert as_sent(made, as_offered(made, {"width": 900})) == {"width": 900}
 
 
-def test_what_is_no_number_is_dropped_by_name() -> None:
+def test_a_side_that_is_no_number_is_dropped_by_name() -> None:
     revision = revise(SIZED, {"prompt": "a fox", "width": "wide", "height": 512}, None, {}, boom)
     assert revision.inputs.inputs == {"prompt": "a fox"}
     assert revision.dropped == ("width", "height")

@@ -1,4 +1,4 @@
-"""Who is next: fair over people, stable, within the limits."""
+"""The order of the queue: fair between users, stable, within the limits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def queue(
 
 
 @given(waiting=queue(), busy=queue(prefix="b"))
-def test_nobodys_nth_goes_before_anybody_elses_earlier_turn(
+def test_a_users_nth_request_waits_for_earlier_turns_of_others(
     waiting: list[QueueEntry], busy: list[QueueEntry]
 ) -> None:
     had = Counter(p.requester_id for p in busy)
@@ -40,7 +40,7 @@ def test_nobodys_nth_goes_before_anybody_elses_earlier_turn(
 
 
 @given(waiting=queue(), busy=queue(prefix="b"))
-def test_ones_own_requests_keep_their_order(waiting: list[QueueEntry], busy: list[QueueEntry]) -> None:
+def test_a_users_own_requests_keep_their_order(waiting: list[QueueEntry], busy: list[QueueEntry]) -> None:
     for person in range(1, 5):
         own = [p for p in fair_order(waiting, busy) if p.requester_id == person]
         assert own == sorted(own, key=lambda p: (p.created_at, p.key))
@@ -103,7 +103,7 @@ def test_a_full_deployment_does_not_hold_up_another() -> None:
     assert next_to_submit(waiting, busy, lambda _: 0) is None
 
 
-def test_of_two_deployments_with_room_the_one_that_waited_longer_goes_first() -> None:
+def test_the_deployment_that_waited_longer_goes_first() -> None:
     waiting = [place("a", 1, 2), place("c", 2, 1, "wan"), place("b", 3, 1, "bark")]
     found = next_to_submit(waiting, [], lambda _: 1)
     assert found is not None
@@ -121,7 +121,7 @@ def next_key(waiting: list[QueueEntry], busy: list[QueueEntry]) -> str | None:
     return found.key if found is not None else None
 
 
-def test_who_has_enough_running_waits_and_lets_others_pass() -> None:
+def test_a_user_at_the_limit_waits_and_lets_others_pass() -> None:
     busy = [limited("b1", 1), limited("b2", 1)]
     waiting = [limited("w1", 1, own=2), limited("w2", 2, own=2)]
     assert next_key(waiting, busy) == "w2"

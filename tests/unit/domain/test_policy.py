@@ -1,4 +1,4 @@
-"""What each rule refuses, with the code and the values of its sentence."""
+"""Each rule's refusals, with the code and the values of the sentence."""
 
 from __future__ import annotations
 

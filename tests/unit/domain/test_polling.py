@@ -1,4 +1,4 @@
-"""How long a silent run is left alone, when it counts as finished, and when as lost."""
+"""Polling a silent run: the pauses, the deadline, and the end of its outputs."""
 
 from __future__ import annotations
 

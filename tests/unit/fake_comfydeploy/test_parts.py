@@ -9,17 +9,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 import av
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image
 
 from demo.fake_comfydeploy.call_log import CallLog, QueueCall
 from demo.fake_comfydeploy.deployments import STYLES, slow
 from demo.fake_comfydeploy.faults import FaultPlan, Faults
 from demo.fake_comfydeploy.files import Bucket
-from demo.fake_comfydeploy.painting import label, paint, paint_png
-from demo.fake_comfydeploy.picture_themes import THEMES, Scene, choose_theme
+from demo.fake_comfydeploy.painting import paint_png
+from demo.fake_comfydeploy.picture_themes import Scene
 from demo.fake_comfydeploy.runs import Run, RunBook
 from demo.fake_comfydeploy.video import FRAME_RATE, SECONDS, film_mp4
-from demo.fake_comfydeploy.wire import api_time, single, webhook_time
+from demo.fake_comfydeploy.wire import webhook_time
 
 NOON = datetime(2026, 11, 24, 12, 0, 33, 439000, tzinfo=UTC)
 PATH = "outputs/runs/1/ComfyUI 00002 ü.png"
@@ -50,16 +50,8 @@ def run(status: str = "success") -> Run:
     )
 
 
-def test_times_are_written_as_recorded() -> None:
-    assert (api_time(NOON), webhook_time(NOON)) == ("2026-11-24T12:00:33.439000Z", "2026-11-24T12:00:33.439Z")
-
-
 def test_a_whole_second_loses_its_seconds_in_webhooks() -> None:
     assert webhook_time(NOON.replace(microsecond=0)) == "2026-11-24T12:00Z"
-
-
-def test_stored_progress_has_the_recorded_noise() -> None:
-    assert [single(0.12), single(0.17)] == [0.11999999731779099, 0.17000000178813934]
 
 
 def test_a_signed_url_opens_for_an_hour() -> None:
@@ -74,13 +66,10 @@ def test_a_signed_url_opens_for_an_hour() -> None:
 def test_a_changed_or_missing_signature_is_refused() -> None:
     bucket = Bucket(Clock(), private=True)
     signed = query(bucket.link(PATH))
+    assert bucket.link(PATH).partition("?")[0].endswith("/ComfyUI%2000002%20%C3%BC.png")
     assert bucket.refusal("outputs/runs/2/other.png", signed) == "Access Denied"
     assert bucket.refusal(PATH, signed | {"X-Amz-Expires": "999999"}) == "Access Denied"
     assert bucket.refusal(PATH, {}) == "Access Denied"
-
-
-def test_links_are_quoted_as_recorded() -> None:
-    assert Bucket(Clock()).link(PATH).endswith("/ComfyUI%2000002%20%C3%BC.png")
 
 
 def test_the_bucket_forgets_the_oldest_files_beyond_its_limit() -> None:
@@ -115,21 +104,13 @@ def test_faults_set_for_the_next_calls_come_first_and_once() -> None:
 SMALL = Scene(prompt="a red fox in a quiet valley", seed=7, width=320, height=256)
 
 
-def test_the_same_scene_gives_the_same_bytes() -> None:
-    assert paint_png(SMALL) == paint_png(replace(SMALL))
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        replace(SMALL, seed=8),
-        replace(SMALL, prompt="a blue fox in a quiet valley"),
-        replace(SMALL, guidance=12.0),
-        *(replace(SMALL, style=style) for style in STYLES[1:]),
-    ],
-)
-def test_every_input_changes_the_picture(other: Scene) -> None:
-    assert paint_png(other) != paint_png(SMALL)
+def test_the_same_scene_gives_the_same_bytes_and_every_input_changes_them() -> None:
+    picture = paint_png(SMALL)
+    assert paint_png(replace(SMALL)) == picture
+    changes = [{"seed": 8}, {"prompt": "a blue fox"}, {"guidance": 12.0}]
+    changes += [{"style": style} for style in STYLES[1:]]
+    for change in changes:
+        assert paint_png(replace(SMALL, **change)) != picture, change
 
 
 @pytest.mark.parametrize("size", [(64, 64), (768, 320), (301, 1024)])
@@ -144,36 +125,6 @@ def test_a_size_out_of_range_is_refused(side: int) -> None:
         replace(SMALL, width=side)
 
 
-def test_the_label_is_in_the_lower_right_corner() -> None:
-    plain = paint(SMALL)
-    labelled = plain.copy()
-    label(labelled)
-    box = ImageChops.difference(plain, labelled).getbbox()
-    assert box is not None
-    assert box[0] > plain.width / 2
-    assert box[1] > plain.height * 0.9
-
-
-def test_a_start_image_shines_through() -> None:
-    red = io.BytesIO()
-    Image.new("RGB", (50, 80), "red").save(red, "PNG")
-    plain, mixed = paint(SMALL), paint(SMALL, red.getvalue())
-    middle = (SMALL.width // 2, SMALL.height - 60)
-    before, after = plain.getpixel(middle), mixed.getpixel(middle)
-    assert isinstance(before, tuple)
-    assert isinstance(after, tuple)
-    assert after[0] > before[0]
-
-
-def test_each_theme_is_chosen_by_its_own_words() -> None:
-    assert [choose_theme(replace(SMALL, prompt=theme.words[0])) for theme in THEMES] == list(THEMES)
-
-
-def test_a_colour_word_bends_the_sky() -> None:
-    plain, red = (choose_theme(replace(SMALL, prompt=p)) for p in ("sea", "red sea"))
-    assert red.sky[0][0] > plain.sky[0][0]
-
-
 def test_the_clip_is_h264_that_every_player_takes() -> None:
     clip = film_mp4(replace(SMALL, width=128, height=96))
     with av.open(io.BytesIO(clip), "r") as container:
@@ -181,8 +132,3 @@ def test_the_clip_is_h264_that_every_player_takes() -> None:
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert len(list(container.decode(stream))) == FRAME_RATE * SECONDS
     assert clip.index(b"moov") < clip.index(b"mdat")
-
-
-def test_the_same_scene_gives_the_same_clip() -> None:
-    scene = replace(SMALL, width=96, height=96)
-    assert film_mp4(scene) == film_mp4(scene)

@@ -1,4 +1,4 @@
-"""What Discord adds and leaves out is no difference; what a person would see is one."""
+"""Comparing commands with Discord's copy: fields that Discord adds are no difference."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ KEPT: dict[str, Any] = {
 }
 
 
-def test_what_discord_adds_is_no_difference() -> None:
+def test_fields_that_discord_adds_are_no_difference() -> None:
     assert not differences([SENT], [KEPT])
 
 

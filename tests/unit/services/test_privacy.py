@@ -1,4 +1,4 @@
-"""One's own data as a file: complete, valid, and nobody else's."""
+"""A user's own data as a file: complete, valid, and without data of others."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
         assert hidden not in made.data.decode()
 
 
-def test_what_does_not_fit_is_left_out_whole_and_said() -> None:
+def test_rows_beyond_the_size_are_left_out_whole_and_mentioned() -> None:
     writer = PersonalDataWriter(ME, NOW, size=4000)
     assert not writer.add_runs([run(str(number)) for number in range(50)])
     assert not writer.add_entries([line()])
@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_left_out_whole_and_said() -> None:
     assert held["record"] == []
 
 
-def test_what_is_left_after_an_erasure_is_named_but_not_without_end() -> None:
+def test_requests_left_after_an_erasure_are_listed_up_to_a_limit() -> None:
     assert "`" not in erased_text(Erased(3))
     few = erased_text(Erased(3, [run("abc"), run("def")]))
     assert "contents of 3 requests" in few

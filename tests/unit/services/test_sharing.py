@@ -1,4 +1,4 @@
-"""Who may post one of a batch by itself, who may share, and where to: each refusal in its own words."""
+"""Posting one result of a batch and sharing to the gallery: each refusal has its own sentence."""
 
 from __future__ import annotations
 

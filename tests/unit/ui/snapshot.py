@@ -46,7 +46,7 @@ def _width(button: Mapping[str, Any]) -> int:
 
 
 def compare(name: str, shown: str) -> None:
-    """Against the file of that name."""
+    """Compare a message with the file of this name."""
     path = FOLDER / f"{name}.txt"
     if os.environ.get(WRITING):
         path.write_text(shown, encoding="utf-8")
