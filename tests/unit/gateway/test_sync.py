@@ -24,30 +24,24 @@ SENT: dict[str, Any] = {
     "integration_types": [0],
 }
 KEPT: dict[str, Any] = {
+    **SENT,
     "id": "1",
     "application_id": "2",
     "version": "3",
-    "name": "generate",
-    "type": 1,
-    "description": "Makes",
     "options": [
-        {"type": 3, "name": "prompt", "description": "What", "required": True, "max_length": 6000},
+        SENT["options"][0],
         {
-            "type": 3,
-            "name": "style",
-            "description": "How",
+            **SENT["options"][1],
             "required": False,
             "autocomplete": False,
             "choices": [{"name": "Ink", "value": "ink", "name_localizations": None}],
         },
     ],
-    "nsfw": False,
     "default_permission": True,
     "default_member_permissions": "8",
-    "contexts": [0],
-    "integration_types": [0],
     "name_localizations": None,
 }
+del KEPT["dm_permission"]
 
 
 def test_fields_that_discord_adds_are_no_difference() -> None:
