@@ -51,20 +51,13 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
 @pytest.mark.parametrize(
     ("key", "value", "code"),
     [
-        ("prompt", "  \n ", "input_required"),
-        ("prompt", "\u200b\u2060\ufeff", "input_required"),
+        *(("prompt", blank, "input_required") for blank in ("  \n ", "\u200b\u2060\ufeff")),
         ("prompt", "ab", "input_too_short"),
         ("prompt", "x" * 101, "input_too_long"),
         ("steps", 0, "input_too_small"),
         ("steps", 51, "input_too_large"),
-        ("steps", 20.5, "input_not_integer"),
-        ("steps", "twenty", "input_not_integer"),
-        ("steps", math.inf, "input_not_integer"),
-        ("steps", True, "input_not_integer"),
-        ("cfg", math.nan, "input_not_number"),
-        ("cfg", math.inf, "input_not_number"),
-        ("cfg", "1e999", "input_not_number"),
-        ("cfg", "1e9999999", "input_not_number"),
+        *(("steps", value, "input_not_integer") for value in (20.5, "twenty", math.inf, True)),
+        *(("cfg", value, "input_not_number") for value in (math.nan, math.inf, "1e999", "1e9999999")),
         ("cfg", 30.01, "input_too_large"),
         ("hires", "maybe", "input_not_boolean"),
         ("sampler", "heun", "input_choice"),
@@ -74,11 +67,16 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
         ("seed", 2**70, "input_too_large"),
         ("steps", file(), "input_not_text"),
         ("image", "https://evil.example/a.png", "input_not_a_file"),
+        *(("image", file("a.png", kind), "input_file_type") for kind in ("video/mp4", "text/html")),
+        ("image", file("a.svg", "image/svg+xml"), "input_file_type"),
+        ("image", file("a", None), "input_file_type"),
+        *((key, file(), "input_file_type") for key in ("video", "audio")),
+        ("image2", file("a.txt", "text/plain"), "input_file_type"),
+        ("image", file(size=0), "input_file_empty"),
+        ("file", file(size=250 * 1024**2 + 1), "input_file_too_large"),
     ],
 )
-def test_a_value_the_deployment_would_not_take_is_refused_naming_the_option(
-    key: str, value: Any, code: str
-) -> None:
+def test_a_value_that_does_not_fit_is_refused_naming_the_option(key: str, value: Any, code: str) -> None:
     error = refused(**{key: value})
     assert (error.code, error.params["option"]) == (code, key)
 
@@ -107,25 +105,6 @@ def test_an_attachment_of_the_right_kind_is_sent_as_its_url(key: str, given_file
     found = take(**{key: given_file})
     assert found.inputs[key] == given_file.url
     assert found.files == {key: (given_file,)}
-
-
-@pytest.mark.parametrize(
-    ("key", "given_file", "code"),
-    [
-        ("image", file("a.mp4", "video/mp4"), "input_file_type"),
-        ("image", file("a.png", "text/html"), "input_file_type"),
-        ("image", file("a.svg", "image/svg+xml"), "input_file_type"),
-        ("image", file("a", None), "input_file_type"),
-        ("video", file(), "input_file_type"),
-        ("audio", file(), "input_file_type"),
-        ("image", file(size=0), "input_file_empty"),
-        ("file", file(size=250 * 1024**2 + 1), "input_file_too_large"),
-        ("image2", file("a.txt", "text/plain"), "input_file_type"),
-    ],
-)
-def test_an_attachment_of_another_kind_is_refused(key: str, given_file: AttachedFile, code: str) -> None:
-    error = refused(**{key: given_file})
-    assert (error.code, error.params["option"]) == (code, key)
 
 
 def test_a_batch_is_a_list_in_the_options_order() -> None:
