@@ -9,7 +9,7 @@ import pytest
 from bot.config.settings import load_settings
 from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases
-from tests.unit.config.environment import REQUIRED, load, mistakes, write_env
+from tests.unit.config.environment import REQUIRED, load, mistakes, read_env, write_env
 
 FOLDER = Path(__file__).parent
 
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
     [*read_cases(FOLDER / "mistakes.txt"), *read_cases(FOLDER / "mistakes_in_addresses.txt")],
 )
 def test_mistakes_are_told_at_once_without_secrets(text: str, sentences: tuple[str, ...]) -> None:
-    assert mistakes(**dict(line.split("=", 1) for line in text.splitlines())) == sentences
+    assert mistakes(**read_env(text)) == sentences
     assert "hunt" not in "".join(sentences)
 
 

@@ -9,7 +9,17 @@ import pytest
 from dotenv import dotenv_values
 
 from bot.config.settings import NAMES, load_settings
-from tests.unit.config.environment import API_KEY, DEPLOYMENT, REQUIRED, TOKEN, load, mistakes, write_env
+from tests.unit.cases import read_cases
+from tests.unit.config.environment import (
+    API_KEY,
+    DEPLOYMENT,
+    REQUIRED,
+    TOKEN,
+    load,
+    mistakes,
+    read_env,
+    write_env,
+)
 
 
 def test_the_required_variables_are_enough() -> None:
@@ -58,29 +68,9 @@ def test_neither_repr_nor_dump_shows_a_secret() -> None:
         assert secret not in f"{settings!r} {settings} {settings.model_dump()}"
 
 
-@pytest.mark.parametrize(
-    ("values", "start"),
-    [
-        ({}, "PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, first after 15 seconds"),
-        ({"PUBLIC_URL": "http://bot.example.com"}, "PUBLIC_URL is http:"),
-        ({"PUBLIC_URL": "https://localhost:8080"}, "PUBLIC_URL is an address of this machine only"),
-        ({"COMFYDEPLOY_API_URL": "http://comfy.example.com/api"}, "COMFYDEPLOY_API_URL is http:"),
-        ({"ALLOW_USER_INSTALLS": "true"}, "ALLOW_USER_INSTALLS lets anybody"),
-        (
-            {"COMMAND_GUILD_IDS": "1", "ALLOW_USER_INSTALLS": "true"},
-            "COMMAND_GUILD_IDS keeps the commands to those servers",
-        ),
-        ({"PUBLIC_ULR": "https://h"}, "PUBLIC_ULR is not a setting of this bot. Did you mean PUBLIC_URL?"),
-    ],
-)
-def test_a_probable_slip_is_a_warning(values: dict[str, str], start: str) -> None:
-    assert any(warning.startswith(start) for warning in load(**values).warnings())
-
-
-def test_a_sound_setup_warns_of_nothing() -> None:
-    assert load(PUBLIC_URL="https://bot.example.com", UNRELATED="x").warnings() == ()
-    local = load(PUBLIC_URL="http://127.0.0.1:8080", COMFYDEPLOY_API_URL="http://127.0.0.1:9000/api")
-    assert local.warnings() == ()
+@pytest.mark.parametrize(("text", "sentences"), read_cases(Path(__file__).with_name("warnings.txt")))
+def test_probable_slips_are_warnings(text: str, sentences: tuple[str, ...]) -> None:
+    assert load(**read_env(text)).warnings() == sentences
 
 
 def test_a_missing_env_file_leaves_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,43 +106,28 @@ def test_two_sources_of_deployments_are_refused() -> None:
     assert "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set" in sentence
 
 
-def test_a_named_deployments_file_must_be_there() -> None:
-    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="mine.toml")
-    assert found == ("DEPLOYMENTS_FILE names 'mine.toml', which is not there.",)
-
-
-def test_deployments_toml_is_used_when_nothing_else_is_named() -> None:
-    Path("deployments.toml").write_text(
-        f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\n', encoding="utf-8"
-    )
+def test_deployments_toml_is_read_if_nothing_else_is_named() -> None:
+    text = f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\n'
+    Path("deployments.toml").write_text(text, encoding="utf-8")
     assert load(COMFYDEPLOY_DEPLOYMENT_ID="").deployments_file == Path("deployments.toml")
-
-
-def test_a_deployments_toml_that_is_not_read_is_told() -> None:
-    Path("deployments.toml").touch()
     settings = load()
     assert settings.deployments_file is None
     assert any("deployments.toml is not read" in warning for warning in settings.warnings())
 
 
-def test_a_folder_is_no_file_of_deployments() -> None:
+def test_a_folder_or_an_endless_name_is_no_file_of_deployments() -> None:
     Path("mine").mkdir()
     found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="mine")
     assert found == ("DEPLOYMENTS_FILE names 'mine', which is a folder. Name the file in it.",)
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="a" * 5000)
+    assert found == (f"DEPLOYMENTS_FILE names '{'a' * 99}…', which can't be read: File name too long.",)
     Path("deployments.toml").mkdir()
     assert mistakes(COMFYDEPLOY_DEPLOYMENT_ID="") == ("deployments.toml is a folder. Name the file in it.",)
 
 
-def test_a_name_that_no_file_can_have() -> None:
-    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="a" * 5000)
-    assert found == (f"DEPLOYMENTS_FILE names '{'a' * 99}…', which can't be read: File name too long.",)
-
-
 def test_the_mistakes_of_both_files_are_told_at_once() -> None:
-    Path("deployments.toml").write_text(
-        f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\nguid = 1\n[deployments.b]\ntitle = 3\n',
-        encoding="utf-8",
-    )
+    text = f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\nguid = 1\n[deployments.b]\ntitle = 3\n'
+    Path("deployments.toml").write_text(text, encoding="utf-8")
     found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DISCORD_TOKEN="", WEB_PORT="many", ROLES="gatway")
     for words in ("DISCORD_TOKEN", "WEB_PORT", "ROLES", "'guid'", "'title'", "'deployment_id' is missing"):
         assert [sentence for sentence in found if words in sentence], (words, found)
