@@ -31,7 +31,6 @@ class PainterBot(discord.Client):
         super().__init__(intents=discord.Intents(guilds=True), max_messages=None)
         self.tree = app_commands.CommandTree(self)
         self.guild_seen = asyncio.Event()
-        self.resumed = asyncio.Event()
         self.interactions: list[discord.Interaction] = []
         self.painting: asyncio.Event | None = None
         self.silent = False
@@ -40,9 +39,6 @@ class PainterBot(discord.Client):
         self.tree.add_command(self._command())
 
         await self.tree.sync()
-
-    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Identify again at once; discord.py would wait 5 seconds for Discord's rate limit."""
 
     def _command(self) -> app_commands.Command[Any, ..., Any]:
         command: app_commands.Command[Any, ..., Any] = app_commands.Command(
@@ -56,9 +52,6 @@ class PainterBot(discord.Client):
 
     async def on_guild_join(self, _: discord.Guild) -> None:
         self.guild_seen.set()
-
-    async def on_resumed(self) -> None:
-        self.resumed.set()
 
     async def _paint(
         self,

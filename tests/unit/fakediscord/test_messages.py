@@ -95,7 +95,7 @@ async def test_a_request_above_25_mib_is_40005_unless_the_server_takes_files_of_
     await refusal(studio.channel.send(files=three(9 * MIB)), 413, 40005)
     await studio.channel.send(files=three(8 * MIB))
     studio.guild.upload_limit = 50 * MIB
-    await studio.channel.send(file=picture(size=40 * MIB))
+    await studio.channel.send(file=picture(size=26 * MIB))
 
 
 async def test_permissions_channels_and_threads_answer_with_their_codes(studio: Studio) -> None:
