@@ -67,6 +67,17 @@ async def test_transparency_and_orientation_survive() -> None:
     assert (await shrunk(saved(noise(200, 100), "JPEG", exif=exif), 30_000)).size == (100, 200)
 
 
+@pytest.mark.parametrize(("at", "value"), [(17, 0), (43, 1)], ids=["struct.error", "TypeError"])
+async def test_a_picture_with_broken_exif_is_recompressed_all_the_same(at: int, value: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned, so that Pillow writes the EXIF again
+    exif[0x010F] = "camera"
+    exif[0x011A] = 72.0
+    data = bytearray(saved(noise(60, 60), "JPEG", exif=exif))
+    data[data.index(b"Exif\0\0") + at] = value
+    await shrunk(bytes(data), 50_000)
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "I;16", "CMYK"])
 async def test_other_colour_modes_are_converted(mode: str) -> None:
     image = Image.new(mode, (100, 100), 1) if mode == "I;16" else noise(100, 100).convert(mode)
