@@ -224,11 +224,8 @@ def _client(resources: Resources, reloader: Reloader) -> discord.Client | None:
 def _web(
     resources: Resources, client: discord.Client | None, recorder: ReportRecorder, page: MetricsPage
 ) -> web.Application:
-    async def ready() -> bool:
-        connected = Role.GATEWAY not in resources.settings.roles or (client is not None and client.is_ready())
-        return connected and await resources.store_answers()
-
-    app = application(ready)
+    needs_gateway = Role.GATEWAY in resources.settings.roles
+    app = application(resources.store_answers, client if needs_gateway else None)
     if resources.settings.metrics_port is None:
         page.add_to(app)
     if Role.WEB in resources.settings.roles:

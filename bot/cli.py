@@ -18,9 +18,9 @@ _EPILOG = """\
 Settings come from the environment and from .env: docs/configuration.md explains each.
 Exit codes: 0 success, 1 temporary failure or a failed check, 2 configuration error."""
 _ABOUT = {
-    "check": "see whether everything is set up right; changes and spends nothing",
+    "check": "test the whole setup; changes and spends nothing",
     "sync": "compare the slash commands with Discord's and send what differs",
-    "export": "write runs to standard output, one JSON object a line, the oldest first",
+    "export": "write runs to standard output, one JSON object per line, oldest first",
 }
 
 
@@ -37,7 +37,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     export = added["export"]
     export.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")
     export.add_argument("--until", type=moment, metavar="TIME", help="made before: 2026-12-01T12:00+01:00")
-    export.add_argument("--guild", type=server, metavar="ID", help="on this server alone")
+    export.add_argument("--guild", type=server, metavar="ID", help="from this server only")
     return parser.parse_args(arguments)
 
 

@@ -63,7 +63,7 @@ class Metrics:
         webhooks = self._counter("webhooks", "Webhooks by the answer they got", "result")
         # Create all series at 0, so that the first event counts as an increase.
         self._webhooks = {status: webhooks.labels(word) for status, word in WEBHOOK_RESULTS.items()}
-        self._deliveries = self._counter("delivery_attempts", "Tries to show something", "purpose", "result")
+        self._deliveries = self._counter("delivery_attempts", "Attempts to post", "purpose", "result")
         self._delivery = self._histogram(
             "delivery_seconds", "From a run's end to its outcome being shown", _WAIT_SECONDS
         )

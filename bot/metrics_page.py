@@ -1,4 +1,4 @@
-"""The /metrics page, and who may read it."""
+"""Serve the /metrics page, and decide who may read it."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class MetricsPage:
         self._runs = gauge("runs", "Runs that have not ended", "deployment", "state")
         self._pending = gauge("outcomes_owed", "Outcomes not shown yet")
         # Metrics keep their names, because operators' dashboards and alerts rely on them.
-        self._undelivered = gauge("outcomes_kept", "Outcomes for which every way was closed; /runs has them")
-        self._oldest = gauge("oldest_undelivered_seconds", "How long the oldest outcome has been owed")
-        self._used = gauge("gpu_seconds_today", "GPU seconds of today, what still runs as estimated")
-        gauge("gpu_seconds_daily_limit", "DAILY_GPU_SECONDS; 0 is none").set(daily_gpu_seconds or 0)
+        self._undelivered = gauge("outcomes_kept", "Outcomes that no route could show; /runs offers them")
+        self._oldest = gauge("oldest_undelivered_seconds", "Age of the oldest pending outcome")
+        self._used = gauge("gpu_seconds_today", "GPU seconds today, with estimates for unfinished runs")
+        gauge("gpu_seconds_daily_limit", "DAILY_GPU_SECONDS; 0 if unset").set(daily_gpu_seconds or 0)
         self._gateway = gauge("gateway_ready", "Whether Discord's gateway is connected and ready")
         self._latency = gauge("gateway_latency_seconds", "Discord's last heartbeat")
         self._servers = gauge("servers", "Servers that the bot is on")

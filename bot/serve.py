@@ -87,7 +87,7 @@ async def _login(client: discord.Client, token: str) -> None:
         await client.login(token)
     except discord.LoginFailure as error:
         raise StartupError(
-            "Discord doesn't accept DISCORD_TOKEN. Copy it anew from the application's page."
+            "Discord doesn't accept DISCORD_TOKEN. Copy it again from the application's page."
         ) from error
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         raise StartLater(f"Discord can't be reached ({type(error).__name__}). Is the network up?") from error
@@ -134,7 +134,7 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
 def _explain_end(connection: asyncio.Task[None]) -> None:
     """Raise StartupError that says why the gateway connection ended.
 
-    It ends by itself only if Discord refuses the bot permanently.
+    The connection ends on its own only if Discord refuses the bot permanently.
     """
     error = connection.exception()
     if isinstance(error, discord.PrivilegedIntentsRequired):
@@ -143,7 +143,7 @@ def _explain_end(connection: asyncio.Task[None]) -> None:
     if code == _TOKEN_REFUSED:
         raise StartupError(
             "Discord doesn't accept DISCORD_TOKEN any more: it was reset. "
-            "Copy it anew from the application's page."
+            "Copy it again from the application's page."
         ) from error
     if code == _SHARDING_REQUIRED:
         raise StartupError(

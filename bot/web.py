@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import discord
 from aiohttp import web
 
 from bot.domain.errors import StartupError
@@ -18,14 +19,18 @@ HEALTHY = "ok\n"
 Check = Callable[[], Awaitable[bool]]
 
 
-def application(ready: Check) -> web.Application:
-    """Build an application with `/healthz` (alive) and `/readyz` (able to work)."""
+def application(store_answers: Check, gateway: discord.Client | None) -> web.Application:
+    """Build an application with `/healthz` (alive) and `/readyz` (able to work).
+
+    A process without the gateway role has no `gateway` connection and is ready without one.
+    """
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text=HEALTHY)
 
     async def readyz(_request: web.Request) -> web.Response:
-        if await ready():
+        connected = gateway is None or gateway.is_ready()
+        if connected and await store_answers():
             return web.Response(text="ready\n")
         return web.Response(status=503, text="not ready\n")
 
@@ -38,9 +43,10 @@ def application(ready: Check) -> web.Application:
 async def start_server(
     app: web.Application, host: str, port: int, *, setting: str = "WEB_PORT"
 ) -> tuple[web.AppRunner, int]:
-    """Start a server and return it with the port in use.
+    """Start a server and return its runner and the port in use.
 
-    Raises StartupError, which names the `setting` that the port comes from.
+    Raises StartupError if the server can't listen there. The error names the setting to change: `setting`,
+    which the port comes from, or WEB_HOST.
     """
     # No client needs compressed bodies. Decompressing them would cost work before authentication.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, auto_decompress=False)

@@ -1,4 +1,4 @@
-"""Creates the objects that each role needs, and connects them."""
+"""Create the objects that each role needs, and connect them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.comfydeploy.wire import call_name
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.answers import AnswerReader
-from bot.delivery.attachments import AttachmentRenewer
+from bot.delivery.attachment_renewal import AttachmentRenewer
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.pace.request_pace import RequestPace
@@ -30,26 +30,26 @@ from bot.deployments.catalogue import Catalogue, Reloader
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
-from bot.domain.polling import quiet_period
 from bot.domain.requests import Origin
+from bot.domain.run_timing import quiet_period
 from bot.domain.runs import Output, Run
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot, ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.services import Services, ShowPrivate
-from bot.services.audit import AuditService
-from bot.services.blocks import BlockService
 from bot.services.editing import EditingService, FormDrafts
 from bot.services.follow_ups import FollowUpService
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
+from bot.services.moderation.audit import AuditService
+from bot.services.moderation.blocks import BlockService
+from bot.services.moderation.reviews import ReviewService
+from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.refusals import RefusalLimiter
-from bot.services.reviews import ReviewService
 from bot.services.runs import RunService
-from bot.services.server_settings import ServerSettingsService
 from bot.services.sharing import SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
 from bot.services.words.rules import WordRules
@@ -206,7 +206,7 @@ class Resources:
         return min((limit for limit in limits if limit), default=None)
 
     def run_timeout(self, name: str) -> int | None:
-        """Return after how many seconds the backend stops a run of a deployment, or None if unknown."""
+        """Return the seconds after which the backend stops a run of a deployment, or None if unknown."""
         deployment = self.catalogue.get(name)
         return deployment.run_timeout if deployment else None
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from bot.delivery.cards_and_notices import NoticePlanner
 from bot.delivery.copies import share_copy
 from bot.delivery.courier import Courier
 from bot.delivery.estimator import Estimator
-from bot.delivery.notices import NoticePlanner
+from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.pace.places import WIDTH, Places
 from bot.delivery.posting import Poster
 from bot.delivery.routes import Router
-from bot.delivery.status import EDITS_WIDTH, StatusUpdater
+from bot.delivery.status import EDITS_WIDTH, FINISHING_AFTER, StatusUpdater
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.runs import Delivery, Purpose, Run
 from bot.ui.components import OutgoingMessage, PreparedOutputs
@@ -46,7 +48,10 @@ def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[An
         await status.show_download(delivery)
         return has_place
 
-    courier = _courier(resources, poster, status, on_slow)
+    def budget(delivery: Delivery) -> MediaBudget:
+        return MediaBudget.of_try(delivery.tries, partial(on_slow, delivery), FINISHING_AFTER)
+
+    courier = _courier(resources, poster, status, budget)
 
     async def claim() -> Delivery | None:
         delivery = await courier.claim(places.full())
@@ -67,7 +72,7 @@ def _courier(
     resources: Resources,
     poster: Poster,
     status: StatusUpdater,
-    on_slow: Callable[[Delivery], Awaitable[bool]],
+    budget: Callable[[Delivery], MediaBudget],
 ) -> Courier:
     preparer = resources.preparer
 
@@ -97,7 +102,7 @@ def _courier(
             poster=poster,
             preparer=preparer,
             render=render,
-            on_slow=on_slow,
+            budget=budget,
             owner=owner,
             clock=resources.clock,
         ),
@@ -109,7 +114,7 @@ def _courier(
             preparer=preparer,
             title=resources.catalogue.title,
             inputs=inputs,
-            on_slow=on_slow,
+            budget=budget,
             clock=resources.clock,
         ),
         owner=owner,

@@ -18,7 +18,7 @@ from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
 from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import check_start, redeliver_here, started
-from bot.services.reviews import ReviewedRun
+from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
@@ -26,7 +26,7 @@ from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import more_layout, numbers_layout, single_layout
 from cogs.edit import open_edit
-from cogs.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
+from cogs.moderation.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
 from cogs.share import open_share, post_single
 from cogs.use_as_input import offer_pictures
 
@@ -210,7 +210,7 @@ async def _more(interaction: Interaction, key: str) -> None:
     """Show the actions that don't fit under the message."""
     services, requester, message = interaction.client.services, requester_of(interaction), interaction.message
     run = await services.editing.visible_run(key, requester)
-    # A batch is reported as a whole.
+    # A report is about the whole batch.
     may_report = run.batch_size == 1 and not run.private
     reportable = may_report and await services.reviews.takes_reports(requester)
     shareable = await services.sharing.is_offered(run, requester)

@@ -87,7 +87,7 @@ async def _read_texts(interaction: Interaction, id: EditId, values: dict[str, Fo
 
 
 async def _replace_files(interaction: Interaction, values: dict[str, FormValue]) -> list[BotError]:
-    """Replace uploaded texts by their content, and return the mistakes of those that can't be read."""
+    """Replace uploaded texts by their content, and return a mistake for each text that can't be read."""
     mistakes: list[BotError] = []
     for name, file in _uploaded_texts(values).items():
         del values[name + TEXT_FILE]

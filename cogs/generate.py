@@ -148,7 +148,7 @@ def _command(
     parameters = [_parameter(key, option, spec.name, on_autocomplete) for key, option in options.items()]
     interaction = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     # discord.py reads a callback through inspect.signature, and this attribute is the documented way to
-    # describe parameters that are known only at run time.
+    # describe parameters that are known only at run time. mypy doesn't know it.
     callback.__signature__ = inspect.Signature([interaction, *parameters])  # type: ignore[attr-defined]
     app_commands.describe(**{key: option.description for key, option in options.items()})(callback)
     app_commands.rename(**{key: option.name for key, option in options.items()})(callback)

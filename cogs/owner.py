@@ -13,7 +13,7 @@ from bot.domain.errors import RefusedError, StartupError
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction
-from bot.services.blocks import BlockService
+from bot.services.moderation.blocks import BlockService
 from bot.strings import say
 
 _REASON = 300

@@ -22,7 +22,7 @@ _LISTED = 10
 
 
 def erased_text(erased: Erased) -> str:
-    """Return a text with the number of runs that were erased and of those still in progress."""
+    """Return a text with the number of erased requests and the keys of the remaining ones."""
     done = say("erase_done", count=erased.emptied)
     if not erased.left:
         return done

@@ -1,4 +1,4 @@
-"""Post one result of a batch by itself, and share a result after asking whether to show its prompt."""
+"""Post a single result of a batch, and share a result after asking whether to show its prompt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.ui.shares import PROMPT_FIELD, share_modal
 
 
 async def post_single(interaction: Interaction, key: str) -> None:
-    """Post one result of a batch in its channel."""
+    """Post a single result of a batch in its channel."""
     await interaction.client.services.sharing.post(key, requester_of(interaction))
     await tell(interaction, say("post_noted"))
 

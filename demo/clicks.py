@@ -1,9 +1,9 @@
 """Accept clicks on a page that is half a second out of date.
 
-simcord 3.2 refuses every action that was taken before the page fetched the newest state. During a run
-that state changes about once a second, so Cancel would fail at random. simcord has no option for this, so
-this module wraps the preview's handler of actions: if the button that was pressed is still the same, the
-action is updated to the newest state; otherwise simcord's refusal stands.
+simcord 3.2 refuses every action that was taken before the page fetched the newest state. During a run that
+state changes about once a second, so Cancel would fail at random. simcord has no option for this, so this
+module wraps the preview's handler of actions: if the button that was pressed is still the same, the action is
+updated to the newest state; otherwise simcord refuses it.
 """
 
 from __future__ import annotations

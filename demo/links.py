@@ -26,4 +26,4 @@ def shown_by_link() -> Iterator[None]:
     try:
         yield
     finally:
-        _Page._resolve_blob = look_up  # type: ignore[method-assign]
+        _Page._resolve_blob = look_up  # type: ignore[method-assign]  # simcord's own again

@@ -1,5 +1,5 @@
 """Print what happens in the terminal, from Discord's gateway events, the fake ComfyDeploy's call log, the
-store's rows and the bot's log. Nothing is printed that was not observed.
+store's rows and the bot's log. The narrator prints only what it has observed.
 """
 
 from __future__ import annotations

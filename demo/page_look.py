@@ -40,7 +40,7 @@ class Channel:
 
 @contextmanager
 def channel_list(channels: Mapping[int, Channel]) -> Iterator[None]:
-    """Show these channels, by the port of their pages, as long as the block runs."""
+    """Show these channels, by the port of their pages, while the block runs."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfydeploy-demo-page-")))
         stack.enter_context(_files(folder))
@@ -60,7 +60,7 @@ class Media:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Use this cache as long as the block runs."""
+        """Use this cache while the block runs."""
         cache = self
 
         async def decode(worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
@@ -72,7 +72,7 @@ class Media:
         try:
             yield
         finally:
-            MediaWorker._decode = self._decode  # type: ignore[method-assign]
+            MediaWorker._decode = self._decode  # type: ignore[method-assign]  # simcord's own again
 
     async def prepare(self, blobs: Iterable[bytes]) -> None:
         """Decode new files before a page asks for them, so that it shows them at once."""
@@ -134,4 +134,4 @@ def _links(channels: Mapping[int, Channel]) -> Iterator[None]:
     try:
         yield
     finally:
-        PreviewServer._commands = answer  # type: ignore[method-assign]
+        PreviewServer._commands = answer  # type: ignore[method-assign]  # simcord's own again

@@ -7,8 +7,8 @@ import socket
 import sys
 from collections import deque
 
-# Below the ports that Linux gives to outgoing connections: one of those would now and then have the port of a
-# bot that is being started again.
+# Below the ports that Linux gives to outgoing connections; such a connection could take the port of a bot
+# that is being restarted.
 _PORTS = range(10_000, 32_768)
 _KEPT = 200
 _reserved: deque[socket.socket] = deque()

@@ -58,8 +58,8 @@ class World:
     async def catch_up(self) -> None:
         """Set Discord's clock to the time of day. Needs `turn`.
 
-        It starts in January 2026 and moves only when told to. The bot uses the real clock, as in production,
-        so the two must agree for "5 seconds ago" and for the lifetime of an interaction's token.
+        The clock starts in January 2026 and moves only when told to. The bot uses the real clock, as in
+        production, so the two must agree for "5 seconds ago" and for the lifetime of an interaction's token.
         """
         behind = (utc_now() - self.env.now()).total_seconds()
         if behind > 0:

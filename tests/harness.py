@@ -66,6 +66,7 @@ class AppRunner:
     port: int
     comfydeploy: FakeComfyDeploy
     app: App = field(init=False)
+    pruned_at: datetime | None = field(default=None, init=False)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def open(self) -> App:
@@ -136,8 +137,16 @@ class Harness:
 
     async def play(self) -> None:
         """Run the workers until they and the fake ComfyDeploy are idle together."""
-        rarely = [self.app.workers[name] for name in ("look", "prune") if name in self.app.workers]
-        often = [worker for worker in self.app.workers.values() if worker not in rarely]
+        workers = dict(self.app.workers)
+        # Retention periods are days, so nothing expires within the hour after the last look.
+        prune, now = workers.pop("prune", None), self.clock()
+        rarely = [workers.pop(name) for name in ("look",) if name in workers]
+        if prune is not None and (
+            self.runner.pruned_at is None or now - self.runner.pruned_at >= timedelta(hours=1)
+        ):
+            rarely.append(prune)
+            self.runner.pruned_at = now
+        often = [*workers.values()]
         while True:
             heard = len(self.comfydeploy.call_log.webhook_attempts)
             done = sum([await worker.drain() for worker in often])
@@ -146,6 +155,14 @@ class Harness:
                 continue
             if not sum([await worker.drain() for worker in rarely]):
                 return
+
+    def _time_to_prune(self) -> bool:
+        """Return whether an hour has passed, since periods of retention are days."""
+        now, last = self.clock(), self.runner.pruned_at
+        if last is not None and now - last < timedelta(hours=1):
+            return False
+        self.runner.pruned_at = now
+        return True
 
     async def later(self, *, times: int = 1, **parts: float) -> None:
         """Move the clocks of the bot and of Discord and run what has become due, `times` times."""

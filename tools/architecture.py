@@ -32,7 +32,7 @@ def unit(module: str) -> str:
 
 
 def imports() -> dict[str, set[str]]:
-    """Return for each package the packages that it imports."""
+    """Return the packages that each package imports."""
     graph = grimp.build_graph("bot", "cogs", cache_dir=None)
     found: dict[str, set[str]] = {}
     for module in graph.modules:

@@ -24,7 +24,7 @@ HEAD = """\
 <!-- Written by `make docs` from bot/config/, .env.example and bot/deployments/schema/. Change those. -->
 
 Settings are environment variables, or lines of a file `.env` in the working directory; the environment wins.
-An empty value counts as unset. The bot reports all mistakes at its start; `python -m bot check` also tests the values.
+An empty value counts as unset. The bot reports all mistakes when it starts; `python -m bot check` also tests the values.
 """
 FILE_HEAD = """
 ## deployments.toml
@@ -37,13 +37,13 @@ A deployment that ComfyDeploy can't describe (because it answers 500) is offered
 `class_type` here.
 """
 RENAMED = """
-NAME is the key of the presets and of the servers' rules (roles, approval) for a deployment. A renamed deployment is a new one,
-open to all, and `/settings` shows the old name as missing: inform the admins first."""
+NAME is the key of the presets and of the servers' rules (roles, approval) for a deployment. A renamed deployment counts as new and
+is open to all, and `/settings` shows the old name as missing: inform the admins first."""
 
 SIZES = """
-Runs and presets keep the two numbers, so those from before `sizes` still apply: **Again** and **Edit** keep an earlier size that is
-no choice. If ComfyDeploy's limits don't allow a size, or the workflow lacks one of the two inputs, start, `/reload` and `check` say
-so, and the rest is offered."""
+Runs and presets keep the two numbers, so they still work after `sizes` was added or changed: **Again** and **Edit** keep an earlier
+size even if it isn't a choice. If ComfyDeploy's limits don't allow a size, or the workflow lacks one of the two inputs, startup,
+`/reload` and `check` say so, and the rest is offered."""
 
 OF_A_DEPLOYMENT = {
     "name": "",  # the table's own name

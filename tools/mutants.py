@@ -50,8 +50,7 @@ CORE = Scope(
         "bot/domain/queue/estimates.py",
         "bot/domain/queue/fair_queue.py",
         "bot/domain/policy.py",
-        "bot/domain/polling.py",
-        "bot/domain/run_ends.py",
+        "bot/domain/run_timing.py",
         "bot/domain/requests.py",
         "bot/domain/runs.py",
         "bot/domain/transitions.py",
@@ -72,7 +71,7 @@ CORE = Scope(
         "tests/unit/domain/test_judging.py",
         "tests/unit/domain/test_policy.py",
         "tests/unit/domain/test_policy_terms.py",
-        "tests/unit/domain/test_polling.py",
+        "tests/unit/domain/test_run_timing.py",
         "tests/unit/domain/test_request.py",
         "tests/unit/domain/test_transitions.py",
         "tests/unit/domain/test_unsuccessful_ends.py",
@@ -118,7 +117,7 @@ TESTS = {
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
         "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py {STORE}_progress.py"
         f" {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py {DISCORD}_cancel.py",
-        "waiting": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
+        "postponed": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "requests.usage": f"{STORE}_requests.py {STORE}_usage.py {WEB}_metrics.py {DISCORD}_budget.py"
         f" {DISCORD}_usage.py {DISCORD}_queue.py",
     },
@@ -134,12 +133,13 @@ TESTS = {
         "media.download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "media.file_types": "unit/delivery/test_file_types.py",
         "media.shrink": "unit/delivery/test_shrink.py",
-        "media.budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
+        "media.time_budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "reopening": f"{DISCORD}_private.py",
         "pace.places": "unit/delivery/test_places.py e2e/test_starvation.py",
         "pace.request_pace": "unit/delivery/test_request_pace.py",
         "pace.outages": f"unit/delivery/test_outages.py {DISCORD}_outages.py",
-        "notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py {DISCORD}_status.py",
+        "cards_and_notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py"
+        f" {DISCORD}_status.py",
         "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",
         "retries": f"{DISCORD}_undelivered.py {DISCORD}_delivery.py",
@@ -147,7 +147,7 @@ TESTS = {
         f" {DISCORD}_private.py",
         "media.ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
         "status": f"{DISCORD}_status.py {DISCORD}_estimates.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
-        "attachments": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
+        "attachment_renewal": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
         "media.outputs": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py"
         f" {DISCORD}_disk_full.py",
         "media.temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
@@ -163,10 +163,10 @@ TESTS = {
     },
     "services": {
         "__init__": f"{DISCORD}_happy_path.py",
-        "audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
-        "blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
+        "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
+        "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
-        "follow_ups.__init__": f"{DISCORD}_follow_ups.py",
+        "follow_ups": f"{DISCORD}_follow_ups.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
@@ -174,11 +174,11 @@ TESTS = {
         "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "refusals": f"{SERVICES}_refusals.py {DISCORD}_refused_often.py",
-        "reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
+        "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
         f" {DISCORD}_delete_everywhere.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py",
-        "server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
+        "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
         "sharing": f"{SERVICES}_sharing.py {DISCORD}_shares.py",
         "words.filter": f"{SERVICES}_automod.py {SERVICES}_word_checks.py {DISCORD}_automod.py"
         f" {DISCORD}_text.py",

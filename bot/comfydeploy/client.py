@@ -1,5 +1,5 @@
-"""ComfyDeploy's HTTP API as the bot's backend. Each call is one attempt, because runs cost money; callers
-retry.
+"""ComfyDeploy's HTTP API as the bot's backend. No call is retried here, because repeating one may start and
+charge a second run; callers decide whether to retry.
 
 Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says whether a run may exist.
 """
@@ -114,7 +114,7 @@ class ComfyDeploy:
         return _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
 
     async def cancel_run(self, run_id: str) -> None:
-        """Ask ComfyDeploy to stop a run. It answers 200 even if the run has ended."""
+        """Ask ComfyDeploy to stop a run. ComfyDeploy answers 200 even if the run has ended."""
         await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
 
     async def read_log(self, run_id: str) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ class ComfyDeploy:
         error_from: Callable[..., BackendError] = error_from_http,
         **kwargs: Any,
     ) -> bytes:
-        """Return the body of a 2xx response. Raises BackendError for any other."""
+        """Return the body of a 2xx response. Raises BackendError for any other response."""
         key = self._api_key.get_secret_value()
         with _as_backend_errors(f"{method} {path}", key):
             async with self._session.request(

@@ -102,12 +102,12 @@ def _text(value: object) -> str:
 
 
 def _is_long(default: object) -> bool:
-    """Return whether a default is too long for an option. It still applies, but can't be shown or changed."""
+    """Return whether a default is too long for an option. Such a default applies, but can't be shown."""
     return isinstance(default, str) and len(default) > MAX_DEFAULT
 
 
 def _number(value: object) -> int | float | None:
-    """Parse a finite number, also from a string. Return None for one connected to another node."""
+    """Parse a finite number, also from a string. Return None for a connection to another node."""
     if isinstance(value, str):
         try:
             value = float(value[:MAX_TEXT])

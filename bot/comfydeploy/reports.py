@@ -174,7 +174,7 @@ def parse_outputs(entries: object) -> tuple[Output, ...]:
 
 
 def _within_space(outputs: Iterable[Output]) -> Iterator[Output]:
-    """Yield the outputs, except those whose text no longer fits into MAX_ALL_TEXT."""
+    """Yield the outputs, except any whose text no longer fits into MAX_ALL_TEXT."""
     space = MAX_ALL_TEXT
     for output in outputs:
         length = len(output.text or "")

@@ -1,4 +1,4 @@
-"""Webhook URLs of runs. ComfyDeploy signs nothing, so the URL itself authenticates the call."""
+"""Build and verify the webhook URLs of runs. ComfyDeploy signs nothing, so the URL authenticates the call."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _BY_STATUS: Mapping[int, type[BackendError]] = {
     402: BackendForbidden,
     403: BackendForbidden,
     404: BackendNotFound,
-    # A proxy gave up waiting; the run may have started all the same.
+    # A proxy gave up waiting; the run may have started anyway.
     408: BackendTimeout,
     410: BackendNotFound,
 }

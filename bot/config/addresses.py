@@ -31,7 +31,7 @@ def is_host(text: str) -> bool:
 
 
 def _encodes(name: str) -> bool:
-    """Return whether `name` can be encoded with IDNA, which a lookup does first."""
+    """Return whether IDNA can encode `name`. Python does this before it looks up a host."""
     try:
         name.encode("idna")
     except UnicodeError:

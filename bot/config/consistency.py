@@ -43,7 +43,7 @@ def _file_mistakes(file: str | None, path: Path) -> list[str]:
     if path.is_dir():
         return [f"{_file_subject(file)} is a folder. Name the file in it."]
     if not path.is_file():
-        return [f"{_file_subject(file)} is not there."] if file else [NO_DEPLOYMENT]
+        return [f"{_file_subject(file)} doesn't exist."] if file else [NO_DEPLOYMENT]
     try:
         load_deployments_file(path, input_class)
     except StartupError as error:

@@ -91,9 +91,9 @@ def _ids(value: object) -> object:
     parts = [part.strip() for part in value.split(",") if part.strip()]
     invalid = [part for part in parts if not _is_id(part)]
     if not parts:
-        raise ValueError(f"must be server ids, separated by commas, or empty; {excerpt(value)} has none")
+        raise ValueError(f"must be server ids, separated by commas, or empty; {excerpt(value)} contains none")
     if invalid:
-        raise ValueError(f"must be server ids, separated by commas; {excerpt(invalid[0])} is none")
+        raise ValueError(f"must be server ids, separated by commas; {excerpt(invalid[0])} isn't one")
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
@@ -119,7 +119,7 @@ def _shard_ids(value: object) -> object:
     invalid = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 6)]
     if invalid:
         raise ValueError(
-            f"must be numbers of shards from 0 on, separated by commas; {excerpt(invalid[0])} is none"
+            f"must be shard numbers from 0, separated by commas; {excerpt(invalid[0])} isn't one"
         )
     return tuple(dict.fromkeys(int(part) for part in parts))
 

@@ -6,7 +6,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, Literal, TextIO
 
@@ -65,7 +66,7 @@ class Redactor:
 
 
 class _RunKey(logging.Filter):
-    """A filter that adds the run's key, from `extra={"run": key}` or else from the current `run_context`."""
+    """A filter that adds the run's key, from `extra={"run": key}` or else from `run_context`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         key = getattr(record, "run", None) or _current_run.get()
@@ -86,7 +87,7 @@ class _Text(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-8s %(name)s %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's own name
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # overrides logging's method
         # Escape control characters, so that a prompt or file name can't forge a log line.
         record.message = "".join(
             c if c.isprintable() else c.encode("unicode_escape").decode() for c in record.message
@@ -117,20 +118,14 @@ class _Redacting(logging.Formatter):
         return self._redact(self._inner.format(record))
 
 
-class run_context:  # noqa: N801  # reads as a statement, like contextlib's own
-    """A context manager that adds a run's key to every line logged inside it.
-
-    It also covers libraries and the tasks that are started inside.
-    """
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __enter__(self) -> None:
-        self._token = _current_run.set(self._key)
-
-    def __exit__(self, *_: object) -> None:
-        _current_run.reset(self._token)
+@contextmanager
+def run_context(key: str) -> Iterator[None]:
+    """Add a run's key to every line logged inside the block, including those of libraries and new tasks."""
+    token = _current_run.set(key)
+    try:
+        yield
+    finally:
+        _current_run.reset(token)
 
 
 def setup_logging(

@@ -141,19 +141,19 @@ class Settings(BaseSettings):
                 return None
             return "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it."
         if self.public_url.startswith("http:"):
-            return "PUBLIC_URL is http: webhooks travel readable, and a redirect to https would lose them."
+            return "PUBLIC_URL is http: webhooks are unencrypted, and a redirect to https would lose them."
         return None
 
     def _about_api_url(self) -> str | None:
         if self.comfydeploy_api_url.startswith("http:") and not _is_loopback(self.comfydeploy_api_url):
-            return "COMFYDEPLOY_API_URL is http: the API key travels readable. Use https."
+            return "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https."
         return None
 
     def _about_user_installs(self) -> str | None:
         if self.allow_user_installs and self.daily_gpu_seconds is None:
             return (
                 "ALLOW_USER_INSTALLS lets anybody who adds the bot to their account spend GPU time, "
-                "and no server's budgets hold there. Set DAILY_GPU_SECONDS."
+                "and no server's budgets apply there. Set DAILY_GPU_SECONDS."
             )
         return None
 
@@ -161,7 +161,7 @@ class Settings(BaseSettings):
         if self.command_guild_ids and (self.allow_user_installs or self.allow_direct_messages):
             return (
                 "COMMAND_GUILD_IDS keeps the commands to those servers, so ALLOW_DIRECT_MESSAGES and "
-                "ALLOW_USER_INSTALLS change nothing. Leave COMMAND_GUILD_IDS empty for them."
+                "ALLOW_USER_INSTALLS have no effect. Leave COMMAND_GUILD_IDS empty for them."
             )
         return None
 
@@ -222,7 +222,7 @@ def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
 def _misspelled_settings(sources: Sources) -> tuple[str, ...]:
     """Return a hint for each misspelled setting.
 
-    The environment holds many unrelated variables, so only those with our prefixes are checked there.
+    The environment holds many unrelated variables, so only variables with our prefixes are checked there.
     """
     ours = [name for name in sources.environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
     hints = []

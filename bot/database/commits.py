@@ -25,6 +25,7 @@ def repeat_if_unknown(change: Callable[P, Awaitable[T]]) -> Callable[P, Awaitabl
     True in the repetition.
     """
     told = {_TOLD: True} if _TOLD in inspect.signature(change).parameters else {}
+    again: Callable[..., Awaitable[T]] = change  # accepts `told`, of which P knows nothing
 
     @wraps(change)
     async def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -33,7 +34,7 @@ def repeat_if_unknown(change: Callable[P, Awaitable[T]]) -> Callable[P, Awaitabl
         except CommitUnknown as unknown:
             log.warning("repeating %s, whose commit was not confirmed: %s", change.__name__, unknown)
             try:
-                return await change(*args, **{**kwargs, **told})  # type: ignore[arg-type]  # as P has it
+                return await again(*args, **{**kwargs, **told})
             except CommitUnknown:
                 raise
             except StoreUnavailable as error:

@@ -2,7 +2,7 @@
 
 On PostgreSQL each process keeps one connection next to the pool, for LISTEN, NOTIFY and session-level
 advisory locks. NOTIFY runs in its own transaction: PostgreSQL serializes the commits of transactions that
-notify, so it would slow down those that change rows.
+notify, so it would slow down transactions that change rows.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class PostgresCoordinator:
             await asyncio.sleep(_RECONNECT_PAUSE)
 
     async def _reacquire(self) -> Collection[str]:
-        """Take all held locks again and return those that another session holds now."""
+        """Take all held locks again, and return the locks that another session holds now."""
         return [
             name
             for name in sorted(self._held)

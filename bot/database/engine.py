@@ -176,7 +176,7 @@ async def _commit(connection: AsyncConnection, transaction: AsyncTransaction) ->
     except StoreUnavailable as error:
         if _is_rolled_back(error.__cause__):
             raise
-        # The connection may still wait for the reply.
+        # The connection may still be waiting for the reply.
         await connection.invalidate()
         raise CommitUnknown(str(error)) from error.__cause__
 

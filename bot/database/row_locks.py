@@ -1,8 +1,8 @@
-"""Row locks, which every transaction takes in one order, so that two of them never deadlock.
+"""Take row locks in the same order in every transaction, so that two transactions never deadlock.
 
 1. The advisory locks of `Database.exclusive`.
-2. Runs, by key: a change of any run locks its whole batch, so of two runs that end at the same time exactly
-   one is the last.
+2. Runs, by key: a change of any run locks its whole batch, so if two runs end at the same time,
+   exactly one of them is the last.
 3. Deliveries of locked runs.
 4. Audit entries and presets, by id.
 
@@ -56,6 +56,6 @@ async def lock_batch_if_any(connection: AsyncConnection, key: str) -> list[Run]:
 async def lock_rows(
     connection: AsyncConnection, key: Column[Any], *where: ColumnElement[bool]
 ) -> Sequence[Any]:
-    """Lock the rows of a table that match, in the order of their keys, and return the keys."""
+    """Lock the matching rows of a table in the order of their keys, and return the keys."""
     found = await connection.execute(select(key).where(*where).order_by(key).with_for_update())
     return found.scalars().all()

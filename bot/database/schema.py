@@ -49,7 +49,7 @@ def describe_unknown(schema: str) -> tuple[str, str]:
         )
     return (
         f"has the schema {schema}, which this version of the bot doesn't know",
-        "Start the newer version that made it, or restore a backup from before.",
+        "Start the newer version that made it, or restore an older backup.",
     )
 
 
@@ -98,7 +98,7 @@ def open_error(database: Database, error: Exception) -> StartupError:
 def schema_conflict_error(error: DBAPIError) -> StartupError:
     """Explain a migration that failed because the tables don't match the schema recorded in the database."""
     return StartupError(
-        f"The database can't be brought up to date ({error.orig}). Give the bot a database of its own, or "
+        f"The database can't be brought up to date ({error.orig}). Give the bot its own database, or "
         "restore a backup."
     )
 
@@ -107,7 +107,7 @@ def _sqlite_error(database: Database, error: Exception) -> StartupError:
     file = database.file or "in memory"
     if "not a database" in str(error) or "malformed" in str(error):
         return StartupError(
-            f"{file} is not a database of SQLite's, or a damaged one. Name another file in DATABASE_URL, or "
+            f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, or "
             "restore a backup."
         )
     if "already exists" in str(error) or "no such" in str(error):
@@ -125,7 +125,7 @@ def _postgres_error(error: Exception) -> StartupError:
     state = _sqlstate(error)
     if state.startswith("28"):
         return StartupError(
-            f"PostgreSQL turns the user of DATABASE_URL away ({_reason(error)}). Correct it there."
+            f"PostgreSQL rejects the user in DATABASE_URL ({_reason(error)}). Correct it there."
         )
     if state == "3D000":
         return StartupError(f"PostgreSQL doesn't have the database ({_reason(error)}). Create it: createdb.")

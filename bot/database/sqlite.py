@@ -93,12 +93,12 @@ class OneHopConnection(aiosqlite.Connection):
             raise
         return self
 
-    def cursor(self) -> OneHopCursor:  # type: ignore[override]  # only what the adapter needs
+    def cursor(self) -> OneHopCursor:  # type: ignore[override]  # has only what SQLAlchemy's adapter uses
         return OneHopCursor(self)
 
     async def run_in_thread(self, work: Any) -> None:
         self._idle = False
-        await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite is untyped here
+        await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite leaves it untyped
 
     def send_begin(self, connection: sqlite3.Connection) -> None:
         """Send the pending BEGIN. Runs in the connection's thread."""

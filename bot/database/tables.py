@@ -225,7 +225,7 @@ audit = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("guild_id", BigInteger),
     Column("actor_id", BigInteger),  # NULL: the bot itself
-    Column("subject_id", BigInteger),  # the user it is about
+    Column("subject_id", BigInteger),  # the user whom the entry is about
     Column("action", ExactString(40), nullable=False),
     Column("run_key", ExactString(20)),
     Column("deployment", ExactString(64)),

@@ -1,7 +1,8 @@
 """Column types that store text the same way on SQLite and PostgreSQL.
 
 SQLite ignores a column's length and stores NUL; PostgreSQL refuses strings that are too long or contain NUL.
-Here, a string that is too long is truncated if it is only shown, and refused if it is compared, as a key is.
+These types truncate a string that is too long if it is only shown, and refuse it if it is compared, such as a
+key.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class ExactString(_Limited):
             return None
         cleaned = clean(value)
         if len(cleaned) > self.length:
-            raise _TooLong(f"a text of {len(cleaned)} characters, where {self.length} fit: {cleaned[:20]!r}…")
+            raise _TooLong(f"{len(cleaned)} characters for a column of {self.length}: {cleaned[:20]!r}…")
         return cleaned
 
 

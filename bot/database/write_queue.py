@@ -1,4 +1,4 @@
-"""Group commit, and the lock that orders writers on SQLite.
+"""Commit writes in groups, and order the writers on SQLite with a lock.
 
 Without group commit, 200 simultaneous commands are 200 transactions that spend most of their time on round
 trips to the database.
@@ -30,8 +30,8 @@ class _Waiter(Generic[T, R]):
 class GroupCommit(Generic[T, R]):
     """Runs waiting items in shared transactions of up to `limit` items, in order of arrival.
 
-    `handle` is one transaction and returns a result per item, or an exception for an item that fails on its
-    own. If `handle` raises StoreUnavailable or its subclass CommitUnknown, all callers get that. After any
+    `handle` is one transaction and returns a result per item, or an exception for an item that fails alone.
+    If `handle` raises StoreUnavailable or its subclass CommitUnknown, all callers get that error. After any
     other error everything was rolled back, and each item is retried alone, so that one bad item doesn't fail
     the others.
     """
@@ -187,7 +187,7 @@ class WriteLock:
         self._held = False
 
     def _queues(self) -> tuple[deque[_WaitingWriter], ...]:
-        """Return both queues, the one to serve next first."""
+        """Return both queues, beginning with the queue to serve next."""
         if self._normal_next and self._normal and self._is_starving(self._normal[0]):
             return self._normal, self._urgent
         return self._urgent, self._normal

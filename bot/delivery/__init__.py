@@ -1,4 +1,5 @@
-"""Decides how a message reaches Discord exactly once: files, route, retries, and what it replaces.
+"""Decide how a message reaches Discord exactly once: its files, its route, retries, and the messages that it
+replaces.
 
-How it looks is decided in bot/ui.
+bot/ui decides what a message looks like.
 """

@@ -221,7 +221,7 @@ class OutcomeCleanup:
 
 
 async def delete_all(poster: Poster, messages: Iterable[MessageRef]) -> None:
-    """Delete messages, skipping those that are gone or out of reach. Raises OutcomeUnknown."""
+    """Delete messages, skipping any that are gone or out of reach. Raises OutcomeUnknown."""
     for message in messages:
         with suppress(Unreachable):
             await poster.delete(*message)

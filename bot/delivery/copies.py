@@ -1,6 +1,7 @@
-"""Post copies of results: one of a batch by itself, or a share in the server's gallery channel.
+"""Post copies of results: a single result of a batch, or a share in the server's gallery channel.
 
-If a copy can't be posted, its requester is told why in a direct message, or else in the result's channel.
+If a copy can't be posted, the bot tells its requester why in a direct message, or else in the result's
+channel.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _FAILURE_ROUTES = (Route.DIRECT_MESSAGE, Route.UNDELIVERED)
 
 
 class CopySender:
-    """Posts copies, and tells their requesters about those that can't be posted.
+    """Posts copies, and tells requesters about copies that can't be posted.
 
     Raises OutcomeUnknown, MediaError and BackendError, after which the courier tries again.
     """
@@ -65,7 +66,7 @@ class CopySender:
     async def tell(self, delivery: Delivery, reason: str) -> None:
         """Tell the requester that the copy failed; `reason` is the code of the sentence."""
         run = delivery.run
-        log.warning("copy of run %s not posted: %s", run.key, reason)
+        log.warning("did not post the copy of run %s: %s", run.key, reason)
         # The message about an earlier failure of this copy used the same nonce, so add a suffix.
         earlier = (await self._store.deliveries.sent(run.key, delivery.purpose)).earlier
         suffix = str(len(earlier) or "")
@@ -73,7 +74,7 @@ class CopySender:
         message = copy_failed_message(run, reason, message_url(run.guild_id, *result) if result else None)
         for route in _FAILURE_ROUTES:
             if delivery.attempted and delivery.route > route:
-                continue  # an earlier try has found it closed
+                continue  # an earlier try found this route closed
             try:
                 channel_id = run.channel_id
                 if route is Route.DIRECT_MESSAGE:
@@ -83,7 +84,7 @@ class CopySender:
                     delivery, route, channel_id, [*sent, message], nonce_suffix=suffix
                 )
             except Unreachable as error:
-                log.info("the requester of run %s can't be told there: %s", run.key, error)
+                log.info("can't notify the requester of run %s there: %s", run.key, error)
                 kept = await self._store.deliveries.clear_attempt(delivery.id)
                 delivery = replace(delivery, attempted=False, messages=kept)
         return None
@@ -104,14 +105,14 @@ class CopySender:
         except MediaGone:
             return "copy_file_gone"
         except Unreachable as error:
-            log.info("the channel of a copy of run %s is closed: %s", delivery.run.key, error)
+            log.info("can't post a copy of run %s in its channel: %s", delivery.run.key, error)
             return "share_closed" if delivery.purpose is Purpose.SHARE else "post_closed"
         return None
 
     async def _as_shown(self, delivery: Delivery) -> Run | str:
         """Return the run as the copy shows it, or the code of the sentence that says why it may not be shown.
 
-        The server's rules, a block and the channel's age restriction are read anew.
+        This reads the server's rules, a block and the channel's age restriction again.
         """
         run = replace(delivery.run, batch_index=0, batch_size=1)
         if await self._store.copies.is_blocked(run, self._clock()):
@@ -129,7 +130,7 @@ class CopySender:
         return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
 
     async def _needs_restriction(self, run: Run) -> bool:
-        """Return whether a result is age-restricted, by itself or because its channel is."""
+        """Return whether a result or the channel that it was posted in is age-restricted."""
         if run.age_restricted:
             return True
         with suppress(Unreachable):
@@ -162,7 +163,7 @@ async def share_copy(
 
 
 async def result_message(deliveries: DeliveryStore, run: Run) -> MessageRef | None:
-    """Return the first message that shows a run's result, by itself or with its batch."""
+    """Return the first message that shows a run's result, either alone or with its batch."""
     for key, purpose in ((run.key, Purpose.LATE), (run.batch_key, Purpose.OUTCOME)):
         messages = (await deliveries.sent(key, purpose)).everywhere
         if messages:

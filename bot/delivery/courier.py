@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot.delivery.cards_and_notices import Notice, NoticePlanner
 from bot.delivery.cleanup import OutcomeCleanup
 from bot.delivery.copies import CopySender
 from bot.delivery.media.temporary_files import temporary_folder
-from bot.delivery.notices import Notice, NoticePlanner
 from bot.delivery.pace.outages import Outages
 from bot.delivery.posting import NotYet, OutcomeUnknown, Poster, TooLarge, Unreachable
 from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
@@ -90,7 +90,7 @@ class Courier:
     async def _return_interrupted(self) -> None:
         """Release the claims that a database outage interrupted, without counting them as tries."""
         for delivery in [*self._interrupted.values()]:
-            await self._wait(delivery, "the database was away", self._outages.pause(delivery.id))
+            await self._wait(delivery, "the database was unavailable", self._outages.pause(delivery.id))
             self._interrupted.pop(delivery.id, None)
 
     async def _attempt(self, delivery: Delivery) -> str:
@@ -146,14 +146,14 @@ class Courier:
     async def _send_outcome(self, delivery: Delivery, folder: Path) -> str:
         route, withheld = await self._router.deliver(delivery, folder, self._outages.form(delivery.id))
         if route is Route.UNDELIVERED:
-            log.error("outcome of run %s undelivered: no route is left", delivery.run.key)
+            log.error("can't show the outcome of run %s: no route is left", delivery.run.key)
             await self._status.show_undelivered(delivery)
             await self._mark_undelivered(delivery, "every route failed")
             self._outages.answered(delivery.id)
             return _UNDELIVERED
         await self._cleanup.run(delivery, in_place=route in (Route.IN_PLACE, Route.INTERACTION))
         if withheld:
-            log.warning("result of run %s withheld: no age-restricted channel", delivery.run.key)
+            log.warning("withheld the result of run %s: no age-restricted channel", delivery.run.key)
             await self._mark_undelivered(delivery, "age-restricted")
         else:
             await self._store.deliveries.complete(delivery.id, self._clock())
@@ -184,7 +184,7 @@ class Courier:
                 route = Route.CHANNEL if notice.channel_id else Route.DIRECT_MESSAGE
                 await self._post(delivery, route, channel_id, notice)
         except Unreachable as error:
-            log.warning("%s could not be posted: %s", delivery.purpose.name.lower(), error)
+            log.warning("can't post the %s: %s", delivery.purpose.name.lower(), error)
             if notice.on_unreachable is not None:
                 await notice.on_unreachable()
         self._outages.answered(delivery.id)
@@ -226,7 +226,7 @@ class Courier:
 
         Raises OutcomeUnknown.
         """
-        log.error("delivery %s given up after %s tries: %s", delivery.id, delivery.tries, reason)
+        log.error("gave up delivery %s after %s tries: %s", delivery.id, delivery.tries, reason)
         if delivery.purpose in OUTCOME_PURPOSES:
             await self._status.show_undelivered(delivery)
         elif delivery.purpose is Purpose.REVIEW:

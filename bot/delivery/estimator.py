@@ -23,7 +23,7 @@ from bot.domain.runs import Run, RunState
 from bot.store.durations import DurationStore
 
 log = logging.getLogger(__name__)
-# Medians change slowly, and each process reads them by itself.
+# Medians change slowly, so each process caches its own.
 MEDIANS_AGE = timedelta(minutes=5)
 # The shortest time between two edits of a status message.
 QUEUE_AGE = timedelta(seconds=3)
@@ -31,7 +31,7 @@ QUEUE_AGE = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True)
 class _Queue:
-    """When the waiting runs of a deployment should start, and the positions used to compute this."""
+    """The expected starts of a deployment's waiting runs, and the positions that they are based on."""
 
     at: datetime
     positions: Mapping[str, int | None]
@@ -60,7 +60,7 @@ class Estimator:
         try:
             return end_of_all([await self._end(run, now) for run in active], now)
         except StoreUnavailable as error:
-            log.info("the end of run %s was not estimated: %s", batch[0].key, error)
+            log.info("can't estimate the end of run %s: %s", batch[0].key, error)
             return None
 
     async def _end(self, run: Run, now: datetime) -> datetime | None:
@@ -82,7 +82,7 @@ class Estimator:
         return known[1]
 
     async def _start(self, run: Run, now: datetime) -> datetime | None:
-        """Return when a waiting run should start, or None. Reads the queue anew if it is old or has moved."""
+        """Return when a waiting run should start, or None. Rereads the queue if it is old or has moved."""
         if run.queue_position is None or run.queue_position > PLACES:
             return None
         queue = self._queues.get(run.deployment)

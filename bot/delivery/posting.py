@@ -89,7 +89,7 @@ class Poster:
     async def send_in_interaction(
         self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
     ) -> int:
-        """Send a further message through an interaction; in a user install, at most five.
+        """Send another message through an interaction; a user install allows at most five.
 
         Discord takes no nonce here, so retrying after a lost answer may post the message twice.
         """
@@ -103,7 +103,7 @@ class Poster:
     async def edit(
         self, channel_id: int, message_id: int, outgoing: OutgoingMessage, *, keep_files: bool = True
     ) -> None:
-        """Edit one of our own messages. If the edit has no files, `keep_files` keeps those it has."""
+        """Edit one of our own messages. If the edit has no files, `keep_files` keeps the message's own."""
         payload = _payload(outgoing)
         files = payload.pop("files")
         if files or not keep_files:
@@ -177,7 +177,7 @@ class Poster:
         return ChannelName(channel.name, channel.guild.name)
 
     def takes_reports(self, guild_id: int | None, rules: ServerRules) -> bool:
-        """Return whether a report would reach the server's moderators, as far as `may_post` knows."""
+        """Return whether a report would reach the server's moderators, according to `may_post`."""
         return self.may_post(guild_id, rules.approval.review_channel_id)
 
     def may_post(self, guild_id: int | None, channel_id: int | None) -> bool:

@@ -28,7 +28,9 @@ _MAX_PAUSE = 600.0
 
 
 class Form(IntEnum):
-    """How much of an outcome is shown: all, links in place of its files, or a sentence with the links."""
+    """The form in which an outcome is shown: in full, with links in place of its files, or as a sentence with
+    the links.
+    """
 
     FULL = 0
     LINKS = 1
@@ -50,7 +52,7 @@ def form_if_ignored(attempts: int) -> Form:
 
 
 def is_route_abandoned(attempts: int, since: timedelta) -> bool:
-    """Return whether to try the next route, because Discord has ignored the message on this one so long."""
+    """Return whether Discord has ignored a message for so long that the next route is tried."""
     return attempts >= _ABANDONED_AFTER and since >= _ABANDONED_TIME
 
 

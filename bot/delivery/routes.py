@@ -71,7 +71,7 @@ class Router:
         poster: Poster,
         preparer: OutputPreparer,
         render: Callable[[Delivery, Mapping[str, PreparedOutputs]], Awaitable[list[OutgoingMessage]]],
-        on_slow: Callable[[Delivery], Awaitable[bool]],
+        budget: Callable[[Delivery], MediaBudget],
         owner: str,
         clock: Callable[[], datetime],
     ) -> None:
@@ -79,12 +79,12 @@ class Router:
         self._poster = poster
         self._preparer = preparer
         self._render = render
-        self._on_slow = on_slow
+        self._budget = budget
         self._owner = owner
         self._clock = clock
 
     async def deliver(self, delivery: Delivery, folder: Path, form: Form = Form.FULL) -> tuple[Route, bool]:
-        """Try each route in order; return the one that worked and whether the result was withheld there.
+        """Try each route in order. Return the route that worked, and whether the result was withheld there.
 
         The outcome takes the simpler of the given form and the form of this try.
         """
@@ -92,7 +92,7 @@ class Router:
             return Route(delivery.route), False
         form = max(form, form_of(delivery.tries))
         route = _first_route(delivery, self._clock())
-        budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
+        budget = self._budget(delivery)
         while route < Route.UNDELIVERED:
             try:
                 withheld = await self._is_withheld(route, delivery)
@@ -116,7 +116,7 @@ class Router:
 
         Files that can't be fetched are not linked to. Raises Unreachable, or the errors of `prepare_copy`.
         """
-        budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
+        budget = self._budget(delivery)
         await self._post_fitting(Route.CHANNEL, delivery, folder, form, budget)
 
     async def post(
@@ -245,8 +245,8 @@ class Router:
     ) -> int | None:
         """Return the id of a message posted by an attempt with an unknown result, or None.
 
-        Ignores the run's other known messages: those sent before it, those of an earlier delivery, and those
-        that show the result or an earlier verdict.
+        Ignores the run's other known messages: earlier messages of this delivery, messages of an earlier
+        delivery, and messages that show the result or an earlier verdict.
         """
         shown_by = {
             (delivery.run.key, each) for each in (*OUTCOME_PURPOSES, *COPY_PURPOSES, delivery.purpose)
@@ -331,7 +331,7 @@ class Router:
 
 
 def _first_route(delivery: Delivery, now: datetime) -> Route:
-    """Return the route to begin with: the one already in use, or the first that applies."""
+    """Return the first route to try: the route already in use, or else the first that applies."""
     if delivery.attempted or delivery.messages:
         return Route(delivery.route)
     if delivery.run.needs_interaction:

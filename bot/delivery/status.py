@@ -19,9 +19,11 @@ from bot.ui.components import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
 
 log = logging.getLogger(__name__)
-# Edits by an interaction have a rate limit of their own; edits with the bot's token share the channel's.
+# Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
 FAST = timedelta(seconds=3)
 SLOW = timedelta(seconds=15)
+# The status message says *Finishing up* once the outputs have been downloading for so many seconds.
+FINISHING_AFTER = 5.0
 _CHUNK_SIZE = 50
 # Longer than an edit takes, so that usually the other process finishes first.
 _LOCK_SECONDS = 10.0
@@ -65,8 +67,8 @@ class StatusUpdater:
     async def lock(self, key: str) -> AsyncIterator[None]:
         """Hold the lock of a batch, by its key, while changing its messages.
 
-        It keeps a late edit of the status message from overwriting the outcome. Raises NotYet if another
-        process holds it for long.
+        The lock keeps a late edit of the status message from overwriting the outcome. Raises NotYet if
+        another process holds it for long.
         """
         async with self._locks.setdefault(key, asyncio.Lock()):
             try:
@@ -97,8 +99,8 @@ class StatusUpdater:
                     title, expected = self._title(batch[0].deployment), await self._expected(batch)
                     await self._edit(batch[0], status_message(batch, title, expected))
         except PostError as error:
-            # Deleted or forbidden, or Discord is slow: the outcome takes a route of its own.
-            log.info("the status message was not updated: %s", error)
+            # Deleted or forbidden, or Discord is slow: the outcome chooses its own route.
+            log.info("can't update the status message: %s", error)
         finally:
             self._editing.pop(claimed.key, None)
 
@@ -114,7 +116,7 @@ class StatusUpdater:
                 delivery.batch[0], finishing_message(delivery.batch, self._title(delivery.run.deployment))
             )
         except PostError as error:
-            log.info("the status message was not updated: %s", error)
+            log.info("can't update the status message: %s", error)
 
     def _next(self) -> Run | None:
         """Return the first claimed run whose channel has a free place, and keep the others for later."""
@@ -143,11 +145,11 @@ class StatusUpdater:
         try:
             await self._edit(run, undelivered_message(delivery.batch, self._title(run.deployment)))
         except Unreachable as error:
-            log.info("the status message could not be updated: %s", error)
+            log.info("can't update the status message: %s", error)
         except (PostError, StoreUnavailable):
             raise
         except Exception:
-            log.exception("the status message could not be updated")
+            log.exception("can't update the status message")
 
     async def _edit(self, run: Run, message: OutgoingMessage) -> None:
         message_id = run.status_message_id

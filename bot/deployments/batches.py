@@ -1,4 +1,4 @@
-"""The number of runs that a request starts, and the inputs of each."""
+"""Decide how many runs a request starts, and the inputs of each run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from bot.deployments.options import COUNT
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
-# The number of runs that Vary starts. Existing buttons show it, so Vary may start fewer, if the deployment
-# now allows fewer, but never more.
+# The number of runs that Vary starts. Existing buttons show this number, so Vary never starts more; it starts
+# fewer if the deployment now allows fewer.
 VARY_COUNT = 4
 
 
@@ -34,7 +34,7 @@ def check_count(deployment: Deployment, value: RawValue | None) -> int:
 
 
 def repeat_count(deployment: Deployment, repeat: RepeatMode, before: int) -> int:
-    """Return the number of runs that a repetition of `before` runs starts, up to the deployment's limit."""
+    """Return how many runs to start when `before` runs are repeated, up to the deployment's limit."""
     count = {RepeatMode.ONE: 1, RepeatMode.ALL: before, RepeatMode.VARIED: VARY_COUNT}[repeat]
     return min(count, deployment.max_count)
 

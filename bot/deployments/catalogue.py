@@ -1,4 +1,4 @@
-"""The deployments that are offered now, and how they are reloaded."""
+"""Keep the catalogue of offered deployments, and reload it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from bot.domain.errors import (
 )
 
 log = logging.getLogger(__name__)
-_NONE = "No deployment can be offered. ComfyDeploy described none of them, which the lines above explain"
-_WITHOUT = "To start without it, describe a deployment in full in deployments.toml."
+_NONE = "No deployment can be offered. ComfyDeploy described none of them; the lines above give the reasons"
+_WITHOUT = "To start without ComfyDeploy, describe a deployment in full in deployments.toml."
 _DESCRIPTION = TypeAdapter(DeploymentDescription)
 
 
@@ -52,8 +52,8 @@ class DeploymentCache(Protocol):
 class Catalogue:
     """The current deployments and their command. Reading never waits for the backend.
 
-    `parallel` limits how many deployments are described at the same time. `extra` are further options of the
-    bot's own.
+    `parallel` limits how many deployments are described at the same time. `extra` holds the bot's own
+    options.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Catalogue:
 
     @property
     def faults(self) -> Mapping[str, BackendError]:
-        """Return why deployments could not be described by the last `load`, by deployment id."""
+        """Return the error for each deployment that the last `load` could not describe, by deployment id."""
         return self._faults
 
     def get(self, name: str) -> Deployment | None:
@@ -114,7 +114,7 @@ class Catalogue:
         return found.title if found is not None else name
 
     async def load(self, configs: Sequence[DeploymentConfig] | None = None) -> None:
-        """Describe all deployments and replace them together. On StartupError the old state stays.
+        """Describe all deployments and replace them together. If it raises StartupError, the old ones remain.
 
         `configs` replaces the earlier configuration.
         """
@@ -138,12 +138,12 @@ class Catalogue:
         if not any(fault is not None and fault.passing for fault in faults):
             return StartupError(
                 *unlisted,
-                f"{_NONE}: check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids. "
+                f"{_NONE}. Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids. "
                 f"{_WITHOUT}",
             )
         return StartLater(
             *unlisted,
-            f"{_NONE}: start again when it answers. If it does already, check the deployments' ids "
+            f"{_NONE}. Start again when it answers. If it already does, check the deployments' ids "
             f"and COMFYDEPLOY_API_URL. {_WITHOUT}",
         )
 
@@ -189,7 +189,8 @@ class Catalogue:
     async def _ask(self, config: DeploymentConfig, account: _AccountList) -> DeploymentDescription:
         """Describe a deployment. Raises BackendUnlisted if the account doesn't have it.
 
-        ComfyDeploy answers 500 both for an unknown id and in an outage; the list of deployments tells which.
+        ComfyDeploy answers 500 both for an unknown id and in an outage; the list of deployments distinguishes
+        the two.
         """
         try:
             return await self._backend.describe_deployment(config.deployment_id)
@@ -212,16 +213,16 @@ class Catalogue:
             await self._cache.put_deployment(deployment_id, text)
             self._cached[deployment_id] = text
         except StoreUnavailable as error:
-            log.warning("deployment %s can't be kept in the store: %s", deployment_id, error)
+            log.warning("can't store the description of deployment %s: %s", deployment_id, error)
 
     async def _from_cache(self, deployment_id: str) -> DeploymentDescription | None:
         try:
             text = await self._cache.get_deployment(deployment_id)
             return _DESCRIPTION.validate_json(text) if text is not None else None
         except StoreUnavailable as error:
-            log.warning("deployment %s can't be looked up in the store: %s", deployment_id, error)
+            log.warning("can't read the stored description of deployment %s: %s", deployment_id, error)
         except ValidationError:
-            log.warning("deployment %s is kept in the store in a form that can't be read", deployment_id)
+            log.warning("can't parse the stored description of deployment %s", deployment_id)
         return None
 
 
@@ -252,7 +253,7 @@ class _AccountList:
         try:
             found = await self._backend.describe_deployments()
         except BackendError as error:
-            log.warning("ComfyDeploy does not list the account's deployments: %s", error)
+            log.warning("can't list the account's deployments: %s", error)
             return None
         return {info.id.lower(): info for info in found}
 
@@ -349,9 +350,10 @@ class Reloader:
                 found = await self._load(await asyncio.to_thread(self._read))
         except StartupError as error:
             for mistake in error.mistakes:
-                log.error("the deployments stay as they were: %s", mistake)  # noqa: TRY400  # expected: no traceback
+                # An expected error needs no traceback.
+                log.error("kept the old deployments: %s", mistake)  # noqa: TRY400
             return
-        log.info("the deployments were read again: %s", _summary(found) if found else "nothing has changed")
+        log.info("reloaded the deployments: %s", _summary(found) if found else "nothing has changed")
 
     async def _poll(self) -> None:
         """Adopt changes in the backend's descriptions. This takes one call per deployment."""
@@ -359,7 +361,7 @@ class Reloader:
             try:
                 found = await self._load(None)
             except StartupError as error:
-                log.warning("a deployment changed at ComfyDeploy, and can't be offered so: %s", error)
+                log.warning("can't adopt the deployments' changes at ComfyDeploy: %s", error)
                 return
         if found:
             log.info("the deployments changed at ComfyDeploy: %s", _summary(found))

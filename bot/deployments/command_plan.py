@@ -14,8 +14,8 @@ from bot.domain.errors import StartupError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandPlan:
-    """The plan of `/generate`. A single deployment's options belong to the command itself; several become
-    subcommands.
+    """The plan of `/generate`. A single deployment's options belong to the command itself; several
+    deployments become subcommands.
     """
 
     name: str
@@ -84,18 +84,24 @@ def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
     """
     if mistakes := [*_structure_mistakes(deployments)]:
         raise StartupError(*mistakes)
+    plan = _fitting_plan(deployments, extra)
     # `extra` and `count` are conveniences: drop them rather than fail to start.
-    while extra and _smallest_size(deployments, extra) > MAX_COMMAND_SIZE:
+    while plan is None and extra:
         extra = extra[:-1]
-    has_batches = any(deployment.max_count > 1 for deployment in deployments)
-    if has_batches and _smallest_size(deployments, extra) > MAX_COMMAND_SIZE:
+        plan = _fitting_plan(deployments, extra)
+    if plan is None:
         deployments = [replace(deployment, max_count=1) for deployment in deployments]
-    plan = _plan(deployments, extra, OPTIONS)
-    for candidate in _smaller_plans(plan, deployments, extra):
-        if size(candidate) <= MAX_COMMAND_SIZE:
-            return candidate
-        plan = candidate
-    raise StartupError(_too_large(plan))
+        plan = _fitting_plan(deployments, extra)
+    if plan is None:
+        *_, smallest = _smaller_plans(deployments, extra)
+        raise StartupError(_too_large(smallest))
+    return plan
+
+
+def _fitting_plan(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> CommandPlan | None:
+    """Return the largest plan within Discord's limit, or None."""
+    plans = _smaller_plans(deployments, extra)
+    return next((plan for plan in plans if size(plan) <= MAX_COMMAND_SIZE), None)
 
 
 def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
@@ -107,7 +113,7 @@ def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
     groups = Counter(item.group for item in deployments if item.group)
     if len(top) + len(groups) > MAX_SUBCOMMANDS:
         yield (
-            f"there are {len(top) + len(groups)} deployments and groups beside each other and Discord takes "
+            f"there are {len(top) + len(groups)} deployments and groups at the top level and Discord takes "
             f"{MAX_SUBCOMMANDS}; give some of them a 'group' in deployments.toml"
         )
     for group, count in groups.items():
@@ -130,12 +136,11 @@ def _plan(deployments: Sequence[Deployment], extra: Sequence[OptionSpec], limit:
     return CommandPlan(name=_NAME, description=_DESCRIPTION, commands=commands)
 
 
-def _smaller_plans(
-    plan: CommandPlan, deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
-) -> Iterator[CommandPlan]:
-    """Yield smaller and smaller plans: more autocomplete, then shorter descriptions, then more inputs in
+def _smaller_plans(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> Iterator[CommandPlan]:
+    """Yield the plan, then smaller ones: more autocomplete, then shorter descriptions, then more inputs in
     `more`.
     """
+    plan = _plan(deployments, extra, OPTIONS)
     yield plan
     while (smaller := _with_autocomplete(plan)) is not None:
         plan = smaller
@@ -147,11 +152,6 @@ def _smaller_plans(
         while (smaller := _with_autocomplete(plan)) is not None:
             plan = smaller
         yield _with_short_descriptions(plan, _SHORTER[-1])
-
-
-def _smallest_size(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> int:
-    """Return the size of the smallest possible plan."""
-    return min(size(plan) for plan in _smaller_plans(_plan(deployments, extra, OPTIONS), deployments, extra))
 
 
 def _with_autocomplete(plan: CommandPlan) -> CommandPlan | None:
@@ -194,6 +194,6 @@ def _too_large(plan: CommandPlan) -> str:
     names = ", ".join(f"'{spec.name}' ({command_size(spec)})" for spec in largest)
     return (
         f"/generate has {size(plan)} characters of names and descriptions and Discord takes "
-        f"{MAX_COMMAND_SIZE}; hide inputs or remove deployments in deployments.toml, "
-        f"the largest being {names}"
+        f"{MAX_COMMAND_SIZE}; hide inputs or remove deployments in deployments.toml; "
+        f"the largest are {names}"
     )

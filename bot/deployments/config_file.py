@@ -88,8 +88,8 @@ def _tables(path: Path) -> Mapping[str, Mapping[str, Any]]:
         if not isinstance(table, dict)
     )
     mistakes += (
-        f"{path.name}: deployment '{key}': unknown setting 'name'; its name is that of its table, and "
-        "'title' is how messages call it"
+        f"{path.name}: deployment '{key}': unknown setting 'name'; the table's name is the deployment's, and "
+        "'title' is what messages call it"
         for key, table in tables.items()
         if isinstance(table, dict) and "name" in table
     )
@@ -123,7 +123,7 @@ def _validated(table: Mapping[str, Any], name: str, classify: Classify) -> Deplo
 def _all_mistakes(
     table: Mapping[str, Any], error: ValidationError | None, classify: Classify
 ) -> Iterator[str]:
-    """Yield all mistakes of a table.
+    """Yield all mistakes in a deployment's table.
 
     pydantic runs model validators only if every field is valid, so invalid settings are removed and the rest
     is validated again.
@@ -151,7 +151,7 @@ def _without(table: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]
     for first, *rest in locations:
         sizes = remaining.get("sizes")
         if first == "sizes" and rest and isinstance(sizes, Mapping):
-            # Without its choices a default can't be judged.
+            # A default can't be validated without its choices.
             removed = (rest[0], "default" if rest[0] == "choices" else "")
             remaining["sizes"] = {name: value for name, value in sizes.items() if name not in removed}
             continue
@@ -169,7 +169,7 @@ def _without(table: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]
 
 
 def _error_sentences(error: ValidationError) -> Iterator[str]:
-    """Yield each mistake once: a union reports the same location for each of its types."""
+    """Yield a sentence per mistake, and only one for a union, which reports its location once per type."""
     seen = set()
     for details in error.errors(include_url=False):
         # Inside a setting pydantic names the member of the union, which means nothing to the operator.

@@ -1,4 +1,4 @@
-"""Combine a form with an earlier run's values; find those that the deployment no longer accepts."""
+"""Combine a form with an earlier run's values, and find values that the deployment no longer accepts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _value(
     if entered.strip():
         value = check_value(item, entered)
         return None if earlier is None and shows_default(item) and value == item.default else value
-    # An emptied text is sent as empty; any other blank field means the default.
+    # A text that the user has emptied is sent as empty; any other blank field means the default.
     if item.kind is InputKind.TEXT and not item.choices and earlier not in (None, ""):
         return check_value(item, "")
     # Report a value that the form couldn't show because it is no longer accepted.

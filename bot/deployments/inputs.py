@@ -73,8 +73,8 @@ def collect(
 def seed_range(item: Input) -> tuple[int, int]:
     """Return the smallest and largest seed to draw.
 
-    This is the input's range, without numbers that JSON clients can't represent exactly and, unless all are
-    negative, without negative ones.
+    This is the input's range without the numbers that JSON clients can't represent exactly. Negative numbers
+    are left out too, unless the whole range is negative.
     """
     low = max(0, int(item.minimum or 0))
     high = LARGEST if item.maximum is None else min(LARGEST, int(item.maximum))
@@ -180,7 +180,7 @@ def _plain(item: Input, value: RawValue | None) -> OfferedValue | None:
 
 
 def seed_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | None:
-    """Return the seed to display, which is the one sent."""
+    """Return the seed to display, which is the seed that is sent."""
     for item in deployment.inputs:
         value = inputs.get(item.key)
         if item.is_seed and isinstance(value, int):

@@ -16,7 +16,7 @@ def varies_in_batch(item: Input) -> bool:
     """Return whether each run of a batch gets a different value of this input.
 
     Without such an input all runs would be identical, so `count` is offered only if deployments.toml asks for
-    it, for workflows that randomize by themselves.
+    it, for workflows that randomize on their own.
     """
     return item.is_seed and item.offered and not item.choices
 
@@ -182,7 +182,7 @@ def taking_pictures(deployments: Sequence[Deployment]) -> list[Deployment]:
 
 
 def deployment_of(run: Run, deployments: Sequence[Deployment]) -> Deployment | None:
-    """Return the deployment of a run, even if it was renamed since, or None."""
+    """Return a run's deployment, by name or, if it has been renamed, by id. Return None if it is gone."""
     by_name = (deployment for deployment in deployments if deployment.name == run.deployment)
     by_id = (deployment for deployment in deployments if deployment.deployment_id == run.deployment_id)
     return next(by_name, None) or next(by_id, None)

@@ -10,8 +10,8 @@ NAME_LENGTH = 32
 DESCRIPTION_LENGTH = 100
 # Names of the bot's own options, in this version or a later one.
 RESERVED = frozenset({"gpu", "more", "count", "preset", "private"})
-# Discord's pattern allows letters, numbers, `-` and `_`, and of the combining marks only the Thai and
-# Devanagari ones, with the same ranges as in discord.py.
+# Discord's pattern allows letters, numbers, `-`, `_`, and the Thai and Devanagari combining marks. The ranges
+# are the same as in discord.py.
 _THAI = "\u0e31-\u0e3a\u0e47-\u0e4e"
 _DEVANAGARI = "\u0900-\u0903\u093a-\u093c\u093e\u093f\u0940-\u094f\u0955-\u0957\u0962\u0963"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

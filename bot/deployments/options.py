@@ -94,12 +94,12 @@ def plan_options(
     """Return a deployment's options: the required ones, then the others in the file's order, then the bot's
     own.
 
-    `extra` are further options of the bot. Inputs beyond `limit` go into `more`, except attachments, which
+    `extra` holds the bot's other options. Inputs beyond `limit` go into `more`, except attachments, which
     keep their own option even if that exceeds a limit below 25.
     """
     bot_options = [*_gpu_option(deployment), *_count_option(deployment), *extra]
     if len(bot_options) + _file_inputs(deployment) >= OPTIONS:
-        # Attachments can't go into `more`, so the bot's further options give way.
+        # Attachments can't go into `more`, so the bot's other options give way.
         bot_options = _gpu_option(deployment)
     space = limit - len(bot_options)
     inputs = deployment.offered
@@ -121,7 +121,9 @@ def _file_inputs(deployment: Deployment) -> int:
 
 
 def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
-    """Select the inputs that get an option: attachments, then required ones, then the file's order."""
+    """Select the inputs that get an option: attachments, then required ones, then the others in the file's
+    order.
+    """
     inputs = deployment.offered
     files = [item for item in inputs if item.kind in ATTACHMENTS]
     if len(files) > limit:
@@ -137,7 +139,9 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
 
 
 def _specs(inputs: Sequence[Input], space: int) -> list[OptionSpec]:
-    """Return the options of inputs. A multi-attachment input gets several options while there is space."""
+    """Return the options for these inputs. A multi-attachment input gets several options while there is
+    space.
+    """
     spare = max(0, space - len(inputs))
     specs: list[OptionSpec] = []
     for item in inputs:

@@ -22,8 +22,8 @@ _SHOWN_CHOICES = 10
 def check_value(item: Input, value: Plain | Size) -> OfferedValue:
     """Return the value for the queue call. Raises InputError that names the option.
 
-    A `Size` comes from an earlier run or a preset. It need not be among the current choices, but must be
-    within the limits of its inputs.
+    A `Size` comes from an earlier run or a preset. Such a size need not be among the current choices, but
+    must be within the limits of its inputs.
     """
     if isinstance(value, Size):
         return _check_size(item, value)
@@ -86,7 +86,7 @@ def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
 
 
 def _number(text: str) -> float | None:
-    """Return the number in plain notation, or None if the text isn't a number."""
+    """Parse a decimal number such as `512`, `-.5` or `1e3`. Return None for other text, such as `nan`."""
     return float(text) if len(text) <= NUMBER_LENGTH and FLOAT.fullmatch(text) else None
 
 

@@ -1,4 +1,5 @@
 """The rules for requests, runs and servers.
 
-Only records and pure functions: nothing here imports Discord, the database or HTTP, not even indirectly.
+The package contains only records and pure functions. It imports nothing that uses Discord, the database or
+HTTP, not even indirectly.
 """

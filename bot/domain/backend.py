@@ -78,9 +78,7 @@ class DeploymentDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A run to start. `key` is the bot's own and comes back with each webhook. `gpu` None selects the
-    default.
-    """
+    """A run to start. Each webhook repeats `key`, the bot's own id. If `gpu` is None, the default is used."""
 
     key: str
     deployment_id: str
@@ -114,7 +112,7 @@ class Backend(Protocol):
         """Return the descriptions of all deployments of the account."""
 
     async def start_run(self, run: NewRun) -> str:
-        """Start a run and return its id. If an error has `accepted`, the run may exist all the same."""
+        """Start a run and return its id. If an error has `accepted` set, the run may exist anyway."""
 
     async def get_run(self, run_id: str) -> RunReport:
         """Return the current state of a run, with links that have not expired."""

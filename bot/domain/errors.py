@@ -4,16 +4,16 @@ BotError                      code, params
 ├── StartupError              the process can't start: a list of mistakes, exit code 2
 │   └── StartLater            … because of a temporary failure: exit code 1
 ├── InputError                an option has a value that the deployment doesn't accept
-│   └── InputErrors           … several options have
+│   └── InputErrors           … for several options
 ├── RefusedError              a rule forbids the request
 │   ├── PressedTwice          a double press, which starts nothing
 │   └── RefusedForNow         … until something changes: the end of a pause, a new day
 ├── NotNow                    Discord did not answer; nothing was done, and a retry may succeed
-│   └── DiscordAway           … and may be down altogether
+│   └── DiscordAway           … and may be down entirely
 ├── AlreadyTaken              another process of the bot handles this interaction
 ├── StoreUnavailable          the database can't be reached or written
 │   └── CommitUnknown         … and a change that was being committed may be stored
-│       └── RequestUnknown    … which was to accept a request
+│       └── RequestUnknown    … that accepts a request
 ├── DoesNotFit                a text is too long for its column and can't be cut
 ├── MediaError                an output can't be fetched
 │   ├── MediaForbidden        its address is not allowed
@@ -26,14 +26,14 @@ BotError                      code, params
     ├── BackendForbidden      the account may not do it: no credits, suspended
     ├── BackendNotFound       no such deployment or run
     │   └── BackendUnlisted   the account's list of deployments doesn't contain it
-    ├── BackendMachineRefused the machine behind the deployment said no
+    ├── BackendMachineRefused the machine behind the deployment refused the call
     ├── BackendRejected       the workflow or the call was refused
     ├── BackendInvalid        the inputs were refused, naming them
     ├── BackendRateLimited    too many calls
     ├── BackendUnreachable    no connection: nothing was sent
     ├── BackendRedirected     the configured address is not the API's own
     ├── BackendNotCancellable the run can't be cancelled
-    ├── BackendServerError    an error of the backend's own
+    ├── BackendServerError    an internal error of the backend
     ├── BackendTimeout        no answer in time, or the connection broke after sending
     └── BackendBadReply       an answer or a webhook that can't be read
 
@@ -52,9 +52,9 @@ Param = str | int | float | bool | None
 
 
 class BotError(Exception):
-    """Base class. `code` and `params` make the sentence for the user; `str(error)` is for the log."""
+    """Base class. `code` and `params` determine the sentence for the user; `str(error)` is for the log."""
 
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
 
     def __init__(self, detail: str = "", **params: Param) -> None:
         super().__init__(detail or self.code)
@@ -80,7 +80,7 @@ class CodedError(BotError):
 
     def __init__(self, code: str, detail: str = "", **params: Param) -> None:
         super().__init__(detail or f"{code} {params}", **params)
-        self.code = code  # type: ignore[misc]  # the instance's code overrides the class's
+        self.code = code
 
 
 class InputError(CodedError):
@@ -124,7 +124,7 @@ class NotNow(BotError):
 
 
 class DiscordAway(NotNow):
-    """Discord did not answer, and may be down altogether."""
+    """Discord did not answer, and may be down entirely."""
 
     code = "discord_away"
 
@@ -146,7 +146,7 @@ class CommitUnknown(StoreUnavailable):
 
 
 class RequestUnknown(CommitUnknown):
-    """The database didn't confirm that it stored a request, and can't be asked either."""
+    """The database didn't confirm that it stored a request, and can't be queried either."""
 
     code = "request_unknown"
 
@@ -178,7 +178,7 @@ class MediaExpired(MediaError):
 
 
 class MediaGone(MediaError):
-    """The files of a run are gone: new links don't work either."""
+    """A run's files no longer exist: new links don't work either."""
 
 
 class MediaUnavailable(MediaError):
@@ -223,21 +223,21 @@ class BackendUnlisted(BackendNotFound):
 
 
 class BackendMachineRefused(BackendError):
-    """The machine behind the deployment refused the call; the API key and the deployment are in order."""
+    """The machine behind the deployment refused the call; the API key and the deployment are fine."""
 
     code = "comfy_machine"
     accepted = False
 
 
 class BackendRejected(BackendError):
-    """The workflow or the call was refused. A `failed` webhook may have arrived before."""
+    """The workflow or the call was refused. A `failed` webhook may already have arrived."""
 
     code = "comfy_rejected"
     accepted = False
 
 
 class BackendInvalid(BackendError):
-    """The inputs were refused; `fields` are the keys of those that the backend names."""
+    """The inputs were refused; `fields` are the keys of the inputs that the backend names."""
 
     code = "comfy_invalid"
     accepted = False
@@ -268,7 +268,9 @@ class BackendUnreachable(BackendError):
 
 
 class BackendRedirected(BackendError):
-    """A redirect, never followed: a redirected POST may be repeated or become a GET, and leak the key."""
+    """A redirect, which is never followed: a redirected POST may be repeated or become a GET, and leak the
+    key.
+    """
 
     code = "comfy_redirected"
     accepted = False

@@ -1,4 +1,4 @@
-"""What a server's rules mean for one member. Pure."""
+"""Apply a server's rules to one member. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, RolesFo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """The names of all deployments, of those that are age-restricted, and of the GPUs to choose from."""
+    """The names of all deployments, of the age-restricted ones, and of the GPUs to choose from."""
 
     deployments: tuple[str, ...] = ()
     age_restricted: tuple[str, ...] = ()
@@ -23,8 +23,8 @@ class Offer:
 class Standing:
     """The rules that apply to a member in a channel.
 
-    Unless `always_reviewed`, only requests for the reviewed deployments and GPUs wait for approval. The
-    member's roles don't allow the closed ones.
+    Unless `always_reviewed` is set, only requests for the reviewed deployments and GPUs wait for approval.
+    The closed deployments and GPUs are those that the member's roles don't allow.
     """
 
     usage: Usage
@@ -50,7 +50,7 @@ def standing(
     in_server: bool,
     age_restricted_channel: bool,
 ) -> Standing:
-    """Return what the rules mean for a member. Outside servers only the default limits apply."""
+    """Return the rules that apply to a member. Outside servers these are only the default limits."""
     approval = rules.approval
     selected = approval.mode is ApprovalMode.SELECTED
     not_exempt = not person.role_ids & approval.exempt_roles

@@ -1,4 +1,4 @@
-"""Decide whether a run may start, and on which terms a request is accepted. Pure.
+"""Decide whether a run may start, and the terms on which a request is accepted. Pure.
 
 Everything that starts a run asks `judge`: a new request before it is stored, a moderator's approval, and the
 worker that claims a waiting run for its queue call. The store calls it inside the transaction that acts on
@@ -19,7 +19,7 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, Serve
 from bot.domain.text import escape_line
 
 _REASON = 500
-# Refusals that a smaller batch may avoid. Each also has a sentence for batches, with the code suffix
+# Refusals that a smaller batch may avoid. Each of them also has a sentence for batches, whose code ends in
 # `_count`.
 LIMITS = frozenset(
     {"daily_limit"}
@@ -60,7 +60,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """The request may run on these terms, after approval if `review_channel_id` is set."""
+    """The terms on which a request may run, after approval if `review_channel_id` is set."""
 
     limits: Limits = field(default_factory=Limits)
     weight: float = 1.0
@@ -72,7 +72,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The request may not run; `reason` holds the sentence for the user."""
+    """The refusal of a request; `reason` holds the sentence for the user."""
 
     reason: RefusedError
 
@@ -123,8 +123,8 @@ def decide(
 def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> RefusedError | None:
     """Return the refusal of the first rule that forbids the start, or None if the run may start now.
 
-    A RefusedForNow ends with time or with the end of a pause; any other refusal is final. Final ones come
-    first, so that no run waits only to be refused in the end.
+    A RefusedForNow expires with time or when a pause ends; any other refusal is final. Final refusals are
+    checked first, so that no run waits only to be refused later.
     """
     try:
         _check_place(start.guild_id, operator, user_install=start.user_install)
@@ -214,7 +214,7 @@ def needs_approval(request: GenerationRequest, person: Member, rules: ServerRule
 
 
 def _is_selected(gpu: str | None, gpus: frozenset[str]) -> bool:
-    # An unknown GPU may be any of them.
+    # An unknown GPU could be one of the selected ones.
     return bool(gpus) if gpu is None else gpu in gpus
 
 
@@ -337,7 +337,7 @@ def _check_roles(start: Start, rules: ServerRules) -> None:
     if not _may(person, rules.deployment_roles, start.deployment):
         raise _without_role("deployment_role", person, rules.deployment_roles)
     if gpu is None:
-        # The machine's own GPU may be any of the restricted ones.
+        # The machine's own GPU could be any of the restricted ones.
         if not all(_may(person, rules.gpu_roles, name) for name in rules.gpu_roles):
             raise RefusedError("gpu_role_unknown")
     elif not _may(person, rules.gpu_roles, gpu):

@@ -86,8 +86,8 @@ class AuditCursor:
 class StoredEntry:
     """A stored entry with its id.
 
-    `prompt` and `message` are those of its run, as far as they still exist: the message shows the result, or
-    the status of a run without one.
+    `prompt` and `message` belong to its run, or are None if they no longer exist. The message shows the
+    result, or the status of a run without a result.
     """
 
     id: int
@@ -160,7 +160,9 @@ class OwnPreset:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The result of an erasure: emptied requests, and those kept because a delivery is pending."""
+    """The result of an erasure: the number of emptied requests, and the requests kept because a delivery is
+    pending.
+    """
 
     emptied: int
     left: Sequence[Run] = field(default=())

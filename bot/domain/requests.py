@@ -1,4 +1,4 @@
-"""A validated request with its requester and its answer in Discord, and presets."""
+"""Records of requests, of their requesters and answers in Discord, and of presets."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def batch_requests(
     ]
 
 
-# A second press of the same button within this time is taken for a double click.
+# A second press of the same button within this time counts as a double click.
 DOUBLE_PRESS = timedelta(seconds=5)
 
 
@@ -203,7 +203,7 @@ def folded(name: str) -> str:
 
 
 class AnswerState(StrEnum):
-    """What the requester sees in answer to the interaction.
+    """The answer to the interaction, as the requester sees it.
 
     SHOWN: the request's status, or the notice that it may still start. OTHER: another sentence, such as an
     error. MISSING: Discord's notice that the bot didn't respond. EXPIRED: the answer can't be read any more.

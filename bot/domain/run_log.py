@@ -81,7 +81,7 @@ def end_of_log(entries: Sequence[str]) -> str | None:
 
 
 def last_error(log: str | None) -> str | None:
-    """Return what the last error of a scrubbed log says, or None."""
+    """Return the message of the last error in a scrubbed log, or None."""
     found = [error for line in (log or "").splitlines() if (error := _error_in(line))]
     return shorten(found[-1], _ERROR) if found else None
 

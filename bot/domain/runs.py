@@ -44,8 +44,8 @@ NOT_SUBMITTED = frozenset({S.WAITING, S.AWAITING_APPROVAL})
 class Output:
     """One output of a run: a file at `url`, or `text`.
 
-    `kind` is the backend's own word (`images`, `gifs`, `files`, `audio`, `text` …). It isn't reliable: use
-    the file name and content type instead.
+    `kind` is the backend's own word (`images`, `gifs`, `files`, `audio`, `text` …). This word isn't reliable:
+    use the file name and content type instead.
     """
 
     kind: str
@@ -81,7 +81,7 @@ class RunReport(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run as the store has it. Times are aware UTC, durations seconds.
+    """A run as stored. Times are timezone-aware UTC, and durations are in seconds.
 
     `default_preset` is the channel's default preset that it was made with. Only the requester sees the
     messages of a `private` run. `waiting_code` names the rule that keeps a waiting run from starting.
@@ -154,17 +154,22 @@ class Run:
     outputs_since: datetime | None = None
 
     @property
+    def number(self) -> int:
+        """Return the run's number in its batch, as users see it: counted from 1."""
+        return self.batch_index + 1
+
+    @property
     def final(self) -> bool:
         return self.state in FINAL
 
     @property
     def has_result(self) -> bool:
-        """Return whether its outcome shows outputs, which even an unsuccessful run may have made."""
+        """Return whether the run's outcome shows outputs, which even an unsuccessful run may have made."""
         return self.state is RunState.SUCCEEDED or self.partial
 
     @property
     def is_shown(self) -> bool:
-        """Return whether it has a result that was not deleted."""
+        """Return whether the run has a result that was not deleted."""
         return self.has_result and self.deleted_at is None
 
     @property
@@ -174,13 +179,15 @@ class Run:
 
     @property
     def takes_parents_file(self) -> bool:
-        """Return whether an input is a file that the run's parent made, by the key in its name."""
+        """Return whether an input is a file that the run's parent made, recognized by the key in the file's
+        name.
+        """
         mark = f"-{self.parent_key}-"
         return self.parent_key is not None and any(mark in str(value) for value in self.inputs.values())
 
     @property
     def cancel_code(self) -> str:
-        """Return the code of the sentence that says who cancelled it."""
+        """Return the code of the sentence that says who cancelled the run."""
         own = self.cancelled_by in (None, self.requester_id)
         return "cancelled_by_requester" if own else "cancelled_by_moderator"
 
@@ -231,7 +238,7 @@ class CopyRequest:
 
 
 class RunFilter(StrEnum):
-    """A filter for a user's runs; UNDELIVERED matches those whose result no route could show."""
+    """A filter for a user's runs; UNDELIVERED matches runs whose result no route could show."""
 
     ALL = "all"
     WAITING = "waiting"
@@ -254,7 +261,7 @@ class RunsPage:
 class SentMessages(NamedTuple):
     """The messages sent for a delivery. `attempted_at` is set if an unfinished attempt may have sent another.
 
-    `earlier` are messages of an earlier delivery of the same result, which the present one replaces.
+    `earlier` are messages of an earlier delivery of the same result, which this one replaces.
     """
 
     messages: tuple[MessageRef, ...] = ()
@@ -276,13 +283,13 @@ class RunListEntry:
 
     @property
     def first(self) -> Run:
-        """Return the run that stands for the batch."""
+        """Return the run that represents the batch."""
         return self.batch[0]
 
 
 @dataclass(frozen=True, slots=True)
 class RunCursor:
-    """A position in a person's runs. It stays valid when its run is removed."""
+    """A position in a person's runs that stays valid when its run is removed."""
 
     at: datetime
     key: str
@@ -306,7 +313,7 @@ class DeliveryState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What a delivery is for. A run has at most one of each; the letter is part of the nonce."""
+    """The purpose of a delivery. A run has at most one delivery for each; the letter is part of the nonce."""
 
     OUTCOME = "o"
     LATE = "l"  # a result that came after an outcome without one
@@ -320,7 +327,7 @@ class Purpose(StrEnum):
 
 
 OUTCOME_PURPOSES = frozenset({Purpose.OUTCOME, Purpose.LATE})
-# Further messages of a result, which its requester asks for.
+# Copies of a result, which are sent only if its requester asks for them.
 COPY_PURPOSES = frozenset({Purpose.SINGLE, Purpose.SHARE})
 
 
@@ -329,10 +336,10 @@ class Delivery:
     """A claimed delivery with its run as it is now, and the messages sent so far.
 
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
-    holds the keys of runs whose late success has a delivery of its own. `tries` counts this attempt, too. If
+    holds the keys of runs whose late success has a delivery of its own. `tries` includes this attempt. If
     `all_sent` is True, all messages have been sent, and only the cleanup is left. A share goes to the channel
-    `shared_to`, and shows the prompt if `with_prompt` is set. `abandoned` means that Discord never answers
-    on the delivery's route.
+    `shared_to`, and shows the prompt if `with_prompt` is set. `abandoned` means that Discord never answers on
+    the delivery's route.
     """
 
     id: int
@@ -352,7 +359,7 @@ class Delivery:
 
     @property
     def destination(self) -> int:
-        """Return the id of the channel that it is posted to, or of the user for a direct message."""
+        """Return the id of the channel to post in, or of the user for a direct message."""
         run = self.run
         if self.purpose in (Purpose.REVIEW, Purpose.CARD):
             return run.review_channel_id or run.channel_id

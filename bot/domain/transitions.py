@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.polling import AFTER_LAST_NODE
-from bot.domain.run_ends import SETTLE_AFTER, same_outputs, silence_at_end
+from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Output, Run, RunReport, RunState
 
 S = RunState
@@ -80,7 +79,7 @@ class Change:
 
 
 def belongs(run: Run, report: RunReport) -> bool:
-    """Return whether a report names this run; any report does while the run's `run_id` is unknown."""
+    """Return whether a report is about this run; while the run's `run_id` is unknown, any report counts."""
     return run.run_id is None or run.run_id == report.run_id
 
 
@@ -102,7 +101,7 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
 
 
 def _target(run: Run, report: RunReport) -> RunState | None:
-    """Return the state that a report stands for, whatever its status is called."""
+    """Return the state that a report implies, whatever its status is called."""
     target = report.state
     if run.state is RunState.WAITING and target not in REPORTED:
         return RunState.QUEUED  # an unknown status, but ComfyDeploy has the run: no second queue call
@@ -115,7 +114,7 @@ def _target(run: Run, report: RunReport) -> RunState | None:
 
 
 def _is_unexpected_cancel(run: Run, target: RunState | None) -> bool:
-    """Return whether ComfyDeploy cancelled the run by itself, as it does when a GPU's session ends."""
+    """Return whether ComfyDeploy cancelled the run on its own, as it does when a GPU's session ends."""
     return target is RunState.CANCELLED and run.cancel_requested_at is None
 
 
@@ -151,13 +150,13 @@ def _moved(
 def _after_the_end(
     run: Run, report: RunReport, values: dict[str, object], now: datetime, *, asked: bool
 ) -> Change | None:
-    """Add outputs to a run that ended without any, or ask for them once more if there may be some."""
+    """Add outputs to a run that ended without any, or ask for them once more if there may be any."""
     may_gain = run.state in UNSUCCESSFUL | REVIVABLE and not run.partial
     if may_gain and report.outputs:
         values |= {"outputs": pack_outputs(report.outputs), "partial": True, "due_at": None}
         values |= _reported_cost(report) | _failure_log(report)
         if is_own_verdict(run) and run.failure_code != DEADLINE and report.state is not None:
-            # The verdict promised to wait, and now it is known how the run ended.
+            # The verdict's sentence promises a late result; replace it by how the run ended.
             values |= {"failure_code": f"run_{report.state.value}", "failure_params": {}}
         return Change(run.state, values, outcome_due_at=now, visible=True)
     if not asked and run.state in REVIVABLE:

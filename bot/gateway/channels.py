@@ -39,7 +39,7 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
             me = await guild.fetch_member(client.user.id if client.user is not None else 0)
             return await _state(guild, run.channel_id, me)
     except (discord.Forbidden, discord.NotFound, discord.InvalidData) as error:
-        log.info("channel %s can't be reached: %s", run.channel_id, error)
+        log.info("can't reach channel %s: %s", run.channel_id, error)
         return _GONE
 
 
@@ -59,6 +59,7 @@ async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> C
     # A thread that isn't cached doesn't know its parent.
     parent = channel.parent or await guild.fetch_channel(channel.parent_id)
     # Not the parent's own method, which removes more permissions from members who may write only in threads.
+    # mypy doesn't know that a parent is never a thread.
     return _state_in(channel, parent, discord.abc.GuildChannel.permissions_for(parent, me))  # type: ignore[arg-type]
 
 

@@ -33,7 +33,7 @@ IdT = TypeVar("IdT", bound=CustomId)
 EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
-    "cogs.reviews",
+    "cogs.moderation.reviews",
     "cogs.share",
     "cogs.edit",
     "cogs.use_as_input",
@@ -41,9 +41,9 @@ EXTENSIONS = (
     "cogs.help",
     "cogs.runs",
     "cogs.presets",
-    "cogs.settings",
-    "cogs.audit",
-    "cogs.blocks",
+    "cogs.moderation.settings",
+    "cogs.moderation.audit",
+    "cogs.moderation.blocks",
     "cogs.privacy",
     "cogs.owner",
 )
@@ -56,7 +56,7 @@ discord.VoiceClient.warn_dave = False
 
 
 class GenerateBot(commands.Bot):
-    """The bot. It uses only the guilds intent and caches neither messages nor members.
+    """The bot's client. Uses only the guilds intent and caches neither messages nor members.
 
     Interactions carry all the data that it needs.
     """

@@ -96,7 +96,7 @@ _NOT_WORDS = (AutoModRuleTriggerType.mention_spam, AutoModRuleTriggerType.member
 
 
 def compile_automod(rules: Sequence[discord.AutoModRule]) -> WordRules:
-    """Compile the enabled message rules. `not_applied` lists those that can't be applied.
+    """Compile the enabled message rules. `not_applied` lists the rules that can't be applied.
 
     A rule that only alerts in Discord refuses a request here, since there is no message to show to
     moderators.

@@ -33,10 +33,10 @@ def requester_of(interaction: Interaction) -> Requester:
 
 
 def _press(interaction: Interaction, now: datetime) -> Press | None:
-    """Return what was pressed or submitted, or None for a command.
+    """Return the press or submission, or None for a command.
 
     A run's button has the same id in every message. Other ids may number the parts of their message, so they
-    are combined with the message's id, and those of forms and selects also with the values.
+    are combined with the message's id, and the ids of forms and selects also with the values.
     """
     data: Mapping[str, Any] = interaction.data or {}
     custom_id = data.get("custom_id")
@@ -117,7 +117,7 @@ def rules_guild_id(interaction: Interaction) -> int | None:
 
 
 def settings_channel_id(interaction: Interaction) -> int:
-    """Return the channel whose settings apply here: a thread has those of its parent."""
+    """Return the channel whose settings apply here: a thread has its parent's settings."""
     channel = interaction.channel
     parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
     return parent_id or interaction.channel_id or 0

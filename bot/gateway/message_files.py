@@ -23,7 +23,9 @@ _NAMED = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/]*\Z")
 
 
 def shown_pictures(message: discord.Message) -> list[str]:
-    """Return links to the pictures in a message of the bot: attached ones, otherwise those of a gallery."""
+    """Return links to the pictures in a message of the bot: attached pictures, or else the pictures of a
+    gallery.
+    """
     shown = [item.media.url for item in _gallery_items(message.components) if _is_shown_picture(item.media)]
     return attached_pictures(message) or shown[:_LIMIT]
 

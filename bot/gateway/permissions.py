@@ -66,7 +66,7 @@ def is_permitted(
 
 
 def _first_set(values: Iterable[bool | None]) -> bool:
-    """Return the first value that is set; permitted by default."""
+    """Return the first value that is set, or True if none is."""
     return next((value for value in values if value is not None), True)
 
 

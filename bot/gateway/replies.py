@@ -41,7 +41,7 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
             allowed_mentions=discord.AllowedMentions.none(),
         )
     except (aiohttp.ClientError, OSError) as error:
-        log.warning("Discord may have the answer to run %s, and is asked later: %s", run.key, error)
+        log.warning("can't tell whether Discord has the answer to run %s, asking later: %s", run.key, error)
     except discord.HTTPException as error:
         await _handle_refusal(interaction, run, error)
     else:
@@ -75,7 +75,7 @@ async def _handle_refusal(
     interaction: discord.Interaction[GenerateBot], run: Run, error: discord.HTTPException
 ) -> None:
     if error.status >= 500:
-        log.warning("Discord may have the answer to run %s, and is asked later: %s", run.key, error)
+        log.warning("can't tell whether Discord has the answer to run %s, asking later: %s", run.key, error)
     elif error.code == _ANSWERED:
         # Discord accepted the answer but replied with a 5xx, and refused discord.py's retry.
         await _confirm(interaction, run, await _original(interaction))
@@ -93,7 +93,7 @@ async def _confirm(
     generation = interaction.client.services.generation
     if not await generation.confirm_answer(run.key, status_message_id):
         # The answer took so long that the worker has already asked Discord and withdrawn the run.
-        log.warning("removing the status message of run %s, which was withdrawn before", run.key)
+        log.warning("removing the status message of run %s, which has been withdrawn", run.key)
         with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
             await interaction.delete_original_response()
         await tell(interaction, say("answer_lost"))
@@ -104,7 +104,7 @@ async def _original(interaction: discord.Interaction[GenerateBot]) -> int | None
     try:
         return (await interaction.original_response()).id
     except (discord.HTTPException, discord.ClientException, aiohttp.ClientError, OSError) as error:
-        log.warning("the status message's id is not known: %s", error)
+        log.warning("can't fetch the status message's id: %s", error)
         return None
 
 

@@ -42,7 +42,7 @@ class CommandSync:
     def scopes(self, synced: Mapping[str, str]) -> list[str]:
         """Return the scopes to sync: "global" or a server's id.
 
-        These are the configured scopes and those where commands were `synced` before.
+        These are the configured scopes and the scopes to which commands were `synced` before.
         """
         return list(dict.fromkeys([_GLOBAL, *map(str, self.guild_ids), *synced]))
 
@@ -52,15 +52,19 @@ class CommandSync:
 
     async def mark_synced(self, tree: app_commands.CommandTree[Any], application_id: int, scope: str) -> None:
         """Store the fingerprint of a scope's commands, which Discord now has. Raises StoreUnavailable."""
-        await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", _fingerprint(tree, scope))
+        await self._put(application_id, scope, _fingerprint(tree, scope))
 
     async def run(self, tree: app_commands.CommandTree[Any], application_id: int) -> None:
         """Sync the scopes that changed; if Discord refuses one, only log it. Raises StoreUnavailable."""
         self.arrange(tree)
         synced = await self.synced(application_id)
         for scope in self.scopes(synced):
-            if synced.get(scope) != _fingerprint(tree, scope) and await _sync(tree, scope):
-                await self.mark_synced(tree, application_id, scope)
+            fingerprint = _fingerprint(tree, scope)
+            if synced.get(scope) != fingerprint and await _sync(tree, scope):
+                await self._put(application_id, scope, fingerprint)
+
+    async def _put(self, application_id: int, scope: str, fingerprint: str) -> None:
+        await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", fingerprint)
 
 
 def guild_of_scope(scope: str) -> discord.Object | None:
@@ -87,7 +91,8 @@ async def _sync(tree: app_commands.CommandTree[Any], scope: str) -> bool:
         await tree.sync(guild=guild_of_scope(scope))
     except discord.HTTPException as error:
         # Usually a server that the bot has left, or to which it was invited without `applications.commands`.
-        log.error("can't sync the commands to %s: %s", describe_scope(scope), error)  # noqa: TRY400  # expected: no traceback
+        # An expected error needs no traceback.
+        log.error("can't sync the commands to %s: %s", describe_scope(scope), error)  # noqa: TRY400
         return False
     log.info("synced the commands to %s", describe_scope(scope))
     return True
@@ -185,7 +190,7 @@ class Availability:
         return AppInstallationType(guild=True, user=self.user_installs)
 
     def of(self, name: str) -> tuple[AppInstallationType, AppCommandContext]:
-        """Return the availability of a command. One that isn't listed above is limited to servers."""
+        """Return the availability of a command. A command that isn't listed above is limited to servers."""
         if name in OWNER:
             return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=True, private_channel=False)
         if name in OWN:

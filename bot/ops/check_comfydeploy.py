@@ -37,7 +37,7 @@ _NO_RUN = "00000000-0000-4000-8000-000000000000"
 _NO_SUCH_PATH = "Not Found"
 _ANSWER_LENGTH = 80
 _UNLISTED = "the account of COMFYDEPLOY_API_KEY has no deployment with this id"
-_SEE_KEY = "See what is said of the key above."
+_SEE_KEY = "See the finding about the key above."
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
 
@@ -45,7 +45,7 @@ async def check_key(backend: ComfyDeploy) -> Finding:
     try:
         await backend.get_run(_NO_RUN)
     except (BackendNotFound, BackendForbidden, BackendBadReply) as error:
-        return ok(KEY, "ComfyDeploy takes it.") if _from_the_api(error) else _other_server(error)
+        return ok(KEY, "ComfyDeploy accepts it.") if _from_the_api(error) else _other_server(error)
     except BackendUnauthorized:
         remedy = "Create an API key in ComfyDeploy's dashboard and copy it into COMFYDEPLOY_API_KEY."
         return problem(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
@@ -58,7 +58,7 @@ async def check_key(backend: ComfyDeploy) -> Finding:
         )
     except BackendError as error:
         return warning(KEY, f"ComfyDeploy gives no clear answer ({error}).", "Try again in a minute.")
-    return ok(KEY, "ComfyDeploy takes it.")
+    return ok(KEY, "ComfyDeploy accepts it.")
 
 
 def _from_the_api(error: BackendError) -> bool:
@@ -105,9 +105,9 @@ def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding
     If ComfyDeploy described nothing, the deployments' own findings explain it.
     """
     if isinstance(error, StartLater):
-        remedy = "See what is said of each deployment above, and check again when ComfyDeploy answers."
+        remedy = "Follow the remedies of the deployments above, and check again when ComfyDeploy answers."
     elif catalogue.faults:
-        remedy = "Do what is said of each deployment above."
+        remedy = "Follow the remedies of the deployments above."
     else:
         remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
     for mistake in error.mistakes:
@@ -126,7 +126,9 @@ def deployment_findings(configs: Sequence[DeploymentConfig], catalogue: Catalogu
 
 
 def _message_commands(found: MessageCommands) -> Iterator[Finding]:
-    """Yield a finding if any follow-up takes pictures; it lists those that are not message commands."""
+    """Yield a finding if any follow-up takes pictures; the finding lists the ones that are not message
+    commands.
+    """
     names = ", ".join(f"'{each.label}'" for each in found.offered)
     if found.left_out:
         summary = f"{names} are on every picture; the other follow-ups are only buttons."
@@ -145,9 +147,7 @@ def _deployment(config: DeploymentConfig, fault: BackendError | None, catalogue:
     spec = catalogue.plan.command(config.name) if deployment is not None else None
     if deployment is None or spec is None:
         if fault is None:
-            return problem(
-                DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options below."
-            )
+            return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
         if isinstance(fault, BackendUnlisted):
             return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(config))
         summary = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."

@@ -36,7 +36,7 @@ async def identify(api: DiscordApi) -> tuple[Identity | None, Finding]:
         application = await api.application()
     except DiscordFault as error:
         if error.status == 401:
-            remedy = "Copy it anew: https://discord.com/developers/applications > Bot > Reset Token."
+            remedy = "Copy it again: https://discord.com/developers/applications > Bot > Reset Token."
             return None, problem(TOKEN, "Discord doesn't accept DISCORD_TOKEN.", remedy)
         return None, problem(
             TOKEN, f"Discord can't be asked: {error}.", "Check the network, and https://discordstatus.com."
@@ -67,7 +67,7 @@ async def check_session_starts(api: DiscordApi, settings: Settings) -> Finding:
         gateway = await api.gateway()
     except DiscordFault as error:
         return problem(
-            SESSIONS, f"Discord doesn't tell the gateway's address: {error}.", "Try again in a minute."
+            SESSIONS, f"Discord doesn't return the gateway's address: {error}.", "Try again in a minute."
         )
     limit, shards = gateway.get("session_start_limit") or {}, int(gateway.get("shards", 1))
     remaining, total = int(limit.get("remaining", 1)), int(limit.get("total", 1))
@@ -82,7 +82,7 @@ async def check_session_starts(api: DiscordApi, settings: Settings) -> Finding:
         return warning(
             SESSIONS,
             f"Discord recommends {shards} shards, more than SHARD_COUNT.",
-            f"Set SHARD_COUNT={shards}: with more than 2,500 servers to a shard the bot is turned away.",
+            f"Set SHARD_COUNT={shards}: Discord refuses a bot with more than 2,500 servers per shard.",
         )
     return ok(SESSIONS, f"{remaining} of {total} session starts are left.")
 

@@ -144,7 +144,7 @@ def _base(location: str, public_url: str) -> str:
 
 WEB_SERVER = "Web server"
 # The IP address to call if the server listens on all interfaces.
-_LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
+_LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # this opens no port
 
 
 async def check_ports(settings: Settings) -> AsyncIterator[Finding]:
@@ -220,7 +220,7 @@ def compare_clock(date: str | None, now: datetime) -> Finding | None:
     summary = f"it is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Discord's."
     if abs(ahead) < _HARMFUL:
         return warning(CLOCK, summary, _CLOCK_REMEDY)
-    return problem(CLOCK, f"{summary} Deadlines, budgets and interactions go by it.", _CLOCK_REMEDY)
+    return problem(CLOCK, f"{summary} Deadlines, budgets and interactions depend on it.", _CLOCK_REMEDY)
 
 
 DATABASE = "Database"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bot.deployments.model import Deployment
+from bot.domain.settings.missing_references import missing_references
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import SettingsContext, missing_references
+from bot.domain.settings.values import SettingsContext
 from bot.ops.findings import Finding, ok, warning
 
 RULES = "GPU rules"

@@ -1,6 +1,6 @@
 """Discord's HTTP API for the operator's commands, without a gateway; retries only once, after a 429.
 
-The bot uses discord.py, whose retries take up to a minute. That is too long for somebody at a terminal.
+The bot uses discord.py, whose retries take up to a minute. A user at a terminal shouldn't wait that long.
 """
 
 from __future__ import annotations

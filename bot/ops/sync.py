@@ -1,4 +1,4 @@
-"""`python -m bot sync`: compare the commands with Discord's, and send those that differ."""
+"""`python -m bot sync`: compare the commands with Discord's, and send the differences."""
 
 from __future__ import annotations
 

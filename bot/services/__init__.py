@@ -9,17 +9,17 @@ from typing import Protocol
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
-from bot.services.audit import AuditService
-from bot.services.blocks import BlockService
 from bot.services.editing import EditingService
 from bot.services.follow_ups import FollowUpService
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
+from bot.services.moderation.audit import AuditService
+from bot.services.moderation.blocks import BlockService
+from bot.services.moderation.reviews import ReviewService
+from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.reviews import ReviewService
 from bot.services.runs import RunService
-from bot.services.server_settings import ServerSettingsService
 from bot.services.sharing import SharingService
 from bot.services.words.filter import WordFilter
 

@@ -55,8 +55,8 @@ class EditingService:
     async def visible_run(self, key: str, requester: Requester) -> Run:
         """Return a run that the requester may see. Raises RefusedError.
 
-        Users see their own runs, and moderators those of their server. Others see a run only in its channel,
-        not if it is private, and only after approval if that is required.
+        Users see their own runs, and moderators see the runs of their server. Others see a run only in its
+        channel, only if it isn't private, and only after any required approval.
         """
         run = await self._runs.get(key)
         if run is None:
@@ -118,7 +118,7 @@ class EditingService:
         revise(current_deployment(self._catalogue, run), run.inputs, run.gpu, form_values, draw_seed)
 
     def picture_form(self, name: str, draft: str, requester: Requester) -> InputForm:
-        """Return the fields of Use as input: the deployment's inputs except the picture."""
+        """Return the form of "Use as input": the deployment's inputs except the picture."""
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)
         form_values = self.draft(draft, requester.person.id)

@@ -148,7 +148,7 @@ class GenerationService:
                     age_restricted=age_restricted or deployment.age_restricted,
                 )
             except PressedTwice:
-                raise  # it wrote nothing, and the first press may be fine
+                raise  # nothing was written, and the first press's run may succeed
             except RefusedError:
                 self._refusals.note(user_id, guild_id)
                 raise
@@ -197,14 +197,14 @@ class GenerationService:
     async def confirm_answer(self, key: str, status_message_id: int) -> bool:
         """Allow the queue call, because the requester sees the status message.
 
-        Return False if the request has been withdrawn or refused meanwhile. If the database is away,
+        Return False if the request has been withdrawn or refused meanwhile. If the database is unavailable,
         `bot.workers.answers` does this later.
         """
         with run_context(key):
             try:
                 released = await self._run_store.release(key, status_message_id, self._clock())
             except StoreUnavailable as error:
-                log.warning("the answer to a request can't be stored, so Discord is asked later: %s", error)
+                log.warning("can't store the answer to a request, so Discord is asked later: %s", error)
                 return True
             self._wakeups.submit()
             self._wakeups.deliver()
@@ -213,14 +213,14 @@ class GenerationService:
     async def cancel_unanswered(self, key: str) -> None:
         """Withdraw the request: Discord refused the status message, so the requester saw a failure.
 
-        If the database is away, `bot.workers.answers` does this later.
+        If the database is unavailable, `bot.workers.answers` does this later.
         """
         with run_context(key):
             try:
                 if not await self._run_store.withdraw(key):
-                    log.warning("can't withdraw a request whose answer failed: it has gone on")
+                    log.warning("can't withdraw a request whose answer failed: it was already submitted")
             except StoreUnavailable as error:
-                log.warning("a request can't be withdrawn, so Discord is asked later: %s", error)
+                log.warning("can't withdraw a request, so Discord is asked later: %s", error)
 
 
 def current_deployment(catalogue: Catalogue, run: Run) -> Deployment:

@@ -1,4 +1,4 @@
-"""What `/help` tells a member about the rules that apply to them."""
+"""Find the rules that `/help` shows to a member."""
 
 from __future__ import annotations
 

@@ -107,8 +107,8 @@ class PresetService:
             raise _unknown_preset(name)
 
     async def use(self, name: str, prompt: str | None, requester: Requester) -> PresetRun:
-        """Start a run with a preset and perhaps a prompt. The user's preset hides the server's of the same
-        name.
+        """Start a run with a preset and perhaps a prompt. The user's preset takes precedence over the
+        server's preset of the same name.
         """
         presets = await self._named(requester.person.id, requester.origin.guild_id, name)
         deployment = self._catalogue.require(presets[0].deployment)
@@ -173,11 +173,11 @@ class PresetService:
         try:
             presets = await self._cache.visible(user_id, guild_id)
         except StoreUnavailable as error:
-            log.warning("no presets can be suggested: %s", error)
+            log.warning("can't suggest presets: %s", error)
             return ()
         text = folded(prefix)
         names: dict[str, str] = {}
-        for one in presets:  # the user's preset hides the server's of the same name
+        for one in presets:  # the user's preset takes precedence over the server's
             if deployment in (None, one.deployment) and text in folded(one.name):
                 names.setdefault(folded(one.name), one.name)
         return [OptionChoice(name, name) for name in names.values()][:CHOICES]
@@ -187,7 +187,7 @@ class PresetService:
         try:
             page = await self._store.history.page(user_id, limit=PAGE_SIZE)
         except StoreUnavailable as error:
-            log.warning("no requests can be suggested: %s", error)
+            log.warning("can't suggest requests: %s", error)
             return ()
         return [entry.first for entry in page.entries]
 

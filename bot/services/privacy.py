@@ -24,7 +24,7 @@ _OMITTED = frozenset(
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by"}
 )
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)
-# With a refused prompt they would reveal the server's word list, one export at a time.
+# Next to a refused prompt these details would reveal the server's word list, one export at a time.
 _MODERATORS_ONLY = frozenset({"rule", "word"})
 
 

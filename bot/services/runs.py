@@ -1,4 +1,4 @@
-"""A user's runs, the queue and usage. Also cancels runs and redelivers undelivered results."""
+"""List a user's runs, the queue and usage; cancel runs and redeliver undelivered results."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ class RunService:
     async def usage(self, guild_id: int | None, requester: Member, target: Member | None) -> UsageView:
         """Return the usage of `target`, or the requester's own if it is None.
 
-        Only moderators get the server's limits, and the usage of other members; anybody else who asks for
-        another member raises RefusedError. The default rules apply outside servers.
+        Only moderators get the server's limits and the usage of other members. Raises RefusedError for
+        anybody else who asks about another member. The default rules apply outside servers.
         """
         rules = await self._store.rules.get(guild_id)
         moderator = guild_id is not None and requester.is_moderator(rules)

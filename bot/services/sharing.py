@@ -1,4 +1,4 @@
-"""Post one result of a batch by itself, and share results in the server's gallery channel."""
+"""Post a single result of a batch, and share results in the server's gallery channel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.workers.worker import Wakeups
 
 
 class SharingService:
-    """Creates copies of results for their requesters, and for nobody else.
+    """Creates copies of results, only for the results' requesters.
 
     Methods raise RefusedError, or StoreUnavailable if the database is unreachable, and then create no copy.
     The courier checks the block, the gallery and the age restriction again when it posts.
@@ -49,7 +49,7 @@ class SharingService:
         return gallery is not None and requester.can_post(gallery)
 
     async def post(self, key: str, requester: Requester) -> None:
-        """Post one result of a batch in a message of its own, in its channel."""
+        """Post a single result of a batch in its channel, in a separate message."""
         run = await self._own_result(key, requester)
         # The bot can't post in the channel of a user install.
         if run.batch_size == 1 or run.user_install:

@@ -1,6 +1,6 @@
 """Write and page the audit log. An entry is written in the transaction of the change it records.
 
-An entry holds no prompt and no link: they are read from the run and its deliveries, as long as those exist.
+Entries hold no prompts or links. These are read from the run and its deliveries, while they exist.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _outcome(outcome: str) -> ColumnElement[bool]:
 
 
 def _beyond(cursor: AuditCursor, *, newer: bool) -> ColumnElement[bool]:
-    # The plain comparison is implied by the rest; it is what an index can use.
+    # The rest implies the plain comparison, but an index can only be used for the latter.
     if newer:
         tie = or_(audit.c.at > cursor.at, audit.c.id > cursor.id)
         return and_(audit.c.at >= cursor.at, tie)

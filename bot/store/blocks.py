@@ -180,7 +180,7 @@ async def _announce_once(
 ) -> None:
     """Store, for each channel, which outcome reports all requests that the block has ended there.
 
-    `members` are all runs of the batches concerned. A batch with a run that continues gets its outcome later.
+    `members` are all runs of the affected batches. A batch with a run that continues gets its outcome later.
     """
     batches: dict[str, list[Run]] = defaultdict(list)
     for run in members:

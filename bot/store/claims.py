@@ -16,8 +16,8 @@ from bot.database.row_locks import lock_run
 from bot.database.tables import run_columns, runs, to_run
 from bot.domain.errors import CommitUnknown, RefusedForNow
 from bot.domain.policy import OperatorRules
-from bot.domain.polling import LATE_CHECKS, next_pause
 from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
+from bot.domain.run_timing import LATE_CHECKS, next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import REVIVABLE, Change, end
 from bot.store.blocks import block_of, end_blocked_run
@@ -26,7 +26,8 @@ from bot.store.postponed import NOT_HELD, hold_back, waiting_for
 from bot.store.requests.judging import judge_run, refuse
 
 log = logging.getLogger(__name__)
-# The last status edit through an interaction is made this long before it ends, and says what comes next.
+# The last status edit through an interaction is made this long before the interaction ends, and says what
+# happens next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
 QUEUE_ENTRY = (
@@ -100,7 +101,7 @@ async def _is_turned_away(
         elif (current := await lock_run(connection, key)).state is RunState.WAITING:
             await refuse(connection, current, reason, now)
     except KeyError:
-        log.info("run %s was withdrawn before it was claimed", key)
+        log.info("skipped run %s, which was withdrawn before its claim", key)
     return True
 
 
@@ -116,9 +117,9 @@ class ClaimStore:
     ) -> Run | None:
         """Claim the next waiting run within its deployment's limit; its queue call may be sent from here on.
 
-        Each run is judged again by the rules as they are now. One that may not start waits longer or ends,
-        and the next is tried. `limit` returns how many runs of a deployment may be in flight at once, None
-        for any number. At `answer_by` a call without an answer is checked.
+        Each run is judged again by the rules as they are now. A run that may not start is postponed or ended,
+        and the next one is tried. `limit` returns how many runs of a deployment may be in flight at once,
+        None for any number. At `answer_by` a call without an answer is checked.
         """
         claim_id = uuid4().hex
         try:
@@ -255,9 +256,9 @@ class ClaimStore:
         """Claim the first runs of batches whose status message is out of date.
 
         They are marked before the edit, so a lost edit is repaired by the next. `fast` is the pause between
-        edits with a valid interaction token, `slow` between edits with the bot's token; those aren't made in
-        channels that are `full`. A user install and a private request get one more edit just before their
-        interaction ends.
+        edits with a valid interaction token, `slow` between edits with the bot's token; the latter aren't
+        made in channels that are `full`. A user install and a private request get one more edit just before
+        their interaction ends.
         """
         last_edit = and_(
             or_(runs.c.user_install, runs.c.private),

@@ -1,4 +1,4 @@
-"""Copies of results that their requesters ask for: one of a batch by itself, or a share in the gallery."""
+"""Create copies of results for their requesters: a single result of a batch, or a share in the gallery."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class DeliveryStore:
 
     @repeat_if_unknown
     async def extend(self, delivery_id: int, owner: str, until: datetime) -> bool:
-        """Extend the lease during a long transfer; return False if another courier has it by now."""
+        """Extend the lease during a long transfer; return False if another courier has taken it."""
         async with self._database.write() as connection:
             result = await connection.execute(
                 update(deliveries)
@@ -123,8 +123,8 @@ class DeliveryStore:
         """Mark that the next message may reach Discord from here on.
 
         Returns False if nothing may be sent, because the lease is lost or a run has changed since the claim,
-        for example by a late success. Locks the runs first, as `record_report` does. `tries` tells this claim
-        from a later one by the same process.
+        for example by a late success. Locks the runs first, as `record_report` does. The delivery's `tries`
+        distinguishes this claim from a later one by the same process.
         """
         async with self._database.write(urgent=True) as connection:
             states = {run.key: (run.state, run.partial) for run in delivery.batch}
@@ -258,7 +258,7 @@ class DeliveryStore:
     ) -> bool:
         """Queue an undelivered result again for another channel; return False if there is none.
 
-        Whether it is hidden behind a spoiler is decided again by the server's rules. The messages that it
+        The server's rules decide again whether the result is hidden behind a spoiler. The messages that it
         replaces are deleted later: parts of the result, and the status message that mentioned `/runs`.
         """
         async with self._database.write() as connection:
@@ -316,7 +316,7 @@ def _oldest_pending(now: datetime, full: Collection[int]) -> Select[Any]:
 def _replaced(row: Row[Any]) -> list[Sequence[int]]:
     """Return the messages that a new delivery of a result replaces.
 
-    Those that only an interaction could reach are left out, because the bot can't delete them.
+    Messages that only an interaction can reach are left out, because the bot can't delete them.
     """
     sent = [*row.earlier_messages, *row.messages]
     if row.user_install or row.private:
@@ -331,7 +331,7 @@ def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
 
 
 async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
-    """Return the runs of a batch in order, and the keys of those whose late success has its own delivery."""
+    """Return a batch's runs in order, and the keys of runs whose late success has its own delivery."""
     found = (await connection.execute(_BATCH, {"batch": batch_key})).mappings().all()
     return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])
 
@@ -380,8 +380,9 @@ def undelivered_of(key: str) -> Select[Any]:
 def destination_columns(origin: Origin, *, private: bool = False) -> dict[str, object]:
     """Return the columns that move an undelivered result to another channel.
 
-    The server stays: its budget paid for the result, and its moderators answer for it. The interaction of
-    `/runs` is used for the result only if there is no other route: in a user install, or if it is private.
+    The server's id stays the same: that server's budget paid for the result, and its moderators are
+    responsible for it. The token of the `/runs` interaction is kept only if nothing else can show the result
+    in the channel: in a user install, or if the result is private.
     """
     by_interaction = origin.user_install or private
     token, expires = origin.interaction_token, origin.interaction_expires_at

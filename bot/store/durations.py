@@ -52,7 +52,7 @@ class DurationStore:
         self._database = database
 
     async def successes(self, deployment: str, gpu: str | None, now: datetime) -> Sequence[Success]:
-        """Return the newest recent successes of a deployment on a GPU (None: the GPU wasn't known)."""
+        """Return the newest successes of a deployment on a GPU; `gpu` None means that it wasn't known."""
         values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
         async with self._database.read() as connection:
             return [Success(*row) for row in await connection.execute(SUCCESSES, values)]

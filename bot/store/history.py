@@ -30,7 +30,7 @@ from bot.domain.text import message_url
 S = RunState
 _member = runs.alias("member")
 _WAITING = (S.AWAITING_APPROVAL, S.WAITING)
-# Sequences and not sets, because statements are cached by their text.
+# These are sequences, not sets, because statements are cached by their text.
 _ACTIVE = (*_WAITING, *sorted(IN_FLIGHT))
 _STATES = {
     RunFilter.WAITING: _WAITING,
@@ -89,7 +89,7 @@ class HistoryStore:
             return [to_listed_run(row) for row in found.mappings()]
 
     async def result_messages(self, run: Run) -> Sequence[MessageRef]:
-        """Return the messages that show the result of a run, perhaps with others of its batch."""
+        """Return the messages that show the result of a run, perhaps with other results of its batch."""
         late = and_(deliveries.c.run_key == run.key, deliveries.c.purpose == Purpose.LATE)
         outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
         query = select(deliveries.c.messages, deliveries.c.earlier_messages).where(or_(late, outcome))
@@ -158,7 +158,7 @@ def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
 
 
 def _beyond(cursor: RunCursor, *, newer: bool) -> ColumnElement[bool]:
-    # The plain comparison is implied by the rest; it is what an index can use.
+    # The rest implies the plain comparison, but an index can only be used for the latter.
     if newer:
         tie = or_(runs.c.created_at > cursor.at, runs.c.key < cursor.key)
         return and_(runs.c.created_at >= cursor.at, tie)

@@ -14,8 +14,8 @@ from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Ch
 from bot.store.audit import add_entries
 from bot.store.deliveries import RESET
 
-# How many of a batch's runs are active; when the last one failed without a reason, which the answer to its
-# queue call may still give; and when the last one ended without outputs, which a poll may still find.
+# Select how many of a batch's runs are active; when the last one failed without a reason, which the answer to
+# its queue call may still give; and when the last one ended without outputs, which a poll may still find.
 _unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
 _unasked = (
     runs.c.state.in_(tuple(sorted(UNSUCCESSFUL))) & ~runs.c.partial & (runs.c.due_at <= runs.c.ended_at)

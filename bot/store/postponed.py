@@ -1,4 +1,4 @@
-"""Runs that wait because a rule forbids their start for now, and when the rule is checked again."""
+"""Postpone runs that a rule keeps from starting, and decide when the rule is checked again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from bot.domain.runs import Run, RunState
 PAUSED = "paused"
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
+# Discord did not answer when the rules were applied again.
+DISCORD_PAUSE = timedelta(minutes=1)
 _HERE = (runs.c.guild_id, "guild_id")
 _OWN = (runs.c.requester_id, "requester_id")
 # For each refusal, the columns that all affected runs share. A refusal without an entry affects one run.

@@ -66,7 +66,7 @@ class PresetStore:
         now: datetime,
         may_be_stored: bool = False,
     ) -> bool:
-        """Delete a preset; return False if there is none of that name."""
+        """Delete a preset; return False if no preset has that name."""
         async with self._database.write(urgent=True) as connection:
             found = await connection.execute(
                 delete(presets).where(_one(holder, holder_id, name)).returning(*_COLUMNS)
@@ -153,7 +153,7 @@ class PresetStore:
 
 
 def made_by(user_id: int) -> ColumnElement[bool]:
-    """Match a user's own presets and those they made for servers."""
+    """Match a user's own presets, and the presets that they made for servers."""
     return or_(_held_by(Holder.PERSON, user_id), presets.c.created_by == user_id)
 
 

@@ -49,11 +49,13 @@ class ReviewStore:
         person: Member | None = None,
         channel: ChannelState | None = None,
     ) -> RefusedError | None:
-        """Let a batch start. If two moderators decide at once, the second is told who was first.
+        """Let a batch start. If two moderators decide at the same time, the error tells the second one who
+        was first.
 
-        The batch is judged first, with the requester and the channel as they are now. Returns the rule that
-        forbids the start. After a RefusedForNow nothing has changed; after any other the batch has ended.
-        A moderator may repeat a decision without an error, because the first reply may have been lost.
+        The batch is judged first, with the requester and the channel as they are now. Returns the refusal of
+        the rule that forbids the start. After a RefusedForNow nothing has changed; after any other the batch
+        has ended. A moderator may repeat a decision without an error, because the first reply may have been
+        lost.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
@@ -251,7 +253,7 @@ async def _create_again(connection: AsyncConnection, key: str, purpose: Purpose,
 
 
 async def _known_now(connection: AsyncConnection, run: Run, person: Member | None) -> dict[str, object]:
-    """Return the columns that follow from the requester's present roles."""
+    """Return the columns that depend on the requester's current roles."""
     if person is None:
         return {}
     limits = limits_of(person, await read_rules(connection, run.guild_id))

@@ -1,4 +1,4 @@
-"""Each server's rules, and the owner's pause."""
+"""Store each server's rules, and the owner's pause."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 
 async def read_rules(connection: AsyncConnection, guild_id: int | None) -> ServerRules:
-    """Return a server's rules in the caller's transaction; the defaults if none are set, and outside servers.
+    """Return a server's rules in the caller's transaction, or the defaults if none are set or outside
+    servers.
 
     Raises ValidationError if any part can't be read, so that no request evades an unreadable rule.
     """
@@ -55,7 +56,7 @@ class RuleStore:
         self._reading = GroupCommit(self._current, timeout=database.lock_seconds, limit=200)
 
     async def get(self, guild_id: int | None) -> ServerRules:
-        """Return the rules, with defaults for everything unset or unreadable, and outside servers."""
+        """Return the rules, with defaults for anything that is unset or unreadable, and outside servers."""
         return (await self.read(guild_id))[0] if guild_id is not None else ServerRules()
 
     async def read(self, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:

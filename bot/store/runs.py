@@ -1,4 +1,4 @@
-"""Read runs, record reports and progress, end and cancel.
+"""Read, end and cancel runs, and record reports and progress.
 
 Each change is one transaction, so a kill leaves all of it or nothing. Its conditional UPDATE decides which of
 two concurrent changes wins.
@@ -22,7 +22,7 @@ from bot.database.text_types import CleanText
 from bot.domain.budgets import charged_seconds, weight_of
 from bot.domain.errors import BotError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.run_ends import SETTLE_AFTER, is_settled
+from bot.domain.run_timing import SETTLE_AFTER, is_settled
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries
@@ -93,7 +93,7 @@ class RunStore:
             return to_run(row) if row is not None else None
 
     async def batch(self, run: Run) -> Sequence[Run]:
-        """Return all runs of a run's batch as they are now, in their order."""
+        """Return the current state of every run in the batch of `run`, ordered by `batch_index`."""
         async with self._database.read() as connection:
             rows = await connection.execute(_BATCH, {"batch": run.batch_key})
             return [to_run(row) for row in rows.mappings()]
@@ -150,7 +150,7 @@ class RunStore:
     ) -> Run | None:
         """End a run by our own verdict; return None if its state has changed and doesn't allow that.
 
-        A batch that awaits approval ends as a whole.
+        All runs of a batch that awaits approval end together.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -168,7 +168,7 @@ class RunStore:
     async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> Run:
         """Cancel the active runs of a batch: waiting ones at once, the others as soon as ComfyDeploy agrees.
 
-        Return one of these as it was before, or an ended run if there are none.
+        Return one of these runs as it was before, or an ended run if none is active.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
@@ -198,7 +198,7 @@ class RunStore:
 
     @repeat_if_unknown
     async def note_deadline(self, key: str, code: str) -> None:
-        """Store why a run is about to be cancelled, before the cancel call: its report may come at once."""
+        """Store the reason for a cancellation before its call, because its webhook may arrive first."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs).where(runs.c.key == key, runs.c.state.in_(_IN_FLIGHT)).values(failure_code=code)

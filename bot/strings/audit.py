@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 AUDIT: Mapping[str, str] = MappingProxyType(
     {
-        "command_audit": "What was requested, decided and changed on this server",
-        "option_audit_person": "Only what concerns this person",
-        "option_audit_by": "Only what this person did",
+        "command_audit": "Show what was requested, decided and changed on this server",
+        "option_audit_person": "Only events about this person",
+        "option_audit_by": "Only actions of this person",
         "option_audit_deployment": "Only this deployment",
-        "option_audit_outcome": "Only what ended like this",
+        "option_audit_outcome": "Only requests with this outcome",
         "option_audit_action": "Only this kind of event",
         "option_audit_since": "From this many days ago",
         "option_audit_until": "Up to this many days ago",

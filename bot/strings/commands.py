@@ -16,12 +16,12 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         # blocks
         "command_block": "Keep somebody from generating on this server",
         "command_unblock": "Let somebody generate here again",
-        "command_blocked": "Who may not generate on this server",
-        "option_block_user": "Who to block",
-        "option_unblock_user": "Who to unblock",
-        "option_block_reason": "Why; the person reads it",
-        "option_block_duration": "How long; without it, until somebody unblocks them",
-        "option_block_days": "How many days, instead of a duration from the list",
+        "command_blocked": "List the people who can't generate on this server",
+        "option_block_user": "The person to block",
+        "option_unblock_user": "The person to unblock",
+        "option_block_reason": "The reason, which the person reads",
+        "option_block_duration": "The length of the block; without it, until somebody unblocks them",
+        "option_block_days": "A number of days, instead of a duration from the list",
         "duration_hour": "1 hour",
         "duration_day": "1 day",
         "duration_week": "7 days",
@@ -47,13 +47,13 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         # the pause
         "command_pause": "For the bot's owner: accept and start nothing, on every server",
         "command_resume": "For the bot's owner: accept requests again",
-        "option_pause_reason": "Why; everybody who asks reads it",
-        "pause_done": "Paused. Running requests go on, waiting ones wait, new ones are refused: {reason}",
+        "option_pause_reason": "The reason, which everybody who asks reads",
+        "pause_done": "Paused. Running requests continue, waiting ones wait, and I refuse new ones: {reason}",
         "resume_done": "I accept requests again, and start those that waited.",
         "resume_nothing": "The bot isn't paused.",
         "owner_only": "Only the bot's owner and their team can do that.",
         # a user's own data
-        "command_privacy": "What the bot keeps about you",
+        "command_privacy": "Get or delete what the bot keeps about you",
         "command_privacy_export": "Get what the bot keeps about you, as a file",
         "command_privacy_delete": "Delete your prompts, inputs and outputs from the bot's database",
         "export_done": "This is what I keep about you.",
@@ -67,7 +67,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "erase_left": "Not deleted, because they aren't finished or posted yet: {keys}. Please ask again when they are.",
         "erase_left_more": "{keys} and {more} more",
         # usage
-        "command_usage": "What you have used today, and what is left",
+        "command_usage": "Show what you have used today, and what is left",
         "option_usage_person": "For moderators: somebody else's usage",
         "usage_heading": "### Your usage today",
         "usage_heading_other": "### Usage of <@{person}> today",
@@ -89,8 +89,8 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
 LISTS: Mapping[str, str] = MappingProxyType(
     {
         # a user's own runs
-        "command_runs": "Your requests: how they ended, cancelling, and results that couldn't be posted",
-        "option_runs_state": "Only those in this state",
+        "command_runs": "List your requests, cancel them, or post results that couldn't be posted",
+        "option_runs_state": "Only requests in this state",
         "runs_filter_all": "All",
         "runs_filter_waiting": "Waiting",
         "runs_filter_running": "Running",
@@ -121,7 +121,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "post_outside": "You asked for this outside of this server. Please use `/runs` in my direct messages, "
         "or where you asked.",
         # a server's queue
-        "command_queue": "What this server has running and waiting",
+        "command_queue": "Show what is running and waiting on this server",
         "queue_heading": "### Running and waiting on this server",
         "queue_none": "Nothing at the moment.",
         "queue_line": "{state}: **{title}** <@{person}> <t:{at}:R>{position}",

@@ -106,7 +106,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "follow_up_dropped": "These inputs didn't fit and were left out: {names}.",
         "made_from": "made from [this result]({url})",
         # help
-        "command_help": "What you can generate here, your limits, and tips",
+        "command_help": "Show what you can generate here, your limits, and tips",
         "help_heading": "### What you can generate here",
         "help_line": "**{title}** {path}\n-# {description}",
         "help_line_plain": "**{title}** {path}",

@@ -1,4 +1,4 @@
-"""Messages, forms, buttons and custom_ids: builds components from records.
+"""Build messages, forms, buttons and custom_ids from records.
 
-Texts are in bot/strings, and the actions of buttons in cogs.
+The texts are in bot/strings, and the actions of buttons in cogs.
 """

@@ -56,7 +56,7 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     """Return the lines of an entry: the event with as many details as fit, then time and link.
 
     Users appear as mentions by id, which works even if they have left. If a run has no message to link to,
-    its key is shown, by which the operator can find it.
+    its key is shown, so that the operator can find it.
     """
     entry, url = stored.entry, _url(stored)
     line = say(

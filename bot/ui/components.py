@@ -39,7 +39,7 @@ _LINK = re.compile(r"\[([^\[\]]{0,80})\]\(\S*\)")
 
 
 def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Split notes into those that fit into `space` characters and the rest.
+    """Split notes into the ones that fit into `space` characters and the rest.
 
     A signed link may have thousands of characters.
     """
@@ -94,7 +94,7 @@ def _unfenced(text: str) -> str:
 
 
 def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
-    """Split files, in order, over as few messages as their number and total size allow."""
+    """Split files, in order, across as few messages as their number and total size allow."""
     packed: list[list[PreparedFile]] = []
     left = 0
     for file in files:
@@ -140,7 +140,7 @@ def phase(state: RunState) -> str:
 
 
 def ending(run: Run) -> str:
-    """Return the string code of a run's title: its state, or that it made only a part."""
+    """Return the string code of a run's title, which is that of its state or of a partial result."""
     return "title_partial" if run.partial else phase(run.state)
 
 

@@ -41,8 +41,8 @@ def details(
     log: str | None = None,
     origin: str | None = None,
 ) -> Details:
-    """Build the details of a run. Without its `deployment`, or after its requester deleted the inputs, there
-    is no command line to copy.
+    """Build the details of a run. The details lack a command line to copy if the `deployment` is None or the
+    requester has deleted the inputs.
 
     `log` is the end of its log, for readers who may see it. `origin` is a link to its parent's result.
     """
@@ -92,7 +92,7 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None) -> Iterator[str]:
     yield _subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
     names = [say("details_key", key=run.key)]
     if run.batch_size > 1:
-        names.append(say("details_several", number=run.batch_index + 1, count=run.batch_size))
+        names.append(say("details_several", number=run.number, count=run.batch_size))
     if run.parent_key:
         code = "details_parent_link" if origin else "details_parent"
         names.append(say(code, key=run.parent_key, url=origin))

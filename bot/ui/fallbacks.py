@@ -1,4 +1,4 @@
-"""Build a replacement for an outcome that can't be shown as usual, so simple that little can fail."""
+"""Build a replacement for an outcome that can't be shown as usual, kept simple so that little can fail."""
 
 from __future__ import annotations
 

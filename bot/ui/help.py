@@ -110,7 +110,7 @@ def _commands(shown: HelpText) -> str:
 
 
 def _lines(shown: HelpText, space: int) -> Iterator[str]:
-    """Yield a line per deployment, as far as they fit."""
+    """Yield a line for each deployment that fits, and then the number of the others."""
     space -= len(say("help_heading"))
     for count, deployment in enumerate(shown.deployments):
         line = _line(deployment, shown)

@@ -15,7 +15,7 @@ _REASON = 200
 
 
 def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
-    """Return the rules that apply to a member, a line each."""
+    """Return the rules that apply to a member, one per line."""
     return "\n".join([say("help_rules"), *_lines(standing, title)])
 
 

@@ -71,8 +71,8 @@ def runs_layout(
 
 
 def posting_layout() -> LayoutView:
-    """Build the placeholder that is edited into the result. It is a layout, since only a layout can be
-    replaced by one.
+    """Build the placeholder that is edited into the result. The placeholder is a layout, since only a layout
+    can be replaced by a layout.
     """
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(say("post_noted")))
@@ -144,7 +144,7 @@ def _link(entry: RunListEntry, here: int | None) -> str:
 
 
 def _states(batch: Sequence[Run]) -> str:
-    """Return one state for a batch, with the number of runs or of those that succeeded."""
+    """Return one state for a batch, with the number of its runs or of its successes."""
     representative = next((run for run in batch if not run.final), batch[0])
     if len(batch) == 1:
         return _state(representative)
@@ -184,7 +184,7 @@ def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], st
 def _batch_title(title: str, run: Run) -> str:
     if run.batch_size == 1:
         return title
-    return say("queue_of_several", title=title, number=run.batch_index + 1, count=run.batch_size)
+    return say("queue_of_several", title=title, number=run.number, count=run.batch_size)
 
 
 def _position(run: Run) -> str:

@@ -77,7 +77,7 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
 
 
 def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> list[Item[LayoutView]]:
-    """Return notes about files that aren't `shown`, as far as they fit beside `used_characters`."""
+    """Return notes about the files that aren't `shown`, as many as fit in addition to `used_characters`."""
     remarks = [*prepared.remarks]
     if len(prepared.files) > shown:
         remarks.insert(0, say("media_more", count=len(prepared.files) - shown))
@@ -232,7 +232,7 @@ def _cost(run: Run) -> str:
 
 
 def _values(values: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a line per input, all shortened further until they fit."""
+    """Return a line per input, shortening all values until they fit."""
     length = _VALUE_LENGTH
     while True:
         lines = _lines(values, length)

@@ -39,7 +39,9 @@ _LABEL = 100
 
 
 def open_rows(page: AuditPage) -> list[ActionRow[LayoutView]]:
-    """Return the select of the private results on a page of the audit log, or nothing without any."""
+    """Return a row with a select of the private results on a page of the audit log, or no row if there are
+    none.
+    """
     options = {
         entry.run_key: SelectOption(
             label=shorten(f"{entry.deployment or '?'}: {entry.run_key}", _LABEL), value=entry.run_key

@@ -25,7 +25,7 @@ from bot.ui.custom_ids import Action, FollowUpId
 
 _ROW = 3
 _ROWS = 2
-_BUTTONS_A_ROW = 5  # Discord's limit
+BUTTONS_A_ROW = 5  # Discord's limit
 # At most this many configured follow-ups get a button under a result.
 _ACTIONS = 3
 # Widths in pixels: a row, the gap between two buttons, and a button's border, character and emoji.
@@ -40,12 +40,12 @@ _TAKING = {
 
 @dataclass(frozen=True, slots=True)
 class OfferedActions:
-    """What can be done with a result now.
+    """The actions that are possible with a result now.
 
     `vary`: the deployment allows a batch of `VARY_COUNT`. `usable`: a deployment takes a picture as input.
     `reportable`: the server has a review channel that receives reports. `shareable`: the user may share the
     result in the server's gallery. `postable`: the result can be posted without the rest of its batch.
-    `follow_ups` are those that the operator configured.
+    `follow_ups` were configured by the operator.
     """
 
     vary: bool = False
@@ -82,7 +82,7 @@ def result_rows(
 ) -> list[list[Button[Any]]]:
     """Return the buttons under a single result.
 
-    `picture`: the result has a picture to use as input. `kinds` are those of its files.
+    `picture`: the result has a picture to use as input. `kinds` are the kinds of its files.
     """
     rare = rare_buttons(run, offered)
     delete = run_button(run, Action.DELETE, "button_delete")
@@ -100,6 +100,37 @@ def rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
     details = run_button(run, Action.DETAILS, "button_details")
     report = [run_button(run, Action.REPORT, "button_report")] if offered.reportable else []
     return [details, *_share_buttons(run, offered), *report]
+
+
+def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
+    """Return a numbered button for each run of a batch, then the buttons for all runs.
+
+    If the numbers don't fit in one row, they move behind a button of their own. `shown`: at least one run's
+    outputs are shown.
+    """
+    first, count = runs[0], len(runs)
+    last: list[Button[Any]] = []
+    if shown:
+        last.append(run_button(first, Action.REPEAT, "button_again_all", count=count))
+        if offered.reportable:
+            last.append(run_button(first, Action.REPORT, "button_report"))
+        last.append(run_button(first, Action.CLEAR, "button_delete"))
+    else:
+        if offers_retry(first):
+            style = ButtonStyle.primary
+            last.append(run_button(first, Action.REPEAT, "button_try_again_all", style, count=count))
+        last.append(discard_button(first))
+    if count > BUTTONS_A_ROW:
+        return [[run_button(first, Action.NUMBERS, "button_numbers")], last]
+    return [*number_rows(runs), last]
+
+
+def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
+    """Return a numbered button for each run."""
+    numbers: list[Button[Any]] = [
+        run_button(run, Action.PICK, "several_number", number=run.number) for run in runs
+    ]
+    return [numbers[start : start + BUTTONS_A_ROW] for start in range(0, len(numbers), BUTTONS_A_ROW)]
 
 
 def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[list[Button[Any]]]:
@@ -163,9 +194,9 @@ def _action_id(run: Run, action: FollowUp) -> str:
 def _with_actions(
     run: Run, actions: Sequence[FollowUp], others: Sequence[Button[Any]], last: Sequence[Button[Any]]
 ) -> list[list[Button[Any]]]:
-    """Return the follow-ups and as many of the other buttons as two rows of a phone hold.
+    """Return up to `_ACTIONS` follow-ups, as many of `others` as fit, and `last`, in two rows on a phone.
 
-    *More* has the rest.
+    If anything is left out, a *More* button is added that opens the rest.
     """
     buttons: list[Button[Any]] = [
         Button(label=each.label, emoji=each.emoji, custom_id=_action_id(run, each))
@@ -189,7 +220,7 @@ def _packed(buttons: Sequence[Button[Any]]) -> list[list[Button[Any]]]:
     space = 0
     for button in buttons:
         width = _BORDER + _CHARACTER * len(button.label or "") + (_EMOJI if button.emoji else 0)
-        if not rows or width > space or len(rows[-1]) == _BUTTONS_A_ROW:
+        if not rows or width > space or len(rows[-1]) == BUTTONS_A_ROW:
             rows.append([])
             space = _ROW_WIDTH
         rows[-1].append(button)

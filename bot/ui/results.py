@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from discord import ButtonStyle, Colour, MediaGalleryItem
+from discord import Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay
 
 from bot.domain.runs import Run, RunState
@@ -40,17 +40,18 @@ from bot.ui.components import (
 )
 from bot.ui.custom_ids import Action, RunId
 from bot.ui.result_buttons import (
+    BUTTONS_A_ROW,
     OfferedActions,
+    batch_rows,
     discard_button,
     hidden_buttons,
-    offers_retry,
+    number_rows,
     result_rows,
     retry_buttons,
     single_rows,
 )
 from bot.ui.status import batch_title, in_common
 
-_BUTTONS_A_ROW = 5
 _ALT_TEXT = 500
 _NONE_OFFERED = OfferedActions()
 COLOURS = {
@@ -160,7 +161,7 @@ def first_message(
 
 def single_layout(run: Run, title: str, pictures: Sequence[str], offered: OfferedActions) -> LayoutView:
     """Build the view of one run of a batch, with its own buttons. `pictures` are links to its pictures."""
-    heading = say("several_one", number=_number(run), count=run.batch_size, title=escape_line(title, 80))
+    heading = say("several_one", number=run.number, count=run.batch_size, title=escape_line(title, 80))
     items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
     deleted = say("several_deleted") if run.deleted_at is not None else ""
     if pictures and not deleted:
@@ -199,7 +200,7 @@ def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
     items: list[Item[LayoutView]] = [TextDisplay(say("several_hint"))]
     if pictures:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=runs[0].spoiler) for url in pictures)))
-    items += [ActionRow[LayoutView](*row) for row in _number_rows(runs)]
+    items += [ActionRow[LayoutView](*row) for row in number_rows(runs)]
     layout = layout_of(Container(*items, accent_colour=COLOURS.get(runs[0].state)))
     layout.stop()
     return layout
@@ -258,12 +259,8 @@ def _is_empty(prepared: PreparedOutputs) -> bool:
 
 def _caption(run: Run) -> str:
     """Return a picture's description, prefixed with the number of its run."""
-    number = str(_number(run))
+    number = str(run.number)
     return shorten(f"{number}: {strip_invisible(run.prompt)}" if run.prompt else number, _ALT_TEXT)
-
-
-def _number(run: Run) -> int:
-    return run.batch_index + 1
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
@@ -272,20 +269,20 @@ def _text_blocks(batch: Batch) -> Iterator[str]:
         found = batch.prepared[run.key].texts
         blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))
         if blocks and batch.numbered:
-            blocks = ["\n".join([f"**{_number(run)}**", *blocks])]
+            blocks = ["\n".join([f"**{run.number}**", *blocks])]
         yield from blocks
 
 
 def _remarks(batch: Batch) -> Iterator[str]:
     """Yield remarks about missing or changed outputs. A remark that several runs share appears once, with
-    their numbers, or without numbers if it applies to the whole batch.
+    their numbers. It has no numbers if it applies to all runs and the outcome shows no outputs.
     """
     about: dict[str, list[Run]] = {}
     for run in batch.runs:
         for remark in dict.fromkeys(_remarks_on(batch, run)):
             about.setdefault(remark, []).append(run)
     for remark, runs in about.items():
-        numbers = ", ".join(str(_number(run)) for run in runs)
+        numbers = ", ".join(str(run.number) for run in runs)
         of_all = len(runs) == len(batch.runs) and not batch.shown
         numbered = batch.numbered and not of_all
         yield say("several_note", number=numbers, note=remark) if numbered else remark
@@ -313,12 +310,12 @@ def _footer(batch: Batch) -> Iterator[str]:
         yield from filter(None, [subtext([*origin, *_facts(batch.first)])])
         return
     shown = batch.shown
-    seeds = [say("several_seed", number=_number(run), seed=run.seed) for run in shown if run.seed is not None]
+    seeds = [say("several_seed", number=run.number, seed=run.seed) for run in shown if run.seed is not None]
     yield from filter(None, [subtext(seeds)])
     used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
     facts = [*taken(batch.runs, "several_took"), *facts_of(replace(in_common(batch.runs), gpu_used=used))]
     yield from filter(None, [subtext(facts)])
-    if shown and len(batch.runs) <= _BUTTONS_A_ROW:
+    if shown and len(batch.runs) <= BUTTONS_A_ROW:
         yield subtext([say("several_hint")])
 
 
@@ -327,7 +324,7 @@ def _facts(run: Run) -> list[str]:
 
 
 def _charge(run: Run) -> list[str]:
-    """Return a note on whether a run without a result was charged, as far as that is known."""
+    """Return a note on whether a run without a result was charged, or nothing if that is unknown."""
     if _was_free(run):
         return [say("charged_nothing")]
     return [say("charged_time")] if run.run_duration is not None else []
@@ -358,32 +355,8 @@ def _reason_with_charge(run: Run, reason: str) -> str:
 def _rows(
     batch: Batch, offered: OfferedActions, *, picture: bool, kinds: Collection[FileKind]
 ) -> list[list[Button[Any]]]:
-    """Return the buttons of a single run. A larger batch has a numbered button per run, then those for all
-    runs. More numbers than fit in a row move behind a button of their own.
-    """
-    first, shown, count = batch.first, batch.shown, len(batch.runs)
-    if not batch.numbered:
-        if shown:
-            return result_rows(first, offered, picture=picture, kinds=kinds)
-        return [[*retry_buttons(first), discard_button(first)]]
-    last: list[Button[Any]] = []
-    if shown:
-        last.append(run_button(first, Action.REPEAT, "button_again_all", count=count))
-        if offered.reportable:
-            last.append(run_button(first, Action.REPORT, "button_report"))
-        last.append(run_button(first, Action.CLEAR, "button_delete"))
-    else:
-        if offers_retry(first):
-            style = ButtonStyle.primary
-            last.append(run_button(first, Action.REPEAT, "button_try_again_all", style, count=count))
-        last.append(discard_button(first))
-    if count > _BUTTONS_A_ROW:
-        return [[run_button(first, Action.NUMBERS, "button_numbers")], last]
-    return [*_number_rows(batch.runs), last]
-
-
-def _number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
-    numbers: list[Button[Any]] = [
-        run_button(run, Action.PICK, "several_number", number=_number(run)) for run in runs
-    ]
-    return [numbers[start : start + _BUTTONS_A_ROW] for start in range(0, len(numbers), _BUTTONS_A_ROW)]
+    if batch.numbered:
+        return batch_rows(batch.runs, offered, shown=bool(batch.shown))
+    if batch.shown:
+        return result_rows(batch.first, offered, picture=picture, kinds=kinds)
+    return [[*retry_buttons(batch.first), discard_button(batch.first)]]

@@ -1,4 +1,4 @@
-"""Messages of shared results, the form that asks whether to show the prompt, and that of a failed copy."""
+"""Messages of shared results and failed copies, and the form that asks whether to show the prompt."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def share_modal(key: str) -> Modal:
 def share_messages(
     run: Run, title: str, prepared: PreparedOutputs, link: str | None, *, reportable: bool
 ) -> list[OutgoingMessage]:
-    """Build the messages of a shared result, as `outcome_messages` does. They ping nobody.
+    """Build the messages of a shared result, as `outcome_messages` does. The messages ping nobody.
 
     `link` leads to the original. The prompt is shown if `run` has it.
     """

@@ -85,7 +85,7 @@ def batch_title(title: str, size: int) -> str:
 
 
 def in_common(batch: Sequence[Run]) -> Run:
-    """Return the first run, without what differs within a larger batch: the seed and the duration."""
+    """Return the first run without the values that differ within a batch: the seed and the duration."""
     return batch[0] if len(batch) == 1 else replace(batch[0], seed=None, run_duration=None)
 
 

@@ -1,4 +1,4 @@
-"""Background work: starting, polling, cancelling and timing out runs, and recording reports about them.
+"""Do the background work: start, poll, cancel and time out runs, and record reports about them.
 
-The effect of a report is decided in bot/domain, and messages are posted by bot/delivery.
+bot/domain decides the effect of a report, and bot/delivery posts the messages.
 """

@@ -52,14 +52,14 @@ class AnswerChecker:
 
     async def _release(self, run: Run, message_id: int | None) -> None:
         if await self._store.runs.release(run.key, message_id, self._clock()):
-            log.info("released a request, whose answer Discord has")
+            log.info("released a request, because Discord has its answer")
             self._wakeups.submit()
             self._wakeups.deliver()
             self._wakeups.show()
 
     async def _withdraw(self, run: Run) -> None:
         if await self._store.runs.withdraw(run.key):
-            log.warning("dropped a request, whose interaction was never answered")
+            log.warning("dropped a request, because its interaction was never answered")
             self._wakeups.submit()
 
     async def _refuse(self, run: Run) -> None:

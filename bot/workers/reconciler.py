@@ -10,9 +10,17 @@ from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
 from bot.domain.errors import BackendError, BackendNotCancellable, BackendTimeout
-from bot.domain.polling import CANCEL_DOUBT, CANCEL_TRIES, LATE_CHECKS, SETTLE_CHECKS
-from bot.domain.run_ends import SETTLE_AFTER, deadline_of, is_settled, is_silent_at_end
 from bot.domain.run_log import end_of_log
+from bot.domain.run_timing import (
+    CANCEL_DOUBT,
+    CANCEL_TRIES,
+    LATE_CHECKS,
+    SETTLE_AFTER,
+    SETTLE_CHECKS,
+    deadline_of,
+    is_settled,
+    is_silent_at_end,
+)
 from bot.domain.runs import FINAL, Run, RunReport, RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, is_own_verdict
 from bot.metrics import Metrics
@@ -203,11 +211,11 @@ class Reconciler:
         except BackendError as error:
             if needed and error.passing and await self._is_backend_away(run):
                 raise _Unanswered(str(error)) from error
-            log.warning("asking about the run failed: %s", error)
+            log.warning("can't get the run's state: %s", error)
             return None
 
     async def _is_backend_away(self, run: Run) -> bool:
-        """Return whether the backend fails as a whole, and not only for this run."""
+        """Return whether the entire backend fails, not only for this run."""
         try:
             await self._backend.describe_deployment(run.deployment_id)
         except BackendError as error:
@@ -226,14 +234,14 @@ class Reconciler:
         try:
             return await asyncio.to_thread(end_of_log, await read_log(run_id))
         except BackendError as error:
-            log.info("the run's log was not read: %s", error)
+            log.info("can't read the run's log: %s", error)
             return None
 
     async def _record(self, run: Run, report: RunReport, *, asked: bool = True) -> None:
         try:
             await self._recorder.record(run.key, report, asked=asked)
         except ForeignRunReport as error:
-            log.warning("an answer about another run: %s", error)
+            log.warning("received an answer about another run: %s", error)
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         ended = await self._store.runs.finish(run.key, target, self._clock(), code=code)
@@ -246,8 +254,8 @@ class Reconciler:
 def _wants_log(run: Run, report: RunReport, now: datetime) -> bool:
     """Return whether the log is read now: once after a failure, before its outcome is posted.
 
-    A failure that a poll reports is not stored yet. One that a webhook reported is polled at once, and once
-    more after SETTLE_AFTER.
+    A failure that a poll reports is not stored yet. A failure that a webhook reported is polled at once, and
+    again after SETTLE_AFTER.
     """
     first = run.ended_at is None or (run.checks == 0 and now < run.ended_at + SETTLE_AFTER)
     return report.state is RunState.FAILED and first

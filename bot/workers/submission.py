@@ -30,6 +30,7 @@ from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
+from bot.store.postponed import DISCORD_PAUSE
 from bot.store.runs import ForeignRunReport
 from bot.workers.worker import Wakeups
 
@@ -40,7 +41,6 @@ MAX_RENEWALS = 30
 START_MARGIN = timedelta(minutes=3)
 # The channel was checked with the request, and is checked again if the request is older than this.
 CHANNEL_TRUST = timedelta(minutes=1)
-_DISCORD_PAUSE = timedelta(minutes=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
 _STORE_PAUSE = 1.0
 # Raises DiscordAway. None: there is no channel to ask about, as in direct messages.
@@ -94,7 +94,7 @@ class Submitter:
                 await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))
 
     async def submit(self, run: Run) -> None:
-        """Make the one call of this claim."""
+        """Make the single queue call of this claim."""
         self._wakeups.show()
         try:
             await self._check_channel(run)
@@ -126,15 +126,15 @@ class Submitter:
 
     async def _wait_for_discord(self, run: Run, error: DiscordAway) -> None:
         """Requeue the run until Discord answers; no queue call was made."""
-        log.warning("Discord could not be asked: %s", error)
+        log.warning("can't ask Discord: %s", error)
         now = self._clock()
-        await self._store.claims.requeue(run.key, now + _DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
+        await self._store.claims.requeue(run.key, now + DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
         self._wakeups.show()
         self._wakeups.submit()
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
         """Requeue the run, or end it after too many tries: Discord answers, but doesn't return its files."""
-        log.warning("the attached files could not be renewed: %s", error)
+        log.warning("can't renew the attached files: %s", error)
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
             return
@@ -150,7 +150,7 @@ class Submitter:
                 await self._record_id(run, run_id)
                 break
             except StoreUnavailable as error:
-                log.warning("the reply to the queue call waits for the database: %s", error)
+                log.warning("waiting for the database to store the queue reply: %s", error)
             await asyncio.sleep(_STORE_PAUSE)
         self._wakeups.show()
         self._wakeups.check()

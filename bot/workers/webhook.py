@@ -78,18 +78,18 @@ class WebhookServer:
         try:
             report = self._backend.read_webhook(body)
         except BackendBadReply as error:
-            log.warning("a webhook that can't be read: %s", error)
+            log.warning("can't read a webhook: %s", error)
             return 400
         try:
             await self._recorder.record(key, report)
         except KeyError:
-            log.warning("a webhook for a run that the store doesn't know")
+            log.warning("received a webhook for a run that the store doesn't know")
             return 404
         except ForeignRunReport as error:
-            log.warning("a webhook for another run: %s", error)
+            log.warning("received a webhook for another run: %s", error)
             return 409
         except StoreUnavailable as error:
             # The backend retries after any status but a 2xx. When it gives up, polling finds the event.
-            log.warning("a webhook has to wait for the database: %s", error)
+            log.warning("can't store a webhook until the database is back: %s", error)
             return 503
         return 204

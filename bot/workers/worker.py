@@ -107,7 +107,7 @@ class Worker(Generic[T]):
         except StoreUnavailable as error:
             log.warning("%s waits for the database: %s", self.name, error)
         except Exception:
-            log.exception("%s could not look for work", self.name)
+            log.exception("%s failed to look for work", self.name)
         return None, self._fault_pause
 
     async def _one(self, item: T) -> None:
@@ -116,7 +116,7 @@ class Worker(Generic[T]):
             try:
                 await self._handle(item)
             except StoreUnavailable as error:
-                log.warning("%s left an item for later, the database is away: %s", self.name, error)
+                log.warning("%s left an item for later: the database is unavailable: %s", self.name, error)
             except Exception:
                 log.exception("%s failed on an item", self.name)
 
@@ -151,7 +151,7 @@ class Wakeups:
         self._listeners.setdefault(topic, []).append(listener)
 
     def submit(self) -> None:
-        """Wake the submitter, because a run waits or another may be started."""
+        """Wake the submitter, because a run is waiting or an ended run has made room for another."""
         self._fire("submit")
 
     def deliver(self) -> None:

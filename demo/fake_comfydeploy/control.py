@@ -1,6 +1,6 @@
 """The routes below `/control`: faults, releases and the call log, for tests of a separate process.
 
-They need no API key.
+These routes need no API key.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Control:
         ]
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        """Set the faults of all runs that have none of their own, from an object of `Faults` fields."""
+        """Set the faults of all runs without their own faults, from an object of `Faults` fields."""
         try:
             self._world.plan.everywhere = Faults.model_validate_json(await request.read())
         except ValidationError as error:

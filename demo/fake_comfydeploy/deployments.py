@@ -29,7 +29,7 @@ SAMPLING = ("CheckpointLoaderSimple", "CLIPTextEncode", "KSampler", "KSampler", 
 
 
 class Makes(StrEnum):
-    """What a workflow produces."""
+    """The kind of output that a workflow produces."""
 
     PICTURE = "picture"
     PICTURES = "pictures"

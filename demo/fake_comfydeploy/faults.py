@@ -15,7 +15,7 @@ Held = Literal["reply", "queued", "started", "running", "uploading"]
 
 
 class Faults(BaseModel):
-    """The faults of a run. The default instance behaves like the real service without any."""
+    """The faults of a run. The default instance has none, like the real service on a good day."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,7 +24,7 @@ class Faults(BaseModel):
     queue_starts: int | None = Field(
         default=None,
         ge=0,
-        description="runs that start all the same: 0 with an error status, else 1",
+        description="runs that start anyway: 0 with an error status, else 1",
     )
     queue_drop: bool = Field(default=False, description="close the connection instead of answering")
     get_status: int | None = Field(default=None, description="answer of GET /run/{id}, as 404 or 500")

@@ -20,7 +20,9 @@ class StoredFile:
 
 
 class Bucket:
-    """The files; the oldest beyond `limit` bytes are dropped. Paths are unquoted, as in `outputs/a b.png`."""
+    """Stores files, and drops the oldest ones beyond `limit` bytes. Paths are unquoted, as in `outputs/a
+    b.png`.
+    """
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ class ExecutionError(Exception):
     """A node failed. The service doesn't say which or why."""
 
 
-# Returns the file at an address that only this machine knows, or None for one that has to be downloaded.
+# Returns the file at an address that only this machine knows, or None for an address to download from.
 OpenLink = Callable[[str], Awaitable[bytes | None]]
 
 

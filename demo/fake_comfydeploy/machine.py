@@ -37,7 +37,7 @@ class Machine:
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
     async def cancel(self, run: Run) -> None:
-        """End the run at once, unless it has ended. Its webhook precedes the answer to the cancel call."""
+        """End the run at once, unless it has ended. The webhook precedes the answer to the cancel call."""
         if run.ended:
             return
         if not run.faults.success_after_cancel and (task := self._tasks.get(run.id)):

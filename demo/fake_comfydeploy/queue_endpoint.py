@@ -19,7 +19,7 @@ from demo.fake_comfydeploy.wire import dump
 from demo.fake_comfydeploy.world import World
 
 NO_CREDITS = "Insufficient deployment owner's GPU credits to create run"
-# How the service passes on what the machine itself answered, with the machine's status.
+# The form in which the service passes on a machine's own answer, with the machine's status.
 PASSED_THROUGH = "Error creating run: {status}, message='{reason}', url='http://machine.internal:8188/prompt'"
 NODE_ERRORS = {
     "error": {"type": "prompt_outputs_failed_validation", "message": "Prompt outputs failed validation"},

@@ -38,7 +38,7 @@ def utc_now() -> datetime:
 
 
 class FakeComfyDeploy:
-    """An HTTP server that answers like ComfyDeploy, for as long as its `async with` block runs.
+    """An HTTP server that answers like ComfyDeploy while its `async with` block runs.
 
     `url` is the base of the API. `pace` is the duration of a step in seconds; `webhook_waits` are the pauses
     before the second and third try.
@@ -89,7 +89,7 @@ class FakeComfyDeploy:
 
     @property
     def faults(self) -> Faults:
-        """Return the faults of every run that has none of its own. They may be set at any time."""
+        """Return the faults of every run that doesn't have its own; they can be set at any time."""
         return self.world.plan.everywhere
 
     @faults.setter
@@ -115,7 +115,7 @@ class FakeComfyDeploy:
         return sum(run.released.is_waited_for for run in self.runs)
 
     def release(self, run_id: str | None = None) -> int:
-        """Let one held run, or all of them, continue; return how many there were."""
+        """Let one held run, or all of them, continue; return how many did."""
         held = [run for run in self.runs if run.released.is_waited_for and run_id in {None, run.id}]
         for run in held:
             run.released.open()

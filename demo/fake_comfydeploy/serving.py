@@ -66,12 +66,12 @@ async def _misbehave(request: web.Request, stored: StoredFile, fault: Body) -> w
 
 
 def _damaged(content: bytes) -> bytes:
-    """Keep the beginning, by which a file's type is recognized, and invert the rest."""
+    """Keep the beginning, which identifies the file's type, and invert the rest."""
     return content[:200] + bytes(byte ^ 0xFF for byte in content[200:])
 
 
 async def _slow(request: web.Request, stored: StoredFile) -> web.StreamResponse:
-    """Send a byte per second with a correct length, which only a limit on the total time stops."""
+    """Send one byte per second, with a correct Content-Length. Only a limit on the total time stops this."""
     response = web.StreamResponse(headers={"Content-Type": stored.content_type})
     response.content_length = len(stored.content)
     await response.prepare(request)

@@ -28,7 +28,7 @@ def api_time(moment: datetime | None) -> str | None:
 
 
 def webhook_time(moment: datetime) -> str:
-    """Cut three characters for milliseconds; a whole second has none and loses `:33` instead."""
+    """Drop three characters to keep milliseconds, as the service does, even from a whole second's `:33`."""
     return moment.replace(tzinfo=None).isoformat()[:-3] + "Z"
 
 

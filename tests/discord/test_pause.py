@@ -17,7 +17,7 @@ async def test_everybody_is_refused_until_the_owner_resumes(bot: Harness) -> Non
     olga = owner(bot)
     done = await olga.slash(bot.channel, "pause", reason="moving the machines")
     assert done.ephemeral
-    assert "Running requests go on" in done.response.content
+    assert "Running requests continue" in done.response.content
     await bot.restart()
     bot.app.bot.owner_id = olga.id
     for person in (bot.alice, olga):

@@ -124,8 +124,8 @@ async def test_a_key_that_comfydeploy_refuses(home: BotProcess) -> None:
     assert said.code == 1
     found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_KEY")
     found(said, "error", "Deployment", PICTURE_ID)
-    assert remedies(said, "Deployment") == ["See what is said of the key above."]
-    assert remedies(said, "Options") == ["Do what is said of each deployment above."]
+    assert remedies(said, "Deployment") == ["See the finding about the key above."]
+    assert remedies(said, "Options") == ["Follow the remedies of the deployments above."]
     assert said.out.index(" Deployment: ") < said.out.index(" Options: ")
     assert "no-such-key" not in said.out + said.err
 
@@ -175,7 +175,7 @@ async def test_an_api_url_that_leads_to_another_server(home: BotProcess, answer:
     assert said.code == 1
     found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_URL doesn't look like", "usually ends in /api")
     found(said, "error", "Deployment", PICTURE_ID)
-    assert answer.status == 200 or remedies(said, "Deployment") == ["See what is said of the key above."]
+    assert answer.status == 200 or remedies(said, "Deployment") == ["See the finding about the key above."]
 
 
 async def test_options_that_discord_cant_have(home: BotProcess) -> None:
@@ -185,7 +185,7 @@ async def test_options_that_discord_cant_have(home: BotProcess) -> None:
     )
     said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="own.toml")
     found(said, "error", "Options", "file inputs", "Correct deployments.toml")
-    found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "options below")
+    found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "its options below")
     assert said.out.index(" Deployment: ") < said.out.index(" Options: ")
 
 

@@ -96,7 +96,7 @@ async def test_a_run_goes_on_through_minutes_of_5xx(home: BotProcess) -> None:
     home.comfydeploy.faults = Faults(webhook_drop=True, get_status=503, hold_at="running")
     await home.start(RUN_DEADLINE_SECONDS="600")
     await home.ask()
-    await home.until(lambda: "asking about the run failed" in home.log)
+    await home.until(lambda: "can't get the run's state" in home.log)
     home.comfydeploy.faults = Faults(webhook_drop=True)
     home.comfydeploy.release()
     await home.settled(runs=1)

@@ -41,9 +41,7 @@ async def test_sighup_reads_the_file_again(tmp_path: Path) -> None:
         file.write_text("[deployments", encoding="utf-8")
         home.process.send_signal(signal.SIGHUP)
         await home.until(
-            lambda: (
-                "the deployments stay as they were: deployments.toml can't be read as TOML: Exp" in home.log
-            )
+            lambda: "kept the old deployments: deployments.toml can't be read as TOML: Exp" in home.log
         )
         assert {"paint", "film"} <= options(home)
         await home.discord.slash(home.alice, home.channel, "generate film", {"prompt": "a fox"})
@@ -85,6 +83,6 @@ async def test_the_owners_command_reaches_every_process(tmp_path: Path) -> None:
         file.write_text(TWO, encoding="utf-8")
         asked = await home.discord.slash(owner(home), home.channel, "reload")
         await asked.wait_answer()
-        await home.until(lambda: "the deployments were read again: added film" in log.read_text())
+        await home.until(lambda: "reloaded the deployments: added film" in log.read_text())
         assert {"paint", "film"} <= options(home)
         assert await home.stop() == 0

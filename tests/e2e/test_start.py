@@ -93,7 +93,7 @@ async def test_a_schema_from_a_later_version(home: BotProcess) -> None:
 
 async def test_a_file_that_is_no_database(home: BotProcess) -> None:
     home.database.write_text("a shopping list\n" * 100)
-    await ends(home, CONFIGURATION, str(home.database), "not a database", "DATABASE_URL")
+    await ends(home, CONFIGURATION, str(home.database), "not a SQLite database", "DATABASE_URL")
     assert home.database.read_text().startswith("a shopping list")
 
 
@@ -101,7 +101,7 @@ async def test_a_database_of_another_program(home: BotProcess) -> None:
     home.database.unlink()
     with closing(sqlite3.connect(home.database)) as connection:
         connection.execute("CREATE TABLE runs (distance REAL)")
-    await ends(home, CONFIGURATION, "table runs already exists", "a database of its own")
+    await ends(home, CONFIGURATION, "table runs already exists", "its own database")
 
 
 @pytest.mark.parametrize("folder", ["/proc/nobody", "/dev/null/data"])
@@ -153,7 +153,7 @@ async def test_comfydeploy_away_at_the_very_first_start(home: BotProcess) -> Non
 
 
 async def test_a_key_that_comfydeploy_refuses_at_the_very_first_start(home: BotProcess) -> None:
-    await ends(home, CONFIGURATION, "check COMFYDEPLOY_API_KEY", COMFYDEPLOY_API_KEY="no-such-key-at-all")
+    await ends(home, CONFIGURATION, "Check COMFYDEPLOY_API_KEY", COMFYDEPLOY_API_KEY="no-such-key-at-all")
 
 
 async def test_two_servers_on_one_port(home: BotProcess) -> None:

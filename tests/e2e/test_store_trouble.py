@@ -69,7 +69,7 @@ async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost
         await home.held()
         with locked(home.database):
             home.comfydeploy.release()
-            await home.until(lambda: "the reply to the queue call waits" in home.log)
+            await home.until(lambda: "waiting for the database to store the queue reply" in home.log)
         await home.settled(runs=1)
         ((key, state),) = home.rows("SELECT key, state FROM runs")
         assert state == "succeeded", home.log

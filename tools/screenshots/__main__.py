@@ -24,7 +24,7 @@ def _take_readme(folder: Path) -> None:
 
 
 def _take_rest(options: argparse.Namespace, *, everything: bool) -> None:
-    """Take the pictures that share one demo: the overview, further results, a phone, and moderation."""
+    """Take the pictures that share one demo: the overview, more results, a phone, and moderation."""
     with demo() as links, browser() as chrome:
         page = open_page(chrome, links[0], DESKTOP)
         if everything:
@@ -58,7 +58,7 @@ def main() -> int:
         if not options.using and not options.readme:
             _take_rest(options, everything=everything)
     except NotPossible as error:
-        print(error, file=sys.stderr)  # noqa: T201  # the reason
+        print(error, file=sys.stderr)
         return 2
     return 0
 

@@ -62,7 +62,7 @@ class Recorder:
             )
             if path.stat().st_size <= MOST_BYTES:
                 break
-        print(f"{path} ({path.stat().st_size / 1000:.0f} kB)", flush=True)  # noqa: T201  # what it made
+        print(f"{path} ({path.stat().st_size / 1000:.0f} kB)", flush=True)
 
 
 def take_animation(page: Page, folder: Path) -> None:

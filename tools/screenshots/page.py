@@ -45,7 +45,7 @@ def chromium() -> str:
 @contextmanager
 def browser() -> Iterator[Browser]:
     try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # an optional tool
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # need not be installed
     except ImportError as error:
         raise NotPossible("Playwright is missing: .venv/bin/pip install playwright") from error
     with sync_playwright() as playwright:
@@ -166,4 +166,4 @@ def shoot(page: Page, folder: Path, name: str, *, conversation: bool = False) ->
         page.locator(CHANNEL).screenshot(path=path)
     else:
         page.screenshot(path=path)
-    print(f"{folder / name}.png", flush=True)  # noqa: T201  # what it made
+    print(f"{folder / name}.png", flush=True)

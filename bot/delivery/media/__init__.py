@@ -1,4 +1,4 @@
-"""Decides which of a run's files are downloaded and attached, by address, size, time and type.
+"""Decide which of a run's files are downloaded and attached, by address, size, time and type.
 
-Where the message goes and how it is retried is decided in bot/delivery.
+bot/delivery decides where the message goes and how it is retried.
 """

@@ -217,7 +217,7 @@ def _check_response(response: aiohttp.ClientResponse, limit: int) -> None:
     if response.status != 200:
         raise MediaUnavailable(where)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise MediaUnavailable(f"{where}, compressed though asked not to")
+        raise MediaUnavailable(f"{where}, compressed although identity encoding was requested")
     if (response.content_length or 0) > limit:
         raise MediaTooLarge(f"{where}, {response.content_length} bytes", limit=limit)
 
@@ -225,13 +225,15 @@ def _check_response(response: aiohttp.ClientResponse, limit: int) -> None:
 def _described(into: IO[bytes], head: bytes, size: int, name: str, fallback: str) -> Media:
     content_type, extension = sniff(head)
     if is_wrong_type(extension, name):
-        raise MediaUnavailable(f"{content_type} where {name!r} was promised")
+        raise MediaUnavailable(f"{content_type} instead of the expected {name!r}")
     into.seek(0)
     return Media(into, content_type, safe_filename(name, fallback, extension), size)
 
 
 def _reason(error: Exception) -> str:
-    """Describe an error without the address; the system's text tells a full disk from a lost connection."""
+    """Describe an error without the address; the system's text distinguishes a full disk from a lost
+    connection.
+    """
     words = (
         error.strerror if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError) else None
     )

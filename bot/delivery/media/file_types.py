@@ -1,4 +1,4 @@
-"""Detect what a file is by its first bytes, and give it a safe name; nothing it claims is trusted."""
+"""Detect a file's type by its first bytes, whatever it claims to be, and give it a safe name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
-import filetype  # type: ignore[import-untyped]  # ships no types
+import filetype
 
 SNIFF_BYTES: Final = 8192
 UNKNOWN: Final = ("application/octet-stream", "bin")
@@ -16,7 +16,7 @@ TEXT: Final = ("text/plain", "txt")
 _PLAIN_NAMES: Final[Mapping[str, str]] = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac"}
 # Types that workflows produce and `filetype` doesn't detect.
 _SIGNATURES: Final = ((b"glTF", ("model/gltf-binary", "glb")), (b"v/1\x01", ("image/x-exr", "exr")))
-# Suffixes that say more than the bytes and that no program executes.
+# Suffixes that are more specific than the bytes, and that no program executes.
 _ENDINGS: Final[Mapping[str, frozenset[str]]] = {
     "txt": frozenset({"csv", "json", "md", "srt", "vtt", "obj", "gltf", "yaml"}),
     "zip": frozenset({"usdz"}),

@@ -30,7 +30,7 @@ from bot.strings import say
 from bot.ui.components import GALLERY, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
-# A picture above the upload limit is fetched all the same, because it can be recompressed.
+# A picture above the upload limit is fetched anyway, because it can be recompressed.
 PICTURE_LIMIT = 64 * 1024 * 1024
 MAX_FILES = 40
 _INLINE_TEXT = 1500
@@ -80,7 +80,7 @@ class OutputPreparer:
         for error in _errors(fetched):
             if not (last_try or out_of_time):
                 raise error
-            log.warning("output not fetched: %s", error)
+            log.warning("can't fetch an output: %s", error)
         return _assembled(target, outputs, fetched)
 
     async def prepare_copy(
@@ -122,7 +122,7 @@ class OutputPreparer:
         except BackendError as error:
             if not last_try:
                 raise
-            log.warning("no renewed links: %s", error)
+            log.warning("can't renew the links: %s", error)
             return run.outputs
 
     async def _fetch(
@@ -149,7 +149,7 @@ class OutputPreparer:
             with disk_errors():
                 return await self._fitted(target.run, number, media, path, target.limit)
         except MediaForbidden as error:
-            log.warning("output not fetched, its address is forbidden: %s", error)
+            log.warning("refused to fetch an output from a forbidden address: %s", error)
             return [say("media_forbidden", name=name)]
         except MediaTooLarge:
             return [say("media_too_large", name=name, url=url)]

@@ -24,7 +24,7 @@ _MAX_PIXELS: Final = 36_000_000
 # WebP's encoder needs about the same memory per pixel, so scale larger pictures down first.
 _MAX_ENCODED_PIXELS: Final = 4096 * 4096
 # Pillow holds the interpreter's lock while it copies and converts: 10 ms for this many pixels. Larger
-# pictures are recompressed in a process of their own, so that they don't stall the event loop.
+# pictures are recompressed in a separate process, so that they don't stall the event loop.
 _THREAD_PIXELS: Final = 2_000_000
 _MAX_SIDE: Final = 16_383  # WebP's own limit
 _MIN_SIDE: Final = 64
@@ -46,7 +46,7 @@ async def shrink_image(data: bytes, limit: int, seconds: float = SECONDS) -> tup
     Quality is reduced first, then the size. Returns None for a file that isn't a still picture, is too large
     to decode safely, takes too long, or can't be made to fit; the caller links to it instead.
 
-    Works in a thread of its own, not in the shared executor, which address lookups need. A thread can't be
+    Works in a separate thread, not in the shared executor, which address lookups need. A thread can't be
     ended, but it is a daemon, so it doesn't hold up the end of the process.
     """
     loop = asyncio.get_running_loop()
@@ -58,14 +58,14 @@ async def shrink_image(data: bytes, limit: int, seconds: float = SECONDS) -> tup
         try:
             loop.call_soon_threadsafe(_resolve, done, shrunk)
         except RuntimeError:
-            log.debug("picture recompressed after the loop had closed")
+            log.debug("recompressed a picture after the loop had closed")
 
     threading.Thread(target=work, name="shrink", daemon=True).start()
     try:
         async with asyncio.timeout(seconds):
             return await done
     except TimeoutError:
-        log.warning("picture not recompressed within %.0f s", seconds)
+        log.warning("did not recompress a picture within %.0f s", seconds)
         return None
 
 
@@ -90,7 +90,7 @@ def _shrink(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
             return _in_process(data, limit, ends)
         return _fit(_decoded(image), limit, check)
     except Exception as error:
-        log.info("picture can't be recompressed: %s: %s", type(error).__name__, error)
+        log.info("can't recompress a picture: %s: %s", type(error).__name__, error)
         return None
     finally:
         _memory.release()
@@ -98,7 +98,7 @@ def _shrink(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
 
 def _in_process(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
     """Recompress a picture in another process, which gets no secrets and is killed at the deadline."""
-    done = subprocess.run(  # noqa: S603  # this file
+    done = subprocess.run(  # noqa: S603  # runs this file
         [sys.executable, "-I", __file__, str(limit)],
         input=data,
         capture_output=True,
@@ -107,7 +107,7 @@ def _in_process(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | Non
         check=False,
     )
     if done.returncode:
-        log.info("picture can't be recompressed: %s", done.stderr.decode(errors="replace")[-200:].strip())
+        log.info("can't recompress a picture: %s", done.stderr.decode(errors="replace")[-200:].strip())
     return (done.stdout, "webp") if done.stdout and not done.returncode else None
 
 
@@ -134,7 +134,7 @@ def _decoded(image: Image.Image) -> Image.Image:
         # In place, because a copy would take as much memory again.
         ImageOps.exif_transpose(image, in_place=True)
     except Exception as error:
-        log.info("EXIF of a picture can't be read: %s: %s", type(error).__name__, error)
+        log.info("can't read the EXIF data of a picture: %s: %s", type(error).__name__, error)
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode != mode:
         image = image.convert(mode)

@@ -88,10 +88,10 @@ def _literal(host: str) -> IPAddress | None:
 
 
 class GuardedResolver(AbstractResolver):
-    """Checks what a name resolves to at the moment of connecting, so that DNS rebinding doesn't help.
+    """Checks the addresses of a name at the moment of connecting, which defeats DNS rebinding.
 
-    One forbidden answer forbids them all: an honest host has no private address beside its public one.
-    aiohttp never asks a resolver about literal addresses; `check_url` does that part.
+    One forbidden address forbids the name: an honest host doesn't have both a public and a private address.
+    aiohttp never asks a resolver about literal addresses; `check_url` checks those.
     """
 
     def __init__(self, inner: AbstractResolver, allows: AddressRule) -> None:

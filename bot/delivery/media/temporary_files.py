@@ -26,11 +26,12 @@ def require_temporary_folder() -> None:
 
 
 def temporary_folder() -> AbstractContextManager[str]:
-    """Create a folder for one delivery. If that fails, its path is unusable: some outcomes need no files."""
+    """Create a folder for one delivery, or return an unusable path: some outcomes need no files."""
     try:
         return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
     except OSError as error:
-        log.error("no temporary folder for outputs: %s", error)  # noqa: TRY400  # expected: no traceback
+        # An expected error needs no traceback.
+        log.error("can't create a temporary folder for outputs: %s", error)  # noqa: TRY400
         return nullcontext(os.devnull)
 
 
@@ -41,4 +42,4 @@ def disk_errors() -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise MediaUnavailable(f"it can't be put into a temporary file: {reason}") from error
+        raise MediaUnavailable(f"can't write it to a temporary file: {reason}") from error

@@ -11,15 +11,13 @@ from typing import Final, Self
 # minimum below.
 _FIRST_TRY: Final = 120.0
 _LATER_TRIES: Final = 30.0
-# After this time, downloads count as slow.
-_SLOW: Final = 5.0
 
 
 class MediaBudget:
     """The seconds that one try of a delivery may spend on its outputs, over all files and runs.
 
-    After `slow` seconds it calls `on_slow`. If that returns False, too many downloads are slow at once, so
-    these are stopped and left to a later try.
+    After `slow` seconds it calls `on_slow`. If that returns False, too many downloads are slow at the same
+    time, so this try's downloads are stopped and left to a later try.
     """
 
     def __init__(
@@ -27,7 +25,7 @@ class MediaBudget:
         seconds: float = _FIRST_TRY,
         on_slow: Callable[[], Awaitable[bool]] | None = None,
         *,
-        slow: float = _SLOW,
+        slow: float = 0,
     ) -> None:
         self.is_stopped = False
         self._left = seconds
@@ -37,9 +35,9 @@ class MediaBudget:
         self._running: set[asyncio.Timeout] = set()
 
     @classmethod
-    def of_try(cls, tries: int, on_slow: Callable[[], Awaitable[bool]]) -> Self:
+    def of_try(cls, tries: int, on_slow: Callable[[], Awaitable[bool]], slow: float) -> Self:
         """Return the budget of a try, counted from 1: over the first five, 270 seconds in all."""
-        return cls(max(_FIRST_TRY / 2 ** min(tries - 1, 10), _LATER_TRIES), on_slow)
+        return cls(max(_FIRST_TRY / 2 ** min(tries - 1, 10), _LATER_TRIES), on_slow, slow=slow)
 
     @property
     def is_spent(self) -> bool:

@@ -10,7 +10,7 @@ from bot.delivery.retries import Form, form_if_ignored, is_route_abandoned, paus
 # After this many unanswered deliveries in a row, assume an outage and try only one at a time.
 _UNANSWERED = 3
 _LONGEST_PROBE_PAUSE = 60.0
-# A probe may take long, because discord.py retries by itself. After this time another one may start.
+# A probe may take long, because discord.py retries on its own. After this time another one may start.
 _PROBE_TIME = timedelta(seconds=30)
 # The pace after an outage, until nothing is due. A delivery makes 2 or 3 calls; Discord allows 50 a second.
 DELIVERIES_A_SECOND = 10
@@ -24,7 +24,8 @@ _KEPT = 10_000
 class _Trouble:
     """A delivery's consecutive unanswered attempts.
 
-    `alone` counts those during which Discord answered other calls; `since` is the time of the first of them.
+    `alone` counts the attempts during which Discord answered other calls; `since` is the time of the first
+    one.
     """
 
     unanswered: int = 0

@@ -1,1 +1,1 @@
-"""Decides which options a deployment gets, from its inputs and deployments.toml, and reports mistakes."""
+"""Decide which options a deployment gets from its inputs and deployments.toml, and report mistakes."""

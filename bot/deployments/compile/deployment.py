@@ -24,7 +24,7 @@ def compile_deployment(
 
     `info` is None if the file alone describes the deployment (see `describes_itself`). `gpus` are the
     backend's GPUs. Inputs in the file come first, in the file's order. The others come in no meaningful
-    order, so the prompt is moved to their front.
+    order, so the prompt is moved to the front.
     """
     separate = with_markers([compile_input(draft) for draft in _drafts(config, info)])
     drafts, size_warnings = join_sides(config.sizes, separate)
@@ -71,7 +71,7 @@ def _drafts(config: DeploymentConfig, info: DeploymentDescription | None) -> lis
 
 
 def _named(drafts: Sequence[InputDraft]) -> Iterable[Input]:
-    """Give every offered input option names that are valid, unique, and not used by the bot itself.
+    """Assign valid, unique option names to the offered inputs, avoiding those of the bot's own options.
 
     Names from the file win over those from the backend.
     """

@@ -19,7 +19,7 @@ _IMAGES_IN_A_BATCH = 4
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
-# Plain notation only. Not more digits than Python parses safely.
+# Accept only plain notation, with no more digits than Python parses safely.
 INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
 # Possessive, so that each digit can match in only one way: backtracking would take quadratic time.
 FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
@@ -122,7 +122,7 @@ def _warnings(draft: InputDraft, kind: InputKind) -> tuple[str, ...]:
     if kind not in _NUMBERS and (config.min is not None or config.max is not None):
         return ("is not a number: 'min' and 'max' do not apply",)
     if kind in _NUMBERS and len(_choices(draft, kind)) < len(config.choices):
-        return ("is a number: choices that are none were left out",)
+        return ("is a number: choices that aren't numbers are left out",)
     return ()
 
 
@@ -173,7 +173,7 @@ def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
 
 
 def number(text: str, kind: InputKind) -> int | float | None:
-    """Return the number that a choice's value stands for.
+    """Return the number that a choice's value represents.
 
     Returns None if it isn't a number, or is a fraction for an integer.
     """
@@ -227,7 +227,8 @@ def _first_valid(item: Input, draft: InputDraft) -> InputValue | None:
 def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     """Return `value` as a default of the input, or None if it isn't a valid one.
 
-    A default is invalid if it is out of range, not a choice, of another type, or empty where text isn't free.
+    A default is invalid if it is out of range, not a choice, of another type, or empty although the input
+    takes no free text.
     """
     if value is None:
         return None
@@ -238,7 +239,7 @@ def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     if item.kind is InputKind.IMAGES:
         return value if isinstance(value, list) and value else None
     if item.choices and isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)  # in the spelling of its choices
+        value = str(value)  # the choices are text
     if not isinstance(value, str):
         return None
     if item.kind in _WORDS and item.kind is not InputKind.TEXT and item.choices:

@@ -1,4 +1,4 @@
-"""Find a deployment's prompt, negative prompt and seeds by `deployments.toml`, or by the inputs' names."""
+"""Identify a deployment's prompt, negative prompt and seeds by `deployments.toml` or the inputs' names."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def is_side(sizes: SizesConfig | None, *names: str) -> bool:
 def join_sides(
     sizes: SizesConfig | None, drafts: Sequence[InputDraft]
 ) -> tuple[list[InputDraft], tuple[str, ...]]:
-    """Replace the inputs for width and height with one for sizes, in the place of the first.
+    """Replace the inputs for width and height with one for sizes, at the position of the first.
 
     Also returns warnings.
 

@@ -170,7 +170,7 @@ def _asked(config: FollowUpConfig, target: Deployment) -> Sequence[Input]:
 
 
 def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:
-    """Return the inputs that a run still needs; `given` are the keys of those that have a value."""
+    """Return the inputs that a run still needs; `given` are the keys of the inputs that have a value."""
     known = set(given)
     return [
         item
@@ -183,7 +183,7 @@ def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:
 
 
 def _takes_by_kind(config: FollowUpConfig, target: Deployment) -> dict[InputKind, str]:
-    """Return the keys of the inputs that can take the result, by kind; the one for any file is last."""
+    """Return the keys of the inputs that can take the result, by kind; an input for any file is last."""
     if config.input is not None:
         items: Sequence[Input] = named_inputs(target, config.input)[:1]
     else:

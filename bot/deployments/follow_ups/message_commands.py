@@ -14,7 +14,7 @@ MAX_COMMANDS = 4
 
 @dataclass(frozen=True, slots=True)
 class MessageCommands:
-    """The follow-ups that are message commands, and phrases that name those that are not."""
+    """The follow-ups that are message commands, and phrases that name the others."""
 
     offered: tuple[FollowUp, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class MessageCommands:
 def message_commands(deployments: Sequence[Deployment]) -> MessageCommands:
     """Return the first follow-ups that take a picture, in the order of the file.
 
-    One that several deployments share is a single command.
+    A follow-up that several deployments share is a single command.
     """
     offered: dict[str, FollowUp] = {}
     left_out: list[str] = []
@@ -33,7 +33,7 @@ def message_commands(deployments: Sequence[Deployment]) -> MessageCommands:
             if not each.takes_pictures or each.reference == _reference(offered.get(name)):
                 continue
             if name in offered or name == say("use_menu").casefold():
-                left_out.append(f"'{each.label}' of '{deployment.name}', whose name another one has")
+                left_out.append(f"'{each.label}' of '{deployment.name}', whose name is taken")
             elif len(offered) == MAX_COMMANDS:
                 left_out.append(f"'{each.label}' of '{deployment.name}'")
             else:

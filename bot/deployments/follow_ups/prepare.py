@@ -61,7 +61,7 @@ class Preparation:
         return None
 
     def fields(self, form_values: FormValues) -> tuple[FormField, ...]:
-        """Return the fields of the form to show first. Without any, one press starts the run."""
+        """Return the fields of the form to show first. If there are none, one press starts the run."""
         return chosen_fields(self.target, self._asked(), self.inputs, form_values)
 
     def revise(

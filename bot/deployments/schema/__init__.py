@@ -147,7 +147,7 @@ def _choices(config: InputConfig) -> Iterator[str]:
         yield "a choice needs 'choices'; without 'kind' and 'class_type' ComfyDeploy's own are offered"
     names = [choice.name for choice in config.choices]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        yield f"choice {name!r} is there twice"
+        yield f"choice {name!r} appears twice"
     allowed = {*names, *(choice.value for choice in config.choices)}
     if config.choices and config.default is not None and str(config.default) not in allowed:
         yield f"default {config.default!r} is not one of the choices"
@@ -156,7 +156,7 @@ def _choices(config: InputConfig) -> Iterator[str]:
 def _default(config: InputConfig) -> Iterator[str]:
     """Yield a mistake if the default doesn't fit its input.
 
-    Without this the default would be dropped and the option become required.
+    Without this check the default would be dropped, and the option would become required.
     """
     value, kind = config.default, config.described_kind
     if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
@@ -211,7 +211,7 @@ class SizesConfig(BaseModel):
     def _consistent(self) -> Self:
         mistakes = [*_size_names(self.choices), *_same_sizes(self.choices or {})]
         if self.width == self.height:
-            mistakes.append(f"width and height are both the input {self.width!r}; they need one each")
+            mistakes.append(f"width and height are both the input {self.width!r}; each needs its own")
         if self.default is not None and self.default not in (self.choices or SHAPES):
             mistakes.append(f"default {self.default!r} is not one of the choices")
         if mistakes:
@@ -308,13 +308,13 @@ def _gpus(config: DeploymentConfig) -> Iterator[str]:
     if config.default_gpu is not None and config.default_gpu not in config.gpus:
         yield f"default_gpu {config.default_gpu!r} is not one of its gpus"
     if len(set(config.gpus)) < len(config.gpus):
-        yield "a GPU is there twice in 'gpus'"
+        yield "a GPU appears twice in 'gpus'"
 
 
 def _markers(config: DeploymentConfig) -> Iterator[str]:
     prompts = [key for key, item in config.inputs.items() if item.prompt]
     if len(prompts) > 1:
-        yield f"inputs {', '.join(map(repr, prompts))} are all marked as the prompt; one can be"
+        yield f"inputs {', '.join(map(repr, prompts))} are all marked as the prompt; only one can be"
 
 
 def _same_options(config: DeploymentConfig) -> Iterator[str]:
@@ -326,16 +326,16 @@ def _same_options(config: DeploymentConfig) -> Iterator[str]:
             keys.setdefault(item.option, []).append(key)
     for option, duplicates in keys.items():
         if len(duplicates) > 1:
-            yield f"inputs {', '.join(map(repr, duplicates))} all have the option {option!r}; one can"
+            yield f"inputs {', '.join(map(repr, duplicates))} all have the option {option!r}; only one can"
     if config.sizes is not None and config.sizes.option in keys:
         others = ", ".join(map(repr, keys[config.sizes.option]))
-        yield f"sizes and input {others} both have the option {config.sizes.option!r}; one can"
+        yield f"sizes and input {others} both have the option {config.sizes.option!r}; only one can"
 
 
 def _same_labels(config: DeploymentConfig) -> Iterator[str]:
     labels = [follow_up.label.casefold() for follow_up in config.then]
     for label in dict.fromkeys(label for label in labels if labels.count(label) > 1):
-        yield f"the label {label!r} is there twice in 'then'"
+        yield f"the label {label!r} appears twice in 'then'"
 
 
 def _sizes(config: DeploymentConfig) -> Iterator[str]:
@@ -365,7 +365,7 @@ def _no_side(item: InputConfig) -> str:
 
 
 def beyond(value: float, low: float | None, high: float | None) -> str:
-    """Return how a number violates the limits, as words, or an empty string."""
+    """Describe how a number violates the limits, or return an empty string."""
     if low is not None and value < low:
         return f"{value:.15g} is below minimum {low:.15g}"
     if high is not None and value > high:

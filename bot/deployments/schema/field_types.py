@@ -55,7 +55,7 @@ def _limit(value: object) -> int | float:
 def _name(value: str) -> str:
     """Reject names that Discord doesn't accept.
 
-    They aren't converted, because operators would not find the converted names in their file.
+    Names aren't converted, because operators would not find the converted names in their file.
     """
     if acceptable(value):
         return value

@@ -32,7 +32,7 @@ class Success(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Medians:
-    """How long a run usually takes until its result is reported.
+    """The usual durations of a run, until its result is reported.
 
     `total` counts from the queue call, `execute` from the start at the backend.
     """
@@ -99,7 +99,7 @@ def may_be_estimated(run: Run) -> bool:
 
 
 def expected_end(run: InFlight, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
-    """Return when a run in flight should end, or None if it is late and has no progress to go by.
+    """Return when a run in flight should end, or None for a late run without progress.
 
     `slots` is how many runs of its deployment the backend executes at the same time. Progress is a share of
     nodes, not of time, so it is used only for a late run, which may have had to wait for its machine.
@@ -116,10 +116,11 @@ def expected_end(run: InFlight, usual: Medians, now: datetime, slots: int | None
 
 
 def expected_starts(queue: QueueState, now: datetime, slots: int | None) -> Mapping[str, datetime]:
-    """Return when each waiting run of a deployment should start, by key; unknown ones are missing.
+    """Return when each waiting run of a deployment should start, by key; runs with an unknown start are
+    missing.
 
-    The simulation lets each run take its usual time, and gives its place to the next run in the queue that
-    its requester's and its server's limits allow. A run whose end isn't known keeps its place.
+    In the simulation each run takes its usual time, and its place then goes to the next run in the queue that
+    is within its requester's and its server's limits. A run whose end isn't known keeps its place.
     """
     occupied = Occupied(run.entry for run in queue.in_flight)
     ends = [(end, run.entry) for run in queue.in_flight if (end := _end(queue, run, now, slots))]
@@ -142,7 +143,9 @@ def _room_at(
     limited: frozenset[object],
     slots: int | None,
 ) -> datetime | None:
-    """Let runs end until one makes room for a waiting run; return when, or None if no run is left."""
+    """Remove runs as they end, until one makes room for a waiting run. Return the time of its end, or None if
+    no run is left.
+    """
     while ends:
         at, ended = heappop(ends)
         makes_room = occupied.is_full(ended.deployment, slots) or not limited.isdisjoint(places(ended))

@@ -1,7 +1,7 @@
-"""The fields of `/settings`, one row each, and how a control's values change a server's rules.
+"""Define the fields of `/settings`, one row each, and apply a control's values to a server's rules.
 
-A control submits values: those of a select, or the texts of a form in order. Its `arg` identifies their
-subject: a role's id, a GPU, a deployment, or a page of a long list.
+A control submits values: the choices of a select, or the texts of a form in order. Its `arg` identifies what
+they are about: a role's id, a GPU, a deployment, or a page of a long list.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.domain.errors import RefusedError
+from bot.domain.settings.missing_references import without_missing
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RoleBudget, ServerRules, Spoiler, with_values
 from bot.domain.settings.values import (
     SELECT_LIMIT,
@@ -30,7 +31,6 @@ from bot.domain.settings.values import (
     page_of,
     required,
     whole_number,
-    without_missing,
 )
 
 
@@ -48,8 +48,9 @@ class Section(StrEnum):
 
 
 class Kind(Enum):
-    """How a field is set. Each kind is read and prefilled here, drawn in `bot.ui.settings.controls`, and
-    written as text in `bot.ui.settings.text`."""
+    """The kind of a field's control. Each kind is read and prefilled here, drawn in
+    `bot.ui.settings.controls`, and written as text in `bot.ui.settings.text`.
+    """
 
     CHOICE = auto()  # one of a few values
     CHANNEL = auto()
@@ -203,8 +204,8 @@ def _read_names(field: Field, edit: Edit) -> object:
 
 
 def _read_roles_by_name(field: Field, edit: Edit) -> object:
-    """Drop the entry if no role is chosen, so that everybody may use the name. An empty entry would permit
-    nobody.
+    """Drop the entry if no role is chosen, so that everybody may use the GPU or deployment. An empty entry
+    would permit nobody.
     """
     name, roles = edit.name(field.names), edit.roles()
     current = field.value(edit.rules)
@@ -326,7 +327,7 @@ class Form:
     prefill: Callable[[ServerRules, str], tuple[str, ...]]
 
     def stamp(self, rules: ServerRules, arg: str) -> str:
-        """Return a digest of the current texts. It differs if they changed while the form was open."""
+        """Return a digest of the current texts, which differs if they changed while the form was open."""
         texts = "\0".join(self.prefill(rules, arg))
         return blake2b(texts.encode(), digest_size=4).hexdigest()
 

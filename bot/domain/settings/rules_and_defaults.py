@@ -16,12 +16,12 @@ from bot.domain.errors import InputError
 
 Ids = frozenset[int]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-# Deployment or GPU -> the roles that may use it. Everybody may use one without an entry.
+# Maps a deployment or GPU to the roles that may use it. Everybody may use it if there is no entry.
 RolesFor = dict[str, Ids]
 
 
 class ApprovalMode(StrEnum):
-    """Which requests need a moderator's approval."""
+    """The choice of requests that need a moderator's approval."""
 
     OFF = "off"
     EVERYBODY = "everybody"
@@ -30,7 +30,7 @@ class ApprovalMode(StrEnum):
 
 
 class Spoiler(StrEnum):
-    """Which results are posted as spoilers."""
+    """The choice of results that are posted as spoilers."""
 
     NEVER = "never"
     NOT_AGE_RESTRICTED = "not_age_restricted"  # in channels that are not marked age-restricted
@@ -119,7 +119,10 @@ class ServerRules(_Rules):
 
 
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
-    """Parse stored rules. Replace invalid values with defaults and return their paths (".": all)."""
+    """Parse stored rules. Return them with the paths of the invalid values, which defaults replace.
+
+    The path "." means that `stored` isn't a mapping, so every rule has its default.
+    """
     if not isinstance(stored, Mapping):
         return ServerRules(), (".",)
     readable: Any = deepcopy(dict(stored))
@@ -168,8 +171,9 @@ def _drop(rules: Any, parent: Any, path: list[int | str]) -> list[int | str]:
 def diff_rules(before: ServerRules, after: ServerRules) -> dict[str, object]:
     """Return the changes by path: {"from", "to"}, or {"added", "removed"} for lists.
 
-    For example `{"approval.hours": {"from": 24, "to": 48}}`. A list that is added or removed as a whole has
-    "from" and "to" as well, since an empty list of roles permits nobody, but no list permits everybody.
+    For example `{"approval.hours": {"from": 24, "to": 48}}`. If an entire list is added or removed, the
+    change has "from" and "to" instead, since an empty list of roles permits nobody, but no list permits
+    everybody.
     """
     old = dict(_leaves(before.model_dump(mode="json")))
     new = dict(_leaves(after.model_dump(mode="json")))

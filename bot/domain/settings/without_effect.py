@@ -1,6 +1,6 @@
 """Decide which settings have no effect, because they depend on another or name something deleted.
 
-The reasons are codes of sentences.
+Reasons are returned as codes of sentences.
 """
 
 from __future__ import annotations

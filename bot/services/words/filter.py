@@ -68,7 +68,7 @@ class _Entry:
 
 
 class Deadline:
-    """Stops a check in its thread, which cancelling the waiting coroutine does not."""
+    """Stops a check in its thread; cancelling the waiting coroutine doesn't stop the thread."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -77,7 +77,7 @@ class Deadline:
     def __call__(self) -> None:
         """Raise CheckTooLong once the time has run out."""
         if self._clock() >= self._end:
-            raise CheckTooLong("the time is over")
+            raise CheckTooLong("the check ran out of time")
 
 
 class WordChecks:
@@ -122,7 +122,7 @@ class WordChecks:
                 running.add_done_callback(partial(_release, busy, asyncio.get_running_loop()))
                 return await asyncio.wrap_future(running)
         except (TimeoutError, CheckTooLong):
-            log.warning("word rules of server %s took too long", guild_id)
+            log.warning("stopped a check of server %s: its word rules took too long", guild_id)
             raise RefusedError("words_unavailable", "the rules took too long") from None
 
     async def compile(self, guild_id: int, make: Callable[[], WordRules]) -> WordRules:
@@ -249,7 +249,7 @@ class AutomodCache:
         except RefusedError as refused:
             return _Entry(self._clock(), fault=refused.code)
         except Exception:
-            log.warning("AutoMod rules of server %s can't be read", guild_id, exc_info=True)
+            log.warning("can't read the AutoMod rules of server %s", guild_id, exc_info=True)
             old = self._entries.get(guild_id) or _Entry(self._clock())
             return replace(old, tried_at=self._clock(), fault="words_unavailable")
         now = self._clock()
@@ -301,7 +301,7 @@ class WordFilter:
             )
         except RefusedError as error:
             if error.code == "words_forbidden" and rules.words.automod is None:
-                # AutoMod was never turned on here, and the bot lacks the permission to read it.
+                # By default, AutoMod rules apply only if the bot has the permission to read them.
                 return None
             raise
 

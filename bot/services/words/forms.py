@@ -7,7 +7,7 @@ A word is refused if it appears in any form. The forms undo these tricks, within
 - look-alikes from other scripts, by Unicode's confusables: only in a word that mixes scripts, or if all its
   letters look Latin. Russian for "mouth" has a letter that doesn't, so it is never read as "pot".
 - three or more single letters with any spaces or punctuation between them. Longer pieces are never joined.
-- digits and signs for letters, in a word that has enough letters: "sh1t" and "a$$" are read, "4k" is not.
+- digits and signs for letters, in a word that has enough letters: "sh1t" and "a$$" are decoded, "4k" is not.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ from functools import lru_cache
 from itertools import groupby
 
 from anyascii import anyascii
-from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped]  # it ships no types
-    confusables_data,
-)
+from confusable_homoglyphs.confusables import confusables_data
 
 # Marks both ends of each word in a marked text; `normalize` removes it from the text itself.
 WORD_EDGE = "\0"
 # These are invisible, although Unicode counts them as neither control nor format characters: fillers, the
-# object replacement character, the null notehead, and code points reserved for more of the kind.
+# object replacement character, the null notehead, and code points reserved for similar characters.
 _UNDRAWN = frozenset("\u115f\u1160\u3164\uffa0\ufffc\U0001d159\u2065") | frozenset(
     map(chr, (*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)))
 )
@@ -177,7 +175,7 @@ def _decomposed(char: str) -> str:
 @lru_cache(maxsize=16_384)
 def _plain(char: str) -> str:
     category, name = unicodedata.category(char), unicodedata.name(char, "")
-    if char.isspace() or char == "\u2800":  # braille's blank
+    if char.isspace() or char == "\u2800":  # the blank braille pattern
         return " "
     if category in ("Cc", "Cf") or char in _UNDRAWN:
         return ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
 
-import re2  # type: ignore[import-untyped]  # google-re2 ships no types
+import re2
 from ahocorasick_rs import AhoCorasick
 
 from bot.domain.settings.values import NotApplied
@@ -47,9 +47,9 @@ class WordRule:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A forbidden text: the rule's name (None for the server's own list), the option and the keyword.
+    """A match of a word rule: the rule's name (None for the server's own list), the option, and the keyword.
 
-    The keyword is for moderators only, never for the requester.
+    If a pattern matched, `keyword` holds the pattern. It is for moderators only, never for the requester.
     """
 
     rule: str | None

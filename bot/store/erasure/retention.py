@@ -1,6 +1,6 @@
 """Delete requests and audit entries that are older than their server's retention period.
 
-Requests outside servers stay as long as those of a server without rules: `ServerRules.retention_days`.
+Requests outside servers are kept as long as those of a server without rules: `ServerRules.retention_days`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class ExpiredRows:
 class _RetentionPeriod:
     """The time before which rows expire.
 
-    It applies to one server or, if `guild_id` is None, to everything that belongs to no server with rules.
+    The period applies to one server or, if `guild_id` is None, to everything that belongs to no server with
+    rules.
     """
 
     guild_id: int | None
@@ -76,7 +77,7 @@ class RetentionStore:
     async def handle(self, rows: ExpiredRows) -> None:
         """Remove the rows of a claim, except requests that have a pending message again.
 
-        A batch is removed as a whole.
+        All runs of a batch are removed together.
         """
         async with self._database.write() as connection:
             # Lock first, because a DELETE locks in any order. Check for pending messages once all are locked.
@@ -87,7 +88,7 @@ class RetentionStore:
             ids = await lock_rows(connection, audit.c.id, audit.c.id.in_(rows.entry_ids))
             removed_entries = await connection.execute(delete(audit).where(audit.c.id.in_(ids)))
             removed = removed_runs.rowcount + removed_entries.rowcount
-        log.info("removed %s requests and audit entries that were older than servers keep them", removed)
+        log.info("removed %s expired requests and audit entries", removed)
 
 
 async def _expired_runs(connection: AsyncConnection, period: _RetentionPeriod, limit: int) -> Sequence[str]:
@@ -107,7 +108,7 @@ async def _expired_entries(
 ) -> Sequence[int]:
     if limit <= 0:
         return ()
-    # In the order of their ids, which is the order of writing: no index has the time alone.
+    # Order by id, which is the order of writing, because no index is on the time alone.
     found = await connection.execute(
         select(audit.c.id)
         .where(period.covers(audit.c.guild_id, audit.c.at))
@@ -122,8 +123,8 @@ def _periods(stored: Mapping[int, object], now: datetime) -> Iterator[_Retention
         try:
             days = ServerRules.model_validate(rules).retention_days
         except ValidationError:
-            # A newer version may have written them, so nothing is removed on a guess.
-            log.warning("the rules of server %s can't be read, so nothing of it is removed", guild_id)
+            # A newer version may have written these rules, so don't guess the period.
+            log.warning("can't read the rules of server %s, so its data is kept", guild_id)
             continue
         yield _RetentionPeriod(guild_id, now - timedelta(days=days))
     yield _RetentionPeriod(None, now - timedelta(days=ServerRules().retention_days))

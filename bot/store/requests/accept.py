@@ -112,8 +112,8 @@ class RequestStore:
     ) -> dict[str, Run | Exception]:
         """Return the results of a transaction whose commit isn't confirmed.
 
-        Refusals stand, and a run counts only if it is stored. The lookup takes the transaction's lock, so the
-        transaction has ended by then.
+        Refusals stay as they are, and a run counts only if it is stored. The lookup takes the transaction's
+        lock, so the transaction has ended by then.
         """
         keys = {key for key, result in results.items() if isinstance(result, Run)}
         found: set[str] | None = None
@@ -137,7 +137,7 @@ def _decide(
 ) -> _Verdict:
     """Decide about a batch, and count it in `tally` if it is allowed.
 
-    Each request of the batch is decided as if those before it had been accepted.
+    Each request of the batch is decided as if the requests before it had been accepted.
     """
     user_id = submission.first.requester_id
     trial = tally.copy()

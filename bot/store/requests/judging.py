@@ -54,8 +54,9 @@ async def judge_run(
 ) -> tuple[Run, RefusedError | None]:
     """Return a run and the refusal that keeps it from starting now, if any. Raises KeyError.
 
-    Only started runs count against the budgets, not what others reserve: otherwise two waiting runs could
-    block each other. `person` and `channel` are as Discord has them now, or None if Discord wasn't asked.
+    Only started runs count against the budgets, not the reservations of waiting ones: otherwise two waiting
+    runs could block each other. `person` and `channel` are as Discord has them now, or None if Discord wasn't
+    asked.
     """
     row = (await connection.execute(_JUDGED, {"judged": key})).mappings().first()
     if row is None:
@@ -102,7 +103,7 @@ def _has_daily_budget(person: Member, rules: ServerRules, operator: OperatorRule
 async def refuse(connection: AsyncConnection, run: Run, reason: RefusedError, now: datetime) -> None:
     """End a locked run that wasn't started and never will be.
 
-    A block's reason is for the requester alone, so such a run ends as if the block had come after it.
+    Only the requester may read a block's reason, so the run ends as if the block had come after the request.
     """
     block = await block_of(connection, run, now)
     if block is not None and await end_blocked_run(connection, run, block):

@@ -17,7 +17,7 @@ _Accepted = tuple[datetime, int | None]
 
 
 class RecentPresses:
-    """The presses that started a run a moment ago, read in the transaction that accepts further ones."""
+    """The presses that started a run a moment ago, read in the transaction that accepts new ones."""
 
     def __init__(self, accepted: Iterable[tuple[int, str, datetime, int | None]] = ()) -> None:
         self._accepted: defaultdict[tuple[int, str], list[_Accepted]] = defaultdict(list)
@@ -25,7 +25,7 @@ class RecentPresses:
             self._accepted[user_id, press_id].append((created_at, interaction_id))
 
     def is_repeated(self, requester: Requester) -> bool:
-        """Return whether the same user pressed the same button a moment before.
+        """Return whether the same user pressed the same button a moment earlier.
 
         An interaction that another process has accepted is not a second press.
         """
@@ -46,7 +46,7 @@ class RecentPresses:
 
 
 async def read_presses(connection: AsyncConnection, requesters: Sequence[Requester]) -> RecentPresses:
-    """Return the recent presses of these users. Commands cost no query."""
+    """Return the recent presses of these users. Commands need no query."""
     presses = [(each.person.id, each.press) for each in requesters if each.press is not None]
     if not presses:
         return RecentPresses()

@@ -45,8 +45,8 @@ _PERSONS: BindParameter[Any] = bindparam("persons", expanding=True)
 class UsageTally:
     """The usage of one server's members, or outside servers, on one day.
 
-    It includes what waiting runs reserve. It is read once for a group of requests and then kept up to date by
-    addition. `seconds` are the unweighted GPU seconds used on all servers.
+    The tally includes the reservations of waiting runs. It is read once for a group of requests, which are
+    then added to it. `seconds` are the unweighted GPU seconds used on all servers.
     """
 
     day: datetime
@@ -57,7 +57,7 @@ class UsageTally:
     paused: str | None
 
     def of(self, user_id: int, now: datetime) -> Usage:
-        """Return the usage by which a user's request is decided."""
+        """Return the usage that counts when a user's request is judged."""
         block = self.blocked.get(user_id)
         if block is not None and block.until is not None and block.until <= now:
             block = None

@@ -39,7 +39,7 @@ class Action(StrEnum):
     EDIT = "edit"
     DETAILS = "details"
     USE = "use"
-    # For batches: show one run by itself, repeat all runs, delete all results.
+    # For batches: show a single run, repeat all runs, delete all results.
     PICK = "pick"
     REPEAT = "repeat"
     CLEAR = "clear"
@@ -48,7 +48,7 @@ class Action(StrEnum):
     MORE = "more"
     NUMBERS = "numbers"
     DISCARD = "discard"
-    # A copy of a result: one of a batch by itself, or in the gallery channel.
+    # A copy of a result: a single result of a batch, or a share in the gallery channel.
     PUBLISH = "publish"
     SHARE = "share"
 

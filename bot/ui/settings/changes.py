@@ -22,7 +22,7 @@ _NAME_LENGTH = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """How a text names roles, channels and deployments.
+    """The way in which a text names roles, channels and deployments.
 
     `line` shortens a value, and `entries` limits the entries of a list.
     """

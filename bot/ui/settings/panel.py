@@ -20,8 +20,9 @@ from discord.ui import (
 from discord.ui.select import BaseSelect
 
 from bot.domain.settings.fields import Box, Section, SettingControl, form_of
+from bot.domain.settings.missing_references import missing_references
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
-from bot.domain.settings.values import SettingsContext, missing_references, token
+from bot.domain.settings.values import SettingsContext, token
 from bot.domain.settings.without_effect import nothing_waits
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
@@ -169,7 +170,7 @@ def _colour(panel: Panel, *, is_warning: bool) -> Colour:
 
 
 def warnings(section: Section, rules: ServerRules, context: SettingsContext) -> list[str]:
-    """Return the section's warnings, the most serious first. The overview has those of all sections."""
+    """Return the section's warnings, most serious first. The overview has those of all sections."""
     found: list[str] = []
     if context.unreadable:
         found.append(say("settings_warn_unreadable", where=escape_line(", ".join(context.unreadable), 150)))

@@ -182,7 +182,7 @@ def _roles_by_name(field: Field, roles_by_name: RolesFor, context: SettingsConte
 
 
 def _numbers(field: Field, numbers: Any, _context: SettingsContext) -> Lines:
-    """Yield a line for each number with a unit, and one for all limits. `_unlimited` has those of roles."""
+    """Yield a line for each number with a unit, and one for all limits except those of roles."""
     for name in field.boxes if field.unit else ():
         count = getattr(numbers, name)
         yield _line(name, counted(f"settings_{field.unit}", count) if count else say("settings_any_age"))

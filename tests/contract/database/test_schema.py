@@ -109,7 +109,7 @@ async def test_a_database_that_cannot_be_written_is_told_in_words(tmp_path: Path
 
 async def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path, opening: Stores) -> None:
     (tmp_path / "bot.db").write_bytes(b"a picture, perhaps" * 500)
-    with pytest.raises(StartupError, match="not a database"):
+    with pytest.raises(StartupError, match="not a SQLite database"):
         await opening.open(f"sqlite+aiosqlite:///{tmp_path}/bot.db")
     assert (tmp_path / "bot.db").read_bytes().startswith(b"a picture")
 
@@ -232,7 +232,7 @@ async def test_a_server_that_turns_the_bot_away_is_told_apart(
 ) -> None:
     there = make_url(await postgres.empty_database())
     for changed, sentence in (
-        (there.set(username="stranger"), "turns the user of DATABASE_URL away"),
+        (there.set(username="stranger"), "rejects the user in DATABASE_URL"),
         (there.set(database="not_made_yet"), "doesn't have the database"),
     ):
         with pytest.raises(StartupError, match=sentence) as caught:
@@ -245,7 +245,7 @@ async def test_tables_of_another_program_are_left_alone(opening: Stores, empty_u
     before = await opening.open(empty_url)
     async with before.database.write() as connection:
         await connection.exec_driver_sql("DROP TABLE alembic_version")
-    with pytest.raises(StartupError, match="a database of its own"):
+    with pytest.raises(StartupError, match="its own database"):
         await opening.open(empty_url)
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
-from bot.domain.run_ends import deadline_of
+from bot.domain.run_timing import deadline_of
 from bot.domain.runs import FINAL, IN_FLIGHT, MessageRef, Output, Purpose, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignRunReport

@@ -174,4 +174,4 @@ async def test_slow_downloads_of_one_leave_slots_to_others(
 @pytest.mark.parametrize(("tries", "seconds"), [(1, 120), (2, 60), (3, 30), (4, 30), (5, 30), (2000, 30)])
 def test_each_try_has_less_time(tries: int, seconds: float) -> None:
     _, on_slow = noting(answer=True)
-    assert MediaBudget.of_try(tries, on_slow)._left == seconds
+    assert MediaBudget.of_try(tries, on_slow, 5)._left == seconds

@@ -116,7 +116,7 @@ async def test_the_start_can_succeed_later_only_where_the_fault_may_pass(
     with pytest.raises(StartupError, match="No deployment can be offered") as caught:
         await comfy.catalogue().load()
     assert isinstance(caught.value, StartLater) is later
-    assert ("start again when it answers" in str(caught.value)) is later
+    assert ("Start again when it answers" in str(caught.value)) is later
     assert ("COMFYDEPLOY_API_KEY" in str(caught.value)) is not later
     # One deployment that can be described later is enough.
     comfy.statuses = {LTX: 404}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.settings.fields import ACTIONS, FIELDS, FORMS, change
+from bot.domain.settings.missing_references import MissingReferences, missing_references
 from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,
@@ -20,7 +21,7 @@ from bot.domain.settings.rules_and_defaults import (
     diff_rules,
     parse_stored_rules,
 )
-from bot.domain.settings.values import MissingReferences, SettingsContext, missing_references
+from bot.domain.settings.values import SettingsContext
 
 AROUND = SettingsContext(
     server="Studio",

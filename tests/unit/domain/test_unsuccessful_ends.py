@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.polling import AFTER_LAST_NODE
-from bot.domain.run_ends import SETTLE_AFTER, silence_at_end
+from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, silence_at_end
 from bot.domain.runs import Run, RunReport, RunState
 from bot.domain.transitions import (
     DEADLINE,

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from bot.services.audit import CsvWriter
+from bot.services.moderation.audit import CsvWriter
 
 
 def rows(data: bytes) -> list[list[str]]:

@@ -144,7 +144,7 @@ async def test_a_fault_in_one_item_does_not_stop_the_others(
     with caplog.at_level(logging.WARNING):
         async with running(bench.worker()):
             await bench.until(lambda: bench.done == [3])
-    assert "the database is away" in caplog.text
+    assert "the database is unavailable" in caplog.text
     assert "ValueError" in caplog.text
 
 

@@ -1,4 +1,7 @@
-"""Decide when a run counts as lost, as finished although ComfyDeploy hasn't said so, or as settled."""
+"""Decide by the clock when a run is polled, and when it counts as lost, finished or settled.
+
+A run counts as finished after a silence, although ComfyDeploy hasn't reported its end.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,20 @@ from datetime import datetime, timedelta
 
 from bot.domain.runs import IN_FLIGHT, Output, Run, RunReport, RunState
 
+# A webhook is never earlier than the change that it reports, but often seconds later.
+_QUIET_INTERVALS = 4
+_LONGEST_PAUSE = 20  # polling intervals
+SETTLE_CHECKS = 5
+# How long the bot polls a run that it gave up on, because a late success is still shown. If this time ends
+# during an outage, the run is polled once more afterwards.
+LATE_CHECKS = timedelta(days=1)
+# How long a cancelled run is polled while its state can't be read. The backend also accepts a cancel call for
+# a run that has already succeeded.
+CANCEL_DOUBT = timedelta(minutes=2)
+# How many times the bot tries to stop a run that it gave up on.
+CANCEL_TRIES = 3
+# The pause between the last node's start and the first poll for outputs.
+AFTER_LAST_NODE = timedelta(seconds=5)
 # Webhooks have neither GPU nor duration; GET /run has them a little after the end.
 SETTLE_AFTER = timedelta(seconds=5)
 # The machine stops a run at the deployment's `run_timeout` and reports that itself, a little later.
@@ -17,11 +34,21 @@ _SILENCE_OF_TEXTS = timedelta(minutes=1)
 _SILENCE_OF_FILES = timedelta(minutes=3)
 
 
-def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
-    """Return when the run counts as lost; None before the queue call.
+def quiet_period(interval: timedelta, *, webhooks: bool) -> timedelta:
+    """Return the time without a report after which a run is polled."""
+    return interval * _QUIET_INTERVALS if webhooks else interval
 
-    `run_timeout` is the deployment's, in seconds from the start of the run. It can only shorten the bot's
-    own deadline, which counts from the queue call.
+
+def next_pause(interval: timedelta, checks: int) -> timedelta:
+    """Return the pause after a poll; it doubles with each of the `checks` polls that found nothing new."""
+    return interval * min(2.0 ** min(checks, 10), _LONGEST_PAUSE)
+
+
+def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
+    """Return the time at which the run counts as lost, or None before the queue call.
+
+    `run_timeout` is the deployment's, in seconds from the start of the run. This timeout can only shorten the
+    bot's own deadline, which counts from the queue call.
     """
     if run.submitted_at is None:
         return None
@@ -58,7 +85,8 @@ def same_outputs(some: Sequence[Output], others: Sequence[Output]) -> bool:
 def is_settled(run: Run, report: RunReport, now: datetime) -> bool:
     """Return whether an ended run needs no further poll.
 
-    It needs one for its billed duration and, if it made nothing, for what the machine made after the end.
+    Polls fetch its billed duration and, if it has made nothing yet, outputs that the machine made after the
+    end.
     """
     made = run.has_result or report.state is RunState.SUCCEEDED or bool(report.outputs)
     if run.ended_at is None:

@@ -17,7 +17,7 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, member_of, requester_of
-from bot.services.audit import SERVER_ACTIONS, AuditQuery, AuditService
+from bot.services.moderation.audit import SERVER_ACTIONS, AuditQuery, AuditService
 from bot.strings import say
 from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
 from bot.ui.custom_ids import AuditId, OpenId

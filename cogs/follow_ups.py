@@ -33,7 +33,7 @@ _DROPPED = "follow_up_dropped"
 
 
 class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
-    """A follow-up's button, the select of several, and *Edit again* under a refused form."""
+    """A follow-up's button, the select of several follow-ups, and *Edit again* under a refused form."""
 
     async def pressed(self, interaction: Interaction, id: FollowUpId) -> None:
         for value in selected_values(interaction):
@@ -71,9 +71,9 @@ async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp,
 
 
 async def _files(interaction: Interaction, opened: OpenFollowUp, key: str) -> Sequence[AttachedFile]:
-    """Return the files of a result: those of the pressed message, or if none fits, of all its messages.
+    """Return a result's files from the pressed message or, if none of them fits, from all its messages.
 
-    The button may be behind More, or the file in another message. A user install can't read those.
+    The button may be behind More, or the file in another message. A user install can't read other messages.
     """
     message, run = interaction.message, opened.parent
     if message is None or run is None:

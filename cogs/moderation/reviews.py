@@ -14,7 +14,7 @@ from bot.gateway.channels import channel_state, requester_now
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, text_values
 from bot.gateway.interactions import Interaction, member_from_user, member_of
-from bot.services.reviews import ReviewedRun
+from bot.services.moderation.reviews import ReviewedRun
 from bot.ui.components import OutgoingMessage
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.lists import block_confirmation
@@ -89,7 +89,7 @@ async def close_report(interaction: Interaction, reviewed: ReviewedRun, verdict:
 async def _show_card(interaction: Interaction, card: OutgoingMessage, *, keep_files: bool = True) -> None:
     """Replace the card that was used.
 
-    Attached pictures are kept by default. They show inputs whose links expire.
+    Attached pictures are kept by default. These pictures show inputs, whose links expire.
     """
     if card.layout is None:
         raise RuntimeError("a card is a layout")

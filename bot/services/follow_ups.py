@@ -32,7 +32,7 @@ class OpenFollowUp:
         return self.preparation.follow_up.label
 
     def fields(self, form_values: FormValues) -> Sequence[FormField]:
-        """Return the fields of the form to show first; without any, the follow-up starts at once."""
+        """Return the fields of the form to show first. If there are none, the follow-up starts at once."""
         return self.preparation.fields(form_values)
 
     def fits(self, files: Sequence[AttachedFile]) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from bot.delivery.cleanup import ResultRemoval
@@ -56,7 +55,7 @@ class NoticePlanner:
         preparer: OutputPreparer,
         title: Callable[[str], str],
         inputs: Callable[[Run], ShownInputs],
-        on_slow: Callable[[Delivery], Awaitable[bool]],
+        budget: Callable[[Delivery], MediaBudget],
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
@@ -64,7 +63,7 @@ class NoticePlanner:
         self._preparer = preparer
         self._title = title
         self._inputs = inputs
-        self._on_slow = on_slow
+        self._budget = budget
         self._clock = clock
         self._removal = ResultRemoval(store, poster, title)
 
@@ -107,7 +106,7 @@ class NoticePlanner:
         attached = replace(run, outputs=inputs.files, spoiler=False)
 
         async def card(limit: int) -> OutgoingMessage:
-            budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
+            budget = self._budget(delivery)
             prepared = await self._preparer.prepare(attached, limit, folder, last_try=True, budget=budget)
             return review_card(run, title, inputs, prepared)
 
@@ -155,7 +154,7 @@ class NoticePlanner:
 
     async def _copies(self, delivery: Delivery, reported: Sequence[Run], folder: Path) -> PreparedOutputs:
         """Return the outputs of all reported runs that aren't deleted."""
-        budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
+        budget = self._budget(delivery)
         found = [
             await self._preparer.prepare(
                 replace(run, spoiler=False), run.upload_limit, folder, last_try=True, budget=budget

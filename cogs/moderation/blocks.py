@@ -14,7 +14,7 @@ from bot.domain.errors import RefusedError
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import page_button, show_list
 from bot.gateway.interactions import Interaction, member_from_user, member_of
-from bot.services.blocks import BlockService
+from bot.services.moderation.blocks import BlockService
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId
 from bot.ui.lists import block_confirmation, blocked_layout

@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
-from bot.domain.polling import next_pause, quiet_period
-from bot.domain.run_ends import DEADLINE_MARGIN, deadline_of, is_settled, is_silent_at_end, silence_at_end
+from bot.domain.run_timing import (
+    DEADLINE_MARGIN,
+    deadline_of,
+    is_settled,
+    is_silent_at_end,
+    next_pause,
+    quiet_period,
+    silence_at_end,
+)
 from bot.domain.runs import Output, Run, RunReport, RunState
 from tests.unit.factories import made_run
 

@@ -23,7 +23,12 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values, text_values
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
-from bot.services.server_settings import CurrentSettings, EditResult, FormContent, ServerSettingsService
+from bot.services.moderation.server_settings import (
+    CurrentSettings,
+    EditResult,
+    FormContent,
+    ServerSettingsService,
+)
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.controls import Selection

@@ -139,7 +139,7 @@ def _choice(choices: Sequence[E], value: str | None) -> E | None:
     """Return the choice with this value. Raises RefusedError, since Discord doesn't validate it."""
     found = next((choice for choice in choices if choice == value), None)
     if found is None and value is not None:
-        raise RefusedError("list_stale", f"{value!r} is not on offer")
+        raise RefusedError("list_stale", f"{value!r} is not one of the choices")
     return found
 
 
@@ -168,7 +168,7 @@ class CsvWriter:
         self._cut = False
 
     def add(self, cells: Sequence[str]) -> bool:
-        """Add a row, or return False if the file is full. Once a row was refused, so are all later ones."""
+        """Add a row, or return False if the file is full. Once it is full, every later row is refused."""
         row = _row([_without_formula(cell) for cell in cells])
         if self._cut or self._count >= self._rows or len(self._data) + len(row) > self._size:
             self._cut = True
