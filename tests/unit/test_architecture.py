@@ -1,4 +1,4 @@
-"""What the import contracts in pyproject.toml can't express, and the picture drawn from the imports."""
+"""Import rules beyond the contracts in pyproject.toml, and the picture drawn from the imports."""
 
 from __future__ import annotations
 

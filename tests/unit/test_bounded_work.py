@@ -59,7 +59,7 @@ def test_parsing_leaves_garbage_collection_as_it_was(body: bytes) -> None:
             gc.enable()
 
 
-def test_of_a_report_only_so_many_items_are_looked_at() -> None:
+def test_only_a_limited_number_of_items_in_a_report_is_read() -> None:
     picture = {"url": "https://files.example/a.png", "type": "output"}
 
     def kept(*entries: object) -> int:

@@ -1,4 +1,4 @@
-"""The documents: what they link to is there, what they name is there, and nothing of a machine is in them."""
+"""The documents: their links, the names in them, and the reference of the settings."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from bot.config.settings import NAMES
 from bot.strings import SENTENCES
+from tools.configuration import TARGET, document, explained
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -32,7 +33,7 @@ _SETTING = re.compile(
 
 
 def prose(path: Path) -> str:
-    """Without the blocks of code, where brackets mean something else."""
+    """Return a document without its blocks of code, where brackets mean something else."""
     return _FENCE.sub("", path.read_text(encoding="utf-8"))
 
 
@@ -75,7 +76,7 @@ def test_every_relative_link_leads_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
-def test_what_is_named_is_there(path: Path) -> None:
+def test_named_files_make_targets_and_settings_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     missing = [name for name in _NAMED.findall(text) if not (ROOT / name.rstrip("/.")).exists()]
     assert missing == []
@@ -168,3 +169,22 @@ def test_a_broken_link_is_seen(tmp_path: Path) -> None:
         "gone.md: no such file",
         "gone.png: no such file",
     ]
+
+
+def test_the_reference_is_current() -> None:
+    assert TARGET.read_text(encoding="utf-8") == document(), (
+        "run `make docs` and commit docs/configuration.md"
+    )
+
+
+def test_every_setting_is_in_it_with_what_it_takes() -> None:
+    rows = {
+        line.split("`")[1]: line.split(" | ") for line in document().splitlines() if line.startswith("| `")
+    }
+    assert sorted(name for name, _ in explained()) == sorted(NAMES)
+    for name in NAMES:
+        _, takes, _, about = rows[name]
+        assert takes, name
+        assert len(about) > 10, name
+    assert rows["WEB_PORT"][1:3] == ["a whole number from 0 to 65535", "`8080`"]
+    assert rows["LOG_FORMAT"][1] == "one of text, json"

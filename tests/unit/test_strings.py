@@ -32,7 +32,9 @@ def uses() -> Iterator[tuple[str, str, set[str]]]:
     """Yield each place that names a sentence's code, with the code and the names of the parameters given."""
     for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "cogs").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not node.args or not SAYS.fullmatch(ast.unparse(node.func)):
+            if not isinstance(node, ast.Call) or not node.args or not isinstance(node.func, ast.Name):
+                continue
+            if not SAYS.fullmatch(node.func.id):
                 continue
             names = {keyword.arg for keyword in node.keywords}
             if None in names:  # `**params`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,18 +12,8 @@ from aiohttp import web
 
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.domain import errors
 from bot.domain.backend import NewRun
-from bot.domain.errors import (
-    BackendError,
-    BackendForbidden,
-    BackendInvalid,
-    BackendNotFound,
-    BackendRateLimited,
-    BackendRedirected,
-    BackendRejected,
-    BackendServerError,
-    BackendUnauthorized,
-)
 from tests.serving import Handler
 
 KEY = "sk-very-secret"
@@ -35,6 +26,19 @@ def connect(session: aiohttp.ClientSession, base_url: str, **timeouts: float) ->
     return ComfyDeploy(session, base_url, KEY, SIGNER, **timeouts)
 
 
+class Recording:
+    """Serves one answer, and notes each request's method, path and body."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.requests: list[tuple[str, str, bytes]] = []
+
+    async def serve(self, request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == f"Bearer {KEY}"
+        self.requests.append((request.method, request.path_qs, await request.read()))
+        return web.Response(body=self.answer)
+
+
 def answering(status: int, body: bytes, **more: Any) -> Handler:
     async def handler(request: web.Request) -> web.Response:
         return web.Response(status=status, body=body, **more)
@@ -44,7 +48,7 @@ def answering(status: int, body: bytes, **more: Any) -> Handler:
 
 async def fault(
     session: aiohttp.ClientSession, base_url: str, call: str = "queue", **timeouts: float
-) -> BackendError:
+) -> errors.BackendError:
     client = connect(session, base_url, **timeouts)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "queue": lambda: client.start_run(NEW_RUN),
@@ -55,19 +59,19 @@ async def fault(
         "log": lambda: client.read_log(RUN_ID),
         "upload": lambda: client.upload("a.png", "image/png", b"x"),
     }
-    with pytest.raises(BackendError) as caught:
+    with pytest.raises(errors.BackendError) as caught:
         await calls[call]()
     assert KEY not in f"{caught.value} {caught.value.params}"
     return caught.value
 
 
-STATUSES: list[tuple[int, type[BackendError]]] = [
-    (307, BackendRedirected),
-    (400, BackendRejected),
-    (401, BackendUnauthorized),
-    (403, BackendForbidden),
-    (404, BackendNotFound),
-    (422, BackendInvalid),
-    (429, BackendRateLimited),
-    (500, BackendServerError),
+STATUSES: list[tuple[int, type[errors.BackendError]]] = [
+    (307, errors.BackendRedirected),
+    (400, errors.BackendRejected),
+    (401, errors.BackendUnauthorized),
+    (403, errors.BackendForbidden),
+    (404, errors.BackendNotFound),
+    (422, errors.BackendInvalid),
+    (429, errors.BackendRateLimited),
+    (500, errors.BackendServerError),
 ]

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.comfydeploy.deployments import parse_deployment, parse_deployments
-from bot.comfydeploy.reports import parse_run, parse_webhook
-from bot.comfydeploy.wire import parse_queue_reply, parse_upload_reply
+from bot.comfydeploy.deployments import parse_deployments
+from bot.comfydeploy.reports import STATES, parse_run, parse_webhook
+from bot.comfydeploy.wire import parse_queue_reply
 from bot.domain.runs import FINAL, RunReport, RunState
 from tests.unit.comfydeploy.samples import answer, encode, names, sample
 
 RUNS = [name for name in names("run_") if "webhooks" in sample(name)]
-STATES = {
-    "not-started": RunState.QUEUED,
-    "queued": RunState.QUEUED,
-    "started": RunState.RUNNING,
-    "running": RunState.RUNNING,
-    "success": RunState.SUCCEEDED,
-    "failed": RunState.FAILED,
-    "cancelled": RunState.CANCELLED,
-    "timeout": RunState.TIMED_OUT,
-}
+
 ENDS = {
     "run_cancel_of_ended": RunState.SUCCEEDED,
     "run_cancelled_by_api": RunState.CANCELLED,
@@ -35,41 +26,22 @@ def webhooks(name: str, *kinds: str) -> list[RunReport]:
     return [parse_webhook(encode(body)) for body in bodies if not kinds or body["event_type"] in kinds]
 
 
-def test_there_are_recorded_runs() -> None:
-    assert len(RUNS) >= 8
-
-
 @pytest.mark.parametrize("name", RUNS)
-def test_every_webhook_of_a_recorded_run_names_it_and_its_state(name: str) -> None:
-    run_id = sample(name)["run_id"]
+def test_the_answers_and_webhooks_of_a_recorded_run_name_it_and_its_state(name: str) -> None:
+    recorded = sample(name)
+    assert parse_queue_reply(encode(recorded["queue"]["response"]["body"])) == recorded["run_id"]
     events = webhooks(name)
-    assert {event.run_id for event in events} == {run_id}
+    assert {event.run_id for event in events} == {recorded["run_id"]}
     assert None not in {event.state for event in events}
+    assert {event.state for event in events} & FINAL == {ENDS.get(name, RunState.SUCCEEDED)}
     assert all(event.progress is not None and 0 <= event.progress <= 1 for event in events)
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_a_recorded_run_reports_its_final_state(name: str) -> None:
-    states = [event.state for event in webhooks(name)]
-    finals = {state for state in states if state in FINAL}
-    assert finals == {ENDS.get(name, RunState.SUCCEEDED)}
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_every_get_of_a_recorded_run_has_its_state_and_position(name: str) -> None:
-    answers = [answered["body"] for answered in sample(name)["get_run_states"]]
-    assert answers
-    for body in answers:
+    bodies = [answered["body"] for answered in recorded["get_run_states"]]
+    assert bodies
+    for body in bodies:
         report = parse_run(encode(body))
-        assert report.run_id == sample(name)["run_id"]
         ahead = body["queue_position"]
+        assert (report.run_id, report.state) == (recorded["run_id"], STATES[body["status"]])
         assert report.queue_position == (None if ahead is None else ahead + 1)
-        assert report.state is STATES[body["status"]]
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_the_queue_reply_of_a_recorded_run_gives_its_id(name: str) -> None:
-    assert parse_queue_reply(encode(sample(name)["queue"]["response"]["body"])) == sample(name)["run_id"]
 
 
 def test_a_success_keeps_the_order_names_and_texts_of_its_outputs() -> None:
@@ -119,24 +91,8 @@ def test_queue_positions_count_from_one_and_must_be_asked_for() -> None:
     assert {report.state for report in reports.values()} == {RunState.QUEUED}
 
 
-def test_a_deployment_keeps_every_input_class_in_order() -> None:
-    info = parse_deployment(answer("deployment_get_ok")[1])
-    assert (info.name, info.concurrency_limit, info.run_timeout) == ("SDXL fox", 2, 300)
-    by_id = {item.key: item for item in info.inputs}
-    assert next(iter(by_id)) == "prompt"
-    assert by_id["sampler"].choices == ("euler", "dpmpp_2m", "ddim")
-    assert (by_id["width"].minimum, by_id["width"].maximum) == (512, 2048)
-    assert (by_id["image"].default, by_id["image"].has_hidden_default) == (None, True)
-    assert by_id["hires"].default is False
-    assert by_id["steps"].input_class.name == "ComfyUIDeployExternalNumberInt"
-
-
 def test_the_list_keeps_inputs_that_share_an_id() -> None:
     by_name = {info.name: info for info in parse_deployments(answer("deployments_list")[1])}
     assert set(by_name) >= {"SDXL fox", "odd inputs", "no inputs"}
     assert [i.default for i in by_name["odd inputs"].inputs if i.key == "dup"] == ["one", "two"]
     assert by_name["no inputs"].inputs == ()
-
-
-def test_an_upload_reply_gives_the_recorded_address() -> None:
-    assert "/inputs/img_raGSp32i24dHmWeY.png?" in parse_upload_reply(answer("file_upload")[1])

@@ -19,6 +19,10 @@ def write_env(**values: str) -> None:
     Path(".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
 
 
+def read_env(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
 def load(**values: str) -> Settings:
     write_env(**{**REQUIRED, **values})
     return load_settings()

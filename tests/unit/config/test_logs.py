@@ -73,23 +73,15 @@ def test_no_secret_reaches_the_log_by_any_way(
         assert [json.loads(line)["level"] for line in written.splitlines()] == ["INFO"] * 3 + ["ERROR"]
 
 
-def test_what_is_no_secret_stays_readable() -> None:
+def test_other_text_stays_readable() -> None:
     line = (
         "GET https://api.comfydeploy.com/api/run/3f2b9c1e-0d54-4a0e-9f0b-6d1f0c7f5a11?queue_position=true "
         "Bot connected, bearer of news; /webhooks/comfydeploy/r1abc/ex at 2026-11-24T14:04:33.439000Z"
     )
     assert Redactor()(line) == line.replace("/ex ", "/[hidden] ")
-
-
-def test_the_run_key_of_a_hidden_webhook_path_stays() -> None:
     assert Redactor()(f"/webhooks/comfydeploy/r1abc/{MAC} 200") == "/webhooks/comfydeploy/r1abc/[hidden] 200"
-
-
-def test_a_short_registered_secret_does_not_blank_out_ordinary_words() -> None:
-    assert Redactor(["bot"])("the bot is ready") == "the bot is ready"
-
-
-def test_a_secret_that_begins_another_leaves_no_rest() -> None:
+    assert Redactor(["bot"])("the bot is ready") == "the bot is ready"  # too short for a secret
+    # A secret that begins another leaves no rest.
     assert Redactor(["12345678", "1234567890"])("x 1234567890 y") == "x [hidden] y"
 
 
@@ -125,7 +117,8 @@ def test_json_lines_carry_run_level_logger_and_time(log: Log) -> None:
 
 
 def test_a_prompt_cannot_forge_a_line(log: Log) -> None:
-    stream = log()
+    log()
+    stream = log()  # a second set-up doesn't double the lines
     logging.getLogger("bot.test").info("prompt: %s", "a cat\n2026 ERROR bot.app all lost\x1b[2J\u202e")
     (line,) = stream.getvalue().splitlines()
     assert line.endswith(r"prompt: a cat\n2026 ERROR bot.app all lost\x1b[2J\u202e")
@@ -139,10 +132,3 @@ def test_libraries_speak_only_where_it_helps(log: Log) -> None:
     logging.getLogger("discord.gateway").info("connected")
     logging.getLogger("bot.test").debug("ours")
     assert [line.split()[-1] for line in stream.getvalue().splitlines()] == ["connected", "ours"]
-
-
-def test_a_second_setup_does_not_double_the_lines(log: Log) -> None:
-    log()
-    stream = log()
-    logging.getLogger("bot.test").info("once")
-    assert len(stream.getvalue().splitlines()) == 1

@@ -1,11 +1,25 @@
-"""What the settings are, and what is probably not meant."""
+"""The settings: defaults, the example, the deployments' source, and warnings."""
 
 from __future__ import annotations
 
-import pytest
+from itertools import pairwise
+from pathlib import Path
 
-from bot.config.settings import load_settings
-from tests.unit.config.environment import API_KEY, DEPLOYMENT, REQUIRED, TOKEN, load
+import pytest
+from dotenv import dotenv_values
+
+from bot.config.settings import NAMES, load_settings
+from tests.unit.cases import read_cases
+from tests.unit.config.environment import (
+    API_KEY,
+    DEPLOYMENT,
+    REQUIRED,
+    TOKEN,
+    load,
+    mistakes,
+    read_env,
+    write_env,
+)
 
 
 def test_the_required_variables_are_enough() -> None:
@@ -54,32 +68,66 @@ def test_neither_repr_nor_dump_shows_a_secret() -> None:
         assert secret not in f"{settings!r} {settings} {settings.model_dump()}"
 
 
-@pytest.mark.parametrize(
-    ("values", "start"),
-    [
-        ({}, "PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, first after 15 seconds"),
-        ({"PUBLIC_URL": "http://bot.example.com"}, "PUBLIC_URL is http:"),
-        ({"PUBLIC_URL": "https://localhost:8080"}, "PUBLIC_URL is an address of this machine only"),
-        ({"COMFYDEPLOY_API_URL": "http://comfy.example.com/api"}, "COMFYDEPLOY_API_URL is http:"),
-        ({"ALLOW_USER_INSTALLS": "true"}, "ALLOW_USER_INSTALLS lets anybody"),
-        (
-            {"COMMAND_GUILD_IDS": "1", "ALLOW_USER_INSTALLS": "true"},
-            "COMMAND_GUILD_IDS keeps the commands to those servers",
-        ),
-        ({"PUBLIC_ULR": "https://h"}, "PUBLIC_ULR is not a setting of this bot. Did you mean PUBLIC_URL?"),
-    ],
-)
-def test_what_is_probably_not_meant_is_a_warning(values: dict[str, str], start: str) -> None:
-    assert any(warning.startswith(start) for warning in load(**values).warnings())
-
-
-def test_a_sound_setup_warns_of_nothing() -> None:
-    assert load(PUBLIC_URL="https://bot.example.com", UNRELATED="x").warnings() == ()
-    local = load(PUBLIC_URL="http://127.0.0.1:8080", COMFYDEPLOY_API_URL="http://127.0.0.1:9000/api")
-    assert local.warnings() == ()
+@pytest.mark.parametrize(("text", "sentences"), read_cases(Path(__file__).with_name("warnings.txt")))
+def test_probable_slips_are_warnings(text: str, sentences: tuple[str, ...]) -> None:
+    assert load(**read_env(text)).warnings() == sentences
 
 
 def test_a_missing_env_file_leaves_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in REQUIRED.items():
         monkeypatch.setenv(name, value)
     assert load_settings().comfydeploy_deployment_id == DEPLOYMENT
+
+
+EXAMPLE = Path(__file__).parents[3] / ".env.example"
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    assert sorted(dotenv_values(EXAMPLE)) == sorted(NAMES)
+
+
+def test_the_values_of_the_example_are_the_defaults() -> None:
+    example = {name: value for name, value in dotenv_values(EXAMPLE).items() if value}
+    write_env(**{**example, **REQUIRED})
+    from_example = load_settings()
+    assert from_example == load()
+
+
+def test_every_setting_of_the_example_is_explained() -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    for before, line in pairwise(lines):
+        if "=" in line and not line.startswith("#") and not line.startswith("WEB_PORT"):
+            assert before.startswith("# "), line
+
+
+def test_two_sources_of_deployments_are_refused() -> None:
+    Path("mine.toml").touch()
+    (sentence,) = mistakes(DEPLOYMENTS_FILE="mine.toml")
+    assert "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set" in sentence
+
+
+def test_deployments_toml_is_read_if_nothing_else_is_named() -> None:
+    text = f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\n'
+    Path("deployments.toml").write_text(text, encoding="utf-8")
+    assert load(COMFYDEPLOY_DEPLOYMENT_ID="").deployments_file == Path("deployments.toml")
+    settings = load()
+    assert settings.deployments_file is None
+    assert any("deployments.toml is not read" in warning for warning in settings.warnings())
+
+
+def test_a_folder_or_an_endless_name_is_no_file_of_deployments() -> None:
+    Path("mine").mkdir()
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="mine")
+    assert found == ("DEPLOYMENTS_FILE names 'mine', which is a folder. Name the file in it.",)
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="a" * 5000)
+    assert found == (f"DEPLOYMENTS_FILE names '{'a' * 99}…', which can't be read: File name too long.",)
+    Path("deployments.toml").mkdir()
+    assert mistakes(COMFYDEPLOY_DEPLOYMENT_ID="") == ("deployments.toml is a folder. Name the file in it.",)
+
+
+def test_the_mistakes_of_both_files_are_told_at_once() -> None:
+    text = f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\nguid = 1\n[deployments.b]\ntitle = 3\n'
+    Path("deployments.toml").write_text(text, encoding="utf-8")
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DISCORD_TOKEN="", WEB_PORT="many", ROLES="gatway")
+    for words in ("DISCORD_TOKEN", "WEB_PORT", "ROLES", "'guid'", "'title'", "'deployment_id' is missing"):
+        assert [sentence for sentence in found if words in sentence], (words, found)

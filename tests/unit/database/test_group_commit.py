@@ -1,9 +1,10 @@
-"""Those who wait together share a transaction, and not each other's fate."""
+"""Batching concurrent callers into one transaction, of which each gets its own result."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,12 @@ def asking(gathering: GroupCommit[int, int], *items: int) -> list[asyncio.Task[i
     return [asyncio.create_task(gathering.submit(item)) for item in items]
 
 
-async def answers(gathering: GroupCommit[int, int], *items: int) -> list[int | BaseException]:
-    return await asyncio.gather(*asking(gathering, *items), return_exceptions=True)
+async def answers(work: Transactions, *items: int) -> list[int | type[BaseException]]:
+    """Return the answer, or the kind of error, to each of several concurrent calls."""
+    work.open.set()
+    tasks = asking(GroupCommit(work.handle, timeout=60), *items)
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    return [type(each) if isinstance(each, BaseException) else each for each in found]
 
 
 async def steps() -> None:
@@ -42,7 +47,7 @@ async def steps() -> None:
         await asyncio.sleep(0)
 
 
-async def test_who_comes_while_one_is_under_way_shares_the_next_in_order_of_arrival() -> None:
+async def test_calls_during_a_transaction_share_the_next_in_order_of_arrival() -> None:
     work = Transactions()
     gathering = GroupCommit(work.handle, timeout=60, limit=3)
     first = asking(gathering, 0)
@@ -54,35 +59,32 @@ async def test_who_comes_while_one_is_under_way_shares_the_next_in_order_of_arri
     assert work.seen == [[0], [2, 4, 6], [8]]
 
 
-async def test_one_that_fails_alone_fails_alone() -> None:
+@pytest.mark.parametrize(
+    ("items", "found", "transactions"),
+    [
+        ([2, -2, 4], [4, ValueError, 8], [[2, -2, 4]]),
+        # After an item that undid the transaction, each is tried by itself.
+        ([2, 3, 4], [4, LookupError, 8], [[2, 3, 4], [2], [3], [4]]),
+    ],
+)
+async def test_one_that_fails_alone_fails_alone(
+    items: list[int], found: list[Any], transactions: list[list[int]]
+) -> None:
     work = Transactions()
-    work.open.set()
-    results = await answers(GroupCommit(work.handle, timeout=60), 2, -2, 4)
-    assert (results[0], type(results[1]), results[2]) == (4, ValueError, 8)
-    assert work.seen == [[2, -2, 4]]
+    assert await answers(work, *items) == found
+    assert work.seen == transactions
 
 
-async def test_after_one_that_undid_the_transaction_each_is_tried_by_itself() -> None:
-    work = Transactions()
-    work.open.set()
-    results = await answers(GroupCommit(work.handle, timeout=60), 2, 3, 4)
-    assert (results[0], type(results[1]), results[2]) == (4, LookupError, 8)
-    assert work.seen == [[2, 3, 4], [2], [3], [4]]
-
-
-async def test_a_database_that_is_away_is_everybodys_answer_and_nothing_is_tried_again() -> None:
+async def test_a_database_that_is_away_fails_every_call_and_nothing_is_tried_again() -> None:
     work = Transactions()
     work.away = True
-    work.open.set()
-    gathering = GroupCommit(work.handle, timeout=60)
-    results = await answers(gathering, 2, 4)
-    assert [str(result) for result in results if isinstance(result, StoreUnavailable)] == ["away", "away"]
+    assert await answers(work, 2, 4) == [StoreUnavailable] * 2
     assert work.seen == [[2, 4]]
     work.away = False
-    assert await gathering.submit(6) == 12
+    assert await answers(work, 6) == [12]
 
 
-async def test_nobody_waits_longer_for_their_turn_than_said() -> None:
+async def test_a_wait_for_the_next_transaction_is_limited() -> None:
     work = Transactions()
     gathering = GroupCommit(work.handle, timeout=0)
     first = asking(gathering, 2)
@@ -94,7 +96,7 @@ async def test_nobody_waits_longer_for_their_turn_than_said() -> None:
     assert work.seen == [[2]]
 
 
-async def test_who_is_cancelled_while_waiting_takes_the_item_along() -> None:
+async def test_the_item_of_a_cancelled_wait_is_left_out() -> None:
     work = Transactions()
     gathering = GroupCommit(work.handle, timeout=60)
     first = asking(gathering, 2)
@@ -107,7 +109,7 @@ async def test_who_is_cancelled_while_waiting_takes_the_item_along() -> None:
     assert work.seen == [[2], [6]]
 
 
-async def test_who_is_cancelled_during_the_transaction_holds_nobody_up() -> None:
+async def test_a_call_cancelled_during_the_transaction_holds_up_no_other() -> None:
     work = Transactions()
     gathering = GroupCommit(work.handle, timeout=60)
     cancelled, kept = asking(gathering, 2, 4)

@@ -35,7 +35,7 @@ async def dripping(request: web.Request) -> web.StreamResponse:
 
 
 class Names(AbstractResolver):
-    """Answers each name with its next set of addresses; the last one stays."""
+    """A resolver that answers each name with its next set of addresses; the last one stays."""
 
     def __init__(self, **answers: list[tuple[str, ...]]) -> None:
         self._answers = answers
@@ -45,17 +45,8 @@ class Names(AbstractResolver):
     ) -> list[ResolveResult]:
         left = self._answers[host.partition(".")[0]]
         addresses = left.pop(0) if len(left) > 1 else left[0]
-        return [
-            ResolveResult(
-                hostname=host,
-                host=item,
-                port=port,
-                family=socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for item in addresses
-        ]
+        plain = {"hostname": host, "port": port, "family": socket.AF_INET, "proto": 0}
+        return [ResolveResult(host=item, flags=socket.AI_NUMERICHOST, **plain) for item in addresses]  # type: ignore[typeddict-item]
 
     async def close(self) -> None:
         return None

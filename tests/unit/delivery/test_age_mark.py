@@ -17,7 +17,7 @@ TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
 
 
 def channel(number: int, kind: int, **more: Any) -> dict[str, Any]:
-    """As Discord sends it; `nsfw` may be missing."""
+    """Return a channel as Discord sends it; `nsfw` may be missing."""
     parts = {"id": str(number), "type": kind, "guild_id": "7", "name": "a", "position": 0}
     return parts | {"permission_overwrites": [], "parent_id": None, "topic": None} | more
 
@@ -28,49 +28,37 @@ def thread(number: int, parent: int) -> dict[str, Any]:
     return channel(number, THREAD) | {"parent_id": str(parent)} | more
 
 
-KNOWN: Mapping[int, dict[str, Any]] = {
-    1: channel(1, TEXT, nsfw=True),
-    2: channel(2, TEXT, nsfw=False),
-    3: channel(3, TEXT),
-    4: channel(4, VOICE, nsfw=True, bitrate=64000, user_limit=0),
-    5: channel(5, FORUM, nsfw=True, available_tags=[]),
-    6: thread(6, 1),
-    7: thread(7, 2),
-    8: thread(8, 5),
-    9: {"id": "9", "type": 1, "recipients": [], "last_message_id": None},
+# Channels as Discord sends them, whether they have the mark, and which channels Discord is asked for.
+KNOWN: Mapping[int, tuple[dict[str, Any], bool, list[int]]] = {
+    1: (channel(1, TEXT, nsfw=True), True, [1]),
+    2: (channel(2, TEXT, nsfw=False), False, [2]),
+    3: (channel(3, TEXT), False, [3]),
+    4: (channel(4, VOICE, nsfw=True, bitrate=64000, user_limit=0), True, [4]),
+    5: (channel(5, FORUM, nsfw=True, available_tags=[]), True, [5]),
+    6: (thread(6, 1), True, [6, 1]),
+    7: (thread(7, 2), False, [7, 2]),
+    8: (thread(8, 5), True, [8, 5]),
+    9: ({"id": "9", "type": 1, "recipients": [], "last_message_id": None}, False, [9]),
 }
 
 
 def poster(asked: list[int], fault: Exception | None = None) -> Poster:
-    """Over a client that was never connected, whose calls to Discord end here."""
+    """Return a poster whose client was never connected; its calls to Discord end here."""
     client = RestClient(aiohttp.TraceConfig())
 
     async def get_channel(channel_id: int) -> dict[str, Any]:
         asked.append(channel_id)
         if fault is not None:
             raise fault
-        return KNOWN[channel_id]
+        return KNOWN[channel_id][0]
 
     client.http.get_channel = get_channel  # type: ignore[method-assign,assignment]  # the edge to Discord
     return Poster(client)
 
 
-@pytest.mark.parametrize(
-    ("number", "marked", "calls"),
-    [
-        (1, True, [1]),
-        (2, False, [2]),
-        (3, False, [3]),
-        (4, True, [4]),
-        (6, True, [6, 1]),
-        (7, False, [7, 2]),
-        (8, True, [8, 5]),
-        (9, False, [9]),
-    ],
-)
-async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(
-    number: int, marked: bool, calls: list[int]
-) -> None:
+@pytest.mark.parametrize("number", [number for number in KNOWN if number != 5])
+async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(number: int) -> None:
+    _, marked, calls = KNOWN[number]
     asked: list[int] = []
     assert await poster(asked).is_age_restricted(number) is marked
     assert asked == calls
@@ -86,13 +74,10 @@ async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(
         (400, 50035, Refused),
         (413, 0, TooLarge),
         # Without a code it is no answer about this channel: a reset token, Cloudflare, an outage.
-        (401, 0, OutcomeUnknown),
-        (403, 0, OutcomeUnknown),
-        (429, 0, OutcomeUnknown),
-        (500, 0, OutcomeUnknown),
+        *((status, 0, OutcomeUnknown) for status in (401, 403, 429, 500)),
     ],
 )
-async def test_what_can_not_be_read_is_not_taken_for_an_answer(
+async def test_a_fault_is_not_taken_for_an_answer_about_the_mark(
     status: int, code: int, means: type[Exception]
 ) -> None:
     fault = discord.HTTPException(SimpleNamespace(status=status, reason=""), {"code": code, "message": ""})

@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ from PIL import Image, ImageCms
 from bot.delivery.media import shrink
 from bot.delivery.media.file_types import SNIFF_BYTES, sniff
 from bot.delivery.media.shrink import shrink_image
+from tests.sampling import every_nth
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -69,11 +71,9 @@ def flip(data: bytes, chance: random.Random) -> bytes:
 
 
 def overwrite(data: bytes, chance: random.Random) -> bytes:
-    start = chance.randrange(len(data))
-    length = chance.randint(1, 40)
-    return (
-        data[:start] + chance.choice([b"\xff", b"\0", chance.randbytes(1)]) * length + data[start + length :]
-    )
+    start, length = chance.randrange(len(data)), chance.randint(1, 40)
+    filling = chance.choice([b"\xff", b"\0", chance.randbytes(1)])
+    return data[:start] + filling * length + data[start + length :]
 
 
 def repeat(data: bytes, chance: random.Random) -> bytes:
@@ -84,21 +84,9 @@ def repeat(data: bytes, chance: random.Random) -> bytes:
 
 def at_metadata(data: bytes, chance: random.Random) -> bytes:
     """Damage the bytes after a marker of EXIF, a colour profile or an animation."""
-    marks = (b"Exif\0\0", b"eXIf", b"EXIF", b"II*\0", b"MM\0*", b"iCCP", b"ICC_PROFILE", b"ICCP", b"acsp")
-    marks += (
-        b"acTL",
-        b"fcTL",
-        b"fdAT",
-        b"ANIM",
-        b"ANMF",
-        b"ALPH",
-        b"VP8X",
-        b"ipco",
-        b"iloc",
-        b"ispe",
-        b"colr",
-    )
-    found = [mark for mark in marks if mark in data]
+    marks = b"Exif\0\0,eXIf,EXIF,II*\0,MM\0*,iCCP,ICC_PROFILE,ICCP,acsp,acTL,fcTL,fdAT,ANIM,ANMF,ALPH,VP8X"
+    marks += b",ipco,iloc,ispe,colr"
+    found = [mark for mark in marks.split(b",") if mark in data]
     if not found:
         return flip(data, chance)
     start = data.index(chance.choice(found))
@@ -134,34 +122,17 @@ def damaged(form: str, seed: int) -> bytes:
     return with_checksums(data) if form == "PNG" and chance.random() < 0.8 else data
 
 
-async def survives(data: bytes, limit: int) -> None:
-    sniff(data[:SNIFF_BYTES])
-    shrunk = await shrink_image(data, limit)
-    if shrunk is not None:
-        assert len(shrunk[0]) <= limit
-        with Image.open(io.BytesIO(shrunk[0])) as image:
-            image.load()
-
-
+@pytest.mark.parametrize("part", every_nth(range(50), 50))
 @pytest.mark.parametrize("form", FORMATS)
-async def test_a_sample_of_damaged_pictures(form: str) -> None:
-    for seed in range(25):
-        await survives(damaged(form, seed), 2_000)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(10))
-@pytest.mark.parametrize("form", FORMATS)
-async def test_many_damaged_pictures(form: str, part: int) -> None:
-    for seed in range(100 * part, 100 * part + 100):
-        await survives(damaged(form, seed), random.Random(seed).choice([500, 2_000, 100_000]))
-
-
-async def test_a_picture_with_broken_exif_is_recompressed_all_the_same() -> None:
-    data = bytearray(real("JPEG", 1))
-    start = data.index(b"Exif\0\0") + 6
-    data[start + 10 : start + 40] = b"\xff" * 30
-    assert await shrink_image(bytes(data), 50_000) is not None
+async def test_damaged_pictures_neither_raise_nor_exceed_the_limit(form: str, part: int) -> None:
+    for seed in range(20 * part, 20 * part + 20):
+        data, limit = damaged(form, seed), random.Random(seed).choice([500, 2_000, 100_000])
+        sniff(data[:SNIFF_BYTES])
+        shrunk = await shrink_image(data, limit)
+        if shrunk is not None:
+            assert len(shrunk[0]) <= limit
+            with Image.open(io.BytesIO(shrunk[0])) as image:
+                image.load()
 
 
 # decompression bombs
@@ -172,66 +143,47 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + png_chunk(b"IEND", b"")
 
 
+@cache
 def zeros(size: int) -> bytes:
-    """Return `size` zero bytes as zlib compresses them, to a thousandth, without holding them."""
-    packer = zlib.compressobj(9)
+    """Return `size` zero bytes as zlib compresses them, to a few thousandths, without holding them."""
+    packer = zlib.compressobj(1)
     parts = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
     return b"".join([*parts, packer.flush()])
 
 
-def header_of(form: str, size: tuple[int, int]) -> bytes:
-    """Return a small real file whose header claims another size."""
+# Where a format's header has the width and the height: a mark before them, the distance, and their form.
+SIZES = {"BMP": (b"BM", 18, "<ii"), "JPEG": (b"\xff\xc0", 5, ">HH"), "AVIF": (b"ispe", 8, ">II")}
+
+
+def header_of(form: str, side: int) -> bytes:
+    """Return a small real file whose header claims other sides."""
     target = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(target, form)
     data = bytearray(target.getvalue())
-    claim = {
-        "BMP": lambda: data.__setitem__(slice(18, 26), struct.pack("<ii", *size)),
-        "JPEG": lambda: data.__setitem__(
-            slice(data.index(b"\xff\xc0") + 5, data.index(b"\xff\xc0") + 9), struct.pack(">HH", *size)
-        ),
-        "AVIF": lambda: data.__setitem__(
-            slice(data.index(b"ispe") + 8, data.index(b"ispe") + 16), struct.pack(">II", *size)
-        ),
-    }
-    claim[form]()
+    mark, distance, numbers = SIZES[form]
+    struct.pack_into(numbers, data, data.index(mark) + distance, side, side)
     return bytes(data)
 
 
-def tiff_of_frames(count: int) -> bytes:
-    """Return a TIFF with so many directories, all of one pixel."""
-    entries = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 8), (278, 1), (279, 1)]
-    size = 2 + 12 * len(entries) + 4
-    body = b""
-    for number in range(count):
-        following = 9 + size * (number + 1) if number < count - 1 else 0
-        body += struct.pack("<H", len(entries))
-        body += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
-        body += struct.pack("<I", following)
-    return b"II*\0" + struct.pack("<I", 9) + b"\0" + body
+def bomb_in(kind: bytes) -> bytes:
+    """Return a small PNG with 256 MiB of zeros in a chunk of this kind."""
+    return png(8, 8, png_chunk(kind, b"a\0\0" + zeros(1 << 28)), png_chunk(b"IDAT", zeros(1 << 20)))
 
 
-def bombs() -> Iterator[Any]:
-    yield pytest.param(
-        lambda: png(30_000, 30_000, png_chunk(b"IDAT", zeros(1 << 28))), id="PNG, 900 megapixels"
-    )
-    yield pytest.param(lambda: png(7_000, 7_200, png_chunk(b"IDAT", zeros(1 << 20))), id="PNG, just beyond")
-    yield pytest.param(
-        lambda: png(8, 8, png_chunk(b"zTXt", b"a\0\0" + zeros(1 << 28)), png_chunk(b"IDAT", zeros(1 << 20))),
-        id="PNG, 256 MiB of text",
-    )
-    yield pytest.param(
-        lambda: png(8, 8, png_chunk(b"iCCP", b"a\0\0" + zeros(1 << 28)), png_chunk(b"IDAT", zeros(1 << 20))),
-        id="PNG, 256 MiB of colour profile",
-    )
-    yield pytest.param(lambda: header_of("BMP", (40_000, 40_000)), id="BMP")
-    yield pytest.param(lambda: header_of("JPEG", (65_000, 65_000)), id="JPEG")
-    yield pytest.param(lambda: header_of("AVIF", (60_000, 60_000)), id="AVIF")
-    yield pytest.param(lambda: tiff_of_frames(2_000), id="TIFF, 2,000 pictures")
+BOMBS: Mapping[str, Callable[[], bytes]] = {
+    "PNG, 900 megapixels": lambda: png(30_000, 30_000, png_chunk(b"IDAT", zeros(1 << 28))),
+    "PNG, just beyond": lambda: png(7_000, 7_200, png_chunk(b"IDAT", zeros(1 << 20))),
+    "PNG, text": lambda: bomb_in(b"zTXt"),
+    "PNG, colour profile": lambda: bomb_in(b"iCCP"),
+    "BMP": lambda: header_of("BMP", 40_000),
+    "JPEG": lambda: header_of("JPEG", 65_000),
+    "AVIF": lambda: header_of("AVIF", 60_000),
+}
 
 
-@pytest.mark.parametrize("bomb", [*bombs()])
-async def test_a_bomb_is_not_decoded(bomb: Callable[[], bytes]) -> None:
-    data = bomb()
+@pytest.mark.parametrize("name", BOMBS)
+async def test_a_bomb_is_not_decoded(name: str) -> None:
+    data = BOMBS[name]()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert await shrink_image(data, 1_000) is None
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -270,7 +222,7 @@ def test_the_largest_picture_is_recompressed_within_its_memory(form: str) -> Non
 
 
 async def test_the_loop_goes_on_while_a_picture_is_recompressed() -> None:
-    image = Image.frombytes("RGB", (1200, 1200), random.Random(1).randbytes(1200 * 1200 * 3))
+    image = Image.frombytes("RGB", (600, 600), random.Random(1).randbytes(600 * 600 * 3))
     target = io.BytesIO()
     image.save(target, "BMP")
     turns = 0

@@ -19,13 +19,7 @@ async def test_neither_cookies_nor_proxies_nor_credentials_are_used(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.2:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.2:1")
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        response = web.Response(body=PNG)
-        response.set_cookie("tracked", "yes")
-        return response
-
-    outside.handler = handler
+    outside.answers(lambda: web.Response(body=PNG, headers={"Set-Cookie": "tracked=yes"}))
     names = Names(cdn=[(OUTSIDE,)])  # by name, since cookies are never kept for numbers
     async with MediaFetcher(allows=outside_only, resolver=names) as fetcher:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""How slow a download may be."""
+"""Slow downloads: the pace at which one is given up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which channels may get another delivery, and how many slow downloads there may be."""
+"""The places of a channel in a courier, and the limit of slow downloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which addresses may be opened, by number, by URL and by what a name resolves to."""
+"""Addresses that may be opened: by number, by URL, and by the resolved name."""
 
 from __future__ import annotations
 
@@ -36,22 +36,20 @@ NEVER = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", PUBLIC)
-def test_public_addresses_are_open(address: str) -> None:
-    assert is_public(ip_address(address))
-    assert is_public_or_private(ip_address(address))
-
-
-@pytest.mark.parametrize("address", PRIVATE)
-def test_private_addresses_are_open_only_for_self_hosted_machines(address: str) -> None:
-    assert not is_public(ip_address(address))
-    assert is_public_or_private(ip_address(address))
-
-
-@pytest.mark.parametrize("address", NEVER)
-def test_metadata_and_special_addresses_are_never_open(address: str) -> None:
-    assert not is_public(ip_address(address))
-    assert not is_public_or_private(ip_address(address))
+@pytest.mark.parametrize(
+    ("addresses", "public", "self_hosted"),
+    [
+        pytest.param(PUBLIC, True, True, id="public"),
+        pytest.param(PRIVATE, False, True, id="private"),
+        pytest.param(NEVER, False, False, id="metadata and special"),
+    ],
+)
+def test_public_addresses_are_open_and_private_ones_only_for_self_hosted_machines(
+    addresses: list[str], public: bool, self_hosted: bool
+) -> None:
+    for address in addresses:
+        ip = ip_address(address)
+        assert (is_public(ip), is_public_or_private(ip)) == (public, self_hosted), address
 
 
 @pytest.mark.parametrize(
@@ -77,14 +75,10 @@ def test_a_private_or_malformed_url_is_not_opened(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://example.com/a.png?sig=1",
-        "http://example.com:8080/",
-        "https://8.8.8.8/a",
-        "http://134744072/",
-        "http://0x8.8.8.8/",
-        "http://[2606:4700::1]/",
+        "https://example.com/a.png?sig=1", "http://example.com:8080/", "https://8.8.8.8/a",
+        "http://134744072/", "http://0x8.8.8.8/", "http://[2606:4700::1]/",
     ],
-)
+)  # fmt: skip
 def test_a_public_http_url_is_opened(url: str) -> None:
     check_url(URL(url), is_public)
 

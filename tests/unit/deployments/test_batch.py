@@ -1,4 +1,4 @@
-"""One request as several: seeds that count on or are drawn, and when `count` is offered."""
+"""Several runs of one request: seeds that count on or are drawn, and the option `count`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,9 @@ from tests.unit.deployments.made import compiled, config, deployment, node
 SEED = Input(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)
 
 
-def made(*inputs: Input, max_count: int = 4) -> Deployment:
-    return Deployment(
-        name="flux",
-        deployment_id="d",
-        title="Flux",
-        description="",
-        inputs=inputs,
-        gpus=GPUS,
-        max_count=max_count,
-    )
+def made(*inputs: Input, **more: Any) -> Deployment:
+    plain = {"deployment_id": "d", "title": "Flux", "description": "", "gpus": GPUS, "max_count": 4}
+    return Deployment(name="flux", inputs=inputs, **{**plain, **more})
 
 
 def seeds(offered: Deployment, count: int, **given: Any) -> list[Any]:
@@ -40,14 +33,11 @@ def seeds(offered: Deployment, count: int, **given: Any) -> list[Any]:
     return [seed for _, seed in batch_inputs(offered, wanted, count, lambda _: next(numbers))]
 
 
-def test_a_seed_that_was_given_counts_on_and_one_that_was_not_is_drawn_for_each() -> None:
+def test_a_given_seed_counts_on_and_others_are_drawn() -> None:
     assert seeds(made(SEED), 4, seed=7) == [7, 8, 9, 10]
+    assert seeds(made(SEED), 3, more="seed=5") == [5, 6, 7]
     assert seeds(made(SEED), 4) == [1000, 1001, 1002, 1003]
     assert seeds(made(SEED), 1, seed=7) == [7]
-
-
-def test_a_seed_in_more_was_given_too() -> None:
-    assert seeds(made(SEED), 3, more="seed=5") == [5, 6, 7]
 
 
 @given(low=st.integers(-50, 50), width=st.integers(0, 30), start=st.integers(0, 30), count=st.integers(1, 10))
@@ -67,16 +57,11 @@ def test_past_the_end_of_the_range_it_goes_on_at_the_beginning() -> None:
 
 
 def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:
-    second = replace(SEED, key="t", option="noise_seed")
     prompt = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
-    offered = made(prompt, SEED, second)
+    offered = made(prompt, SEED, replace(SEED, key="t", option="noise_seed"))
     wanted = collect(offered, {"prompt": "a fox", "seed": 3}, draw_seed=lambda _: 50)
-    found = batch_inputs(offered, wanted, 3, lambda _: 60)
-    assert [inputs for inputs, _ in found] == [
-        {"p": "a fox", "s": 3, "t": 50},
-        {"p": "a fox", "s": 4, "t": 60},
-        {"p": "a fox", "s": 5, "t": 60},
-    ]
+    found = [inputs for inputs, _ in batch_inputs(offered, wanted, 3, lambda _: 60)]
+    assert found == [{"p": "a fox", "s": seed, "t": drawn} for seed, drawn in ((3, 50), (4, 60), (5, 60))]
 
 
 @pytest.mark.parametrize("value", [0, 5, -1, "4", 2.0])
@@ -84,11 +69,7 @@ def test_a_number_that_is_not_offered_is_told(value: Any) -> None:
     with pytest.raises(InputError) as refused:
         check_count(made(SEED), value)
     assert (refused.value.code, refused.value.params["maximum"]) == ("input_count", 4)
-
-
-def test_without_a_number_it_is_one() -> None:
-    assert check_count(made(max_count=1), None) == 1
-    assert check_count(made(SEED), 4) == 4
+    assert [check_count(made(SEED), offered) for offered in (None, 4)] == [1, 4]
 
 
 @pytest.mark.parametrize(
@@ -106,22 +87,19 @@ def test_only_a_seed_that_is_offered_varies(item: Input, can: bool) -> None:
 
 
 def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
-    with_seed = deployment(node("prompt", "Text"), node("seed", "NumberInt"))
-    without = deployment(node("prompt", "Text"))
+    nodes = (node("prompt", "Text"), node("seed", "NumberInt"))
+    with_seed, without = deployment(*nodes), deployment(nodes[0])
     assert (with_seed.max_count, without.max_count) == (4, 1)
     assert compiled(config(max_count=10), None).max_count == 10
     names = {option.name: option for option in plan_options(with_seed)}
     assert (names["count"].minimum, names["count"].maximum, names["count"].required) == (1, 4, False)
     assert "count" not in {option.name for option in plan_options(without)}
-
-
-def test_an_input_of_that_name_gives_way() -> None:
-    count = node("count", "NumberInt")
-    both = deployment(node("prompt", "Text"), node("seed", "NumberInt"), count)
+    # An input of that name gives way.
+    both = deployment(*nodes, node("count", "NumberInt"))
     assert {"count", "count_input"} <= {option.name for option in plan_options(both)}
 
 
-def test_where_the_command_is_too_large_count_gives_way() -> None:
+def test_count_gives_way_if_the_command_is_too_large() -> None:
     item = Input(key="p", option="prompt", kind=InputKind.TEXT, description="x" * 90)
     many = [replace(made(item, SEED), name=f"{'n' * 28}{n}", group=f"g{n // 25}") for n in range(58)]
     plan = plan_commands(many)

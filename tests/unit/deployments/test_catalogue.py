@@ -1,4 +1,4 @@
-"""Against a real server, the real client and a real SQLite file."""
+"""The catalogue of deployments, with a real server, the real client and a real SQLite file."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ LTX = "3d211e35-98da-4fb7-acf6-438b8846a9b9"
 NOWHERE = "00000000-1111-4222-8333-444444444444"
 
 
+def text_input(key: str) -> list[dict[str, object]]:
+    return [{"type": "string", "class_type": "ComfyUIDeployExternalText", "input_id": key}]
+
+
 class Comfy:
     """A ComfyDeploy server; while `down` it answers with `status` as for everything unknown."""
 
     def __init__(self, notes: KeyValueStore) -> None:
-        self.inputs: dict[str, list[dict[str, object]]] = {
-            UUID: [{"type": "string", "class_type": "ComfyUIDeployExternalText", "input_id": "prompt"}],
-            LTX: [{"type": "string", "class_type": "ComfyUIDeployExternalText", "input_id": "story"}],
-        }
+        self.inputs = {UUID: text_input("prompt"), LTX: text_input("story")}
         self.down = False
         self.status = 500
         self.statuses: dict[str, int] = {}
@@ -48,8 +49,7 @@ class Comfy:
         if asked == "deployments" and self.listed is not None:
             self.lists += 1
             return web.json_response([self._described(each) for each in self.listed])
-        found = self.inputs.get(asked)
-        if self.down or found is None:
+        if self.down or asked not in self.inputs:
             status = self.statuses.get(asked, self.status)
             return web.json_response({"detail": "Internal server error"}, status=status)
         return web.json_response(self._described(asked))
@@ -61,6 +61,12 @@ class Comfy:
     def catalogue(self, *configs: DeploymentConfig) -> Catalogue:
         """Return a catalogue as after a start."""
         return Catalogue(configs or [config()], self.client, self.notes)
+
+    async def first_input(self, *configs: DeploymentConfig) -> str:
+        """Start, and return the first input of the deployment flux."""
+        made = self.catalogue(*configs)
+        await made.load()
+        return made.get("flux").inputs[0].key
 
 
 @pytest.fixture
@@ -84,19 +90,11 @@ async def test_deployments_are_described_by_comfydeploy(comfy: Comfy) -> None:
     assert [command.name for command in made.plan.commands] == ["ltx", "flux"]
 
 
-async def test_a_start_works_while_comfydeploy_is_down_from_what_was_remembered(comfy: Comfy) -> None:
-    await comfy.catalogue().load()
+async def test_a_start_needs_the_service_once_or_a_description_in_the_file(comfy: Comfy) -> None:
+    assert await comfy.first_input() == "prompt"
     comfy.down = True
-    made = comfy.catalogue()
-    await made.load()
-    assert made.get("flux").inputs[0].key == "prompt"
-
-
-async def test_a_deployment_described_in_full_by_the_file_needs_neither(comfy: Comfy) -> None:
-    comfy.down = True
-    made = comfy.catalogue(config(inputs={"words": {"kind": "text", "prompt": True}}))
-    await made.load()
-    assert made.get("flux").inputs[0].key == "words"
+    assert await comfy.first_input() == "prompt"  # from the database
+    assert await comfy.first_input(config(inputs={"words": {"kind": "text", "prompt": True}})) == "words"
 
 
 async def test_one_that_nothing_describes_is_left_out_and_told(
@@ -110,26 +108,19 @@ async def test_one_that_nothing_describes_is_left_out_and_told(
     assert "deployment 'ltx' is left out" in caplog.text
 
 
-async def test_with_none_at_all_the_start_fails_in_words(comfy: Comfy) -> None:
-    comfy.down = True
-    with pytest.raises(StartLater, match=r"No deployment can be offered.* Start again when it answers"):
-        await comfy.catalogue().load()
-
-
 @pytest.mark.parametrize(("status", "later"), [(401, False), (404, False), (429, True), (503, True)])
 async def test_the_start_can_succeed_later_only_where_the_fault_may_pass(
     comfy: Comfy, status: int, later: bool
 ) -> None:
     comfy.status, comfy.down = status, True
-    with pytest.raises(StartupError) as caught:
+    with pytest.raises(StartupError, match="No deployment can be offered") as caught:
         await comfy.catalogue().load()
     assert isinstance(caught.value, StartLater) is later
+    assert ("Start again when it answers" in str(caught.value)) is later
     assert ("COMFYDEPLOY_API_KEY" in str(caught.value)) is not later
-
-
-async def test_what_can_be_described_later_is_enough_for_a_later_start(comfy: Comfy) -> None:
-    comfy.statuses, comfy.down = {LTX: 404}, True
-    with pytest.raises(StartLater):
+    # One deployment that can be described later is enough.
+    comfy.statuses = {LTX: 404}
+    with pytest.raises(StartLater if later else StartupError):
         await comfy.catalogue(config("ltx", deployment_id=LTX), config()).load()
 
 
@@ -164,7 +155,7 @@ async def test_a_reload_takes_over_what_changed(comfy: Comfy) -> None:
     assert made.plan.commands[0].options[0].name == "story"
 
 
-async def test_what_is_remembered_in_an_unreadable_form_is_not_used(comfy: Comfy) -> None:
+async def test_an_unreadable_description_in_the_database_is_not_used(comfy: Comfy) -> None:
     await comfy.notes.put_deployment(UUID, "{broken")
     comfy.down = True
     with pytest.raises(StartupError):

@@ -1,6 +1,9 @@
+"""Compiling a deployment from deployments.toml and ComfyDeploy's description."""
+
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -20,53 +23,39 @@ from tests.unit.deployments.made import (
     recorded_list,
 )
 
+# The kind, whether an input is required, and its default. The prompt is required although it has a default;
+# the default of an input wired to another node isn't shown, but the input may be left out.
+RECORDED = {
+    "prompt": ("text", True, "a red fox in the snow\nhighly detailed"),
+    "negative": ("text", False, "blurry, lowres"),
+    "style": ("text", False, "oil painting"),
+    "image": ("image", False, None),
+    "mask": ("image", False, None),
+    "steps": ("integer", False, 20),
+    "cfg": ("float", False, 7.5),
+    "lora": ("weights", False, None),
+    "ckpt": ("weights", False, "sd_xl_base_1.0.safetensors"),
+    "images": ("images", True, None),
+    "video": ("video", True, None),
+    "hires": ("boolean", False, False),
+    "strength": ("float", False, 0.65),
+    "width": ("integer", False, 1024),
+    "sampler": ("choice", False, "euler"),
+    "exr": ("file", True, None),
+    "audio": ("audio", True, None),
+    "file": ("file", True, None),
+}
 
-def test_every_recorded_class_has_its_kind() -> None:
-    kinds = {item.key: item.kind for item in compiled(config(), recorded()).inputs}
-    assert kinds == {
-        "prompt": InputKind.TEXT,
-        "negative": InputKind.TEXT,
-        "style": InputKind.TEXT,
-        "image": InputKind.IMAGE,
-        "mask": InputKind.IMAGE,
-        "steps": InputKind.INTEGER,
-        "cfg": InputKind.FLOAT,
-        "lora": InputKind.WEIGHTS,
-        "ckpt": InputKind.WEIGHTS,
-        "images": InputKind.IMAGES,
-        "video": InputKind.VIDEO,
-        "hires": InputKind.BOOLEAN,
-        "strength": InputKind.FLOAT,
-        "width": InputKind.INTEGER,
-        "sampler": InputKind.CHOICE,
-        "exr": InputKind.FILE,
-        "audio": InputKind.AUDIO,
-        "file": InputKind.FILE,
-    }
 
-
-def test_the_recorded_limits_defaults_and_choices_arrive() -> None:
+def test_the_recorded_deployment_is_compiled() -> None:
     made = compiled(config(), recorded())
-    inputs = by_key(made)
     assert (made.title, made.concurrency_limit, made.run_timeout) == ("SDXL fox", 2, 300)
-    assert (inputs["width"].minimum, inputs["width"].maximum, inputs["width"].default) == (512, 2048, 1024)
-    assert inputs["hires"].default is False
+    found = [(item.key, (item.kind, item.required, item.default)) for item in made.inputs]
+    assert found == [*RECORDED.items()]
+    inputs = by_key(made)
+    assert [item.key for item in made.inputs if item.is_prompt] == ["prompt"]
+    assert (inputs["width"].minimum, inputs["width"].maximum) == (512, 2048)
     assert [choice.value for choice in inputs["sampler"].choices] == ["euler", "dpmpp_2m", "ddim"]
-
-
-def test_required_is_what_has_no_usable_default_and_the_prompt() -> None:
-    inputs = by_key(compiled(config(), recorded()))
-    assert inputs["prompt"].is_prompt
-    assert inputs["prompt"].required
-    assert not inputs["negative"].required
-    assert inputs["video"].required
-    assert not inputs["hires"].required
-
-
-def test_a_default_wired_to_another_node_lets_the_input_be_left_out_but_is_not_shown() -> None:
-    image = by_key(compiled(config(), recorded()))["image"]
-    assert not image.required
-    assert image.default is None
 
 
 def test_weights_are_offered_only_with_configured_choices() -> None:
@@ -77,11 +66,6 @@ def test_weights_are_offered_only_with_configured_choices() -> None:
     assert not inputs["lora"].required
     assert not inputs["ckpt"].offered
     assert any("'ckpt' loads weights" in warning for warning in made.warnings)
-
-
-def test_an_unknown_class_that_loads_weights_is_not_offered_as_text() -> None:
-    made = deployment(node("face", "FaceModel", wire_type="string"))
-    assert not made.offered
 
 
 def test_the_oddities_of_the_recorded_list_are_survived() -> None:
@@ -102,31 +86,31 @@ def test_repeated_keys_keep_the_narrowest_range() -> None:
     assert (steps.minimum, steps.maximum, steps.default) == (10, 50, 20)
 
 
-def test_a_default_outside_the_configured_range_is_dropped() -> None:
-    made = deployment(node("steps", "NumberInt", default=80), inputs={"steps": {"max": 40}})
-    assert by_key(made)["steps"].default is None
-    assert by_key(made)["steps"].required
+def test_a_default_of_the_file_is_sent_where_it_differs_and_dropped_out_of_range() -> None:
+    nodes = [node(key, "NumberInt", default=20, maximum=50) for key in ("a", "b", "c", "d")]
+    described = {"a": {"default": 20}, "b": {"default": 30}, "c": {"max": 10}, "d": {"default": 99}}
+    made = deployment(*nodes, inputs=described)
+    inputs = by_key(made)
+    assert [inputs[key].send_default for key in ("a", "b")] == [False, True]
+    assert (inputs["c"].default, inputs["c"].required) == (None, True)
+    assert made.warnings == ("deployment 'flux': input 'd' doesn't take the default 99: it is left out",)
 
 
-@pytest.mark.parametrize("key", ["seed", "noise_seed", "Seed", "seed-2"])
-def test_an_integer_named_like_a_seed_is_one_and_may_be_left_out(key: str) -> None:
-    (seed,) = deployment(node(key, "NumberInt")).inputs
-    assert seed.is_seed
-    assert not seed.required
-
-
-@pytest.mark.parametrize(("key", "class_type"), [("seed", "Text"), ("seedling", "NumberInt")])
-def test_other_inputs_are_no_seeds(key: str, class_type: str) -> None:
-    assert not deployment(node(key, class_type)).inputs[0].is_seed
-
-
-def test_the_file_decides_about_seeds() -> None:
-    made = deployment(
-        node("seed", "NumberInt"),
-        node("x", "NumberInt"),
-        inputs={"seed": {"seed": False}, "x": {"seed": True}},
-    )
-    assert [item.is_seed for item in made.inputs] == [False, True]
+@pytest.mark.parametrize(
+    ("key", "class_type", "settings", "is_seed"),
+    [
+        *((key, "NumberInt", {}, True) for key in ("seed", "noise_seed", "Seed", "seed-2")),
+        ("seed", "Text", {}, False),
+        ("seedling", "NumberInt", {}, False),
+        ("seed", "NumberInt", {"seed": {"seed": False}}, False),
+        ("x", "NumberInt", {"x": {"seed": True}}, True),
+    ],
+)
+def test_an_integer_named_like_a_seed_is_one_and_may_be_left_out(
+    key: str, class_type: str, settings: dict[str, Any], is_seed: bool
+) -> None:
+    (item,) = deployment(node(key, class_type), inputs=settings).inputs
+    assert (item.is_seed, item.required) == (is_seed, not is_seed)
 
 
 @pytest.mark.parametrize(
@@ -146,9 +130,8 @@ def test_the_prompt_is_found_by_its_name_or_its_lines(nodes: list, prompt: str |
 
 
 def test_the_prompt_is_not_required_where_the_file_says_so() -> None:
-    made = deployment(node("prompt", "Text", default="a fox"), inputs={"prompt": {"required": False}})
-    assert made.inputs[0].is_prompt
-    assert not made.inputs[0].required
+    (made,) = deployment(node("prompt", "Text", default="x"), inputs={"prompt": {"required": False}}).inputs
+    assert (made.is_prompt, made.required) == (True, False)
 
 
 def test_options_readable_from_raw_text_are_choices_and_unreadable_ones_text() -> None:
@@ -164,13 +147,8 @@ def test_options_readable_from_raw_text_are_choices_and_unreadable_ones_text() -
 
 
 def test_names_are_acceptable_unique_and_none_of_the_bots_own() -> None:
-    made = deployment(
-        node("My Prompt", "Text"),
-        node("my prompt", "Text"),
-        node("gpu", "Text"),
-        node("***", "Text"),
-        node("Größe 2", "Text"),
-    )
+    keys = ("My Prompt", "my prompt", "gpu", "***", "Größe 2")
+    made = deployment(*(node(key, "Text") for key in keys))
     assert [item.option for item in made.inputs] == [
         "my_prompt",
         "my_prompt_2",
@@ -188,12 +166,9 @@ def test_a_batch_gets_numbered_names_beside_a_single_image() -> None:
 
 
 def test_the_files_inputs_stand_first_in_its_order_and_then_the_prompt() -> None:
-    made = deployment(node("a", "NumberInt"), node("prompt", "Text"), node("b", "Text"), inputs={"b": {}})
-    assert [item.key for item in made.inputs] == ["b", "prompt", "a"]
-
-
-def test_only_listed_inputs_hides_the_others() -> None:
-    made = deployment(node("a", "Text"), node("b", "Text"), inputs={"b": {}}, only_listed_inputs=True)
+    nodes = (node("a", "NumberInt"), node("prompt", "Text"), node("b", "Text"))
+    assert [item.key for item in deployment(*nodes, inputs={"b": {}}).inputs] == ["b", "prompt", "a"]
+    made = deployment(*nodes, inputs={"b": {}}, only_listed_inputs=True)
     assert [item.key for item in made.offered] == ["b"]
 
 
@@ -215,12 +190,6 @@ def test_an_input_that_nobody_describes_is_hidden_and_told() -> None:
     made = deployment(node("steps", "NumberInt"), inputs={"stepz": {"max": 20}})
     assert by_key(made)["stepz"].hidden
     assert any("'stepz'" in warning for warning in made.warnings)
-
-
-def test_our_default_is_sent_only_where_it_differs() -> None:
-    nodes = (node("a", "NumberInt", default=20), node("b", "NumberInt", default=20))
-    made = by_key(deployment(*nodes, inputs={"a": {"default": 20}, "b": {"default": 30}}))
-    assert (made["a"].send_default, made["b"].send_default) == (False, True)
 
 
 def test_gpus_are_the_pages_seven_unless_told_otherwise() -> None:
@@ -270,11 +239,6 @@ def test_the_limits_of_an_integer_are_the_next_ones_inside(low: float, high: flo
 def test_a_name_from_the_file_goes_before_the_same_one_from_comfydeploy() -> None:
     made = by_key(deployment(node("x", "Text"), node("y", "Text"), inputs={"x": {}, "y": {"option": "x"}}))
     assert (made["y"].option, made["x"].option) == ("x", "x_2")
-
-
-def test_a_default_that_comfydeploys_input_does_not_take_is_told() -> None:
-    made = deployment(node("steps", "NumberInt", maximum=50), inputs={"steps": {"default": 99}})
-    assert made.warnings == ("deployment 'flux': input 'steps' doesn't take the default 99: it is left out",)
 
 
 def test_a_default_may_be_written_as_the_number_that_is_a_choice() -> None:

@@ -1,4 +1,4 @@
-"""The form's choice of inputs, and what becomes of what was typed."""
+"""The form of earlier values: which inputs it shows, as which components, and the values of the new run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.deployments.form_fields import editable_fields
 from bot.deployments.model import Choice, Deployment, Input, picture_input
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError, InputErrors
+from bot.domain.errors import InputErrors
 from bot.strings import explain
 from bot.ui.edit_forms import form_modal
 
@@ -32,14 +32,12 @@ def deployment(*inputs: Input, **more: Any) -> Deployment:
     )
 
 
-def test_the_form_begins_with_the_prompt_then_what_is_needed() -> None:
+def test_the_form_begins_with_the_prompt_and_required_inputs() -> None:
     fields = editable_fields(deployment(SEED, STEPS, PROMPT, IMAGE), {"p": "a fox", "s": 7}, None)
-    assert [(f.name, f.value) for f in fields] == [
-        ("prompt", "a fox"),
-        ("image", ""),
-        ("seed", "7"),
-        ("steps", ""),
-    ]
+    shown = [(field.name, field.value) for field in fields]
+    assert shown == [("prompt", "a fox"), ("image", ""), ("seed", "7"), ("steps", "")]
+    (field,) = editable_fields(deployment(STEPS), {"n": 9}, None, form_values={"steps": "999"})
+    assert field.value == "999"
 
 
 def test_the_gpu_comes_last_and_only_if_there_is_space() -> None:
@@ -80,20 +78,20 @@ def test_the_form_shows_what_was_typed_before_the_rest(earlier: dict[str, Any], 
     assert [field.name for field in editable_fields(made, earlier, None, form_values=refused)] == names
 
 
-def test_choices_show_the_default_that_held_and_leave_it_unsent() -> None:
+def sent(made: Deployment, earlier: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
+    return revise(made, earlier, None, typed, boom).inputs.inputs
+
+
+def test_choices_show_their_default_and_leave_it_unsent() -> None:
     hires = Input(key="h", option="hires", kind=InputKind.BOOLEAN, default=True)
     made = deployment(hires, replace(STYLE, default="oil"))
     assert [field.value for field in editable_fields(made, {}, None)] == ["yes", "Oil"]
-    assert revise(made, {}, None, {"hires": "yes", "style": "Oil"}, boom).inputs.inputs == {}
-    changed = revise(made, {}, None, {"hires": "no", "style": "Ink"}, boom)
-    assert changed.inputs.inputs == {"h": False, "y": "ink-v2"}
-    back = revise(made, {"h": False, "y": "ink-v2"}, None, {"hires": "yes", "style": "Oil"}, boom)
-    assert back.inputs.inputs == {"h": True, "y": "oil"}
-
-
-def test_a_typed_default_of_a_required_text_is_sent() -> None:
-    made = deployment(replace(PROMPT, required=True, default="a fox"))
-    assert revise(made, {}, None, {"prompt": "a fox"}, boom).inputs.inputs == {"p": "a fox"}
+    assert sent(made, {}, {"hires": "yes", "style": "Oil"}) == {}
+    changed = {"h": False, "y": "ink-v2"}
+    assert sent(made, {}, {"hires": "no", "style": "Ink"}) == changed
+    assert sent(made, changed, {"hires": "yes", "style": "Oil"}) == {"h": True, "y": "oil"}
+    required = deployment(replace(PROMPT, required=True, default="a fox"))
+    assert sent(required, {}, {"prompt": "a fox"}) == {"p": "a fox"}
 
 
 def test_every_mistake_is_told() -> None:
@@ -101,22 +99,11 @@ def test_every_mistake_is_told() -> None:
     typed = {"prompt": " ", "steps": "51", "seed": "x", "style": "neon", "gpu": "Z9"}
     with pytest.raises(InputErrors) as caught:
         revise(made, {"s": 7}, None, typed, boom)
-    assert [error.params["option"] for error in caught.value.errors] == [
-        "prompt",
-        "steps",
-        "seed",
-        "style",
-        "gpu",
-    ]
+    assert [error.params["option"] for error in caught.value.errors] == [*typed]
     lines = explain(caught.value).splitlines()
     assert len(lines) == 5
     assert lines[1] == "`steps` is 51; the largest is 50."
     assert caught.value.code == caught.value.errors[0].code
-
-
-def test_what_was_typed_stands_before_what_was_stored() -> None:
-    (field,) = editable_fields(deployment(STEPS), {"n": 9}, None, form_values={"steps": "999"})
-    assert field.value == "999"
 
 
 def choosing(count: int, **more: Any) -> Input:
@@ -127,34 +114,35 @@ def choosing(count: int, **more: Any) -> Input:
 SWITCH = Input(key="x", option="x", kind=InputKind.BOOLEAN)
 
 
+SELECT, RADIO = ComponentType.select, ComponentType.radio_group
+
+
 @pytest.mark.parametrize(
     ("item", "earlier", "kind"),
     [
         (SWITCH, True, ComponentType.checkbox),
         (replace(SWITCH, default=False), None, ComponentType.checkbox),
-        # a checkbox can't stand for a default that nobody knows
-        (SWITCH, None, ComponentType.select),
-        (replace(SWITCH, required=True), None, ComponentType.radio_group),
-        (choosing(1), "0", ComponentType.select),
-        (choosing(2, default="1"), "0", ComponentType.radio_group),
-        (choosing(5, required=True), "4", ComponentType.radio_group),
-        # without a default, an earlier choice must be clearable
-        (choosing(5), "4", ComponentType.select),
-        (choosing(5), None, ComponentType.select),
-        (choosing(5, default="1"), None, ComponentType.radio_group),
-        (choosing(5, required=True), None, ComponentType.radio_group),
-        (choosing(5, default="1"), "gone", ComponentType.select),
-        (choosing(6), "0", ComponentType.select),
-        (choosing(25), "0", ComponentType.select),
+        # A checkbox can't stand for a default that nobody knows.
+        (SWITCH, None, SELECT),
+        (replace(SWITCH, required=True), None, RADIO),
+        (choosing(1), "0", SELECT),
+        (choosing(2, default="1"), "0", RADIO),
+        (choosing(5, required=True), "4", RADIO),
+        # Without a default, an earlier choice must be clearable.
+        (choosing(5), "4", SELECT),
+        (choosing(5), None, SELECT),
+        (choosing(5, default="1"), None, RADIO),
+        (choosing(5, required=True), None, RADIO),
+        (choosing(5, default="1"), "gone", SELECT),
+        (choosing(6), "0", SELECT),
+        (choosing(25), "0", SELECT),
         (choosing(26), "0", ComponentType.text_input),
     ],
 )
 def test_each_field_is_the_component_that_suits_it(item: Input, earlier: Any, kind: ComponentType) -> None:
     inputs = {} if earlier is None else {"x": earlier}
-    (label,) = form_modal("edit:abc:", "t", editable_fields(deployment(item), inputs, None)).to_dict()[
-        "components"
-    ]
-    component = label["component"]
+    modal = form_modal("edit:abc:", "t", editable_fields(deployment(item), inputs, None)).to_dict()
+    component = modal["components"][0]["component"]
     assert component["type"] == kind.value
     shown = [option["value"] for option in component.get("options", ()) if option.get("default")]
     preselects = earlier != "gone" and (earlier is not None or item.default is not None)
@@ -192,28 +180,21 @@ def test_an_emptied_seed_is_drawn_anew_and_an_emptied_text_is_empty() -> None:
     typed = {"seed": "", "negative": ""}
     result = revise(deployment(SEED, negative), {"s": 7, "g": "ugly"}, None, typed, lambda _: 3)
     assert result.inputs.inputs == {"s": 3, "g": ""}
-    assert "g" not in revise(deployment(negative), {}, None, typed | {}, boom).inputs.inputs
+    assert sent(deployment(negative), {}, typed) == {}
 
 
-def test_what_no_longer_fits_is_dropped_by_name() -> None:
+def test_an_input_that_no_longer_fits_is_dropped_by_name() -> None:
     earlier = {"p": "a", "n": 99, "y": "neon", "gone": 1}
     result = revise(deployment(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, "H100", {}, boom)
-    assert result.inputs.inputs == {"p": "a"}
-    assert result.inputs.gpu is None
+    assert (result.inputs.inputs, result.inputs.gpu) == ({"p": "a"}, None)
     assert set(result.dropped) == {"gone", "steps", "style", "gpu"}
-
-
-def test_a_typed_value_out_of_range_is_an_error() -> None:
-    with pytest.raises(InputError) as caught:
-        revise(deployment(STEPS), {"n": 9}, None, {"steps": "51"}, boom)
-    assert caught.value.code == "input_too_large"
 
 
 def test_a_new_file_replaces_the_earlier_one_only_when_given() -> None:
     file = AttachedFile("https://cdn/b.png", "b.png", "image/png", 9)
-    kept = revise(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {}, boom)
-    new = revise(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {"image": (file,)}, boom)
-    assert (kept.inputs.inputs["i"], new.inputs.inputs["i"]) == ("https://cdn/a.png", "https://cdn/b.png")
+    made, earlier = deployment(IMAGE), {"i": "https://cdn/a.png"}
+    assert sent(made, earlier, {}) == earlier
+    assert sent(made, earlier, {"image": (file,)}) == {"i": "https://cdn/b.png"}
 
 
 def test_a_picture_goes_to_the_input_that_needs_one() -> None:

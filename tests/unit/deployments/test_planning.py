@@ -1,6 +1,9 @@
+"""The plan of /generate: what Discord takes, and what gives way where it doesn't."""
+
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import discord
 import pytest
@@ -21,23 +24,17 @@ NAME = re.compile(r"^[-_'\w\u0900-\u0963\u0e31-\u0e4e]{1,32}$")
 
 
 def count_as_discord(payload: CommandPlan) -> int:
-    """Written apart from the code under test: over the nested command, as the API would get it."""
-    strings: list[str] = []
-
-    def option(spec: OptionSpec) -> None:
-        strings.extend([spec.name, spec.description])
-        for choice in spec.choices:
-            strings.extend([choice.name, str(choice.value)])
-
-    strings.append(payload.name)
-    strings.append(payload.commands[0].description if payload.is_single else payload.description)
+    """Count apart from the code under test: over the nested command, as the API would get it."""
+    strings = [payload.name, payload.commands[0].description if payload.is_single else payload.description]
     for group in payload.groups:
-        strings.extend([group, f"Deployments: {group}"])
+        strings += [group, f"Deployments: {group}"]
     for command in payload.commands:
         if not payload.is_single:
-            strings.extend([command.name, command.description])
-        for spec in command.options:
-            option(spec)
+            strings += [command.name, command.description]
+        for option in command.options:
+            strings += [option.name, option.description]
+            for choice in option.choices:
+                strings += [choice.name, str(choice.value)]
     return sum(map(len, strings))
 
 
@@ -127,20 +124,33 @@ def test_any_set_of_deployments_fits_or_says_what_to_cut(made: list[Deployment])
         assert_nothing_lost(plan, item)
 
 
-def test_one_deployment_has_its_options_on_the_command_itself() -> None:
+def test_one_deployment_is_the_command_itself_and_several_are_subcommands() -> None:
     plan = plan_commands([deployment(node("prompt", "Text"), group="video")])
     assert plan.is_single
     assert plan.path(plan.commands[0]) == "/generate"
-
-
-def test_several_are_subcommands_and_grouped_only_where_configured() -> None:
     plan = plan_commands([deployment(name="flux"), deployment(name="ltx", group="video")])
     assert [plan.path(command) for command in plan.commands] == ["/generate flux", "/generate video ltx"]
 
 
-def test_more_than_25_deployments_beside_each_other_are_refused_in_words() -> None:
-    with pytest.raises(StartupError, match="give some of them a 'group'"):
-        plan_commands([deployment(name=f"d{number}") for number in range(26)])
+PICTURES = [node(f"{'p' * 28}{number}", "Image") for number in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ([deployment(name=f"d{number}") for number in range(26)], "give some of them a 'group'"),
+        (
+            [deployment(name="video"), deployment(name="ltx", group="video")],
+            "'video' is the name of a group and of a deployment",
+        ),
+        ([deployment(*PICTURES)], "30 file inputs"),
+        ([deployment(*PICTURES[:20], name=f"d{number}") for number in range(25)], "Discord takes 8000"),
+    ],
+    ids=["deployments", "a group's name", "files", "characters"],
+)
+def test_a_command_that_discord_would_refuse_is_refused_in_words(made: list[Deployment], told: str) -> None:
+    with pytest.raises(StartupError, match=told):
+        plan_commands(made)
 
 
 def test_groups_make_room_for_more_than_25() -> None:
@@ -148,42 +158,32 @@ def test_groups_make_room_for_more_than_25() -> None:
     assert_discord_takes(plan_commands(made))
 
 
-def test_a_group_named_like_a_deployment_is_refused() -> None:
-    with pytest.raises(StartupError, match="'video' is the name of a group and of a deployment"):
-        plan_commands([deployment(name="video"), deployment(name="ltx", group="video")])
-
-
 def test_inputs_beyond_25_go_into_more_and_attachments_keep_their_option() -> None:
     texts = [node(f"t{number}", "Text", default="x") for number in range(30)]
-    made = deployment(*texts, node("photo", "Image"), inputs={"t29": {"required": True}})
-    (command,) = plan_commands([made]).commands
-    names = [option.name for option in command.options]
+    options = options_of(deployment(*texts, node("photo", "Image"), inputs={"t29": {"required": True}}))
+    names = [option.name for option in options]
     assert len(names) == 25
     assert set(names[:3]) == {"t29", "photo", "t0"}, "t0 is taken for the prompt"
     assert names[-1] == "more"
     assert "t28" not in names
-    assert "t28" in command.options[-1].description
+    assert "t28" in options[-1].description
 
 
 def test_a_required_input_that_only_more_can_hold_makes_more_required() -> None:
-    made = deployment(*(node(f"n{number}", "NumberInt") for number in range(30)))
+    options = options_of(deployment(*(node(f"n{number}", "NumberInt") for number in range(30))))
+    assert [option.required for option in options if option.name == "more"] == [True]
+
+
+def options_of(made: Deployment) -> Sequence[OptionSpec]:
     (command,) = plan_commands([made]).commands
-    assert command.option_for("more").required
-
-
-def test_too_many_attachments_are_refused_with_what_to_hide() -> None:
-    with pytest.raises(StartupError, match="30 file inputs"):
-        plan_commands([deployment(*(node(f"i{number}", "Image") for number in range(30)))])
+    return command.options
 
 
 def test_a_batch_is_several_attachments_of_which_the_first_is_required() -> None:
     made = deployment(node("images", "ImageBatch"), inputs={"images": {"max_count": 3}})
-    options = plan_commands([made]).commands[0].options[:3]
-    assert [(option.name, option.required) for option in options] == [
-        ("image1", True),
-        ("image2", False),
-        ("image3", False),
-    ]
+    options = options_of(made)[:3]
+    required = [(option.name, option.required) for option in options]
+    assert required == [("image1", True), ("image2", False), ("image3", False)]
     assert {option.type for option in options} == {OptionType.ATTACHMENT}
 
 
@@ -198,48 +198,38 @@ def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
 
 def test_the_default_is_shown_in_the_description() -> None:
     made = deployment(node("steps", "NumberInt", default=20, description="Steps\nof sampling " + "x" * 100))
-    (option, _gpu) = plan_commands([made]).commands[0].options
-    assert option.description.startswith("Steps of sampling")
-    assert option.description.endswith("… (default 20)")
-    assert len(option.description) == 100
+    described = options_of(made)[0].description
+    assert described.startswith("Steps of sampling")
+    assert described.endswith("… (default 20)")
+    assert len(described) == 100
 
 
 def test_more_than_25_choices_are_suggested_instead_of_listed() -> None:
-    made = deployment(node("s", "Enum", choices=tuple(f"o{number}" for number in range(26))))
-    option = plan_commands([made]).commands[0].options[0]
-    assert option.autocomplete
-    assert option.choices == ()
+    option = options_of(deployment(node("s", "Enum", choices=tuple(f"o{number}" for number in range(26)))))[0]
+    assert (option.autocomplete, option.choices) == (True, ())
 
 
 def test_numbers_with_choices_are_offered_as_numbers() -> None:
     made = deployment(node("width", "NumberInt", default=512), inputs={"width": {"choices": [512, 1024]}})
-    option = plan_commands([made]).commands[0].options[0]
+    option = options_of(made)[0]
     assert [choice.value for choice in option.choices] == [512, 1024]
     assert option.type is OptionType.INTEGER
 
 
 def test_gpu_is_offered_where_there_is_a_choice() -> None:
-    def gpu(**settings: object) -> OptionSpec | None:
-        return plan_commands([deployment(**settings)]).commands[0].option_for("gpu")
+    def gpus(**settings: object) -> list[object]:
+        options = {option.name: option for option in options_of(deployment(**settings))}
+        return [choice.value for choice in options["gpu"].choices] if "gpu" in options else []
 
-    seven = ["T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100"]
-    assert [choice.value for choice in gpu().choices] == seven
-    assert [choice.value for choice in gpu(gpus=["T4", "B200"]).choices] == ["T4", "B200"]
-    assert gpu(gpus=["T4"]) is None
+    assert gpus() == ["T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100"]
+    assert gpus(gpus=["T4", "B200"]) == ["T4", "B200"]
+    assert gpus(gpus=["T4"]) == []
 
 
 def test_over_8000_characters_the_largest_lists_become_autocomplete_first() -> None:
     long = [f"{'x' * 80}{number}" for number in range(20)]
-    short = ["a", "b"]
-    made = [
-        deployment(
-            node("big", "Enum", choices=long),
-            node("small", "Enum", choices=short),
-            name=f"d{number}",
-        )
-        for number in range(5)
-    ]
-    plan = plan_commands(made)
+    nodes = [node("big", "Enum", choices=long), node("small", "Enum", choices=["a", "b"])]
+    plan = plan_commands([deployment(*nodes, name=f"d{number}") for number in range(5)])
     assert_discord_takes(plan)
     assert any(command.option_for("big").autocomplete for command in plan.commands)
     assert all(command.option_for("small").choices for command in plan.commands)
@@ -260,12 +250,6 @@ def test_then_descriptions_shrink_and_then_inputs_move_into_more() -> None:
     assert moved.commands[0].more
     for item in made(24):
         assert_nothing_lost(moved, item)
-
-
-def test_what_can_not_be_made_smaller_is_refused_in_words() -> None:
-    pictures = [node(f"{'p' * 28}{number}", "Image") for number in range(20)]
-    with pytest.raises(StartupError, match="Discord takes 8000"):
-        plan_commands([deployment(*pictures, name=f"d{number}") for number in range(25)])
 
 
 def test_the_bots_own_further_options_take_their_room() -> None:

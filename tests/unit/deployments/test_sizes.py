@@ -62,7 +62,10 @@ def boom(_: Input) -> int:
 def test_one_option_stands_in_the_place_of_two() -> None:
     assert [item.option for item in SIZED.offered] == ["prompt", "size", "steps"]
     assert [choice.name for choice in size_of(SIZED).choices] == list(CHOICES)
+    assert [choice.name for choice in autocomplete(SIZED, "size", "por")] == ["portrait"]
     assert SIZED.warnings == ()
+    made = sized(only_listed_inputs=True, inputs={"prompt": {}})
+    assert [item.option for item in made.offered] == ["prompt", "size"]
 
 
 @pytest.mark.parametrize(
@@ -87,32 +90,28 @@ def test_a_default_of_one_input_in_the_file_is_sent_with_the_other() -> None:
     assert describe(size_of(made)).endswith("(default 512 × 768)")
 
 
+def refused(made: Deployment = SIZED, /, **options: Any) -> tuple[str, Any]:
+    with pytest.raises(InputError) as caught:
+        sent(made, **options)
+    return caught.value.code, caught.value.params["option"]
+
+
 def test_without_defaults_a_size_is_required() -> None:
     made = sized(side={})
     assert size_of(made).required
-    with pytest.raises(InputError) as caught:
-        sent(made)
-    assert (caught.value.code, caught.value.params["option"]) == ("input_required", "size")
+    assert refused(made) == ("input_required", "size")
     assert not size_of(sized({"choices": CHOICES, "default": "wide"}, side={})).required
 
 
 @pytest.mark.parametrize("typed", ["900 × 700", "900x700", "huge", ""])
 def test_only_a_choice_can_be_typed(typed: str) -> None:
-    with pytest.raises(InputError) as caught:
-        sent(size=typed)
-    assert (caught.value.code, caught.value.params["option"]) == ("input_choice", "size")
+    assert refused(size=typed) == ("input_choice", "size")
 
 
 def test_the_two_inputs_are_no_options_any_more() -> None:
-    for more in ("width=512", "height=512"):
-        with pytest.raises(InputError) as caught:
-            sent(more=more)
-        assert caught.value.code == "input_unknown"
+    for side in ("width", "height"):
+        assert refused(more=f"{side}=512") == ("input_unknown", side)
     assert sent(more="size=wide") == {"width": 1216, "height": 512}
-
-
-def test_names_are_suggested_while_typing() -> None:
-    assert [choice.name for choice in autocomplete(SIZED, "size", "por")] == ["portrait"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,7 @@ def test_a_side_whose_default_is_unknown_is_not_invented() -> None:
     assert as_sent(made, as_offered(made, {"width": 900})) == {"width": 900}
 
 
-def test_what_is_no_number_is_dropped_by_name() -> None:
+def test_a_side_that_is_no_number_is_dropped_by_name() -> None:
     revision = revise(SIZED, {"prompt": "a fox", "width": "wide", "height": 512}, None, {}, boom)
     assert revision.inputs.inputs == {"prompt": "a fox"}
     assert revision.dropped == ("width", "height")
@@ -173,28 +172,24 @@ def test_a_preset_keeps_two_numbers_and_a_typed_size_overrides_it() -> None:
 
 
 def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user() -> None:
-    plan = plan_commands([SIZED])
-    inputs = {"prompt": "a fox", "width": 1216, "height": 512}
-    assert command_line(plan, SIZED, inputs, None) == "/generate prompt:a fox size:wide"
-    inputs = {"prompt": "a fox", "width": 900, "height": 700}
-    assert command_line(plan, SIZED, inputs, None) == "/generate prompt:a fox size:"
+    def line(made: Deployment, **inputs: Any) -> str:
+        return command_line(plan_commands([made]), made, inputs, None)
 
-
-def test_a_size_that_went_into_more_is_copied_from_there() -> None:
-    extra = {f"k{n:02}": {"kind": "text", "required": True} for n in range(26)}
-    made = sized(inputs=extra)
-    plan = plan_commands([made])
-    inputs: dict[str, InputValue] = {"width": 1216, "height": 512}
-    assert command_line(plan, made, inputs, None) == "/generate more:size=wide"
-    assert command_line(plan, made, inputs | {"width": 900}, None) == "/generate"
+    assert line(SIZED, prompt="a fox", width=1216, height=512) == "/generate prompt:a fox size:wide"
+    assert line(SIZED, prompt="a fox", width=900, height=700) == "/generate prompt:a fox size:"
+    crowded = sized(inputs={f"k{n:02}": {"kind": "text", "required": True} for n in range(26)})
+    assert line(crowded, width=1216, height=512) == "/generate more:size=wide"
+    assert line(crowded, width=900, height=512) == "/generate"
 
 
 def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice() -> None:
-    fields = {field.name: field for field in editable_fields(SIZED, {"width": 1216, "height": 512}, None)}
-    assert (fields["size"].value, fields["size"].choices) == ("wide", tuple(CHOICES))
+    def field(inputs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+        (found,) = (each for each in editable_fields(SIZED, inputs, None) if each.name == "size")
+        return found.value, found.choices
+
+    assert field({"width": 1216, "height": 512}) == ("wide", tuple(CHOICES))
     stored = {"prompt": "a fox", "width": 900, "height": 700}
-    fields = {field.name: field for field in editable_fields(SIZED, stored, None)}
-    assert (fields["size"].value, fields["size"].choices) == ("900 × 700", (*CHOICES, "900 × 700"))
+    assert field(stored) == ("900 × 700", (*CHOICES, "900 × 700"))
     kept = revise(SIZED, stored, None, {"size": "900 × 700"}, boom)
     assert (kept.inputs.inputs, kept.dropped) == (stored, ())
     changed = revise(SIZED, stored, None, {"size": "portrait"}, boom)
@@ -220,13 +215,8 @@ def test_without_choices_there_are_three_shapes_within_the_limits(
     made = sized({}, side=side)
     assert ", ".join(choice.value for choice in size_of(made).choices) == expected
     assert size_of(made).choices[0].name == "square"
-
-
-def test_the_shapes_are_as_large_as_an_oblong_default() -> None:
-    made = deployment(
-        node("width", "NumberInt", default=1216), node("height", "NumberInt", default=832), sizes={}
-    )
-    assert size_of(made).choices[0].value == "1008 × 1008"
+    oblong = (node("width", "NumberInt", default=1216), node("height", "NumberInt", default=832))
+    assert size_of(deployment(*oblong, sizes={})).choices[0].value == "1008 × 1008"
 
 
 @given(st.integers(1, 5000), st.integers(0, 3000), st.none() | st.integers(-50, 9000))
@@ -262,48 +252,27 @@ def test_keys_and_the_option_can_be_others() -> None:
     assert {item.key: item.option for item in made.offered} == {"width, height": "size", "size": "size_2"}
 
 
-def test_only_listed_inputs_offers_sizes_too() -> None:
-    made = sized(only_listed_inputs=True, inputs={"prompt": {}})
-    assert [item.option for item in made.offered] == ["prompt", "size"]
+WIDTH, HEIGHT = node("width", "NumberInt"), node("height", "NumberInt")
+W = node("w", "NumberInt", display_name="width")
 
 
 @pytest.mark.parametrize(
-    ("nodes", "settings", "sentence"),
+    ("nodes", "settings", "reason"),
     [
-        ([node("width", "NumberInt")], {}, "sizes are not offered: there is no input 'height'"),
-        (
-            [node("width", "Text"), node("height", "NumberInt")],
-            {},
-            "sizes are not offered: input 'width' is of kind 'text', not a number",
-        ),
-        (
-            [node("w", "NumberInt", display_name="width"), node("height", "NumberInt")],
-            {"inputs": {"w": {"hidden": True}}},
-            "sizes are not offered: input 'w' is hidden",
-        ),
-        (
-            [node("w", "NumberInt", display_name="width"), node("height", "NumberInt")],
-            {"inputs": {"w": {"fixed": 512}}},
-            "sizes are not offered: input 'w' is fixed",
-        ),
-        (
-            [node("seed", "NumberInt"), node("height", "NumberInt")],
-            {"sizes": {"width": "seed"}},
-            "sizes are not offered: input 'seed' is a seed",
-        ),
-        (
-            [node("side", "NumberInt", display_name="Width"), node("height", "NumberInt")],
-            {"sizes": {"height": "side"}},
-            "sizes are not offered: width and height are both the input 'side'",
-        ),
+        ([WIDTH], {}, "there is no input 'height'"),
+        ([node("width", "Text"), HEIGHT], {}, "input 'width' is of kind 'text', not a number"),
+        ([W, HEIGHT], {"inputs": {"w": {"hidden": True}}}, "input 'w' is hidden"),
+        ([W, HEIGHT], {"inputs": {"w": {"fixed": 512}}}, "input 'w' is fixed"),
+        ([node("seed", "NumberInt"), HEIGHT], {"sizes": {"width": "seed"}}, "input 'seed' is a seed"),
+        ([W, HEIGHT], {"sizes": {"height": "w"}}, "width and height are both the input 'w'"),
     ],
 )
 def test_sizes_that_do_not_fit_the_workflow_are_told_and_the_inputs_stay(
-    nodes: list[Any], settings: dict[str, Any], sentence: str
+    nodes: list[Any], settings: dict[str, Any], reason: str
 ) -> None:
     made = deployment(*nodes, **{"sizes": {}, **settings})
     assert size_input(made) is None
-    assert f"deployment 'flux': {sentence}" in made.warnings
+    assert f"deployment 'flux': sizes are not offered: {reason}" in made.warnings
     assert set(by_key(made)) == {each.key for each in nodes}
 
 
@@ -316,9 +285,6 @@ def test_a_size_outside_comfydeploys_limits_is_told_and_left_out() -> None:
         "deployment 'flux': the default size 'huge' is left out",
     )
     assert size_of(made).default == Size(768, 768)
-
-
-def test_if_no_size_fits_the_two_inputs_are_offered() -> None:
     made = sized({"choices": {"huge": [4096, 4096]}})
     assert [item.option for item in made.offered] == ["prompt", "width", "steps", "height"]
     assert made.warnings[-1] == "deployment 'flux': sizes are not offered: none of them fits"

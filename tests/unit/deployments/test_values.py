@@ -1,3 +1,5 @@
+"""Typed values: which are taken, refused, suggested, and written as a command again."""
+
 from __future__ import annotations
 
 import math
@@ -7,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.deployments.command_plan import plan_commands
+from bot.deployments.input_text import command_line, parse_more, write_more
 from bot.deployments.inputs import collect, seed_range
+from bot.deployments.options import autocomplete
 from bot.deployments.validation import AttachedFile
 from bot.domain.errors import InputError
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import deployment, node
 
 
-def test_what_was_left_out_stays_out_but_for_fixed_values_own_defaults_and_the_seed() -> None:
+def test_only_fixed_values_own_defaults_and_the_seed_are_sent_unasked() -> None:
     found = take()
     assert found.inputs == {"prompt": "a red fox", "seed": 4242, "quality": "best", "bare": "ours"}
     assert (found.seed, found.prompt, found.gpu) == (4242, "a red fox", None)
@@ -46,20 +51,13 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
 @pytest.mark.parametrize(
     ("key", "value", "code"),
     [
-        ("prompt", "  \n ", "input_required"),
-        ("prompt", "\u200b\u2060\ufeff", "input_required"),
+        *(("prompt", blank, "input_required") for blank in ("  \n ", "\u200b\u2060\ufeff")),
         ("prompt", "ab", "input_too_short"),
         ("prompt", "x" * 101, "input_too_long"),
         ("steps", 0, "input_too_small"),
         ("steps", 51, "input_too_large"),
-        ("steps", 20.5, "input_not_integer"),
-        ("steps", "twenty", "input_not_integer"),
-        ("steps", math.inf, "input_not_integer"),
-        ("steps", True, "input_not_integer"),
-        ("cfg", math.nan, "input_not_number"),
-        ("cfg", math.inf, "input_not_number"),
-        ("cfg", "1e999", "input_not_number"),
-        ("cfg", "1e9999999", "input_not_number"),
+        *(("steps", value, "input_not_integer") for value in (20.5, "twenty", math.inf, True)),
+        *(("cfg", value, "input_not_number") for value in (math.nan, math.inf, "1e999", "1e9999999")),
         ("cfg", 30.01, "input_too_large"),
         ("hires", "maybe", "input_not_boolean"),
         ("sampler", "heun", "input_choice"),
@@ -69,11 +67,16 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
         ("seed", 2**70, "input_too_large"),
         ("steps", file(), "input_not_text"),
         ("image", "https://evil.example/a.png", "input_not_a_file"),
+        *(("image", file("a.png", kind), "input_file_type") for kind in ("video/mp4", "text/html")),
+        ("image", file("a.svg", "image/svg+xml"), "input_file_type"),
+        ("image", file("a", None), "input_file_type"),
+        *((key, file(), "input_file_type") for key in ("video", "audio")),
+        ("image2", file("a.txt", "text/plain"), "input_file_type"),
+        ("image", file(size=0), "input_file_empty"),
+        ("file", file(size=250 * 1024**2 + 1), "input_file_too_large"),
     ],
 )
-def test_a_value_the_deployment_would_not_take_is_refused_naming_the_option(
-    key: str, value: Any, code: str
-) -> None:
+def test_a_value_that_does_not_fit_is_refused_naming_the_option(key: str, value: Any, code: str) -> None:
     error = refused(**{key: value})
     assert (error.code, error.params["option"]) == (code, key)
 
@@ -104,29 +107,9 @@ def test_an_attachment_of_the_right_kind_is_sent_as_its_url(key: str, given_file
     assert found.files == {key: (given_file,)}
 
 
-@pytest.mark.parametrize(
-    ("key", "given_file", "code"),
-    [
-        ("image", file("a.mp4", "video/mp4"), "input_file_type"),
-        ("image", file("a.png", "text/html"), "input_file_type"),
-        ("image", file("a.svg", "image/svg+xml"), "input_file_type"),
-        ("image", file("a", None), "input_file_type"),
-        ("video", file(), "input_file_type"),
-        ("audio", file(), "input_file_type"),
-        ("image", file(size=0), "input_file_empty"),
-        ("file", file(size=250 * 1024**2 + 1), "input_file_too_large"),
-        ("image2", file("a.txt", "text/plain"), "input_file_type"),
-    ],
-)
-def test_an_attachment_of_another_kind_is_refused(key: str, given_file: AttachedFile, code: str) -> None:
-    error = refused(**{key: given_file})
-    assert (error.code, error.params["option"]) == (code, key)
-
-
-def test_a_batch_is_a_list_in_the_options_order_whatever_is_left_empty() -> None:
+def test_a_batch_is_a_list_in_the_options_order() -> None:
     found = take(image3=file("3.png"), image1=file("1.png"))
-    names = [url.rpartition("/")[2] for url in found.inputs["images"]]
-    assert names == ["1.png", "3.png"]
+    assert [url.rpartition("/")[2] for url in found.inputs["images"]] == ["1.png", "3.png"]
 
 
 @given(
@@ -162,3 +145,88 @@ def test_a_seed_is_drawn_within_its_range_and_what_json_carries() -> None:
     made = deployment(node("seed", "NumberInt"), inputs={"seed": {"min": -5}})
     assert seed_range(made.inputs[0]) == (0, 2**53 - 1)
     assert seed_range(next(item for item in FLUX.inputs if item.is_seed)) == (1, 4294967295)
+
+
+def test_more_fills_inputs_by_option_name_or_key_in_any_case() -> None:
+    found = take(more='Steps=30, CFG = 4.5 , hires=YES, negative="ugly, \\"bad\\"", width=1024,').inputs
+    typed = {"steps": 30, "cfg": 4.5, "hires": True, "negative": 'ugly, "bad"', "width": 1024}
+    assert {key: found[key] for key in typed} == typed
+    assert found["hires"] is True
+
+
+URL = "https://evil.example/a.png"
+UNREADABLE = ("just words", "=20", 'negative="a" b', 'negative="never closed')
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "option"),
+    [
+        ("steps=99", "input_too_large", "steps"),
+        ("steps=30.0001", "input_not_integer", "steps"),
+        ("steps=", "input_not_integer", "steps"),
+        ("stepz=20", "input_unknown", "stepz"),
+        ("steps=20, steps=30", "input_twice", "steps"),
+        ("prompt=a cat", "input_twice", "prompt"),
+        *((f"{key}={URL}", "input_file_in_more", "image") for key in ("image", "images")),
+        ("quality=worst", "input_unknown", "quality"),
+        ("lora=https://evil.example/x", "input_choice", "lora"),
+        *((text, "input_more_syntax", "more") for text in UNREADABLE),
+    ],
+)
+def test_more_is_checked_like_the_other_options(more: str, code: str, option: str) -> None:
+    error = refused(more=more)
+    assert (error.code, error.params["option"]) == (code, option)
+    assert code != "input_unknown" or "steps" in str(error.params["choices"])
+
+
+def test_curly_quotes_from_phones_are_quotes() -> None:
+    assert parse_more("negative=“a, b”, steps=3") == [("negative", "a, b"), ("steps", "3")]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.text().filter(lambda t: not set("“”„") & set(t))
+        )
+    )
+)
+def test_more_reads_back_what_it_wrote(pairs: list[tuple[str, str]]) -> None:
+    assert parse_more(write_more(pairs)) == pairs
+
+
+@given(st.text())
+def test_any_text_in_more_is_read_or_refused(text: str) -> None:
+    try:
+        parse_more(text)
+    except InputError as error:
+        assert error.code == "input_more_syntax"  # noqa: PT017
+
+
+def test_suggestions_begin_with_the_typed_text_or_contain_it() -> None:
+    options = ["red fox", "fox", "foxglove", "cat"] + [f"x{number}" for number in range(30)]
+    widths = {"width": {"choices": list(range(64, 64 * 40, 64))}}
+    made = deployment(node("animal", "Enum", choices=options), node("width", "NumberInt"), inputs=widths)
+    assert [choice.name for choice in autocomplete(made, "animal", "FOX")] == ["fox", "foxglove", "red fox"]
+    assert len(autocomplete(made, "animal", "")) == 25
+    assert autocomplete(made, "animal", "nothing like it") == []
+    assert autocomplete(made, "no such option", "a") == []
+    assert [choice.value for choice in autocomplete(made, "gpu", "a100")] == ["A100", "A100-80GB"]
+    assert [choice.value for choice in autocomplete(made, "width", "102")] == [1024]
+
+
+def test_the_command_line_gives_the_same_run() -> None:
+    found = take(steps=30, sampler="ddim", hires=True, image1=file(), gpu="A100")
+    line = command_line(plan_commands([FLUX]), FLUX, found.inputs, found.gpu)
+    assert line.startswith("/generate prompt:a red fox")
+    for part in ("steps:30", "sampler:DDIM", "hires:True", "seed:4242", "gpu:A100", "image1:"):
+        assert part in line.split(" ")
+    assert "quality" not in line
+    assert "image2" not in line
+
+
+def test_the_command_line_names_the_subcommand_and_puts_the_rest_in_more() -> None:
+    nodes = [node(f"t{number}", "Text", default="x") for number in range(30)]
+    made = deployment(*nodes, name="flux")
+    plan = plan_commands([made, deployment(name="other")])
+    line = command_line(plan, made, {"t0": "a", "t28": "b, c", "t29": "d"}, None)
+    assert line == '/generate flux t0:a more:t28="b, c", t29=d'

@@ -35,16 +35,8 @@ def request(
         age_restricted=restricted_channel,
         user_install=user_install,
     )
-    return GenerationRequest(
-        **{
-            "requester_id": 4,
-            "origin": origin,
-            "deployment": "flux",
-            "deployment_id": "i",
-            "inputs": {},
-            **more,
-        }
-    )
+    plain = {"requester_id": 4, "origin": origin, "deployment": "flux", "deployment_id": "i", "inputs": {}}
+    return GenerationRequest(**{**plain, **more})
 
 
 def judge(

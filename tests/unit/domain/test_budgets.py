@@ -18,16 +18,13 @@ ONE, TWO, FREE = 1, 2, 3
 
 def rules(**roles: dict[str, Any]) -> ServerRules:
     numbers = {"one": ONE, "two": TWO, "free": FREE}
-    return ServerRules.model_validate(
-        {
-            "budgets": {
-                "person": {"at_once": 3, "waiting": 10, "runs_a_day": 20, "gpu_seconds_a_day": None},
-                "server": {"at_once": 9},
-                "roles": {numbers[name]: budget for name, budget in roles.items()},
-                "gpu_weights": {"H100": 4, "T4": 0.5},
-            }
-        }
-    )
+    budgets = {
+        "person": {"at_once": 3, "waiting": 10, "runs_a_day": 20, "gpu_seconds_a_day": None},
+        "server": {"at_once": 9},
+        "roles": {numbers[name]: budget for name, budget in roles.items()},
+        "gpu_weights": {"H100": 4, "T4": 0.5},
+    }
+    return ServerRules.model_validate({"budgets": budgets})
 
 
 def limits(of: ServerRules, *roles: int) -> Limits:
@@ -40,13 +37,10 @@ def test_without_a_role_budget_everybody_has_the_same_limits() -> None:
     assert limits(rules(one={"runs_a_day": 99}), TWO) == everybody
 
 
-@pytest.mark.parametrize("runs", [1, 50])
-def test_a_role_budget_changes_only_the_limits_it_names(runs: int) -> None:
-    found = limits(rules(one={"runs_a_day": runs}), ONE)
-    assert (found.at_once, found.waiting, found.runs_a_day) == (3, 10, runs)
-
-
-def test_the_most_generous_role_wins_for_each_limit() -> None:
+def test_a_role_budget_changes_only_its_limits_and_the_most_generous_role_wins() -> None:
+    for runs in (1, 50):
+        found = limits(rules(one={"runs_a_day": runs}), ONE)
+        assert (found.at_once, found.waiting, found.runs_a_day) == (3, 10, runs)
     several = rules(one={"at_once": 1, "runs_a_day": 50}, two={"at_once": 2, "gpu_seconds_a_day": 600})
     found = limits(several, ONE, TWO)
     assert (found.at_once, found.runs_a_day, found.gpu_seconds_a_day) == (2, 50, 600)

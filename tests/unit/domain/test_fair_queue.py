@@ -1,10 +1,11 @@
-"""Who is next: fair over people, stable, within the limits."""
+"""The order of the queue: fair between users, stable, within the limits."""
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ def queue(
 
 
 @given(waiting=queue(), busy=queue(prefix="b"))
-def test_nobodys_nth_goes_before_anybody_elses_earlier_turn(
+def test_a_users_nth_request_waits_for_earlier_turns_of_others(
     waiting: list[QueueEntry], busy: list[QueueEntry]
 ) -> None:
     had = Counter(p.requester_id for p in busy)
@@ -40,7 +41,7 @@ def test_nobodys_nth_goes_before_anybody_elses_earlier_turn(
 
 
 @given(waiting=queue(), busy=queue(prefix="b"))
-def test_ones_own_requests_keep_their_order(waiting: list[QueueEntry], busy: list[QueueEntry]) -> None:
+def test_a_users_own_requests_keep_their_order(waiting: list[QueueEntry], busy: list[QueueEntry]) -> None:
     for person in range(1, 5):
         own = [p for p in fair_order(waiting, busy) if p.requester_id == person]
         assert own == sorted(own, key=lambda p: (p.created_at, p.key))
@@ -94,56 +95,43 @@ def test_the_person_with_one_is_second_behind_the_person_with_twenty() -> None:
     assert positions([*many, one], [place("running", 1, 0)])["b"] == 1
 
 
-def test_a_full_deployment_does_not_hold_up_another() -> None:
-    waiting = [place("a", 1, 0), place("b", 1, 1, "wan")]
-    busy = [place("c", 2, 0)]
-    found = next_to_submit(waiting, busy, lambda _: 1)
-    assert found is not None
-    assert found.key == "b"
-    assert next_to_submit(waiting, busy, lambda _: 0) is None
-
-
-def test_of_two_deployments_with_room_the_one_that_waited_longer_goes_first() -> None:
-    waiting = [place("a", 1, 2), place("c", 2, 1, "wan"), place("b", 3, 1, "bark")]
-    found = next_to_submit(waiting, [], lambda _: 1)
-    assert found is not None
-    assert found.key == "b"
-
-
 def limited(
     key: str, person: int, guild: int | None = 1, *, own: int | None = None, all_: int | None = None
 ) -> QueueEntry:
     return QueueEntry(key, FLUX, person, START, guild, own, all_)
 
 
-def next_key(waiting: list[QueueEntry], busy: list[QueueEntry]) -> str | None:
-    found = next_to_submit(waiting, busy, lambda _: None)
-    return found.key if found is not None else None
+BUSY = [limited("b1", 1), limited("b2", 1)]
+ELSEWHERE = [limited("b1", 1, 2), limited("b2", 1, None)]
+OWN, OTHERS = limited("w1", 1, own=2), limited("w2", 2, own=2)
+FULL, FREE = limited("w1", 3, all_=2), limited("w2", 4, 2, all_=2)
 
 
-def test_who_has_enough_running_waits_and_lets_others_pass() -> None:
-    busy = [limited("b1", 1), limited("b2", 1)]
-    waiting = [limited("w1", 1, own=2), limited("w2", 2, own=2)]
-    assert next_key(waiting, busy) == "w2"
-    assert next_key(waiting[:1], busy) is None
-    assert next_key(waiting[:1], busy[:1]) == "w1"
-
-
-def test_a_persons_runs_elsewhere_do_not_count_here() -> None:
-    busy = [limited("b1", 1, 2), limited("b2", 1, None)]
-    assert next_key([limited("w1", 1, own=1)], busy) == "w1"
-    assert next_key([limited("w1", 1, None, own=1)], busy) is None
-
-
-def test_a_full_server_holds_up_only_itself() -> None:
-    busy = [limited("b1", 1), limited("b2", 2)]
-    waiting = [limited("w1", 3, all_=2), limited("w2", 4, 2, all_=2)]
-    assert next_key(waiting, busy) == "w2"
-    assert next_key(waiting[:1], busy) is None
-    assert next_key(waiting[:1], busy[:1]) == "w1"
-
-
-def test_a_limit_set_lower_than_what_runs_starts_nothing_until_enough_has_ended() -> None:
-    busy = [limited(f"b{n}", 1) for n in range(5)]
-    assert next_key([limited("w", 1, own=1)], busy) is None
-    assert next_key([limited("w", 1, own=1)], []) == "w"
+@pytest.mark.parametrize(
+    ("waiting", "busy", "slots", "found"),
+    [
+        # A full deployment doesn't hold up another.
+        ([place("a", 1, 0), place("b", 1, 1, "wan")], [place("c", 2, 0)], 1, "b"),
+        ([place("a", 1, 0), place("b", 1, 1, "wan")], [place("c", 2, 0)], 0, None),
+        # The deployment that waited longer goes first.
+        ([place("a", 1, 2), place("c", 2, 1, "wan"), place("b", 3, 1, "bark")], [], 1, "b"),
+        # A user at the limit waits and lets others pass.
+        ([OWN, OTHERS], BUSY, None, "w2"),
+        ([OWN], BUSY, None, None),
+        ([OWN], BUSY[:1], None, "w1"),
+        # A user's runs elsewhere don't count here.
+        ([limited("w1", 1, own=1)], ELSEWHERE, None, "w1"),
+        ([limited("w1", 1, None, own=1)], ELSEWHERE, None, None),
+        # A full server holds up only itself.
+        ([FULL, FREE], BUSY, None, "w2"),
+        ([FULL], BUSY, None, None),
+        ([FULL], BUSY[:1], None, "w1"),
+        # A limit may be set below the number of runs.
+        ([limited("w", 1, own=1)], [limited(f"b{n}", 1) for n in range(5)], None, None),
+    ],
+)
+def test_the_next_request_has_room_within_every_limit(
+    waiting: list[QueueEntry], busy: list[QueueEntry], slots: int | None, found: str | None
+) -> None:
+    chosen = next_to_submit(waiting, busy, lambda _: slots)
+    assert (chosen and chosen.key) == found

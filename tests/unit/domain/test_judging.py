@@ -1,4 +1,4 @@
-"""Whether a stored run may start now, for how long a refusal lasts, and where its result can be shown."""
+"""Judging a stored run before its start: refusals, how long they last, and the channel of its result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import Block, Spending, Usage
+from bot.domain.budgets import Block, Spending
 from bot.domain.errors import RefusedForNow
 from bot.domain.policy import OperatorRules, judge, start_of
 from bot.domain.requests import ChannelState, Member
@@ -91,15 +91,13 @@ def test_a_pause_and_a_budget_end_and_a_block_does_not(
     [
         (stored(), {"allowed_guild_ids": frozenset({8})}, ("guild_not_allowed", "for ever")),
         (stored(guild_id=None), {}, ("direct_messages_off", "for ever")),
-        (stored(guild_id=None), {"allow_direct_messages": True}, None),
         (stored(guild_id=None, user_install=True), {}, ("user_installs_off", "for ever")),
-        (stored(guild_id=None, user_install=True), {"allow_user_installs": True}, None),
         # It would be too much on any day.
         (stored(), {"daily_gpu_seconds": 59}, ("daily_limit", "for ever")),
         (stored(weight=0.7, reserved_seconds=42.0), {"daily_gpu_seconds": 60}, None),
     ],
 )
-def test_what_the_operator_no_longer_allows_never_starts(
+def test_a_run_that_the_operator_no_longer_allows_never_starts(
     run: Run, operator: dict[str, Any], expected: tuple[str, str] | None
 ) -> None:
     assert reason(run, operator=operator) == expected
@@ -122,34 +120,35 @@ def test_a_private_result_needs_a_server_that_allows_it(
 
 @pytest.mark.parametrize("roles", [(), (ARTISTS,)])
 def test_the_roles_of_the_request_count_unless_discord_was_asked(roles: tuple[int, ...]) -> None:
-    run = stored(requester_roles=roles)
-    assert reason(run) == ("deployment_role_none", "for ever")
+    run, refused = stored(requester_roles=roles), ("deployment_role_none", "for ever")
+    assert reason(run) == refused
     assert reason(run, person=replace(PERSON, role_ids=frozenset({STAFF}))) is None
-    assert reason(person=replace(PERSON, role_ids=frozenset(roles))) == ("deployment_role_none", "for ever")
-
-
-def test_a_run_older_than_stored_roles_is_not_judged_by_them() -> None:
+    assert reason(person=replace(PERSON, role_ids=frozenset(roles))) == refused
+    # A run older than stored roles.
     assert reason(stored(requester_roles=None)) is None
-    assert reason(stored(requester_roles=None), person=PERSON) == ("deployment_role_none", "for ever")
+    assert reason(stored(requester_roles=None), person=PERSON) == refused
 
 
-def test_the_gpu_that_it_will_run_on_counts() -> None:
-    rules = {"gpu_roles": {"H100": [STAFF]}}
-    plain = stored(requester_roles=())
-    assert reason(plain, rules=rules) == ("gpu_role_none", "for ever")
-    assert reason(replace(plain, gpu="L4"), rules=rules) is None
-    assert reason(replace(plain, gpu="L4", expected_gpu="H100"), rules=rules) == ("gpu_role_none", "for ever")
-    assert reason(replace(plain, gpu=None), rules=rules) == ("gpu_role_unknown", "for ever")
-    assert reason(replace(plain, gpu=None, expected_gpu="L4"), rules=rules) is None
+@pytest.mark.parametrize(
+    ("gpu", "expected_gpu", "code"),
+    [
+        ("H100", None, "gpu_role_none"),
+        ("L4", None, None),
+        ("L4", "H100", "gpu_role_none"),
+        (None, None, "gpu_role_unknown"),
+        (None, "L4", None),
+    ],
+)
+def test_the_gpu_that_it_will_run_on_counts(
+    gpu: str | None, expected_gpu: str | None, code: str | None
+) -> None:
+    run = stored(requester_roles=(), gpu=gpu, expected_gpu=expected_gpu)
+    assert reason(run, rules={"gpu_roles": {"H100": [STAFF]}}) == (code and (code, "for ever"))
 
 
-def test_a_budget_smaller_than_one_run_is_not_waited_for() -> None:
-    rules = {"budgets": {"person": {"gpu_seconds_a_day": 59}}}
-    assert reason(rules=rules) == ("budget_gpu", "for ever")
-    assert reason(rules={"budgets": {"server": {"gpu_seconds_a_day": 59}}}) == (
-        "server_budget_gpu",
-        "for ever",
-    )
+@pytest.mark.parametrize(("whose", "code"), [("person", "budget_gpu"), ("server", "server_budget_gpu")])
+def test_a_budget_smaller_than_one_run_is_not_waited_for(whose: str, code: str) -> None:
+    assert reason(rules={"budgets": {whose: {"gpu_seconds_a_day": 59}}}) == (code, "for ever")
 
 
 def test_ages_are_judged_only_with_what_discord_says_now() -> None:
@@ -181,5 +180,5 @@ def test_a_channel_in_which_nothing_can_be_shown_is_final(
 def test_without_waiting_runs_in_the_usage_their_limit_forbids_no_start() -> None:
     rules = {"budgets": {"person": {"waiting": 1}, "server": {"waiting": 1}}}
     assert reason(rules=rules) is None
-    usage: Usage = replace(USAGE, person=Spending(waiting=1))
+    usage = replace(USAGE, person=Spending(waiting=1))
     assert judge(start_of(stored()), usage, OperatorRules(), ServerRules.model_validate(rules)) is not None

@@ -1,4 +1,4 @@
-"""What each rule refuses, with the code and the values of its sentence."""
+"""Each rule's refusals, with the code and the values of the sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.policy import LIMITS, OperatorRules, check_posting, for_batch
 from bot.domain.requests import GenerationRequest, Member
 from bot.domain.settings.rules_and_defaults import Budget, Budgets, People, ServerRules
-from bot.strings import SENTENCES, explain
+from bot.strings import explain
 from tests.unit.domain.policy_cases import (
     ARTISTS,
     DAY_END,
@@ -59,12 +59,9 @@ def test_the_operator_decides_where_the_bot_runs(
     assert code(judge(asked, **operator)) == expected
     over = replace(USAGE, gpu_seconds_today=100)
     assert code(judge(asked, usage=over, daily_gpu_seconds=1, **operator)) == (expected or "daily_limit")
-    # A final refusal comes before those that end by themselves.
-    assert code(judge(asked, usage=PAUSED, **operator)) == (expected or "paused")
-
-
-def test_a_pause_is_told_with_its_reason() -> None:
-    assert refusal(judge(usage=PAUSED)) == ("paused", {"reason": "moving"})
+    # A final refusal comes before a temporary one.
+    paused = refusal(judge(asked, usage=PAUSED, **operator))
+    assert paused == (("paused", {"reason": "moving"}) if expected is None else (expected, {}))
 
 
 @pytest.mark.parametrize(
@@ -157,41 +154,38 @@ def test_accounts_and_members_must_be_old_enough(
     assert found == (expected and (expected[0], {"days": expected[1], "until": tomorrow}))
 
 
-def test_without_a_reviewer_role_only_managers_are_moderators() -> None:
-    assert not PERSON.is_moderator(ServerRules())
-    assert having(manages_server=True).is_moderator(ServerRules())
-
-
 ROLES = ServerRules(
     deployment_roles={"flux": {STAFF}, "wan": {ARTISTS, STAFF}, "gone": set()},
     gpu_roles={"H100": {STAFF}, "A10G": {ARTISTS, STAFF}, "B200": set()},
 )
 
 
+WAN, SDXL = {"deployment": "wan"}, {"deployment": "sdxl"}
+
+
 @pytest.mark.parametrize(
     ("asked", "roles", "expected"),
     [
-        (request(gpu="L4"), [STAFF], None),
-        (request(deployment="sdxl", gpu="L4"), [], None),
-        (request(), [ARTISTS], ("deployment_role", {"allowed": "wan"})),
-        (request(), [], ("deployment_role_none", {})),
+        ({"gpu": "L4"}, [STAFF], None),
+        (SDXL | {"gpu": "L4"}, [], None),
+        ({}, [ARTISTS], ("deployment_role", {"allowed": "wan"})),
+        ({}, [], ("deployment_role_none", {})),
         # The last role of this one was deleted: it is open to nobody.
-        (request(deployment="gone"), [STAFF], ("deployment_role", {"allowed": "flux, wan"})),
-        (request(deployment="wan", gpu="H100"), [STAFF], None),
-        (request(deployment="wan", gpu="L4"), [ARTISTS], None),
-        (request(deployment="wan", gpu="H100"), [ARTISTS], ("gpu_role", {"gpu": "H100", "allowed": "A10G"})),
-        (request(deployment="sdxl", gpu="H100"), [], ("gpu_role_none", {"gpu": "H100"})),
-        (
-            request(deployment="wan", gpu="B200"),
-            [STAFF],
-            ("gpu_role", {"gpu": "B200", "allowed": "H100, A10G"}),
-        ),
+        ({"deployment": "gone"}, [STAFF], ("deployment_role", {"allowed": "flux, wan"})),
+        (WAN | {"gpu": "H100"}, [STAFF], None),
+        (WAN | {"gpu": "L4"}, [ARTISTS], None),
+        (WAN | {"gpu": "H100"}, [ARTISTS], ("gpu_role", {"gpu": "H100", "allowed": "A10G"})),
+        (SDXL | {"gpu": "H100"}, [], ("gpu_role_none", {"gpu": "H100"})),
+        (WAN | {"gpu": "B200"}, [STAFF], ("gpu_role", {"gpu": "B200", "allowed": "H100, A10G"})),
+        # The pinned GPU counts, not the chosen one.
+        (SDXL | {"gpu": "L4", "expected_gpu": "H100"}, [], ("gpu_role_none", {"gpu": "H100"})),
+        (SDXL | {"gpu": "L4", "expected_gpu": "H100"}, [STAFF], None),
     ],
 )
-def test_a_role_refusal_names_what_the_roles_do_include(
-    asked: GenerationRequest, roles: list[int], expected: tuple[str, dict[str, Any]] | None
+def test_a_role_refusal_names_the_choices_that_the_roles_include(
+    asked: dict[str, str], roles: list[int], expected: tuple[str, dict[str, Any]] | None
 ) -> None:
-    assert refusal(judge(asked, having(*roles), rules=ROLES)) == expected
+    assert refusal(judge(request(**asked), having(*roles), rules=ROLES)) == expected
 
 
 @pytest.mark.parametrize(
@@ -212,14 +206,6 @@ def test_a_gpu_that_nobody_knows_may_be_any_restricted_one(
     rules = ServerRules.model_validate({"gpu_roles": roles_for})
     assert code(judge(request(), having(*roles), rules=rules)) == expected
     assert code(judge(request(gpu="L4"), having(*roles), rules=rules)) is None
-
-
-def test_the_pinned_gpu_counts_whatever_was_chosen() -> None:
-    asked = request(gpu="L4", expected_gpu="H100")
-    assert refusal(judge(asked, rules=ROLES)) == ("deployment_role_none", {})
-    rules = ServerRules(gpu_roles={"H100": {STAFF}})
-    assert refusal(judge(asked, rules=rules)) == ("gpu_role_none", {"gpu": "H100"})
-    assert code(judge(asked, having(STAFF), rules=rules)) is None
 
 
 LIMITED = Budget(waiting=10, runs_a_day=5, gpu_seconds_a_day=300)
@@ -248,15 +234,12 @@ def test_a_budget_refusal_says_what_is_left_and_when_more_comes(
     whose: str, spent: Spending, expected: tuple[str, dict[str, int]] | None
 ) -> None:
     rules = ServerRules(budgets=Budgets.model_validate({whose: LIMITED, "gpu_weights": {"H100": 4}}))
-    used: dict[str, Any] = {whose: spent}
-    found = refusal(judge(request(gpu="H100"), usage=replace(USAGE, **used), rules=rules))
+    usage = replace(USAGE, **{whose: spent})
     prefix = "budget" if whose == "person" else "server_budget"
+    found = refusal(judge(request(gpu="H100"), usage=usage, rules=rules))
     assert found == (expected and (f"{prefix}_{expected[0]}", expected[1]))
-
-
-def test_a_direct_message_is_limited_too() -> None:
-    usage = replace(USAGE, person=Spending(waiting=10))
-    assert code(judge(DIRECT, usage=usage, allow_direct_messages=True)) == "budget_waiting"
+    if whose == "person" and spent.waiting == 10:
+        assert code(judge(DIRECT, usage=usage, allow_direct_messages=True)) == "budget_waiting"
 
 
 @pytest.mark.parametrize("code", sorted(LIMITS))
@@ -265,12 +248,7 @@ def test_a_refused_batch_says_how_many_fit(code: str) -> None:
     told = for_batch(reason, 2, 4)
     assert (told.code, told.params) == (f"{code}_count", {**reason.params, "possible": 2, "count": 4})
     assert str(told) == str(reason)
-    assert explain(told) != SENTENCES["internal"]
-    assert "2" in explain(told)
-    assert "4" in explain(told)
+    assert {"2", "4"} <= set(explain(told))
     assert for_batch(reason, 0, 4) is reason
-
-
-def test_a_batch_refused_for_another_reason_keeps_that_reason() -> None:
-    reason = RefusedError("paused", reason="maintenance")
-    assert for_batch(reason, 2, 4) is reason
+    other = RefusedError("paused", reason="maintenance")
+    assert for_batch(other, 2, 4) is other

@@ -34,28 +34,32 @@ def test_the_limits_of_the_roles_and_the_weight_of_the_gpu_are_part_of_the_terms
     assert found == Allowed(limits=limits, weight=4, reserved_seconds=240)
 
 
+WITHOUT = {"mode": "without_roles", "exempt_roles": [ARTISTS]}
+WAN_OR_H100 = {"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}
+
+
 @pytest.mark.parametrize(
-    ("rules", "asked", "roles", "waits"),
+    ("rules", "gpu", "roles", "waits"),
     [
-        ({"mode": "off"}, {}, (), False),
-        ({"mode": "everybody"}, {}, (ARTISTS,), True),
-        ({"mode": "without_roles", "exempt_roles": [ARTISTS]}, {}, (ARTISTS, STAFF), False),
-        ({"mode": "without_roles", "exempt_roles": [ARTISTS]}, {}, (STAFF,), True),
-        ({"mode": "without_roles"}, {}, (STAFF,), True),
-        ({"mode": "selected", "deployments": ["flux"]}, {}, (), True),
-        ({"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}, {"gpu": "L4"}, (), False),
+        ({"mode": "off"}, None, (), False),
+        ({"mode": "everybody"}, None, (ARTISTS,), True),
+        (WITHOUT, None, (ARTISTS, STAFF), False),
+        (WITHOUT, None, (STAFF,), True),
+        ({"mode": "without_roles"}, None, (STAFF,), True),
+        ({"mode": "selected", "deployments": ["flux"]}, None, (), True),
+        (WAN_OR_H100, "L4", (), False),
         # The GPU that the machine takes by itself may be the selected one.
-        ({"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}, {}, (), True),
-        ({"mode": "selected", "deployments": ["wan"]}, {}, (), False),
-        ({"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}, {"gpu": "H100"}, (), True),
-        ({"mode": "selected", "gpus": ["H100"]}, {"gpu": "L4"}, (), False),
-        ({"mode": "selected"}, {}, (), False),
+        (WAN_OR_H100, None, (), True),
+        (WAN_OR_H100, "H100", (), True),
+        ({"mode": "selected", "deployments": ["wan"]}, None, (), False),
+        ({"mode": "selected", "gpus": ["H100"]}, "L4", (), False),
+        ({"mode": "selected"}, None, (), False),
     ],
 )
 def test_the_mode_decides_who_waits_for_a_moderator(
-    rules: dict[str, Any], asked: dict[str, Any], roles: tuple[int, ...], waits: bool
+    rules: dict[str, Any], gpu: str | None, roles: tuple[int, ...], waits: bool
 ) -> None:
-    found = terms(judge(request(**asked), having(*roles), rules=approval(**rules)))
+    found = terms(judge(request(gpu=gpu), having(*roles), rules=approval(**rules)))
     assert found.review_channel_id == (99 if waits else None)
     assert found.approval_ends == (NOW + timedelta(hours=6) if waits else None)
 
@@ -69,28 +73,21 @@ def test_a_request_that_needs_approval_is_refused_where_its_card_cannot_be_poste
     assert code(judge(rules=approval(mode="off", review_channel_id=channel_id))) is None
 
 
-def test_moderators_need_approval_too() -> None:
-    found = judge(person=having(manages_server=True), rules=approval(mode="everybody"))
-    assert terms(found).review_channel_id == 99
-
-
-def test_direct_messages_need_no_approval() -> None:
-    found = judge(request(None), rules=approval(mode="everybody"), allow_direct_messages=True)
+def test_moderators_need_approval_too_and_direct_messages_none() -> None:
+    rules = approval(mode="everybody")
+    assert terms(judge(person=having(manages_server=True), rules=rules)).review_channel_id == 99
+    found = judge(request(None), rules=rules, allow_direct_messages=True)
     assert terms(found).review_channel_id is None
 
 
 @pytest.mark.parametrize(
-    ("mode", "restricted", "hidden"),
-    [
-        ("never", False, False),
-        ("never", True, False),
-        ("always", False, True),
-        ("always", True, True),
-        ("not_age_restricted", False, True),
-        ("not_age_restricted", True, False),
-    ],
+    ("mode", "hidden", "hidden_where_restricted"),
+    [("never", False, False), ("always", True, True), ("not_age_restricted", True, False)],
 )
-def test_the_channel_and_the_mode_decide_what_is_a_spoiler(mode: str, restricted: bool, hidden: bool) -> None:
+def test_the_channel_and_the_mode_decide_about_a_spoiler(
+    mode: str, hidden: bool, hidden_where_restricted: bool
+) -> None:
     rules = ServerRules.model_validate({"spoiler": mode})
-    assert is_spoiler(rules, age_restricted=restricted) is hidden
-    assert terms(judge(request(restricted_channel=restricted), rules=rules)).spoiler is hidden
+    for restricted, expected in ((False, hidden), (True, hidden_where_restricted)):
+        assert is_spoiler(rules, age_restricted=restricted) is expected
+        assert terms(judge(request(restricted_channel=restricted), rules=rules)).spoiler is expected

@@ -1,4 +1,4 @@
-"""What may be shown of a run's log."""
+"""The part of a run's log that may be shown."""
 
 from __future__ import annotations
 
@@ -29,10 +29,7 @@ def test_the_last_exception_line_is_found_in_comfyuis_output() -> None:
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        (
-            "torch.cuda.OutOfMemoryError: CUDA out of memory.",
-            "torch.cuda.OutOfMemoryError: CUDA out of memory.",
-        ),
+        ("torch.OutOfMemoryError: CUDA out of memory.", "torch.OutOfMemoryError: CUDA out of memory."),
         ("2026-11-24 14:04:36,123 - ERROR - ValueError: no", "ValueError: no"),
         ("[2026-11-24T14:04:36Z] [ERROR] KeyError: 'x'", "KeyError: 'x'"),
         ("!!! Exception during processing!!! it broke", "it broke"),
@@ -64,30 +61,17 @@ def test_the_error_is_kept_whatever_follows_it() -> None:
     assert len(log) <= 2000
 
 
-@pytest.mark.parametrize(
-    "hidden",
-    [
-        "https://files.example/a.png?X-Amz-Signature=abc",
-        "s3://bucket/key",
-        "10.0.0.7:8188",
-        "fe80::1ff:fe23:4567:890a",
-        "::1",
-        "2001:db8:0:0:1:2:3:4",
-        "localhost:8188",
-        "machine.internal",
-        "api.worker.cloud",
-        "someone@mail.example",
-        "/home/someone/ComfyUI/models/x.safetensors",
-        "~/models/x",
-        "C:\\Users\\someone\\x.py",
-        "models/checkpoints/sd_xl.safetensors",
-        "hf_abcdefghijklmnop",
-        "sk-abcdefghijklmnop",
-        "AKIAIOSFODNN7EXAMPLE",
-        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdef",
-        "0123456789abcdef0123456789abcdef",
-    ],
-)
+HIDDEN = [
+    *("https://files.example/a.png?X-Amz-Signature=abc", "s3://bucket/key", "10.0.0.7:8188", "::1"),
+    *("fe80::1ff:fe23:4567:890a", "2001:db8:0:0:1:2:3:4", "localhost:8188", "machine.internal"),
+    *("api.worker.cloud", "someone@mail.example", "/home/someone/ComfyUI/models/x.safetensors"),
+    *("~/models/x", "C:\\Users\\someone\\x.py", "models/checkpoints/sd_xl.safetensors"),
+    *("hf_abcdefghijklmnop", "sk-abcdefghijklmnop", "AKIAIOSFODNN7EXAMPLE"),
+    *("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdef", "0123456789abcdef0123456789abcdef"),
+]
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
 def test_addresses_paths_and_secrets_are_not_shown(hidden: str) -> None:
     for line in (f"ValueError: bad {hidden} here", f"ValueError: '{hidden}'", f"ValueError: {hidden}"):
         log = end_of_log([line])
@@ -96,18 +80,18 @@ def test_addresses_paths_and_secrets_are_not_shown(hidden: str) -> None:
         assert last_error(log) is not None
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Authorization: Bearer s3cr",
-        "api_key='s3cr'",
-        "HF_TOKEN=s3cr",
-        'password: "s3cr"',
-        "--token s3cr=1 token=s3cr",
-    ],
-)
+NAMED = [
+    "Authorization: Bearer s3cr",
+    "api_key='s3cr'",
+    "HF_TOKEN=s3cr",
+    'password: "s3cr"',
+    "--token x token=s3cr",
+]
+
+
+@pytest.mark.parametrize("line", NAMED)
 def test_named_secrets_are_not_shown(line: str) -> None:
-    assert "s3cr" not in scrub(line).replace("--token s3cr=1", "")
+    assert "s3cr" not in scrub(line)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +103,7 @@ def test_named_secrets_are_not_shown(line: str) -> None:
         "safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge",
     ],
 )
-def test_what_helps_is_left_as_it_is(line: str) -> None:
+def test_a_helpful_line_is_left_as_it_is(line: str) -> None:
     assert scrub(line) == line
 
 

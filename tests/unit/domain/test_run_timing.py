@@ -1,4 +1,4 @@
-"""How long a silent run is left alone, when it counts as finished, and when as lost."""
+"""Polling a silent run: the pauses, the deadline, and the end of its outputs."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NOW = datetime(2026, 5, 4, tzinfo=UTC)
 PICTURE, WORDS = Output("images", url="https://x/a.png?signed=1", filename="a.png"), Output("text", text="hi")
 
 
-def test_with_webhooks_a_run_may_be_silent_for_longer() -> None:
-    assert quiet_period(INTERVAL, webhooks=True) == timedelta(seconds=60)
-    assert quiet_period(INTERVAL, webhooks=False) == INTERVAL
-
-
 def test_the_pause_doubles_up_to_twenty_intervals() -> None:
     pauses = [next_pause(INTERVAL, checks) / INTERVAL for checks in (0, 1, 2, 3, 4, 5, 6, 11, 100_000)]
     assert pauses == [1, 2, 4, 8, 16, 20, 20, 20, 20]
+    # With webhooks a run may be silent for longer.
+    assert quiet_period(INTERVAL, webhooks=True) == timedelta(seconds=60)
+    assert quiet_period(INTERVAL, webhooks=False) == INTERVAL
+    # Texts are waited for less long than files.
+    assert silence_at_end((WORDS,)) < silence_at_end((WORDS, PICTURE))
 
 
 def minutes(count: float) -> datetime:
@@ -83,10 +83,6 @@ def test_a_run_counts_as_finished_if_nothing_changed_since_its_last_node(
     assert is_silent_at_end(run, report, over) is silent
     assert not is_silent_at_end(run, report, over - timedelta(seconds=1))
     assert not is_silent_at_end(replace(run, outputs_since=None), report, over)
-
-
-def test_texts_are_waited_for_less_long_than_files() -> None:
-    assert silence_at_end((WORDS,)) < silence_at_end((WORDS, PICTURE))
 
 
 @pytest.mark.parametrize(

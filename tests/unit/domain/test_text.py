@@ -50,7 +50,7 @@ def test_marks_are_shown_and_not_obeyed(words: str, shown: str) -> None:
 
 
 @given(st.text(max_size=7000), st.integers(1, 300))
-def test_whatever_is_quoted_is_one_line_without_live_marks_and_bounded(words: str, limit: int) -> None:
+def test_any_quotation_is_one_short_line_without_live_marks(words: str, limit: int) -> None:
     shown = escape_line(words, limit)
     assert "\n" not in shown
     assert len(shown) <= 2 * limit

@@ -124,7 +124,7 @@ def test_a_cancellation_after_the_last_node_that_nobody_asked_for_is_checked_fir
 
 
 @pytest.mark.parametrize("word", sorted(UNSUCCESSFUL))
-def test_whatever_follows_the_bots_own_cancel_call_is_its_deadline(word: RunState) -> None:
+def test_any_end_after_the_bots_own_cancel_call_is_its_deadline(word: RunState) -> None:
     change = apply_report(known(S.RUNNING, failure_code=DEADLINE), said(word), NOW, asked=True)
     assert change == ended(S.TIMED_OUT)
 

@@ -1,4 +1,4 @@
-"""A minimal bot that uses every route: a slash command, buttons, a modal, autocomplete, a layout view."""
+"""A minimal bot with a slash command, its autocomplete, and a layout view."""
 
 from __future__ import annotations
 
@@ -8,26 +8,6 @@ from typing import Any
 
 import discord
 from discord import app_commands
-
-
-class AskModal(discord.ui.Modal, title="Change the prompt"):
-    prompt: discord.ui.TextInput[AskModal] = discord.ui.TextInput(label="Prompt", custom_id="prompt")
-
-    async def on_submit(self, interaction: discord.Interaction) -> None:
-        await interaction.response.edit_message(content=f"changed to {self.prompt.value}")
-
-
-class Buttons(discord.ui.View):
-    def __init__(self) -> None:
-        super().__init__(timeout=None)
-
-    @discord.ui.button(label="Cancel", custom_id="cancel")
-    async def cancel(self, interaction: discord.Interaction, _: discord.ui.Button[Buttons]) -> None:
-        await interaction.response.send_message("cancelled", ephemeral=True)
-
-    @discord.ui.button(label="Edit", custom_id="edit")
-    async def edit(self, interaction: discord.Interaction, _: discord.ui.Button[Buttons]) -> None:
-        await interaction.response.send_modal(AskModal())
 
 
 def card(text: str, filename: str | None = None) -> discord.ui.LayoutView:
@@ -51,18 +31,14 @@ class PainterBot(discord.Client):
         super().__init__(intents=discord.Intents(guilds=True), max_messages=None)
         self.tree = app_commands.CommandTree(self)
         self.guild_seen = asyncio.Event()
-        self.resumed = asyncio.Event()
         self.interactions: list[discord.Interaction] = []
         self.painting: asyncio.Event | None = None
         self.silent = False
 
     async def setup_hook(self) -> None:
         self.tree.add_command(self._command())
-        self.add_view(Buttons())
-        await self.tree.sync()
 
-    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Identify again at once; discord.py would wait 5 seconds for Discord's rate limit."""
+        await self.tree.sync()
 
     def _command(self) -> app_commands.Command[Any, ..., Any]:
         command: app_commands.Command[Any, ..., Any] = app_commands.Command(
@@ -76,9 +52,6 @@ class PainterBot(discord.Client):
 
     async def on_guild_join(self, _: discord.Guild) -> None:
         self.guild_seen.set()
-
-    async def on_resumed(self) -> None:
-        self.resumed.set()
 
     async def _paint(
         self,
@@ -96,7 +69,7 @@ class PainterBot(discord.Client):
             await interaction.edit_original_response(content=f"painting {prompt}")
             return
         told = f" from {(await image.read()).decode()}" if image else ""
-        await interaction.response.send_message(f"painting {prompt}{told}", view=Buttons())
+        await interaction.response.send_message(f"painting {prompt}{told}")
 
     async def _styles(self, _: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
         known = ("oil", "ink", "pencil")

@@ -1,4 +1,4 @@
-"""What the bot learns about a channel, from its gateway connection and without one."""
+"""A channel's state as the bot reads it, with a gateway connection and without one."""
 
 from __future__ import annotations
 

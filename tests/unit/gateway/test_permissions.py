@@ -1,11 +1,45 @@
-"""Discord's permissions for a command, decided as Discord does."""
+"""The permissions that the invite link asks for, and those of commands, decided as Discord does."""
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
+import discord
 import pytest
 from discord import AppCommandPermissionType
 
-from bot.gateway.permissions import Override, Overrides, is_permitted
+from bot.gateway.permissions import (
+    Override,
+    Overrides,
+    check_permissions,
+    install_url,
+    invite_permissions,
+    invite_url,
+    is_permitted,
+)
+
+
+def test_the_link_asks_for_the_bot_its_commands_and_six_permissions() -> None:
+    link = urlsplit(invite_url(4242))
+    assert (link.scheme, link.netloc, link.path) == ("https", "discord.com", "/oauth2/authorize")
+    assert parse_qs(link.query) == {
+        "client_id": ["4242"],
+        "scope": ["bot applications.commands"],
+        "integration_type": ["0"],
+        "permissions": ["274878024704"],
+    }
+    granted = {name for name, given in discord.Permissions(274878024704) if given}
+    assert granted == {
+        *("read_messages", "send_messages", "send_messages_in_threads"),
+        *("embed_links", "attach_files", "read_message_history"),
+    }
+    check_permissions(object(), invite_permissions())
+
+
+def test_a_person_adds_only_the_commands() -> None:
+    asked = parse_qs(urlsplit(install_url(4242)).query)
+    assert asked == {"client_id": ["4242"], "scope": ["applications.commands"], "integration_type": ["1"]}
+
 
 GUILD, CHANNEL, PERSON, A, B = 100, 50, 7, 11, 12
 
@@ -22,6 +56,7 @@ def person(allowed: bool) -> Override:
     return Override(AppCommandPermissionType.user, PERSON, allowed)
 
 
+ROLES = frozenset({GUILD, A, B})  # discord.py counts @everyone among a member's roles
 EVERYONE_NOT = role(GUILD, False)
 NOWHERE = channel(GUILD - 1, False)
 
@@ -47,26 +82,24 @@ NOWHERE = channel(GUILD - 1, False)
     ],
 )
 def test_channel_then_person_then_roles_then_everyone(overrides: list[Override], allowed: bool) -> None:
-    roles = frozenset({GUILD, A, B})  # discord.py counts @everyone among a member's roles
     for lines in (tuple(overrides), tuple(overrides[::-1])):
-        assert is_permitted(Overrides(command=lines), GUILD, PERSON, roles, CHANNEL) is allowed
-        assert is_permitted(Overrides(bot=lines), GUILD, PERSON, roles, CHANNEL) is allowed
+        assert is_permitted(Overrides(command=lines), GUILD, PERSON, ROLES, CHANNEL) is allowed
+        assert is_permitted(Overrides(bot=lines), GUILD, PERSON, ROLES, CHANNEL) is allowed
 
 
 @pytest.mark.parametrize(
     ("command", "bot", "allowed"),
     [
-        ([person(True)], [EVERYONE_NOT], True),
-        ([role(A, True)], [person(False)], True),
-        ([role(99, True)], [EVERYONE_NOT], False),
-        ([role(GUILD, False)], [person(True)], False),
-        ([channel(CHANNEL, True)], [NOWHERE], True),
-        ([NOWHERE], [channel(CHANNEL, True)], False),
-        ([person(True)], [NOWHERE], False),
+        (person(True), EVERYONE_NOT, True),
+        (role(A, True), person(False), True),
+        (role(99, True), EVERYONE_NOT, False),
+        (EVERYONE_NOT, person(True), False),
+        (channel(CHANNEL, True), NOWHERE, True),
+        (NOWHERE, channel(CHANNEL, True), False),
+        (person(True), NOWHERE, False),
     ],
 )
 def test_the_commands_own_lines_go_before_the_whole_bots(
-    command: list[Override], bot: list[Override], allowed: bool
+    command: Override, bot: Override, allowed: bool
 ) -> None:
-    roles = frozenset({GUILD, A, B})
-    assert is_permitted(Overrides(tuple(command), tuple(bot)), GUILD, PERSON, roles, CHANNEL) is allowed
+    assert is_permitted(Overrides((command,), (bot,)), GUILD, PERSON, ROLES, CHANNEL) is allowed

@@ -27,91 +27,70 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
 
 
+OK, WARNING, ERROR = Level.OK, Level.WARNING, Level.ERROR
+
+
 @pytest.mark.parametrize(
-    ("seconds", "level"),
-    [
-        (0, Level.OK),
-        (4, Level.OK),
-        (-4, Level.OK),
-        (6, Level.WARNING),
-        (-59, Level.WARNING),
-        (61, Level.ERROR),
-    ],
+    ("seconds", "level"), [(0, OK), (4, OK), (-4, OK), (6, WARNING), (-59, WARNING), (61, ERROR)]
 )
-def test_a_clock_is_judged_by_how_far_it_is_off(seconds: int, level: Level) -> None:
+def test_a_clock_is_judged_by_its_deviation(seconds: int, level: Level) -> None:
     found = compare_clock(DATE, NOW + timedelta(seconds=seconds))
     assert found is not None
     assert found.level is level
-    assert level is Level.OK or ("ahead of" if seconds > 0 else "behind") in found.summary
-
-
-@pytest.mark.parametrize("date", [None, "", "yesterday"])
-def test_without_a_date_nothing_is_said_of_the_clock(date: str | None) -> None:
-    assert compare_clock(date, NOW) is None
+    assert level is OK or ("ahead of" if seconds > 0 else "behind") in found.summary
+    assert [compare_clock(date, NOW) for date in (None, "", "yesterday")] == [None] * 3
 
 
 def test_privileged_intents_have_to_be_granted() -> None:
     wanted = discord.Intents.none()
     wanted.guilds = True
-    assert check_intents(wanted, 0).level is Level.OK
+    assert check_intents(wanted, 0).level is OK
     wanted.message_content = True
     refused = check_intents(wanted, 0)
-    assert (refused.level, "message_content" in refused.summary) == (Level.ERROR, True)
+    assert (refused.level, "message_content" in refused.summary) == (ERROR, True)
     # A small bot is granted it by one flag, a verified one by another.
-    assert check_intents(wanted, 1 << 19).level is check_intents(wanted, 1 << 18).level is Level.OK
+    assert check_intents(wanted, 1 << 19).level is check_intents(wanted, 1 << 18).level is OK
 
 
-async def test_an_address_that_is_none_is_told_in_words() -> None:
+async def test_an_unreachable_address_is_told_in_words() -> None:
     url = "http://nobody.invalid"
     found = await check_public_url(WebhookSigner("x" * 16, url), url, PingEndpoint(), 8080)
-    assert found.level is Level.ERROR
+    assert found.level is ERROR
     assert "can't be reached" in found.summary
 
 
+def table(**described: Any) -> list[list[str]]:
+    """Return the cells of the table of options."""
+    config = DeploymentConfig.model_validate({"name": "flux", "deployment_id": str(UUID(int=0)), **described})
+    made = compile_deployment(config, None, ())
+    lines = options_table(made, plan_commands((made,)).commands[0])
+    return [[cell.strip() for cell in line.split("  ") if cell] for line in lines]
+
+
 def test_the_table_holds_every_option_and_no_fixed_input() -> None:
-    config = DeploymentConfig.model_validate(
-        {
-            "name": "flux",
-            "deployment_id": "98244b49-9b56-46b8-83c8-334f27412095",
-            "inputs": {
-                "prompt": {"kind": "text", "prompt": True, "max_length": 200},
-                "steps": {"kind": "integer", "min": 4, "max": 40, "default": 20},
-                "token": {"kind": "text", "fixed": "hunter2"},
-                "cfg": {"kind": "float", "min": 1, "max": 9.5, "default": 4, "required": True},
-                **{f"size_{n}": {"kind": "integer"} for n in range(30)},
-            },
-        }
-    )
-    deployment = compile_deployment(config, None, ())
-    plan = plan_commands((deployment,))
-    lines = options_table(deployment, plan.commands[0])
-    assert lines[0].split() == ["option", "type", "input", "needed", "takes", "default"]
-    assert lines[1].split() == ["prompt", "string", "prompt", "yes", "up", "to", "200", "characters"]
-    assert lines[2].split() == ["cfg", "number", "cfg", "yes", "1..9.5", "4"]
-    assert "hunter2" not in "".join(lines)
-    named = {line.split()[0] for line in lines}
-    assert {f"size_{n}" for n in range(30)} <= named
-    assert any("'more'" in line for line in lines)
+    inputs = {
+        "prompt": {"kind": "text", "prompt": True, "max_length": 200},
+        "steps": {"kind": "integer", "min": 4, "max": 40, "default": 20},
+        "token": {"kind": "text", "fixed": "hunter2"},
+        "cfg": {"kind": "float", "min": 1, "max": 9.5, "default": 4, "required": True},
+        **{f"size_{n}": {"kind": "integer"} for n in range(30)},
+    }
+    rows = table(inputs=inputs)
+    assert rows[:3] == [
+        ["option", "type", "input", "needed", "takes", "default"],
+        ["prompt", "string", "prompt", "yes", "up to 200 characters"],
+        ["cfg", "number", "cfg", "yes", "1..9.5", "4"],
+    ]
+    assert "hunter2" not in str(rows)
+    assert {f"size_{n}" for n in range(30)} <= {row[0] for row in rows}
+    assert "'more'" in str(rows)
 
 
 def test_the_table_shows_the_two_inputs_behind_a_size() -> None:
-    config = DeploymentConfig.model_validate(
-        {
-            "name": "flux",
-            "deployment_id": "98244b49-9b56-46b8-83c8-334f27412095",
-            "sizes": {"choices": {"square": [512, 512], "tall": [512, 768]}, "default": "tall"},
-            "inputs": {key: {"kind": "integer", "default": 512} for key in ("width", "height")},
-        }
-    )
-    deployment = compile_deployment(config, None, ())
-    lines = options_table(deployment, plan_commands((deployment,)).commands[0])
-    assert [cell.strip() for cell in lines[1].split("  ") if cell] == [
-        "size",
-        "string",
-        "width, height",
-        "square, tall",
-        "512 × 768",
-    ]
+    sizes = {"choices": {"square": [512, 512], "tall": [512, 768]}, "default": "tall"}
+    inputs = {key: {"kind": "integer", "default": 512} for key in ("width", "height")}
+    row = table(sizes=sizes, inputs=inputs)[1]
+    assert row == ["size", "string", "width, height", "square, tall", "512 × 768"]
 
 
 class Away:
@@ -141,17 +120,14 @@ async def follow_up_findings(*labels: str, deployment: str = "up") -> dict[str, 
 
 
 async def test_follow_ups_that_become_message_commands_are_listed() -> None:
-    found = await follow_up_findings("Upscale", "Enlarge")
-    assert found["Message commands"][0] is Level.OK
-    assert "'Upscale', 'Enlarge' on every picture." in found["Message commands"][1]
-    assert "Message commands" not in await follow_up_findings()
-
-
-async def test_more_follow_ups_than_message_commands_are_told() -> None:
+    level, told = (await follow_up_findings("Upscale", "Enlarge"))["Message commands"]
+    assert level is OK
+    assert "'Upscale', 'Enlarge' on every picture." in told
     level, told = (await follow_up_findings("A", "B", "C", "D", "E"))["Message commands"]
-    assert level is Level.WARNING
+    assert level is WARNING
     assert "'A', 'B', 'C', 'D' are on every picture" in told
     assert "'E' of 'flux'" in told
+    assert "Message commands" not in await follow_up_findings()
 
 
 async def test_a_follow_up_that_does_not_fit_is_told() -> None:
@@ -164,18 +140,9 @@ def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
     assert format_finding(problem("Port", "taken.", "Free it.", "by a", "by b")) == (
         "error    Port: taken.\n         Remedy: Free it.\n         by a\n         by b"
     )
-
-
-@pytest.mark.parametrize(
-    ("warnings", "errors", "told"),
-    [
-        (0, 0, "3 ok, 0 warnings, 0 errors"),
-        (1, 2, "3 ok, 1 warning, 2 errors"),
-        (2, 1, "3 ok, 2 warnings, 1 error"),
-    ],
-)
-def test_the_last_line_counts_what_was_found(warnings: int, errors: int, told: str) -> None:
-    assert format_totals({Level.OK: 3, Level.WARNING: warnings, Level.ERROR: errors}) == told
+    assert format_totals({OK: 3, WARNING: 1, ERROR: 2}) == "3 ok, 1 warning, 2 errors"
+    assert format_totals({OK: 3, WARNING: 2, ERROR: 1}) == "3 ok, 2 warnings, 1 error"
+    assert format_totals({OK: 3, WARNING: 0, ERROR: 0}) == "3 ok, 0 warnings, 0 errors"
 
 
 def deployment(**gpus: Any) -> Deployment:
@@ -185,20 +152,19 @@ def deployment(**gpus: Any) -> Deployment:
 GPU_ROLES = ServerRules(gpu_roles={"A100": frozenset({1})})
 
 
+APPROVAL = ServerRules(approval=Approval(gpus=frozenset({"H100"})))
+ONLY_L4 = {"gpus": ("L4",), "default_gpu": "L4"}
+
+
 @pytest.mark.parametrize(
     ("offered", "rules", "levels", "told"),
     [
-        ({"gpus": ("A100", "L4"), "default_gpu": "L4"}, GPU_ROLES, [Level.OK], "can run on every GPU"),
-        ({"gpus": ("L4",), "default_gpu": "L4"}, GPU_ROLES, [Level.WARNING], "7: A100"),
-        ({"gpus": ("A100",), "pinned_gpu": "L4"}, GPU_ROLES, [Level.WARNING], "7: A100"),
-        ({"gpus": ("A100", "L4")}, GPU_ROLES, [Level.WARNING], "the default GPU isn't known for Flux"),
-        ({"gpus": ("L4", "T4")}, GPU_ROLES, [Level.WARNING, Level.WARNING], "1 server has roles for GPUs"),
-        (
-            {"gpus": ("L4",), "default_gpu": "L4"},
-            ServerRules(approval=Approval(gpus=frozenset({"H100"}))),
-            [Level.WARNING],
-            "7: H100",
-        ),
+        ({"gpus": ("A100", "L4"), "default_gpu": "L4"}, GPU_ROLES, [OK], "can run on every GPU"),
+        (ONLY_L4, GPU_ROLES, [WARNING], "7: A100"),
+        ({"gpus": ("A100",), "pinned_gpu": "L4"}, GPU_ROLES, [WARNING], "7: A100"),
+        ({"gpus": ("A100", "L4")}, GPU_ROLES, [WARNING], "the default GPU isn't known for Flux"),
+        ({"gpus": ("L4", "T4")}, GPU_ROLES, [WARNING, WARNING], "1 server has roles for GPUs"),
+        (ONLY_L4, APPROVAL, [WARNING], "7: H100"),
         ({"gpus": ("L4", "T4")}, ServerRules(), [], ""),
     ],
 )
@@ -210,9 +176,7 @@ def test_a_gpu_rule_without_effect_is_told(
     assert told in "\n".join(map(format_finding, findings))
 
 
-def test_of_many_servers_the_first_are_listed() -> None:
-    (finding,) = rule_findings(
-        dict.fromkeys(range(25), GPU_ROLES), [deployment(gpus=("L4",), default_gpu="L4")]
-    )
+def test_the_first_of_many_servers_are_listed() -> None:
+    (finding,) = rule_findings(dict.fromkeys(range(25), GPU_ROLES), [deployment(**ONLY_L4)])
     assert finding.summary.startswith("25 servers have rules for GPUs")
     assert (len(finding.lines), finding.lines[-1]) == (21, "and 5 more")

@@ -1,4 +1,4 @@
-"""Rules of a server are read once for all who wait, kept for a while, never passed over when unreadable."""
+"""Reading a server's AutoMod rules: once for concurrent requests, kept for a while, never skipped."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ def automod_rule(name: str = "Keywords", **changes: Any) -> discord.AutoModRule:
 
 def http_fault(kind: type[discord.HTTPException], status: int) -> discord.HTTPException:
     return kind(cast(Any, SimpleNamespace(status=status, reason="")), "")
+
+
+FORBIDDEN = http_fault(discord.Forbidden, 403)
+AWAY = http_fault(discord.DiscordServerError, 503)
 
 
 class Discord:
@@ -113,12 +117,11 @@ async def test_a_hundred_requests_at_once_cause_one_read(world: Discord) -> None
 
 
 @pytest.mark.parametrize("words", [{"automod": False}, {"automod": False, "blocked": ("dog",)}])
-async def test_nothing_is_read_where_automod_is_off(world: Discord, words: dict[str, Any]) -> None:
+async def test_nothing_is_read_where_automod_is_off_or_without_text(
+    world: Discord, words: dict[str, Any]
+) -> None:
+    world.fault = FORBIDDEN
     assert await hit(world.cache(), **words) is None
-    assert world.reads == []
-
-
-async def test_nothing_is_read_for_a_request_without_text(world: Discord) -> None:
     assert await hit(world.cache(), "") is None
     assert world.reads == []
 
@@ -131,16 +134,11 @@ async def test_the_own_list_is_asked_first_and_follows_its_changes(world: Discor
     assert await hit(cache, "a fox", blocked=("fox",)) == Hit(None, "prompt", "fox")
 
 
-async def test_without_manage_server_the_request_is_refused(world: Discord) -> None:
+async def test_without_manage_server_requests_are_refused_and_asking_rests_half_a_minute(
+    world: Discord,
+) -> None:
     cache = world.cache()
-    world.fault = http_fault(discord.Forbidden, 403)
-    assert await refusal(cache) == "words_forbidden"
-    assert await hit(cache, automod=False) is None
-
-
-async def test_a_refused_read_rests_half_a_minute(world: Discord) -> None:
-    cache = world.cache()
-    world.fault = http_fault(discord.Forbidden, 403)
+    world.fault = FORBIDDEN
     for _ in range(5):
         assert await refusal(cache) == "words_forbidden"
     assert world.reads == [GUILD]
@@ -152,11 +150,11 @@ async def test_a_refused_read_rests_half_a_minute(world: Discord) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        http_fault(discord.DiscordServerError, 503),
+        AWAY,
         http_fault(discord.NotFound, 404),
         ConnectionResetError(),
         TimeoutError(),
-        ValueError("an answer that can't be read"),
+        ValueError("unreadable"),
     ],
 )
 async def test_rules_that_never_could_be_read_refuse_the_request(world: Discord, fault: Exception) -> None:
@@ -164,10 +162,10 @@ async def test_rules_that_never_could_be_read_refuse_the_request(world: Discord,
     assert await refusal(world.cache()) == "words_unavailable"
 
 
-async def test_where_discord_fails_an_older_copy_does_for_an_hour(world: Discord) -> None:
+async def test_if_discord_fails_an_older_copy_does_for_an_hour(world: Discord) -> None:
     cache = world.cache()
     await hit(cache)
-    world.fault = http_fault(discord.DiscordServerError, 503)
+    world.fault = AWAY
     world.now += timedelta(minutes=59)
     assert await hit(cache) is not None
     world.now += timedelta(minutes=1)
@@ -180,12 +178,13 @@ async def test_where_discord_fails_an_older_copy_does_for_an_hour(world: Discord
 async def test_an_older_copy_does_not_outlive_the_permission(world: Discord) -> None:
     cache = world.cache()
     await hit(cache)
-    world.fault = http_fault(discord.Forbidden, 403)
-    world.now += timedelta(minutes=5)
-    assert await refusal(cache) == "words_forbidden"
-    world.fault = http_fault(discord.DiscordServerError, 503)
-    world.now += timedelta(seconds=30)
-    assert await refusal(cache) == "words_unavailable"
+    for world.fault, code in ((FORBIDDEN, "words_forbidden"), (AWAY, "words_unavailable")):
+        world.now += timedelta(minutes=5)
+        assert await refusal(cache) == code
+
+
+def reading() -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if task.get_name().startswith("automod-")]
 
 
 async def test_a_slow_read_refuses_now_and_serves_the_next_request(world: Discord) -> None:
@@ -193,11 +192,19 @@ async def test_a_slow_read_refuses_now_and_serves_the_next_request(world: Discor
     world.gate.clear()
     assert await refusal(cache) == "words_unavailable"
     world.gate.set()
-    (read,) = (task for task in asyncio.all_tasks() if task.get_name().startswith("automod-"))
+    (read,) = reading()
     await read
-    world.fault = http_fault(discord.DiscordServerError, 503)
+    world.fault = AWAY
     assert (await cache.automod_rules(GUILD)).check({"prompt": "cat"}, (), ()) is not None
     assert world.reads == [GUILD]
+
+
+async def test_closing_ends_a_read_under_way(world: Discord) -> None:
+    cache = world.cache(timeout=0.01)
+    world.gate.clear()
+    assert await refusal(cache) == "words_unavailable"
+    await cache.close()
+    assert not reading()
 
 
 async def test_changed_rules_are_read_at_once_and_no_older_copy_does(world: Discord) -> None:
@@ -207,7 +214,7 @@ async def test_changed_rules_are_read_at_once_and_no_older_copy_does(world: Disc
     cache.invalidate(GUILD)
     assert await hit(cache) is None
     cache.invalidate(GUILD)
-    world.fault = http_fault(discord.DiscordServerError, 503)
+    world.fault = AWAY
     assert await refusal(cache) == "words_unavailable"
 
 
@@ -231,26 +238,11 @@ async def test_only_so_many_servers_are_kept(world: Discord) -> None:
     assert world.reads == [1, 2, 3, 1]
 
 
-async def test_closing_ends_a_read_under_way(world: Discord) -> None:
-    cache = world.cache(timeout=0.01)
-    world.gate.clear()
-    assert await refusal(cache) == "words_unavailable"
-    await cache.close()
-    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("automod-")]
-
-
-def test_only_enabled_rules_for_messages_count() -> None:
-    rules = compile_automod([automod_rule(enabled=False), automod_rule(event_type=2, trigger_type=6)])
-    assert rules.check({"prompt": "cat"}, (), ()) is None
-    assert rules.not_applied == ()
-
-
-def test_what_discord_does_not_show_is_reported() -> None:
+def test_rules_that_discord_does_not_show_are_reported() -> None:
+    presets = {"presets": [1, 2, 3], "allow_list": []}
     rules = compile_automod(
         [
-            automod_rule(
-                "Flagged", trigger_type=4, trigger_metadata={"presets": [1, 2, 3], "allow_list": []}
-            ),
+            automod_rule("Flagged", trigger_type=4, trigger_metadata=presets),
             automod_rule("Spam", trigger_type=3, trigger_metadata={}),
             automod_rule("Mentions", trigger_type=5, trigger_metadata={"mention_total_limit": 5}),
             automod_rule("New", trigger_type=99, trigger_metadata={}),
@@ -264,3 +256,7 @@ def test_what_discord_does_not_show_is_reported() -> None:
         NotApplied("regex_unsupported", "Kept"),
     }
     assert rules.check({"prompt": "cat"}, (), ()) == Hit("Kept", "prompt", "cat")
+    # Only enabled rules for messages count.
+    rules = compile_automod([automod_rule(enabled=False), automod_rule(event_type=2, trigger_type=6)])
+    assert rules.check({"prompt": "cat"}, (), ()) is None
+    assert rules.not_applied == ()

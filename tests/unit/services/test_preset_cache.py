@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from bot.domain.requests import Holder, Preset
 from bot.services.presets import LIFETIME, PresetCache
 from tests.harness import Clock
@@ -17,70 +19,66 @@ class Shelf:
     def __init__(self) -> None:
         self.presets = [made_preset("noir")]
         self.asked: list[Any] = []
-        self.gate: asyncio.Event | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.clock = Clock()
+        self.cache = PresetCache(self.visible, self.clock)
 
     async def visible(self, user_id: int, guild_id: int | None) -> list[Preset]:
         self.asked.append((user_id, guild_id))
         found = list(self.presets)
-        if self.gate is not None:
-            await self.gate.wait()
+        await self.gate.wait()
         return found
 
 
-async def test_letters_typed_one_after_the_other_ask_once() -> None:
-    shelf = Shelf()
-    memory = PresetCache(shelf.visible, Clock())
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+async def test_letters_typed_one_after_the_other_ask_once(shelf: Shelf) -> None:
     for _ in range(5):
-        assert [found.name for found in await memory.visible(1, 7)] == ["noir"]
+        assert [found.name for found in await shelf.cache.visible(1, 7)] == ["noir"]
     assert shelf.asked == [(1, 7)]
-    await memory.visible(2, 7)
-    await memory.visible(1, None)
+    await shelf.cache.visible(2, 7)
+    await shelf.cache.visible(1, None)
     assert shelf.asked == [(1, 7), (2, 7), (1, None)]
 
 
-async def test_what_another_process_saved_shows_up_a_little_later() -> None:
-    shelf, clock = Shelf(), Clock()
-    memory = PresetCache(shelf.visible, clock)
-    await memory.visible(1, 7)
+async def test_presets_that_another_process_saved_show_up_a_little_later(shelf: Shelf) -> None:
+    await shelf.cache.visible(1, 7)
     shelf.presets.append(made_preset("ink"))
-    clock.now += LIFETIME
-    assert len(await memory.visible(1, 7)) == 2
+    shelf.clock.now += LIFETIME
+    assert len(await shelf.cache.visible(1, 7)) == 2
 
 
-async def test_ones_own_change_is_seen_at_once_and_a_servers_by_all_there() -> None:
-    shelf = Shelf()
-    memory = PresetCache(shelf.visible, Clock())
-    for place in ((1, 7), (2, 7), (1, 8)):
-        await memory.visible(*place)
-    memory.forget(Holder.PERSON, 1)
-    await memory.visible(2, 7)
-    assert len(shelf.asked) == 3
-    await memory.visible(1, 8)
-    assert len(shelf.asked) == 4
-    memory.forget(Holder.SERVER, 7)
-    await memory.visible(1, 8)
-    await memory.visible(2, 7)
-    assert shelf.asked[4:] == [(2, 7)]
+async def test_a_change_is_seen_at_once_by_its_user_or_by_the_whole_server(shelf: Shelf) -> None:
+    async def asks(*places: tuple[int, int]) -> list[Any]:
+        """Return the places for which the database is asked."""
+        shelf.asked.clear()
+        for place in places:
+            await shelf.cache.visible(*place)
+        return shelf.asked
+
+    await asks((1, 7), (2, 7), (1, 8))
+    shelf.cache.forget(Holder.PERSON, 1)
+    assert await asks((2, 7), (1, 8)) == [(1, 8)]
+    shelf.cache.forget(Holder.SERVER, 7)
+    assert await asks((1, 8), (2, 7)) == [(2, 7)]
 
 
-async def test_an_answer_from_before_a_change_is_not_kept() -> None:
-    shelf = Shelf()
-    memory = PresetCache(shelf.visible, Clock())
-    shelf.gate = asyncio.Event()
-    asking = asyncio.create_task(memory.visible(1, 7))
+async def test_an_answer_from_before_a_change_is_not_kept(shelf: Shelf) -> None:
+    shelf.gate.clear()
+    asking = asyncio.create_task(shelf.cache.visible(1, 7))
     await asyncio.sleep(0)
     shelf.presets.append(made_preset("ink"))
-    memory.forget(Holder.PERSON, 1)
+    shelf.cache.forget(Holder.PERSON, 1)
     shelf.gate.set()
     assert len(await asking) == 1
-    assert len(await memory.visible(1, 7)) == 2
+    assert len(await shelf.cache.visible(1, 7)) == 2
 
 
-async def test_it_stays_small() -> None:
-    shelf = Shelf()
-    memory = PresetCache(shelf.visible, Clock())
-    for person in range(1500):
-        await memory.visible(person, None)
-    await memory.visible(0, None)
-    await memory.visible(1499, None)
+async def test_it_stays_small(shelf: Shelf) -> None:
+    for person in (*range(1500), 0, 1499):
+        await shelf.cache.visible(person, None)
     assert len(shelf.asked) == 1501

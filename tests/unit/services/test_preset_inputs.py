@@ -1,4 +1,4 @@
-"""What a preset gives to a request."""
+"""The inputs that a preset gives to a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One's own data as a file: complete, valid, and nobody else's."""
+"""A user's own data as a file: complete, valid, and without data of others."""
 
 from __future__ import annotations
 
@@ -49,12 +49,11 @@ def test_the_file_is_json_with_everything_of_ones_own() -> None:
     assert held["record"][0]["details"] == {"reason": "no"}
 
 
-def test_a_request_comes_with_all_that_is_kept_of_the_person_and_of_what_became_of_it() -> None:
+def test_a_request_comes_with_all_data_about_the_requester_and_its_outcome() -> None:
     writer = PersonalDataWriter(ME, NOW)
     rejected = {"state": RunState.REJECTED, "decided_by": MOD, "decided_at": NOW}
-    writer.add_runs(
-        [run(**rejected, failure_code="rejected", failure_params={"reason": "no"}, requester_joined_at=NOW)]
-    )
+    failed = {"failure_code": "rejected", "failure_params": {"reason": "no"}}
+    writer.add_runs([run(**rejected, **failed, requester_joined_at=NOW)])
     (held,) = json.loads(writer.file().data)["requests"]
     assert held["requester_joined_at"] == held["decided_at"] == NOW.isoformat()
     assert held["failure_params"] == {"reason": "no"}
@@ -62,33 +61,28 @@ def test_a_request_comes_with_all_that_is_kept_of_the_person_and_of_what_became_
     assert not {"interaction_token", "decided_by", "cancelled_by", "review_channel_id"} & held.keys()
 
 
-def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
+def test_the_file_names_no_moderator_no_other_person_and_no_token() -> None:
     writer = PersonalDataWriter(ME, NOW)
     writer.add_runs([run(decided_by=MOD, cancelled_by=OTHER)])
-    writer.add_entries(
-        [
-            line(),
-            line(actor_id=None, details={"rule": "the rule", "word": "badword", "option": "prompt"}),
-            line(actor_id=ME),
-            line(action=AuditAction.REPORT, actor_id=OTHER),
-            line(action=AuditAction.BLOCK, actor_id=ME, subject_id=OTHER, details={"reason": "secret"}),
-        ]
-    )
+    words = {"rule": "the rule", "word": "badword", "option": "prompt"}
+    about_another = {"subject_id": OTHER, "details": {"reason": "secret"}}
+    entries = {
+        ("a moderator", "you"): line(),
+        ("the bot", "you"): line(actor_id=None, details=words),
+        ("you", "you"): line(actor_id=ME),
+        ("somebody", "you"): line(action=AuditAction.REPORT, actor_id=OTHER),
+        ("you", "somebody else"): line(action=AuditAction.BLOCK, actor_id=ME, **about_another),
+    }
+    writer.add_entries([*entries.values()])
     made = writer.file()
     held = json.loads(made.data)
-    assert [(one["by"], one["about"]) for one in held["record"]] == [
-        ("a moderator", "you"),
-        ("the bot", "you"),
-        ("you", "you"),
-        ("somebody", "you"),
-        ("you", "somebody else"),
-    ]
+    assert [(one["by"], one["about"]) for one in held["record"]] == [*entries]
     assert held["record"][1]["details"] == {"option": "prompt"}
     for hidden in (str(MOD), str(OTHER), "secret", "the rule", "badword", "an-interaction-token"):
         assert hidden not in made.data.decode()
 
 
-def test_what_does_not_fit_is_left_out_whole_and_said() -> None:
+def test_rows_beyond_the_size_are_left_out_whole_and_mentioned() -> None:
     writer = PersonalDataWriter(ME, NOW, size=4000)
     assert not writer.add_runs([run(str(number)) for number in range(50)])
     assert not writer.add_entries([line()])
@@ -100,7 +94,7 @@ def test_what_does_not_fit_is_left_out_whole_and_said() -> None:
     assert held["record"] == []
 
 
-def test_what_is_left_after_an_erasure_is_named_but_not_without_end() -> None:
+def test_requests_left_after_an_erasure_are_listed_up_to_a_limit() -> None:
     assert "`" not in erased_text(Erased(3))
     few = erased_text(Erased(3, [run("abc"), run("def")]))
     assert "contents of 3 requests" in few

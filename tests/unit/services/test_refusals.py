@@ -1,4 +1,4 @@
-"""How many refusals are remembered, and for how long."""
+"""Limits of refusals: number, time, and memory."""
 
 from __future__ import annotations
 
@@ -8,16 +8,7 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.services.refusals import PER_PERSON, WINDOW, RefusalLimiter
-
-NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
+from tests.harness import Clock
 
 
 def is_free(limiter: RefusalLimiter, person: int, server: int | None = 1) -> bool:
@@ -30,16 +21,16 @@ def is_free(limiter: RefusalLimiter, person: int, server: int | None = 1) -> boo
 
 def test_only_the_refusals_of_the_last_minute_count() -> None:
     clock = Clock()
-    limiter = RefusalLimiter(clock)
+    began, limiter = clock.now, RefusalLimiter(clock)
     for _ in range(PER_PERSON):
         assert is_free(limiter, 1)
         limiter.note(1, 1)
         clock.now += timedelta(seconds=1)
     assert not is_free(limiter, 1)
     assert not is_free(limiter, 1, None)  # also outside the server
-    clock.now = NOW + WINDOW - timedelta(microseconds=1)
+    clock.now = began + WINDOW - timedelta(microseconds=1)
     assert not is_free(limiter, 1)
-    clock.now = NOW + WINDOW
+    clock.now = began + WINDOW
     assert is_free(limiter, 1)
     limiter.note(1, 1)
     assert not is_free(limiter, 1)
@@ -58,7 +49,7 @@ def test_the_time_to_try_again_is_when_the_person_is_free() -> None:
     assert is_free(limiter, 1)
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_memory_of_refusals_is_bounded() -> None:
     limiter = RefusalLimiter(Clock(), size=100)
     for person in range(1000):
         for _ in range(PER_PERSON):

@@ -1,4 +1,4 @@
-"""Who may post one of a batch by itself, who may share, and where to: each refusal in its own words."""
+"""Posting one result of a batch and sharing to the gallery: each refusal has its own sentence."""
 
 from __future__ import annotations
 
@@ -89,44 +89,37 @@ def batch(**more: Any) -> dict[str, Any]:
     return {"batch_size": 2, **more}
 
 
+ADMIN = replace(member(BOB), person=replace(PERSON, id=BOB, manages_server=True))
+AWAY = member(guild=None)
+NOT_YOURS, ELSEWHERE = ("copy_not_yours",) * 2, ("copy_elsewhere",) * 2
 # Who presses, what the run is like, and why Post and Share refuse (None: they don't).
-CASES: dict[str, tuple[Requester, dict[str, Any], str | None, str | None]] = {
-    "own, of a batch": (member(), batch(), None, None),
-    "own, single": (member(), {}, "post_nothing", None),
-    "partial": (member(), batch(state=RunState.FAILED, partial=True), None, None),
-    "approved": (member(), batch(review_channel_id=9, decided_by=MOD, decided_at=NOW), None, None),
-    "another person's": (member(BOB), batch(), "copy_not_yours", "copy_not_yours"),
-    "a moderator presses": (
-        replace(member(BOB), person=replace(PERSON, id=BOB, manages_server=True)),
-        batch(),
-        "copy_not_yours",
-        "copy_not_yours",
-    ),
-    "from another server": (member(guild=GUILD + 1), batch(), "copy_elsewhere", "copy_elsewhere"),
-    "from direct messages": (member(guild=None), batch(), "copy_elsewhere", "copy_elsewhere"),
-    "made outside of servers": (member(guild=None), batch(guild=None), None, "share_no_gallery"),
-    "of a user install": (
-        member(guild=None),
-        batch(guild=None, user_install=True),
-        "post_nothing",
-        "share_no_gallery",
-    ),
-    "deleted": (member(), batch(deleted_at=NOW), "already_deleted", "already_deleted"),
-    "failed": (member(), batch(state=RunState.FAILED), "no_result", "no_result"),
-    "unfinished": (member(), batch(state=RunState.RUNNING), "no_result", "no_result"),
-    "not approved": (member(), batch(review_channel_id=9), "details_hidden", "details_hidden"),
-    "erased": (member(), batch(outputs=[]), "copy_file_gone", "copy_file_gone"),
-    "the gallery is gone": (member(gallery=GONE), batch(), None, "share_closed"),
-    "the gallery is closed": (member(gallery=CLOSED), batch(), None, "share_closed"),
-    "age-restricted": (member(), batch(age_restricted=True), None, "share_age"),
-    "from an age-restricted channel": (member(adult=True), batch(), None, "share_age"),
-    "both age-restricted": (member(gallery=ADULT, adult=True), batch(age_restricted=True), None, None),
+CASES: dict[str, tuple[Requester, dict[str, Any], tuple[str | None, str | None]]] = {
+    "own, of a batch": (member(), batch(), (None, None)),
+    "own, single": (member(), {}, ("post_nothing", None)),
+    "partial": (member(), batch(state=RunState.FAILED, partial=True), (None, None)),
+    "approved": (member(), batch(review_channel_id=9, decided_by=MOD, decided_at=NOW), (None, None)),
+    "another person's": (member(BOB), batch(), NOT_YOURS),
+    "a moderator presses": (ADMIN, batch(), NOT_YOURS),
+    "from another server": (member(guild=GUILD + 1), batch(), ELSEWHERE),
+    "from direct messages": (AWAY, batch(), ELSEWHERE),
+    "made outside of servers": (AWAY, batch(guild=None), (None, "share_no_gallery")),
+    "of a user install": (AWAY, batch(guild=None, user_install=True), ("post_nothing", "share_no_gallery")),
+    "deleted": (member(), batch(deleted_at=NOW), ("already_deleted",) * 2),
+    "failed": (member(), batch(state=RunState.FAILED), ("no_result",) * 2),
+    "unfinished": (member(), batch(state=RunState.RUNNING), ("no_result",) * 2),
+    "not approved": (member(), batch(review_channel_id=9), ("details_hidden",) * 2),
+    "erased": (member(), batch(outputs=[]), ("copy_file_gone",) * 2),
+    "the gallery is gone": (member(gallery=GONE), batch(), (None, "share_closed")),
+    "the gallery is closed": (member(gallery=CLOSED), batch(), (None, "share_closed")),
+    "age-restricted": (member(), batch(age_restricted=True), (None, "share_age")),
+    "from an age-restricted channel": (member(adult=True), batch(), (None, "share_age")),
+    "both age-restricted": (member(gallery=ADULT, adult=True), batch(age_restricted=True), (None, None)),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, name: str) -> None:
-    requester, changes, post, share = CASES[name]
+    requester, changes, (post, share) = CASES[name]
     key = await stored_run(store, **changes)
     for code, act in (
         (share, sharing(store).check(key, requester)),

@@ -48,7 +48,7 @@ def test_a_pattern_sees_the_text_as_typed_and_without_its_tricks() -> None:
         ("\\bплохо", "regex_ascii_classes"),
     ],
 )
-def test_what_can_not_be_applied_as_in_discord_is_reported(pattern: str, code: str) -> None:
+def test_a_pattern_that_can_not_be_applied_as_in_discord_is_reported(pattern: str, code: str) -> None:
     assert rules_of(pattern, "good").not_applied == (NotApplied(code, "rule"),)
     assert found("good", pattern, "good") == "good"
 

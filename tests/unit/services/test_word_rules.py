@@ -14,49 +14,30 @@ def found(text: str, *keywords: str, allowed: tuple[str, ...] = ()) -> str | Non
     return hit.keyword if hit else None
 
 
-# The tables of "Keyword Matching Strategies" in Discord's documentation.
+# The tables of "Keyword Matching Strategies" in Discord's documentation, and texts that don't match.
 @pytest.mark.parametrize(
-    ("keyword", "matches"),
+    ("keyword", "hits", "misses"),
     [
-        ("cat*", ["catch", "Catapult", "CAttLE"]),
-        ("tra*", ["train", "trade", "TRAditional"]),
-        ("the mat*", ["the matrix"]),
-        ("*cat", ["wildcat", "copyCat"]),
-        ("*tra", ["extra", "ultra", "orchesTRA"]),
-        ("*the mat", ["breathe mat"]),
-        ("*cat*", ["location", "eduCation"]),
-        ("*tra*", ["abstracted", "outrage"]),
-        ("*the mat*", ["breathe matter"]),
-        ("cat", ["cat", "CAT", "Cat"]),
-        ("train", ["train"]),
-        ("the mat", ["the mat"]),
+        ("cat*", "catch, Catapult, CAttLE", "wildcat, location"),
+        ("tra*", "train, trade, TRAditional", "extra"),
+        ("the mat*", "the matrix", "breathe matter"),
+        ("*cat", "wildcat, copyCat", "catch, location"),
+        ("*tra", "extra, ultra, orchesTRA", "train"),
+        ("*the mat", "breathe mat", "the matter"),
+        ("*cat*", "location, eduCation", "act"),
+        ("*tra*", "abstracted, outrage", "art"),
+        ("*the mat*", "breathe matter", "the best mat"),
+        ("cat", "cat, CAT, Cat", "catch, wildcat, location"),
+        ("train", "train", "trains"),
+        ("the mat", "the mat", "breathe mat, the matrix, the best mat"),
     ],
 )
-def test_the_documented_examples_match(keyword: str, matches: list[str]) -> None:
-    for text in matches:
+def test_a_keyword_matches_as_documented(keyword: str, hits: str, misses: str) -> None:
+    for text in hits.split(", "):
         assert found(text, keyword) == keyword
         assert found(f"look, {text}!", keyword) == keyword
-
-
-@pytest.mark.parametrize(
-    ("keyword", "text"),
-    [
-        ("cat", "catch"),
-        ("cat", "wildcat"),
-        ("cat", "location"),
-        ("cat*", "wildcat"),
-        ("cat*", "location"),
-        ("*cat", "catch"),
-        ("*cat", "location"),
-        ("the mat", "breathe mat"),
-        ("the mat", "the matrix"),
-        ("the mat*", "breathe matter"),
-        ("*the mat", "the matter"),
-        ("the mat", "the best mat"),
-    ],
-)
-def test_a_star_opens_only_its_own_end(keyword: str, text: str) -> None:
-    assert found(text, keyword) is None
+    for text in misses.split(", "):
+        assert found(text, keyword) is None
 
 
 @pytest.mark.parametrize(
@@ -66,16 +47,19 @@ def test_punctuation_ends_a_word_as_prompts_are_lists(text: str) -> None:
     assert found(text, "cat") == "cat"
 
 
-def test_signs_in_a_keyword_are_taken_literally() -> None:
-    assert found("I write c++ here", "c++") == "c++"
-    assert found("I write c here", "c++") is None
-    assert found("so f*ck it", "f*ck") == "f*ck"
-    assert found("so fork it", "f*ck") is None
-    assert found("a.b", "a.b") == "a.b"
-    assert found("axb", "a.b") is None
+@pytest.mark.parametrize(
+    ("keyword", "hit", "miss"),
+    [
+        ("c++", "I write c++ here", "I write c here"),
+        ("f*ck", "so f*ck it", "so fork it"),
+        ("a.b", "a.b", "axb"),
+    ],
+)
+def test_signs_in_a_keyword_are_taken_literally(keyword: str, hit: str, miss: str) -> None:
+    assert (found(hit, keyword), found(miss, keyword)) == (keyword, None)
 
 
-def test_what_stands_inside_an_allowed_phrase_is_fine() -> None:
+def test_a_keyword_inside_an_allowed_phrase_is_fine() -> None:
     keywords, allowed = ("*ass*", "cat"), ("classic*", "black cat")
     assert found("a classical black cat", *keywords, allowed=allowed) is None
     assert found("a classical cat", *keywords, allowed=allowed) == "cat"
@@ -88,19 +72,15 @@ def test_a_match_that_reaches_out_of_an_allowed_phrase_counts() -> None:
     assert found("catfish", "*cat*", "catfish", allowed=("*cat*",)) == "catfish"
 
 
-def test_an_exempt_role_or_channel_leaves_the_rule_out() -> None:
-    rules = WordRules(
-        [WordRule(name="r", keywords=("cat",), exempt_roles=frozenset({1}), exempt_channels=frozenset({2}))]
+def test_an_exempt_role_or_channel_leaves_the_rule_out_but_not_the_bots_own_list() -> None:
+    exempt = WordRule(
+        name="r", keywords=("cat",), exempt_roles=frozenset({1}), exempt_channels=frozenset({2})
     )
     texts = {"prompt": "cat"}
-    assert rules.check(texts, {5}, {6}) == Hit("r", "prompt", "cat")
-    assert rules.check(texts, {5, 1}, {6}) is None
-    assert rules.check(texts, {5}, {6, 2}) is None
-
-
-def test_the_bots_own_list_exempts_nobody() -> None:
-    rules = WordRules([WordRule(name="r", keywords=("cat",), exempt_roles=frozenset({1}))], blocked=("cat",))
-    assert rules.check({"prompt": "cat"}, {1}, {2}) == Hit(None, "prompt", "cat")
+    assert WordRules([exempt]).check(texts, {5}, {6}) == Hit("r", "prompt", "cat")
+    assert WordRules([exempt]).check(texts, {5, 1}, {6}) is None
+    assert WordRules([exempt]).check(texts, {5}, {6, 2}) is None
+    assert WordRules([exempt], blocked=("cat",)).check(texts, {1}, {2}) == Hit(None, "prompt", "cat")
 
 
 def test_a_hit_names_the_rule_and_the_option_but_does_not_show_the_word() -> None:

@@ -9,19 +9,8 @@ import pytest
 from bot.services.words.rules import WordRules
 
 BLOCKED = (
-    "porn",
-    "sex",
-    "bad",
-    "pot",
-    "hell",
-    "cunt",
-    "*fuck*",
-    "dick",
-    "сука",
-    "хуй",
-    "мат",
-    "שרמוטה",
-    "猫",
+    *("porn", "sex", "bad", "pot", "hell", "cunt", "*fuck*", "dick"),
+    *("сука", "хуй", "мат", "שרמוטה", "猫"),
 )
 
 
@@ -30,66 +19,31 @@ def found(text: str, *keywords: str) -> str | None:
     return hit.keyword if hit else None
 
 
+# Ways of writing a forbidden word.
+TRICKS = {
+    "porn": (
+        *("PoRn", "po\u200brn", "p\u00ado\u2060r\ufeffn", "po\u034frn", "p\U000e0061orn"),
+        *("po\u3164rn", "po\u2065rn", "po\ufff0rn", "po\U000e01f5rn", "po\U0001d159rn", "po\ufffcrn"),
+        *("\u202eporn\u202c", "pórn", "p\u0336o\u0336r\u0336n\u0336", "p\u05b0o\u0651rn", "ｐｏｒｎ"),
+        *("𝓹𝓸𝓻𝓷", "ⓟⓞⓡⓝ", "🅿🅾🆁🅽", "🇵🇴🇷🇳", "🇵 🇴 🇷 🇳", "ᴘᴏʀɴ", "pørn", "pоrn", "рorn", "ροrn"),
+        *("p o r n", "p.o.r.n", "p - o - r - n", "p_o_r_n!", "p....o....r....n"),
+        *("p - - o - - r - - n", "p0rn", "p 0 r n", "рр0rn p0гn"),
+    ),
+    "*fuck*": ("fuск",),
+    "dick": ("dІck", "d1ck"),
+    "sex": ("ѕех", "ЅЕХ", "s3x", "5ex", "$ex", "the\u00a0\u2003sex", "sex猫"),
+    "bad": ("what a b a d dog",),
+    "hell": ("he11",),
+    "сука": ("СУКА", "сукa", "cyка"),
+    "хуй": ("хyй", "х у й", "Хуй"),
+    "שרמוטה": ("שרמוטה",),
+}
+
+
 @pytest.mark.parametrize(
-    ("text", "keyword"),
-    [
-        ("PoRn", "porn"),
-        ("po\u200brn", "porn"),
-        ("p\u00ado\u2060r\ufeffn", "porn"),
-        ("po\u034frn", "porn"),
-        ("p\U000e0061orn", "porn"),
-        ("po\u3164rn", "porn"),
-        ("po\u2065rn", "porn"),
-        ("po\ufff0rn", "porn"),
-        ("po\U000e01f5rn", "porn"),
-        ("po\U0001d159rn", "porn"),
-        ("po\ufffcrn", "porn"),
-        ("\u202eporn\u202c", "porn"),
-        ("pórn", "porn"),
-        ("p\u0336o\u0336r\u0336n\u0336", "porn"),
-        ("p\u05b0o\u0651rn", "porn"),
-        ("ｐｏｒｎ", "porn"),
-        ("𝓹𝓸𝓻𝓷", "porn"),
-        ("ⓟⓞⓡⓝ", "porn"),
-        ("🅿🅾🆁🅽", "porn"),
-        ("🇵🇴🇷🇳", "porn"),
-        ("🇵 🇴 🇷 🇳", "porn"),
-        ("ᴘᴏʀɴ", "porn"),
-        ("pørn", "porn"),
-        ("pоrn", "porn"),
-        ("рorn", "porn"),
-        ("ροrn", "porn"),
-        ("fuск", "*fuck*"),
-        ("dІck", "dick"),
-        ("ѕех", "sex"),
-        ("ЅЕХ", "sex"),
-        ("p o r n", "porn"),
-        ("p.o.r.n", "porn"),
-        ("p - o - r - n", "porn"),
-        ("p_o_r_n!", "porn"),
-        ("p....o....r....n", "porn"),
-        ("p - - o - - r - - n", "porn"),
-        ("what a b a d dog", "bad"),
-        ("p0rn", "porn"),
-        ("s3x", "sex"),
-        ("5ex", "sex"),
-        ("$ex", "sex"),
-        ("d1ck", "dick"),
-        ("he11", "hell"),
-        ("p 0 r n", "porn"),
-        ("рр0rn p0гn", "porn"),
-        ("the\u00a0\u2003sex", "sex"),
-        ("sex猫", "sex"),
-        ("СУКА", "сука"),
-        ("сукa", "сука"),
-        ("cyка", "сука"),
-        ("хyй", "хуй"),
-        ("х у й", "хуй"),
-        ("Хуй", "хуй"),
-        ("שרמוטה", "שרמוטה"),
-    ],
+    ("keyword", "text"), [(word, text) for word, texts in TRICKS.items() for text in texts]
 )
-def test_a_trick_does_not_hide_the_word(text: str, keyword: str) -> None:
+def test_a_trick_does_not_hide_the_word(keyword: str, text: str) -> None:
     assert found(text) == keyword
     assert found(f"great fox, {text}, oil on canvas") == keyword
 

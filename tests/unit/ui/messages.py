@@ -81,10 +81,6 @@ def options(shown: OutgoingMessage | BaseView) -> list[Mapping[str, Any]]:
     return [option for c in components(shown) for option in c.get("options", ())]
 
 
-def gallery(part: OutgoingMessage) -> list[str]:
-    return [i["media"]["url"] for c in components(part) if c["type"] == 12 for i in c["items"]]
-
-
 def assert_within_limits(part: OutgoingMessage) -> None:
     assert len(components(part)) <= 40
     assert len(part.files) <= 10

@@ -46,7 +46,7 @@ def _width(button: Mapping[str, Any]) -> int:
 
 
 def compare(name: str, shown: str) -> None:
-    """Against the file of that name."""
+    """Compare a message with the file of this name."""
     path = FOLDER / f"{name}.txt"
     if os.environ.get(WRITING):
         path.write_text(shown, encoding="utf-8")
@@ -58,9 +58,10 @@ def of_parts(parts: list[OutgoingMessage]) -> str:
     return "\n---\n".join("\n".join(_part(part)) for part in parts) + "\n"
 
 
-def of_layout(layout: Any) -> str:
+def of_layout(layout: Any, *, rows: int = 2) -> str:
+    """Return a layout with at most so many rows of buttons on a phone."""
     components = layout.to_components()
-    assert button_rows(components) <= 2
+    assert button_rows(components) <= rows
     return "\n".join(_all(components, "")) + "\n"
 
 
@@ -96,7 +97,7 @@ def _one(component: Mapping[str, Any], indent: str) -> Iterator[str]:
     elif kind == GALLERY:
         yield from (f"{indent}shows {_media(item)}" for item in component["items"])
     elif kind == FILE:
-        yield f"{indent}file {component['file']['url']}"
+        yield f"{indent}file {component['file']['url']}{_hidden(component)}"
     elif kind == SEPARATOR:
         yield f"{indent}----"
     elif kind == ROW:
@@ -109,9 +110,12 @@ def _one(component: Mapping[str, Any], indent: str) -> Iterator[str]:
 
 
 def _media(item: Mapping[str, Any]) -> str:
-    hidden = " behind a spoiler" if item.get("spoiler") else ""
     alt = f" “{item['description']}”" if item.get("description") else ""
-    return f"{item['media']['url']}{alt}{hidden}"
+    return f"{item['media']['url']}{alt}{_hidden(item)}"
+
+
+def _hidden(item: Mapping[str, Any]) -> str:
+    return " behind a spoiler" if item.get("spoiler") else ""
 
 
 def _control(kind: int, component: Mapping[str, Any]) -> str:

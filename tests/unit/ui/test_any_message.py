@@ -1,20 +1,33 @@
-"""Whatever people and services write: no message breaks Discord's limits, pings or breaks out."""
+"""Messages about runs with any texts and files: limits, pings, markdown, and unapproved requests."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.runs import FINAL, RunState
-from bot.ui.components import FileKind, PreparedOutputs
+from bot.domain.runs import FINAL, Run, RunState
+from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.shares import share_messages
 from bot.ui.status import status_message
-from tests.unit.ui.messages import CODES, assert_within_limits, file, outcome, run, text
+from tests.unit.ui.messages import ASKED, CODES, assert_within_limits, file, outcome, run, text
 
 HOSTILE = "@everyone <@1> <#2> [a](https://evil) **b** `c` ```d``` \u202eevil\u200b # x\n> y ||z|| \\"
+
+
+def messages_of(made: Run, prepared: PreparedOutputs, title: str) -> list[OutgoingMessage]:
+    """Return a run's status message, or its outcome and a share, all within Discord's limits."""
+    if made.state in FINAL:
+        shared = share_messages(made, title, prepared, "https://discord.com/")
+        parts = [*outcome(made, prepared, title), *shared]
+    else:
+        parts = [status_message([made], title)]
+    for part in parts:
+        assert_within_limits(part)
+    return parts
 
 
 @pytest.mark.parametrize("state", sorted(RunState))
@@ -28,21 +41,13 @@ def test_hostile_words_neither_ping_nor_break_out(state: RunState) -> None:
         failure_code=CODES.get(state) and "comfy_invalid",
         failure_params={"fields": HOSTILE},
     )
-    parts = (
-        outcome(hostile, PreparedOutputs(), HOSTILE)
-        if state in FINAL
-        else [status_message([hostile], HOSTILE)]
-    )
-    if state in FINAL:
-        parts += share_messages(hostile, HOSTILE, PreparedOutputs(), None)
-    for part in parts:
+    for part in messages_of(hostile, PreparedOutputs(), HOSTILE):
         shown = text(part).replace("<@42>", "")
         assert not re.search(r"(?<!\\)(\*\*b|`c`|\[a\]|\|\|z|<@1>|<#2>|@everyone)", shown)
         assert "\\[a](https" in shown
         assert "\u202e" not in shown
         assert "\n> y" not in shown
         assert part.mention in (42, None)
-        assert_within_limits(part)
 
 
 @given(
@@ -52,16 +57,33 @@ def test_hostile_words_neither_ping_nor_break_out(state: RunState) -> None:
     files=st.lists(st.sampled_from(FileKind), max_size=40),
     remarks=st.lists(st.text(min_size=1, max_size=1500).filter(str.strip), max_size=41),
 )
-def test_whatever_comes_every_message_is_within_discords_limits(
+def test_any_message_is_within_discords_limits(
     state: RunState, words: str, texts: list[str], files: list[FileKind], remarks: list[str]
 ) -> None:
     subject = run(state, prompt=words, live_status=words, gpu_used=words, progress=0.1, seed=1)
-    if state not in FINAL:
-        assert_within_limits(status_message([subject], words or "x"))
-        return
     named = tuple(file(number, kind) for number, kind in enumerate(files))
     succeeded = state is RunState.SUCCEEDED
     prepared = PreparedOutputs(named, tuple(texts), tuple(remarks)) if succeeded else PreparedOutputs()
-    shared = share_messages(subject, words or "x", prepared, "https://discord.com/")
-    for part in [*outcome(subject, prepared, words or "x"), *shared]:
-        assert_within_limits(part)
+    messages_of(subject, prepared, words or "x")
+
+
+UNSEEN: dict[RunState, dict[str, Any]] = {
+    RunState.AWAITING_APPROVAL: {},
+    RunState.REJECTED: {"decided_by": 5, "decided_at": ASKED, "failure_code": "rejected"},
+    RunState.EXPIRED: {"failure_code": "expired"},
+    RunState.CANCELLED: {},
+    RunState.REFUSED: {"failure_code": "review_unreachable"},
+}
+
+
+@pytest.mark.parametrize("state", UNSEEN)
+def test_a_request_that_no_moderator_approved_is_not_shown(state: RunState) -> None:
+    more = {"failure_params": {"reason": "a secret reason"}, **UNSEEN[state]}
+    asked = run(state, review_channel_id=9, seed=77, gpu="H100", gpu_used="H100", **more)
+    for part in outcome(asked, PreparedOutputs()) if state in FINAL else [status_message([asked], "Flux")]:
+        assert not re.search("lighthouse|seed|H100|secret", text(part))
+
+
+def test_an_approved_request_is_shown() -> None:
+    approved = run(RunState.RUNNING, review_channel_id=9, decided_by=5, decided_at=ASKED, seed=77)
+    assert "> a lighthouse" in text(status_message([approved], "Flux"))

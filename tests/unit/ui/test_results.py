@@ -1,4 +1,4 @@
-"""Checks what a person sees of a run's end beyond the snapshots of whole messages."""
+"""Messages at a run's end: files, texts and notes of any number and size. The snapshots have common ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.runs import Output, RunState
+from bot.domain.runs import Output, Run, RunState
 from bot.strings import SENTENCES
 from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
+from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.result_buttons import OfferedActions, hidden_buttons
 from bot.ui.results import more_layout, single_layout
 from tests.unit.ui.follow_up_messages import MADE, action
@@ -20,7 +21,6 @@ from tests.unit.ui.messages import (
     assert_within_limits,
     buttons,
     file,
-    gallery,
     options,
     outcome,
     run,
@@ -28,47 +28,19 @@ from tests.unit.ui.messages import (
 )
 from tests.unit.ui.snapshot import button_rows
 
-RESULT_BUTTONS = [(name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "More", "Delete")]
 
-
-def result(prepared: PreparedOutputs, title: str = "Flux", **more: Any) -> list[OutgoingMessage]:
+def result(prepared: PreparedOutputs, **more: Any) -> list[OutgoingMessage]:
     """Return the messages of a run that succeeded, each within Discord's limits."""
-    parts = outcome(run(RunState.SUCCEEDED, **more), prepared, title)
+    parts = outcome(run(RunState.SUCCEEDED, **more), prepared)
     for part in parts:
         assert_within_limits(part)
     return parts
 
 
-def test_an_ending_without_a_known_reason_is_told_and_not_shown_raw() -> None:
+def test_the_code_of_an_unknown_failure_is_not_shown() -> None:
     for code in ("nobody_wrote_this", "media_too_large", None):
         (part,) = outcome(run(RunState.FAILED, failure_code=code), PreparedOutputs())
         assert SENTENCES["internal"] in text(part)
-
-
-def test_fields_that_comfydeploy_names_are_named_or_left_out() -> None:
-    ended = run(RunState.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"})
-    (part,) = outcome(ended, PreparedOutputs())
-    assert "didn't accept these inputs: cfg, \\<\\@5>" in text(part)
-    (part,) = outcome(replace(ended, failure_params={"fields": ""}), PreparedOutputs())
-    assert SENTENCES["comfy_invalid_unnamed"] in text(part)
-
-
-def test_a_result_shows_its_pictures_and_pings_the_requester_once() -> None:
-    files = (file(1), file(2, FileKind.VIDEO, "mp4"))
-    (part,) = result(PreparedOutputs(files), run_duration=3.4, gpu_used="H100", seed=99)
-    assert text(part).splitlines() == ["<@42> **Flux**", "> a lighthouse", "-# took 3 s · GPU H100 · seed 99"]
-    assert gallery(part) == [f"attachment://{f.filename}" for f in files]
-    assert (part.files, part.mention) == (files, 42)
-    assert buttons(part) == RESULT_BUTTONS
-
-
-def test_more_than_ten_files_go_into_further_messages_without_another_ping() -> None:
-    files = tuple(file(n) for n in range(1, 24))
-    others = tuple(file(n, FileKind.AUDIO, "wav") for n in range(24, 37))
-    parts = result(PreparedOutputs(files + others))
-    assert [len(part.files) for part in parts] == [10, 10, 3, 10, 3]
-    assert [part.mention for part in parts] == [42, None, None, None, None]
-    assert [f for part in parts for f in part.files] == [*files, *others]
 
 
 MIB = 1024 * 1024
@@ -96,26 +68,20 @@ def test_files_are_split_by_their_size_in_total(kind: FileKind, sizes: list[int]
     assert [bool(part.mention) for part in parts] == [True, *[False] * (len(parts) - 1)]
 
 
-def test_sound_alone_is_a_classic_message_which_has_a_player() -> None:
-    sounds = tuple(file(n, FileKind.AUDIO, "wav") for n in range(12))
-    first, second = result(PreparedOutputs(sounds), "Bark")
-    assert (first.layout, second.layout) == (None, None)
-    assert first.content == "<@42> **Bark**\n> a lighthouse"
-    assert buttons(first) == RESULT_BUTTONS
-    assert (first.mention, second.mention) == (42, None)
-
-
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 50])
 def test_no_number_of_backticks_ends_the_code_block(count: int) -> None:
-    (part,) = result(PreparedOutputs(texts=(f"{{a{'`' * count}b @everyone",)), "LLM")
+    (part,) = result(PreparedOutputs(texts=(f"{{a{'`' * count}b @everyone",)))
     assert text(part).count("```") == 2
     assert text(part).replace("\u200b", "").count("`") == 6 + count
 
 
-def test_very_many_texts_share_one_block() -> None:
+def test_very_many_texts_share_one_message() -> None:
     texts = tuple(f"line {n}" for n in range(150))
-    (part,) = result(PreparedOutputs(texts=texts), "LLM")
+    (part,) = result(PreparedOutputs(texts=texts))
     assert [line for line in text(part).splitlines() if line.startswith("line ")] == list(texts)
+
+
+LAID_OUT = ('{\n  "a": 1\n}', "name  size\na     1", "  indented", "*" * 1500)
 
 
 @pytest.mark.parametrize(
@@ -124,23 +90,18 @@ def test_very_many_texts_share_one_block() -> None:
         ("A quiet lake.\nNobody *there*.", "A quiet lake.\nNobody \\*there\\*."),
         ("# not a heading\n> nor a quote", "\\# not a heading\n\\> nor a quote"),
         ("@everyone <@1>", "\\@everyone \\<\\@1>"),
-        ('{\n  "a": 1\n}', '```\n{\n  "a": 1\n}\n```'),
-        ("name  size\na     1", "```\nname  size\na     1\n```"),
-        ("  indented", "```\n  indented\n```"),
-        ("*" * 1500, "```\n" + "*" * 1500 + "\n```"),
+        *((block, f"```\n{block}\n```") for block in LAID_OUT),
     ],
 )
-def test_sentences_stand_as_text_and_what_is_laid_out_in_a_code_block(made: str, shown: str) -> None:
-    (part,) = result(PreparedOutputs(texts=(made,)), "LLM", prompt=None)
+def test_sentences_stand_as_text_and_laid_out_texts_in_a_code_block(made: str, shown: str) -> None:
+    (part,) = result(PreparedOutputs(texts=(made,)), prompt=None)
     assert shown in text(part)
     assert ("```" in text(part)) is shown.startswith("```")
 
 
 @pytest.mark.parametrize("kind", [FileKind.IMAGE, FileKind.AUDIO])
 def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
-    remarks = tuple(
-        f"file {n} is too large: [open it](https://s3.example/{'x' * 900}{n}) now" for n in range(40)
-    )
+    remarks = tuple(f"file {n}: [open it](https://s3.example/{'x' * 900}{n}) now" for n in range(40))
     parts = result(PreparedOutputs((file(1, kind),), remarks=remarks))
     everything = "\n".join(text(part) for part in parts)
     assert all(note in everything for note in remarks)
@@ -148,11 +109,9 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
 
 
 def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> None:
-    note = (
-        f"movie.mp4 is too large to upload here: [open it](https://s3.example/{'x' * 8000}) while it works."
-    )
+    note = f"movie.mp4 is too large: [open it](https://s3.example/{'x' * 8000}) while it works."
     parts = result(PreparedOutputs((file(),), remarks=(note,)))
-    assert "movie.mp4 is too large to upload here: open it while it works." in text(parts[-1])
+    assert "movie.mp4 is too large: open it while it works." in text(parts[-1])
 
 
 LABELS = st.lists(st.text("Wi", min_size=1, max_size=32), max_size=6, unique=True)
@@ -208,3 +167,29 @@ def test_more_offers_delete_only_where_the_bot_can_remove_the_picture(
     made = run(RunState.SUCCEEDED, outputs=(Output("images", url="https://x/a.png"),), **more)
     rows, _ = hidden_buttons(made, OfferedActions(), (), picture=True)
     assert (f"run:{KEY}:delete" in [each.custom_id for row in rows for each in row]) is offered
+
+
+LINK = "https://files.example/{}?sig=abc"
+
+
+def done(count: int, *texts: str, **more: Any) -> Run:
+    links = (Output("images", LINK.format(number), "x" * 300) for number in range(count))
+    outputs = (*links, *(Output("text", text=each) for each in texts))
+    return run(RunState.SUCCEEDED, outputs=outputs, **more)
+
+
+@pytest.mark.parametrize("count", [0, 1, 60, 400])
+def test_plain_messages_have_every_link_within_discords_limits(count: int) -> None:
+    made = done(count, *["`a` " * 2000] * 3)
+    parts = plain_messages([made], [made])
+    for part in parts:
+        assert_within_limits(part)
+    assert sum(text(part).count("](https://") for part in parts) == count
+
+
+@pytest.mark.parametrize("made", [done(1), done(1, guild_id=None), run(RunState.FAILED)])
+def test_the_courier_recognizes_a_plain_message_by_buttons_that_the_usual_one_has(made: Run) -> None:
+    shown = [made] if made.state is RunState.SUCCEEDED else []
+    (usual,) = outcome(made, linked_outputs(made))
+    plain = plain_messages([made], shown)[0]
+    assert {mark for _, mark in buttons(plain)} <= {mark for _, mark in buttons(usual)}

@@ -1,0 +1,132 @@
+"""The files for deployment: compose.yaml, the workflows of CI, the alert rules and their document."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.comfydeploy.wire import call_name
+from bot.config.roles import ALL_ROLES
+from bot.database.engine import Database
+from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
+from bot.metrics_page import MetricsPage
+from bot.store.requests.usage import UsageStore
+from tests.unit.factories import made_run
+
+ROOT = Path(__file__).parents[2]
+
+
+def started(profile: str | None) -> dict[str, Any]:
+    """Return the services that `docker compose --profile …` starts when no service is named."""
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    return {
+        name: service
+        for name, service in services.items()
+        if not service.get("profiles") or profile in service["profiles"]
+    }
+
+
+def roles(service: dict[str, Any]) -> list[str]:
+    """Return a service's roles; one that isn't the bot has none."""
+    if "environment" not in service or "DATABASE_URL" not in service["environment"]:
+        return []
+    named = service["environment"].get("ROLES")
+    return named.split(",") if named else [role.value for role in ALL_ROLES]
+
+
+def test_each_profile_starts_every_role_once() -> None:
+    for profile in ("sqlite", "postgres"):
+        found = [role for service in started(profile).values() for role in roles(service)]
+        assert sorted(found) == sorted(role.value for role in ALL_ROLES), profile
+
+
+def test_nothing_starts_without_a_profile() -> None:
+    assert started(None) == {}
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
+    actions = re.findall(r"uses: (\S+)", text)
+    assert len(actions) >= 4
+    assert [name for name in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name)] == []
+
+
+def test_updates_of_actions_and_base_image_are_proposed() -> None:
+    settings = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))
+    assert {update["package-ecosystem"] for update in settings["updates"]} == {"docker", "github-actions"}
+
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+RULES = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+ABOUT = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
+
+
+async def families() -> dict[str, set[str]]:
+    """Return the metrics with their labels, after each event has happened once."""
+    metrics = Metrics()
+    usage = UsageStore(Database("sqlite+aiosqlite:///nowhere.db"))
+    MetricsPage(metrics, usage, lambda: NOW, None, token=None, own_port=False, daily_gpu_seconds=None)
+    with metrics.request("flux"):
+        metrics.attempt("outcome", "done")
+    metrics.shown(RUN, NOW)
+    metrics.settled(RUN, gpu=None, seconds=1)
+    metrics.webhook(204)
+    for trace in (metrics.discord_trace(), metrics.comfydeploy_trace(call_name)):
+        await see_a_429(trace)
+    return {
+        family.name + suffix: {label for sample in family.samples for label in sample.labels}
+        for family in metrics.registry.collect()
+        for suffix in SUFFIXES.get(family.type, ("",))
+    }
+
+
+async def see_a_429(trace: aiohttp.TraceConfig) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=429, headers={"X-RateLimit-Scope": "global"})
+
+    app = web.Application()
+    app.router.add_get("/run", answer)
+    async with TestServer(app) as server, aiohttp.ClientSession(trace_configs=[trace]) as session:
+        await session.get(server.make_url("/run"))
+
+
+async def test_rules_name_only_metrics_and_labels_that_there_are() -> None:
+    known = await families()
+    for rule in RULES:
+        named = re.findall(rf"({PREFIX}_\w+)(?:\{{([^}}]*)\}})?", rule["expr"])
+        assert named or rule["alert"] == "BotDown", rule["alert"]
+        for name, labels in named:
+            assert name in known, f"{rule['alert']} names {name}"
+            assert set(re.findall(r"(\w+)\s*[=!]", labels)) <= known[name], rule["alert"]
+
+
+def test_the_webhook_results_in_the_rules_are_given() -> None:
+    (rule,) = [rule for rule in RULES if rule["alert"] == "WebhooksRejected"]
+    (spared,) = re.findall(r'result!~"([^"]+)"', rule["expr"])
+    assert set(spared.split("|")) <= set(WEBHOOK_RESULTS.values())
+
+
+def test_each_rule_is_whole_and_explained() -> None:
+    assert len({rule["alert"] for rule in RULES}) == len(RULES)
+    for rule in RULES:
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"]["summary"].endswith(".")
+        assert f"| `{rule['alert']}` |" in ABOUT
+
+
+async def test_each_metric_is_explained() -> None:
+    own = {name.removeprefix(f"{PREFIX}_") for name in await families() if name.startswith(f"{PREFIX}_")}
+    plain = {re.sub("_(bucket|sum|count)$", "", name) for name in own if not name.startswith("process_")}
+    assert [name for name in sorted(plain) if f"`{name}`" not in ABOUT] == []

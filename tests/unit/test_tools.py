@@ -1,0 +1,58 @@
+"""Tables of the tools name methods, modules and tests that exist."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.mutants import CORE, NOT_IN_A_COPY, ROOT, TESTS
+
+FILES = sorted((Path(__file__).parents[1] / "e2e").glob("*.py"))
+_CLASS = re.compile(r'^([A-Z_]+) = "(bot[\w.]+:\w+)"$', re.MULTILINE)
+_WHOLE = re.compile(r"(bot[\w.]+:\w+\.\w+):(?:before|after)")
+_BY_CLASS = re.compile(r"\{([A-Z_]+)\}\.(\w+):")
+
+
+def points() -> set[str]:
+    """Return every `module:Class.method` in the tests of whole processes."""
+    texts = [path.read_text(encoding="utf-8") for path in FILES]
+    classes = {name: value for text in texts for name, value in _CLASS.findall(text)}
+    whole = {point for text in texts for point in _WHOLE.findall(text)}
+    by_class = {found for text in texts for found in _BY_CLASS.findall(text)}
+    return whole | {f"{classes[name]}.{method}" for name, method in by_class}
+
+
+@pytest.mark.parametrize("point", sorted(points()))
+def test_a_kill_point_exists(point: str) -> None:
+    module, _, path = point.partition(":")
+    owner, method = path.split(".")
+    assert callable(getattr(getattr(importlib.import_module(module), owner), method))
+
+
+def test_the_kill_points_are_found() -> None:
+    assert len(points()) > 20
+
+
+def has_code(package: str, module: str) -> bool:
+    """Return whether a module can have mutants: an `__init__` with a docstring alone has none."""
+    text = (ROOT / "bot" / package / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+    return not module.endswith("__init__") or "class " in text or "def " in text
+
+
+@pytest.mark.parametrize("package", TESTS)
+def test_every_module_of_a_sampled_package_has_its_tests(package: str) -> None:
+    folder = ROOT / "bot" / package
+    paths = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py")]
+    modules = [".".join(path.parts) for path in paths if path.parts[0] != "migrations"]
+    assert set(TESTS[package]) == {module for module in modules if has_code(package, module)}
+
+
+NAMED = {f"tests/{test}" for table in TESTS.values() for tests in table.values() for test in tests.split()}
+
+
+@pytest.mark.parametrize("path", [*sorted(NAMED), *CORE.files, *CORE.tests, *NOT_IN_A_COPY])
+def test_a_named_file_exists(path: str) -> None:
+    assert (ROOT / path).exists()

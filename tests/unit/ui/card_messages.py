@@ -1,0 +1,90 @@
+"""Moderators' cards and the messages about their decisions, for the snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bot.deployments.input_text import ShownInputs
+from bot.domain.runs import Run, RunState
+from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.ui.components import ChannelName, FileKind, PreparedOutputs
+from bot.ui.moderation import (
+    block_notice,
+    closed_report_card,
+    decided_card,
+    rejection_notice,
+    report_card,
+    review_card,
+)
+from tests.unit.factories import made_run
+from tests.unit.ui.messages import ASKED, KEY, file
+from tests.unit.ui.snapshot import of_parts
+
+S = RunState
+TITLE = "Flux"
+VALUES = [("prompt", "a fox"), ("style", "ink"), ("seed", "7")]
+INPUTS = ShownInputs(tuple(VALUES), ())
+FILES = (file(), file(2, FileKind.AUDIO, "wav"), file(3, FileKind.VIDEO, "mp4"))
+TWELVE = tuple(file(number) for number in range(12))
+LINK = "https://discord.com/channels/1/2/3"
+REJECTED = {"failure_params": {"reason": "no <@&5> *here*"}, "decided_by": 5, "decided_at": ASKED}
+BLOCKED = {**REJECTED, "failure_code": REQUESTER_BLOCKED}
+
+
+def run(state: RunState = S.AWAITING_APPROVAL, **more: Any) -> Run:
+    asked = {
+        "requester_id": 175928847299117063,
+        "channel_id": 22,
+        "gpu": "H100",
+        "prompt": "a fox",
+        "reserved_seconds": 240,
+        "review_channel_id": 99,
+        "requester_joined_at": ASKED,
+    }
+    return made_run(state, key=KEY, **{**asked, **more})
+
+
+def review(prepared: PreparedOutputs | None = None, values: Sequence[tuple[str, str]] = VALUES) -> str:
+    shown = ShownInputs(tuple(values), ())
+    return of_parts([review_card(run(), TITLE, shown, prepared or PreparedOutputs())])
+
+
+def decided(state: RunState, **more: Any) -> str:
+    return of_parts([decided_card(run(state, **more), TITLE, INPUTS)])
+
+
+def notice(channel: ChannelName | None = None, **more: Any) -> str:
+    return of_parts([rejection_notice(run(S.REJECTED, **more), TITLE, channel)])
+
+
+def blocked(others: int, *, partly: bool) -> str:
+    return of_parts([block_notice(run(S.REJECTED, **BLOCKED), TITLE, None, others=others, partly=partly)])
+
+
+def report(reporters: Sequence[int], link: str | None, prepared: PreparedOutputs) -> str:
+    return of_parts([report_card(run(S.SUCCEEDED), TITLE, reporters, link, prepared)])
+
+
+CARDS: Mapping[str, Callable[[], str]] = {
+    "card": review,
+    "card-long-prompt": lambda: review(values=[("prompt", "x" * 401)]),
+    "card-many-inputs": lambda: review(values=[(f"input{n}", "x" * 150) for n in range(20)]),
+    "card-files": lambda: review(PreparedOutputs(FILES, remarks=("big.png is too large",))),
+    "card-files-twelve": lambda: review(PreparedOutputs(TWELVE)),
+    "card-approved": lambda: decided(S.WAITING, decided_by=5, decided_at=ASKED),
+    "card-approved-cancelled": lambda: decided(S.CANCELLED, decided_by=5, decided_at=ASKED),
+    "card-rejected": lambda: decided(S.REJECTED, **REJECTED),
+    "card-blocked": lambda: decided(S.REJECTED, **BLOCKED),
+    "card-expired": lambda: decided(S.EXPIRED),
+    "card-cancelled": lambda: decided(S.CANCELLED),
+    "notice": lambda: notice(**REJECTED),
+    "notice-channel": lambda: notice(ChannelName("pic_tures", "The *Studio*"), **REJECTED),
+    "notice-blocked": lambda: blocked(0, partly=False),
+    "notice-blocked-partly": lambda: blocked(2, partly=True),
+    "notice-silent": lambda: notice(**REJECTED | {"failure_params": {"reason": ""}}),
+    "report": lambda: report([8], LINK, PreparedOutputs()),
+    "report-files": lambda: report([8], None, PreparedOutputs(FILES, texts=("a | fox",))),
+    "report-of-many": lambda: report(range(1, 8), LINK, PreparedOutputs()),
+    "report-closed": lambda: of_parts([closed_report_card(run(S.SUCCEEDED), TITLE, "Dismissed by <@5>.")]),
+}

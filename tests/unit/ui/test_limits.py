@@ -1,0 +1,218 @@
+"""Lists, details, help and cards within Discord's limits, with any number of rows and texts of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from discord.ui.view import BaseView
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.deployments.command_plan import plan_commands
+from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.deployments.model import Choice, Deployment, Input
+from bot.domain.backend import InputKind
+from bot.domain.budgets import Block, Usage
+from bot.domain.member_rules import Offer, standing
+from bot.domain.records import PAGE_SIZE
+from bot.domain.requests import Holder, Member
+from bot.domain.runs import (
+    Direction,
+    HistoryPage,
+    Run,
+    RunCursor,
+    RunFilter,
+    RunListEntry,
+    RunsPage,
+    RunState,
+)
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.ui.components import ChannelName, FileKind, PreparedOutputs
+from bot.ui.custom_ids import RunListAction, RunsId
+from bot.ui.details import details
+from bot.ui.help import HelpText, deployment_layout, help_layout
+from bot.ui.help_rules import rules_text
+from bot.ui.lists import presets_layout, queue_layout, runs_layout
+from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card
+from tests.unit.factories import made_preset, made_run
+from tests.unit.ui import card_messages
+from tests.unit.ui.messages import ASKED, assert_within_limits, components, file, options, text
+
+WORST = "*_`~<@[" * 1000
+LARGEST = (1 << 63) - 1
+
+
+def run(**changes: Any) -> Run:
+    """Return a run with the longest of everything."""
+    worst = {
+        "state": RunState.AWAITING_APPROVAL,
+        "key": "k" * 20,
+        "requester_id": LARGEST,
+        "guild_id": LARGEST,
+        "channel_id": LARGEST - 1,
+        "status_message_id": LARGEST - 2,
+        "prompt": WORST,
+    }
+    return made_run(**{**worst, **changes})
+
+
+def custom_ids(layout: BaseView) -> list[str]:
+    return [part["custom_id"] for part in components(layout) if "custom_id" in part]
+
+
+ENTRIES = [RunListEntry([run(key=f"key{number}")], True, None) for number in range(PAGE_SIZE)]
+
+
+@pytest.mark.parametrize("here", [None, 7])
+def test_results_of_other_servers_are_listed_but_not_offered(here: int | None) -> None:
+    layout = runs_layout(HistoryPage(ENTRIES), RunsPage(), lambda _: WORST, here=here)
+    assert len(text(layout)) <= 4000
+    assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == PAGE_SIZE
+    assert not [found for found in custom_ids(layout) if found.startswith(f"runs:{RunListAction.POST}:")]
+
+
+@pytest.mark.parametrize("wanted", RunFilter)
+def test_a_page_of_runs_fits(wanted: RunFilter) -> None:
+    cursor = RunCursor(ASKED, "k" * 20)
+    place = RunsPage(wanted, Direction.NEWER, cursor)
+    layout = runs_layout(HistoryPage(ENTRIES, cursor, cursor), place, lambda _: WORST, here=LARGEST)
+    assert len(text(layout)) <= 4000
+    ids = custom_ids(layout)
+    assert len(ids) == len(set(ids)) == 4
+    assert all(len(custom_id) <= 100 and RunsId.read(custom_id) for custom_id in ids)
+    assert len(options(layout)) == 2 * PAGE_SIZE
+    assert all(len(option["label"]) <= 100 for option in options(layout))
+
+
+def test_a_page_of_the_queue_fits_and_goes_on_counting() -> None:
+    found = [run(state=RunState.WAITING, queue_position=10**6) for _ in range(PAGE_SIZE)]
+    layout = queue_layout(found, 3, more=True, viewer_id=LARGEST, title=lambda _: WORST)
+    assert len(text(layout)) <= 4000
+    assert "\n31. " in text(layout)
+
+
+def test_a_page_of_presets_fits() -> None:
+    one = made_preset("*" * 32, holder=Holder.SERVER, inputs={"style": WORST}, gpu="A10G", created_by=None)
+    layout = presets_layout(
+        [one] * PAGE_SIZE,
+        1,
+        more=True,
+        title=lambda _: WORST,
+        inputs=lambda preset: displayed_inputs(None, preset.inputs),
+    )
+    assert len(text(layout)) <= 4000
+
+
+PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+FLUX = Deployment(name="flux", deployment_id="d", title="Flux", description="", inputs=(PROMPT,))
+
+
+def test_short_details_need_no_file() -> None:
+    assert details(made_run(inputs={"p": "a fox"}), "Flux", FLUX, plan_commands([FLUX])).file is None
+
+
+@pytest.mark.parametrize("prompt", ["x" * 6000, "*" * 3000, "a ``` b", "<@1>" * 900])
+def test_long_or_fenced_prompts_are_whole_in_the_file_of_details(prompt: str) -> None:
+    found = details(made_run(inputs={"p": prompt}), "Flux", FLUX, plan_commands([FLUX]))
+    assert found.file is not None
+    assert f"/generate prompt:{prompt}" in found.file
+    assert len(text(found.layout)) <= 4000
+
+
+def test_details_of_many_inputs_fit() -> None:
+    inputs = {f"key{n}": "*" * 500 for n in range(60)}
+    found = details(made_run(inputs=inputs), "Flux", None, plan_commands([FLUX]))
+    assert len(text(found.layout)) <= 4000
+    assert found.file is not None
+    assert "key59" in found.file
+
+
+def deployment(
+    number: int, inputs: int = 3, words: str = "a description", group: str | None = None
+) -> Deployment:
+    choices = tuple(Choice(f"{words[:60]}{n}", str(n)) for n in range(30))
+    plain = Input(key="", option="", kind=InputKind.TEXT, description=words, choices=choices)
+    options = (replace(plain, key=f"k{index}", option=f"option_{index}") for index in range(inputs))
+    return replace(
+        FLUX,
+        name=f"name-{number:03}",
+        title=f"{words[:60]} {number}",
+        description=words,
+        inputs=tuple(options),
+        group=group,
+    )
+
+
+GPUS = tuple(f"GPU-{number}" for number in range(40))
+
+
+def rules(deployments: Sequence[Deployment]) -> str:
+    """Return a text with every rule and every name."""
+    names = [each.name for each in deployments]
+    budget = {"runs_a_day": 10**6, "gpu_seconds_a_day": 10**6, "at_once": 10**6}
+    all_rules = ServerRules.model_validate(
+        {
+            "approval": {"mode": "selected", "deployments": names, "gpus": GPUS},
+            "budgets": {"person": budget, "server": budget},
+            "deployment_roles": {name: {5} for name in names},
+            "gpu_roles": {gpu: {5} for gpu in GPUS},
+        }
+    )
+    usage = Usage(now=ASKED, day_end=ASKED, block=Block("x", ASKED), paused=WORST)
+    offer = Offer(deployments=tuple(names), age_restricted=tuple(names), gpus=GPUS)
+    member = Member(id=1, created_at=ASKED)
+    shown = standing(member, usage, all_rules, offer, in_server=True, age_restricted_channel=False)
+    return rules_text(shown, {each.name: each.title for each in deployments}.__getitem__)
+
+
+@pytest.mark.parametrize("many", [1, 2, 10, 24, 55])
+@pytest.mark.parametrize("words", ["", "short", WORST[:1400]])
+def test_help_fits_with_any_number_of_deployments_and_any_words(many: int, words: str) -> None:
+    groups = [f"group-{number // 20}" if many > 25 else None for number in range(many)]
+    # Discord's 8,000 characters for a command bound both together.
+    inputs = 3 if many <= 10 else 0
+    deployments = [deployment(number, inputs, words, group) for number, group in enumerate(groups)]
+    plan = plan_commands(deployments)
+    shown = HelpText(deployments, plan, lambda path: f"<{path}:{2**63}>", rules(deployments))
+    for layout in (help_layout(shown), deployment_layout(deployments[0], shown)):
+        assert 0 < len(text(layout)) <= 4000
+        assert len(components(layout)) <= 40
+        assert all(1 <= len(option["label"]) <= 100 for option in options(layout))
+        assert all(len(component.get("options", ())) <= 25 for component in components(layout))
+        names = [] if many == 1 else [each.name for each in deployments]
+        assert sorted(option["value"] for option in options(layout)) == names
+
+
+@pytest.mark.parametrize("inputs", [0, 1, 24, 80])
+def test_help_on_very_many_options_fits_and_says_how_many_more(inputs: int) -> None:
+    only = deployment(1, inputs=inputs, words=WORST[:1400])
+    layout = deployment_layout(only, HelpText([only], plan_commands([only])))
+    assert len(text(layout)) <= 4000
+    assert ("more options" in text(layout)) is (text(layout).count("option_") < inputs)
+
+
+@given(
+    values=st.lists(st.tuples(st.text(max_size=60), st.text(max_size=6000)), max_size=80),
+    files=st.lists(st.sampled_from(FileKind), max_size=40),
+    remarks=st.lists(st.text(min_size=1, max_size=1500).filter(str.strip), max_size=40),
+    reason=st.text(max_size=600),
+    gpu=st.text(max_size=60),
+)
+def test_any_card_fits(
+    values: list[tuple[str, str]], files: list[FileKind], remarks: list[str], reason: str, gpu: str
+) -> None:
+    subject = card_messages.run(gpu=gpu, failure_params={"reason": reason}, prompt=reason)
+    inputs = ShownInputs(tuple(values), ())
+    named = tuple(file(number, kind, "x") for number, kind in enumerate(files))
+    prepared = PreparedOutputs(named, remarks=tuple(remarks))
+    rejected = replace(subject, state=RunState.REJECTED, decided_by=1, decided_at=ASKED)
+    for part in (
+        review_card(subject, gpu or "x", inputs, prepared),
+        decided_card(rejected, gpu or "x", inputs),
+        rejection_notice(rejected, gpu or "x", ChannelName(reason, reason)),
+        report_card(subject, gpu or "x", [*range(9)], None, replace(prepared, texts=(reason * 2,) * 3)),
+    ):
+        assert_within_limits(part)
