@@ -9,31 +9,23 @@ import pytest
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import RunState
 from bot.store import Store
-from tests.contract.store.runs import (
-    NOW,
-    RUN_ID,
-    SOON,
-    at,
-    brought_to,
-    fetch,
-    report,
-)
+from tests.contract.store.runs import NOW, RUN_ID, SOON, at, brought_to, fetch, report
 
 
-async def test_progress_of_many_runs_is_written_at_once_and_never_shrinks(store: Store) -> None:
+async def test_progress_of_many_runs_is_written_together_and_never_decreases(store: Store) -> None:
     first, second = await brought_to(store, RunState.RUNNING), await brought_to(store, RunState.QUEUED)
     await store.runs.record_report(first.key, report(progress=0.5, live_status="half"), NOW, SOON)
     news = {first.key: report(progress=0.4, live_status="older"), second.key: report(progress=0.2)}
     await store.runs.save_progress(news, at(1))
-    assert (await fetch(store, first.key)).progress == 0.5
-    assert (await fetch(store, first.key)).live_status == "half"
+    unchanged = await fetch(store, first.key)
+    assert (unchanged.progress, unchanged.live_status) == (0.5, "half")
     assert (await fetch(store, second.key)).progress is None
     await store.runs.save_progress({first.key: report(progress=0.6)}, at(2))
     assert (await fetch(store, first.key)).progress == 0.6
 
 
 @pytest.mark.sqlite_only
-async def test_progress_of_another_run_is_passed_over(store: Store) -> None:
+async def test_progress_of_another_run_is_ignored(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     foreign = report(progress=0.9, run_id=RUN_ID.replace("a", "b"))
     await store.runs.save_progress({run.key: foreign}, NOW)
