@@ -103,16 +103,6 @@ class Actions(WorldChanges):
         data: Json = {"custom_id": modal["custom_id"], "components": components}
         return self._act(Type.MODAL, opened.user, opened.channel, data, source=opened.source)
 
-    async def menu(self, user: User, message: Message, name: str) -> Interaction:
-        """Choose a message's context menu command."""
-        command = self.commands.find(name, _guild_id(message.channel), kind=3)
-        if command is None:
-            raise CannotSend(f"no context menu {name!r}")
-        shown = payloads.message(message, self.sign)
-        data: Json = {"id": command["id"], "name": name, "type": 3, "target_id": str(message.id)}
-        data["resolved"] = {"messages": {str(message.id): shown}}
-        return self._act(Type.COMMAND, user, message.channel, data)
-
     def _act(
         self,
         kind: Type,

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import discord
 
@@ -23,15 +23,10 @@ from tests.fakediscord.request_log import RequestLog
 from tests.fakediscord.world import Attachment, Channel, Message, User, World
 
 LINK_SECONDS = 24 * 3600
-BodyCheck = Callable[[str, object], Iterable[str]]
 
 
 class Core:
-    """The state of a fake Discord. `url` is known once the server runs.
-
-    `check_body(route, body)` returns a schema's complaints about a body, which end up in
-    `request_log.schema_mistakes`.
-    """
+    """The state of a fake Discord. `url` is known once the server runs."""
 
     def __init__(
         self,
@@ -44,7 +39,6 @@ class Core:
         files_kept: int = 200,
         requests_kept: int = 50_000,
         messages_kept: int = 50_000,
-        check_body: BodyCheck | None = None,
     ) -> None:
         self.url = ""
         self.world = World()
@@ -56,12 +50,11 @@ class Core:
         self.faults = Faults(seed=seed)
         self.files = FileStore(files_kept=files_kept)
         self.gateway = Gateway(self.token, self._greet, self.world.changed)
-        self.messages_service = Messages(self.world, self.request_log, self.gateway, self.sign)
+        self.messages_service = Messages(self.world, self.request_log, self.sign)
         self.interactions = Interactions(
             self.world, answer_within=answer_within, token_lifetime=token_lifetime
         )
         self.commands = Commands(self.world, self.bot)
-        self.check_body = check_body
         self._link_key = secrets.token_bytes(16)
         self.user_files: dict[int, Attachment] = {}
 
@@ -78,11 +71,6 @@ class Core:
         `viewer`.
         """
         return [m for m in channel.messages.values() if not m.ephemeral or _addressed(m, viewer)]
-
-    def message(self, channel: Channel, containing: str) -> Message | None:
-        """Return the newest public message that contains this text."""
-        found = (m for m in reversed(self.messages(channel)) if containing in m.text)
-        return next(found, None)
 
     def sign(self, channel: Channel, file: Attachment) -> str:
         """Return a CDN address that expires after a day, as `ex`, `is` and `hm` say."""

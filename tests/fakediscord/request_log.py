@@ -31,8 +31,6 @@ class RequestLog:
         self.rate_limited: Counter[str] = Counter()
         """429s by route, those ordered as a fault not included."""
         self.unknown_routes: Counter[str] = Counter()
-        self.schema_mistakes: list[str] = []
-        """What the validator hook found in the bodies the bot sent."""
         self.messages_created = 0
         self.crashes: list[Exception] = []
         """What the fake itself stumbled over: a body of a shape it did not expect, or its own mistake."""

@@ -186,12 +186,8 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Return all text in it: content, text displays, embeds, labels of buttons."""
+        """Return all text in it: content, text displays, labels of buttons."""
         parts = [self.content, *(str(c.get("content") or c.get("label") or "") for c in self.components)]
-        for embed in self.body.get("embeds") or []:
-            parts += [str(embed.get("title") or ""), str(embed.get("description") or "")]
-            parts += [f"{f['name']} {f['value']}" for f in embed.get("fields") or []]
-            parts.append(str((embed.get("footer") or {}).get("text") or ""))
         return "\n".join(part for part in parts if part)
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import discord
 
 from tests.fakediscord import payloads
@@ -124,29 +122,11 @@ class WorldChanges(Core):
         self.gateway.dispatch("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id, intents=_GUILDS)
         self.world.changed()
 
-    def add_bot(self, guild: Guild) -> None:
-        guild.bot_present = True
-        self._guild_create(guild)
-
     def post(self, author: User, channel: Channel, content: str) -> Message:
-        """Post as a person; without the message content intent the bot doesn't see the text."""
-        message = Message(
-            id=self.world.snowflake(),
-            channel=channel,
-            author=author,
-            body={"content": content},
-            created_at=self.world.clock.now(),
-            created=time.perf_counter(),
-        )
+        """Post a message that no request of the bot created; without the intent, the bot gets no event."""
+        now = self.world.clock.now()
+        message = Message(self.world.snowflake(), channel, author, {"content": content}, created_at=now)
         channel.messages[message.id] = message
         self.request_log.created(message)
-        body = payloads.message(message, self.sign)
-        guild = channel.guild
-        intent = discord.Intents.guild_messages.flag if guild else discord.Intents.dm_messages.flag
-        if guild is not None:
-            body |= {"guild_id": str(guild.id), "member": payloads.member(self.world, guild, author)}
-            if not self.gateway.privileged & discord.Intents.message_content.flag:
-                body["content"] = ""
-        self.gateway.dispatch("MESSAGE_CREATE", body, guild_id=guild.id if guild else None, intents=intent)
         self.world.changed()
         return message

@@ -141,7 +141,7 @@ async def scale(
     async with built(folder, webs=webs, couriers=couriers) as (cluster, balancer):
         await cluster.start()
         say(f"{len(cluster.members)} processes, shards {sorted(cluster.shards)} connected")
-        already_sent = time.monotonic()
+        began = time.monotonic()
         killer = asyncio.create_task(_strikes(cluster, random.Random(seed), most_kills))
         crowd = Crowd(cluster, runs)
         asking = asyncio.create_task(crowd.ask_all())
@@ -149,13 +149,13 @@ async def scale(
         if killer in done:
             killer.result()
         await asking
-        result.busy_seconds = time.monotonic() - already_sent
+        result.busy_seconds = time.monotonic() - began
         await _few_left(cluster, killer, runs // 20)
         if most_kills is not None:
             await killer
         killer.cancel()
         await _settled(cluster, SETTLE_WITHIN)
-        result.seconds = time.monotonic() - already_sent
+        result.seconds = time.monotonic() - began
         await _judge(cluster, result, say)
         result.asked, result.kills = crowd.asked, cluster.kills
         result.refused_identifies = cluster.discord.gateway.counts["invalid"]
