@@ -105,7 +105,7 @@ async def test_withdrawing_removes_only_what_has_never_gone_out(store: Store) ->
 
 
 async def test_either_the_withdrawal_or_the_claim_wins(store: Store, other: Store) -> None:
-    for _ in range(20):
+    for _ in range(10):
         run = await accepted(store)
         withdrawn, taken = await asyncio.gather(other.runs.withdraw(run.key), take(store))
         assert withdrawn is (taken is None)

@@ -26,11 +26,11 @@ from tests.contract.store.runs import (
 
 
 async def test_many_claimers_get_each_run_exactly_once(store: Store, stores: Stores) -> None:
-    keys = {(await accepted(store)).key for _ in range(30)}
+    keys = {(await accepted(store)).key for _ in range(15)}
     claimers = [store, *[await stores.open() for _ in range(3)]]
     taken = await asyncio.gather(*(take_all(each) for each in claimers * 3))
     assert sorted(run.key for found in taken for run in found) == sorted(keys)
-    assert [(await fetch(store, key)).submissions for key in keys] == [1] * 30
+    assert [(await fetch(store, key)).submissions for key in keys] == [1] * 15
 
 
 async def test_many_claimers_never_pass_a_deployments_limit(store: Store, other: Store) -> None:

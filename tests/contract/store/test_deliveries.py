@@ -121,7 +121,7 @@ async def test_a_verdict_that_a_success_replaced_is_not_posted(store: Store) -> 
 
 
 async def test_a_success_during_the_attempt_is_shown_exactly_once(store: Store, other: Store) -> None:
-    for _ in range(15):
+    for _ in range(8):
         run = await brought_to(store, RunState.TIMED_OUT)
         verdict = await claimed(store)
         may_send, _ = await asyncio.gather(
