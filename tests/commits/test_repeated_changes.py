@@ -17,9 +17,18 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store
 from tests.commits.proxy import Loss, PostgresProxy, proxy_of
 from tests.contract.conftest import Stores
-from tests.contract.store.decisions import awaiting_approval
 from tests.contract.store.rows import ALICE, GUILD, MOD, audit_log, stored_rules, stored_run
-from tests.contract.store.runs import NOW, PERSON, RULES, accepted, brought_to, fetch, request, take
+from tests.contract.store.runs import (
+    NOW,
+    PERSON,
+    RULES,
+    accepted,
+    awaiting_approval,
+    brought_to,
+    fetch,
+    request,
+    take,
+)
 from tests.databases import PostgresServer
 from tests.unit.factories import made_preset
 

@@ -83,7 +83,6 @@ class WorldRoutes:
         return Reply(body=payloads.user(user))
 
     def application(self, call: Call) -> Reply:
-        owner = {"id": "1", "username": "owner", "discriminator": "0", "avatar": None, "global_name": None}
         body: Json = {
             "id": str(self._bot.id),
             "name": self._bot.name,
@@ -92,11 +91,8 @@ class WorldRoutes:
             "bot_public": True,
             "bot_require_code_grant": False,
             "verify_key": "0" * 64,
-            "owner": owner,
-            "team": None,
+            "owner": payloads.user(User(1, "owner")),
             "flags": 0,
-            "summary": "",
-            "bot": payloads.user(self._bot),
         }
         return Reply(body=body)
 

@@ -40,6 +40,7 @@ RULES = {
         "hours": 24,
     },
 }
+APPROVAL_ENDS = NOW + timedelta(hours=24)
 OPEN_TO_ALL = OperatorRules(allow_direct_messages=True, allow_user_installs=True)
 
 
@@ -194,3 +195,15 @@ async def at_once(*calls: Awaitable[Any]) -> list[Any]:
 
 def refusals(results: Iterable[Any]) -> list[RefusedError]:
     return [result for result in results if isinstance(result, RefusedError)]
+
+
+async def accept_for_review(store: Store, *batch: GenerationRequest) -> Run:
+    """Submit a request, or a batch of them, that a moderator has to approve within a day."""
+    return await accept(store, *batch, person=NEWCOMER)
+
+
+async def awaiting_approval(store: Store) -> Run:
+    """Return a run that waits for approval and whose card is undelivered."""
+    run = await accept_for_review(store, request())
+    await store.runs.release(run.key, 77, NOW)
+    return await fetch(store, run.key)

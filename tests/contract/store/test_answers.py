@@ -5,10 +5,10 @@ from __future__ import annotations
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.batches import asked
-from tests.contract.store.decisions import accept_for_review
 from tests.contract.store.runs import (
     NOW,
     accept,
+    accept_for_review,
     accepted,
     at,
     columns,

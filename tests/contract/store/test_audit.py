@@ -15,9 +15,19 @@ from bot.domain.runs import MessageRef, Run, RunState
 from bot.store import Store
 from bot.store.audit import AuditStore, add_entries, newest_first
 from tests.contract.store import batches
-from tests.contract.store.decisions import awaiting_approval
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, plan_of
-from tests.contract.store.runs import NOW, PERSON, REVIEW_CHANNEL, SOON, SUCCESS, accepted, at, posted, take
+from tests.contract.store.runs import (
+    NOW,
+    PERSON,
+    REVIEW_CHANNEL,
+    SOON,
+    SUCCESS,
+    accepted,
+    at,
+    awaiting_approval,
+    posted,
+    take,
+)
 
 EVERYTHING = AuditFilter()
 

@@ -8,9 +8,8 @@ from bot.domain.errors import RefusedError
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from tests.contract.store.batches import accepted, asked, purposes_of_each
-from tests.contract.store.decisions import accept_for_review
 from tests.contract.store.rows import GUILD, audit_log, run_keys, stored_rules
-from tests.contract.store.runs import NOW, PERSON, accept, at_once, columns, request, take
+from tests.contract.store.runs import NOW, PERSON, accept, accept_for_review, at_once, columns, request, take
 
 
 async def test_a_batch_is_stored_with_its_first_run_as_lead(store: Store) -> None:

@@ -12,16 +12,17 @@ from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
 from bot.store.outcomes import nothing_pending
 from tests.contract.store import batches
-from tests.contract.store.decisions import accept_for_review, awaiting_approval
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_run
 from tests.contract.store.runs import (
     NOW,
     PERSON,
     SOON,
     accept,
+    accept_for_review,
     accepted,
     at,
     at_once,
+    awaiting_approval,
     brought_to,
     fetch,
     owed,

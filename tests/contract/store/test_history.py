@@ -1,4 +1,4 @@
-"""Lists of a user's runs and of a server's queue, and links to a run's parent."""
+"""Lists of a user's runs and of a server's queue, links to a run's parent, and exports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from sqlalchemy import update
 from bot.database.tables import deliveries, runs
 from bot.domain.runs import DeliveryState, HistoryPage, RunFilter, RunState
 from bot.store import Store
+from bot.store.history import ExportFilter, ExportStore
 from tests.contract.store.rows import ALICE, BOB, GUILD, stored_run
 from tests.contract.store.runs import NOW, at
 
@@ -96,3 +97,28 @@ async def test_a_run_links_to_its_parents_result_until_it_is_deleted(store: Stor
     async with store.database.write() as connection:
         await connection.execute(update(runs).where(runs.c.key == parent).values(deleted_at=NOW))
     assert await store.history.parent_link(child) is None
+
+
+async def test_chunks_of_an_export_contain_each_run_once(store: Store) -> None:
+    # Three in each moment, so that portions end between them.
+    made = [(at(number // 3), await stored_run(store, at=at(number // 3))) for number in range(10)]
+    found = [run.key async for run in ExportStore(store.database).runs(ExportFilter(), chunk_size=2)]
+    assert found == [key for _, key in sorted(made)]
+
+
+async def test_since_of_an_export_is_inclusive_and_until_exclusive(store: Store) -> None:
+    keys = [await stored_run(store, at=at(number)) for number in range(5)]
+    export = ExportStore(store.database)
+    assert [run.key async for run in export.runs(ExportFilter(since=at(1), until=at(3)))] == keys[1:3]
+    assert [run.key async for run in export.runs(ExportFilter(guild_id=4711))] == []
+
+
+async def test_runs_added_during_an_export_come_last(store: Store) -> None:
+    first = await stored_run(store, at=at(0))
+    second = await stored_run(store, at=at(1))
+    found = []
+    async for run in ExportStore(store.database).runs(ExportFilter(), chunk_size=1):
+        if run.key == second:
+            third = await stored_run(store, at=at(2))
+        found.append(run.key)
+    assert found == [first, second, third]

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import update
 
 from bot.database.tables import runs
-from bot.domain.budgets import Spending, Usage
+from bot.domain.budgets import Running, Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.runs import RunState
+from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store.processes import in_processes
-from tests.contract.store.rows import GUILD, audit_log, stored_rules, stored_run
+from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log, stored_rules, stored_run
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -211,3 +211,20 @@ async def test_changed_rules_apply_to_the_next_request(store: Store, other: Stor
     async with store.database.write() as connection:
         await connection.execute(update(runs).values(state=RunState.CANCELLED))
     assert await tried(other) is None
+
+
+async def test_only_runs_in_flight_count_as_running(store: Store) -> None:
+    for person, state in enumerate(RunState):
+        await stored_run(store, state, person=person)
+    assert {
+        state for person, state in enumerate(RunState) if (await store.usage.running(GUILD, person)).person
+    } == IN_FLIGHT
+    assert (await store.usage.running(GUILD, ALICE)).server == len(IN_FLIGHT)
+
+
+async def test_users_servers_and_direct_messages_have_separate_counts(store: Store) -> None:
+    for person, guild in ((ALICE, GUILD), (ALICE, GUILD), (BOB, GUILD), (ALICE, GUILD + 1), (ALICE, None)):
+        await stored_run(store, RunState.RUNNING, person=person, guild=guild)
+    assert await store.usage.running(GUILD, ALICE) == Running(2, 3)
+    assert await store.usage.running(GUILD + 1, BOB) == Running(0, 1)
+    assert await store.usage.running(None, ALICE) == Running(1, 1)

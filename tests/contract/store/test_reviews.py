@@ -13,9 +13,20 @@ from bot.domain.requests import ChannelState
 from bot.domain.runs import OUTCOME_PURPOSES, MessageRef, RunState
 from bot.store import Store
 from tests.contract.store import runs
-from tests.contract.store.decisions import APPROVAL_ENDS, awaiting_approval
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules
-from tests.contract.store.runs import NOW, PERSON, SOON, at, at_once, brought_to, columns, fetch, purposes
+from tests.contract.store.runs import (
+    APPROVAL_ENDS,
+    NOW,
+    PERSON,
+    SOON,
+    at,
+    at_once,
+    awaiting_approval,
+    brought_to,
+    columns,
+    fetch,
+    purposes,
+)
 
 RITA = MOD + 1
 
