@@ -73,16 +73,9 @@ async def succeed(running: Sequence[Run], url: str) -> dict[str, float]:
         for run in running:
             await asyncio.sleep(max(due - time.perf_counter(), 0))
             told[key_of(run)] = time.perf_counter()
-            group.create_task(_tell(web, run, url))
+            group.create_task(events.send_success(web, run.webhook or "", run.id, url))
             due += RELEASE_PAUSE
     return told
-
-
-async def _tell(web: aiohttp.ClientSession, run: Run, url: str) -> None:
-    content = events.body(run.id, "success", 1.0, [events.picture_output(url)])
-    headers = {"Content-Type": "application/json"}
-    async with web.post(run.webhook or "", data=content, headers=headers) as answer:
-        answer.raise_for_status()
 
 
 def key_of(run: Run) -> str:

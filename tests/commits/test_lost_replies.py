@@ -88,9 +88,7 @@ async def test_a_database_that_goes_away_while_it_accepts_leaves_no_false_answer
         assert await bot.states() == expected
 
 
-async def test_an_answer_that_nobody_saw_is_withdrawn_although_the_database_was_away(
-    postgres: PostgresServer, tmp_path: Path
-) -> None:
+async def test_a_refused_answer_withdraws_the_request(postgres: PostgresServer, tmp_path: Path) -> None:
     """Discord refuses the answer, and the transaction that withdraws the request is lost."""
     async with bot_behind_proxy(postgres, tmp_path) as (bot, proxy):
         for loss in Loss:

@@ -223,9 +223,7 @@ async def test_a_lost_reply_changes_no_result(
     assert len(written) == 1
 
 
-async def test_the_result_is_unknown_if_the_repetition_fails_too(
-    behind_proxy: tuple[Store, PostgresProxy],
-) -> None:
+async def test_a_failed_repetition_is_an_unknown_commit(behind_proxy: tuple[Store, PostgresProxy]) -> None:
     store, proxy = behind_proxy
     change = await unblock(store)
     proxy.goes_away = True
@@ -235,9 +233,7 @@ async def test_the_result_is_unknown_if_the_repetition_fails_too(
 
 
 @pytest.mark.parametrize("loss", Loss)
-async def test_a_claim_without_a_reply_is_kept_if_it_is_stored(
-    loss: Loss, behind_proxy: tuple[Store, PostgresProxy]
-) -> None:
+async def test_a_stored_claim_is_kept(loss: Loss, behind_proxy: tuple[Store, PostgresProxy]) -> None:
     """The process that knows the claim's id makes the one queue call; otherwise the run still waits."""
     store, proxy = behind_proxy
     run = await accepted(store)

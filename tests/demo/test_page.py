@@ -155,9 +155,7 @@ async def test_only_a_page_with_its_secret_shows_the_channels() -> None:
             assert "#inspector-toggle" in await style.text()
 
 
-async def test_another_users_view_shows_a_picture_without_decoding_it_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_another_users_view_does_not_decode_pictures_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with visiting() as (world, visitor):
         await visitor.generate("picture", prompt="a lighthouse")
         await visitor.until(lambda state: bool(shown_files(state)))

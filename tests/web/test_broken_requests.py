@@ -110,9 +110,7 @@ async def test_compressed_bodies_are_unreadable(caller: Caller) -> None:
 
 
 @pytest.mark.usefixtures("parser")
-async def test_broken_chunks_with_the_secret_are_counted(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_signed_broken_chunks_are_counted(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiled parser doesn't report the error to the reader of the body, so the read times out."""
     monkeypatch.setattr("bot.workers.webhook.BODY_SECONDS", 0.05)
     run = await caller.run()
@@ -124,9 +122,7 @@ async def test_broken_chunks_with_the_secret_are_counted(
 
 
 @pytest.mark.usefixtures("parser")
-async def test_a_signed_ping_has_the_limits_of_a_webhook(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_ping_has_the_limits_of_a_webhook(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.workers.webhook.BODY_SECONDS", 0.05)
     ping = caller.signer.ping_url(caller.base, "abc")
     assert (await caller.call(b"hello", ping))[0] == 200

@@ -38,7 +38,7 @@ async def test_a_backup_of_the_sqlite_file_contains_the_whole_store(tmp_path: Pa
     assert await restored.key_values.secret("webhook_secret")
 
 
-async def test_a_dump_of_postgresql_contains_the_whole_store(
+async def test_a_dump_contains_the_whole_store(
     tmp_path: Path, postgres: PostgresServer, opening: Stores
 ) -> None:
     url, fresh = await postgres.new_database(), await postgres.empty_database()

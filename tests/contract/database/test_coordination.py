@@ -152,7 +152,7 @@ async def test_a_lock_can_be_waited_for(on_postgres: Store, lines: Lines) -> Non
     assert order == ["mine", "theirs"]
 
 
-async def test_locks_and_wake_ups_work_again_after_a_restart_of_the_server(
+async def test_coordination_survives_a_restart(
     own_postgres: PostgresServer, opening: Stores, lines: Lines
 ) -> None:
     store = await opening.open(await own_postgres.new_database())
@@ -171,9 +171,7 @@ async def test_locks_and_wake_ups_work_again_after_a_restart_of_the_server(
     assert not mine.lost.done()
 
 
-async def test_a_connection_that_breaks_again_at_once_is_made_once_more(
-    on_postgres: Store, lines: Lines
-) -> None:
+async def test_a_connection_that_breaks_twice_is_made_again(on_postgres: Store, lines: Lines) -> None:
     mine, _ = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
     broken: list[Any] = []
@@ -196,9 +194,7 @@ async def test_a_connection_that_breaks_again_at_once_is_made_once_more(
         pass
 
 
-async def test_waiting_for_a_lock_on_a_broken_connection_succeeds_or_fails(
-    on_postgres: Store, lines: Lines
-) -> None:
+async def test_a_wait_on_a_broken_connection_succeeds_or_fails(on_postgres: Store, lines: Lines) -> None:
     mine, _ = await lines.open(on_postgres)
     theirs, _ = await lines.open(on_postgres)
 

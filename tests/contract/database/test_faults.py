@@ -103,9 +103,7 @@ async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
     await accept(file_store, big)
 
 
-async def test_a_stopped_server_is_unavailable_until_it_is_started(
-    own_postgres: PostgresServer, opening: Stores
-) -> None:
+async def test_a_stopped_server_is_unavailable(own_postgres: PostgresServer, opening: Stores) -> None:
     store = await opening.open(await own_postgres.new_database())
     run = await brought_to(store, RunState.RUNNING)
     await asyncio.to_thread(own_postgres.server.stop)
@@ -159,9 +157,7 @@ async def test_a_connection_that_breaks_at_its_start_is_unavailable(on_postgres:
     assert await store.runs.get(run.key) == run
 
 
-async def test_a_read_only_server_is_unavailable_for_writes(
-    postgres: PostgresServer, on_postgres: Stores
-) -> None:
+async def test_a_read_only_server_refuses_writes(postgres: PostgresServer, on_postgres: Stores) -> None:
     store = await on_postgres.open()
     run = await brought_to(store, RunState.RUNNING)
     name = make_url(on_postgres.url).database

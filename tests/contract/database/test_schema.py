@@ -226,9 +226,7 @@ async def test_a_server_that_is_too_old_is_refused(stores: Stores, monkeypatch: 
         await stores.open()
 
 
-async def test_a_server_that_rejects_the_login_is_reported_as_such(
-    postgres: PostgresServer, opening: Stores
-) -> None:
+async def test_a_rejected_login_is_reported_as_such(postgres: PostgresServer, opening: Stores) -> None:
     there = make_url(await postgres.empty_database())
     for changed, sentence in (
         (there.set(username="stranger"), "turns the user of DATABASE_URL away"),

@@ -69,9 +69,7 @@ def test_every_text_column_has_a_type_that_handles_long_texts() -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), CUT, ids=name_of)
-async def test_texts_that_are_only_shown_are_truncated(
-    store: Store, table: Table, column: Column[Any]
-) -> None:
+async def test_texts_that_are_shown_are_truncated(store: Store, table: Table, column: Column[Any]) -> None:
     assert isinstance(column.type, CutString)
     found = await stored(store, table, column, f"é{NUL}{HALF}" + "x" * 5000)
     assert found == "é?" + "x" * (column.type.length - 2)
@@ -84,9 +82,7 @@ async def test_texts_without_a_limit_are_cleaned(store: Store, table: Table, col
 
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize(("table", "column"), EXACT, ids=name_of)
-async def test_long_texts_that_are_compared_are_refused(
-    store: Store, table: Table, column: Column[Any]
-) -> None:
+async def test_texts_that_are_compared_are_refused(store: Store, table: Table, column: Column[Any]) -> None:
     assert isinstance(column.type, ExactString)
     with pytest.raises(DoesNotFit):
         await stored(store, table, column, "x" * (column.type.length + 1))

@@ -94,9 +94,7 @@ async def test_webhooks_can_arrive_as_get_only(caller: Caller, receiver: Receive
     assert {each.method for each in receiver.received} == {"GET"}
 
 
-async def test_the_other_dialect_has_its_own_statuses_and_percentages(
-    caller: Caller, receiver: Receiver
-) -> None:
+async def test_the_other_dialect_has_its_own_statuses(caller: Caller, receiver: Receiver) -> None:
     await finish(caller, receiver, Faults(other_dialect=True), webhook_intermediate_status=True)
     assert set(receiver.statuses) == {"queued", "processing", "completed"}
     assert 1 < max(body["progress"] for body in receiver.bodies) <= 100
@@ -142,9 +140,7 @@ async def test_cancelling_can_be_unsupported(caller: Caller) -> None:
     ("body", "status", "content_type"),
     [("expired", 403, "application/xml"), ("private-redirect", 302, ""), ("wrong-type", 200, "text/html")],
 )
-async def test_an_output_file_can_be_something_else(
-    caller: Caller, body: str, status: int, content_type: str
-) -> None:
+async def test_an_output_file_can_be_wrong(caller: Caller, body: str, status: int, content_type: str) -> None:
     reply = await caller.call("GET", await _output_url(caller, body))
     assert reply.status == status
     assert content_type in reply.content_type
@@ -171,9 +167,7 @@ async def _output_url(caller: Caller, body: str) -> str:
 
 
 @pytest.mark.parametrize(("ends_as", "made"), [("failed", 0), ("timeout", 1), ("cancelled", 2)])
-async def test_a_run_can_end_after_some_of_its_files(
-    caller: Caller, receiver: Receiver, ends_as: str, made: int
-) -> None:
+async def test_a_run_can_end_early(caller: Caller, receiver: Receiver, ends_as: str, made: int) -> None:
     caller.comfydeploy.next_faults(Faults.model_validate({"ends_as": ends_as, "made": made}))
     inputs = {"batch": 2, **SMALL}
     run_id = await caller.finish(VARIATIONS_ID, inputs=inputs, webhook=receiver.url())

@@ -37,9 +37,7 @@ def same(reply: Reply, recorded: dict[str, Any]) -> None:
         ("queue_unknown_deployment", "11111111-2222-4333-8444-555555555555"),
     ],
 )
-async def test_a_refused_queue_call_is_answered_as_recorded(
-    caller: Caller, name: str, deployment_id: str
-) -> None:
+async def test_queue_calls_are_refused_as_recorded(caller: Caller, name: str, deployment_id: str) -> None:
     recorded = sample(name)
     asked = recorded["request"]["body"] | {"deployment_id": deployment_id}
     same(await caller.call("POST", recorded["request"]["path"], json=asked), recorded["response"])
@@ -106,25 +104,19 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQD
         ("http://127.0.0.1:9/in.png", "failed"),
     ],
 )
-async def test_the_machine_downloads_the_start_image_or_fails(
-    caller: Caller, image: str, status: str
-) -> None:
+async def test_a_broken_start_image_fails_the_run(caller: Caller, image: str, status: str) -> None:
     run_id = await caller.finish(PICTURE_ID, inputs={"image": image})
     assert (await caller.run(run_id))["status"] == status
 
 
-async def test_a_rejected_workflow_sends_its_failed_webhook_before_the_400(
-    caller: Caller, receiver: Receiver
-) -> None:
+async def test_a_rejected_workflow_sends_a_webhook_before_the_400(caller: Caller, receiver: Receiver) -> None:
     reply = await caller.queue(REJECTS_ID, inputs={}, webhook=receiver.url())
     assert reply.status == 400
     assert [body["status"] for body in receiver.bodies] == ["failed"]
     assert "run_id" not in reply.body
 
 
-async def test_a_finished_run_has_the_recorded_keys_in_their_order(
-    caller: Caller, receiver: Receiver
-) -> None:
+async def test_a_finished_run_has_the_recorded_keys_in_order(caller: Caller, receiver: Receiver) -> None:
     run_id = await caller.finish(PICTURE_ID, inputs={"prompt": "a fox"}, webhook=receiver.url("/h?k=secret"))
     told = await caller.run(run_id)
     recorded = sample("run_success_serverless_intermediate")["get_run_states"][-1]["body"]
@@ -137,9 +129,7 @@ async def test_a_finished_run_has_the_recorded_keys_in_their_order(
     assert list(output["data"]["images"][0]) == list(as_recorded["data"]["images"][0])
 
 
-async def test_times_have_microseconds_in_the_answer_and_milliseconds_in_webhooks(
-    caller: Caller, receiver: Receiver
-) -> None:
+async def test_times_have_microseconds_but_not_in_webhooks(caller: Caller, receiver: Receiver) -> None:
     run_id = await caller.finish(VIDEO_ID, inputs={}, webhook=receiver.url())
     output = (await caller.run(run_id))["outputs"][0]
     pushed = receiver.bodies[-1]["outputs"][0]

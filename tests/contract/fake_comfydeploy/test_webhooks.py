@@ -52,9 +52,7 @@ async def test_the_body_has_the_recorded_keys_in_their_order(caller: Caller, rec
     assert set(video["outputs"][-1]["data"]["gifs"][0]) == set(files["data"]["files"][0])
 
 
-async def test_progress_comes_only_when_asked_for_and_never_with_outputs(
-    caller: Caller, receiver: Receiver
-) -> None:
+async def test_progress_is_sent_on_request_and_without_outputs(caller: Caller, receiver: Receiver) -> None:
     progress = {"webhook": receiver.url("/asked"), "webhook_intermediate_status": True}
     await caller.start(PICTURE_ID, inputs={}, **progress)
     await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url("/not-asked"))
@@ -67,9 +65,7 @@ async def test_progress_comes_only_when_asked_for_and_never_with_outputs(
     assert not [body for body in silent if body["live_status"] and body["status"] == "running"]
 
 
-async def test_a_late_report_is_a_success_with_rounded_progress_and_no_outputs(
-    caller: Caller, receiver: Receiver
-) -> None:
+async def test_a_late_report_is_a_success_without_outputs(caller: Caller, receiver: Receiver) -> None:
     progress = {"webhook": receiver.url(), "webhook_intermediate_status": True}
     run_id = await caller.finish(PICTURE_ID, inputs={}, **progress)
     end, late = receiver.bodies[-2:]
@@ -98,9 +94,7 @@ async def test_a_failed_run_gives_no_reason(caller: Caller, receiver: Receiver) 
     assert (last["status"], last["outputs"]) == (recorded["status"], recorded["outputs"])
 
 
-async def test_the_second_and_third_try_are_gets_with_the_same_body(
-    caller: Caller, receiver: Receiver
-) -> None:
+async def test_retries_are_gets_with_the_same_body(caller: Caller, receiver: Receiver) -> None:
     receiver.answers.extend(web.Response(status=status) for status in (500, 503, 500))
     caller.comfydeploy.faults = Faults(hold_at="queued")
     run_id = await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url())

@@ -104,9 +104,7 @@ async def test_more_requests_than_fit_into_a_transaction_are_accepted_in_order(s
     assert [line.entry.run_key for line in reversed(lines)] == [each.key for each in asked]
 
 
-async def test_at_midnight_waiting_runs_are_reserved_on_the_next_day_too(
-    store: Store, judged: Judged
-) -> None:
+async def test_after_midnight_waiting_runs_are_reserved_again(store: Store, judged: Judged) -> None:
     midnight = budget_day(NOW) + timedelta(days=1)
     before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
     await asyncio.gather(

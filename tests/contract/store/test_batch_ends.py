@@ -36,9 +36,7 @@ async def test_concurrent_ends_create_one_outcome(store: Store, other: Store) ->
     assert await purposes_of_each(store, runs) == [["o"], [], [], []]
 
 
-async def test_concurrent_ends_cancellations_and_progress_leave_one_outcome(
-    store: Store, other: Store
-) -> None:
+async def test_ends_cancellations_and_progress_leave_one_outcome(store: Store, other: Store) -> None:
     """Every change that locks several rows runs against the others, without a deadlock."""
     for _ in range(5):
         runs = await running(store, 6)

@@ -87,9 +87,7 @@ async def test_only_a_result_that_is_there_is_copied(store: Store, changes: Any,
     ("state", "code"),
     [(DeliveryState.PENDING, "copy_pending"), (DeliveryState.SENT, "copy_there")],
 )
-async def test_a_late_success_already_has_its_own_message(
-    store: Store, state: DeliveryState, code: str
-) -> None:
+async def test_a_late_success_has_its_own_message(store: Store, state: DeliveryState, code: str) -> None:
     key = await stored_run(store)
     row = {"run_key": key, "purpose": Purpose.LATE, "state": state, "due_at": NOW, "created_at": NOW}
     async with store.database.write() as connection:

@@ -141,9 +141,7 @@ async def test_a_success_during_the_attempt_is_shown_exactly_once(store: Store, 
 
 
 @pytest.mark.parametrize("completed", [True, False], ids=["completed", "sent, not yet completed"])
-async def test_a_success_after_the_verdict_was_sent_is_a_second_message(
-    store: Store, completed: bool
-) -> None:
+async def test_a_success_after_the_verdict_is_a_second_message(store: Store, completed: bool) -> None:
     run = await brought_to(store, RunState.TIMED_OUT)
     verdict = await claimed(store)
     await store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1)
@@ -209,9 +207,7 @@ async def test_an_uncounted_attempt_is_taken_back(store: Store) -> None:
     assert (await claimed(store, now=at(31))).tries == 2
 
 
-async def test_a_claim_that_was_lost_neither_releases_nor_marks_a_later_one_of_the_same_courier(
-    store: Store,
-) -> None:
+async def test_a_lost_claim_does_not_change_a_later_one_of_the_same_courier(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     late = await claimed(store)
     second = await claimed(store, now=at(61))

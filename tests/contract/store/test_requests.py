@@ -163,9 +163,7 @@ async def test_the_weighted_reserve_is_replaced_by_the_billed_gpu_and_duration(s
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["polled", "no more polls"])
-async def test_a_run_without_a_billed_duration_costs_nothing_after_its_last_poll(
-    store: Store, told: bool
-) -> None:
+async def test_a_run_without_a_billed_duration_costs_nothing_in_the_end(store: Store, told: bool) -> None:
     run = await submitted(store)
     await store.runs.record_report(run.key, report(RunState.CANCELLED), at(10), SOON)
     assert (await usage(store)).person.gpu_seconds == 60

@@ -70,7 +70,7 @@ async def test_an_approval_during_a_pause_changes_nothing(store: Store) -> None:
     ],
     ids=["channel deleted", "permission missing"],
 )
-async def test_approving_for_an_unusable_channel_ends_the_request(
+async def test_approving_for_an_unusable_channel_ends_it(
     store: Store, channel: ChannelState, code: str
 ) -> None:
     run = await awaiting_approval(store)
@@ -110,9 +110,7 @@ async def test_a_rejection_creates_outcome_card_and_direct_message(store: Store)
     assert line.details == {"reason": "not here"}
 
 
-async def test_one_of_many_concurrent_decisions_wins_and_the_others_name_the_winner(
-    store: Store, other: Store
-) -> None:
+async def test_one_decision_wins_and_the_others_name_the_winner(store: Store, other: Store) -> None:
     for _ in range(5):
         run = await awaiting_approval(store)
         losers = runs.refusals(
@@ -197,9 +195,7 @@ async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: S
     assert await fetch(store, run.key) == replace(run, deleted_at=NOW)
 
 
-async def test_concurrent_deletions_of_a_failures_message_create_one_removal(
-    store: Store, other: Store
-) -> None:
+async def test_concurrent_deletions_of_a_failure_create_one_removal(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.FAILED)
     await asyncio.gather(
         store.reviews.discard(run.key, MOD, NOW, remove=True),
@@ -249,9 +245,7 @@ async def test_several_reports_share_one_card_and_one_dismissal(store: Store, ot
     assert [line.action for line in await audit_log(store)].count("dismiss") == 1
 
 
-async def test_after_a_dismissal_only_another_persons_report_creates_a_card(
-    store: Store, other: Store
-) -> None:
+async def test_after_a_dismissal_another_report_creates_a_card(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     await store.reviews.report(run.key, 5, 90, NOW)
     for _ in range(2):

@@ -319,9 +319,7 @@ async def test_progress_of_another_run_is_ignored(store: Store) -> None:
     assert (await fetch(store, run.key)).progress is None
 
 
-async def test_progress_from_two_processes_in_opposite_orders_does_not_deadlock(
-    store: Store, other: Store
-) -> None:
+async def test_progress_in_opposite_orders_does_not_deadlock(store: Store, other: Store) -> None:
     keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(8)]
     for step in range(10):
         up = {key: report(progress=(2 * step + 1) / 100) for key in keys}
