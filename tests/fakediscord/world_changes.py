@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import discord
 
 from tests.fakediscord import payloads
@@ -57,21 +59,8 @@ class WorldChanges(Core):
                 return channel
         return self._add(Kind.DM, "", None, recipient=user)
 
-    def _add(
-        self,
-        kind: Kind,
-        name: str,
-        guild: Guild | None,
-        *,
-        parent: Channel | None = None,
-        recipient: User | None = None,
-        nsfw: bool = False,
-        archived: bool = False,
-        locked: bool = False,
-    ) -> Channel:
-        channel = Channel(
-            self.world.snowflake(), kind, name, guild, parent, recipient, nsfw, archived, locked
-        )
+    def _add(self, kind: Kind, name: str, guild: Guild | None, **more: Any) -> Channel:
+        channel = Channel(self.world.snowflake(), kind, name, guild, **more)
         self.world.channels[channel.id] = channel
         if kind is not Kind.DM:
             self._announce(channel, "CREATE")

@@ -27,11 +27,8 @@ SETTLE_WITHIN = 420.0
 class Result:
     runs: int = 0
     kills: int = 0
-    asked: int = 0
     seconds: float = 0.0
-    busy_seconds: float = 0.0
     ends: str = ""
-    refused_identifies: int = 0
     verdict: Verdict = field(default_factory=Verdict)
 
     @property
@@ -149,7 +146,7 @@ async def scale(
         if killer in done:
             killer.result()
         await asking
-        result.busy_seconds = time.monotonic() - began
+        busy_seconds = time.monotonic() - began
         await _few_left(cluster, killer, runs // 20)
         if most_kills is not None:
             await killer
@@ -157,12 +154,11 @@ async def scale(
         await _settled(cluster, SETTLE_WITHIN)
         result.seconds = time.monotonic() - began
         await _judge(cluster, result, say)
-        result.asked, result.kills = crowd.asked, cluster.kills
-        result.refused_identifies = cluster.discord.gateway.counts["invalid"]
+        result.kills = cluster.kills
+        identifies = cluster.discord.gateway.counts["invalid"]
         say(
-            f"{result.asked} commands sent; all asked for after {result.busy_seconds:.0f} s; ended as: "
-            f"{result.ends}; {balancer.refused} webhooks found no web; "
-            f"{result.refused_identifies} IDENTIFYs refused"
+            f"{crowd.asked} commands sent; all asked for after {busy_seconds:.0f} s; ended as: "
+            f"{result.ends}; {balancer.refused} webhooks found no web; {identifies} IDENTIFYs refused"
         )
     return result
 

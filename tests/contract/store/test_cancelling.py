@@ -6,15 +6,7 @@ import pytest
 
 from bot.domain.runs import RunState
 from bot.store import Store
-from tests.contract.store.runs import SOON, accepted, at, brought_to, columns, fetch, owed, report, submitted
-
-
-async def test_a_waiting_run_is_cancelled_at_once(store: Store) -> None:
-    run = await accepted(store)
-    assert (await store.runs.request_cancel(run.key, at(1), by=run.requester_id)) == run
-    ended = await fetch(store, run.key)
-    assert (ended.state, ended.cancel_requested_at) == (RunState.CANCELLED, at(1))
-    assert len(await owed(store, run.key)) == 1
+from tests.contract.store.runs import SOON, at, brought_to, columns, fetch, owed, report, submitted
 
 
 async def test_a_cancellation_before_the_id_is_known_is_due_once_it_is(store: Store) -> None:
