@@ -159,7 +159,7 @@ def texts(app: App) -> Iterator[Case]:
 
 
 def presets(app: App) -> Iterator[Case]:
-    """Presets that are nothing but gaps, and long names."""
+    """Use a preset that consists of gaps, and long names."""
     services = app.bot.services
     (deployment,) = services.catalogue.all()
     prompt = next(item for item in deployment.offered if item.is_prompt)
@@ -205,7 +205,7 @@ def forms(app: App) -> Iterator[Case]:
 
 
 def rules() -> Iterator[Case]:
-    """Each text under hostile rules, which are compiled first."""
+    """Check each text under hostile rules, which are compiled first."""
     rule = WordRule(
         name="hostile",
         keywords=hostile.KEYWORDS,
@@ -251,7 +251,7 @@ def descriptions() -> Iterator[Case]:
 
 
 def messages(app: App, run: Run) -> Iterator[Case]:
-    """Texts that a machine made, and Details of a run with long inputs."""
+    """Show texts from a machine, and Details of a run with long inputs."""
     catalogue = app.bot.services.catalogue
     (deployment,) = catalogue.all()
 

@@ -1,4 +1,4 @@
-"""What happens in a round besides its faults: people press buttons, places close, services are away."""
+"""Events of a round besides its faults: people press buttons, places close, services are away."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _CARDS_WITHIN = 3.0
 
 @dataclass
 class Round:
-    """What happened in a round.
+    """The events of a round.
 
     `places` are its channels besides `channel`, `taken` the messages that a moderator deleted, and `opened`
     the runs that started although a pause forbade it.

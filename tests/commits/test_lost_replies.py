@@ -83,7 +83,7 @@ async def test_a_database_that_goes_away_while_it_accepts_leaves_no_false_answer
             proxy.goes_away, proxy.is_open = False, True
             seen["told"] = told(bot, asked)
         assert seen["told"] is Told.MAYBE
-        # What was stored went on, and what was not can't.
+        # A stored request runs; one that was not stored can't.
         expected = [RunState.SUCCEEDED] if loss is Loss.REPLY else []
         assert await bot.states() == expected
 

@@ -31,29 +31,24 @@ class Core:
     def __init__(
         self,
         *,
-        bot_name: str = "painter",
         rate_limits: bool = True,
         seed: int = 0,
         answer_within: float = 3.0,
-        token_lifetime: float = 900.0,
         files_kept: int = 200,
-        requests_kept: int = 50_000,
         messages_kept: int = 50_000,
     ) -> None:
         self.url = ""
         self.world = World()
-        self.bot = User(self.world.snowflake(), bot_name, bot=True)
+        self.bot = User(self.world.snowflake(), "painter", bot=True)
         self.world.users[self.bot.id] = self.bot
         self.token = _bot_token(self.bot.id)
-        self.request_log = RequestLog(requests_kept=requests_kept, messages_kept=messages_kept)
+        self.request_log = RequestLog(messages_kept=messages_kept)
         self.limits = RateLimits(enabled=rate_limits)
         self.faults = Faults(seed=seed)
         self.files = FileStore(files_kept=files_kept)
         self.gateway = Gateway(self.token, self._greet, self.world.changed)
         self.messages_service = Messages(self.world, self.request_log, self.sign)
-        self.interactions = Interactions(
-            self.world, answer_within=answer_within, token_lifetime=token_lifetime
-        )
+        self.interactions = Interactions(self.world, answer_within=answer_within)
         self.commands = Commands(self.world, self.bot)
         self._link_key = secrets.token_bytes(16)
         self.user_files: dict[int, Attachment] = {}

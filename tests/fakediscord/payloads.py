@@ -116,7 +116,6 @@ def guild(world: World, server: Guild, bot: User) -> Json:
         "name": server.name,
         "owner_id": str(server.owner_id),
         "features": [],
-        "premium_tier": server.premium_tier,
         "preferred_locale": server.locale,
         "roles": guild_roles(world, server, bot),
     }

@@ -24,11 +24,11 @@ class WorldChanges(Core):
     def join(self, guild: Guild, user: User, *, permissions: int = MEMBER) -> None:
         guild.members[user.id] = permissions
 
-    def add_guild(self, name: str, *, shard: int = 0, shards: int = 1, premium_tier: int = 0) -> Guild:
+    def add_guild(self, name: str, *, shard: int = 0, shards: int = 1) -> Guild:
         """Add a server whose id belongs to `shard` of `shards`."""
         base = self.world.snowflake() >> 22
         guild_id = (base + (shard - base) % shards) << 22 | len(self.world.guilds) + 1
-        guild = Guild(guild_id, name, owner_id=1, premium_tier=premium_tier)
+        guild = Guild(guild_id, name, owner_id=1)
         self.world.guilds[guild.id] = guild
         self._guild_create(guild)
         return guild

@@ -75,7 +75,7 @@ async def test_all_migrations_can_be_downgraded_and_repeated(store: Store) -> No
         assert await connection.run_sync(_differences) == []
 
 
-async def test_opening_again_keeps_everything(store: Store, stores: Stores) -> None:
+async def test_reopening_keeps_the_rows(store: Store, stores: Stores) -> None:
     run = await accepted(store)
     await store.close()
     assert await fetch(await stores.open(), run.key) == run

@@ -83,7 +83,7 @@ async def test_null_and_object_inputs_are_a_422_that_names_the_input(caller: Cal
     assert all(item["loc"][:3] == ["body", "inputs", "prompt"] for item in reply.body["detail"])
 
 
-async def test_what_is_not_json_is_a_422(caller: Caller) -> None:
+async def test_a_body_without_json_is_a_422(caller: Caller) -> None:
     reply = await caller.call("POST", "/api/run/deployment/queue", data=b"{")
     assert (reply.status, reply.body["detail"][0]["type"]) == (422, "json_invalid")
 
@@ -137,7 +137,7 @@ async def test_times_have_microseconds_but_not_in_webhooks(caller: Caller, recei
     assert output["created_at"].startswith(pushed["created_at"][:-1])
 
 
-async def test_a_waiting_run_tells_its_position_only_when_asked(caller: Caller) -> None:
+async def test_a_waiting_run_has_its_position_only_on_request(caller: Caller) -> None:
     caller.comfydeploy.faults = Faults(hold_at="running")
     ids = [await caller.start(SLOW_ID, inputs={}) for _ in range(3)]
     await caller.comfydeploy.idle()
@@ -148,7 +148,7 @@ async def test_a_waiting_run_tells_its_position_only_when_asked(caller: Caller) 
     assert asked.body["queue_position"] == 0
 
 
-async def test_cancelling_is_answered_as_recorded_also_for_an_ended_run(caller: Caller) -> None:
+async def test_cancelling_is_answered_as_recorded(caller: Caller) -> None:
     recorded = sample("run_cancelled_by_api")["during"][0]["response"]
     caller.comfydeploy.faults = Faults(hold_at="running")
     run_id = await caller.start(PICTURE_ID, inputs={})

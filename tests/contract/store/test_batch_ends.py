@@ -29,9 +29,9 @@ async def test_the_last_end_creates_the_outcome_on_the_lead(store: Store) -> Non
 
 async def test_concurrent_ends_create_one_outcome(store: Store, other: Store) -> None:
     runs = await running(store, 4)
-    for_each = [(process, run) for run in runs for process in (store, other)]
+    reports = [(process, run) for run in runs for process in (store, other)]
     await asyncio.gather(
-        *(process.runs.record_report(run.key, success(run), NOW, SOON) for process, run in for_each)
+        *(process.runs.record_report(run.key, success(run), NOW, SOON) for process, run in reports)
     )
     assert await purposes_of_each(store, runs) == [["o"], [], [], []]
 

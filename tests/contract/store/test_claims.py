@@ -25,7 +25,7 @@ from tests.contract.store.runs import (
 )
 
 
-async def test_many_claimers_get_each_run_exactly_once(store: Store, stores: Stores) -> None:
+async def test_concurrent_claims_get_each_run_once(store: Store, stores: Stores) -> None:
     keys = {(await accepted(store)).key for _ in range(15)}
     claimers = [store, *[await stores.open() for _ in range(3)]]
     taken = await asyncio.gather(*(take_all(each) for each in claimers * 3))
@@ -33,7 +33,7 @@ async def test_many_claimers_get_each_run_exactly_once(store: Store, stores: Sto
     assert [(await fetch(store, key)).submissions for key in keys] == [1] * 15
 
 
-async def test_many_claimers_never_pass_a_deployments_limit(store: Store, other: Store) -> None:
+async def test_concurrent_claims_never_exceed_a_deployments_limit(store: Store, other: Store) -> None:
     for number in range(12):
         await accepted(store, deployment=("flux", "wan")[number % 2])
     taken = await asyncio.gather(*(take_all(each, limit=2) for each in [store, other] * 4))

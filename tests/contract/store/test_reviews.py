@@ -12,20 +12,28 @@ from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState
 from bot.domain.runs import OUTCOME_PURPOSES, MessageRef, RunState
 from bot.store import Store
-from tests.contract.store import runs
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules
 from tests.contract.store.runs import (
     APPROVAL_ENDS,
     NOW,
     PERSON,
+    RULES,
     SOON,
+    SUCCESS,
     at,
     at_once,
     awaiting_approval,
     brought_to,
+    claimed,
     columns,
     fetch,
+    owed,
+    posted,
     purposes,
+    refusals,
+    report,
+    started,
+    take,
 )
 
 RITA = MOD + 1
@@ -34,19 +42,19 @@ RITA = MOD + 1
 async def test_the_answer_releases_the_card_and_keeps_the_expiry(store: Store) -> None:
     run = await awaiting_approval(store)
     assert (await columns(store, run.key))["due_at"] == APPROVAL_ENDS
-    assert [row["due_at"] for row in await runs.owed(store, run.key)] == [NOW]
-    assert (await runs.claimed(store)).run.key == run.key
+    assert [row["due_at"] for row in await owed(store, run.key)] == [NOW]
+    assert (await claimed(store)).run.key == run.key
 
 
 async def test_an_approved_request_starts_at_once(store: Store) -> None:
     run = await awaiting_approval(store)
-    assert await runs.take(store, at(3600)) is None
+    assert await take(store, at(3600)) is None
     await store.reviews.approve(run.key, MOD, at(60))
     approved = await fetch(store, run.key)
     assert (approved.state, approved.decided_by, approved.decided_at) == (RunState.WAITING, MOD, at(60))
     assert not approved.hidden_from_channel
     assert await purposes(store, run.key) == ["r", "c"]
-    assert (await runs.started(store, at(60))).key == run.key
+    assert (await started(store, at(60))).key == run.key
 
 
 async def test_an_approval_during_a_pause_changes_nothing(store: Store) -> None:
@@ -59,7 +67,7 @@ async def test_an_approval_during_a_pause_changes_nothing(store: Store) -> None:
     assert await purposes(store, run.key) == ["r"]
     await store.pause.resume(by=1, now=at(3))
     assert await store.reviews.approve(run.key, MOD, at(4)) is None
-    assert await runs.take(store, at(4)) is not None
+    assert await take(store, at(4)) is not None
 
 
 @pytest.mark.parametrize(
@@ -87,12 +95,12 @@ async def test_an_approval_uses_the_requesters_current_roles(store: Store) -> No
     run, other = await awaiting_approval(store), await awaiting_approval(store)
     assert run.requester_roles == ()
     limits = {"person": {"at_once": 1}, "roles": {"5": {"at_once": 4}}}
-    await stored_rules(store, GUILD, runs.RULES | {"budgets": limits, "deployment_roles": {"flux": [5]}})
+    await stored_rules(store, GUILD, RULES | {"budgets": limits, "deployment_roles": {"flux": [5]}})
     member = replace(PERSON, role_ids=frozenset({5}))
     assert await store.reviews.approve(run.key, MOD, at(2), person=member) is None
     assert (await fetch(store, run.key)).requester_roles == (5,)
     assert (await columns(store, run.key))["user_limit"] == 4
-    assert await runs.take(store, at(2)) is not None
+    assert await take(store, at(2)) is not None
     refused = await store.reviews.approve(other.key, MOD, at(3), person=PERSON)
     assert refused is not None
     assert refused.code == "deployment_role_none"
@@ -113,7 +121,7 @@ async def test_a_rejection_creates_outcome_card_and_direct_message(store: Store)
 async def test_one_decision_wins_and_the_others_name_the_winner(store: Store, other: Store) -> None:
     for _ in range(5):
         run = await awaiting_approval(store)
-        losers = runs.refusals(
+        losers = refusals(
             await at_once(
                 store.reviews.approve(run.key, MOD, at(1)),
                 other.reviews.reject(run.key, RITA, "no", at(1)),
@@ -166,7 +174,7 @@ async def test_only_a_request_that_awaits_approval_is_decided(store: Store, stat
 async def test_no_report_of_comfydeploy_approves_a_request(store: Store) -> None:
     run = await awaiting_approval(store)
     for state in RunState:
-        await store.runs.record_report(run.key, runs.report(state), at(1), SOON)
+        await store.runs.record_report(run.key, report(state), at(1), SOON)
     assert (await fetch(store, run.key)).state is RunState.AWAITING_APPROVAL
 
 
@@ -180,7 +188,7 @@ async def test_a_request_is_claimed_for_expiry_once_it_is_due(store: Store) -> N
 async def test_the_card_is_found_after_its_delivery_is_complete(store: Store) -> None:
     run = await awaiting_approval(store)
     assert await store.reviews.card(run.key) is None
-    delivery = await runs.claimed(store)
+    delivery = await claimed(store)
     await store.deliveries.mark_sent(delivery.id, [(9, 1234)])
     assert await store.reviews.card(run.key) is None
     await store.deliveries.complete(delivery.id, NOW)
@@ -190,7 +198,7 @@ async def test_the_card_is_found_after_its_delivery_is_complete(store: Store) ->
 async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     deletions = [each.reviews.delete(run.key, MOD, NOW) for each in (store, other)]
-    assert [error.code for error in runs.refusals(await at_once(*deletions))] == ["already_deleted"]
+    assert [error.code for error in refusals(await at_once(*deletions))] == ["already_deleted"]
     assert (await purposes(store, run.key)).count("x") == 1
     assert await fetch(store, run.key) == replace(run, deleted_at=NOW)
 
@@ -216,9 +224,9 @@ async def test_discarding_a_placeholder_keeps_the_result(store: Store) -> None:
 async def test_a_late_result_can_be_deleted_after_its_verdict(store: Store) -> None:
     run = await brought_to(store, RunState.TIMED_OUT)
     await store.reviews.discard(run.key, PERSON.id, NOW, remove=True)
-    await store.runs.record_report(run.key, runs.SUCCESS, at(60), at(120))
+    await store.runs.record_report(run.key, SUCCESS, at(60), at(120))
     await store.reviews.delete(run.key, PERSON.id, at(61))
-    (removal,) = [row for row in await runs.owed(store, run.key) if row["purpose"] == "x"]
+    (removal,) = [row for row in await owed(store, run.key) if row["purpose"] == "x"]
     assert removal["due_at"] == at(61)
     deleted = await fetch(store, run.key)
     assert (deleted.state, deleted.deleted_at) == (RunState.SUCCEEDED, at(61))
@@ -226,7 +234,7 @@ async def test_a_late_result_can_be_deleted_after_its_verdict(store: Store) -> N
 
 async def test_an_outcome_is_pending_until_its_delivery_is_complete(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
-    delivery = await runs.claimed(store)
+    delivery = await claimed(store)
     assert await store.deliveries.is_pending(run.key, OUTCOME_PURPOSES)
     await store.deliveries.complete(delivery.id, NOW)
     assert not await store.deliveries.is_pending(run.key, OUTCOME_PURPOSES)
@@ -241,7 +249,7 @@ async def test_several_reports_share_one_card_and_one_dismissal(store: Store, ot
     reports = [line for line in await audit_log(store) if line.action == "report"]
     assert [line.actor_id for line in reports] == [5, 6]
     dismissals = [each.reviews.dismiss(run.key, MOD, NOW) for each in (store, other)]
-    assert [error.code for error in runs.refusals(await at_once(*dismissals))] == ["report_over"]
+    assert [error.code for error in refusals(await at_once(*dismissals))] == ["report_over"]
     assert [line.action for line in await audit_log(store)].count("dismiss") == 1
 
 
@@ -249,7 +257,7 @@ async def test_after_a_dismissal_another_report_creates_a_card(store: Store, oth
     run = await brought_to(store, RunState.SUCCEEDED)
     await store.reviews.report(run.key, 5, 90, NOW)
     for _ in range(2):
-        await runs.posted(store, MessageRef(90, 1234))
+        await posted(store, MessageRef(90, 1234))
     await store.reviews.dismiss(run.key, MOD, NOW)
     assert not await store.reviews.report(run.key, 5, 90, NOW)
     assert await store.deliveries.claim("c", NOW, SOON) is None
@@ -257,7 +265,7 @@ async def test_after_a_dismissal_another_report_creates_a_card(store: Store, oth
         store.reviews.report(run.key, 6, 91, NOW), other.reviews.report(run.key, 7, 92, NOW)
     )
     assert told == [True, True]
-    again = await runs.claimed(store)
+    again = await claimed(store)
     assert (again.purpose, again.messages, again.tries, again.attempted) == ("p", (), 1, False)
     assert again.run.report_channel_id in (91, 92)
     assert await store.deliveries.claim("c", NOW, SOON) is None

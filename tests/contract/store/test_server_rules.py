@@ -64,7 +64,7 @@ async def test_concurrent_changes_are_all_kept(store: Store, other: Store) -> No
     assert sorted(told) == list(range(25, 37))
 
 
-async def test_every_kind_of_value_comes_back_as_it_was_set(store: Store) -> None:
+async def test_values_of_every_kind_are_read_as_they_were_set(store: Store) -> None:
     wanted = ServerRules.model_validate(
         {
             "reviewer_role_id": 2**63 - 1,
