@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 
 from tests.bench import (
     answers,
-    autocomplete,
     channels,
     delivery,
     interactions,
@@ -31,7 +30,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "channels": channels.measure,
     "load": load.measure,
     "memory": memory.measure,
-    "autocomplete": autocomplete.measure,
+    "autocomplete": interactions.measure_autocomplete,
     "interactions": interactions.measure,
     "lag": lag.measure,
     "rows": rows.measure,

@@ -10,75 +10,48 @@ from collections.abc import Sequence
 from demo.fake_comfydeploy.faults import Faults
 from tests.bench.figures import Figure, latencies
 from tests.bench.processes import busy
-from tests.bench.setup import backend, channels, pid_of, scene
+from tests.bench.setup import add_people, ask, backend, channels, pid_of, scene
 from tests.e2e.bot_process import PROJECT
-from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Channel, Guild, User
+from tests.fakediscord.world import Channel, Guild
 
 COMMANDS = 200
 ROUNDS = 3
 PLACES = 20
 
 
-async def burst(
-    discord: FakeDiscord, people: Sequence[User], places: Sequence[Channel], count: int
-) -> list[float]:
-    """Return the seconds to each answer when many people send a command at the same time."""
-    sent = [
-        await discord.slash(person, places[number % len(places)], "generate", {"prompt": f"fox {number}"})
-        for number, person in enumerate(people[:count])
-    ]
-    await asyncio.gather(*(interaction.wait_answer(20) for interaction in sent))
-    check_accepted(sent)
-    return [interaction.latency for interaction in sent]
-
-
-def check_accepted(sent: Sequence[Interaction]) -> None:
-    """Raise RuntimeError for a refusal, which would be faster than what is measured."""
-    refused = [one.text for one in sent if one.original is not None and one.original.ephemeral]
-    if refused:
-        raise RuntimeError(f"{len(refused)} of {len(sent)} were refused: {refused[0]}")
-
-
 async def bursts(
     discord: FakeDiscord, guild: Guild, places: Sequence[Channel], pid: int
 ) -> tuple[list[float], float]:
     """Return the seconds to each answer, and the CPU microseconds per answer."""
-    people = [discord.add_user(f"person-{number}", guild) for number in range(COMMANDS)]
-    await burst(discord, people, places, 5)
+    people = add_people(discord, guild, COMMANDS)
+    await ask(discord, people, places, 5)
     seconds: list[float] = []
     taken = 0.0
     for _ in range(ROUNDS):
         before = busy(pid)
-        seconds += await burst(discord, people, places, COMMANDS)
+        seconds += [asked.latency for asked in await ask(discord, people, places, COMMANDS)]
         taken += busy(pid) - before
         await asyncio.sleep(2)
     return seconds, taken / len(seconds) * 1e6
 
 
-async def bare(rate_limits: bool = True) -> tuple[list[float], float]:
+async def bare() -> tuple[list[float], float]:
     """Return the figures of `bursts` for a minimal bot."""
-    async with FakeDiscord(rate_limits=rate_limits) as discord:
+    async with FakeDiscord() as discord:
         guild = discord.add_guild("Studio")
         places = [discord.add_text(guild, f"channel-{number}") for number in range(PLACES)]
-        return await _ask_bare(discord, guild, places)
-
-
-async def _ask_bare(
-    discord: FakeDiscord, guild: Guild, places: Sequence[Channel]
-) -> tuple[list[float], float]:
-    process = await asyncio.create_subprocess_exec(
-        *command(discord.url, "tests.bench.bare_bot"),
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "DISCORD_TOKEN": discord.token},
-    )
-    try:
-        await discord.wait_command("generate", within=30)
-        return await bursts(discord, guild, places, process.pid)
-    finally:
-        process.kill()
-        await process.wait()
+        process = await asyncio.create_subprocess_exec(
+            *command(discord.url, "tests.bench.bare_bot"),
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "DISCORD_TOKEN": discord.token},
+        )
+        try:
+            await discord.wait_command("generate", within=30)
+            return await bursts(discord, guild, places, process.pid)
+        finally:
+            process.kill()
+            await process.wait()
 
 
 async def measure(_options: Namespace) -> list[Figure]:

@@ -70,16 +70,12 @@ def ordered(places: Sequence[Channel], order: str) -> list[Channel]:
 async def succeed(home: BotProcess, seeded: Sequence[Seeded]) -> dict[str, float]:
     """Send the success webhooks in their order, a few at a time; return when, by run key."""
     home.comfydeploy.world.bucket.put(FILE, await asyncio.to_thread(a_picture), "image/png")
-    output = events.picture_output(home.comfydeploy.world.bucket.plain_link(FILE))
-    headers = {"Content-Type": "application/json"}
+    url = home.comfydeploy.world.bucket.plain_link(FILE)
     told: dict[str, float] = {}
 
     async def tell(run: Seeded) -> None:
         told[run.key] = time.perf_counter()
-        content = events.body(run.run_id, "success", 1.0, [output])
-        address = f"http://127.0.0.1:{home.port}{run.path}"
-        async with web.post(address, data=content, headers=headers) as answer:
-            answer.raise_for_status()
+        await events.send_success(web, f"http://127.0.0.1:{home.port}{run.path}", run.run_id, url)
 
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     async with aiohttp.ClientSession(connector=connector) as web, asyncio.TaskGroup() as group:

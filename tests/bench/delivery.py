@@ -36,11 +36,8 @@ async def deliver(
     place = run.channel
     if place is None:
         raise ValueError("a post needs its own channel to be known by")
-    content = events.body(run.run_id, "success", 1.0, [events.picture_output(url)])
     began = time.perf_counter()
-    headers = {"Content-Type": "application/json"}
-    async with web.post(f"http://127.0.0.1:{home.port}{run.path}", data=content, headers=headers) as answer:
-        answer.raise_for_status()
+    await events.send_success(web, f"http://127.0.0.1:{home.port}{run.path}", run.run_id, url)
     await asyncio.sleep(PAUSE)
     await home.discord.wait_until(lambda: home.discord.messages(place), within=30)
     return arrivals.posts()[place.id][0] - began

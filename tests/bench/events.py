@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
+
 
 def body(run_id: str, status: str, progress: float, outputs: list[dict[str, Any]] | None = None) -> bytes:
     """Return a body with the keys of the recorded ones."""
@@ -31,3 +33,10 @@ def request(path: str, content: bytes) -> str:
         f"Content-Length: {len(content)}\r\n\r\n"
     )
     return head + content.decode()
+
+
+async def send_success(web: aiohttp.ClientSession, address: str, run_id: str, url: str) -> None:
+    """Send the webhook of a success with one picture. Raises ClientResponseError unless it is accepted."""
+    content = body(run_id, "success", 1.0, [picture_output(url)])
+    async with web.post(address, data=content, headers={"Content-Type": "application/json"}) as answer:
+        answer.raise_for_status()

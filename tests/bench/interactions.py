@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
-from tests.bench.figures import Figure, percentile
+from tests.bench.figures import Figure, latencies, percentile
 from tests.bench.setup import scene
 from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.interactions import Interaction
@@ -13,6 +14,10 @@ from tests.fakediscord.interactions import Interaction
 TIMES = 40
 AIM = "≤ 300 ms"
 PRESETS = 20
+
+TYPED = ("", "m", "mod", "model 1", "model 15", "99")
+SUGGESTIONS = 300
+AT_ONCE = 50
 
 Act = Callable[[BotProcess], Awaitable[Interaction]]
 
@@ -93,3 +98,23 @@ async def measure(_options: Namespace) -> list[Figure]:
             aim = "≤ 50 ms" if name.startswith("suggestions") else AIM
             figures.append(Figure("interactions", f"{name}, p99", slowest, "ms", aim=aim))
     return figures
+
+
+async def measure_autocomplete(_options: Namespace) -> list[Figure]:
+    """Measure the suggestions of an option with 200 choices."""
+    acts = [_typed("generate", "model", typed, prompt="a fox") for typed in TYPED]
+
+    async def suggest(number: int) -> float:
+        return (await acts[number % len(acts)](home)).latency
+
+    async with scene() as home:
+        await home.start()
+        await suggest(0)
+        alone = [await suggest(number) for number in range(SUGGESTIONS)]
+        together: list[float] = []
+        for _ in range(SUGGESTIONS // AT_ONCE):
+            together += await asyncio.gather(*map(suggest, range(AT_ONCE)))
+    return [
+        *latencies("autocomplete", "one at a time", alone, aim="p99 ≤ 50 ms"),
+        *latencies("autocomplete", f"{AT_ONCE} at once", together),
+    ]

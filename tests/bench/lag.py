@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -27,8 +28,8 @@ from bot.deployments.inputs import RawValue
 from bot.deployments.options import PRESET_OPTION, autocomplete
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import BotError
-from bot.domain.records import AuditAction, AuditEntry, AuditFilter
-from bot.domain.requests import Holder, Member, Origin, Preset, Requester
+from bot.domain.records import AuditAction, AuditFilter
+from bot.domain.requests import Member, Origin, Requester
 from bot.domain.runs import Output, Run, RunReport, RunsPage, RunState
 from bot.domain.settings.fields import FORMS, Form, Section, SettingControl
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -45,6 +46,7 @@ from tests.bench import hostile
 from tests.bench.figures import Figure
 from tests.bench.setup import SECRET
 from tests.harness import AppRunner, open_app
+from tests.unit.factories import made_entry, made_preset
 
 AIM, AIM_SECONDS, ROUNDS = "≤ 50 ms on an idle machine", 0.05, 3
 TICK = 0.001
@@ -157,22 +159,13 @@ def texts(app: App) -> Iterator[Case]:
 
 
 def presets(app: App) -> Iterator[Case]:
-    """Presets that are nothing but gaps, and long names."""
+    """Use a preset that consists of gaps, and long names."""
     services = app.bot.services
     (deployment,) = services.catalogue.all()
     prompt = next(item for item in deployment.offered if item.is_prompt)
-    now = datetime.now(UTC)
-    preset = Preset(
-        holder=Holder.PERSON,
-        holder_id=PERSON,
-        name="gaps",
-        deployment=deployment.name,
-        inputs={prompt.key: "{prompt}" * 750},
-        gpu=None,
-        created_at=now,
-        created_by=PERSON,
-    )
-    yield partial(app.store.presets.put, preset, now)
+    gaps = {prompt.key: "{prompt}" * 750}
+    preset = made_preset("gaps", holder_id=PERSON, deployment=deployment.name, inputs=gaps)
+    yield partial(app.store.presets.put, preset, datetime.now(UTC))
     for text in hostile.long_texts(6000):
         yield partial(services.presets.use, "gaps", text, requester())
         yield partial(services.presets.use, text, text, requester())
@@ -212,7 +205,7 @@ def forms(app: App) -> Iterator[Case]:
 
 
 def rules() -> Iterator[Case]:
-    """Each text under hostile rules, which are compiled first."""
+    """Check each text under hostile rules, which are compiled first."""
     rule = WordRule(
         name="hostile",
         keywords=hostile.KEYWORDS,
@@ -258,7 +251,7 @@ def descriptions() -> Iterator[Case]:
 
 
 def messages(app: App, run: Run) -> Iterator[Case]:
-    """Texts that a machine made, and Details of a run with long inputs."""
+    """Show texts from a machine, and Details of a run with long inputs."""
     catalogue = app.bot.services.catalogue
     (deployment,) = catalogue.all()
 
@@ -301,15 +294,9 @@ async def fill(runner: AppRunner) -> None:
         run, now = await started(runner), datetime.now(UTC)
         report = RunReport(run_id=run.run_id or "", state=RunState.SUCCEEDED, outputs=outputs)
         await runner.app.store.runs.record_report(run.key, report, now, now)
-    entry = AuditEntry(
-        at=datetime.now(UTC),
-        guild_id=GUILD,
-        actor_id=PERSON,
-        subject_id=PERSON,
-        action=AuditAction.REFUSAL,
-        outcome="words_refused",
-        details={"rule": "é" * 90, "word": "é" * 60, "option": "prompt"},
-    )
+    details = {"rule": "é" * 90, "word": "é" * 60, "option": "prompt"}
+    refusal: dict[str, Any] = {"action": AuditAction.REFUSAL, "outcome": "words_refused", "details": details}
+    entry = made_entry(guild_id=GUILD, actor_id=PERSON, subject_id=PERSON, **refusal).entry
     async with runner.app.store.database.write() as connection:
         await add_entries(connection, *([entry] * 5_000))
 

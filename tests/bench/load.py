@@ -15,14 +15,11 @@ from bot.ui.custom_ids import Action, RunId
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Run
 from tests.bench import events
-from tests.bench.answers import check_accepted
 from tests.bench.delivery import FILE, a_picture
 from tests.bench.figures import Figure, latencies, percentile
 from tests.bench.processes import hammer, rate_of, run_module
-from tests.bench.setup import backend, channels, scene
+from tests.bench.setup import add_people, ask, backend, channels, scene
 from tests.e2e.bot_process import BotProcess
-from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Channel
 
 REQUESTS = 200
 PLACES = 20
@@ -34,19 +31,6 @@ EDITS = (
     "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}",
     "PATCH /channels/{channel_id}/messages/{message_id}",
 )
-
-
-async def ask(home: BotProcess, places: Sequence[Channel]) -> list[Interaction]:
-    people = [home.discord.add_user(f"person-{number}", home.guild) for number in range(REQUESTS)]
-    asked = [
-        await home.discord.slash(
-            people[number], places[number % PLACES], "generate", {"prompt": f"fox {number}"}
-        )
-        for number in range(REQUESTS)
-    ]
-    await asyncio.gather(*(asking.wait_answer(20) for asking in asked))
-    check_accepted(asked)
-    return asked
 
 
 async def all_running(home: BotProcess) -> list[Run]:
@@ -89,16 +73,9 @@ async def succeed(running: Sequence[Run], url: str) -> dict[str, float]:
         for run in running:
             await asyncio.sleep(max(due - time.perf_counter(), 0))
             told[key_of(run)] = time.perf_counter()
-            group.create_task(_tell(web, run, url))
+            group.create_task(events.send_success(web, run.webhook or "", run.id, url))
             due += RELEASE_PAUSE
     return told
-
-
-async def _tell(web: aiohttp.ClientSession, run: Run, url: str) -> None:
-    content = events.body(run.id, "success", 1.0, [events.picture_output(url)])
-    headers = {"Content-Type": "application/json"}
-    async with web.post(run.webhook or "", data=content, headers=headers) as answer:
-        answer.raise_for_status()
 
 
 def key_of(run: Run) -> str:
@@ -124,7 +101,8 @@ def waits(told: Mapping[str, float], outcomes: Mapping[str, list[float]]) -> lis
 async def pass_through(home: BotProcess) -> list[Figure]:
     places = channels(home, PLACES)
     await home.start()
-    asked = await ask(home, places)
+    people = add_people(home.discord, home.guild, REQUESTS)
+    asked = await ask(home.discord, people, places, REQUESTS)
     running = await all_running(home)
     home.comfydeploy.world.bucket.put(FILE, await asyncio.to_thread(a_picture), "image/png")
     url = home.comfydeploy.world.bucket.plain_link(FILE)

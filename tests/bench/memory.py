@@ -9,10 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.bench.answers import check_accepted
 from tests.bench.figures import Figure
 from tests.bench.processes import run_module
-from tests.bench.setup import channels, pid_of, scene
+from tests.bench.setup import add_people, ask, channels, pid_of, scene
 from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.world import Channel, User
 
@@ -38,14 +37,7 @@ def resident(home: BotProcess) -> float:
 async def live(home: BotProcess, people: Sequence[User], places: Sequence[Channel], count: int) -> None:
     """Play runs to their results, a few at a time."""
     for start in range(0, count, AT_ONCE):
-        asked = [
-            await home.discord.slash(
-                people[n % AT_ONCE], places[n % PLACES], "generate", {"prompt": f"a fox {n}"}
-            )
-            for n in range(start, min(start + AT_ONCE, count))
-        ]
-        await asyncio.gather(*(asking.wait_answer(20) for asking in asked))
-        check_accepted(asked)
+        await ask(home.discord, people, places, min(AT_ONCE, count - start))
         await home.settled(within=60)
 
 
@@ -55,7 +47,7 @@ async def measure(options: Namespace) -> list[Figure]:
     # Without rate limits: what counts is how many runs pass, not how long they take.
     async with scene(rate_limits=False) as home:
         places = channels(home, PLACES)
-        people = [home.discord.add_user(f"person-{number}", home.guild) for number in range(AT_ONCE)]
+        people = add_people(home.discord, home.guild, AT_ONCE)
         await home.start()
         await asyncio.sleep(5)
         rest = peak(pid_of(home))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import time
 import uuid
@@ -24,7 +25,9 @@ from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault, Faults
-from tests.fakediscord.world import Channel
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Channel, Guild, User
 
 SECRET = "the-bench-s-own-webhook-secret-0001"
 AT_ONCE = 1000
@@ -66,22 +69,14 @@ class Seeded:
         )
 
 
-def backend(pace: float = 0.0, nodes: int = 6) -> FakeComfyDeploy:
+def backend(*more: InputNode, pace: float = 0.0, nodes: int = 6) -> FakeComfyDeploy:
     """Return a fake ComfyDeploy whose deployment runs any number at once and has an option of 200 choices."""
     models = tuple(f"model {number:03}" for number in range(200))
-    deployment = replace(
-        picture(),
-        inputs=(
-            PROMPT,
-            SEED,
-            size_input("width", 256),
-            size_input("height", 256),
-            InputNode(class_type="Enum", input_id="model", default=models[0], options=models),
-        ),
-        nodes=("KSampler",) * nodes,
-        concurrency_limit=AT_ONCE,
-    )
-    return FakeComfyDeploy(pace=pace, deployments=[deployment])
+    model = InputNode(class_type="Enum", input_id="model", default=models[0], options=models)
+    sizes = (size_input("width", 256), size_input("height", 256))
+    inputs = (PROMPT, SEED, *sizes, model, *more)
+    loaded = replace(picture(), inputs=inputs, nodes=("KSampler",) * nodes, concurrency_limit=AT_ONCE)
+    return FakeComfyDeploy(pace=pace, deployments=[loaded])
 
 
 @asynccontextmanager
@@ -168,3 +163,30 @@ def _row(home: BotProcess, run: Seeded, state: RunState) -> dict[str, Any]:
         "due_at": now + timedelta(hours=1),
         "deadline_seconds": 7200,
     }
+
+
+async def ask(
+    discord: FakeDiscord, people: Sequence[User], places: Sequence[Channel], count: int
+) -> list[Interaction]:
+    """Send `/generate` many times at once, by people and channels in turn, and return the answered requests.
+
+    Raises RuntimeError for a refusal, which would be faster than what is measured.
+    """
+    asked = [
+        await discord.slash(
+            people[number % len(people)],
+            places[number % len(places)],
+            "generate",
+            {"prompt": f"fox {number}"},
+        )
+        for number in range(count)
+    ]
+    await asyncio.gather(*(asking.wait_answer(20) for asking in asked))
+    refused = [one.text for one in asked if one.original is not None and one.original.ephemeral]
+    if refused:
+        raise RuntimeError(f"{len(refused)} of {count} were refused: {refused[0]}")
+    return asked
+
+
+def add_people(discord: FakeDiscord, guild: Guild, count: int) -> list[User]:
+    return [discord.add_user(f"person-{number}", guild) for number in range(count)]

@@ -98,18 +98,18 @@ async def _fill(home: BotProcess, url: str, kept: int, run_ids: Sequence[str]) -
 
 
 async def _timed(home: BotProcess, database: Database, in_flight: int) -> Start:
-    already_sent = time.perf_counter()
+    began = time.perf_counter()
     await home.launch()
     await _healthy(home.port)
-    listening = time.perf_counter() - already_sent
+    listening = time.perf_counter() - began
     await home.discord.wait_until(lambda: home.discord.gateway.counts["identify"] > 0, within=PATIENCE)
-    connected = time.perf_counter() - already_sent
+    connected = time.perf_counter() - began
     await home.discord.wait_command("generate", within=PATIENCE)
     asking = await home.ask()
     await asking.wait_answer(PATIENCE)
-    answered = time.perf_counter() - already_sent
+    answered = time.perf_counter() - began
     await _all_asked(database, in_flight)
-    return Start(listening, connected, answered, time.perf_counter() - already_sent, peak(pid_of(home)))
+    return Start(listening, connected, answered, time.perf_counter() - began, peak(pid_of(home)))
 
 
 async def _healthy(port: int) -> None:

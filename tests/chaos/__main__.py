@@ -18,11 +18,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="sqlite")
     given = parser.parse_args()
-    already_sent = time.monotonic()
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         result = asyncio.run(chaos(Path(folder), given.rounds, given.seed, given.database, say=_say))
     _say(
-        f"{result.requests} requests in {time.monotonic() - already_sent:.0f} s, seed {given.seed}; "
+        f"{result.requests} requests in {time.monotonic() - began:.0f} s, seed {given.seed}; "
         f"{len(result.verdict.unseeable)} told twice where the place of an unclear post closed; "
         f"{result.failed_starts} starts put off for want of the database"
     )

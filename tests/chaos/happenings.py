@@ -1,4 +1,4 @@
-"""What happens in a round besides its faults: people press buttons, places close, services are away."""
+"""Events of a round besides its faults: people press buttons, places close, services are away."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _CARDS_WITHIN = 3.0
 
 @dataclass
 class Round:
-    """What happened in a round.
+    """The events of a round.
 
     `places` are its channels besides `channel`, `taken` the messages that a moderator deleted, and `opened`
     the runs that started although a pause forbade it.
@@ -78,8 +78,8 @@ class Happenings:
             "again": self._again,
             "delete_channel": self._delete_channel,
             "delete_status": self._delete_status,
-            "withdraw_send": self._withdraw_send,
-            "withdraw_view": self._withdraw_view,
+            "withdraw_send": self._withdraw,
+            "withdraw_view": self._withdraw,
             "close_all": self._close_all,
             "gateway_drop": self._gateway,
             "gateway_lost": self._gateway,
@@ -111,21 +111,16 @@ class Happenings:
                 await self._click(asked, message, "Cancel")
 
     async def _again(self, this: Round, _: random.Random) -> None:
-        done = [
-            m
-            for m in self._environment.discord.messages(this.channel)
-            if any(i.endswith((":again", ":repeat")) for i in m.custom_ids)
-        ]
-        for message in done[:1]:
-            asked = next((a for a in this.asked if str(a.user.id) in message.text), None)
-            if asked is not None:
-                await self._click(asked, message, "gain")
+        for message in self._environment.discord.messages(this.channel):
+            if any(item.endswith((":again", ":repeat")) for item in message.custom_ids):
+                asked = next((each for each in this.asked if str(each.user.id) in message.text), None)
+                if asked is not None:
+                    await self._click(asked, message, "gain")
+                return
 
     async def _click(self, asked: Interaction, message: Message, label: str) -> None:
-        try:
+        with suppress(CannotSend):
             await self._environment.discord.click(asked.user, message, label)
-        except CannotSend:
-            return
 
     async def _outage(self, this: Round, chance: random.Random) -> None:
         outage = draw_outage(chance)
@@ -177,18 +172,16 @@ class Happenings:
                 this.taken.append(message)
                 self._environment.discord.delete_message(message)
 
-    async def _withdraw_send(self, this: Round, _: random.Random) -> None:
-        self._environment.discord.withdraw(this.channel, "send_messages")
-
-    async def _withdraw_view(self, this: Round, _: random.Random) -> None:
-        self._environment.discord.withdraw(this.channel, "view_channel")
+    async def _withdraw(self, this: Round, _: random.Random) -> None:
+        permission = "send_messages" if this.happening == "withdraw_send" else "view_channel"
+        self._environment.discord.withdraw(this.channel, permission)
 
     async def _close_all(self, this: Round, _: random.Random) -> None:
         """Close the channel and direct messages; with expired tokens, results stay undelivered."""
         self._environment.discord.withdraw(this.channel, "send_messages", "view_channel")
         for asked in this.asked:
             asked.user.accepts_dms = False
-            asked.created_at -= 900
+        await self._expire_tokens(this, _)
 
     async def _gateway(self, this: Round, _: random.Random) -> None:
         self._environment.discord.gateway.drop(resumable=this.happening == "gateway_drop")

@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tests.chaos.database import DELIVERIES, OPEN, RUNS
@@ -39,13 +39,8 @@ class Verdict:
     """Told twice in the one window that is left (see docs/reliability.md): counted by itself."""
 
     def add(self, other: Verdict) -> None:
-        self.lost |= other.lost
-        self.twice |= other.twice
-        self.queued_twice |= other.queued_twice
-        self.opposite |= other.opposite
-        self.opened |= other.opened
-        self.hidden |= other.hidden
-        self.unseeable |= other.unseeable
+        for kind in fields(self):
+            getattr(self, kind.name).update(getattr(other, kind.name))
 
     @property
     def all(self) -> dict[str, str]:
@@ -124,11 +119,8 @@ class InvariantChecker:
 
     async def _quiet(self) -> bool:
         left = await self._environment.database.rows(OPEN)
-        return not any(row["left_open"] for row in left) and not self._webhooks_pending
-
-    @property
-    def _webhooks_pending(self) -> bool:
-        return bool(self._environment.comfydeploy.world.activity.active)
+        working = self._environment.comfydeploy.world.activity.active
+        return not working and not any(row["left_open"] for row in left)
 
     async def judge(self, rounds: Sequence[Round]) -> Verdict:
         """Check every run that is new since the last call; all of them have settled or had the time to."""
@@ -224,12 +216,10 @@ class InvariantChecker:
             for w in call_log.webhook_attempts
             if w.run_id in run_ids
         ]
+        lately = list(self._environment.discord.request_log.requests)[-60:]
         lines += ["Discord, lately:"]
-        lines += [f"{r.method} {r.path[:90]} {r.status} {r.code} {r.fault or ''}" for r in self._lately()]
+        lines += [f"{r.method} {r.path[:90]} {r.status} {r.code} {r.fault or ''}" for r in lately]
         return "\n".join(lines)
-
-    def _lately(self) -> list[Any]:
-        return list(self._environment.discord.request_log.requests)[-60:]
 
 
 def _told(message: Message) -> str:

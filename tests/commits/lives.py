@@ -1,4 +1,4 @@
-"""Requests from the command to the outcome, by people who repeat what didn't work, and what must hold after.
+"""Requests from the command to the outcome, by people who repeat failed actions, with checks of the result.
 
 Every life may lose one reply of the database, at any step.
 """
@@ -27,7 +27,7 @@ Life = Callable[[ModeratedServer], Awaitable[None]]
 
 
 class Told(Enum):
-    """What a person is told: that it is done, that it isn't, that it may be, or nothing."""
+    """The answer to a person: it is done, it isn't, it may be, or no answer."""
 
     YES = auto()
     NO = auto()
@@ -39,7 +39,7 @@ _MAYBE = {say("request_unknown"), say("commit_unknown")}
 
 
 def told(bot: Harness, result: Any) -> Told:
-    """Return what an answer says, and check that an error is one that has words."""
+    """Return the meaning of an answer, and check that every error has a sentence for users."""
     for error in bot.env.errors:
         assert isinstance(getattr(error, "original", error), BotError), error
     if not result.acknowledged:

@@ -17,7 +17,7 @@ _READY = b"Z"
 
 
 class Loss(StrEnum):
-    """What gets lost: the statement itself, or the server's reply to it."""
+    """The lost part of a step: the statement itself, or the server's reply to it."""
 
     STATEMENT = "statement"
     REPLY = "reply"

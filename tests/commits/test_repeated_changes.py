@@ -1,4 +1,4 @@
-"""Changes whose COMMIT loses its reply: repeated once, and their callers are told what holds."""
+"""A change whose COMMIT loses its reply is repeated once, and its caller gets the true result."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import text
 
-from bot.database.tables import audit
+from bot.database.tables import metadata
 from bot.domain.errors import CommitUnknown
-from bot.domain.requests import Holder, Preset
+from bot.domain.requests import Holder
 from bot.domain.runs import CopyRequest, DeliveryState, RunState
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store
-from tests.commits.proxy import Loss, proxy_of
+from tests.commits.proxy import Loss, PostgresProxy, proxy_of
 from tests.contract.conftest import Stores
-from tests.contract.store.decisions import awaiting_approval
-from tests.contract.store.rows import ALICE, GUILD, MOD, stored_run
-from tests.contract.store.runs import NOW, PERSON, accepted, brought_to, fetch, request, take
-from tests.databases import PostgresServer
-
-PRESET = Preset(
-    holder=Holder.SERVER,
-    holder_id=GUILD,
-    name="noir",
-    deployment="flux",
-    inputs={"prompt": "a fox"},
-    gpu=None,
-    created_at=NOW,
-    created_by=ALICE,
+from tests.contract.store.rows import ALICE, GUILD, MOD, audit_log, stored_rules, stored_run
+from tests.contract.store.runs import (
+    NOW,
+    PERSON,
+    RULES,
+    accepted,
+    awaiting_approval,
+    brought_to,
+    fetch,
+    request,
+    take,
 )
+from tests.databases import PostgresServer
+from tests.unit.factories import made_preset
+
+PRESET = made_preset(holder=Holder.SERVER, holder_id=GUILD, created_at=NOW, created_by=ALICE)
 # A preparation, and the change that returns what its caller is told.
 Change = Callable[[], Awaitable[Any]]
 
@@ -57,15 +59,11 @@ async def resume(store: Store) -> Change:
 async def change_rules(store: Store) -> Change:
     """Return an edit that takes itself back if it is applied twice."""
 
+    def toggled(rules: ServerRules) -> ServerRules:
+        return rules.model_copy(update={"retention_days": 500 - rules.retention_days})
+
     async def toggle() -> bool:
-        after = await store.rules.change(
-            GUILD,
-            ALICE,
-            lambda rules: rules.model_copy(update={"retention_days": 500 - rules.retention_days}),
-            NOW,
-            "days",
-        )
-        return after.retention_days == 500 - before.retention_days
+        return await store.rules.change(GUILD, ALICE, toggled, NOW, "days") == toggled(before)
 
     before = await store.rules.get(GUILD)
     return toggle
@@ -165,7 +163,7 @@ async def _key(found: Awaitable[Any]) -> bool:
     return (await found) is not None
 
 
-# What the caller is told, with or without a lost reply.
+# The result for the caller, with or without a lost reply.
 CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     block: 1,
     unblock: True,
@@ -191,62 +189,56 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
 }
 
 
-async def entries(store: Store) -> int:
-    async with store.database.read() as connection:
-        return await connection.scalar(select(func.count()).select_from(audit)) or 0
-
-
 @pytest.fixture
-async def opening() -> AsyncIterator[Stores]:
-    async with AsyncExitStack() as stack:
-        yield Stores("", stack)
-
-
-async def test_a_lost_reply_changes_nothing_about_what_callers_are_told(
-    postgres: PostgresServer, opening: Stores
-) -> None:
-    for prepare, expected in CHANGES.items():
-        written: set[int] = set()
-        for loss in (None, *Loss):
-            url = await postgres.new_database()
-            async with proxy_of(url) as (proxy, behind):
-                store = await opening.open(behind)
-                change = await prepare(store)
-                before = await entries(store)
-                if loss is not None:
-                    proxy.lose(lambda step: step.sql == "COMMIT", loss)
-                told = await change()
-                assert (told, proxy.lost is None) == (expected, loss is None), prepare.__name__
-                written.add(await entries(store) - before)
-                await store.close()
-            postgres.give_back(url)
-        assert len(written) == 1, f"{prepare.__name__} wrote {written} audit entries"
-
-
-async def test_a_change_whose_repetition_fails_too_may_be_stored(
-    postgres: PostgresServer, opening: Stores
-) -> None:
+async def behind_proxy(postgres: PostgresServer) -> AsyncIterator[tuple[Store, PostgresProxy]]:
+    """Open a store whose connections go through a proxy."""
     url = await postgres.new_database()
-    async with proxy_of(url) as (proxy, behind):
-        store = await opening.open(behind)
-        change = await unblock(store)
-        proxy.goes_away = True
-        proxy.lose(lambda step: step.sql == "COMMIT")
-        with pytest.raises(CommitUnknown):
-            await change()
+    async with proxy_of(url) as (proxy, behind), AsyncExitStack() as stack:
+        yield await Stores(behind, stack).open(), proxy
+    postgres.give_back(url)
+
+
+async def empty(store: Store) -> None:
+    """Delete every row, and store the rules again that `Stores.open` stores."""
+    async with store.database.write() as connection:
+        await connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
+    await stored_rules(store, GUILD, RULES)
+
+
+@pytest.mark.parametrize("prepare", CHANGES, ids=lambda prepare: prepare.__name__)
+async def test_a_lost_reply_changes_no_result(
+    behind_proxy: tuple[Store, PostgresProxy], prepare: Callable[[Store], Awaitable[Change]]
+) -> None:
+    store, proxy = behind_proxy
+    written = set()
+    for loss in (None, *Loss):
+        await empty(store)
+        change = await prepare(store)
+        before = len(await audit_log(store))
+        if loss is not None:
+            proxy.lose(lambda step: step.sql == "COMMIT", loss)
+        told = await change()
+        assert (told, proxy.lost is None) == (CHANGES[prepare], loss is None)
+        written.add(len(await audit_log(store)) - before)
+    assert len(written) == 1
+
+
+async def test_a_failed_repetition_is_an_unknown_commit(behind_proxy: tuple[Store, PostgresProxy]) -> None:
+    store, proxy = behind_proxy
+    change = await unblock(store)
+    proxy.goes_away = True
+    proxy.lose(lambda step: step.sql == "COMMIT")
+    with pytest.raises(CommitUnknown):
+        await change()
 
 
 @pytest.mark.parametrize("loss", Loss)
-async def test_a_claim_without_a_reply_is_kept_if_it_is_stored(
-    loss: Loss, postgres: PostgresServer, opening: Stores
-) -> None:
-    """The one queue call of a claim is made by the process that knows its id, or the run still waits."""
-    url = await postgres.new_database()
-    async with proxy_of(url) as (proxy, behind):
-        store = await opening.open(behind)
-        run = await accepted(store)
-        proxy.lose(lambda step: step.sql == "COMMIT", loss)
-        claimed = await take(store)
-        assert (claimed is not None) is (loss is Loss.REPLY)
-        assert (await take(store) is not None) is (loss is Loss.STATEMENT)
-        assert (await fetch(store, run.key)).submissions == 1
+async def test_a_stored_claim_is_kept(loss: Loss, behind_proxy: tuple[Store, PostgresProxy]) -> None:
+    """The process that knows the claim's id makes the one queue call; otherwise the run still waits."""
+    store, proxy = behind_proxy
+    run = await accepted(store)
+    proxy.lose(lambda step: step.sql == "COMMIT", loss)
+    claimed = await take(store)
+    assert (claimed is not None) is (loss is Loss.REPLY)
+    assert (await take(store) is not None) is (loss is Loss.STATEMENT)
+    assert (await fetch(store, run.key)).submissions == 1

@@ -44,7 +44,7 @@ async def ask(world: World) -> Any:
         return await world.people["ada"].slash(world.channel, "generate picture", prompt="a red barn")
 
 
-async def test_a_request_waits_as_a_card_and_its_picture_comes_once_the_moderator_approves() -> None:
+async def test_a_picture_is_made_once_the_moderator_approves_its_card() -> None:
     async with open_world(pace=0) as world:
         await switch_approval_on(world)
         await ask(world)
@@ -59,7 +59,7 @@ async def test_a_request_waits_as_a_card_and_its_picture_comes_once_the_moderato
         assert len(world.comfydeploy.call_log.queue_calls) == 1
 
 
-async def test_a_rejections_reason_reaches_the_requester_alone() -> None:
+async def test_only_the_requester_reads_the_reason_of_a_rejection() -> None:
     async with open_world(pace=0) as world:
         await switch_approval_on(world)
         await ask(world)

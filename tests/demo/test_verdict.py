@@ -1,4 +1,4 @@
-"""The verdicts of `--once` on generations that fail."""
+"""The verdicts of `--once` on failed generations."""
 
 from __future__ import annotations
 
@@ -12,24 +12,19 @@ from demo.world import open_world
 
 
 @pytest.mark.parametrize(
-    ("faults", "sentence"),
-    [
-        (Faults(ends_as="failed"), "The run ended as failed"),
-        (Faults(queue_status=500), "The run ended as unconfirmed"),
-        (Faults(ends_as="timeout"), "The run ended as timed_out"),
-    ],
+    ("faults", "state"), [(Faults(ends_as="failed"), "failed"), (Faults(queue_status=500), "unconfirmed")]
 )
-async def test_it_names_what_went_wrong(faults: Faults, sentence: str) -> None:
+async def test_the_verdict_names_the_state_of_the_run(faults: Faults, state: str) -> None:
     with capturing_logs() as capture:
         async with open_world(pace=0) as world:
             narrator = Narrator(capture, lambda _: None)
             world.comfydeploy.faults = faults
             async with narrating(narrator, world):
-                with pytest.raises(DemoFailed, match=sentence):
+                with pytest.raises(DemoFailed, match=f"The run ended as {state}"):
                     await generate_once(world, narrator)
 
 
-async def test_an_error_in_the_bots_log_fails_the_demo_although_the_picture_is_there() -> None:
+async def test_a_logged_error_fails_the_demo_in_spite_of_the_picture() -> None:
     with capturing_logs() as capture:
         async with open_world(pace=0) as world:
             narrator = Narrator(capture, lambda _: None)

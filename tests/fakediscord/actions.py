@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from collections.abc import Mapping
+from typing import Any
 
 from tests.fakediscord import payloads
 from tests.fakediscord.command_rules import GROUP, SUBCOMMAND, find_component, value_mistake
@@ -103,30 +104,9 @@ class Actions(WorldChanges):
         data: Json = {"custom_id": modal["custom_id"], "components": components}
         return self._act(Type.MODAL, opened.user, opened.channel, data, source=opened.source)
 
-    async def menu(self, user: User, message: Message, name: str) -> Interaction:
-        """Choose a message's context menu command."""
-        command = self.commands.find(name, _guild_id(message.channel), kind=3)
-        if command is None:
-            raise CannotSend(f"no context menu {name!r}")
-        shown = payloads.message(message, self.sign)
-        data: Json = {"id": command["id"], "name": name, "type": 3, "target_id": str(message.id)}
-        data["resolved"] = {"messages": {str(message.id): shown}}
-        return self._act(Type.COMMAND, user, message.channel, data)
-
-    def _act(
-        self,
-        kind: Type,
-        user: User,
-        channel: Channel,
-        data: Json,
-        *,
-        source: Message | None = None,
-        user_install: bool = False,
-        size_limit: int | None = None,
-    ) -> Interaction:
-        interaction = self.interactions.open(
-            kind, user, channel, data, source=source, user_install=user_install, size_limit=size_limit
-        )
+    def _act(self, kind: Type, user: User, channel: Channel, data: Json, **more: Any) -> Interaction:
+        """Send an interaction to the bot; `more` are arguments of `Interactions.open`."""
+        interaction = self.interactions.open(kind, user, channel, data, **more)
         body = interaction.payload(self.world, self.bot, self.sign)
         interaction.delivered_to = self.gateway.dispatch(
             "INTERACTION_CREATE", body, guild_id=_guild_id(channel)

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import discord
 
@@ -23,45 +23,33 @@ from tests.fakediscord.request_log import RequestLog
 from tests.fakediscord.world import Attachment, Channel, Message, User, World
 
 LINK_SECONDS = 24 * 3600
-BodyCheck = Callable[[str, object], Iterable[str]]
 
 
 class Core:
-    """The state of a fake Discord. `url` is known once the server runs.
-
-    `check_body(route, body)` returns a schema's complaints about a body, which end up in
-    `request_log.schema_mistakes`.
-    """
+    """The state of a fake Discord. `url` is known once the server runs."""
 
     def __init__(
         self,
         *,
-        bot_name: str = "painter",
         rate_limits: bool = True,
         seed: int = 0,
         answer_within: float = 3.0,
-        token_lifetime: float = 900.0,
         files_kept: int = 200,
-        requests_kept: int = 50_000,
         messages_kept: int = 50_000,
-        check_body: BodyCheck | None = None,
     ) -> None:
         self.url = ""
         self.world = World()
-        self.bot = User(self.world.snowflake(), bot_name, bot=True)
+        self.bot = User(self.world.snowflake(), "painter", bot=True)
         self.world.users[self.bot.id] = self.bot
         self.token = _bot_token(self.bot.id)
-        self.request_log = RequestLog(requests_kept=requests_kept, messages_kept=messages_kept)
+        self.request_log = RequestLog(messages_kept=messages_kept)
         self.limits = RateLimits(enabled=rate_limits)
         self.faults = Faults(seed=seed)
         self.files = FileStore(files_kept=files_kept)
         self.gateway = Gateway(self.token, self._greet, self.world.changed)
-        self.messages_service = Messages(self.world, self.request_log, self.gateway, self.sign)
-        self.interactions = Interactions(
-            self.world, answer_within=answer_within, token_lifetime=token_lifetime
-        )
+        self.messages_service = Messages(self.world, self.request_log, self.sign)
+        self.interactions = Interactions(self.world, answer_within=answer_within)
         self.commands = Commands(self.world, self.bot)
-        self.check_body = check_body
         self._link_key = secrets.token_bytes(16)
         self.user_files: dict[int, Attachment] = {}
 
@@ -78,11 +66,6 @@ class Core:
         `viewer`.
         """
         return [m for m in channel.messages.values() if not m.ephemeral or _addressed(m, viewer)]
-
-    def message(self, channel: Channel, containing: str) -> Message | None:
-        """Return the newest public message that contains this text."""
-        found = (m for m in reversed(self.messages(channel)) if containing in m.text)
-        return next(found, None)
 
     def sign(self, channel: Channel, file: Attachment) -> str:
         """Return a CDN address that expires after a day, as `ex`, `is` and `hm` say."""

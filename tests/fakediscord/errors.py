@@ -18,7 +18,6 @@ _KNOWN: dict[int, tuple[int, str]] = {
     10013: (404, "Unknown User"),
     10015: (404, "Unknown Webhook"),
     10062: (404, "Unknown interaction"),
-    10063: (404, "Unknown application command"),
     10066: (404, "Unknown application command permissions"),
     40005: (413, "Request entity too large"),
     40060: (400, "Interaction has already been acknowledged."),

@@ -16,6 +16,8 @@ from aiohttp import WSMsgType, web
 from tests.fakediscord.errors import Json
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
+# Members, presences and message content; the application has none of them.
+PRIVILEGED = 1 << 1 | 1 << 8 | 1 << 15
 _BACKLOG = 2000
 _RESUMABLE_SECONDS = 60.0
 _QUIET_OPS = frozenset({3, 4, 8, 14, 31})
@@ -75,9 +77,7 @@ Greeting = Callable[[Session], Iterable[tuple[str, Json]]]
 class Gateway:
     """The gateway. `greet` returns READY and the GUILD_CREATEs for a new session.
 
-    With `acks` off, heartbeats are not acknowledged; `privileged` are the privileged intents of the
-    application; `identify_seconds` enforces a pause between IDENTIFYs of the shards that share a group, of
-    which there are `concurrency` (Discord's max_concurrency).
+    `identify_seconds` enforces a pause between two IDENTIFYs.
     """
 
     def __init__(self, token: str, greet: Greeting, changed: Callable[[], None]) -> None:
@@ -88,21 +88,13 @@ class Gateway:
         self.connections: set[Connection] = set()
         self.counts: Counter[str] = Counter()
         """identify, resume, invalid, heartbeat: how often each came."""
-        self.heartbeat_ms = 41_250
-        self.acks = True
         self.accepting = True
-        self.privileged = 0
         self.identify_seconds = 0.0
-        self.concurrency = 1
-        self._identified: dict[int, float] = {}
+        self._identified_at = float("-inf")
 
     @property
     def live(self) -> list[Session]:
         return [s for s in self.sessions.values() if s.connection is not None]
-
-    def listens(self, intents: int) -> bool:
-        """Return whether any session would get such an event, which need not be made otherwise."""
-        return any(session.intents & intents for session in self.sessions.values())
 
     def dispatch(self, event: str, data: Json, *, guild_id: int | None = None, intents: int = 0) -> int:
         """Send an event to the guild's sessions with `intents`; return how many are connected."""
@@ -155,7 +147,7 @@ class Gateway:
         self.connections.add(connection)
         writer = asyncio.create_task(connection.write())
         try:
-            connection.send(HELLO, {"heartbeat_interval": self.heartbeat_ms, "_trace": []})
+            connection.send(HELLO, {"heartbeat_interval": 41_250, "_trace": []})
             async for message in socket:
                 if message.type is not WSMsgType.TEXT:
                     continue
@@ -187,32 +179,27 @@ class Gateway:
             return 4002
         if op == HEARTBEAT:
             self.counts["heartbeat"] += 1
-            if self.acks:
-                connection.send(ACK)
+            connection.send(ACK)
             return None
         if op == IDENTIFY:
             return self._identify(connection, data)
         if op == RESUME:
             return self._resume(connection, data)
-        if not any(s.connection is connection for s in self.live):
-            return 4003
         return None if op in _QUIET_OPS else 4001
 
     def _identify(self, connection: Connection, data: Json) -> int | None:
         number, count = data.get("shard") or (0, 1)
-        privileged = (1 << 1 | 1 << 8 | 1 << 15) & ~self.privileged
         if data["token"].removeprefix("Bot ") != self._token:
             return 4004
         if not 0 <= number < count:
             return 4010
-        if data["intents"] & privileged:
+        if data["intents"] & PRIVILEGED:
             return 4014
-        now, group = time.monotonic(), number % self.concurrency
-        if now - self._identified.get(group, -self.identify_seconds) < self.identify_seconds:
-            self.counts["invalid"] += 1
-            connection.send(INVALID, False)
+        now = time.monotonic()
+        if now - self._identified_at < self.identify_seconds:
+            self._refuse(connection)
             return None
-        self._identified[group] = now
+        self._identified_at = now
         self.counts["identify"] += 1
         session = Session(secrets.token_hex(16), (number, count), data["intents"], connection)
         self.sessions[session.id] = session
@@ -221,6 +208,10 @@ class Gateway:
         self._changed()
         return None
 
+    def _refuse(self, connection: Connection) -> None:
+        self.counts["invalid"] += 1
+        connection.send(INVALID, False)
+
     def _resume(self, connection: Connection, data: Json) -> int | None:
         if data["token"].removeprefix("Bot ") != self._token:
             return 4004
@@ -228,8 +219,7 @@ class Gateway:
         session = self.sessions.get(str(data["session_id"]))
         seq = data.get("seq") or 0
         if session is None or (session.backlog and session.backlog[0][0] > seq + 1):
-            self.counts["invalid"] += 1
-            connection.send(INVALID, False)
+            self._refuse(connection)
             return None
         if seq > session.seq:
             return 4007

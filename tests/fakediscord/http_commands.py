@@ -64,11 +64,8 @@ class CommandRoutes:
         return [
             Endpoint("GET", _GLOBAL, self.listing),
             Endpoint("PUT", _GLOBAL, self.overwrite),
-            Endpoint("GET", f"{_GLOBAL}/{{command_id}}", self.fetch),
             Endpoint("GET", _GUILD, self.listing),
             Endpoint("PUT", _GUILD, self.overwrite),
-            Endpoint("GET", f"{_GUILD}/permissions", self.all_permissions),
-            Endpoint("GET", f"{_GUILD}/{{command_id}}", self.fetch),
             Endpoint("GET", f"{_GUILD}/{{command_id}}/permissions", self.permissions),
         ]
 
@@ -80,33 +77,19 @@ class CommandRoutes:
             raise ApiError(50035)
         return Reply(body=self._commands.overwrite(self._scope(call), call.json))
 
-    def fetch(self, call: Call) -> Reply:
-        for command in self._commands.scopes.get(self._scope(call), []):
-            if command["id"] == call.params["command_id"]:
-                return Reply(body=command)
-        raise ApiError(10063)
-
     def permissions(self, call: Call) -> Reply:
         """Answer 404 if nobody changed anything, so that the command's defaults apply."""
         guild_id, command_id = call.id("guild_id"), call.id("command_id")
         self._scope(call)
         if (guild_id, command_id) not in self._commands.overrides:
             raise ApiError(10066)
-        return Reply(body=self._permission_body(call, guild_id, command_id))
-
-    def all_permissions(self, call: Call) -> Reply:
-        guild_id = call.id("guild_id")
-        self._scope(call)
-        mine = [command for guild, command in self._commands.overrides if guild == guild_id]
-        return Reply(body=[self._permission_body(call, guild_id, command) for command in mine])
-
-    def _permission_body(self, call: Call, guild_id: int, command_id: int) -> Json:
-        return {
+        body = {
             "id": str(command_id),
             "application_id": call.params["application_id"],
             "guild_id": str(guild_id),
             "permissions": self._commands.overrides[guild_id, command_id],
         }
+        return Reply(body=body)
 
     def _scope(self, call: Call) -> int | None:
         if "guild_id" not in call.params:

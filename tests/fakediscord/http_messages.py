@@ -27,7 +27,6 @@ class MessageRoutes:
             Endpoint("GET", _ONE, self.fetch),
             Endpoint("PATCH", _ONE, self.edit),
             Endpoint("DELETE", _ONE, self.delete),
-            Endpoint("POST", "/channels/{channel_id}/typing", self.typing),
         ]
 
     def create(self, call: Call) -> Reply:
@@ -82,10 +81,6 @@ class MessageRoutes:
         if message.author is not self._bot:
             self._need(place, "manage_messages")
         self._messages.delete(message)
-        return Reply(204)
-
-    def typing(self, call: Call) -> Reply:
-        self._open(call)
         return Reply(204)
 
     def _open(self, call: Call) -> Channel:

@@ -39,7 +39,6 @@ class WorldRoutes:
             Endpoint("GET", "/gateway", self.gateway, auth=False),
             Endpoint("GET", "/gateway/bot", self.gateway_bot),
             Endpoint("GET", "/guilds/{guild_id}", self.guild),
-            Endpoint("GET", "/guilds/{guild_id}/channels", self.guild_channels),
             Endpoint("GET", "/guilds/{guild_id}/auto-moderation/rules", self.automod_rules),
             Endpoint("GET", "/guilds/{guild_id}/members/{user_id}", self.member),
             Endpoint("GET", "/channels/{channel_id}", self.channel),
@@ -84,7 +83,6 @@ class WorldRoutes:
         return Reply(body=payloads.user(user))
 
     def application(self, call: Call) -> Reply:
-        owner = {"id": "1", "username": "owner", "discriminator": "0", "avatar": None, "global_name": None}
         body: Json = {
             "id": str(self._bot.id),
             "name": self._bot.name,
@@ -93,11 +91,8 @@ class WorldRoutes:
             "bot_public": True,
             "bot_require_code_grant": False,
             "verify_key": "0" * 64,
-            "owner": owner,
-            "team": None,
+            "owner": payloads.user(User(1, "owner")),
             "flags": 0,
-            "summary": "",
-            "bot": payloads.user(self._bot),
         }
         return Reply(body=body)
 
@@ -111,17 +106,10 @@ class WorldRoutes:
             "reset_after": 86_400_000,
             "max_concurrency": 1,
         }
-        return Reply(
-            body={"url": self._gateway_url(), "shards": self.shards, "session_start_limit": limit},
-        )
+        return Reply(body={"url": self._gateway_url(), "shards": self.shards, "session_start_limit": limit})
 
     def guild(self, call: Call) -> Reply:
         return Reply(body=payloads.guild(self._world, self._guild(call), self._bot))
-
-    def guild_channels(self, call: Call) -> Reply:
-        guild = self._guild(call)
-        places = [c for c in self._world.channels.values() if c.guild is guild and not c.deleted]
-        return Reply(body=[payloads.channel(c, self._bot) for c in places if not c.is_thread])
 
     def member(self, call: Call) -> Reply:
         guild, user_id = self._guild(call), call.id("user_id")

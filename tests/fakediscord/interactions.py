@@ -160,9 +160,10 @@ class Interaction:
 class Interactions:
     """All interactions. `answer_within` and `token_lifetime` are in seconds of the world's clock."""
 
-    def __init__(self, world: World, *, answer_within: float, token_lifetime: float) -> None:
+    token_lifetime = 900.0
+
+    def __init__(self, world: World, *, answer_within: float) -> None:
         self.answer_within = answer_within
-        self.token_lifetime = token_lifetime
         self._world = world
         self._by_token: OrderedDict[str, Interaction] = OrderedDict()
 
@@ -212,9 +213,7 @@ class Interactions:
         answer.
         """
         interaction = self._by_token.get(token)
-        if interaction is None:
-            raise ApiError(50027)
-        if self._world.clock.now() - interaction.created_at > self.token_lifetime:
+        if interaction is None or self._world.clock.now() - interaction.created_at > self.token_lifetime:
             raise ApiError(50027)
         if not interaction.answered:
             raise ApiError(10015)

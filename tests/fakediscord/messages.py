@@ -6,12 +6,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 
-import discord
-
 from tests.fakediscord import payloads, rules
 from tests.fakediscord.calls import Upload, as_attachment
 from tests.fakediscord.errors import ApiError, Json
-from tests.fakediscord.gateway import Gateway
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.request_log import RequestLog
 from tests.fakediscord.world import (
@@ -34,10 +31,11 @@ _SETTABLE_FLAGS = COMPONENTS_V2 | 1 << 2 | 1 << 12
 
 
 class Messages:
-    def __init__(self, world: World, books: RequestLog, gateway: Gateway, sign: payloads.SignUrl) -> None:
+    """The messages of all channels. The bot has no intent for messages, so it gets no events about them."""
+
+    def __init__(self, world: World, books: RequestLog, sign: payloads.SignUrl) -> None:
         self._world = world
         self._books = books
-        self._gateway = gateway
         self.sign = sign
         self._nonces: OrderedDict[str, tuple[float, Message]] = OrderedDict()
 
@@ -92,7 +90,6 @@ class Messages:
             self._nonces[message.nonce] = (message.created_at, message)
         message.channel.messages[message.id] = message
         self._books.created(message)
-        self._send("MESSAGE_CREATE", message, with_nonce=True)
         self._world.changed()
 
     def edit(self, message: Message, body: Json, files: Mapping[int, Upload], *, limit: int) -> None:
@@ -109,32 +106,16 @@ class Messages:
         message.body = {key: value for key, value in whole.items() if value}
         message.attachments = attachments
         message.edited, message.edited_at = time.perf_counter(), self._world.clock.now()
-        self._send("MESSAGE_UPDATE", message)
         self._world.changed()
 
     def delete(self, message: Message) -> None:
         message.deleted_at = self._world.clock.now()
         message.channel.messages.pop(message.id, None)
-        self._send("MESSAGE_DELETE", message)
         self._world.changed()
 
     def announce(self) -> None:
         """Wake the tasks that wait for a change."""
         self._world.changed()
-
-    def _send(self, event: str, message: Message, *, with_nonce: bool = False) -> None:
-        guild = message.channel.guild
-        wanted = discord.Intents.guild_messages.flag if guild else discord.Intents.dm_messages.flag
-        if message.ephemeral or not self._gateway.listens(wanted):
-            return
-        data: Json = {"id": str(message.id), "channel_id": str(message.channel.id)}
-        if event != "MESSAGE_DELETE":
-            data = payloads.message(message, self.sign, with_nonce=with_nonce)
-            if guild is not None:
-                data["member"] = payloads.member(self._world, guild, message.author)
-        if guild is not None:
-            data["guild_id"] = str(guild.id)
-        self._gateway.dispatch(event, data, guild_id=guild.id if guild else None, intents=wanted)
 
     def _uploaded(self, body: Json, files: Mapping[int, Upload], limit: int) -> list[Attachment]:
         sizes = [upload.size for upload in files.values()]

@@ -13,6 +13,7 @@ _MESSAGES = "/channels/{channel_id}/messages"
 _WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 _MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token")
 _BUCKETS_KEPT = 5000
+_GLOBAL_LIMIT = 50
 
 # (requests, seconds), as the headers of the real ones show; Discord may change them any day.
 DEFAULT_LIMITS: dict[str, tuple[int, float]] = {
@@ -41,9 +42,8 @@ class Verdict:
 
 
 class RateLimits:
-    def __init__(self, *, enabled: bool = True, global_limit: int = 50) -> None:
+    def __init__(self, *, enabled: bool = True) -> None:
         self.enabled = enabled
-        self.global_limit = global_limit
         self.limits = dict(DEFAULT_LIMITS)
         self._windows: dict[tuple[str, str], _Window] = {}
 
@@ -52,7 +52,7 @@ class RateLimits:
         if not self.enabled:
             return Verdict({})
         if not interaction:
-            window = self._window("global", "", self.global_limit, 1.0)
+            window = self._window("global", "", _GLOBAL_LIMIT, 1.0)
             if window.left <= 0:
                 return refusal(window.ends - time.monotonic(), everywhere=True)
             window.left -= 1

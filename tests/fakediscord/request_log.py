@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from tests.fakediscord.world import Message
 
+_REQUESTS_KEPT = 50_000
+
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
@@ -23,19 +25,17 @@ class RequestRecord:
 
 
 class RequestLog:
-    def __init__(self, *, requests_kept: int, messages_kept: int) -> None:
-        self.requests: deque[RequestRecord] = deque(maxlen=requests_kept)
+    def __init__(self, *, messages_kept: int) -> None:
+        self.requests: deque[RequestRecord] = deque(maxlen=_REQUESTS_KEPT)
         self.messages: deque[Message] = deque(maxlen=messages_kept)
         """Every message the fake ever made, deleted and ephemeral ones included, oldest first."""
         self.statuses: Counter[tuple[str, int]] = Counter()
         self.rate_limited: Counter[str] = Counter()
         """429s by route, those ordered as a fault not included."""
         self.unknown_routes: Counter[str] = Counter()
-        self.schema_mistakes: list[str] = []
-        """What the validator hook found in the bodies the bot sent."""
         self.messages_created = 0
         self.crashes: list[Exception] = []
-        """What the fake itself stumbled over: a body of a shape it did not expect, or its own mistake."""
+        """Errors in the fake itself: a body of an unexpected shape, or its own mistake."""
 
     def record(self, entry: RequestRecord) -> None:
         self.requests.append(entry)

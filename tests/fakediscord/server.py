@@ -121,7 +121,6 @@ class FakeDiscord(Actions):
         try:
             self._authorise(request, endpoint)
             call = await read_call(request, endpoint.route, self.files)
-            self._check(call)
             reply = Reply(429, verdict.body) if verdict.body is not None else endpoint.handler(call)
         except ApiError as error:
             reply, code = Reply(error.status, error.body()), error.code
@@ -133,12 +132,6 @@ class FakeDiscord(Actions):
     def _authorise(self, request: web.Request, endpoint: Endpoint) -> None:
         if endpoint.auth and request.headers.get("Authorization") != f"Bot {self.token}":
             raise ApiError(0)
-
-    def _check(self, call: Call) -> None:
-        if self.check_body is not None and call.json is not None:
-            self.request_log.schema_mistakes += [
-                f"{call.route}: {m}" for m in self.check_body(call.route, call.json)
-            ]
 
     async def _fault_before(self, request: web.Request, fault: Fault) -> web.Response | None:
         if fault.effect is Effect.DELAY_BEFORE:

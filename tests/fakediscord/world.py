@@ -72,23 +72,21 @@ class User:
 
 @dataclass(eq=False, slots=True)
 class Guild:
-    """A server. `members` maps user ids to permissions; `upload_limit` overrides that of `premium_tier`."""
+    """A server. `members` maps user ids to permissions."""
 
     id: int
     name: str
     owner_id: int
-    premium_tier: int = 0
     locale: str = "en-US"
     members: dict[int, int] = field(default_factory=dict)
     bot_permissions: int = MEMBER
     bot_present: bool = True
-    upload_limit: int | None = None
+    upload_limit: int = 10 * MIB
     automod: list[Json] = field(default_factory=list)
 
     @property
     def filesize_limit(self) -> int:
-        tiers = {2: 50 * MIB, 3: 100 * MIB}
-        return self.upload_limit if self.upload_limit is not None else tiers.get(self.premium_tier, 10 * MIB)
+        return self.upload_limit
 
 
 @dataclass(eq=False, slots=True)
@@ -186,12 +184,8 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Return all text in it: content, text displays, embeds, labels of buttons."""
+        """Return all text in it: content, text displays, labels of buttons."""
         parts = [self.content, *(str(c.get("content") or c.get("label") or "") for c in self.components)]
-        for embed in self.body.get("embeds") or []:
-            parts += [str(embed.get("title") or ""), str(embed.get("description") or "")]
-            parts += [f"{f['name']} {f['value']}" for f in embed.get("fields") or []]
-            parts.append(str((embed.get("footer") or {}).get("text") or ""))
         return "\n".join(part for part in parts if part)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from typing import Any
 
 import discord
 
@@ -24,11 +24,11 @@ class WorldChanges(Core):
     def join(self, guild: Guild, user: User, *, permissions: int = MEMBER) -> None:
         guild.members[user.id] = permissions
 
-    def add_guild(self, name: str, *, shard: int = 0, shards: int = 1, premium_tier: int = 0) -> Guild:
+    def add_guild(self, name: str, *, shard: int = 0, shards: int = 1) -> Guild:
         """Add a server whose id belongs to `shard` of `shards`."""
         base = self.world.snowflake() >> 22
         guild_id = (base + (shard - base) % shards) << 22 | len(self.world.guilds) + 1
-        guild = Guild(guild_id, name, owner_id=1, premium_tier=premium_tier)
+        guild = Guild(guild_id, name, owner_id=1)
         self.world.guilds[guild.id] = guild
         self._guild_create(guild)
         return guild
@@ -59,21 +59,8 @@ class WorldChanges(Core):
                 return channel
         return self._add(Kind.DM, "", None, recipient=user)
 
-    def _add(
-        self,
-        kind: Kind,
-        name: str,
-        guild: Guild | None,
-        *,
-        parent: Channel | None = None,
-        recipient: User | None = None,
-        nsfw: bool = False,
-        archived: bool = False,
-        locked: bool = False,
-    ) -> Channel:
-        channel = Channel(
-            self.world.snowflake(), kind, name, guild, parent, recipient, nsfw, archived, locked
-        )
+    def _add(self, kind: Kind, name: str, guild: Guild | None, **more: Any) -> Channel:
+        channel = Channel(self.world.snowflake(), kind, name, guild, **more)
         self.world.channels[channel.id] = channel
         if kind is not Kind.DM:
             self._announce(channel, "CREATE")
@@ -124,29 +111,11 @@ class WorldChanges(Core):
         self.gateway.dispatch("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id, intents=_GUILDS)
         self.world.changed()
 
-    def add_bot(self, guild: Guild) -> None:
-        guild.bot_present = True
-        self._guild_create(guild)
-
     def post(self, author: User, channel: Channel, content: str) -> Message:
-        """Post as a person; without the message content intent the bot doesn't see the text."""
-        message = Message(
-            id=self.world.snowflake(),
-            channel=channel,
-            author=author,
-            body={"content": content},
-            created_at=self.world.clock.now(),
-            created=time.perf_counter(),
-        )
+        """Post a message that no request of the bot created; without the intent, the bot gets no event."""
+        now = self.world.clock.now()
+        message = Message(self.world.snowflake(), channel, author, {"content": content}, created_at=now)
         channel.messages[message.id] = message
         self.request_log.created(message)
-        body = payloads.message(message, self.sign)
-        guild = channel.guild
-        intent = discord.Intents.guild_messages.flag if guild else discord.Intents.dm_messages.flag
-        if guild is not None:
-            body |= {"guild_id": str(guild.id), "member": payloads.member(self.world, guild, author)}
-            if not self.gateway.privileged & discord.Intents.message_content.flag:
-                body["content"] = ""
-        self.gateway.dispatch("MESSAGE_CREATE", body, guild_id=guild.id if guild else None, intents=intent)
         self.world.changed()
         return message

@@ -8,7 +8,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID, picture
@@ -44,24 +44,25 @@ class Member:
     settings: Mapping[str, str]
     log: Path
     process: asyncio.subprocess.Process | None = None
-    starts: int = 0
-    killed: list[float] = field(default_factory=list)
 
     async def start(self, url: str) -> None:
-        self.starts += 1
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *command(url, "bot"), env=dict(self.settings), cwd=self.log.parent, stderr=log
             )
 
     async def kill(self) -> None:
-        """Send SIGKILL. Raises RuntimeError if the process had ended by itself."""
+        """Send SIGKILL. Raises RuntimeError if the process has ended by itself."""
         assert self.process is not None
-        if self.process.returncode is not None:
-            tail = self.log.read_text(encoding="utf-8", errors="replace")[-3000:]
-            raise RuntimeError(f"{self.name} ended with {self.process.returncode}\n{tail}")
+        self.check_alive()
         self.process.kill()
         assert await self.process.wait() == -signal.SIGKILL
+
+    def check_alive(self) -> None:
+        """Raise RuntimeError if the process has ended by itself."""
+        if self.process is not None and self.process.returncode is not None:
+            tail = self.log.read_text(encoding="utf-8", errors="replace")[-3000:]
+            raise RuntimeError(f"{self.name} ended with {self.process.returncode}\n{tail}")
 
 
 class Cluster:
@@ -128,9 +129,7 @@ class Cluster:
     def check_alive(self) -> None:
         """Raise RuntimeError if a process ended without being killed."""
         for member in self.members:
-            if member.process is not None and member.process.returncode is not None:
-                tail = member.log.read_text(encoding="utf-8", errors="replace")[-3000:]
-                raise RuntimeError(f"{member.name} ended with {member.process.returncode}\n{tail}")
+            member.check_alive()
 
     def log_lines(self, key: str, lines: int = 60) -> list[str]:
         """Return what all processes logged about a run."""

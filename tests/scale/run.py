@@ -27,11 +27,8 @@ SETTLE_WITHIN = 420.0
 class Result:
     runs: int = 0
     kills: int = 0
-    asked: int = 0
     seconds: float = 0.0
-    busy_seconds: float = 0.0
     ends: str = ""
-    refused_identifies: int = 0
     verdict: Verdict = field(default_factory=Verdict)
 
     @property
@@ -141,7 +138,7 @@ async def scale(
     async with built(folder, webs=webs, couriers=couriers) as (cluster, balancer):
         await cluster.start()
         say(f"{len(cluster.members)} processes, shards {sorted(cluster.shards)} connected")
-        already_sent = time.monotonic()
+        began = time.monotonic()
         killer = asyncio.create_task(_strikes(cluster, random.Random(seed), most_kills))
         crowd = Crowd(cluster, runs)
         asking = asyncio.create_task(crowd.ask_all())
@@ -149,20 +146,19 @@ async def scale(
         if killer in done:
             killer.result()
         await asking
-        result.busy_seconds = time.monotonic() - already_sent
+        busy_seconds = time.monotonic() - began
         await _few_left(cluster, killer, runs // 20)
         if most_kills is not None:
             await killer
         killer.cancel()
         await _settled(cluster, SETTLE_WITHIN)
-        result.seconds = time.monotonic() - already_sent
+        result.seconds = time.monotonic() - began
         await _judge(cluster, result, say)
-        result.asked, result.kills = crowd.asked, cluster.kills
-        result.refused_identifies = cluster.discord.gateway.counts["invalid"]
+        result.kills = cluster.kills
+        identifies = cluster.discord.gateway.counts["invalid"]
         say(
-            f"{result.asked} commands sent; all asked for after {result.busy_seconds:.0f} s; ended as: "
-            f"{result.ends}; {balancer.refused} webhooks found no web; "
-            f"{result.refused_identifies} IDENTIFYs refused"
+            f"{crowd.asked} commands sent; all asked for after {busy_seconds:.0f} s; ended as: "
+            f"{result.ends}; {balancer.refused} webhooks found no web; {identifies} IDENTIFYs refused"
         )
     return result
 

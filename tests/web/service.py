@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.domain.runs import Run
-from demo.fake_comfydeploy.faults import Faults
-from tests.harness import Harness, running_bot
+from tests.harness import Harness
+
+SECRET = "a-secret-of-the-operators-own-0123456789"
 
 
 @dataclass
@@ -29,6 +28,10 @@ class Caller:
     @property
     def base(self) -> str:
         return f"http://127.0.0.1:{self.bot.runner.port}"
+
+    @property
+    def signer(self) -> WebhookSigner:
+        return WebhookSigner(SECRET, self.base)
 
     def event(self, status: str = "running", **more: Any) -> dict[str, Any]:
         return {
@@ -55,19 +58,6 @@ class Caller:
 
     async def run(self) -> Run:
         return await self.bot.run()
-
-
-@asynccontextmanager
-async def run_under_way(
-    folder: Path, ask: Callable[[Harness], Awaitable[Any]] | None = None, **settings: Any
-) -> AsyncIterator[Caller]:
-    """Start a run that ComfyDeploy holds without reporting anything; `ask` sends the request."""
-    async with running_bot(folder, **settings) as s, aiohttp.ClientSession() as session:
-        s.comfydeploy.next_faults(Faults(hold_at="queued", webhook_drop=True))
-        await (ask(s) if ask is not None else s.alice.slash(s.channel, "generate", prompt="a fox"))
-        await s.play()
-        (call,) = s.calls
-        yield Caller(s, session, call.webhook, call.run_ids[0])
 
 
 def output(url: str = "https://files.example/a.png") -> dict[str, Any]:

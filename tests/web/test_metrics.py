@@ -1,10 +1,9 @@
-"""The metrics page: who may read it, and that it tells what has happened."""
+"""The metrics page: its access rules and its figures."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -16,7 +15,7 @@ from bot.metrics import WEBHOOK_RESULTS
 from demo.fake_comfydeploy.faults import Faults
 from demo.ports import free_port
 from tests.harness import Harness, running_bot
-from tests.web.service import run_under_way
+from tests.web.service import Caller
 
 TOKEN = "a-token-for-the-metrics-0123456789"
 
@@ -28,15 +27,19 @@ async def read(port: int, path: str = "/metrics", **headers: str) -> tuple[int, 
 
 
 async def page(s: Harness) -> dict[str, float]:
-    """Each series with its value, without the prefix."""
+    """Return the value of each series, without the prefix of its name."""
     status, text = await read(s.runner.port)
     assert status == 200
     found = re.findall(r"^comfydeploy_bot_(\S+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
     return {name: float(value) for name, value in found}
 
 
-async def test_this_machine_reads_it_and_nobody_through_a_proxy(tmp_path: Path) -> None:
+async def test_only_the_local_machine_may_read_it_without_a_proxy(tmp_path: Path) -> None:
     async with running_bot(tmp_path) as s:
+        for remote in ("203.0.113.9", "10.0.0.7", "2001:db8::1", "not an address"):
+            request = make_mocked_request("GET", "/metrics").clone(remote=remote)
+            assert isinstance(request, web.BaseRequest)
+            assert (await s.app.metrics.answer(request)).status == 403  # type: ignore[arg-type]
         status, text = await read(s.runner.port)
         assert status == 200
         assert "# TYPE comfydeploy_bot_webhooks_total counter" in text
@@ -44,28 +47,16 @@ async def test_this_machine_reads_it_and_nobody_through_a_proxy(tmp_path: Path) 
             assert await read(s.runner.port, **{header: "127.0.0.1"}) == (403, "")
 
 
-@pytest.mark.parametrize("remote", ["203.0.113.9", "10.0.0.7", "2001:db8::1", "not an address"])
-async def test_no_other_machine_reads_it(remote: str, tmp_path: Path) -> None:
-    async with running_bot(tmp_path) as s:
-        request = make_mocked_request("GET", "/metrics").clone(remote=remote)
-        assert isinstance(request, web.BaseRequest)
-        assert (await s.app.metrics.answer(request)).status == 403  # type: ignore[arg-type]
-
-
-async def test_with_a_token_only_whoever_sends_it(tmp_path: Path) -> None:
+async def test_a_token_is_needed_if_one_is_set(tmp_path: Path) -> None:
     async with running_bot(tmp_path, metrics_token=TOKEN) as s:
-        for wrong in (
-            {},
-            {"Authorization": TOKEN},
-            {"Authorization": f"Bearer {TOKEN}x"},
-            {"Authorization": "ä"},
-        ):
-            assert await read(s.runner.port, **wrong) == (403, "")
+        assert await read(s.runner.port) == (403, "")
+        for wrong in (TOKEN, f"Bearer {TOKEN}x", "ä"):
+            assert await read(s.runner.port, Authorization=wrong) == (403, "")
         authorized = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": "203.0.113.9"}
         assert (await read(s.runner.port, **authorized))[0] == 200
 
 
-async def test_with_a_port_of_its_own_it_is_only_there(tmp_path: Path) -> None:
+async def test_a_separate_port_serves_nothing_else(tmp_path: Path) -> None:
     port = free_port()
     async with running_bot(tmp_path, metrics_port=port, web_host="127.0.0.1") as s, metrics_port(s.app):
         assert (await read(s.runner.port))[0] == 404
@@ -73,7 +64,7 @@ async def test_with_a_port_of_its_own_it_is_only_there(tmp_path: Path) -> None:
         assert (await read(port, "/healthz"))[0] == 404
 
 
-async def test_a_run_from_the_request_to_its_outcome(tmp_path: Path) -> None:
+async def test_a_run_is_counted_from_the_request_to_the_outcome(tmp_path: Path) -> None:
     async with running_bot(tmp_path) as s:
         await s.alice.slash(s.channel, "generate", prompt="a fox", gpu="A100")
         s.clock.move(seconds=3)
@@ -99,37 +90,28 @@ async def test_a_run_from_the_request_to_its_outcome(tmp_path: Path) -> None:
         assert after["servers"] == 1
 
 
-async def test_a_result_that_is_owed_grows_old(tmp_path: Path) -> None:
-    async with run_under_way(tmp_path) as caller:
-        s = caller.bot
-        assert (await page(s))["oldest_undelivered_seconds"] == 0
-        assert (await caller.call(caller.event("failed")))[0] == 204
-        s.clock.move(seconds=150)
-        found = await page(s)
-        assert found["oldest_undelivered_seconds"] == 150
-        assert found["outcomes_owed"] == 1
-        assert found['runs{deployment="default",state="queued"}'] == 0
+async def test_the_age_of_an_undelivered_outcome_is_shown(caller: Caller) -> None:
+    assert (await page(caller.bot))["oldest_undelivered_seconds"] == 0
+    assert (await caller.call(caller.event("failed")))[0] == 204
+    caller.bot.clock.move(seconds=150)
+    found = await page(caller.bot)
+    assert found["oldest_undelivered_seconds"] == 150
+    assert found["outcomes_owed"] == 1
+    assert found['runs{deployment="default",state="queued"}'] == 0
 
 
-async def test_webhooks_by_what_they_were_answered(tmp_path: Path) -> None:
-    async with run_under_way(tmp_path) as caller:
-        strange = caller.url.replace("/webhooks/comfydeploy/", "/webhooks/comfydeploy/a")
-        calls: list[tuple[Any, str | None]] = [
-            (caller.event(), None),
-            (b"no json", None),
-            (caller.event(), strange),
-            (caller.event(run_id="0b9b1c8e-0000-4000-8000-000000000000"), None),
-            (b"x" * (2 * 1024 * 1024), None),
-        ]
-        for body, url in calls:
-            await caller.call(body, url)
-        await caller.call(b"", f"{caller.base}/webhooks/nobody/has/this")
-        told = await caller.counted()
-        once = {"recorded", "unreadable", "wrong_secret", "another_run", "too_large"}
-        assert told == {word: float(word in once) for word in WEBHOOK_RESULTS.values()}
+async def test_webhooks_are_counted_by_their_answer(caller: Caller) -> None:
+    strange = caller.url.replace("/webhooks/comfydeploy/", "/webhooks/comfydeploy/a")
+    await caller.call(caller.event(), strange)
+    await caller.call(b"", f"{caller.base}/webhooks/nobody/has/this")
+    of_another_run = caller.event(run_id="0b9b1c8e-0000-4000-8000-000000000000")
+    for body in (caller.event(), b"no json", of_another_run, b"x" * (2 * 1024 * 1024)):
+        await caller.call(body)
+    once = {"recorded", "unreadable", "wrong_secret", "another_run", "too_large"}
+    assert await caller.counted() == {word: float(word in once) for word in WEBHOOK_RESULTS.values()}
 
 
-async def test_refusals_and_comfydeploys_faults_are_told_apart(tmp_path: Path) -> None:
+async def test_refusals_and_failed_calls_are_counted_separately(tmp_path: Path) -> None:
     async with running_bot(tmp_path, daily_gpu_seconds=60) as s:
         s.comfydeploy.next_faults(Faults(queue_status=500), Faults(queue_drop=True))
         for prompt in ("a fox", "a hen"):
@@ -143,11 +125,10 @@ async def test_refusals_and_comfydeploys_faults_are_told_apart(tmp_path: Path) -
         assert found["gpu_seconds_daily_limit"] == 60
 
 
-async def test_without_the_database_the_counters_are_told_all_the_same(tmp_path: Path) -> None:
-    async with run_under_way(tmp_path) as caller:
-        await caller.call(caller.event())
-        await caller.bot.app.store.close()
-        with caller.bot.database_away():
-            found = await page(caller.bot)
-        assert found["store_up"] == 0
-        assert found['webhooks_total{result="recorded"}'] == 1
+async def test_without_the_database_the_counters_are_still_shown(caller: Caller) -> None:
+    await caller.call(caller.event())
+    await caller.bot.app.store.close()
+    with caller.bot.database_away():
+        found = await page(caller.bot)
+    assert found["store_up"] == 0
+    assert found['webhooks_total{result="recorded"}'] == 1

@@ -25,7 +25,7 @@ async def run(*command: str | Path) -> None:
     assert process.returncode == 0, said.decode()
 
 
-async def test_a_copy_of_the_sqlite_file_is_the_whole_store(tmp_path: Path, opening: Stores) -> None:
+async def test_a_backup_of_the_sqlite_file_contains_the_whole_store(tmp_path: Path, opening: Stores) -> None:
     store = await opening.open(f"sqlite+aiosqlite:///{tmp_path}/bot.db")
     run_before = await accepted(store)
     await run(sys.executable, "-c", BACK_UP, tmp_path / "bot.db", tmp_path / "backup.db")
@@ -38,7 +38,7 @@ async def test_a_copy_of_the_sqlite_file_is_the_whole_store(tmp_path: Path, open
     assert await restored.key_values.secret("webhook_secret")
 
 
-async def test_a_dump_of_postgresql_is_the_whole_store(
+async def test_a_dump_contains_the_whole_store(
     tmp_path: Path, postgres: PostgresServer, opening: Stores
 ) -> None:
     url, fresh = await postgres.new_database(), await postgres.empty_database()

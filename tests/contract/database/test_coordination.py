@@ -1,4 +1,4 @@
-"""What processes over one database tell each other, and what only one of them may hold."""
+"""Wake-ups and locks between processes that share a database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ END_LINES = text(
 
 
 class Ear:
-    """Counts what is heard; `heard` waits for a topic."""
+    """Records the wake-ups that a coordinator receives."""
 
     def __init__(self) -> None:
         self.topics: list[str] = []
@@ -44,6 +44,14 @@ class Ear:
             while topic not in self.topics:
                 self._news.clear()
                 await self._news.wait()
+
+
+async def heard_again(line: Coordinator, ear: Ear) -> None:
+    """Notify until both ends are connected again, which nothing announces."""
+    async with asyncio.timeout(60):
+        while "again" not in ear.topics:
+            line.notify("again")
+            await asyncio.sleep(0.05)
 
 
 class Lines:
@@ -68,9 +76,7 @@ async def on_postgres(postgres: PostgresServer, opening: Stores) -> Store:
     return await opening.open(await postgres.new_database())
 
 
-async def test_what_one_process_holds_another_gets_only_afterwards(
-    store: Store, other: Store, lines: Lines
-) -> None:
+async def test_a_lock_is_held_by_one_process_at_a_time(store: Store, other: Store, lines: Lines) -> None:
     mine, theirs = (await lines.open(store))[0], (await lines.open(other))[0]
     assert await mine.try_acquire("shard 0")
     assert await mine.try_acquire("shard 0")
@@ -92,7 +98,7 @@ def hold_shard_0(url: str, told: Connection) -> None:
     asyncio.run(main())
 
 
-async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Store, lines: Lines) -> None:
+async def test_a_killed_process_holds_no_lock(stores: Stores, store: Store, lines: Lines) -> None:
     receiver, sender = FORKED.Pipe(duplex=False)
     process = FORKED.Process(target=hold_shard_0, args=(stores.url, sender), daemon=True)
     process.start()
@@ -105,7 +111,7 @@ async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Sto
     await acquire(line, "shard 0", wait_seconds=60)
 
 
-async def test_a_nudge_is_heard_by_others_and_not_by_oneself(on_postgres: Store, lines: Lines) -> None:
+async def test_a_wake_up_reaches_the_other_processes(on_postgres: Store, lines: Lines) -> None:
     mine, own_ear = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
     Wakeups(mine.notify).deliver()
@@ -115,7 +121,7 @@ async def test_a_nudge_is_heard_by_others_and_not_by_oneself(on_postgres: Store,
     assert own_ear.topics == []
 
 
-async def test_many_nudges_at_once_are_one_notification(on_postgres: Store, lines: Lines) -> None:
+async def test_many_wake_ups_share_one_notification(on_postgres: Store, lines: Lines) -> None:
     mine, _ = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
     for _ in range(500):
@@ -128,7 +134,7 @@ async def test_many_nudges_at_once_are_one_notification(on_postgres: Store, line
     assert ear.calls == 2
 
 
-async def test_a_guard_is_waited_for(on_postgres: Store, lines: Lines) -> None:
+async def test_a_lock_can_be_waited_for(on_postgres: Store, lines: Lines) -> None:
     mine, theirs = (await lines.open(on_postgres))[0], (await lines.open(on_postgres))[0]
     order: list[str] = []
 
@@ -146,7 +152,7 @@ async def test_a_guard_is_waited_for(on_postgres: Store, lines: Lines) -> None:
     assert order == ["mine", "theirs"]
 
 
-async def test_everything_is_back_after_the_server_was_restarted(
+async def test_coordination_survives_a_restart(
     own_postgres: PostgresServer, opening: Stores, lines: Lines
 ) -> None:
     store = await opening.open(await own_postgres.new_database())
@@ -159,18 +165,13 @@ async def test_everything_is_back_after_the_server_was_restarted(
     mine.notify("lost")
     await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
     assert await store.claims.in_flight() == 0
-    async with asyncio.timeout(60):
-        while "again" not in ear.topics:
-            mine.notify("again")
-            await asyncio.sleep(0.05)  # until both ends are back, which nothing announces
+    await heard_again(mine, ear)
     with pytest.raises(LockHeld):
         await acquire(theirs, "shard 0", wait_seconds=0)
     assert not mine.lost.done()
 
 
-async def test_a_line_that_breaks_again_before_it_listens_is_made_once_more(
-    on_postgres: Store, lines: Lines
-) -> None:
+async def test_a_connection_that_breaks_twice_is_made_again(on_postgres: Store, lines: Lines) -> None:
     mine, _ = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
     broken: list[Any] = []
@@ -185,10 +186,7 @@ async def test_a_line_that_breaks_again_before_it_listens_is_made_once_more(
     try:
         async with on_postgres.database.read() as connection:
             await connection.execute(END_LINES)
-        async with asyncio.timeout(60):
-            while "again" not in ear.topics:
-                mine.notify("again")
-                await asyncio.sleep(0.05)  # until both ends are back, which nothing announces
+        await heard_again(mine, ear)
     finally:
         event.remove(NullPool, "connect", breaks)
     assert len(broken) == 4
@@ -196,7 +194,7 @@ async def test_a_line_that_breaks_again_before_it_listens_is_made_once_more(
         pass
 
 
-async def test_who_waits_for_a_line_that_breaks_is_told_or_served(on_postgres: Store, lines: Lines) -> None:
+async def test_a_wait_on_a_broken_connection_succeeds_or_fails(on_postgres: Store, lines: Lines) -> None:
     mine, _ = await lines.open(on_postgres)
     theirs, _ = await lines.open(on_postgres)
 
@@ -218,7 +216,7 @@ async def test_who_waits_for_a_line_that_breaks_is_told_or_served(on_postgres: S
             pass
 
 
-async def test_a_hold_that_another_took_meanwhile_is_told(
+async def test_a_lock_that_another_process_took_meanwhile_is_reported_lost(
     on_postgres: Store, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.database.coordination._STALE_SESSION_SECONDS", 0.0)

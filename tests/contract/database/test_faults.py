@@ -1,4 +1,4 @@
-"""A database that is away, locked, full or restarted: said so in bounded time, and nothing is half done."""
+"""A database that is away, locked, full or restarted: an error in bounded time, and no partial change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, make_url, text
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import RunState
@@ -22,6 +22,7 @@ from tests.contract.store.runs import (
     SUCCESS,
     accept,
     accepted,
+    at_once,
     brought_to,
     claimed,
     columns,
@@ -37,34 +38,32 @@ BOUND = 60.0
 
 
 @pytest.fixture
+async def on_postgres(postgres: PostgresServer, opening: Stores) -> Stores:
+    """Return a factory of stores on one PostgreSQL database."""
+    opening.url = await postgres.new_database()
+    return opening
+
+
+@pytest.fixture
 async def file_store(opening: Stores, tmp_path: Path) -> Store:
     return await opening.open(new_sqlite(tmp_path))
 
 
-async def test_a_file_locked_by_another_process_is_unavailable_within_the_bound(
-    file_store: Store, tmp_path: Path
-) -> None:
+async def test_a_file_that_another_process_locks_is_unavailable(file_store: Store, tmp_path: Path) -> None:
     run = await accepted(file_store)
     before = await columns(file_store, run.key)
     with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as outsider:
         outsider.execute("BEGIN IMMEDIATE")
         async with asyncio.timeout(BOUND):
-            results = await asyncio.gather(
-                *(accept(file_store, request()) for _ in range(10)),
-                take(file_store),
-                return_exceptions=True,
-            )
+            results = await at_once(*(accept(file_store, request()) for _ in range(10)), take(file_store))
         assert {type(result) for result in results} == {StoreUnavailable}
         assert await columns(file_store, run.key) == before
         outsider.execute("ROLLBACK")
     assert await take(file_store) is not None
 
 
-async def test_rows_locked_by_another_session_are_unavailable_within_the_bound(
-    postgres: PostgresServer, opening: Stores
-) -> None:
-    url = await postgres.new_database()
-    store, outsider = await opening.open(url), await opening.open(url)
+async def test_rows_that_another_session_locks_are_unavailable(on_postgres: Stores) -> None:
+    store, outsider = await on_postgres.open(), await on_postgres.open()
     run = await brought_to(store, RunState.RUNNING)
     async with outsider.database.write() as connection:
         await connection.execute(text("SELECT * FROM runs FOR UPDATE"))
@@ -76,7 +75,7 @@ async def test_rows_locked_by_another_session_are_unavailable_within_the_bound(
     assert len(await owed(store, run.key)) == 1
 
 
-async def test_a_full_disk_marks_nothing(file_store: Store) -> None:
+async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
     running = await brought_to(file_store, RunState.RUNNING)
     await brought_to(file_store, RunState.SUCCEEDED)
     delivery = await claimed(file_store)
@@ -104,30 +103,25 @@ async def test_a_full_disk_marks_nothing(file_store: Store) -> None:
     await accept(file_store, big)
 
 
-async def test_a_server_that_stops_is_unavailable_and_works_again_after_its_start(
-    own_postgres: PostgresServer, opening: Stores
-) -> None:
+async def test_a_stopped_server_is_unavailable(own_postgres: PostgresServer, opening: Stores) -> None:
     store = await opening.open(await own_postgres.new_database())
     run = await brought_to(store, RunState.RUNNING)
     await asyncio.to_thread(own_postgres.server.stop)
     for _ in range(2):
-        with pytest.raises(StoreUnavailable):
-            await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
-        with pytest.raises(StoreUnavailable):
-            await store.deliveries.claim("courier", NOW, LEASE)
-        with pytest.raises(StoreUnavailable):
-            await store.key_values.get("webhook")
+        calls = (
+            store.runs.record_report(run.key, SUCCESS, NOW, SOON),
+            store.deliveries.claim("courier", NOW, LEASE),
+            store.key_values.get("webhook"),
+        )
+        assert [type(result) for result in await at_once(*calls)] == [StoreUnavailable] * 3
     await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
     assert (await fetch(store, run.key)).state is RunState.RUNNING
     await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     assert len(await owed(store, run.key)) == 1
 
 
-async def test_a_session_ended_by_the_server_in_the_middle_changes_nothing(
-    postgres: PostgresServer, opening: Stores
-) -> None:
-    url = await postgres.new_database()
-    store, outsider = await opening.open(url), await opening.open(url)
+async def test_a_session_that_the_server_ends_changes_nothing(on_postgres: Stores) -> None:
+    store, outsider = await on_postgres.open(), await on_postgres.open()
     run = await brought_to(store, RunState.RUNNING)
 
     async def broken_off() -> None:
@@ -143,10 +137,8 @@ async def test_a_session_ended_by_the_server_in_the_middle_changes_nothing(
     assert (await fetch(store, run.key)).state is RunState.RUNNING
 
 
-async def test_a_connection_that_breaks_while_it_is_made_is_unavailable(
-    postgres: PostgresServer, opening: Stores
-) -> None:
-    store = await opening.open(await postgres.new_database())
+async def test_a_connection_that_breaks_at_its_start_is_unavailable(on_postgres: Stores) -> None:
+    store = await on_postgres.open()
     run = await accepted(store)
     await store.database.close()
     engine = store.database.engine.sync_engine
@@ -165,24 +157,18 @@ async def test_a_connection_that_breaks_while_it_is_made_is_unavailable(
     assert await store.runs.get(run.key) == run
 
 
-async def test_a_server_that_only_takes_reads_is_unavailable_for_writes(
-    postgres: PostgresServer, opening: Stores
-) -> None:
-    url = await postgres.new_database()
-    store = await opening.open(url)
+async def test_a_read_only_server_refuses_writes(postgres: PostgresServer, on_postgres: Stores) -> None:
+    store = await on_postgres.open()
     run = await brought_to(store, RunState.RUNNING)
-    name = url.split("?")[0].rpartition("/")[2]
+    name = make_url(on_postgres.url).database
     await postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    standby = Store(url)
-    try:
-        assert (await fetch(standby, run.key)).state is RunState.RUNNING
-        with pytest.raises(StoreUnavailable, match="read-only"):
-            await standby.runs.record_report(run.key, SUCCESS, NOW, SOON)
-    finally:
-        await standby.close()
+    await store.close()  # the next connections are read-only
+    assert (await fetch(store, run.key)).state is RunState.RUNNING
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
 
 
-async def test_what_cannot_be_stored_is_our_mistake_and_not_the_databases(store: Store) -> None:
+async def test_a_violated_constraint_does_not_mean_unavailable(store: Store) -> None:
     run = await accepted(store)
     again = request(key=run.key)
     with pytest.raises(Exception, match=r"(?i)unique") as caught:
@@ -191,14 +177,15 @@ async def test_what_cannot_be_stored_is_our_mistake_and_not_the_databases(store:
     assert "an-interaction-token" not in str(caught.value)
 
 
-async def test_writers_cancelled_at_any_moment_leave_no_lock_behind(store: Store) -> None:
+async def test_cancelled_writers_leave_no_lock_behind(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     for steps in range(25):
-        tasks = [
-            asyncio.create_task(accept(store, request())),
-            asyncio.create_task(store.runs.request_cancel(run.key, NOW, by=run.requester_id)),
-            asyncio.create_task(store.deliveries.claim("courier", NOW, LEASE)),
-        ]
+        writers = (
+            accept(store, request()),
+            store.runs.request_cancel(run.key, NOW, by=run.requester_id),
+            store.deliveries.claim("courier", NOW, LEASE),
+        )
+        tasks = [asyncio.create_task(writer) for writer in writers]
         for _ in range(steps * 3):
             await asyncio.sleep(0)
         for task in tasks:
@@ -209,7 +196,7 @@ async def test_writers_cancelled_at_any_moment_leave_no_lock_behind(store: Store
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
 
 
-async def test_two_hundred_at_once_are_all_taken(stores: Stores) -> None:
+async def test_two_hundred_concurrent_requests_are_all_stored(stores: Stores) -> None:
     # With the bot's own limit, which follows from Discord's 3 s, this would measure the machine.
     store = await stores.open(lock_seconds=BOUND)
     asked = [request() for _ in range(200)]

@@ -1,4 +1,4 @@
-"""Small named values that every process shares."""
+"""Named values that all processes share."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ async def test_two_processes_get_the_same_secret(store: Store, stores: Stores) -
     assert made == [await store.key_values.secret("webhook")] * 2
 
 
-async def test_a_note_is_replaced_whole_also_by_two_at_once(store: Store, other: Store) -> None:
+async def test_concurrent_writes_replace_the_whole_value(store: Store, other: Store) -> None:
     assert await store.key_values.get("synced") is None
     values = [f"{n}" * 5000 for n in range(10)]
     await asyncio.gather(*((store, other)[n % 2].key_values.put("synced", v) for n, v in enumerate(values)))
     assert await other.key_values.get("synced") in values
 
 
-async def test_notes_are_found_by_a_prefix_taken_literally(store: Store) -> None:
+async def test_a_prefix_is_taken_literally(store: Store) -> None:
     for name in ("sync:1", "sync:2", "sync_%", "syncX1"):
         await store.key_values.put(name, name)
     assert await store.key_values.with_prefix("sync:") == {"1": "sync:1", "2": "sync:2"}

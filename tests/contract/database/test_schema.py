@@ -1,4 +1,4 @@
-"""Migrations lead to the tables of the code and back, and keep the rows."""
+"""Migrations create the tables of the code, keep the rows, and refuse unsuitable databases."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
@@ -44,6 +45,12 @@ def url(empty_url: str) -> str:
 pytestmark = pytest.mark.filterwarnings("ignore:.*expression-based index")
 
 
+def _config(connection: Connection) -> Config:
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    return config
+
+
 def _differences(connection: Connection) -> list[object]:
     context = MigrationContext.configure(
         connection, opts={"compare_type": True, "compare_server_default": True}
@@ -51,16 +58,14 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, metadata))
 
 
-async def test_the_migrations_lead_to_the_tables_of_the_code(store: Store) -> None:
+async def test_the_migrations_create_the_tables_of_the_code(store: Store) -> None:
     async with store.database.write() as connection:
         assert await connection.run_sync(_differences) == []
 
 
-async def test_the_whole_history_can_be_taken_back_and_made_again(store: Store) -> None:
+async def test_all_migrations_can_be_downgraded_and_repeated(store: Store) -> None:
     def down(connection: Connection) -> list[str]:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(_config(connection), "base")
         return inspect(connection).get_table_names()
 
     async with store.database.write() as connection:
@@ -70,7 +75,7 @@ async def test_the_whole_history_can_be_taken_back_and_made_again(store: Store) 
         assert await connection.run_sync(_differences) == []
 
 
-async def test_opening_again_keeps_everything(store: Store, stores: Stores) -> None:
+async def test_reopening_keeps_the_rows(store: Store, stores: Stores) -> None:
     run = await accepted(store)
     await store.close()
     assert await fetch(await stores.open(), run.key) == run
@@ -82,36 +87,36 @@ async def test_several_processes_may_open_an_empty_database_at_once(stores: Stor
     assert await fetch(last, run.key) == run
 
 
-async def test_the_schema_of_a_later_version_is_refused_in_words(store: Store, stores: Stores) -> None:
+async def test_the_schema_of_a_later_version_is_refused(store: Store, stores: Stores) -> None:
     async with store.database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999_later'"))
     with pytest.raises(StartupError, match="schema 9999_later, which this version of the bot doesn't know"):
         await stores.open()
 
 
-async def test_a_folder_is_made_for_the_file(tmp_path: Path, opening: Stores) -> None:
+async def test_the_folder_of_the_file_is_created(tmp_path: Path, opening: Stores) -> None:
     await opening.open(f"sqlite+aiosqlite:///{tmp_path}/a/b/bot.db")
     assert (tmp_path / "a" / "b" / "bot.db").is_file()
 
 
-async def test_a_folder_that_cannot_be_made_is_told_in_words(tmp_path: Path, opening: Stores) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StartupError, match="Check DATABASE_URL, and that its folder can be written"):
-        await opening.open(f"sqlite+aiosqlite:///{tmp_path}/file/bot.db")
-
-
-async def test_a_database_that_cannot_be_written_is_told_in_words(tmp_path: Path, opening: Stores) -> None:
-    (tmp_path / "bot.db").touch()
-    read_only = f"sqlite+aiosqlite:///file:{tmp_path}/bot.db?mode=ro&uri=true"
-    with pytest.raises(StartupError, match="folder can be written"):
-        await opening.open(read_only)
-
-
-async def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path, opening: Stores) -> None:
-    (tmp_path / "bot.db").write_bytes(b"a picture, perhaps" * 500)
-    with pytest.raises(StartupError, match="not a SQLite database"):
-        await opening.open(f"sqlite+aiosqlite:///{tmp_path}/bot.db")
-    assert (tmp_path / "bot.db").read_bytes().startswith(b"a picture")
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("{folder}/file/bot.db", "Check DATABASE_URL, and that its folder can be written"),
+        ("file:{folder}/empty.db?mode=ro&uri=true", "folder can be written"),
+        ("{folder}/file", "not a SQLite database"),
+    ],
+    ids=["the folder can't be made", "read-only", "not a database"],
+)
+async def test_an_unusable_file_is_refused_with_a_sentence(
+    tmp_path: Path, opening: Stores, address: str, sentence: str
+) -> None:
+    picture = b"a picture, perhaps" * 500
+    (tmp_path / "file").write_bytes(picture)
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(StartupError, match=sentence):
+        await opening.open(f"sqlite+aiosqlite:///{address.format(folder=tmp_path)}")
+    assert (tmp_path / "file").read_bytes() == picture
 
 
 @pytest.mark.parametrize(
@@ -122,9 +127,7 @@ async def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path, openi
         "postgresql+asyncpg://bot:hunter2secret@nobody.invalid/bot",
     ],
 )
-async def test_a_server_that_is_not_there_is_told_in_words_without_the_password(
-    opening: Stores, url: str
-) -> None:
+async def test_an_unreachable_server_is_reported_without_the_password(opening: Stores, url: str) -> None:
     with pytest.raises(StartLater, match="PostgreSQL can't be reached") as caught:
         await opening.open(url)
     assert "hunter2secret" not in str(caught.value)
@@ -166,9 +169,7 @@ def _value(column: Column[Any]) -> object:
 
 def _fill_first_schema(connection: Connection) -> list[str]:
     """Create the first schema with a row in every table, and return the tables' names."""
-    config = alembic_config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, str(FIRST_SCHEMA))
+    command.upgrade(_config(connection), str(FIRST_SCHEMA))
     reflected = MetaData()
     reflected.reflect(connection)
     tables = [table for table in reflected.sorted_tables if table.name != "alembic_version"]
@@ -181,7 +182,7 @@ def _fill_first_schema(connection: Connection) -> list[str]:
     return [table.name for table in tables]
 
 
-async def test_a_filled_database_of_the_first_schema_is_upgraded_to_the_newest(stores: Stores) -> None:
+async def test_a_filled_database_of_the_first_schema_is_upgraded(stores: Stores) -> None:
     """Every later migration runs here on rows, on both databases."""
     before = Store(stores.url)
     async with before.database.write() as connection:
@@ -199,7 +200,7 @@ async def test_a_filled_database_of_the_first_schema_is_upgraded_to_the_newest(s
 
 
 @pytest.mark.parametrize("schema", ["0001", "0009"])
-async def test_a_database_of_a_discontinued_schema_is_refused_in_words(stores: Stores, schema: str) -> None:
+async def test_a_discontinued_schema_is_refused(stores: Stores, schema: str) -> None:
     before = Store(stores.url)
     async with before.database.write() as connection:
         await connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
@@ -210,8 +211,8 @@ async def test_a_database_of_a_discontinued_schema_is_refused_in_words(stores: S
         await stores.open()
 
 
-async def test_a_migration_may_take_its_time(postgres: PostgresServer, opening: Stores) -> None:
-    """What somebody waits for gives up after two seconds; a new index on a big table must not."""
+async def test_a_migration_has_no_lock_timeout(postgres: PostgresServer, opening: Stores) -> None:
+    """A request gives up after two seconds; a new index on a large table must not."""
     store = await opening.open(await postgres.empty_database())
     async with store.database.changing_schema() as connection:
         assert await connection.scalar(text("SHOW lock_timeout")) == "0"
@@ -219,17 +220,13 @@ async def test_a_migration_may_take_its_time(postgres: PostgresServer, opening: 
         assert await connection.scalar(text("SHOW lock_timeout")) == "2s"
 
 
-async def test_a_server_that_is_too_old_is_told_in_words(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_that_is_too_old_is_refused(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.database.schema._OLDEST", {"sqlite": (99, 1), "postgresql": (99,)})
     with pytest.raises(StartupError, match=r"The database is \w+ [\d.]+, and the bot needs 99.* or newer"):
         await stores.open()
 
 
-async def test_a_server_that_turns_the_bot_away_is_told_apart(
-    postgres: PostgresServer, opening: Stores
-) -> None:
+async def test_a_rejected_login_is_reported_as_such(postgres: PostgresServer, opening: Stores) -> None:
     there = make_url(await postgres.empty_database())
     for changed, sentence in (
         (there.set(username="stranger"), "rejects the user in DATABASE_URL"),
@@ -241,7 +238,7 @@ async def test_a_server_that_turns_the_bot_away_is_told_apart(
         assert "<class" not in str(caught.value)
 
 
-async def test_tables_of_another_program_are_left_alone(opening: Stores, empty_url: str) -> None:
+async def test_tables_of_another_program_are_refused(opening: Stores, empty_url: str) -> None:
     before = await opening.open(empty_url)
     async with before.database.write() as connection:
         await connection.exec_driver_sql("DROP TABLE alembic_version")
@@ -249,21 +246,21 @@ async def test_tables_of_another_program_are_left_alone(opening: Stores, empty_u
         await opening.open(empty_url)
 
 
-async def test_a_migration_that_is_broken_off_leaves_nothing(store: Store) -> None:
-    """A migration that is interrupted rolls back, and the next one succeeds."""
-    already_sent = asyncio.Event()
-    count = (
-        "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {}) SELECT max(n) FROM s"
+async def test_an_interrupted_migration_is_rolled_back(store: Store) -> None:
+    begun = asyncio.Event()
+    count = text(
+        "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 3000000)"
+        " SELECT max(n) FROM s"
     )
 
     async def migrate() -> None:
         async with store.database.changing_schema() as connection:
             await connection.execute(text("CREATE TABLE halfway (n INTEGER)"))
-            already_sent.set()
-            await connection.execute(text(count.format(3_000_000)))
+            begun.set()
+            await connection.execute(count)
 
     migration = asyncio.create_task(migrate())
-    await already_sent.wait()
+    await begun.wait()
     migration.cancel()
     with pytest.raises(asyncio.CancelledError):
         await migration

@@ -1,4 +1,4 @@
-"""A text from a user or a service is stored alike on both databases: it fits, is cut, or is refused."""
+"""Both databases store a text from outside alike: it fits, is truncated, or is refused."""
 
 from __future__ import annotations
 
@@ -63,26 +63,26 @@ async def stored(store: Store, table: Table, column: Column[Any], value: object)
     return found
 
 
-def test_every_text_column_says_what_happens_to_a_text_that_does_not_fit() -> None:
+def test_every_text_column_has_a_type_that_handles_long_texts() -> None:
     assert len(CUT) + len(EXACT) + len(FREE) == len(COLUMNS)
     assert {len(columns) > 1 for columns in (CUT, EXACT, FREE)} == {True}
 
 
 @pytest.mark.parametrize(("table", "column"), CUT, ids=name_of)
-async def test_what_is_only_shown_is_cut(store: Store, table: Table, column: Column[Any]) -> None:
+async def test_texts_that_are_shown_are_truncated(store: Store, table: Table, column: Column[Any]) -> None:
     assert isinstance(column.type, CutString)
     found = await stored(store, table, column, f"é{NUL}{HALF}" + "x" * 5000)
     assert found == "é?" + "x" * (column.type.length - 2)
 
 
 @pytest.mark.parametrize(("table", "column"), FREE, ids=name_of)
-async def test_what_has_no_limit_is_cleaned(store: Store, table: Table, column: Column[Any]) -> None:
+async def test_texts_without_a_limit_are_cleaned(store: Store, table: Table, column: Column[Any]) -> None:
     assert await stored(store, table, column, f"é{NUL}{HALF}" + "x" * 5000) == "é?" + "x" * 5000
 
 
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize(("table", "column"), EXACT, ids=name_of)
-async def test_what_is_compared_is_refused(store: Store, table: Table, column: Column[Any]) -> None:
+async def test_texts_that_are_compared_are_refused(store: Store, table: Table, column: Column[Any]) -> None:
     assert isinstance(column.type, ExactString)
     with pytest.raises(DoesNotFit):
         await stored(store, table, column, "x" * (column.type.length + 1))
@@ -97,7 +97,7 @@ async def test_structured_values_come_back_as_they_were(store: Store) -> None:
     assert (await fetch(store, run.key)).inputs == inputs
 
 
-async def test_a_run_with_long_names_of_the_service_ends(store: Store) -> None:
+async def test_a_run_with_long_names_from_the_service_ends(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     step = "KSampler" * 100 + NUL
     await store.runs.record_report(run.key, report(live_status=step, progress=0.5), NOW, SOON)
@@ -107,19 +107,19 @@ async def test_a_run_with_long_names_of_the_service_ends(store: Store) -> None:
     assert ended.live_status == ("KSampler" * 100)[:200]
 
 
-async def test_a_gpu_name_that_cannot_be_kept_is_refused_and_nothing_else_is(store: Store) -> None:
+async def test_a_request_with_a_long_gpu_name_is_refused(store: Store) -> None:
     with pytest.raises(DoesNotFit):
         await accept(store, request(gpu="H100" * 20))
     await accept(store, request(gpu="H100"))
 
 
-async def test_a_reason_may_have_any_character(store: Store) -> None:
+async def test_a_reason_may_contain_any_character(store: Store) -> None:
     await store.blocks.block(GUILD, ALICE, by=MOD, reason=f"no{NUL}{HALF}", until=None, now=NOW)
     (block,) = await store.blocks.list(GUILD, NOW, limit=10)
     assert block.reason == "no?"
 
 
-async def test_a_name_that_nothing_can_have_is_not_found(store: Store) -> None:
+async def test_a_name_that_is_too_long_is_not_found(store: Store) -> None:
     assert await store.presets.named(ALICE, GUILD, "x" * 5000 + NUL) == []
     assert not await store.presets.remove(Holder.PERSON, ALICE, "x" * 5000, by=ALICE, now=NOW)
     assert await store.runs.get("x" * 100 + NUL) is None

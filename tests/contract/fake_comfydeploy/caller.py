@@ -62,6 +62,9 @@ class Caller:
         await self.comfydeploy.idle()
         return run_id
 
+    async def cancel(self, run_id: str) -> Reply:
+        return await self.call("POST", f"/api/run/{run_id}/cancel")
+
     async def run(self, run_id: str, query: str = "") -> dict[str, Any]:
         reply = await self.call("GET", f"/api/run/{run_id}{query}")
         assert reply.status == 200, reply.text

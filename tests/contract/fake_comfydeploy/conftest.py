@@ -8,11 +8,12 @@ import pytest
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.contract.fake_comfydeploy.caller import Caller
 from tests.contract.fake_comfydeploy.receiver import Receiver
+from tests.harness import QUICK
 
 
 @pytest.fixture
 async def comfydeploy() -> AsyncIterator[FakeComfyDeploy]:
-    async with FakeComfyDeploy(pace=0, webhook_waits=(0, 0)) as running:
+    async with FakeComfyDeploy(pace=0, **QUICK) as running:
         yield running
 
 

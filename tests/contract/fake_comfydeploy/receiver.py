@@ -33,6 +33,10 @@ class Receiver:
     def bodies(self) -> list[dict[str, Any]]:
         return [each.body for each in self.received]
 
+    @property
+    def statuses(self) -> list[str]:
+        return [body["status"] for body in self.bodies]
+
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._receive)

@@ -47,7 +47,7 @@ async def running() -> AsyncIterator[Process]:
             await process.wait()
 
 
-async def test_it_is_steered_over_http_and_ends_cleanly_on_sigterm() -> None:
+async def test_it_is_controlled_over_http_and_ends_cleanly_on_sigterm() -> None:
     queue = {"deployment_id": CAPTION_ID, "inputs": {}, "webhook": "http://127.0.0.1:9/key-1"}
     async with running() as comfydeploy:
         await comfydeploy.call("POST", "/control/faults/next", [{"hold_at": "running", "ends_as": "failed"}])
@@ -59,10 +59,7 @@ async def test_it_is_steered_over_http_and_ends_cleanly_on_sigterm() -> None:
         await comfydeploy.call("DELETE", "/control/calls")
         assert (await comfydeploy.call("GET", "/control/calls"))["queue_calls"] == []
         assert "wat" in (await comfydeploy.call("PUT", "/control/faults", {"wat": 1}))["detail"]
-
-    async with running() as comfydeploy:
         await comfydeploy.call("PUT", "/control/chaos", {"seed": 3, "probabilities": {"failed": 1.0}})
-        body = {"deployment_id": CAPTION_ID, "inputs": {}}
-        run_id = (await comfydeploy.call("POST", "/api/run/deployment/queue", body))["run_id"]
+        run_id = (await comfydeploy.call("POST", "/api/run/deployment/queue", queue))["run_id"]
         assert await comfydeploy.call("GET", "/control/idle?timeout=60") == {"idle": True}
         assert (await comfydeploy.call("GET", f"/api/run/{run_id}"))["status"] == "failed"

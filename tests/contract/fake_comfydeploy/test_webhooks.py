@@ -52,12 +52,9 @@ async def test_the_body_has_the_recorded_keys_in_their_order(caller: Caller, rec
     assert set(video["outputs"][-1]["data"]["gifs"][0]) == set(files["data"]["files"][0])
 
 
-async def test_progress_comes_only_when_asked_for_and_never_with_outputs(
-    caller: Caller, receiver: Receiver
-) -> None:
-    await caller.start(
-        PICTURE_ID, inputs={}, webhook=receiver.url("/asked"), webhook_intermediate_status=True
-    )
+async def test_progress_is_sent_on_request_and_without_outputs(caller: Caller, receiver: Receiver) -> None:
+    progress = {"webhook": receiver.url("/asked"), "webhook_intermediate_status": True}
+    await caller.start(PICTURE_ID, inputs={}, **progress)
     await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url("/not-asked"))
     asked, silent = (
         [r.body for r in receiver.received if r.path == path] for path in ("/asked", "/not-asked")
@@ -68,23 +65,15 @@ async def test_progress_comes_only_when_asked_for_and_never_with_outputs(
     assert not [body for body in silent if body["live_status"] and body["status"] == "running"]
 
 
-async def test_a_late_report_says_success_without_outputs(caller: Caller, receiver: Receiver) -> None:
-    await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url(), webhook_intermediate_status=True)
-    last = receiver.bodies[-2:]
-    assert [body["status"] for body in last] == ["success", "success"]
-    assert [bool(body["outputs"]) for body in last] == [True, False]
-
-
-async def test_stored_progress_has_float_noise_and_reported_progress_has_not(
-    caller: Caller, receiver: Receiver
-) -> None:
-    run_id = await caller.finish(
-        PICTURE_ID, inputs={}, webhook=receiver.url(), webhook_intermediate_status=True
-    )
-    stored = (await caller.run(run_id))["progress"]
-    reported = receiver.bodies[-1]["progress"]
+async def test_a_late_report_is_a_success_without_outputs(caller: Caller, receiver: Receiver) -> None:
+    progress = {"webhook": receiver.url(), "webhook_intermediate_status": True}
+    run_id = await caller.finish(PICTURE_ID, inputs={}, **progress)
+    end, late = receiver.bodies[-2:]
+    assert (end["status"], late["status"]) == ("success", "success")
+    assert (bool(end["outputs"]), bool(late["outputs"])) == (True, False)
+    stored, reported = (await caller.run(run_id))["progress"], late["progress"]
     assert reported == round(reported, 2)
-    assert stored == receiver.bodies[-2]["progress"]
+    assert stored == end["progress"]
     assert stored == pytest.approx(reported, abs=1e-6)
 
 
@@ -105,35 +94,33 @@ async def test_a_failed_run_gives_no_reason(caller: Caller, receiver: Receiver) 
     assert (last["status"], last["outputs"]) == (recorded["status"], recorded["outputs"])
 
 
-async def test_the_second_and_third_try_are_gets_with_the_same_body(
-    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
-) -> None:
+async def test_retries_are_gets_with_the_same_body(caller: Caller, receiver: Receiver) -> None:
     receiver.answers.extend(web.Response(status=status) for status in (500, 503, 500))
-    comfydeploy.faults = Faults(hold_at="queued")
+    caller.comfydeploy.faults = Faults(hold_at="queued")
     run_id = await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url())
     assert [each.method for each in receiver.received] == ["POST", "GET", "GET"]
     assert len({each.text for each in receiver.received}) == 1
-    attempts = [(a.run_id, a.method, a.attempt, a.answer) for a in comfydeploy.call_log.webhook_attempts]
+    attempts = [
+        (a.run_id, a.method, a.attempt, a.answer) for a in caller.comfydeploy.call_log.webhook_attempts
+    ]
     assert attempts == [(run_id, "POST", 1, 500), (run_id, "GET", 2, 503), (run_id, "GET", 3, 500)]
 
 
 @pytest.mark.parametrize(("status", "arrives"), [(301, ""), (302, ""), (303, ""), (307, "run.updated")])
 async def test_only_a_307_keeps_the_body_and_any_2xx_after_it_counts(
-    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver, status: int, arrives: str
+    caller: Caller, receiver: Receiver, status: int, arrives: str
 ) -> None:
     receiver.answers.append(web.Response(status=status, headers={"Location": "/elsewhere"}))
-    comfydeploy.faults = Faults(hold_at="queued")
+    caller.comfydeploy.faults = Faults(hold_at="queued")
     await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url())
     assert [each.path for each in receiver.received] == ["/hook", "/elsewhere"]
     assert ((receiver.received[1].body or {}).get("event_type", "")) == arrives
 
 
-async def test_a_dead_receiver_is_noted_and_does_not_stop_the_run(
-    caller: Caller, comfydeploy: FakeComfyDeploy
-) -> None:
+async def test_a_dead_receiver_is_noted_and_does_not_stop_the_run(caller: Caller) -> None:
     run_id = await caller.finish(PICTURE_ID, inputs={}, webhook="http://127.0.0.1:9/hook")
     assert (await caller.run(run_id))["status"] == "success"
-    assert {a.answer for a in comfydeploy.call_log.webhook_attempts} == {"ClientConnectorError"}
+    assert {a.answer for a in caller.comfydeploy.call_log.webhook_attempts} == {"ClientConnectorError"}
 
 
 async def test_in_a_private_bucket_only_updates_and_the_get_carry_urls_that_open(receiver: Receiver) -> None:

@@ -1,4 +1,4 @@
-"""Inserts rows directly, for tests that don't care how the rows came there, and reads rows back."""
+"""Insert rows directly, for tests that don't care how the rows came there; read rows and query plans."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, delete, insert, select, text
 
 from bot.database.tables import audit, deliveries, request_row, runs, server_rules
 from bot.domain.requests import GenerationRequest, Origin
@@ -83,3 +83,23 @@ async def audit_log(store: Store) -> Sequence[Any]:
 async def run_keys(store: Store) -> set[str]:
     async with store.database.read() as connection:
         return set((await connection.execute(select(runs.c.key))).scalars())
+
+
+async def plan_of(store: Store, query: Select[Any], *, scans: bool = True) -> str:
+    """Return the steps of the query's plan; with `scans=False`, PostgreSQL may not scan a whole table.
+
+    PostgreSQL gathers statistics by itself, so they are gathered here first. The bot never asks SQLite for
+    statistics, with which SQLite would expect each state to be equally frequent.
+    """
+    compiled = query.compile(
+        store.database.engine, compile_kwargs={"literal_binds": True, "render_postcompile": True}
+    )
+    async with store.database.write() as connection:
+        if store.database.is_sqlite:
+            found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
+        else:
+            await connection.execute(text("ANALYZE"))
+            if not scans:
+                await connection.execute(text("SET LOCAL enable_seqscan = off"))
+            found = await connection.exec_driver_sql(f"EXPLAIN {compiled}")
+        return str(found.all())

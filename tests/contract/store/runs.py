@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,9 +11,10 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.database.tables import deliveries, runs
+from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import GenerationRequest, Member, Origin, Requester
-from bot.domain.runs import Delivery, Output, Run, RunReport, RunState
+from bot.domain.runs import Delivery, MessageRef, Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
 
@@ -37,6 +40,7 @@ RULES = {
         "hours": 24,
     },
 }
+APPROVAL_ENDS = NOW + timedelta(hours=24)
 OPEN_TO_ALL = OperatorRules(allow_direct_messages=True, allow_user_installs=True)
 
 
@@ -94,7 +98,12 @@ async def accepted(store: Store, *, now: datetime = NOW, **changes: Any) -> Run:
 
 async def submitted(store: Store, **changes: Any) -> Run:
     await accepted(store, **changes)
-    run = await take(store)
+    return await started(store)
+
+
+async def started(store: Store, now: datetime = NOW, limit: int | None = None) -> Run:
+    """Claim the next run to submit; there must be one."""
+    run = await take(store, now, limit)
     assert run is not None
     return run
 
@@ -102,6 +111,19 @@ async def submitted(store: Store, **changes: Any) -> Run:
 async def take(store: Store, now: datetime = NOW, limit: int | None = None) -> Run | None:
     """Claim the next run to submit, with the same limit for every deployment."""
     return await store.claims.claim_submission(lambda _: limit, now, now + GRACE)
+
+
+async def take_all(store: Store, now: datetime = NOW, limit: int | None = None) -> list[Run]:
+    """Claim runs until none is left; a busy database is tried again."""
+    taken = []
+    while True:
+        try:
+            run = await take(store, now, limit)
+        except StoreUnavailable:
+            continue
+        if run is None:
+            return taken
+        taken.append(run)
 
 
 async def brought_to(store: Store, state: RunState) -> Run:
@@ -127,6 +149,12 @@ async def fetch(store: Store, key: str) -> Run:
     return run
 
 
+async def state_of(store: Store, run: Run) -> tuple[RunState, str | None]:
+    """Return the run's state and failure code."""
+    found = await fetch(store, run.key)
+    return found.state, found.failure_code
+
+
 async def columns(store: Store, key: str) -> dict[str, Any]:
     """Return the whole row, with the columns that only workers use."""
     async with store.database.read() as connection:
@@ -150,3 +178,32 @@ async def claimed(store: Store, owner: str = "courier", now: datetime = NOW) -> 
     delivery = await store.deliveries.claim(owner, now, LEASE)
     assert delivery is not None
     return delivery
+
+
+async def posted(store: Store, *messages: MessageRef, now: datetime = NOW) -> Delivery:
+    """Claim the next delivery, and complete it with these messages."""
+    delivery = await claimed(store, now=now)
+    await store.deliveries.mark_sent(delivery.id, messages, now)
+    await store.deliveries.complete(delivery.id, now)
+    return delivery
+
+
+async def at_once(*calls: Awaitable[Any]) -> list[Any]:
+    """Run the calls concurrently; return a result or an exception for each."""
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+def refusals(results: Iterable[Any]) -> list[RefusedError]:
+    return [result for result in results if isinstance(result, RefusedError)]
+
+
+async def accept_for_review(store: Store, *batch: GenerationRequest) -> Run:
+    """Submit a request, or a batch of them, that a moderator has to approve within a day."""
+    return await accept(store, *batch, person=NEWCOMER)
+
+
+async def awaiting_approval(store: Store) -> Run:
+    """Return a run that waits for approval and whose card is undelivered."""
+    run = await accept_for_review(store, request())
+    await store.runs.release(run.key, 77, NOW)
+    return await fetch(store, run.key)

@@ -1,4 +1,4 @@
-"""Requests that are judged in one transaction: each on its own, each after the ones before it."""
+"""Requests that share a transaction: each is judged separately, after the ones before it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.runs import Run
 from bot.store import Store
 from tests.contract.conftest import Judged
 from tests.contract.store.rows import GUILD, stored_rules, stored_run
-from tests.contract.store.runs import NOW, PERSON, accept, request
+from tests.contract.store.runs import NOW, PERSON, accept, at_once, request
 
 OTHER = Member(id=7, created_at=PERSON.created_at)
 HERE = request().origin
@@ -25,15 +25,13 @@ def asked_by(person: Member, **changes: object) -> GenerationRequest:
     return request(requester_id=person.id, **changes)
 
 
-async def batch(store: Store, *asked: GenerationRequest) -> list[Run | BaseException]:
-    """All of them wait before the first is judged."""
+async def together(store: Store, *asked: GenerationRequest) -> list[Run | BaseException]:
+    """Submit requests that all wait before the first is judged."""
     people = {person.id: person for person in (PERSON, OTHER)}
-    return await asyncio.gather(
-        *(accept(store, each, person=people[each.requester_id]) for each in asked), return_exceptions=True
-    )
+    return await at_once(*(accept(store, each, person=people[each.requester_id]) for each in asked))
 
 
-async def test_what_is_added_up_is_what_reading_it_back_counts(store: Store, judged: Judged) -> None:
+async def test_usage_added_up_in_memory_equals_the_stored_usage(store: Store, judged: Judged) -> None:
     rules = {
         "budgets": {"person": {"waiting": None}, "gpu_weights": {"H100": 2.5}},
         "deployment_roles": {LOCKED: []},
@@ -43,7 +41,7 @@ async def test_what_is_added_up_is_what_reading_it_back_counts(store: Store, jud
     await stored_run(store, person=PERSON.id)
     await stored_run(store, person=OTHER.id)
     await stored_run(store, person=OTHER.id, guild=5)
-    await batch(
+    await together(
         store,
         asked_by(PERSON, gpu="H100"),
         asked_by(OTHER),
@@ -66,12 +64,12 @@ async def test_what_is_added_up_is_what_reading_it_back_counts(store: Store, jud
     assert added[5, PERSON.id].gpu_seconds_today == read.gpu_seconds_today == 240
 
 
-async def test_a_refusal_between_two_stands_in_the_record_and_spends_nothing(store: Store) -> None:
+async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"person": {"waiting": None, "runs_a_day": 1}}})
     await store.blocks.block(GUILD, OTHER.id, by=1, reason=None, until=None, now=NOW)
 
     asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE)]
-    results = await batch(store, *asked)
+    results = await together(store, *asked)
     told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
     assert told == [Run, "blocked", "budget_runs", Run]
     lines = (await store.audit.page(GUILD, AuditFilter(), 10)).lines
@@ -83,30 +81,30 @@ async def test_a_refusal_between_two_stands_in_the_record_and_spends_nothing(sto
     ]
 
 
-async def test_one_that_cannot_be_stored_takes_no_other_with_it(store: Store) -> None:
+async def test_a_request_that_cannot_be_stored_fails_alone(store: Store) -> None:
     twice = HERE.model_copy(update={"interaction_id": 1 << 60})
     asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
-    results = await batch(store, *asked)
+    results = await together(store, *asked)
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
     assert (await store.usage.today(GUILD, PERSON.id, NOW)).server.runs == 3
     assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
 
 
-async def test_rules_that_cannot_be_read_refuse_only_their_own_server(store: Store) -> None:
+async def test_unreadable_rules_refuse_only_their_own_server(store: Store) -> None:
     await stored_rules(store, 5, {"budgets": "not budgets"})
-    results = await batch(store, asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE), asked_by(OTHER))
+    results = await together(store, asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE), asked_by(OTHER))
     assert [isinstance(result, Run) for result in results] == [True, False, True]
 
 
-async def test_more_than_fit_into_one_transaction_are_all_taken_in_order(store: Store) -> None:
+async def test_more_requests_than_fit_into_a_transaction_are_accepted_in_order(store: Store) -> None:
     asked = [asked_by(PERSON) for _ in range(120)]
-    results = await batch(store, *asked)
+    results = await together(store, *asked)
     assert [result.key for result in results if isinstance(result, Run)] == [each.key for each in asked]
     lines = (await store.audit.page(GUILD, AuditFilter(), 120)).lines
     assert [line.entry.run_key for line in reversed(lines)] == [each.key for each in asked]
 
 
-async def test_at_midnight_what_waits_is_reserved_on_the_next_day_too(store: Store, judged: Judged) -> None:
+async def test_after_midnight_waiting_runs_are_reserved_again(store: Store, judged: Judged) -> None:
     midnight = budget_day(NOW) + timedelta(days=1)
     before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
     await asyncio.gather(

@@ -1,4 +1,4 @@
-"""The record: pages back and forth, filters, everything at once, and the indexes that make it quick."""
+"""The audit log: pages, filters, exports, and the prompts and messages that its entries link to."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import delete, text
 
 from bot.database.tables import runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
 from bot.domain.runs import MessageRef, Run, RunState
 from bot.store import Store
-from bot.store.audit import AuditStore, add_entries, newest_first
+from bot.store.audit import add_entries, newest_first
 from tests.contract.store import batches
-from tests.contract.store.decisions import awaiting_approval
-from tests.contract.store.plans import plan_of
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD
-from tests.contract.store.runs import NOW, PERSON, REVIEW_CHANNEL, SOON, SUCCESS, accepted, at, claimed, take
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, plan_of
+from tests.contract.store.runs import (
+    NOW,
+    PERSON,
+    REVIEW_CHANNEL,
+    SOON,
+    SUCCESS,
+    accepted,
+    at,
+    awaiting_approval,
+    posted,
+    take,
+)
 
 EVERYTHING = AuditFilter()
-
-
-@pytest.fixture
-def audit(store: Store) -> AuditStore:
-    return AuditStore(store.database)
 
 
 def entry(**changes: Any) -> AuditEntry:
@@ -44,54 +47,49 @@ def entry(**changes: Any) -> AuditEntry:
 
 async def fill(store: Store, entries: list[AuditEntry]) -> None:
     async with store.database.write() as connection:
-        for one in entries:
-            await add_entries(connection, one)
+        await add_entries(connection, *entries)
 
 
 def numbers(page: AuditPage) -> list[object]:
     return [line.entry.details["n"] for line in page.lines]
 
 
-async def test_an_entry_comes_back_as_it_was_written(audit: AuditStore) -> None:
+async def test_an_entry_is_read_as_it_was_written(store: Store) -> None:
     written = entry(run_key="abc", outcome="succeeded", details={"gpu": "A100", "reason": "naïve 🙂"})
-    await audit.add(written)
-    page = await audit.page(GUILD, EVERYTHING, 10)
+    await store.audit.add(written)
+    page = await store.audit.page(GUILD, EVERYTHING, 10)
     assert [line.entry for line in page.lines] == [written]
     assert (page.older, page.newer) == (None, None)
 
 
-async def test_pages_lead_back_and_forth_without_gaps_also_within_one_instant(
-    store: Store, audit: AuditStore
-) -> None:
+async def test_pages_have_no_gaps_even_within_one_instant(store: Store) -> None:
     # Three lines an instant: a page ends in the middle of one.
     await fill(store, [entry(at=at(n // 3), details={"n": n}) for n in range(25)])
-    first = await audit.page(GUILD, EVERYTHING, 10)
-    assert first.older is not None
-    second = await audit.page(GUILD, EVERYTHING, 10, before=first.older)
-    assert second.older is not None
-    third = await audit.page(GUILD, EVERYTHING, 10, before=second.older)
+    first = await store.audit.page(GUILD, EVERYTHING, 10)
+    second = await store.audit.page(GUILD, EVERYTHING, 10, before=first.older)
+    third = await store.audit.page(GUILD, EVERYTHING, 10, before=second.older)
     assert numbers(first) + numbers(second) + numbers(third) == list(range(24, -1, -1))
     assert (first.newer, third.older) == (None, None)
     assert third.newer is not None
-    assert numbers(await audit.page_after(GUILD, EVERYTHING, 10, third.newer)) == numbers(second)
+    assert numbers(await store.audit.page_after(GUILD, EVERYTHING, 10, third.newer)) == numbers(second)
     assert second.newer is not None
-    back = await audit.page_after(GUILD, EVERYTHING, 10, second.newer)
+    back = await store.audit.page_after(GUILD, EVERYTHING, 10, second.newer)
     assert back == first
 
 
-async def test_a_line_written_meanwhile_shifts_no_page(store: Store, audit: AuditStore) -> None:
+async def test_a_new_entry_shifts_no_page(store: Store) -> None:
     await fill(store, [entry(at=at(n), details={"n": n}) for n in range(6)])
-    first = await audit.page(GUILD, EVERYTHING, 3)
-    await audit.add(entry(at=at(6), details={"n": 6}))
-    assert numbers(await audit.page(GUILD, EVERYTHING, 3, before=first.older)) == [2, 1, 0]
+    first = await store.audit.page(GUILD, EVERYTHING, 3)
+    await store.audit.add(entry(at=at(6), details={"n": 6}))
+    assert numbers(await store.audit.page(GUILD, EVERYTHING, 3, before=first.older)) == [2, 1, 0]
 
 
-async def test_a_cursor_holds_when_its_line_is_gone(store: Store, audit: AuditStore) -> None:
+async def test_a_cursor_is_valid_after_its_entry_was_deleted(store: Store) -> None:
     await fill(store, [entry(at=at(n), details={"n": n}) for n in range(6)])
-    first = await audit.page(GUILD, EVERYTHING, 3)
+    first = await store.audit.page(GUILD, EVERYTHING, 3)
     async with store.database.write() as connection:
         await connection.execute(text("DELETE FROM audit"))
-    page = await audit.page(GUILD, EVERYTHING, 3, before=first.older)
+    page = await store.audit.page(GUILD, EVERYTHING, 3, before=first.older)
     assert (page.lines, page.older) == ([], None)
 
 
@@ -109,7 +107,7 @@ FILTERS = [
 ]
 
 
-async def test_a_filter_finds_just_what_it_says(store: Store, audit: AuditStore) -> None:
+async def test_filters_apply_to_pages_and_exports(store: Store) -> None:
     entries = [
         entry(),
         entry(action=AuditAction.BLOCK, actor_id=MOD, subject_id=BOB, deployment=None),
@@ -120,46 +118,42 @@ async def test_a_filter_finds_just_what_it_says(store: Store, audit: AuditStore)
     ]
     await fill(store, [replace(one, at=at(n), details={"n": n}) for n, one in enumerate(entries)])
     for wanted, found in FILTERS:
-        assert set(numbers(await audit.page(GUILD, wanted, 10))) == found, wanted
-        exported = [line.entry.details["n"] async for lines in audit.export(GUILD, wanted) for line in lines]
-        assert set(exported) == found, wanted
+        assert set(numbers(await store.audit.page(GUILD, wanted, 10))) == found, wanted
+        chunks = [lines async for lines in store.audit.export(GUILD, wanted)]
+        assert {line.entry.details["n"] for lines in chunks for line in lines} == found, wanted
 
 
-async def test_another_servers_record_is_never_shown(store: Store, audit: AuditStore) -> None:
+async def test_another_servers_entries_are_never_shown(store: Store) -> None:
     await fill(store, [entry(guild_id=GUILD + 1), entry(guild_id=None)])
-    assert (await audit.page(GUILD, EVERYTHING, 10)).lines == []
-    assert [lines async for lines in audit.export(GUILD, EVERYTHING)] == []
+    assert (await store.audit.page(GUILD, EVERYTHING, 10)).lines == []
+    assert [lines async for lines in store.audit.export(GUILD, EVERYTHING)] == []
 
 
-async def test_an_export_in_steps_holds_every_line_once(store: Store, audit: AuditStore) -> None:
+async def test_an_export_in_chunks_contains_each_entry_once(store: Store) -> None:
     await fill(store, [entry(at=at(n // 4), details={"n": n}) for n in range(23)])
-    steps = [lines async for lines in audit.export(GUILD, EVERYTHING, chunk_size=5)]
+    steps = [lines async for lines in store.audit.export(GUILD, EVERYTHING, chunk_size=5)]
     assert [len(lines) for lines in steps] == [5, 5, 5, 5, 3]
     assert [line.entry.details["n"] for lines in steps for line in lines] == list(range(22, -1, -1))
 
 
-@pytest.mark.parametrize(
-    ("wanted", "index"), [(EVERYTHING, "audit_guild"), (AuditFilter(subject=BOB), "audit_subject")]
-)
-async def test_a_page_far_back_in_a_long_record_is_read_along_an_index(
-    store: Store, wanted: AuditFilter, index: str
-) -> None:
+async def test_a_page_in_the_middle_of_a_long_log_is_read_along_an_index(store: Store) -> None:
     entries = [
         entry(at=NOW + timedelta(minutes=n), subject_id=BOB if n % 50 == 0 else ALICE, guild_id=GUILD + n % 2)
         for n in range(4000)
     ]
     await fill(store, entries)
-    query = newest_first(GUILD, wanted, 11, AuditCursor(NOW + timedelta(minutes=2000), 2000))
-    plan = await plan_of(store, query)
-    assert index in plan
-    # Already in order: neither SQLite's temporary B-tree nor a full sort on PostgreSQL.
-    assert "TEMP B-TREE" not in plan
-    assert "Seq Scan" not in plan
+    cursor = AuditCursor(NOW + timedelta(minutes=2000), 2000)
+    for wanted, index in ((EVERYTHING, "audit_guild"), (AuditFilter(subject=BOB), "audit_subject")):
+        plan = await plan_of(store, newest_first(GUILD, wanted, 11, cursor))
+        assert index in plan
+        # Already in order: neither SQLite's temporary B-tree nor a full sort on PostgreSQL.
+        assert "TEMP B-TREE" not in plan
+        assert "Seq Scan" not in plan
 
 
-async def line_of(audit: AuditStore, run: Run) -> tuple[str | None, MessageRef | None]:
+async def line_of(store: Store, run: Run) -> tuple[str | None, MessageRef | None]:
     """Return what the log shows of a run: its prompt and its message."""
-    page = await audit.page(GUILD, EVERYTHING, 50)
+    page = await store.audit.page(GUILD, EVERYTHING, 50)
     shown = {(line.prompt, line.message) for line in page.lines if line.entry.run_key == run.key}
     (found,) = shown  # all entries about a run show the same
     return found
@@ -168,65 +162,57 @@ async def line_of(audit: AuditStore, run: Run) -> tuple[str | None, MessageRef |
 async def post(store: Store, *channels: int) -> None:
     """Post the next outcomes, each into one of these channels."""
     for number, channel in enumerate(channels, 1):
-        delivery = await claimed(store, now=at(120))
-        await store.deliveries.mark_sent(delivery.id, [MessageRef(channel, 900 + number)], at(120))
-        await store.deliveries.complete(delivery.id, at(120))
+        await posted(store, MessageRef(channel, 900 + number), now=at(120))
 
 
-async def test_an_entry_shows_the_prompt_and_the_message_of_its_run_while_they_exist(
-    store: Store, audit: AuditStore
-) -> None:
+async def test_an_entry_shows_its_runs_prompt_and_message(store: Store) -> None:
     run = await accepted(store)
     assert run.prompt is not None
     status = MessageRef(run.channel_id, 77)
-    assert await line_of(audit, run) == (run.prompt, status)
+    assert await line_of(store, run) == (run.prompt, status)
     assert await take(store, at(2)) is not None
     await store.runs.record_report(run.key, SUCCESS, at(3), SOON)
-    assert await line_of(audit, run) == (run.prompt, status)
+    assert await line_of(store, run) == (run.prompt, status)
     await post(store, run.channel_id)
-    assert await line_of(audit, run) == (run.prompt, MessageRef(run.channel_id, 901))
-    chunks = [lines async for lines in audit.export(GUILD, EVERYTHING, chunk_size=1)]
-    assert {(chunk[0].prompt, chunk[0].message) for chunk in chunks} == {await line_of(audit, run)}
+    assert await line_of(store, run) == (run.prompt, MessageRef(run.channel_id, 901))
+    chunks = [lines async for lines in store.audit.export(GUILD, EVERYTHING, chunk_size=1)]
+    assert {(chunk[0].prompt, chunk[0].message) for chunk in chunks} == {await line_of(store, run)}
     await store.reviews.delete(run.key, PERSON.id, at(4))
-    assert await line_of(audit, run) == (run.prompt, None)
-    await store.deliveries.complete((await claimed(store, now=at(120))).id, at(120))
+    assert await line_of(store, run) == (run.prompt, None)
+    await posted(store, now=at(120))
     await store.privacy.erase(PERSON.id, at(200))
-    assert await line_of(audit, run) == (None, None)
+    assert await line_of(store, run) == (None, None)
     async with store.database.write() as connection:
         await connection.execute(delete(runs).where(runs.c.key == run.key))
-    assert await line_of(audit, run) == (None, None)
+    assert await line_of(store, run) == (None, None)
 
 
-async def test_no_link_leads_to_a_direct_message_or_to_a_failure_that_was_deleted(
-    store: Store, audit: AuditStore
-) -> None:
+async def test_no_entry_links_to_a_private_or_deleted_message(store: Store) -> None:
     gone, private = await accepted(store), await accepted(store)
     for run in (gone, private):
         await store.runs.finish(run.key, RunState.REFUSED, at(2), code="comfy_failed")
     await post(store, gone.channel_id, private.channel_id + 1)
-    assert await line_of(audit, private) == (private.prompt, None)
-    assert await line_of(audit, gone) == (gone.prompt, MessageRef(gone.channel_id, 901))
+    assert await line_of(store, private) == (private.prompt, None)
+    assert await line_of(store, gone) == (gone.prompt, MessageRef(gone.channel_id, 901))
     await store.reviews.discard(gone.key, PERSON.id, at(4), remove=True)
-    assert await line_of(audit, gone) == (gone.prompt, None)
+    assert await line_of(store, gone) == (gone.prompt, None)
 
 
-async def test_before_approval_the_link_leads_to_the_review_card(store: Store, audit: AuditStore) -> None:
+async def test_before_approval_an_entry_links_to_the_review_card(store: Store) -> None:
     run = await awaiting_approval(store)
-    assert await line_of(audit, run) == (run.prompt, None)  # only the requester sees the status message
+    assert await line_of(store, run) == (run.prompt, None)  # only the requester sees the status message
     await post(store, REVIEW_CHANNEL)
-    assert await line_of(audit, run) == (run.prompt, MessageRef(REVIEW_CHANNEL, 901))
+    assert await line_of(store, run) == (run.prompt, MessageRef(REVIEW_CHANNEL, 901))
 
 
-async def test_of_several_each_links_to_the_message_that_still_shows_it(
-    store: Store, audit: AuditStore
-) -> None:
+async def test_each_run_of_a_batch_links_to_its_message(store: Store) -> None:
     batch = await batches.accepted(store, 3)
-    assert await line_of(audit, batch[2]) == (batch[2].prompt, MessageRef(batch[2].channel_id, 77))
+    assert await line_of(store, batch[2]) == (batch[2].prompt, MessageRef(batch[2].channel_id, 77))
     for run in batch:
         assert await take(store, at(2)) is not None
         await batches.ended(store, run)
     await post(store, batch[0].channel_id)
     outcome = MessageRef(batch[0].channel_id, 901)
-    assert [(await line_of(audit, run))[1] for run in batch] == [outcome] * 3
+    assert [(await line_of(store, run))[1] for run in batch] == [outcome] * 3
     await store.reviews.delete(batch[0].key, PERSON.id, at(4))
-    assert [(await line_of(audit, run))[1] for run in batch] == [None, outcome, outcome]
+    assert [(await line_of(store, run))[1] for run in batch] == [None, outcome, outcome]

@@ -1,76 +1,60 @@
-"""Several runs of one request taken in: all of them or none, by one decision."""
+"""Batches are accepted, withdrawn and decided as a whole."""
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from bot.domain.errors import AlreadyTaken, RefusedError
+from bot.domain.errors import RefusedError
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from tests.contract.store.batches import accepted, asked, purposes_of_each
-from tests.contract.store.decisions import accept_for_review
 from tests.contract.store.rows import GUILD, audit_log, run_keys, stored_rules
-from tests.contract.store.runs import NOW, PERSON, accept, columns, request, take
+from tests.contract.store.runs import NOW, PERSON, accept, accept_for_review, at_once, columns, request, take
 
 
-async def test_all_are_stored_with_the_first_as_their_lead(store: Store) -> None:
+async def test_a_batch_is_stored_with_its_first_run_as_lead(store: Store) -> None:
     requests = asked(3)
     lead = await accept(store, *requests)
     runs = await store.runs.batch(lead)
     assert [run.key for run in runs] == [each.key for each in requests]
-    assert [(run.batch_key, run.batch_index, run.batch_size) for run in runs] == [
-        (lead.key, index, 3) for index in range(3)
-    ]
-    assert [run.seed for run in runs] == [0, 1, 2]
+    for index, run in enumerate(runs):
+        assert (run.batch_key, run.batch_index, run.batch_size, run.seed) == (lead.key, index, 3, index)
     # The interaction is answered once.
     assert [run.interaction_token for run in runs] == ["an-interaction-token", None, None]
     assert [line.action for line in await audit_log(store)] == ["request"] * 3
 
 
-async def test_the_budget_has_room_for_all_or_none_is_taken(store: Store) -> None:
+async def test_a_batch_larger_than_the_rest_of_the_budget_is_refused(store: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"person": {"waiting": None, "runs_a_day": 3}}})
     await accept(store, *asked(1))
     with pytest.raises(RefusedError) as refused:
         await accept(store, *asked(4))
     assert refused.value.code == "budget_runs_count"
-    assert {name: refused.value.params[name] for name in ("possible", "count", "limit")} == {
-        "possible": 2,
-        "count": 4,
-        "limit": 3,
-    }
+    assert refused.value.params.items() >= {"possible": 2, "count": 4, "limit": 3}.items()
     assert len(await run_keys(store)) == 1
     lines = await audit_log(store)
     assert [(line.action, line.outcome) for line in lines[1:]] == [("refusal", "budget_runs_count")]
     await accept(store, *asked(2))
     assert len(await run_keys(store)) == 3
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(RefusedError, match="budget_runs "):
         await accept(store, *asked(2))
-    assert refused.value.code == "budget_runs"
 
 
-async def test_of_many_at_once_none_overdraws_and_none_is_taken_in_part(store: Store, other: Store) -> None:
+async def test_concurrent_batches_are_accepted_whole_or_not_at_all(store: Store, other: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"person": {"waiting": None, "runs_a_day": 8}}})
-    results = await asyncio.gather(
-        *(accept((store, other)[n % 2], *asked(3)) for n in range(6)), return_exceptions=True
-    )
+    results = await at_once(*(accept(each, *asked(3)) for each in [store, other] * 3))
     assert sum(isinstance(result, Run) for result in results) == 2
     assert len(await run_keys(store)) == 6
 
 
-async def test_an_interaction_taken_twice_is_taken_once_with_all_of_its_runs(
-    store: Store, other: Store
-) -> None:
+async def test_an_interaction_that_two_processes_receive_is_accepted_once(store: Store, other: Store) -> None:
     origin = request().origin.model_copy(update={"interaction_id": 1 << 62})
-    results = await asyncio.gather(
-        *(accept(each, *asked(3, origin=origin)) for each in (store, other)), return_exceptions=True
-    )
-    assert sorted(type(result) for result in results if not isinstance(result, Run)) == [AlreadyTaken]
+    results = await at_once(*(accept(each, *asked(3, origin=origin)) for each in (store, other)))
+    assert sorted(type(result).__name__ for result in results) == ["AlreadyTaken", "Run"]
     assert len(await run_keys(store)) == 3
 
 
-async def test_an_answer_that_was_refused_takes_all_of_them_back(store: Store) -> None:
+async def test_withdrawing_removes_the_batch_unless_a_run_has_started(store: Store) -> None:
     lead = await accept(store, *asked(3))
     assert await store.runs.withdraw(lead.key)
     assert await run_keys(store) == set()
@@ -80,14 +64,14 @@ async def test_an_answer_that_was_refused_takes_all_of_them_back(store: Store) -
     assert len(await run_keys(store)) == 3
 
 
-async def test_the_answer_lets_all_of_them_go_out(store: Store) -> None:
+async def test_the_answer_releases_every_run(store: Store) -> None:
     runs = await accepted(store)
     assert [run.status_message_id for run in runs] == [77, None, None]
     going = [await take(store) for _ in range(4)]
     assert [run.key if run else None for run in going] == [*(run.key for run in runs), None]
 
 
-async def test_one_card_decides_about_all_of_them(store: Store) -> None:
+async def test_one_card_decides_about_the_batch(store: Store) -> None:
     lead = await accept_for_review(store, *asked(3))
     runs = list(await store.runs.batch(lead))
     assert await purposes_of_each(store, runs) == [["r"], [], []]
@@ -99,7 +83,7 @@ async def test_one_card_decides_about_all_of_them(store: Store) -> None:
     assert [line.action for line in await audit_log(store)].count("approve") == 3
 
 
-async def test_without_an_approval_all_of_them_end_with_one_outcome(store: Store) -> None:
+async def test_an_unapproved_batch_ends_with_one_outcome(store: Store) -> None:
     for how in ("rejected", "expired", "cancelled", "refused"):
         lead = await accept_for_review(store, *asked(3))
         if how == "rejected":
@@ -109,16 +93,14 @@ async def test_without_an_approval_all_of_them_end_with_one_outcome(store: Store
         else:
             assert await store.runs.finish(lead.key, RunState(how), NOW, code=how) is not None
         runs = list(await store.runs.batch(lead))
-        assert {run.state for run in runs} == {RunState(how)}
+        assert {(run.state, run.hidden_from_channel) for run in runs} == {(RunState(how), True)}
         first, *others = await purposes_of_each(store, runs)
         assert sorted(first) == sorted(["r", "c", "o", *(["d"] if how == "rejected" else [])])
         assert others == [[], []]
 
 
 @pytest.mark.sqlite_only
-async def test_a_refusal_that_a_smaller_number_would_meet_as_well_says_nothing_of_numbers(
-    store: Store,
-) -> None:
+async def test_a_refusal_mentions_the_count_only_if_fewer_runs_were_accepted(store: Store) -> None:
     await store.pause.pause("x", by=1, now=NOW)
     with pytest.raises(RefusedError) as refused:
         await accept(store, *asked(3))

@@ -1,4 +1,4 @@
-"""Several runs of one request after their end: listed, posted again, deleted and forgotten together."""
+"""Ended batches are listed, redelivered, erased and removed as a whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import NOW, PERSON, claimed, fetch, owed, request
 
 
-async def test_a_list_has_them_as_one_and_finds_them_by_the_state_of_any(store: Store) -> None:
+async def test_a_batch_is_listed_once_and_found_by_the_state_of_any_run(store: Store) -> None:
     runs = await running(store)
     alone = (await accepted(store, 1))[0]
     await ended(store, runs[1])
@@ -28,7 +28,7 @@ async def test_a_list_has_them_as_one_and_finds_them_by_the_state_of_any(store: 
     assert list(waiting.batch) == [await fetch(store, alone.key)]
 
 
-async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(store: Store) -> None:
+async def test_redelivering_a_batch_moves_it_to_the_new_channel(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs)
     delivery = await claimed(store)
@@ -37,7 +37,7 @@ async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(stor
     assert entry.undelivered
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
     assert await store.deliveries.redeliver(runs[0].key, place, NOW)
-    # The server's budget has paid for them, so there they stay.
+    # The server's budget has paid for the runs, so they stay with it.
     server = request().origin.guild_id
     assert {(run.channel_id, run.guild_id) for run in await store.runs.batch(runs[0])} == {(4, server)}
     assert (await claimed(store)).run.key == runs[0].key
@@ -50,12 +50,12 @@ async def expired(store: Store) -> ExpiredRows:
     return rows
 
 
-async def test_retention_takes_all_of_them_or_none(store: Store) -> None:
+async def test_retention_removes_a_batch_as_a_whole(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs[:2])
     assert not (await expired(store)).run_keys
     await ended(store, runs[2])
-    assert not (await expired(store)).run_keys  # its outcome is owed
+    assert not (await expired(store)).run_keys  # its outcome is pending
     await store.deliveries.complete((await claimed(store)).id, NOW)
     old = await expired(store)
     assert list(old.run_keys) == [runs[0].key]
@@ -63,7 +63,7 @@ async def test_retention_takes_all_of_them_or_none(store: Store) -> None:
     assert await run_keys(store) == set()
 
 
-async def test_erasing_leaves_all_of_them_while_one_runs_and_empties_all_afterwards(store: Store) -> None:
+async def test_erasure_leaves_a_batch_until_its_last_run_has_ended(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs[:2])
     erased = await store.privacy.erase(PERSON.id, NOW)
@@ -74,7 +74,7 @@ async def test_erasing_leaves_all_of_them_while_one_runs_and_empties_all_afterwa
     assert {run.prompt for run in await store.runs.batch(runs[0])} == {None}
 
 
-async def test_one_is_deleted_and_then_the_rest(store: Store) -> None:
+async def test_one_result_is_deleted_and_then_the_others(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs[:2])
     await store.runs.finish(runs[2].key, RunState.FAILED, NOW, code="run_failed")

@@ -1,4 +1,4 @@
-"""What a block ends, in its own transaction, whoever else is at work on the same requests."""
+"""A block ends the user's waiting runs in its own transaction, against any concurrent change."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
 from bot.store.outcomes import nothing_pending
 from tests.contract.store import batches
-from tests.contract.store.decisions import accept_for_review, awaiting_approval
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_run
 from tests.contract.store.runs import (
-    LEASE,
     NOW,
     PERSON,
     SOON,
     accept,
+    accept_for_review,
     accepted,
     at,
+    at_once,
+    awaiting_approval,
     brought_to,
     fetch,
     owed,
+    posted,
     purposes,
     report,
     request,
+    started,
+    state_of,
     submitted,
     take,
 )
@@ -37,17 +41,12 @@ async def block(store: Store, *, reason: str | None = "spam", guild: int = GUILD
     return await store.blocks.block(guild, PERSON.id, by=MOD, reason=reason, until=None, now=at(60))
 
 
-async def told(store: Store, run: Run) -> tuple[RunState, str | None]:
-    found = await fetch(store, run.key)
-    return found.state, found.failure_code
-
-
-async def test_what_waits_and_what_awaits_approval_end_and_owe_their_messages(store: Store) -> None:
+async def test_a_block_ends_waiting_and_unapproved_runs(store: Store) -> None:
     queued = await accepted(store)
     unread = await awaiting_approval(store)
     assert await block(store) == 2
-    assert await told(store, queued) == (RunState.REFUSED, "requester_blocked")
-    assert await told(store, unread) == (RunState.REJECTED, "requester_blocked")
+    assert await state_of(store, queued) == (RunState.REFUSED, "requester_blocked")
+    assert await state_of(store, unread) == (RunState.REJECTED, "requester_blocked")
     ended = await fetch(store, unread.key)
     assert (ended.decided_by, ended.decided_at, ended.failure_params["reason"]) == (MOD, at(60), "spam")
     assert ended.hidden_from_channel
@@ -59,13 +58,13 @@ async def test_what_waits_and_what_awaits_approval_end_and_owe_their_messages(st
     assert line.details == {"reason": "spam", "ended": 2}
 
 
-async def test_what_has_gone_out_goes_on(store: Store) -> None:
+async def test_started_runs_continue(store: Store) -> None:
     runs = [await brought_to(store, state) for state in (*IN_FLIGHT, RunState.SUCCEEDED)]
     assert await block(store) == 0
     assert [await fetch(store, run.key) for run in runs] == runs
 
 
-async def test_other_people_and_other_servers_are_left_alone(store: Store) -> None:
+async def test_other_users_and_servers_are_unaffected(store: Store) -> None:
     mine = await accepted(store)
     theirs = await stored_run(store, RunState.WAITING, person=PERSON.id - 1, delivery=None)
     private = await stored_run(store, RunState.WAITING, person=PERSON.id, guild=None, delivery=None)
@@ -95,16 +94,16 @@ async def test_budgets_are_given_back(store: Store) -> None:
         assert (spent.runs, spent.waiting, spent.gpu_seconds) == (0, 0, 0)
 
 
-async def test_a_run_put_back_into_the_queue_after_the_block_ends(store: Store) -> None:
+async def test_a_run_requeued_after_the_block_ends(store: Store) -> None:
     run = await submitted(store)
     await block(store)
     await store.claims.requeue(run.key, at(70), at(65))
-    assert await told(store, run) == (RunState.REFUSED, "requester_blocked")
+    assert await state_of(store, run) == (RunState.REFUSED, "requester_blocked")
     assert [row["purpose"] for row in await owed(store, run.key)] == ["o"]
     assert await take(store, at(3600)) is None
 
 
-async def test_a_run_put_back_after_the_block_was_lifted_goes_on(store: Store) -> None:
+async def test_a_run_requeued_after_the_block_was_lifted_waits(store: Store) -> None:
     run = await submitted(store)
     await block(store)
     await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(61))
@@ -112,9 +111,7 @@ async def test_a_run_put_back_after_the_block_was_lifted_goes_on(store: Store) -
     assert (await fetch(store, run.key)).state is RunState.WAITING
 
 
-async def test_requests_and_a_block_at_once_leave_none_behind(store: Store, other: Store) -> None:
-    """Each is either ended by the block or refused because of it."""
-
+async def test_requests_during_a_block_are_ended_or_refused(store: Store, other: Store) -> None:
     async def ask() -> str:
         asked = request()
         try:
@@ -130,32 +127,29 @@ async def test_requests_and_a_block_at_once_leave_none_behind(store: Store, othe
         await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(61))
 
 
-async def test_a_block_at_once_with_a_decision_a_claim_and_a_return_leaves_nothing_waiting(
-    store: Store, other: Store
-) -> None:
+async def test_no_concurrent_change_leaves_a_blocked_users_run_waiting(store: Store, other: Store) -> None:
     for _ in range(5):
-        unread = await awaiting_approval(store)
-        gone_out = await submitted(store)
-        queued = await accepted(store)
-        await asyncio.gather(
+        unread, gone_out, queued = (
+            await awaiting_approval(store),
+            await submitted(store),
+            await accepted(store),
+        )
+        await at_once(
             block(store),
             other.reviews.approve(unread.key, MOD, at(60)),
             other.claims.requeue(gone_out.key, at(61), at(60)),
             take(other, at(60)),
-            return_exceptions=True,
         )
-        states = [(await fetch(store, run.key)).state for run in (unread, gone_out, queued)]
-        assert RunState.WAITING not in states
-        assert RunState.AWAITING_APPROVAL not in states
         for run in (unread, gone_out, queued):
             found = await fetch(store, run.key)
+            assert found.state not in (RunState.WAITING, RunState.AWAITING_APPROVAL)
             assert (await purposes(store, run.key)).count("o") == (found.state is not RunState.SUBMITTING)
             if not found.final:
                 await store.runs.record_report(run.key, report(RunState.CANCELLED), at(62), SOON)
         await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(62))
 
 
-async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> None:
+async def test_an_ended_run_can_be_erased_after_its_messages(store: Store) -> None:
     run = await accepted(store)
     await block(store)
 
@@ -164,36 +158,38 @@ async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> Non
             return list((await connection.execute(select(runs.c.key).where(nothing_pending()))).scalars())
 
     assert await erasable() == []
-    while (delivery := await store.deliveries.claim("courier", at(120), LEASE)) is not None:
-        await store.deliveries.complete(delivery.id, at(120))
+    for _ in range(2):
+        await posted(store, now=at(120))
     assert await erasable() == [run.key]
 
 
-async def test_a_block_ends_what_waits_of_several_and_the_last_end_owes_the_outcome(store: Store) -> None:
-    batch = await batches.accepted(store, 3)
-    assert await take(store) is not None
+async def with_one_running(store: Store, count: int) -> list[Run]:
+    """Return a batch whose first run is running; the others wait."""
+    batch = await batches.accepted(store, count)
+    await started(store)
     await store.runs.record_report(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
+    return batch
+
+
+async def test_the_last_run_of_a_partly_blocked_batch_creates_the_outcome(store: Store) -> None:
+    batch = await with_one_running(store, 3)
     assert await block(store) == 2
-    assert [await told(store, run) for run in batch[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
+    assert [await state_of(store, run) for run in batch[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
     assert [await purposes(store, run.key) for run in batch] == [[], [], ["d"]]
     await batches.ended(store, batch[0])
     assert await purposes(store, batch[0].key) == ["o"]
 
 
-async def test_a_block_at_once_with_the_end_of_another_of_several_leaves_one_outcome(
-    store: Store, other: Store
-) -> None:
-    """The block locks the first of them too, although that one has gone out."""
+async def test_a_batch_that_ends_during_a_block_has_one_outcome(store: Store, other: Store) -> None:
+    """The block locks the first run, too, although that one has started."""
     for _ in range(10):
-        batch = await batches.accepted(store, 2)
-        assert await take(store) is not None
-        await store.runs.record_report(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
+        batch = await with_one_running(store, 2)
         await asyncio.gather(block(other), batches.ended(store, batch[0]))
         assert "o" in await purposes(store, batch[0].key)
         await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(90))
 
 
-async def test_a_block_rejects_several_that_await_approval_with_one_card(store: Store) -> None:
+async def test_a_block_rejects_an_unapproved_batch_with_one_card(store: Store) -> None:
     lead = await accept_for_review(store, *batches.asked(3))
     batch = await store.runs.batch(lead)
     assert await block(store) == 3
@@ -203,12 +199,12 @@ async def test_a_block_rejects_several_that_await_approval_with_one_card(store: 
 
 
 async def how_told(store: Store, *runs: Run) -> list[object]:
-    """Return for each run how many others its message tells of, or "quiet" if another's message does."""
+    """Return for each run how many others its message reports, or "quiet" if another's message reports it."""
     params = [(await fetch(store, run.key)).failure_params for run in runs]
     return ["quiet" if each.get("quiet") else each.get("others") for each in params]
 
 
-async def test_one_outcome_in_each_channel_tells_of_all_that_a_block_ended_there(store: Store) -> None:
+async def test_one_outcome_in_each_channel_reports_all_runs_that_a_block_ended_there(store: Store) -> None:
     here = [await accepted(store, now=at(n)) for n in range(2)]
     here.append((await batches.accepted(store, 2, now=at(2)))[0])
     origin = request().origin
@@ -220,10 +216,8 @@ async def test_one_outcome_in_each_channel_tells_of_all_that_a_block_ended_there
     assert reasons == {"spam"}
 
 
-async def test_a_batch_that_goes_on_neither_tells_of_others_nor_is_silent(store: Store) -> None:
-    batch = await batches.accepted(store, 2)
-    assert await take(store) is not None
-    await store.runs.record_report(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
+async def test_a_batch_that_continues_neither_reports_others_nor_stays_silent(store: Store) -> None:
+    batch = await with_one_running(store, 2)
     single = await accepted(store, now=at(-5))
     assert await block(store) == 2
     assert await how_told(store, batch[1], single) == [None, None]

@@ -1,4 +1,4 @@
-"""Cancelling a run: at once, later, too late, or refused by the machine."""
+"""Cancelling a run: at once, later, too late, or impossible."""
 
 from __future__ import annotations
 
@@ -6,28 +6,10 @@ import pytest
 
 from bot.domain.runs import RunState
 from bot.store import Store
-from tests.contract.store.runs import (
-    SOON,
-    accepted,
-    at,
-    brought_to,
-    columns,
-    fetch,
-    owed,
-    report,
-    submitted,
-)
+from tests.contract.store.runs import SOON, at, brought_to, columns, fetch, owed, report, submitted
 
 
-async def test_a_waiting_run_is_cancelled_at_once(store: Store) -> None:
-    run = await accepted(store)
-    assert (await store.runs.request_cancel(run.key, at(1), by=run.requester_id)) == run
-    ended = await fetch(store, run.key)
-    assert (ended.state, ended.cancel_requested_at) == (RunState.CANCELLED, at(1))
-    assert len(await owed(store, run.key)) == 1
-
-
-async def test_a_wish_to_cancel_waits_for_the_id_and_then_is_due_at_once(store: Store) -> None:
+async def test_a_cancellation_before_the_id_is_known_is_due_once_it_is(store: Store) -> None:
     run = await submitted(store)
     await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
     assert (await columns(store, run.key))["due_at"] > at(1)
@@ -35,7 +17,7 @@ async def test_a_wish_to_cancel_waits_for_the_id_and_then_is_due_at_once(store: 
     assert (await columns(store, run.key))["due_at"] == at(2)
 
 
-async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store) -> None:
+async def test_a_cancellation_of_a_known_run_is_due_at_once(store: Store) -> None:
     for state in (RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING):
         run = await brought_to(store, state)
         await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
@@ -47,7 +29,7 @@ async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store) -> None
 
 
 @pytest.mark.sqlite_only
-async def test_cancelling_what_has_ended_changes_nothing(store: Store) -> None:
+async def test_cancelling_an_ended_run_changes_nothing(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     before = await columns(store, run.key)
     answer = await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
@@ -56,7 +38,7 @@ async def test_cancelling_what_has_ended_changes_nothing(store: Store) -> None:
     assert await columns(store, run.key) == before
 
 
-async def test_a_refused_cancel_takes_the_wish_back_and_says_so(store: Store) -> None:
+async def test_a_run_that_cannot_be_cancelled_says_so(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
     await store.runs.refuse_cancel(run.key)

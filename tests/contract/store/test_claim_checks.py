@@ -1,4 +1,4 @@
-"""Which silent runs are asked about, and which status messages are brought up to date."""
+"""Claims of silent runs to poll, and of status messages to edit."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.contract.store.runs import (
     fetch,
     report,
     request,
+    started,
     submitted,
-    take,
 )
 
 PAUSE = timedelta(seconds=10)
@@ -40,22 +40,22 @@ async def _status(store: Store, seconds: float, many: int = 50) -> list[str]:
     return [run.key for run in await store.claims.claim_status(at(seconds), FAST, SLOW, many)]
 
 
-async def test_a_silent_run_is_asked_about_after_growing_pauses(store: Store) -> None:
+async def test_a_silent_run_is_polled_after_growing_pauses(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
-    asked = [second for second in range(0, 1000, 5) if await _due(store, second)]
-    assert asked[:6] == [30, 40, 60, 100, 180, 340]
-    assert asked[6:] == [540, 740, 940]
+    for second in (30, 40, 60, 100, 180, 340, 540, 740, 940):
+        assert await _due(store, second - 1) == []
+        assert await _due(store, second) == [run.key]
     await store.runs.record_report(run.key, report(progress=0.5), at(1000), at(1030))
     assert (await columns(store, run.key))["checks"] == 0
 
 
-async def test_a_call_without_an_answer_is_looked_at_when_its_grace_ends(store: Store) -> None:
+async def test_an_unanswered_call_is_checked_when_its_grace_ends(store: Store) -> None:
     run = await submitted(store)
     assert await _due(store, GRACE.total_seconds() - 1) == []
     assert await _due(store, GRACE.total_seconds()) == [run.key]
 
 
-async def test_the_longest_silent_come_first_in_portions(store: Store) -> None:
+async def test_the_longest_silent_runs_are_claimed_first(store: Store) -> None:
     keys = []
     for number in range(5):
         run = await submitted(store)
@@ -78,13 +78,13 @@ async def test_each_run_is_claimed_by_one_process(
     assert sorted(found) == sorted(keys)
 
 
-async def test_nobody_asks_about_what_has_not_gone_out_or_was_refused(store: Store) -> None:
+async def test_waiting_and_refused_runs_are_not_polled(store: Store) -> None:
     await accepted(store)
     await brought_to(store, RunState.REFUSED)
     assert await _due(store, 10_000) == []
 
 
-async def test_a_run_that_ended_is_asked_once_what_it_took(store: Store) -> None:
+async def test_an_ended_run_is_polled_once_for_its_duration(store: Store) -> None:
     for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT):
         run = await brought_to(store, state)
         assert await _due(store, 4) == []
@@ -96,7 +96,7 @@ async def test_a_run_that_ended_is_asked_once_what_it_took(store: Store) -> None
         assert await _due(store, 10_000) == []
 
 
-async def test_a_failure_is_asked_at_once_what_it_made_and_once_more_a_little_later(store: Store) -> None:
+async def test_a_failure_is_polled_at_once_for_outputs_and_later_for_its_duration(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     failed = report(RunState.FAILED)
     await store.runs.record_report(run.key, failed, NOW, SOON)
@@ -109,7 +109,7 @@ async def test_a_failure_is_asked_at_once_what_it_made_and_once_more_a_little_la
     assert await _due(store, 10_000) == []
 
 
-async def test_a_given_up_run_with_an_id_is_asked_about_until_an_answer_ends_it(store: Store) -> None:
+async def test_an_unconfirmed_run_is_polled_once_its_id_is_known(store: Store) -> None:
     run = await brought_to(store, RunState.UNCONFIRMED)
     assert await _due(store, 10_000) == []
     await store.runs.record_report(run.key, report(), at(1), at(2))
@@ -120,17 +120,16 @@ async def test_a_given_up_run_with_an_id_is_asked_about_until_an_answer_ends_it(
     assert await _due(store, 400_000) == []
 
 
-async def test_a_status_message_is_claimed_only_when_it_is_behind(store: Store) -> None:
+async def test_a_status_message_is_claimed_only_if_it_is_stale(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     assert await _status(store, 0) == [run.key]
     assert await _status(store, 100) == []
-    await store.runs.record_report(run.key, report(progress=0.3), at(100), at(200))
-    assert await _status(store, 100) == [run.key]
+    for expected in ([run.key], []):  # a repeated report changes nothing
+        await store.runs.record_report(run.key, report(progress=0.3, live_status="x"), at(100), at(200))
+        assert await _status(store, 200) == expected
 
 
-async def test_the_bots_own_edits_wait_for_a_full_channel_and_those_by_interaction_dont(
-    store: Store,
-) -> None:
+async def test_only_edits_with_the_bots_token_wait_for_a_full_channel(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     full = {run.channel_id}
     assert await store.claims.claim_status(NOW, FAST, SLOW, 50, full=full)
@@ -139,15 +138,7 @@ async def test_the_bots_own_edits_wait_for_a_full_channel_and_those_by_interacti
     assert await store.claims.claim_status(at(1000), FAST, SLOW, 50, full={1})
 
 
-async def test_a_repeated_report_is_no_reason_for_an_edit(store: Store) -> None:
-    run = await brought_to(store, RunState.RUNNING)
-    await store.runs.record_report(run.key, report(progress=0.3, live_status="x"), NOW, at(200))
-    await _status(store, 0)
-    await store.runs.record_report(run.key, report(progress=0.3, live_status="x"), at(50), at(200))
-    assert await _status(store, 100) == []
-
-
-async def test_edits_keep_the_fast_pause_while_the_token_lives_and_the_slow_one_after(store: Store) -> None:
+async def test_edits_are_fast_while_the_token_lives_and_slow_afterwards(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await _status(store, 0)
     await store.runs.record_report(run.key, report(progress=0.1), at(1), at(2000))
@@ -162,21 +153,17 @@ async def test_edits_keep_the_fast_pause_while_the_token_lives_and_the_slow_one_
     assert await _status(store, minutes_15 + 15) == [run.key]
 
 
-async def test_the_status_of_an_ended_run_is_left_to_the_courier(store: Store) -> None:
+async def test_ended_runs_and_runs_without_a_status_message_are_not_claimed(store: Store) -> None:
     for state in FINAL - {RunState.REJECTED, RunState.EXPIRED}:
         await brought_to(store, state)
+    without_message = await accept(store, request())
+    await store.runs.release(without_message.key, None, NOW)
+    await started(store)
+    await store.runs.record_report(without_message.key, report(), at(1), at(2))
     assert await _status(store, 1000) == []
 
 
-async def test_no_status_message_no_edit(store: Store) -> None:
-    run = await accept(store, request())
-    await store.runs.release(run.key, None, NOW)
-    assert await take(store) is not None
-    await store.runs.record_report(run.key, report(), at(1), at(2))
-    assert await _status(store, 1000) == []
-
-
-async def test_a_message_never_edited_does_not_starve_behind_busy_ones(store: Store) -> None:
+async def test_a_new_message_is_claimed_before_busy_ones(store: Store) -> None:
     busy = [(await brought_to(store, RunState.RUNNING)).key for _ in range(3)]
     await _status(store, 0)
     for key in busy:
@@ -185,7 +172,7 @@ async def test_a_message_never_edited_does_not_starve_behind_busy_ones(store: St
     assert await _status(store, 100, 1) == [fresh.key]
 
 
-async def test_the_store_counts_what_is_in_flight_and_when_something_is_due(store: Store) -> None:
+async def test_the_store_returns_how_many_runs_are_in_flight_and_when_one_is_due(store: Store) -> None:
     assert await store.claims.in_flight() == 0
     assert await store.claims.next_due() is None
     run = await submitted(store)
@@ -196,13 +183,11 @@ async def test_the_store_counts_what_is_in_flight_and_when_something_is_due(stor
     assert await store.claims.next_due() == at(5)
 
 
-async def test_times_come_back_as_they_were_whatever_zone_they_were_given_in(store: Store) -> None:
+async def test_times_of_any_zone_are_read_in_utc(store: Store) -> None:
     tokyo = NOW.astimezone(tz=timezone(timedelta(hours=9)))
     run = await accept(store, request(), now=tokyo, hold=PAUSE)
     found = await fetch(store, run.key)
-    assert found.created_at == NOW
-    assert found.created_at.utcoffset() == timedelta(0)
-    assert found.created_at.microsecond == NOW.microsecond
+    assert (found.created_at, found.created_at.utcoffset()) == (NOW, timedelta(0))
 
 
 def _from_an_account() -> GenerationRequest:
@@ -210,11 +195,11 @@ def _from_an_account() -> GenerationRequest:
     return asked.model_copy(update={"origin": asked.origin.model_copy(update={"user_install": True})})
 
 
-async def test_a_status_that_only_the_interaction_reaches_takes_leave_once(store: Store) -> None:
+async def test_a_status_message_of_a_user_install_says_once_that_its_answer_ends(store: Store) -> None:
     """The token of `request` ends after 900 seconds."""
     run = await accept(store, _from_an_account(), hold=timedelta())
     await store.runs.release(run.key, 77, NOW)
-    await store.claims.claim_submission(lambda _: None, NOW, at(120))
+    await started(store)
     await store.runs.record_report(run.key, report(), at(1), at(30))
     assert await _status(store, 2) == [run.key]
     assert [await _status(store, second) for second in (3, 600, 839)] == [[], [], []]
@@ -223,20 +208,18 @@ async def test_a_status_that_only_the_interaction_reaches_takes_leave_once(store
     assert [await _status(store, second) for second in (841, 899, 1000)] == [[], [], []]
 
 
-async def test_what_the_bots_own_token_reaches_takes_no_leave(store: Store) -> None:
+async def test_a_status_message_in_a_server_has_no_such_note(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await _status(store, 2)
     assert await _status(store, 850) == []
     assert (await fetch(store, run.key)).status_note is None
 
 
-async def test_only_what_waits_and_hangs_on_the_interaction_is_too_late_to_start(store: Store) -> None:
+async def test_only_a_waiting_run_of_a_user_install_becomes_too_late_to_start(store: Store) -> None:
     waiting = await accept(store, _from_an_account(), hold=timedelta())
     already_sent = await accept(store, _from_an_account(), now=at(-1), hold=timedelta())
     await accept(store, request(), hold=timedelta())
     await store.runs.release(already_sent.key, 77, NOW)
-    claimed = await store.claims.claim_submission(lambda _: None, NOW, at(120))
-    assert claimed is not None
-    assert claimed.key == already_sent.key
+    assert (await started(store)).key == already_sent.key
     assert await store.claims.too_late_to_start(at(899)) == []
     assert [run.key for run in await store.claims.too_late_to_start(at(900))] == [waiting.key]

@@ -1,8 +1,7 @@
-"""Copies of results: at most one of each kind, of results that are there, in any number of processes."""
+"""Copies of results: at most one of each kind, and only of existing results."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, Purpose, RunState
 from bot.store import Store
 from tests.contract.store.rows import ALICE, audit_log, stored_run
-from tests.contract.store.runs import NOW, at, claimed, owed
+from tests.contract.store.runs import NOW, at, at_once, claimed, owed, refusals
 
 GALLERY = 1 << 60
 
@@ -28,7 +27,7 @@ async def refused(store: Store, copy: CopyRequest) -> RefusedError:
     return caught.value
 
 
-async def test_a_share_is_claimed_with_its_channel_and_counts_as_that_channels(store: Store) -> None:
+async def test_a_share_is_claimed_as_a_delivery_to_its_channel(store: Store) -> None:
     key = await stored_run(store)
     await store.copies.request(wish(key, with_prompt=True), NOW)
     assert await store.deliveries.claim("courier", NOW, at(60) - NOW, full={GALLERY}) is None
@@ -87,7 +86,7 @@ async def test_a_copy_is_made_once_and_again_only_if_it_failed(store: Store, sha
     assert [entry.outcome for entry in await audit_log(store)] == ["share_closed", None]
 
 
-async def test_both_kinds_of_copies_are_made_of_one_result(store: Store) -> None:
+async def test_a_result_can_have_both_kinds_of_copies(store: Store) -> None:
     key = await stored_run(store)
     for shared_to in (GALLERY, None):
         await store.copies.request(wish(key, shared_to=shared_to), NOW)
@@ -113,9 +112,7 @@ async def test_only_a_result_that_is_there_is_copied(store: Store, changes: Any,
     ("state", "code"),
     [(DeliveryState.PENDING, "copy_pending"), (DeliveryState.SENT, "copy_there")],
 )
-async def test_a_late_success_has_a_message_of_its_own_already(
-    store: Store, state: DeliveryState, code: str
-) -> None:
+async def test_a_late_success_has_its_own_message(store: Store, state: DeliveryState, code: str) -> None:
     key = await stored_run(store)
     row = {"run_key": key, "purpose": Purpose.LATE, "state": state, "due_at": NOW, "created_at": NOW}
     async with store.database.write() as connection:
@@ -124,11 +121,9 @@ async def test_a_late_success_has_a_message_of_its_own_already(
     await store.copies.request(wish(key), NOW)
 
 
-async def test_presses_in_several_processes_make_one_copy(store: Store, other: Store) -> None:
+async def test_concurrent_presses_in_two_processes_make_one_copy(store: Store, other: Store) -> None:
     key = await stored_run(store)
-    found = await asyncio.gather(
-        *((store, other)[n % 2].copies.request(wish(key), NOW) for n in range(6)), return_exceptions=True
-    )
+    found = await at_once(*(each.copies.request(wish(key), NOW) for each in [store, other] * 3))
     assert found.count(None) == 1
-    assert {error.code for error in found if isinstance(error, RefusedError)} == {"copy_pending"}
+    assert [error.code for error in refusals(found)] == ["copy_pending"] * 5
     assert len(await owed(store, key)) == 2

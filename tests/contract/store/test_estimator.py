@@ -1,4 +1,4 @@
-"""Estimates come from memory: the medians are read every five minutes, the queue when it has moved."""
+"""Estimates are cached: medians for five minutes, the queue until it moves or for three seconds."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def left(end: datetime | None, clock: Clock) -> float | None:
     return None if end is None else (end - clock.now).total_seconds()
 
 
-async def test_the_medians_are_read_once_in_five_minutes(store: Store) -> None:
+async def test_medians_are_read_every_five_minutes(store: Store) -> None:
     await minutes_long(store, NEEDED - 1)
     run = await active(store)
     estimates, clock = estimator(store)
@@ -76,7 +76,7 @@ async def test_the_medians_are_read_once_in_five_minutes(store: Store) -> None:
         assert len(seen) == 2
 
 
-async def test_the_queue_is_read_again_when_it_has_moved_or_is_three_seconds_old(store: Store) -> None:
+async def test_the_queue_is_read_again_once_it_moves_or_is_three_seconds_old(store: Store) -> None:
     await minutes_long(store, NEEDED)
     await active(store, RunState.RUNNING, started_at=at(-10))
     first, second = [await active(store, RunState.WAITING, queue_position=n) for n in (1, 2)]
@@ -100,7 +100,7 @@ async def test_the_queue_is_read_again_when_it_has_moved_or_is_three_seconds_old
         assert len(seen) == 2
 
 
-async def test_a_batch_waits_for_its_unfinished_runs_alone(store: Store) -> None:
+async def test_a_batch_is_estimated_by_its_unfinished_runs(store: Store) -> None:
     await minutes_long(store, NEEDED)
     ended = await active(store, RunState.FAILED)
     run = await active(store)

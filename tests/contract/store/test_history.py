@@ -1,25 +1,22 @@
-"""Looking back: pages of one's own runs, what a server has open, and the index that leads there."""
+"""Lists of a user's runs and of a server's queue, links to a run's parent, and exports."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from bot.database.tables import deliveries, runs
 from bot.domain.runs import DeliveryState, HistoryPage, RunFilter, RunState
 from bot.store import Store
-from bot.store.history import open_on_server
-from tests.contract.store.plans import plan_of
+from bot.store.history import ExportFilter, ExportStore
 from tests.contract.store.rows import ALICE, BOB, GUILD, stored_run
-from tests.contract.store.runs import NOW, at, columns
+from tests.contract.store.runs import NOW, at
 
 
 def keys(page: HistoryPage) -> list[str]:
     return [entry.first.key for entry in page.entries]
 
 
-async def test_pages_lead_through_all_of_ones_own_runs_and_back(store: Store) -> None:
+async def test_pages_contain_each_of_a_users_runs_once(store: Store) -> None:
     # Two in the same moment, so that a page may end between them.
     mine = [await stored_run(store, at=at(number // 2)) for number in range(7)]
     await stored_run(store, person=BOB)
@@ -42,7 +39,7 @@ async def test_pages_lead_through_all_of_ones_own_runs_and_back(store: Store) ->
     assert first.newer is None
 
 
-async def test_a_filter_lets_through_its_states(store: Store) -> None:
+async def test_each_filter_shows_its_states(store: Store) -> None:
     for state in RunState:
         await stored_run(store, state)
     for run_filter, states in {
@@ -57,7 +54,7 @@ async def test_a_filter_lets_through_its_states(store: Store) -> None:
         assert {entry.first.state for entry in page.entries} == states, run_filter
 
 
-async def test_the_kept_are_those_whose_message_found_no_way(store: Store) -> None:
+async def test_the_undelivered_filter_shows_undelivered_results(store: Store) -> None:
     await stored_run(store)
     await stored_run(store, delivery=None)
     kept = await stored_run(store, delivery=DeliveryState.UNDELIVERED)
@@ -67,7 +64,7 @@ async def test_the_kept_are_those_whose_message_found_no_way(store: Store) -> No
     assert page.entries[0].undelivered
 
 
-async def test_a_servers_queue_is_what_runs_then_what_waits_then_what_moderators_hold(store: Store) -> None:
+async def test_a_servers_queue_is_ordered_running_waiting_unapproved(store: Store) -> None:
     held = await stored_run(store, RunState.AWAITING_APPROVAL, at=at(0))
     second = await stored_run(store, RunState.WAITING, at=at(1), queue_position=2)
     first = await stored_run(store, RunState.WAITING, at=at(2), queue_position=1, person=BOB)
@@ -84,18 +81,7 @@ async def test_a_servers_queue_is_what_runs_then_what_waits_then_what_moderators
     assert [run.key for run in rest] == order[3:5]
 
 
-async def test_the_queue_goes_along_its_index_past_all_that_has_ended(store: Store) -> None:
-    await stored_run(store, RunState.RUNNING, delivery=None)
-    ended = dict(await columns(store, await stored_run(store, delivery=None)))
-    async with store.database.write() as connection:
-        others = [{"key": f"k{n}", "created_at": NOW - timedelta(hours=n)} for n in range(5000)]
-        await connection.execute(insert(runs), [ended | other for other in others])
-    plan = await plan_of(store, open_on_server(GUILD, 11, 0))
-    # Each of these begins with the state, of which next to nothing is open.
-    assert any(index in plan for index in ("runs_guild_state", "runs_due", "runs_ended"))
-
-
-async def test_a_run_links_to_its_parents_result_while_that_is_shown(store: Store) -> None:
+async def test_a_run_links_to_its_parents_result_until_it_is_deleted(store: Store) -> None:
     parent = await stored_run(store)
     child = await store.runs.get(await stored_run(store, parent_key=parent))
     elsewhere = await store.runs.get(await stored_run(store, parent_key=parent, guild=None))
@@ -111,3 +97,28 @@ async def test_a_run_links_to_its_parents_result_while_that_is_shown(store: Stor
     async with store.database.write() as connection:
         await connection.execute(update(runs).where(runs.c.key == parent).values(deleted_at=NOW))
     assert await store.history.parent_link(child) is None
+
+
+async def test_chunks_of_an_export_contain_each_run_once(store: Store) -> None:
+    # Three in each moment, so that portions end between them.
+    made = [(at(number // 3), await stored_run(store, at=at(number // 3))) for number in range(10)]
+    found = [run.key async for run in ExportStore(store.database).runs(ExportFilter(), chunk_size=2)]
+    assert found == [key for _, key in sorted(made)]
+
+
+async def test_since_of_an_export_is_inclusive_and_until_exclusive(store: Store) -> None:
+    keys = [await stored_run(store, at=at(number)) for number in range(5)]
+    export = ExportStore(store.database)
+    assert [run.key async for run in export.runs(ExportFilter(since=at(1), until=at(3)))] == keys[1:3]
+    assert [run.key async for run in export.runs(ExportFilter(guild_id=4711))] == []
+
+
+async def test_runs_added_during_an_export_come_last(store: Store) -> None:
+    first = await stored_run(store, at=at(0))
+    second = await stored_run(store, at=at(1))
+    found = []
+    async for run in ExportStore(store.database).runs(ExportFilter(), chunk_size=1):
+        if run.key == second:
+            third = await stored_run(store, at=at(2))
+        found.append(run.key)
+    assert found == [first, second, third]

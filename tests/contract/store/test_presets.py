@@ -1,19 +1,19 @@
-"""Presets are kept by name, each holder's apart and only so many; one's own go with one's data."""
+"""Presets by holder and name: limits, channel defaults, and the erasure of their author's data."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction
 from bot.domain.requests import Holder, Preset
 from bot.store import Store
 from bot.store.presets import MAX_PRESETS
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
-from tests.contract.store.runs import NOW
+from tests.contract.store.runs import NOW, at_once, refusals
 
 
 def preset(name: str = "noir", holder_id: int = ALICE, **changes: Any) -> Preset:
@@ -36,13 +36,13 @@ def servers(name: str = "noir", **changes: Any) -> Preset:
     return preset(name, GUILD, **{"holder": Holder.SERVER, "created_by": ALICE, **changes})
 
 
-async def test_a_preset_comes_back_as_it_was_put_whatever_the_case_of_its_name(store: Store) -> None:
+async def test_a_preset_is_found_by_its_name_in_any_case(store: Store) -> None:
     assert not await store.presets.put(preset("Noir"), NOW)
     assert await store.presets.named(ALICE, GUILD, " nOIR ") == [preset("Noir")]
     assert await store.presets.named(BOB, GUILD, "noir") == []
 
 
-async def test_the_same_name_replaces_and_the_other_holders_stay(store: Store) -> None:
+async def test_a_preset_replaces_only_its_holders_preset_of_that_name(store: Store) -> None:
     for one in (preset(), servers(), preset(holder_id=BOB)):
         await store.presets.put(one, NOW)
     assert await store.presets.put(preset("NOIR", gpu=None), NOW)
@@ -51,30 +51,29 @@ async def test_the_same_name_replaces_and_the_other_holders_stay(store: Store) -
     assert await store.presets.named(BOB, GUILD + 1, "noir") == [preset(holder_id=BOB)]
 
 
-async def test_ones_own_come_before_the_servers_each_by_name(store: Store) -> None:
+async def test_a_users_presets_are_listed_before_the_servers_each_by_name(store: Store) -> None:
     for one in (servers("a"), preset("z"), servers("C"), preset("B")):
         await store.presets.put(one, NOW)
     assert [one.name for one in await store.presets.visible(ALICE, GUILD)] == ["B", "z", "a", "C"]
 
 
-@pytest.mark.parametrize(("make", "code"), [(preset, "presets_full_own"), (servers, "presets_full_server")])
-async def test_there_is_a_most_also_for_several_at_once_and_replacing_stays_possible(
-    store: Store, other: Store, make: Any, code: str
+@pytest.mark.parametrize(
+    ("make", "code"), [(preset, "presets_full_own"), (servers, "presets_full_server")], ids=["user", "server"]
+)
+async def test_concurrent_presets_never_exceed_the_limit(
+    store: Store, other: Store, make: Callable[..., Preset], code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = MAX_PRESETS[make().holder]
+    limit = 3
+    monkeypatch.setitem(MAX_PRESETS, make().holder, limit)
     for number in range(limit - 1):
         await store.presets.put(make(f"n{number}"), NOW)
-    outcomes = await asyncio.gather(
-        *(each.presets.put(make(f"m{number}"), NOW) for number, each in enumerate([store, other] * 2)),
-        return_exceptions=True,
-    )
-    refused = [outcome for outcome in outcomes if isinstance(outcome, RefusedError)]
-    assert [error.code for error in refused] == [code] * 3
-    assert await store.presets.put(make("N0"), NOW)
+    puts = (each.presets.put(make(f"m{number}"), NOW) for number, each in enumerate([store, other] * 2))
+    assert [error.code for error in refusals(await at_once(*puts))] == [code] * 3
+    assert await store.presets.put(make("N0"), NOW), "a preset can still be replaced"
     assert len(await store.presets.visible(ALICE, GUILD)) == limit
 
 
-async def test_what_changes_for_a_server_stands_in_its_record(store: Store) -> None:
+async def test_changes_of_a_servers_presets_are_audited(store: Store) -> None:
     await store.presets.put(preset(), NOW)
     await store.presets.put(servers(), NOW)
     assert await store.presets.remove(Holder.SERVER, GUILD, "NOIR", by=BOB, now=NOW)
@@ -87,7 +86,7 @@ async def test_what_changes_for_a_server_stands_in_its_record(store: Store) -> N
     assert await store.presets.named(ALICE, GUILD, "noir") == [preset()]
 
 
-async def test_ones_own_go_with_ones_data_and_a_server_keeps_its_own_without_the_maker(store: Store) -> None:
+async def test_erasure_removes_a_users_presets_and_their_name_from_the_servers(store: Store) -> None:
     for one in (preset(), servers("house"), preset(holder_id=BOB), servers("other", created_by=BOB)):
         await store.presets.put(one, NOW)
     exported = await store.privacy.presets_of(ALICE)
@@ -110,17 +109,14 @@ async def set_default(store: Store, name: str, channel_id: int = 5) -> Preset | 
     return await store.presets.set_default(GUILD, channel_id, name, by=ALICE, now=NOW)
 
 
-async def test_a_channel_has_one_default_of_its_own_server(store: Store) -> None:
+async def test_a_channel_has_one_default_preset_of_its_server(store: Store) -> None:
     for one in (servers(), servers("day"), preset("mine")):
         await store.presets.put(one, NOW)
     assert await set_default(store, "mine") is None
     assert await set_default(store, "NOIR") == servers()
     assert await set_default(store, "noir") == servers()
     assert (await default(store, 4, 5), await default(store, 6)) == ("noir", None)
-    assert (await default(store, 5, guild_id=GUILD + 1), await default(store, 5, guild_id=None)) == (
-        None,
-        None,
-    )
+    assert [await default(store, 5, guild_id=guild_id) for guild_id in (GUILD + 1, None)] == [None, None]
     await set_default(store, "day")
     assert await default(store, 5) == "day"
     assert not await store.presets.clear_default(GUILD + 1, 5, by=ALICE, now=NOW)
@@ -137,7 +133,7 @@ async def test_a_channel_has_one_default_of_its_own_server(store: Store) -> None
     ]
 
 
-async def test_a_replaced_preset_stays_the_default_and_a_deleted_one_does_not(store: Store) -> None:
+async def test_a_default_survives_its_replacement_but_not_its_deletion(store: Store) -> None:
     await store.presets.put(servers(), NOW)
     await set_default(store, "noir")
     await set_default(store, "noir", 6)
@@ -148,9 +144,7 @@ async def test_a_replaced_preset_stays_the_default_and_a_deleted_one_does_not(st
     assert (await default(store, 5), await default(store, 6)) == (None, None)
 
 
-async def test_a_default_set_while_its_preset_is_deleted_does_not_outlive_it(
-    store: Store, other: Store
-) -> None:
+async def test_no_default_remains_when_its_preset_is_deleted_meanwhile(store: Store, other: Store) -> None:
     for _ in range(5):
         await store.presets.put(servers(), NOW)
         await asyncio.gather(

@@ -1,35 +1,18 @@
-"""One's own data out and away, and what a server's retention removes."""
+"""Export and erasure of a user's data, and removal by a server's retention."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import DeliveryState, RunState
+from bot.domain.runs import FINAL, DeliveryState, RunState
 from bot.store import Store
-from bot.store.audit import AuditStore
-from bot.store.blocks import BlockStore
-from bot.store.erasure.privacy import PrivacyStore
-from bot.store.history import HistoryStore
+from bot.store.audit import add_entries
 from bot.workers.worker import Worker
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
 from tests.contract.store.runs import NOW, at, columns, request
 
-UNENDED = [
-    RunState.AWAITING_APPROVAL,
-    RunState.WAITING,
-    RunState.SUBMITTING,
-    RunState.QUEUED,
-    RunState.RUNNING,
-    RunState.UPLOADING,
-]
-
-
-@pytest.fixture
-def privacy(store: Store) -> PrivacyStore:
-    return PrivacyStore(store.database)
+UNENDED = set(RunState) - FINAL
 
 
 def line(subject: int, days_ago: float = 0, guild: int | None = GUILD, **more: object) -> AuditEntry:
@@ -44,83 +27,65 @@ def line(subject: int, days_ago: float = 0, guild: int | None = GUILD, **more: o
 
 
 async def prune(store: Store) -> int:
-    """As the worker does it, until nothing is left to do; returns how many steps that took."""
+    """Remove expired rows as the worker does; return in how many steps."""
     retention = store.retention
     return await Worker("prune", lambda: retention.claim(NOW), retention.handle, pause=3600).drain()
 
 
-async def test_everything_of_a_person_is_exported_once_and_nothing_of_another(
-    store: Store, privacy: PrivacyStore
-) -> None:
+async def test_an_export_contains_all_data_of_one_user_only(store: Store) -> None:
     mine = [await stored_run(store, at=at(n // 2), guild=GUILD + n % 2) for n in range(5)]
     await stored_run(store, person=BOB)
-    audit = AuditStore(store.database)
     for subject in (ALICE, BOB, ALICE, ALICE):
-        await audit.add(line(subject))
-    blocks = BlockStore(store.database)
-    await blocks.block(GUILD, ALICE, by=MOD, reason="spam", until=None, now=NOW)
-    await blocks.block(GUILD, BOB, by=MOD, reason="spam", until=None, now=NOW)
-    exported = [run async for runs in privacy.runs_of(ALICE, chunk_size=2) for run in runs]
+        await store.audit.add(line(subject))
+    await store.blocks.block(GUILD, ALICE, by=MOD, reason="spam", until=None, now=NOW)
+    await store.blocks.block(GUILD, BOB, by=MOD, reason="spam", until=None, now=NOW)
+    exported = [run async for runs in store.privacy.runs_of(ALICE, chunk_size=2) for run in runs]
     assert sorted(run.key for run in exported) == sorted(mine)
     assert [run.created_at for run in exported] == sorted((run.created_at for run in exported), reverse=True)
-    lines = [one async for found in privacy.audit_of(ALICE, chunk_size=2) for one in found]
+    lines = [one async for found in store.privacy.audit_of(ALICE, chunk_size=2) for one in found]
     assert [one.entry.action for one in lines] == [AuditAction.REFUSAL] * 3 + [AuditAction.BLOCK]
     assert {one.entry.subject_id for one in lines} == {ALICE}
-    (block,) = await privacy.blocks_of(ALICE)
+    (block,) = await store.privacy.blocks_of(ALICE)
     assert (block.guild_id, block.reason) == (GUILD, "spam")
 
 
-async def test_erasure_empties_ended_requests_and_keeps_that_they_were(
-    store: Store, privacy: PrivacyStore
-) -> None:
+async def test_erasure_empties_the_rows_of_ended_requests(store: Store) -> None:
     keys = [await stored_run(store, state) for state in (RunState.SUCCEEDED, RunState.FAILED)]
     theirs = await stored_run(store, person=BOB)
     before = await columns(store, theirs)
-    erased = await privacy.erase(ALICE, NOW, chunk_size=1)
+    erased = await store.privacy.erase(ALICE, NOW, chunk_size=1)
     assert (erased.emptied, list(erased.left)) == (2, [])
+    assert (await store.privacy.erase(ALICE, NOW)).emptied == 0
     for key in keys:
         row = await columns(store, key)
         wiped = [row[name] for name in ("inputs", "prompt", "seed", "outputs", "interaction_token")]
         assert wiped == [{}, None, None, [], None]
         assert (row["requester_id"], row["guild_id"], row["deployment"]) == (ALICE, GUILD, "flux")
     assert await columns(store, theirs) == before
-    (entry,) = await audit_log(store)
+    entry, _ = await audit_log(store)
     assert (entry.action, entry.subject_id, entry.details) == ("privacy", ALICE, {"requests": 2})
 
 
-async def test_a_second_erasure_finds_nothing_left(store: Store, privacy: PrivacyStore) -> None:
-    await stored_run(store)
-    assert (await privacy.erase(ALICE, NOW)).emptied == 1
-    assert (await privacy.erase(ALICE, NOW)).emptied == 0
-
-
-async def test_erasure_leaves_and_names_what_still_runs_or_is_still_to_be_posted(
-    store: Store, privacy: PrivacyStore
-) -> None:
+async def test_erasure_leaves_and_returns_unfinished_and_undelivered_runs(store: Store) -> None:
     left = {await stored_run(store, state, delivery=None) for state in UNENDED}
     left.add(await stored_run(store, delivery=DeliveryState.PENDING))
     before = [await columns(store, key) for key in left]
-    erased = await privacy.erase(ALICE, NOW)
+    erased = await store.privacy.erase(ALICE, NOW)
     assert (erased.emptied, {run.key for run in erased.left}) == (0, left)
     assert [await columns(store, key) for key in left] == before
 
 
-async def test_an_erased_result_that_found_no_way_is_not_offered_any_more(
-    store: Store, privacy: PrivacyStore
-) -> None:
+async def test_an_erased_undelivered_result_is_not_offered_any_more(store: Store) -> None:
     await stored_run(store, delivery=DeliveryState.UNDELIVERED)
-    await privacy.erase(ALICE, NOW)
-    (entry,) = (await HistoryStore(store.database).page(ALICE, limit=5)).entries
+    await store.privacy.erase(ALICE, NOW)
+    (entry,) = (await store.history.page(ALICE, limit=5)).entries
     assert not entry.undelivered
 
 
-async def test_the_record_keeps_its_lines_without_what_the_person_wrote(
-    store: Store, privacy: PrivacyStore
-) -> None:
-    audit = AuditStore(store.database)
-    await audit.add(line(ALICE, prompt="a secret", gpu="A100"))
-    await audit.add(line(BOB, prompt="another"))
-    await privacy.erase(ALICE, NOW)
+async def test_erasure_removes_the_users_own_words_from_the_audit_log(store: Store) -> None:
+    await store.audit.add(line(ALICE, prompt="a secret", gpu="A100"))
+    await store.audit.add(line(BOB, prompt="another"))
+    await store.privacy.erase(ALICE, NOW)
     assert [row.details for row in await audit_log(store)] == [
         {"gpu": "A100"},
         {"prompt": "another"},
@@ -135,7 +100,7 @@ async def test_retention_follows_each_servers_own_days(store: Store) -> None:
     expected = set()
     for guild, days in ((short, 8), (short, 6), (long, 400), (GUILD, 366), (GUILD, 364), (None, 366)):
         key = await stored_run(store, at=NOW - timedelta(days=days), guild=guild)
-        await AuditStore(store.database).add(line(ALICE, days, guild, of=key))
+        await store.audit.add(line(ALICE, days, guild, of=key))
         if (guild, days) in {(short, 6), (long, 400), (GUILD, 364)}:
             expected.add(key)
     assert await prune(store) == 1
@@ -144,7 +109,7 @@ async def test_retention_follows_each_servers_own_days(store: Store) -> None:
     assert await prune(store) == 0
 
 
-async def test_retention_touches_neither_what_runs_nor_what_is_owed(store: Store) -> None:
+async def test_retention_keeps_unfinished_runs_and_pending_results(store: Store) -> None:
     old = NOW - timedelta(days=800)
     runs = {await stored_run(store, state, at=old, delivery=None) for state in UNENDED}
     owed = await stored_run(store, at=old, delivery=DeliveryState.PENDING)
@@ -153,14 +118,14 @@ async def test_retention_touches_neither_what_runs_nor_what_is_owed(store: Store
     assert await run_keys(store) == {*runs, owed}
 
 
-async def test_a_long_arrears_goes_in_small_steps(store: Store) -> None:
-    for number in range(450):
-        await AuditStore(store.database).add(line(number, days_ago=400))
+async def test_many_expired_entries_are_removed_in_small_steps(store: Store) -> None:
+    async with store.database.write() as connection:
+        await add_entries(connection, *(line(number, days_ago=400) for number in range(450)))
     assert await prune(store) == 3
     assert await audit_log(store) == []
 
 
-async def test_a_request_owed_again_meanwhile_is_not_removed(store: Store) -> None:
+async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Store) -> None:
     key = await stored_run(store, at=NOW - timedelta(days=800), delivery=DeliveryState.UNDELIVERED)
     found = await store.retention.claim(NOW)
     assert found is not None
@@ -169,7 +134,7 @@ async def test_a_request_owed_again_meanwhile_is_not_removed(store: Store) -> No
     assert await run_keys(store) == {key}
 
 
-async def test_nothing_is_removed_on_a_guess_where_rules_cannot_be_read(store: Store) -> None:
+async def test_nothing_is_removed_while_the_rules_are_unreadable(store: Store) -> None:
     await stored_rules(store, GUILD, {"retention_days": "for ever"})
     key = await stored_run(store, at=NOW - timedelta(days=800))
     assert await prune(store) == 0

@@ -1,4 +1,4 @@
-"""Budgets under load: the real policy, many at once, from several processes."""
+"""Budgets hold under concurrent requests from several processes, and count the right runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import update
 
 from bot.database.tables import runs
-from bot.domain.budgets import Spending, Usage
+from bot.domain.budgets import Running, Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.runs import RunState
+from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store.processes import in_processes
-from tests.contract.store.rows import GUILD, audit_log, stored_rules, stored_run
+from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log, stored_rules, stored_run
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -28,18 +28,18 @@ from tests.contract.store.runs import (
     owed,
     report,
     request,
+    submitted,
     take,
-)
-from tests.contract.store.runs import (
-    accepted as accepted_and_answered,
 )
 
 # The interaction of `request` can be used for so long; its card waits for the answer until then.
 TOKEN = timedelta(minutes=15)
-TEN = {
-    "person": {"at_once": None, "waiting": None, "runs_a_day": 10},
-    "server": {"at_once": None, "waiting": None},
-}
+
+
+def rules_with(**budgets: Any) -> dict[str, Any]:
+    """Return rules with these budgets for each person, and no limit on concurrent and waiting runs."""
+    unlimited = {"at_once": None, "waiting": None}
+    return {"budgets": {"person": unlimited | budgets, "server": unlimited}}
 
 
 async def tried(store: Store, **changes: Any) -> str | None:
@@ -58,18 +58,16 @@ async def usage(store: Store) -> Usage:
 @pytest.mark.parametrize(
     ("budgets", "code"),
     [
-        (TEN, "budget_runs"),
-        ({**TEN, "person": {"waiting": 10}}, "budget_waiting"),
-        ({**TEN, "person": {"waiting": None, "gpu_seconds_a_day": 659}}, "budget_gpu"),
-        ({"person": {"waiting": None}, "server": {"waiting": None, "runs_a_day": 10}}, "server_budget_runs"),
+        ({"runs_a_day": 10}, "budget_runs"),
+        ({"gpu_seconds_a_day": 659}, "budget_gpu"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=["runs", "GPU seconds"],
 )
-async def test_a_hundred_at_once_never_pass_a_budget_of_ten(
+async def test_a_hundred_concurrent_requests_never_exceed_a_budget_of_ten(
     store: Store, other: Store, budgets: dict[str, Any], code: str
 ) -> None:
-    await stored_rules(store, GUILD, {"budgets": budgets})
-    results = await asyncio.gather(*(tried(s) for _ in range(50) for s in (store, other)))
+    await stored_rules(store, GUILD, rules_with(**budgets))
+    results = await asyncio.gather(*(tried(each) for each in [store, other] * 50))
     assert results.count(None) == 10
     assert results.count(code) == 90
     spent = (await usage(store)).person
@@ -95,18 +93,15 @@ def accepted_of_25(url: str) -> int:
     return asyncio.run(ask())
 
 
-async def test_four_processes_with_a_hundred_requests_share_a_budget_of_ten(
-    store: Store, stores: Stores
-) -> None:
-    await stored_rules(store, GUILD, {"budgets": TEN})
+async def test_four_processes_share_a_budget_of_ten(store: Store, stores: Stores) -> None:
+    await stored_rules(store, GUILD, rules_with(runs_a_day=10))
     assert sum(await in_processes(4, accepted_of_25, stores.url)) == 10
     assert (await usage(store)).person.runs == 10
 
 
-async def test_other_people_servers_and_days_have_budgets_of_their_own(store: Store) -> None:
-    await stored_run(store, person=PERSON.id)
-    await stored_run(store, person=PERSON.id, guild=5)
-    await stored_run(store, person=PERSON.id, guild=None)
+async def test_users_servers_and_days_have_separate_budgets(store: Store) -> None:
+    for guild in (GUILD, 5, None):
+        await stored_run(store, person=PERSON.id, guild=guild)
     await stored_run(store, person=7)
     await stored_run(store, person=PERSON.id, at=NOW - timedelta(days=1))
     found = await usage(store)
@@ -115,7 +110,7 @@ async def test_other_people_servers_and_days_have_budgets_of_their_own(store: St
     assert direct.person.runs == 1
 
 
-async def test_the_day_is_a_day_in_utc(store: Store) -> None:
+async def test_budgets_are_renewed_at_midnight_in_utc(store: Store) -> None:
     midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
     await stored_run(store, person=PERSON.id, at=midnight)
     await stored_run(store, person=PERSON.id, at=midnight - timedelta(microseconds=1))
@@ -124,7 +119,7 @@ async def test_the_day_is_a_day_in_utc(store: Store) -> None:
     assert found.day_end == midnight + timedelta(days=1)
 
 
-async def test_a_run_counts_unless_nothing_came_of_it(store: Store) -> None:
+async def test_a_run_counts_unless_it_ended_without_a_result(store: Store) -> None:
     for person, state in enumerate(RunState):
         await stored_run(store, state, person=person)
     nothing = {"failed", "cancelled", "timed_out", "refused", "rejected", "expired", "unconfirmed"}
@@ -135,7 +130,7 @@ async def test_a_run_counts_unless_nothing_came_of_it(store: Store) -> None:
         assert (spent.runs, spent.gpu_seconds, spent.waiting) == (counts, 60 * runs_now, waits), state
 
 
-async def test_what_waits_from_yesterday_reserves_its_share_of_today(store: Store) -> None:
+async def test_a_run_that_waits_since_yesterday_reserves_its_share_of_today(store: Store) -> None:
     for state in (RunState.WAITING, RunState.AWAITING_APPROVAL):
         await stored_run(store, state, person=PERSON.id, at=NOW - timedelta(days=2))
     found = await usage(store)
@@ -143,7 +138,7 @@ async def test_what_waits_from_yesterday_reserves_its_share_of_today(store: Stor
     assert found.gpu_seconds_today == 120
 
 
-async def test_a_run_counts_on_the_day_that_it_is_started(store: Store) -> None:
+async def test_a_run_counts_on_the_day_on_which_it_starts(store: Store) -> None:
     yesterday = NOW - timedelta(days=1)
     await stored_run(store, RunState.RUNNING, person=PERSON.id, at=yesterday, submitted_at=NOW)
     await stored_run(store, RunState.RUNNING, person=PERSON.id, at=yesterday)
@@ -151,17 +146,13 @@ async def test_a_run_counts_on_the_day_that_it_is_started(store: Store) -> None:
     assert (found.person, found.gpu_seconds_today) == (Spending(runs=1, gpu_seconds=60), 60)
 
 
-async def test_the_reserve_is_weighted_and_settled_with_gpu_and_time_of_the_run(store: Store) -> None:
+async def test_the_weighted_reserve_is_replaced_by_the_billed_gpu_and_duration(store: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"gpu_weights": {"H100": 4, "A10G": 2}}})
-    await accepted_and_answered(store, gpu="H100")
-    assert (await usage(store)).person.gpu_seconds == 240
-    assert (await usage(store)).gpu_seconds_today == 60
-    run = await take(store, at(6))
-    assert run is not None
+    run = await submitted(store, gpu="H100")
     await store.runs.record_report(run.key, report(RunState.FAILED), at(10), SOON)
-    # A webhook tells neither; GET /run names the GPU that the deployment pins, and the real time.
-    assert (await usage(store)).person.gpu_seconds == 240
-    assert (await usage(store)).gpu_seconds_today == 60
+    # A webhook has neither; GET /run names the GPU that the deployment pins, and the billed duration.
+    reserved = await usage(store)
+    assert (reserved.person.gpu_seconds, reserved.gpu_seconds_today) == (240, 60)
     settled = report(RunState.FAILED, run_duration=30.0, gpu="A10G")
     await store.runs.record_report(run.key, settled, at(20), SOON, asked=True)
     row = await columns(store, run.key)
@@ -171,11 +162,9 @@ async def test_the_reserve_is_weighted_and_settled_with_gpu_and_time_of_the_run(
     assert found.person.runs == 0
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["told", "never told"])
-async def test_what_an_end_took_is_nothing_once_nobody_will_tell_more(store: Store, told: bool) -> None:
-    await accepted_and_answered(store)
-    run = await take(store, at(6))
-    assert run is not None
+@pytest.mark.parametrize("told", [True, False], ids=["polled", "no more polls"])
+async def test_a_run_without_a_billed_duration_costs_nothing_in_the_end(store: Store, told: bool) -> None:
+    run = await submitted(store)
     await store.runs.record_report(run.key, report(RunState.CANCELLED), at(10), SOON)
     assert (await usage(store)).person.gpu_seconds == 60
     if told:
@@ -186,7 +175,7 @@ async def test_what_an_end_took_is_nothing_once_nobody_will_tell_more(store: Sto
     assert (found.person.gpu_seconds, found.gpu_seconds_today) == (0, 0)
 
 
-async def test_a_request_that_waits_for_approval_owes_its_card_and_not_a_queue_call(store: Store) -> None:
+async def test_a_request_that_needs_approval_has_a_card_and_no_queue_call(store: Store) -> None:
     await stored_rules(store, GUILD, {"approval": {"mode": "everybody", "review_channel_id": 9, "hours": 2}})
     joined = replace(PERSON, joined_at=NOW - timedelta(days=3))
     run = await accept(store, request(), person=joined)
@@ -202,7 +191,7 @@ async def test_a_request_that_waits_for_approval_owes_its_card_and_not_a_queue_c
     assert await owed(store, run.key) == []
 
 
-async def test_what_was_accepted_and_refused_stands_in_the_record(store: Store) -> None:
+async def test_accepted_and_refused_requests_are_audited(store: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
     assert await tried(store, gpu="L4") is None
     assert await tried(store) == "budget_runs"
@@ -212,7 +201,7 @@ async def test_what_was_accepted_and_refused_stands_in_the_record(store: Store) 
     assert "lighthouse" not in str([accepted, refused])
 
 
-async def test_rules_changed_meanwhile_hold_for_the_next_request(store: Store, other: Store) -> None:
+async def test_changed_rules_apply_to_the_next_request(store: Store, other: Store) -> None:
     await stored_run(store, person=PERSON.id)
     assert await tried(other) is None
     await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
@@ -220,3 +209,20 @@ async def test_rules_changed_meanwhile_hold_for_the_next_request(store: Store, o
     async with store.database.write() as connection:
         await connection.execute(update(runs).values(state=RunState.CANCELLED))
     assert await tried(other) is None
+
+
+async def test_only_runs_in_flight_count_as_running(store: Store) -> None:
+    for person, state in enumerate(RunState):
+        await stored_run(store, state, person=person)
+    assert {
+        state for person, state in enumerate(RunState) if (await store.usage.running(GUILD, person)).person
+    } == IN_FLIGHT
+    assert (await store.usage.running(GUILD, ALICE)).server == len(IN_FLIGHT)
+
+
+async def test_users_servers_and_direct_messages_have_separate_counts(store: Store) -> None:
+    for person, guild in ((ALICE, GUILD), (ALICE, GUILD), (BOB, GUILD), (ALICE, GUILD + 1), (ALICE, None)):
+        await stored_run(store, RunState.RUNNING, person=person, guild=guild)
+    assert await store.usage.running(GUILD, ALICE) == Running(2, 3)
+    assert await store.usage.running(GUILD + 1, BOB) == Running(0, 1)
+    assert await store.usage.running(None, ALICE) == Running(1, 1)

@@ -1,4 +1,4 @@
-"""The one door for what ComfyDeploy says: any order, any repetition, one outcome."""
+"""Reports of ComfyDeploy: in any order and however often repeated, they leave one outcome."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
+from bot.domain.errors import StoreUnavailable
 from bot.domain.run_timing import deadline_of
 from bot.domain.runs import FINAL, IN_FLIGHT, MessageRef, Output, Purpose, RunReport, RunState
 from bot.store import Store
@@ -28,6 +29,7 @@ from tests.contract.store.runs import (
     columns,
     fetch,
     owed,
+    posted,
     purposes,
     report,
     submitted,
@@ -62,7 +64,7 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
         assert ended.final
         assert ended.queue_position is None
         assert len(await owed(store, run.key)) == 1
-        # It is asked once more what it took, and then never again.
+        # One more poll asks for the duration; after it there are none.
         answer = order[0]._replace(state=ended.state)
         await store.runs.record_report(run.key, answer, at(60), at(90), asked=True)
         assert (await columns(store, run.key))["due_at"] is None
@@ -73,7 +75,7 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
     )
 
 
-async def test_the_same_end_from_many_processes_at_once_is_owed_once(store: Store, other: Store) -> None:
+async def test_concurrent_reports_of_the_end_create_one_delivery(store: Store, other: Store) -> None:
     run = await submitted(store)
     ends = [SUCCESS, report(RunState.RUNNING, progress=0.5), report(RunState.UPLOADING)] * 4
     await asyncio.gather(
@@ -83,7 +85,7 @@ async def test_the_same_end_from_many_processes_at_once_is_owed_once(store: Stor
     assert len(await owed(store, run.key)) == 1
 
 
-async def test_contradicting_ends_at_once_leave_one(store: Store, other: Store) -> None:
+async def test_one_of_two_concurrent_ends_wins(store: Store, other: Store) -> None:
     for _ in range(10):
         run = await brought_to(store, RunState.RUNNING)
         await asyncio.gather(
@@ -97,22 +99,17 @@ async def test_contradicting_ends_at_once_leave_one(store: Store, other: Store) 
 
 
 async def test_outputs_and_cost_come_back_as_reported(store: Store) -> None:
-    outputs = (
-        PICTURE,
-        Output("text", text='nul-free, "quoted" 🙂\nline'),
-        Output("files", url="u", filename="ü"),
-    )
+    text = Output("text", text='nul-free, "quoted" 🙂\nline')
+    outputs = (PICTURE, text, Output("files", url="u", filename="ü"))
     run = await submitted(store)
     done = SUCCESS._replace(outputs=outputs, gpu="NVIDIA " + "H" * 190, run_duration=1.25)
     await store.runs.record_report(run.key, done, NOW, SOON)
     ended = await fetch(store, run.key)
-    assert ended.outputs == outputs
-    assert ended.run_duration == 1.25
-    assert ended.gpu_used is not None
-    assert ended.gpu_used.startswith("NVIDIA HHH")
+    assert (ended.outputs, ended.run_duration) == (outputs, 1.25)
+    assert str(ended.gpu_used).startswith("NVIDIA HHH")
 
 
-async def test_rules_that_cant_be_read_dont_keep_a_finished_run_from_ending(store: Store) -> None:
+async def test_a_run_ends_although_the_servers_rules_are_unreadable(store: Store) -> None:
     run = await submitted(store)
     await stored_rules(store, run.guild_id, {"budgets": {"gpu_weights": {"H100": "heavy"}}})
     done = SUCCESS._replace(gpu="H100", run_duration=2.0)
@@ -121,13 +118,7 @@ async def test_rules_that_cant_be_read_dont_keep_a_finished_run_from_ending(stor
     assert (await columns(store, run.key))["charged_seconds"] == 2.0
 
 
-async def test_the_longest_phrase_that_the_parser_lets_through_fits(store: Store) -> None:
-    run = await submitted(store)
-    await store.runs.record_report(run.key, report(live_status="é" * 200, progress=0.1), NOW, SOON)
-    assert (await fetch(store, run.key)).live_status == "é" * 200
-
-
-async def test_a_success_before_anybody_saw_the_verdict_replaces_it(store: Store) -> None:
+async def test_a_success_replaces_a_verdict_that_nobody_has_seen(store: Store) -> None:
     for state in (RunState.UNCONFIRMED, RunState.TIMED_OUT):
         run = await brought_to(store, state)
         await store.runs.record_report(run.key, SUCCESS, at(5), SOON)
@@ -138,7 +129,7 @@ async def test_a_success_before_anybody_saw_the_verdict_replaces_it(store: Store
 
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.REFUSED])
-async def test_an_end_absorbs_whatever_comes_after_it(store: Store, state: RunState) -> None:
+async def test_reports_after_the_end_change_nothing(store: Store, state: RunState) -> None:
     run = await brought_to(store, state)
     for each in [*IN_FLIGHT - {RunState.SUBMITTING}, *FINAL, None]:
         await store.runs.record_report(run.key, report(each, progress=1.0), at(9), at(99), asked=True)
@@ -149,7 +140,7 @@ async def test_an_end_absorbs_whatever_comes_after_it(store: Store, state: RunSt
 
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize("state", [RunState.SUBMITTING, RunState.RUNNING, RunState.TIMED_OUT])
-async def test_a_success_without_outputs_is_asked_about_at_once(store: Store, state: RunState) -> None:
+async def test_a_success_without_outputs_is_polled_at_once(store: Store, state: RunState) -> None:
     run = await brought_to(store, state)
     await store.runs.record_report(run.key, report(RunState.SUCCEEDED), at(5), SOON)
     row = await columns(store, run.key)
@@ -160,13 +151,13 @@ async def test_a_success_without_outputs_is_asked_about_at_once(store: Store, st
 
 
 @pytest.mark.sqlite_only
-async def test_an_answer_to_our_question_may_have_no_outputs(store: Store) -> None:
+async def test_a_polled_success_may_have_no_outputs(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.record_report(run.key, report(RunState.SUCCEEDED), at(5), SOON, asked=True)
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
 
 
-async def test_a_given_up_run_that_failed_upstream_too_is_not_asked_about_any_more(store: Store) -> None:
+async def test_an_unconfirmed_run_is_not_polled_after_its_failure_is_known(store: Store) -> None:
     run = await brought_to(store, RunState.UNCONFIRMED)
     await store.runs.record_report(run.key, report(RunState.RUNNING), at(1), at(2))
     assert (await columns(store, run.key))["due_at"] == at(2)
@@ -201,36 +192,31 @@ async def test_an_unknown_key_is_a_key_error_everywhere(store: Store) -> None:
     await store.runs.save_progress({"nobody": report(progress=0.5)}, NOW)
 
 
-async def test_a_reason_is_added_to_a_failure_nobody_has_been_told(store: Store) -> None:
+async def test_a_failure_gets_its_reason_only_before_it_is_posted(store: Store) -> None:
     run = await brought_to(store, RunState.FAILED)
     await store.runs.add_failure_reason(run.key, "comfy_invalid", {"fields": "cfg"})
     told = await fetch(store, run.key)
     assert (told.failure_code, told.failure_params) == ("comfy_invalid", {"fields": "cfg"})
-
-
-async def test_a_reason_comes_too_late_once_the_failure_is_on_its_way(store: Store) -> None:
-    run = await brought_to(store, RunState.FAILED)
-    delivery = await store.deliveries.claim("courier", at(60), SOON - NOW)
-    assert delivery is not None
-    assert await store.deliveries.mark_attempt(delivery, "courier", at(60), SOON - NOW, 1)
+    delivery = await claimed(store, now=at(60))
+    assert await store.deliveries.mark_attempt(delivery, "courier", at(60), LEASE, 1)
     await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
-    assert (await fetch(store, run.key)).failure_code == "run_failed"
+    assert await fetch(store, run.key) == told
     await store.deliveries.mark_sent(delivery.id, [(1, 2)])
     await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
-    assert (await fetch(store, run.key)).failure_code == "run_failed"
+    assert await fetch(store, run.key) == told
 
 
 async def test_a_failure_before_the_queue_reply_waits_for_its_reason(store: Store) -> None:
     early = await submitted(store)
     await store.runs.record_report(early.key, report(RunState.FAILED), NOW, SOON)
-    # That it made nothing is known before.
+    # The poll has already said that there are no outputs.
     await store.runs.record_report(early.key, report(RunState.FAILED), at(1), SOON, asked=True)
-    assert await store.deliveries.claim("courier", at(2.9), SOON - NOW) is None
-    assert await store.deliveries.claim("courier", at(3), SOON - NOW) is not None
+    assert await store.deliveries.claim("courier", at(2.9), LEASE) is None
+    assert await store.deliveries.claim("courier", at(3), LEASE) is not None
 
 
-async def test_what_waits_for_another_call_and_is_heard_of_all_the_same_gets_none(store: Store) -> None:
-    """The first call was taken, whatever its answer said; also where the status is a word yet to come."""
+async def test_a_requeued_run_that_is_reported_gets_no_second_call(store: Store) -> None:
+    """A report shows that the first call was accepted, even one with an unknown status."""
     for state in (None, RunState.QUEUED, RunState.RUNNING):
         run = await submitted(store)
         await store.claims.requeue(run.key, at(5), NOW)
@@ -250,15 +236,14 @@ async def test_the_outcome_of_a_failure_waits_until_what_it_made_is_known(store:
     change = await store.runs.record_report(run.key, answer, at(2), SOON, asked=True)
     assert change is not None
     assert change.ends_run
-    delivery = await claimed(store, now=at(2))
-    shown = delivery.batch[0]
+    shown = (await claimed(store, now=at(2))).batch[0]
     assert (shown.state, shown.partial, shown.outputs) == (RunState.FAILED, True, (PICTURE,))
     assert (shown.failure_log, shown.gpu_used, shown.charged_seconds) == ("ValueError: x", "L4", 2.5)
     assert await purposes(store, run.key) == ["o"]
     assert [entry.outcome for entry in await audit_log(store) if entry.action == "outcome"] == ["failed"]
 
 
-async def test_an_outcome_waits_no_longer_than_its_grace_and_not_at_all_once_released(store: Store) -> None:
+async def test_an_outcome_waits_for_ten_seconds_or_until_it_is_released(store: Store) -> None:
     first, second = [await brought_to(store, RunState.RUNNING) for _ in range(2)]
     for run in (first, second):
         await store.runs.record_report(run.key, report(RunState.CANCELLED), NOW, SOON)
@@ -270,7 +255,7 @@ async def test_an_outcome_waits_no_longer_than_its_grace_and_not_at_all_once_rel
     assert (await claimed(store, now=at(10))).run.key != checked.key
 
 
-async def test_outputs_after_the_outcome_are_delivered_once_by_themselves(store: Store) -> None:
+async def test_outputs_after_the_outcome_are_delivered_once(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.record_report(run.key, report(RunState.FAILED), NOW, SOON)
     outcome = await claimed(store, now=at(10))
@@ -290,25 +275,17 @@ async def test_a_courier_does_not_post_a_failure_that_has_gained_outputs(store: 
     assert await purposes(store, run.key) == ["o"]
 
 
-async def test_a_success_after_a_late_part_replaces_it(store: Store) -> None:
+async def test_a_success_after_a_late_partial_result_replaces_it(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.finish(run.key, RunState.TIMED_OUT, NOW, code="deadline_running")
-    outcome = await claimed(store)
-    await store.deliveries.mark_sent(outcome.id, [MessageRef(1, 2)])
-    await store.deliveries.complete(outcome.id, NOW)
+    await posted(store, MessageRef(1, 2))
     part = report(RunState.CANCELLED, outputs=(PICTURE,))
     await store.runs.record_report(run.key, part, at(1), SOON, asked=True)
-    late = await claimed(store, now=at(1))
-    await store.deliveries.mark_sent(late.id, [MessageRef(1, 3)])
-    await store.deliveries.complete(late.id, at(1))
+    late = await posted(store, MessageRef(1, 3), now=at(1))
     await store.runs.record_report(run.key, SUCCESS, at(2), SOON)
     again = await claimed(store, now=at(2))
-    assert (again.id, again.run.state, again.run.partial, again.messages) == (
-        late.id,
-        RunState.SUCCEEDED,
-        False,
-        (),
-    )
+    assert (again.id, again.run.state, again.messages) == (late.id, RunState.SUCCEEDED, ())
+    assert not again.run.partial
     assert (await store.deliveries.sent(run.key, Purpose.LATE)).earlier == (MessageRef(1, 3),)
 
 
@@ -320,3 +297,35 @@ async def test_a_deadline_is_noted_only_while_the_run_is_in_flight(store: Store)
     await store.runs.record_report(running.key, report(RunState.CANCELLED), NOW, SOON, asked=True)
     told = await fetch(store, running.key)
     assert (told.state, told.failure_code) == (RunState.TIMED_OUT, "deadline")
+
+
+async def test_progress_of_many_runs_is_written_together_and_never_decreases(store: Store) -> None:
+    first, second = await brought_to(store, RunState.RUNNING), await brought_to(store, RunState.QUEUED)
+    await store.runs.record_report(first.key, report(progress=0.5, live_status="half"), NOW, SOON)
+    news = {first.key: report(progress=0.4, live_status="older"), second.key: report(progress=0.2)}
+    await store.runs.save_progress(news, at(1))
+    unchanged = await fetch(store, first.key)
+    assert (unchanged.progress, unchanged.live_status) == (0.5, "half")
+    assert (await fetch(store, second.key)).progress is None
+    await store.runs.save_progress({first.key: report(progress=0.6)}, at(2))
+    assert (await fetch(store, first.key)).progress == 0.6
+
+
+@pytest.mark.sqlite_only
+async def test_progress_of_another_run_is_ignored(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    foreign = report(progress=0.9, run_id=RUN_ID.replace("a", "b"))
+    await store.runs.save_progress({run.key: foreign}, NOW)
+    assert (await fetch(store, run.key)).progress is None
+
+
+async def test_progress_in_opposite_orders_does_not_deadlock(store: Store, other: Store) -> None:
+    keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(8)]
+    for step in range(10):
+        up = {key: report(progress=(2 * step + 1) / 100) for key in keys}
+        down = {key: report(progress=(2 * step + 2) / 100) for key in reversed(keys)}
+        results = await asyncio.gather(
+            store.runs.save_progress(up, NOW), other.runs.save_progress(down, NOW), return_exceptions=True
+        )
+        assert [r for r in results if r is not None and not isinstance(r, StoreUnavailable)] == []
+        assert [(await fetch(store, key)).progress for key in keys] == [(2 * step + 2) / 100] * 8
