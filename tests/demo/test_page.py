@@ -14,6 +14,15 @@ from demo.fake_comfydeploy.faults import Faults
 from demo.page import open_pages
 from demo.world import World, open_world
 
+TITLES = [
+    "#pictures",
+    "#gallery",
+    "#age-restricted",
+    "#review",
+    "Ada's direct messages",
+    "Ben's direct messages",
+]
+
 
 class Visitor:
     """An open page; `state` is what it fetched last."""
@@ -145,11 +154,10 @@ async def test_only_a_page_with_its_secret_lists_the_channels() -> None:
         async with http.get(f"{visitor.base}/api/commands?channels=1") as stranger:
             assert stranger.status == 401
         listed = await visitor.call("GET", "/api/commands?channels=1")
-        titles = ["#pictures", "#review", "Ada's direct messages", "Ben's direct messages"]
-        assert [page["title"] for page in listed["pages"]] == titles
-        assert [page["here"] for page in listed["pages"]] == [True, False, False, False]
+        assert [page["title"] for page in listed["pages"]] == TITLES
+        assert [page["here"] for page in listed["pages"]] == [True, *[False] * 5]
         assert "/generate picture" in listed["pages"][0]["hint"]
-        review = Visitor(http, listed["pages"][1]["url"])
+        review = Visitor(http, listed["pages"][TITLES.index("#review")]["url"])
         await review.open()
         assert review.state["channel"]["name"] == world.review.name
         async with http.get(f"{visitor.base}/") as page, http.get(f"{visitor.base}/page.js") as script:
@@ -228,13 +236,8 @@ async def test_discords_clock_goes_with_the_bots() -> None:
 
 async def test_only_the_moderator_can_look_into_the_review_channel() -> None:
     async with open_world(pace=0) as world, open_pages(world) as pages, aiohttp.ClientSession() as http:
-        assert [page.title for page in pages.all] == [
-            "#pictures",
-            "#review",
-            "Ada's direct messages",
-            "Ben's direct messages",
-        ]
-        visitor = Visitor(http, pages.all[1].url)
+        assert [page.title for page in pages.all] == TITLES
+        visitor = Visitor(http, pages.all[TITLES.index("#review")].url)
         await visitor.open()
     assert [viewer["name"] for viewer in visitor.state["viewers"]] == ["Mia"]
 
