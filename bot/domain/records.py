@@ -56,6 +56,11 @@ class AuditAction(StrEnum):
     OPEN_PRIVATE = "open_private"
 
 
+# The changed settings in entries about a server's presets, which are not in the server's rules.
+PRESETS = "presets"
+DEFAULT_PRESET = "default_preset"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """An entry of the audit log.

@@ -60,7 +60,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_private_choose": "Open a private result",
         "record_discard": "{who} deleted the message about **{deployment}** for {whom}",
         "record_share": "{who} shared a result of **{deployment}**",
-        "record_channel": "in <#{channel}>",
+        "record_channel": "in {channel}",
         "action_request": "Request",
         "action_refusal": "Refused at once",
         "action_outcome": "Outcome",

@@ -162,8 +162,10 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "option_preset_default": "The server preset to use; leave it out to remove the channel's default",
         "default_set": "`/generate` for {title} in <#{channel}> now uses **{name}**; what people type wins.",
         "default_others": "Other deployments there ignore it.",
+        "default_prompt_replaced": "Its saved prompt has no `{{prompt}}`, so the prompt that people type always replaces it.",
+        "default_replaced": "What people have to type always replaces its {options}.",
         "default_removed": "<#{channel}> has no default preset any more.",
-        "default_none": "<#{channel}> has no default preset.",
+        "default_none": "<#{channel}> has no default preset. Type `/preset default` with a `name` to set one.",
         "default_manage": "Only people with Manage Channels can set a channel's default.",
         "default_own": "**{name}** is your own preset. Give this server a copy with `/preset share` first.",
         "default_gone": "**{name}** is for a deployment that isn't offered any more. Please choose another.",
@@ -175,6 +177,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "presets_none": "There are none yet. `/preset save` makes one from your latest request.",
         "presets_line": "**{name}** for {title}",
         "presets_line_server": "**{name}** for {title} · this server's",
+        "presets_default": "the default here",
     }
 )
 

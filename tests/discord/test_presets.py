@@ -114,7 +114,8 @@ async def test_generate_suggests_ones_own_first_then_the_servers_of_that_deploym
         await bot.ask(person, command="generate picture")
     await told(bot, bot.alice, "save", name="zebra")
     for name in ("Apple", "Zebra"):
-        await told(bot, mona, "save", name=name, server=True)
+        said = await told(bot, mona, "save", name=name, server=True)
+        assert said.endswith(f"\nEverybody on this server can use **{name}** now.")
     offered = await bot.alice.autocomplete(bot.channel, "generate picture", "preset", "", prompt="x")
     assert [choice["name"] for choice in offered] == ["zebra", "Apple"]
     offered = await bot.bob.autocomplete(bot.channel, "generate picture", "preset", "ZE", prompt="x")

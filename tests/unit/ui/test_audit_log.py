@@ -255,6 +255,12 @@ def test_entries_of_earlier_versions_are_told_as_far_as_they_go() -> None:
         assert audit_line(stored, NAMING).splitlines()[0] == f"<@11> changed the settings · {told}"
 
 
+def test_a_channel_is_named_as_any_other_name() -> None:
+    stored = made_entry(action=AuditAction.SHARE, actor_id=11, details={"channel": str(CHANNEL)})
+    assert f" · in <#{CHANNEL}>\n" in audit_line(stored, NAMING)
+    assert audit_cells(stored, PLAIN)[-1] == "in #review"
+
+
 def test_what_does_not_fit_into_a_line_is_marked() -> None:
     changes = {f"gpu_roles.GPU{number}": {"from": None, "to": [ROLE]} for number in range(30)}
     stored = made_entry(action=AuditAction.SETTINGS, actor_id=11, details={"changes": changes})
