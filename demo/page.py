@@ -152,7 +152,7 @@ def _views(world: World) -> Iterator[_View]:
         world.review,
         (world.people[MODERATOR],),
         f"for {moderator}, the moderator",
-        f"Requests wait here once {moderator} asks for approval: in #{world.channel.name}, choose "
+        f"Requests wait here once {moderator} has switched approval on: in #{world.channel.name}, choose "
         f"{moderator} at the top, type `/settings`, and open Approval.",
     )
     for name, user in world.users.items():

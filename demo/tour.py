@@ -38,7 +38,6 @@ TOUR = (
             Step("/generate picture count:4", "four at once; a number opens one, Post posts it alone"),
             Step("/generate picture private:True", "only you see the result"),
             Step("More, then Share", f"shows your result in #{GALLERY}"),
-            Step("Apps, beside any picture", "Upscale, Animate, Use as input: message commands"),
             Step("/preset save, /preset use", "keep the inputs under a name, and use them again"),
             Step("/generate several, video, text", "four pictures of one run; a clip; words"),
             Step("/generate trouble", "a workflow that fails"),
@@ -46,6 +45,7 @@ TOUR = (
             Step("/generate restricted", f"runs only in #{RESTRICTED}"),
             Step("/runs, /queue, /usage", "your requests, what is running, what is left today"),
             Step("/privacy export", "what the bot keeps about you"),
+            Step("Apps, in a message's menu", "in Discord only: Upscale, Animate, Use as input"),
         ),
     ),
     Part(

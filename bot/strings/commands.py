@@ -169,8 +169,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "default_manage": "Only people with Manage Channels can set a channel's default.",
         "default_own": "**{name}** is your own preset. Give this server a copy with `/preset share` first.",
         "default_gone": "**{name}** is for a deployment that isn't offered any more. Please choose another.",
-        "preset_manage": "A server's presets are for people with Manage Server. "
-        "You can save it for yourself.",
+        "preset_manage": "Only people with Manage Server can change a server's presets. Your own need no permission.",
         "presets_full_own": "You have {limit} presets, which is the limit. Please delete one first.",
         "presets_full_server": "This server has {limit} presets, which is the limit. Please delete one first.",
         "presets_heading": "### Presets",

@@ -90,7 +90,7 @@ async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness,
         await told(bot, bot.alice, "save", name="house", server=True),
         await told(bot, bot.alice, "delete", name="house", server=True),
     ):
-        assert refused.startswith("A server's presets are for people with Manage Server.")
+        assert refused.startswith("Only people with Manage Server can change a server's presets.")
     await bot.ask(mona, prompt="an owl", style="neon")
     await told(bot, mona, "save", name="house")
     shared = await told(bot, mona, "share", name="house")

@@ -149,10 +149,12 @@ def _numbers(field: Field, rest: str, naming: Naming) -> tuple[str, Value]:
     if field.per_role:
         return f"{naming.role(int(role))}:", partial(_limit, name, "settings_not_set")
     if field.unit:
-        return say(
-            f"settings_label_{name}"
-        ), lambda days: counted(f"settings_{field.unit}", days) if days else say("settings_any_age")
+        return say(f"settings_label_{name}"), partial(_days, field.unit, name)
     return _plain(field, partial(_limit, name, "settings_no_limit"))
+
+
+def _days(unit: str, name: str, days: Any) -> str:
+    return counted(f"settings_{unit}", days) if days else say(f"settings_any_{name}")
 
 
 def _limit(name: str, without: str, stored: Any) -> str:

@@ -186,7 +186,7 @@ def _numbers(field: Field, numbers: Any, _context: SettingsContext) -> Lines:
     """Yield a line for each number with a unit, and one for all limits except those of roles."""
     for name in field.boxes if field.unit else ():
         count = getattr(numbers, name)
-        yield _line(name, counted(f"settings_{field.unit}", count) if count else say("settings_any_age"))
+        yield _line(name, counted(f"settings_{field.unit}", count) if count else say(f"settings_any_{name}"))
     if not field.unit and not field.per_role:
         yield _line(field.name, budget_text(numbers))
 

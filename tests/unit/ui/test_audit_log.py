@@ -215,7 +215,7 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         {"people.account_days": 1},
         {"people.member_days": 7, "retention_days": 30, "spoiler": "always", "words.automod": False},
         "This server's AutoMod rules: Apply them if I may read them → Don't apply them;"
-        " Age of the account: 1 day → Any age; Time on this server: Any age → 7 days;"
+        " Age of the account: 1 day → Any age; Time on this server: Any time → 7 days;"
         " Spoiler: Never hidden → Always hidden behind a click; Kept for: 365 days → 30 days",
         "",
     ),
