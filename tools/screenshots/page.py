@@ -29,6 +29,7 @@ COMPOSER = "#channel-composer-input"
 CHANNEL = "#channel-layout"
 PICTURES, REVIEW, INBOX = "#pictures", "#review", "Ada's direct messages"
 HINT = "#demo-hint"
+TOUR = "#demo-tour"
 SECOND = 1000
 
 
@@ -80,6 +81,7 @@ def open_page(
     page = chrome.new_page(viewport=size, device_scale_factor=scale, color_scheme="dark")
     page.set_default_timeout(60 * SECOND)
     page.goto(link)
+    page.wait_for_selector(TOUR, state="attached").evaluate("tour => { tour.open = false }")
     page.wait_for_selector(shows, state="attached")
     return page
 
