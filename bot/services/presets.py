@@ -112,7 +112,8 @@ class PresetService:
         removed = await self._store.presets.remove(holder, holder_id, name, by=person.id, now=self._clock())
         self._cache.forget(holder, holder_id)
         if not removed:
-            raise _unknown_preset(name)
+            await self._named(person.id, guild_id, name)
+            raise RefusedError("preset_servers", name=escape_line(name, NAME_LENGTH))
 
     async def use(self, name: str, prompt: str | None, requester: Requester) -> PresetRun:
         """Start a run with a preset and perhaps a prompt. The user's preset takes precedence over the

@@ -156,6 +156,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "preset_no_prompt": "{title} takes no prompt, so a preset for it can't have one.",
         "preset_needs_prompt": "**{name}** is built around a prompt. Please give one with `prompt`.",
         "preset_needs": "**{name}** has no `{option}`, which is required. Use `{path}` with `preset` and fill it in there.",
+        "preset_servers": "**{name}** belongs to this server. People with Manage Server can delete it with `server: True`.",
         "preset_unknown": "There is no preset **{name}**. `/preset list` shows those you can use.",
         "preset_elsewhere": "**{name}** is a preset for {title}. Choose that one, or type `/preset use`.",
         "command_preset_default": "Make one of the server's presets this channel's default for its deployment",

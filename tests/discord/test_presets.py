@@ -100,6 +100,12 @@ async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness,
     # Alice's own goes before the server's of the same name.
     await bot.alice.slash(bot.channel, "preset use", name="house")
     assert (await inputs(bot))["style"] == "ink"
+    assert await told(bot, mona, "delete", name="house") == "Deleted **house**."
+    servers = await told(bot, mona, "delete", name="house")
+    assert (
+        servers
+        == "**house** belongs to this server. People with Manage Server can delete it with `server: True`."
+    )
     assert await told(bot, mona, "delete", name="house", server=True) == "Deleted **house**."
     unknown = await told(bot, bot.bob, "use", name="house")
     assert unknown == "There is no preset **house**. `/preset list` shows those you can use."
