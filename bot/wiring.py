@@ -142,7 +142,9 @@ def _services(
         blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),
         audit=AuditService(store.audit, store.rules, catalogue, clock),
         privacy=PrivacyService(store.privacy, clock),
-        server_settings=ServerSettingsService(store.rules, catalogue, clock, word_filter.cache),
+        server_settings=ServerSettingsService(
+            store.rules, store.presets, catalogue, clock, word_filter.cache
+        ),
         show_private=show_private,
         word_filter=word_filter,
         catalogue=catalogue,

@@ -61,7 +61,7 @@ class Generate(commands.Cog):
     ) -> Sequence[OptionChoice]:
         if option == PRESET_OPTION.name:
             user_id, guild_id = interaction.user.id, interaction.guild_id
-            return await self._services.presets.suggest(user_id, guild_id, typed, deployment)
+            return await self._services.presets.suggest(user_id, guild_id, typed, deployment=deployment)
         found = self._services.catalogue.get(deployment)
         return autocomplete(found, option, typed) if found is not None else ()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
@@ -9,7 +11,8 @@ from discord.ui import LayoutView
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.domain.requests import NAME_LENGTH, Preset, folded
+from bot.deployments.model import Input
+from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import page_button, show_list
@@ -34,11 +37,14 @@ _Name = Range[str, 1, NAME_LENGTH]
 async def _page(interaction: Interaction, page: int) -> LayoutView:
     services = interaction.client.services
     presets, more = await services.presets.page(interaction.user.id, interaction.guild_id, page)
+    default = await services.presets.default_of(rules_guild_id(interaction), settings_channel_id(interaction))
 
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(services.catalogue.get(preset.deployment), preset.inputs)
 
-    return presets_layout(presets, page, more=more, title=services.catalogue.title, inputs=inputs)
+    return presets_layout(
+        presets, page, more=more, title=services.catalogue.title, inputs=inputs, default=default
+    )
 
 
 _PresetsButton = page_button(PresetsId, _page)
@@ -74,7 +80,10 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         saved = await self._presets.save(member_of(interaction), interaction.guild_id, draft)
         title = escape_line(self._catalogue.title(saved.preset.deployment), 60)
         code = "preset_replaced" if saved.replaced else "preset_saved"
-        sentences = [say(code, name=escape_name(saved.preset.name), title=title)]
+        name = escape_name(saved.preset.name)
+        sentences = [say(code, name=name, title=title)]
+        if server:
+            sentences.append(say("preset_shared", name=name))
         if saved.files_left:
             sentences.append(say("preset_files_left"))
         await tell(interaction, "\n".join(sentences))
@@ -117,18 +126,42 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         if default is None:
             await tell(interaction, say("default_removed", channel=channel_id))
             return
-        title = escape_line(self._catalogue.title(default.deployment), 60)
-        sentences = [say("default_set", channel=channel_id, name=escape_name(default.name), title=title)]
+        preset = default.preset
+        title = escape_line(self._catalogue.title(preset.deployment), 60)
+        sentence = say("default_set", channel=channel_id, name=escape_name(preset.name), title=title)
         if len(self._catalogue.all()) > 1:
-            sentences.append(say("default_others"))
-        await tell(interaction, " ".join(sentences))
+            sentence += f" {say('default_others')}"
+        await tell(interaction, "\n".join([sentence, *_replaced(default.replaced)]))
 
     @use.autocomplete("name")
+    async def _suggest_usable(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
+        return await self._suggest(interaction, prefix, offered=True)
+
     @delete.autocomplete("name")
+    async def _suggest_deletable(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
+        if not getattr(interaction.namespace, "server", False):
+            return await self._suggest(interaction, prefix, holder=Holder.PERSON)
+        if not member_of(interaction).manages_server:
+            return []
+        return await self._suggest(interaction, prefix, holder=Holder.SERVER)
+
     @share.autocomplete("name")
+    async def _suggest_own(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
+        if not member_of(interaction).manages_server:
+            return []
+        return await self._suggest(interaction, prefix, holder=Holder.PERSON)
+
     @default.autocomplete("name")
-    async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        presets = await self._presets.suggest(interaction.user.id, interaction.guild_id, prefix)
+    async def _suggest_default(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
+        if not member_of(interaction).manages_channels:
+            return []
+        return await self._suggest(interaction, prefix, holder=Holder.SERVER, offered=True)
+
+    async def _suggest(
+        self, interaction: Interaction, prefix: str, *, holder: Holder | None = None, offered: bool = False
+    ) -> list[Choice[str]]:
+        user_id, guild_id = interaction.user.id, interaction.guild_id
+        presets = await self._presets.suggest(user_id, guild_id, prefix, holder=holder, offered=offered)
         return [Choice(name=preset.name, value=str(preset.value)) for preset in presets]
 
     @save.autocomplete("run")
@@ -137,6 +170,15 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         labels = [(run_label(run, self._catalogue.title), run.key) for run in runs]
         text = folded(prefix)
         return [Choice(name=label, value=key) for label, key in labels if text in label.casefold()]
+
+
+def _replaced(inputs: Sequence[Input]) -> Iterator[str]:
+    """Yield what to know about saved inputs that everybody types."""
+    if any(item.is_prompt for item in inputs):
+        yield say("default_prompt_replaced")
+    others = [f"`{item.option}`" for item in inputs if not item.is_prompt]
+    if others:
+        yield say("default_replaced", options=", ".join(others))
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from simcord.backend.errors import SetupError
 
 from bot.domain.errors import StartupError
+from demo import tour
 from demo.log_capture import capturing_logs
 from demo.narrator import Narrator, narrating
 from demo.once import DemoFailed, generate_once, keep
@@ -34,21 +35,11 @@ Discord and ComfyDeploy are fakes on this machine: no token, no account and no G
 and the picture is painted here from the prompt and the seed.
 """
 INVITATION = """
-Try in the first page (choose at its top who you are):
-  /generate picture prompt:…   a picture; the same seed gives the same one
-  /generate picture count:4 …  four at once, each with its own seed and its own buttons
-  /generate several prompt:…   four pictures of one run
-  /generate text prompt:…      words
-  /generate video prompt:…     a short clip
-  /generate trouble prompt:…   a workflow that fails
-  /generate slow prompt:…      takes 45 seconds: press Cancel under it
-  /usage, /privacy export      what you have used, and what the bot keeps of you
-Moderation, as Mia, who has Manage Server:
-  /settings                    under Approval choose #review, then Everybody: from now on
-                               what Ada and Ben ask for waits in #review for Approve or Reject
-  /audit, /block, /blocked     the record, and who may not generate
-  Report, behind More          brings it to #review, for Delete, Block or Dismiss
-What happens is told here. Ctrl-C ends it.
+Try this in the first page. At its top, choose who you are; this list is under its channels, too.
+
+{tour}
+
+Everything that happens is printed here. Ctrl-C ends it.
 """
 
 
@@ -115,7 +106,7 @@ async def _invite(narrator: Narrator, pages: Pages, *, browser: bool) -> None:
     narrator.say("\nThe pages, one for each channel:")
     for page in pages.all:
         narrator.say(f"  {page.title:<24} {page.url}")
-    narrator.say(INVITATION)
+    narrator.say(INVITATION.format(tour="\n".join(tour.lines())))
     if browser and _has_display():
         await asyncio.to_thread(webbrowser.open, pages.all[0].url)
 

@@ -20,7 +20,7 @@ _HEADING = re.compile(r"^#+ |^-# ", re.MULTILINE)
 def names(world: World) -> Names:
     """Return the names of the ids that occur in events."""
     people = {str(person.id): f"@{name}" for name, person in world.people.items()}
-    channels = {str(channel.id): f"#{channel.name}" for channel in (world.channel, world.review)}
+    channels = {str(channel.id): f"#{channel.name}" for channel in world.channels}
     inboxes = {str(user.dm_channel.id): f"@{name}'s direct messages" for name, user in world.users.items()}
     return {**people, **channels, **inboxes, str(world.guild.id): world.guild.name}
 
@@ -104,7 +104,7 @@ def _text(payload: Mapping[str, Any], known: Names) -> str:
     parts = [str(payload.get("content") or ""), *_displays(payload.get("components") or ())]
     text = re.sub(r"<t:(\d+):R>", "just now", _HEADING.sub("", "\n".join(filter(None, parts))))
     for number, name in known.items():
-        text = text.replace(f"<@{number}>", name)
+        text = text.replace(f"<@{number}>", name).replace(f"<#{number}>", name)
     return " | ".join(line.removeprefix("> ") for line in text.splitlines() if line)
 
 

@@ -29,7 +29,7 @@ _LOOK = 0.25
 _PAUSE = 1.0
 _HINT = (
     "Type `/generate picture`, press Enter, and describe a picture. At the top, choose who you are. "
-    "`/help` explains the rest."
+    "What else to try is listed under the channels."
 )
 
 
@@ -134,11 +134,25 @@ def _views(world: World) -> Iterator[_View]:
     people, moderator = tuple(world.people.values()), MODERATOR.capitalize()
     yield _View(f"#{world.channel.name}", world.channel, people, "ask for pictures here", _HINT)
     yield _View(
+        f"#{world.gallery.name}",
+        world.gallery,
+        people,
+        "shared results",
+        "The bot posts a result here when its requester presses Share, which is behind More.",
+    )
+    yield _View(
+        f"#{world.restricted.name}",
+        world.restricted,
+        people,
+        "for /generate restricted",
+        "`/generate restricted` runs only here, because its deployment is age-restricted.",
+    )
+    yield _View(
         f"#{world.review.name}",
         world.review,
         (world.people[MODERATOR],),
         f"for {moderator}, the moderator",
-        f"Requests wait here once {moderator} asks for approval: in #{world.channel.name}, choose "
+        f"Requests wait here once {moderator} has switched approval on: in #{world.channel.name}, choose "
         f"{moderator} at the top, type `/settings`, and open Approval.",
     )
     for name, user in world.users.items():

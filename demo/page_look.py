@@ -1,4 +1,4 @@
-"""The look of the pages: a list of channels, a hint for newcomers, and pictures that appear at once.
+"""The look of the pages: a list of channels, what to try, a hint, and pictures that appear at once.
 
 simcord 3.2 has no options for these, so this module adds to its stylesheet and page, and to its server. The
 links hold each page's secret, so the server hands them out only to a page that has one.
@@ -20,6 +20,7 @@ from aiohttp import web
 from simcord.preview._media import MediaError, MediaWorker
 from simcord.preview._server import PreviewServer
 
+from demo.tour import TOUR
 from demo.world import SERVER
 
 _ADDED = Path(__file__).with_name("look")
@@ -128,7 +129,9 @@ def _links(channels: Mapping[int, Channel]) -> Iterator[None]:
         if not self._authorized(request):
             raise web.HTTPUnauthorized
         pages = [{**asdict(channel), "here": port == self.port} for port, channel in channels.items()]
-        return web.json_response({"server": SERVER, "pages": pages}, headers=self._SECURITY_HEADERS)
+        tour = [{"title": part.title, "steps": [step._asdict() for step in part.steps]} for part in TOUR]
+        body = {"server": SERVER, "pages": pages, "tour": tour}
+        return web.json_response(body, headers=self._SECURITY_HEADERS)
 
     PreviewServer._commands = answer_links  # type: ignore[method-assign]  # the wrapped handler, see above
     try:

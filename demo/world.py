@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ from yarl import URL
 from bot.app import App, build, running_workers, start_web
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
+from bot.domain.settings.rules_and_defaults import with_values
 from bot.wiring import utc_now
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.ports import free_port
@@ -29,9 +30,13 @@ SERVER = "The Studio"
 CHANNEL = "pictures"
 BOT = "ComfyDeploy"
 REVIEW = "review"
+GALLERY = "gallery"
+RESTRICTED = "age-restricted"
 TOPIC = "Type /generate picture and describe it. /help explains the rest."
 REVIEW_TOPIC = "For moderators: once Mia has switched approval on in /settings, requests wait here"
-# The users to choose from on the page; the moderator has Manage Server.
+GALLERY_TOPIC = "Results that people have shared"
+RESTRICTED_TOPIC = "Type /generate restricted here: its deployment is age-restricted."
+# The users to choose from on the page; the moderator has Manage Server and Manage Channels.
 PEOPLE = ("ada", "ben", "mia")
 MODERATOR = "mia"
 _CLOCK_STEP = 0.5
@@ -50,10 +55,17 @@ class World:
     comfydeploy: FakeComfyDeploy
     guild: simcord.GuildHandle
     channel: simcord.ChannelHandle
+    gallery: simcord.ChannelHandle
+    restricted: simcord.ChannelHandle
     review: simcord.ChannelHandle
     users: Mapping[str, simcord.UserHandle]
     people: Mapping[str, simcord.MemberActor]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def channels(self) -> Sequence[simcord.ChannelHandle]:
+        """Return the server's channels."""
+        return self.channel, self.gallery, self.restricted, self.review
 
     async def catch_up(self) -> None:
         """Set Discord's clock to the time of day. Needs `turn`.
@@ -95,15 +107,39 @@ async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> 
     if app.bot.user is not None:
         await app.bot.user.edit(username=BOT)
     guild = env.create_guild(SERVER)
-    moderators = guild.create_role("Moderator", permissions=discord.Permissions(manage_guild=True))
+    may = discord.Permissions(manage_guild=True, manage_channels=True)
+    moderators = guild.create_role("Moderator", permissions=may)
     channel = guild.create_text_channel(CHANNEL, topic=TOPIC)
+    gallery = guild.create_text_channel(GALLERY, topic=GALLERY_TOPIC)
+    restricted = guild.create_text_channel(RESTRICTED, topic=RESTRICTED_TOPIC)
     review = _review_channel(app, guild, moderators)
     users = {name: env.create_user(name, global_name=name.capitalize()) for name in PEOPLE}
     people = {
         name: guild.add_member(user, roles=[moderators] if name == MODERATOR else [])
         for name, user in users.items()
     }
-    return World(app, env, comfydeploy, guild, channel, review, users, people)
+    await env.settle()
+    _mark_age_restricted(app, restricted)
+    await _set_rules(app, guild, people[MODERATOR], gallery)
+    return World(app, env, comfydeploy, guild, channel, gallery, restricted, review, users, people)
+
+
+def _mark_age_restricted(app: App, channel: simcord.ChannelHandle) -> None:
+    """Mark a channel in the bot's cache; simcord 3.2 has no such mark."""
+    known = app.bot.get_channel(channel.id)
+    if not isinstance(known, discord.TextChannel):
+        raise TypeError(f"the bot doesn't know #{channel.name}")
+    known.nsfw = True
+
+
+async def _set_rules(
+    app: App, guild: simcord.GuildHandle, moderator: simcord.MemberActor, gallery: simcord.ChannelHandle
+) -> None:
+    """Allow what is off by default, so that newcomers can try it: Share and private results."""
+    wanted = {"gallery_channel_id": gallery.id, "private_results": True}
+    await app.store.rules.change(
+        guild.id, moderator.id, lambda rules: with_values(rules, wanted), utc_now(), "results"
+    )
 
 
 async def open_attachment(app: App, url: str) -> bytes | None:

@@ -38,7 +38,7 @@ A deployment that ComfyDeploy can't describe (because it answers 500) is offered
 """
 RENAMED = """
 NAME is the key of the presets and of the servers' rules (roles, approval) for a deployment. A renamed deployment counts as new and
-is open to all, and `/settings` shows the old name as missing: inform the admins first."""
+is open to everybody, and `/settings` shows the old name as missing: inform the admins first."""
 
 SIZES = """
 Runs and presets keep the two numbers, so they still work after `sizes` was added or changed: **Again** and **Edit** keep an earlier

@@ -106,7 +106,7 @@ TESTS = {
         "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "durations": f"{STORE}_durations.py {DISCORD}_estimates.py",
-        "history": f"{STORE}_history.py {STORE}_export.py {DISCORD}_runs.py e2e/test_operator_commands.py",
+        "history": f"{STORE}_history.py {DISCORD}_runs.py e2e/test_operator_commands.py",
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py",
         "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
         "erasure.retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
@@ -115,10 +115,10 @@ TESTS = {
         f" {STORE}_batch.py",
         "reviews": f"{STORE}_reviews.py {DISCORD}_approval.py",
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
-        "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py {STORE}_progress.py"
+        "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py"
         f" {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py {DISCORD}_cancel.py",
         "postponed": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
-        "requests.usage": f"{STORE}_requests.py {STORE}_usage.py {WEB}_metrics.py {DISCORD}_budget.py"
+        "requests.usage": f"{STORE}_requests.py {WEB}_metrics.py {DISCORD}_budget.py"
         f" {DISCORD}_usage.py {DISCORD}_queue.py",
     },
     "delivery": {

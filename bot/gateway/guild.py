@@ -43,6 +43,11 @@ class GuildInfo:
         return frozenset(channel.id for channel in self._guild.text_channels)
 
     @property
+    def all_channel_ids(self) -> frozenset[int]:
+        """Return the channels of every kind, without threads."""
+        return frozenset(channel.id for channel in self._guild.channels)
+
+    @property
     def manages_server(self) -> bool:
         """Return whether the bot may read the server's AutoMod rules."""
         return self._guild.me.guild_permissions.manage_guild

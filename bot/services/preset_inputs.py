@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.deployments.input_text import parse_more
@@ -93,6 +93,21 @@ def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, R
         else:
             dropped.append(GPU)
     return AppliedPreset(merged, dropped)
+
+
+def replaced_inputs(deployment: Deployment, preset: Preset, required: Collection[str]) -> Sequence[Input]:
+    """Return the inputs whose saved value is always replaced, because their options are required.
+
+    A prompt with a gap is completed instead.
+    """
+    saved = as_offered(deployment, preset.inputs)
+    return [
+        item
+        for item in deployment.offered
+        if item.option in required
+        and item.key in saved
+        and not (item.is_prompt and GAP in str(saved[item.key]))
+    ]
 
 
 def _fill_gaps(item: Input, preset: Preset, stored: str, typed: RawValue | None) -> str:

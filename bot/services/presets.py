@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.inputs import RawValue
-from bot.deployments.model import Deployment
+from bot.deployments.model import Deployment, Input
 from bot.deployments.options import CHOICES, OptionChoice
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.records import PAGE_SIZE
@@ -18,7 +18,7 @@ from bot.domain.requests import NAME_LENGTH, Holder, Member, Preset, Requester, 
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.generation import GenerationService
-from bot.services.preset_inputs import apply_preset, kept_inputs, prompt_input
+from bot.services.preset_inputs import apply_preset, kept_inputs, prompt_input, replaced_inputs
 from bot.store import Store
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,14 @@ class PresetRun:
     run: Run
     preset: Preset | None
     dropped: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDefault:
+    """A channel's new default preset, and its inputs that never apply because everybody types them."""
+
+    preset: Preset
+    replaced: Sequence[Input]
 
 
 class PresetService:
@@ -104,7 +112,8 @@ class PresetService:
         removed = await self._store.presets.remove(holder, holder_id, name, by=person.id, now=self._clock())
         self._cache.forget(holder, holder_id)
         if not removed:
-            raise _unknown_preset(name)
+            await self._named(person.id, guild_id, name)
+            raise RefusedError("preset_servers", name=escape_line(name, NAME_LENGTH))
 
     async def use(self, name: str, prompt: str | None, requester: Requester) -> PresetRun:
         """Start a run with a preset and perhaps a prompt. The user's preset takes precedence over the
@@ -138,7 +147,7 @@ class PresetService:
 
     async def set_default(
         self, person: Member, guild_id: int | None, channel_id: int, name: str | None
-    ) -> Preset | None:
+    ) -> ChannelDefault | None:
         """Make a server's preset the default of a channel; without a name, remove the default."""
         if guild_id is None:
             raise RefusedError("server_only")
@@ -153,12 +162,21 @@ class PresetService:
         shared = next((one for one in presets if one.holder is Holder.SERVER), None)
         if shared is None:
             raise RefusedError("default_own", name=escape_line(name, NAME_LENGTH))
-        if self._catalogue.get(shared.deployment) is None:
+        deployment = self._catalogue.get(shared.deployment)
+        if deployment is None:
             raise RefusedError("default_gone", name=escape_line(name, NAME_LENGTH))
         stored = await self._store.presets.set_default(guild_id, channel_id, name, by=person.id, now=now)
         if stored is None:  # deleted meanwhile
             raise _unknown_preset(name)
-        return stored
+        return ChannelDefault(stored, replaced_inputs(deployment, stored, self._required(deployment)))
+
+    def _required(self, deployment: Deployment) -> Collection[str]:
+        spec = self._catalogue.plan.command(deployment.name)
+        return {option.name for option in spec.options if option.required} if spec is not None else ()
+
+    async def default_of(self, guild_id: int | None, channel_id: int) -> Preset | None:
+        """Return the default preset of a channel, or None."""
+        return await self._store.presets.channel_default(guild_id, [channel_id])
 
     async def page(self, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
         """Return a page, counted from 0, of the presets that a user can use, and whether more follow."""
@@ -167,9 +185,19 @@ class PresetService:
         return presets[start : start + PAGE_SIZE], len(presets) > start + PAGE_SIZE
 
     async def suggest(
-        self, user_id: int, guild_id: int | None, prefix: str, deployment: str | None = None
+        self,
+        user_id: int,
+        guild_id: int | None,
+        prefix: str,
+        *,
+        holder: Holder | None = None,
+        deployment: str | None = None,
+        offered: bool = False,
     ) -> Sequence[OptionChoice]:
-        """Return names for autocomplete, the user's first, or none if the store is unavailable."""
+        """Return names for autocomplete, the user's first, or none if the store is unavailable.
+
+        `holder` and `deployment` select presets; `offered` excludes those whose deployment isn't offered.
+        """
         try:
             presets = await self._cache.visible(user_id, guild_id)
         except StoreUnavailable as error:
@@ -178,7 +206,11 @@ class PresetService:
         text = folded(prefix)
         names: dict[str, str] = {}
         for one in presets:  # the user's preset takes precedence over the server's
-            if deployment in (None, one.deployment) and text in folded(one.name):
+            if holder not in (None, one.holder) or deployment not in (None, one.deployment):
+                continue
+            if offered and self._catalogue.get(one.deployment) is None:
+                continue
+            if text in folded(one.name):
                 names.setdefault(folded(one.name), one.name)
         return [OptionChoice(name, name) for name in names.values()][:CHOICES]
 

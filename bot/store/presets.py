@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, case, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.records import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry
 from bot.domain.requests import Holder, Preset, folded
 from bot.store.audit import add_entries
 
@@ -52,7 +52,7 @@ class PresetStore:
             values = {name: getattr(preset, name) for name in Preset.__slots__}
             values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
             await connection.execute(insert(presets).values(values))
-            await _add_entry(connection, preset, preset.created_by, f"+ preset {preset.name}", now)
+            await _add_entry(connection, preset, preset.created_by, {"added": [preset.name]}, now)
             return replaced
 
     @repeat_if_unknown
@@ -77,7 +77,7 @@ class PresetStore:
             preset = _preset(row)
             if holder is Holder.SERVER:
                 await connection.execute(delete(channel_defaults).where(_defaults_of(preset)))
-            await _add_entry(connection, preset, by, f"- preset {preset.name}", now)
+            await _add_entry(connection, preset, by, {"removed": [preset.name]}, now)
             return True
 
     @repeat_if_unknown
@@ -95,10 +95,13 @@ class PresetStore:
             here = channel_defaults.c.channel_id == channel_id
             same = select(channel_defaults.c.channel_id).where(here, _defaults_of(preset))
             if await connection.scalar(same) is None:
+                before = await _default_name(connection, guild_id, channel_id)
                 await connection.execute(delete(channel_defaults).where(here))
                 values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
                 await connection.execute(insert(channel_defaults).values(values))
-                await _add_entry(connection, preset, by, f"channel {channel_id}: default {preset.name}", now)
+                details = _default_change(channel_id, before, preset.name)
+                entry = _settings_entry(guild_id, by, now, deployment=preset.deployment, details=details)
+                await add_entries(connection, entry)
             return preset
 
     @repeat_if_unknown
@@ -108,29 +111,29 @@ class PresetStore:
         """Remove the default of a channel; return False if it has none."""
         here = (channel_defaults.c.channel_id == channel_id) & (channel_defaults.c.guild_id == guild_id)
         async with self._database.write(urgent=True) as connection:
+            before = await _default_name(connection, guild_id, channel_id)
             removed = await connection.execute(delete(channel_defaults).where(here))
             if not removed.rowcount:
                 return may_be_stored
-            what = {"what": f"channel {channel_id}: no default"}
-            await add_entries(connection, _settings_entry(guild_id, by, now, details=what))
+            details = _default_change(channel_id, before, None)
+            await add_entries(connection, _settings_entry(guild_id, by, now, details=details))
             return True
 
     async def channel_default(self, guild_id: int | None, channel_ids: Collection[int]) -> Preset | None:
         """Return the default preset of one of these channels, or None."""
         if guild_id is None:
             return None
-        query = (
-            select(*_COLUMNS)
-            .join(channel_defaults, channel_defaults.c.folded == presets.c.folded)
-            .where(
-                channel_defaults.c.channel_id.in_(sorted(channel_ids)),
-                channel_defaults.c.guild_id == guild_id,
-                _held_by(Holder.SERVER, guild_id),
-            )
-        )
+        here = channel_defaults.c.channel_id.in_(sorted(channel_ids))
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
+            row = (await connection.execute(_defaults(guild_id, *_COLUMNS).where(here))).first()
             return _preset(row) if row is not None else None
+
+    async def channel_defaults(self, guild_id: int) -> Mapping[int, str]:
+        """Return the name of each channel's default preset in a server, by the channel's id."""
+        query = _defaults(guild_id, channel_defaults.c.channel_id, presets.c.name)
+        async with self._database.read() as connection:
+            found = await connection.execute(query.order_by(channel_defaults.c.channel_id))
+            return {row.channel_id: row.name for row in found}
 
     async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
         """Return the presets with this name: the user's own first, then the server's."""
@@ -170,16 +173,38 @@ def _defaults_of(preset: Preset) -> ColumnElement[bool]:
     return (table.guild_id == preset.holder_id) & (table.folded == folded(preset.name))
 
 
+def _defaults(guild_id: int, *columns: Any) -> Select[Any]:
+    """Select from the default presets of a server's channels."""
+    joined = presets.join(channel_defaults, channel_defaults.c.folded == presets.c.folded)
+    in_server = channel_defaults.c.guild_id == guild_id
+    return select(*columns).select_from(joined).where(in_server, _held_by(Holder.SERVER, guild_id))
+
+
+async def _default_name(connection: AsyncConnection, guild_id: int, channel_id: int) -> str | None:
+    here = channel_defaults.c.channel_id == channel_id
+    name: str | None = await connection.scalar(_defaults(guild_id, presets.c.name).where(here))
+    return name
+
+
+def _default_change(channel_id: int, before: str | None, after: str | None) -> Mapping[str, object]:
+    """Return the details of an audit entry about a channel's default."""
+    return {"channel": str(channel_id), "changes": {DEFAULT_PRESET: {"from": before, "to": after}}}
+
+
 def _preset(row: Row[Any]) -> Preset:
     values = dict(row._mapping)
     return Preset(**{**values, "holder": Holder(values["holder"])})
 
 
 async def _add_entry(
-    connection: AsyncConnection, preset: Preset, actor_id: int | None, what: str, now: datetime
+    connection: AsyncConnection,
+    preset: Preset,
+    actor_id: int | None,
+    change: Mapping[str, object],
+    now: datetime,
 ) -> None:
     if preset.holder is Holder.SERVER:
-        details = {"what": what}
+        details = {"changes": {PRESETS: change}}
         entry = _settings_entry(
             preset.holder_id, actor_id, now, deployment=preset.deployment, details=details
         )

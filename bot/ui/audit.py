@@ -99,7 +99,7 @@ def _details(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str
     what = details.get("what")
     if isinstance(what, str) and not details.get("changes"):
         yield _subject(what, naming)
-    yield from _channel(details.get("channel"))
+    yield from _channel(details.get("channel"), naming)
     if stored.prompt:
         yield say("record_prompt", text=naming.text(stored.prompt, _PROMPT_LENGTH))
     for name in ("gpu", "reason", "rule", "word"):
@@ -119,9 +119,9 @@ def _facts(details: Mapping[str, object]) -> Iterator[str]:
         yield counted("record_ended", ended)
 
 
-def _channel(channel: object) -> Iterator[str]:
+def _channel(channel: object, naming: Naming) -> Iterator[str]:
     if isinstance(channel, str) and channel.isdecimal():
-        yield say("record_channel", channel=channel)
+        yield say("record_channel", channel=naming.channel(int(channel)))
 
 
 def _block_end(until: object, time: Callable[[datetime], str]) -> str:

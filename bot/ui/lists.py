@@ -279,19 +279,27 @@ def presets_layout(
     more: bool,
     title: Callable[[str], str],
     inputs: Callable[[Preset], ShownInputs],
+    default: Preset | None = None,
 ) -> LayoutView:
-    """Build a page of presets, counted from 0: the user's own by name, then the server's."""
-    lines = [_preset_line(preset, title, inputs(preset)) for preset in presets]
+    """Build a page of presets, counted from 0: the user's own by name, then the server's.
+
+    `default` is that of the channel, which is marked.
+    """
+    lines = [_preset_line(preset, title, inputs(preset), is_default=preset == default) for preset in presets]
     return page_layout(PresetsId, lines, page, more=more)
 
 
-def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs) -> str:
+def _preset_line(
+    preset: Preset, title: Callable[[str], str], inputs: ShownInputs, *, is_default: bool
+) -> str:
     code = "presets_line_server" if preset.holder is Holder.SERVER else "presets_line"
     line = say(
         code,
         name=escape_line(preset.name, NAME_LENGTH),
         title=escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH),
     )
+    if is_default:
+        line += f" · {say('presets_default')}"
     values = [f"{name}={value}" for name, value in inputs.values]
     values_text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
     return f"{line}\n-# {escape_line(values_text, _PRESET_VALUES_LENGTH)}" if values_text else line

@@ -84,7 +84,7 @@ def _mentions(interaction: Interaction) -> Naming:
     if interaction.guild is None:
         return in_message(SettingsContext(), title)
     server = GuildInfo(interaction.guild)
-    return in_message(SettingsContext(role_ids=server.role_ids, channel_ids=server.channel_ids), title)
+    return in_message(SettingsContext(role_ids=server.role_ids, channel_ids=server.all_channel_ids), title)
 
 
 def _plain_names(interaction: Interaction) -> Naming:

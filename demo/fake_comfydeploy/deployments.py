@@ -15,6 +15,7 @@ FAILS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0005"
 SLOW_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0006"
 UPSCALE_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0007"
 ANIMATE_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0008"
+RESTRICTED_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0009"
 MACHINE_DOWN_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0101"
 NO_CREDITS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0102"
 REJECTS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0103"
@@ -251,6 +252,26 @@ def animate() -> DemoDeployment:
     )
 
 
+def restricted() -> DemoDeployment:
+    return DemoDeployment(
+        id=RESTRICTED_ID,
+        name="Restricted",
+        description="Landscapes for age-restricted channels",
+        makes=Makes.PICTURE,
+        inputs=(PROMPT, SEED, size_input("width", 512), size_input("height", 512)),
+    )
+
+
 def demo_deployments() -> list[DemoDeployment]:
     """Return the deployments that the demo offers."""
-    return [picture(), variations(), video(), caption(), fails(), slow(), upscale(), animate()]
+    return [
+        picture(),
+        variations(),
+        video(),
+        caption(),
+        fails(),
+        slow(),
+        upscale(),
+        animate(),
+        restricted(),
+    ]

@@ -1,4 +1,4 @@
-// Added to simcord's page: links to the other channels, a hint for newcomers, and a view that follows the
+// Added to simcord's page: links to the other channels, what to try, a hint for newcomers, and a view that follows the
 // newest message until the reader scrolls up.
 const NEAR = 150; // pixels from the end that still count as the end
 const timeline = document.getElementById("channel-timeline");
@@ -59,6 +59,30 @@ function link(page) {
   return item;
 }
 
+// What to try, behind a heading that opens it.
+function tourOf(parts) {
+  const tour = document.createElement("details");
+  tour.id = "demo-tour";
+  tour.open = true;
+  const heading = document.createElement("summary");
+  heading.textContent = "What to try";
+  tour.append(heading);
+  for (const part of parts) {
+    const title = document.createElement("h2");
+    title.textContent = part.title;
+    const steps = document.createElement("dl");
+    for (const step of part.steps) {
+      const what = document.createElement("dt");
+      what.textContent = step.what;
+      const about = document.createElement("dd");
+      about.textContent = step.about;
+      steps.append(what, about);
+    }
+    tour.append(title, steps);
+  }
+  return tour;
+}
+
 // Words between backquotes are shown as code.
 function marked(text) {
   return text.split("`").map((part, index) => {
@@ -73,13 +97,13 @@ async function furnish() {
   const capability = location.hash.slice(1);
   const answer = await fetch("/api/commands?channels=1", { headers: { "X-Simcord-Capability": capability } });
   if (!answer.ok) return;
-  const { server, pages } = await answer.json();
+  const { server, pages, tour } = await answer.json();
   const channels = document.createElement("nav");
   channels.id = "demo-channels";
   const heading = document.createElement("h1");
   heading.textContent = server;
   channels.append(heading, ...pages.map(link));
-  document.getElementById("messages-sidebar").prepend(channels);
+  document.getElementById("messages-sidebar").prepend(channels, tourOf(tour));
   const here = pages.find((page) => page.here);
   document.title = `${here.title} · ${server}`;
   const hint = document.createElement("p");

@@ -178,6 +178,7 @@ class SmallServer:
     id, name, manages_server = GUILD, "Studio", True
     role_ids: frozenset[int] = frozenset()
     channel_ids: frozenset[int] = frozenset()
+    all_channel_ids: frozenset[int] = frozenset()
 
     def role_name(self, role_id: int) -> str:
         return str(role_id)

@@ -14,6 +14,15 @@ from demo.fake_comfydeploy.faults import Faults
 from demo.page import open_pages
 from demo.world import World, open_world
 
+TITLES = [
+    "#pictures",
+    "#gallery",
+    "#age-restricted",
+    "#review",
+    "Ada's direct messages",
+    "Ben's direct messages",
+]
+
 
 class Visitor:
     """An open page; `state` is what it fetched last."""
@@ -139,11 +148,10 @@ async def test_only_a_page_with_its_secret_shows_the_channels() -> None:
             assert stranger.status == 401
         assert [viewer["name"] for viewer in visitor.state["viewers"]] == ["Ada", "Ben", "Mia"]
         listed = await visitor.call("GET", "/api/commands?channels=1")
-        titles = ["#pictures", "#review", "Ada's direct messages", "Ben's direct messages"]
-        assert [page["title"] for page in listed["pages"]] == titles
-        assert [page["here"] for page in listed["pages"]] == [True, False, False, False]
+        assert [page["title"] for page in listed["pages"]] == TITLES
+        assert [page["here"] for page in listed["pages"]] == [True, *[False] * 5]
         assert "/generate picture" in listed["pages"][0]["hint"]
-        review = Visitor(http, listed["pages"][1]["url"])
+        review = Visitor(http, listed["pages"][TITLES.index("#review")]["url"])
         await review.open()
         assert review.state["channel"]["name"] == world.review.name
         assert [viewer["name"] for viewer in review.state["viewers"]] == ["Mia"]

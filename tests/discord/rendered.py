@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -134,3 +136,13 @@ def _untouched(field: dict[str, Any]) -> Any:
         return field.get("value") or ""
     chosen = [option["value"] for option in field["options"] if option.get("default")]
     return chosen if field["type"] == SELECT else next(iter(chosen), None)
+
+
+async def csv_of(result: Any) -> tuple[str, list[dict[str, str]]]:
+    """Return the answer to *CSV file*, and the rows of its file."""
+    (answer,) = [*result.followups, *([result.response] if result.response else [])]
+    assert answer.ephemeral
+    (attachment,) = answer.attachments
+    assert attachment.filename == "audit.csv"
+    text = (await attachment.read()).decode("utf-8-sig")
+    return answer.content, list(csv.DictReader(io.StringIO(text)))

@@ -13,7 +13,8 @@ from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from tests.discord.actors import moderator
 from tests.discord.channels import thread_in
 from tests.discord.deployments import TWO, described
-from tests.discord.rendered import refusal, text_of
+from tests.discord.rendered import csv_of, refusal, text_of
+from tests.discord.settings_panel import Moderator
 from tests.harness import HELD, Harness
 from tests.unit.factories import made_preset
 
@@ -74,16 +75,24 @@ async def test_only_managers_of_the_channel_change_it_and_the_log_has_it(
     await bot.app.store.presets.put(own, bot.clock())
     said = await told(bot, bot.alice, "default", name="noir")
     assert said == "Only people with Manage Channels can set a channel's default."
-    assert await told(bot, carl, "default") == f"<#{bot.channel.id}> has no default preset."
+    assert (await told(bot, carl, "default")).startswith(f"<#{bot.channel.id}> has no default preset. ")
     assert (await told(bot, carl, "default", name="gone")).startswith("There is no preset **gone**.")
     assert (await told(bot, carl, "default", name="mine")).startswith("**mine** is your own preset.")
     await told(bot, carl, "default", name="noir")
+    await share(bot, "day")
+    await told(bot, carl, "default", name="day")
     assert await told(bot, carl, "default") == f"<#{bot.channel.id}> has no default preset any more."
     await told(bot, carl, "default", name="noir")
     mona = moderator(bot)
-    log = text_of(bot, (await mona.slash(bot.channel, "audit")).response)
-    assert f"channel {bot.channel.id}: default noir" in log
-    assert f"channel {bot.channel.id}: no default" in log
+    asked = await mona.slash(bot.channel, "audit")
+    log, here = text_of(bot, asked.response), f" · in <#{bot.channel.id}>\n"
+    changes = [("none", "noir"), ("noir", "day"), ("day", "none"), ("none", "noir")]
+    for before, after in changes:
+        assert f"<@{carl.id}> changed the settings · Default preset: {before} → {after}{here}" in log
+    _, rows = await csv_of(await mona.click(asked.response, label="CSV file"))
+    assert [row["details"] for row in reversed(rows) if row["details"].startswith("Default")] == [
+        f"Default preset: {before} → {after}; in #{bot.channel.name}" for before, after in changes
+    ]
     await told(bot, mona, "delete", name="noir", server=True)
     await share(bot, style="neon")
     await bot.ask()
@@ -106,3 +115,72 @@ async def test_another_deployment_ignores_it_and_one_that_is_gone_is_refused(
         "**noir** is for a deployment that isn't offered any more."
     )
     assert len(bot.calls) == 2
+
+
+async def suggested(bot: Harness, actor: Any, command: str = "default", **given: Any) -> list[str]:
+    found = await actor.autocomplete(bot.channel, f"preset {command}", "name", "", **given)
+    return [choice["name"] for choice in found]
+
+
+@pytest.mark.bot(deployments=TWO)
+async def test_only_presets_are_suggested_that_can_be_chosen(bot: Harness, carl: simcord.MemberActor) -> None:
+    await share(bot, "noir", deployment="picture")
+    await share(bot, "old", deployment="gone")
+    mona = moderator(bot)
+    for person in (carl, mona, bot.alice):
+        for deployment in ("picture", "gone"):
+            own = made_preset(f"my {deployment}", holder_id=person.id, deployment=deployment)
+            await bot.app.store.presets.put(own, bot.clock())
+    assert await suggested(bot, carl) == ["noir"]
+    assert await suggested(bot, bot.alice) == []
+    assert await suggested(bot, bot.alice, "use") == ["my picture", "noir"]
+    assert await suggested(bot, bot.alice, "share") == []
+    assert await suggested(bot, mona, "share") == ["my gone", "my picture"]
+    assert await suggested(bot, bot.alice, "delete") == ["my gone", "my picture"]
+    assert await suggested(bot, bot.alice, "delete", server=True) == []
+    assert await suggested(bot, mona, "delete", server=True) == ["noir", "old"]
+
+
+async def test_the_list_of_presets_marks_it_also_in_threads(bot: Harness, carl: simcord.MemberActor) -> None:
+    await share(bot)
+    own = made_preset("noir", holder_id=bot.alice.id, deployment="default")
+    await bot.app.store.presets.put(own, bot.clock())
+    await told(bot, carl, "default", name="noir")
+    other = bot.guild.create_text_channel("other")
+    for channel, marks in ((bot.channel, 1), (thread_in(bot, bot.channel), 1), (other, 0)):
+        listed = text_of(bot, (await bot.alice.slash(channel, "preset list")).response)
+        assert listed.count("the default here") == marks
+        assert listed.count("**noir** for Picture · this server's · the default here") == marks
+
+
+async def test_the_settings_name_the_channels_with_a_default(bot: Harness, carl: simcord.MemberActor) -> None:
+    mona, hint = Moderator(bot, "mona"), "`/preset default`, typed in a channel"
+    await mona.open("results")
+    assert f"**Default presets:** none\n-# {hint}" in mona.text
+    await share(bot, "a *star*")
+    voice, forum = bot.guild.create_voice_channel("voice"), bot.guild.create_forum_channel("forum")
+    removed = bot.guild.create_text_channel("removed")
+    await bot.env.settle()
+    for channel in (bot.channel, voice, removed, thread_in(bot, forum)):
+        await told(bot, carl, "default", channel, name="a *star*")
+    bot.env.backend.delete_channel(removed.id)
+    await bot.env.settle()
+    await mona.open("results")
+    named = [f"a \\*star\\* in <#{id}>" for id in sorted((bot.channel.id, voice.id, forum.id))]
+    assert f"**Default presets:** {', '.join(named)}\n" in mona.text
+
+
+@pytest.mark.bot(deployments=described(picture=PICTURE_ID) + "inputs.prompt.required = true\n")
+@pytest.mark.parametrize(("prompt", "replaced"), [("an owl", True), ("{prompt}, in ink", False)])
+async def test_a_prompt_that_is_always_replaced_is_told_to_whoever_sets_it(
+    bot: Harness, carl: simcord.MemberActor, prompt: str, replaced: bool
+) -> None:
+    preset = made_preset(
+        "noir", holder=Holder.SERVER, holder_id=bot.guild.id, deployment="picture", inputs={"prompt": prompt}
+    )
+    await bot.app.store.presets.put(preset, bot.clock())
+    said = await told(bot, carl, "default", name="noir")
+    sentence = "Its saved prompt has no `{prompt}`, so the prompt that people type always replaces it."
+    assert (sentence in said) is replaced
+    await bot.ask()
+    assert [call.body["inputs"]["prompt"] for call in bot.calls] == ["a fox" if replaced else "a fox, in ink"]

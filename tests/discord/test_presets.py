@@ -90,7 +90,7 @@ async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness,
         await told(bot, bot.alice, "save", name="house", server=True),
         await told(bot, bot.alice, "delete", name="house", server=True),
     ):
-        assert refused.startswith("A server's presets are for people with Manage Server.")
+        assert refused.startswith("Only people with Manage Server can change a server's presets.")
     await bot.ask(mona, prompt="an owl", style="neon")
     await told(bot, mona, "save", name="house")
     shared = await told(bot, mona, "share", name="house")
@@ -100,6 +100,12 @@ async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness,
     # Alice's own goes before the server's of the same name.
     await bot.alice.slash(bot.channel, "preset use", name="house")
     assert (await inputs(bot))["style"] == "ink"
+    assert await told(bot, mona, "delete", name="house") == "Deleted **house**."
+    servers = await told(bot, mona, "delete", name="house")
+    assert (
+        servers
+        == "**house** belongs to this server. People with Manage Server can delete it with `server: True`."
+    )
     assert await told(bot, mona, "delete", name="house", server=True) == "Deleted **house**."
     unknown = await told(bot, bot.bob, "use", name="house")
     assert unknown == "There is no preset **house**. `/preset list` shows those you can use."
@@ -114,7 +120,8 @@ async def test_generate_suggests_ones_own_first_then_the_servers_of_that_deploym
         await bot.ask(person, command="generate picture")
     await told(bot, bot.alice, "save", name="zebra")
     for name in ("Apple", "Zebra"):
-        await told(bot, mona, "save", name=name, server=True)
+        said = await told(bot, mona, "save", name=name, server=True)
+        assert said.endswith(f"\nEverybody on this server can use **{name}** now.")
     offered = await bot.alice.autocomplete(bot.channel, "generate picture", "preset", "", prompt="x")
     assert [choice["name"] for choice in offered] == ["zebra", "Apple"]
     offered = await bot.bob.autocomplete(bot.channel, "generate picture", "preset", "ZE", prompt="x")

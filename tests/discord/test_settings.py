@@ -200,7 +200,7 @@ async def test_people_results_and_the_record(bot: Harness, mona: Moderator) -> N
     form = await mona.press("Change the limits")
     assert boxes(form) == ["0", "0"]
     await mona.fill(form, "30", "1")
-    assert "**Time on this server:** Any age → 1 day" in mona.text
+    assert "**Time on this server:** Any time → 1 day" in mona.text
     await mona.press("Back")
     assert "Accounts of 30 days or more · 1 day or more on this server" in mona.text
     await mona.choose("home:open", "results")

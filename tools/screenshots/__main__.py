@@ -13,26 +13,26 @@ from pathlib import Path
 from tools.screenshots.animation import SCALE, SIZE, take_animation
 from tools.screenshots.moderation import take_moderated
 from tools.screenshots.overview import take, take_more
-from tools.screenshots.page import DESKTOP, PHONE, NotPossible, browser, demo, open_page, shoot
+from tools.screenshots.page import DESKTOP, PHONE, PICTURES, NotPossible, browser, demo, open_page, shoot
 from tools.screenshots.using import take_several, take_using
 
 
 def _take_readme(folder: Path) -> None:
     with demo() as links, browser() as chrome:
-        shoot(open_page(chrome, links[0], DESKTOP), folder, "demo", conversation=True)
-        take_animation(open_page(chrome, links[0], SIZE, SCALE), folder)
+        shoot(open_page(chrome, links[PICTURES], DESKTOP), folder, "demo", conversation=True)
+        take_animation(open_page(chrome, links[PICTURES], SIZE, SCALE), folder)
 
 
 def _take_rest(options: argparse.Namespace, *, everything: bool) -> None:
     """Take the pictures that share one demo: the overview, more results, a phone, and moderation."""
     with demo() as links, browser() as chrome:
-        page = open_page(chrome, links[0], DESKTOP)
+        page = open_page(chrome, links[PICTURES], DESKTOP)
         if everything:
             take(page, options.folder)
         if options.more:
             take_more(page, options.folder)
         if everything:
-            shoot(open_page(chrome, links[0], PHONE, scale=2), options.folder, "phone")
+            shoot(open_page(chrome, links[PICTURES], PHONE, scale=2), options.folder, "phone")
         if options.moderation or everything:
             take_moderated(chrome, page, links, options.folder)
 
@@ -52,7 +52,7 @@ def main() -> int:
             _take_readme(options.folder)
         if options.using or everything:
             with demo() as links, browser() as chrome:
-                page = open_page(chrome, links[0], DESKTOP)
+                page = open_page(chrome, links[PICTURES], DESKTOP)
                 take_using(page, options.folder)
                 take_several(page, options.folder)
         if not options.using and not options.readme:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,10 @@ from tools.screenshots.page import (
     BAR,
     COMPOSER,
     DESKTOP,
+    INBOX,
     PHONE,
     PICTURE,
+    REVIEW,
     ask,
     become,
     choose,
@@ -74,8 +77,8 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     shoot(inbox, folder, "reason")
 
 
-def take_moderated(chrome: Browser, page: Page, links: list[str], folder: Path) -> None:
-    review, inbox = (open_page(chrome, link, DESKTOP, shows=COMPOSER) for link in links[1:3])
+def take_moderated(chrome: Browser, page: Page, links: Mapping[str, str], folder: Path) -> None:
+    review, inbox = (open_page(chrome, links[title], DESKTOP, shows=COMPOSER) for title in (REVIEW, INBOX))
     take_moderation(page, review, inbox, folder)
-    phone = open_page(chrome, links[1], PHONE, scale=2, shows="text=Rejected by")
+    phone = open_page(chrome, links[REVIEW], PHONE, scale=2, shows="text=Rejected by")
     shoot(phone, folder, "review-phone")

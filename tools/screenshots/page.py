@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-LINK = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
+LINK = re.compile(r"^ *(?P<title>\S.*?) +(?P<link>http://127\.0\.0\.1:\d+/#\S+)$")
 BAR = "#channel-message-list >> text=/▰+▱* *\\d+%/"
 LOADED = """() => [...document.querySelectorAll("#channel-message-list img")]
     .filter(picture => picture.getBoundingClientRect().bottom > 0)
@@ -27,7 +27,9 @@ LOADED = """() => [...document.querySelectorAll("#channel-message-list img")]
 PICTURE = "#channel-message-list img[src^='blob:']"
 COMPOSER = "#channel-composer-input"
 CHANNEL = "#channel-layout"
+PICTURES, REVIEW, INBOX = "#pictures", "#review", "Ada's direct messages"
 HINT = "#demo-hint"
+TOUR = "#demo-tour"
 SECOND = 1000
 
 
@@ -53,16 +55,14 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def demo() -> Iterator[list[str]]:
-    """Run the demo as a separate process.
-
-    Yields the URLs of its pages: #pictures, #review, direct messages.
-    """
+def demo() -> Iterator[Mapping[str, str]]:
+    """Run the demo as a separate process, and yield the URLs of its pages by their titles."""
     command = [sys.executable, "-m", "demo", "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
     try:
         lines = iter(process.stdout or ())
-        links = [found[0] for line in takewhile(_not_over, lines) if (found := LINK.search(line))]
+        found = filter(None, map(LINK.match, takewhile(_not_over, lines)))
+        links = {match["title"]: match["link"] for match in found}
         if not links:
             raise NotPossible("The demo ended before it had a page.")
         yield links
@@ -81,6 +81,7 @@ def open_page(
     page = chrome.new_page(viewport=size, device_scale_factor=scale, color_scheme="dark")
     page.set_default_timeout(60 * SECOND)
     page.goto(link)
+    page.wait_for_selector(TOUR, state="attached").evaluate("tour => { tour.open = false }")
     page.wait_for_selector(shows, state="attached")
     return page
 

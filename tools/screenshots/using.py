@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.screenshots.page import BAR, DESKTOP, become, press, send, shoot, shown, start
+from tools.screenshots.page import BAR, DESKTOP, SECOND, become, press, send, shoot, shown, start
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -44,6 +44,8 @@ def take_using(page: Page, folder: Path) -> None:
 def take_several(page: Page, folder: Path) -> None:
     """Take the pictures of a batch: in progress, as one result, and with one run opened by its number."""
     become(page, "Ben")
+    page.wait_for_selector(BAR, state="detached")  # otherwise a result of `take_using` may come last
+    page.wait_for_timeout(2 * SECOND)  # the page forgets a new size while a message changes
     page.set_viewport_size({**DESKTOP, "height": 1000})
     send(page, "generate picture", "the same hill in another light", count="4")
     shown(page, "of 4 done")

@@ -38,6 +38,7 @@ class SettingsContext:
     `automod_unread` holds the AutoMod rules that can't be applied; `automod_away`
     means that the rules can't be read at the moment. `unreadable` holds the paths of invalid stored settings.
     `gpu_unknown` holds the titles of deployments whose GPU isn't known unless one is chosen.
+    `default_presets` maps channels to the names of their default presets.
     """
 
     server: str = ""
@@ -52,6 +53,7 @@ class SettingsContext:
     automod_away: bool = False
     unreadable: tuple[str, ...] = ()
     gpu_unknown: tuple[str, ...] = ()
+    default_presets: Mapping[int, str] = field(default_factory=dict)
 
     def offered(self, names: Names) -> Mapping[str, str]:
         """Return the title of each name; a GPU's title is its name."""

@@ -23,6 +23,7 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import ReviewChannel, SettingsContext, known_ids, known_names
 from bot.services.editing import FormDrafts
 from bot.services.words.filter import AutomodCache
+from bot.store.presets import PresetStore
 from bot.store.rules import RuleStore
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
@@ -40,6 +41,8 @@ class Server(Protocol):
     def role_ids(self) -> frozenset[int]: ...
     @property
     def channel_ids(self) -> frozenset[int]: ...
+    @property
+    def all_channel_ids(self) -> frozenset[int]: ...
     @property
     def manages_server(self) -> bool: ...
     def role_name(self, role_id: int) -> str: ...
@@ -84,11 +87,13 @@ class ServerSettingsService:
     def __init__(
         self,
         rule_store: RuleStore,
+        preset_store: PresetStore,
         catalogue: Catalogue,
         clock: Callable[[], datetime],
         automod: AutomodCache | None = None,
     ) -> None:
         self._rules = rule_store
+        self._presets = preset_store
         self._catalogue = catalogue
         self._clock = clock
         self._automod = automod
@@ -105,6 +110,10 @@ class ServerSettingsService:
         )
         if section in (Section.HOME, Section.WORDS) and rules.words.automod is not False:
             context = await self._with_automod(server, context)
+        if section is Section.RESULTS:
+            defaults = await self._presets.channel_defaults(server.id)
+            there = {id: name for id, name in defaults.items() if id in server.all_channel_ids}
+            context = replace(context, default_presets=there)
         return CurrentSettings(rules, context)
 
     async def word_list(self, server: Server) -> str:

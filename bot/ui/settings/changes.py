@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from bot.domain.records import DEFAULT_PRESET, PRESETS
 from bot.domain.settings.fields import FIELDS, Field, Kind
 from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import escape_line, strip_invisible
@@ -84,10 +85,16 @@ Value = Callable[[Any], str]  # formats a stored value, or an entry of a list
 
 def _setting(path: str, naming: Naming) -> tuple[str, Value]:
     """Return the label and the formatter of the setting at a path, which another version may have stored."""
+    if path in (PRESETS, DEFAULT_PRESET):
+        return say(f"settings_label_{path}"), partial(_preset_name, naming)
     for field in FIELDS.values():
         if path == field.path or path.startswith(f"{field.path}."):
             return _SETTING[field.kind](field, path[len(field.path) + 1 :], naming)
     return f"{naming.text(path, _NAME_LENGTH)}:", lambda value: naming.text(str(value), _NAME_LENGTH)
+
+
+def _preset_name(naming: Naming, name: Any) -> str:
+    return naming.text(str(name), _NAME_LENGTH) if name is not None else say("settings_none_chosen")
 
 
 def _difference(change: Mapping[str, Any], value: Value, naming: Naming) -> str:
@@ -142,10 +149,12 @@ def _numbers(field: Field, rest: str, naming: Naming) -> tuple[str, Value]:
     if field.per_role:
         return f"{naming.role(int(role))}:", partial(_limit, name, "settings_not_set")
     if field.unit:
-        return say(
-            f"settings_label_{name}"
-        ), lambda days: counted(f"settings_{field.unit}", days) if days else say("settings_any_age")
+        return say(f"settings_label_{name}"), partial(_days, field.unit, name)
     return _plain(field, partial(_limit, name, "settings_no_limit"))
+
+
+def _days(unit: str, name: str, days: Any) -> str:
+    return counted(f"settings_{unit}", days) if days else say(f"settings_any_{name}")
 
 
 def _limit(name: str, without: str, stored: Any) -> str:

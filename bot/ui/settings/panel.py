@@ -28,7 +28,15 @@ from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.controls import Selection, button, choice_select, option, section_controls
-from bot.ui.settings.text import ChangeSummary, channel_name, first_lines, lines_of, listed, summaries
+from bot.ui.settings.text import (
+    ChangeSummary,
+    channel_name,
+    default_presets_text,
+    first_lines,
+    lines_of,
+    listed,
+    summaries,
+)
 
 # Character limits: Discord's for all texts in a message, and ours for the parts above and below the rules.
 _MESSAGE_LENGTH = 4000
@@ -117,7 +125,8 @@ def _body(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[st
     if panel.section is not Section.HOME:
         covered = panel.saved.covered if panel.saved is not None else frozenset()
         lines = lines_of(panel.section, rules, context)
-        return first_lines([line for line in lines if line.key not in covered])
+        shown = first_lines([line for line in lines if line.key not in covered])
+        return [*shown, default_presets_text(context)] if panel.section is Section.RESULTS else shown
     return [
         say("settings_summary", title=say(f"settings_title_{section.value}"), summary=summary)
         for section, summary in summaries(rules, context)

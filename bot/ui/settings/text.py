@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.domain.errors import BotError
+from bot.domain.requests import NAME_LENGTH
 from bot.domain.settings.fields import LIMITS, Field, Kind, Section, fields_of
 from bot.domain.settings.rules_and_defaults import (
     ApprovalMode,
@@ -185,7 +186,7 @@ def _numbers(field: Field, numbers: Any, _context: SettingsContext) -> Lines:
     """Yield a line for each number with a unit, and one for all limits except those of roles."""
     for name in field.boxes if field.unit else ():
         count = getattr(numbers, name)
-        yield _line(name, counted(f"settings_{field.unit}", count) if count else say("settings_any_age"))
+        yield _line(name, counted(f"settings_{field.unit}", count) if count else say(f"settings_any_{name}"))
     if not field.unit and not field.per_role:
         yield _line(field.name, budget_text(numbers))
 
@@ -229,6 +230,16 @@ _TEXT: Mapping[Kind, Callable[[Field, Any, SettingsContext], Lines]] = MappingPr
         Kind.WORDS: _words,
     }
 )
+
+
+def default_presets_text(context: SettingsContext) -> str:
+    """Return the channels with a default preset, and how to set one: the panel can't."""
+    entries = [
+        say("settings_default_preset", channel=f"<#{channel}>", name=escape_line(name, NAME_LENGTH))
+        for channel, name in context.default_presets.items()
+    ]
+    line = _list("default_presets", entries)
+    return f"{line}\n-# {say('settings_default_hint')}"
 
 
 def automod_text(applies: bool | None, context: SettingsContext) -> str:

@@ -79,9 +79,9 @@ async def test_changes_of_a_servers_presets_are_audited(store: Store) -> None:
     assert await store.presets.remove(Holder.SERVER, GUILD, "NOIR", by=BOB, now=NOW)
     assert not await store.presets.remove(Holder.SERVER, GUILD, "noir", by=BOB, now=NOW)
     lines = await audit_log(store)
-    assert [(line.action, line.actor_id, line.details["what"]) for line in lines] == [
-        (AuditAction.SETTINGS, ALICE, "+ preset noir"),
-        (AuditAction.SETTINGS, BOB, "- preset noir"),
+    assert [(line.action, line.actor_id, line.details["changes"]) for line in lines] == [
+        (AuditAction.SETTINGS, ALICE, {"presets": {"added": ["noir"]}}),
+        (AuditAction.SETTINGS, BOB, {"presets": {"removed": ["noir"]}}),
     ]
     assert await store.presets.named(ALICE, GUILD, "noir") == [preset()]
 
@@ -123,13 +123,10 @@ async def test_a_channel_has_one_default_preset_of_its_server(store: Store) -> N
     assert await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
     assert not await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
     assert await default(store, 5) is None
-    said = [entry.details["what"] for entry in await audit_log(store)]
-    assert said == [
-        "+ preset noir",
-        "+ preset day",
-        "channel 5: default noir",
-        "channel 5: default day",
-        "channel 5: no default",
+    entries = [entry.details for entry in await audit_log(store) if "channel" in entry.details]
+    assert entries == [
+        {"channel": "5", "changes": {"default_preset": {"from": before, "to": after}}}
+        for before, after in ((None, "noir"), ("noir", "day"), ("day", None))
     ]
 
 
@@ -139,6 +136,8 @@ async def test_a_default_survives_its_replacement_but_not_its_deletion(store: St
     await set_default(store, "noir", 6)
     await store.presets.put(servers("Noir", deployment="song"), NOW)
     assert await default(store, 5) == "Noir"
+    assert await store.presets.channel_defaults(GUILD) == {5: "Noir", 6: "Noir"}
+    assert await store.presets.channel_defaults(GUILD + 1) == {}
     await store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)
     await store.presets.put(servers(), NOW)
     assert (await default(store, 5), await default(store, 6)) == (None, None)

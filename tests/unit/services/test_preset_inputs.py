@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bot.deployments.model import Input
 from bot.domain.errors import InputError
-from bot.services.preset_inputs import apply_preset
+from bot.services.preset_inputs import apply_preset, replaced_inputs
 from tests.unit.deployments.flux import FLUX
 from tests.unit.factories import made_preset
 
@@ -27,6 +28,21 @@ def test_many_gaps_and_a_long_prompt_are_refused_before_they_are_joined() -> Non
         apply_preset(FLUX, preset, {PROMPT.option: "x" * PROMPT.max_length})
     assert refused.value.code == "input_too_long"
     assert refused.value.params["length"] == 500 * PROMPT.max_length
+
+
+@pytest.mark.parametrize(
+    ("prompt", "required", "replaced"),
+    [
+        ("an owl", True, [PROMPT]),
+        ("an owl", False, []),
+        ("{prompt} in ink", True, []),
+    ],
+)
+def test_a_required_input_is_always_replaced_except_a_prompt_with_a_gap(
+    prompt: str, required: bool, replaced: list[Input]
+) -> None:
+    preset = made_preset(inputs={PROMPT.key: prompt})
+    assert replaced_inputs(FLUX, preset, {PROMPT.option} if required else ()) == replaced
 
 
 @pytest.mark.parametrize(("typed", "fits"), [(10, True), (11, False)])

@@ -102,6 +102,7 @@ def test_a_page_of_presets_fits() -> None:
         more=True,
         title=lambda _: WORST,
         inputs=lambda preset: displayed_inputs(None, preset.inputs),
+        default=one,
     )
     assert len(text(layout)) <= 4000
 

@@ -46,6 +46,7 @@ FULL = SettingsContext(
     review=ReviewChannel(missing=("View Channel", "Send Messages"), reviewers_see=False),
     automod_unread=tuple(NotApplied("automod_preset", f"rule {n} " + "r" * 90) for n in range(6)),
     gallery_lacks=("View Channel", "Send Messages"),
+    default_presets={(1 << 62) + number: "*" * 32 for number in range(500)},
     unreadable=tuple(f"budgets.roles.{n}" for n in range(50)),
 )
 CROWDED = ServerRules(
