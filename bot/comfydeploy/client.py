@@ -93,8 +93,8 @@ class ComfyDeploy:
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
         """Describe all deployments of the account.
 
-        This takes two calls, because `is_fluid` returns only the deployments with an image of their own,
-        instead of adding them to the others.
+        This takes two calls, because `is_fluid=true` returns only the deployments with an image of their own,
+        and `is_fluid=false` returns only the others.
         """
         found: dict[str, DeploymentDescription] = {}
         for fluid in ("false", "true"):
@@ -103,7 +103,7 @@ class ComfyDeploy:
         return tuple(found.values())
 
     async def start_run(self, run: NewRun) -> str:
-        """Make the queue call, with the URL for the run's webhooks."""
+        """Make the queue call, with the URL for the run's webhooks, and return ComfyDeploy's run id."""
         body = queue_body(run, self._signer.url(run.key))
         reply = await self._call("POST", QUEUE_PATH, limits=self._queue_timeout, json=body)
         return _parsed(parse_queue_reply, reply)
@@ -128,7 +128,7 @@ class ComfyDeploy:
         return self._signer.verify(key, mac)
 
     def read_webhook(self, body: bytes) -> RunReport:
-        """Parse a webhook in either of ComfyDeploy's dialects."""
+        """Parse a webhook's body, or raise BackendBadReply."""
         try:
             return parse_webhook(body)
         except WireError as error:

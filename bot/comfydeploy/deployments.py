@@ -19,7 +19,7 @@ from bot.domain.backend import DeploymentDescription, InputDescription
 # The seven GPUs in ComfyDeploy's documentation, in the same order.
 GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")
 _LARGEST = 2**53  # the range of Discord's number options
-# Limits of a description, far above what Discord can offer and a user can choose from.
+# Limits on the size of a description, far above what Discord can offer and users can choose from.
 MAX_INPUTS = 200
 MAX_KEY = 200
 MAX_TEXT = 1000
@@ -36,7 +36,10 @@ def parse_deployment(body: bytes) -> DeploymentDescription:
 
 
 def parse_deployments(body: bytes) -> tuple[DeploymentDescription, ...]:
-    """Parse the response of GET /deployments, and skip entries that can't be parsed."""
+    """Parse the response of GET /deployments, and skip entries that can't be parsed.
+
+    Raises WireError if the response isn't a list.
+    """
     entries = load(body)
     if not isinstance(entries, list):
         raise WireError("the list of deployments is not a list")
@@ -107,7 +110,9 @@ def _is_long(default: object) -> bool:
 
 
 def _number(value: object) -> int | float | None:
-    """Parse a finite number, also from a string. Return None for a connection to another node."""
+    """Parse a number, also from a string. Return None if it is out of range, and for anything else, such as a
+    connection to another node.
+    """
     if isinstance(value, str):
         try:
             value = float(value[:MAX_TEXT])

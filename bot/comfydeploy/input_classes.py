@@ -40,7 +40,9 @@ _MULTI_LINE = frozenset({"Text", "TextAny"})
 
 
 def input_class(class_type: str, wire_type: str = "") -> InputClass:
-    """Return the class of a node. The kind of an unknown class is derived from `wire_type`."""
+    """Return the class of a node. An unknown class is WEIGHTS if its name suggests it; otherwise its kind is
+    derived from `wire_type`.
+    """
     name = class_type.removeprefix(_PREFIX)
     kind = _CLASSES.get(name)
     if kind is None:

@@ -8,17 +8,17 @@ from aiohttp import web
 
 from bot.comfydeploy.webhook_urls import PING_PATH, WebhookSigner
 
-# Returns the body, or the status for a body that can't be read.
+# Returns a request's body, or the HTTP status to answer with if the body can't be read.
 ReadBody = Callable[[web.Request], Awaitable[bytes | int]]
 
 
 def ping_route(
     signer: WebhookSigner, read_body: ReadBody, reached: Callable[[], None] = lambda: None
 ) -> web.RouteDef:
-    """Return the route of the ping: a POST with a body, like a webhook. The answer proves only its arrival.
+    """Return the route of the ping: a POST with a body, like a webhook.
 
-    `read_body` applies the webhooks' limits on size and time, because anyone who saw a ping can send it
-    again.
+    The answer proves only that the ping arrived. `read_body` applies the webhooks' limits on size and time,
+    because anyone who saw a ping can send it again. `reached` is called for each authentic ping.
     """
 
     async def ping(request: web.Request) -> web.Response:

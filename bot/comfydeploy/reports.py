@@ -31,8 +31,8 @@ STATES: Mapping[str, RunState] = {
 _LOG_ENTRIES, _LOG_TEXT = 2000, 100_000
 
 _PERCENT_WORDS = frozenset({"processing", "completed"})
-# States shared by both dialects don't reveal the scale. Float noise never lifts a value from 0 to 1 this far
-# above 1.
+# States that both dialects have don't reveal the scale of the progress. Float noise never brings a progress
+# of at most 1 above this value.
 _SURELY_PERCENT = 1.5
 _INFINITY = float("inf")
 
@@ -59,8 +59,8 @@ def parse_webhook(body: bytes) -> RunReport:
 
 
 def parse_run(body: bytes) -> RunReport:
-    """Parse the response of GET /run/{id}. Only the id must be valid; other invalid fields are treated as
-    absent.
+    """Parse the response of GET /run/{id}. Raises WireError only if the response isn't an object or its id is
+    invalid; other invalid fields are treated as absent.
     """
     data = load_object(body)
     word = _if(data.get("status"), str)
@@ -80,7 +80,10 @@ def parse_run(body: bytes) -> RunReport:
 
 
 def parse_log(body: bytes) -> tuple[str, ...]:
-    """Parse the response of GET /v2/clickhouse-run-logs/{id}, and return its last entries, oldest first."""
+    """Parse the response of GET /v2/clickhouse-run-logs/{id}, and return its last entries, oldest first.
+
+    Raises WireError if the response isn't a list.
+    """
     entries = load(body)
     if not isinstance(entries, list):
         raise WireError("the log is not a list")
@@ -146,8 +149,9 @@ _NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\x9f]")
 
 
 def clean_filename(name: object) -> str | None:
-    """Return the last part of a path, reduced to its printable characters (no right-to-left tricks) and its
-    extension.
+    """Return the last part of a path without unprintable characters, such as right-to-left marks.
+
+    A name that is too long is shortened before its extension. Return None if nothing is left.
     """
     if not isinstance(name, str):
         return None
@@ -163,7 +167,10 @@ def clean_filename(name: object) -> str | None:
 
 
 def parse_outputs(entries: object) -> tuple[Output, ...]:
-    """Parse at most MAX_OUTPUTS outputs, each URL and each text once, without previews (`temp`, no URL)."""
+    """Parse at most MAX_OUTPUTS outputs, each URL and each text once.
+
+    Previews (of type `temp`) and files without a URL are left out.
+    """
     if not isinstance(entries, list):
         return ()
     unique: dict[tuple[str | None, str | None], Output] = {}
@@ -184,7 +191,9 @@ def _within_space(outputs: Iterable[Output]) -> Iterator[Output]:
 
 
 def _items(entries: list[object]) -> Iterator[tuple[str, object]]:
-    """Yield the items with their kinds. Each entry and each kind also yields None, so that it is counted."""
+    """Yield the items with their kinds. Each entry and each kind also yields a None, which counts towards
+    MAX_ITEMS.
+    """
     for entry in entries:
         yield "", None
         data = entry.get("data") if isinstance(entry, dict) else None

@@ -41,7 +41,7 @@ class WebhookSigner:
         return hmac.compare_digest(self.mac(key).encode(), mac.encode("utf-8", "replace"))
 
     def ping_url(self, public_url: str, nonce: str) -> str:
-        """Return a URL for testing PUBLIC_URL, which only a holder of the secret can create."""
+        """Return a URL that tests PUBLIC_URL. Only a holder of the secret can create such a URL."""
         return f"{public_url}{PING_PATH}/{nonce}/{self.mac(f'ping:{nonce}')}"
 
     def answers_ping(self, nonce: str, mac: str) -> bool:
@@ -52,7 +52,7 @@ class WebhookSigner:
         return self.mac(f"pong:{nonce}:{hashlib.sha256(body).hexdigest()}")
 
     def url(self, key: str) -> str | None:
-        """Return the URL where ComfyDeploy reports a run, or None without a PUBLIC_URL: then runs are polled.
+        """Return the URL for reports about a run, or None without a PUBLIC_URL, when runs are only polled.
 
         `target_events` adds an event for each finished output; it doesn't filter events.
         """

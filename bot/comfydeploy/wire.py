@@ -31,7 +31,7 @@ from bot.domain.text import clean_text
 MAX_DETAIL = 500
 MAX_FIELDS = 10
 MAX_RETRY_AFTER = 86_400.0
-# ComfyDeploy's answer for a machine without cancel, and for an unknown run.
+# ComfyDeploy's answer if the machine can't cancel runs, or if the run is unknown.
 _NOT_CANCELLABLE = b"no modal function call ID"
 # The prefix of a machine's own answer, which ComfyDeploy passes through with the machine's status.
 _PASSED_THROUGH = "Error creating run: "
@@ -85,7 +85,7 @@ def describe(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> str:
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
-    """Remove API keys, and the part of our webhook URL that authenticates."""
+    """Replace `secrets`, bearer tokens, and the part of our webhook URLs that authenticates."""
     for secret in secrets:
         text = text.replace(secret, "***") if secret else text
     return _WEBHOOK.sub(r"\1***", _BEARER.sub(r"\1***", text))
@@ -119,7 +119,10 @@ def _field(loc: object) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the delay in seconds. A date is relative to the Date header, since our clock may differ."""
+    """Return the delay in seconds, or None if the header is missing or invalid.
+
+    A date is compared with the Date header, since our clock may differ.
+    """
     named = {name.lower(): value for name, value in headers.items()}
     value = named.get("retry-after", "")
     try:
@@ -207,8 +210,8 @@ _CALLS = {
 
 
 def call_name(path: str) -> str:
-    """Return the call that a path belongs to, for a metric's label; paths with ids would create a series per
-    run.
+    """Return the name of the call that a path belongs to, for a metric's label. The path itself contains ids,
+    which would create a series for each run.
     """
     last, *before = reversed(path.rstrip("/").split("/"))
     return next((_CALLS[word] for word in (last, *before) if word in _CALLS), "other")

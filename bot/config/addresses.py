@@ -22,7 +22,7 @@ _NAME = re.compile(r"[\w.-]+")
 
 
 def is_host(text: str) -> bool:
-    """Return whether `text` is an IP address or a resolvable name, with labels of 1 to 63 characters."""
+    """Return whether `text` is an IP address or a well-formed host name. The name isn't looked up."""
     try:
         ip_address(text)
     except ValueError:
@@ -90,7 +90,7 @@ ALLOWED_VALUES = {
     "ssl": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "target_session_attrs": ("any", "primary", "standby", "prefer-standby", "read-write", "read-only"),
 }
-# These messages never repeat the host or port: they may be part of a badly encoded password.
+# These messages never repeat the host or port, which may be part of a badly encoded password.
 _ENCODED = "Special characters in the password have to be percent-encoded: @ is %40, / is %2F, # is %23"
 _HOST = f"must have a host's name or an IP address (IPv6 in brackets) after the @. {_ENCODED}"
 _PORT = f"must have a port from 1 to {HIGHEST_PORT} after the host's colon, or no colon. {_ENCODED}"

@@ -80,9 +80,10 @@ def sharding_mistakes(raw: Mapping[str, str]) -> list[str]:
 
 
 def sqlite_mistakes(raw: Mapping[str, str], default_url: str) -> list[str]:
-    """Return a sentence if roles or shards are split while the database is SQLite.
+    """Return a sentence for each setting that splits the bot over several processes although the database is
+    SQLite.
 
-    `default_url` is the database if none is set.
+    `default_url` is used if `raw` has no DATABASE_URL.
     """
     if not raw.get("DATABASE_URL", default_url).strip().startswith("sqlite"):
         return []

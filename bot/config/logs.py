@@ -1,4 +1,4 @@
-"""Logging to stderr, as text or JSON. Each line carries its run key, and secrets are redacted."""
+"""Logging to stderr, as text or JSON. A line about a run carries the run key, and secrets are redacted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiohttp.web import RequestPayloadError
 from pythonjsonlogger.json import JsonFormatter
 
 REDACTED: Final = "[hidden]"
-# A context variable belongs to its task, so runs that are handled concurrently keep their own.
+# Each task has its own value of a context variable, so runs that are handled concurrently don't mix.
 _current_run: ContextVar[str | None] = ContextVar("current_run", default=None)
 # The lowest level worth reading per library. discord.py's DEBUG prints whole payloads.
 _MINIMUM_LEVELS: Final = {
@@ -53,7 +53,7 @@ class Redactor:
         # Skip short secrets: a database password such as "bot" would blank out half the log.
         usable = [secret for secret in secrets if len(secret) >= 8]
         forms = {form for secret in usable for form in (secret, json.dumps(secret)[1:-1])}
-        # Longest first: a secret that is the prefix of another must not leave the rest of it.
+        # Longest first: if one secret begins with another, the longer one must be replaced as a whole.
         ordered = sorted(forms, key=len, reverse=True)
         self._exact = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 

@@ -247,7 +247,7 @@ def _is_loopback(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The variables by upper-case name, without empty ones, and the `mistakes` found as sentences."""
+    """The variables that aren't empty, by upper-case name. `mistakes` are sentences about invalid lines."""
 
     file: dict[str, str]
     environment: dict[str, str]
@@ -283,7 +283,7 @@ def read_sources(env_file: str | Path | None) -> Sources:
 
 
 def load_deployment_configs(settings: Settings) -> tuple[DeploymentConfig, ...]:
-    """Return the configured deployments. Raises StartupError."""
+    """Return the configured deployments. Raises StartupError if none is configured, or for mistakes."""
     if settings.deployments_file is not None:
         return load_deployments_file(settings.deployments_file, input_class)
     if settings.comfydeploy_deployment_id is None:

@@ -46,7 +46,7 @@ class DeploymentCache(Protocol):
         """Return the stored JSON of this deployment, or None."""
 
     async def put_deployment(self, deployment_id: str, description: str) -> None:
-        """Store the JSON."""
+        """Store the JSON of this deployment, in place of any earlier one."""
 
 
 class Catalogue:
@@ -114,9 +114,10 @@ class Catalogue:
         return found.title if found is not None else name
 
     async def load(self, configs: Sequence[DeploymentConfig] | None = None) -> None:
-        """Describe all deployments and replace them together. If it raises StartupError, the old ones remain.
+        """Fetch all descriptions, then replace all deployments at once.
 
-        `configs` replaces the earlier configuration.
+        `configs` replaces the earlier configuration; None keeps it. Raises StartupError if no deployment can
+        be offered or Discord's limits can't be met; then the old deployments remain.
         """
         async with self._reload:
             wanted = self._configs if configs is None else tuple(configs)
@@ -282,7 +283,7 @@ class Reloader:
     """Reloads deployments. `read` returns their configuration, and `notify` makes other processes read it
     too.
 
-    Tasks run one at a time, since each syncs the commands.
+    Reloads run one at a time, since each may sync the commands.
     """
 
     def __init__(

@@ -99,7 +99,7 @@ def _tables(path: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read and parse the file. Raises StartupError for anything that isn't TOML."""
+    """Read and parse the file. Raises StartupError if the file can't be read or isn't TOML."""
     try:
         # Windows editors write a byte order mark, which TOML doesn't allow.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))

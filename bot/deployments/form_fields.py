@@ -18,7 +18,7 @@ from bot.domain.runs import InputValue
 # Discord's limits: fields of a modal, and characters of a text input.
 MAX_FIELDS = 5
 TEXT_LENGTH = 4000
-# By option name: text as typed or chosen, or uploaded files.
+# The values of a form, by option name: text as the user typed or chose it, or uploaded files.
 FormValue = str | tuple[AttachedFile, ...]
 FormValues = Mapping[str, FormValue]
 
@@ -44,7 +44,7 @@ def editable_fields(
     form_values: FormValues | None = None,
     exclude: str | None = None,
 ) -> tuple[FormField, ...]:
-    """Return the five most important fields (see `_rank`), and the GPU if there is space.
+    """Return at most five fields: the most important inputs (see `_rank`), and the GPU if there is space.
 
     `form_values` override the earlier values, but don't change which fields there are. The input with the key
     `exclude` is left out.
@@ -65,9 +65,10 @@ def chosen_fields(
     inputs: Mapping[str, InputValue],
     form_values: FormValues,
 ) -> tuple[FormField, ...]:
-    """Return the fields for these inputs of a deployment, in this order.
+    """Return the fields for these inputs of a deployment, in this order, at most five.
 
-    A valid text that is too long for a field is left out, so that it isn't changed; an invalid one is cut.
+    An input whose valid text is too long for a field is left out, so that the text stays as it is. An invalid
+    text is cut.
     """
     earlier = as_offered(deployment, inputs)
     fields = []

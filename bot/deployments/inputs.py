@@ -1,4 +1,4 @@
-"""Convert the values that a user entered into the inputs of a queue call, or of each run in a batch."""
+"""Convert the values that a user entered into the inputs of a queue call."""
 
 from __future__ import annotations
 
@@ -82,7 +82,10 @@ def seed_range(item: Input) -> tuple[int, int]:
 
 
 def check_gpu(deployment: Deployment, gpu: RawValue | None) -> str | None:
-    """Return the chosen GPU with its canonical name, or the default. Raises InputError `input_gpu`."""
+    """Return the canonical name of the chosen GPU, or the default GPU if none was chosen.
+
+    Raises InputError `input_gpu` if the deployment doesn't offer the GPU.
+    """
     if gpu is None or gpu == "":
         return deployment.default_gpu
     for name in deployment.gpus:
@@ -153,7 +156,10 @@ def _value(
 
 
 def omitted_value(item: Input, draw_seed: Callable[[Input], int]) -> OfferedValue | None:
-    """Return the value to send for an omitted input. Raises InputError if the input is required."""
+    """Return the value to send for an omitted input, or None to leave the default to the backend.
+
+    Raises InputError if the input is required.
+    """
     if item.send_default:
         return item.default
     if item.is_seed:
@@ -180,7 +186,7 @@ def _plain(item: Input, value: RawValue | None) -> OfferedValue | None:
 
 
 def seed_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | None:
-    """Return the seed to display, which is the seed that is sent."""
+    """Return the seed to display: the first seed that is sent, or None."""
     for item in deployment.inputs:
         value = inputs.get(item.key)
         if item.is_seed and isinstance(value, int):

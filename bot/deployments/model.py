@@ -136,8 +136,8 @@ class FollowUpRef(NamedTuple):
 class Deployment:
     """A deployment as `/generate` offers it; `name` is the subcommand and the key in the store.
 
-    `max_count` limits the runs of one request. `run_timeout` is in seconds. `pinned_gpu` is the only GPU that
-    it runs on, whatever is chosen. `warnings` tell the operator what was left out and why.
+    `max_count` limits the runs of one request. `run_timeout` is in seconds. A deployment with a `pinned_gpu`
+    runs only on that GPU, whatever the user chooses. `warnings` tell the operator what was left out and why.
     """
 
     name: str

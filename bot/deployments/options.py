@@ -29,7 +29,9 @@ class OptionType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptionChoice:
-    """A fixed choice of an option. A string's value is its name, which always fits and reveals no URL."""
+    """A fixed choice of an option. In a string option a choice's value is its name, which always fits and
+    reveals no URL.
+    """
 
     name: str
     value: OptionValue
@@ -123,6 +125,8 @@ def _file_inputs(deployment: Deployment) -> int:
 def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
     """Select the inputs that get an option: attachments, then required ones, then the others in the file's
     order.
+
+    Attachments may exceed `space`. Raises StartupError if they exceed `limit`.
     """
     inputs = deployment.offered
     files = [item for item in inputs if item.kind in ATTACHMENTS]

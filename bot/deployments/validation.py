@@ -71,8 +71,8 @@ def _check_choice(item: Input, value: Plain) -> OfferedValue:
 
 
 def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
-    """Return the choice that matches by name, by value, case-insensitively, or as a number (`512.0` is
-    `512`).
+    """Return the choice whose name or value matches, or None. Exact matches take precedence over matches in
+    any case, and these over equal numbers (`512.0` is `512`).
     """
     text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
     folded, as_number = text.casefold(), _number(text)
@@ -201,7 +201,10 @@ def check_file(kind: InputKind, option: str, file: AttachedFile) -> str:
 
 
 def media_type(file: AttachedFile) -> str:
-    """Return the MIME type without parameters, guessed from the file extension if Discord's is useless."""
+    """Return the MIME type without parameters.
+
+    If Discord names no type, or only `application/octet-stream`, it is guessed from the file's extension.
+    """
     content_type = (file.content_type or "").partition(";")[0].strip().lower()
     if content_type and content_type != "application/octet-stream":
         return content_type

@@ -1,6 +1,6 @@
 """The protocol of the backend that runs workflows, and its plain records.
 
-`RunReport` and `Output` in `bot.domain.runs` belong to it too.
+`RunReport` and `Output` in `bot.domain.runs` also belong to the protocol.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class InputClass:
 class InputDescription:
     """An input as the backend describes it.
 
-    `default` is None if the backend has none, or none that may be shown (`has_hidden_default`).
+    `default` is None if the backend has no default, or if its default can't be shown (`has_hidden_default`).
     """
 
     key: str
@@ -78,7 +78,7 @@ class DeploymentDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A run to start. Each webhook repeats `key`, the bot's own id. If `gpu` is None, the default is used."""
+    """A run to start. Its webhooks carry its run key, `key`. If `gpu` is None, the backend chooses a GPU."""
 
     key: str
     deployment_id: str
@@ -95,7 +95,7 @@ class WebhookEndpoint:
 
 
 class Backend(Protocol):
-    """The service that runs workflows. Each call is one attempt, and raises BackendError."""
+    """The service that runs workflows. Each call makes one attempt, and raises BackendError if it fails."""
 
     @property
     def gpus(self) -> tuple[str, ...]:
@@ -124,7 +124,10 @@ class Backend(Protocol):
         """
 
     async def read_log(self, run_id: str) -> Sequence[str]:
-        """Return a run's log, oldest entries first, without our API key; empty if there is none."""
+        """Return the entries of a run's log, oldest first, with our API key removed.
+
+        The sequence is empty if the backend has no log.
+        """
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
         """Return whether the values of the route's variables are authentic, compared in constant time."""

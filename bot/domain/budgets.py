@@ -11,7 +11,7 @@ from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRul
 
 # The assumed cost of a run, in seconds, until ComfyDeploy reports its duration.
 EXPECTED_SECONDS = 60.0
-# Runs in these states don't count as runs of the day unless they made outputs; their GPU seconds do count.
+# Runs in these states count towards `runs_a_day` only if they made outputs; their GPU seconds always count.
 MADE_NOTHING = FINAL - {RunState.SUCCEEDED}
 
 
@@ -48,7 +48,7 @@ def _most_generous(name: str, own: list[RoleBudget], default: Budget) -> int | N
 
 
 def weight_of(gpu: str | None, rules: ServerRules) -> float:
-    """Return the weight of a second on a GPU."""
+    """Return the weight of a second on a GPU: 1 if the GPU is unknown or the rules give it no weight."""
     return rules.budgets.gpu_weights.get(gpu or "", 1.0)
 
 
@@ -59,10 +59,10 @@ def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
 
 
 def charged_seconds(run: Run, duration: float | None, weight: float) -> float | None:
-    """Return the weighted seconds charged for an ended run, even if it failed or was cancelled.
+    """Return the weighted seconds to charge when a run ends, even if it fails or is cancelled.
 
-    None keeps the reserved seconds, because the run was in flight for an unknown time. A run that never
-    started costs nothing.
+    `run` still has its state from before the end. None means that the reserved seconds remain charged,
+    because the run was in flight for an unknown time. A run that never started costs nothing.
     """
     if duration is None:
         return None if run.state in IN_FLIGHT else 0.0
@@ -71,8 +71,8 @@ def charged_seconds(run: Run, duration: float | None, weight: float) -> float | 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The usage that counts against a budget today: weighted seconds, including those reserved for active
-    runs.
+    """The usage that counts against a budget today. `gpu_seconds` are weighted, and include the seconds
+    reserved for active runs.
     """
 
     runs: int = 0
@@ -90,7 +90,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """The usage when a request arrives; `gpu_seconds_today` is that of the whole bot, unweighted."""
+    """The usage when a request arrives, and what forbids it.
+
+    `gpu_seconds_today` counts the whole bot's seconds, unweighted. `paused` is the reason for a pause of the
+    bot, or None if the bot isn't paused.
+    """
 
     now: datetime
     day_end: datetime
@@ -117,7 +121,10 @@ class UsageView:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The number of active runs of a user, and of the server or conversation."""
+    """The number of runs in flight in a server: a user's own, and everybody's.
+
+    Outside servers, `person` and `server` count the runs that were requested outside servers.
+    """
 
     person: int
     server: int

@@ -1,4 +1,4 @@
-"""All errors that the bot raises. Each names the sentence of `bot.strings` that the user reads.
+"""The errors that the bot's packages share. Each names the sentence of `bot.strings` for the user.
 
 BotError                      code, params
 ├── StartupError              the process can't start: a list of mistakes, exit code 2
@@ -9,7 +9,7 @@ BotError                      code, params
 │   ├── PressedTwice          a double press, which starts nothing
 │   ├── AlreadyPosted         a copy of a result that was posted before
 │   └── RefusedForNow         … until something changes: the end of a pause, a new day
-├── NotNow                    Discord did not answer; nothing was done, and a retry may succeed
+├── NotNow                    Discord did not answer a call; nothing was done, and a retry may succeed
 │   └── DiscordAway           … and may be down entirely
 ├── AlreadyTaken              another process of the bot handles this interaction
 ├── StoreUnavailable          the database can't be reached or written
@@ -24,12 +24,12 @@ BotError                      code, params
 │   └── MediaUnavailable      anything else: slow, broken, wrong type
 └── BackendError              the backend refused a call or did not answer; `accepted`: a run may exist
     ├── BackendUnauthorized   the API key is not accepted
-    ├── BackendForbidden      the account may not do it: no credits, suspended
+    ├── BackendForbidden      the account has no credits left, or is suspended
     ├── BackendNotFound       no such deployment or run
     │   └── BackendUnlisted   the account's list of deployments doesn't contain it
     ├── BackendMachineRefused the machine behind the deployment refused the call
     ├── BackendRejected       the workflow or the call was refused
-    ├── BackendInvalid        the inputs were refused, naming them
+    ├── BackendInvalid        the inputs were refused; the answer names them
     ├── BackendRateLimited    too many calls
     ├── BackendUnreachable    no connection: nothing was sent
     ├── BackendRedirected     the configured address is not the API's own
@@ -85,7 +85,7 @@ class CodedError(BotError):
 
 
 class InputError(CodedError):
-    """A value isn't accepted; if it belongs to a Discord option, params include the name as `option`."""
+    """A value isn't accepted. If it belongs to a Discord option, `params["option"]` is the option's name."""
 
 
 class InputErrors(InputError):
@@ -118,7 +118,7 @@ class AlreadyPosted(RefusedError):
 
 
 class RefusedForNow(RefusedError):
-    """A rule forbids the request only for now. `again_at` is when that ends, or None if unknown."""
+    """A rule forbids the request only for now. `again_at` is when the rule will allow it, None if unknown."""
 
     def __init__(
         self, code: str, detail: str = "", *, again_at: datetime | None = None, **params: Param
@@ -128,7 +128,7 @@ class RefusedForNow(RefusedError):
 
 
 class NotNow(BotError):
-    """Discord did not answer. Nothing was done, and a retry may succeed."""
+    """Discord did not answer a call, but may answer others. Nothing was done, and a retry may succeed."""
 
     code = "attachment_unavailable"
 
@@ -178,7 +178,7 @@ class MediaForbidden(MediaError):
 
 
 class MediaTooLarge(MediaError):
-    """The file exceeds the limit; `params['limit']` in bytes."""
+    """The file exceeds the limit; `params['limit']` is in bytes."""
 
     code = "media_too_large"
 
@@ -258,7 +258,7 @@ class BackendInvalid(BackendError):
 
 
 class BackendRateLimited(BackendError):
-    """Too many calls; `retry_after` in seconds, or None if the answer has none."""
+    """There were too many calls. `retry_after` is in seconds, or None if the answer doesn't state it."""
 
     code = "comfy_rate_limited"
     accepted = False
@@ -278,8 +278,8 @@ class BackendUnreachable(BackendError):
 
 
 class BackendRedirected(BackendError):
-    """A redirect, which is never followed: a redirected POST may be repeated or become a GET, and leak the
-    key.
+    """The backend redirected the call. Redirects are never followed: the POST might be repeated or become a
+    GET, and the key might leak.
     """
 
     code = "comfy_redirected"
@@ -301,14 +301,14 @@ class BackendServerError(BackendError):
 
 
 class BackendTimeout(BackendError):
-    """No answer in time, or the connection broke after the request was sent."""
+    """No answer arrived in time, or the connection broke after the request was sent."""
 
     code = "comfy_timeout"
     passing = True
 
 
 class BackendBadReply(BackendError):
-    """An answer that reports success, or a webhook, whose body can't be read."""
+    """The body of a webhook, or of an answer that reports success, can't be read."""
 
     code = "comfy_bad_reply"
     passing = True

@@ -1,4 +1,4 @@
-"""Apply a server's rules to one member. Pure."""
+"""Work out what a server's rules mean for one member."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def standing(
     in_server: bool,
     age_restricted_channel: bool,
 ) -> Standing:
-    """Return the rules that apply to a member. Outside servers these are only the default limits."""
+    """Return the rules that apply to a member.
+
+    Outside servers, only the default limits and the age restrictions apply.
+    """
     approval = rules.approval
     selected = approval.mode is ApprovalMode.SELECTED
     not_exempt = not person.role_ids & approval.exempt_roles

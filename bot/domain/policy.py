@@ -1,9 +1,9 @@
-"""Decide whether a run may start, and the terms on which a request is accepted. Pure.
+"""Decide whether a run may start, and the terms on which a request is accepted.
 
-Everything that starts a run asks `judge`: a new request before it is stored, a moderator's approval, and the
-worker that claims a waiting run for its queue call. The store calls it inside the transaction that acts on
-the answer, so that two runs can't both take the last of a budget. The operator's limits take precedence over
-every server's own rules.
+`judge` is asked before a new request is stored, when a moderator approves a request, and when a worker claims
+a waiting run for its queue call. The store calls `judge` inside the transaction that acts on the answer, so
+that two runs can't both use the rest of a budget. The operator's limits take precedence over every server's
+own rules.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, Serve
 from bot.domain.text import escape_line
 
 _REASON = 500
-# Refusals that a smaller batch may avoid. Each of them also has a sentence for batches, whose code ends in
-# `_count`.
+# The codes of refusals that a smaller batch may avoid. Each also has a sentence for batches, whose code has
+# the suffix `_count`.
 LIMITS = frozenset(
     {"daily_limit"}
     | {f"{whose}_{what}" for whose in ("budget", "server_budget") for what in ("waiting", "runs", "gpu")}
@@ -72,7 +72,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The refusal of a request; `reason` holds the sentence for the user."""
+    """The refusal of a request. The error in `reason` determines the sentence for the user."""
 
     reason: RefusedError
 
@@ -123,8 +123,9 @@ def decide(
 def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> RefusedError | None:
     """Return the refusal of the first rule that forbids the start, or None if the run may start now.
 
-    A RefusedForNow expires with time or when a pause ends; any other refusal is final. Final refusals are
-    checked first, so that no run waits only to be refused later.
+    A RefusedForNow expires with time or when a pause ends; any other refusal is final. Rules about the place,
+    the member and the roles come before the pause and the budgets, so that no run waits for those only to be
+    refused later.
     """
     try:
         _check_place(start.guild_id, operator, user_install=start.user_install)
@@ -186,7 +187,11 @@ def check_channel(channel: ChannelState, *, restricted: bool = False) -> None:
 
 
 def for_batch(reason: RefusedError, possible: int, count: int) -> RefusedError:
-    """Return the refusal of a batch of `count`, which says how many runs (`possible`) would be accepted."""
+    """Return the refusal of a batch of `count` runs, of which the rules would accept the first `possible`.
+
+    If its code is in `LIMITS`, the refusal states both numbers, unless `possible` is 0. Any other `reason` is
+    returned unchanged.
+    """
     if not possible or reason.code not in LIMITS:
         return reason
     params = reason.params | {"possible": possible, "count": count}
@@ -231,8 +236,9 @@ def check_age(origin: Origin, *, restricted: bool) -> None:
 
 
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
-    """Refuse to post an undelivered result if no new request would be accepted here. Raises RefusedError.
+    """Raise RefusedError if an existing result must not be posted here.
 
+    This is the case if the operator doesn't offer the bot here, the user is blocked or the bot is paused.
     Posting in direct messages remains allowed even if the operator no longer accepts requests there.
     """
     _check_availability(origin.guild_id, operator, user_install=origin.user_install)
@@ -294,7 +300,9 @@ def _check_ceiling(start: Start, usage: Usage, operator: OperatorRules) -> None:
 
 
 def _until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> RefusedError:
-    """Return the refusal of a daily limit; it is final if the run doesn't fit into a whole day."""
+    """Return the refusal by a daily limit. Set `fits` to False if the run exceeds the limit of a whole day:
+    then the refusal is final.
+    """
     params["until"] = _timestamp(usage.day_end)
     return (
         RefusedForNow(code, "", again_at=usage.day_end, **params)
@@ -345,7 +353,7 @@ def _check_roles(start: Start, rules: ServerRules) -> None:
 
 
 def _may(person: Member, roles_for: RolesFor, name: str) -> bool:
-    # An empty set permits nobody. The last role was deleted, which must not open the deployment to everybody.
+    # An empty set permits nobody: deleting the last role must not open the deployment to everybody.
     roles = roles_for.get(name)
     return roles is None or bool(roles & person.role_ids)
 

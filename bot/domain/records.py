@@ -1,4 +1,4 @@
-"""Records that the store returns: audit entries, blocks and a user's own data; the page size of lists."""
+"""Records that the store returns: audit entries, blocks and a user's own data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ PAGE_SIZE = 10
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """The result of blocking a user; `until` None means indefinitely, `ended` counts cancelled requests."""
+    """The result of blocking a user. `until` is None for an indefinite block. `ended` is how many waiting
+    runs the block ended.
+    """
 
     until: datetime | None
     ended: int
@@ -124,7 +126,9 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """A page of the audit log, newest first; `older` and `newer` are None at its ends."""
+    """A page of the audit log, newest first. `older` and `newer` lead to the adjacent pages, None if there is
+    none.
+    """
 
     lines: Sequence[StoredEntry]
     older: AuditCursor | None
@@ -166,8 +170,8 @@ class OwnPreset:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The result of an erasure: the number of emptied requests, and the requests kept because a delivery is
-    pending.
+    """The result of an erasure: the number of runs whose data was erased, and the runs that were left because
+    something about them is still pending.
     """
 
     emptied: int

@@ -85,10 +85,10 @@ class GenerationRequest(BaseModel):
 def batch_requests(
     request: GenerationRequest, inputs: Sequence[tuple[Mapping[str, InputValue], int | None]]
 ) -> list[GenerationRequest]:
-    """Split a request into a batch with one run for each (inputs, seed). A single one is returned unchanged.
+    """Return a batch with one copy of a request for each pair of inputs and seed.
 
-    Keys increase with the index. Rows are locked in key order, so the first run of a batch is always locked
-    first.
+    A batch of one keeps the request's key. Keys increase with the index. Rows are locked in key order, so the
+    first run of a batch is always locked first.
     """
     keys = sorted([request.key, *(new_key() for _ in inputs[1:])])
     return [
@@ -185,7 +185,9 @@ class Holder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A saved set of inputs by the backend's keys; `created_by` is None once the author erased their data."""
+    """A saved set of inputs under the backend's keys. `created_by` is None if the author has erased their
+    data.
+    """
 
     holder: Holder
     holder_id: int
@@ -218,7 +220,7 @@ class AnswerState(StrEnum):
 
 
 class Answer(NamedTuple):
-    """The state of an answer; `message_id` is set if it is the status message."""
+    """The state of an answer; `message_id` is set if the answer is the status message."""
 
     state: AnswerState
     message_id: int | None = None

@@ -42,7 +42,7 @@ _SCRUBBED: Sequence[tuple[re.Pattern[str], str]] = (
         ),
         rf"\1{_SECRET}",
     ),
-    # Tokens by their issuers' prefixes, JSON Web Tokens, and long mixtures of letters and digits.
+    # Tokens with the prefix of a known issuer, JSON Web Tokens, and long mixtures of letters and digits.
     (re.compile(r"\b(?:hf|sk|pk|rk|r8|gh[opsu]|github_pat|glpat|xox[abp])[_-][\w-]{8,500}"), _SECRET),
     (re.compile(r"\b(?:AKIA|ASIA|AIza)[\w-]{12,100}"), _SECRET),
     (re.compile(r"\beyJ[\w-]{8,700}(?:\.[\w-]{4,700}){0,2}"), _SECRET),
@@ -69,7 +69,10 @@ _SCRUBBED: Sequence[tuple[re.Pattern[str], str]] = (
 
 
 def end_of_log(entries: Sequence[str]) -> str | None:
-    """Return the lines up to the last error, or the last lines if there is none, without secrets."""
+    """Return the lines around the last error, or the last lines if there is no error.
+
+    Addresses, paths and secrets are replaced. Return None for an empty log.
+    """
     lines = [line for entry in entries[-_LINES_READ:] for line in _lines(entry)][-_LINES_READ:]
     errors = [number for number, line in enumerate(lines) if _error_in(line)]
     end = errors[-1] + 1 + _AFTER_THE_ERROR if errors else len(lines)
@@ -81,7 +84,7 @@ def end_of_log(entries: Sequence[str]) -> str | None:
 
 
 def last_error(log: str | None) -> str | None:
-    """Return the message of the last error in a scrubbed log, or None."""
+    """Return the message of the last error in a scrubbed log, or None if there is no error."""
     found = [error for line in (log or "").splitlines() if (error := _error_in(line))]
     return shorten(found[-1], _ERROR) if found else None
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.runs import IN_FLIGHT, Output, Run, RunReport, RunState
 
-# A webhook is never earlier than the change that it reports, but often seconds later.
+# Webhooks often arrive seconds late, so with webhooks a run is polled only after this many quiet intervals.
 _QUIET_INTERVALS = 4
 _LONGEST_PAUSE = 20  # polling intervals
 SETTLE_CHECKS = 5
@@ -40,7 +40,9 @@ def quiet_period(interval: timedelta, *, webhooks: bool) -> timedelta:
 
 
 def next_pause(interval: timedelta, checks: int) -> timedelta:
-    """Return the pause after a poll; it doubles with each of the `checks` polls that found nothing new."""
+    """Return the pause after a poll: `interval`, doubled for each of the `checks` polls that found nothing
+    new, up to `_LONGEST_PAUSE` intervals.
+    """
     return interval * min(2.0 ** min(checks, 10), _LONGEST_PAUSE)
 
 
@@ -78,7 +80,7 @@ def is_silent_at_end(run: Run, report: RunReport, now: datetime) -> bool:
 
 
 def same_outputs(some: Sequence[Output], others: Sequence[Output]) -> bool:
-    """Return whether two reports have the same outputs; the links are signed anew in each."""
+    """Return whether two reports have the same outputs. Links don't count: each report signs them anew."""
     return [(o.kind, o.filename, o.text) for o in some] == [(o.kind, o.filename, o.text) for o in others]
 
 

@@ -57,9 +57,9 @@ class Output:
 class RunReport(NamedTuple):
     """The backend's report about a run, from a webhook or from polling.
 
-    `state` is None when its status word is unknown; `progress` is 0..1; `queue_position` counts from 1;
-    durations are in seconds. This is a tuple because creating a frozen dataclass takes longer than parsing
-    the webhook's JSON.
+    `state` is None if the backend's status word is unknown; `progress` is from 0 to 1; `queue_position`
+    counts from 1; durations are in seconds. The class is a tuple because creating a frozen dataclass takes
+    longer than parsing the webhook's JSON.
     """
 
     run_id: str
@@ -83,10 +83,10 @@ class RunReport(NamedTuple):
 class Run:
     """A run as stored. Times are timezone-aware UTC, and durations are in seconds.
 
-    `default_preset` is the channel's default preset that it was made with. Only the requester sees the
+    `default_preset` is the channel's default preset that the request used. Only the requester sees the
     messages of a `private` run. `waiting_code` names the rule that keeps a waiting run from starting.
     `requester_roles` is None if the request is older than the column. `partial` marks a run that did not
-    succeed but made outputs, which are shown. The outputs of a run in flight are those of the last poll;
+    succeed but made outputs, which are shown. A run in flight has the outputs that were reported last;
     `outputs_since` is when they were first seen after the last node.
     """
 
@@ -179,8 +179,8 @@ class Run:
 
     @property
     def takes_parents_file(self) -> bool:
-        """Return whether an input is a file that the run's parent made, recognized by the key in the file's
-        name.
+        """Return whether an input is a file that the run's parent made, recognized by the parent's key in the
+        file's name.
         """
         mark = f"-{self.parent_key}-"
         return self.parent_key is not None and any(mark in str(value) for value in self.inputs.values())
@@ -225,7 +225,9 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyRequest:
-    """A request for a copy of a result: a share in the channel `shared_to`, or, if None, a single message."""
+    """A request for a copy of a result: a share in the channel `shared_to` or, if `shared_to` is None, a
+    message with a single result of a batch.
+    """
 
     key: str
     user_id: int
@@ -251,7 +253,7 @@ class RunFilter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunsPage:
-    """A page of a person's runs, from the cursor in one direction; without a cursor, the newest."""
+    """The page of a user's runs to read: from `cursor` in one direction, or the newest without a cursor."""
 
     run_filter: RunFilter = RunFilter.ALL
     direction: Direction = Direction.OLDER
@@ -259,9 +261,10 @@ class RunsPage:
 
 
 class SentMessages(NamedTuple):
-    """The messages sent for a delivery. `attempted_at` is set if an unfinished attempt may have sent another.
+    """The messages sent for a delivery. `attempted_at` is set if an unfinished attempt may have sent
+    another message.
 
-    `earlier` are messages of an earlier delivery of the same result, which this one replaces.
+    `earlier` are messages of an earlier delivery of the same result, which this delivery replaces.
     """
 
     messages: tuple[MessageRef, ...] = ()
@@ -297,7 +300,7 @@ class RunCursor:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """A page, newest first; `older` and `newer` are cursors of the next pages, None at either end."""
+    """A page of runs, newest first. `older` and `newer` lead to the adjacent pages, None if there is none."""
 
     entries: Sequence[RunListEntry]
     older: RunCursor | None = None
@@ -313,7 +316,9 @@ class DeliveryState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """The purpose of a delivery. A run has at most one delivery for each; the letter is part of the nonce."""
+    """The purpose of a delivery. A run has at most one delivery for each purpose; the letter is part of the
+    nonce.
+    """
 
     OUTCOME = "o"
     LATE = "l"  # a result that came after an outcome without one
@@ -338,8 +343,8 @@ class Delivery:
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
     holds the keys of runs whose late success has a delivery of its own. `tries` includes this attempt. If
     `all_sent` is True, all messages have been sent, and only the cleanup is left. A share goes to the channel
-    `shared_to`, and shows the prompt if `with_prompt` is set. `abandoned` means that Discord never answers on
-    the delivery's route.
+    `shared_to`, and shows the prompt if `with_prompt` is set. `abandoned` means that Discord has ignored the
+    delivery for a day although it answered other calls.
     """
 
     id: int
@@ -376,5 +381,7 @@ class Delivery:
 
     @property
     def is_late_in_batch(self) -> bool:
-        """Return whether this is a late success of a batch, which must not replace the batch's answer."""
+        """Return whether this is the late success of one run in a larger batch, which must not replace the
+        message that shows the whole batch.
+        """
         return self.purpose is Purpose.LATE and self.run.batch_size > 1

@@ -11,7 +11,7 @@ _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) n
 
 
 def clean_text(text: str, limit: int) -> str:
-    """Remove control characters and cut to `limit` characters."""
+    """Remove control characters except tabs and line breaks, and cut to `limit` characters."""
     text = text[: limit * 2]
     # Most text is printable, and checking that is much faster than translating.
     return text[:limit] if text.isprintable() else text.translate(_CONTROL)[:limit]

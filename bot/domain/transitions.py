@@ -41,7 +41,8 @@ def sources(target: RunState) -> frozenset[RunState]:
     return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)
 
 
-# The 400 that explains a `failed` webhook arrives about 0.15 s after it, so the outcome waits for it.
+# The queue call's 400, which explains a `failed` webhook, arrives about 0.15 s after the webhook, so the
+# outcome waits for the 400.
 REASON_GRACE = timedelta(seconds=3)
 # An unsuccessful run may have made outputs that only GET /run has, so its outcome waits for that answer.
 OUTPUTS_GRACE = timedelta(seconds=10)
@@ -84,7 +85,7 @@ def belongs(run: Run, report: RunReport) -> bool:
 
 
 def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
-    """Return what a report changes, or None. If `asked`, it is a reply to GET /run, which is complete."""
+    """Return what a report changes, or None. `asked` marks a reply to GET /run, the only complete report."""
     if run.state is RunState.AWAITING_APPROVAL:
         return None  # the run was never sent to ComfyDeploy, and a report can't approve it
     values = _run_id(run, report, now)
@@ -150,13 +151,13 @@ def _moved(
 def _after_the_end(
     run: Run, report: RunReport, values: dict[str, object], now: datetime, *, asked: bool
 ) -> Change | None:
-    """Add outputs to a run that ended without any, or ask for them once more if there may be any."""
+    """Add outputs to a run that ended without any, or have the run polled again if it may have made some."""
     may_gain = run.state in UNSUCCESSFUL | REVIVABLE and not run.partial
     if may_gain and report.outputs:
         values |= {"outputs": pack_outputs(report.outputs), "partial": True, "due_at": None}
         values |= _reported_cost(report) | _failure_log(report)
         if is_own_verdict(run) and run.failure_code != DEADLINE and report.state is not None:
-            # The verdict's sentence promises a late result; replace it by how the run ended.
+            # The verdict's sentence promises a late result; replace it with how the run ended.
             values |= {"failure_code": f"run_{report.state.value}", "failure_params": {}}
         return Change(run.state, values, outcome_due_at=now, visible=True)
     if not asked and run.state in REVIVABLE:
@@ -178,7 +179,10 @@ def _run_id(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
 
 
 def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[str, object]) -> Change | None:
-    """Return our own verdict, such as refused or timed out; None if the run's state forbids it."""
+    """Return the change that ends a run with the bot's own verdict, such as refused or timed out.
+
+    Return None if the run's state doesn't allow it.
+    """
     if target not in TRANSITIONS[run.state]:
         return None
     values = {"failure_code": code, "failure_params": dict(params), "ended_at": now, "due_at": None}
@@ -202,7 +206,7 @@ def is_own_verdict(run: Run) -> bool:
 
 
 def end_for_block(run: Run, moderator_id: int, reason: str | None, now: datetime) -> Change | None:
-    """End a run whose requester was blocked; return None if ComfyDeploy may have it already."""
+    """Return the change that ends the run of a blocked user, or None if ComfyDeploy may already have it."""
     if run.state not in NOT_SUBMITTED or run.run_id is not None:
         return None
     # REJECTED instead of REFUSED hides inputs that no moderator approved from the channel.

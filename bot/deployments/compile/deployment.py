@@ -23,8 +23,8 @@ def compile_deployment(
     """Return the deployment as `/generate` offers it.
 
     `info` is None if the file alone describes the deployment (see `describes_itself`). `gpus` are the
-    backend's GPUs. Inputs in the file come first, in the file's order. The others come in no meaningful
-    order, so the prompt is moved to the front.
+    backend's GPUs. Inputs in the file come first, in the file's order. The backend lists the others in no
+    meaningful order, so the likely prompt is put first among them.
     """
     separate = with_markers([compile_input(draft) for draft in _drafts(config, info)])
     drafts, size_warnings = join_sides(config.sizes, separate)

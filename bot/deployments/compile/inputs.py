@@ -1,4 +1,4 @@
-"""Compile one input. Settings in the file override the backend's description. Pure."""
+"""Compile one input. Settings in the file override the backend's description."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IMAGES_IN_A_BATCH = 4
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
-# Accept only plain notation, with no more digits than Python parses safely.
+# Accept decimal notation, but not Python's `1_0` or `nan`, and no more digits than Python parses safely.
 INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
 # Possessive, so that each digit can match in only one way: backtracking would take quadratic time.
 FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
@@ -60,7 +60,11 @@ class InputDraft:
 
 
 def kind_for(config: InputConfig, described: InputDescription | None) -> InputKind | None:
-    """Return the kind from the file's `kind` or `class_type`, the backend's class, or the file's markers."""
+    """Return an input's kind, or None if the input can't be offered.
+
+    The kind comes from the file's `kind` or `class_type`, otherwise from the backend's class, otherwise from
+    the file's other settings.
+    """
     if config.kind is not None or config.class_type is not None:
         return config.described_kind
     if described is not None:
@@ -73,7 +77,9 @@ def kind_for(config: InputConfig, described: InputDescription | None) -> InputKi
 
 
 def compile_input(draft: InputDraft) -> InputDraft:
-    """Fill `draft.input` except for its option name and markers, which depend on the other inputs."""
+    """Return the draft with its `input` set, except for the final option name and the markers, which depend
+    on the other inputs.
+    """
     config = draft.config
     kind = kind_for(config, draft.described[0] if draft.described else None)
     if kind is None:
@@ -173,9 +179,10 @@ def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
 
 
 def number(text: str, kind: InputKind) -> int | float | None:
-    """Return the number that a choice's value represents.
+    """Return the number that a text represents, such as a choice's value.
 
-    Returns None if it isn't a number, or is a fraction for an integer.
+    Return None if the text isn't a number, the number is out of Discord's range, or `kind` is INTEGER and the
+    number has a fraction.
     """
     # Python also parses `1_0` and `nan`, which users would not recognize among the choices.
     form = INTEGER if kind is InputKind.INTEGER else FLOAT

@@ -14,7 +14,10 @@ _NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
 
 
 def with_markers(drafts: Sequence[InputDraft]) -> list[InputDraft]:
-    """Mark the prompt, the negative prompt and the seeds. The prompt becomes required."""
+    """Mark the prompt, the negative prompt and the seeds.
+
+    The prompt becomes required and seeds become optional, unless the file sets `required`.
+    """
     prompt = _prompt(drafts)
     return [_marked(draft, is_prompt=draft is prompt) for draft in drafts]
 
@@ -67,7 +70,7 @@ def prompt_rank(draft: InputDraft) -> int | None:
 
 
 def _names_seed(*names: str) -> bool:
-    """Return whether one of the names contains `seed`."""
+    """Return whether one of the names contains `seed` as a word."""
     return any(_SEED.search(name.lower()) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Compile `sizes`: replace the inputs for width and height with one choice. Pure."""
+"""Compile `sizes`: replace the inputs for width and height with one choice."""
 
 from __future__ import annotations
 
@@ -29,12 +29,10 @@ def is_side(sizes: SizesConfig | None, *names: str) -> bool:
 def join_sides(
     sizes: SizesConfig | None, drafts: Sequence[InputDraft]
 ) -> tuple[list[InputDraft], tuple[str, ...]]:
-    """Replace the inputs for width and height with one for sizes, at the position of the first.
+    """Replace the inputs for width and height with one for sizes, at the position of the first of the two.
 
-    Also returns warnings.
-
-    ComfyDeploy's description may change at any time, so sizes that don't fit it are left out with a warning.
-    If no size is left, the two inputs are offered as they are.
+    Return the new list of inputs, and warnings. ComfyDeploy's description may change at any time, so sizes
+    that don't fit it are left out with a warning. If no size is left, the two inputs are offered as they are.
     """
     if sizes is None:
         return list(drafts), ()
@@ -95,7 +93,7 @@ def _choices(sizes: SizesConfig, width: Input, height: Input) -> dict[str, Size]
 
 
 def _within(width: Input, height: Input, wide: float, high: float) -> Size:
-    """Return a size of this shape within the inputs' limits."""
+    """Return `wide` × `high` scaled into the inputs' limits, with each side rounded."""
     pairs = ((width, wide), (height, high))
     scale = min([1.0, *(item.maximum / side for item, side in pairs if item.maximum is not None)])
     scale = max([scale, *(item.minimum / side for item, side in pairs if item.minimum is not None)])

@@ -1,4 +1,4 @@
-"""Link the follow-ups in `deployments.toml` to the deployments that they start. Pure.
+"""Link the follow-ups in `deployments.toml` to the deployments that they start.
 
 ComfyDeploy's descriptions may change at any time, so a follow-up that doesn't fit them is left out with a
 warning, and everything else is offered.
@@ -56,9 +56,10 @@ def link_follow_ups(
 
 
 def named_inputs(deployment: Deployment, name: str) -> tuple[Input, ...]:
-    """Return the inputs that a name means: by key, by option, or the prompt.
+    """Return the inputs that a name refers to, or an empty tuple.
 
-    An option for sizes means its two inputs. Each of the two can be named by its key.
+    The name can be an input's key or option, or `prompt`. An option for sizes refers to its two inputs; each
+    of the two can also be named by its key.
     """
     lowered = name.casefold()
     items = [*deployment.offered, *(part for item in deployment.offered for part in item.parts)]
@@ -149,13 +150,13 @@ def _unknown(name: str, deployment: Deployment) -> str:
 
 
 def _offered(deployment: Deployment, name: str) -> Input | None:
-    """Return the offered input that a name means; an option for sizes is one input."""
+    """Return the offered input that a name refers to, or None. An option for sizes counts as one input."""
     items = [item for item in deployment.offered if item.parts and name.casefold() == item.option]
     return next(iter((*items, *named_inputs(deployment, name))), None)
 
 
 def _field(deployment: Deployment, name: str) -> Input | None:
-    """Return the offered input that a form asks for; for a width or height, that is the size."""
+    """Return the input that a form shows for a name, or None. For a width or a height it is the size."""
     found = named_inputs(deployment, name)
     fields = (item for item in deployment.offered if any(each in (item, *item.parts) for each in found))
     return next(fields, None)
@@ -170,7 +171,7 @@ def _asked(config: FollowUpConfig, target: Deployment) -> Sequence[Input]:
 
 
 def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:
-    """Return the inputs that a run still needs; `given` are the keys of the inputs that have a value."""
+    """Return the required inputs that still need a value; `given` holds the keys of inputs that have one."""
     known = set(given)
     return [
         item

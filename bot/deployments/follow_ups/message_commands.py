@@ -14,16 +14,17 @@ MAX_COMMANDS = 4
 
 @dataclass(frozen=True, slots=True)
 class MessageCommands:
-    """The follow-ups that are message commands, and phrases that name the others."""
+    """The follow-ups that are message commands, and phrases that name those left out."""
 
     offered: tuple[FollowUp, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
 def message_commands(deployments: Sequence[Deployment]) -> MessageCommands:
-    """Return the first follow-ups that take a picture, in the order of the file.
+    """Return the first MAX_COMMANDS follow-ups that take a picture, in the order of the file.
 
-    A follow-up that several deployments share is a single command.
+    A follow-up that several deployments share is a single command. A follow-up whose name is taken is left
+    out.
     """
     offered: dict[str, FollowUp] = {}
     left_out: list[str] = []

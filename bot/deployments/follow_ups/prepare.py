@@ -46,7 +46,10 @@ class Preparation:
         return cls(follow_up, target, {**carried, **follow_up.inputs})
 
     def choose(self, files: Iterable[AttachedFile]) -> tuple[str, InputValue] | None:
-        """Return the input that takes a file, and its value: the first file that fits, or None."""
+        """Choose the first file that an input takes. Return the input's key and value, or None if none fits.
+
+        The value is the file's URL, or a list with this URL.
+        """
         for file in files:
             for kind, key in self.follow_up.takes.items():
                 try:

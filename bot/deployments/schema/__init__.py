@@ -192,7 +192,7 @@ def _size(value: object) -> tuple[int, int]:
 
 
 class SizesConfig(BaseModel):
-    """One choice that replaces two inputs. `width` and `height` are the keys of the inputs."""
+    """One choice that replaces two inputs. `width` and `height` are the inputs' keys or names."""
 
     model_config = _MODEL
 

@@ -72,7 +72,7 @@ def _option(value: str) -> str:
     return value
 
 
-# Emoji of the Basic Multilingual Plane that are used alone or before U+FE0F, then those beyond it.
+# Emoji that are used alone or before U+FE0F: those of the Basic Multilingual Plane, then those beyond it.
 _PICTOGRAPH = (
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u2199\u21a9\u21aa\u231a\u231b\u2328\u23cf\u23e9-\u23f3\u23f8-\u23fa"
     "\u24c2\u25aa\u25ab\u25b6\u25c0\u25fb-\u25fe\u2600-\u2604\u260e\u2611\u2614\u2615\u2618\u261d\u2620\u2622\u2623"

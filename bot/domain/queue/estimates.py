@@ -68,7 +68,10 @@ class QueuedRun:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The waiting runs of a deployment, in order, and all runs in flight, whatever their deployment."""
+    """The waiting runs of one deployment, in order, and the runs in flight of all deployments.
+
+    `medians` has the deployment and the GPU as its key.
+    """
 
     waiting: Sequence[QueuedRun] = ()
     in_flight: Sequence[QueuedRun] = ()
@@ -79,7 +82,7 @@ class QueueState:
 
 
 def medians_of(successes: Sequence[Success]) -> Medians | None:
-    """Return the medians, or None if there are too few runs."""
+    """Return the medians, or None if there are fewer than NEEDED runs."""
     if len(successes) < NEEDED:
         return None
     return Medians(
@@ -99,7 +102,8 @@ def may_be_estimated(run: Run) -> bool:
 
 
 def expected_end(run: InFlight, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
-    """Return when a run in flight should end, or None for a late run without progress.
+    """Return when a run in flight should end. Return None if the run has no queue call yet, or if it is late
+    and its progress allows no estimate.
 
     `slots` is how many runs of its deployment the backend executes at the same time. Progress is a share of
     nodes, not of time, so it is used only for a late run, which may have had to wait for its machine.
@@ -167,7 +171,7 @@ def _end(queue: QueueState, run: QueuedRun, now: datetime, slots: int | None) ->
 
 
 def _startable(waiting: Iterable[QueuedRun], occupied: Occupied, slots: int | None) -> Iterator[QueuedRun]:
-    """Yield the waiting runs that may start, in order; each takes a place."""
+    """Yield the waiting runs that may start, in order, and add each to `occupied`."""
     for run in waiting:
         if occupied.is_full(run.entry.deployment, slots):
             return
@@ -177,7 +181,9 @@ def _startable(waiting: Iterable[QueuedRun], occupied: Occupied, slots: int | No
 
 
 def end_of_all(ends: Sequence[datetime | None], now: datetime) -> datetime | None:
-    """Return when the last run of a batch should end, or None if that isn't known or is too soon to show."""
+    """Return when the last run of a batch should end. Return None if the end of any run is unknown, or if the
+    last end is too soon to show.
+    """
     known = [end for end in ends if end is not None]
     if not known or len(known) < len(ends):
         return None

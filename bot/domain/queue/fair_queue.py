@@ -71,10 +71,11 @@ def next_to_submit(
     limit: Callable[[str], int | None],
     served: Sequence[QueueEntry] = (),
 ) -> QueueEntry | None:
-    """Return the run to submit now, or None if every deployment with waiting runs is at its limit.
+    """Return the run to submit now, or None if limits of deployments, users or servers hold back all of them.
 
-    `served` are runs that were submitted and ended since the oldest waiting run arrived. If only one run fits
-    at a time, nothing is active when the next is chosen, but the turn must still pass to another user.
+    `limit` returns a deployment's limit. `served` are runs that were submitted and ended since the oldest
+    waiting run arrived. If only one run fits at a time, no run is active when the next is chosen, but the
+    turn must still pass to another user.
     """
     counted = [*busy, *served]
     occupied = Occupied(busy)

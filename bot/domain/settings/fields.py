@@ -83,7 +83,9 @@ Check = Callable[[ServerRules, SettingsContext], None]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of the panel. `path` leads to its value in the rules; its names select its sentences."""
+    """A field of the panel. `path` leads to its value in the rules. `section` and `name` together identify
+    the field and select its sentences.
+    """
 
     section: Section
     name: str
@@ -175,7 +177,7 @@ Values = Mapping[str, Any]  # by path in the rules
 def change(
     rules: ServerRules, key: str, arg: str, values: Sequence[str], context: SettingsContext
 ) -> ServerRules:
-    """Return the rules with new values for a field or after an action (`section.name`).
+    """Return the rules with new values for the field `key`, or after the action `key` (`section.name`).
 
     Raises InputError for values out of range, RefusedError for unknown references, fields and actions.
     """
@@ -231,14 +233,19 @@ def _read_number_by_name(field: Field, edit: Edit) -> object:
 
 
 def _read_unlimited(field: Field, edit: Edit) -> object:
-    """Set or clear the unlimited mark on every existing role; the select shows only these."""
+    """Mark the chosen roles as unlimited, and no other existing role. The select doesn't show deleted roles,
+    so they keep their mark.
+    """
     chosen = edit.roles()
     affected = chosen | (field.value(edit.rules).keys() & edit.context.role_ids)
     return _role_budgets(edit, {role: {"unlimited": role in chosen} for role in affected})
 
 
 def _role_budgets(edit: Edit, changes: Mapping[int, Mapping[str, object]]) -> dict[int, dict[str, Any]]:
-    """Merge changes into the roles' limits; a role without limits of its own needs no entry."""
+    """Merge changes into the roles' limits, and drop the entries of roles without limits of their own.
+
+    Raises RefusedError if more than SELECT_LIMIT roles are left.
+    """
     budgets = edit.rules.budgets.roles
     merged = {role: budget.model_dump() for role, budget in budgets.items()}
     plain = RoleBudget().model_dump()

@@ -1,4 +1,4 @@
-"""Find what a server's rules refer to and Discord or `deployments.toml` no longer has, and remove it."""
+"""Find and remove references in a server's rules to roles, channels, deployments and GPUs that are gone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MissingReferences:
 
 
 def missing_references(rules: ServerRules, context: SettingsContext) -> MissingReferences:
-    """Compare the rules' references with what exists; a GPU exists if a deployment offers it."""
+    """Return the rules' references to things that no longer exist. A GPU exists if a deployment offers it."""
     approval, budgets = rules.approval, rules.budgets
     channels = {approval.review_channel_id, rules.gallery_channel_id} - {None}
     return MissingReferences(
@@ -46,7 +46,7 @@ def _roles(rules: ServerRules) -> Iterator[int]:
 
 
 def without_missing(rules: ServerRules, context: SettingsContext) -> dict[str, Any]:
-    """Return values by path that drop the missing references without giving anybody more access.
+    """Return values for `with_values` that drop the missing references without giving anybody more access.
 
     A restriction whose roles are all missing permits nobody, and approval keeps its missing channel while it
     is on.

@@ -62,7 +62,7 @@ class Budget(_Rules):
 
 
 class RoleBudget(_Rules):
-    """Limits that a role raises, lowers or removes."""
+    """Limits of members with a role. None keeps the default limit; `unlimited` removes all of them."""
 
     at_once: Count | None = None
     runs_a_day: Count | None = None
@@ -209,7 +209,7 @@ def _change(old: Any, new: Any) -> dict[str, object]:
 def with_values(rules: ServerRules, values: Mapping[str, Any]) -> ServerRules:
     """Return the rules with new values at dotted paths (`approval.hours`).
 
-    Raises InputError if one is invalid.
+    Raises InputError if a value is invalid.
     """
     tree = rules.model_dump()
     for path, value in values.items():

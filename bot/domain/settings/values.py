@@ -15,7 +15,7 @@ from bot.domain.text import strip_invisible
 
 
 class Names(StrEnum):
-    """A list whose entries settings refer to by name."""
+    """The kind of thing that a setting refers to by name."""
 
     GPU = "gpu"
     DEPLOYMENT = "deployment"
@@ -34,10 +34,11 @@ class SettingsContext:
     """The names and ids that a server's settings may refer to now, and the state that the panel warns about.
 
     `role_ids` excludes @everyone. `deployments` maps names to titles. `review` is None if no review channel
-    is set or it is missing. `gallery_lacks` names the permissions that the bot lacks in the gallery channel.
-    `automod_unread` holds the AutoMod rules that can't be applied; `automod_away`
-    means that the rules can't be read at the moment. `unreadable` holds the paths of invalid stored settings.
-    `gpu_unknown` holds the titles of deployments whose GPU isn't known unless one is chosen.
+    is set or the channel is missing. `gallery_lacks` names the permissions that the bot lacks in the gallery
+    channel. `manages_server` says whether the bot has the permission to read AutoMod rules. `automod_unread`
+    holds the AutoMod rules that can't be applied; `automod_away` means that AutoMod rules can't be read at
+    the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds the titles of
+    deployments whose GPU isn't known unless the user chooses one.
     `default_presets` maps channels to the names of their default presets.
     """
 
@@ -97,7 +98,7 @@ def required(number: int | None) -> int:
 
 
 def lines(text: str) -> tuple[str, ...]:
-    """Split text into sorted lines without empty ones, invisible characters and repeats."""
+    """Return the sorted lines of a text, without empty lines, repeated lines and invisible characters."""
     entries = {strip_invisible(line) for line in text.splitlines()}
     return tuple(sorted(entries - {""}, key=lambda entry: (entry.casefold(), entry)))
 
@@ -113,14 +114,16 @@ def known_ids(values: Iterable[str], known: frozenset[int], refusal: str) -> fro
 
 
 def known_names(values: Sequence[str], known: Iterable[str], names: Names) -> frozenset[str]:
-    """Return the names. Raises RefusedError for one that is not in `known`."""
+    """Return `values` as a set. Raises RefusedError if a name is not in `known`."""
     if not set(known).issuperset(values):
         raise RefusedError(f"settings_{names}_unknown")
     return frozenset(values)
 
 
 def one(values: Sequence[str]) -> str:
-    """Return the only value. Raises RefusedError otherwise; Discord's own clients always send one."""
+    """Return the only value. Raises RefusedError unless there is exactly one; Discord's own clients always
+    send one.
+    """
     if len(values) != 1:
         raise RefusedError("settings_stale")
     return values[0]

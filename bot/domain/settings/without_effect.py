@@ -24,24 +24,24 @@ def unmet(field: Field, rules: ServerRules, context: SettingsContext) -> str | N
 
 
 def nothing_waits(rules: ServerRules, context: SettingsContext) -> bool:
-    """Return whether approval is limited to certain deployments and GPUs, and names none that is offered."""
+    """Return whether approval is limited to selected deployments and GPUs, none of which is offered."""
     approval = rules.approval
     is_chosen = approval.deployments & context.deployments.keys() or approval.gpus & set(context.gpus)
     return approval.mode is ApprovalMode.SELECTED and not is_chosen
 
 
 def note_on_name(name: str, names: Names, context: SettingsContext) -> str | None:
-    """Return the note on a rule for a GPU or a deployment that isn't offered any more."""
+    """Return the note on a rule whose GPU or deployment isn't offered any more, or None if it is offered."""
     return None if name in context.offered(names) else "settings_note_not_offered"
 
 
 def note_on_names(names: Collection[str], kind: Names, context: SettingsContext) -> str | None:
-    """Return the note on a list with GPUs or deployments that aren't offered any more."""
+    """Return the note on a list with GPUs or deployments that aren't offered any more, or None."""
     return "settings_note_some_not_offered" if set(names) - context.offered(kind).keys() else None
 
 
 def note_on_roles(roles: Ids, context: SettingsContext, without: str) -> str | None:
-    """Return the note on deleted roles, or `without` if no role is left."""
+    """Return `without` if none of the roles exists, a note if some were deleted, and None if all exist."""
     if not roles & context.role_ids:
         return without
     return "settings_note_some_deleted" if roles - context.role_ids else None
