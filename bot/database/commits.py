@@ -18,14 +18,15 @@ _TOLD = "may_be_stored"
 
 
 def repeat_if_unknown(change: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Repeat a method of a store once if its commit is unknown. Raises CommitUnknown if that fails, too.
+    """Make a store's method repeat its change once if the commit isn't confirmed.
 
-    Use it only for an idempotent change that locks the rows it writes, so that the first transaction has
-    ended before the second reads them. A change whose result would differ takes `may_be_stored`, which is
-    True in the repetition.
+    If the database doesn't answer or confirm the repetition either, the method raises CommitUnknown. Use this
+    only for an idempotent change that locks the rows it writes, so that the first transaction has ended
+    before the second reads them. A change whose result would differ takes `may_be_stored`, which is True in
+    the repetition.
     """
     told = {_TOLD: True} if _TOLD in inspect.signature(change).parameters else {}
-    again: Callable[..., Awaitable[T]] = change  # accepts `told`, of which P knows nothing
+    again: Callable[..., Awaitable[T]] = change  # also takes `told`, which isn't a part of P
 
     @wraps(change)
     async def repeated(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -78,8 +78,8 @@ class Database:
         """Open a write transaction that commits at the end of the block.
 
         Raises StoreUnavailable if nothing was stored, or CommitUnknown if the error occurred during or after
-        COMMIT, so that the transaction may be stored. Urgent writers, which keep a user waiting, go before
-        other waiting writers.
+        COMMIT, so that the transaction may be stored. On SQLite, where writers queue, urgent writers go
+        first, because they keep a user waiting.
         """
         async with (
             database_errors(),
@@ -102,7 +102,11 @@ class Database:
 
     @asynccontextmanager
     async def changing_schema(self) -> AsyncIterator[AsyncConnection]:
-        """Open an exclusive transaction without time limits, for migrations of large tables."""
+        """Open an exclusive transaction for migrations, whose statements may take any time.
+
+        On SQLite, it waits up to `_MIGRATION_LOCK_SECONDS` for another process's lock. Raises
+        StoreUnavailable.
+        """
         if self.is_sqlite:
             async with self._without_foreign_keys() as connection:
                 yield connection
@@ -140,7 +144,10 @@ class Database:
                     await driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
 
     async def lock(self, connection: AsyncConnection, name: str) -> None:
-        """Make the rest of a write transaction exclusive. SQLite's write transactions always are."""
+        """Exclude transactions that take the same lock until this one ends.
+
+        SQLite's write transactions exclude each other anyway.
+        """
         if not self.is_sqlite:
             await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 

@@ -1,4 +1,4 @@
-"""A key-value table for small state: the webhook secret, synced commands, cached deployment descriptions."""
+"""A key-value table for small state, such as the webhook secret and cached deployment descriptions."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from bot.database.text_types import CleanText
 from bot.domain.runs import Run
 
 _self = runs.alias("self")
-# Built once: compiling a statement of forty columns takes longer than running it.
+# Built once: compiling a statement with all columns of a run takes longer than running it.
 _BATCH_KEY = (
     select(_self.c.batch_key).where(_self.c.key == bindparam("of", type_=CleanText())).scalar_subquery()
 )
@@ -32,7 +32,7 @@ _BATCH_OF = (
 
 
 async def lock_run(connection: AsyncConnection, key: str) -> Run:
-    """Return a run whose batch is locked until the transaction ends. Raises KeyError."""
+    """Lock the batch that contains the run `key`, and return that run. Raises KeyError."""
     found = (await connection.execute(_BATCH_OF, {"of": key})).mappings()
     row = next((row for row in found if row["key"] == key), None)
     if row is None:
@@ -41,7 +41,7 @@ async def lock_run(connection: AsyncConnection, key: str) -> Run:
 
 
 async def lock_batch(connection: AsyncConnection, key: str) -> list[Run]:
-    """Lock the batch that contains the run `key`, and return its runs in order. Raises KeyError."""
+    """Lock the batch that contains the run `key`, and return its runs, ordered by key. Raises KeyError."""
     found = await lock_batch_if_any(connection, key)
     if not found:
         raise KeyError(key)
@@ -49,7 +49,7 @@ async def lock_batch(connection: AsyncConnection, key: str) -> list[Run]:
 
 
 async def lock_batch_if_any(connection: AsyncConnection, key: str) -> list[Run]:
-    """Return what `lock_batch` returns, or an empty list if the run doesn't exist any more."""
+    """Lock a batch as `lock_batch` does, but return an empty list if the run doesn't exist."""
     return [to_run(row) for row in (await connection.execute(_BATCH_OF, {"of": key})).mappings()]
 
 

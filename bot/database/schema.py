@@ -36,7 +36,7 @@ def known_schemas() -> tuple[str, ...]:
 
 
 def schema_of(connection: Connection) -> str | None:
-    """Return the schema that the database has, or None if it has no tables."""
+    """Return the schema that Alembic has recorded in the database, or None if none is recorded."""
     return MigrationContext.configure(connection).get_current_revision()
 
 

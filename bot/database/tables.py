@@ -110,8 +110,9 @@ runs = Table(
     Column("user_limit", Integer),  # how many runs the requester may have at the same time; NULL: no limit
     Column("server_limit", Integer),
     Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the run's GPU
-    Column("reserved_seconds", Float, nullable=False, server_default="60"),  # weighted; counts until charged
-    Column("charged_seconds", Float),  # weighted, as billed
+    # Weighted GPU seconds: the reserved ones count against budgets until the charged ones are known.
+    Column("reserved_seconds", Float, nullable=False, server_default="60"),
+    Column("charged_seconds", Float),
     Column("review_channel_id", BigInteger),
     Column("report_channel_id", BigInteger),
     Column("requester_joined_at", UtcDateTime),
@@ -127,7 +128,7 @@ runs = Table(
     Column("due_at", UtcDateTime),  # when a worker handles it next; NULL: never
     Column("checks", Integer, nullable=False, default=0),
     Column("submissions", Integer, nullable=False, default=0),
-    Column("claim_id", ExactString(32)),  # of the claim that makes the queue call
+    Column("claim_id", ExactString(32)),  # identifies the claim that makes the queue call
     Column("deadline_seconds", Integer, nullable=False),
     Column("rev", Integer, nullable=False, default=0),  # grows when the status message has to change
     Column("shown_rev", Integer, nullable=False, default=0),
@@ -147,7 +148,7 @@ runs = Table(
         sqlite_where=text("status_message_id IS NOT NULL"),
         postgresql_where=text("status_message_id IS NOT NULL"),
     ),
-    # Partial, because only requests of the last seconds have it.
+    # Partial, because only requests of the last few seconds have this time.
     Index(
         "runs_answer_due",
         "answer_due_at",
@@ -156,8 +157,8 @@ runs = Table(
     ),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
     Index("runs_ended", "state", "ended_at"),
-    # Partial, so that only successes are indexed. With an expression, because SQLite would prefer other
-    # indexes to one in which it has to search for NULL.
+    # Partial, so that only successes are indexed. The expression replaces NULL, because SQLite would prefer
+    # another index to one that it has to search for NULL.
     Index(
         "runs_succeeded",
         "deployment",
@@ -192,7 +193,7 @@ deliveries = Table(
     Index("deliveries_run", "run_key", "purpose", unique=True),
     Index("deliveries_due", "state", "due_at"),
 )
-# The webhook secret, hashes of synced commands, the last description of each deployment.
+# Small state by name: the webhook secret, hashes of synced commands, deployment descriptions, the pause.
 key_values = Table(
     "key_values",
     metadata,
@@ -296,7 +297,9 @@ def _values(row: RowMapping) -> dict[str, Any]:
 
 
 def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
-    """Return the row of a new request. Only the first run of a batch is answered in the interaction."""
+    """Return the columns of a new run that its request determines. Only the first run of a batch keeps the
+    interaction's token.
+    """
     unanswered = {"interaction_token": None} if request.batch_index else {}
     return {
         **request.model_dump(exclude={"origin"}),
@@ -309,7 +312,7 @@ def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
 
 
 def nothing_posted() -> ColumnElement[bool]:
-    """Match deliveries without a sent message and without an attempt that may have sent one."""
+    """Match pending deliveries without a sent message and without an attempt that may have sent one."""
     return and_(
         deliveries.c.state == DeliveryState.PENDING,
         ~deliveries.c.attempted,

@@ -1,4 +1,4 @@
-"""Edit and Use as input: access to runs, the fields of the forms, and drafts of refused forms."""
+"""The "Edit" and "Use as input" forms: access to runs, the forms' fields, and drafts of refused forms."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class InputForm:
 class EditingService:
     """Edits runs, and starts runs with a picture as input.
 
-    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable. Nothing is
-    spent in any of these cases.
+    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable; nothing is
+    spent in these cases. After a RequestUnknown, the run may still start.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class EditingService:
         return await self._runs.batch(await self.visible_run(key, requester))
 
     async def form(self, run_key: str, draft: str, requester: Requester) -> InputForm:
-        """Return the fields of Edit: the run's inputs, or the draft's values if there is one."""
+        """Return the form of "Edit", with the run's inputs or, if there is a draft, the draft's values."""
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
         form_values = self.draft(draft, requester.person.id)
@@ -98,7 +98,7 @@ class EditingService:
     ) -> tuple[Run, tuple[str, ...]]:
         """Start an edited run.
 
-        Returns the new run, and the options that its deployment no longer accepts.
+        Returns the new run, and the options whose earlier values its deployment no longer accepts.
         """
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
@@ -113,7 +113,7 @@ class EditingService:
         return new_run, revision.dropped
 
     async def check(self, run_key: str, form_values: FormValues, requester: Requester) -> None:
-        """Raise InputErrors if `resubmit` would. Starts nothing."""
+        """Raise the InputErrors that `resubmit` would raise, without starting a run."""
         run = await self._editable_run(run_key, requester)
         revise(current_deployment(self._catalogue, run), run.inputs, run.gpu, form_values, draw_seed)
 
@@ -165,16 +165,16 @@ class EditingService:
         return self._drafts.keep(user_id, (json.dumps(form_values, default=astuple),))
 
     def keep_picture(self, user_id: int, link: str) -> str:
-        """Keep the picture for a form that was opened without a message of its own, and return its name."""
+        """Keep a picture's link for a form that belongs to no message; return the name for `kept_picture`."""
         return self._drafts.keep(user_id, (link,))
 
     def kept_picture(self, name: str, user_id: int) -> str | None:
-        """Return a picture's link, or None after a restart or for another user."""
+        """Return a kept picture's link, or None if it is no longer kept or belongs to another user."""
         kept = self._drafts.get(name, user_id)
         return kept[0] if kept else None
 
     def draft(self, name: str, user_id: int) -> dict[str, FormValue]:
-        """Return a draft's values, or none after a restart or for another user."""
+        """Return a draft's values, or an empty dict if it is no longer kept or belongs to another user."""
         kept = self._drafts.get(name, user_id) if name else None
         values: Mapping[str, Any] = json.loads(kept[0]) if kept else {}
         return {
@@ -185,7 +185,7 @@ class EditingService:
     async def _editable_run(self, key: str, requester: Requester) -> Run:
         run = await self.visible_run(key, requester)
         if not run.inputs:
-            # Its requester erased it, and the defaults would make another picture.
+            # The requester erased the run's inputs, and the defaults would make another picture.
             raise RefusedError("run_gone")
         return run
 

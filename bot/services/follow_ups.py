@@ -41,10 +41,10 @@ class OpenFollowUp:
 
 
 class FollowUpService:
-    """Opens and starts follow-ups. A start is judged like a command's.
+    """Opens and starts follow-ups. The rules for new requests apply to a follow-up, too.
 
-    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable. Nothing is
-    spent in any of these cases.
+    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable; nothing is
+    spent in these cases. After a RequestUnknown, the run may still start.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class FollowUpService:
             raise RefusedError("already_deleted" if parent.deleted_at is not None else "follow_up_no_file")
         opened = self._opened(ref, parent)
         if opened.preparation.follow_up.carry and not parent.inputs:
-            # Its requester erased it, and the defaults would make something else.
+            # The requester erased the run's inputs, and the defaults would make something else.
             raise RefusedError("run_gone")
         return opened
 
@@ -113,7 +113,7 @@ class FollowUpService:
         return await self._store.history.result_messages(run)
 
     async def parent_link(self, run: Run) -> str | None:
-        """Return a link to the result that a run was made from, while its channel shows it."""
+        """Return a link to the result that a run was made from, or None if it isn't shown in its channel."""
         return await self._store.history.parent_link(run)
 
     def _opened(self, ref: FollowUpRef, parent: Run | None) -> OpenFollowUp:

@@ -71,7 +71,7 @@ class GenerationService:
         *,
         default_preset: str | None = None,
     ) -> Run:
-        """Start a deployment with the options of `/generate`, and return the first run of its batch.
+        """Start a batch of runs of a deployment with the options of `/generate`, and return the first run.
 
         `default_preset` is the name of the channel's default preset, if `options` include its values.
         """
@@ -93,11 +93,11 @@ class GenerationService:
     ) -> tuple[Run, tuple[str, ...]]:
         """Repeat the user's own run with new seeds.
 
-        Returns the first new run, and the options that its deployment no longer accepts.
+        Returns the first new run, and the options whose earlier values its deployment no longer accepts.
         """
         parent = await self._runs.own_run(key, requester.person.id)
         if not parent.inputs:
-            # Its requester erased it, and the defaults would make, and charge, another picture.
+            # The requester erased the run's inputs, and the defaults would make, and charge, another picture.
             raise RefusedError("run_gone")
         deployment = current_deployment(self._catalogue, parent)
         seeds = {item.key: draw_seed(item) for item in deployment.offered if item.is_seed}
@@ -197,8 +197,8 @@ class GenerationService:
     async def confirm_answer(self, key: str, status_message_id: int) -> bool:
         """Allow the queue call, because the requester sees the status message.
 
-        Return False if the request has been withdrawn or refused meanwhile. If the database is unavailable,
-        `bot.workers.answers` does this later.
+        Returns False if the request has been withdrawn or refused meanwhile. If the database is unavailable,
+        this returns True, and `bot.workers.answers` allows the call later.
         """
         with run_context(key):
             try:
@@ -218,13 +218,13 @@ class GenerationService:
         with run_context(key):
             try:
                 if not await self._run_store.withdraw(key):
-                    log.warning("can't withdraw a request whose answer failed: it was already submitted")
+                    log.warning("can't withdraw a request whose answer failed: it was submitted or has ended")
             except StoreUnavailable as error:
                 log.warning("can't withdraw a request, so Discord is asked later: %s", error)
 
 
 def current_deployment(catalogue: Catalogue, run: Run) -> Deployment:
-    """Return the deployment of an earlier run, which may have another name now. Raises InputError."""
+    """Return an earlier run's deployment, even if it has been renamed. Raises InputError if it is gone."""
     return deployment_of(run, catalogue.all()) or catalogue.require(run.deployment)
 
 

@@ -24,8 +24,10 @@ ANSWER_HOLD = timedelta(seconds=5)
 
 
 class RunService:
-    """Lists runs and acts on them. Methods raise RefusedError, or StoreUnavailable if the database is
-    unreachable, and then change nothing.
+    """Lists runs, cancels them and redelivers their results.
+
+    Methods raise RefusedError, after which nothing has changed, or StoreUnavailable if the database is
+    unreachable.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class RunService:
     async def own_run(
         self, key: str, user_id: int, *, moderated: int | None = None, refusal: str = "not_yours"
     ) -> Run:
-        """Return a user's own run, or any public one of the channel `moderated`. Raises RefusedError.
+        """Return a user's own run, or a public run in the channel `moderated`. Raises RefusedError.
 
-        `refusal` is the code of the sentence for other users.
+        `moderated` is the channel of the interaction if the user may manage messages there. `refusal` is the
+        code of the sentence for other users.
 
         The key can be forged, but the channel of the interaction can't. The channel is compared because any
         user can have permissions in a server of their own, which must not extend to another server's runs.
@@ -112,8 +115,8 @@ class RunService:
     async def redeliver(self, key: str, requester: Requester) -> Run:
         """Post an undelivered result in the requester's current channel, or raise RefusedError.
 
-        This works only in the run's own server, since moderators of another one have not approved the result.
-        Returns the run as it will be posted: if it needs the interaction, the caller sends a placeholder.
+        This works only in the run's own server, since no other server's moderators have approved the result.
+        Returns the run as it will be posted. If `needs_interaction` is True, the caller sends a placeholder.
         """
         run, origin = await self._postable(key, requester), requester.origin
         moved = replace(run, user_install=origin.user_install)

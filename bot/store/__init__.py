@@ -36,7 +36,9 @@ class Store:
         operator: OperatorRules | None = None,
         lock_seconds: float | None = None,
     ) -> None:
-        """Create the repositories. `pool_size` is for PostgreSQL; without `operator` there are no limits."""
+        """Create the repositories. SQLite ignores `pool_size`. Without `operator`, the defaults of
+        OperatorRules apply.
+        """
         self.database = Database(url, pool_size, lock_seconds)
         self.blocks = BlockStore(self.database)
         self.pause = PauseStore(self.database)
@@ -63,7 +65,7 @@ class Store:
         await upgrade(self.database)
 
     def coordinator(self) -> Coordinator:
-        """Return a coordinator with the other processes that share this database; it is not open yet."""
+        """Return a coordinator for the processes that share this database. The caller opens it."""
         if self.database.is_sqlite:
             return FileCoordinator(self.database.file)
         return PostgresCoordinator(self.database.url)

@@ -1,6 +1,6 @@
-"""Write and page the audit log. An entry is written in the transaction of the change it records.
+"""Write the audit log, and read it page by page. A change and its entry are written in one transaction.
 
-Entries hold no prompts or links. These are read from the run and its deliveries, while they exist.
+Entries hold no prompts or links. Both are read from the run and its deliveries, as long as those exist.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class AuditStore:
 def newest_first(
     guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None = None
 ) -> Select[tuple[object, ...]]:
-    """Select a page of a server's entries, using the indexes."""
+    """Select a page of a server's entries, newest first. The query can use the indexes."""
     query = _matching(guild_id, audit_filter)
     if before is not None:
         query = query.where(_beyond(before, newer=False))
@@ -131,7 +131,7 @@ def to_entry(row: RowMapping) -> StoredEntry:
     return StoredEntry(row["id"], AuditEntry(**{**values, "action": AuditAction(values["action"])}))
 
 
-# Only the columns needed of a run and its batch, since outputs may hold a megabyte of text.
+# The columns to read of a run and its batch. Outputs are left out: they may hold a megabyte of text.
 _OF_RUN = (
     runs.c.key,
     runs.c.batch_key,
@@ -149,7 +149,10 @@ Sent = Mapping[Purpose, Sequence[Sequence[int]]]  # the messages of a run's deli
 
 
 async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
-    """Add the prompt and message of each entry's run, except for private runs, which moderators open."""
+    """Add the prompt and message of each entry's run.
+
+    Entries of private runs get neither: a moderator has to open such a run, and the opening is recorded.
+    """
     keys = sorted({stored.entry.run_key for stored in entries if stored.entry.run_key})
     if not keys:
         return list(entries)
@@ -183,9 +186,10 @@ async def _sent(connection: AsyncConnection, keys: Sequence[str]) -> Mapping[str
 
 
 def _message(run: Row[Any], batch: Sequence[Row[Any]], own: Sent, of_batch: Sent) -> MessageRef | None:
-    """Return the message with a run's result or, until there is one, its status or review card.
+    """Return the message with a run's result or, until there is a result, its status or review card.
 
-    None if it was deleted, or only the requester can open it: a direct message, a status before approval.
+    Returns None if the result was deleted, or if only the requester can open the message: a direct message,
+    or the status of a request that needs approval.
     """
     first = next((row for row in batch if row.key == run.batch_key), run)
     is_shown = any(_has_result(row) and row.deleted_at is None for row in batch)
@@ -227,7 +231,7 @@ def _outcome(outcome: str) -> ColumnElement[bool]:
 
 
 def _beyond(cursor: AuditCursor, *, newer: bool) -> ColumnElement[bool]:
-    # The rest implies the plain comparison, but an index can only be used for the latter.
+    # Only the first condition can use an index. The second one breaks ties between equal times.
     if newer:
         tie = or_(audit.c.at > cursor.at, audit.c.id > cursor.id)
         return and_(audit.c.at >= cursor.at, tie)

@@ -57,7 +57,8 @@ _CLAIM = (
         submissions=runs.c.submissions + 1,
         queue_position=None,
         **NOT_HELD,
-        # Without a queue position to remove, the status message stays the same until ComfyDeploy answers.
+        # Unless the status message shows a queue position or a reason for waiting, which are now wrong, it
+        # stays the same until ComfyDeploy answers.
         rev=runs.c.rev + case((or_(runs.c.queue_position.is_not(None), _HELD), 1), else_=0),
     )
     .returning(*run_columns())
@@ -74,7 +75,7 @@ SERVED = select(*QUEUE_ENTRY).where(
 )
 _member = runs.alias("member")
 _BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
-# A change to any run changes its batch's message. Each number only grows, and so does their sum.
+# A change to any run changes its batch's status message. A run's `rev` only grows, and so does the sum.
 _REV = select(func.sum(_member.c.rev)).where(_member.c.batch_key == runs.c.batch_key).scalar_subquery()
 
 
@@ -91,7 +92,7 @@ async def _served(connection: AsyncConnection) -> list[QueueEntry]:
 async def _is_turned_away(
     connection: AsyncConnection, key: str, operator: OperatorRules, now: datetime
 ) -> bool:
-    """Return whether a run may not start now. If so, it has been postponed or has ended."""
+    """Return whether a run may not start now: it was withdrawn, or this call has postponed or ended it."""
     try:
         run, reason = await judge_run(connection, key, operator, now)
         if reason is None:
@@ -106,7 +107,10 @@ async def _is_turned_away(
 
 
 class ClaimStore:
-    """Claims rows with one UPDATE each, so that no two workers get the same row."""
+    """Claims runs in transactions, so that no two workers get the same run.
+
+    Every method raises StoreUnavailable if the database doesn't answer.
+    """
 
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
@@ -115,11 +119,12 @@ class ClaimStore:
     async def claim_submission(
         self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime
     ) -> Run | None:
-        """Claim the next waiting run within its deployment's limit; its queue call may be sent from here on.
+        """Claim the next run to submit, or return None if no run can start now. The caller makes the queue
+        call.
 
-        Each run is judged again by the rules as they are now. A run that may not start is postponed or ended,
-        and the next one is tried. `limit` returns how many runs of a deployment may be in flight at once,
-        None for any number. At `answer_by` a call without an answer is checked.
+        Each candidate is judged again by the current rules. A run that may not start is postponed or ended,
+        and the next candidate is tried. `limit` returns how many runs of a deployment may be in flight at
+        once, or None for no limit. If the queue call has no answer by `answer_by`, the run is checked.
         """
         claim_id = uuid4().hex
         try:
@@ -152,7 +157,7 @@ class ClaimStore:
                 return to_run(row) if row is not None else None
 
     async def too_late_to_start(self, by: datetime) -> Sequence[Run]:
-        """Return the waiting runs of user installs whose interaction ends by the time `by`."""
+        """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
         waiting = select(*run_columns()).where(
             runs.c.state == RunState.WAITING, runs.c.user_install, runs.c.interaction_expires_at <= by
         )
@@ -163,10 +168,11 @@ class ClaimStore:
     async def requeue(
         self, key: str, due_at: datetime, now: datetime, *, waits_for: str | None = None
     ) -> None:
-        """Requeue a run whose call ComfyDeploy can't have accepted.
+        """Requeue a run whose queue call ComfyDeploy can't have accepted, unless it has an id or has ended.
 
-        If its requester has cancelled it meanwhile or was blocked, it ends instead. With `waits_for` no call
-        was made; the status message says what the run waits for, and until when.
+        A run that was cancelled meanwhile, or whose requester was blocked, ends instead. `waits_for` means
+        that no call was made, so this submission doesn't count; it is the code of the sentence in the status
+        message that says what the run waits for, and until when.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -209,7 +215,10 @@ class ClaimStore:
             return len(changed)
 
     async def claim_checks(self, now: datetime, interval: timedelta, limit: int) -> Sequence[Run]:
-        """Claim runs to check, the longest silent first; each is due again after a growing pause."""
+        """Claim up to `limit` runs to check, the longest overdue first.
+
+        Each run is due again after a pause, which starts at `interval` and grows with the number of checks.
+        """
         async with self._database.write() as connection:
             due = (
                 select(runs.c.key)
@@ -253,12 +262,12 @@ class ClaimStore:
         *,
         full: Collection[int] = (),
     ) -> Sequence[Run]:
-        """Claim the first runs of batches whose status message is out of date.
+        """Claim the first runs of up to `limit` batches whose status message is out of date.
 
-        They are marked before the edit, so a lost edit is repaired by the next. `fast` is the pause between
-        edits with a valid interaction token, `slow` between edits with the bot's token; the latter aren't
-        made in channels that are `full`. A user install and a private request get one more edit just before
-        their interaction ends.
+        A claimed message is marked as up to date before its edit. If the edit is lost, the next change of the
+        batch makes up for it. `fast` is the shortest pause between edits while the interaction token is
+        valid, `slow` the one afterwards, when edits use the bot's token and aren't made in channels in
+        `full`. User installs and private requests get one more edit just before their interaction ends.
         """
         last_edit = and_(
             or_(runs.c.user_install, runs.c.private),
@@ -302,7 +311,7 @@ class ClaimStore:
             return [to_run(row) for row in result.mappings()]
 
     async def next_due(self) -> datetime | None:
-        """Return when the next run is due."""
+        """Return when the next unfinished run is due, or None if no run has a due time."""
         async with self._database.read() as connection:
             found: datetime | None = await connection.scalar(
                 select(func.min(runs.c.due_at)).where(runs.c.state.not_in(FINAL))

@@ -41,7 +41,7 @@ _OWN = (
 )
 _member = runs.alias("member")
 _is_late = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.purpose == Purpose.LATE)
-# Built once: compiling a statement of forty columns takes longer than running it.
+# Built once: compiling a statement with all columns of a run takes longer than running it.
 _BATCH = (
     select(*run_columns(), _is_late.label("is_late"))
     .where(runs.c.batch_key == bindparam("batch"))
@@ -120,7 +120,7 @@ class DeliveryStore:
     async def mark_attempt(
         self, delivery: Delivery, owner: str, now: datetime, lease: timedelta, route: int
     ) -> bool:
-        """Mark that the next message may reach Discord from here on.
+        """Store that a message is about to be sent on `route` and may reach Discord; renew the lease.
 
         Returns False if nothing may be sent, because the lease is lost or a run has changed since the claim,
         for example by a late success. Locks the runs first, as `record_report` does. The delivery's `tries`
@@ -182,7 +182,7 @@ class DeliveryStore:
         await self._give_back(delivery, owner, due_at=due_at, last_error=error[:500], tries=tries)
 
     async def mark_undelivered(self, delivery: Delivery, owner: str, now: datetime, error: str) -> None:
-        """Mark an outcome that no route could show, for `/runs`, unless the lease was lost."""
+        """Mark a delivery as undelivered, unless the lease was lost. `/runs` offers undelivered outcomes."""
         await self._give_back(
             delivery, owner, state=DeliveryState.UNDELIVERED, done_at=now, last_error=error[:500]
         )
@@ -215,7 +215,7 @@ class DeliveryStore:
             return await connection.scalar(query) is not None
 
     async def release_leases(self) -> None:
-        """Release every lease when the only process starts: the process that held it is dead.
+        """Release every lease. Call this only if no other process sends deliveries: the holders must be dead.
 
         Another process may still be bringing the schema up to date, so this waits as long as that may take.
         """
@@ -256,10 +256,11 @@ class DeliveryStore:
     async def redeliver(
         self, key: str, origin: Origin, due_at: datetime, *, may_be_stored: bool = False
     ) -> bool:
-        """Queue an undelivered result again for another channel; return False if there is none.
+        """Queue a batch's undelivered results again, for the channel of `origin`; return False if there are
+        none.
 
-        The server's rules decide again whether the result is hidden behind a spoiler. The messages that it
-        replaces are deleted later: parts of the result, and the status message that mentioned `/runs`.
+        The server's rules decide again whether the results are hidden behind a spoiler. Earlier messages are
+        deleted later: parts of the results, and the status message that mentioned `/runs`.
         """
         async with self._database.write() as connection:
             batch = await lock_batch_if_any(connection, key)
@@ -282,7 +283,9 @@ class DeliveryStore:
 
     @repeat_if_unknown
     async def confirm_placeholder(self, key: str, message_id: int | None, now: datetime) -> None:
-        """Let the courier replace a placeholder, which has been posted, with the result of `redeliver`."""
+        """Let the courier edit the placeholder `message_id`, now that it is posted, into the redelivered
+        result.
+        """
         async with self._database.write() as connection:
             await lock_batch_if_any(connection, key)
             await connection.execute(
@@ -331,7 +334,9 @@ def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
 
 
 async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
-    """Return a batch's runs in order, and the keys of runs whose late success has its own delivery."""
+    """Return a batch's runs, ordered by `batch_index`, and the keys of those whose late success has its own
+    delivery.
+    """
     found = (await connection.execute(_BATCH, {"batch": batch_key})).mappings().all()
     return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])
 

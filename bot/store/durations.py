@@ -58,7 +58,9 @@ class DurationStore:
             return [Success(*row) for row in await connection.execute(SUCCESSES, values)]
 
     async def queue(self, deployment: str) -> tuple[Sequence[QueuedRun], Sequence[QueuedRun]]:
-        """Return the first runs in a deployment's queue, in order, and all runs in flight."""
+        """Return the first PLACES runs in a deployment's queue, in order, and the runs in flight of all
+        deployments.
+        """
         waiting: list[QueuedRun] = []
         in_flight: list[QueuedRun] = []
         async with self._database.read() as connection:

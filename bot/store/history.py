@@ -100,7 +100,7 @@ class HistoryStore:
         return [MessageRef(*message) for message in next(filter(None, lists), ())]
 
     async def parent_link(self, run: Run) -> str | None:
-        """Return a link to the result that a run was made from, while its channel shows it."""
+        """Return a link to the result that a run was made from, or None if it isn't shown in its channel."""
         if run.parent_key is None:
             return None
         async with self._database.read() as connection:
@@ -117,7 +117,7 @@ class HistoryStore:
 def own_runs(
     requester_id: int, run_filter: RunFilter, limit: int, before: RunCursor | None = None
 ) -> Select[Any]:
-    """Select a page of a user's batches, using the index."""
+    """Select a page of a user's batches, newest first. The query can use the index."""
     query = _matching(requester_id, run_filter)
     if before is not None:
         query = query.where(_beyond(before, newer=False))
@@ -158,7 +158,7 @@ def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
 
 
 def _beyond(cursor: RunCursor, *, newer: bool) -> ColumnElement[bool]:
-    # The rest implies the plain comparison, but an index can only be used for the latter.
+    # Only the first condition can use an index. The second one breaks ties between equal times.
     if newer:
         tie = or_(runs.c.created_at > cursor.at, runs.c.key < cursor.key)
         return and_(runs.c.created_at >= cursor.at, tie)
@@ -202,7 +202,10 @@ _CHUNK_SIZE = 500
 
 @dataclass(frozen=True, slots=True)
 class ExportFilter:
-    """The runs to export, from `since` (inclusive) to `until` (exclusive)."""
+    """A filter for the export: runs requested from `since` (inclusive) to `until` (exclusive) on a server.
+
+    None matches everything.
+    """
 
     since: datetime | None = None
     until: datetime | None = None

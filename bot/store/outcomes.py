@@ -14,8 +14,9 @@ from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Ch
 from bot.store.audit import add_entries, run_entry
 from bot.store.deliveries import RESET
 
-# Select how many of a batch's runs are active; when the last one failed without a reason, which the answer to
-# its queue call may still give; and when the last one ended without outputs, which a poll may still find.
+# Select, for all runs of a batch but one: the number of active runs; the time of the latest failure without a
+# reason (the answer to the queue call may still give it); and the time of the latest end without outputs (a
+# poll may still find some).
 _unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
 _unasked = (
     runs.c.state.in_(tuple(sorted(UNSUCCESSFUL))) & ~runs.c.partial & (runs.c.due_at <= runs.c.ended_at)
@@ -31,7 +32,10 @@ _NOBODY = ""
 async def apply_change(
     connection: AsyncConnection, run: Run, change: Change, values: dict[str, object], now: datetime
 ) -> None:
-    """Update a run that `bot.database.row_locks` has locked, and create the delivery that follows."""
+    """Write `values` and the new state of a run that `bot.database.row_locks` has locked. Modifies `values`.
+
+    If the change ends the run, this also writes the audit entry and creates the deliveries that follow.
+    """
     values["state"] = change.state
     if change.visible:
         values["rev"] = runs.c.rev + 1
@@ -58,7 +62,7 @@ async def apply_change(
 
 
 async def release_outcome(connection: AsyncConnection, run: Run, now: datetime) -> None:
-    """Post a batch's outcome as soon as nothing more can be learned about its failures."""
+    """Make the outcome of a run's batch due as soon as no failed run may still get a reason or outputs."""
     due_at = await _outcome_due_at(connection, run.batch_key, _NOBODY, now)
     if due_at is None:
         return
@@ -78,7 +82,10 @@ async def release_outcome(connection: AsyncConnection, run: Run, now: datetime) 
 async def _outcome_due_at(
     connection: AsyncConnection, batch_key: str, excepted: str, earliest: datetime
 ) -> datetime | None:
-    """Return when the outcome may be posted; None while a run of the batch is active."""
+    """Return when a batch's outcome may be posted, at the earliest at `earliest`.
+
+    Returns None while a run of the batch, other than `excepted`, is active.
+    """
     found = await connection.execute(_BATCH_END, {"batch": batch_key, "except": excepted})
     active, unexplained_at, unasked_at = found.one()
     if active:
@@ -105,7 +112,7 @@ async def _release_card(connection: AsyncConnection, key: str, now: datetime) ->
 async def _deliver_late(connection: AsyncConnection, run: Run, due_at: datetime, now: datetime) -> None:
     """Create the delivery of a result that came after the run's end, unless the outcome will show it."""
     outcome = (deliveries.c.run_key == run.batch_key) & (deliveries.c.purpose == Purpose.OUTCOME)
-    # The courier renders the run as it is when it posts, so a verdict not yet posted becomes the result.
+    # The courier renders the run's state at the time of the post, so an unposted verdict becomes the result.
     if await connection.scalar(select(deliveries.c.id).where(outcome, nothing_posted())) is not None:
         return
     if run.batch_size == 1:
@@ -117,7 +124,7 @@ async def _deliver_late(connection: AsyncConnection, run: Run, due_at: datetime,
 
 
 async def _repeat_late(connection: AsyncConnection, key: str, due_at: datetime) -> bool:
-    """Deliver a late result again, replacing its earlier messages; return False if it was never created."""
+    """Deliver a late result again, replacing messages already sent; return False if it has no delivery."""
     late = (deliveries.c.run_key == key) & (deliveries.c.purpose == Purpose.LATE)
     columns = (deliveries.c.messages, deliveries.c.earlier_messages, nothing_posted().label("unposted"))
     found = (await connection.execute(select(*columns).where(late))).first()
@@ -154,7 +161,7 @@ def nothing_pending() -> ColumnElement[bool]:
     batch = member.c.batch_key == runs.c.batch_key
     pending = deliveries.c.state == DeliveryState.PENDING
     return and_(
-        runs.c.state.in_(FINAL),  # implied by the next, and cheaper
+        runs.c.state.in_(FINAL),  # implied by the next condition, but cheaper to check
         ~exists().where(batch, member.c.state.not_in(FINAL)),
         ~exists().where(batch, deliveries.c.run_key == member.c.key, pending),
     )

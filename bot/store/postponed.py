@@ -15,7 +15,7 @@ from bot.domain.runs import Run, RunState
 PAUSED = "paused"
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
-# Discord did not answer when the rules were applied again.
+# How long a run is postponed if Discord doesn't answer the checks before the queue call.
 DISCORD_PAUSE = timedelta(minutes=1)
 _HERE = (runs.c.guild_id, "guild_id")
 _OWN = (runs.c.requester_id, "requester_id")
@@ -48,7 +48,7 @@ async def hold_back(connection: AsyncConnection, run: Run, reason: RefusedForNow
 
 
 async def ask_again(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> None:
-    """Make the runs that a rule keeps waiting due now, so that the submitter judges them again."""
+    """Make the postponed runs that match `which` due now, so that the submitter judges them again."""
     held = [which, runs.c.waiting_code.is_not(None)]
     await _change(connection, held, {"due_at": now, **NOT_HELD})
 

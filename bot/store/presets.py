@@ -66,7 +66,7 @@ class PresetStore:
         now: datetime,
         may_be_stored: bool = False,
     ) -> bool:
-        """Delete a preset; return False if no preset has that name."""
+        """Delete a preset, also as the default of channels; return False if no preset has that name."""
         async with self._database.write(urgent=True) as connection:
             found = await connection.execute(
                 delete(presets).where(_one(holder, holder_id, name)).returning(*_COLUMNS)
@@ -129,7 +129,7 @@ class PresetStore:
             return _preset(row) if row is not None else None
 
     async def channel_defaults(self, guild_id: int) -> Mapping[int, str]:
-        """Return the name of each channel's default preset in a server, by the channel's id."""
+        """Return the names of a server's default presets, keyed by the id of their channel."""
         query = _defaults(guild_id, channel_defaults.c.channel_id, presets.c.name)
         async with self._database.read() as connection:
             found = await connection.execute(query.order_by(channel_defaults.c.channel_id))
@@ -140,7 +140,7 @@ class PresetStore:
         return await self._read(user_id, guild_id, presets.c.folded == folded(name))
 
     async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:
-        """Return the user's own presets by name, then the server's."""
+        """Return the user's own presets, then the server's, each sorted by name."""
         return await self._read(user_id, guild_id)
 
     async def _read(self, user_id: int, guild_id: int | None, *more: ColumnElement[bool]) -> Sequence[Preset]:

@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 
 async def read_rules(connection: AsyncConnection, guild_id: int | None) -> ServerRules:
-    """Return a server's rules in the caller's transaction, or the defaults if none are set or outside
-    servers.
+    """Read a server's rules in the caller's transaction. If none are set, and outside servers, the defaults
+    apply.
 
     Raises ValidationError if any part can't be read, so that no request evades an unreadable rule.
     """
@@ -56,11 +56,14 @@ class RuleStore:
         self._reading = GroupCommit(self._current, timeout=database.lock_seconds, limit=200)
 
     async def get(self, guild_id: int | None) -> ServerRules:
-        """Return the rules, with defaults for anything that is unset or unreadable, and outside servers."""
+        """Return a server's rules, with defaults for values that are unset or unreadable.
+
+        Outside servers, all rules have their defaults.
+        """
         return (await self.read(guild_id))[0] if guild_id is not None else ServerRules()
 
     async def read(self, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
-        """Return the rules, and the names of fields that can't be read."""
+        """Return the rules, and the paths of the unreadable values, which defaults replace."""
         async with self._database.read() as connection:
             return await _readable(connection, guild_id)
 
@@ -81,9 +84,10 @@ class RuleStore:
         *,
         may_be_stored: bool = False,
     ) -> ServerRules:
-        """Apply an edit to the stored rules and write its audit entry. An exception from `edit` rolls back.
+        """Apply `edit` to the stored rules, write the audit entry, and return the new rules.
 
-        An edit without effect writes nothing, unless it repairs unreadable rules.
+        Nothing is written if `edit` raises an exception, or if it changes nothing and all stored rules are
+        readable.
         """
         async with self._database.exclusive(f"rules {guild_id}") as connection:
             before, lost = await _readable(connection, guild_id)
@@ -104,7 +108,10 @@ class RuleStore:
             return after
 
     async def current(self, guild_id: int | None) -> ServerRules:
-        """Return the rules as they are now. Concurrent callers share a read that begins after their call."""
+        """Return the rules as they are now. Raises ValidationError, unlike `get`, if any part can't be read.
+
+        Concurrent callers share a read that begins after their call.
+        """
         return await self._reading.submit(guild_id)
 
     async def _current(self, guild_ids: Sequence[int | None]) -> Sequence[ServerRules | Exception]:
@@ -177,7 +184,7 @@ class PauseStore:
     async def resume(self, *, by: int, now: datetime, may_be_stored: bool = False) -> bool:
         """End the pause and let the runs that it held back start; return False if there is no pause."""
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
-            # A submitter that still sees the pause finishes postponing its runs before this reads them.
+            # A submitter that still sees the pause postpones its runs before this transaction reads them.
             await self._database.lock(connection, "submit")
             lifted = await connection.execute(
                 delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)

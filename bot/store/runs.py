@@ -30,7 +30,7 @@ from bot.store.outcomes import apply_change, release_outcome
 from bot.store.rules import read_rules
 
 _IN_FLIGHT = tuple(sorted(IN_FLIGHT))
-# Built once: compiling a statement of forty columns takes longer than running it.
+# Built once: compiling a statement with all columns of a run takes longer than running it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
 
@@ -49,7 +49,8 @@ class RunStore:
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> bool:
         """Release the queue call or the review card, now that the interaction is answered.
 
-        Return False if the request was withdrawn or has ended before that.
+        `status_message_id` is None if the answer isn't the status message. Returns False if the request was
+        withdrawn, or ended before it was released.
         """
         async with self._database.write() as connection:
             if not await lock_batch_if_any(connection, key):
@@ -77,7 +78,10 @@ class RunStore:
 
     @repeat_if_unknown
     async def withdraw(self, key: str, *, may_be_stored: bool = False) -> bool:
-        """Delete a request whose interaction wasn't answered; return False if it was already submitted."""
+        """Delete a request whose interaction wasn't answered.
+
+        Returns False if the request no longer exists, was already submitted, or has ended.
+        """
         async with self._database.write() as connection:
             batch = await lock_batch_if_any(connection, key)
             if not batch:
@@ -148,9 +152,9 @@ class RunStore:
         params: Mapping[str, object] | None = None,
         may_be_stored: bool = False,
     ) -> Run | None:
-        """End a run by our own verdict; return None if its state has changed and doesn't allow that.
+        """End a run without a report from ComfyDeploy. If it awaits approval, its whole batch ends.
 
-        All runs of a batch that awaits approval end together.
+        Returns the run as it was before, or None if its state no longer allows `target`.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -198,7 +202,10 @@ class RunStore:
 
     @repeat_if_unknown
     async def note_deadline(self, key: str, code: str) -> None:
-        """Store the reason for a cancellation before its call, because its webhook may arrive first."""
+        """Store the failure code of a run before it is cancelled at its deadline.
+
+        The webhook about the cancellation may arrive before the reply to the cancel call.
+        """
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs).where(runs.c.key == key, runs.c.state.in_(_IN_FLIGHT)).values(failure_code=code)
@@ -206,13 +213,13 @@ class RunStore:
 
     @repeat_if_unknown
     async def release_outcome(self, key: str, now: datetime) -> None:
-        """Let the outcome of a failure be posted, since any further outputs can't be fetched now."""
+        """Let a failure's outcome be posted without waiting for outputs, which can't be fetched now."""
         async with self._database.write() as connection:
             await release_outcome(connection, await lock_run(connection, key), now)
 
     @repeat_if_unknown
     async def add_failure_reason(self, key: str, code: str, params: Mapping[str, object]) -> None:
-        """Add the reason to a failure that came without one, unless its outcome may be posted already."""
+        """Store the reason for a run's failure, unless the outcome may have been posted already."""
         async with self._database.write() as connection:
             posted = select(deliveries.c.id).where(
                 deliveries.c.run_key == runs.c.batch_key,
@@ -227,7 +234,9 @@ class RunStore:
 
     @repeat_if_unknown
     async def drop_interaction_token(self, key: str) -> None:
-        """Drop the status message and the interaction's token after the outcome is posted."""
+        """Delete the interaction's token and the status message's id from the row, once the outcome is
+        posted.
+        """
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs)
@@ -267,7 +276,7 @@ async def _charge(
 
 
 async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> float:
-    """Return the weight of the GPU that the run used, which may be the deployment's own."""
+    """Return the weight of `gpu`, which ComfyDeploy reported; if it is None, return the run's own weight."""
     if not gpu or gpu == run.gpu:
         return run.weight
     try:

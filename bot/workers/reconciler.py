@@ -44,8 +44,8 @@ class _Unanswered(Exception):
 class Reconciler:
     """Polls and cancels runs, and times them out: everything that no webhook reports.
 
-    `pause` doubles with each check that finds nothing new. `grace` is how long a webhook may still adopt a
-    run whose start was not confirmed.
+    The pause between checks of a run starts at `pause`, and doubles with each check that finds nothing new.
+    `grace` is how long a webhook may still adopt a run whose start was not confirmed.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Reconciler:
         self._wakeups.deliver()
 
     async def _check_unconfirmed(self, run: Run) -> None:
-        """Time out a run without an id, whose start call is in progress or got no answer."""
+        """End a run without an id as unconfirmed, once its start call has had no answer for `grace`."""
         if run.submitted_at is not None and self._clock() < run.submitted_at + self._grace:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
@@ -146,7 +146,7 @@ class Reconciler:
 
     async def _end_finished(self, run: Run, report: RunReport) -> None:
         """Record a success for a run that has made everything but never reports its end, and stop it."""
-        log.info("counts as finished: its last node ran, and nothing changes any more")
+        log.info("counted the run as finished, although ComfyDeploy has not reported its end")
         # Not `asked`, so that its billed duration is fetched once it has been stopped.
         await self._record(run, report._replace(state=RunState.SUCCEEDED), asked=False)
         await self._try_cancel(report.run_id)  # not earlier, or the run would be recorded as cancelled
@@ -189,7 +189,10 @@ class Reconciler:
         return run.cancel_requested_at is not None and self._clock() < run.cancel_requested_at + CANCEL_DOUBT
 
     async def _try_cancel(self, run_id: str) -> bool | None:
-        """Return False if the run can't be cancelled at all, None if a retry may succeed."""
+        """Ask the backend to cancel a run, and return whether it accepted the call.
+
+        False means that the run can't be cancelled at all, None that the call failed and a retry may succeed.
+        """
         try:
             await self._backend.cancel_run(run_id)
         except BackendNotCancellable as error:

@@ -35,7 +35,7 @@ class ReportRecorder:
         self._clock = clock
 
     async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
-        """Record a report and return the run's new state, or None if the report changed nothing.
+        """Record a report and return the run's state, or None if the report changed nothing or was buffered.
 
         `asked` means that the report is complete, since it answers our own request. Raises KeyError,
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.

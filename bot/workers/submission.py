@@ -2,7 +2,7 @@
 
 Starting a run is not idempotent and costs money, so each claim makes at most one call, and a run is requeued
 only if the backend can't have accepted it. If the outcome of the call is unknown, a webhook adopts the run,
-or the reconciler times it out after its grace period.
+or the reconciler ends it as unconfirmed after the grace period.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from bot.workers.worker import Wakeups
 log = logging.getLogger(__name__)
 MAX_SUBMISSIONS = 5
 MAX_RENEWALS = 30
-# A run is not started in the last minutes of its interaction.
+# A user install's run is not started this close to the end of its interaction.
 START_MARGIN = timedelta(minutes=3)
 # The channel was checked with the request, and is checked again if the request is older than this.
 CHANNEL_TRUST = timedelta(minutes=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
 _STORE_PAUSE = 1.0
-# Raises DiscordAway. None: there is no channel to ask about, as in direct messages.
+# Raises DiscordAway. Returns None if there is no channel to ask about, as in direct messages.
 Look = Callable[[Run], Awaitable[ChannelState | None]]
 Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
@@ -88,7 +88,7 @@ class Submitter:
         return run
 
     async def _refuse_late(self, now: datetime) -> None:
-        """Refuse runs that would outlive their interaction, the only way to show their result."""
+        """Refuse runs of user installs whose interaction ends too soon to show a result in the channel."""
         for run in await self._store.claims.too_late_to_start(now + START_MARGIN):
             with run_context(run.key):
                 await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))
@@ -133,7 +133,7 @@ class Submitter:
         self._wakeups.submit()
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
-        """Requeue the run, or end it after too many tries: Discord answers, but doesn't return its files."""
+        """Requeue the run, or end it after too many tries: Discord didn't return the run's attached files."""
         log.warning("can't renew the attached files: %s", error)
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
@@ -171,7 +171,7 @@ class Submitter:
             now = self._clock()
             await self._store.claims.requeue(run.key, now + _backoff(run.submissions, error), now)
         elif isinstance(error, BackendTimeout):
-            # The call may have been accepted, so a webhook adopts the run or the reconciler times it out.
+            # The call may have been accepted: a webhook adopts the run, or it ends as unconfirmed.
             return
         else:
             target = RunState.UNCONFIRMED if error.accepted else RunState.REFUSED

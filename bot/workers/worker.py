@@ -18,10 +18,10 @@ T = TypeVar("T")
 class Worker(Generic[T]):
     """A loop that claims items and handles up to `width` of them concurrently.
 
-    Without items it waits `pause` seconds, after an item `rest` seconds, and after a failed claim (when the
-    database is unreachable) `fault_pause` seconds. With `again` it also looks for items whenever one is done,
-    because an item may have held others back. `handle` stores its own failures. An exception that
-    escapes from it is logged, and the item is claimed again when its claim expires.
+    If there is no item, the loop waits `pause` seconds; after an item, `rest` seconds; after a failed claim,
+    for example while the database is unreachable, `fault_pause` seconds. With `again`, it also looks for
+    items whenever one is done, because an item may have held others back. `handle` stores its own failures.
+    An exception that escapes from it is logged, and the item is claimed again when its claim expires.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Worker(Generic[T]):
         self._wake.set()
 
     async def finish(self, seconds: float) -> None:
-        """Wait for the current items, then cancel the rest, whose claims will expire."""
+        """Wait up to `seconds` for the current items, then cancel the rest, whose claims will expire."""
         try:
             async with asyncio.timeout(seconds):
                 while self._tasks:

@@ -64,11 +64,11 @@ class AuditService:
         self._clock = clock
 
     async def check_moderator(self, guild_id: int | None, moderator: Member) -> int:
-        """Return the server's id. Raises RefusedError for users who aren't moderators."""
+        """Return the server's id. Raises RefusedError outside servers and for users who aren't moderators."""
         return check_moderator(guild_id, moderator, await self._rules.get(guild_id))
 
     def suggest_deployments(self, prefix: str) -> Sequence[str]:
-        """Return the deployments whose name contains the text, for autocomplete."""
+        """Return the names of deployments that contain the text, up to Discord's limit for autocomplete."""
         text = prefix.strip().casefold()
         names = [deployment.name for deployment in self._catalogue.all()]
         return [name for name in names if text in name.casefold()][:_SUGGESTIONS]
@@ -103,7 +103,10 @@ class AuditService:
         columns: Sequence[str],
         cells: Callable[[StoredEntry], Sequence[str]],
     ) -> CsvFile:
-        """Return all matching entries, up to the file's limits, with the `cells` of each."""
+        """Return a file with a row for each matching entry, newest first, up to the file's limits.
+
+        `cells` returns the cells of a row.
+        """
         server = await self.check_moderator(guild_id, moderator)
         writer = CsvWriter(columns)
         async for entries in self._store.export(server, audit_filter):
@@ -136,7 +139,9 @@ class AuditService:
 
 
 def _choice(choices: Sequence[E], value: str | None) -> E | None:
-    """Return the choice with this value. Raises RefusedError, since Discord doesn't validate it."""
+    """Return the choice with this value, or None for None. Raises RefusedError if no choice has this value,
+    since Discord doesn't validate it.
+    """
     found = next((choice for choice in choices if choice == value), None)
     if found is None and value is not None:
         raise RefusedError("list_stale", f"{value!r} is not one of the choices")

@@ -15,8 +15,10 @@ from bot.workers.worker import Wakeups
 
 
 class BlockService:
-    """Blocks and unblocks members, and pauses the bot. Methods raise RefusedError with a sentence, or
-    StoreUnavailable if the database is unreachable, and then change nothing.
+    """Blocks and unblocks members, and pauses the bot.
+
+    Methods raise RefusedError, after which nothing has changed, or StoreUnavailable if the database is
+    unreachable.
     """
 
     def __init__(

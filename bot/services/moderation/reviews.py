@@ -49,8 +49,8 @@ class ReviewService:
     ) -> ReviewedRun:
         """Let a request start, and return the run with its card's new content.
 
-        An approval is judged like a new request. Raises RefusedError with the rule that forbids the start.
-        After a RefusedForNow the card stays; after any other the request has ended.
+        An approval is judged like a new request. If a rule forbids the start, this raises RefusedError with
+        the rule's reason: `approve_later` if the card stays, `approve_never` if the request has ended.
         """
         run = await self._moderated(key, moderator, guild_id)
         check_undecided(run, moderator.id)

@@ -44,7 +44,8 @@ async def word_check(
     """Return the first hit in the server's own list, or else in its AutoMod rules.
 
     `channel_ids` includes a thread's parent and the category. AutoMod rules are read only if the request has
-    text and `words.automod` isn't off. Raises RefusedError if they can't be read.
+    text and `words.automod` isn't off. Raises RefusedError if they can't be read, or if the check takes too
+    long.
     """
     if not any(texts.values()):
         return None
@@ -159,7 +160,7 @@ class AutomodCache:
 
     Rules are read again after `ttl`. Concurrent requests share a read and wait at most `timeout` seconds for
     it; a slower read serves later requests. While Discord fails, rules up to `stale` old are used. A failed
-    read is not retried before `retry`, because Discord bans IP addresses that collect thousands of 403s.
+    read is retried only after `retry`, because Discord bans IP addresses that collect thousands of 403s.
     """
 
     def __init__(

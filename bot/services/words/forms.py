@@ -189,7 +189,9 @@ def _plain(char: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def _alike(char: str) -> tuple[str | None, str | None]:
-    """Return the ASCII letter that looks the same, and the one that looks similar, perhaps as a capital."""
+    """Return the ASCII letter that looks like the character, and one that looks like it, like its capital, or
+    at least similar. Each is None if there is no such letter.
+    """
     if char.isascii():
         return (char, char)
     same = _drawn_as(char)

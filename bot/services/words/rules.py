@@ -89,9 +89,10 @@ class WordRules:
         channel_ids: Collection[int],
         go_on: Callable[[], None] = _unlimited,
     ) -> Hit | None:
-        """Return the first hit in `texts`, by option name. `channel_ids` includes a thread's parent.
+        """Return the first hit in `texts`, which maps option names to texts, or None.
 
-        Calls `go_on` before each text, form, pattern and match; it may raise CheckTooLong to stop the check.
+        `channel_ids` includes a thread's parent. `go_on` is called repeatedly during the check, and may raise
+        CheckTooLong to stop it.
         """
         rules = [rule for rule in self._rules if rule.applies_to(role_ids, channel_ids)]
         for option, text in texts.items() if rules else ():
@@ -191,7 +192,7 @@ class AllowedSpans:
 
 
 class KeywordMatcher:
-    """Finds keywords. A `*` at an end of a keyword leaves that end open; otherwise a word has to end there.
+    """Finds keywords. A `*` leaves an end of a keyword open; an end without `*` must be the edge of a word.
 
     Keywords without a visible character would match everything; they are left out, and `empty_count` counts
     them.
@@ -214,7 +215,10 @@ class KeywordMatcher:
         return bool(self._near)
 
     def first(self, marked: str, *, foreign: bool = False) -> str | None:
-        """Return a keyword in a text with marked word edges. With `foreign`, it is `TextForms.foreign`."""
+        """Return a keyword that occurs in `marked`, a text with marked word edges, or None.
+
+        With `foreign`, the text is made from `TextForms.foreign`.
+        """
         return (self._foreign if foreign else self._near).first(marked)
 
     def spans(self, marked: str, *, foreign: bool = False) -> Iterator[Span]:

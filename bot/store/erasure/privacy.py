@@ -30,7 +30,7 @@ from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by
 
 _CHUNK_SIZE = 200
-_EXPORT_CHUNK_SIZE = 10  # with inputs and outputs
+_EXPORT_CHUNK_SIZE = 10  # small, because each run comes with its inputs and outputs
 # Details of audit entries that hold a user's own text.
 _PRIVATE_DETAILS = frozenset({"prompt", "inputs", "text"})
 
@@ -104,10 +104,11 @@ class PrivacyStore:
             return [OwnPreset(*row) for row in found]
 
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
-        """Erase a user's inputs and outputs in settled runs, and their texts in audit entries.
+        """Erase the inputs and outputs of a user's runs, and the user's texts in audit entries.
 
-        The facts that moderators need stay: that there was a request, when, where and how it ended. The
-        user's own presets are deleted; presets made for a server stay, without their creator.
+        Runs of a batch that is active or has a pending delivery stay as they are, and are returned. The facts
+        that moderators need stay, too: that there was a request, when, where and how it ended. The user's own
+        presets are deleted; presets made for a server stay, without their creator.
         """
         await self._delete_presets(user_id)
         erased = 0
@@ -189,7 +190,7 @@ class PrivacyStore:
 
 
 def _has_content() -> ColumnElement[bool]:
-    # PostgreSQL has no equality of JSON, only of text.
+    # PostgreSQL can't compare JSON values, only texts.
     inputs, outputs = cast(runs.c.inputs, Text), cast(runs.c.outputs, Text)
     return or_(runs.c.prompt.is_not(None), runs.c.seed.is_not(None), inputs != "{}", outputs != "[]")
 

@@ -36,7 +36,7 @@ class ExpiredRows:
 
 @dataclass(frozen=True, slots=True)
 class _RetentionPeriod:
-    """The time before which rows expire.
+    """A retention period: rows that are older than `before` have expired.
 
     The period applies to one server or, if `guild_id` is None, to everything that belongs to no server with
     rules.
@@ -59,7 +59,8 @@ class RetentionStore:
         self._database = database
 
     async def claim(self, now: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
-        """Return up to `limit` expired requests and as many audit entries, or None if nothing has expired.
+        """Return up to `limit` expired requests and up to `limit` audit entries, or None if nothing has
+        expired.
 
         A request stays while it runs and while one of its messages is pending.
         """

@@ -49,7 +49,7 @@ class _Submission:
 
     @property
     def budget(self) -> tuple[int | None, datetime]:
-        """Return the server and the day whose budgets this counts against."""
+        """Return the server and the day whose budgets the requests count against."""
         return self.first.origin.guild_id, budget_day(self.now)
 
 
@@ -175,7 +175,7 @@ async def _store(
         results |= {row["key"]: to_run(row) for row in stored.mappings()}
     for each, request, terms in allowed:
         if terms.review_channel_id is not None and request.batch_index == 0:
-            # `release` brings it forward, so moderators never see a request whose requester saw a failure.
+            # `release` makes the card due, so moderators never see a request whose requester saw a failure.
             due_at = request.origin.interaction_expires_at
             await create_delivery(connection, request.key, Purpose.REVIEW, due_at, each.now)
     return results

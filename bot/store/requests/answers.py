@@ -39,7 +39,7 @@ class AnswerStore:
             .limit(1)
         )
         async with self._database.read() as connection:
-            # Usually there is none, and reading locks nothing.
+            # Usually no request is due, and a read takes no locks.
             if (await connection.execute(due)).first() is None:
                 return None
         async with self._database.write() as connection:

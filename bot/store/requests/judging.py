@@ -22,7 +22,7 @@ from bot.store.outcomes import apply_change
 from bot.store.requests.usage import read_started
 from bot.store.rules import PAUSE_KEY, validated
 
-# One row with the run and everything that may forbid its start except its budgets, along primary keys.
+# Select, by primary keys, one row with the run and everything but budgets that may forbid its start.
 _JUDGED = (
     select(
         *run_columns(),

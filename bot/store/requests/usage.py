@@ -205,7 +205,10 @@ class UsageStore:
             return tally.of(user_id, now)
 
     async def running(self, guild_id: int | None, user_id: int) -> Running:
-        """Return how many runs a user and a server (None: direct messages) have in flight."""
+        """Return how many runs a user has in flight on a server, and how many the whole server has.
+
+        If `guild_id` is None, both numbers count the runs outside servers.
+        """
         here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
         own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
         query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
@@ -232,7 +235,11 @@ class UsageStore:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """The numbers of active runs by (deployment, state), and of outcomes that aren't sent yet."""
+    """The values of the metrics page. `runs` counts active runs by (deployment, state).
+
+    The next three fields describe outcomes that aren't sent yet. `gpu_seconds_today` are unweighted, and
+    include reserved seconds.
+    """
 
     runs: Mapping[tuple[str, str], int]
     pending: int

@@ -1,4 +1,4 @@
-"""Store what decides whether a waiting run may start, and index the runs of a day by their start."""
+"""Store the facts that decide whether a waiting run may start, and index runs by their start."""
 
 from __future__ import annotations
 
