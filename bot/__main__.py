@@ -19,8 +19,8 @@ INTERRUPTED = 130
 def main() -> int:
     """Run the bot or a command and return the exit code.
 
-    0 after a clean stop, 1 for a temporary failure, 2 for a configuration error, 130 for an interrupted
-    command.
+    The code is 0 for success or a clean stop, 1 for a temporary failure or a failed check, 2 for a
+    configuration error, and 130 for an interrupted command.
     """
     arguments = cli.parse(sys.argv[1:])
     try:
@@ -44,14 +44,15 @@ def main() -> int:
         # The reader closed the pipe. Without this, Python's flush at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        # The bot itself ends this way only on Windows; for a command it means that it was interrupted.
+        # The bot itself stops this way only on Windows, where that is a clean stop.
         return 0 if arguments.command is None else INTERRUPTED
     return 0
 
 
 def _log_level(command: str | None, settings: Settings) -> str:
-    """Return the log level. Commands print their own findings, so they log only why `sync` can't send
-    commands.
+    """Return the configured log level, or a higher one for a command, since commands print their results.
+
+    Of the commands, only `sync` logs warnings.
     """
     if command is None:
         return settings.log_level

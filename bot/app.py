@@ -47,7 +47,10 @@ from bot.workers.worker import Wakeups, Worker
 
 @asynccontextmanager
 async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[App]:
-    """Open all resources and assemble the bot without starting it. Raises StartupError."""
+    """Open all resources for the block, and assemble the bot without starting it.
+
+    Raises StartupError, or StoreUnavailable if the database doesn't answer.
+    """
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
         configs = load_deployment_configs(settings) if calling else ()
@@ -96,7 +99,7 @@ async def _release_leases(store: Store, coordinator: Coordinator) -> None:
 
 
 async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Serve webhooks and health checks; return the server and the port in use. Raises StartupError."""
+    """Serve webhooks and health checks; return the runner and the port in use. Raises StartupError."""
     return await start_server(app.web, host, port)
 
 
@@ -147,8 +150,8 @@ class App:
     """The assembled process.
 
     `client` is the connection to Discord: the bot itself, a REST-only client in a process without the gateway
-    role, or None in a process that only receives webhooks. The names in `workers` are answers, submit,
-    check, progress, show, deliver, look and prune.
+    role, or None in a process that only receives webhooks. `workers` holds those of the process's roles, by
+    name: answers, submit, check, progress, show, deliver, look and prune.
     """
 
     settings: Settings

@@ -116,7 +116,7 @@ class Metrics:
         self._deliveries.labels(purpose, result).inc()
 
     def shown(self, run: Run, now: datetime) -> None:
-        """Count a run's outcome that was posted."""
+        """Count an outcome that was posted at `now`, and record the time since the run ended."""
         self._outcomes.labels(run.deployment, run.state.value).inc()
         if run.ended_at is not None:
             self._delivery.observe(max(0.0, (now - run.ended_at).total_seconds()))
@@ -135,14 +135,14 @@ class Metrics:
         self._webhooks[status].inc()
 
     def discord_trace(self) -> aiohttp.TraceConfig:
-        """Return a trace for discord.py's session, which counts each of its retries."""
+        """Return a trace that counts the requests of discord.py's session, including retries."""
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._discord_answered)
         trace.on_request_exception.append(self._discord_silent)
         return trace
 
     def comfydeploy_trace(self, call_name: Callable[[str], str]) -> aiohttp.TraceConfig:
-        """Count and time calls to ComfyDeploy; `call_name` returns the label for a path."""
+        """Return a trace that counts and times calls to ComfyDeploy. `call_name` returns a path's label."""
 
         def called(context: SimpleNamespace, path: str, result: str) -> None:
             call = call_name(path)

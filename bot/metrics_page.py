@@ -27,8 +27,9 @@ _ACTIVE_STATES = tuple(state.value for state in RunState if state not in FINAL)
 class MetricsPage:
     """The /metrics page: counters of this process, and gauges read from the store on each request.
 
-    `client` is None in a process without Discord. With `own_port` and no `token`, the page is open to
-    everyone who can reach the port.
+    `client` is None in a process without Discord. If there is a `token`, readers must send it. If there is
+    none, the page is open to everyone who can reach its `own_port`; on the shared port, it is open only to
+    direct connections from this machine.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.domain.errors import StartupError
 
-# A clean shutdown takes up to this long, and a supervisor may start the next process before it ends.
+# A clean shutdown takes up to this long, and a supervisor may start the next process before the old one ends.
 _WAIT_SECONDS = 10.0
 
 
@@ -21,7 +21,7 @@ async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> No
 
 
 def lock_held_error(name: str) -> str:
-    """Return a sentence that says what is wrong and what to do."""
+    """Return the message for a lock that another process holds: which lock, and what to do."""
     return (
         f"Another process over this database has {name} connected to Discord. Stop one of the two, "
         "or give each its own shards with SHARD_COUNT and SHARD_IDS, on PostgreSQL."

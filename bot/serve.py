@@ -29,7 +29,7 @@ async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises StartupError if startup fails, if Discord refuses the bot permanently, or if another process took
-    over one of its locks.
+    over one of its locks. Raises StoreUnavailable if the database doesn't answer at startup.
     """
     signals = Signals()
     try:
@@ -78,7 +78,7 @@ async def _logged_in(app: App) -> AsyncIterator[None]:
         application_id = app.client.application_id or 0
         log.info("invite the bot to a server: %s", invite_url(application_id))
         if app.settings.allow_user_installs:
-            log.info("add it to your own account: %s", install_url(application_id))
+            log.info("add the bot to your own account: %s", install_url(application_id))
         yield
 
 
@@ -132,7 +132,7 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:
-    """Raise StartupError that says why the gateway connection ended.
+    """Raise a StartupError that says why the gateway connection ended, unless it ended without an error.
 
     The connection ends on its own only if Discord refuses the bot permanently.
     """
@@ -158,8 +158,8 @@ class Signals:
     """Signal handlers, installed before startup because startup may wait for other processes.
 
     During startup a stop signal cancels the task that created this object and sets `interrupted_start`.
-    Afterwards it sets `stop` and the task shuts down cleanly. SIGHUP during startup is remembered, since the
-    file may already have been read.
+    After startup it sets `stop`, and the task shuts down cleanly. A SIGHUP during startup causes a reload
+    afterwards, since deployments.toml may already have been read.
     """
 
     def __init__(self) -> None:
@@ -173,12 +173,12 @@ class Signals:
             try:
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
             except (AttributeError, NotImplementedError):
-                # Windows has no loop signal handlers: KeyboardInterrupt ends the loop instead.
+                # On Windows the event loop supports no signal handlers: KeyboardInterrupt ends it instead.
                 break
 
     @asynccontextmanager
     async def started(self, request_reload: Callable[[], None]) -> AsyncIterator[None]:
-        """Mark startup as complete; each SIGHUP inside the block calls `request_reload`."""
+        """Mark startup as complete. Each SIGHUP inside the block, or before it, calls `request_reload`."""
         self._starting = None
         self._request_reload = request_reload
         if self._reload_requested:

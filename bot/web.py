@@ -1,4 +1,4 @@
-"""The embedded web server: health checks and metrics."""
+"""The embedded web server with its health checks. Other modules add the webhooks and metrics."""
 
 from __future__ import annotations
 

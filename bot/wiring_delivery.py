@@ -28,8 +28,9 @@ from bot.workers.worker import Worker
 
 
 def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[Any]]:
-    """Return the workers `show` and `deliver`, which must not update the same run's status message at the
-    same time.
+    """Return the workers `show` and `deliver`.
+
+    They share the locks of one StatusUpdater, so that they never change a batch's messages at the same time.
     """
     places = Places()
     status = StatusUpdater(

@@ -1,1 +1,1 @@
-"""Slash commands and buttons, one file per command: each calls a service and answers with its result."""
+"""Commands and buttons, one file per command or kind of button. Each calls a service and shows its result."""

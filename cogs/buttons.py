@@ -42,7 +42,7 @@ class RunButton(PersistentItem[RunId], codec=RunId):
 
 
 def _moderated_channel(interaction: Interaction) -> int | None:
-    """Return the channel if the user may manage messages there."""
+    """Return the channel's id if the user may manage messages there, otherwise None."""
     moderates = interaction.permissions.manage_messages and not is_user_install_only(interaction)
     return interaction.channel_id if moderates else None
 
@@ -105,7 +105,9 @@ async def _clear(interaction: Interaction, key: str) -> None:
 
 
 async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, by_card: bool) -> None:
-    """Close the report if the button is on its card, otherwise confirm the deletion to the user."""
+    """Close the report if the button is on its card. Otherwise confirm the deletion to the user, or delete
+    the message if only this interaction can.
+    """
     if by_card:
         person = interaction.user.id
         verdict = say("report_gone") if reviewed.already_deleted else say("report_deleted", person=person)

@@ -1,4 +1,4 @@
-"""Edit opens a form with an earlier run's inputs, and starts a run for the user who submits it."""
+"""*Edit* opens a form with an earlier run's inputs, and starts a run for the user who submits the form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _READ_SECONDS = 10
 
 
 async def open_edit(interaction: Interaction, id: EditId) -> None:
-    """Show the form, filled with the run's inputs or the draft."""
+    """Show the form, filled with the draft's values if there is a draft, otherwise with the run's inputs."""
     editing = interaction.client.services.editing
     await check_start(interaction)
     inputs = await editing.form(id.key, id.draft, requester_of(interaction))
@@ -34,7 +34,7 @@ async def open_edit(interaction: Interaction, id: EditId) -> None:
 
 
 class EditItem(PersistentItem[EditId], codec=EditId):
-    """The buttons *Edit again* and *Send*, under a form that was not accepted immediately."""
+    """The buttons *Edit again* and *Send*, under the answer to a form that was not accepted immediately."""
 
     async def pressed(self, interaction: Interaction, id: EditId) -> None:
         await (_send_draft if id.send else open_edit)(interaction, id)
@@ -68,7 +68,10 @@ async def _send(interaction: Interaction, id: EditId, values: dict[str, FormValu
 
 
 async def _read_texts(interaction: Interaction, id: EditId, values: dict[str, FormValue]) -> None:
-    """Read uploaded texts, which takes too long for an immediate answer, and offer to submit the form."""
+    """Read uploaded texts, then offer to send the form, or to edit it again if it has mistakes.
+
+    Reading takes too long for an immediate answer.
+    """
     await interaction.response.defer(ephemeral=True, thinking=True)
     editing = interaction.client.services.editing
     mistakes = await _replace_files(interaction, values)

@@ -52,7 +52,10 @@ class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
 
 
 async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp, Sequence[AttachedFile]]:
-    """Return the follow-up of a button or form, and the files that it can take."""
+    """Return the follow-up of a button or form, and the files from which it takes the first that fits.
+
+    Raises RefusedError if the follow-up or its file is gone.
+    """
     follow_ups, requester = interaction.client.services.follow_ups, requester_of(interaction)
     message = interaction.message
     if id.ref is None:
@@ -71,9 +74,10 @@ async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp,
 
 
 async def _files(interaction: Interaction, opened: OpenFollowUp, key: str) -> Sequence[AttachedFile]:
-    """Return a result's files from the pressed message or, if none of them fits, from all its messages.
+    """Return a result's files from the message with the button or, if none of them fits, from all messages
+    of the result.
 
-    The button may be behind More, or the file in another message. A user install can't read other messages.
+    The button may be behind *More*, or the file in another message. A user install can't read other messages.
     """
     message, run = interaction.message, opened.parent
     if message is None or run is None:
@@ -108,7 +112,7 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
 
 
 class CommandBuilder:
-    """Builds the message commands of the first follow-ups, which take a picture of any message."""
+    """Builds message commands from the first follow-ups that take pictures, for use on any message."""
 
     def __init__(self, bot: GenerateBot) -> None:
         self._bot = bot
@@ -134,7 +138,10 @@ def _command(follow_up: FollowUp) -> Callable[[Interaction, discord.Message], Co
 
 
 async def _use_message(interaction: Interaction, message: discord.Message, follow_up: FollowUp) -> None:
-    """Start the follow-up with the only picture; show the pictures if there are several or it has a form."""
+    """Start the follow-up with the message's picture.
+
+    If there are several pictures, or if the follow-up opens a form first, show the pictures with buttons.
+    """
     await check_start(interaction)
     is_own = message.author == interaction.client.user
     pictures = shown_pictures(message) if is_own else attached_pictures(message)

@@ -1,4 +1,4 @@
-"""`/generate`, built from the deployments: passes options to the service and answers with a status."""
+"""`/generate` is built from the deployments. It passes its options on and answers with the status message."""
 
 from __future__ import annotations
 

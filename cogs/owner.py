@@ -96,7 +96,10 @@ def broken_text(mistakes: Sequence[str]) -> str:
 
 
 def _listed(sentences: Sequence[str], space: int) -> list[str]:
-    """Return a line for each of the first sentences that fit, and how many were left out."""
+    """Return a line for each of the first sentences that fit in `space` characters.
+
+    If sentences are left out, the last line says how many.
+    """
     lines: list[str] = []
     for sentence in sentences[:_LINES]:
         line = f"- {escape_line(sentence, _LINE)}"

@@ -173,7 +173,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
 
 
 def _replaced(inputs: Sequence[Input]) -> Iterator[str]:
-    """Yield what to know about saved inputs that everybody types."""
+    """Yield sentences about saved inputs that never apply, because users always have to type them."""
     if any(item.is_prompt for item in inputs):
         yield say("default_prompt_replaced")
     others = [f"`{item.option}`" for item in inputs if not item.is_prompt]

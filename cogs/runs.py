@@ -62,7 +62,7 @@ def _selected_key(interaction: Interaction) -> str:
 
 
 class Runs(commands.Cog):
-    """The command `/runs`. It is ephemeral, so users decide for themselves who sees their runs."""
+    """The command `/runs`. Its answer is ephemeral, so users decide for themselves who sees their runs."""
 
     @app_commands.command(name="runs", description=say("command_runs"))
     @app_commands.describe(state=say("option_runs_state"))
@@ -87,7 +87,7 @@ _QueueButton = page_button(QueueId, _queue_page)
 
 
 class Queue(commands.Cog):
-    """`/queue`, which is ephemeral, since it shows users their own prompts."""
+    """The command `/queue`. Its answer is ephemeral, since it shows users their own prompts."""
 
     @app_commands.command(name="queue", description=say("command_queue"))
     @app_commands.guild_only()
@@ -96,7 +96,7 @@ class Queue(commands.Cog):
 
 
 class Usage(commands.Cog):
-    """`/usage`, which is ephemeral, since usage concerns only the user and the moderators."""
+    """The command `/usage`. Its answer is ephemeral, since usage concerns only the user and moderators."""
 
     def __init__(self, runs: RunService) -> None:
         self._runs = runs

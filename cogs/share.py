@@ -17,7 +17,7 @@ async def post_single(interaction: Interaction, key: str) -> None:
 
 
 async def open_share(interaction: Interaction, key: str) -> None:
-    """Ask whether to show the prompt, or share a result without one immediately."""
+    """Ask whether to show the prompt. A result without a prompt is shared immediately."""
     run = await interaction.client.services.sharing.check(key, requester_of(interaction))
     if run.prompt:
         await interaction.response.send_modal(share_modal(key))

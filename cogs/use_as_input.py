@@ -1,4 +1,4 @@
-"""Use as input starts a run with a picture from any message."""
+"""*Use as input* starts a run with a picture from any message."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from bot.ui.edit_forms import form_modal, pictures_layout, refused_layout
 
 
 async def offer_pictures(interaction: Interaction, message: discord.Message, parent: str = "") -> None:
-    """Answer with a message's pictures and the deployments that accept each.
+    """Answer with a message's pictures and the deployments that take a picture.
 
-    If there is only one of each, the answer is the form. `parent` is the run that made the pictures.
+    If there is one picture and one deployment, the answer is the form of the other inputs, if there are any.
+    `parent` is the key of the run that made the pictures, or empty.
     """
     await check_start(interaction)
     deployments = interaction.client.services.editing.taking_pictures()

@@ -79,7 +79,7 @@ CORE = Scope(
 )
 DATABASE, STORE, DISCORD = "contract/database/test", "contract/store/test", "discord/test"
 SERVICES, WEB = "unit/services/test", "web/test"
-# The tests of a module: running all of them for each of 200 mutants would take a day.
+# The tests of each module: running the whole suite for each of 200 mutants would take a day.
 TESTS = {
     "database": {
         "coordination": f"{DATABASE}_coordination.py",
@@ -217,7 +217,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def copied(root: Path, scope: Scope, without: Sequence[str]) -> Iterator[Path]:
-    """Copy the files that git knows, and configure mutmut there."""
+    """Yield a copy of the files that git tracks or would track, with mutmut configured in it."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -321,7 +321,7 @@ def exit_codes(copy: Path) -> dict[str, int]:
 
 
 def report(copy: Path, scope: str, results: dict[str, int]) -> int:
-    """Print the survivors with their changes, and the share that was killed."""
+    """Print the survivors with their changes, and the share that was killed. Return the exit code."""
     equivalent = equivalent_mutants()
     counts: Counter[str] = Counter()
     for name, code in sorted(results.items()):

@@ -43,7 +43,8 @@ OUTPUT = "planted-faults-output.txt"
 class Verdict(StrEnum):
     """The result for one fault.
 
-    BROKEN means that it could not be planted, or that no test failed by an assertion.
+    BROKEN means that the fault could not be planted, or that the tests failed without a failed assertion or
+    did not end in time.
     """
 
     CAUGHT = "caught"
@@ -111,7 +112,7 @@ class Result:
 
 
 def main() -> int:
-    """Return 0 if every selected fault was caught."""
+    """Return 0 if every selected fault was caught, 2 if tests fail without a fault, and otherwise 1."""
     given = arguments()
     chosen = [fault for fault in read_faults() if given.k.casefold() in fault.name.casefold()]
     with tempfile.TemporaryDirectory(prefix="planted-faults-") as folder:
@@ -168,7 +169,7 @@ def planted(clean: Path, fault: Fault) -> Iterator[Path]:
 
 
 def is_green(clean: Path, faults: Sequence[Fault], jobs: int) -> bool:
-    """Run every listed test once on the unmodified code, and print why it fails if it does."""
+    """Run every listed test once on the unmodified code, print the result, and return whether all passed."""
     tests = list(dict.fromkeys(test for fault in faults for test in fault.tests))
     started = time.monotonic()
     workers = str(jobs) if jobs > 1 else "0"

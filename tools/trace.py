@@ -1,7 +1,7 @@
 """`python -m tools.trace`: trace one /generate in the demo, from the command to the posted picture.
 
-Lists the files of `bot` and `cogs` in the order in which they are entered, and counts files and functions.
-All threads count, idle workers included, but not imports, startup and comprehensions.
+The output lists the files of `bot` and `cogs` in the order in which they are entered, and counts files and
+functions. It covers all threads and idle workers, but not imports, startup and comprehensions.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _MIN_LINK_LIFETIME = timedelta(hours=1)
 
 
 def expires_soon(url: str, now: datetime) -> bool:
-    """Return whether a signed Discord link may expire before the machine downloads it."""
+    """Return whether a signed Discord link expires within an hour; False for links without an expiry."""
     stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
     try:
         return datetime.fromtimestamp(int(stamp, 16), UTC) < now + _MIN_LINK_LIFETIME

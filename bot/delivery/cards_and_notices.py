@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message and its target: a channel, the requester's direct messages (None), or a message to edit.
+    """A message and its target: the message `edits` if set, otherwise a channel.
 
+    If `channel_id` is None, the channel is that of the requester's direct messages.
     `without_files` builds the message again if Discord refuses the files; `nonce_suffix` is passed to
     `Router.post`; `on_unreachable` is called if the target can't be reached.
     """

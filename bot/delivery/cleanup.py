@@ -25,7 +25,7 @@ from bot.ui.results import Batch, first_message
 
 
 class ResultRemoval:
-    """Removes deleted results from Discord, according to the current rows. Idempotent."""
+    """Removes from Discord the results that are marked as deleted in the store. `run` can be repeated."""
 
     def __init__(self, store: Store, poster: Poster, title: Callable[[str], str]) -> None:
         self._store = store
@@ -35,7 +35,7 @@ class ResultRemoval:
     async def run(self, run: Run) -> None:
         """Remove the deleted results of a run's batch. Raises NotYet while a result is being posted.
 
-        The Delete button is on a result's first message, so later messages could be posted after the removal.
+        The Delete button is on a result's first message, so it can be pressed before the rest is posted.
         """
         batch = await self._store.runs.batch(run)
         shown_by = {*OUTCOME_PURPOSES, *COPY_PURPOSES, Purpose.REPORT}
@@ -114,10 +114,10 @@ class ResultRemoval:
         return OutgoingMessage(content="\n".join(lines)) if lines else None
 
     async def _clear_report(self, run: Run, reported: Sequence[Run]) -> None:
-        """Remove from a report card the copies of the results that a moderator deleted.
+        """Remove a report card's copies of results that a moderator deleted.
 
-        If the requester deletes the result, the copies stay until a moderator has handled the report, so
-        deleting can't evade a report. The card of a batch stays while one of its results remains.
+        If none of the reported results is left, the card is closed. If only the requester deleted results,
+        their copies stay until a moderator has handled the report, so that deleting can't evade a report.
         """
         cards = (await self._store.deliveries.sent(run.key, Purpose.REPORT)).messages
         if not cards:
@@ -143,14 +143,14 @@ class ResultRemoval:
             await self._poster.drop_files(*card, keep)
 
     async def _deleted_by(self, run: Run) -> int | None:
-        """Return the moderator who deleted a result last, or None."""
+        """Return the id of the moderator who last deleted the result, or None if no moderator did."""
         if run.deleted_at is None:
             return None
         actors = await self._store.reviews.actors(run, AuditAction.DELETE)
         return next((actor for actor in reversed(actors) if actor != run.requester_id), None)
 
     async def _delete(self, run: Run, messages: Iterable[MessageRef]) -> None:
-        # Only an interaction can reach these messages, so the button deletes its own message.
+        # Only an interaction can delete messages in this channel; the Delete button deletes its own message.
         out_of_reach = run.channel_id if run.needs_interaction else None
         await delete_all(self._poster, (each for each in messages if each.channel_id != out_of_reach))
 
@@ -158,8 +158,8 @@ class ResultRemoval:
 class OutcomeCleanup:
     """Removes the messages that an outcome makes obsolete.
 
-    These are the status message, a verdict that a late success disproves, and an earlier delivery of the same
-    result. Methods raise OutcomeUnknown.
+    These are the status message, a verdict that a late success disproves, and the messages of an earlier
+    delivery of the same result. Methods raise OutcomeUnknown if Discord doesn't answer.
     """
 
     def __init__(self, store: Store, poster: Poster, clock: Callable[[], datetime]) -> None:
@@ -179,7 +179,10 @@ class OutcomeCleanup:
             await self._remove_verdict(delivery.run)
 
     async def _remove_verdict(self, run: Run) -> None:
-        """Delete the verdict that a late success disproves, even if it isn't known whether it was posted."""
+        """Delete the verdict that a late success disproves.
+
+        If an attempt to post the verdict was interrupted, the channel is searched for its message.
+        """
         verdict = await self._store.deliveries.sent(run.key, Purpose.OUTCOME)
         late = await self._store.deliveries.sent(run.key, Purpose.LATE)
         shown = [message.message_id for message in late.messages]

@@ -1,4 +1,4 @@
-"""Estimate when a batch ends from the medians of its deployment and GPU, which are kept in memory."""
+"""Estimate when a batch will end, from the median durations of its deployment and GPU."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from bot.domain.runs import Run, RunState
 from bot.store.durations import DurationStore
 
 log = logging.getLogger(__name__)
-# Medians change slowly, so each process caches its own.
+# Medians change slowly, so each process caches them for this long.
 MEDIANS_AGE = timedelta(minutes=5)
-# The shortest time between two edits of a status message.
+# The queue is cached for the shortest time between two edits of a status message.
 QUEUE_AGE = timedelta(seconds=3)
 
 
@@ -39,7 +39,10 @@ class _Queue:
 
 
 class Estimator:
-    """Estimates the ends of batches. `limit` returns how many runs of a deployment may execute at once."""
+    """Estimates the ends of batches.
+
+    `limit` returns how many runs of a deployment may execute at once, or None without a limit.
+    """
 
     def __init__(
         self, store: DurationStore, limit: Callable[[str], int | None], clock: Callable[[], datetime]
@@ -82,7 +85,10 @@ class Estimator:
         return known[1]
 
     async def _start(self, run: Run, now: datetime) -> datetime | None:
-        """Return when a waiting run should start, or None. Rereads the queue if it is old or has moved."""
+        """Return when a waiting run should start, or None if that isn't known, as far back in the queue.
+
+        Rereads the queue if the cached one is old or has another position for the run.
+        """
         if run.queue_position is None or run.queue_position > PLACES:
             return None
         queue = self._queues.get(run.deployment)

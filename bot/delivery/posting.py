@@ -1,7 +1,7 @@
-"""Post, edit and delete messages in Discord, and classify its errors. Needs no gateway connection.
+"""Post, edit and delete messages without a gateway connection, and classify Discord's errors.
 
 discord.py sends `nonce` with `enforce_nonce`, so a post repeated within minutes returns the first message
-instead of creating another. Its own retries after a 5xx are therefore safe in channels.
+instead of creating another. discord.py's own retries after a 5xx are therefore safe in channels.
 """
 
 from __future__ import annotations
@@ -78,7 +78,10 @@ class Poster:
     async def edit_original(
         self, application_id: int, token: str, message_id: int | None, outgoing: OutgoingMessage
     ) -> int:
-        """Edit a command's answer through its interaction token. Idempotent, so it needs no nonce."""
+        """Edit a command's answer through its interaction token, and return its id.
+
+        `message_id` may be None if it was lost. The edit is idempotent, so it needs no nonce.
+        """
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
         payload = _payload(outgoing)
         payload["attachments"] = payload.pop("files", [])
@@ -89,7 +92,7 @@ class Poster:
     async def send_in_interaction(
         self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
     ) -> int:
-        """Send another message through an interaction; a user install allows at most five.
+        """Send another message through an interaction and return its id. User installs allow at most five.
 
         Discord takes no nonce here, so retrying after a lost answer may post the message twice.
         """
@@ -118,7 +121,7 @@ class Poster:
     async def edit_keeping(
         self, channel_id: int, message_id: int, outgoing: OutgoingMessage, keep: Collection[str]
     ) -> None:
-        """Edit a message and keep only the named files."""
+        """Edit a message, and keep only those of its files whose names are in `keep`."""
         payload = _payload(outgoing)
         del payload["files"]
         with _mapped():
@@ -128,7 +131,7 @@ class Poster:
             await message.edit(**payload, attachments=kept)
 
     async def drop_files(self, channel_id: int, message_id: int, keep: Collection[str]) -> None:
-        """Remove files from a layout's galleries, except those to keep; the rest of the message stays."""
+        """Remove the files that aren't in `keep` from a layout and its galleries. The rest of it stays."""
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
             message = await channel.fetch_message(message_id)
@@ -156,7 +159,7 @@ class Poster:
             await webhook.delete_message(_original(message_id))
 
     async def is_age_restricted(self, channel_id: int) -> bool:
-        """Return the channel's age restriction as it is now; a thread has that of its parent.
+        """Return whether a channel, or the parent of a thread, is age-restricted now.
 
         Without a gateway connection nothing is cached, so this asks Discord.
         """
@@ -221,10 +224,10 @@ class Poster:
         *,
         ignore: Collection[int] = (),
     ) -> int | None:
-        """Return the id of our message about a run if it was posted after `since`, or None.
+        """Return the id of the bot's message `outgoing` about a run, or None if it isn't in the channel.
 
-        Without a message to look for, any outcome of the run without files matches. `ignore` holds the ids of
-        other messages.
+        Only messages after `since` are searched, and those whose ids are in `ignore` are skipped. If
+        `outgoing` is None, any outcome of the run without files matches.
         """
         with _mapped():
             async for message in self._own_since(channel_id, since):
@@ -233,7 +236,10 @@ class Poster:
         return None
 
     async def find_offering(self, channel_id: int, key: str, action: Action, since: datetime) -> int | None:
-        """Return the id of a message whose id wasn't stored, found by a button that only this message has."""
+        """Return the id of the bot's message after `since` that has a run's button `action`, or None.
+
+        Finds messages whose ids weren't stored, by a button that no other message of the run has.
+        """
         with _mapped():
             async for message in self._own_since(channel_id, since):
                 if RunId(key, action).encode() in set(markers(message.components)):
@@ -265,7 +271,7 @@ class Poster:
 def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
     """Remove all files except those in `keep` from a view's galleries.
 
-    The rest are referenced as attachments, because Discord's links expire.
+    The kept files are referenced as attachments, because Discord's links expire.
     """
     for item in [*view.walk_children()]:
         if not isinstance(item, discord.ui.MediaGallery):

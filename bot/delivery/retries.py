@@ -9,16 +9,16 @@ import random
 from datetime import timedelta
 from enum import IntEnum
 
-# A courier that doesn't extend its lease has died, and another takes the delivery over.
+# If a courier doesn't extend its lease for this long, another takes the delivery over.
 LEASE = timedelta(seconds=60)
 MAX_TRIES = 20
 # From this try on, an output that can't be downloaded is replaced by a link or a sentence.
 LAST_MEDIA_TRY = 5
-# From these tries on (after about half a minute and two minutes), the outcome is shown in a simpler form.
+# From these tries on (after at least half a minute and two minutes), the outcome is shown in a simpler form.
 _LINKS_TRY = 6
 _WORDS_TRY = 8
-# If Discord ignores a message but answers other calls, it is simplified after this many attempts: the first
-# comes after half an hour.
+# If Discord ignores a message but answers other calls, the message is simplified after this many attempts:
+# first after about half an hour, then after about an hour.
 _LINKS_AFTER = 10
 _WORDS_AFTER = 14
 # After this many such attempts, and this long, the next route is tried.

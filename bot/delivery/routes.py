@@ -1,6 +1,6 @@
 """Choose the route for an outcome.
 
-Each attempt is stored before its post, and each message after it. If the result of an attempt is unknown,
+An attempt is stored before each post, and the message's id after it. If the result of an attempt is unknown,
 the courier searches the channel before it retries. The routes are the channel, with the bot's token; the
 command's own answer while its interaction lives (an edit, so a retry can't post twice); a direct message;
 and undelivered.
@@ -59,9 +59,10 @@ class Superseded(Exception):
 
 
 class Router:
-    """Sends outcomes by the first route that works.
+    """Sends outcomes by the first route that works, and other deliveries by their only route.
 
-    Raises OutcomeUnknown if Discord's answer is missing, Superseded if nothing may be sent.
+    Methods raise OutcomeUnknown if Discord's answer is missing, Superseded if nothing may be sent, and
+    MediaError or BackendError if the outputs can't be fetched yet.
     """
 
     def __init__(
@@ -86,7 +87,9 @@ class Router:
     async def deliver(self, delivery: Delivery, folder: Path, form: Form = Form.FULL) -> tuple[Route, bool]:
         """Try each route in order. Return the route that worked, and whether the result was withheld there.
 
-        The outcome takes the simpler of the given form and the form of this try.
+        Returns `Route.UNDELIVERED` if none worked. If another outcome already reports the end of every run,
+        only the first route is tried, and it is returned even if it failed. The outcome is shown in the
+        simpler of two forms: `form`, and the form for this number of tries.
         """
         if delivery.all_sent:
             return Route(delivery.route), False
@@ -112,10 +115,7 @@ class Router:
         return Route.UNDELIVERED, False
 
     async def post_copy(self, delivery: Delivery, folder: Path, form: Form) -> None:
-        """Post a copy of a result in its channel.
-
-        Files that can't be fetched are not linked to. Raises Unreachable, or the errors of `prepare_copy`.
-        """
+        """Post a copy of a result to its destination. Raises Unreachable, or the errors of `prepare_copy`."""
         budget = self._budget(delivery)
         await self._post_fitting(Route.CHANNEL, delivery, folder, form, budget)
 
@@ -128,7 +128,7 @@ class Router:
         *,
         nonce_suffix: str = "",
     ) -> None:
-        """Post the messages that aren't sent yet, marking each before and after.
+        """Post the messages that aren't sent yet. Mark an attempt before each post, and the message after.
 
         `nonce_suffix` distinguishes messages of the same purpose: for a few minutes, Discord answers a
         repeated nonce with the earlier message.
@@ -170,9 +170,10 @@ class Router:
     async def _post_fitting(
         self, route: Route, delivery: Delivery, folder: Path, form: Form, budget: MediaBudget
     ) -> None:
-        """Post by one route.
+        """Post by one route. Raises Unreachable if Discord refuses the message in every form.
 
-        Files that are too large are shrunk, and a message that Discord rejects is posted in a simpler form.
+        If the files are too large, smaller ones or links are posted. If Discord rejects the message itself, a
+        simpler form is posted.
         """
         limit = delivery.run.upload_limit if route is not Route.DIRECT_MESSAGE else _DIRECT_UPLOAD_LIMIT
         already_sent, simplest = len(delivery.messages), int(form)
@@ -225,7 +226,7 @@ class Router:
         self, route: Route, delivery: Delivery, messages: Sequence[OutgoingMessage], *, nonce_suffix: str = ""
     ) -> None:
         run = delivery.run
-        if delivery.purpose in COPY_PURPOSES:  # the requester has just asked for it, so it pings nobody
+        if delivery.purpose in COPY_PURPOSES:  # the requester has just asked for the copy, so no ping
             messages = [replace(message, mention=None) for message in messages]
         if route is Route.CHANNEL:
             await self.post(delivery, route, delivery.destination, messages, nonce_suffix=nonce_suffix)
@@ -292,9 +293,10 @@ class Router:
     async def _post_by_interaction(
         self, delivery: Delivery, route: Route, messages: Sequence[OutgoingMessage], *, last: bool
     ) -> None:
-        """Deliver where only the interaction can: edit the answer, send further messages as follow-ups.
+        """Deliver where only the interaction can post: edit the answer, and send other messages after it.
 
-        A follow-up with an unknown result is sent again: posting pictures twice is better than not at all.
+        If it isn't known whether one of these was sent, it is sent again: it is better to post pictures twice
+        than not at all.
         """
         run = delivery.run
         if delivery.messages and not last:

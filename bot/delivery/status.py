@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
 FAST = timedelta(seconds=3)
 SLOW = timedelta(seconds=15)
-# The status message says *Finishing up* once the outputs have been downloading for so many seconds.
+# The status message says *Finishing up* once the outputs have been downloading for this many seconds.
 FINISHING_AFTER = 5.0
 _CHUNK_SIZE = 50
 # Longer than an edit takes, so that usually the other process finishes first.
@@ -36,7 +36,8 @@ class StatusUpdater:
     """Edits the status messages of active batches.
 
     `expected` returns when a batch should end, or None if unknown. `posting` returns the channels to
-    which outcomes are being posted. Edits with the bot's token share their rate limit.
+    which outcomes are being posted; edits with the bot's token wait there, since they share the channel's
+    rate limit with the posts.
     """
 
     def __init__(
@@ -78,7 +79,10 @@ class StatusUpdater:
                 raise NotYet("another process is changing the messages of this batch") from error
 
     async def claim(self) -> Run | None:
-        """Claim a run whose status message may be edited now; runs in busy channels have to wait."""
+        """Claim the first run of a batch whose status message may be edited now, or return None.
+
+        An edit with the bot's token has to wait while its channel is busy.
+        """
         claimed = self._next()
         if claimed is None:
             full = self._posting() | _full(self._editing)

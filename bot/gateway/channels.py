@@ -58,8 +58,8 @@ async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> C
         return _state_in(channel, channel, channel.permissions_for(me))
     # A thread that isn't cached doesn't know its parent.
     parent = channel.parent or await guild.fetch_channel(channel.parent_id)
-    # Not the parent's own method, which removes more permissions from members who may write only in threads.
-    # mypy doesn't know that a parent is never a thread.
+    # The parent's own method would remove more permissions from members who may write only in threads, so it
+    # is bypassed. mypy doesn't know that a parent is never a thread.
     return _state_in(channel, parent, discord.abc.GuildChannel.permissions_for(parent, me))  # type: ignore[arg-type]
 
 

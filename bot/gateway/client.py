@@ -56,9 +56,9 @@ discord.VoiceClient.warn_dave = False
 
 
 class GenerateBot(commands.Bot):
-    """The bot's client. Uses only the guilds intent and caches neither messages nor members.
+    """The bot's client. Uses only the intents for servers and for AutoMod rules.
 
-    Interactions carry all the data that it needs.
+    It caches neither messages nor members, because interactions carry all the data that it needs.
     """
 
     def __init__(

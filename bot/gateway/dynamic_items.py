@@ -20,7 +20,7 @@ from bot.ui.custom_ids import CustomId, PageId
 
 
 class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
-    """A button or select of any message with a custom_id of the codec's kind.
+    """A button or select, in any message, whose custom_id is of the codec's kind.
 
     Subclasses are declared as `class HelpSelect(PersistentItem[HelpId], codec=HelpId)`.
     """
@@ -43,8 +43,8 @@ class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         async with reporting_errors(interaction):
-            # Parsed here and not in `from_custom_id`, whose errors discord.py drops, so that the user would
-            # get no answer.
+            # Parse the custom_id here and not in `from_custom_id`: discord.py drops that method's errors, so
+            # the user would get no answer.
             await self.pressed(interaction, self._codec.parse(self._match))
 
     async def pressed(self, interaction: Interaction, id: IdT) -> None:
@@ -63,7 +63,7 @@ def selected_values(interaction: discord.Interaction[Any]) -> Sequence[str]:
 
 
 def custom_ids(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the custom_ids of a message's components at every depth."""
+    """Yield the custom_id of each component of a message at every depth, or an empty string without one."""
     for component in components:
         yield getattr(component, "custom_id", None) or ""
         yield from custom_ids(getattr(component, "children", ()))

@@ -77,8 +77,9 @@ def check_here(interaction: Interaction) -> None:
 async def check_overrides(interaction: Interaction) -> None:
     """Raise RefusedError if Discord's permissions for `/generate` forbid it.
 
-    Used for buttons that start runs. Administrators bypass the permissions, and direct messages have none. In
-    a server without the bot only Use External Apps applies, which Discord enforces.
+    Used for buttons and other commands that start runs: there Discord doesn't check these permissions.
+    Administrators bypass them, and direct messages have none. In a server without the bot only Use External
+    Apps applies, which Discord enforces.
     """
     guild, channel = interaction.guild, interaction.channel
     if guild is None or interaction.permissions.administrator or is_user_install_only(interaction):
@@ -112,7 +113,7 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
 
 
 def rules_guild_id(interaction: Interaction) -> int | None:
-    """Return the server whose rules apply, or None if the bot isn't a member of it."""
+    """Return the id of the server whose rules apply, or None outside servers and in one without the bot."""
     return None if is_user_install_only(interaction) else interaction.guild_id
 
 
@@ -156,7 +157,7 @@ def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
 
 
 def member_from_user(user: discord.User | discord.Member) -> Member:
-    """Return a member from an interaction's user option; users who left the server have no roles."""
+    """Convert a user or member from discord.py. A user who isn't in the server has no roles."""
     if not isinstance(user, discord.Member):
         return Member(id=user.id, created_at=user.created_at)
     return Member(

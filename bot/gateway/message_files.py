@@ -77,9 +77,9 @@ def run_key_of(url: str) -> str:
 
 
 def run_files(message: discord.Message, key: str, *, linked: bool = False) -> list[AttachedFile]:
-    """Return the attachments of one of the bot's messages that a run made, in order.
+    """Return the files of the run `key` that are attached to one of the bot's messages, in order.
 
-    With `linked`, links in its galleries count too. Their files may be gone.
+    With `linked`, files that the message's galleries link to follow. These files may be gone.
     """
     found = [
         AttachedFile(each.url, each.filename, each.content_type, each.size) for each in message.attachments
@@ -91,7 +91,10 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
 
 
 async def message_exists(client: discord.Client, message: MessageRef) -> bool:
-    """Return whether a message or its channel has not been deleted. Raises DiscordAway."""
+    """Return False if a message or its channel has been deleted, otherwise True. Raises DiscordAway.
+
+    A message that the bot may no longer read counts as existing.
+    """
     channel = client.get_partial_messageable(message.channel_id)
     try:
         async with answering(_FETCH_SECONDS):

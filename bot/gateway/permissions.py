@@ -47,9 +47,10 @@ class Overrides:
 def is_permitted(
     overrides: Overrides, guild_id: int, user_id: int, role_ids: frozenset[int], channel_id: int
 ) -> bool:
-    """Return whether Discord would permit the command: the channel first, then the user, any role, @everyone.
+    """Return whether Discord would permit the command both in this channel and to this user.
 
-    @everyone has the server's id, and "all channels" the server's id minus one.
+    A user's own override comes first, then those of their roles (one that permits is enough), then that of
+    @everyone. @everyone has the server's id, and "all channels" the server's id minus one.
     """
     roles = role_ids - {guild_id}
     tables = [
@@ -96,7 +97,7 @@ class CommandOverrides:
     async def check(
         self, guild: discord.Guild, user_id: int, role_ids: frozenset[int], channel_id: int
     ) -> None:
-        """Raise RefusedError if Discord would not offer the command there."""
+        """Raise RefusedError if Discord would not offer the command to this user in this channel."""
         overrides = await self._overrides(guild)
         if not is_permitted(overrides, guild.id, user_id, role_ids, channel_id):
             raise RefusedError("not_allowed_here")

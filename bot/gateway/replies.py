@@ -1,4 +1,4 @@
-"""Answer a request with its status message, and allow its queue call once Discord accepted the message."""
+"""Answer a request with its status message, and let the run start once Discord has accepted the message."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def _handle_refusal(
 async def _confirm(
     interaction: discord.Interaction[GenerateBot], run: Run, status_message_id: int | None
 ) -> None:
-    """Release the run. Without the message's id, it stays held until the worker has asked Discord."""
+    """Allow the run to start. Without the message's id, it waits until AnswerChecker has asked Discord."""
     if status_message_id is None:
         return
     generation = interaction.client.services.generation

@@ -1,5 +1,5 @@
-"""Sync the slash commands with Discord only if they changed: syncing is rate limited, and clients reload
-them."""
+"""Sync the commands with Discord only if they changed: syncing is rate limited, and clients have to reload
+the commands afterwards."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _normal(command: Mapping[str, Any]) -> dict[str, Any]:
         "options": [_option(option) for option in command.get("options") or ()],
         "permissions": None if permissions is None else int(permissions),
         "nsfw": bool(command.get("nsfw")),
-        # A missing value is Discord's default, which the bot sends explicitly.
+        # The bot always sends these two, so None differs from every value that it sends.
         "contexts": _numbers(command.get("contexts")),
         "installs": _numbers(command.get("integration_types")),
     }

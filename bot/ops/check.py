@@ -33,7 +33,10 @@ from bot.workers.worker import Wakeups
 
 @dataclass(frozen=True, slots=True)
 class _CheckContext:
-    """The state that the checks share; the secret of `signer` may be a temporary one."""
+    """The state that the checks share.
+
+    The secret of `signer` may be a temporary one. `usable` means that the database has this version's schema.
+    """
 
     settings: Settings
     signer: WebhookSigner
@@ -45,7 +48,10 @@ class _CheckContext:
 
 
 async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIterator[Finding]:
-    """Yield findings as they become known. Raises StartupError if nothing can be checked at all."""
+    """Yield findings as they become known.
+
+    Raises StartupError if no deployment is configured or deployments.toml has mistakes.
+    """
     for sentence in settings.warnings():
         yield warning("Settings", sentence, "Change it in .env; docs/configuration.md explains each setting.")
     async with AsyncExitStack() as stack:
@@ -156,7 +162,7 @@ async def _address(context: _CheckContext, public_url: str) -> Finding:
 
 
 async def check(settings: Settings, out: TextIO) -> int:
-    """Print each finding as soon as it is known; return 1 if there is an error, 0 for warnings only."""
+    """Print each finding as soon as it is known. Return 1 if any of them is an error, otherwise 0."""
     redact = Redactor(settings.secret_values())
     counts: Counter[Level] = Counter()
     async for finding in findings(settings, utc_now):

@@ -81,7 +81,7 @@ def _other_server(error: BackendError) -> Finding:
 
 
 class ReadOnlyCache:
-    """A read-only cache of the descriptions in the store, if there are any."""
+    """A read-only cache of the deployments' descriptions in the store; without a store it is empty."""
 
     def __init__(self, store: KeyValueStore | None) -> None:
         self._store = store
@@ -115,7 +115,10 @@ def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding
 
 
 def deployment_findings(configs: Sequence[DeploymentConfig], catalogue: Catalogue) -> Iterator[Finding]:
-    """Yield a finding for each deployment, with a table of its options, and one for the command's size."""
+    """Yield a finding for each deployment, with a table of its options if it is offered.
+
+    Findings about the size of the command and about the message commands follow.
+    """
     for config in configs:
         yield _deployment(config, catalogue.faults.get(config.deployment_id), catalogue)
     if catalogue.all():

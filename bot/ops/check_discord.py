@@ -19,7 +19,7 @@ TOKEN, INTENTS, SESSIONS = "Discord token", "Intents", "Gateway"
 COMMANDS, SERVERS = "Commands", "Servers"
 _SHOWN = 20
 _MISSING_ACCESS = 50001
-# The application flags that grant a privileged intent: for large bots, for small bots.
+# For each privileged intent, the bits of the application's flags that grant it to large and to small bots.
 _PRIVILEGED = {"presences": (12, 13), "members": (14, 15), "message_content": (18, 19)}
 
 
@@ -125,7 +125,10 @@ async def _commands_of(
 
 
 async def check_servers(api: DiscordApi, settings: Settings) -> list[Finding]:
-    """Check the bot's permissions by its roles; a channel's overwrites can still take them away."""
+    """Check that the bot is on the configured servers, and that its roles give it the permissions it needs.
+
+    A channel's overwrites can still take permissions away.
+    """
     try:
         servers = [server async for server in api.servers()]
     except DiscordFault as error:

@@ -128,7 +128,10 @@ def _redirected(public_url: str, status: int, location: str) -> Finding:
 
 
 def _base(location: str, public_url: str) -> str:
-    """Return the new PUBLIC_URL if the redirect only changes scheme or host, else ""."""
+    """Return PUBLIC_URL with the scheme and host of a redirect's `location`.
+
+    Returns an empty string if neither differs, or if `location` isn't an absolute HTTP address.
+    """
     try:
         old, new = urlsplit(public_url), urlsplit(location)
     except ValueError:

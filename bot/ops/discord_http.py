@@ -1,4 +1,4 @@
-"""Discord's HTTP API for the operator's commands, without a gateway; retries only once, after a 429.
+"""Call Discord's HTTP API for the operator's commands. A call is retried only after a 429, and only once.
 
 The bot uses discord.py, whose retries take up to a minute. A user at a terminal shouldn't wait that long.
 """

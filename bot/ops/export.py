@@ -60,7 +60,10 @@ def line(run: Run) -> str:
 
 
 async def export(settings: Settings, run_filter: ExportFilter, out: TextIO) -> int:
-    """Write one line per run. Raises StartupError and StoreUnavailable."""
+    """Write a line for each run that the filter matches, and return the exit code 0.
+
+    Raises StartupError if the database is missing or has another schema, and StoreUnavailable.
+    """
     store = Store(settings.database_url.get_secret_value())
     try:
         await _check_schema(store)
@@ -103,7 +106,10 @@ def _output(output: Output) -> Mapping[str, str | None]:
 
 
 def _unsigned(text: str) -> str:
-    """Return a URL without its query, which may hold a signature that grants access."""
+    """Remove the query from a URL, since it may hold a signature that grants access.
+
+    Returns any other text unchanged.
+    """
     if not text.startswith(("https://", "http://")) or any(char.isspace() for char in text):
         return text
     try:

@@ -1,4 +1,4 @@
-"""`/block`, `/unblock` and `/blocked`, with which moderators stop members from generating in their server."""
+"""`/block`, `/unblock` and `/blocked` let moderators stop members from generating in their server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BlockedButton = page_button(BlockedId, _page)
 
 
 class Blocks(commands.Cog):
-    """The three commands. A member's roles come from the interaction."""
+    """The commands `/block`, `/unblock` and `/blocked`. A member's roles come from the interaction."""
 
     def __init__(self, service: BlockService) -> None:
         self._service = service

@@ -64,7 +64,7 @@ async def _block(interaction: Interaction, key: str, reason: str) -> None:
 
 
 async def _member(interaction: Interaction, user_id: int) -> Member:
-    """Fetch a member with the roles that mark moderators. A user who left has none."""
+    """Fetch a member with their roles, which show whether they are a moderator. A user who left has none."""
     if interaction.guild is not None:
         try:
             return member_from_user(await interaction.guild.fetch_member(user_id))

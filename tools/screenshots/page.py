@@ -97,7 +97,7 @@ def start(page: Page, command: str, prompt: str) -> None:
 
 
 def ask(page: Page, command: str, prompt: str) -> None:
-    """Type the command until only one match is left, then the prompt, and send it."""
+    """Type the command, accept the page's suggestion, type the prompt, and send the command."""
     page.click("#channel-composer-input")
     page.keyboard.type(f"/generate {command}", delay=30)
     page.wait_for_selector(".command-entry")

@@ -29,9 +29,9 @@ _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", 
 class MediaLimits:
     """The limits of a download: times in seconds, a rate in bytes per second, and the number of redirects.
 
-    `answer` is the time until the headers, with all redirects, `idle` the pause between two chunks of a body,
-    and `total` the whole download. After the first byte, `rate` bytes per second must arrive over each
-    `window`.
+    `answer` limits the time until the headers, including redirects; `idle` limits the pause between two
+    chunks of a body, and `total` the whole download. After the first byte, at least `rate` bytes per second
+    must arrive on average over each `window`.
     """
 
     connect: float = 10
@@ -45,7 +45,10 @@ class MediaLimits:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A fetched output: the given `file`, rewound; its `size` in bytes; the type detected in its content."""
+    """A fetched output: the file passed to `fetch`, rewound, with the type detected from its content.
+
+    `filename` is safe to use, and its suffix fits the type. `size` is in bytes.
+    """
 
     file: IO[bytes]
     content_type: str
@@ -76,7 +79,7 @@ class MediaFetcher:
         inner = self._resolver or aiohttp.ThreadedResolver()
         resolver = GuardedResolver(inner, self._allows)
         # No DNS cache, so that the address of every connection is checked.
-        # No limit of connections: `DownloadSlots` shares the downloads fairly.
+        # No limit on connections: `DownloadSlots` limits the downloads.
         connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle
@@ -110,8 +113,9 @@ class MediaFetcher:
     ) -> Media:
         """Write the body to `into`, a new writable and seekable file, which the caller closes.
 
-        `filename` is the name that the service reports; by default it is taken from the URL. Raises
-        MediaForbidden, MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable (try again later).
+        `filename` is the name that the service reports; by default it is taken from the URL. `fallback`
+        replaces a name that has no safe characters. Raises MediaForbidden, MediaTooLarge, MediaExpired (renew
+        the link) or MediaUnavailable (try again later).
         """
         try:
             async with asyncio.timeout(self._limits.total):
@@ -171,11 +175,14 @@ class Pace:
         self._needed = rate * window
         self._window = window
         self._first: float | None = None
-        # Summed up by tenths of the window, so that tiny chunks take no memory.
+        # The bytes are added up per tenth of the window, so that many tiny chunks take little memory.
         self._arrived: deque[tuple[int, int]] = deque()
 
     def is_too_slow(self, size: int, now: float) -> bool:
-        """Count a chunk and return whether too little has arrived, judged only after the first window."""
+        """Count a chunk of `size` bytes, and return whether too little has arrived in the last window.
+
+        Returns False until a whole window has passed since the first chunk.
+        """
         if self._first is None:
             self._first = now
         tenth = int((now - self._first) / self._window * 10)

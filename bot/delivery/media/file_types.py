@@ -16,7 +16,7 @@ TEXT: Final = ("text/plain", "txt")
 _PLAIN_NAMES: Final[Mapping[str, str]] = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac"}
 # Types that workflows produce and `filetype` doesn't detect.
 _SIGNATURES: Final = ((b"glTF", ("model/gltf-binary", "glb")), (b"v/1\x01", ("image/x-exr", "exr")))
-# Suffixes that are more specific than the bytes, and that no program executes.
+# The more specific suffixes that a file of each detected type may keep. No program executes such files.
 _ENDINGS: Final[Mapping[str, frozenset[str]]] = {
     "txt": frozenset({"csv", "json", "md", "srt", "vtt", "obj", "gltf", "yaml"}),
     "zip": frozenset({"usdz"}),
@@ -30,7 +30,10 @@ _MAX_STEM_LENGTH: Final = 80
 
 
 def sniff(head: bytes) -> tuple[str, str]:
-    """Return the content type and extension from the first `SNIFF_BYTES`; valid UTF-8 is `text/plain`."""
+    """Return the content type and extension of a file from its first `SNIFF_BYTES`.
+
+    A file of no known type is `TEXT` if it is valid UTF-8, otherwise `UNKNOWN`.
+    """
     kind = filetype.guess(head)
     if kind is not None:
         return _PLAIN_NAMES.get(kind.mime, kind.mime), kind.extension
@@ -50,8 +53,9 @@ def is_wrong_type(extension: str, expected_name: str) -> bool:
 def safe_filename(name: str | None, fallback: str, extension: str) -> str:
     """Return a plain name that ends in `.extension`, or in a suffix of `name` that fits it.
 
-    Removes folders, control and direction characters, leading dots and hidden second suffixes; at most 80
-    characters before the suffix, so that Discord shows all of it.
+    Folders, control and direction characters, leading dots and hidden second suffixes are removed. The part
+    before the suffix has at most 80 characters, so that Discord shows all of it. If nothing is left of it,
+    `fallback` replaces it.
     """
     last = unicodedata.normalize("NFKC", name or "").replace("\\", "/").rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")

@@ -37,7 +37,7 @@ _INLINE_TEXT = 1500
 _ALT_TEXT = 500
 _CONCURRENT_FETCHES = 4
 Renew = Callable[[Run], Awaitable[Sequence[Output]]]
-# A file, or the sentence that stands in for it.
+# A file, or a sentence about one that is missing or was recompressed.
 PreparedItem = PreparedFile | str
 # The result of fetching an output.
 Fetched = list[PreparedItem] | MediaError
@@ -70,8 +70,8 @@ class OutputPreparer:
 
         The runs of a batch share the folder, the space for texts, and the time budget.
 
-        Raises MediaUnavailable if a retry may help. On the `last_try`, and when the time has run out, a
-        sentence stands in for each file that is missing.
+        Raises MediaError or BackendError if a retry may help. On the `last_try`, and when the time has run
+        out, a sentence stands in for each missing file instead.
         """
         target = _Target(run, limit, folder, budget or MediaBudget())
         async with target.budget.spend():
@@ -86,9 +86,9 @@ class OutputPreparer:
     async def prepare_copy(
         self, run: Run, limit: int, folder: Path, *, budget: MediaBudget
     ) -> PreparedOutputs:
-        """Return the outputs for a copy of a result, leaving out deleted files, but not slow ones.
+        """Return the outputs for a copy of a result, with a sentence for each file that no longer exists.
 
-        Raises MediaGone if nothing is left to show, and MediaUnavailable or BackendError if a retry may help.
+        Raises MediaGone if no file or text is left, and MediaUnavailable or BackendError if a retry may help.
         """
         try:
             prepared = await self.prepare(run, limit, folder, last_try=False, budget=budget)
@@ -103,16 +103,17 @@ class OutputPreparer:
     async def _fetch_renewed(
         self, target: _Target, last_try: bool
     ) -> tuple[Sequence[Output], Sequence[Fetched]]:
-        """Fetch the outputs.
+        """Fetch the outputs. Return them, perhaps with new links, and the result for each file.
 
-        If a link has expired, or anything failed on the last try, fetch what failed again with new links.
+        If a link has expired, or if a download failed on the last try, the links are renewed and the missing
+        files are fetched once more.
         """
         outputs = target.run.outputs
         fetched = await self._fetch(target, outputs, {})
         errors = list(_errors(fetched))
         if not any(isinstance(error, MediaExpired) for error in errors) and not (errors and last_try):
             return outputs, fetched
-        log.info("asking for new links")
+        log.info("asking ComfyDeploy for new links to the outputs")
         renewed = await self._renewed(target.run, last_try or target.budget.is_spent)
         return renewed, await self._fetch(target, renewed, _kept(outputs, renewed, fetched))
 
@@ -220,9 +221,9 @@ def _name(output: Output, number: int) -> str:
 def _kept(
     before: Sequence[Output], renewed: Sequence[Output], fetched: Sequence[Fetched]
 ) -> dict[int, Fetched]:
-    """Return the files that needn't be fetched again, by number.
+    """Return what needn't be fetched again, by the number of its output.
 
-    Sentences aren't among them, because they may contain an expired link.
+    A sentence without a file isn't kept, because it may contain an expired link.
     """
     pairs = zip(_shown(before), _shown(renewed), fetched, strict=False)
     return {
@@ -256,7 +257,7 @@ def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fet
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:
-    """Name a file: the run key in its name lets the courier find its own message again."""
+    """Return a file to upload. The run key in its name lets the courier find its own message again."""
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
     filename = f"{prefix}{file_stem(run, number)}{extension}"

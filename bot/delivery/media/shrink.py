@@ -81,7 +81,7 @@ def _shrink(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
 
     if not _memory.acquire(timeout=max(0.0, ends - time.monotonic())):
         return None
-    # Pillow raises any error on broken files: `struct.error` for EXIF, RuntimeError for AVIF.
+    # Pillow raises all kinds of errors on broken files: `struct.error` for EXIF, RuntimeError for AVIF.
     try:
         image = _header(data)
         if image is None:
@@ -153,7 +153,7 @@ def _fit(image: Image.Image, limit: int, check: Callable[[], None]) -> tuple[byt
             return encoded, "webp"
     while min(image.size) > _MIN_SIDE:
         check()
-        # Size is proportional to area; a little smaller, so that two rounds nearly always suffice.
+        # The file's size is roughly proportional to the area. Aim lower, so that two rounds usually suffice.
         image = _scaled(image, min(0.9, math.sqrt(limit / len(encoded)) * 0.95))
         encoded = _encode(image, _SCALED_QUALITY)
         if len(encoded) <= limit:

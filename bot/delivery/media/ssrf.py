@@ -1,4 +1,4 @@
-"""SSRF address checks."""
+"""Check addresses before downloads connect to them, to prevent SSRF."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from bot.domain.errors import MediaForbidden
 IPAddress = IPv4Address | IPv6Address
 AddressRule = Callable[[IPAddress], bool]
 
-# Not covered by `is_global` in some Python versions; the last is Azure's wire server, which serves secrets.
+# `is_global` accepts these, at least in some Python versions. The last is Azure's wire server, which serves
+# secrets.
 _SPECIAL: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "168.63.129.16/32")))
 _PRIVATE_V4: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
 _PRIVATE: Final = tuple(map(ip_network, (*_PRIVATE_V4, "fc00::/7", "::1/128")))
-# Metadata services of clouds inside the private ranges.
+# The addresses of cloud metadata services that are in the private ranges.
 _METADATA: Final = frozenset(map(ip_address, ("100.100.100.200", "fd00:ec2::254", "fd20:ce::254")))
 _UNICAST: Final = ip_network("2000::/3")
 _NAT64: Final = ip_network("64:ff9b::/96")
 
 
 def is_public(address: IPAddress) -> bool:
-    """Return whether an address is on the public internet; an embedded IPv4 address decides."""
+    """Return whether an address is on the public internet.
+
+    If an IPv6 address embeds an IPv4 address, only the embedded address is checked.
+    """
     if isinstance(address, IPv6Address):
         inner = _embedded(address)
         if inner is not None:
@@ -38,7 +42,7 @@ def is_public(address: IPAddress) -> bool:
 
 
 def is_public_or_private(address: IPAddress) -> bool:
-    """Also allow the private, shared and loopback ranges, for self-hosted machines.
+    """Return whether an address is public, private, shared or loopback, as a self-hosted machine's may be.
 
     Link-local, metadata, multicast and reserved addresses stay forbidden: no ComfyUI machine uses them.
     """
@@ -52,7 +56,7 @@ def is_public_or_private(address: IPAddress) -> bool:
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address into which a gateway or the kernel would translate this one."""
+    """Return the IPv4 address into which a gateway or the kernel would translate `address`, or None."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour

@@ -26,7 +26,10 @@ def require_temporary_folder() -> None:
 
 
 def temporary_folder() -> AbstractContextManager[str]:
-    """Create a folder for one delivery, or return an unusable path: some outcomes need no files."""
+    """Create a folder that exists inside the `with` block.
+
+    If that fails, yield an unusable path, so that outcomes without files can still be sent.
+    """
     try:
         return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
     except OSError as error:

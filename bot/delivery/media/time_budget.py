@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
-# The first try may take this long for all files; each later one half as long as the one before, down to the
-# minimum below.
+# The first try has this many seconds for all files. Each later try has half as many as the one before, but
+# at least `_LATER_TRIES`.
 _FIRST_TRY: Final = 120.0
 _LATER_TRIES: Final = 30.0
 
@@ -16,7 +16,7 @@ _LATER_TRIES: Final = 30.0
 class MediaBudget:
     """The seconds that one try of a delivery may spend on its outputs, over all files and runs.
 
-    After `slow` seconds it calls `on_slow`. If that returns False, too many downloads are slow at the same
+    After `slow` seconds, `on_slow` is called. If it returns False, too many downloads are slow at the same
     time, so this try's downloads are stopped and left to a later try.
     """
 
@@ -36,7 +36,7 @@ class MediaBudget:
 
     @classmethod
     def of_try(cls, tries: int, on_slow: Callable[[], Awaitable[bool]], slow: float) -> Self:
-        """Return the budget of a try, counted from 1: over the first five, 270 seconds in all."""
+        """Return the budget of a try, counted from 1. The first five tries have 270 seconds in all."""
         return cls(max(_FIRST_TRY / 2 ** min(tries - 1, 10), _LATER_TRIES), on_slow, slow=slow)
 
     @property

@@ -1,4 +1,4 @@
-"""Tell Discord outages from messages that Discord never answers; pace the courier during and after them."""
+"""Distinguish outages from messages that Discord never answers. Pace the courier during and after outages."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _KEPT = 10_000
 
 @dataclass(slots=True)
 class _Trouble:
-    """A delivery's consecutive unanswered attempts.
+    """A delivery's attempts since Discord last answered it; `unanswered` counts them.
 
-    `alone` counts the attempts during which Discord answered other calls; `since` is the time of the first
-    one.
+    `alone` counts those that Discord didn't answer although it answered other calls in the meantime, and
+    `since` is the time of the first of them. `answers` is the value of `Outages._answers` at the last one.
     """
 
     unanswered: int = 0
@@ -89,7 +89,7 @@ class Outages:
         self._next_probe = now + pause_after(self._in_a_row, _LONGEST_PROBE_PAUSE)
 
     def pause(self, delivery_id: int) -> timedelta:
-        """Count an attempt that isn't a try, and return the pause before the next one."""
+        """Count an attempt that doesn't count as a try, and return the pause before the next attempt."""
         trouble = self._trouble(delivery_id)
         trouble.unanswered += 1
         return pause_after(trouble.unanswered)
@@ -106,7 +106,7 @@ class Outages:
         return is_route_abandoned(trouble.alone, now - trouble.since)
 
     def form(self, delivery_id: int) -> Form:
-        """Return the form for a message that Discord ignores although it answers other calls."""
+        """Return the form for a delivery, which is simpler if Discord ignores it but answers other calls."""
         trouble = self._troubles.get(delivery_id)
         return form_if_ignored(trouble.alone if trouble is not None else 0)
 

@@ -1,4 +1,4 @@
-"""Share the deliveries in progress among channels: the rate limit of one must not hold up another."""
+"""Share the deliveries in progress among channels: one channel's rate limit must not hold up another."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Places:
         return frozenset(self._channels.values())
 
     def take(self, delivery: Delivery) -> None:
-        """Count a claimed delivery."""
+        """Give a claimed delivery a place in its channel."""
         self._channels[delivery.id] = delivery.destination
 
     @contextmanager

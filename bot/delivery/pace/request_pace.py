@@ -22,13 +22,13 @@ class RequestPace:
         self._next = 0.0
 
     def delay(self, now: float) -> float:
-        """Return how long a request has to wait, and count it."""
+        """Count a request at the time `now`, and return the seconds that it has to wait."""
         sent = max(self._next, now - _BURST / _RATE)
         self._next = sent + 1 / _RATE
         return max(sent - now, 0)
 
     def add_to(self, trace: aiohttp.TraceConfig) -> aiohttp.TraceConfig:
-        """Delay the requests of the trace's session."""
+        """Make a trace delay the requests of its session, and return the trace."""
         trace.on_request_start.append(self._wait)
         return trace
 
