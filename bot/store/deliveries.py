@@ -283,9 +283,7 @@ class DeliveryStore:
 
     @repeat_if_unknown
     async def confirm_placeholder(self, key: str, message_id: int | None, now: datetime) -> None:
-        """Let the courier edit the placeholder `message_id`, now that it is posted, into the redelivered
-        result.
-        """
+        """Let the courier edit the posted placeholder `message_id` into the redelivered result."""
         async with self._database.write() as connection:
             await lock_batch_if_any(connection, key)
             await connection.execute(

@@ -48,9 +48,7 @@ class Section(StrEnum):
 
 
 class Kind(Enum):
-    """The kind of a field's control. Each kind is read and prefilled here, drawn in
-    `bot.ui.settings.controls`, and written as text in `bot.ui.settings.text`.
-    """
+    """The kind of a field's control, which `bot.ui.settings` draws and describes."""
 
     CHOICE = auto()  # one of a few values
     CHANNEL = auto()
@@ -83,9 +81,7 @@ Check = Callable[[ServerRules, SettingsContext], None]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of the panel. `path` leads to its value in the rules. `section` and `name` together identify
-    the field and select its sentences.
-    """
+    """A field of the panel, identified by `section` and `name`. `path` leads to its value in the rules."""
 
     section: Section
     name: str
