@@ -88,7 +88,10 @@ async def stay(narrator: Narrator, port: int | None, *, browser: bool) -> None:
 
 
 async def _first(world: World, narrator: Narrator, tasks: Iterable[asyncio.Task[Any]]) -> bool:
-    """Generate the first picture; return False if the demo was stopped meanwhile. Raises DemoFailed."""
+    """Generate the first picture. Return False if the demo was stopped meanwhile.
+
+    Raises DemoFailed, or TimeoutError after `FIRST_SECONDS`.
+    """
     generation = asyncio.create_task(generate_once(world, narrator), name="first")
     await asyncio.wait({generation, *tasks}, timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     if not generation.done():
@@ -127,7 +130,7 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _watchdog(seconds: float) -> threading.Timer:
-    """End the process if its event loop hangs."""
+    """Return a timer, not started yet, that ends the process even if its event loop hangs."""
 
     def end() -> None:
         print(f"The demo did not come to an end within {seconds:.0f} s.", file=sys.stderr, flush=True)

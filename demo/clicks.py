@@ -23,7 +23,7 @@ _UNBOUND = ("run_command", "autocomplete_command", "send_message", "modal_submit
 
 
 class Clicks:
-    """The controls that each published state of a page showed."""
+    """Wraps a preview's handler of actions, and remembers the controls of each page's latest states."""
 
     def __init__(self, preview: Preview, world: World) -> None:
         self._preview = preview
@@ -62,7 +62,7 @@ class Clicks:
         pressed, key = self._shown.get((page_id, body.get("published_revision", 0))), body.get("control_key")
         if kind not in ("click", "select") or pressed is None or not isinstance(key, str):
             return False
-        # A key only counts the components: Cancel and the "Try again" in its place have the same one.
+        # A key is only the number of the component: Cancel and the "Try again" in its place share a key.
         return key in pressed and self._shown[page_id, revision].get(key) == pressed[key]
 
 

@@ -18,7 +18,7 @@ _HEADING = re.compile(r"^#+ |^-# ", re.MULTILINE)
 
 
 def names(world: World) -> Names:
-    """Return the names of the ids that occur in events."""
+    """Return the displayed names of the users, channels and server that occur in events, by id."""
     people = {str(person.id): f"@{name}" for name, person in world.people.items()}
     channels = {str(channel.id): f"#{channel.name}" for channel in world.channels}
     inboxes = {str(user.dm_channel.id): f"@{name}'s direct messages" for name, user in world.users.items()}

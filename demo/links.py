@@ -1,8 +1,8 @@
 """Let a page show a picture by its link, as Discord does.
 
-simcord 3.2 shows a file only in the message that it was uploaded with, but opening one picture of a batch
-and Use as input show pictures by link. simcord has no option for this, so this module extends the page's
-look-up; simcord still checks who may see the message that shows the picture.
+simcord 3.2 shows a file only in the message that it was uploaded with. The bot also shows pictures by link,
+for example after *Use as input* or when one picture of a batch is opened. simcord has no option for this, so
+this module extends the page's look-up; simcord still checks who may see the message that shows the picture.
 """
 
 from __future__ import annotations

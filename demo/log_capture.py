@@ -17,7 +17,7 @@ from bot.config.logs import setup_logging
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A log line. `at` is in seconds since 1970; `key` is the run it is about."""
+    """A log line. `at` is in seconds since 1970; `key` is the run key, if the line is about a run."""
 
     at: float
     level: str

@@ -1,5 +1,5 @@
-"""Print what happens in the terminal, from Discord's gateway events, the fake ComfyDeploy's call log, the
-store's rows and the bot's log. The narrator prints only what it has observed.
+"""Print the demo's events in the terminal: Discord's gateway events, calls and webhooks of the fake
+ComfyDeploy, new rows in the store, and lines of the bot's log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _LOOK = 0.05
 
 
 class Narrator:
-    """The transcript: lines of `seconds, source, event`. `lines` holds them so far."""
+    """Prints a transcript with a line of `seconds, source, event` for each event.
+
+    `lines` holds the lines printed so far.
+    """
 
     def __init__(self, capture: LogCapture, tell: Callable[[str], None]) -> None:
         self.lines: list[str] = []
@@ -88,7 +91,7 @@ class Narrator:
                 yield line
 
     async def _stored(self, world: World, keys: set[str]) -> AsyncIterator[event_text.Line]:
-        """Yield the rows of new requests with the time of each."""
+        """Yield a line for each run in `keys` that has no such line yet, at the time of its request."""
         for key in keys - self._keys:
             if run := await world.app.store.runs.get(key):
                 self._keys.add(key)

@@ -1,8 +1,8 @@
 """The pages: simcord's preview of each channel, refreshed while the bot works.
 
-A preview shows one channel, so each channel is a tab of the browser: the public one, the moderators' one and
-everybody's direct messages. simcord 3.2 allows one preview at a time, since it remembers the last one that
-reported an action to the bot; `Clicks` sets that one before each action.
+A preview shows one channel, so each channel of the server has a page of its own, and so have the direct
+messages of each member except the moderator. simcord 3.2 allows only one preview at a time, because it
+remembers just one as the sender of actions; `Clicks` sets the sender before each action.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The look of the pages: a list of channels, what to try, a hint, and pictures that appear at once.
 
-simcord 3.2 has no options for these, so this module adds to its stylesheet and page, and to its server. The
-links hold each page's secret, so the server hands them out only to a page that has one.
+simcord 3.2 has no options for these, so this module adds to its stylesheet, its page and its server. The
+links contain the pages' secrets, so the server sends them only to a page that knows its own secret.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from demo.world import SERVER
 
 _ADDED = Path(__file__).with_name("look")
 _SIMCORD = Path(simcord.preview.__file__).with_name("static")
-# Pictures and videos kept ready; the demo's are small.
+# The number of decoded pictures and videos to keep; the demo's are small.
 _KEPT = 64
 
 
@@ -41,7 +41,7 @@ class Channel:
 
 @contextmanager
 def channel_list(channels: Mapping[int, Channel]) -> Iterator[None]:
-    """Show these channels, by the port of their pages, while the block runs."""
+    """List these channels on every page while the block runs. Each key is the port of the channel's page."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfydeploy-demo-page-")))
         stack.enter_context(_files(folder))
@@ -107,7 +107,7 @@ def _files(folder: Path) -> Iterator[None]:
     script = '<script type="module" src="/page.js"></script>\n  </body>'
     text = (_SIMCORD / page.name).read_text(encoding="utf-8").replace("</body>", script)
     page.write_text(text, encoding="utf-8")
-    # A path that begins with a slash replaces the folder of simcord's own files.
+    # simcord joins these paths to the folder of its own files, which an absolute path replaces.
     served = {"/": str(page), "/preview.css": str(style), "/page.js": str(_ADDED / "page.js")}
     types = {str(page): "text/html", str(style): "text/css"}
     files, content_types = PreviewServer._STATIC_FILES, PreviewServer._STATIC_CONTENT_TYPES

@@ -18,7 +18,7 @@ def free_port() -> int:
     """Reserve a port on 127.0.0.1 on which nobody listens, and return it.
 
     On Linux, only a server that sets SO_REUSEADDR, as asyncio's do, can listen on it, until this process has
-    reserved 200 others. Other systems would let no server listen on a reserved port.
+    reserved 200 others. On other systems the port isn't kept, because no server could listen on it then.
     """
     while True:
         probe, port = socket.socket(), random.choice(_PORTS)
@@ -28,7 +28,7 @@ def free_port() -> int:
             probe.close()
             continue
         if sys.platform == "linux":
-            # Set only now: with it, two processes could reserve the same port.
+            # Set the option after binding: with it, two processes could reserve the same port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             _keep(probe)
         else:

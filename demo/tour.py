@@ -18,7 +18,7 @@ class Step(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A part of the tour, and who takes it."""
+    """A part of the tour. Its title says when, or as whom, to try the steps."""
 
     title: str
     steps: tuple[Step, ...]

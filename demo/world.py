@@ -68,7 +68,7 @@ class World:
         return self.channel, self.gallery, self.restricted, self.review
 
     async def catch_up(self) -> None:
-        """Set Discord's clock to the time of day. Needs `turn`.
+        """Set Discord's clock to the current time. The caller must hold `turn`.
 
         The clock starts in January 2026 and moves only when told to. The bot uses the real clock, as in
         production, so the two must agree for "5 seconds ago" and for the lifetime of an interaction's token.
@@ -102,7 +102,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
 
 
 async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:
-    """Create the server, after the clock is set: ids carry the time at which they were made."""
+    """Set the clock, then create the server and everything in it, because ids contain their creation time."""
     await env.advance_time((utc_now() - env.now()).total_seconds())
     if app.bot.user is not None:
         await app.bot.user.edit(username=BOT)
@@ -125,7 +125,7 @@ async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> 
 
 
 def _mark_age_restricted(app: App, channel: simcord.ChannelHandle) -> None:
-    """Mark a channel in the bot's cache; simcord 3.2 has no such mark."""
+    """Mark a channel as age-restricted in the bot's cache, because simcord 3.2 has no such setting."""
     known = app.bot.get_channel(channel.id)
     if not isinstance(known, discord.TextChannel):
         raise TypeError(f"the bot doesn't know #{channel.name}")
@@ -135,7 +135,7 @@ def _mark_age_restricted(app: App, channel: simcord.ChannelHandle) -> None:
 async def _set_rules(
     app: App, guild: simcord.GuildHandle, moderator: simcord.MemberActor, gallery: simcord.ChannelHandle
 ) -> None:
-    """Allow what is off by default, so that newcomers can try it: Share and private results."""
+    """Switch on Share and private results, which are off by default, so that newcomers can try them."""
     wanted = {"gallery_channel_id": gallery.id, "private_results": True}
     await app.store.rules.change(
         guild.id, moderator.id, lambda rules: with_values(rules, wanted), utc_now(), "results"
@@ -143,7 +143,10 @@ async def _set_rules(
 
 
 async def open_attachment(app: App, url: str) -> bytes | None:
-    """Return a file that the offline Discord keeps: its addresses exist nowhere else."""
+    """Return a file that the offline Discord keeps, since its address doesn't exist on the network.
+
+    Return None for any other address.
+    """
     if not str(URL(url).host).endswith(".simcord.invalid"):
         return None
     file: bytes = await app.bot.http.get_from_cdn(url)

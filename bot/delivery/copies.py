@@ -65,7 +65,10 @@ class CopySender:
         return None
 
     async def tell(self, delivery: Delivery, reason: str) -> None:
-        """Tell the requester that the copy failed; `reason` is the code of the sentence."""
+        """Tell the requester that the copy failed, if a route for that is left.
+
+        `reason` is the code of the sentence.
+        """
         run = delivery.run
         log.warning("did not post the copy of run %s: %s", run.key, reason)
         # The message about an earlier failure of this copy used the same nonce, so add a suffix.
@@ -85,7 +88,7 @@ class CopySender:
                     delivery, route, channel_id, [*sent, message], nonce_suffix=suffix
                 )
             except Unreachable as error:
-                log.info("can't notify the requester of run %s there: %s", run.key, error)
+                log.info("can't reach the requester of run %s by this route: %s", run.key, error)
                 kept = await self._store.deliveries.clear_attempt(delivery.id)
                 delivery = replace(delivery, attempted=False, messages=kept)
         return None
@@ -156,7 +159,7 @@ class CopySender:
 async def share_copy(
     store: Store, delivery: Delivery, prepared: PreparedOutputs, title: str
 ) -> list[OutgoingMessage]:
-    """Build the messages of a share, with a link to the original."""
+    """Build the messages of a share, with a link to the original if its message is known."""
     run = delivery.run
     original = await result_message(store.deliveries, run)
     link = message_url(run.guild_id, *original) if original else None
@@ -164,7 +167,7 @@ async def share_copy(
 
 
 async def result_message(deliveries: DeliveryStore, run: Run) -> MessageRef | None:
-    """Return the first message that shows a run's result, either alone or with its batch."""
+    """Return the first message of a run's result, posted alone or with its batch, or None."""
     for key, purpose in ((run.key, Purpose.LATE), (run.batch_key, Purpose.OUTCOME)):
         messages = (await deliveries.sent(key, purpose)).everywhere
         if messages:

@@ -26,13 +26,16 @@ from bot.store import Store
 from bot.ui.components import OutgoingMessage
 
 log = logging.getLogger(__name__)
-# The label in the metrics, which operators' dashboards rely on.
+# The metrics' label for undelivered. It keeps its old word, because operators' dashboards rely on it.
 _UNDELIVERED = "kept"
 _STOP_SECONDS = 1.0
 
 
 class Courier:
-    """Sends deliveries to Discord, each exactly once."""
+    """Sends each delivery to Discord once.
+
+    docs/reliability.md lists the rare cases in which a message may appear twice.
+    """
 
     def __init__(
         self,
@@ -73,14 +76,15 @@ class Courier:
         return delivery
 
     async def deliver(self, delivery: Delivery) -> None:
-        """Try once, and store the result. Raises StoreUnavailable."""
+        """Try to send a delivery once, and store the result. Raises StoreUnavailable."""
         try:
             result = await self._attempt(delivery)
         except StoreUnavailable:
             self._interrupted[delivery.id] = delivery
             raise
         except asyncio.CancelledError:
-            # The process is stopping; the next one needn't wait for the lease to expire.
+            # The process is stopping. Release the claim, so that the next one needn't wait for the lease to
+            # expire.
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await self._wait(delivery, "the process was stopped", timedelta())
@@ -107,7 +111,10 @@ class Courier:
             return "again"
 
     async def _note_unanswered(self, delivery: Delivery) -> None:
-        """Record an unanswered attempt. If no other delivery shows whether Discord answers, ask it."""
+        """Record an unanswered attempt.
+
+        If no other delivery shows whether Discord answers at all, make a test call to find out.
+        """
         self._outages.unanswered(delivery.id, self._clock())
         if self._outages.is_suspect(delivery.id) and await self._poster.answers(delivery.run.channel_id):
             self._outages.answered_otherwise()
@@ -240,7 +247,7 @@ class Courier:
 
     @asynccontextmanager
     async def _lease(self, delivery: Delivery) -> AsyncIterator[None]:
-        """Extend the lease for as long as the delivery takes."""
+        """Keep extending the delivery's lease while the block runs."""
 
         async def extend() -> None:
             while True:

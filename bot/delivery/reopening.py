@@ -23,7 +23,7 @@ Render = Callable[[Mapping[str, PreparedOutputs]], Sequence[OutgoingMessage]]
 class PrivateViewer:
     """Sends the outputs of private results to the user of a deferred interaction.
 
-    Nothing is stored: if this fails, the user simply tries again.
+    Nothing is stored. If sending fails, the user simply tries again.
     """
 
     def __init__(self, poster: Poster, preparer: OutputPreparer) -> None:
@@ -33,7 +33,7 @@ class PrivateViewer:
     async def show(self, batch: Sequence[Run], origin: Origin, render: Render) -> None:
         """Send the results of a batch; links stand in for files that can't be fetched or uploaded.
 
-        Raises DiscordAway if Discord doesn't answer, and RefusedError if it takes not even the links.
+        Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses even the links.
         """
         shown = [run for run in batch if run.is_shown]
         with temporary_folder() as folder:

@@ -32,7 +32,9 @@ class KeptInputs:
 
 @dataclass(frozen=True, slots=True)
 class AppliedPreset:
-    """The options of `/generate`, and the preset's inputs that the deployment no longer accepts."""
+    """The options of `/generate` merged with a preset's inputs, and the inputs of the preset that the
+    deployment no longer accepts.
+    """
 
     options: Mapping[str, RawValue]
     dropped: Sequence[str]
@@ -41,7 +43,10 @@ class AppliedPreset:
 def kept_inputs(
     deployment: Deployment, inputs: Mapping[str, InputValue], *, seed: bool, prompt: str | None
 ) -> KeptInputs:
-    """Return the inputs that can be typed as text. Raises InputError if `prompt` can't be used."""
+    """Return the inputs of a run that a preset keeps: no files, and the seed only if `seed` is set.
+
+    `prompt` replaces the run's prompt. Raises InputError if it is invalid or the deployment has no prompt.
+    """
     offered = as_offered(deployment, inputs)
     kept: dict[str, OfferedValue] = {}
     files = False
@@ -98,7 +103,7 @@ def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, R
 def replaced_inputs(deployment: Deployment, preset: Preset, required: Collection[str]) -> Sequence[Input]:
     """Return the inputs whose saved value is always replaced, because their options are required.
 
-    A prompt with a gap is completed instead.
+    A prompt with a gap isn't among them: the typed prompt fills the gap.
     """
     saved = as_offered(deployment, preset.inputs)
     return [

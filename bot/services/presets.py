@@ -26,7 +26,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetDraft:
-    """A preset to save: the inputs of a run (`run_key` None is the latest), perhaps with another prompt."""
+    """A preset to save: the inputs of a run and, if `prompt` is set, that prompt instead of the run's.
+
+    `run_key` None means the user's latest run. `seed`: the preset keeps the seed. `server`: the preset is for
+    the server.
+    """
 
     name: str
     run_key: str | None = None
@@ -55,15 +59,17 @@ class PresetRun:
 
 @dataclass(frozen=True, slots=True)
 class ChannelDefault:
-    """A channel's new default preset, and its inputs that never apply because everybody types them."""
+    """A channel's new default preset, and its inputs that never apply, because their options are required."""
 
     preset: Preset
     replaced: Sequence[Input]
 
 
 class PresetService:
-    """Saves, shares, deletes and uses presets. Methods raise InputError or RefusedError with a sentence, or
-    StoreUnavailable if the database is unreachable, and then change nothing.
+    """Saves, shares, deletes and uses presets.
+
+    Methods raise InputError or RefusedError with a sentence, or StoreUnavailable if the database is
+    unreachable. Nothing has changed then, except perhaps after a CommitUnknown.
     """
 
     def __init__(
@@ -80,7 +86,10 @@ class PresetService:
         self._cache = PresetCache(store.presets.visible, clock)
 
     async def save(self, person: Member, guild_id: int | None, draft: PresetDraft) -> SavedPreset:
-        """Save a run's inputs as the user's preset, or with Manage Server as the server's."""
+        """Save a run's inputs as a preset of the user or of the server, replacing one of the same name.
+
+        A preset of the server needs the permission Manage Server.
+        """
         holder, holder_id = _holder(person, guild_id, server=draft.server)
         run = await self._run(person.id, draft.run_key)
         deployment = self._catalogue.require(run.deployment)
@@ -99,7 +108,7 @@ class PresetService:
         return SavedPreset(preset, await self._put(preset, now), kept.files)
 
     async def share(self, person: Member, guild_id: int | None, name: str) -> Preset:
-        """Save a copy of the user's preset for the server."""
+        """Save a copy of the user's preset for the server, and return it. The user needs Manage Server."""
         holder, holder_id = _holder(person, guild_id, server=True)
         presets = await self._named(person.id, None, name)
         now = self._clock()
@@ -148,7 +157,10 @@ class PresetService:
     async def set_default(
         self, person: Member, guild_id: int | None, channel_id: int, name: str | None
     ) -> ChannelDefault | None:
-        """Make a server's preset the default of a channel; without a name, remove the default."""
+        """Make a server's preset the default of a channel, or remove the default if `name` is None.
+
+        Returns None after a removal. The user needs the permission Manage Channels.
+        """
         if guild_id is None:
             raise RefusedError("server_only")
         if not person.manages_channels:
@@ -194,9 +206,10 @@ class PresetService:
         deployment: str | None = None,
         offered: bool = False,
     ) -> Sequence[OptionChoice]:
-        """Return names for autocomplete, the user's first, or none if the store is unavailable.
+        """Return preset names for autocomplete that contain `prefix`, the names of the user's presets first.
 
-        `holder` and `deployment` select presets; `offered` excludes those whose deployment isn't offered.
+        `holder` and `deployment` select presets; `offered` excludes those whose deployment isn't offered. If
+        the store is unavailable, there are no suggestions.
         """
         try:
             presets = await self._cache.visible(user_id, guild_id)
@@ -257,7 +270,7 @@ class PresetService:
         return PresetRun(run, preset, applied.dropped)
 
     def _missing_input(self, error: InputError, preset: Preset) -> InputError:
-        """Replace the error with one that points to `/generate` if the preset lacks a required input."""
+        """Return the error or, if the preset lacks a required input, one that points to the full command."""
         spec = self._catalogue.plan.command(preset.deployment)
         if error.code != "input_required" or spec is None:
             return error
@@ -334,7 +347,7 @@ class PresetCache:
             return cached[1]
         changes, asked_at = self._changes, self._clock()
         presets = await self._fetch(user_id, guild_id)
-        if changes == self._changes:  # otherwise it may have been read before the change
+        if changes == self._changes:  # otherwise the presets may have been read before a change
             self._cached[key] = (asked_at, presets)
             self._cached.move_to_end(key)
             if len(self._cached) > _LIMIT:

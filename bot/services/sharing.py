@@ -23,8 +23,9 @@ Exists = Callable[[MessageRef], Awaitable[bool]]
 class SharingService:
     """Creates copies of results, only for the results' requesters.
 
-    Methods raise RefusedError, or StoreUnavailable if the database is unreachable, and then create no copy.
-    The courier checks the block, the gallery and the age restriction again when it posts.
+    Methods raise RefusedError, or StoreUnavailable if the database is unreachable. No copy is created then,
+    except perhaps after a CommitUnknown. The courier posts the copy later, and then checks the block, the
+    gallery and the age restriction again.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class SharingService:
         return gallery is not None and requester.can_post(gallery)
 
     async def post(self, key: str, requester: Requester) -> None:
-        """Post a single result of a batch in its channel, in a separate message."""
+        """Request a copy of a single result of a batch: a separate message in the batch's channel."""
         run = await self._own_result(key, requester)
         # The bot can't post in the channel of a user install.
         if run.batch_size == 1 or run.user_install:
@@ -63,12 +64,15 @@ class SharingService:
         await self._create(CopyRequest(key=key, user_id=requester.person.id))
 
     async def check(self, key: str, requester: Requester) -> Run:
-        """Return the run if `share` would accept it now; called before a form opens."""
+        """Return the run if its result may be shared now. Raises RefusedError otherwise.
+
+        Call it before the form opens. `share` repeats the check, and also checks the prompt.
+        """
         run, _ = await self._sharable(key, requester)
         return run
 
     async def share(self, key: str, requester: Requester, *, with_prompt: bool) -> int:
-        """Share a result, and return the gallery's id.
+        """Request a share of a result, and return the id of the gallery channel.
 
         A prompt is checked again, because the word rules may exempt the channel that it was written in.
         """
@@ -103,7 +107,10 @@ class SharingService:
         self._wakeups.deliver()
 
     async def _own_result(self, key: str, requester: Requester) -> Run:
-        """Return the requester's own result that a copy may show. Raises RefusedError for all others."""
+        """Return the run if it is the requester's own and a copy may show its result.
+
+        Raises RefusedError otherwise.
+        """
         run, origin = await self._store.runs.get(key), requester.origin
         if run is None:
             raise RefusedError("run_gone")
@@ -124,7 +131,10 @@ class SharingService:
         return run
 
     async def _sharable(self, key: str, requester: Requester) -> tuple[Run, int]:
-        """Return the requester's result and the gallery that it may be shared in. Raises RefusedError."""
+        """Return the run and the id of the gallery channel, if the requester may share the result there now.
+
+        Raises RefusedError otherwise.
+        """
         run = await self._own_result(key, requester)
         rules = await self._store.rules.current(run.guild_id)
         gallery = rules.gallery_channel_id if run.guild_id is not None else None

@@ -92,7 +92,7 @@ class BlockStore:
             return True
 
     async def ended_requests(self, run: Run) -> int:
-        """Return how many requests, with that of `run`, the same block has ended."""
+        """Return how many requests the block that ended `run` has ended, including that of `run`."""
         if run.guild_id is None or run.ended_at is None:
             return 0
         query = _ended(run.guild_id, run.requester_id, run.ended_at)
@@ -131,14 +131,14 @@ def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
 
 
 def _stored(guild_id: int, user_id: int, by: int, now: datetime) -> Select[Any]:
-    """Select the block that a moderator made at this moment."""
+    """Select the block that the moderator `by` stored at the time `now`."""
     return select(blocks.c.user_id).where(
         _one(guild_id, user_id), blocks.c.created_by == by, blocks.c.created_at == now
     )
 
 
 def _ended(guild_id: int, user_id: int, now: datetime) -> Select[Any]:
-    """Select the number of runs that a block made at this moment has ended."""
+    """Select the number of runs that were ended by the block stored at the time `now`."""
     return select(func.count()).where(
         runs.c.guild_id == guild_id,
         runs.c.requester_id == user_id,
@@ -148,13 +148,14 @@ def _ended(guild_id: int, user_id: int, now: datetime) -> Select[Any]:
 
 
 _member = runs.alias("member")
-# Includes SUBMITTING: a worker that requeues such a run has locked it, so the lock here waits for the result.
+# SUBMITTING is included because a worker may be putting such a run back into the queue. That worker holds the
+# row's lock, so the query below waits and sees the new state.
 _MAY_WAIT = NOT_SUBMITTED | {RunState.SUBMITTING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockVerdict:
-    """The moderator who blocked a requester, and the reason shown to the requester."""
+    """The moderator who blocked a requester, the reason that the requester sees, and the current time."""
 
     by: int
     reason: str | None
@@ -164,7 +165,7 @@ class BlockVerdict:
 async def end_waiting_runs(
     connection: AsyncConnection, guild_id: int, user_id: int, verdict: BlockVerdict
 ) -> int:
-    """End a blocked user's waiting runs, in the transaction that blocks them; return how many ended.
+    """End a blocked user's waiting runs, in the transaction that stores the block; return how many ended.
 
     This also creates their outcomes, updates their cards, and creates one direct message with the reason. In
     each channel one outcome is posted as a message; the others are silent edits of their status messages.
@@ -223,7 +224,7 @@ async def end_blocked_run(connection: AsyncConnection, run: Run, verdict: BlockV
 
 
 async def block_of(connection: AsyncConnection, run: Run, now: datetime) -> BlockVerdict | None:
-    """Return the active block of a run's requester on its server."""
+    """Return the active block of a run's requester on the run's server, or None."""
     query = select(blocks.c.created_by, blocks.c.reason).where(
         blocks.c.guild_id == run.guild_id, blocks.c.user_id == run.requester_id, is_active(now)
     )

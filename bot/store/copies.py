@@ -30,10 +30,10 @@ class CopyStore:
 
     @repeat_if_unknown
     async def request(self, copy: CopyRequest, now: datetime, *, may_be_stored: bool = False) -> None:
-        """Create the copy's delivery. Raises RefusedError.
+        """Create the copy's delivery. Raises RefusedError, or AlreadyPosted if the copy was posted before.
 
-        A result has at most one copy of each kind. A copy that couldn't be posted may be requested again;
-        the messages posted for it are deleted later.
+        A result has at most one copy of each kind. A copy that couldn't be posted may be requested again; the
+        messages that the earlier attempt posted are deleted later.
         """
         async with self._database.write() as connection:
             try:
@@ -74,7 +74,7 @@ class CopyStore:
                 .returning(deliveries.c.messages)
             )
             row = finished.first()
-            # Nothing was posted if the result had been deleted, which has an entry of its own.
+            # Nothing was posted if the result had been deleted. The deletion has an entry of its own.
             if row is not None and (failed is not None or row.messages):
                 await add_entries(connection, _entry(delivery, now, failed))
 
@@ -85,7 +85,10 @@ class CopyStore:
 
 
 async def _messages_of(connection: AsyncConnection, copy: CopyRequest) -> Sequence[Any]:
-    """Return the copy's own delivery, and for a single message a late success that shows the same result."""
+    """Return the row of the copy's own delivery, if there is one.
+
+    For a single result, also return that of a late success whose messages show the same result.
+    """
     purposes = {copy.purpose, Purpose.LATE} if copy.purpose is Purpose.SINGLE else {copy.purpose}
     query = select(
         deliveries.c.id,

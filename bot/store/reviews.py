@@ -1,4 +1,4 @@
-"""Store moderators' decisions about runs: one transaction each, with its audit entry."""
+"""Store decisions about runs, such as an approval, each in one transaction with its audit entry."""
 
 from __future__ import annotations
 
@@ -49,13 +49,12 @@ class ReviewStore:
         person: Member | None = None,
         channel: ChannelState | None = None,
     ) -> RefusedError | None:
-        """Let a batch start. If two moderators decide at the same time, the error tells the second one who
-        was first.
+        """Let a batch start, unless a rule forbids that now. Return the rule's refusal, or None if it starts.
 
-        The batch is judged first, with the requester and the channel as they are now. Returns the refusal of
-        the rule that forbids the start. After a RefusedForNow nothing has changed; after any other the batch
-        has ended. A moderator may repeat a decision without an error, because the first reply may have been
-        lost.
+        The rules see the requester and the channel as they are now. After a RefusedForNow nothing has
+        changed; after any other refusal the batch has ended. If another moderator has already decided, the
+        RefusedError that is raised names them. A moderator may repeat a decision without an error, because
+        the first reply may have been lost.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
@@ -82,7 +81,7 @@ class ReviewStore:
 
     @repeat_if_unknown
     async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> Run:
-        """Reject a batch; the requester gets the reason in a direct message."""
+        """Reject a batch, and return its first run. The requester gets the reason in a direct message."""
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
             if has_decided(batch[0], moderator_id, rejected=True):
@@ -103,7 +102,10 @@ class ReviewStore:
 
     @repeat_if_unknown
     async def delete(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> Run:
-        """Delete a run's result from Discord; its audit entries stay."""
+        """Mark a run's result as deleted, and create the delivery that removes it from Discord.
+
+        The run's audit entries stay.
+        """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
             marked = await connection.execute(
@@ -136,7 +138,7 @@ class ReviewStore:
 
     @repeat_if_unknown
     async def delete_all(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> None:
-        """Delete every result of a batch that is still there."""
+        """Delete all results of a batch that haven't been deleted yet, as `delete` does."""
         async with self._database.write() as connection:
             shown = [run for run in await lock_batch(connection, key) if run.is_shown]
             if not shown:
@@ -151,9 +153,10 @@ class ReviewStore:
 
     @repeat_if_unknown
     async def report(self, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
-        """Create a report card for moderators, unless the run has an open one.
+        """Record a report, and create a card for moderators unless the run has an open one.
 
-        A second report by the same user is ignored; returns False if their first one was dismissed.
+        Returns whether the run has an open report now. A second report by the same user is ignored, so this
+        is False if their first one was dismissed.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -215,7 +218,7 @@ class ReviewStore:
             return list(dict.fromkeys(found))
 
     async def card(self, key: str) -> MessageRef | None:
-        """Return the run's review card, once it is posted."""
+        """Return the run's review card, or None if it hasn't been posted."""
         async with self._database.read() as connection:
             found = await connection.scalar(
                 select(deliveries.c.messages).where(
@@ -254,7 +257,7 @@ async def _create_again(connection: AsyncConnection, key: str, purpose: Purpose,
 
 
 async def _known_now(connection: AsyncConnection, run: Run, person: Member | None) -> dict[str, object]:
-    """Return the columns that depend on the requester's current roles."""
+    """Return the columns that depend on the requester's current roles, or none if `person` is None."""
     if person is None:
         return {}
     limits = limits_of(person, await read_rules(connection, run.guild_id))
@@ -266,7 +269,7 @@ async def _known_now(connection: AsyncConnection, run: Run, person: Member | Non
 
 
 def has_decided(run: Run, moderator_id: int, *, rejected: bool) -> bool:
-    """Return whether this moderator has made this decision before."""
+    """Return whether this moderator has already rejected the run or, if `rejected` is False, approved it."""
     return run.decided_by == moderator_id and (run.state is RunState.REJECTED) is rejected
 
 

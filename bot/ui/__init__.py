@@ -1,4 +1,4 @@
 """Build messages, forms, buttons and custom_ids from records.
 
-The texts are in bot/strings, and the actions of buttons in cogs.
+The texts are in bot/strings. The cogs handle presses of the buttons.
 """

@@ -79,7 +79,7 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
 
 
 def _sentence(entry: AuditEntry) -> str:
-    """Return the string code of an entry's event; the outcome of a copy is why it could not be posted."""
+    """Return the string code of an entry's event. A copy has an outcome only if it could not be posted."""
     is_failed_copy = entry.action in (AuditAction.SHARE, AuditAction.POST) and entry.outcome is not None
     return f"record_{entry.action}_failed" if is_failed_copy else f"record_{entry.action}"
 
@@ -131,7 +131,7 @@ def _block_end(until: object, time: Callable[[datetime], str]) -> str:
 
 
 def _subject(what: str, naming: Naming) -> str:
-    """Return what a change without stored values was about: a preset, or a section of `/settings`."""
+    """Name the subject of a change without stored values: a section of `/settings`, or a preset."""
     section, _, _ = what.partition(".")
     is_control = section in set(Section) - {Section.HOME}
     return say(f"settings_title_{section}") if is_control else naming.text(what, _TEXT_LENGTH)

@@ -20,12 +20,13 @@ from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
 
 FILES_PER_MESSAGE = 10
-# Discord takes 25 MiB per request; the rest is for the text and the multipart boundaries. A larger file, on a
-# server whose limit allows it, goes alone.
+# Discord takes 25 MiB per request, so 1 MiB is left for the text and the multipart boundaries. A larger file,
+# on a server whose limit allows it, is sent in a message of its own.
 BYTES_PER_MESSAGE = 24 * 1024 * 1024
 PROMPT_SHOWN = 300
 _ERROR_SHOWN = 200
-# Applies to escaped text. Longer texts go into a code block, which needs no escapes.
+# The most characters of prose, counted after escaping. Longer texts go into a code block, which needs no
+# escapes.
 PROSE_SHOWN = 2500
 # Discord's limits for the characters of all text in a layout, and of a classic message.
 LAYOUT_TEXT = 4000
@@ -34,14 +35,15 @@ _MAX_BLOCKS = 10
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
-# The text of our own sentences' links is short; searching further from each "[" of a URL is quadratic.
+# The links in our own sentences have short texts. A longer search from every "[" in a URL would take
+# quadratic time.
 _LINK = re.compile(r"\[([^\[\]]{0,80})\]\(\S*\)")
 
 
 def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Split notes into the ones that fit into `space` characters and the rest.
+    """Split remarks into the first ones, which fit into `space` characters on a line each, and the rest.
 
-    A signed link may have thousands of characters.
+    Few may fit, since a signed link may have thousands of characters.
     """
     for count, note in enumerate(remarks):
         space -= len(note) + 1
@@ -51,7 +53,7 @@ def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence
 
 
 def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
-    """Yield messages for the remaining notes; links too long for any message become plain text."""
+    """Yield classic messages with the remarks. In a remark too long for a message, links lose their URLs."""
     remaining: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in remarks]
     while remaining:
         fitted, remaining = fitting(remaining, CONTENT_TEXT)
@@ -71,10 +73,12 @@ def gallery_only(run: Run, files: Sequence[PreparedFile]) -> OutgoingMessage:
 
 
 def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN) -> list[str]:
-    """Format text outputs as the machine wrote them. Many texts share a block, since components are limited.
+    """Return text outputs as blocks of Markdown that show them as the machine wrote them.
 
-    Prose becomes text. Text with a layout (JSON, tables) goes into a code block, whose lines clients don't
-    wrap. Code blocks can't be spoilers, so behind a spoiler the text is escaped on one line.
+    More than ten texts share one block, since a layout's components are limited. Prose is escaped if all of
+    it fits into `space` characters. Longer prose and texts with a layout (JSON, tables) go into code blocks,
+    whose lines clients don't wrap. A code block can't be a spoiler, so with `spoiler` each text is shortened
+    and escaped on one line.
     """
     batch = texts if len(texts) <= _MAX_BLOCKS else ["\n\n".join(texts)]
     if spoiler:
@@ -145,7 +149,7 @@ def ending(run: Run) -> str:
 
 
 def reason_of(run: Run) -> str:
-    """Return the sentence for why a run did not succeed."""
+    """Return the sentence that says why a run did not succeed."""
     code = run.failure_code or "internal"
     if code == "run_failed" and (error := last_error(run.failure_log)):
         return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
@@ -162,7 +166,10 @@ def reason_of(run: Run) -> str:
 
 
 def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
-    """Create one text component per block, since some clients extend a quote to the end of its text."""
+    """Create a text component for each block that isn't empty.
+
+    Blocks are separate because some clients extend a quote to the end of its component.
+    """
     texts = ("\n".join(line for line in block if line) for block in blocks)
     return [TextDisplay(text) for text in texts if text]
 
@@ -186,7 +193,10 @@ def facts_of(run: Run) -> list[str]:
 
 
 def taken(runs: Sequence[Run], code: str = "took") -> list[str]:
-    """Return the billed GPU time, and the weighted time if budgets count it differently."""
+    """Return facts about the runs' billed GPU time and, if budgets count it differently, the weighted time.
+
+    There are none if no run has a known time.
+    """
     measured = [(run, run.run_duration) for run in runs if run.run_duration is not None]
     if not measured:
         return []
@@ -240,7 +250,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class PreparedOutputs:
-    """A run's outputs that can be posted: files, texts, and notes about the others.
+    """A run's outputs that can be posted: files, texts, and remarks about the other outputs.
 
     `missing` counts the files that could not be fetched.
     """

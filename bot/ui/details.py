@@ -26,7 +26,10 @@ _LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The content of the Details message. `file` is a text too long for it, attached as `FILENAME`."""
+    """The content of the Details message.
+
+    `file` is None, or the full text to attach as `FILENAME` if it is too long for the message.
+    """
 
     layout: LayoutView
     file: str | None
@@ -41,10 +44,11 @@ def details(
     log: str | None = None,
     origin: str | None = None,
 ) -> Details:
-    """Build the details of a run. The details lack a command line to copy if the `deployment` is None or the
-    requester has deleted the inputs.
+    """Build the details of a run. They lack a command line to copy if `deployment` is None or the requester
+    has deleted the inputs.
 
-    `log` is the end of its log, for readers who may see it. `origin` is a link to its parent's result.
+    `log` is the end of the run's log, or None if the reader may not see it. `origin` is a link to the result
+    of the run's parent, or None.
     """
     inputs = displayed_inputs(deployment, run.inputs)
     command = None
@@ -127,7 +131,7 @@ def _times(run: Run) -> Mapping[str, datetime | None]:
 
 
 def _full_text(key: str, inputs: ShownInputs, command: str | None, log: str | None) -> str:
-    """Return all inputs and the log as plain text, to read and copy."""
+    """Return all inputs, the log and the command line as plain text, to read and copy."""
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
     parts += [f"{file.kind}:\n{file.url}" for file in inputs.files]
     return "\n\n".join([key, *parts, *filter(None, [log, command])]) + "\n"

@@ -1,4 +1,4 @@
-"""The forms of Edit and Use as input, and the messages that lead to them."""
+"""The forms of *Edit*, *Use as input* and follow-ups, and the messages that lead to them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ _MAX_RADIO_BUTTONS = 5
 _GONE_LENGTH = 50
 # A message with components holds 4,000 characters of text.
 _MISTAKES_LENGTH = 3500
-# The suffix of an upload field, used for a text too long for a text input. Option names have no dot.
+# Ends the custom_id of an upload field that stands in for a text input, because the text is too long for one.
+# Option names have no dot.
 TEXT_FILE = ".txt"
 
 
@@ -58,7 +59,10 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField], *, label
 
 
 def refused_layout(sentence: str, custom_id: str, picture: str | None = None) -> LayoutView:
-    """Build the message for a refused form, with a button that reopens it with the entered values."""
+    """Build the message for a refused form, with a button that reopens it with the entered values.
+
+    `picture` is the link of the form's picture, if it has one. The reopened form reads it from this message.
+    """
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)))
     if picture is not None:

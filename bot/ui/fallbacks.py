@@ -36,7 +36,10 @@ def linked_outputs(run: Run) -> PreparedOutputs:
 def plain_messages(
     batch: Sequence[Run], shown: Sequence[Run], *, with_links: bool = True
 ) -> list[OutgoingMessage]:
-    """Build a sentence about the outcome of a batch, with links to the outputs of the `shown` runs."""
+    """Build messages with a sentence about a batch's outcome, and the links and texts of the `shown` runs.
+
+    Without `with_links`, the texts are left out, too.
+    """
     first = batch[0]
     links = [f"[{name}]({url})" for run in shown for name, url in _links(run)] if with_links else []
     texts = list(_code_blocks(shown)) if with_links else []

@@ -44,7 +44,7 @@ class HelpText:
 
 
 def help_layout(shown: HelpText) -> LayoutView:
-    """Build the overview, or the options if there is only one deployment."""
+    """Build the overview of the deployments or, if there is only one, of its options."""
     blocks = [text for text in (shown.rules, _tips(shown.deployments), _commands(shown)) if text]
     space = _MAX_TEXT - sum(map(len, blocks))
     if len(shown.deployments) == 1:

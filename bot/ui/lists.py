@@ -18,7 +18,7 @@ from bot.strings import say
 from bot.ui.components import ending
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId
 
-# Ten lines with every character escaped stay below a layout's limit of 4,000.
+# With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
 _RUN_TITLE_LENGTH = 40
 _PROMPT = 60
 _LABEL = 100
@@ -29,7 +29,8 @@ def runs_layout(
 ) -> LayoutView:
     """Build a page of a user's own runs, newest first, with selects to cancel, post or open them.
 
-    `here` is the current server: undelivered results can only be posted in their own server.
+    `here` is the id of the current server, or None outside servers. Undelivered results can be posted, and
+    private ones opened, only in the server that they belong to.
     """
     layout = LayoutView(timeout=None)
     entries = page.entries
@@ -71,8 +72,9 @@ def runs_layout(
 
 
 def posting_layout() -> LayoutView:
-    """Build the placeholder that is edited into the result. The placeholder is a layout, since only a layout
-    can be replaced by a layout.
+    """Build the placeholder that the courier edits into the result.
+
+    The placeholder is a layout like the result, because the edit would fail on a classic message.
     """
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(say("post_noted")))
@@ -86,7 +88,10 @@ def cancellable(run: Run) -> bool:
 
 
 def _can_open(entry: RunListEntry) -> bool:
-    """Return whether a private result can be shown again: Discord drops ephemeral messages on a reload."""
+    """Return whether the entry is a private result that was shown and hasn't been deleted.
+
+    Its requester may want to open it again, because Discord drops ephemeral messages on a reload.
+    """
     was_shown = entry.first.private and entry.message is not None and not entry.undelivered
     return was_shown and any(run.is_shown for run in entry.batch)
 
@@ -94,9 +99,10 @@ def _can_open(entry: RunListEntry) -> bool:
 def queue_layout(
     runs: Sequence[Run], page: int, *, more: bool, viewer_id: int, title: Callable[[str], str]
 ) -> LayoutView:
-    """Build a page of a server's active and waiting runs.
+    """Build a page, counted from 0, of a server's active and waiting runs.
 
-    Other users' requests are shown without their prompts, and private ones without names.
+    Other users' requests are shown without their prompts. Of other users' private requests, only the state,
+    time and queue position are shown.
     """
     lines = [
         _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * PAGE_SIZE + 1)
@@ -144,7 +150,9 @@ def _link(entry: RunListEntry, here: int | None) -> str:
 
 
 def _states(batch: Sequence[Run]) -> str:
-    """Return one state for a batch, with the number of its runs or of its successes."""
+    """Return a batch's state. If it has several runs, add how many have results, or how many runs there are
+    if none has.
+    """
     representative = next((run for run in batch if not run.final), batch[0])
     if len(batch) == 1:
         return _state(representative)
@@ -229,7 +237,10 @@ def page_layout(
     more: bool,
     labels: tuple[str, str] = ("queue_back", "queue_on"),
 ) -> LayoutView:
-    """Build a page of a list; the codec's name is the prefix of its string codes."""
+    """Build a page of a list, counted from 0, with buttons to the adjacent pages.
+
+    `codec.NAME` is the prefix of the list's string codes. `more` means that another page follows.
+    """
     layout = LayoutView(timeout=None)
     heading, nothing = say(f"{codec.NAME}_heading"), say(f"{codec.NAME}_none")
     layout.add_item(TextDisplay("\n".join([heading, *(lines or [nothing])])))
@@ -281,9 +292,9 @@ def presets_layout(
     inputs: Callable[[Preset], ShownInputs],
     default: Preset | None = None,
 ) -> LayoutView:
-    """Build a page of presets, counted from 0: the user's own by name, then the server's.
+    """Build a page of presets, counted from 0, in the given order.
 
-    `default` is that of the channel, which is marked.
+    `default` is the channel's default preset, which gets a mark, or None.
     """
     lines = [_preset_line(preset, title, inputs(preset), is_default=preset == default) for preset in presets]
     return page_layout(PresetsId, lines, page, more=more)

@@ -1,4 +1,4 @@
-"""Messages for moderators: review cards, reports, their forms and notices."""
+"""Messages about moderation: review cards, reports, moderators' forms, and notices to requesters."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ _OVER = ("review_over", Colour.light_grey())
 def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOutputs) -> OutgoingMessage:
     """Build the card that asks for a decision: requester, inputs, files and cost.
 
-    Moderators must be able to read everything that they approve, so there is a Details button if anything is
-    shortened.
+    Moderators must be able to read everything that they approve, so the card has a Details button if a value
+    is shortened or a file is left out.
     """
     files = tuple(next(iter(chunks(prepared.files)), ()))
     text = _card_about(run, title, inputs, "card_heading")
@@ -77,7 +77,11 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
 
 
 def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> list[Item[LayoutView]]:
-    """Return notes about the files that aren't `shown`, as many as fit in addition to `used_characters`."""
+    """Return the remarks as one text, preceded by the number of files that the message leaves out.
+
+    `shown` is the number of files in the message, and `used_characters` the length of its other texts. The
+    last remarks are dropped if they don't fit.
+    """
     remarks = [*prepared.remarks]
     if len(prepared.files) > shown:
         remarks.insert(0, say("media_more", count=len(prepared.files) - shown))
@@ -87,7 +91,7 @@ def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> list[
 
 
 def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutView]]:
-    """Show pictures and videos in a gallery and other files as downloads, all from our own copies."""
+    """Show pictures and videos in a gallery, other files as downloads. All are attached to the message."""
     gallery = [
         MediaGalleryItem(f"attachment://{f.filename}", spoiler=spoiler) for f in files if f.kind in GALLERY
     ]
@@ -100,7 +104,10 @@ def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutV
 
 
 def decided_card(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
-    """Build the card after the decision: who decided and when, without buttons."""
+    """Build the card of a request that no longer awaits approval, without buttons.
+
+    It says who decided and when, or why there was no decision.
+    """
     code, colour = _verdict(run)
     at = int(run.decided_at.timestamp()) if run.decided_at else 0
     rule = reason_of(run) if run.state is RunState.REFUSED else ""
@@ -121,9 +128,10 @@ def _verdict(run: Run) -> tuple[str, Colour]:
 def report_card(
     run: Run, title: str, reporters: Sequence[int], link: str | None, prepared: PreparedOutputs
 ) -> OutgoingMessage:
-    """Build the report of a result for moderators, with its content behind a spoiler.
+    """Build the card that shows a reported result to moderators, with its files and texts behind spoilers.
 
-    Files get distinct names, since the courier recognizes the result's messages by file name.
+    `reporters` are user ids, and `link` is the URL of the result's message, or None. The files get names that
+    differ from the result's, because the courier recognizes the result's messages by their file names.
     """
     fitting = next(iter(chunks(prepared.files)), ())
     files = tuple(replace(file, filename=f"report-{file.filename}") for file in fitting)
@@ -164,7 +172,7 @@ def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) 
 
 
 def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
-    """Build the report after a moderator has handled it."""
+    """Build the report card after a moderator has handled it. `verdict` is the sentence that says how."""
     lines = [
         say("report_heading", title=escape_line(title, 80)),
         say("report_made_by", person=run.requester_id),
@@ -188,8 +196,8 @@ def block_notice(
 ) -> OutgoingMessage:
     """Build the notice for a blocked requester, as `rejection_notice` does.
 
-    `others` is the number of requests that the block has ended as well. `partly` means that runs of this
-    request had started, which the block didn't end.
+    `others` is the number of other requests that the block has ended. `partly` means that some runs of this
+    request had already started, so the block didn't end them.
     """
     about = say("block_notice_rest" if partly else "block_notice", title=escape_line(title, 80))
     if others > 0:
@@ -240,13 +248,15 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
 
 
 def _cost(run: Run) -> str:
-    """Return the cost of a request, which for a batch is that of all its runs."""
+    """Return the sentence about a request's estimated cost, which for a batch covers all its runs."""
     code = "card_cost_several" if run.batch_size > 1 else "card_cost"
     return say(code, runs=run.batch_size, seconds=round(run.reserved_seconds * run.batch_size))
 
 
 def _values(values: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a line per input, shortening all values until they fit."""
+    """Return a line per input. All values are shortened until the lines fit; if very short values still don't
+    fit, the last lines are dropped.
+    """
     length = _VALUE_LENGTH
     while True:
         lines = _lines(values, length)

@@ -61,7 +61,7 @@ def open_rows(page: AuditPage) -> list[ActionRow[LayoutView]]:
 def opened_messages(
     run: Run, title: str, prepared: Mapping[str, PreparedOutputs]
 ) -> Sequence[OutgoingMessage]:
-    """Build a private result as a moderator sees it, with Details and Delete."""
+    """Build the messages that show a private result to a moderator; the first has Details and Delete."""
     outputs = prepared[run.key]
     gallery = [file for file in outputs.files if file.kind in GALLERY]
     others = [file for file in outputs.files if file.kind not in GALLERY]

@@ -56,7 +56,7 @@ class OfferedActions:
 
 
 def retry_buttons(run: Run) -> list[Button[Any]]:
-    """Return the buttons of a run without a result."""
+    """Return the buttons of a run without a result, except the one that deletes the message."""
     buttons = [
         run_button(run, Action.EDIT, "button_edit"),
         run_button(run, Action.DETAILS, "button_details"),
@@ -72,18 +72,18 @@ def discard_button(run: Run) -> Button[Any]:
 
 
 def offers_retry(run: Run) -> bool:
-    """Return whether the same request may be repeated, which a moderator's rejection rules out."""
+    """Return whether the same request may be repeated: not after a moderator's rejection or block."""
     return run.state is not RunState.REJECTED and run.failure_code != REQUESTER_BLOCKED
 
 
 def result_rows(
     run: Run, offered: OfferedActions, *, picture: bool, kinds: Collection[FileKind]
 ) -> list[list[Button[Any]]]:
-    """Return the buttons under a single result: follow-ups, repetitions, and always *More*.
+    """Return the buttons under a single result: as many follow-ups and repetitions as fit, *More* and Delete.
 
-    What depends on the server's settings is only behind *More*, which reads them at each press: a gallery or
-    a review channel may be chosen after the result was posted. `picture`: the result has a picture to use as
-    input. `kinds` are those of its files.
+    Actions that depend on the server's settings are only behind *More*, which reads the settings at each
+    press: a gallery or a review channel may be chosen after the result was posted. `picture`: the result has
+    a picture to use as input. `kinds` are the kinds of the result's files.
     """
     again, *repeats = _repeat_buttons(run, offered)
     actions, use = _action_buttons(run, offered, kinds), _use_buttons(run, offered, picture=picture)
@@ -116,7 +116,7 @@ def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> 
 
 
 def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
-    """Return a numbered button for each run."""
+    """Return rows with a numbered button for each run."""
     numbers: list[Button[Any]] = [
         run_button(run, Action.PICK, "several_number", number=run.number) for run in runs
     ]
@@ -126,7 +126,8 @@ def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
 def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[list[Button[Any]]]:
     """Return the buttons of one run of a batch, opened by its number.
 
-    *Again* and *Post* are always among them, and *More* only if something doesn't fit.
+    A run with a result always has *Again* and, if it can be posted, *Post*. *More* is added only if something
+    doesn't fit.
     """
     if not run.has_result:
         return [retry_buttons(run)]
@@ -148,9 +149,9 @@ def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[lis
 def hidden_buttons(
     run: Run, offered: OfferedActions, shown: Collection[str], *, picture: bool
 ) -> tuple[list[list[Button[Any]]], Select[Any] | None]:
-    """Return what is behind *More*: rows of buttons, and a select of follow-ups if there are any.
+    """Return the actions behind *More*: rows of buttons, and a select of the other follow-ups or None.
 
-    `shown` are the custom_ids of the message above.
+    `shown` are the custom_ids in the message whose *More* was pressed; these actions are left out.
     """
     use = _use_buttons(run, offered, picture=picture)
     buttons = [*_repeat_buttons(run, offered), *use, *_rare_buttons(run, offered), *_delete_buttons(run)]
@@ -161,14 +162,15 @@ def hidden_buttons(
         if (custom_id := _action_id(run, each)) not in shown
     ]
     if not options:
-        # Settings may have changed since the message above was sent, and an empty message can't be sent.
+        # If settings have changed since the result was posted, nothing may be hidden any more. Discord
+        # refuses an empty message, so repeat some buttons.
         return _packed(hidden or _rare_buttons(run, offered)), None
     placeholder, custom_id = say("follow_up_placeholder"), FollowUpId(run.key).encode()
     return _packed(hidden), Select(placeholder=placeholder, options=options, custom_id=custom_id)
 
 
 def kinds_of(run: Run) -> frozenset[FileKind]:
-    """Return the kinds of a run's files by their names."""
+    """Return the kinds of a run's files, judged by the files' names."""
     names = [output.filename or output.url.partition("?")[0] for output in run.outputs if output.url]
     families = (media_type(AttachedFile("", name, None, 1)).partition("/")[0] for name in names)
     return frozenset(FileKind(each) if each in set(FileKind) else FileKind.OTHER for each in families)
@@ -194,9 +196,9 @@ def _action_buttons(run: Run, offered: OfferedActions, kinds: Collection[FileKin
 def _most(
     ordered: Sequence[Button[Any]], by_rank: Sequence[Button[Any]], last: Sequence[Button[Any]]
 ) -> list[list[Button[Any]]]:
-    """Return as many buttons as two rows of a phone hold, and `last` at their end.
+    """Return the most important buttons that fit in two rows on a phone, arranged as in `ordered`.
 
-    `by_rank` has the same buttons as `ordered`, the most important first.
+    `by_rank` has the same buttons as `ordered`, the most important first. `last` always ends the second row.
     """
     rows: list[list[Button[Any]]] = []
     chosen: set[Button[Any]] = set()
@@ -209,9 +211,9 @@ def _most(
 
 
 def _arranged(buttons: Sequence[Button[Any]], last: Sequence[Button[Any]]) -> list[list[Button[Any]]] | None:
-    """Put each button into the first row of a phone with space for it; `last` ends the second row.
+    """Put each button into the first of two rows that has space for it on a phone.
 
-    Return None if two rows are not enough.
+    `last` ends the second row. Return None if two rows are not enough.
     """
     rows = _packed(buttons, [[], [*last]])
     if len(rows) > _ROWS:
@@ -223,9 +225,9 @@ def _arranged(buttons: Sequence[Button[Any]], last: Sequence[Button[Any]]) -> li
 def _packed(
     buttons: Sequence[Button[Any]], started: Sequence[Sequence[Button[Any]]] = ()
 ) -> list[list[Button[Any]]]:
-    """Put each button into the first row with space for it on a phone, which doesn't wrap such rows.
+    """Put each button into the first row that still has space for it, so that a phone wraps no row.
 
-    The rows begin with those in `started`.
+    `started` holds the buttons with which the rows begin.
     """
     rows = [list(row) for row in started]
     for button in buttons:
@@ -256,7 +258,7 @@ def _delete_buttons(run: Run) -> list[Button[Any]]:
 
 
 def _rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    """Return the actions that move behind *More* first. A batch is reported as a whole."""
+    """Return the buttons that are the first to move behind *More*. A batch is reported as a whole."""
     share = [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
     batch = replace(run, key=run.batch_key)
     report = [run_button(batch, Action.REPORT, "button_report")] if offered.reportable else []
@@ -266,7 +268,7 @@ def _rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
 def _repeat_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
     buttons = [run_button(run, Action.AGAIN, "button_again")]
     if offered.vary:
-        # The label states the number, since each one costs a run.
+        # The label states the number of variations, since each of them costs a run.
         buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
     return [*buttons, run_button(run, Action.EDIT, "button_edit")]
 

@@ -70,9 +70,9 @@ COLOURS = {
 class Batch:
     """The runs of one outcome, in order.
 
-    `prepared` are the outputs to show, by run key. A run without an entry failed, was deleted, or is one of
-    the `late` runs, whose results have messages of their own. `origin` is a link to the result whose file a
-    single run took.
+    `prepared` holds the outputs to show, by run key. A run has no entry if it has no result, if its result
+    was deleted, or if its key is in `late`: the result of a late success has messages of its own. `origin` is
+    a link to the result whose file a single run took as input.
     """
 
     runs: Sequence[Run]
@@ -87,7 +87,7 @@ class Batch:
 
     @property
     def first(self) -> Run:
-        """Return the run for the buttons and facts of the whole batch."""
+        """Return the run that the buttons for the whole batch refer to."""
         return self.runs[0]
 
     @property
@@ -96,8 +96,8 @@ class Batch:
         return [run for run in self.runs if run.key in self.prepared]
 
     def files(self) -> list[PreparedFile]:
-        """Return the files of all shown runs, in order. In a gallery each caption begins with the run's
-        number.
+        """Return the files of all shown runs, in order. If the batch is `numbered`, pictures and videos get
+        captions that begin with their run's number.
         """
         return [
             replace(file, description=_caption(run)) if self.numbered and file.kind in GALLERY else file
@@ -109,12 +109,15 @@ class Batch:
 def outcome_messages(
     batch: Batch, title: str, offered: OfferedActions = _NONE_OFFERED
 ) -> list[OutgoingMessage]:
-    """Build the messages of an outcome. The first has the buttons and pings the requester."""
+    """Build the messages of an outcome. The first has the buttons, and pings the requester unless they
+    cancelled the batch themselves.
+    """
     files = batch.files()
     gallery = [file for file in files if file.kind in GALLERY]
     others = [file for file in files if file.kind not in GALLERY]
     has_texts = any(batch.prepared[run.key].texts for run in batch.shown)
-    # An outcome that is an edit replaces a layout, which can't become a classic message.
+    # If only interactions can show the outcome, it is an edit of the status message. That message is a
+    # layout, and a layout can't become a classic message.
     if gallery or not others or has_texts or batch.first.needs_interaction:
         pictures, *further = chunks(gallery) or [()]
         first, left = first_message(batch, title, pictures, offered)
@@ -209,7 +212,7 @@ def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
 def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     """Build the message that replaces an age-restricted result in a channel where it may not be shown.
 
-    With `postable`, the result may be posted there once the channel is marked as age-restricted.
+    `postable` adds the button that posts the result there once the channel is marked as age-restricted.
     """
     heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
     buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
@@ -264,7 +267,7 @@ def _caption(run: Run) -> str:
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
-    """Yield the runs' text outputs. A larger batch has one block per run, under the run's number."""
+    """Yield the runs' text outputs. In a batch of several runs, each run has one block, under its number."""
     for run in batch.shown:
         found = batch.prepared[run.key].texts
         blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))
@@ -292,7 +295,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     if run.key in batch.late:
         return [say("several_late")]
     if not run.has_result:
-        # The heading of a cancelled batch already says so.
+        # If the requester cancelled the whole batch, the heading already says so.
         reason = "" if all(_is_own_cancellation(each) for each in batch.runs) else reason_of(run)
         remark = _reason_with_charge(run, reason) if batch.numbered else reason
         return [remark] if remark else []
@@ -337,7 +340,9 @@ def _was_free(run: Run) -> bool:
 
 
 def _ending_sentence(run: Run) -> str:
-    """Return a sentence on how a run ended; for a partial result, add that it was made before that."""
+    """Return the reason why a run did not succeed. For a partial result, add that the outputs were made
+    before the run ended.
+    """
     if not run.partial:
         return reason_of(run)
     # A verdict's state is the bot's own, so its failure code tells how ComfyDeploy ended the run.

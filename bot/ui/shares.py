@@ -49,10 +49,11 @@ def share_modal(key: str) -> Modal:
 def share_messages(
     run: Run, title: str, prepared: PreparedOutputs, link: str | None
 ) -> list[OutgoingMessage]:
-    """Build the messages of a shared result, as `outcome_messages` does. The messages ping nobody.
+    """Build the messages of a result that is shared in the gallery channel. They ping nobody.
 
-    `link` leads to the original. The prompt is shown if `run` has it. The messages always have Report, since
-    they have no More, and a review channel may be chosen later.
+    `link` is the URL of the original message, or None if there is none. The prompt is shown if `run` has one.
+    *Report* is always there, even if the server has no review channel yet: the messages have no *More*, whose
+    buttons depend on the current settings.
     """
     gallery = [file for file in prepared.files if file.kind in GALLERY]
     others = [file for file in prepared.files if file.kind not in GALLERY]
@@ -79,7 +80,10 @@ def share_messages(
 
 
 def copy_failed_message(run: Run, reason: str, link: str | None) -> OutgoingMessage:
-    """Build the message to the requester about a copy that was not posted; `link` leads to the result."""
+    """Build the message that tells the requester why a copy was not posted.
+
+    `reason` is the code of the sentence. `link` is the URL of the result's message, or None.
+    """
     lines = [f"{say('mention', user=run.requester_id)} {say(reason)}"]
     if link:
         lines.append(subtext([say("copy_failed_link", url=link)]))

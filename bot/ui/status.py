@@ -90,10 +90,10 @@ def in_common(batch: Sequence[Run]) -> Run:
 
 
 def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
-    """Return the code of the phase of the most advanced run.
+    """Return the string code of the title: the most advanced run's phase, or that all are being cancelled.
 
-    A waiting run without a queue position is about to be submitted, so it isn't described as waiting. A
-    running one without progress is waiting for its machine to start.
+    A waiting run without a queue position is about to be submitted, so it isn't described as waiting. While
+    no run has ended, a running one without progress is waiting for its machine to start.
     """
     if all(run.cancel_requested_at for run in active):
         return "title_cancelling"
@@ -114,7 +114,9 @@ def _waiting_heading(furthest: Run, active: Sequence[Run]) -> str:
 
 
 def _remark(run: Run) -> str:
-    """Return the run's status note, or how long an interaction can update the message."""
+    """Return the run's status note. If it has none, but only an interaction can update the message, say for
+    how long that works.
+    """
     if run.status_note:
         return say(run.status_note)
     if run.needs_interaction:

@@ -27,7 +27,7 @@ UPLOAD_LIMIT = 250 * 1024**2
 def gate(api_key: str, plan: FaultPlan) -> Middleware:
     """Return a middleware that redirects trailing slashes and checks the key, as the real server does.
 
-    During an outage it answers in the server's place.
+    During an outage (`plan.away`) the middleware answers every call and download with 503.
     """
 
     @web.middleware

@@ -1,4 +1,4 @@
-"""A log of the calls that could cost money, and of every webhook attempt with its answer."""
+"""A log of queue calls, cancel calls, reads of run logs, and webhook attempts with their answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(slots=True, kw_only=True)
 class QueueCall:
-    """A queue call. `status` is None until it is answered; `run_ids` are the runs it started, usually one."""
+    """A queue call. `status` is None until the call is answered, and if the connection was closed before.
+
+    `run_ids` are the runs that the call started, usually one.
+    """
 
     at: float
     body: Any

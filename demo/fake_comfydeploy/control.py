@@ -38,7 +38,7 @@ class Control:
         ]
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        """Set the faults of all runs without their own faults, from an object of `Faults` fields."""
+        """Set the faults of all runs without faults of their own, from an object of `Faults` fields."""
         try:
             self._world.plan.everywhere = Faults.model_validate_json(await request.read())
         except ValidationError as error:
@@ -59,7 +59,7 @@ class Control:
         return answer(200, {"queued": len(faults)})
 
     async def set_chaos(self, request: web.Request) -> web.Response:
-        """Draw faults from now on: `{"seed": 1, "probabilities": {"lost_reply": 0.1, …}}`."""
+        """Draw faults at random from now on, as in `{"seed": 1, "probabilities": {"lost_reply": 0.1, …}}`."""
         try:
             body = await _json(request)
             self._world.plan.chaos = Chaos(body["probabilities"], int(body.get("seed", 0)))

@@ -68,8 +68,9 @@ class InputNode:
 class DemoDeployment:
     """A deployment. `nodes` are the classes that it executes in order, each one step of progress.
 
-    A classic machine has no queue of its own (`not-started`, then `running`) and can't be cancelled. A run
-    that makes only text never succeeds: a classic machine leaves it `running`, others end it as `timeout`.
+    A classic machine has no queue of its own: its runs are `not-started`, then `running`, and can't be
+    cancelled. A run that makes only text never succeeds: a classic machine leaves it `running`, others end it
+    as `timeout`.
     """
 
     id: str

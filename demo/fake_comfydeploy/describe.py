@@ -1,4 +1,4 @@
-"""The body of `GET /deployment/{id}`: inputs beside the raw workflow, secrets included."""
+"""The body of `GET /deployment/{id}`: the inputs and the raw workflow, which includes secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from demo.fake_comfydeploy.deployments import DemoDeployment, InputNode, Makes
 USER = "user_2standin00000000000000000"
 CREATED = "2026-11-24T13:59:30.672000Z"
 TYPES = {"NumberInt": "integer", "NumberSliderInt": "integer", "Number": "float", "NumberSlider": "float"}
-# Extra fields of such nodes. Real answers contain the bearer token for private weights in plain text.
+# The extra fields of some node classes. Real answers contain the bearer token for private weights in plain
+# text.
 EXTRAS: dict[str, dict[str, Any]] = {
     "Lora": {
         "lora_url": "",

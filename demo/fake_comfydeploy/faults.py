@@ -121,7 +121,10 @@ class FaultPlan:
         self._next.extend(faults)
 
     def take(self) -> Faults | None:
-        """Return the faults of this queue call, or None if it follows the global ones and their changes."""
+        """Return the faults set or drawn for the next queue call, or None for the global ones.
+
+        With None, the call's runs also follow later changes of the global faults.
+        """
         if self._next:
             return self._next.popleft()
         return self.chaos.draw() if self.chaos else None

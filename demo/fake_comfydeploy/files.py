@@ -20,8 +20,9 @@ class StoredFile:
 
 
 class Bucket:
-    """Stores files, and drops the oldest ones beyond `limit` bytes. Paths are unquoted, as in `outputs/a
-    b.png`.
+    """Stores files, and drops the oldest ones beyond `limit` bytes in total.
+
+    Paths aren't percent-encoded: `outputs/a b.png`.
     """
 
     def __init__(

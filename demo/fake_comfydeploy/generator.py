@@ -36,7 +36,7 @@ Made = tuple[dict[str, str], str | None, Product]  # node_meta, output_id and da
 
 
 class ExecutionError(Exception):
-    """A node failed. The service doesn't say which or why."""
+    """A node failed. Only the run's log says which one and why, not the run itself or its webhooks."""
 
 
 # Returns the file at an address that only this machine knows, or None for an address to download from.
@@ -109,7 +109,7 @@ class Generator:
         return replace(scene, width=next(sides), height=next(sides))
 
     async def _start_image(self, url: Any) -> bytes | None:
-        """Download the start image. A failure ends the run."""
+        """Return the start image from a link or a data URL, or None without one. A failure ends the run."""
         if not url:
             return None
         if str(url).startswith("data:"):

@@ -47,7 +47,10 @@ class Machine:
         await self._webhooks.tried(run)
 
     def reject(self, run: Run) -> None:
-        """Refuse the workflow; the event precedes the answer to the queue call."""
+        """End the run as failed, because its workflow is invalid.
+
+        The webhook about it precedes the answer to the queue call.
+        """
         self._end(run, "failed")
 
     async def _live(self, run: Run) -> None:
@@ -90,7 +93,7 @@ class Machine:
             self._late_report(run)
 
     async def _end_early(self, run: Run, products: list[Made], end: str) -> None:
-        """End with as many files as `made` says."""
+        """Upload as many files as the fault `made` says, then end the run with the status `end`."""
         kept = list(first_items(products, run.faults.made))
         self._upload_all(run, kept)
         if kept == products:
@@ -101,7 +104,10 @@ class Machine:
         self._late_report(run)
 
     async def _never_succeed(self, run: Run, products: list[Made]) -> None:
-        """Upload everything and stay `running`, until a serverless machine's runner gives up."""
+        """Upload everything, but leave the run `running`.
+
+        A serverless machine ends it as `timeout` after a while, unless the fault `never_ends` is set.
+        """
         self._upload_all(run, products)
         self._after_last_node(run)
         if run.deployment.classic or run.faults.never_ends:

@@ -1,4 +1,4 @@
-"""Paint a landscape on the CPU. The same scene gives the same bytes. Call it in a thread."""
+"""Paint a landscape on the CPU. The same scene gives the same bytes. Painting is slow; do it in a thread."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from demo.fake_comfydeploy.picture_themes import Colour, Scene, Theme, blend, ch
 
 LABEL = "ComfyDeploy stand-in"
 RIDGES = 5
-GLOW_EDGE = 78  # Pillow's radial gradient reaches its last value in the corners, this one at the edges
-SCALE = 2  # ridges are drawn larger and scaled down: smooth edges
+GLOW_EDGE = 78  # the inverted gradient's value at the edges; the glow ends there, not in the corners
+SCALE = 2  # ridges are drawn this much larger, then scaled down for smooth edges
 
 
 def paint_png(scene: Scene, start_image: bytes | None = None) -> bytes:
@@ -180,7 +180,7 @@ def _trees(
 
 
 def _water(picture: Image.Image, horizon: int, scene: Scene) -> None:
-    """Mirror the sky, darker and with ripples that widen towards the shore."""
+    """Mirror the sky in the water, darker, with ripples that widen towards the lower edge."""
     width, height = picture.size
     mirrored = ImageOps.flip(picture.crop((0, max(0, 2 * horizon - height), width, horizon)))
     mirrored = ImageEnhance.Brightness(mirrored.resize((width, height - horizon))).enhance(0.72)

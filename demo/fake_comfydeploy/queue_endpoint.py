@@ -36,7 +36,7 @@ def detail(status: int, text: Any) -> web.Response:
 
 
 def plain_500() -> web.Response:
-    """Return the answer of an unhandled error."""
+    """Return the answer that the real server gives after an unhandled error."""
     return web.Response(status=500, text="Internal Server Error", content_type="text/plain", charset="utf-8")
 
 

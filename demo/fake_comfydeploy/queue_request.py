@@ -1,4 +1,4 @@
-"""The body of a queue call, validated as loosely as the real server does; errors in FastAPI's format."""
+"""Validate the body of a queue call as loosely as the real server does. Errors have FastAPI's format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class Gpu(StrEnum):
 
 
 class QueueRequest(BaseModel):
-    """A queue call. Unknown fields are ignored; inputs may have any name, but not be null or an object."""
+    """A queue call. Unknown fields are ignored. An input can have any name, but not the value null or an
+    object.
+    """
 
     deployment_id: UUID
     inputs: dict[str, Scalar | list[Scalar]] = {}

@@ -19,9 +19,7 @@ WAITING = frozenset({"not-started", "queued"})
 
 @dataclass(slots=True, kw_only=True)
 class Output:
-    """An output. `data` maps a kind (`images`, `gifs`, `text`) to items; their URLs are paths below the
-    server.
-    """
+    """An output. `data` maps a kind (`images`, `gifs`, `text`) to items; an item's URL is its bucket path."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     data: dict[str, list[Any]]

@@ -82,7 +82,7 @@ async def _slow(request: web.Request, stored: StoredFile) -> web.StreamResponse:
 
 
 async def _endless(request: web.Request, stored: StoredFile) -> web.StreamResponse:
-    """Send an endless body without a length, which a client must count while reading."""
+    """Send an endless body without a Content-Length, so the client must count the bytes while reading."""
     response = web.StreamResponse(headers={"Content-Type": stored.content_type})
     await response.prepare(request)
     await response.write(stored.content)

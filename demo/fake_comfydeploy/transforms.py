@@ -17,7 +17,7 @@ _CLOSER = 0.3  # the share of the picture that the camera moves through
 
 
 def enlarge_png(picture: bytes, scale: int) -> bytes:
-    """Return the picture, enlarged by the factor `scale` and sharpened."""
+    """Return the picture, sharpened and enlarged by `scale`, or by less if a side would exceed `LONGEST`."""
     source = _opened(picture)
     scale = min(scale, max(1, LONGEST // max(source.size)))
     size = (source.width * scale, source.height * scale)

@@ -31,8 +31,8 @@ def film_mp4(scene: Scene) -> bytes:
 
 
 def encode_mp4(frame_at: Frames, size: tuple[int, int]) -> bytes:
-    """Return a clip of a few seconds. Both sides have to be even."""
-    # `faststart` reads the file again to move its index to the front, so it has to be a real one.
+    """Return a clip of a few seconds. Width and height must be even."""
+    # `faststart` reads the clip again to move its index to the front, so it has to be written to a real file.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "clip.mp4")
         with av.open(path, "w", options={"movflags": "faststart"}) as container:

@@ -37,9 +37,9 @@ class Webhooks:
         self._held: dict[str, dict[str, Any]] = {}
 
     def status(self, run: Run, *, signed: bool = True) -> None:
-        """Send `run.updated` after a change of status; after a cancel its URLs are not signed.
+        """Send `run.updated` after a change of status. If `signed` is False, its URLs aren't signed.
 
-        Of the final events, only a success contains outputs. For the others they are in `GET /run`.
+        The final event contains outputs only if the run succeeded. Otherwise only `GET /run` has them.
         """
         if run.ended and run.faults.silent_end:
             return
@@ -57,13 +57,13 @@ class Webhooks:
                 self._flush(run)
 
     def output(self, run: Run, output: Output) -> None:
-        """Send `run.output` to a URL that asks for it; its URLs are never signed."""
+        """Send `run.output` to a webhook URL that asks for it. The file URLs in it are never signed."""
         query = parse_qs(urlsplit(run.webhook or "").query)
         if "run.output" in query.get("target_events", []):
             self._event(run, "run.output", single(run.progress), [output], signed=False)
 
     async def tried(self, run: Run) -> None:
-        """Wait until the run's last event was sent once."""
+        """Wait until the first attempt to send the run's latest event has ended."""
         if last := self._last.get(run.id):
             await last.wait()
 

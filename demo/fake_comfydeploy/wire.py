@@ -28,7 +28,10 @@ def api_time(moment: datetime | None) -> str | None:
 
 
 def webhook_time(moment: datetime) -> str:
-    """Drop three characters to keep milliseconds, as the service does, even from a whole second's `:33`."""
+    """Cut the last three characters to keep milliseconds, as the service does.
+
+    A whole second has no fraction, so it loses its `:33`.
+    """
     return moment.replace(tzinfo=None).isoformat()[:-3] + "Z"
 
 

@@ -31,7 +31,7 @@ composer.addEventListener("keydown", (event) => {
   show();
 });
 document.getElementById("viewer-picker").addEventListener("change", show);
-// simcord scrolls too, after each redraw and each picture that has loaded; this comes after it.
+// simcord also scrolls, after each redraw and each loaded picture. Repeating our own scroll overrides that.
 setInterval(follow, 250);
 
 // Remove the hint once the reader has sent something and got an answer.
@@ -59,7 +59,7 @@ function link(page) {
   return item;
 }
 
-// What to try, behind a heading that opens it.
+// Build the list of things to try, under a heading that folds and unfolds it.
 function tourOf(parts) {
   const tour = document.createElement("details");
   tour.id = "demo-tour";

@@ -116,9 +116,9 @@ class EditId(CustomId):
 class UseId(CustomId):
     """The Use-as-input form, or the button or select that opens it.
 
-    `index` is the position of the picture in the message that the component or form belongs to, `parent` is
-    the run that made the picture, and `deployment` is empty in a select that chooses one. `kept` names the
-    picture of a form that belongs to no message.
+    `index` is the position of the picture, from 0, in the message that the component or form belongs to.
+    `parent` is the key of the run that made the picture, or empty. `deployment` is empty in a select, whose
+    options are the deployments. `kept` names the stored picture of a form that belongs to no message.
     """
 
     PATTERN = re.compile(
@@ -141,7 +141,7 @@ class UseId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class ShareId(CustomId):
-    """The form that asks how to share a result."""
+    """The form that asks whether a shared result shows its prompt."""
 
     PATTERN = re.compile(rf"share:(?P<key>{_KEY})")
     key: str
@@ -158,7 +158,8 @@ class ShareId(CustomId):
 class FollowUpId(CustomId):
     """A follow-up's button or form, or, without `ref`, the select of several follow-ups.
 
-    The follow-up takes a file of the run, or the picture at the position `picture` in the message.
+    The follow-up takes a file of the run's result or, if `picture` is set, the picture at that position in
+    the message, counted from 0.
     """
 
     PATTERN = re.compile(
@@ -220,7 +221,7 @@ class RunsId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class PageId(CustomId):
-    """A page of a list, counted from 0."""
+    """A button that shows a page of a list; `page` counts from 0."""
 
     NAME: ClassVar[str]
     page: int

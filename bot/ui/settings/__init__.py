@@ -1,1 +1,1 @@
-"""Builds the panel of `/settings`: its text, controls and forms. bot/domain/settings lists the fields."""
+"""Build the panel of `/settings`: its text, controls and forms. bot/domain/settings defines the fields."""

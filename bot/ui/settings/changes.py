@@ -23,9 +23,10 @@ _NAME_LENGTH = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """The way in which a text names roles, channels and deployments.
+    """The functions with which a text names roles, channels and deployments.
 
-    `line` shortens a value, and `entries` limits the entries of a list.
+    `text` escapes or cleans a text, and may cut it to a length. `line` may shorten a value. `entries` is the
+    number of a list's entries that are written out.
     """
 
     role: Callable[[int], str]
@@ -84,7 +85,10 @@ Value = Callable[[Any], str]  # formats a stored value, or an entry of a list
 
 
 def _setting(path: str, naming: Naming) -> tuple[str, Value]:
-    """Return the label and the formatter of the setting at a path, which another version may have stored."""
+    """Return the label and the formatter of the setting at a path.
+
+    Another version may have stored a path that this one doesn't know. The path is then its own label.
+    """
     if path in (PRESETS, DEFAULT_PRESET):
         return say(f"settings_label_{path}"), partial(_preset_name, naming)
     for field in FIELDS.values():
@@ -158,7 +162,10 @@ def _days(unit: str, name: str, days: Any) -> str:
 
 
 def _limit(name: str, without: str, stored: Any) -> str:
-    """Format a limit. False is stored for a role without the mark that lifts all limits."""
+    """Format a limit; `without` is the code for no limit of its own.
+
+    For the mark that lifts all limits of a role, True or False is stored instead of a number.
+    """
     if stored is None or stored is False:
         return say(without)
     return say("settings_no_limit") if stored is True else say(f"settings_limit_{name}", count=stored)

@@ -20,7 +20,7 @@ from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.text import counted
 
-# The GPU or deployment whose roles a section shows, as its list and its name.
+# The GPU or deployment whose roles a section shows: its kind (a value of `Names`), then its name.
 Selection = tuple[str, str] | None
 Items = Iterator[Item[LayoutView]]
 
@@ -31,7 +31,7 @@ _OPTION_LENGTH = 100
 def section_controls(
     section: Section, rules: ServerRules, context: SettingsContext, selection: Selection
 ) -> Items:
-    """Draw the fields, disabling those without an effect. Adjacent buttons share a row."""
+    """Draw the section's fields; those that have no effect now are disabled. Adjacent buttons share a row."""
     items = (item for field in fields_of(section) for item in _field(field, rules, context, selection))
     for are_buttons, group in groupby(items, key=lambda item: isinstance(item, Button)):
         if are_buttons:
@@ -73,7 +73,7 @@ def _choice(field: Field, value: object, _context: SettingsContext, _selection: 
 
 
 def _channel(field: Field, channel: int | None, context: SettingsContext, _selection: Selection) -> Items:
-    """Draw a select of text channels, where a card can be posted and found again."""
+    """Draw a select of text and announcement channels, where the bot can post and find messages."""
     setting = _id(field)
     select: ChannelSelect[Any] = ChannelSelect(
         custom_id=setting.encode(),
@@ -104,8 +104,8 @@ def _names(field: Field, chosen: Collection[str], context: SettingsContext, _sel
 def _roles_by_name(
     field: Field, roles_by_name: RolesFor, context: SettingsContext, selection: Selection
 ) -> Items:
-    """Draw the names. Below them are the roles for the selected name, and a button that opens the name to
-    everybody.
+    """Draw a select of the names. Below it are the roles of the selected name and, if the name is limited to
+    roles, a button that opens it to everybody.
     """
     offered = context.offered(field.names)
     options = [
@@ -202,7 +202,7 @@ def _role_select(
     limit: int = SELECT_LIMIT,
     at_least: int = 0,
 ) -> RoleSelect[Any]:
-    """Draw a select with the chosen roles that exist; Discord refuses a default role that was deleted."""
+    """Draw a select of roles. The chosen ones are preselected, except deleted ones, which Discord refuses."""
     present = [Object(role) for role in sorted(context.role_ids.intersection(chosen))][:limit]
     select: RoleSelect[Any] = RoleSelect(
         custom_id=setting.encode(),

@@ -244,7 +244,8 @@ def settings_modal(
     """Build the form of a control, filled with `form_values` or with the stored rules.
 
     `about` names the role or GPU of `control.arg`. The modal's custom_id has the form's stamp before the
-    `arg`: `set:budgets:role:{stamp}:{role}`.
+    `arg`, as in `set:budgets:role:{stamp}:{role}`. The stamp shows whether the rules were changed while the
+    form was open.
     """
     form = form_of(control.key)
     stamp = form.stamp(rules, control.arg)

@@ -57,7 +57,7 @@ Lines = Iterable[Line]
 
 
 def lines_of(section: Section, rules: ServerRules, context: SettingsContext) -> list[Line]:
-    """Return the lines of the section's fields that have an effect."""
+    """Return the lines of the section's fields that have an effect in the current approval mode."""
     fields = sorted(fields_of(section), key=lambda field: field.text_last)
     return _lines_of([field for field in fields if rules.approval.mode in field.modes], rules, context)
 
@@ -68,14 +68,19 @@ def _lines_of(fields: Sequence[Field], rules: ServerRules, context: SettingsCont
 
 @dataclass(frozen=True, slots=True)
 class ChangeSummary:
-    """The changes that an edit made. `covered` holds the keys of the lines that need not be repeated."""
+    """The changes that an edit made.
+
+    `covered` holds the keys of the lines whose new value `lines` shows, so the panel leaves them out below.
+    """
 
     lines: tuple[str, ...] = ()
     covered: frozenset[str] = frozenset()
 
 
 def first_lines(lines: Sequence[Line]) -> list[str]:
-    """Return the lines. If there are many about roles, GPUs or deployments, the rest are only named."""
+    """Return the texts of the lines. Of many roles, GPUs or deployments, the first ten are written out, and
+    the others only named.
+    """
     shown: list[str] = []
     for kind, rows in groupby(lines, key=lambda line: line.kind):
         written = list(rows)
@@ -128,7 +133,7 @@ def _added_and_removed(old: Sequence[str], new: Sequence[str]) -> str:
 
 
 def shorten_line(text: str) -> str:
-    """Cut a line between words, since half a mention would be displayed as code."""
+    """Shorten a long line between words, since clients would show half a mention as raw text."""
     if len(text) <= _VALUE_LENGTH:
         return text
     words, space, _ = text[:_VALUE_LENGTH].rpartition(" ")
@@ -183,7 +188,10 @@ def _roles_by_name(field: Field, roles_by_name: RolesFor, context: SettingsConte
 
 
 def _numbers(field: Field, numbers: Any, _context: SettingsContext) -> Lines:
-    """Yield a line for each number with a unit, and one for all limits except those of roles."""
+    """Yield a line for each number if the field has a unit, otherwise one line for all limits.
+
+    Roles' limits are left out here, because `_unlimited` describes them.
+    """
     for name in field.boxes if field.unit else ():
         count = getattr(numbers, name)
         yield _line(name, counted(f"settings_{field.unit}", count) if count else say(f"settings_any_{name}"))
@@ -233,7 +241,7 @@ _TEXT: Mapping[Kind, Callable[[Field, Any, SettingsContext], Lines]] = MappingPr
 
 
 def default_presets_text(context: SettingsContext) -> str:
-    """Return the channels with a default preset, and how to set one: the panel can't."""
+    """Return the default presets of the channels, and a hint on how to set one, since the panel can't."""
     entries = [
         say("settings_default_preset", channel=f"<#{channel}>", name=escape_line(name, NAME_LENGTH))
         for channel, name in context.default_presets.items()
@@ -243,7 +251,10 @@ def default_presets_text(context: SettingsContext) -> str:
 
 
 def automod_text(applies: bool | None, context: SettingsContext) -> str:
-    """Return a text about whether the server's AutoMod rules apply to requests now."""
+    """Return a text about whether the server's AutoMod rules apply to requests now.
+
+    `applies` is the setting. None applies the rules if the bot may read them.
+    """
     if applies is None:
         return say("settings_applied" if context.manages_server else "settings_unable")
     return say("settings_always_applied" if applies else "settings_not_applied")
@@ -303,7 +314,7 @@ def counted(code: str, count: int) -> str:
 
 
 def listed(entries: Iterable[str], limit: int) -> str:
-    """Join the first entries, and state the number of the others."""
+    """Join the first `limit` entries, and state the number of the others."""
     shown = list(entries)
     if not shown:
         return say("settings_none_chosen")
@@ -313,7 +324,7 @@ def listed(entries: Iterable[str], limit: int) -> str:
 
 
 def summaries(rules: ServerRules, context: SettingsContext) -> Iterator[tuple[Section, str]]:
-    """Sum up each section, for the overview."""
+    """Yield each section except the overview, with a one-line summary of its rules."""
     yield Section.APPROVAL, _approval_summary(rules, context)
     yield Section.WORDS, _words_summary(rules, context)
     yield Section.BUDGETS, _budgets_summary(rules)
