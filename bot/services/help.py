@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
-from bot.domain.member_rules import Offer, Standing, standing
 from bot.domain.requests import Requester
+from bot.domain.rules_for_help import Offer, Standing, standing
 from bot.store import Store
 
 

@@ -16,9 +16,9 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Usage
-from bot.domain.member_rules import Offer, standing
 from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import Holder, Member
+from bot.domain.rules_for_help import Offer, standing
 from bot.domain.runs import (
     Direction,
     HistoryPage,

@@ -17,8 +17,8 @@ from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Spending, Usage
-from bot.domain.member_rules import Offer, Standing, standing
 from bot.domain.requests import Holder, Member, Preset
+from bot.domain.rules_for_help import Offer, Standing, standing
 from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.ui.details import details
