@@ -1,4 +1,4 @@
-"""Details: everything about a run, and a command that gives the same."""
+"""Details shows everything about a run, and a command that repeats it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,6 @@ async def test_details_show_every_input_and_a_command_to_copy(bot: Harness) -> N
     assert run.key in text
     line = "/generate prompt:a *red* fox seed:7 style:ink gpu:L4"
     assert f"```\n{line}\n```" in text
-
-
-async def test_a_long_prompt_is_whole_in_a_file(bot: Harness) -> None:
-    prompt = "a fox, " * 700 + "the end"
-    await bot.ask(prompt=prompt)
-    shown = await bot.alice.click(bot.messages()[0], label="Details")
-    (file,) = shown.response.attachments
-    assert prompt in (await file.read()).decode()
-    assert "The file has all of it" in text_of(bot, shown.response)
 
 
 async def test_a_run_of_another_channel_is_not_told(bot: Harness) -> None:

@@ -1,4 +1,4 @@
-"""`/preset`: saved from a request, used in two ways, shared with a server; what has changed is told."""
+"""`/preset`: saved, used in two ways, shared with a server, and a channel's default."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ import pytest
 from simcord import MemberActor
 
 from bot.database.tables import presets
-from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
-from tests.discord.actors import moderator
-from tests.discord.deployments import described
+from bot.domain.requests import Holder
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID, VIDEO_ID
+from tests.discord.actors import erase_data, member, moderator, read
+from tests.discord.channels import thread_in
+from tests.discord.deployments import TWO, described
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of
-from tests.harness import Harness
+from tests.harness import HELD, Harness
+from tests.unit.factories import made_preset
 
 
-async def told(bot: Harness, actor: Any, command: str, **given: Any) -> str:
-    result = await actor.slash(bot.channel, f"preset {command}", **given)
-    return refusal(bot, result)
+async def told(bot: Harness, actor: Any, command: str, channel: Any = None, **given: Any) -> str:
+    return refusal(bot, await actor.slash(channel or bot.channel, f"preset {command}", **given))
 
 
 async def inputs(bot: Harness) -> dict[str, Any]:
-    """Of the last queue call."""
+    """Return the inputs of the last queue call."""
     await bot.play()
     found: dict[str, Any] = bot.calls[-1].body["inputs"]
     return found
@@ -54,20 +56,6 @@ async def test_in_generate_what_is_typed_wins(bot: Harness) -> None:
     assert (sent["style"], sent["seed"]) == ("neon", 8)
 
 
-async def test_a_prompt_with_a_gap_takes_in_what_is_typed(bot: Harness) -> None:
-    await bot.ask()
-    await told(bot, bot.alice, "save", name="house", prompt="{prompt}, in our house style")
-    await bot.ask(prompt="an owl", preset="house")
-    assert (await inputs(bot))["prompt"] == "an owl, in our house style"
-    await bot.alice.slash(bot.channel, "preset use", name="house", prompt="a cat {prompt}")
-    assert (await inputs(bot))["prompt"] == "a cat {prompt}, in our house style"
-    calls = len(bot.calls)
-    said = await told(bot, bot.alice, "use", name="house")
-    assert said == "**house** is built around a prompt. Please give one with `prompt`."
-    await bot.play()
-    assert len(bot.calls) == calls
-
-
 async def test_a_certain_request_can_be_saved_and_nobody_elses(bot: Harness) -> None:
     await bot.ask(prompt="first", style="ink")
     await bot.ask(prompt="second", style="neon")
@@ -85,11 +73,8 @@ async def test_a_certain_request_can_be_saved_and_nobody_elses(bot: Harness) -> 
 async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness, mona: MemberActor) -> None:
     await bot.ask(style="ink")
     await told(bot, bot.alice, "save", name="house")
-    for refused in (
-        await told(bot, bot.alice, "share", name="house"),
-        await told(bot, bot.alice, "save", name="house", server=True),
-        await told(bot, bot.alice, "delete", name="house", server=True),
-    ):
+    for command, options in (("share", {}), ("save", {"server": True}), ("delete", {"server": True})):
+        refused = await told(bot, bot.alice, command, name="house", **options)
         assert refused.startswith("A server's presets are for people with Manage Server.")
     await bot.ask(mona, prompt="an owl", style="neon")
     await told(bot, mona, "save", name="house")
@@ -129,7 +114,7 @@ async def test_generate_suggests_ones_own_first_then_the_servers_of_that_deploym
     assert len(bot.calls) == calls
 
 
-async def test_what_does_not_fit_any_more_is_left_out_and_told(bot: Harness) -> None:
+async def test_inputs_that_no_longer_fit_are_left_out_and_told(bot: Harness) -> None:
     await bot.ask(style="ink")
     await told(bot, bot.alice, "save", name="noir")
     old = {"prompt": "a fox", "gone": 1, "style": "engraving", "steps": "many"}
@@ -144,8 +129,7 @@ async def test_what_does_not_fit_any_more_is_left_out_and_told(bot: Harness) -> 
 
 
 async def test_the_list_shows_what_one_can_use_in_pages_also_after_a_restart(bot: Harness) -> None:
-    empty = (await bot.alice.slash(bot.channel, "preset list")).response
-    assert "There are none yet." in text_of(bot, empty)
+    assert "There are none yet." in await read(bot, bot.alice, "preset list")
     mona = moderator(bot)
     await bot.ask(prompt="@everyone", style="ink")
     await bot.ask(mona)
@@ -160,14 +144,104 @@ async def test_the_list_shows_what_one_can_use_in_pages_also_after_a_restart(bot
     await bot.alice.click(listed.response, label="More")
     assert "**house** for Picture · this server's" in text_of(bot, listed.response)
     assert list(buttons_of(bot, listed.response)) == ["Back", "More"]
-    others = text_of(bot, (await bot.bob.slash(bot.channel, "preset list")).response)
-    assert "n1" not in others
+    assert "n1" not in await read(bot, bot.bob, "preset list")
 
 
 async def test_deleting_ones_data_deletes_ones_presets(bot: Harness) -> None:
     await bot.ask()
     await told(bot, bot.alice, "save", name="noir")
-    asked = await bot.alice.slash(bot.channel, "privacy delete")
-    assert "and your presets. It can't be undone" in asked.response.content
-    await bot.alice.click(asked.response, label="Delete my data")
+    await erase_data(bot)
     assert (await told(bot, bot.alice, "use", name="noir")).startswith("There is no preset **noir**.")
+
+
+@pytest.fixture
+def carl(bot: Harness) -> MemberActor:
+    """Add a member with Manage Channels."""
+    return member(bot, "carl", manage_channels=True)
+
+
+async def share(bot: Harness, name: str = "noir", *, deployment: str = "default", style: str = "ink") -> None:
+    """Save a preset for the server."""
+    preset = made_preset(
+        name, holder=Holder.SERVER, holder_id=bot.guild.id, deployment=deployment, inputs={"style": style}
+    )
+    await bot.app.store.presets.put(preset, bot.clock())
+
+
+def styles(bot: Harness) -> list[str]:
+    """Return the style of each request, empty without one."""
+    return [call.body["inputs"].get("style", "") for call in bot.calls]
+
+
+async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness, carl: MemberActor) -> None:
+    await share(bot)
+    thread = thread_in(bot, bot.channel)
+    other = bot.guild.create_text_channel("other")
+    await bot.env.settle()
+    said = await told(bot, carl, "default", thread, name="NOIR")
+    assert said == (
+        f"`/generate` for Picture in <#{bot.channel.id}> now uses **noir**; what people type wins."
+    )
+    await bot.restart()
+    await bot.ask(faults=HELD)
+    assert "With this channel's default **noir**." in text_of(bot, bot.messages()[-1])
+    await bot.release()
+    await bot.ask(style="neon")
+    await bot.ask(channel=thread)
+    await bot.ask(channel=other)
+    assert styles(bot) == ["ink", "neon", "ink", ""]
+    sentence = "`/generate` for Picture uses the preset **noir** here; what you type wins."
+    assert sentence in await read(bot, bot.alice, "help")
+    assert "uses the preset" not in await read(bot, bot.alice, "help", channel=other)
+
+
+async def test_only_managers_of_the_channel_change_its_default(bot: Harness, carl: MemberActor) -> None:
+    await share(bot)
+    own = made_preset("mine", holder_id=carl.id, deployment="default")
+    await bot.app.store.presets.put(own, bot.clock())
+    said = await told(bot, bot.alice, "default", name="noir")
+    assert said == "Only people with Manage Channels can set a channel's default."
+    assert await told(bot, carl, "default") == f"<#{bot.channel.id}> has no default preset."
+    assert (await told(bot, carl, "default", name="gone")).startswith("There is no preset **gone**.")
+    assert (await told(bot, carl, "default", name="mine")).startswith("**mine** is your own preset.")
+    await told(bot, carl, "default", name="noir")
+    assert await told(bot, carl, "default") == f"<#{bot.channel.id}> has no default preset any more."
+    await told(bot, carl, "default", name="noir")
+    mona = moderator(bot)
+    log = await read(bot, mona, "audit")
+    assert f"channel {bot.channel.id}: default noir" in log
+    assert f"channel {bot.channel.id}: no default" in log
+    await told(bot, mona, "delete", name="noir", server=True)
+    await share(bot, style="neon")
+    await bot.ask()
+    assert styles(bot) == [""]
+
+
+@pytest.mark.bot(deployments=TWO)
+async def test_other_deployments_ignore_a_channels_default(bot: Harness, carl: MemberActor) -> None:
+    await share(bot, deployment="picture")
+    said = await told(bot, carl, "default", name="noir")
+    assert said.endswith("what people type wins. Other deployments there ignore it.")
+    bot.comfydeploy.next_faults(HELD)
+    await bot.ask(command="generate video")
+    await bot.ask(command="generate picture")
+    assert [run.default_preset for run in await bot.runs()] == [None, "noir"]
+    await bot.restart(deployments=described(renamed=PICTURE_ID, video=VIDEO_ID))
+    assert (await told(bot, carl, "default", name="noir")).startswith(
+        "**noir** is for a deployment that isn't offered any more."
+    )
+    assert len(bot.calls) == 2
+
+
+async def test_a_prompt_with_a_gap_takes_in_the_typed_one(bot: Harness) -> None:
+    await bot.ask()
+    await told(bot, bot.alice, "save", name="house", prompt="{prompt}, in our house style")
+    await bot.ask(prompt="an owl", preset="house")
+    assert (await inputs(bot))["prompt"] == "an owl, in our house style"
+    await bot.alice.slash(bot.channel, "preset use", name="house", prompt="a cat {prompt}")
+    assert (await inputs(bot))["prompt"] == "a cat {prompt}, in our house style"
+    calls = len(bot.calls)
+    said = await told(bot, bot.alice, "use", name="house")
+    assert said == "**house** is built around a prompt. Please give one with `prompt`."
+    await bot.play()
+    assert len(bot.calls) == calls
