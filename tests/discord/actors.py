@@ -1,4 +1,4 @@
-"""More people for a bot: a moderator, a reviewer by role, the owner; and entries for the record."""
+"""More people for a bot and what they do in one step: moderators, reviewers, the owner, forms and reports."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ import simcord
 from bot.domain.records import AuditEntry
 from bot.store.audit import add_entries
 from bot.store.rules import RuleStore
+from tests.discord.rendered import text_of
 from tests.harness import Harness
+
+
+def member(bot: Harness, name: str, *roles: Any, guild: Any = None, **permissions: bool) -> Any:
+    """Add a member with these roles, and with a further one that has the permissions."""
+    guild = guild or bot.guild
+    if permissions:
+        own = guild.create_role(f"role of {name}", permissions=discord.Permissions(**permissions))
+        roles = (*roles, own)
+    return guild.add_member(bot.env.create_user(name), roles=list(roles))
 
 
 def moderator(bot: Harness, name: str = "mona") -> simcord.MemberActor:
     """Add a member with Manage Server."""
-    role = bot.guild.create_role(f"staff-{name}", permissions=discord.Permissions(manage_guild=True))
-    return bot.guild.add_member(bot.env.create_user(name), roles=[role])
+    return member(bot, name, manage_guild=True)
 
 
 async def reviewer(bot: Harness, name: str = "rita") -> simcord.MemberActor:
@@ -29,7 +38,28 @@ async def reviewer(bot: Harness, name: str = "rita") -> simcord.MemberActor:
         bot.clock(),
         "reviewer role",
     )
-    return bot.guild.add_member(bot.env.create_user(name), roles=[role])
+    return member(bot, name, role)
+
+
+def owner(bot: Harness) -> simcord.MemberActor:
+    """Add the application's owner, where discord.py remembers it; the offline Discord names no person."""
+    person = member(bot, "olga", administrator=True)
+    bot.app.bot.owner_id = person.id
+    return person
+
+
+async def read(bot: Harness, actor: Any, command: str, *, channel: Any = None, **options: Any) -> str:
+    """Run a command whose answer only the actor sees, and return its text."""
+    shown = await actor.slash(channel or bot.channel, command, **options)
+    assert shown.ephemeral
+    return text_of(bot, shown.response)
+
+
+async def submit(bot: Harness, form: Any, values: dict[str, Any], actor: Any = None) -> Any:
+    """Submit a form, as Alice by default, and run the workers."""
+    sent = await (actor or bot.alice).submit_modal(form, values)
+    await bot.play()
+    return sent
 
 
 async def report(message: Any, actor: Any) -> Any:
@@ -45,8 +75,20 @@ async def open_details(message: Any, actor: Any) -> Any:
     return await actor.click(more.response.message, label="Details")
 
 
+async def erase_data(bot: Harness) -> None:
+    """Let Alice delete her data with `/privacy delete`."""
+    asked = await bot.alice.slash(bot.channel, "privacy delete")
+    await bot.alice.click(asked.response, label="Delete my data")
+
+
+async def block(bot: Harness, person: Any) -> None:
+    """Store a block without an end."""
+    blocks, now = bot.app.store.blocks, bot.clock()
+    await blocks.block(bot.guild.id, person.id, by=1, reason="spam", until=None, now=now)
+
+
 async def write(bot: Harness, *entries: AuditEntry) -> None:
-    """Add entries to the record, as if they had happened."""
+    """Add entries to the audit log, as if they had happened."""
     async with bot.app.store.database.write() as connection:
         for entry in entries:
             await add_entries(connection, entry)
@@ -56,11 +98,3 @@ def override(bot: Harness, targets: dict[Any, bool]) -> None:
     """Set who may use the command in the server's Integrations settings."""
     command = bot.env.backend.find_command("generate", bot.guild.id, type=1)
     bot.guild.set_command_permissions(int(command["id"]), targets)
-
-
-def owner(bot: Harness) -> simcord.MemberActor:
-    """Add the application's owner, where discord.py remembers it; the offline Discord names no person."""
-    role = bot.guild.create_role("admin", permissions=discord.Permissions(administrator=True))
-    person = bot.guild.add_member(bot.env.create_user("olga"), roles=[role])
-    bot.app.bot.owner_id = person.id
-    return person

@@ -1,4 +1,4 @@
-"""Several at once, asked for and looked at."""
+"""Batches: how they are requested, and which files their messages show."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DEPLOYMENTS = f"{ONE}max_count = 10\n" + described(variations=VARIATIONS_ID, cap
 
 
 async def ask(bot: Harness, *faults: Faults, count: int = 4, **more: Any) -> Any:
-    """Ask for several at once with known seeds; `faults` befall their queue calls, in order."""
+    """Request a batch with known seeds; `faults` apply to its queue calls, in order."""
     bot.comfydeploy.next_faults(*faults)
     return await bot.ask(**{"seed": 7, "count": count, **more})
 
 
-def files(message: Any) -> list[str]:
-    """Return the run key of each file of a message."""
-    return [attachment.filename.split("-")[1] for attachment in message.attachments]
+def files(*messages: Any) -> list[str]:
+    """Return the run key of each file of the messages."""
+    return [file.filename.split("-")[1] for message in messages for file in message.attachments]
 
 
 async def open_one(bot: Harness, actor: Any, number: int) -> Any:

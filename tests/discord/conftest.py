@@ -17,6 +17,7 @@ from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.world import SETTLED_WITHIN
 from tests.discord.actors import moderator
 from tests.discord.moderated_server import ModeratedServer, moderate
+from tests.discord.settings_panel import Panel
 from tests.harness import QUICK, AppRunner, Harness, open_app, populate
 
 
@@ -55,6 +56,11 @@ def bot(runner: AppRunner, simcord_env: simcord.Env) -> Harness:
 def mona(bot: Harness) -> simcord.MemberActor:
     """Return a member with Manage Server."""
     return moderator(bot)
+
+
+@pytest.fixture
+def panel(bot: Harness) -> Panel:
+    return Panel(bot)
 
 
 @pytest.fixture

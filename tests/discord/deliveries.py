@@ -1,4 +1,4 @@
-"""Deliveries: their states, the paths of their requests, and a crash in the middle of one."""
+"""Deliveries: their states, channels that Discord closes to the bot, and a crash in the middle of one."""
 
 from __future__ import annotations
 
@@ -20,26 +20,48 @@ async def delivery_states(bot: Harness) -> list[str]:
         return list((await connection.exec_driver_sql("SELECT state FROM deliveries ORDER BY id")).scalars())
 
 
-async def die_after_the_post(bot: Harness) -> None:
-    """Let the process die after Discord has taken the post and before the bot has noted it."""
+async def end_runs(bot: Harness) -> None:
+    """Let every held run end; the deliveries are left to the caller."""
+    bot.comfydeploy.release()
+    await bot.comfydeploy.idle()
+
+
+async def die_at_a_post(bot: Harness, *, after: bool = True) -> None:
+    """Let the process die at a post, after Discord has taken it or before; the bot notes neither."""
     http = bot.app.bot.http
     before = http.request
 
-    async def posts_and_dies(route: Any, **kwargs: Any) -> Any:
-        answer = await before(route, **kwargs)
-        if route.method == "POST" and route.path.endswith("/messages"):
+    async def dies(route: Any, **kwargs: Any) -> Any:
+        is_post = route.method == "POST" and route.path.endswith("/messages")
+        answer = await before(route, **kwargs) if after or not is_post else None
+        if is_post:
             raise asyncio.CancelledError
         return answer
 
-    http.request = posts_and_dies  # type: ignore[method-assign]  # the process's last breath
+    http.request = dies  # type: ignore[method-assign]  # the process's last breath
     with pytest.raises(asyncio.CancelledError):
         await bot.app.workers["deliver"].drain()
 
 
+def close_channel(bot: Harness, channel: Any = None, *, code: int = 50013, times: int | None = None) -> None:
+    """Let Discord refuse posts in a channel."""
+    path = f"/channels/{(channel or bot.channel).id}/messages"
+    bot.env.inject_error("POST", path, status=403, code=code, times=times)
+
+
+def close_direct_messages(bot: Harness, times: int | None = None) -> None:
+    bot.env.inject_error("POST", "/users/@me/channels", status=403, code=50007, times=times)
+
+
+def close_answer(bot: Harness) -> None:
+    """Let Discord forget the command's own answer."""
+    bot.env.inject_error("PATCH", ANSWERS, status=404, code=10015, times=None)
+
+
 @contextmanager
 def every_way_closed(bot: Harness) -> Iterator[None]:
-    """Close the channel to the bot, and the answer to the command, inside the block."""
+    """Close all channels to the bot, and the answer to the command, inside the block."""
     bot.env.inject_error("POST", POSTS, status=403, code=50013, times=None)
-    bot.env.inject_error("PATCH", ANSWERS, status=404, code=10015, times=None)
+    close_answer(bot)
     yield
     bot.env.backend.faults.clear()

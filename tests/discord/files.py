@@ -1,4 +1,4 @@
-"""Files that a run has made, in a bucket and in the channel."""
+"""Files: what runs have made, in a bucket, and pictures that people post."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def bucket(files: Files) -> AsyncIterator[str]:
 
 
 async def finish_with(bot: Harness, files: Files, **options: Any) -> None:
-    """Send a request and let its run end with these files; delivering them is left to the caller."""
+    """Send a request and let its run end with these files; the delivery is left to the caller."""
     await bot.ask(faults=Faults(hold_at="queued", webhook_drop=True), **options)
     await end_with(bot, files)
 
@@ -67,7 +67,7 @@ async def end_with(bot: Harness, files: Files) -> None:
 
 
 def pictures(count: int) -> Files:
-    """Return so many small pictures with numbers for names."""
+    """Return small pictures with numbers for names."""
     return {f"{number}.png": (picture(8, 8), "image/png") for number in range(count)}
 
 
@@ -75,3 +75,8 @@ def png() -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(file, "PNG")
     return file.getvalue()
+
+
+async def post_pictures(bot: Harness, *names: str) -> Any:
+    """Let Bob post pictures in the channel."""
+    return await bot.bob.send(bot.channel, "look", attachments=[(name, png()) for name in names])

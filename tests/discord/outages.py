@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from bot.domain.errors import StoreUnavailable
+from bot.domain.runs import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
+from tests.discord.deliveries import delivery_states
 from tests.harness import Harness
 
 Party = Literal["discord", "comfydeploy", "network", "database"]
@@ -42,11 +44,30 @@ async def endure(bot: Harness, length: timedelta, steps: int) -> None:
         await bot.comfydeploy.idle()
 
 
-async def busiest_second(bot: Harness, seconds: int) -> int:
-    """Let seconds pass one by one; return the most calls to Discord that the bot made in one of them."""
+async def busiest_second(bot: Harness, until_sent: int) -> int:
+    """Let 90 seconds pass, or fewer if so many deliveries are sent; return the most calls in one of them."""
     most = 0
-    for _ in range(seconds):
+    for _ in range(90):
         before = len(bot.env.http_requests)
         await bot.later(seconds=1)
         most = max(most, len(bot.env.http_requests) - before)
+        if (await delivery_states(bot)).count(DeliveryState.SENT) >= until_sent:
+            break
     return most
+
+
+@contextmanager
+def failing_library(bot: Harness, when: Callable[[str], bool], error: Exception) -> Iterator[None]:
+    """Let discord.py fail inside the block on each post or edit whose body `when` picks."""
+    http = bot.app.bot.http
+    before = http.request
+
+    async def fails(route: Any, **kwargs: Any) -> Any:
+        body = str(kwargs.get("json")) + str(kwargs.get("form"))
+        if route.method in ("POST", "PATCH") and "/messages" in route.path and when(body):
+            raise error
+        return await before(route, **kwargs)
+
+    http.request = fails  # type: ignore[method-assign]
+    yield
+    http.request = before  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""What a person sees of a message: its text, its buttons, its files, and whom it pinged."""
+"""Read messages as a person sees them: the text, the buttons, the files, and who is pinged."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import discord
+
 from bot.domain.errors import BotError
+from bot.domain.runs import RunState
 from demo.fake_comfydeploy.server import API_KEY
 from tests.harness import Harness
 
 TEXT, BUTTON, SELECT, GALLERY, UPLOAD, RADIO_GROUP, CHECKBOX = 10, 2, 3, 12, 19, 21, 23
 # How ComfyDeploy's error bodies begin, as JSON inside JSON and as Python shows them.
 RAW = ('detail\\"', "'detail'")
+RESULT_BUTTONS = ["Again", "4 more", "Edit", "Use as input", "More", "Delete"]
+FAILURE_BUTTONS = ["Try again", "Edit", "Details", "Delete"]
 
 
 def stored(bot: Harness, message: Any) -> Any:
@@ -29,22 +34,19 @@ def raw_components(bot: Harness, message: Any) -> list[dict[str, Any]]:
 
 def text_of(bot: Harness, message: Any) -> str:
     """Return all text of a message, classic or of components."""
-    texts = [part["content"] for part in _walk(raw_components(bot, message)) if part["type"] == TEXT]
+    texts = [part["content"] for part in walk(raw_components(bot, message)) if part["type"] == TEXT]
     return "\n".join([message.content, *texts]).strip()
-
-
-RESULT_BUTTONS = ["Again", "4 more", "Edit", "Use as input", "More", "Delete"]
 
 
 def buttons_of(bot: Harness, message: Any) -> dict[str, str]:
     """Return the custom_id of each button by its label."""
-    found = [part for part in _walk(raw_components(bot, message)) if part["type"] == BUTTON]
+    found = [part for part in walk(raw_components(bot, message)) if part["type"] == BUTTON]
     return {part["label"]: part["custom_id"] for part in found}
 
 
 def galleries_of(bot: Harness, message: Any) -> list[int]:
     """Return how many items each gallery of the message shows."""
-    return [len(part["items"]) for part in _walk(raw_components(bot, message)) if part["type"] == GALLERY]
+    return [len(part["items"]) for part in walk(raw_components(bot, message)) if part["type"] == GALLERY]
 
 
 def texts(bot: Harness, channel: Any = None) -> list[str]:
@@ -77,10 +79,10 @@ def edits(bot: Harness) -> int:
     return len(requests_to(bot, "PATCH", "/messages/"))
 
 
-def _walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for component in components:
         yield component
-        yield from _walk(component.get("components", []))
+        yield from walk(component.get("components", []))
 
 
 def assert_nothing_leaked(bot: Harness) -> None:
@@ -90,6 +92,27 @@ def assert_nothing_leaked(bot: Harness) -> None:
         said = json.dumps(request.json, ensure_ascii=False)
         for secret in (API_KEY, "Traceback", "Service unavailable", "Internal Server Error", *RAW, *macs):
             assert secret not in said
+
+
+async def one_result(bot: Harness, files: int = 1, state: RunState = RunState.SUCCEEDED) -> discord.Message:
+    """Check that the only run had one queue call, and that one message shows its result and pinged once."""
+    (message,) = bot.messages()
+    assert len(message.attachments) == files
+    # Use as input needs a deployment that takes pictures.
+    assert set(RESULT_BUTTONS) - set(buttons_of(bot, message)) <= {"Use as input"}
+    assert pinged(bot) == [bot.alice.id]
+    assert len(bot.calls) == 1
+    assert (await bot.run()).state is state
+    return message
+
+
+async def one_failure(bot: Harness, state: RunState) -> str:
+    """Check that the only run's one message offers to try again and leaks nothing; return its text."""
+    (message,) = bot.messages()
+    assert list(buttons_of(bot, message)) == FAILURE_BUTTONS
+    assert (await bot.run()).state is state
+    assert_nothing_leaked(bot)
+    return text_of(bot, message)
 
 
 def refusal(bot: Harness, result: Any) -> str:
@@ -118,7 +141,7 @@ def fields(modal: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def hidden(bot: Harness, message: Any) -> list[bool]:
     """Return for each picture of a message whether it is behind a spoiler."""
-    galleries = [part for part in _walk(raw_components(bot, message)) if part["type"] == GALLERY]
+    galleries = [part for part in walk(raw_components(bot, message)) if part["type"] == GALLERY]
     return [bool(item.get("spoiler")) for gallery in galleries for item in gallery["items"]]
 
 

@@ -1,52 +1,54 @@
-"""What a moderator does with the panel of `/settings`, and what stands in it."""
+"""Use the panel of `/settings` as a moderator does, and read what it shows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import discord
 
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store.rules import RuleStore
-from tests.discord.rendered import stored, text_of
+from tests.discord.actors import member
+from tests.discord.rendered import stored, text_of, walk
 from tests.harness import Harness
 
-STRING_SELECT = 3
 
+class Panel:
+    """The panel of `/settings`, which the moderator `actor` has open as the ephemeral `message`."""
 
-class Moderator:
-    """A member with Manage Server; `panel` is the ephemeral message that they have open."""
-
-    def __init__(self, bot: Harness, name: str) -> None:
+    def __init__(self, bot: Harness, name: str = "mona") -> None:
         self.bot = bot
-        self.role = bot.guild.create_role(
-            f"{name}'s", permissions=discord.Permissions(manage_guild=True, view_channel=True)
-        )
-        self.actor = bot.guild.add_member(bot.env.create_user(name), roles=[self.role])
-        self.panel: Any = None
+        rights = discord.Permissions(manage_guild=True, view_channel=True)
+        self.role = bot.guild.create_role(f"{name}'s", permissions=rights)
+        self.actor = member(bot, name, self.role)
+        self.message: Any = None
 
     @property
     def text(self) -> str:
-        return text_of(self.bot, self.panel)
+        return text_of(self.bot, self.message)
 
     @property
     def colour(self) -> int:
-        return int(stored(self.bot, self.panel).components[0]["accent_color"])
+        return int(stored(self.bot, self.message).components[0]["accent_color"])
 
     async def open(self, section: str = "") -> None:
         result = await self.actor.slash(self.bot.channel, "settings")
         assert result.ephemeral
-        self.panel = result.response
+        self.message = result.response
         if section:
             await self.choose("home:open", section)
 
+    async def turn_to(self, section: str) -> None:
+        """Go back to the overview and open a section."""
+        await self.press("Back")
+        await self.choose("home:open", section)
+
     async def press(self, label: str) -> Any:
-        return await self.actor.click(self.panel, label=label)
+        return await self.actor.click(self.message, label=label)
 
     async def choose(self, control: str, *values: Any) -> Any:
         """Choose in the select whose custom_id is `set:{control}`."""
-        return await self.actor.select(self.panel, list(values), custom_id=f"set:{control}")
+        return await self.actor.select(self.message, list(values), custom_id=f"set:{control}")
 
     async def fill(self, shown: Any, *texts: str) -> Any:
         """Submit a form with these texts in its boxes, in their order."""
@@ -56,31 +58,26 @@ class Moderator:
 
     def defaults(self, control: str) -> list[str]:
         """Return what a select shows as chosen: ids, or the values of its options."""
-        (menu,) = [part for part in self.parts() if part.get("custom_id") == f"set:{control}"]
+        menu = self.part(control)
         chosen = [option["value"] for option in menu.get("options", ()) if option.get("default")]
         return chosen + [str(value["id"]) for value in menu.get("default_values", ())]
 
     def options(self, control: str) -> list[str]:
         """Return the values that a select offers."""
-        (menu,) = [part for part in self.parts() if part.get("custom_id") == f"set:{control}"]
-        return [option["value"] for option in menu["options"]]
-
-    def is_disabled(self, control: str) -> bool:
-        (part,) = [part for part in self.parts() if part.get("custom_id") == f"set:{control}"]
-        return bool(part.get("disabled"))
+        return [option["value"] for option in self.part(control)["options"]]
 
     def parts(self) -> list[dict[str, Any]]:
-        return list(_walk(stored(self.bot, self.panel).components))
+        return list(walk(stored(self.bot, self.message).components))
+
+    def part(self, control: str) -> dict[str, Any]:
+        (found,) = [part for part in self.parts() if part.get("custom_id") == f"set:{control}"]
+        return found
 
     def controls(self) -> set[str]:
         """Return the custom_ids in the panel, without their prefix."""
         ids = {str(part["custom_id"]) for part in self.parts() if "custom_id" in part}
         assert all(custom_id.startswith("set:") and len(custom_id) <= 100 for custom_id in ids)
         return {custom_id.removeprefix("set:") for custom_id in ids}
-
-
-def _walk(components: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [found for part in components for found in (part, *_walk(part.get("components", [])))]
 
 
 def boxes(shown: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whatever starts a run asks all that `/generate` is asked: Integrations, pause, blocks, words, roles."""
+"""Everything that starts a run is judged like `/generate`: Integrations, pause, blocks, words, roles."""
 
 from __future__ import annotations
 
@@ -8,68 +8,39 @@ from typing import Any
 
 import pytest
 
-from tests.discord.actors import override
+from tests.discord.actors import block, override
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
 from tests.sampling import every_nth
 
-Act = Callable[[Harness, Any], Awaitable[Any]]
-
-
-async def again(bot: Harness, message: Any) -> Any:
-    return await bot.alice.click(message, label="Again")
-
-
-async def edit(bot: Harness, message: Any) -> Any:
-    return await bot.alice.click(message, label="Edit")
-
-
-async def use(bot: Harness, message: Any) -> Any:
-    return await bot.alice.click(message, label="Use as input")
-
-
-async def menu(bot: Harness, message: Any) -> Any:
-    return await bot.alice.context_menu(bot.channel, "Use as input", message)
-
-
-async def preset(bot: Harness, message: Any) -> Any:
-    return await bot.alice.slash(bot.channel, "preset use", name="noir")
-
-
-async def typed_preset(bot: Harness, message: Any) -> Any:
-    return await bot.alice.slash(bot.channel, "generate", prompt="a fox", preset="noir")
-
-
-async def edit_sent(bot: Harness, message: Any) -> Any:
-    """Submit a form that was opened before the rule was set."""
-    return await bot.alice.submit_modal(bot.opened["edit"], {"prompt": "a fox"})  # type: ignore[attr-defined]
-
-
-async def use_sent(bot: Harness, message: Any) -> Any:
-    return await bot.alice.submit_modal(bot.opened["use"], {"prompt": "a fox"})  # type: ignore[attr-defined]
+Act = Callable[[Any, Any], Awaitable[Any]]
 
 
 WAYS: dict[str, Act] = {
-    "again": again,
-    "preset use": preset,
-    "generate with a preset": typed_preset,
-    "edit, sent": edit_sent,
-    "use as input, sent": use_sent,
+    "again": lambda bot, message: bot.alice.click(message, label="Again"),
+    "preset use": lambda bot, _: bot.alice.slash(bot.channel, "preset use", name="noir"),
+    "generate with a preset": lambda bot, _: bot.ask(preset="noir"),
+    # Forms that were opened before the rule was set.
+    "edit, sent": lambda bot, _: bot.alice.submit_modal(bot.opened["edit"], {"prompt": "a fox"}),
+    "use as input, sent": lambda bot, _: bot.alice.submit_modal(bot.opened["use"], {"prompt": "a fox"}),
 }
-# Those that only open something: what would be refused is refused before anything is typed.
-OPENING: dict[str, Act] = {"edit": edit, "use as input": use, "use as input, by the menu": menu}
+# These only open something: a request that would be refused is refused before anything is typed.
+OPENING: dict[str, Act] = {
+    "edit": lambda bot, message: bot.alice.click(message, label="Edit"),
+    "use as input": lambda bot, message: bot.alice.click(message, label="Use as input"),
+    "use as input, by the menu": lambda bot, message: bot.alice.context_menu(
+        bot.channel, "Use as input", message
+    ),
+}
 
 
-async def rehearsed(bot: Harness) -> Any:
+async def rehearsed(bot: Any) -> Any:
     """Create a result of Alice's, a preset and two open forms, for a rule to be set afterwards."""
-    await bot.ask(style="ink")
-    (message,) = bot.messages()
+    message = await bot.made(style="ink")
     await bot.alice.slash(bot.channel, "preset save", name="noir")
-    bot.opened = {  # type: ignore[attr-defined]
-        "edit": await edit(bot, message),
-        "use": await use(bot, message),
-    }
+    opened = {"edit": "Edit", "use": "Use as input"}
+    bot.opened = {name: await bot.alice.click(message, label=label) for name, label in opened.items()}
     return message
 
 
@@ -79,45 +50,40 @@ def told(bot: Harness, refused: Any) -> str:
     return text_of(bot, refused.response)
 
 
-async def paused(bot: Harness) -> None:
-    await bot.app.store.pause.pause("moving", by=1, now=bot.clock())
+RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
+    "pause": (
+        lambda bot: bot.app.store.pause.pause("moving", by=1, now=bot.clock()),
+        "Generating is paused for the moment: moving",
+    ),
+    "block": (
+        lambda bot: block(bot, bot.alice),
+        "A moderator has blocked you from generating on this server: spam",
+    ),
+    "words": (
+        lambda bot: set_rules(bot, words={"blocked": ["fox"]}),
+        "`prompt` contains something that this server doesn't allow.",
+    ),
+    "roles": (
+        lambda bot: set_rules(bot, deployment_roles={"default": [4242]}),
+        "Your roles can't use this.",
+    ),
+    "budget": (
+        lambda bot: set_rules(bot, budgets={"person": {"runs_a_day": 1}}),
+        "You have used your 1 runs for today.",
+    ),
+}
 
 
-async def blocked(bot: Harness) -> None:
-    await bot.app.store.blocks.block(
-        bot.guild.id, bot.alice.id, by=1, reason="spam", until=None, now=bot.clock()
-    )
-
-
-async def words(bot: Harness) -> None:
-    await set_rules(bot, words={"blocked": ["fox"]})
-
-
-async def roles(bot: Harness) -> None:
-    await set_rules(bot, deployment_roles={(await bot.run()).deployment: [4242]})
-
-
-async def budget(bot: Harness) -> None:
-    await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
-
-
-async def integrations(bot: Harness) -> None:
+def the_command(bot: Harness) -> None:
     override(bot, {bot.alice.user: False})
 
 
-async def whole_bot(bot: Harness) -> None:
+def the_whole_bot(bot: Harness) -> None:
     bot.guild.set_command_permissions(bot.env.backend.application_id, {bot.alice.user: False})
 
 
-RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
-    "pause": (paused, "Generating is paused for the moment: moving"),
-    "block": (blocked, "A moderator has blocked you from generating on this server: spam"),
-    "words": (words, "`prompt` contains something that this server doesn't allow."),
-    "roles": (roles, "Your roles can't use this."),
-    "budget": (budget, "You have used your 1 runs for today."),
-}
 # Discord itself hides these.
-HIDDEN = {(whole_bot, "preset use"), (whole_bot, "use as input, by the menu")}
+HIDDEN = {(the_whole_bot, "preset use"), (the_whole_bot, "use as input, by the menu")}
 OF_INTEGRATIONS = "This server's settings don't let you use this here."
 
 
@@ -137,18 +103,16 @@ async def test_a_servers_and_the_operators_rules_hold(bot: Harness, rule: str, w
         [
             (way, rule)
             for way in {**WAYS, **OPENING}
-            for rule in (integrations, whole_bot)
+            for rule in (the_command, the_whole_bot)
             if way != "generate with a preset" and (rule, way) not in HIDDEN
         ],
         2,
     ),
 )
-async def test_discords_own_permissions_hold(
-    bot: Harness, rule: Callable[[Harness], Awaitable[None]], way: str
-) -> None:
+async def test_discords_own_permissions_hold(bot: Harness, rule: Callable[[Harness], None], way: str) -> None:
     """`/generate` and the menu themselves are hidden by Discord; `/preset use` has lines of its own."""
     message = await rehearsed(bot)
-    await rule(bot)
+    rule(bot)
     await bot.restart()
     assert told(bot, await {**WAYS, **OPENING}[way](bot, message)) == OF_INTEGRATIONS
     await bot.play()

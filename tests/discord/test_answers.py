@@ -1,4 +1,4 @@
-"""Requests that nobody released: Discord is asked what their requesters see before anything starts."""
+"""Requests of unknown answer: Discord is asked what the requester sees before anything starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def unanswered(bot: Harness) -> Run:
     return await bot.run()
 
 
-async def test_what_was_never_answered_is_withdrawn_once_discord_can_be_asked(bot: Harness) -> None:
+async def test_an_unanswered_request_is_withdrawn_once_discord_can_be_asked(bot: Harness) -> None:
     await unanswered(bot)
     bot.env.inject_error("GET", ANSWERS, status=503, times=None)
     await bot.later(seconds=6, times=20)
@@ -34,7 +34,7 @@ async def test_what_was_never_answered_is_withdrawn_once_discord_can_be_asked(bo
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, 0), (401, 50027)], ids=["outage", "token"])
-async def test_what_cannot_be_known_any_more_is_refused_visibly(bot: Harness, status: int, code: int) -> None:
+async def test_a_request_of_unknown_answer_is_refused_visibly(bot: Harness, status: int, code: int) -> None:
     await unanswered(bot)
     bot.env.inject_error("GET", ANSWERS, status=status, code=code, times=None)
     await bot.later(minutes=8, times=3)
@@ -45,7 +45,7 @@ async def test_what_cannot_be_known_any_more_is_refused_visibly(bot: Harness, st
 
 
 async def test_a_request_whose_requester_was_told_something_else_is_refused_visibly(bot: Harness) -> None:
-    """As after an error between accepting a request and showing its status."""
+    """This is the state after an error between accepting a request and showing its status."""
     run = await unanswered(bot)
     await bot.alice.slash(bot.channel, "help")
     *_, answer = bot.env.backend.interaction_tokens

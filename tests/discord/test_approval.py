@@ -1,16 +1,12 @@
-"""Request -> card -> decision, over restarts, by those who may decide."""
+"""Requests that need approval: the card, the decision and the outcome, also over restarts."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from sqlalchemy import select
 
-from bot.database.tables import audit
 from bot.domain.runs import RunState
-from tests.discord.actors import reviewer
-from tests.discord.deployments import TWO
+from tests.contract.store.rows import audit_log
+from tests.discord.actors import member, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
@@ -20,18 +16,12 @@ SECRETS = ("a fox", "seed 7", "H100", "ink")
 
 
 def nothing_seen(bot: Harness) -> None:
-    """Neither the channel nor anything that was ever sent into it tells what was asked for."""
+    """Check that neither the channel nor any call about it tells what was requested."""
     for shown in texts(bot):
         assert not any(secret in shown for secret in SECRETS), shown
     for request in bot.env.http_requests:
         if f"/channels/{bot.channel.id}/" in request.path:
             assert not any(secret in str(request.json) for secret in SECRETS)
-
-
-async def actions(bot: Harness) -> list[str]:
-    """Return the actions in the audit log, oldest first."""
-    async with bot.app.store.database.read() as connection:
-        return list((await connection.execute(select(audit.c.action).order_by(audit.c.id))).scalars())
 
 
 async def test_a_request_waits_unseen_and_its_result_is_posted_once_approved(server: ModeratedServer) -> None:
@@ -53,7 +43,8 @@ async def test_a_request_waits_unseen_and_its_result_is_posted_once_approved(ser
     assert "> a fox" in result
     assert pinged(server) == [server.alice.id]
     assert (await server.run()).state is RunState.SUCCEEDED
-    assert await actions(server) == ["settings", "request", "approve", "outcome"]
+    actions = [line.action for line in await audit_log(server.app.store)]
+    assert actions == ["settings", "request", "approve", "outcome"]
 
 
 async def test_moderators_alone_read_a_prompt_too_long_for_the_card(server: ModeratedServer) -> None:
@@ -88,7 +79,7 @@ async def test_only_the_requester_is_told_the_reason_of_a_rejection(server: Mode
     assert "> Not \\@everyone, please" in server.verdict
     assert buttons_of(server, server.card) == {}
     assert server.calls == []
-    assert (await actions(server))[-2:] == ["outcome", "reject"]
+    assert [line.action for line in await audit_log(server.app.store)][-2:] == ["outcome", "reject"]
 
 
 async def test_without_a_reason_none_is_told(server: ModeratedServer) -> None:
@@ -107,25 +98,17 @@ async def test_closed_direct_messages_keep_nothing_from_the_channel(server: Mode
     assert await server.app.store.deliveries.pending() == 0
 
 
-async def test_a_form_opened_before_a_restart_is_taken_after_it(server: ModeratedServer) -> None:
-    await server.ask()
-    shown = await server.mona.click(server.card, label="Reject")
-    await server.restart()
-    await server.mona.submit_modal(shown, {"reason": "typed before the restart"})
-    await server.play()
-    assert "typed before the restart" in server.letters()[0]
-
-
 async def test_of_two_moderators_one_wins_and_the_other_is_told_who(server: ModeratedServer) -> None:
     rita = await reviewer(server)
     await server.ask()
     ids = buttons_of(server, server.card)
     shown = await rita.click(server.card, label="Reject")
+    await server.restart()
     await server.decide("Approve")
     told = f"<@{server.mona.id}> has already decided this."
     assert refusal(server, await rita.submit_modal(shown, {"reason": "late"})) == told
-    assert refusal(server, await press(server, rita, server.card, ids["Approve"])) == told
-    assert refusal(server, await press(server, rita, server.card, ids["Reject"])) == told
+    for label in ("Approve", "Reject"):
+        assert refusal(server, await press(server, rita, server.card, ids[label])) == told
     await server.play()
     assert f"Approved by <@{server.mona.id}>" in server.verdict
     assert server.letters() == []
@@ -182,37 +165,11 @@ async def test_a_requester_takes_a_waiting_request_back(server: ModeratedServer)
     assert buttons_of(server, server.card) == {}
 
 
-@pytest.mark.bot(deployments=TWO)
-@pytest.mark.parametrize(
-    ("approval", "options", "waits"),
-    [
-        ({"mode": "off"}, {}, False),
-        ({"mode": "everybody"}, {}, True),
-        ({"mode": "selected", "deployments": ["video"]}, {"command": "generate video"}, True),
-        ({"mode": "selected", "deployments": ["video"]}, {}, False),
-        ({"mode": "selected", "gpus": ["H100"]}, {"gpu": "H100"}, True),
-        ({"mode": "selected", "gpus": ["H100"]}, {"gpu": "L4"}, False),
-    ],
-)
-async def test_who_and_what_waits_is_as_the_server_set_it(
-    server: ModeratedServer, approval: dict[str, Any], options: dict[str, str], waits: bool
-) -> None:
-    await set_rules(server, approval={"review_channel_id": server.review.id, **approval})
-    await server.ask(**{"command": "generate picture", **options})
-    assert [len(server.cards()), len(server.calls)] == ([1, 0] if waits else [0, 1])
-
-
-async def test_who_has_a_trusted_role_need_not_wait(server: ModeratedServer) -> None:
+async def test_a_trusted_role_need_not_wait(server: ModeratedServer) -> None:
     trusted = server.guild.create_role("trusted")
-    pat = server.guild.add_member(server.env.create_user("pat"), roles=[trusted])
-    await set_rules(
-        server,
-        approval={
-            "mode": "without_roles",
-            "exempt_roles": [trusted.id],
-            "review_channel_id": server.review.id,
-        },
-    )
+    pat = member(server, "pat", trusted)
+    approval = {"mode": "without_roles", "exempt_roles": [trusted.id], "review_channel_id": server.review.id}
+    await set_rules(server, approval=approval)
     assert not (await server.ask(pat)).ephemeral
     assert (await server.ask()).ephemeral
     assert [len(server.cards()), len(server.calls)] == [1, 1]

@@ -1,4 +1,4 @@
-"""Approval where something is in the way: the review channel, attached files, forged and foreign presses."""
+"""Approval in trouble: the review channel, the requester, the moderator's rights or the request is gone."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Any
 import discord
 import pytest
 
+from bot.database.tables import runs
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import Approval
+from tests.discord.actors import report, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, refusal, text_of, texts
 from tests.harness import HELD, Harness
 
+NOT_A_MODERATOR = "Only this server's moderators can do that."
 UNREACHABLE = "Requests here wait for a moderator, but I can't post in the review channel."
 
 
-@pytest.mark.parametrize("denied", ["view_channel", "send_messages", "attach_files"])
-async def test_a_review_channel_that_the_bot_can_not_use_refuses_at_once(
-    server: ModeratedServer, denied: str
-) -> None:
+@pytest.mark.parametrize("denied", ["view_channel", "attach_files"])
+async def test_a_review_channel_that_is_closed_refuses_at_once(server: ModeratedServer, denied: str) -> None:
     overwrites: Any = {server.app.bot.user: discord.PermissionOverwrite(**{denied: False})}
     closed = server.guild.create_text_channel("closed", overwrites=overwrites)
     await set_rules(server, approval={"mode": "everybody", "review_channel_id": closed.id})
@@ -72,9 +73,6 @@ async def test_a_card_whose_answer_was_lost_is_brought_up_to_date(server: Modera
     assert buttons_of(server, server.card) == {}
 
 
-# forged, stale and foreign
-
-
 @pytest.mark.bot(rules=NO_APPROVAL)
 async def test_a_forged_approval_of_a_running_request_changes_nothing(server: ModeratedServer) -> None:
     server.comfydeploy.next_faults(HELD)
@@ -109,3 +107,80 @@ async def test_a_server_left_and_joined_again_finds_its_requests_and_rules(serve
     await server.decide("Approve")
     assert len(server.calls) == 1
     assert (await server.ask()).ephemeral
+
+
+@pytest.mark.parametrize("decision", ["Approve", "Reject", "Block"])
+async def test_requests_of_somebody_who_left_are_decided(server: ModeratedServer, decision: str) -> None:
+    await server.ask()
+    server.guild.remove_member(server.alice)
+    dm = server.alice.user.dm_channel
+    server.env.inject_error("POST", f"/channels/{dm.id}/messages", status=403, code=50278, times=None)
+    if decision == "Approve":
+        await server.decide("Approve")
+    else:
+        await server.decide_with_reason(decision, "gone")
+    expected = RunState.SUCCEEDED if decision == "Approve" else RunState.REJECTED
+    assert (await server.run()).state is expected
+    assert len([m for m in server.channel.history(viewer=server.bob) if not m.flags.ephemeral]) == 1
+    assert buttons_of(server, server.card) == {}
+    assert await server.app.store.deliveries.pending() == 0
+    assert len(server.calls) == (decision == "Approve")
+
+
+async def test_a_rejections_outcome_comes_directly_where_the_channel_is_gone(server: ModeratedServer) -> None:
+    await server.ask()
+    server.clock.move(hours=1)
+    server.env.backend.delete_channel(server.channel.id)
+    await server.reject("not here")
+    letters = server.letters()
+    assert sum("Not approved: Picture" in letter for letter in letters) == 1
+    assert sum("The moderator's reason: not here" in letter for letter in letters) == 1
+    assert any("[Open the channel](" in letter for letter in letters)
+
+
+async def test_a_reviewer_who_lost_the_role_decides_nothing(server: ModeratedServer) -> None:
+    rita = await reviewer(server)
+    await server.ask()
+    ids = buttons_of(server, server.card)
+    forms = [await rita.click(server.card, label=label) for label in ("Reject", "Block")]
+    role_id = (await server.app.store.rules.get(server.guild.id)).reviewer_role_id
+    server.env.backend.remove_member_role(server.guild.id, rita.id, role_id)
+    for action in ("Approve", "Reject", "Block"):
+        assert refusal(server, await press(server, rita, server.card, ids[action])) == NOT_A_MODERATOR
+    for form in forms:
+        assert refusal(server, await rita.submit_modal(form, {"reason": "no"})) == NOT_A_MODERATOR
+    assert (await server.run()).state is RunState.AWAITING_APPROVAL
+    assert buttons_of(server, server.card) == ids
+
+
+async def forget(server: ModeratedServer) -> None:
+    """Delete the run, as retention does, or as if the request had never been answered."""
+    async with server.app.store.database.write() as connection:
+        await connection.execute(runs.delete())
+
+
+@pytest.mark.parametrize("label", ["Approve", "Reject", "Block"])
+async def test_a_press_closes_the_card_of_a_deleted_request(server: ModeratedServer, label: str) -> None:
+    await server.ask()
+    shown = await server.mona.click(server.card, label=label) if label == "Reject" else None
+    await forget(server)
+    await server.restart()
+    if shown:
+        await server.mona.submit_modal(shown, {"reason": "no"})
+    else:
+        await server.decide(label)
+    assert server.verdict == "This request no longer exists, so there is nothing to decide."
+    assert buttons_of(server, server.card) == {}
+
+
+@pytest.mark.bot(rules=NO_APPROVAL)
+@pytest.mark.parametrize("label", ["Delete", "Block", "Dismiss"])
+async def test_a_press_closes_the_report_of_a_deleted_result(server: ModeratedServer, label: str) -> None:
+    await server.ask()
+    await report(server.messages()[0], server.bob)
+    await server.play()
+    await forget(server)
+    await server.decide(label)
+    assert "nothing to decide" in server.verdict
+    assert buttons_of(server, server.card) == {}
+    assert server.card.attachments == []

@@ -1,4 +1,4 @@
-"""Files attached to a request that waits: shown on its card, renewed from there when their links run out."""
+"""Attachments of a request that awaits approval: its card shows them and renews their expired links."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.runs import RunState
 from bot.workers.submission import MAX_RENEWALS
 from tests.discord.files import bucket, png
 from tests.discord.forged import call, press
@@ -24,7 +23,7 @@ async def host() -> AsyncIterator[str]:
 
 
 async def ask_with_picture(server: ModeratedServer, url: str) -> None:
-    """As Discord brings an attachment: its signed link with the time when it runs out."""
+    """Send a request with an attachment, which Discord passes on as a signed link that expires."""
     attachment = {
         "id": "55",
         "filename": "cat.png",
@@ -41,16 +40,15 @@ async def ask_with_picture(server: ModeratedServer, url: str) -> None:
     await server.play()
 
 
-async def ask_and_wait_until_the_link_runs_out(server: ModeratedServer, host: str) -> None:
+async def ask_and_wait_until_the_link_expires(server: ModeratedServer, host: str, status: int) -> None:
+    """Approve a request whose link has expired; Discord answers the question about the card's copy so."""
     await ask_with_picture(server, signed(host, server.clock().replace(hour=10)))
     await server.later(hours=11)
-
-
-def fail_renewal(server: ModeratedServer, status: int) -> None:
-    """Let Discord give no card, so that the bot can't read the link of the card's copy from it."""
     code = 10008 if status == 404 else 0
     path = f"/channels/{server.review.id}/messages/{server.card.id}"
     server.env.inject_error("GET", path, status=status, code=code, times=None)
+    await press(server, server.mona, server.card, buttons_of(server, server.card)["Approve"])
+    await server.play()
 
 
 def signed(base: str, until: datetime) -> str:
@@ -79,32 +77,12 @@ async def test_a_link_that_still_works_is_used_as_it_is(server: ModeratedServer,
     assert server.calls[0].body["inputs"]["image"] == url
 
 
-async def test_a_renewal_is_retried_after_a_server_error(server: ModeratedServer, host: str) -> None:
-    await ask_and_wait_until_the_link_runs_out(server, host)
+async def test_a_renewal_outlasts_an_outage_and_a_restart(server: ModeratedServer, host: str) -> None:
+    await ask_and_wait_until_the_link_expires(server, host, 503)
     (copy,) = server.card.attachments
-    fail_renewal(server, 503)
-    await press(server, server.mona, server.card, buttons_of(server, server.card)["Approve"])
-    await server.play()
     await server.restart()
-    await server.later(minutes=3, times=7)
-    assert (await server.run()).state is RunState.WAITING
-    assert texts(server) == []
-    assert server.calls == []
-    server.env.backend.faults.clear()
-    await server.later(minutes=3)
-    (queued,) = server.calls
-    assert queued.body["inputs"]["image"] == copy.url
-    assert len(server.messages()) == 1
-
-
-async def test_a_renewal_outlasts_any_outage(server: ModeratedServer, host: str) -> None:
-    await ask_and_wait_until_the_link_runs_out(server, host)
-    (copy,) = server.card.attachments
-    fail_renewal(server, 503)
-    await press(server, server.mona, server.card, buttons_of(server, server.card)["Approve"])
-    await server.play()
     with away(server, "discord"):
-        await endure(server, timedelta(hours=3), 2 * MAX_RENEWALS)
+        await endure(server, timedelta(hours=3), MAX_RENEWALS + 2)
     await server.later(minutes=3, times=2)
     (queued,) = server.calls
     assert queued.body["inputs"]["image"] == copy.url
@@ -122,10 +100,7 @@ async def test_a_renewal_outlasts_any_outage(server: ModeratedServer, host: str)
 async def test_a_picture_that_can_not_be_renewed_is_asked_for_again(
     server: ModeratedServer, host: str, status: int, minutes: int, sentence: str
 ) -> None:
-    await ask_and_wait_until_the_link_runs_out(server, host)
-    fail_renewal(server, status)
-    await press(server, server.mona, server.card, buttons_of(server, server.card)["Approve"])
-    await server.play()
+    await ask_and_wait_until_the_link_expires(server, host, status)
     await server.later(minutes=3, times=minutes // 3)
     (outcome,) = texts(server)
     assert sentence in outcome

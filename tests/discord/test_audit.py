@@ -9,10 +9,10 @@ from simcord import MemberActor
 
 from bot.domain.records import AuditAction, AuditButton, AuditEntry, AuditFilter
 from bot.ui.custom_ids import AuditId
-from tests.discord.actors import moderator, reviewer, write
+from tests.discord.actors import moderator, read, reviewer, write
 from tests.discord.forged import call, press, strings
 from tests.discord.rendered import buttons_of, csv_of, pinged, refusal, text_of
-from tests.discord.settings_panel import Moderator
+from tests.discord.settings_panel import Panel
 from tests.harness import Harness
 
 
@@ -30,11 +30,6 @@ def entry(bot: Harness, number: int = 0, **changes: Any) -> AuditEntry:
     )
 
 
-def shown(bot: Harness, result: Any) -> str:
-    assert result.ephemeral
-    return text_of(bot, result.response)
-
-
 def numbers(text: str) -> list[int]:
     """Return the numbers of the deployments on a page, from the top."""
     return [int(part.split("**")[0]) for part in text.split("**picture")[1:]]
@@ -43,7 +38,7 @@ def numbers(text: str) -> list[int]:
 async def test_a_moderator_turns_the_pages_also_after_a_restart(bot: Harness, mona: MemberActor) -> None:
     await write(bot, *(entry(bot, number) for number in range(25)))
     asked = await mona.slash(bot.channel, "audit")
-    assert numbers(shown(bot, asked)) == list(range(10))
+    assert numbers(text_of(bot, asked.response)) == list(range(10))
     message = asked.response
     await mona.click(message, label="Older")
     assert numbers(text_of(bot, message)) == list(range(10, 20))
@@ -58,10 +53,9 @@ async def test_a_moderator_turns_the_pages_also_after_a_restart(bot: Harness, mo
 
 
 async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot: Harness) -> None:
-    panel = Moderator(bot, "mona")
+    panel = Panel(bot)
     staff, review = bot.guild.create_role("Staff"), bot.guild.create_text_channel("review")
-    await bot.ask(prompt="a *red* fox")
-    (message,) = bot.messages()
+    message = await bot.made(prompt="a *red* fox")
     await panel.open("approval")
     await panel.choose("approval:channel", review)
     await panel.choose("approval:reviewer", staff)
@@ -69,7 +63,7 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
     await panel.choose("home:open", "record")
     await panel.fill(await panel.press("Change how long it is kept"), "30")
     asked = await panel.actor.slash(bot.channel, "audit")
-    text = shown(bot, asked)
+    text = text_of(bot, asked.response)
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
     for line in (
         f"<@{bot.alice.id}> asked for **Picture** · prompt “a \\*red\\* fox”\n",
@@ -90,25 +84,28 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
         "Review channel: none → #review",
     ]
     await bot.click(message, "Delete")
-    assert link not in shown(bot, await panel.actor.slash(bot.channel, "audit"))
+    assert link not in await read(bot, panel.actor, "audit")
     assert pinged(bot) == [bot.alice.id]
 
 
 async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: MemberActor) -> None:
-    wanted = {"subject_id": bot.bob.id, "actor_id": mona.id, "action": AuditAction.REJECT}
-    lines = [
-        entry(bot, number, outcome="rejected", **wanted | {"deployment": "flux"}) for number in range(24, 36)
+    wanted = {
+        "subject_id": bot.bob.id,
+        "actor_id": mona.id,
+        "action": AuditAction.REJECT,
+        "deployment": "flux",
+        "outcome": "rejected",
+    }
+    lines = [entry(bot, number, **wanted) for number in range(24, 36)]
+    changes: list[dict[str, Any]] = [
+        {"deployment": "picture"},
+        {"outcome": "failed"},
+        {"subject_id": bot.alice.id},
+        {"actor_id": bot.bob.id},
+        {"action": AuditAction.EXPIRE},
     ]
-    others = [
-        entry(bot, 30, **wanted, outcome="rejected"),
-        entry(bot, 30, **wanted | {"deployment": "flux"}, outcome="failed"),
-        entry(bot, 30, **wanted | {"deployment": "flux", "subject_id": bot.alice.id}, outcome="rejected"),
-        entry(bot, 30, **wanted | {"deployment": "flux", "actor_id": bot.bob.id}, outcome="rejected"),
-        entry(bot, 30, **wanted | {"deployment": "flux", "action": AuditAction.EXPIRE}, outcome="rejected"),
-        entry(bot, 23, **wanted | {"deployment": "flux"}, outcome="rejected"),
-        entry(bot, 50, **wanted | {"deployment": "flux"}, outcome="rejected"),
-    ]
-    await write(bot, *lines, *others)
+    others = [entry(bot, 30, **wanted | change) for change in changes]
+    await write(bot, *lines, *others, entry(bot, 23, **wanted), entry(bot, 50, **wanted))
     asked = await mona.slash(
         bot.channel,
         "audit",
@@ -120,7 +117,7 @@ async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: M
         since_days=2,
         until_days=1,
     )
-    text = shown(bot, asked)
+    text = text_of(bot, asked.response)
     assert f"about <@{bot.bob.id}> · by <@{mona.id}> · flux · Rejection · Not approved" in text
     assert text.count("rejected **flux**") == 10
     await mona.click(asked.response, label="Older")
@@ -136,7 +133,7 @@ async def test_the_reviewer_role_reads_the_record_and_a_stranger_does_not(bot: H
     await write(bot, entry(bot))
     assert "audit" not in bot.bob.available_commands(bot.channel)
     asked = await call(bot, rita, "audit")
-    assert numbers(shown(bot, asked))[-1:] == [0]
+    assert numbers(text_of(bot, asked.response))[-1:] == [0]
     refused = await call(bot, bot.bob, "audit")
     assert refusal(bot, refused) == "Only this server's moderators can do that."
 
@@ -171,18 +168,18 @@ async def test_a_time_range_that_holds_nothing_is_refused(bot: Harness, mona: Me
     assert refusal(bot, refused).startswith("That range is empty: `since_days` is 3")
 
 
-async def test_deployments_are_suggested_from_those_on_offer(bot: Harness, mona: MemberActor) -> None:
-    choices = await mona.autocomplete(bot.channel, "audit", "deployment", "DEF")
-    assert [choice["value"] for choice in choices] == ["default"]
-    assert await mona.autocomplete(bot.channel, "audit", "deployment", "nothing") == []
-
-
-async def test_what_people_wrote_shows_as_text_and_runs_in_no_spreadsheet(bot: Harness) -> None:
+async def test_typed_text_shows_as_text_and_runs_in_no_spreadsheet(bot: Harness) -> None:
     mona = moderator(bot)
     evil = "@everyone **x** =1+1"
     await write(bot, entry(bot, action=AuditAction.BLOCK, deployment="=1+1", details={"reason": evil}))
     asked = await mona.slash(bot.channel, "audit")
-    assert "\\@everyone \\*\\*x\\*\\* =1+1" in shown(bot, asked)
+    assert "\\@everyone \\*\\*x\\*\\* =1+1" in text_of(bot, asked.response)
     _, rows = await csv_of(await mona.click(asked.response, label="CSV file"))
     assert rows[0]["deployment"] == "'=1+1"
     assert pinged(bot) == []
+
+
+async def test_deployments_are_suggested_from_those_on_offer(bot: Harness, mona: MemberActor) -> None:
+    choices = await mona.autocomplete(bot.channel, "audit", "deployment", "DEF")
+    assert [choice["value"] for choice in choices] == ["default"]
+    assert await mona.autocomplete(bot.channel, "audit", "deployment", "nothing") == []

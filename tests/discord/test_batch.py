@@ -1,13 +1,15 @@
-"""Several at once: one request, several runs with their own seeds, one result."""
+"""Batches: one request, several runs with their own seeds, one result, and its buttons."""
 
 from __future__ import annotations
 
 import pytest
 
-from bot.domain.runs import Run
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.batches import DEPLOYMENTS, ask, files, open_one
-from tests.discord.rendered import buttons_of, galleries_of, pinged, text_of, texts
+from tests.contract.store.rows import audit_log
+from tests.discord.actors import submit
+from tests.discord.batches import DEPLOYMENTS, ask, files, open_more, open_one
+from tests.discord.deliveries import close_channel
+from tests.discord.rendered import buttons_of, galleries_of, pinged, refusal, text_of, texts
 from tests.harness import HELD, Harness
 
 
@@ -29,14 +31,7 @@ async def test_four_at_once_come_as_one_result_with_their_own_seeds(bot: Harness
     assert pinged(bot) == [bot.alice.id]
 
 
-async def test_seeds_that_nobody_gave_are_drawn_for_each(bot: Harness) -> None:
-    await bot.ask(count=3)
-    seeds = [call.body["inputs"]["seed"] for call in bot.calls]
-    assert len(set(seeds)) == 3
-    assert max(seeds) - min(seeds) > 2
-
-
-async def test_one_that_fails_does_not_sink_the_others(bot: Harness) -> None:
+async def test_a_failed_run_leaves_the_others_their_result(bot: Harness) -> None:
     await ask(bot, Faults(), Faults(), Faults(ends_as="failed"))
     assert await bot.states() == ["succeeded", "succeeded", "failed", "succeeded"]
     (message,) = bot.messages()
@@ -52,13 +47,7 @@ async def test_one_that_fails_does_not_sink_the_others(bot: Harness) -> None:
     assert list(buttons_of(bot, one.response)) == ["Try again", "Edit", "Details"]
 
 
-async def test_one_that_was_never_started_is_said_not_to_be_charged(bot: Harness) -> None:
-    await ask(bot, Faults(queue_status=401), count=2)
-    assert await bot.states() == ["refused", "succeeded"]
-    assert "Nothing was charged." in texts(bot)[0]
-
-
-async def test_only_when_all_of_them_failed_it_is_a_failure(bot: Harness) -> None:
+async def test_it_is_a_failure_only_if_all_of_them_failed(bot: Harness) -> None:
     await ask(bot, *[Faults(ends_as="failed")] * 3, count=3)
     (shown,) = texts(bot)
     assert "That didn't work: Picture ×3" in shown
@@ -69,26 +58,9 @@ async def test_only_when_all_of_them_failed_it_is_a_failure(bot: Harness) -> Non
     assert (await bot.states())[3:] == ["succeeded"] * 3
 
 
-@pytest.mark.bot(run_deadline_seconds=600)
-async def test_a_success_after_the_deadline_comes_by_itself_and_the_result_stays(bot: Harness) -> None:
-    late = Faults(hold_at="running", success_after_cancel=True, cancel_supported=False)
-    await ask(bot, Faults(), late, count=2)
-    await bot.later(minutes=5, times=4)
-    (result,) = bot.messages()
-    assert "**2** The run took too long" in text_of(bot, result)
-    await bot.release()
-    await bot.later(hours=3)
-    first, second = bot.messages()
-    assert first.id == result.id
-    assert files(second) == [(await bot.keys())[1]]
-    assert "Again" in buttons_of(bot, second)
-    assert await bot.states() == ["succeeded", "succeeded"]
-
-
 @pytest.mark.bot(deployments=DEPLOYMENTS)
 async def test_ten_at_once_fit_into_one_message(bot: Harness) -> None:
-    await bot.ask(command="generate picture", count=10)
-    (message,) = bot.messages()
+    message = await bot.made(command="generate picture", count=10)
     assert galleries_of(bot, message) == [10]
     assert list(buttons_of(bot, message)) == ["Open one", "Again ×10", "Delete"]
     numbers = await bot.alice.click(message, label="Open one")
@@ -106,7 +78,7 @@ async def test_several_pictures_of_several_runs_go_on_in_further_messages(bot: H
     first, second = bot.messages()
     assert [*galleries_of(bot, first), *galleries_of(bot, second)] == [10, 6]
     expected = [key for key in await bot.keys() for _ in range(4)]
-    assert files(first) + files(second) == expected
+    assert files(first, second) == expected
     assert pinged(bot) == [bot.alice.id]
     # The third stands in both; taken out, it is in neither, and the others are where they were.
     one = await bot.alice.click(first, label="3")
@@ -114,40 +86,99 @@ async def test_several_pictures_of_several_runs_go_on_in_further_messages(bot: H
     await bot.click(more.response.message, "Delete")
     first, second = bot.messages()
     left = [key for key in expected if key != expected[8]]
-    assert files(first) + files(second) == left
+    assert files(first, second) == left
     assert [*galleries_of(bot, first), *galleries_of(bot, second)] == [8, 4]
 
 
-@pytest.mark.bot(deployments=DEPLOYMENTS)
-async def test_words_of_each_stand_under_its_number(bot: Harness) -> None:
-    await bot.ask(command="generate caption", count=2)
-    (message,) = bot.messages()
-    shown = text_of(bot, message)
-    assert "**1**\n" in shown
-    assert "**2**\n" in shown
-    assert shown.count("after the words") == 2
-    assert not message.attachments
-
-
-@pytest.mark.parametrize("count", [0, 5])
-async def test_a_number_that_is_not_offered_is_refused(bot: Harness, count: int) -> None:
-    with pytest.raises(Exception, match="count"):
-        await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=count)
-    assert await bot.runs() == []
-
-
-async def test_one_at_once_is_a_request_by_itself(bot: Harness) -> None:
-    await ask(bot, count=1)
-    run: Run = await bot.run()
-    assert (run.batch_key, run.batch_size) == (run.key, 1)
-    assert "×" not in texts(bot)[0]
-
-
-async def test_where_the_channel_is_closed_all_of_them_come_directly(bot: Harness) -> None:
+async def test_with_the_channel_closed_all_of_them_come_directly(bot: Harness) -> None:
     await ask(bot, HELD, HELD, count=2)
     bot.clock.move(minutes=20)
-    bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=403, code=50013, times=None)
+    close_channel(bot)
     await bot.release()
-    dm = bot.alice.user.dm_channel
-    result = next(message for message in dm.history() if message.attachments)
+    (result, _) = bot.alice.user.dm_channel.history()
     assert files(result) == await bot.keys()
+
+
+async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -> None:
+    await ask(bot)
+    runs = await bot.runs()
+    await bot.restart()
+    one = await open_one(bot, bot.alice, 2)
+    assert one.ephemeral
+    shown = text_of(bot, one.response)
+    assert "Picture: number 2 of 4" in shown
+    assert "seed 8" in shown
+    labels = ["Again", "4 more", "Edit", "Use as input", "Post", "More"]
+    assert list(buttons_of(bot, one.response)) == labels
+    assert all(runs[1].key in custom_id for custom_id in buttons_of(bot, one.response).values())
+    more = (await bot.alice.click(one.response.message, label="More")).response.message
+    assert list(buttons_of(bot, more)) == ["Details", "Delete"]
+    details = await bot.alice.click(more, label="Details")
+    told = text_of(bot, details.response)
+    assert "**seed** 8" in told
+    assert "number 2 of 4" in told
+    assert "seed:8" in told
+    assert "count:" not in told
+    await bot.click(one.response.message, "Again")
+    child = (await bot.runs())[-1]
+    assert (child.parent_key, child.batch_size) == (runs[1].key, 1)
+    assert len(bot.calls) == 5
+
+
+async def test_a_picture_of_several_can_go_on_as_input(bot: Harness) -> None:
+    await ask(bot)
+    one = await open_one(bot, bot.alice, 3)
+    form = await bot.alice.click(one.response.message, label="Use as input")
+    await submit(bot, form, {"prompt": "a lion"})
+    runs = await bot.runs()
+    assert runs[-1].parent_key == runs[2].key
+    assert runs[2].key in bot.calls[-1].body["inputs"]["image"]
+
+
+async def test_again_repeats_all_of_them_with_new_seeds(bot: Harness) -> None:
+    await ask(bot, count=3)
+    await bot.restart()
+    await bot.click(bot.messages()[0], "Again ×3")
+    runs = await bot.runs()
+    assert [run.batch_index for run in runs] == [0, 1, 2, 0, 1, 2]
+    assert {run.parent_key for run in runs[3:]} == {runs[0].key}
+    assert len({run.seed for run in runs}) == 6
+    assert galleries_of(bot, bot.messages()[-1]) == [3]
+
+
+async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
+    await ask(bot)
+    first, _, *others = await bot.keys()
+    more = await open_more(bot, bot.alice, 2)
+    done = await bot.alice.click(more, label="Delete")
+    assert done.response.content == "It will be deleted in a moment."
+    await bot.play()
+    (message,) = bot.messages()
+    assert files(message) == [first, *others]
+    assert galleries_of(bot, message) == [3]
+    shown = text_of(bot, message)
+    assert "**2** Deleted." in shown
+    assert "seed 8" not in shown
+    assert "**Picture, 3 of 4**" in shown
+    again = await bot.alice.click(more, label="Delete")
+    assert refusal(bot, again) == "This has already been deleted."
+    await bot.click(message, "Delete")
+    assert bot.messages() == []
+    lines = [line.action for line in await audit_log(bot.app.store)]
+    assert lines.count("delete") == 4
+
+
+@pytest.mark.bot(run_deadline_seconds=600)
+async def test_a_late_success_has_its_own_message_and_the_result_stays(bot: Harness) -> None:
+    late = Faults(hold_at="running", success_after_cancel=True, cancel_supported=False)
+    await ask(bot, Faults(), late, count=2)
+    await bot.later(minutes=5, times=4)
+    (result,) = bot.messages()
+    assert "**2** The run took too long" in text_of(bot, result)
+    await bot.release()
+    await bot.later(hours=3)
+    first, second = bot.messages()
+    assert first.id == result.id
+    assert files(second) == [(await bot.keys())[1]]
+    assert "Again" in buttons_of(bot, second)
+    assert await bot.states() == ["succeeded", "succeeded"]

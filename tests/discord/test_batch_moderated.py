@@ -1,10 +1,10 @@
-"""Several at once under a server's rules: one decision, one budget, one report for all of them."""
+"""Batches under a server's rules: one decision, one budget and one report for all runs."""
 
 from __future__ import annotations
 
 import pytest
 
-from bot.domain.runs import RunState
+from tests.discord.actors import read
 from tests.discord.batches import ask, files, open_one
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, galleries_of, refusal, text_of, texts
@@ -33,31 +33,13 @@ async def test_one_rejection_ends_all_of_them(server: ModeratedServer) -> None:
     assert server.calls == []
 
 
-async def test_nobody_decides_and_all_of_them_expire(server: ModeratedServer) -> None:
-    await server.ask(count=4)
-    await server.later(hours=80)
-    assert set(await server.states()) == {RunState.EXPIRED}
-    assert len(texts(server)) == 1
-    assert "Nobody decided in time." in server.verdict
-
-
-@pytest.mark.bot(rules=NO_APPROVAL)
-async def test_a_report_is_about_all_of_them_and_its_delete_takes_all(server: ModeratedServer) -> None:
-    await server.ask(count=3)
-    await server.click(server.messages()[0], "Report", server.bob)
-    await server.decide("Delete")
-    assert texts(server) == []
-    assert f"Deleted by <@{server.mona.id}>" in server.verdict
-
-
 async def test_the_budget_counts_each_and_says_how_many_there_is_room_for(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"waiting": None, "runs_a_day": 3}})
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=4)
     assert refusal(bot, refused).startswith("You asked for 4 but have 3 of 3 runs left today.")
     assert await bot.runs() == []
     await ask(bot, count=2)
-    usage = await bot.alice.slash(bot.channel, "usage")
-    assert "2 of 3" in text_of(bot, usage.response)
+    assert "2 of 3" in await read(bot, bot.alice, "usage")
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=2)
     assert "have 1 of 3" in refusal(bot, refused)
 

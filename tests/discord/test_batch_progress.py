@@ -1,10 +1,11 @@
-"""Several at once before they have ended: how far they are, in which list, and cancelled."""
+"""Batches that have not ended: their progress, their line in lists, and their cancellation."""
 
 from __future__ import annotations
 
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
+from tests.discord.actors import read
 from tests.discord.batches import ask
 from tests.discord.rendered import galleries_of, pinged, text_of, texts
 from tests.harness import HELD, Harness
@@ -20,7 +21,6 @@ async def test_the_status_tells_how_far_they_are_as_a_whole(bot: Harness) -> Non
     assert "next in the queue" in shown
     bot.comfydeploy.release(bot.calls[1].run_ids[0])
     await bot.comfydeploy.idle()
-    await bot.play()
     await bot.later(seconds=4)
     assert "2 of 4 done" in text_of(bot, asked.response)
     assert len(texts(bot)) == 1
@@ -58,14 +58,11 @@ async def test_cancelled_before_anything_came_the_answer_says_so_in_place(bot: H
 
 async def test_a_list_shows_them_in_one_line(bot: Harness) -> None:
     await ask(bot, Faults(), HELD, HELD, count=3)
-    runs = await bot.alice.slash(bot.channel, "runs")
-    shown = text_of(bot, runs.response)
+    shown = await read(bot, bot.alice, "runs")
     assert "1. Generating (1 of 3): **Picture**" in shown
     assert "2. " not in shown
-    queue = await bot.bob.slash(bot.channel, "queue")
-    assert "Picture 2 of 3" in text_of(bot, queue.response)
+    assert "Picture 2 of 3" in await read(bot, bot.bob, "queue")
     while bot.comfydeploy.release():
         await bot.comfydeploy.idle()
         await bot.play()
-    runs = await bot.alice.slash(bot.channel, "runs")
-    assert "1. Done (3 of 3): **Picture**" in text_of(bot, runs.response)
+    assert "1. Done (3 of 3): **Picture**" in await read(bot, bot.alice, "runs")

@@ -1,16 +1,13 @@
-"""A block ends what its person has waiting on that server, by whichever way it is made."""
+"""A block ends the waiting requests of its user on that server, however it is made."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from simcord import MemberActor
 
 from bot.domain.runs import RunState
-from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import moderator, report, reviewer
+from tests.discord.actors import report
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of, texts
@@ -19,21 +16,11 @@ from tests.harness import HELD, Harness
 ENDED = "A moderator ended this request before it started."
 
 
-async def queue_of_three(bot: Harness) -> list[Any]:
-    """Send three requests of Alice's: the first runs, two wait behind it."""
-    asked = [await bot.ask(faults=HELD), await bot.ask(), await bot.ask()]
-    assert await bot.states() == [RunState.RUNNING, RunState.WAITING, RunState.WAITING]
-    return asked
-
-
-def letters(bot: Harness) -> list[str]:
-    return [text_of(bot, message) for message in bot.alice.user.dm_channel.history()]
-
-
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness, mona: MemberActor) -> None:
     await set_rules(bot, budgets={"person": {"runs_a_day": 3}})
-    asked = await queue_of_three(bot)
+    asked = [await bot.ask(faults=HELD), await bot.ask(), await bot.ask()]
+    assert await bot.states() == [RunState.RUNNING, RunState.WAITING, RunState.WAITING]
     assert not (await bot.bob.slash(bot.channel, "generate", prompt="a hen")).ephemeral
     done = await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
     assert done.response.content.endswith(" Waiting requests ended: 2.")
@@ -44,15 +31,16 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
         assert sentence in text_of(bot, answer.response)
         assert list(buttons_of(bot, answer.response)) == ["Edit", "Details", "Delete"]
     assert not any("spam" in shown for shown in texts(bot))
-    (letter,) = letters(bot)
-    assert "blocked you from generating there. That ended another of your requests, too." in letter
-    assert "The moderator's reason: spam" in letter
+    (letter,) = bot.alice.user.dm_channel.history()
+    notice = text_of(bot, letter)
+    assert "blocked you from generating there. That ended another of your requests, too." in notice
+    assert "The moderator's reason: spam" in notice
     await bot.restart()
     await bot.release()
     ended = {run.requester_id: run.state for run in await bot.runs() if run.state is RunState.SUCCEEDED}
     assert set(ended) == {bot.alice.id, bot.bob.id}
     assert len(bot.calls) == 2
-    assert len(letters(bot)) == 1
+    assert len(bot.alice.user.dm_channel.history()) == 1
     await mona.slash(bot.channel, "unblock", user=bot.alice)
     # Of the three runs a day, the two that were ended came back.
     for _ in range(2):
@@ -95,64 +83,27 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
 @pytest.mark.bot(rules=NO_APPROVAL, max_concurrent_runs=1)
 async def test_a_reports_button_ends_what_its_maker_has_waiting(server: ModeratedServer) -> None:
     await server.ask()
-    (message,) = server.messages()
-    await report(message, server.bob)
+    await report(server.messages()[0], server.bob)
     await server.ask(faults=HELD)
     await server.ask()
     await server.decide_with_reason("Block", "that picture")
     assert await server.states() == [RunState.SUCCEEDED, RunState.RUNNING, RunState.REFUSED]
     assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
-    assert len(server.letters()) == 1
-
-
-async def queue_of_three_more(server: ModeratedServer) -> None:
-    server.comfydeploy.next_faults(HELD)
-    for _ in range(2):
-        await server.ask()
-
-
-@pytest.mark.bot(max_concurrent_runs=1)
-async def test_an_approved_request_that_still_waits_ends_as_well(server: ModeratedServer) -> None:
-    await server.ask(server.bob, faults=HELD)
-    await server.decide("Approve")
-    asked = await server.ask()
-    await server.decide("Approve")
-    await server.mona.slash(server.channel, "block", user=server.alice, reason="spam")
-    await server.play()
-    assert await server.states() == [RunState.RUNNING, RunState.REFUSED]
     (letter,) = server.letters()
     assert letter.startswith("Your request for **Picture** was not started: ")
     assert "requests" not in letter
-    assert f"Approved by <@{server.mona.id}>" in server.verdict
-    assert ENDED in text_of(server, asked.response)
-    assert not any(ENDED in shown for shown in texts(server))
+    assert refusal(server, await server.ask()).endswith("from generating on this server: that picture")
+    assert not (await server.ask(server.bob)).ephemeral
 
 
-async def test_a_block_while_the_queue_call_is_refused_for_now_ends_the_run_too(bot: Harness) -> None:
-    mona = moderator(bot)
-    await bot.ask(faults=Faults(queue_status=429))
-    assert await bot.states() == [RunState.WAITING]
-    await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
-    await bot.later(minutes=5)
-    assert await bot.states() == [RunState.REFUSED]
-    assert len(bot.calls) == 1
-    (shown,) = texts(bot)
-    assert ENDED in shown
-
-
-@pytest.mark.parametrize("guilty", ["stranger", "oneself", "moderator"])
-async def test_who_may_not_be_blocked_loses_nothing(server: ModeratedServer, guilty: str) -> None:
-    requester = {"stranger": server.alice, "oneself": server.mona, "moderator": await reviewer(server)}[
-        guilty
-    ]
-    await server.ask(requester)
-    key = (await server.run()).key
-    presser = server.bob if guilty == "stranger" else server.mona
-    if guilty == "stranger":
-        refused = await press(server, presser, server.card, f"run:{key}:block")
+@pytest.mark.parametrize("by_mona", [False, True], ids=["by a stranger", "by oneself"])
+async def test_a_refused_block_changes_nothing(server: ModeratedServer, by_mona: bool) -> None:
+    await server.ask(server.mona if by_mona else server.alice)
+    if by_mona:
+        shown = await server.mona.click(server.card, label="Block")
+        refused = await server.mona.submit_modal(shown, {"reason": "spam"})
     else:
-        shown = await presser.click(server.card, label="Block")
-        refused = await presser.submit_modal(shown, {"reason": "spam"})
+        refused = await press(server, server.bob, server.card, f"run:{(await server.run()).key}:block")
     assert refused.ephemeral
     await server.play()
     assert await server.states() == [RunState.AWAITING_APPROVAL]
@@ -160,7 +111,7 @@ async def test_who_may_not_be_blocked_loses_nothing(server: ModeratedServer, gui
 
 
 @pytest.mark.bot(rules=NO_APPROVAL, max_concurrent_runs=1)
-async def test_a_block_of_somebody_with_many_waiting_requests_posts_one_message(
+async def test_a_block_that_ends_many_requests_posts_one_message(
     server: ModeratedServer,
 ) -> None:
     await server.ask(server.bob, faults=HELD)
@@ -189,6 +140,7 @@ async def test_a_block_in_the_middle_of_a_batch_says_that_the_rest_was_not_start
     assert await bot.states() == [RunState.RUNNING, RunState.WAITING, RunState.WAITING]
     await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
     await bot.play()
-    (letter,) = letters(bot)
-    assert letter.startswith("The rest of your request for **Picture** was not started: ")
-    assert "requests" not in letter
+    (letter,) = bot.alice.user.dm_channel.history()
+    notice = text_of(bot, letter)
+    assert notice.startswith("The rest of your request for **Picture** was not started: ")
+    assert "requests" not in notice

@@ -1,4 +1,4 @@
-"""`/block`, `/unblock`, `/blocked`, as a moderator uses them and others try to."""
+"""`/block`, `/unblock` and `/blocked`: moderators use them, and others are refused."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ from datetime import timedelta
 
 from simcord import MemberActor
 
-from bot.store.blocks import BlockStore
-from tests.discord.actors import moderator, reviewer
+from tests.discord.actors import moderator, read, reviewer
 from tests.discord.forged import call, press, strings, user_option
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import Harness
 
 
 async def blocked_ids(bot: Harness) -> list[int]:
-    return [
-        one.user_id
-        for one in await BlockStore(bot.app.store.database).list(bot.guild.id, bot.clock(), limit=99)
-    ]
+    return [one.user_id for one in await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=99)]
 
 
 async def test_a_block_stands_after_a_restart_and_is_lifted_again(bot: Harness, mona: MemberActor) -> None:
@@ -25,7 +21,7 @@ async def test_a_block_stands_after_a_restart_and_is_lifted_again(bot: Harness, 
     assert done.ephemeral
     assert done.response.content == (f"<@{bot.bob.id}> can't generate here until somebody unblocks them.")
     await bot.restart()
-    listed = text_of(bot, (await mona.slash(bot.channel, "blocked")).response)
+    listed = await read(bot, mona, "blocked")
     assert f"<@{bot.bob.id}> blocked by <@{mona.id}>" in listed
     assert "until unblocked · “spam”" in listed
     lifted = await mona.slash(bot.channel, "unblock", user=bot.bob)
@@ -39,12 +35,12 @@ async def test_a_block_stands_after_a_restart_and_is_lifted_again(bot: Harness, 
 async def test_a_block_ends_when_it_was_said_to(bot: Harness, mona: MemberActor) -> None:
     for options, ends in (({"duration": "hour"}, timedelta(hours=1)), ({"days": 3}, timedelta(days=3))):
         done = await mona.slash(bot.channel, "block", user=bot.bob, reason="spam", **options)
-        (one,) = await BlockStore(bot.app.store.database).list(bot.guild.id, bot.clock(), limit=9)
+        (one,) = await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=9)
         assert one.until is not None
         assert one.until - one.created_at == ends
         assert f"<t:{int(one.until.timestamp())}:f>" in done.response.content
     bot.clock.move(days=3)
-    assert "Nobody." in text_of(bot, (await mona.slash(bot.channel, "blocked")).response)
+    assert "Nobody." in await read(bot, mona, "blocked")
 
 
 async def test_a_duration_given_twice_changes_nothing(bot: Harness, mona: MemberActor) -> None:
@@ -64,12 +60,13 @@ async def test_a_duration_that_is_not_offered_blocks_nobody_for_ever(bot: Harnes
 async def test_moderators_oneself_and_bots_can_not_be_blocked(bot: Harness) -> None:
     mona, other, rita = moderator(bot), moderator(bot, "otto"), await reviewer(bot)
     robot = bot.guild.add_member(bot.env.create_user("robot", bot=True))
+    is_moderator = (
+        "<@{}> is a moderator here and can't be blocked. A server admin can take the role away first."
+    )
     expected = {
         mona: "You can't block yourself.",
-        other: f"<@{other.id}> is a moderator here and can't be blocked. "
-        "A server admin can take the role away first.",
-        rita: f"<@{rita.id}> is a moderator here and can't be blocked. "
-        "A server admin can take the role away first.",
+        other: is_moderator.format(other.id),
+        rita: is_moderator.format(rita.id),
         robot: "Bots don't generate anything here, so there is no need to block one.",
     }
     for target, sentence in expected.items():
@@ -96,7 +93,7 @@ async def test_somebody_who_left_or_was_deleted_is_blocked_by_id(bot: Harness, m
     assert await blocked_ids(bot) == [1 << 60]
     await mona.slash(bot.channel, "block", user=bot.bob, reason="left")
     bot.guild.remove_member(bot.bob)
-    listed = text_of(bot, (await mona.slash(bot.channel, "blocked")).response)
+    listed = await read(bot, mona, "blocked")
     assert f"<@{1 << 60}>" in listed
     assert f"<@{bot.bob.id}>" in listed
     done = await call(bot, mona, "unblock", *user_option(bot.bob.id, "bob"))
@@ -104,7 +101,7 @@ async def test_somebody_who_left_or_was_deleted_is_blocked_by_id(bot: Harness, m
 
 
 async def test_a_long_list_turns_its_pages_for_moderators_only(bot: Harness, mona: MemberActor) -> None:
-    blocks = BlockStore(bot.app.store.database)
+    blocks = bot.app.store.blocks
     for number in range(1, 24):
         at = bot.clock() + timedelta(seconds=number)
         await blocks.block(bot.guild.id, number, by=mona.id, reason=None, until=None, now=at)

@@ -1,20 +1,27 @@
-"""Again and Try again; buttons after a restart; custom_ids that nobody should have."""
+"""Again, Try again and 4 more, also after a restart; forged custom_ids."""
 
 from __future__ import annotations
 
 import pytest
 
-from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import FAILS_ID
-from demo.fake_comfydeploy.faults import Faults
+from tests.discord.deployments import ONE
 from tests.discord.forged import press
-from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, refusal, text_of, texts
+from tests.discord.rendered import (
+    RESULT_BUTTONS,
+    buttons_of,
+    galleries_of,
+    pinged,
+    refusal,
+    text_of,
+    texts,
+)
 from tests.harness import HELD, Harness
 
 
 async def test_again_makes_the_same_with_another_seed(bot: Harness) -> None:
-    await bot.ask(seed=7, style="ink", gpu="L4")
-    (message,) = bot.messages()
+    message = await bot.made(seed=7, style="ink", gpu="L4")
+    await bot.restart()
     again = await bot.alice.click(message, label="Again")
     assert not again.ephemeral
     await bot.play()
@@ -31,8 +38,7 @@ async def test_again_makes_the_same_with_another_seed(bot: Harness) -> None:
 
 @pytest.mark.bot(comfydeploy_deployment_id=FAILS_ID)
 async def test_try_again_after_a_failure(bot: Harness) -> None:
-    await bot.ask()
-    (message,) = bot.messages()
+    message = await bot.made()
     text = text_of(bot, message)
     assert "That didn't work: Fails" in text
     assert "The run failed on the machine: “RuntimeError: mat1 and mat2 shapes cannot" in text
@@ -46,7 +52,6 @@ async def test_try_again_after_a_failure(bot: Harness) -> None:
     [
         (1, "Again", "Only the person who asked can use this."),
         (1, "4 more", "Only the person who asked can use this."),
-        (1, "Delete", "Only the person who asked and this server's moderators can delete this."),
         (2, "Again ×2", "Only the person who asked can use this."),
         (2, "Delete", "Only the person who asked and this server's moderators can delete this."),
     ],
@@ -58,46 +63,13 @@ async def test_a_stranger_can_not_use(bot: Harness, count: int, label: str, told
     assert len(bot.messages()) == 1
 
 
-async def test_buttons_work_after_a_restart(bot: Harness) -> None:
-    bot.comfydeploy.next_faults(Faults(), HELD)
-    await bot.ask()
-    await bot.restart()
-    again = await bot.click(bot.messages()[0], "Again")
-    await bot.restart()
-    await bot.click(again.response.message, "Cancel")
-    assert "Cancelled: " in text_of(bot, again.response)
-    assert await bot.states() == [RunState.SUCCEEDED, RunState.CANCELLED]
-
-
-async def test_a_run_goes_on_over_a_restart(bot: Harness) -> None:
-    await bot.ask(faults=HELD)
-    await bot.restart()
-    await bot.release()
-    (message,) = bot.messages()
-    assert list(buttons_of(bot, message)) == RESULT_BUTTONS
-    assert len(bot.calls) == 1
-    assert pinged(bot) == [bot.alice.id]
-
-
-@pytest.mark.parametrize("action", ["cancel", "again"])
-async def test_a_key_that_nobody_knows_is_told_so(bot: Harness, action: str) -> None:
-    await bot.ask()
-    told = await press(bot, bot.alice, bot.messages()[0], f"run:zzzz:{action}")
+async def test_an_unknown_key_is_told(bot: Harness) -> None:
+    told = await press(bot, bot.alice, await bot.made(), "run:zzzz:again")
     assert refusal(bot, told) == "This request no longer exists."
     assert len(bot.calls) == 1
 
 
-@pytest.mark.parametrize(
-    "custom_id",
-    [
-        "run::cancel",
-        "run:{key}:explode",
-        "run:{upper}:cancel",
-        "run:{key}:cancel ",
-        "xrun:{key}:cancel",
-        "\n",
-    ],
-)
+@pytest.mark.parametrize("custom_id", ["run:{key}:explode", "run:{upper}:cancel", "xrun:{key}:cancel"])
 async def test_a_malformed_custom_id_changes_nothing(bot: Harness, custom_id: str) -> None:
     asked = await bot.ask(faults=HELD)
     before = await bot.run()
@@ -107,3 +79,45 @@ async def test_a_malformed_custom_id_changes_nothing(bot: Harness, custom_id: st
     assert not result.acknowledged
     assert await bot.run() == before
     assert not bot.comfydeploy.call_log.cancel_calls
+
+
+async def test_four_more_come_as_one_result_also_after_a_restart(bot: Harness) -> None:
+    message = await bot.made(seed=7, style="ink", gpu="L4")
+    await bot.restart()
+    varied = await bot.alice.click(message, label="4 more")
+    assert "Picture ×4" in text_of(bot, varied.response)
+    await bot.play()
+    first, *others = (call.body for call in bot.calls)
+    assert [each["inputs"] | {"seed": 7} for each in others] == [first["inputs"]] * 4
+    assert len({call.body["inputs"]["seed"] for call in bot.calls}) == 5
+    assert {each["gpu"] for each in others} == {"L4"}
+    assert galleries_of(bot, bot.messages()[-1]) == [4]
+    parent, *children = await bot.runs()
+    assert {child.parent_key for child in children} == {parent.key}
+    assert pinged(bot) == [bot.alice.id, bot.alice.id]
+
+
+async def test_one_of_several_is_varied_by_itself(bot: Harness) -> None:
+    message = await bot.made(count=2)
+    assert "4 more" not in buttons_of(bot, message)
+    one = await bot.alice.click(message, label="2")
+    await bot.click(one.response.message, "4 more")
+    _, second, *children = await bot.runs()
+    assert [child.parent_key for child in children] == [second.key] * 4
+
+
+@pytest.mark.bot(deployments=ONE)
+@pytest.mark.parametrize(("limit", "made"), [(2, 2), (1, 1)])
+async def test_it_makes_at_most_what_the_deployment_takes(bot: Harness, limit: int, made: int) -> None:
+    message = await bot.made()
+    await bot.restart(deployments=f"{ONE}max_count = {limit}\n")
+    await bot.click(message, "4 more")
+    assert len(bot.calls) == 1 + made
+
+
+@pytest.mark.bot(deployments=f"{ONE}max_count = 3\n")
+async def test_with_a_smaller_maximum_there_is_no_such_button(bot: Harness) -> None:
+    message = await bot.made()
+    assert list(buttons_of(bot, message)) == [label for label in RESULT_BUTTONS if label != "4 more"]
+    one = await bot.alice.click(await bot.made(count=3), label="2")
+    assert "4 more" not in buttons_of(bot, one.response)

@@ -1,9 +1,9 @@
-"""Details: everything about a run, and a command that gives the same."""
+"""Details shows everything about a run, and a command that repeats it."""
 
 from __future__ import annotations
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import open_details
+from tests.discord.actors import erase_data, open_details
 from tests.discord.forged import press
 from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
@@ -23,15 +23,6 @@ async def test_details_show_every_input_and_a_command_to_copy(bot: Harness) -> N
     assert f"```\n{line}\n```" in text
 
 
-async def test_a_long_prompt_is_whole_in_a_file(bot: Harness) -> None:
-    prompt = "a fox, " * 700 + "the end"
-    await bot.ask(prompt=prompt)
-    shown = await open_details(bot.messages()[0], bot.alice)
-    (file,) = shown.response.attachments
-    assert prompt in (await file.read()).decode()
-    assert "The file has all of it" in text_of(bot, shown.response)
-
-
 async def test_a_run_of_another_channel_is_not_told(bot: Harness) -> None:
     elsewhere = bot.guild.create_text_channel("elsewhere")
     await bot.ask(channel=elsewhere, prompt="a secret fox")
@@ -43,8 +34,7 @@ async def test_a_run_of_another_channel_is_not_told(bot: Harness) -> None:
 
 async def test_after_a_deletion_of_ones_data_there_is_no_command_to_copy(bot: Harness) -> None:
     await bot.ask(prompt="a fox")
-    asked = await bot.alice.slash(bot.channel, "privacy delete")
-    await bot.alice.click(asked.response.message, label="Delete my data")
+    await erase_data(bot)
     text = text_of(bot, (await open_details(bot.messages()[0], bot.alice)).response)
     assert "The inputs were deleted, so no command repeats this." in text
     assert "/generate" not in text

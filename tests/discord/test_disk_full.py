@@ -1,4 +1,4 @@
-"""No folder for temporary files: the disk is full, or whoever runs the bot forgot a writable one."""
+"""Without a writable folder for temporary files, results become links or come later."""
 
 from __future__ import annotations
 
@@ -44,8 +44,7 @@ async def test_files_come_later(bot: Harness, tmp_path: Path, monkeypatch: pytes
 async def test_a_failure_needs_no_room(bot: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bot.comfydeploy.next_faults(Faults(ends_as="failed"))
     take_the_room(tmp_path, monkeypatch)
-    await bot.ask()
-    (message,) = bot.messages()
+    message = await bot.made()
     assert "failed" in text_of(bot, message)
 
 

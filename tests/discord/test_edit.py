@@ -1,12 +1,13 @@
-"""Edit: a form with what was asked for, refused values brought back, restarts between."""
+"""Edit opens a form with the earlier values, and again with refused ones, also after a restart."""
 
 from __future__ import annotations
 
 import pytest
 
-from demo.fake_comfydeploy.deployments import CAPTION_ID, FAILS_ID, PICTURE_ID, SLOW_ID
+from demo.fake_comfydeploy.deployments import CAPTION_ID
+from tests.discord.actors import submit
 from tests.discord.deployments import ONE
-from tests.discord.rendered import CHECKBOX, RADIO_GROUP, buttons_of, fields, filled, text_of
+from tests.discord.rendered import CHECKBOX, RADIO_GROUP, fields, filled, text_of
 from tests.harness import Harness
 
 
@@ -28,18 +29,6 @@ async def test_an_edit_changes_what_was_typed_and_keeps_the_rest(bot: Harness) -
     assert (child.parent_key, child.prompt) == (parent.key, "a wolf")
 
 
-@pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)
-async def test_a_form_with_space_offers_the_gpu(bot: Harness) -> None:
-    message = await bot.made(gpu="L4")
-    form = await bot.alice.click(message, label="Edit")
-    shown = fields(form.modal)
-    assert list(shown) == ["prompt", "seed", "gpu"]
-    assert [each["value"] for each in shown["gpu"]["options"] if each.get("default")] == ["L4"]
-    await bot.alice.submit_modal(form, {**filled(form.modal), "gpu": ["T4"]})
-    await bot.play()
-    assert bot.calls[-1].body["gpu"] == "T4"
-
-
 @pytest.mark.bot(deployments=f'{ONE}inputs.style.choices = ["photo", "ink", "oil"]\n')
 async def test_a_yes_or_no_is_a_checkbox_and_a_short_choice_has_radio_buttons(bot: Harness) -> None:
     message = await bot.made(hires=True, style="ink")
@@ -48,43 +37,9 @@ async def test_a_yes_or_no_is_a_checkbox_and_a_short_choice_has_radio_buttons(bo
     assert (shown["hires"]["type"], shown["hires"]["default"]) == (CHECKBOX, True)
     assert (shown["style"]["type"], filled(form.modal)["style"]) == (RADIO_GROUP, "ink")
     await bot.restart()
-    await bot.alice.submit_modal(form, {**filled(form.modal), "hires": False, "style": "oil"})
-    await bot.play()
+    await submit(bot, form, {**filled(form.modal), "hires": False, "style": "oil"})
     first, second = (call.body["inputs"] for call in bot.calls)
     assert second == first | {"hires": False, "style": "oil"}
-
-
-@pytest.mark.bot(deployments=f'{ONE}inputs.hires.hidden = true\ninputs.style.choices = ["photo", "ink"]\n')
-async def test_a_default_that_is_left_in_the_form_is_not_sent(bot: Harness) -> None:
-    message = await bot.made()
-    form = await bot.alice.click(message, label="Edit")
-    assert filled(form.modal)["style"] == "photo"
-    await bot.alice.submit_modal(form, filled(form.modal))
-    await bot.play()
-    first, second = (call.body["inputs"] for call in bot.calls)
-    assert second == first
-
-
-@pytest.mark.bot(deployments=f'{ONE}inputs.style.choices = ["photo", "ink"]\n')
-async def test_a_choice_that_is_gone_is_named_in_the_form_and_after_it(bot: Harness) -> None:
-    message = await bot.made(style="ink")
-    await bot.restart(deployments=f'{ONE}inputs.style.choices = ["photo", "oil"]\n')
-    form = await bot.alice.click(message, label="Edit")
-    (about,) = [label["description"] for label in form.modal["components"] if label["label"] == "style"]
-    assert about == "“ink” isn't offered any more. Choose another."
-    sent = await bot.alice.submit_modal(form, filled(form.modal))
-    await bot.play()
-    assert "style" not in bot.calls[-1].body["inputs"]
-    (told,) = sent.followups
-    assert "`style`" in told.content
-
-
-async def test_anybody_may_edit_and_it_becomes_their_own(bot: Harness) -> None:
-    message = await bot.made()
-    form = await bot.bob.click(message, label="Edit")
-    await bot.bob.submit_modal(form, {"prompt": "a dog"})
-    await bot.play()
-    assert [run.requester_id for run in await bot.runs()] == [bot.alice.id, bot.bob.id]
 
 
 async def test_every_mistake_is_told_and_nothing_typed_is_lost(bot: Harness) -> None:
@@ -101,29 +56,12 @@ async def test_every_mistake_is_told_and_nothing_typed_is_lost(bot: Harness) -> 
     again = await bot.alice.click(refused.response.message, label="Edit again")
     shown = fields(again.modal)
     assert {name: shown[name]["value"] for name in typed} == typed
-    await bot.alice.submit_modal(again, filled(again.modal) | {"width": "512", "height": "", "seed": ""})
-    await bot.play()
+    await submit(bot, again, filled(again.modal) | {"width": "512", "height": "", "seed": ""})
     assert bot.calls[-1].body["inputs"]["width"] == 512
     assert len(bot.calls) == 2
-
-
-async def test_edit_again_after_a_restart_opens_with_what_is_stored(bot: Harness) -> None:
-    message = await bot.made()
-    form = await bot.alice.click(message, label="Edit")
-    refused = await bot.alice.submit_modal(form, {"prompt": "a wolf", "width": "x"})
-    await bot.restart()
+    await bot.restart()  # which forgets what was typed
     again = await bot.alice.click(refused.response.message, label="Edit again")
     assert fields(again.modal)["prompt"]["value"] == "a fox"
-
-
-@pytest.mark.bot(comfydeploy_deployment_id=FAILS_ID)
-async def test_a_failure_can_be_edited(bot: Harness) -> None:
-    message = await bot.made()
-    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details", "Delete"]
-    form = await bot.alice.click(message, label="Edit")
-    await bot.alice.submit_modal(form, {"prompt": "a wolf"})
-    await bot.play()
-    assert bot.calls[-1].body["inputs"]["prompt"] == "a wolf"
 
 
 async def test_a_text_too_long_for_a_form_goes_as_a_file(bot: Harness) -> None:
@@ -153,14 +91,12 @@ async def test_a_file_that_is_no_text_is_refused_with_the_other_mistakes(bot: Ha
     assert len(bot.calls) == 1
 
 
-@pytest.mark.bot(deployments=ONE)
-async def test_a_changed_deployment_takes_what_still_fits_and_says_what_not(bot: Harness) -> None:
-    message = await bot.made(seed=7, style="ink")
-    await bot.restart(deployments=ONE.replace(PICTURE_ID, SLOW_ID))
+@pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)
+async def test_a_form_with_space_offers_the_gpu(bot: Harness) -> None:
+    message = await bot.made(gpu="L4")
     form = await bot.alice.click(message, label="Edit")
-    sent = await bot.alice.submit_modal(form, {"prompt": "a fox", "seed": "7"})
-    await bot.play()
-    assert bot.calls[-1].body["inputs"] == {"prompt": "a fox", "seed": 7}
-    (told,) = sent.followups
-    assert told.ephemeral
-    assert "`style`" in told.content
+    shown = fields(form.modal)
+    assert list(shown) == ["prompt", "seed", "gpu"]
+    assert [each["value"] for each in shown["gpu"]["options"] if each.get("default")] == ["L4"]
+    await submit(bot, form, {**filled(form.modal), "gpu": ["T4"]})
+    assert bot.calls[-1].body["gpu"] == "T4"

@@ -11,7 +11,6 @@ from sqlalchemy import insert, select, update
 
 from bot.database.tables import runs
 from bot.delivery.estimator import MEDIANS_AGE
-from tests.discord.batches import ask
 from tests.discord.rendered import edits, text_of
 from tests.harness import HELD, Harness
 
@@ -55,16 +54,8 @@ async def test_a_running_one_counts_down_without_edits_until_it_is_late(bot: Har
     assert seconds_left(bot, asked.response) is None
 
 
-async def test_nothing_is_expected_from_four_runs(bot: Harness) -> None:
-    await earlier_runs(bot, 4)
-    asked = await bot.ask(faults=HELD)
-    await bot.later(seconds=4)
-    assert "Starting the machine" in text_of(bot, asked.response)
-    assert seconds_left(bot, asked.response) is None
-
-
 @pytest.mark.bot(max_concurrent_runs=1)
-async def test_those_who_wait_are_told_when_their_turn_should_be_over(bot: Harness) -> None:
+async def test_waiting_requests_are_told_when_their_result_should_come(bot: Harness) -> None:
     await earlier_runs(bot)
     running = await bot.ask(faults=HELD)
     await bot.later(seconds=10)
@@ -73,11 +64,3 @@ async def test_those_who_wait_are_told_when_their_turn_should_be_over(bot: Harne
     await bot.later(seconds=4)
     assert "Next in the queue" in text_of(bot, first.response)
     assert [seconds_left(bot, each.response) for each in (running, first, second)] == [26, 66, 106]
-
-
-async def test_a_batch_is_expected_with_its_last_run(bot: Harness) -> None:
-    await earlier_runs(bot)
-    asked = await ask(bot, HELD, HELD, HELD, count=3)
-    await bot.later(seconds=4)
-    assert "1 waiting, next in the queue" in text_of(bot, asked.response)
-    assert seconds_left(bot, asked.response) == 76

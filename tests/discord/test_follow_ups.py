@@ -11,9 +11,9 @@ from PIL import Image
 
 from demo.fake_comfydeploy.deployments import ANIMATE_ID, PICTURE_ID, UPSCALE_ID
 from demo.world import open_attachment
-from tests.discord.actors import open_details, override, owner
+from tests.discord.actors import block, erase_data, open_details, override, owner, submit
 from tests.discord.deployments import described
-from tests.discord.files import png
+from tests.discord.files import post_pictures
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
 from tests.discord.rendered import buttons_of, fields, menus, raw_components, refusal, requests_to, text_of
 from tests.harness import Harness
@@ -51,19 +51,9 @@ def sent(bot: Harness) -> dict[str, Any]:
     return found
 
 
-def buttons_by_order(bot: Harness, message: Any) -> list[str]:
-    """Return the custom_ids of buttons that may share a label."""
-    rows = [part for part in raw_components(bot, message) if part["type"] == 1]
-    return [button["custom_id"] for row in rows for button in row["components"]]
-
-
 async def size_of(message: Any) -> tuple[int, int]:
     with Image.open(io.BytesIO(await message.attachments[0].read())) as image:
         return image.size
-
-
-def twice(size: tuple[int, int]) -> tuple[int, int]:
-    return size[0] * 2, size[1] * 2
 
 
 async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: Harness) -> None:
@@ -71,12 +61,15 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
     assert list(buttons_of(bot, message)) == ["Upscale", "Animate", "Edit", "Again", "More", "Delete"]
     await bot.restart()
     let_open(bot)
+    refused = await bot.click(message, "Upscale", bot.bob)
+    assert refusal(bot, refused) == "Only the person who asked can use this."
     assert not (await bot.click(message, "Upscale")).ephemeral
     assert sent(bot) == {"image": message.attachments[0].url}
     parent, child = await bot.runs()
     assert (child.parent_key, child.deployment) == (parent.key, "upscale")
     result = bot.messages()[-1]
-    assert await size_of(result) == twice(await size_of(message))
+    width, height = await size_of(message)
+    assert await size_of(result) == (2 * width, 2 * height)
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
     assert f"made from [this result]({link})" in text_of(bot, result)
     details = await open_details(result, bot.bob)
@@ -96,8 +89,7 @@ async def test_a_form_asks_first_and_the_prompt_is_carried_over(bot: Harness) ->
     await set_rules(bot)
     again = await bot.alice.click(refused.response.message, label="Edit again")
     assert [o["value"] for o in fields(again.modal)["motion"]["options"] if o.get("default")] == ["pan"]
-    await bot.alice.submit_modal(again, {"motion": "pan"})
-    await bot.play()
+    await submit(bot, again, {"motion": "pan"})
     assert sent(bot) == {"image": message.attachments[0].url, "prompt": "a lion", "motion": "pan"}
     assert "> a lion" in text_of(bot, bot.messages()[-1])
 
@@ -131,31 +123,23 @@ async def test_more_than_three_are_behind_more(bot: Harness) -> None:
     assert list(menus(bot, offered.response.message)) == ["Choose what to do with it"]
 
 
-async def test_only_the_requester_presses_it(bot: Harness) -> None:
-    message = await made(bot)
-    refused = await bot.click(message, "Upscale", bot.bob)
-    assert refusal(bot, refused) == "Only the person who asked can use this."
-    assert len(bot.calls) == 1
-
-
 async def test_a_press_is_judged_like_a_command(bot: Harness) -> None:
     message = await made(bot)
-    rules: dict[str, dict[str, Any]] = {
-        "Your roles can't use this.": {"deployment_roles": {"upscale": [4242]}},
-        "You have used your 1 runs for today.": {"budgets": {"person": {"runs_a_day": 1}}},
-    }
-    for told, rule in rules.items():
-        await set_rules(bot, **rule)
-        assert refusal(bot, await bot.click(message, "Upscale")).startswith(told)
-    await set_rules(bot)
-    store, now = bot.app.store, bot.clock()
-    await store.pause.pause("moving", by=1, now=now)
-    assert "paused for the moment: moving" in refusal(bot, await bot.click(message, "Upscale"))
-    await store.blocks.block(bot.guild.id, bot.alice.id, by=1, reason="spam", until=None, now=now)
-    assert "A moderator has blocked you" in refusal(bot, await bot.click(message, "Upscale"))
+
+    async def told() -> str:
+        return refusal(bot, await bot.click(message, "Upscale"))
+
+    await set_rules(bot, deployment_roles={"upscale": [4242]})
+    assert (await told()).startswith("Your roles can't use this.")
+    await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
+    assert (await told()).startswith("You have used your 1 runs for today.")
+    await bot.app.store.pause.pause("moving", by=1, now=bot.clock())
+    assert "paused for the moment: moving" in await told()
+    await block(bot, bot.alice)
+    assert "A moderator has blocked you" in await told()
     override(bot, {bot.alice.user: False})
     await bot.later(minutes=2)
-    assert "don't let you use this here" in refusal(bot, await bot.click(message, "Upscale"))
+    assert "don't let you use this here" in await told()
     assert len(bot.calls) == 1
 
 
@@ -182,10 +166,11 @@ async def test_it_waits_for_approval_with_its_picture(server: ModeratedServer) -
     let_open(server)
     await server.decide("Approve")
     assert len(server.calls) == 2
-    assert await size_of(server.messages()[-1]) == twice(await size_of(message))
+    width, height = await size_of(message)
+    assert await size_of(server.messages()[-1]) == (2 * width, 2 * height)
 
 
-async def test_what_is_gone_is_told_and_nothing_is_spent(bot: Harness) -> None:
+async def test_a_target_that_is_gone_is_told_and_nothing_is_spent(bot: Harness) -> None:
     message = await made(bot)
     no_input = BOTH.replace('label = "Upscale"', 'label = "Upscale"\ninput = "photo"')
     await bot.restart(deployments=no_input)
@@ -228,24 +213,14 @@ async def test_a_result_that_was_deleted_is_told_and_nothing_is_spent(bot: Harne
 
 async def test_a_result_whose_prompt_was_erased_is_not_followed_with_a_default(bot: Harness) -> None:
     message = await made(bot)
-    erase = await bot.alice.slash(bot.channel, "privacy delete")
-    await bot.click(erase.response.message, next(iter(buttons_of(bot, erase.response))))
+    await erase_data(bot)
     assert refusal(bot, await bot.click(message, "Animate")) == "This request no longer exists."
     assert len(bot.calls) == 1
 
 
-async def test_a_deployment_under_another_name_is_followed_as_before(bot: Harness) -> None:
-    message = await made(bot)
-    renamed = BOTH.replace("deployments.upscale", "deployments.larger").replace('"upscale"', '"larger"')
-    await bot.restart(deployments=renamed.replace("deployments.picture", "deployments.painting"))
-    await bot.click(message, "Upscale")
-    assert (await bot.runs())[-1].deployment == "larger"
-    assert len(bot.calls) == 2
-
-
 async def test_a_message_command_follows_any_picture_in_one_step(bot: Harness) -> None:
     let_open(bot)
-    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
+    message = await post_pictures(bot, "cat.png")
     assert not (await bot.alice.context_menu(bot.channel, "Upscale", message)).ephemeral
     await bot.play()
     assert sent(bot) == {"image": message.attachments[0].url}
@@ -256,14 +231,13 @@ async def test_a_message_command_follows_any_picture_in_one_step(bot: Harness) -
 
 
 async def test_a_message_command_lets_choose_a_picture_and_asks(bot: Harness) -> None:
-    files = [("cat.png", png()), ("dog.png", png())]
-    message = await bot.bob.send(bot.channel, "look", attachments=files)
+    message = await post_pictures(bot, "cat.png", "dog.png")
     offered = await bot.alice.context_menu(bot.channel, "Animate", message)
-    _, second = buttons_by_order(bot, offered.response)
+    rows = [part["components"] for part in raw_components(bot, offered.response) if part["type"] == 1]
+    _, second = [button["custom_id"] for row in rows for button in row]
     await bot.restart()
     form = await bot.alice.click(offered.response.message, custom_id=second)
-    await bot.alice.submit_modal(form, {"motion": "pan"})
-    await bot.play()
+    await submit(bot, form, {"motion": "pan"})
     assert sent(bot) == {"image": message.attachments[1].url, "motion": "pan"}
 
 
@@ -273,8 +247,7 @@ async def test_a_message_command_on_a_result_carries_its_prompt_and_age_mark(bot
     message = await made(bot)
     offered = await bot.bob.context_menu(bot.channel, "Animate", message)
     form = await bot.bob.click(offered.response.message, label="Animate")
-    await bot.bob.submit_modal(form, {"motion": "pan"})
-    await bot.play()
+    await submit(bot, form, {"motion": "pan"}, bot.bob)
     parent, child = await bot.runs()
     assert child.inputs["prompt"] == "a fox"
     assert (child.parent_key, child.requester_id) == (parent.key, bot.bob.id)

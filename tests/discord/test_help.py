@@ -1,14 +1,12 @@
-"""`/help`: one deployment whole, many by choice; what the rules mean; commands to click."""
+"""`/help` describes the deployments, the rules for the member, and the commands to click."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from simcord import MemberActor
 
 from demo.fake_comfydeploy.deployments import VIDEO_ID
-from tests.discord.actors import owner
+from tests.discord.actors import member, owner, read
 from tests.discord.deployments import ADULT, TWO
 from tests.discord.moderated_server import mark_adult, midnight, set_rules
 from tests.discord.rendered import text_of
@@ -16,9 +14,7 @@ from tests.harness import Harness
 
 
 async def test_help_tells_the_only_deployments_options_with_limits(bot: Harness) -> None:
-    shown = await bot.alice.slash(bot.channel, "help")
-    assert shown.ephemeral
-    text = text_of(bot, shown.response)
+    text = await read(bot, bot.alice, "help")
     for part in (
         f"</generate:{command_id(bot, 'generate')}>",
         "**width**",
@@ -30,33 +26,19 @@ async def test_help_tells_the_only_deployments_options_with_limits(bot: Harness)
         assert part in text
 
 
-@pytest.mark.bot(deployments=TWO)
-async def test_help_of_several_turns_to_each(bot: Harness) -> None:
-    shown = await bot.alice.slash(bot.channel, "help")
-    assert "/generate video" in text_of(bot, shown.response)
-    await bot.restart()
-    await bot.alice.select(shown.response.message, ["picture"])
-    assert "from 256 to 1536" in text_of(bot, shown.response)
-
-
 def command_id(bot: Harness, name: str) -> str:
     return str(bot.env.backend.find_command(name, bot.guild.id, type=1)["id"])
-
-
-async def shown_to(bot: Harness, person: Any, channel: Any = None) -> str:
-    shown = await person.slash(channel or bot.channel, "help")
-    assert shown.ephemeral
-    return text_of(bot, shown.response)
 
 
 @pytest.mark.bot(deployments=TWO)
 @pytest.mark.parametrize("scope", ["everywhere", "this server"])
 async def test_commands_can_be_clicked(bot: Harness, scope: str) -> None:
     await bot.restart(command_guild_ids=(bot.guild.id,) if scope == "this server" else ())
-    text = await shown_to(bot, bot.alice)
+    text = await read(bot, bot.alice, "help")
     for path in ("generate picture", "runs", "queue", "preset save", "usage", "privacy delete"):
         assert f"</{path}:{command_id(bot, path.split()[0])}>" in text
     listed = await bot.alice.slash(bot.channel, "help")
+    await bot.restart()
     await bot.alice.select(listed.response.message, ["video"])
     assert f"</generate video:{command_id(bot, 'generate')}>" in text_of(bot, listed.response)
 
@@ -64,14 +46,14 @@ async def test_commands_can_be_clicked(bot: Harness, scope: str) -> None:
 async def test_without_their_ids_commands_are_shown_as_they_are_typed(bot: Harness) -> None:
     commands = f"/applications/{bot.app.bot.application_id}/commands"
     bot.env.inject_error("GET", commands, status=403, code=50001, times=1)
-    assert "`/preset save`" in await shown_to(bot, bot.alice)
-    assert f"</preset save:{command_id(bot, 'preset')}>" in await shown_to(bot, bot.alice)
+    assert "`/preset save`" in await read(bot, bot.alice, "help")
+    assert f"</preset save:{command_id(bot, 'preset')}>" in await read(bot, bot.alice, "help")
 
 
 @pytest.mark.bot(deployments=f"{ADULT}[deployments.video]\ndeployment_id = '{VIDEO_ID}'\n")
 async def test_it_says_what_the_rules_mean_for_the_person(bot: Harness) -> None:
     role = bot.guild.create_role("artist")
-    artist = bot.guild.add_member(bot.env.create_user("carol"), roles=[role])
+    artist = member(bot, "carol", role)
     rules = {
         "approval": {"mode": "without_roles", "exempt_roles": [role.id], "review_channel_id": bot.channel.id},
         "budgets": {"person": {"runs_a_day": 2}, "roles": {role.id: {"runs_a_day": 5}}},
@@ -81,7 +63,7 @@ async def test_it_says_what_the_rules_mean_for_the_person(bot: Harness) -> None:
     await set_rules(bot, **rules)
     mark_adult(bot, bot.channel)
     await bot.ask(artist, command="generate picture")
-    alice, carol = await shown_to(bot, bot.alice), await shown_to(bot, artist)
+    alice, carol = await read(bot, bot.alice, "help"), await read(bot, artist, "help")
     assert "A moderator looks at each request of yours before it starts." in alice
     assert "Your requests start without a moderator's approval." in carol
     assert "You have 2 of 2 runs left today." in alice
@@ -91,22 +73,22 @@ async def test_it_says_what_the_rules_mean_for_the_person(bot: Harness) -> None:
     assert "Your roles can't use" not in carol
     assert "Picture: only in channels marked as age-restricted, like this one." in alice
     mark_adult(bot, bot.channel, marked=False)
-    assert "which this one isn't" in await shown_to(bot, bot.alice)
+    assert "which this one isn't" in await read(bot, bot.alice, "help")
 
 
 async def test_a_blocked_person_and_a_pause_are_told(bot: Harness, mona: MemberActor) -> None:
     await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
     await owner(bot).slash(bot.channel, "pause", reason="new machines")
-    text = await shown_to(bot, bot.alice)
+    text = await read(bot, bot.alice, "help")
     assert "Blocked on this server." in text
     assert "The bot is paused: new machines" in text
-    assert "Blocked" not in await shown_to(bot, bot.bob)
+    assert "Blocked" not in await read(bot, bot.bob, "help")
 
 
 async def test_without_the_database_only_the_limits_are_missing(bot: Harness) -> None:
     await bot.app.store.close()
     with bot.database_away():
-        text = await shown_to(bot, bot.alice)
+        text = await read(bot, bot.alice, "help")
     assert "I can't read your limits right now." in text
     assert "How to get good results" in text
 

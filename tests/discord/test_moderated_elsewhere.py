@@ -1,13 +1,13 @@
-"""A moderator's power ends at their server: buttons forged there reach no run of another."""
+"""Buttons that a moderator forges on another server reach no run of this one."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import discord
 import pytest
 
 from tests.contract.store.rows import audit_log
+from tests.discord.actors import member
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
 from tests.discord.rendered import refusal
@@ -17,11 +17,10 @@ UNKNOWN = "This request no longer exists."
 
 
 async def boss_elsewhere(server: ModeratedServer) -> tuple[Any, Any]:
-    """Who may do everything on another server, and a message of the bot's there."""
+    """Return an administrator of another server, and a message of the bot's there."""
     other = server.env.create_guild("another server")
     server.channel = other.create_text_channel("mine")
-    role = other.create_role("boss", permissions=discord.Permissions.all())
-    eve = other.add_member(server.env.create_user("eve"), roles=[role])
+    eve = member(server, "eve", guild=other, administrator=True)
     await server.env.settle()
     await eve.slash(server.channel, "generate", prompt="an owl")
     await server.play()
@@ -31,9 +30,9 @@ async def boss_elsewhere(server: ModeratedServer) -> tuple[Any, Any]:
 
 @pytest.mark.bot(rules=NO_APPROVAL)
 @pytest.mark.parametrize(
-    "action", every_nth(["delete", "clear", "report", "dismiss", "block", "details", "edit", "pick"], 2)
+    "action", every_nth(["delete", "clear", "discard", "report", "block", "dismiss", "edit", "details"], 2)
 )
-async def test_what_stands_there_is_out_of_reach(server: ModeratedServer, action: str) -> None:
+async def test_a_result_there_is_out_of_reach(server: ModeratedServer, action: str) -> None:
     await server.ask(count=2)
     key = (await server.runs())[0].key
     eve, own = await boss_elsewhere(server)
@@ -45,7 +44,7 @@ async def test_what_stands_there_is_out_of_reach(server: ModeratedServer, action
 
 
 @pytest.mark.parametrize(
-    "action", every_nth(["approve", "reject", "block", "cancel", "details", "delete"], 2)
+    "action", every_nth(["approve", "reject", "cancel", "block", "delete", "details"], 2)
 )
 async def test_what_waits_there_is_out_of_reach(server: ModeratedServer, action: str) -> None:
     await server.ask()

@@ -1,16 +1,15 @@
-"""Private results: only the requester sees anything, and moderators open a result from the audit log."""
+"""Private results are shown only to the requester; moderators can open them from the audit log."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import discord
 import pytest
 
 from bot.domain.runs import DeliveryState, RunState
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import moderator
-from tests.discord.deliveries import delivery_states
+from tests.discord.actors import member, moderator, read
+from tests.discord.deliveries import close_direct_messages, delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
 from tests.discord.forged import press, select_as
@@ -24,7 +23,7 @@ from tests.discord.rendered import (
     refusal,
     text_of,
 )
-from tests.discord.settings_panel import Moderator, rules_of
+from tests.discord.settings_panel import Panel, rules_of
 from tests.harness import HELD, Harness
 
 GONE = "This request no longer exists."
@@ -40,19 +39,15 @@ async def lenient(bot: Harness) -> Harness:
     return bot
 
 
+def letters(bot: Harness) -> list[Any]:
+    return list(bot.alice.user.dm_channel.history())
+
+
 def nothing_public(bot: Harness) -> None:
     """Check that neither the channel nor any call that could have posted there has a trace of the request."""
     assert bot.messages() == []
     mine = f"/channels/{bot.channel.id}/messages"
     assert [each for each in bot.env.http_requests if mine in each.path and each.method != "GET"] == []
-
-
-def letters(bot: Harness) -> list[Any]:
-    return list(bot.alice.user.dm_channel.history())
-
-
-async def audit_page(bot: Harness, actor: Any) -> Any:
-    return (await actor.slash(bot.channel, "audit")).response
 
 
 async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harness) -> None:
@@ -82,7 +77,7 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     nothing_public(bot)
 
 
-async def test_where_it_is_not_allowed_nothing_starts_and_where_it_is_a_failure_is_private(
+async def test_it_starts_only_if_the_server_allows_it_and_a_failure_is_private(
     bot: Harness,
 ) -> None:
     refused = await bot.ask(private=True)
@@ -90,7 +85,7 @@ async def test_where_it_is_not_allowed_nothing_starts_and_where_it_is_a_failure_
         "Private results are off here. A server admin can allow them in `/settings`."
     )
     assert bot.calls == []
-    admin = Moderator(bot, "mona")
+    admin = Panel(bot)
     await admin.open("results")
     await admin.choose("results:private", "allowed")
     assert (await rules_of(bot)).private_results
@@ -102,8 +97,7 @@ async def test_where_it_is_not_allowed_nothing_starts_and_where_it_is_a_failure_
 
 async def test_nobody_else_reaches_it_with_a_forged_press(lenient: Harness) -> None:
     bot = lenient
-    role = bot.guild.create_role("mods", permissions=discord.Permissions(manage_messages=True))
-    carol = bot.guild.add_member(bot.env.create_user("carol"), roles=[role])
+    carol = member(bot, "carol", manage_messages=True)
     public = await bot.made(actor=bot.bob, prompt="a crow")
     await bot.ask(private=True, faults=HELD)
     key = (await bot.runs())[-1].key
@@ -113,7 +107,7 @@ async def test_nobody_else_reaches_it_with_a_forged_press(lenient: Harness) -> N
     refused = await press(bot, carol, public, f"run:{key}:delete")
     assert refusal(bot, refused).startswith("Only the person who asked and this server's moderators")
     for actor, shown in ((bot.bob, False), (bot.alice, True)):
-        text = text_of(bot, (await actor.slash(bot.channel, "queue")).response)
+        text = await read(bot, actor, "queue")
         assert (f"<@{bot.alice.id}>" in text, "**Picture**" in text) == (shown, shown)
         assert ("a private request" in text) is not shown
 
@@ -127,7 +121,7 @@ async def test_after_the_interaction_it_comes_directly_or_waits(lenient: Harness
     await bot.restart()
     await bot.later(minutes=2)
     if closed:
-        bot.env.inject_error("POST", "/users/@me/channels", status=403, code=50007, times=None)
+        close_direct_messages(bot)
     await bot.release()
     nothing_public(bot)
     if not closed:
@@ -154,7 +148,7 @@ async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient:
     mona = moderator(bot)
     await bot.ask(private=True)
     (key,) = await bot.keys()
-    page = await audit_page(bot, mona)
+    page = (await mona.slash(bot.channel, "audit")).response
     assert "a fox" not in text_of(bot, page)
     assert menus(bot, page)[OPEN] == [(f"default: {key}", key)]
     await bot.restart()
@@ -166,7 +160,7 @@ async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient:
     assert len(shown.attachments) == 1
     assert f"a private result of <@{bot.alice.id}>" in text_of(bot, shown)
     assert "> a fox" in text_of(bot, shown)
-    log = text_of(bot, await audit_page(bot, mona))
+    log = await read(bot, mona, "audit")
     assert f"<@{mona.id}> opened a private result of **Picture** for <@{bot.alice.id}>" in log
     forged = await select_as(bot, bot.bob, page, "auditopen", key)
     assert refusal(bot, forged) == "Only this server's moderators can do that."
@@ -182,9 +176,8 @@ async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> 
     listed = (await bot.alice.slash(bot.channel, "runs")).response
     ((_, key),) = menus(bot, listed)[AGAIN]
     shown = await bot.alice.select(listed, [key])
-    message = shown.response
-    assert message.flags.ephemeral
-    assert galleries_of(bot, message) == [2]
+    assert shown.ephemeral
+    assert galleries_of(bot, shown.response) == [2]
     refused = await select_as(bot, bot.bob, listed, "runs:open:o:all:0:", key)
     assert refusal(bot, refused) == "Only the person who asked can use this."
     nothing_public(bot)
@@ -232,12 +225,11 @@ async def test_an_age_restricted_one_follows_the_channel(lenient: Harness) -> No
     assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
     mona = moderator(bot)
     (key,) = await bot.keys()
-    page = await audit_page(bot, mona)
+    page = (await mona.slash(bot.channel, "audit")).response
     refused = await mona.select(page, [key], custom_id="auditopen")
     assert "marked as age-restricted" in refusal(bot, refused)
     mark_adult(bot, bot.channel)
-    posted = await bot.alice.click(answer.response.message, label="Post it here")
-    await bot.play()
+    posted = await bot.click(answer.response.message, "Post it here")
     assert posted.ephemeral
     assert len(posted.response.message.attachments) == 1
     nothing_public(bot)
@@ -259,15 +251,3 @@ async def test_a_decision_after_the_interaction_stays_private(server: ModeratedS
         await server.reject("no foxes")
         assert any("The moderator's reason: no foxes" in text for text in server.letters())
     nothing_public(server)
-
-
-@pytest.mark.slow
-async def test_one_that_waits_is_not_started_once_the_server_forbids_it(lenient: Harness) -> None:
-    bot = lenient
-    await bot.restart(max_concurrent_runs=1)
-    await bot.ask(bot.bob, faults=HELD)
-    answer = await bot.ask(private=True)
-    await set_rules(bot)
-    await bot.release()
-    assert "Private results are off here." in text_of(bot, answer.response)
-    assert len(bot.calls) == 1

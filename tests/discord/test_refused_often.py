@@ -1,4 +1,4 @@
-"""Who is refused again and again is slowed down before anything is read, checked or written."""
+"""Requesters who are refused again and again are slowed down before anything is read or written."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import discord
 import pytest
 
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import moderator, report
+from tests.discord.actors import member, report
 from tests.discord.deployments import ADULT
 from tests.discord.forged import press
 from tests.discord.moderated_server import (
@@ -22,29 +22,18 @@ from tests.harness import Harness
 
 pytestmark = pytest.mark.bot(rules=NO_APPROVAL)
 
+REPORT_BUTTONS = ["Delete", "Block", "Dismiss"]
 NOTED = "Thank you. The moderators will look at it."
 
 
 async def reported(server: ModeratedServer) -> Any:
-    """Alice's result, reported by Bob."""
-    await server.ask()
-    (message,) = server.messages()
+    """Return a result of Alice's that Bob has reported."""
+    message = await server.made()
     done = await report(message, server.bob)
     assert done.response.content == NOTED
     assert done.ephemeral
     await server.play()
     return message
-
-
-async def test_report_is_not_offered_once_the_review_channel_is_gone(server: ModeratedServer) -> None:
-    server.env.backend.delete_channel(server.review.id)
-    await server.env.settle()
-    await server.ask()
-    await server.ask(count=2)
-    single, batch = server.messages()
-    assert "Report" not in buttons_of(server, batch)
-    more = await server.bob.click(single, label="More") if "More" in buttons_of(server, single) else None
-    assert "Report" not in buttons_of(server, more.response if more else single)
 
 
 async def test_a_report_leads_moderators_to_the_result(server: ModeratedServer) -> None:
@@ -54,7 +43,7 @@ async def test_a_report_leads_moderators_to_the_result(server: ModeratedServer) 
     assert f"<@{server.alice.id}>" in card
     assert "> a fox" in card
     assert f"/{server.guild.id}/{server.channel.id}/{message.id}" in card
-    assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
+    assert list(buttons_of(server, server.card)) == REPORT_BUTTONS
     assert f"Reported by <@{server.bob.id}>" in card
     assert pinged(server) == [server.alice.id]
     (copy,) = server.card.attachments
@@ -81,17 +70,16 @@ async def test_a_moderators_deletion_under_the_result_empties_the_card(server: M
     assert_closed(server, f"Deleted by <@{server.mona.id}>.")
 
 
-async def test_whose_result_was_reported_can_not_take_the_report_away(server: ModeratedServer) -> None:
+async def test_the_requester_can_not_take_the_report_away(server: ModeratedServer) -> None:
     message = await reported(server)
     await server.click(message, "Delete")
     assert texts(server) == []
     assert len(server.card.attachments) == 1
-    assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
+    assert list(buttons_of(server, server.card)) == REPORT_BUTTONS
     await server.decide("Delete")
     assert_closed(server, "It had already been deleted.")
-    assert [line.actor_id for line in await audit_log(server.app.store) if line.action == "delete"] == [
-        server.alice.id
-    ]
+    deleted = [line.actor_id for line in await audit_log(server.app.store) if line.action == "delete"]
+    assert deleted == [server.alice.id]
 
 
 @pytest.mark.bot(deployments=ADULT)
@@ -104,46 +92,17 @@ async def test_an_age_restricted_result_is_linked_and_not_shown(server: Moderate
 
 
 @pytest.mark.parametrize(("status", "code"), [(413, 40005), (403, 50013)])
-async def test_where_files_can_not_be_attached_the_card_links_to_the_result(
+async def test_without_files_the_card_links_to_the_result(
     server: ModeratedServer, status: int, code: int
 ) -> None:
-    await server.ask()
-    (message,) = server.messages()
-    server.env.inject_error(
-        "POST", f"/channels/{server.review.id}/messages", status=status, code=code, times=1
-    )
+    message = await server.made()
+    path = f"/channels/{server.review.id}/messages"
+    server.env.inject_error("POST", path, status=status, code=code, times=1)
     await report(message, server.bob)
     await server.play()
     assert f"/{server.guild.id}/{server.channel.id}/{message.id}" in server.verdict
     assert server.card.attachments == []
-    assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
-
-
-async def test_a_report_card_is_posted_once_after_server_errors(server: ModeratedServer) -> None:
-    await server.ask()
-    await set_rules(server, approval={"review_channel_id": server.channel.id})
-    server.env.inject_error("POST", f"/channels/{server.channel.id}/messages", status=503, times=2)
-    await report(server.messages()[0], server.bob)
-    await server.later(minutes=2, times=3)
-    result, card = server.messages()
-    assert "was reported" in text_of(server, card)
-    assert len(card.attachments) == len(result.attachments) == 1
-
-
-async def test_several_reports_of_one_result_make_one_card(server: ModeratedServer) -> None:
-    message = await reported(server)
-    again = await report(message, server.mona)
-    assert again.response.content == NOTED
-    await server.play()
-    assert len(server.cards()) == 1
-
-
-async def test_delete_on_the_card_takes_the_result_away(server: ModeratedServer) -> None:
-    await reported(server)
-    await server.restart()
-    await server.decide("Delete")
-    assert texts(server) == []
-    assert_closed(server, f"Deleted by <@{server.mona.id}>.")
+    assert list(buttons_of(server, server.card)) == REPORT_BUTTONS
 
 
 async def test_dismiss_leaves_the_result_and_closes_the_card(server: ModeratedServer) -> None:
@@ -154,30 +113,21 @@ async def test_dismiss_leaves_the_result_and_closes_the_card(server: ModeratedSe
     assert (await audit_log(server.app.store))[-1].action == "dismiss"
 
 
-async def test_who_dismisses_what_somebody_else_has_dismissed_is_told_so(server: ModeratedServer) -> None:
-    await reported(server)
-    otto, pressed = moderator(server, "otto"), buttons_of(server, server.card)["Dismiss"]
-    await server.decide("Dismiss")
-    late = await press(server, otto, server.card, pressed)
-    assert refusal(server, late) == "This report has already been handled."
-    assert_closed(server, f"Dismissed by <@{server.mona.id}>.")
-    assert [line.action for line in await audit_log(server.app.store)].count("dismiss") == 1
-
-
 async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedServer) -> None:
     message = await reported(server)
     await server.decide("Dismiss")
-    carl = server.guild.add_member(server.env.create_user("carl"))
+    carl = member(server, "carl")
     assert (await report(message, carl)).response.content == NOTED
     await server.play()
     first, second = server.cards()
     assert buttons_of(server, first) == {}
-    assert list(buttons_of(server, second)) == ["Delete", "Block", "Dismiss"]
+    assert list(buttons_of(server, second)) == REPORT_BUTTONS
     assert len(second.attachments) == 1
     assert f"Reported by <@{server.bob.id}>, <@{carl.id}>" in server.verdict
     # Discord answers a nonce of the last minutes with the message that it was sent with.
     posts = requests_to(server, "POST", f"/channels/{server.review.id}/messages")
     assert len({each.json["nonce"] for each in posts}) == 2
+    await server.restart()
     await server.decide("Delete")
     assert texts(server) == []
     assert_closed(server, f"Deleted by <@{server.mona.id}>.")
@@ -195,23 +145,16 @@ async def test_a_repeated_report_is_noted_once(server: ModeratedServer) -> None:
     assert [line.action for line in await audit_log(server.app.store)].count("report") == 1
 
 
-async def test_block_on_the_card_is_about_who_made_it(server: ModeratedServer) -> None:
-    await reported(server)
-    await server.decide_with_reason("Block", "that picture")
-    assert refusal(server, await server.ask()).endswith("from generating on this server: that picture")
-    assert not (await server.ask(server.bob)).ephemeral
-
-
 async def test_a_stranger_can_not_use_the_card(server: ModeratedServer) -> None:
     await reported(server)
-    for label in ("Delete", "Block", "Dismiss"):
+    for label in REPORT_BUTTONS:
         refused = await server.bob.click(server.card, label=label)
         assert refusal(server, refused) == "Only this server's moderators can do that."
     assert len(texts(server)) == 1
 
 
 @pytest.mark.parametrize("review", ["none", "deleted", "closed"])
-async def test_where_no_card_can_be_posted_the_reporter_is_told(bot: Harness, review: str) -> None:
+async def test_a_reporter_is_told_that_no_card_can_be_posted(bot: Harness, review: str) -> None:
     overwrites: Any = {bot.app.bot.user: discord.PermissionOverwrite(send_messages=False)}
     closed = bot.guild.create_text_channel("closed", overwrites=overwrites)
     channel = {"none": None, "deleted": 77, "closed": closed.id}[review]
@@ -224,8 +167,7 @@ async def test_where_no_card_can_be_posted_the_reporter_is_told(bot: Harness, re
 
 
 async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None:
-    await server.ask()
-    (message,) = server.messages()
+    message = await server.made()
     custom_id = f"run:{(await server.run()).key}:report"
     await server.alice.click(message, label="Delete")
     refused = await press(server, server.bob, message, custom_id)
@@ -250,19 +192,31 @@ async def test_report_is_offered_only_where_it_reaches_somebody(server: Moderate
     for message in (before, single):
         more = await server.bob.click(message, label="More")
         assert list(buttons_of(server, more.response)) == ["Details", "Report"]
+    server.env.backend.delete_channel(server.review.id)
+    await server.env.settle()
+    assert "Report" not in buttons_of(server, await server.made(count=2))
 
 
 async def test_a_batch_from_before_the_review_channel_is_reported_as_a_whole(
     server: ModeratedServer,
 ) -> None:
     await set_rules(server)
-    await server.ask(count=2)
-    (batch,) = server.messages()
+    batch = await server.made(count=2)
     await set_rules(server, approval={"review_channel_id": server.review.id})
     one = await server.bob.click(batch, label="2")
-    more = await server.bob.click(one.response.message, label="More")
-    await server.bob.click(more.response.message, label="Report")
+    await report(one.response.message, server.bob)
     await server.play()
     assert len(server.card.attachments) == 2
     await server.decide("Delete")
     assert server.messages() == []
+
+
+async def test_a_report_card_is_posted_once_after_server_errors(server: ModeratedServer) -> None:
+    await server.ask()
+    await set_rules(server, approval={"review_channel_id": server.channel.id})
+    server.env.inject_error("POST", f"/channels/{server.channel.id}/messages", status=503, times=2)
+    await report(server.messages()[0], server.bob)
+    await server.later(minutes=2, times=3)
+    result, card = server.messages()
+    assert "was reported" in text_of(server, card)
+    assert len(card.attachments) == len(result.attachments) == 1

@@ -9,12 +9,13 @@ import pytest
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VIDEO_ID
 from demo.fake_comfydeploy.faults import Faults
+from tests.discord.actors import read
 from tests.discord.channels import thread_in
 from tests.discord.deliveries import every_way_closed
 from tests.discord.deployments import ADULT, described
 from tests.discord.forged import press, select_as
-from tests.discord.moderated_server import mark_adult
-from tests.discord.rendered import buttons_of, menus, pinged, raw_components, refusal, text_of
+from tests.discord.moderated_server import adult_channel, mark_adult
+from tests.discord.rendered import buttons_of, menus, raw_components, refusal, text_of
 from tests.harness import HELD, Harness
 
 
@@ -30,14 +31,19 @@ def prompts(text: str) -> list[str]:
     return [line.removeprefix("-# ") for line in text.splitlines() if line.startswith("-# ")]
 
 
-async def generated(bot: Harness, actor: Any, *prompts: str) -> None:
-    for prompt in prompts:
-        await bot.ask(actor, prompt=prompt)
+async def test_a_line_leads_to_the_result_or_the_status_message(bot: Harness) -> None:
+    result = await bot.made()
+    status = await bot.made(faults=HELD)
+    text = await read(bot, bot.alice, "runs")
+    assert "2. Done: **Picture** <t:" in text
+    for message in (result, status):
+        assert f"[open](https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id})" in text
 
 
 async def test_ones_own_runs_come_newest_first_in_pages_also_after_a_restart(bot: Harness) -> None:
-    await generated(bot, bot.alice, *(f"fox {number}" for number in range(12)))
-    await generated(bot, bot.bob, "a secret")
+    for number in range(12):
+        await bot.ask(prompt=f"fox {number}")
+    await bot.ask(bot.bob, prompt="a secret")
     asked = await bot.alice.slash(bot.channel, "runs")
     assert asked.ephemeral
     message = asked.response
@@ -48,47 +54,28 @@ async def test_ones_own_runs_come_newest_first_in_pages_also_after_a_restart(bot
     assert prompts(text_of(bot, message)) == ["fox 1", "fox 0"]
     await bot.alice.click(message, label="Newer")
     assert prompts(text_of(bot, message)) == newest
-    assert pinged(bot) == [bot.alice.id] * 12 + [bot.bob.id]
+    theirs = (await bot.bob.slash(bot.channel, "runs")).response
+    await press(bot, bot.bob, theirs, "runs:page:o:all:0:")
+    assert prompts(text_of(bot, theirs)) == ["a secret"]
 
 
-async def test_a_line_says_what_became_of_it_and_leads_to_its_message(bot: Harness) -> None:
-    await bot.ask()
-    (result,) = bot.messages()
-    text = text_of(bot, (await bot.alice.slash(bot.channel, "runs")).response)
-    assert "1. Done: **Picture** <t:" in text
-    assert f"[open](https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{result.id})" in text
-
-
-async def test_one_that_is_under_way_leads_to_its_status_message(bot: Harness) -> None:
-    await bot.ask(faults=HELD)
-    (status,) = bot.messages()
-    text = text_of(bot, (await bot.alice.slash(bot.channel, "runs")).response)
-    assert f"/{bot.channel.id}/{status.id})" in text
-
-
-async def test_the_state_filters_and_its_pages_keep_it(bot: Harness) -> None:
+async def test_the_list_shows_one_state(bot: Harness) -> None:
+    empty = await read(bot, bot.alice, "runs")
+    assert "You haven't asked for anything yet. Try `/generate`." in empty
     await bot.ask(faults=Faults(ends_as="failed"), prompt="broken")
-    await generated(bot, bot.alice, *(f"fox {number}" for number in range(11)))
-    failed = (await bot.alice.slash(bot.channel, "runs", state="failed")).response
-    assert "### Your requests: Failed" in text_of(bot, failed)
-    assert prompts(text_of(bot, failed)) == ["broken"]
-    done = (await bot.alice.slash(bot.channel, "runs", state="done")).response
-    await bot.alice.click(done, label="Older")
-    assert prompts(text_of(bot, done)) == ["fox 0"]
+    await bot.ask()
+    failed = await read(bot, bot.alice, "runs", state="failed")
+    assert "### Your requests: Failed" in failed
+    assert prompts(failed) == ["broken"]
     none = (await bot.alice.slash(bot.channel, "runs", state="running")).response
     assert "You have none like that." in text_of(bot, none)
     assert buttons_of(bot, none) == {}
 
 
-async def test_who_has_asked_for_nothing_is_told_how(bot: Harness) -> None:
-    asked = await bot.alice.slash(bot.channel, "runs")
-    assert "You haven't asked for anything yet. Try `/generate`." in text_of(bot, asked.response)
-
-
 @pytest.mark.bot(max_concurrent_runs=1)
-async def test_what_waits_or_runs_is_cancelled_from_the_list_after_a_restart(bot: Harness) -> None:
-    bot.comfydeploy.next_faults(HELD)
-    await generated(bot, bot.alice, "runs", "waits")
+async def test_requests_are_cancelled_from_the_list_after_a_restart(bot: Harness) -> None:
+    await bot.ask(prompt="runs", faults=HELD)
+    await bot.ask(prompt="waits")
     message = (await bot.alice.slash(bot.channel, "runs")).response
     offered = menus(bot, message)["Cancel a request"]
     assert [label for label, _ in offered] == ["1. Picture: waits", "2. Picture: runs"]
@@ -104,46 +91,23 @@ async def test_what_waits_or_runs_is_cancelled_from_the_list_after_a_restart(bot
     assert len(bot.calls) == 1
 
 
-async def test_a_result_that_found_no_way_is_posted_where_it_is_asked_for(bot: Harness) -> None:
-    with every_way_closed(bot):
-        await bot.ask()
-        await bot.restart()
-    kept = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
-    assert "couldn't be posted; choose it below" in text_of(bot, kept)
-    ((_, key),) = menus(bot, kept)["Post a result here"]
-    chosen = await bot.alice.select(kept, [key])
-    assert [told.content for told in chosen.followups] == ["I'll post it here in a moment."]
-    assert "You have none like that." in text_of(bot, kept)
-    await bot.play()
-    posted = bot.messages()[-1]
-    assert len(posted.attachments) == 1
-    assert "> a fox" in text_of(bot, posted)
-
-
 KEPT_ADULT = {"deployments": ADULT + described(video=VIDEO_ID)}
 
 
 async def kept_adult_result(bot: Harness) -> tuple[Any, Any]:
     """Return the marked channel and the key of an age-restricted result that was not delivered."""
-    adult = bot.guild.create_text_channel("adult")
-    await bot.env.settle()
-    mark_adult(bot, adult)
+    adult = await adult_channel(bot)
     with every_way_closed(bot):
         await bot.ask(channel=adult, command="generate picture")
     return adult, (await bot.run()).key
 
 
 @pytest.mark.bot(**KEPT_ADULT)
-@pytest.mark.parametrize("offered", [True, False])
 @pytest.mark.parametrize("where", ["plain channel", "its own, no longer marked", "thread of a plain channel"])
-async def test_an_age_restricted_result_is_never_brought_where_discord_marks_nothing(
-    bot: Harness, where: str, offered: bool
-) -> None:
+async def test_an_age_restricted_result_stays_out_of_unmarked_channels(bot: Harness, where: str) -> None:
     adult, key = await kept_adult_result(bot)
-    if not offered:
-        # The deployment is taken out of the file, and with it the operator's mark.
-        bot.runner.write_deployments(described(video=VIDEO_ID))
-    await bot.restart()
+    # The deployment is taken out of the file, and with it the operator's mark.
+    await bot.restart(deployments=described(video=VIDEO_ID))
     mark_adult(bot, adult)
     place = bot.channel
     if where == "its own, no longer marked":
@@ -179,10 +143,3 @@ async def test_a_forged_choice_reaches_nobody_elses_run(bot: Harness) -> None:
     stale = await press(bot, bot.bob, bot.messages()[0], "runs:page:o:nothing:0:")
     assert refusal(bot, stale).startswith("This list is out of date.")
     assert (await bot.run()).cancel_requested_at is None
-
-
-async def test_another_persons_list_button_shows_ones_own_runs(bot: Harness) -> None:
-    await generated(bot, bot.alice, "a secret fox")
-    shown = (await bot.bob.slash(bot.channel, "runs")).response
-    await press(bot, bot.bob, shown, "runs:page:o:all:0:")
-    assert "a secret fox" not in text_of(bot, shown)

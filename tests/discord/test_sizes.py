@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.discord.actors import open_details, owner
+from tests.discord.actors import open_details, owner, submit
 from tests.discord.deployments import ONE
-from tests.discord.files import png
 from tests.discord.moderated_server import ModeratedServer
-from tests.discord.rendered import RADIO_GROUP, fields, filled, refusal, text_of
+from tests.discord.rendered import RADIO_GROUP, fields, filled, text_of
 from tests.harness import Harness
 
 CHOICES = "sizes.choices = { square = [512, 512], tall = [512, 1024] }\n"
@@ -42,31 +41,8 @@ async def test_a_size_is_one_choice_from_the_command_to_details(bot: Harness) ->
     assert fields(form.modal)["size"]["type"] == RADIO_GROUP
     assert filled(form.modal)["size"] == "tall"
     await bot.restart()
-    await bot.alice.submit_modal(form, filled(form.modal) | {"size": "square"})
-    await bot.play()
+    await submit(bot, form, filled(form.modal) | {"size": "square"})
     assert sides(bot) == (512, 512)
-
-
-async def test_without_a_choice_comfydeploys_defaults_hold(bot: Harness) -> None:
-    message = await bot.made()
-    assert sides(bot) == (None, None)
-    details = await open_details(message, bot.alice)
-    assert "**size**" not in text_of(bot, details.response)
-
-
-@pytest.mark.bot(deployments=f'{SIZED}sizes.default = "tall"\nsizes.option = "format"\n')
-async def test_the_default_and_the_options_name_are_the_operators(bot: Harness) -> None:
-    await bot.ask()
-    assert sides(bot) == (512, 1024)
-    await bot.ask(format="square")
-    assert sides(bot) == (512, 512)
-
-
-async def test_each_run_of_a_batch_has_the_size(bot: Harness) -> None:
-    await bot.ask(size="tall", count=2, seed=7)
-    inputs = [call.body["inputs"] for call in bot.calls]
-    assert [(each["width"], each["height"]) for each in inputs] == [(512, 1024)] * 2
-    assert sorted(each["seed"] for each in inputs) == [7, 8]
 
 
 @pytest.mark.bot(deployments=ONE)
@@ -83,23 +59,8 @@ async def test_a_size_from_before_is_kept_by_again_shown_and_left_in_the_form(bo
     options = [option["label"] for option in fields(form.modal)["size"]["options"]]
     assert options == ["square", "tall", "640 × 384"]
     await bot.restart()
-    await bot.alice.submit_modal(form, filled(form.modal) | {"prompt": "a wolf"})
-    await bot.play()
+    await submit(bot, form, filled(form.modal) | {"prompt": "a wolf"})
     assert sides(bot) == (640, 384)
-
-
-@pytest.mark.bot(deployments=ONE)
-async def test_a_size_from_before_that_the_inputs_no_longer_take_is_named(bot: Harness) -> None:
-    message = await bot.made(width=640, height=384)
-    await bot.restart(deployments=f"{SIZED}inputs.height.min = 512\n")
-    form = await bot.alice.click(message, label="Edit")
-    (about,) = [label["description"] for label in form.modal["components"] if label["label"] == "size"]
-    assert about == "“640 × 384” isn't offered any more. Choose another."
-    again = await bot.alice.click(message, label="Again")
-    await bot.play()
-    assert sides(bot) == (None, None)
-    (told,) = again.followups
-    assert told.content == "This deployment has changed, and these inputs were left out: `size`."
 
 
 @pytest.mark.bot(deployments=ONE)
@@ -129,15 +90,6 @@ async def test_requests_and_presets_outlive_sizes(bot: Harness) -> None:
     assert sides(bot) == (512, 1024)
 
 
-async def test_use_as_input_offers_sizes(bot: Harness) -> None:
-    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
-    form = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    assert list(fields(form.modal)) == ["prompt", "negative", "seed", "size", "style"]
-    await bot.alice.submit_modal(form, filled(form.modal) | {"prompt": "a lion", "size": ["tall"]})
-    await bot.play()
-    assert sides(bot) == (512, 1024)
-
-
 async def test_moderators_read_the_choice(server: ModeratedServer) -> None:
     await server.ask(size="tall")
     card = text_of(server, server.card)
@@ -158,11 +110,3 @@ async def test_a_size_that_comfydeploy_does_not_take_is_told_by_start_and_reload
     assert sentence in caplog.text
     await bot.ask(size="square")
     assert sides(bot) == (512, 512)
-
-
-async def test_sizes_with_mistakes_change_nothing_at_reload(bot: Harness) -> None:
-    bot.runner.write_deployments(f"{ONE}sizes.choices = {{ square = [512, 512], quadrat = [512, 512] }}\n")
-    done = await owner(bot).slash(bot.channel, "reload")
-    assert "choices 'square' and 'quadrat' have the same size" in refusal(bot, done)
-    await bot.ask(size="tall")
-    assert sides(bot) == (512, 1024)

@@ -9,7 +9,7 @@ from bot.delivery.posting import Poster
 from bot.delivery.status import StatusUpdater
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.faults import Faults, Held
-from tests.discord.rendered import buttons_of, edits, requests_to, text_of, texts
+from tests.discord.rendered import buttons_of, edits, requests_to, text_of
 from tests.harness import HELD, Harness
 
 
@@ -26,22 +26,6 @@ async def test_it_tells_the_phase(bot: Harness, held: Held, title: str) -> None:
     assert len(bot.messages()) == 1
 
 
-@pytest.mark.bot(max_concurrent_runs=1)
-async def test_who_waits_is_told_the_place_in_the_queue(bot: Harness) -> None:
-    await bot.ask(faults=HELD)
-    second = await bot.ask(bot.bob)
-    third = await bot.ask(bot.bob)
-    await bot.later(seconds=3)
-    assert "Waiting for a free slot" in text_of(bot, second.response)
-    assert "Next in the queue" in text_of(bot, second.response)
-    assert "Number 2 in the queue" in text_of(bot, third.response)
-    assert len(bot.calls) == 1
-    bot.comfydeploy.release()
-    await bot.later(seconds=3)
-    assert len(bot.calls) == 3
-    assert len(bot.messages()) == 3
-
-
 async def test_progress_in_one_moment_is_one_edit(bot: Harness) -> None:
     asked = await bot.ask(faults=Faults(hold_at="uploading"))
     heard = [each for each in bot.comfydeploy.call_log.webhook_attempts if each.answer == 204]
@@ -52,33 +36,14 @@ async def test_progress_in_one_moment_is_one_edit(bot: Harness) -> None:
     assert "%" in text_of(bot, asked.response)
 
 
-async def test_nothing_new_is_no_edit(bot: Harness) -> None:
-    await bot.ask(faults=HELD)
-    await bot.later(seconds=3)
-    before = edits(bot)
-    await bot.later(seconds=60, times=5)
-    assert edits(bot) == before
-
-
 async def test_after_a_quarter_of_an_hour_the_bots_own_token_edits(bot: Harness) -> None:
     asked = await bot.ask(faults=Faults(hold_at="queued"))
     await bot.later(minutes=16)
-    bot.comfydeploy.release()
-    bot.comfydeploy.faults = HELD
-    await bot.play()
+    await bot.release()
     assert len(bot.messages()) == 1
     assert asked.response is None
     assert requests_to(bot, "DELETE", f"/channels/{bot.channel.id}/messages/")
     assert (await bot.run()).state is RunState.SUCCEEDED
-
-
-async def test_a_deleted_status_message_does_not_keep_the_result_away(bot: Harness) -> None:
-    asked = await bot.ask(faults=HELD)
-    bot.env.backend.delete_message(bot.channel.id, asked.response.id)
-    bot.comfydeploy.release()
-    await bot.later(seconds=3)
-    (text,) = texts(bot)
-    assert "> a fox" in text
 
 
 async def updater_of_old_runs(bot: Harness, posting: set[int]) -> StatusUpdater:

@@ -1,25 +1,20 @@
-"""Commands are synced when they changed, where the settings say, and cleared elsewhere."""
+"""Commands are synced only if they changed, to the servers in the settings."""
 
 from __future__ import annotations
 
-import pytest
-
-from tests.discord.deployments import ONE, TWO
-from tests.discord.rendered import requests_to
+from tests.discord.rendered import requests_to, text_of
 from tests.harness import Harness
 
 SERVER = 1456074443980809999
 
 
 def syncs(bot: Harness) -> list[tuple[str, list[str]]]:
-    """(scope, names of the commands) of each sync so far."""
-    return [
-        (
-            request.path.partition("/guilds/")[2].partition("/")[0] or "global",
-            [command["name"] for command in request.json],
-        )
-        for request in requests_to(bot, "PUT", "/commands")
-    ]
+    """Return the scope of each sync so far and the names of its commands."""
+    found = []
+    for request in requests_to(bot, "PUT", "/commands"):
+        scope = request.path.partition("/guilds/")[2].partition("/")[0] or "global"
+        found.append((scope, [command["name"] for command in request.json]))
+    return found
 
 
 async def test_a_second_start_syncs_nothing(bot: Harness) -> None:
@@ -29,13 +24,6 @@ async def test_a_second_start_syncs_nothing(bot: Harness) -> None:
     assert len(syncs(bot)) == 1
     asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
     assert not asked.ephemeral
-
-
-@pytest.mark.bot(deployments=ONE)
-async def test_a_changed_deployment_is_synced(bot: Harness) -> None:
-    await bot.restart(deployments=TWO)
-    assert len(syncs(bot)) == 2
-    assert "generate video" in bot.alice.available_commands(bot.channel)
 
 
 async def test_server_commands_replace_the_global_ones_and_back(bot: Harness) -> None:
@@ -58,3 +46,18 @@ async def test_a_server_that_refuses_does_not_stop_the_start(bot: Harness) -> No
     bot.env.create_guild("Home", id=SERVER)
     await bot.restart()
     assert syncs(bot)[-1][0] == str(SERVER)
+
+
+async def test_on_joining_a_server_nothing_is_posted_anywhere(bot: Harness) -> None:
+    before = len(requests_to(bot, "POST", "/channels/")) + len(requests_to(bot, "POST", "/users/"))
+    new = bot.env.create_guild("Somewhere else")
+    channel = new.create_text_channel("general")
+    owner = new.add_member(bot.env.create_user("olga"))
+    await bot.env.settle()
+    await bot.later(hours=1)
+    assert channel.history(viewer=owner) == []
+    assert owner.user.dm_channel.history() == []
+    assert len(requests_to(bot, "POST", "/channels/")) + len(requests_to(bot, "POST", "/users/")) == before
+    shown = await owner.slash(channel, "help")
+    assert shown.ephemeral
+    assert "</generate:" in text_of(bot, shown.response)

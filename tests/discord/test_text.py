@@ -54,8 +54,7 @@ async def test_a_hostile_prompt_is_only_text(bot: Harness, prompt: str, ends_as:
 
 @pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)
 async def test_a_text_output_is_only_text(bot: Harness) -> None:
-    await bot.ask(prompt=f"```@everyone <@{bot.bob.id}> ```")
-    (message,) = bot.messages()
+    message = await bot.made(prompt=f"```@everyone <@{bot.bob.id}> ```")
     kept = stored(bot, message)
     assert kept.ping_user_ids == [bot.alice.id]
     assert not kept.mention_everyone
@@ -64,17 +63,8 @@ async def test_a_text_output_is_only_text(bot: Harness) -> None:
 
 @pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)
 async def test_a_long_text_output_is_a_file(bot: Harness) -> None:
-    await bot.ask(prompt="long " * 1000)
-    (message,) = bot.messages()
+    message = await bot.made(prompt="long " * 1000)
     (attachment,) = message.attachments
     assert attachment.filename.endswith(".txt")
     assert (await attachment.read()).decode().count("long") == 1000
     assert pinged(bot) == [bot.alice.id]
-
-
-async def test_a_failing_file_is_only_a_sentence(bot: Harness) -> None:
-    await bot.ask(faults=Faults(body="private-redirect"))
-    await bot.later(minutes=11, times=8)
-    (message,) = bot.messages()
-    assert not message.attachments
-    assert "169.254" not in text_of(bot, message)

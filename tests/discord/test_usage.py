@@ -8,8 +8,7 @@ import pytest
 from simcord import MemberActor
 
 from bot.domain.settings.rules_and_defaults import Budget, Budgets, RoleBudget
-from bot.store.blocks import BlockStore
-from tests.discord.actors import moderator
+from tests.discord.actors import member, moderator, read
 from tests.discord.forged import call, user_option
 from tests.discord.moderated_server import midnight, set_rules
 from tests.discord.rendered import pinged, refusal, text_of
@@ -22,9 +21,7 @@ BUDGETS = Budgets(
 
 
 async def lines(bot: Harness, actor: Any, /, **options: Any) -> list[str]:
-    result = await actor.slash(bot.channel, "usage", **options)
-    assert result.ephemeral
-    return text_of(bot, result.response).splitlines()
+    return (await read(bot, actor, "usage", **options)).splitlines()
 
 
 async def test_one_sees_what_is_used_what_is_left_and_when_it_returns(bot: Harness) -> None:
@@ -51,22 +48,15 @@ async def test_one_sees_what_is_used_what_is_left_and_when_it_returns(bot: Harne
     assert pinged(bot) == []
 
 
-async def test_a_finished_run_counts_what_it_really_took_and_the_next_day_begins_afresh(bot: Harness) -> None:
-    await set_rules(bot, budgets=BUDGETS)
-    await bot.ask()
-    run = await bot.run()
-    assert run.run_duration is not None
-    took = round(run.run_duration)
-    assert f"GPU seconds: {took} of 600, {600 - took} left" in await lines(bot, bot.alice)
-    bot.clock.move(days=1)
-    assert "Runs: 0 of 4, 4 left" in await lines(bot, bot.alice)
-
-
 async def test_no_limit_is_told_as_none(bot: Harness) -> None:
     role = bot.guild.create_role("patrons")
     await set_rules(bot, budgets=Budgets(person=BUDGETS.person, roles={role.id: RoleBudget(unlimited=True)}))
-    pat = bot.guild.add_member(bot.env.create_user("pat"), roles=[role])
-    assert (await lines(bot, pat))[1:5] == ["Runs: 0", "GPU seconds: 0", "Running: 0", "Waiting: 0"]
+    assert (await lines(bot, member(bot, "pat", role)))[1:5] == [
+        "Runs: 0",
+        "GPU seconds: 0",
+        "Running: 0",
+        "Waiting: 0",
+    ]
 
 
 @pytest.mark.bot(allow_direct_messages=True)
@@ -94,9 +84,9 @@ async def test_a_moderator_sees_others_and_the_server_and_a_stranger_does_not(bo
     assert refusal(bot, refused) == "Only this server's moderators can do that."
 
 
-async def test_who_is_blocked_or_left_is_told_so(bot: Harness, mona: MemberActor) -> None:
+async def test_a_block_is_shown_and_a_former_member_can_be_looked_up(bot: Harness, mona: MemberActor) -> None:
     await mona.slash(bot.channel, "block", user=bot.bob, reason="spam", duration="day")
-    (block,) = await BlockStore(bot.app.store.database).list(bot.guild.id, bot.clock(), limit=2)
+    (block,) = await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=2)
     assert block.until is not None
     told = f"Blocked on this server until <t:{int(block.until.timestamp())}:f>."
     assert told in await lines(bot, bot.bob)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import pytest
 
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_ID
+from tests.discord.actors import submit
 from tests.discord.deployments import ONE, described
-from tests.discord.files import png
+from tests.discord.files import post_pictures
 from tests.discord.rendered import buttons_of, refusal, stored, text_of
 from tests.harness import Harness
 
 
 async def test_a_picture_of_anybodys_message_becomes_an_input_without_a_question(bot: Harness) -> None:
-    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
+    message = await post_pictures(bot, "cat.png")
     form = await bot.alice.context_menu(bot.channel, "Use as input", message)
     assert "image" not in [label["label"] for label in form.modal["components"]]
-    sent = await bot.alice.submit_modal(form, {"prompt": "a lion"})
-    assert not sent.ephemeral
-    await bot.play()
+    assert not (await submit(bot, form, {"prompt": "a lion"})).ephemeral
     (call,) = bot.calls
     assert call.body["inputs"]["image"] == message.attachments[0].url
     assert call.body["inputs"]["prompt"] == "a lion"
 
 
 async def test_a_form_of_the_menu_that_a_restart_overtakes_says_what_to_do(bot: Harness) -> None:
-    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
+    message = await post_pictures(bot, "cat.png")
     form = await bot.alice.context_menu(bot.channel, "Use as input", message)
     await bot.restart()
     refused = await bot.alice.submit_modal(form, {"prompt": "a lion"})
@@ -35,27 +34,23 @@ async def test_a_form_of_the_menu_that_a_restart_overtakes_says_what_to_do(bot: 
 
 
 async def test_of_several_pictures_one_is_chosen_also_after_a_restart(bot: Harness) -> None:
-    files = [("cat.png", png()), ("dog.png", png())]
-    message = await bot.bob.send(bot.channel, "look", attachments=files)
+    message = await post_pictures(bot, "cat.png", "dog.png")
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     assert offered.ephemeral
     await bot.restart()
     form = await bot.alice.click(offered.response.message, custom_id="use:default:1::")
     await bot.restart()
-    await bot.alice.submit_modal(form, {"prompt": "a lion"})
-    await bot.play()
+    await submit(bot, form, {"prompt": "a lion"})
     assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[1].url]
 
 
 async def test_a_result_is_used_by_its_button_and_is_the_parent(bot: Harness) -> None:
-    await bot.ask()
-    (message,) = bot.messages()
+    message = await bot.made()
     assert "Use as input" in buttons_of(bot, message)
     await bot.restart()
     form = await bot.bob.click(message, label="Use as input")
     await bot.restart()
-    await bot.bob.submit_modal(form, {"prompt": "a fox at night"})
-    await bot.play()
+    await submit(bot, form, {"prompt": "a fox at night"}, bot.bob)
     assert bot.calls[-1].body["inputs"]["image"].startswith("https://")
     parent, child = await bot.runs()
     assert child.parent_key == parent.key
@@ -70,7 +65,7 @@ ONLY_A_PICTURE = (
 
 @pytest.mark.bot(deployments=ONLY_A_PICTURE)
 async def test_without_other_inputs_the_button_starts_the_run(bot: Harness) -> None:
-    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
+    message = await post_pictures(bot, "cat.png")
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     await bot.click(offered.response.message, "Use with Picture")
     assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[0].url]
@@ -78,35 +73,27 @@ async def test_without_other_inputs_the_button_starts_the_run(bot: Harness) -> N
 
 @pytest.mark.bot(deployments=described(picture=PICTURE_ID, every=EVERY_INPUT_ID))
 async def test_with_several_deployments_one_is_chosen(bot: Harness) -> None:
-    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
+    message = await post_pictures(bot, "cat.png")
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     form = await bot.alice.select(offered.response.message, ["picture"])
-    await bot.alice.submit_modal(form, {"prompt": "a lion"})
-    await bot.play()
+    await submit(bot, form, {"prompt": "a lion"})
     assert (await bot.run()).deployment == "picture"
 
 
 async def test_a_refused_form_keeps_the_picture_and_what_was_typed(bot: Harness) -> None:
-    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
+    message = await post_pictures(bot, "cat.png")
     form = await bot.alice.context_menu(bot.channel, "Use as input", message)
     refused = await bot.alice.submit_modal(form, {"prompt": "a lion", "width": "9"})
     assert "the smallest is 256" in text_of(bot, refused.response)
     again = await bot.alice.click(refused.response.message, label="Edit again")
     (prompt, *_) = again.modal["components"]
     assert prompt["component"]["value"] == "a lion"
-    await bot.alice.submit_modal(again, {"prompt": "a lion", "width": "256"})
-    await bot.play()
+    await submit(bot, again, {"prompt": "a lion", "width": "256"})
     assert bot.calls[-1].body["inputs"]["image"] == message.attachments[0].url
 
 
-async def test_a_message_without_a_picture_is_told_so(bot: Harness) -> None:
-    message = await bot.bob.send(bot.channel, "look", attachments=[("notes.txt", b"words")])
-    refused = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    assert "This message has no picture" in refusal(bot, refused)
-
-
 async def test_a_picture_behind_an_address_of_another_application_is_not_taken(bot: Harness) -> None:
-    """What stands there could be another picture once a moderator has agreed to this one."""
+    """The address could serve another picture once a moderator has approved this one."""
     message = await bot.bob.send(bot.channel, "look")
     media = {"url": "https://elsewhere.example/cat.png", "content_type": "image/png"}
     stored(bot, message).components = [{"type": 12, "items": [{"media": media}]}]

@@ -1,4 +1,4 @@
-"""Added to one's own account: everything goes through the interaction, in its 15 minutes, or is kept."""
+"""User installs: everything goes through the interaction while it lives, and then a direct message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from bot.domain.runs import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import open_details
-from tests.discord.deliveries import delivery_states
+from tests.discord.deliveries import close_direct_messages, delivery_states, end_runs
 from tests.discord.deployments import ADULT
 from tests.discord.files import end_with, pictures, song
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, refusal, text_of
@@ -71,6 +71,10 @@ async def test_without_the_operators_word_it_is_not_offered_and_refused_all_the_
     assert bot.calls == []
     generate = bot.env.backend.find_command("generate", None, type=1)
     assert (generate["contexts"], generate["integration_types"]) == ([0, 1], [0])
+    await bot.restart(allow_direct_messages=False)
+    for name, contexts in (("generate", [0]), ("runs", [0, 1])):
+        command = bot.env.backend.find_command(name, None, type=1)
+        assert (command["contexts"], command["integration_types"]) == (contexts, [0])
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["taken", "refused"])
@@ -94,7 +98,7 @@ async def test_further_files_come_as_follow_ups(bot: Harness, refused: bool) -> 
     assert await delivery_states(bot) == [DeliveryState.SENT]
 
 
-async def test_what_ends_after_the_interaction_comes_directly(bot: Harness) -> None:
+async def test_a_result_after_the_interaction_comes_directly(bot: Harness) -> None:
     answer = await under_way(bot, "foreign server")
     await bot.later(minutes=14, seconds=10)
     assert "This takes longer than I can answer here." in text_of(bot, answer.response)
@@ -107,11 +111,11 @@ async def test_what_ends_after_the_interaction_comes_directly(bot: Harness) -> N
     assert len(bot.calls) == 1
 
 
-@pytest.mark.parametrize("place", PLACES)
-async def test_with_direct_messages_closed_it_is_kept(bot: Harness, place: Place) -> None:
+async def test_with_direct_messages_closed_it_is_kept(bot: Harness) -> None:
+    place: Place = "foreign thread"
     await under_way(bot, place)
     await bot.later(minutes=16)
-    bot.env.inject_error("POST", "/users/@me/channels", status=403, code=50007, times=None)
+    close_direct_messages(bot)
     await bot.release()
     assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
     before = len(by_token(bot))
@@ -130,19 +134,7 @@ async def test_with_direct_messages_closed_it_is_kept(bot: Harness, place: Place
     assert len(bot.calls) == 1
 
 
-@pytest.mark.bot(max_concurrent_runs=1)
-async def test_what_still_waits_shortly_before_the_end_is_not_begun_and_told(bot: Harness) -> None:
-    await bot.ask(bot.bob, faults=HELD, prompt="first")
-    answer = await asked(bot, "group")
-    await bot.later(minutes=11)
-    assert "Next in the queue" in text_of(bot, answer.response)
-    await bot.later(minutes=1, seconds=5)
-    assert "The queue was too long to answer here in time" in text_of(bot, answer.response)
-    await bot.release()
-    assert len(bot.calls) == 1
-
-
-async def test_again_edit_details_and_delete_work_there(bot: Harness) -> None:
+async def test_buttons_and_presets_work_there(bot: Harness) -> None:
     await asked(bot, "foreign server")
     await bot.play()
     (message,) = shown(bot)
@@ -151,15 +143,18 @@ async def test_again_edit_details_and_delete_work_there(bot: Harness) -> None:
         form = await bot.alice.user.click(message, label="Edit")
         await bot.alice.user.submit_modal(form, {"prompt": "a wolf"})
         details = await open_details(message, bot.alice.user)
+        await bot.alice.user.slash("preset save", name="noir")
+        await bot.alice.user.slash("preset use", name="noir", prompt="an owl")
     assert details.ephemeral
     await bot.play()
-    assert sorted(call.body["inputs"]["prompt"] for call in bot.calls) == ["a fox", "a fox", "a wolf"]
+    prompts = sorted(call.body["inputs"]["prompt"] for call in bot.calls)
+    assert prompts == ["a fox", "a fox", "a wolf", "an owl"]
     with elsewhere(bot, "foreign server"):
         again_id = again.response.id
         await bot.alice.user.click(again.response.message, label="Delete")
     await bot.play()
     assert again_id not in [each.id for each in shown(bot)]
-    assert len(shown(bot)) == 2
+    assert len(shown(bot)) == 3
     assert by_token(bot) == []
 
 
@@ -170,16 +165,6 @@ async def test_cancelling_edits_the_answer(bot: Harness) -> None:
     await bot.play()
     assert "Cancelled: " in text_of(bot, answer.response)
     assert by_token(bot) == []
-
-
-async def test_presets_and_the_picture_menu_work_there(bot: Harness) -> None:
-    await asked(bot, "group", style="ink")
-    await bot.play()
-    with elsewhere(bot, "group"):
-        await bot.alice.user.slash("preset save", name="noir")
-        await bot.alice.user.slash("preset use", name="noir")
-    await bot.play()
-    assert [call.body["inputs"]["style"] for call in bot.calls] == ["ink", "ink"]
 
 
 @pytest.mark.bot(deployments=ADULT)
@@ -199,8 +184,7 @@ async def test_the_operators_limits_hold_there(bot: Harness) -> None:
 
 async def test_a_crash_between_edit_and_note_leaves_one_message(bot: Harness) -> None:
     await under_way(bot, "group")
-    bot.comfydeploy.release()
-    await bot.comfydeploy.idle()
+    await end_runs(bot)
     bot.env.inject_error("PATCH", "/webhooks/*", status=502, times=3)
     await bot.play()
     await bot.restart()
@@ -210,53 +194,45 @@ async def test_a_crash_between_edit_and_note_leaves_one_message(bot: Harness) ->
     assert by_token(bot) == []
 
 
-@pytest.mark.parametrize(
-    ("settings", "making", "own"),
-    [
-        ({"allow_user_installs": False}, ([0], [0]), ([0, 1], [0])),
-        ({"allow_user_installs": False, "allow_direct_messages": True}, ([0, 1], [0]), ([0, 1], [0])),
-        ({"allow_user_installs": True}, ([0, 1, 2], [0, 1]), ([0, 1, 2], [0, 1])),
-    ],
-    ids=["servers", "and direct messages", "and user installs"],
-)
-async def test_each_command_is_offered_where_it_is_meant_to_be(
-    bot: Harness, settings: Any, making: Any, own: Any
-) -> None:
-    await bot.restart(**settings)
+async def test_each_command_is_offered_where_it_is_meant_to_be(bot: Harness) -> None:
     offered = {
         command["name"]: (command["contexts"], command["integration_types"])
         for command in bot.env.backend.commands[None].values()
     }
+    own = ("generate", "preset", "Use as input", "help", "runs", "usage", "privacy")
     assert offered == {
-        **dict.fromkeys(("generate", "preset", "Use as input"), making),
-        **dict.fromkeys(("help", "runs", "usage", "privacy"), own),
+        **dict.fromkeys(own, ([0, 1, 2], [0, 1])),
         **dict.fromkeys(("settings", "audit", "block", "unblock", "blocked", "queue"), ([0], [0])),
         **dict.fromkeys(("pause", "resume", "reload"), ([0, 1], [0])),
     }
 
 
-@pytest.mark.parametrize("place", ["group", "foreign server"])
-async def test_several_at_once_become_one_answer_and_are_deleted_with_it(bot: Harness, place: Place) -> None:
-    answer = await asked(bot, place, count=3)
-    assert "I'm not a member here, so I can answer for 15 minutes." in text_of(bot, answer.response)
+async def test_a_batch_becomes_one_answer_and_is_deleted_with_it(bot: Harness) -> None:
+    answer = await asked(bot, "foreign server", count=3)
     await bot.play()
     (message,) = shown(bot)
     assert message.id == answer.response.id
     assert galleries_of(bot, message) == [3]
     assert len(bot.calls) == 3
     assert list(buttons_of(bot, message)) == ["1", "2", "3", "Again ×3", "Delete"]
-    with elsewhere(bot, place):
+    with elsewhere(bot, "foreign server"):
         one = await bot.alice.user.click(message, label="2")
         # Nothing reaches that message but the buttons in it.
-        assert list(buttons_of(bot, one.response)) == [
-            "Again",
-            "4 more",
-            "Edit",
-            "Use as input",
-            "Details",
-        ]
+        assert list(buttons_of(bot, one.response)) == [*RESULT_BUTTONS[:-2], "Details"]
         await bot.alice.user.click(message, label="Delete")
     await bot.play()
     assert shown(bot) == []
     assert by_token(bot) == []
     assert all(run.deleted_at is not None for run in await bot.runs())
+
+
+@pytest.mark.bot(max_concurrent_runs=1)
+async def test_a_request_that_waits_too_long_is_not_started(bot: Harness) -> None:
+    await bot.ask(bot.bob, faults=HELD, prompt="first")
+    answer = await asked(bot, "group")
+    await bot.later(minutes=11)
+    assert "Next in the queue" in text_of(bot, answer.response)
+    await bot.later(minutes=1, seconds=5)
+    assert "The queue was too long to answer here in time" in text_of(bot, answer.response)
+    await bot.release()
+    assert len(bot.calls) == 1

@@ -82,7 +82,7 @@ def _on_server(payload: dict[str, Any], *, nsfw: bool) -> dict[str, Any]:
 
 
 def _in_thread(payload: dict[str, Any], *, nsfw: bool) -> dict[str, Any]:
-    """Of the channel that it belongs to Discord sends nothing but the id."""
+    """Return the payload from a thread; of the thread's channel, Discord sends only the id."""
     there = _on_server(payload, nsfw=nsfw)
     thread = {
         "id": payload["channel_id"],

@@ -8,8 +8,9 @@ import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,8 @@ from typing import Any
 
 import aiohttp
 
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
@@ -37,6 +40,7 @@ OPEN = (
 )
 # Discord's 3 seconds would measure the machine; `test_discord_faults` tests what follows from them.
 ANSWER_WITHIN = 60.0
+POST = "POST /channels/{channel_id}/messages"
 # A test that waits longer than this hangs.
 PATIENCE = 90.0
 PROJECT = Path(__file__).resolve().parents[2]
@@ -193,20 +197,17 @@ class BotProcess:
 
     async def died(self) -> None:
         """Wait until the bot has killed itself."""
-        assert self.process is not None
-        code = await asyncio.wait_for(self.process.wait(), PATIENCE)
+        code = await self.ended()
         assert code == -signal.SIGKILL, f"it ended with {code}\n{self.log}"
 
     async def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        await self.process.wait()
+        self.signal(signal.SIGKILL)
+        await self.ended()
 
     async def stop(self) -> int:
         """Send SIGTERM and return the exit code."""
-        assert self.process is not None
-        self.process.terminate()
-        return await asyncio.wait_for(self.process.wait(), PATIENCE)
+        self.signal(signal.SIGTERM)
+        return await self.ended()
 
     async def ask(self, **options: Any) -> Interaction:
         """Let Alice send `/generate`."""
@@ -236,7 +237,7 @@ class BotProcess:
         """Poll for an event outside Discord; `discord.wait_until` needs no polling."""
         async with asyncio.timeout(within):
             while not condition():  # noqa: ASYNC110  # nothing in another process sets an Event here
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
     async def settled(self, within: float = PATIENCE, *, runs: int = 0) -> None:
         """Wait until `runs` requests were accepted, none is in progress and no message is pending."""
@@ -246,11 +247,55 @@ class BotProcess:
                 ((accepted,),) = self.rows("SELECT count(*) FROM runs")
                 if accepted >= runs and not any(count for (count,) in self.rows(OPEN)):
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
-    def write(self, statement: str) -> None:
+    def write(self, statement: str, *values: object) -> None:
         with closing(sqlite3.connect(self.database, timeout=30)) as connection, connection:
-            connection.execute(statement)
+            connection.execute(statement, values)
+
+    async def set_rules(self, **rules: Any) -> None:
+        """Replace the server's rules; the bot need not run."""
+        store = Store(self.database_url)
+        try:
+            await store.open()
+            wanted = ServerRules.model_validate(rules)
+            await store.rules.change(self.guild.id, 1, lambda _: wanted, datetime.now(UTC), "rules")
+        finally:
+            await store.close()
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the keys of all runs, oldest first."""
+        return [key for (key,) in self.rows("SELECT key FROM runs ORDER BY created_at, key")]
+
+    def outcome(self) -> Message:
+        """Return the only outcome of the only run."""
+        (key,) = self.keys
+        outcomes = self.outcomes(key)
+        assert len(outcomes) == 1, self.log
+        return outcomes[0]
+
+    def check_outcomes(self, *places: Channel, calls: int = 1, leftovers: bool = False) -> None:
+        """Check that each run has one outcome, here or in `places`, and no status message is left."""
+        for key in self.keys:
+            found = [message for place in (self.channel, *places) for message in self.outcomes(key, place)]
+            assert len(found) == 1, f"{[message.text for message in found]}\n{self.log}"
+        assert len(self.comfydeploy.call_log.queue_calls) <= calls, self.log
+        assert leftovers or not self.leftovers(), self.log
+
+    async def cancel(self, asking: Interaction) -> None:
+        """Let Alice press Cancel under a status message."""
+        assert asking.original is not None
+        await self.discord.click(self.alice, asking.original, "Cancel")
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Wait until the process ends; return its exit code."""
+        assert self.process is not None
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     def outcomes(self, key: str, channel: Channel | None = None, viewer: User | None = None) -> list[Message]:
         """Return the outcomes of a run that everybody sees: its messages without a Cancel button.
@@ -271,6 +316,17 @@ class BotProcess:
             for message in self.discord.messages(self.channel)
             if message.loading or any(item.endswith(":cancel") for item in message.custom_ids)
         ]
+
+
+async def ready(port: int) -> None:
+    """Wait until a process listens and is ready."""
+    async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+from tests.e2e.bot_process import BotProcess
+
 INTAKE = "bot.store.requests.accept:RequestStore"
 RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.claims:ClaimStore"
@@ -93,3 +97,22 @@ def time_away(point: str) -> float:
     After other steps it returns at once: past its grace times it would give up on calls in progress.
     """
     return 30.0 if point.rpartition(":")[0] in ONLY_TIME_HELPS else 0.0
+
+
+async def dies_and_returns(
+    home: BotProcess,
+    point: str,
+    act: Callable[[], Awaitable[object]],
+    again: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """Start the bot, act, let it die at the point, restart it, and wait until nothing is left to do.
+
+    `again` repeats after the restart what the bot forgot.
+    """
+    await home.start(die_at=point)
+    await act()
+    await home.died()
+    await home.start(ahead=time_away(point))
+    if again:
+        await again()
+    await home.settled()

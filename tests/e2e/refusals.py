@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import aiohttp
 
 from tests.e2e.bot_process import BotProcess
@@ -23,18 +21,10 @@ async def refused(home: BotProcess) -> Interaction:
 
 async def webhook(home: BotProcess, status: str) -> int:
     """Send ComfyDeploy's next event about the only run, and return the answer's status."""
-    url = home.comfydeploy.call_log.queue_calls[0].webhook
-    (run_id,) = home.comfydeploy.call_log.queue_calls[0].run_ids
-    event = {
-        "event_type": "run.updated",
-        "status": status,
-        "run_id": run_id,
-        "progress": 0.5,
-        "live_status": None,
-        "outputs": [],
-    }
+    call = home.comfydeploy.call_log.queue_calls[0]
+    event = {"event_type": "run.updated", "status": status, "run_id": call.run_ids[0], "progress": 0.5}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(str(url), data=json.dumps(event)) as answer,
+        session.post(str(call.webhook), json=event | {"live_status": None, "outputs": []}) as answer,
     ):
         return answer.status

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from demo.fake_comfydeploy.deployments import REJECTS_ID
 from demo.fake_comfydeploy.faults import Faults
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.bot_process import BotProcess
 
-SPEED = 6.0
-
+pytestmark = pytest.mark.bot(speed=6.0, RUN_DEADLINE_SECONDS="15")
+# The fault, and what the outcome says.
 WORDS = {
-    # what goes wrong -> what is told in the end
     "hangs up after accepting": (Faults(queue_drop=True), "Picture"),
     "hangs up, and no webhook comes": (Faults(queue_drop=True, webhook_drop=True), "didn't confirm"),
     "answers late, webhooks first": (Faults(queue_delay=0.5), "Picture"),
@@ -54,13 +49,6 @@ WORDS = {
 }
 
 
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
-    async with bot_process(tmp_path, RUN_DEADLINE_SECONDS="15") as built:
-        built.speed = SPEED
-        yield built
-
-
 async def ask_once(home: BotProcess, faults: Faults) -> None:
     """Send a request and wait for its queue call, so that each request meets its own fault."""
     home.comfydeploy.next_faults(faults)
@@ -69,26 +57,17 @@ async def ask_once(home: BotProcess, faults: Faults) -> None:
     await home.until(lambda: len(home.comfydeploy.call_log.queue_calls) > made)
 
 
-async def the_outcome(home: BotProcess, key: str) -> str:
-    (outcome,) = home.outcomes(key)
-    return outcome.text
-
-
 async def test_each_fault_of_a_run_ends_in_one_outcome_that_says_what_it_was(home: BotProcess) -> None:
     await home.start()
     for faults, _ in WORDS.values():
         await ask_once(home, faults)
     await home.settled(runs=len(WORDS))
-    keys = [key for (key,) in home.rows("SELECT key FROM runs ORDER BY submitted_at")]
+    home.check_outcomes(calls=len(WORDS))
     told = {}
-    for key, name in zip(keys, WORDS, strict=True):
-        outcomes = home.outcomes(key)
-        assert len(outcomes) == 1, f"{name}: {[o.text for o in outcomes]}\n{home.log}"
+    for key, name in zip(home.keys, WORDS, strict=True):
         assert len(home.comfydeploy.call_log.calls_for(key)) == 1, name
-        told[name] = outcomes[0].text
-    wrong = {name: text for name, text in told.items() if WORDS[name][1] not in text}
-    assert not wrong
-    assert not home.leftovers()
+        told[name] = home.outcomes(key)[0].text
+    assert {name: text for name, text in told.items() if WORDS[name][1] not in text} == {}
     assert "Traceback" not in home.log
 
 
@@ -100,73 +79,37 @@ async def test_a_run_goes_on_through_minutes_of_5xx(home: BotProcess) -> None:
     home.comfydeploy.faults = Faults(webhook_drop=True)
     home.comfydeploy.release()
     await home.settled(runs=1)
-    ((key,),) = home.rows("SELECT key FROM runs")
-    (outcome,) = home.outcomes(key)
-    assert outcome.attachments
+    assert home.outcome().attachments
 
 
-async def test_a_success_after_the_deadline_is_delivered_once_and_replaces_the_verdict(
-    home: BotProcess,
-) -> None:
-    home.comfydeploy.faults = Faults(hold_at="running", cancel_supported=False)
-    await home.start(RUN_DEADLINE_SECONDS="5")
-    await home.ask()
-    await home.settled(runs=1)
-    ((key,),) = home.rows("SELECT key FROM runs")
-    assert "stopped waiting" in await the_outcome(home, key)
-    home.comfydeploy.release()
-    await home.comfydeploy.idle()
-    await home.settled(runs=1)
-    (outcome,) = home.outcomes(key)
-    assert outcome.attachments
-
-
-async def test_a_success_that_no_reply_announced_replaces_the_unconfirmed_verdict(home: BotProcess) -> None:
-    """The queue call hung up, the first webhook comes after the grace time."""
-    home.comfydeploy.faults = Faults(queue_status=500, queue_starts=1, hold_at="queued")
+@pytest.mark.bot(speed=6.0, RUN_DEADLINE_SECONDS="5")
+@pytest.mark.parametrize(
+    ("faults", "verdict"),
+    [
+        (Faults(hold_at="running", cancel_supported=False), "stopped waiting"),
+        # The queue call hangs up, and the first webhook comes after the grace time.
+        (Faults(queue_status=500, queue_starts=1, hold_at="queued"), "error 500"),
+    ],
+    ids=["after the deadline", "after no reply"],
+)
+async def test_a_late_success_replaces_the_verdict(home: BotProcess, faults: Faults, verdict: str) -> None:
+    home.comfydeploy.faults = faults
     await home.start()
     await home.ask()
     await home.settled(runs=1)
-    ((key,),) = home.rows("SELECT key FROM runs")
-    assert "error 500" in await the_outcome(home, key)
+    assert verdict in home.outcome().text
     home.comfydeploy.release()
     await home.comfydeploy.idle()
     await home.settled(runs=1)
-    (outcome,) = home.outcomes(key)
-    assert outcome.attachments
+    assert home.outcome().attachments
     assert len(home.comfydeploy.call_log.queue_calls) == 1
 
 
-async def test_a_success_after_the_cancel_call_changes_nothing_that_was_told(home: BotProcess) -> None:
+async def test_a_success_after_the_cancel_call_does_not_change_the_outcome(home: BotProcess) -> None:
     home.comfydeploy.faults = Faults(hold_at="running", success_after_cancel=True)
     await home.start(RUN_DEADLINE_SECONDS="600")
     asking = await home.ask()
     await home.held()
-    assert asking.original is not None
-    await home.discord.click(home.alice, asking.original, "Cancel")
+    await home.cancel(asking)
     await home.settled(runs=1)
-    ((key,),) = home.rows("SELECT key FROM runs")
-    assert len(home.outcomes(key)) == 1
-    assert not home.leftovers()
-
-
-async def test_a_failed_webhook_before_the_400_is_told_with_its_reason(tmp_path: Path) -> None:
-    async with bot_process(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID=REJECTS_ID) as home:
-        await home.start()
-        await home.ask()
-        await home.settled(runs=1)
-        ((key,),) = home.rows("SELECT key FROM runs")
-        assert "didn't accept the workflow" in await the_outcome(home, key)
-
-
-async def test_a_connection_that_comes_to_nothing_is_tried_again_and_one_run_starts(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        home.speed = SPEED
-        await home.start()
-        home.comfydeploy.next_faults(Faults(queue_status=429), Faults(queue_status=429), Faults())
-        await home.ask()
-        await home.settled(runs=1)
-        ((key,),) = home.rows("SELECT key FROM runs")
-        assert len(home.outcomes(key)) == 1
-        assert [call.status for call in home.comfydeploy.call_log.queue_calls] == [429, 429, 200]
-        assert len(home.comfydeploy.call_log.runs_for(key)) == 1
+    home.check_outcomes()

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.e2e.bot_process import ANSWER_WITHIN, PATIENCE, BotProcess, bot_process
+from tests.e2e.bot_process import PATIENCE, POST, BotProcess
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Channel
 
-POST = "POST /channels/{channel_id}/messages"
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
-DELETE_ANSWER = "DELETE /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 # discord.py's own pauses after a 5xx, and the courier's, pass quickly.
-SPEED = 6.0
+pytestmark = pytest.mark.bot(speed=6.0)
 
 FAULTS = {
     "500": (Fault.answer(500), 1),
@@ -34,21 +29,16 @@ FAULTS = {
 }
 
 
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
-    async with bot_process(tmp_path) as built:
-        built.speed = SPEED
-        yield built
+Turn = Callable[[BotProcess, Interaction], Awaitable[None]]
 
 
-async def outcomes_of_all(home: BotProcess, *places: Channel, runs: int = 1) -> list[int]:
+async def outcomes_of_all(home: BotProcess, runs: int = 1) -> list[int]:
     """Return the number of outcomes of each of `runs` runs."""
     await home.settled(runs=runs)
-    keys = [key for (key,) in home.rows("SELECT key FROM runs")]
-    for key in keys:
+    for key in home.keys:
         assert len(home.comfydeploy.call_log.calls_for(key)) <= 1, home.log
-    where = [home.channel, home.discord.dm(home.alice), *places]
-    return [sum(len(home.outcomes(key, place)) for place in where) for key in keys]
+    where = [home.channel, home.discord.dm(home.alice)]
+    return [sum(len(home.outcomes(key, place)) for place in where) for key in home.keys]
 
 
 async def test_each_fault_of_the_post_in_turn_leaves_one_outcome(home: BotProcess) -> None:
@@ -80,35 +70,12 @@ async def test_a_post_whose_reply_was_lost_is_found_again_after_a_kill(home: Bot
 
 
 @pytest.mark.parametrize("fault", [Fault.answer_after(500), Fault.lose_reply()], ids=str)
-async def test_an_answer_that_discord_took_without_saying_so_starts_one_run(
-    home: BotProcess, fault: Fault
-) -> None:
+async def test_an_answer_that_discord_took_silently_starts_one_run(home: BotProcess, fault: Fault) -> None:
     home.discord.faults.add(CALLBACK, fault)
     await home.start()
     await home.ask()
     assert await outcomes_of_all(home) == [1]
     assert not home.leftovers(), home.log
-
-
-async def test_an_answer_that_discord_refuses_starts_nothing(home: BotProcess) -> None:
-    home.discord.interactions.answer_within = 0
-    await home.start()
-    asking = await home.ask()
-    await home.discord.wait_until(lambda: asking.refusals)
-    await home.until(lambda: home.rows("SELECT count(*) FROM runs") == [(0,)])
-    home.discord.interactions.answer_within = ANSWER_WITHIN
-    await home.ask()
-    assert await outcomes_of_all(home) == [1]
-    assert len(home.comfydeploy.call_log.queue_calls) == 1
-
-
-@dataclass(frozen=True)
-class Turn:
-    """An event between accepting and posting, and where the outcome is seen then."""
-
-    happen: Callable[[BotProcess, Interaction], Awaitable[None]]
-    in_private: bool = False
-    leftovers: bool = False
 
 
 async def token_runs_out(home: BotProcess, _: Interaction) -> None:
@@ -150,51 +117,67 @@ async def session_is_lost(home: BotProcess, _: Interaction) -> None:
     await home.discord.wait_until(lambda: home.discord.gateway.counts["identify"] > identified)
 
 
-TURNS = {
-    "the token runs out": Turn(token_runs_out),
-    "the channel is deleted": Turn(channel_goes, in_private=True),
-    "a moderator deletes the status message": Turn(status_message_goes),
-    "sending is withdrawn": Turn(sending_is_withdrawn),
-    "sending is withdrawn and the token out": Turn(sending_is_withdrawn_and_token_out, in_private=True),
-    "the bot is removed": Turn(bot_is_removed, in_private=True, leftovers=True),
-    "the gateway drops and resumes": Turn(connection_drops),
-    "the gateway drops and identifies anew": Turn(session_is_lost),
+# Events between accepting and posting, and whether the outcome is a direct message then.
+TURNS: dict[str, tuple[Turn, bool]] = {
+    "the token expires": (token_runs_out, False),
+    "the channel is deleted": (channel_goes, True),
+    "a moderator deletes the status message": (status_message_goes, False),
+    "sending is withdrawn": (sending_is_withdrawn, False),
+    "sending is withdrawn and the token expires": (sending_is_withdrawn_and_token_out, True),
+    "the bot is removed": (bot_is_removed, True),
+    "the gateway drops and resumes": (connection_drops, False),
+    "the gateway drops and identifies anew": (session_is_lost, False),
 }
 
 
 @pytest.mark.parametrize("name", TURNS)
 async def test_a_turn_between_accepting_and_posting_leaves_one_outcome(home: BotProcess, name: str) -> None:
-    turn = TURNS[name]
+    happen, in_private = TURNS[name]
     asking = await home.run_under_way()
-    await turn.happen(home, asking)
+    await happen(home, asking)
     home.comfydeploy.release()
     assert await outcomes_of_all(home) == [1], home.log
     private = [m for m in home.discord.messages(home.discord.dm(home.alice)) if m.custom_ids]
-    assert bool(private) == turn.in_private
-    assert turn.leftovers or not home.leftovers(), home.log
-
-
-async def test_a_result_that_no_way_takes_is_kept_and_its_status_message_says_so(home: BotProcess) -> None:
-    asking = await home.run_under_way()
-    await sending_is_withdrawn_and_token_out(home, asking)
-    home.alice.accepts_dms = False
-    home.comfydeploy.release()
-    assert await outcomes_of_all(home) == [1]
-    ((key,),) = home.rows("SELECT key FROM runs")
-    (told,) = home.outcomes(key)
-    assert "I couldn't post it here. Please open `/runs`." in told.text
-    assert home.rows("SELECT state FROM deliveries") == [("undelivered",)]
+    assert bool(private) == in_private
+    assert name == "the bot is removed" or not home.leftovers(), home.log
 
 
 @pytest.mark.parametrize(
     ("code", "said"),
     [(4004, "it was reset"), (4011, "Set SHARD_COUNT higher"), (4014, "refuses the bot's intents")],
 )
-async def test_a_connection_that_discord_ends_for_good_ends_the_bot_in_words(
-    home: BotProcess, code: int, said: str
-) -> None:
+async def test_a_close_for_good_ends_the_bot_with_the_reason(home: BotProcess, code: int, said: str) -> None:
     await home.start()
     await home.discord.gateway.close(code)
-    assert home.process is not None
-    assert await asyncio.wait_for(home.process.wait(), PATIENCE) == 2
+    assert await home.ended() == 2
     assert said in home.log.splitlines()[-1]
+
+
+async def page_with(home: BotProcess, *lines: str) -> str:
+    """Return the metrics once they have these lines: the bot counts a delivery after it is stored, and
+    discord.py waits two seconds for further servers before the gateway is ready.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            page = await home.metrics()
+            if all(line in page for line in lines):
+                return page
+            await asyncio.sleep(0.05)
+
+
+async def test_discords_limits_and_faults_are_counted(home: BotProcess) -> None:
+    home.discord.faults.add(POST, Fault.rate_limit(0.1))
+    home.discord.faults.add(POST, Fault.drop_before())
+    await home.start()
+    await home.ask()
+    await home.settled(runs=1)
+    page = await page_with(
+        home,
+        "comfydeploy_bot_gateway_ready 1.0",
+        'comfydeploy_bot_delivery_attempts_total{purpose="outcome",result="done"} 1.0',
+    )
+    assert 'comfydeploy_bot_discord_rate_limited_total{scope="user"} 1.0' in page
+    assert 'comfydeploy_bot_discord_requests_total{method="POST",status="429"} 1.0' in page
+    assert 'comfydeploy_bot_discord_requests_total{method="POST",status="no_answer"} 1.0' in page
+    assert "comfydeploy_bot_servers 1.0" in page
+    assert "comfydeploy_bot_event_loop_lag_seconds_count 0.0" not in page

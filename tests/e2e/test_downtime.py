@@ -2,108 +2,86 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.bot_process import POST, BotProcess
 from tests.fakediscord.faults import Fault
-
-POST = "POST /channels/{channel_id}/messages"
-
-
-async def one_outcome(home: BotProcess) -> None:
-    ((key,),) = home.rows("SELECT key FROM runs")
-    assert len(home.outcomes(key)) == 1, home.log
-    assert len(home.comfydeploy.call_log.queue_calls) == 1
-    assert not home.leftovers(), home.log
+from tests.harness import HELD
 
 
-async def test_an_outcome_that_came_while_the_bot_was_down_is_posted_at_its_return(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        await home.run_under_way()
-        await home.kill()
-        home.comfydeploy.release()
-        await home.comfydeploy.idle()
-        assert "ClientConnectorError" in {w.answer for w in home.comfydeploy.call_log.webhook_attempts}
-        await home.start()
-        await home.settled(runs=1)
-        await one_outcome(home)
+async def return_after(home: BotProcess, seconds: float) -> None:
+    """Start the bot as after so many seconds of downtime, and wait until nothing is left to do."""
+    home.discord.world.clock.advance(seconds)
+    await home.start(ahead=seconds)
+    await home.settled(runs=1)
+    home.check_outcomes()
 
 
-async def test_after_an_hour_of_downtime_the_result_still_comes(tmp_path: Path) -> None:
-    async with bot_process(tmp_path, RUN_DEADLINE_SECONDS="7200") as home:
-        await home.run_under_way()
-        await home.kill()
-        home.comfydeploy.release()
-        await home.comfydeploy.idle()
-        home.discord.world.clock.advance(3600)
-        await home.start(ahead=3600)
-        await home.settled(runs=1)
-        await one_outcome(home)
+async def end_while_down(home: BotProcess) -> None:
+    """Kill the bot during a run, which then ends."""
+    await home.run_under_way()
+    await home.kill()
+    home.comfydeploy.release()
+    await home.comfydeploy.idle()
 
 
-async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(tmp_path: Path) -> None:
+@pytest.mark.bot(RUN_DEADLINE_SECONDS="7200")
+@pytest.mark.parametrize("seconds", [0, 3600])
+async def test_a_result_from_the_downtime_is_posted_at_the_return(home: BotProcess, seconds: float) -> None:
+    await end_while_down(home)
+    assert "ClientConnectorError" in {w.answer for w in home.comfydeploy.call_log.webhook_attempts}
+    await return_after(home, seconds)
+    assert home.outcome().attachments
+
+
+async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(home: BotProcess) -> None:
     """The deadline of the request has passed as well: whatever is said, it is said once."""
-    async with bot_process(tmp_path) as home:
-        home.comfydeploy.faults = Faults(webhook_drop=True)
-        await home.start(die_at="bot.comfydeploy.client:ComfyDeploy.start_run:after:1")
+    home.comfydeploy.faults = Faults(webhook_drop=True)
+    await home.start(die_at="bot.comfydeploy.client:ComfyDeploy.start_run:after:1")
+    await home.ask()
+    await home.died()
+    await return_after(home, 3700)
+    assert "didn't confirm" in home.outcome().text
+
+
+async def test_a_request_of_unknown_answer_is_refused_once_its_token_has_run_out(home: BotProcess) -> None:
+    await home.start(die_at="bot.store.runs:RunStore.release:before:1")
+    await home.ask()
+    await home.died()
+    await return_after(home, 1200)
+    assert "nothing was started" in home.outcome().text
+    assert not home.comfydeploy.call_log.queue_calls
+
+
+async def test_sigterm_ends_with_code_0_and_the_next_start_does_the_rest(home: BotProcess) -> None:
+    home.comfydeploy.faults = HELD
+    await home.start()
+    for _ in range(4):
         await home.ask()
-        await home.died()
-        home.discord.world.clock.advance(3700)
-        await home.start(ahead=3700)
-        await home.settled(runs=1)
-        await one_outcome(home)
-        assert "didn't confirm" in home.discord.messages(home.channel)[-1].text
+    # Two run, as many as the deployment takes; two wait for them.
+    await home.held(2)
+    slow = home.discord.faults.add(POST, Fault.delay(1.5))
+    home.comfydeploy.faults = Faults()
+    home.comfydeploy.release()
+    await home.until(lambda: slow.used)
+    assert await home.stop() == 0, home.log
+    sent = home.rows("SELECT messages FROM deliveries WHERE state = 'sent'")
+    assert len(sent) == len([m for m in home.discord.messages(home.channel) if m.attachments]), home.log
+    assert sent, "the running send was not finished"
+    await home.start()
+    await home.settled(runs=4)
+    home.check_outcomes(calls=4)
 
 
-async def test_sigterm_ends_with_code_0_and_what_is_left_is_done_at_the_next_start(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        home.comfydeploy.faults = Faults(hold_at="running")
-        await home.start()
-        for _ in range(4):
-            await home.ask()
-        # Two run, as many as the deployment takes; two wait for them.
-        await home.held(2)
-        slow = home.discord.faults.add(POST, Fault.delay(1.5))
-        home.comfydeploy.faults = Faults()
-        home.comfydeploy.release()
-        await home.until(lambda: slow.used)
-        assert await home.stop() == 0, home.log
-        sent = home.rows("SELECT messages FROM deliveries WHERE state = 'sent'")
-        assert len(sent) == len([m for m in home.discord.messages(home.channel) if m.attachments]), home.log
-        assert sent, "the running send was not finished"
-        await home.start()
-        await home.settled(runs=1)
-        for (key,) in home.rows("SELECT key FROM runs"):
-            assert len(home.outcomes(key)) == 1, home.log
-        assert len(home.comfydeploy.call_log.queue_calls) == 4
-        assert not home.leftovers()
-
-
-async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        held_up = home.discord.faults.add(POST, Fault.rate_limit(600))
-        await home.start()
-        await home.ask()
-        await home.until(lambda: held_up.used)
-        assert await home.stop() == 0, home.log
-        assert home.rows("SELECT state FROM deliveries") == [("pending",)]
-        assert "Traceback" not in home.log
-        await home.start()
-        await home.settled(runs=1)
-        await one_outcome(home)
-
-
-async def test_a_request_of_unknown_answer_is_refused_once_its_token_has_run_out(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        await home.start(die_at="bot.store.runs:RunStore.release:before:1")
-        await home.ask()
-        await home.died()
-        home.discord.world.clock.advance(1200)
-        await home.start(ahead=1200)
-        await home.settled(runs=1)
-        ((key,),) = home.rows("SELECT key FROM runs")
-        (told,) = home.outcomes(key)
-        assert "nothing was started" in told.text
-        assert not home.comfydeploy.call_log.queue_calls
-        assert not home.leftovers(), home.log
+async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(home: BotProcess) -> None:
+    held_up = home.discord.faults.add(POST, Fault.rate_limit(600))
+    await home.start()
+    await home.ask()
+    await home.until(lambda: held_up.used)
+    assert await home.stop() == 0, home.log
+    assert home.rows("SELECT state FROM deliveries") == [("pending",)]
+    assert "Traceback" not in home.log
+    await home.start()
+    await home.settled(runs=1)
+    home.check_outcomes()

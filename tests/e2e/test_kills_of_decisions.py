@@ -5,21 +5,17 @@ shows the decision.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, ServerRules
-from bot.store import Store
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.bot_process import BotProcess
 from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, WORK, time_away
 from tests.fakediscord.world import MODERATOR, Channel, Message, User
 from tests.sampling import every_nth
 
+pytestmark = pytest.mark.usefixtures("cold")
 REVIEWS = "bot.store.reviews:ReviewStore"
 BLOCKS = "bot.store.blocks:BlockStore"
 # The card is posted, edited once it is decided, and the outcome is posted after it.
@@ -56,9 +52,12 @@ class Review:
         return next((card for card in self.cards if card.custom_ids), None)
 
     async def press(self, label: str) -> None:
+        """Press a button of the card once it is there; without a label, only wait for the card."""
         await self.home.discord.wait_until(self.open_card)
         card = self.open_card()
         assert card is not None
+        if not label:
+            return
         shown = await self.home.discord.click(self.mona, card, label)
         if label != "Approve":
             await self.home.discord.wait_until(lambda: shown.modal)
@@ -71,9 +70,9 @@ class Review:
 
 @dataclass(frozen=True)
 class Life:
-    """The decision, how it is made, the text on the card, and the steps at which the bot dies."""
+    """The button that decides, the text on the card, and the steps at which the bot dies."""
 
-    act: Callable[[Review], Awaitable[None]]
+    label: str
     verdict: str
     points: tuple[str, ...]
     calls: int = 0
@@ -81,25 +80,9 @@ class Life:
     ahead: float = 0.0
 
 
-async def approves(review: Review) -> None:
-    await review.press("Approve")
-
-
-async def rejects(review: Review) -> None:
-    await review.press("Reject")
-
-
-async def blocks(review: Review) -> None:
-    await review.press("Block")
-
-
-async def lets_it_lie(review: Review) -> None:
-    await review.home.discord.wait_until(review.open_card)
-
-
 LIVES = {
     "approved": Life(
-        approves,
+        "Approve",
         "Approved by",
         (
             *CARD,
@@ -113,7 +96,7 @@ LIVES = {
         calls=1,
     ),
     "rejected": Life(
-        rejects,
+        "Reject",
         "Rejected by",
         (
             *CARD,
@@ -128,13 +111,13 @@ LIVES = {
         letters=1,
     ),
     "blocked": Life(
-        blocks,
+        "Block",
         "blocked the requester",
         (f"{BLOCKS}.block:before:1", f"{BLOCKS}.block:after:1", *AFTERWARDS, f"{POSTER}.post:after:3"),
         letters=1,
     ),
     "expired": Life(
-        lets_it_lie,
+        "",
         "Nobody decided in time.",
         (
             f"{RUNS}.finish:before:1",
@@ -153,21 +136,12 @@ LIVES = {
 DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points]
 
 
-@asynccontextmanager
-async def reviewed(folder: Path, *, cold: bool) -> AsyncIterator[Review]:
-    """Start a server where every request needs approval within an hour."""
-    async with bot_process(folder, cold=cold) as home:
-        channel = home.discord.add_text(home.guild, "review")
-        mona = home.discord.add_user("mona", home.guild, permissions=MODERATOR)
-        approval = Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=channel.id, hours=1)
-        store = Store(f"sqlite+aiosqlite:///{home.database}")
-        try:
-            await store.open()
-            rules = ServerRules(approval=approval)
-            await store.rules.change(home.guild.id, mona.id, lambda _: rules, datetime.now(UTC), "approval")
-        finally:
-            await store.close()
-        yield Review(home, channel, mona)
+@pytest.fixture
+async def review(home: BotProcess) -> Review:
+    """Set up a server where every request needs approval within an hour."""
+    channel = home.discord.add_text(home.guild, "review")
+    await home.set_rules(approval={"mode": "everybody", "review_channel_id": channel.id, "hours": 1})
+    return Review(home, channel, home.discord.add_user("mona", home.guild, permissions=MODERATOR))
 
 
 async def live_through(review: Review, life: Life, point: str) -> None:
@@ -176,7 +150,7 @@ async def live_through(review: Review, life: Life, point: str) -> None:
     if life.ahead:
         await home.start()
         await home.ask()
-        await life.act(review)
+        await review.press(life.label)
         await home.settled(runs=1)
         await home.kill()
         await home.launch(die_at=point, ahead=life.ahead)
@@ -184,23 +158,22 @@ async def live_through(review: Review, life: Life, point: str) -> None:
     else:
         await home.start(die_at=point)
         await home.ask()
-        acting = asyncio.ensure_future(life.act(review))
+        acting = asyncio.ensure_future(review.press(life.label))
         await home.died()
         acting.cancel()
         with suppress(asyncio.CancelledError):
             await acting
     await home.start(ahead=life.ahead + time_away(point))
     if not life.ahead and review.state() == "awaiting_approval":
-        await life.act(review)
+        await review.press(life.label)
     await home.until(lambda: review.state() != "awaiting_approval")
     await home.settled(runs=1)
 
 
-def assert_decided(review: Review, life: Life) -> None:
+def check_decided(review: Review, life: Life) -> None:
     home = review.home
-    ((key,),) = home.rows("SELECT key FROM runs")
-    assert len(home.outcomes(key)) == 1, home.log
-    assert len(home.comfydeploy.call_log.queue_calls) <= life.calls, home.log
+    assert len(home.keys) == 1
+    home.check_outcomes(calls=life.calls)
     (card,) = review.cards
     assert life.verdict in card.text, home.log
     assert card.custom_ids == [], home.log
@@ -208,26 +181,22 @@ def assert_decided(review: Review, life: Life) -> None:
 
 
 @pytest.mark.parametrize(("name", "point"), every_nth(DEATHS, 2, 1))
-async def test_a_kill_around_a_decision_leaves_one_outcome_and_a_card_that_tells(
-    name: str, point: str, tmp_path: Path, cold: bool
+async def test_a_kill_leaves_one_outcome_and_a_card_with_the_decision(
+    review: Review, name: str, point: str
 ) -> None:
-    life = LIVES[name]
-    async with reviewed(tmp_path, cold=cold) as review:
-        await live_through(review, life, point)
-        assert_decided(review, life)
+    await live_through(review, LIVES[name], point)
+    check_decided(review, LIVES[name])
 
 
 @pytest.mark.parametrize("point", CARD)
-async def test_a_card_whose_posting_is_unknown_when_the_request_expires_is_found(
-    point: str, tmp_path: Path, cold: bool
+async def test_a_card_of_unknown_posting_is_found_when_the_request_expires(
+    review: Review, point: str
 ) -> None:
-    life = LIVES["expired"]
-    async with reviewed(tmp_path, cold=cold) as review:
-        home = review.home
-        await home.start(die_at=point)
-        await home.ask()
-        await home.died()
-        await home.start(ahead=HOUR)
-        await home.until(lambda: review.state() == "expired")
-        await home.settled(runs=1)
-        assert_decided(review, life)
+    home = review.home
+    await home.start(die_at=point)
+    await home.ask()
+    await home.died()
+    await home.start(ahead=HOUR)
+    await home.until(lambda: review.state() == "expired")
+    await home.settled(runs=1)
+    check_decided(review, LIVES["expired"])

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.store import Store
 from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, PICTURE_ID, REJECTS_ID, VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
-from tests.e2e.bot_process import BotProcess, bot_process
-from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS
+from tests.discord.deployments import described
+from tests.e2e.bot_process import BotProcess
+from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, dies_and_returns
+from tests.harness import HELD
 from tests.sampling import every_nth
 
 # Backoff, grace times and deadlines pass quickly; the bot's clock runs ahead of Discord's by seconds.
-SPEED = 5.0
+pytestmark = [pytest.mark.usefixtures("cold"), pytest.mark.bot(speed=5.0)]
 ENDING = (
     f"{OWED}.claim:got:1",
     f"{OWED}.mark_attempt:before:1",
@@ -50,15 +49,14 @@ async def asked_for_a_dozen(home: BotProcess) -> None:
 async def asked_and_cancelled(home: BotProcess) -> None:
     asking = await home.ask()
     await home.held()
-    assert asking.original is not None
-    await home.discord.click(home.alice, asking.original, "Cancel")
+    await home.cancel(asking)
 
 
 async def asked_and_given_up(home: BotProcess) -> None:
     """Let the run end once the bot's verdict is posted, or the bot is dead."""
     await home.ask()
     await home.held()
-    ((key,),) = home.rows("SELECT key FROM runs")
+    (key,) = home.keys
     process = home.process
     assert process is not None
     await home.until(lambda: home.outcomes(key) or process.returncode is not None)
@@ -75,12 +73,7 @@ async def asked_and_shut_out(home: BotProcess) -> None:
 
 
 async def asked_in_private(home: BotProcess) -> None:
-    store = Store(home.database_url)
-    try:
-        rules = ServerRules(private_results=True)
-        await store.rules.change(home.guild.id, 1, lambda _: rules, datetime.now(UTC), "private results")
-    finally:
-        await store.close()
+    await home.set_rules(private_results=True)
     await home.ask(private=True)
 
 
@@ -101,17 +94,21 @@ async def asked_in_private_and_withheld(home: BotProcess) -> None:
     home.comfydeploy.release()
 
 
+def deployment(id: str) -> dict[str, str]:
+    return {"COMFYDEPLOY_DEPLOYMENT_ID": id}
+
+
 LIVES = {
-    "failed": Life(asked, ENDING, settings={"COMFYDEPLOY_DEPLOYMENT_ID": FAILS_ID}),
+    "failed": Life(asked, ENDING, settings=deployment(FAILS_ID)),
     "rejected": Life(
         asked,
         (f"{RUNS}.add_failure_reason:before:1", f"{RUNS}.add_failure_reason:after:1"),
-        settings={"COMFYDEPLOY_DEPLOYMENT_ID": REJECTS_ID},
+        settings=deployment(REJECTS_ID),
     ),
     "refused": Life(
         asked,
         (f"{RUNS}.finish:before:1", f"{RUNS}.finish:after:1", *ENDING),
-        settings={"COMFYDEPLOY_DEPLOYMENT_ID": NO_CREDITS_ID},
+        settings=deployment(NO_CREDITS_ID),
     ),
     "cancelled": Life(
         asked_and_cancelled,
@@ -121,7 +118,7 @@ LIVES = {
             f"{COMFY}.cancel_run:after:1",
             *ENDING,
         ),
-        faults=Faults(hold_at="running"),
+        faults=HELD,
     ),
     "late": Life(
         asked_and_given_up,
@@ -138,7 +135,7 @@ LIVES = {
             f"{POSTER}.post:after:2",
             f"{OWED}.mark_sent:after:2",
         ),
-        settings={"COMFYDEPLOY_DEPLOYMENT_ID": VARIATIONS_ID},
+        settings=deployment(VARIATIONS_ID),
     ),
     "in private": Life(
         asked_and_shut_out,
@@ -150,7 +147,7 @@ LIVES = {
             f"{OWED}.mark_sent:after:1",
             f"{OWED}.complete:before:1",
         ),
-        faults=Faults(hold_at="running"),
+        faults=HELD,
     ),
 }
 PRIVATE_LIVES = {
@@ -172,63 +169,43 @@ PRIVATE_LIVES = {
             f"{OWED}.clear_attempt:after:1",
             *ENDING,
         ),
-        faults=Faults(hold_at="running"),
+        faults=HELD,
     ),
     "withheld": Life(
         asked_in_private_and_withheld,
         (f"{OWED}.mark_sent:after:1", f"{OWED}.mark_undelivered:before:1"),
-        faults=Faults(hold_at="running"),
+        faults=HELD,
         settings={"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"},
     ),
 }
-ADULT = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\nage_restricted = true\n'
-# All but one of these kills are marked as slow.
-PRIVATE_DEATHS = [
-    pytest.param(name, point, marks=[pytest.mark.slow] if index or name != "answered" else [])
-    for name, life in PRIVATE_LIVES.items()
-    for index, point in enumerate(life.points)
-]
 DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points]
+PRIVATE_DEATHS = [(name, point) for name, life in PRIVATE_LIVES.items() for point in life.points]
+
+
+async def live_through(home: BotProcess, life: Life, point: str) -> None:
+    home.comfydeploy.faults = life.faults
+    home.more |= life.settings
+    await dies_and_returns(home, point, lambda: life.act(home))
+    assert len(home.keys) == 1
 
 
 @pytest.mark.parametrize(("name", "point"), every_nth(DEATHS, 2))
-async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path: Path, cold: bool) -> None:
-    life = LIVES[name]
-    async with bot_process(tmp_path, settings=life.settings, cold=cold) as home:
-        home.comfydeploy.faults = life.faults
-        home.speed = SPEED
-        await home.start(die_at=point)
-        await life.act(home)
-        await home.died()
-        await home.start()
-        await home.settled()
-        (key,) = home.rows("SELECT key FROM runs")[0]
-        places = [home.channel, home.discord.dm(home.alice)]
-        outcomes = [message for place in places for message in home.outcomes(key, place)]
-        assert len(outcomes) == 1, home.log
-        assert len(home.comfydeploy.call_log.queue_calls) <= 1, home.log
-        assert name == "in private" or not home.leftovers(), home.log
+async def test_a_kill_leaves_exactly_one_outcome(home: BotProcess, name: str, point: str) -> None:
+    await live_through(home, LIVES[name], point)
+    home.check_outcomes(home.discord.dm(home.alice), leftovers=name == "in private")
 
 
-@pytest.mark.parametrize(("name", "point"), PRIVATE_DEATHS)
+@pytest.mark.parametrize(("name", "point"), every_nth(PRIVATE_DEATHS, len(PRIVATE_DEATHS)))
 async def test_a_kill_never_makes_a_private_result_public(
-    name: str, point: str, tmp_path: Path, cold: bool
+    home: BotProcess, name: str, point: str, tmp_path: Path
 ) -> None:
-    life = PRIVATE_LIVES[name]
-    (tmp_path / "own.toml").write_text(ADULT)
-    async with bot_process(tmp_path, settings=life.settings, cold=cold) as home:
-        home.channel.nsfw = True
-        home.comfydeploy.faults = life.faults
-        home.speed = SPEED
-        await home.start(die_at=point)
-        await life.act(home)
-        await home.died()
-        await home.start()
-        await home.settled()
-        (key,) = home.rows("SELECT key FROM runs")[0]
-        assert home.discord.messages(home.channel) == [], home.log
-        seen = [*home.outcomes(key, viewer=home.alice), *home.outcomes(key, home.discord.dm(home.alice))]
-        assert len(seen) == 1, home.log
-        assert len(home.comfydeploy.call_log.queue_calls) == 1, home.log
-        state = "undelivered" if name == "withheld" else "sent"
-        assert home.rows("SELECT state FROM deliveries") == [(state,)], home.log
+    (tmp_path / "own.toml").write_text(f"{described(picture=PICTURE_ID)}age_restricted = true\n")
+    home.channel.nsfw = True
+    await live_through(home, PRIVATE_LIVES[name], point)
+    assert home.discord.messages(home.channel) == [], home.log
+    (key,) = home.keys
+    seen = [*home.outcomes(key, viewer=home.alice), *home.outcomes(key, home.discord.dm(home.alice))]
+    assert len(seen) == 1, home.log
+    assert len(home.comfydeploy.call_log.queue_calls) == 1, home.log
+    state = "undelivered" if name == "withheld" else "sent"
+    assert home.rows("SELECT state FROM deliveries") == [(state,)], home.log

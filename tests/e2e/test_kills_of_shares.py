@@ -5,18 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.store import Store
-from tests.e2e.bot_process import BotProcess, bot_process
-from tests.e2e.kill_points import COPIED, COPIES, COPY_REFUSED, POSTER
+from tests.e2e.bot_process import BotProcess
+from tests.e2e.kill_points import COPIED, COPIES, COPY_REFUSED, POSTER, dies_and_returns
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Channel, Message
 
@@ -62,80 +56,69 @@ class Gallery:
         return [message for message in found if not message.ephemeral]
 
 
-@asynccontextmanager
-async def gallery(folder: Path) -> AsyncIterator[Gallery]:
-    async with bot_process(folder) as home:
-        channel = home.discord.add_text(home.guild, "gallery")
-        store = Store(f"sqlite+aiosqlite:///{home.database}")
-        try:
-            await store.open()
-            rules = ServerRules(gallery_channel_id=channel.id)
-            await store.rules.change(home.guild.id, 1, lambda _: rules, datetime.now(UTC), "gallery")
-        finally:
-            await store.close()
-        yield Gallery(home, channel)
-
-
-async def dies_and_returns(shares: Gallery, act: Callable[[], Awaitable[None]], point: str) -> None:
-    """Copy the result, let the bot die at the point, restart it; press again if the press was lost."""
-    await act()
-    await shares.home.died()
-    await shares.home.start()
-    if point == ASKED_AGAIN:
-        await act()
-        await shares.home.until(lambda: shares.home.rows(ENTRIES) == [(1,)])
-    await shares.home.settled()
+@pytest.fixture
+async def shares(home: BotProcess) -> Gallery:
+    channel = home.discord.add_text(home.guild, "gallery")
+    await home.set_rules(gallery_channel_id=channel.id)
+    return Gallery(home, channel)
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["share", "post"])
 @pytest.mark.parametrize("point", COPIED)
-async def test_a_kill_at_any_step_leaves_one_copy(point: str, count: int, tmp_path: Path) -> None:
-    async with gallery(tmp_path) as shares:
-        await shares.home.start(die_at=point)
+async def test_a_kill_at_any_step_leaves_one_copy(shares: Gallery, point: str, count: int) -> None:
+    home, copy_it = shares.home, shares.share if count == 1 else shares.post
+
+    async def open_and_copy() -> None:
         await shares.open(count)
-        await dies_and_returns(shares, shares.share if count == 1 else shares.post, point)
-        (copy,) = shares.copies()
-        assert (copy.channel is shares.channel) is (count == 1), shares.home.log
-        assert len(copy.attachments) == 1, shares.home.log
-        assert shares.home.rows(ENTRIES) == [(1,)]
-        assert len(shares.home.comfydeploy.call_log.queue_calls) == count
+        await copy_it()
+
+    async def press_again() -> None:
+        await copy_it()
+        await home.until(lambda: home.rows(ENTRIES) == [(1,)])
+
+    await dies_and_returns(home, point, open_and_copy, press_again if point == ASKED_AGAIN else None)
+    (copy,) = shares.copies()
+    assert (copy.channel is shares.channel) is (count == 1), home.log
+    assert len(copy.attachments) == 1, home.log
+    assert home.rows(ENTRIES) == [(1,)]
+    assert len(home.comfydeploy.call_log.queue_calls) == count
 
 
 @pytest.mark.parametrize("point", COPY_REFUSED)
-async def test_a_kill_while_a_refusal_is_told_leaves_one_direct_message(point: str, tmp_path: Path) -> None:
-    async with gallery(tmp_path) as shares:
-        home = shares.home
-        await home.start(die_at=f"{COPIES}.request:after:1")
-        await shares.open(1)
-        await shares.share()
-        await home.died()
-        home.write("UPDATE deliveries SET shared_to = 1 WHERE purpose = 'g'")  # the gallery has moved
-        await home.launch(die_at=point)
-        await home.died()
-        await home.start()
-        await home.settled()
-        assert shares.copies() == [], home.log
-        (letter,) = home.discord.messages(home.discord.dm(home.alice))
-        assert "The gallery channel was changed meanwhile." in letter.text, home.log
-        assert home.rows("SELECT state FROM deliveries WHERE purpose = 'g'") == [("undelivered",)]
+async def test_a_kill_while_a_refusal_is_told_leaves_one_direct_message(shares: Gallery, point: str) -> None:
+    home = shares.home
+    await home.start(die_at=f"{COPIES}.request:after:1")
+    await shares.open(1)
+    await shares.share()
+    await home.died()
+    home.write("UPDATE deliveries SET shared_to = 1 WHERE purpose = 'g'")  # the gallery has moved
+    await home.launch(die_at=point)
+    await home.died()
+    await home.start()
+    await home.settled()
+    assert shares.copies() == [], home.log
+    (letter,) = home.discord.messages(home.discord.dm(home.alice))
+    assert "The gallery channel was changed meanwhile." in letter.text, home.log
+    assert home.rows("SELECT state FROM deliveries WHERE purpose = 'g'") == [("undelivered",)]
 
 
 @pytest.mark.parametrize("deleted_before", [True, False])
-async def test_a_kill_leaves_no_copy_of_a_deleted_result(deleted_before: bool, tmp_path: Path) -> None:
-    async with gallery(tmp_path) as shares:
-        home = shares.home
-        await home.start(die_at=f"{POSTER}.{'delete:after:1' if deleted_before else 'post:after:2'}")
+async def test_a_kill_leaves_no_copy_of_a_deleted_result(shares: Gallery, deleted_before: bool) -> None:
+    home = shares.home
+
+    async def share_and_delete() -> None:
         await shares.open(1)
-        (result,) = home.discord.messages(home.channel)
         await shares.share()
         if deleted_before:
             await home.until(shares.copies)
             await home.settled()
-            await shares.press(result, "Delete")
-        await home.died()
-        await home.start()
-        if not deleted_before:
-            await shares.press(result, "Delete")
-        await home.until(lambda: not home.discord.messages(home.channel))
-        await home.settled()
-        assert shares.copies() == [], home.log
+            await delete()
+
+    async def delete() -> None:
+        await shares.press(home.discord.messages(home.channel)[0], "Delete")
+
+    point = f"{POSTER}.{'delete:after:1' if deleted_before else 'post:after:2'}"
+    await dies_and_returns(home, point, share_and_delete, None if deleted_before else delete)
+    await home.until(lambda: not home.discord.messages(home.channel))
+    await home.settled()
+    assert shares.copies() == [], home.log

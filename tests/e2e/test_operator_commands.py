@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from bot.ops.export import FIELDS
 from demo.ports import free_port
-from tests.e2e.bot_process import PROJECT, BotProcess, bot_process
-
-
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
-    async with bot_process(tmp_path) as built:
-        yield built
+from tests.e2e.bot_process import PROJECT, BotProcess
 
 
 async def test_sync_says_what_changed_and_then_that_nothing_does(home: BotProcess) -> None:
@@ -56,13 +48,6 @@ async def test_sync_to_a_server_that_the_bot_is_not_on(home: BotProcess) -> None
     assert "server 4711: not synced: the bot is not there, or was invited without commands" in said.out
 
 
-async def test_sync_with_a_token_that_discord_refuses(home: BotProcess) -> None:
-    said = await home.command("sync", DISCORD_TOKEN="MTIz.no.such-token-at-all")
-    assert (said.code, said.out) == (2, "")
-    assert "DISCORD_TOKEN" in said.err
-    assert "MTIz.no" not in said.err
-
-
 async def test_export_tells_every_field_and_no_token(home: BotProcess) -> None:
     await home.start()
     picture = home.discord.file("start.png", b"\x89PNG\r\n\x1a\n" + bytes(64), width=8, height=8)
@@ -93,28 +78,18 @@ async def test_export_takes_only_what_was_asked_for(home: BotProcess) -> None:
     await home.ask()
     await home.settled(runs=1)
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    assert (await home.command("export", "--since", later)).out == ""
-    assert (await home.command("export", "--until", "2020-01-01")).out == ""
-    assert (await home.command("export", "--guild", "1")).out == ""
-    whole = await home.command(
-        "export", "--since", "2020-01-01", "--until", later, "--guild", str(home.guild.id)
-    )
-    assert len(whole.out.splitlines()) == 1
+    for none in (("--since", later), ("--until", "2020-01-01"), ("--guild", "1")):
+        assert (await home.command("export", *none)).out == ""
+    limits = ("--since", "2020-01-01", "--until", later, "--guild", str(home.guild.id))
+    assert len((await home.command("export", *limits)).out.splitlines()) == 1
 
 
-@pytest.mark.parametrize("edge", ["9999-12-31T23:59-23:00", "0001-01-01T00:00+05:00", "yesterday"])
+@pytest.mark.parametrize("edge", ["9999-12-31T23:59-23:00", "yesterday"])
 async def test_export_of_a_time_that_is_none(home: BotProcess, edge: str) -> None:
     said = await home.command("export", "--since", edge)
     assert (said.code, said.out) == (2, "")
     assert "Traceback" not in said.err
     assert f"argument --since: {edge!r} is " in said.err.splitlines()[-1]
-
-
-@pytest.mark.parametrize("server", ["studio", "-5", str(2**63)])
-async def test_export_of_a_server_that_is_none(home: BotProcess, server: str) -> None:
-    said = await home.command("export", f"--guild={server}")
-    assert said.code == 2
-    assert said.err.splitlines()[-1].endswith(f"argument --guild: {server!r} is not a server id")
 
 
 async def test_sync_without_a_deployment_says_why(home: BotProcess) -> None:
@@ -134,8 +109,6 @@ async def test_export_without_a_database(home: BotProcess) -> None:
 
 
 async def test_export_from_an_earlier_schema(home: BotProcess) -> None:
-    await home.start()
-    await home.stop()
     home.write("UPDATE alembic_version SET version_num = '0001'")
     said = await home.command("export")
     assert said.code == 2

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.interactions import Interaction
 
 
@@ -19,28 +19,25 @@ def prompts(home: BotProcess) -> list[str]:
     return [call.body["inputs"]["prompt"] for call in home.comfydeploy.call_log.queue_calls]
 
 
-async def test_requests_wait_their_turn_over_people_and_a_cancelled_one_leaves(tmp_path: Path) -> None:
-    async with bot_process(tmp_path, MAX_CONCURRENT_RUNS="1") as home:
-        home.comfydeploy.faults = Faults(hold_at="running")
-        home.discord.add_user("bob", home.guild)
-        await home.start()
-        await ask(home, "alice", "alice 1")
-        await home.held()
-        second = await ask(home, "alice", "alice 2")
-        third = await ask(home, "alice", "alice 3")
-        bobs = await ask(home, "bob", "bob 1")
-        await home.discord.wait_until(lambda: "Next in the queue" in bobs.text)
-        await home.discord.wait_until(lambda: "Number 2" in second.text and "Number 3" in third.text)
-        assert prompts(home) == ["alice 1"]
-        await home.kill()
-        await home.start()
-        assert second.original is not None
-        await home.discord.click(home.alice, second.original, "Cancel")
-        await home.discord.wait_until(lambda: "Number 2" in third.text)
-        home.comfydeploy.faults = Faults()
-        home.comfydeploy.release()
-        await home.settled()
-        assert prompts(home) == ["alice 1", "bob 1", "alice 3"]
-        for (key,) in home.rows("SELECT key FROM runs"):
-            assert len(home.outcomes(key)) == 1, home.log
-        assert not home.leftovers()
+@pytest.mark.bot(MAX_CONCURRENT_RUNS="1")
+async def test_requests_wait_their_turn_over_people_and_a_cancelled_one_leaves(home: BotProcess) -> None:
+    home.comfydeploy.faults = Faults(hold_at="running")
+    home.discord.add_user("bob", home.guild)
+    await home.start()
+    await ask(home, "alice", "alice 1")
+    await home.held()
+    second = await ask(home, "alice", "alice 2")
+    third = await ask(home, "alice", "alice 3")
+    bobs = await ask(home, "bob", "bob 1")
+    await home.discord.wait_until(lambda: "Next in the queue" in bobs.text)
+    await home.discord.wait_until(lambda: "Number 2" in second.text and "Number 3" in third.text)
+    assert prompts(home) == ["alice 1"]
+    await home.kill()
+    await home.start()
+    await home.cancel(second)
+    await home.discord.wait_until(lambda: "Number 2" in third.text)
+    home.comfydeploy.faults = Faults()
+    home.comfydeploy.release()
+    await home.settled()
+    assert prompts(home) == ["alice 1", "bob 1", "alice 3"]
+    home.check_outcomes(calls=3)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from demo.fake_comfydeploy.faults import Faults
@@ -66,15 +65,11 @@ async def behind_a_door(folder: Path) -> AsyncIterator[tuple[BotProcess, Postgre
             server.close()
 
 
-async def rows(database: Postgres, query: str) -> list[dict[str, Any]]:
-    return await database.rows(query)
-
-
 async def settled(home: BotProcess, database: Postgres, runs: int) -> None:
     async with asyncio.timeout(90):
         while True:
-            accepted = (await rows(database, "SELECT count(*) AS count FROM runs"))[0]["count"]
-            if accepted >= runs and not any(r["left_open"] for r in await rows(database, OPEN)):
+            accepted = (await database.rows("SELECT count(*) AS count FROM runs"))[0]["count"]
+            if accepted >= runs and not any(r["left_open"] for r in await database.rows(OPEN)):
                 return
             await asyncio.sleep(0.1)
 
@@ -85,14 +80,14 @@ async def test_a_database_that_is_gone_for_a_while_loses_nothing(tmp_path: Path)
         door.shut()
         await refused(home)
         assert await webhook(home, "failed") == 503
-        assert await rows(database, "SELECT state FROM runs") == [{"state": "running"}]
+        assert await database.rows("SELECT state FROM runs") == [{"state": "running"}]
         home.comfydeploy.faults = Faults()
         home.comfydeploy.release()
         await home.until(lambda: 503 in {w.answer for w in home.comfydeploy.call_log.webhook_attempts})
         door.is_open = True
         await home.ask()
         await settled(home, database, runs=2)
-        keys = [row["key"] for row in await rows(database, "SELECT key FROM runs")]
+        keys = [row["key"] for row in await database.rows("SELECT key FROM runs")]
         assert [len(home.outcomes(key)) for key in keys] == [1, 1], home.log
         assert len(home.comfydeploy.call_log.queue_calls) == 2
         assert not home.leftovers()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections import Counter
@@ -10,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import aiohttp
 import pytest
 
 from bot.domain.requests import GenerationRequest, Member, Origin, Requester
@@ -18,7 +16,7 @@ from bot.domain.runs import RunReport, RunState
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.runs import Run as FakeRun
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.bot_process import BotProcess, bot_process, ready
 from tests.fakediscord.world import Channel
 
 MANY = 1000
@@ -81,15 +79,6 @@ async def fill(home: BotProcess) -> None:
     await store.close()
 
 
-async def ready(home: BotProcess) -> None:
-    async with aiohttp.ClientSession() as session, asyncio.timeout(90):
-        while True:
-            async with session.get(f"http://127.0.0.1:{home.port}/readyz") as answer:
-                if answer.status == 200:
-                    return
-            await asyncio.sleep(0.02)
-
-
 def busiest_second(moments: list[float]) -> int:
     return max(Counter(int(moment) for moment in moments).values(), default=0)
 
@@ -102,7 +91,7 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
         asked = record_questions(home)
         already_sent = time.monotonic()
         await home.start()
-        await ready(home)
+        await ready(home.port)
         seconds = time.monotonic() - already_sent
         await home.settled(within=600)
         questions, calls = (

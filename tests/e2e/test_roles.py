@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from tests.chaos.database import opened
-from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
+from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process, ready
 
 SECRETS = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
-
-
-async def last_words(home: BotProcess, **more: str) -> tuple[int, str]:
-    """Return the exit code and the last line of a process that can't stay."""
-    ended = await home.command(**{"WEB_PORT": "0", **more})
-    return ended.code, ended.err.strip().splitlines()[-1]
 
 
 @asynccontextmanager
@@ -41,40 +34,15 @@ async def beside(
             await process.wait()
 
 
-async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        await home.start()
-        home.speed = 20
-        code, said = await last_words(home)
-        assert code == 2
-        assert said.startswith("Another process over this database has shard 0 connected to Discord.")
-        await home.ask()
-        await home.settled(runs=1)
-
-
-async def test_split_roles_on_sqlite_are_refused_in_a_sentence(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        code, said = await last_words(home, ROLES="courier")
-        assert code == 2
-        assert said.startswith("ROLES splits the bot over several processes, and SQLite belongs to one.")
-
-
-async def test_a_wrong_role_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        code, said = await last_words(home, ROLES="gateway,currier")
-        assert code == 2
-        assert said.startswith("ROLES must be one or more of gateway, web, courier, reconcile")
-
-
-async def ready(port: int) -> None:
-    """Wait until a process listens and is ready."""
-    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
-        while True:
-            with suppress(aiohttp.ClientError):
-                async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(0.05)
+async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(home: BotProcess) -> None:
+    await home.start()
+    home.speed = 20
+    ended = await home.command(WEB_PORT="0")
+    assert ended.code == 2
+    sentence = "Another process over this database has shard 0 connected to Discord."
+    assert ended.err.strip().splitlines()[-1].startswith(sentence)
+    await home.ask()
+    await home.settled(runs=1)
 
 
 @pytest.mark.timeout(300)

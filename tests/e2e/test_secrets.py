@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.bot_process import POST, BotProcess, bot_process
 from tests.fakediscord.faults import Fault
 
-POST = "POST /channels/{channel_id}/messages"
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 EDIT = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 TROUBLE = (
@@ -77,7 +76,7 @@ async def live_through_trouble(home: BotProcess) -> list[str]:
     return [interaction.token for interaction in asked]
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["json", pytest.param("text", marks=pytest.mark.slow)])
 async def test_no_secret_is_logged_or_shown(form: str, tmp_path: Path) -> None:
     async with bot_process(tmp_path, LOG_LEVEL="DEBUG", LOG_FORMAT=form, RUN_DEADLINE_SECONDS="20") as home:
         home.speed = 5

@@ -8,11 +8,10 @@ import pytest
 
 from demo.fake_comfydeploy.faults import Faults
 from tests.bench.setup import backend
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.bot_process import POST, BotProcess, bot_process
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Channel, Message, User
 
-POST = "POST /channels/{channel_id}/messages"
 DRIPPING = Faults(body="slow")
 NEVER = 24 * 3600.0
 
@@ -63,18 +62,17 @@ async def test_dripping_downloads_hold_up_no_other_result(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-async def test_a_dripping_download_is_shown_as_such_and_ends_as_a_link(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        home.speed = 8
-        home.comfydeploy.next_faults(DRIPPING)
-        await home.start()
-        asking = await ask(home, home.alice, home.channel)
-        await home.discord.wait_until(lambda: is_downloading(asking))
-        await home.settled()
-        (result,) = results(home, home.channel)
-        assert not result.attachments
-        assert "couldn't be fetched: [try it yourself](" in result.text
-        assert home.discord.messages(home.channel) == [result]
+async def test_a_dripping_download_is_shown_as_such_and_ends_as_a_link(home: BotProcess) -> None:
+    home.speed = 8
+    home.comfydeploy.next_faults(DRIPPING)
+    await home.start()
+    asking = await ask(home, home.alice, home.channel)
+    await home.discord.wait_until(lambda: is_downloading(asking))
+    await home.settled()
+    (result,) = results(home, home.channel)
+    assert not result.attachments
+    assert "couldn't be fetched: [try it yourself](" in result.text
+    assert home.discord.messages(home.channel) == [result]
 
 
 def is_downloading(asking: Interaction) -> bool:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+
 from demo.fake_comfydeploy.faults import Faults
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.bot_process import BotProcess
 from tests.e2e.refusals import refused, webhook
 
 
@@ -30,51 +32,43 @@ async def works_again(home: BotProcess) -> None:
     home.comfydeploy.release()
     await home.ask()
     await home.settled(runs=2)
-    keys = [key for (key,) in home.rows("SELECT key FROM runs")]
-    assert [len(home.outcomes(key)) for key in keys] == [1, 1], home.log
-    assert len(home.comfydeploy.call_log.queue_calls) == 2
+    home.check_outcomes(calls=2)
 
 
-async def test_a_locked_database_refuses_in_words_and_works_again_after(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        await home.run_under_way()
-        with locked(home.database):
-            await refused(home)
-            assert await webhook(home, "uploading") == 503
-            assert await webhook(home, "failed") == 503
-            assert home.rows("SELECT state FROM runs") == [("running",)]
-        await works_again(home)
-        assert "Traceback" not in home.log
+async def test_a_locked_database_refuses_in_words_and_works_again_after(home: BotProcess) -> None:
+    await home.run_under_way()
+    with locked(home.database):
+        await refused(home)
+        assert await webhook(home, "uploading") == 503
+        assert await webhook(home, "failed") == 503
+        assert home.rows("SELECT state FROM runs") == [("running",)]
+    await works_again(home)
+    assert "Traceback" not in home.log
 
 
-async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        await home.run_under_way()
-        ((key,),) = home.rows("SELECT key FROM runs")
-        with locked(home.database):
-            home.comfydeploy.release()
-            await home.until(lambda: 503 in {w.answer for w in home.comfydeploy.call_log.webhook_attempts})
-            assert not home.outcomes(key)
-        await home.settled()
-        assert len(home.outcomes(key)) == 1
-        assert not home.leftovers()
+async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(home: BotProcess) -> None:
+    await home.run_under_way()
+    with locked(home.database):
+        home.comfydeploy.release()
+        await home.until(lambda: 503 in {w.answer for w in home.comfydeploy.call_log.webhook_attempts})
+        assert not home.outcomes(home.keys[0])
+    await home.settled()
+    home.check_outcomes()
 
 
-async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost(tmp_path: Path) -> None:
+@pytest.mark.bot(PUBLIC_URL="", SUBMIT_GRACE_SECONDS="60")
+async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost(home: BotProcess) -> None:
     """Without webhooks nobody else tells which run it is."""
-    async with bot_process(tmp_path, PUBLIC_URL="", SUBMIT_GRACE_SECONDS="60") as home:
-        home.comfydeploy.faults = Faults(hold_at="reply")
-        await home.start()
-        await home.ask()
-        await home.held()
-        with locked(home.database):
-            home.comfydeploy.release()
-            await home.until(lambda: "waiting for the database to store the queue reply" in home.log)
-        await home.settled(runs=1)
-        ((key, state),) = home.rows("SELECT key, state FROM runs")
-        assert state == "succeeded", home.log
-        assert len(home.outcomes(key)) == 1
-        assert len(home.comfydeploy.call_log.queue_calls) == 1
+    home.comfydeploy.faults = Faults(hold_at="reply")
+    await home.start()
+    await home.ask()
+    await home.held()
+    with locked(home.database):
+        home.comfydeploy.release()
+        await home.until(lambda: "waiting for the database to store the queue reply" in home.log)
+    await home.settled(runs=1)
+    assert home.rows("SELECT state FROM runs") == [("succeeded",)], home.log
+    home.check_outcomes()
 
 
 @contextmanager
@@ -88,12 +82,11 @@ def full_disk(pid: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
-async def test_a_full_disk_refuses_in_words_and_works_again_after(tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
-        await home.run_under_way()
-        assert home.process is not None
-        with full_disk(home.process.pid):
-            await refused(home)
-            assert await webhook(home, "failed") == 503
-            assert home.rows("SELECT state FROM runs") == [("running",)]
-        await works_again(home)
+async def test_a_full_disk_refuses_in_words_and_works_again_after(home: BotProcess) -> None:
+    await home.run_under_way()
+    assert home.process is not None
+    with full_disk(home.process.pid):
+        await refused(home)
+        assert await webhook(home, "failed") == 503
+        assert home.rows("SELECT state FROM runs") == [("running",)]
+    await works_again(home)
