@@ -268,6 +268,6 @@ _FORMS = {
     "settings_help_retention": "From 1 to 3650; older entries are deleted",
 }
 
-MODERATION: Mapping[str, str] = MappingProxyType(
+SETTINGS: Mapping[str, str] = MappingProxyType(
     {**_REFUSALS, **_CAUTIONS, **_PANEL, **_LABELS, **_VALUES, **_CONTROLS, **_FORMS}
 )

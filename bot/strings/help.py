@@ -1,0 +1,61 @@
+"""Sentences of `/help`. Part of `bot.strings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+HELP: Mapping[str, str] = MappingProxyType(
+    {
+        "command_help": "Show what you can generate here, your limits, and tips",
+        "help_heading": "### What you can generate here",
+        "help_line": "**{title}** {path}\n-# {description}",
+        "help_line_plain": "**{title}** {path}",
+        "help_more": "-# and {count} more: choose one below",
+        "help_tips": "**How to get good results**\n"
+        "- Say what is in the picture first, then how it should look: subject, light, style.\n"
+        "- Found something you like? Press Edit and change one thing. The seed keeps the rest alike.\n"
+        "- Details shows every setting of a result, and a command you can copy.",
+        "help_tip_count": "- Want a choice? `count` makes several at once, each with its own seed.",
+        "help_tip_picture": "- To use a picture: open its message's menu, choose Apps, then Use as input.",
+        # help: the user's own limits
+        "help_rules": "**Your limits here**",
+        "help_rules_unread": "I can't read your limits right now. Please try again in a moment.",
+        "help_rules_reviewed": "- A moderator looks at each request of yours before it starts.",
+        "help_rules_reviewed_some": "- A moderator approves requests with these first: {names}.",
+        "help_rules_not_reviewed": "- Your requests start without a moderator's approval.",
+        "help_rules_runs": "- You have {left} of {limit} runs left today.",
+        "help_rules_gpu": "- You have {left} of {limit} GPU seconds left today.",
+        "help_rules_server_runs": "- The whole server has {left} of {limit} runs left today.",
+        "help_rules_server_gpu": "- The whole server has {left} of {limit} GPU seconds left today.",
+        "help_rules_unlimited": "- There is no limit on your runs a day.",
+        "help_rules_resets": "- Limits reset <t:{until}:R>.",
+        "help_rules_at_once": "- At most {limit} of your runs are active at once; more wait in the queue.",
+        "help_rules_default": "- `/generate` for {title} uses the preset **{name}** here; what you type wins.",
+        "help_rules_private": "- With `private`, only you and the moderators can see a result.",
+        "help_rules_closed": "- Your roles can't use {names}.",
+        "help_rules_closed_gpus": "- Your roles can't use these GPUs: {names}.",
+        "help_rules_age": "- {names}: only in channels marked as age-restricted, which this one isn't.",
+        "help_rules_age_here": "- {names}: only in channels marked as age-restricted, like this one.",
+        # help: the other commands
+        "help_commands": "**More commands**",
+        "help_command_runs": "- {runs} lists your requests, to open, cancel or post again.",
+        "help_command_queue": "- {queue} shows what is running and waiting on this server.",
+        "help_command_presets": "- {save} keeps a request's inputs under a name. {use} uses them again.",
+        "help_command_usage": "- {usage} shows what you have used today.",
+        "help_command_privacy": "- {export} sends you what I keep about you. {delete} deletes it.",
+        "help_placeholder": "Choose one to see its options",
+        "help_title": "### {title}\n{path}",
+        "help_option": "**{name}** {description}",
+        "help_limits": "-# {limits}",
+        "help_needed": "required",
+        "help_from_to": "from {minimum} to {maximum}",
+        "help_from": "from {minimum}",
+        "help_to": "up to {maximum}",
+        "help_length": "at most {maximum:,} characters",
+        "help_choices": "one of {choices}",
+        "help_files": "up to {count} files",
+        "help_in_more": "goes into `more`",
+        "help_options_more": "-# and {count} more options",
+    }
+)

@@ -1,0 +1,100 @@
+"""Sentences that refuse a request or a press, and those about the bot's own errors. Part of `bot.strings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+REFUSALS: Mapping[str, str] = MappingProxyType(
+    {
+        # internal errors
+        "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
+        "store_unavailable": "I can't reach my database right now, so nothing was started. Please try again soon.",
+        "commit_unknown": "I lost my database while saving. It may have been saved; please check, then retry.",
+        "request_unknown": "I lost my database while saving this. It may still start; `/runs` shows it.",
+        "answer_lost": "I couldn't confirm this request to you, so nothing was started. Please try again.",
+        "does_not_fit": "A text in this is too long to keep. Please shorten it and retry.",
+        "command_changed": "This command has just changed. Please reload Discord and try again.",
+        "starting": "I'm still starting up. Please try again in a few seconds.",
+        # rules
+        "guild_not_allowed": "This bot doesn't generate on this server. Its operator can allow it.",
+        "direct_messages_off": "I don't generate in direct messages here. Please use a server channel.",
+        "user_installs_off": "I can't be used from your own account any more. Please use me on a server that I'm in.",
+        "daily_limit": "Today's GPU time is used up. It resets <t:{until}:R>.",
+        "paused": "Generating is paused for the moment: {reason}",
+        "blocked": "A moderator has blocked you from generating on this server: {reason}",
+        "blocked_until": "A moderator has blocked you from generating here until <t:{until}:f>: {reason}",
+        "account_too_young": "This server asks for accounts older than {days} days. Yours will be <t:{until}:R>.",
+        "member_too_young": "This server asks for {days} days of membership. You can generate <t:{until}:R>.",
+        "deployment_role": "Your roles can't use this deployment. Restricted ones that you may use: {allowed}.",
+        "deployment_role_none": "Your roles can't use this. Ask a moderator which role you need.",
+        "gpu_role": "Your roles can't use {gpu}. Restricted GPUs that you may use: {allowed}.",
+        "gpu_role_none": "Your roles can't use {gpu}. Choose another, or ask a moderator which role you need.",
+        "gpu_role_unknown": "This server restricts some GPUs, and I don't know the default. Please choose one.",
+        "budget_waiting": "You already have {limit} requests waiting. Please let one finish, or cancel one.",
+        "budget_runs": "You have used your {limit} runs for today. Resets <t:{until}:R>.",
+        "budget_gpu": "This needs about {needed} GPU seconds, and you have {left} of {limit} left today. Resets <t:{until}:R>.",
+        "server_budget_waiting": "This server already has {limit} requests waiting. Please try again soon.",
+        "server_budget_runs": "This server has used its {limit} runs for today. Resets <t:{until}:R>.",
+        "server_budget_gpu": "This needs about {needed} GPU seconds, and this server has {left} of {limit} left today. Resets <t:{until}:R>.",
+        "daily_limit_count": "You asked for {count}, but today's GPU time allows {possible}. It resets <t:{until}:R>.",
+        "budget_waiting_count": "You asked for {count}, but only {possible} more can wait; your limit is {limit}. Please ask for fewer.",
+        "budget_runs_count": "You asked for {count} but have {possible} of {limit} runs left today. Resets <t:{until}:R>.",
+        "budget_gpu_count": "You asked for {count}, but your {limit} GPU seconds for today allow {possible}. Resets <t:{until}:R>.",
+        "server_budget_waiting_count": "You asked for {count}, but only {possible} more can wait; this server's limit is {limit}. Please ask for fewer.",
+        "server_budget_runs_count": "You asked for {count}, but this server has {possible} of {limit} runs left today. Resets <t:{until}:R>.",
+        "server_budget_gpu_count": "You asked for {count}, but this server's {limit} GPU seconds for today allow {possible}. Resets <t:{until}:R>.",
+        "words_refused": "`{option}` contains something that this server doesn't allow. Please change it.",
+        "words_unavailable": "I can't read this server's word rules right now, so nothing was started. Please try again in a minute.",
+        "words_forbidden": "I can't read this server's AutoMod rules. A server admin can give me Manage Server, "
+        "or switch AutoMod off in `/settings`.",
+        "pressed_twice": "You've just pressed this. To start another, press it again in a few seconds.",
+        "channel_gone": "I can't reach the channel of this request any more, so nothing was started. Please ask elsewhere.",
+        "discord_away": "Discord didn't answer, so nothing has changed. Please try again in a minute.",
+        "too_many_refusals": "Your last requests were all refused. Please try again <t:{until}:R>.",
+        # rules that keep a request waiting
+        "rules_unreadable": "I can't read this server's settings. A moderator can repair them in `/settings`.",
+        "waits_for_discord": "Discord doesn't answer me right now. I'll ask again <t:{until}:R>.",
+        "waits_until_then": "I'll start this then.",
+        "waits_until_over": "I'll start this afterwards.",
+        "not_allowed_here": "This server's settings don't let you use this here.",
+        # who may do it, and where
+        "missing_permissions": (
+            "I can't show a result here, so I won't start. I need: {missing}. "
+            "A server admin can grant that in the channel's settings."
+        ),
+        "thread_locked": "This thread is locked, so I couldn't post the result. Please use an open one.",
+        "age_restricted": "This deployment runs only in channels that are marked as age-restricted.",
+        "not_yours": "Only the person who asked can use this.",
+        "cancel_not_yours": "Only the person who asked, and people with Manage Messages here, can cancel this.",
+        "delete_not_yours": "Only the person who asked and this server's moderators can delete this.",
+        "run_gone": "This request no longer exists.",
+        "run_ended": "This request has already ended.",
+        # cancelling
+        "cancel_too_late": "It has already finished.",
+        "not_cancellable": "This machine can't stop a run, so the result will still be posted.",
+        # the deployment
+        "deployment_gone": "That deployment isn't offered any more. Type `/generate` to see what is.",
+        # invalid inputs
+        "input_required": "`{option}` is required.",
+        "input_unknown": "There is no option `{option}`. Did you mean one of these: {choices}?",
+        "input_more_syntax": "I can't read `more` from “{text}” on. Write key=value, key=value, with quotes around text that has a comma.",
+        "input_twice": "`{option}` was given twice. Please keep one.",
+        "input_file_in_more": "`{option}` takes a file, which can't go into `more`. Attach it to its own option.",
+        "input_not_integer": "`{option}` needs a whole number, not “{value}”.",
+        "input_not_number": "`{option}` needs a number, not “{value}”.",
+        "input_not_boolean": "`{option}` is yes or no, not “{value}”.",
+        "input_too_small": "`{option}` is {value}; the smallest is {minimum}.",
+        "input_too_large": "`{option}` is {value}; the largest is {maximum}.",
+        "input_too_short": "`{option}` has {length} characters and needs at least {minimum}.",
+        "input_too_long": "`{option}` has {length} characters and takes at most {maximum}.",
+        "input_choice": "`{option}` can't be “{value}”. Choose one of: {choices}.",
+        "input_not_a_file": "`{option}` needs an attached file.",
+        "input_not_text": "`{option}` takes text or a number, not a file.",
+        "input_file_type": "`{option}` needs a file of type {expected}; {filename} is {found}.",
+        "input_file_empty": "{filename} is empty. Please attach another file.",
+        "input_file_too_large": "{filename} is larger than {limit_mib} MiB. Please attach a smaller one.",
+        "input_count": "`{option}` can be any whole number from 1 to {maximum} here.",
+        "input_gpu": "{value} isn't offered here. Choose one of: {choices}.",
+    }
+)
