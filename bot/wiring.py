@@ -55,7 +55,7 @@ from bot.services.sharing import Exists, SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
 from bot.services.words.rules import WordRules
 from bot.store import Store
-from bot.ui.components import OutgoingMessage, PreparedOutputs
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages

@@ -20,7 +20,7 @@ from bot.delivery.routes import Router
 from bot.delivery.status import EDITS_WIDTH, FINISHING_AFTER, StatusUpdater
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.runs import Delivery, Purpose, Run
-from bot.ui.components import OutgoingMessage, PreparedOutputs
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
 from bot.wiring import Resources

@@ -21,9 +21,9 @@ from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import message_url
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store
-from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.custom_ids import Action
 from bot.ui.fallbacks import linked_outputs
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
 
 log = logging.getLogger(__name__)

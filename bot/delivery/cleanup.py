@@ -17,8 +17,8 @@ from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRe
 from bot.domain.text import escape_line
 from bot.store import Store
 from bot.strings import say
-from bot.ui.components import OutgoingMessage, PreparedFile, PreparedOutputs, gallery_only
 from bot.ui.custom_ids import Action
+from bot.ui.message_parts import OutgoingMessage, PreparedFile, PreparedOutputs, gallery_only
 from bot.ui.moderation import closed_report_card
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, first_message

@@ -23,7 +23,7 @@ from bot.domain.runs import Delivery, MessageRef, Purpose, Run
 from bot.domain.text import message_url
 from bot.store import Store
 from bot.store.deliveries import DeliveryStore
-from bot.ui.components import OutgoingMessage, PreparedOutputs
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.shares import copy_failed_message, share_messages
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose
 from bot.metrics import Metrics
 from bot.store import Store
-from bot.ui.components import OutgoingMessage
+from bot.ui.message_parts import OutgoingMessage
 
 log = logging.getLogger(__name__)
 # The metrics' label for undelivered. It keeps its old word, because operators' dashboards rely on it.

@@ -17,8 +17,8 @@ import aiohttp
 import discord
 
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.ui.components import ChannelName, OutgoingMessage
 from bot.ui.custom_ids import Action, RunId
+from bot.ui.message_parts import ChannelName, OutgoingMessage
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = 40005

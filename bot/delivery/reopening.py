@@ -12,8 +12,8 @@ from bot.delivery.posting import OutcomeUnknown, Poster, PostError, Refused, Too
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
-from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.fallbacks import linked_outputs
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 
 log = logging.getLogger(__name__)
 # Builds the messages of a batch from its outputs by run key.

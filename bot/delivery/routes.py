@@ -26,8 +26,8 @@ from bot.domain.text import channel_url
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
 from bot.strings import say
-from bot.ui.components import OutgoingMessage, PreparedOutputs, remark_messages
 from bot.ui.fallbacks import linked_outputs, plain_messages
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs, remark_messages
 from bot.ui.results import withheld_message
 
 log = logging.getLogger(__name__)

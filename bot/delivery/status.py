@@ -15,7 +15,7 @@ from bot.delivery.posting import NotYet, Poster, PostError, Unreachable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import Delivery, Purpose, Run
 from bot.store import Store
-from bot.ui.components import OutgoingMessage
+from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
 
 log = logging.getLogger(__name__)

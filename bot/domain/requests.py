@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
@@ -104,10 +104,6 @@ def batch_requests(
         )
         for index, (key, (run_inputs, seed)) in enumerate(zip(keys, inputs, strict=True))
     ]
-
-
-# A second press of the same button within this time counts as a double click.
-DOUBLE_PRESS = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)

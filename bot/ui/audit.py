@@ -23,8 +23,8 @@ from bot.domain.settings.fields import Section
 from bot.domain.settings.values import Names
 from bot.domain.text import escape_line, message_url, shorten
 from bot.strings import SENTENCES, say
-from bot.ui.components import phase
 from bot.ui.custom_ids import AuditId
+from bot.ui.message_parts import phase
 from bot.ui.settings.changes import Naming, stored_changes
 from bot.ui.settings.text import counted
 

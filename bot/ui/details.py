@@ -15,7 +15,7 @@ from bot.deployments.model import Deployment
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.components import ending, text_blocks
+from bot.ui.message_parts import ending, text_blocks
 
 # Longer details go into a file: a layout holds 4,000 characters of text.
 MAX_INLINE = 3500

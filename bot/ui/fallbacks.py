@@ -10,7 +10,8 @@ from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.components import (
+from bot.ui.custom_ids import Action
+from bot.ui.message_parts import (
     LAYOUT_TEXT,
     OutgoingMessage,
     PreparedOutputs,
@@ -18,7 +19,6 @@ from bot.ui.components import (
     remark_messages,
     run_button,
 )
-from bot.ui.custom_ids import Action
 from bot.ui.result_buttons import discard_button
 
 _TEXT_LENGTH = 1500

@@ -27,7 +27,8 @@ from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
-from bot.ui.components import (
+from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
+from bot.ui.message_parts import (
     GALLERY,
     LAYOUT_TEXT,
     PROMPT_SHOWN,
@@ -38,7 +39,6 @@ from bot.ui.components import (
     chunks,
     reason_of,
 )
-from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.result_buttons import discard_button
 
 _VALUE_LENGTH = 400

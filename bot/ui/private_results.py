@@ -12,7 +12,8 @@ from bot.domain.records import AuditAction, AuditPage
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.components import (
+from bot.ui.custom_ids import Action, OpenId
+from bot.ui.message_parts import (
     GALLERY,
     LAYOUT_TEXT,
     PROMPT_SHOWN,
@@ -29,7 +30,6 @@ from bot.ui.components import (
     text_blocks,
     texts,
 )
-from bot.ui.custom_ids import Action, OpenId
 
 # The states in which a run may have outputs.
 _MAY_SHOW = frozenset(

@@ -20,8 +20,8 @@ from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
-from bot.ui.components import FileKind, run_button
 from bot.ui.custom_ids import Action, FollowUpId
+from bot.ui.message_parts import FileKind, run_button
 
 _ROWS = 2
 BUTTONS_A_ROW = 5  # Discord's limit

@@ -12,7 +12,8 @@ from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGall
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
-from bot.ui.components import (
+from bot.ui.custom_ids import Action, RunId
+from bot.ui.message_parts import (
     CONTENT_TEXT,
     GALLERY,
     LAYOUT_TEXT,
@@ -38,7 +39,6 @@ from bot.ui.components import (
     texts,
     view_of,
 )
-from bot.ui.custom_ids import Action, RunId
 from bot.ui.result_buttons import (
     BUTTONS_A_ROW,
     OfferedActions,

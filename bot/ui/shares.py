@@ -10,7 +10,8 @@ from discord.ui import ActionRow, Button, Checkbox, Container, Item, Label, Layo
 from bot.domain.runs import Run
 from bot.domain.text import escape_line
 from bot.strings import say
-from bot.ui.components import (
+from bot.ui.custom_ids import Action, ShareId
+from bot.ui.message_parts import (
     CONTENT_TEXT,
     GALLERY,
     LAYOUT_TEXT,
@@ -30,7 +31,6 @@ from bot.ui.components import (
     texts,
     view_of,
 )
-from bot.ui.custom_ids import Action, ShareId
 from bot.ui.result_buttons import discard_button
 from bot.ui.results import COLOURS
 

@@ -13,7 +13,8 @@ from bot.domain.requests import NAME_LENGTH
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import say
-from bot.ui.components import (
+from bot.ui.custom_ids import Action
+from bot.ui.message_parts import (
     OutgoingMessage,
     facts_of,
     layout_of,
@@ -23,7 +24,6 @@ from bot.ui.components import (
     subtext,
     texts,
 )
-from bot.ui.custom_ids import Action
 from bot.ui.result_buttons import discard_button
 
 _BAR_LENGTH = 12

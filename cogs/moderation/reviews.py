@@ -15,9 +15,9 @@ from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, text_values
 from bot.gateway.interactions import Interaction, member_from_user, member_of
 from bot.services.moderation.reviews import ReviewedRun
-from bot.ui.components import OutgoingMessage
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.lists import block_confirmation
+from bot.ui.message_parts import OutgoingMessage
 from bot.ui.moderation import REASON_FIELD, closed_report_card, decided_card, expired_card
 
 # Discord waits three seconds for the answer to a press.

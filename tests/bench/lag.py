@@ -37,8 +37,8 @@ from bot.domain.settings.values import ReviewChannel
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import WordRule, WordRules
 from bot.store.audit import add_entries
-from bot.ui.components import text_blocks
 from bot.ui.details import details
+from bot.ui.message_parts import text_blocks
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy

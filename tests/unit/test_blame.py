@@ -11,7 +11,7 @@ from bot.domain.errors import BackendError, BackendNotCancellable, BackendUnlist
 from bot.domain.runs import RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, UNSUCCESSFUL
 from bot.strings import SENTENCES, explain, say
-from bot.ui.components import PreparedOutputs
+from bot.ui.message_parts import PreparedOutputs
 from tests.unit.comfydeploy.samples import answer
 from tests.unit.comfydeploy.test_client_faults import subclasses
 from tests.unit.ui.messages import outcome, run, text

@@ -25,7 +25,7 @@ from bot.domain.runs import Output
 from bot.services.words import rules as word_rules
 from bot.services.words.filter import WordChecks
 from bot.services.words.rules import KeywordMatcher, WordRules, compile_pattern
-from bot.ui.components import remark_messages
+from bot.ui.message_parts import remark_messages
 
 
 @pytest.mark.parametrize("length", [NUMBER_LENGTH, NUMBER_LENGTH + 1])

@@ -27,7 +27,7 @@ from bot.domain.errors import (
 from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
-from bot.ui.components import GALLERY, FileKind, PreparedFile, PreparedOutputs
+from bot.ui.message_parts import GALLERY, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
 # A picture above the upload limit is fetched anyway, because it can be recompressed.

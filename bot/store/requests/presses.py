@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import runs
-from bot.domain.requests import DOUBLE_PRESS, Requester
+from bot.domain.requests import Requester
 
+# A second press of the same button within this time counts as a double click.
+DOUBLE_PRESS = timedelta(seconds=5)
 # When the press was accepted, and its interaction.
 _Accepted = tuple[datetime, int | None]
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.errors import AlreadyTaken, PressedTwice, RefusedError
-from bot.domain.requests import DOUBLE_PRESS, Member, Press, Requester
+from bot.domain.requests import Member, Press, Requester
 from bot.domain.runs import Run
 from bot.store import Store
+from bot.store.requests.presses import DOUBLE_PRESS
 from tests.contract.store.rows import GUILD
 from tests.contract.store.runs import HOLD, NOW, PERSON, at_once, columns, request
 

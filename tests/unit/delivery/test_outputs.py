@@ -18,7 +18,7 @@ from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run
-from bot.ui.components import PreparedOutputs
+from bot.ui.message_parts import PreparedOutputs
 from tests.unit.delivery.sites import PNG, Site, outside_only
 from tests.unit.factories import made_run
 

@@ -10,8 +10,8 @@ from typing import Any
 from bot.deployments.model import FollowUp
 from bot.domain.backend import InputKind
 from bot.domain.runs import HistoryPage, Output, Run, RunListEntry, RunsPage, RunState
-from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.lists import runs_layout
+from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, numbers_layout, outcome_messages, single_layout
 from bot.ui.status import status_message

@@ -8,7 +8,7 @@ from typing import Any
 from bot.deployments.input_text import ShownInputs
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
-from bot.ui.components import ChannelName, FileKind, PreparedOutputs
+from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import (
     block_notice,
     closed_report_card,

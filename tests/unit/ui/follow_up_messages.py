@@ -10,8 +10,8 @@ from bot.deployments.form_fields import chosen_fields
 from bot.deployments.model import Choice, Deployment, FollowUp, Input
 from bot.domain.backend import InputKind
 from bot.domain.runs import Output, RunState
-from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.edit_forms import follow_up_pictures_layout, form_modal
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import more_layout
 from tests.unit.ui import messages

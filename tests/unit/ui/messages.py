@@ -10,8 +10,8 @@ from typing import Any
 from discord.ui.view import BaseView
 
 from bot.domain.runs import Run, RunState
-from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.custom_ids import RunId
+from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, outcome_messages
 from tests.unit.factories import made_run

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.runs import FINAL, Run, RunState
-from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
+from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.shares import share_messages
 from bot.ui.status import status_message
 from tests.unit.ui.messages import ASKED, CODES, assert_within_limits, file, outcome, run, text

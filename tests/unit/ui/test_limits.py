@@ -30,12 +30,12 @@ from bot.domain.runs import (
     RunState,
 )
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.ui.components import ChannelName, FileKind, PreparedOutputs
 from bot.ui.custom_ids import RunListAction, RunsId
 from bot.ui.details import details
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
 from bot.ui.lists import presets_layout, queue_layout, runs_layout
+from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card
 from tests.unit.factories import made_preset, made_run
 from tests.unit.ui import card_messages

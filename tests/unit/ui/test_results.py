@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bot.domain.runs import Output, Run, RunState
 from bot.strings import SENTENCES
-from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.fallbacks import linked_outputs, plain_messages
+from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, hidden_buttons
 from bot.ui.results import more_layout, single_layout
 from tests.unit.ui.follow_up_messages import MADE, action
