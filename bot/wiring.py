@@ -30,6 +30,7 @@ from bot.deployments.catalogue import Catalogue, Reloader
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
+from bot.domain.queue.fair_queue import lower_limit
 from bot.domain.requests import Origin
 from bot.domain.run_timing import quiet_period
 from bot.domain.runs import MessageRef, Output, Run
@@ -214,8 +215,8 @@ class Resources:
     def limit(self, name: str) -> int | None:
         """Return how many runs of a deployment may be in flight, or None without a limit."""
         deployment = self.catalogue.get(name)
-        limits = [self.settings.max_concurrent_runs, deployment.concurrency_limit if deployment else None]
-        return min((limit for limit in limits if limit), default=None)
+        own = deployment.concurrency_limit if deployment else None
+        return lower_limit(own, self.settings.max_concurrent_runs)
 
     def run_timeout(self, name: str) -> int | None:
         """Return the seconds after which the backend stops a run of a deployment, or None if unknown."""

@@ -67,7 +67,7 @@ class Pages:
         self._media = media
 
     async def keep_fresh(self) -> None:
-        """Refresh the pages after each call of the bot to Discord, until cancelled."""
+        """Refresh the pages when the bot has called Discord, at most once a second, until cancelled."""
         shown = 0
         while True:
             for page in self.all:

@@ -207,7 +207,11 @@ class Router:
     async def _simplified(
         self, delivery: Delivery, form: Form, shown: Sequence[Run]
     ) -> Sequence[OutgoingMessage]:
-        """Return an outcome without files. Messages already sent stay, and the links follow them."""
+        """Return an outcome's messages with links in place of the files, or only a sentence with the links.
+
+        `form` chooses between the two. If messages were already sent, return placeholders for them, then
+        messages with the links.
+        """
         if delivery.messages:
             remarks = [remark for run in shown for remark in linked_outputs(run).remarks]
             return [*_placeholders(delivery), *remark_messages(remarks)]

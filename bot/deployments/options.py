@@ -41,8 +41,8 @@ class OptionChoice:
 class OptionSpec:
     """A slash-command option; `key` is its input, or None for the bot's own (`gpu`, `more`, …).
 
-    There are at most 25 `choices`; `autocomplete` replaces longer lists, and lists dropped to save
-    characters.
+    `choices` holds at most 25. `autocomplete` is used instead if there are more, or if the list would make
+    the command exceed Discord's size limit.
     """
 
     name: str

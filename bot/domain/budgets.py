@@ -1,10 +1,11 @@
-"""The limits of members and servers, and the usage that counts against them."""
+"""The limits of members and servers, the usage that counts against them, and what exceeds a budget."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.requests import Member
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRules
@@ -133,3 +134,44 @@ class Running:
 def budget_day(now: datetime) -> datetime:
     """Return the start of the budget day, midnight UTC."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
+    """Raise RefusedError if a run exceeds the limits of the member, or the server's own.
+
+    The run reserves `reserved` GPU seconds.
+    """
+    _check_budget("budget", usage, usage.person, limits, reserved)
+    server = rules.budgets.server
+    own = Limits(
+        at_once=server.at_once,
+        waiting=server.waiting,
+        runs_a_day=server.runs_a_day,
+        gpu_seconds_a_day=server.gpu_seconds_a_day,
+    )
+    _check_budget("server_budget", usage, usage.server, own, reserved)
+
+
+def _check_budget(prefix: str, usage: Usage, spent: Spending, limits: Limits, reserved: float) -> None:
+    if limits.waiting is not None and spent.waiting >= limits.waiting:
+        raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
+    if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:
+        raise until_tomorrow(f"{prefix}_runs", usage, fits=True, limit=limits.runs_a_day)
+    ceiling = limits.gpu_seconds_a_day
+    if ceiling is not None and spent.gpu_seconds + reserved > ceiling:
+        remaining = max(0, int(ceiling - spent.gpu_seconds))
+        params = {"limit": ceiling, "left": remaining, "needed": int(reserved)}
+        raise until_tomorrow(f"{prefix}_gpu", usage, fits=reserved <= ceiling, **params)
+
+
+def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> RefusedError:
+    """Return the error for a run that exceeds the rest of a daily limit.
+
+    A run that `fits` into the limit of a full day is refused only until midnight UTC, any other for good.
+    """
+    params["until"] = int(usage.day_end.timestamp())
+    return (
+        RefusedForNow(code, "", again_at=usage.day_end, **params)
+        if fits
+        else RefusedError(code, "", **params)
+    )

@@ -11,8 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.budgets import EXPECTED_SECONDS, Limits, Spending, Usage, limits_of, reserve
-from bot.domain.errors import Param, RefusedError, RefusedForNow
+from bot.domain.budgets import (
+    EXPECTED_SECONDS,
+    Limits,
+    Usage,
+    check_budgets,
+    limits_of,
+    reserve,
+    until_tomorrow,
+)
+from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules, Spoiler
@@ -137,7 +145,7 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
             _check_roles(start, rules)
         _check_pause(usage)
         _check_ceiling(start, usage, operator)
-        _check_budgets(usage, limits_of(start.person, rules), start.reserved_seconds, rules)
+        check_budgets(usage, limits_of(start.person, rules), start.reserved_seconds, rules)
     except RefusedError as reason:
         return reason
     return None
@@ -296,19 +304,7 @@ def _check_ceiling(start: Start, usage: Usage, operator: OperatorRules) -> None:
     # Rounded, because 42 / 0.7 is a little more than 60.
     ceiling, seconds = operator.daily_gpu_seconds, round(start.reserved_seconds / start.weight, 6)
     if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling:
-        raise _until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
-
-
-def _until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> RefusedError:
-    """Return the refusal by a daily limit. Set `fits` to False if the run exceeds the limit of a whole day:
-    then the refusal is final.
-    """
-    params["until"] = _timestamp(usage.day_end)
-    return (
-        RefusedForNow(code, "", again_at=usage.day_end, **params)
-        if fits
-        else RefusedError(code, "", **params)
-    )
+        raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
 
 
 def _check_not_blocked(usage: Usage) -> None:
@@ -364,30 +360,6 @@ def _without_role(code: str, person: Member, roles_for: RolesFor, **params: str)
     if not allowed:
         return RefusedError(f"{code}_none", **params)
     return RefusedError(code, allowed=allowed, **params)
-
-
-def _check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
-    _check_budget("budget", usage, usage.person, limits, reserved)
-    server = rules.budgets.server
-    own = Limits(
-        at_once=server.at_once,
-        waiting=server.waiting,
-        runs_a_day=server.runs_a_day,
-        gpu_seconds_a_day=server.gpu_seconds_a_day,
-    )
-    _check_budget("server_budget", usage, usage.server, own, reserved)
-
-
-def _check_budget(prefix: str, usage: Usage, spent: Spending, limits: Limits, reserved: float) -> None:
-    if limits.waiting is not None and spent.waiting >= limits.waiting:
-        raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
-    if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:
-        raise _until_tomorrow(f"{prefix}_runs", usage, fits=True, limit=limits.runs_a_day)
-    ceiling = limits.gpu_seconds_a_day
-    if ceiling is not None and spent.gpu_seconds + reserved > ceiling:
-        remaining = max(0, int(ceiling - spent.gpu_seconds))
-        params = {"limit": ceiling, "left": remaining, "needed": int(reserved)}
-        raise _until_tomorrow(f"{prefix}_gpu", usage, fits=reserved <= ceiling, **params)
 
 
 def _timestamp(moment: datetime) -> int:

@@ -1,4 +1,4 @@
-"""The use cases behind commands and buttons, without discord.py and without components."""
+"""The use cases behind commands and buttons. Nothing here imports discord.py or builds a message."""
 
 from __future__ import annotations
 

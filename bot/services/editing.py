@@ -209,6 +209,6 @@ class FormDrafts:
         return name
 
     def get(self, name: str, user_id: int) -> tuple[str, ...] | None:
-        """Return a draft, or None for anyone but the user who typed it."""
+        """Return a draft, or None if it is no longer kept or belongs to another user."""
         owner, typed = self._kept.get(name, (0, ()))
         return typed if owner == user_id else None

@@ -29,13 +29,15 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 def is_public(address: IPAddress) -> bool:
     """Return whether an address is on the public internet.
 
-    If an IPv6 address embeds an IPv4 address, only the embedded address is checked.
+    An address with a zone is not. If an IPv6 address embeds an IPv4 address, the embedded address is checked.
     """
     if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            return False
         inner = _embedded(address)
         if inner is not None:
             return is_public(inner)
-        if address.scope_id is not None or address not in _UNICAST:
+        if address not in _UNICAST:
             return False
     special = address.is_multicast or address.is_reserved or any(address in network for network in _SPECIAL)
     return address.is_global and not special

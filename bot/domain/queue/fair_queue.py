@@ -46,6 +46,11 @@ class Occupied:
         )
 
 
+def lower_limit(of_deployment: int | None, of_operator: int | None) -> int | None:
+    """Return how many runs of a deployment may be in flight; the operator can only lower its limit."""
+    return min((limit for limit in (of_deployment, of_operator) if limit), default=None)
+
+
 def places(entry: QueueEntry) -> tuple[object, object, object]:
     """Return the keys that a run is counted under: its deployment, its user on its server, its server."""
     return entry.deployment, (entry.guild_id, entry.requester_id), entry.guild_id

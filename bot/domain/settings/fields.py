@@ -173,9 +173,10 @@ Values = Mapping[str, Any]  # by path in the rules
 def change(
     rules: ServerRules, key: str, arg: str, values: Sequence[str], context: SettingsContext
 ) -> ServerRules:
-    """Return the rules with new values for the field `key`, or after the action `key` (`section.name`).
+    """Return the changed rules. `key` (`section.name`) names a field, which gets `values`, or an action.
 
-    Raises InputError for values out of range, RefusedError for unknown references, fields and actions.
+    Raises InputError for invalid values. Raises RefusedError for a field, action or reference that doesn't
+    exist, and for a change that conflicts with another setting or a limit.
     """
     edit = Edit(rules, arg, values, context)
     if key in ACTIONS:

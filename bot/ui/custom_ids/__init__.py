@@ -260,7 +260,7 @@ class PresetsId(PageId):
 
 @dataclass(frozen=True, slots=True)
 class SettingId(CustomId):
-    """A control or form of `/settings`, and its subject.
+    """A control or form of `/settings`. `arg` tells what it applies to, such as a role, a GPU or a page.
 
     The pattern also matches ids of other versions, so that the user gets the bot's answer and not Discord's
     error.

@@ -58,6 +58,7 @@ def test_public_addresses_are_open_and_private_ones_only_for_self_hosted_machine
         "http://127.0.0.1/", "http://127.0.0.1./", "http://2130706433/", "http://0x7f.1/", "http://0x7f000001/",
         "http://0177.0.0.1/", "http://127.1/", "http://0/", "http://[::1]/", "http://[::ffff:7f00:1]/",
         "http://[::ffff:127.0.0.1]/", "http://[fe80::1%25eth0]/", "http://[::1%25X]/",
+        "http://[::ffff:8.8.8.8%251]/", "http://[2002:808:808::1%25eth0]/",
         "http://\uff11\uff12\uff17.0.0.1/", "http://127\u30020\u30020\u30021/",
         "http://169.254.169.254/latest/meta-data", "http://0xa9fea9fe/", "http://example.0x7f/",
         "http://1.2.3.999/",
