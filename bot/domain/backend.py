@@ -31,9 +31,9 @@ class InputKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputClass:
-    """A class of inputs, under the backend's own name for it.
+    """A class of inputs. `name` is the backend's own name for the class.
 
-    `kind` is None if users can't enter a value. A multi-line text is probably the prompt.
+    `kind` is None if the class doesn't determine it. A multi-line text is probably the prompt.
     """
 
     name: str

@@ -14,6 +14,12 @@ from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRul
 EXPECTED_SECONDS = 60.0
 # Runs in these states count towards `runs_a_day` only if they made outputs; their GPU seconds always count.
 MADE_NOTHING = FINAL - {RunState.SUCCEEDED}
+# The codes of refusals that a smaller batch may avoid. Each also has a sentence for batches, whose code has
+# the suffix `_count`.
+LIMITS = frozenset(
+    {"daily_limit"}
+    | {f"{whose}_{what}" for whose in ("budget", "server_budget") for what in ("waiting", "runs", "gpu")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +181,15 @@ def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> R
         if fits
         else RefusedError(code, "", **params)
     )
+
+
+def for_batch(reason: RefusedError, possible: int, count: int) -> RefusedError:
+    """Return the refusal of a batch of `count` runs, of which the rules would accept the first `possible`.
+
+    If its code is in `LIMITS`, the refusal states both numbers, unless `possible` is 0. Any other `reason` is
+    returned unchanged.
+    """
+    if not possible or reason.code not in LIMITS:
+        return reason
+    params = reason.params | {"possible": possible, "count": count}
+    return RefusedError(f"{reason.code}_count", str(reason), **params)

@@ -27,12 +27,6 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, Serve
 from bot.domain.text import escape_line
 
 _REASON = 500
-# The codes of refusals that a smaller batch may avoid. Each also has a sentence for batches, whose code has
-# the suffix `_count`.
-LIMITS = frozenset(
-    {"daily_limit"}
-    | {f"{whose}_{what}" for whose in ("budget", "server_budget") for what in ("waiting", "runs", "gpu")}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,18 +186,6 @@ def check_channel(channel: ChannelState, *, restricted: bool = False) -> None:
         raise RefusedError("missing_permissions", missing=", ".join(channel.missing))
     if restricted and not channel.age_restricted:
         raise RefusedError("age_restricted")
-
-
-def for_batch(reason: RefusedError, possible: int, count: int) -> RefusedError:
-    """Return the refusal of a batch of `count` runs, of which the rules would accept the first `possible`.
-
-    If its code is in `LIMITS`, the refusal states both numbers, unless `possible` is 0. Any other `reason` is
-    returned unchanged.
-    """
-    if not possible or reason.code not in LIMITS:
-        return reason
-    params = reason.params | {"possible": possible, "count": count}
-    return RefusedError(f"{reason.code}_count", str(reason), **params)
 
 
 def _in_review(request: GenerationRequest, requester: Requester, rules: ServerRules) -> bool:

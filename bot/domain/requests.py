@@ -30,9 +30,9 @@ def new_key() -> str:
 class Origin(BaseModel):
     """The channel or conversation of a request, and how it can be answered.
 
-    `age_restricted` is Discord's mark on the channel. `upload_limit` is in bytes and applies to the bot's own
-    posts. The interaction token is valid for 15 minutes. With `user_install` the bot itself is absent, and
-    only interactions can post in the channel.
+    `age_restricted` is Discord's mark on the channel. The interaction token is valid for 15 minutes. With
+    `user_install` the bot itself is absent, and only interactions can post in the channel. `upload_limit` is
+    in bytes and applies to the bot's own posts, or with `user_install` to answers to the interaction.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -181,8 +181,8 @@ class Holder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A saved set of inputs under the backend's keys. `created_by` is None if the author has erased their
-    data.
+    """A saved set of inputs. `inputs` is keyed by the backend's input keys, and `created_by` is None if the
+    creator has erased their data.
     """
 
     holder: Holder

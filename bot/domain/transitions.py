@@ -122,8 +122,8 @@ def _is_unexpected_cancel(run: Run, target: RunState | None) -> bool:
 def _is_doubtful(run: Run, report: RunReport, target: RunState | None) -> bool:
     """Return whether GET /run has to confirm an end without outputs.
 
-    Late "Executing …" events report a success without outputs, and a run that ComfyDeploy cancelled after its
-    last node has succeeded if it made something.
+    Late "Executing …" events report a success without outputs. A run that had finished its last node when
+    ComfyDeploy cancelled it counts as a success if it made any outputs.
     """
     if report.outputs:
         return False

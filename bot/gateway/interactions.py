@@ -35,8 +35,9 @@ def requester_of(interaction: Interaction) -> Requester:
 def _press(interaction: Interaction, now: datetime) -> Press | None:
     """Return the press or submission, or None for a command.
 
-    A run's button has the same id in every message. Other ids may number the parts of their message, so they
-    are combined with the message's id, and the ids of forms and selects also with the values.
+    A run's button has the same custom_id in every message, so the custom_id alone identifies the press. Other
+    custom_ids may refer to a position in their message, such as a picture's, so the message's id is added,
+    and for forms and selects the submitted values.
     """
     data: Mapping[str, Any] = interaction.data or {}
     custom_id = data.get("custom_id")

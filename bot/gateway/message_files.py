@@ -1,4 +1,4 @@
-"""Find the pictures and other files of messages."""
+"""Find pictures and other files in messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the servers' GPU rules against the deployments, as in `/settings`."""
+"""Check the servers' GPU rules against the deployments, as `/settings` does."""
 
 from __future__ import annotations
 

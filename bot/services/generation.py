@@ -229,7 +229,10 @@ def current_deployment(catalogue: Catalogue, run: Run) -> Deployment:
 
 
 def has_marked_file(run: Run) -> bool:
-    """Return whether a run is age-restricted and took a file, so that its repetitions are restricted, too."""
+    """Return whether a run is age-restricted and took a file.
+
+    Repeating or editing the run sends the same file, so the new run is age-restricted, too.
+    """
     links = (value[0] if isinstance(value, list) and value else value for value in run.inputs.values())
     return run.age_restricted and any(str(link).startswith("https://") for link in links)
 

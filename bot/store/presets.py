@@ -66,7 +66,7 @@ class PresetStore:
         now: datetime,
         may_be_stored: bool = False,
     ) -> bool:
-        """Delete a preset, also as the default of channels; return False if no preset has that name."""
+        """Delete a preset and any channel defaults that use it; return False if no preset has that name."""
         async with self._database.write(urgent=True) as connection:
             found = await connection.execute(
                 delete(presets).where(_one(holder, holder_id, name)).returning(*_COLUMNS)

@@ -1,4 +1,4 @@
-"""Store each server's rules, and the owner's pause."""
+"""Store each server's rules and the pause that the bot's owner sets for all servers."""
 
 from __future__ import annotations
 

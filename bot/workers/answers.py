@@ -37,7 +37,7 @@ class AnswerChecker:
         return await self._store.answers.claim(self._clock())
 
     async def check(self, run: Run) -> None:
-        """Settle a claimed request. If Discord doesn't answer, it is claimed again later."""
+        """Settle a claimed request. If Discord doesn't answer, the request is claimed again later."""
         token = run.interaction_token_at(self._clock())
         if token is None:
             await self._refuse(run)

@@ -56,7 +56,9 @@ def describes_itself(config: DeploymentConfig) -> bool:
 
 
 def _drafts(config: DeploymentConfig, info: DeploymentDescription | None) -> list[InputDraft]:
-    """Return the file's inputs in order, then the others, the likely prompt first."""
+    """Return the file's inputs in order, followed by the backend's other inputs, with the likely prompt first
+    among these.
+    """
     described: dict[str, list[InputDescription]] = {}
     for each in info.inputs if info else ():
         described.setdefault(each.key, []).append(each)

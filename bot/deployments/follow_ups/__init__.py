@@ -1,1 +1,1 @@
-"""Check follow-ups against the deployments, turn them into inputs, and choose the message commands."""
+"""Link follow-ups to their deployments, prepare the inputs of their runs, and choose the message commands."""

@@ -17,7 +17,7 @@ from bot.workers.worker import Wakeups
 class BlockService:
     """Blocks and unblocks members, and pauses the bot.
 
-    Methods raise RefusedError, after which nothing has changed, or StoreUnavailable if the database is
+    Methods raise RefusedError, in which case nothing was changed, or StoreUnavailable if the database is
     unreachable.
     """
 

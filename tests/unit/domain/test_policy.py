@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import EXPECTED_SECONDS, Block, Spending, Usage
+from bot.domain.budgets import EXPECTED_SECONDS, LIMITS, Block, Spending, Usage, for_batch
 from bot.domain.errors import RefusedError
-from bot.domain.policy import LIMITS, OperatorRules, check_posting, for_batch
+from bot.domain.policy import OperatorRules, check_posting
 from bot.domain.requests import GenerationRequest, Member
 from bot.domain.settings.rules_and_defaults import Budget, Budgets, People, ServerRules
 from bot.strings import explain
