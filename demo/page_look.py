@@ -1,7 +1,8 @@
-"""The look of the pages: a list of channels, what to try, a hint, and pictures that appear at once.
+"""Extend simcord's preview pages with a list of channels, a tour, a hint and a cache of decoded media.
 
-simcord 3.2 has no options for these, so this module adds to its stylesheet, its page and its server. The
-links contain the pages' secrets, so the server sends them only to a page that knows its own secret.
+simcord 3.2 has no options for these, so this module extends its page and stylesheet, and patches its server
+and its decoder. The links to the channels contain the secrets of their pages, so the server sends them only
+to a page that sends its own secret.
 """
 
 from __future__ import annotations

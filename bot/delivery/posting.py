@@ -50,7 +50,9 @@ class OutcomeUnknown(PostError):
 
 
 class NotYet(OutcomeUnknown):
-    """Another message or another process has to finish first. Discord wasn't asked."""
+    """Nothing was sent to Discord yet: another message is still being posted, or another process holds the
+    batch's lock.
+    """
 
 
 @dataclass(frozen=True, slots=True)

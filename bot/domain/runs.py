@@ -308,7 +308,10 @@ class HistoryPage:
 
 
 class DeliveryState(StrEnum):
-    """The state of a delivery. UNDELIVERED: no route could show the outcome; `/runs` still offers it."""
+    """The state of a delivery. UNDELIVERED: the message couldn't be sent, or it withheld the result.
+
+    `/runs` still offers an undelivered outcome. An undelivered copy can be requested again.
+    """
 
     PENDING = "pending"
     SENT = "sent"

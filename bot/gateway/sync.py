@@ -105,7 +105,10 @@ _LIMITS = ("min_value", "max_value", "min_length", "max_length")
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Differences between two sets of commands, as sorted names that a user types."""
+    """The differences between two sets of commands, as sorted names.
+
+    A slash command is listed as `/name`, a context menu command as its name in quotes.
+    """
 
     missing: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Slow down users whose requests are refused again and again: each refusal is a row in the audit log."""
+"""Slow down users whose requests are refused repeatedly, because each refusal adds a row to the audit log."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class HistoryStore:
 def own_runs(
     requester_id: int, run_filter: RunFilter, limit: int, before: RunCursor | None = None
 ) -> Select[Any]:
-    """Select a page of a user's batches, newest first. The query can use the index."""
+    """Select a page of a user's batches, newest first, using the index `runs_requester`."""
     query = _matching(requester_id, run_filter)
     if before is not None:
         query = query.where(_beyond(before, newer=False))

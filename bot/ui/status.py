@@ -165,7 +165,7 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
 
 
 def _waiting(active: Sequence[Run]) -> str:
-    """Return the number of runs in a queue, and the position of the first."""
+    """Return a line with the number of queued runs and the position of the first, or an empty string."""
     positions = [position for run in active if (position := _position(run))]
     return say("several_waiting", count=len(positions), place=positions[0]) if positions else ""
 

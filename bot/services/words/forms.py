@@ -96,7 +96,10 @@ def latin(text: str) -> str:
 
 
 def foreign(text: str) -> str:
-    """Return the non-Latin words with all look-alikes folded, to find words with a Latin letter inside."""
+    """Fold all look-alikes in non-Latin words, and replace each ASCII word with U+FFFD.
+
+    A non-Latin keyword in the same form is found even if some of its letters were replaced with Latin ones.
+    """
     return _words(text, lambda word: "\ufffd" if word.isascii() else "".join(_alike(c)[1] or c for c in word))
 
 
