@@ -1,9 +1,7 @@
 """Choose the route for an outcome.
 
-An attempt is stored before each post, and the message's id after it. If the result of an attempt is unknown,
-the courier searches the channel before it retries. The routes are the channel, with the bot's token; the
-command's own answer while its interaction lives (an edit, so a retry can't post twice); a direct message;
-and undelivered.
+The routes are the channel, with the bot's token; the command's own answer while its interaction lives (an
+edit, so a retry can't post twice); a direct message; and undelivered.
 """
 
 from __future__ import annotations
@@ -88,8 +86,8 @@ class Router:
         """Try each route in order. Return the route that worked, and whether the result was withheld there.
 
         Returns `Route.UNDELIVERED` if none worked. If another outcome already reports the end of every run,
-        only the first route is tried, and it is returned even if it failed. The outcome is shown in the
-        simpler of two forms: `form`, and the form for this number of tries.
+        only the first route is tried, and returned even if it failed. The number of tries may require a
+        simpler form than `form`.
         """
         if delivery.all_sent:
             return Route(delivery.route), False
@@ -130,6 +128,7 @@ class Router:
     ) -> None:
         """Post the messages that aren't sent yet. Mark an attempt before each post, and the message after.
 
+        If the result of an attempt is unknown, search the channel for its message first.
         `nonce_suffix` distinguishes messages of the same purpose: for a few minutes, Discord answers a
         repeated nonce with the earlier message.
         """
