@@ -114,8 +114,7 @@ class Router:
 
     async def post_copy(self, delivery: Delivery, folder: Path, form: Form) -> None:
         """Post a copy of a result to its destination. Raises Unreachable, or the errors of `prepare_copy`."""
-        budget = self._budget(delivery)
-        await self._post_fitting(Route.CHANNEL, delivery, folder, form, budget)
+        await self._post_fitting(Route.CHANNEL, delivery, folder, form, self._budget(delivery))
 
     async def post(
         self,
@@ -252,9 +251,8 @@ class Router:
         Ignores the run's other known messages: earlier messages of this delivery, messages of an earlier
         delivery, and messages that show the result or an earlier verdict.
         """
-        shown_by = {
-            (delivery.run.key, each) for each in (*OUTCOME_PURPOSES, *COPY_PURPOSES, delivery.purpose)
-        }
+        purposes = {*OUTCOME_PURPOSES, *COPY_PURPOSES, delivery.purpose}
+        shown_by = {(delivery.run.key, each) for each in purposes}
         others: list[MessageRef] = []
         for key, purpose in sorted({*shown_by, (delivery.run.batch_key, Purpose.OUTCOME)}):
             others += (await self._deliveries.sent(key, purpose)).everywhere
