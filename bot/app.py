@@ -150,8 +150,8 @@ class App:
     """The assembled process.
 
     `client` is the connection to Discord: the bot itself, a REST-only client in a process without the gateway
-    role, or None in a process that only receives webhooks. `workers` holds those of the process's roles, by
-    name: answers, submit, check, progress, show, deliver, look and prune.
+    role, or None in a process that only receives webhooks. `workers` maps names to the workers that the
+    process's roles need: answers, submit, check, progress, show, deliver, look and prune.
     """
 
     settings: Settings

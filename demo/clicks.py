@@ -1,4 +1,4 @@
-"""Accept clicks on a page that is half a second out of date.
+"""Accept clicks on a page that is up to half a second out of date.
 
 simcord 3.2 refuses every action that was taken before the page fetched the newest state. During a run that
 state changes about once a second, so Cancel would fail at random. simcord has no option for this, so this

@@ -1,4 +1,4 @@
-"""Describe one event of the demo in a line of text. Pure."""
+"""Describe one event of the demo in a line of text. All functions are pure."""
 
 from __future__ import annotations
 

@@ -27,9 +27,7 @@ class LogLine:
 
 
 class LogCapture(io.StringIO):
-    """A stream for `setup_logging`. `lines` are the lines not printed yet; `faults` are the errors among
-    them.
-    """
+    """A stream for `setup_logging`. `lines` are the lines not printed yet; `faults` are all errors so far."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
-"""Print the demo's events in the terminal: Discord's gateway events, calls and webhooks of the fake
-ComfyDeploy, new rows in the store, and lines of the bot's log.
+"""Print the demo's events in the terminal: Discord's gateway events, calls to the fake ComfyDeploy and its
+webhooks, new rows in the store, and lines of the bot's log.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reserve ports of this machine, so that a bot finds its own free at each start."""
+"""Reserve ports of this machine, so that a bot finds its port free each time it starts."""
 
 from __future__ import annotations
 

@@ -51,11 +51,10 @@ def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSess
 
 
 class ComfyDeploy:
-    """The client for the API at `base_url`, a `bot.domain.backend.Backend`. Use a session from
-    `open_session`.
+    """A client for ComfyDeploy's API at `base_url`. It implements `bot.domain.backend.Backend`.
 
-    The timeouts are totals in seconds. The queue call gets more than 60, since ComfyDeploy needs up to 55 to
-    report a hanging machine.
+    Pass a session from `open_session`. The timeouts are totals in seconds. The queue call gets more than 60,
+    since ComfyDeploy needs up to 55 to report a hanging machine.
     """
 
     gpus = GPUS

@@ -1,7 +1,8 @@
 """Parse ComfyDeploy's description of a deployment, from GET /deployment or GET /deployments.
 
-Only the fields of the domain's records are kept, because the nodes' raw fields can contain secrets (a
-`bearer_token` on a LoRA node). A field that is missing or has the wrong type is treated as absent.
+Only the fields of the domain's records are kept, because the nodes' raw fields can contain secrets, such as
+the `bearer_token` of a LoRA node. The deployment's id is required. Any other field with the wrong type is
+treated as absent.
 """
 
 from __future__ import annotations

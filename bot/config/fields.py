@@ -1,4 +1,4 @@
-"""Parse the text of each setting. Errors quote the given value unless it is secret."""
+"""Parse the text of each setting. An error may quote the given value, but never a secret one."""
 
 from __future__ import annotations
 

@@ -47,7 +47,10 @@ _PATTERNS: Final = (
 
 
 class Redactor:
-    """Replaces known secrets, and text that looks like a secret, with a placeholder."""
+    """Replaces known secrets of 8 characters or more, and text that looks like a secret, with a placeholder.
+
+    Shorter secrets are ignored.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # Skip short secrets: a database password such as "bot" would blank out half the log.

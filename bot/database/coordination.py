@@ -1,8 +1,8 @@
 """Notify other processes that share the database, and hold locks between them.
 
 On PostgreSQL each process keeps one connection next to the pool, for LISTEN, NOTIFY and session-level
-advisory locks. NOTIFY runs in its own transaction: PostgreSQL serializes the commits of transactions that
-notify, so it would slow down transactions that change rows.
+advisory locks. NOTIFY runs in a transaction of its own, because PostgreSQL serializes the commits of
+transactions that notify. Otherwise, transactions that change rows would wait for each other.
 """
 
 from __future__ import annotations
@@ -285,10 +285,10 @@ async def locked(coordinator: Coordinator, name: str, wait_seconds: float) -> As
 
 
 class FileCoordinator:
-    """The coordinator for SQLite. The database belongs to one process, so one lock file next to it serves as
-    every lock.
+    """The coordinator for SQLite, where the database belongs to one process.
 
-    The file is locked by SQLite itself, and the operating system releases that lock when the process dies.
+    `try_acquire` locks one file next to the database, whatever the lock's name; `lock` and `notify` do
+    nothing. SQLite itself locks the file, and the operating system releases that lock when the process dies.
     """
 
     def __init__(self, database: Path | None) -> None:

@@ -1,12 +1,15 @@
 """Take row locks in the same order in every transaction, so that two transactions never deadlock.
 
+The order is:
+
 1. The advisory locks of `Database.exclusive`.
 2. Runs, by key: a change of any run locks its whole batch, so if two runs end at the same time,
    exactly one of them is the last.
 3. Deliveries of locked runs.
 4. Audit entries and presets, by id.
 
-Claims with SKIP LOCKED and changes to a single row never wait while they hold a lock.
+Claims with SKIP LOCKED and changes to a single row never wait while they hold a lock, so the order doesn't
+matter to them.
 """
 
 from __future__ import annotations

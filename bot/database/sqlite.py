@@ -77,7 +77,7 @@ class OneHopCursor:
 
 
 class OneHopConnection(aiosqlite.Connection):
-    """An aiosqlite connection; `begin_with` is the BEGIN that the next statement sends first."""
+    """An aiosqlite connection with `OneHopCursor`s. `begin_with` is the BEGIN to send before a statement."""
 
     begin_with: str | None = None
     # True if nothing was sent since the last COMMIT or ROLLBACK. `in_transaction` doesn't replace it: a

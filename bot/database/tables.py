@@ -37,7 +37,7 @@ from bot.domain.runs import DeliveryState, Output, Purpose, Run, RunState
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time that is aware UTC in Python and naive UTC in the table: SQLite stores no time zone."""
+    """A time that is aware UTC in Python and naive UTC in the table, because SQLite stores no time zone."""
 
     impl = DateTime
     cache_ok = True

@@ -28,7 +28,7 @@ def clean(value: str) -> str:
 
 
 class CleanText(TypeDecorator[str]):
-    """A string of any length."""
+    """A string of any length. As in all types here, NUL is removed, and lone surrogates become `?`."""
 
     impl = Text
     cache_ok = True

@@ -1,4 +1,4 @@
-"""Build the messages that aren't outcomes: review cards, reports, rejection notices. Carry out removals."""
+"""Build review cards, report cards and notices to requesters, and carry out removals."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ log = logging.getLogger(__name__)
 class Notice:
     """A message and its target: the message `edits` if set, otherwise a channel.
 
-    If `channel_id` is None, the channel is that of the requester's direct messages.
-    `without_files` builds the message again if Discord refuses the files; `nonce_suffix` is passed to
-    `Router.post`; `on_unreachable` is called if the target can't be reached.
+    A `channel_id` of None means the requester's direct messages. If Discord refuses the message with its
+    files, `without_files` builds one to send instead. `nonce_suffix` is passed to `Router.post`.
+    `on_unreachable` is called if the target can't be reached.
     """
 
     message: OutgoingMessage
@@ -47,7 +47,7 @@ class Notice:
 
 
 class NoticePlanner:
-    """Builds the notice of a delivery that isn't an outcome."""
+    """Builds the notices of deliveries that are neither outcomes nor copies, and carries out removals."""
 
     def __init__(
         self,

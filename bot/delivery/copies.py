@@ -34,7 +34,7 @@ _FAILURE_ROUTES = (Route.DIRECT_MESSAGE, Route.UNDELIVERED)
 class CopySender:
     """Posts copies, and tells requesters about copies that can't be posted.
 
-    Raises OutcomeUnknown, MediaError and BackendError, after which the courier tries again.
+    Methods raise OutcomeUnknown, MediaError or BackendError if the courier should try again.
     """
 
     def __init__(self, store: Store, poster: Poster, router: Router, clock: Callable[[], datetime]) -> None:

@@ -30,11 +30,11 @@ _HISTORY = 500
 
 
 class PostError(Exception):
-    """A call that did not succeed."""
+    """A call to Discord did not succeed."""
 
 
 class Unreachable(PostError):
-    """Nothing was posted, and a retry won't help: no access, no permission, deleted, expired."""
+    """Nothing was posted, and a retry won't help: the bot lacks access, or the target is gone or expired."""
 
 
 class Refused(Unreachable):
@@ -42,7 +42,7 @@ class Refused(Unreachable):
 
 
 class TooLarge(PostError):
-    """Discord refused the files' size; nothing was posted."""
+    """Discord refused the files because of their size; nothing was posted."""
 
 
 class OutcomeUnknown(PostError):
@@ -57,7 +57,7 @@ class NotYet(OutcomeUnknown):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """One of our own messages as it is now: its files with their types, its text, whether it is a layout."""
+    """A message of the bot as it is now. `files` maps file names to content types, which may be None."""
 
     files: Mapping[str, str | None]
     content: str

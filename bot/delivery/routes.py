@@ -46,7 +46,7 @@ class Route(IntEnum):
 
 
 class Step(NamedTuple):
-    """One way to show an outcome: its form, and the upload limit in bytes per file; 0 links to every file."""
+    """A way to show an outcome: its form, and the upload limit in bytes per file. At 0, files are linked."""
 
     form: Form
     limit: int = 0

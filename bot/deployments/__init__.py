@@ -1,4 +1,4 @@
-"""Turn deployments into options in Discord, and the values that users enter into inputs.
+"""Turn deployments into slash-command options, and convert the values that users enter to a run's inputs.
 
-The HTTP calls to the backend are in the backend's package.
+The HTTP calls to the backend are made in bot/comfydeploy.
 """

@@ -52,8 +52,8 @@ class DeploymentCache(Protocol):
 class Catalogue:
     """The current deployments and their command. Reading never waits for the backend.
 
-    `parallel` limits how many deployments are described at the same time. `extra` holds the bot's own
-    options.
+    `parallel` limits how many deployments are described at the same time. `extra` holds the options that
+    every deployment gets, such as `preset`.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ def id_setting(config: DeploymentConfig) -> str:
 
 
 class _AccountList:
-    """The account's deployments by id. The list is fetched at most once, when something first needs it."""
+    """The account's deployments by id. The first use fetches the list, which isn't fetched again."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -261,7 +261,7 @@ class _AccountList:
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """The result of a reload: the names of the changed deployments, and `warnings` for the operator."""
+    """The names of the deployments that a reload added, changed or removed, and warnings for the operator."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -280,8 +280,8 @@ class ReloadTask(StrEnum):
 
 
 class Reloader:
-    """Reloads deployments. `read` returns their configuration, and `notify` makes other processes read it
-    too.
+    """Reloads deployments. `read` returns their configuration, and `notify` makes other processes read it,
+    too. `every` is the time between two polls of the backend.
 
     Reloads run one at a time, since each may sync the commands.
     """

@@ -25,9 +25,9 @@ FormValues = Mapping[str, FormValue]
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A field of a form for `item`, or for the GPU if that is None.
+    """A form's field for the input `item`, or for the GPU if `item` is None.
 
-    `value` is prefilled; for attachments it is the earlier link.
+    `value` is the prefilled text; for attachments it is the earlier link.
     """
 
     name: str

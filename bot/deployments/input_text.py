@@ -119,7 +119,10 @@ def _as_typed(item: Input, value: OfferedValue) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ShownInputs:
-    """Inputs for display: `values` in the deployment's order, `files` as outputs that can be fetched."""
+    """Inputs for display: `values` as pairs of name and text, and `files` as outputs that can be fetched.
+
+    Both are in the deployment's order.
+    """
 
     values: tuple[tuple[str, str], ...]
     files: tuple[Output, ...]

@@ -24,9 +24,9 @@ RawValue = str | int | float | bool | AttachedFile | Size
 class CollectedInputs:
     """The inputs of a queue call by their keys, and the values that the bot displays.
 
-    If `gpu` is None, the machine chooses. `prompt` falls back to ComfyDeploy's default. `files` holds the
-    attachments by input key, with name and size. `drawn` holds the keys of the seeds that were drawn at
-    random.
+    If `gpu` is None, ComfyDeploy chooses a GPU. `seed` is the first seed that is sent. `prompt` is the text
+    that is sent or, if the user left it out, the input's default. `files` holds the attachments by input
+    key. `drawn` holds the keys of the seeds that were drawn at random.
     """
 
     inputs: Mapping[str, InputValue]

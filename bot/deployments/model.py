@@ -57,8 +57,8 @@ class Input:
     """An input of a deployment: `key` is the backend's name for it, `option` its name in Discord.
 
     A `fixed` value is always sent and never offered. A `hidden` input uses the backend's default, and so does
-    an input that the user omits, unless `send_default` says that our default differs. If `default` is None,
-    there is no usable default. `max_count` applies to `IMAGES` only.
+    an input that the user omits, unless `send_default` says that our default differs. An omitted seed is
+    drawn at random. If `default` is None, there is no usable default. `max_count` applies to `IMAGES` only.
 
     The option for sizes is an input of the bot's own: a choice that sets the two backend inputs in `parts`.
     `sizes` are the values of its choices.
@@ -99,12 +99,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
-    """An action that can follow a result: a run that takes one of its files as an input.
+    """An action that can follow a result: a new run that takes one of the result's files as an input.
 
-    `target` is the id of the run's deployment, which outlives the deployment's name. `takes` maps kinds of
-    inputs to the keys of those that can take the file; FILE, which takes any file, is last. `carry` maps the
-    names of copied inputs to their keys in the target. `inputs` are fixed values, and `ask` holds the keys
-    of the inputs that a form asks for.
+    `target` is the id of the deployment to run, since its name may change. `takes` maps kinds of inputs to
+    the key of the input that takes the file; FILE, which takes any file, is last. `carry` maps the names of
+    copied inputs to their keys in the target. `inputs` are fixed values, and `ask` holds the keys of the
+    inputs that a form asks for.
     """
 
     label: str
@@ -126,7 +126,7 @@ class FollowUp:
 
 
 class FollowUpRef(NamedTuple):
-    """The identity of a follow-up in a custom_id: its deployment's id, and a digest of its label."""
+    """The identity of a follow-up in a custom_id: the id of its target, and a digest of its label."""
 
     target: str
     mark: str

@@ -60,7 +60,7 @@ class OptionSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSpec:
-    """The options of one deployment; `name` is the name of the deployment and its subcommand."""
+    """The options of one deployment; `name` is the name of the deployment and of its subcommand."""
 
     name: str
     description: str

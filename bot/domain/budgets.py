@@ -97,10 +97,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """The usage when a request arrives, and what forbids it.
+    """The usage when a run is judged, and the block and the pause that may forbid the run.
 
-    `gpu_seconds_today` counts the whole bot's seconds, unweighted. `paused` is the reason for a pause of the
-    bot, or None if the bot isn't paused.
+    `gpu_seconds_today` counts the whole bot's seconds, unweighted. `day_end` is the next midnight UTC.
+    `paused` is the reason for a pause of the bot, or None if the bot isn't paused.
     """
 
     now: datetime
@@ -114,8 +114,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class UsageView:
-    """The figures that `/usage` shows. `server` holds the server's limits, or None if the reader may not see
-    them.
+    """The figures that `/usage` shows. `own` means that they are the reader's.
+
+    `server` holds the server's limits, or None if the reader may not see them.
     """
 
     user_id: int

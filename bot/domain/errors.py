@@ -40,7 +40,7 @@ BotError                      code, params
 
 `code` selects the sentence in `bot.strings`, and `params` fill in its placeholders. Neither may contain a
 secret: both are stored with the run and shown. Details for the log (status, body, address) are in
-`str(error)`.
+`str(error)`. The tree leaves out CodedError, the base class of InputError and RefusedError.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class InputErrors(InputError):
 
 
 class RefusedError(CodedError):
-    """A rule forbids the request. Raised before the queue call, so nothing was spent."""
+    """A rule forbids what the user asked for. Raised before any queue call, so nothing was spent."""
 
 
 class PressedTwice(RefusedError):

@@ -68,7 +68,8 @@ DEFAULT_PRESET = "default_preset"
 class AuditEntry:
     """An entry of the audit log.
 
-    `actor_id` None is the bot itself; `details` is small JSON without secrets.
+    An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. `details` is
+    small JSON without secrets.
     """
 
     at: datetime
@@ -94,8 +95,9 @@ class AuditCursor:
 class StoredEntry:
     """A stored entry with its id.
 
-    `prompt` and `message` belong to its run, or are None if they no longer exist. The message shows the
-    result, or the status of a run without a result.
+    `prompt` and `message` belong to the entry's run. Both are None if they no longer exist or the run is
+    private; `message` is also None if only the requester can open it. The message shows the result, or the
+    status of a run without a result.
     """
 
     id: int

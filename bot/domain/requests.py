@@ -53,7 +53,7 @@ class Origin(BaseModel):
 
 
 class GenerationRequest(BaseModel):
-    """One generation: a deployment, its inputs by their keys, the requester and the origin.
+    """A request for one run: a deployment, its inputs by their keys, the requester and the origin.
 
     `age_restricted` copies the operator's mark on the deployment, because the deployment may be gone when the
     result is posted. Only the requester sees the messages of a `private` request. `gpu` is the GPU to ask
@@ -138,8 +138,8 @@ class Requester:
     """The user behind an interaction, without discord.py objects.
 
     `channel_ids` are the channel, its parent and its category, for rules that exempt channels. `can_post`
-    tells whether the bot can post in another channel of the server, and `channel_state` returns its state.
-    `press` is None for a command.
+    tells whether the bot can post in another channel of the server, and `channel_state` returns the state of
+    such a channel. `press` is None for a command.
     """
 
     person: Member

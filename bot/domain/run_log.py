@@ -1,4 +1,4 @@
-"""Decide what may be shown of a run's log: its last error, without addresses, paths and secrets.
+"""Decide which part of a run's log may be shown: the last error, without addresses, paths and secrets.
 
 Every repetition in the patterns is bounded, because the log comes from the machine and may contain anything.
 """

@@ -1,6 +1,7 @@
 """Decide by the clock when a run is polled, and when it counts as lost, finished or settled.
 
-A run counts as finished after a silence, although ComfyDeploy hasn't reported its end.
+A run that has executed all its nodes counts as finished after a silence, even if ComfyDeploy hasn't reported
+its end.
 """
 
 from __future__ import annotations

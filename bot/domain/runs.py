@@ -292,7 +292,7 @@ class RunListEntry:
 
 @dataclass(frozen=True, slots=True)
 class RunCursor:
-    """A position in a person's runs that stays valid when its run is removed."""
+    """A position in a user's runs that stays valid when the run there is removed."""
 
     at: datetime
     key: str

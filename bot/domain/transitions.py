@@ -1,4 +1,4 @@
-"""Decide how an event changes a run: from (run, event, now) to the columns to write.
+"""Decide how an event changes a run, and return the columns to write.
 
 ComfyDeploy repeats, reorders and drops its events, so their order isn't trusted: final states don't
 change, progress only grows, and a success counts only with its outputs. Outputs count whatever the final

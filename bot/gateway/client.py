@@ -56,7 +56,7 @@ discord.VoiceClient.warn_dave = False
 
 
 class GenerateBot(commands.Bot):
-    """The bot's client. Uses only the intents for servers and for AutoMod rules.
+    """The bot's client. It uses only the intents for servers and for AutoMod rules.
 
     It caches neither messages nor members, because interactions carry all the data that it needs.
     """

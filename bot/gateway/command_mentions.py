@@ -21,7 +21,8 @@ _SECONDS = 1.2
 class CommandMentions:
     """The ids of the registered commands, fetched once for each scope.
 
-    An id stays the same when a command changes, so ids are only forgotten when the commands are synced again.
+    `forget` is called when the deployments change, because a new command gets a new id. A command that only
+    changes keeps its id.
     """
 
     def __init__(self, tree: app_commands.CommandTree[Any], guild_ids: tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
 """Base classes for buttons, selects and forms that are found by their custom_id.
 
-discord.py doesn't store them, so they work after any restart.
+They need no state from before a restart, so old messages and open forms still work afterwards.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A server as discord.py caches it (guilds intent), with everything that settings refer to.
+"""Read a server as discord.py caches it (guilds intent), with everything that settings refer to.
 
-Only AutoMod rules are fetched.
+AutoMod rules aren't cached by discord.py, so they are fetched from Discord.
 """
 
 from __future__ import annotations

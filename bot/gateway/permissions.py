@@ -1,7 +1,7 @@
 """Discord's overrides for `/generate`, the bot's own permissions, and invite links.
 
 Discord applies overrides (Server Settings > Integrations) to the command itself, but buttons that start runs
-would bypass them. The bot reads them with its own token and caches them for a minute.
+would bypass them. The bot reads the overrides with its own token and caches them for a minute.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ AnyCommand = Command[Any, ..., Any] | Group | ContextMenu
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """The places where the operator allows commands. Direct messages are included for user installs."""
+    """The places where the operator allows commands. `user_installs` also allows direct messages."""
 
     direct_messages: bool = False
     user_installs: bool = False

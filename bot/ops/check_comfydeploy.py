@@ -1,4 +1,4 @@
-"""Checks of ComfyDeploy: the API key, each deployment, and its options."""
+"""Check ComfyDeploy: the API key, each deployment, and its options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of Discord: the token, intents, session starts, commands and permissions."""
+"""Check Discord: the token, intents, session starts, commands and permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of this machine: PUBLIC_URL, ports, clock, database and temporary files."""
+"""Check this machine: PUBLIC_URL, ports, clock, database and temporary files."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ _ELSEWHERE = (
 
 @dataclass(slots=True)
 class PingEndpoint:
-    """This process's ping endpoint. `served` is False if the port is taken, presumably by the running bot."""
+    """This process's ping endpoint. `served` is False if the port is taken, presumably by the running bot.
+
+    `reached` becomes True when a ping arrives here.
+    """
 
     served: bool = False
     reached: bool = False

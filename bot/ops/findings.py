@@ -1,4 +1,4 @@
-"""The findings of `check`, and their output."""
+"""The findings of `check`, and their format in the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m bot sync`: compare the commands with Discord's, and send the differences."""
+"""`python -m bot sync`: compare the commands with Discord's, and replace those of each scope that differs."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from bot.store.runs import RunStore
 
 @dataclass(frozen=True, slots=True)
 class InputForm:
-    """The fields of a form for a deployment's inputs."""
+    """A form for a deployment's inputs: the deployment's title, and the fields."""
 
     title: str
     fields: Sequence[FormField]
@@ -34,8 +34,8 @@ class InputForm:
 class EditingService:
     """Edits runs, and starts runs with a picture as input.
 
-    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable; nothing is
-    spent in these cases. After a RequestUnknown, the run may still start.
+    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable. Nothing is
+    spent in these cases, except that the run may still start after a RequestUnknown.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ _LIMIT = 200
 
 
 class FormDrafts:
-    """A cache of the newest `limit` drafts, in memory. After a restart forms open with stored values."""
+    """A cache of the newest `limit` drafts, in memory. After a restart, forms open without their drafts."""
 
     def __init__(self, limit: int = _LIMIT) -> None:
         self._limit = limit

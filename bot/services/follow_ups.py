@@ -1,4 +1,4 @@
-"""Start follow-ups: runs that take a file of a result, or a picture of any message."""
+"""Start follow-ups: runs that take a file from a result, or a picture from any message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from bot.store import Store
 
 @dataclass(frozen=True, slots=True)
 class OpenFollowUp:
-    """A follow-up that its user may start, and the run of the result if there is one."""
+    """A follow-up that the user may start.
+
+    `parent` is the run that made the file, or None if that run isn't known or the user may not see it.
+    """
 
     preparation: Preparation
     parent: Run | None
@@ -43,8 +46,8 @@ class OpenFollowUp:
 class FollowUpService:
     """Opens and starts follow-ups. The rules for new requests apply to a follow-up, too.
 
-    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable; nothing is
-    spent in these cases. After a RequestUnknown, the run may still start.
+    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable. Nothing is
+    spent in these cases, except that the run may still start after a RequestUnknown.
     """
 
     def __init__(

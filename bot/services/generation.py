@@ -32,10 +32,10 @@ CheckWords = Callable[[Requester, str, Mapping[str, str]], Awaitable[None]]
 
 
 class GenerationService:
-    """Starts runs.
+    """Starts and repeats runs.
 
-    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable; nothing is
-    spent in these cases. After a RequestUnknown, the run may still start.
+    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable. Nothing is
+    spent in these cases, except that the run may still start after a RequestUnknown.
     """
 
     def __init__(

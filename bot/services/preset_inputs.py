@@ -1,4 +1,7 @@
-"""Choose the inputs of a run that a preset keeps, and merge them into the next request. Pure."""
+"""Choose the inputs of a run that a preset keeps, and merge them into later requests.
+
+All functions are pure.
+"""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 class PresetDraft:
     """A preset to save: the inputs of a run and, if `prompt` is set, that prompt instead of the run's.
 
-    `run_key` None means the user's latest run. `seed`: the preset keeps the seed. `server`: the preset is for
-    the server.
+    A `run_key` of None means the user's latest run. With `seed`, the preset keeps the seed. With `server`, it
+    belongs to the server.
     """
 
     name: str
@@ -50,7 +50,7 @@ class SavedPreset:
 
 @dataclass(frozen=True, slots=True)
 class PresetRun:
-    """A run started with a preset, if any, and the preset's inputs that its deployment no longer accepts."""
+    """A started run, and its preset or None. `dropped` names inputs that the deployment no longer accepts."""
 
     run: Run
     preset: Preset | None
@@ -59,7 +59,10 @@ class PresetRun:
 
 @dataclass(frozen=True, slots=True)
 class ChannelDefault:
-    """A channel's new default preset, and its inputs that never apply, because their options are required."""
+    """A channel's new default preset. `replaced` are inputs whose saved values never apply there.
+
+    Their options are required, so a typed value always replaces the saved one.
+    """
 
     preset: Preset
     replaced: Sequence[Input]
@@ -68,8 +71,8 @@ class ChannelDefault:
 class PresetService:
     """Saves, shares, deletes and uses presets.
 
-    Methods raise InputError or RefusedError with a sentence, or StoreUnavailable if the database is
-    unreachable. Nothing has changed then, except perhaps after a CommitUnknown.
+    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable. In these
+    cases nothing was changed, except perhaps after a CommitUnknown.
     """
 
     def __init__(
@@ -329,8 +332,8 @@ CacheKey = tuple[int, int | None]
 
 
 class PresetCache:
-    """Caches the result of `fetch` for a user and a server. Use it only for suggestions, since it may be
-    outdated.
+    """Caches the result of `fetch` for each user and server. The result may be outdated, so use it only for
+    suggestions.
     """
 
     def __init__(self, fetch: Fetch, clock: Callable[[], datetime]) -> None:

@@ -26,7 +26,7 @@ ANSWER_HOLD = timedelta(seconds=5)
 class RunService:
     """Lists runs, cancels them and redelivers their results.
 
-    Methods raise RefusedError, after which nothing has changed, or StoreUnavailable if the database is
+    Methods raise RefusedError, in which case nothing was changed, or StoreUnavailable if the database is
     unreachable.
     """
 

@@ -23,9 +23,9 @@ Exists = Callable[[MessageRef], Awaitable[bool]]
 class SharingService:
     """Creates copies of results, only for the results' requesters.
 
-    Methods raise RefusedError, or StoreUnavailable if the database is unreachable. No copy is created then,
-    except perhaps after a CommitUnknown. The courier posts the copy later, and then checks the block, the
-    gallery and the age restriction again.
+    Methods raise RefusedError, or StoreUnavailable if the database is unreachable. In these cases no copy is
+    created, except perhaps after a CommitUnknown. The courier posts the copy later, after it has checked the
+    block, the gallery and the age restriction again.
     """
 
     def __init__(

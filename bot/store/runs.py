@@ -1,7 +1,7 @@
 """Read, end and cancel runs, and record reports and progress.
 
-Each change is one transaction, so a kill leaves all of it or nothing. Its conditional UPDATE decides which of
-two concurrent changes wins.
+Each change is one transaction, so if the process is killed, all of the change is stored or nothing. A
+conditional UPDATE decides which of two concurrent changes wins.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""All sentences that users read in Discord: short, plain, and with a way out in each refusal.
+"""All sentences that users read in Discord: short and plain. Each refusal says what to do next.
 
-`say(code, **params)` fills in the placeholders. An unknown code becomes `internal` and is never shown.
+`say(code, **params)` fills in the placeholders. For an unknown code it returns the sentence `internal`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sentences of `/audit`. Part of `bot.strings`."""
+"""Sentences for `/audit`, which are merged into `bot.strings.SENTENCES`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences on buttons, in forms and in answers to buttons. Part of `bot.strings`."""
+"""Sentences on buttons, in forms and in answers to buttons, merged into `bot.strings.SENTENCES`."""
 
 from __future__ import annotations
 

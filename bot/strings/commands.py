@@ -1,6 +1,6 @@
-"""Sentences about blocks, a user's own data, usage, lists and presets.
+"""Sentences about blocks, pauses, reloads, a user's own data, usage, lists and presets.
 
-Part of `bot.strings`.
+They are merged into `bot.strings.SENTENCES`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sentences of `/help`. Part of `bot.strings`."""
+"""Sentences for `/help`, which are merged into `bot.strings.SENTENCES`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences about approvals, reports and blocks. Part of `bot.strings`."""
+"""Sentences about approvals, reports and blocks, which are merged into `bot.strings.SENTENCES`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences about how a run ended, and about its outputs. Part of `bot.strings`."""
+"""Sentences about how a run ended, and about its outputs, merged into `bot.strings.SENTENCES`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Sentences that refuse a request or a press, and those about the bot's own errors. Part of `bot.strings`."""
+"""Sentences that refuse a request or a press, or report an error of the bot's own.
+
+They are merged into `bot.strings.SENTENCES`.
+"""
 
 from __future__ import annotations
 

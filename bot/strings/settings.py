@@ -1,4 +1,4 @@
-"""Sentences of `/settings`. Part of `bot.strings`."""
+"""Sentences for `/settings`, which are merged into `bot.strings.SENTENCES`."""
 
 from __future__ import annotations
 

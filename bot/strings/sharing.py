@@ -1,4 +1,7 @@
-"""Sentences about copies of results: posting one of a batch, and sharing. Part of `bot.strings`."""
+"""Sentences about copies of results: posting one of a batch, and sharing.
+
+They are merged into `bot.strings.SENTENCES`.
+"""
 
 from __future__ import annotations
 

@@ -41,10 +41,10 @@ _TAKING = {
 class OfferedActions:
     """The actions that are possible with a result now.
 
-    `vary`: the deployment allows a batch of `VARY_COUNT`. `usable`: a deployment takes a picture as input.
-    `reportable`: the server has a review channel that receives reports. `shareable`: the user may share the
-    result in the server's gallery. `postable`: the result can be posted without the rest of its batch.
-    `follow_ups` were configured by the operator.
+    `vary` means that the deployment allows a batch of `VARY_COUNT`, `usable` that a deployment takes a
+    picture as input, `reportable` that the server has a review channel for reports, `shareable` that the user
+    may share the result in the server's gallery, and `postable` that the result can be posted without the
+    rest of its batch. `follow_ups` are those that the operator configured for the deployment.
     """
 
     vary: bool = False

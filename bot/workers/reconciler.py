@@ -42,10 +42,10 @@ class _Unanswered(Exception):
 
 
 class Reconciler:
-    """Polls and cancels runs, and times them out: everything that no webhook reports.
+    """Polls silent runs, cancels runs, times them out, and ends requests that nobody approved in time.
 
-    The pause between checks of a run starts at `pause`, and doubles with each check that finds nothing new.
-    `grace` is how long a webhook may still adopt a run whose start was not confirmed.
+    The pause between checks of a run starts at `pause`, and doubles with each check that finds nothing new,
+    up to a limit. `grace` is how long a webhook may still adopt a run whose start was not confirmed.
     """
 
     def __init__(

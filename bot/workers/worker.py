@@ -1,4 +1,4 @@
-"""The claim-and-handle loop, and the wake-ups that shorten its pauses. The store holds all work."""
+"""The loop in which a worker claims and handles items, and the wake-ups that shorten its pauses."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Worker(Generic[T]):
 
 
 class Wakeups:
-    """Wakes workers early, here and in other processes; a lost wake-up only delays them by their pause.
+    """Wakes workers early, here and in other processes. A lost wake-up only delays a worker by its pause.
 
     `notify` passes a topic on to other processes.
     """

@@ -1,4 +1,4 @@
-"""Moderators' forms, and updates of the review and report cards that they act on."""
+"""Moderators' forms, and the updates that a decision makes to review and report cards."""
 
 from __future__ import annotations
 

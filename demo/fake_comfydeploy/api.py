@@ -1,4 +1,4 @@
-"""The routes below `/api`, with the recorded status codes and bodies."""
+"""The routes below `/api`, with the status codes and bodies that were recorded from the real service."""
 
 from __future__ import annotations
 

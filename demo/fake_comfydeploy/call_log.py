@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(slots=True, kw_only=True)
 class QueueCall:
-    """A queue call. `status` is None until the call is answered, and if the connection was closed before.
+    """A queue call. `status` is None until it is answered, and stays None if the connection closes first.
 
     `run_ids` are the runs that the call started, usually one.
     """

@@ -1,4 +1,4 @@
-"""The routes below `/control`: faults, releases and the call log, for tests of a separate process.
+"""The routes below `/control`: faults, releases and the call log, for tests that run a separate process.
 
 These routes need no API key.
 """

@@ -1,4 +1,4 @@
-"""The account's deployments. Their ids are fixed, so that a `deployments.toml` can name them."""
+"""The demo's deployments, and the ids of all, which are fixed so that a `deployments.toml` can name them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine behind a deployment: queue, execute node by node, upload, and report each step."""
+"""The machine behind a deployment. It queues runs, executes nodes, uploads outputs and reports each step."""
 
 from __future__ import annotations
 

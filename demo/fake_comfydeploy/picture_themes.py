@@ -1,4 +1,7 @@
-"""Choose a theme that fits the prompt, and tint it with the colours that the prompt names. Pure."""
+"""Choose a theme that fits the prompt, and tint it with the colours that the prompt names.
+
+All functions are pure.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,7 @@ COLOUR_WORDS: dict[str, Colour] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything that determines a picture: equal scenes give equal bytes."""
+    """Everything that determines a picture without a start image: equal scenes give equal bytes."""
 
     prompt: str
     seed: int = 0

@@ -26,7 +26,7 @@ class Gpu(StrEnum):
 
 
 class QueueRequest(BaseModel):
-    """A queue call. Unknown fields are ignored. An input can have any name, but not the value null or an
+    """A queue call. Unknown fields are ignored. An input can have any name, but its value can't be null or an
     object.
     """
 

@@ -40,8 +40,8 @@ def utc_now() -> datetime:
 class FakeComfyDeploy:
     """An HTTP server that answers like ComfyDeploy while its `async with` block runs.
 
-    `url` is the base of the API. `pace` is the duration of a step in seconds; `webhook_waits` are the pauses
-    before the second and third try.
+    `url` is the base of the API. `pace` is the duration of a step in seconds, and `webhook_waits` are the
+    pauses before the second and third try, also in seconds.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""Runs as JSON, with the keys, order and mistakes of the recorded answers and webhooks. Pure."""
+"""Convert runs to JSON with the keys, order and mistakes of the recorded answers and webhooks.
+
+All functions are pure.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Alembic's environment; a package so that the import contracts in pyproject.toml cover it."""
+"""Alembic's environment. It is a package so that the import contracts in pyproject.toml cover it."""

@@ -169,7 +169,7 @@ class MediaFetcher:
 
 
 class Pace:
-    """Judges a download by the bytes of the last `window` seconds."""
+    """Tells whether a download is too slow: below `rate` bytes per second over the last `window` seconds."""
 
     def __init__(self, rate: float, window: float) -> None:
         self._needed = rate * window

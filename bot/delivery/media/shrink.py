@@ -1,4 +1,4 @@
-"""Recompress a picture until it fits."""
+"""Recompress a picture until it fits the upload limit."""
 
 from __future__ import annotations
 

@@ -22,10 +22,11 @@ _KEPT = 10_000
 
 @dataclass(slots=True)
 class _Trouble:
-    """A delivery's attempts since Discord last answered it; `unanswered` counts them.
+    """A delivery's failed attempts since Discord last answered it; `unanswered` counts them.
 
-    `alone` counts those that Discord didn't answer although it answered other calls in the meantime, and
-    `since` is the time of the first of them. `answers` is the value of `Outages._answers` at the last one.
+    `alone` counts the attempts that Discord left unanswered although it had answered other calls since the
+    previous attempt, and `since` is the time of the first of these. `answers` is the value of
+    `Outages._answers` at the last unanswered attempt.
     """
 
     unanswered: int = 0

@@ -1,4 +1,4 @@
-"""Share the deliveries in progress among channels: one channel's rate limit must not hold up another."""
+"""Limit the deliveries in progress per channel, so that one channel's rate limit doesn't hold up the rest."""
 
 from __future__ import annotations
 

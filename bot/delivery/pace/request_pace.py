@@ -16,7 +16,7 @@ _EXEMPT: Final = ("/interactions/", "/webhooks/")
 
 
 class RequestPace:
-    """Delays the requests of a bot's session. discord.py itself learns of this limit only by exceeding it."""
+    """Delays the bot's requests. discord.py itself learns of Discord's global limit only by exceeding it."""
 
     def __init__(self) -> None:
         self._next = 0.0

@@ -29,8 +29,10 @@ NUMBER_LENGTH = 100
 
 @dataclass(frozen=True, slots=True)
 class InputDraft:
-    """An input that is being compiled. All descriptions in `described` have the same key, so they receive the
-    same value.
+    """An input that is being compiled.
+
+    If several nodes of the workflow have the same key, `described` holds the description of each, and all of
+    these nodes receive the same value.
     """
 
     key: str

@@ -14,7 +14,7 @@ MAX_COMMANDS = 4
 
 @dataclass(frozen=True, slots=True)
 class MessageCommands:
-    """The follow-ups that are message commands, and phrases that name those left out."""
+    """The follow-ups that become message commands. `left_out` names the others, as phrases for a sentence."""
 
     offered: tuple[FollowUp, ...] = ()
     left_out: tuple[str, ...] = ()

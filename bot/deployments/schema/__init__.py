@@ -192,7 +192,10 @@ def _size(value: object) -> tuple[int, int]:
 
 
 class SizesConfig(BaseModel):
-    """One choice that replaces two inputs. `width` and `height` are the inputs' keys or names."""
+    """One choice that replaces two inputs. `width` and `height` are the inputs' keys or names.
+
+    If `choices` is None, the choices are square, portrait and landscape.
+    """
 
     model_config = _MODEL
 
@@ -247,7 +250,11 @@ _MAX_FOLLOW_UPS = 25
 
 
 class FollowUpConfig(BaseModel):
-    """An action that can follow a result. Inputs are named by their key or option in its `deployment`."""
+    """An action that can follow a result: a run of `deployment`.
+
+    Inputs are named by their key or option there. An input in `carry` is copied from the input of the same
+    name in the result's deployment.
+    """
 
     model_config = _MODEL
 

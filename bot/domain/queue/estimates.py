@@ -1,4 +1,4 @@
-"""Estimate when runs end, from the queue and the durations of earlier runs of the deployment and GPU."""
+"""Estimate when runs end, from the queue and from earlier runs of the same deployment on the same GPU."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class QueuedRun:
 class QueueState:
     """The waiting runs of one deployment, in order, and the runs in flight of all deployments.
 
-    `medians` has the deployment and the GPU as its key.
+    `medians` is keyed by deployment and GPU.
     """
 
     waiting: Sequence[QueuedRun] = ()

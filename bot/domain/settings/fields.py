@@ -1,7 +1,7 @@
 """Define the fields of `/settings`, one row each, and apply a control's values to a server's rules.
 
 A control submits values: the choices of a select, or the texts of a form in order. Its `arg` identifies what
-they are about: a role's id, a GPU, a deployment, or a page of a long list.
+the values apply to: a role's id, a GPU, a deployment, or a page of a long list.
 """
 
 from __future__ import annotations

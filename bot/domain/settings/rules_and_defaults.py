@@ -62,7 +62,7 @@ class Budget(_Rules):
 
 
 class RoleBudget(_Rules):
-    """Limits of members with a role. None keeps the default limit; `unlimited` removes all of them."""
+    """Limits of members with a role. None keeps the default limit; `unlimited` removes a member's limits."""
 
     at_once: Count | None = None
     runs_a_day: Count | None = None

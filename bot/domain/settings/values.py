@@ -38,8 +38,8 @@ class SettingsContext:
     channel. `manages_server` says whether the bot has the permission to read AutoMod rules. `automod_unread`
     holds the AutoMod rules that can't be applied; `automod_away` means that AutoMod rules can't be read at
     the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds the titles of
-    deployments whose GPU isn't known unless the user chooses one.
-    `default_presets` maps channels to the names of their default presets.
+    deployments whose GPU isn't known unless the user chooses one. `default_presets` maps channels to the
+    names of their default presets.
     """
 
     server: str = ""

@@ -1,4 +1,4 @@
-"""Approve, reject, delete, report and dismiss: permissions and effects."""
+"""Check who may approve, reject, delete, report and dismiss, and carry out these actions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Check a request's texts against the server's own list and its AutoMod rules.
 
-If the AutoMod rules can't be read, the request is refused: with `words_forbidden` if the bot lacks Manage
-Server, with `words_unavailable` otherwise.
+If the AutoMod rules can't be read, the request is refused with `words_unavailable`. If the reason is that the
+bot lacks Manage Server, the rules are ignored, or the request is refused with `words_forbidden` if the
+server's setting demands the rules.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ async def word_check(
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """The cached rules of a server, when they were read, and the refusal's code if the last read failed."""
+    """The cached rules of a server. `read_at` is when they were read, `tried_at` when a read was last tried.
+
+    `fault` is the code of the refusal if the last read failed.
+    """
 
     tried_at: datetime
     rules: WordRules | None = None
@@ -69,7 +73,7 @@ class _Entry:
 
 
 class Deadline:
-    """Stops a check in its thread; cancelling the waiting coroutine doesn't stop the thread."""
+    """Stops a check in its thread, because cancelling the waiting coroutine doesn't stop the thread."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

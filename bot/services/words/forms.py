@@ -1,6 +1,7 @@
-"""Convert a text to all the forms that are searched, so that unusual spelling doesn't hide a word. Pure.
+"""Convert a text to all the forms that are searched, so that unusual spelling doesn't hide a word.
 
-A word is refused if it appears in any form. The forms undo these tricks, within these limits:
+All functions are pure. A word is refused if it appears in any form. The forms undo these tricks, within these
+limits:
 
 - invisible and combining characters, wide and styled letters, case: by Unicode's NFKD, and by AnyAscii for
   Latin letters without a decomposition (stroked, small capitals, squared). Marks that a script needs stay.

@@ -1,6 +1,7 @@
 """Delete requests and audit entries that are older than their server's retention period.
 
-Requests outside servers are kept as long as those of a server without rules: `ServerRules.retention_days`.
+Requests outside servers are kept as long as those of a server without rules, for the default of
+`ServerRules.retention_days`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests whose interaction may not have been answered: none starts until Discord has been asked."""
+"""Find requests whose interaction may not have been answered. They wait until Discord has been asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognize a second press of the same button, in any process and after a restart."""
+"""Recognize a second press of the same button, even in another process or after a restart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Accepted = tuple[datetime, int | None]
 
 
 class RecentPresses:
-    """The presses that started a run a moment ago, read in the transaction that accepts new ones."""
+    """The presses that started a run a moment ago, read in the transaction that accepts new requests."""
 
     def __init__(self, accepted: Iterable[tuple[int, str, datetime, int | None]] = ()) -> None:
         self._accepted: defaultdict[tuple[int, str], list[_Accepted]] = defaultdict(list)

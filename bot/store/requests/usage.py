@@ -43,10 +43,10 @@ _PERSONS: BindParameter[Any] = bindparam("persons", expanding=True)
 
 @dataclass(slots=True, kw_only=True)
 class UsageTally:
-    """The usage of one server's members, or outside servers, on one day.
+    """The usage of one day, on one server or outside servers.
 
-    The tally includes the reservations of waiting runs. It is read once for a group of requests, which are
-    then added to it. `seconds` are the unweighted GPU seconds used on all servers.
+    The tally includes the reservations of waiting runs. It is read once for a group of requests, and each
+    accepted request is then added to it. `seconds` are the unweighted GPU seconds used on all servers.
     """
 
     day: datetime
@@ -237,8 +237,8 @@ class UsageStore:
 class Gauges:
     """The values of the metrics page. `runs` counts active runs by (deployment, state).
 
-    The next three fields describe outcomes that aren't sent yet. `gpu_seconds_today` are unweighted, and
-    include reserved seconds.
+    `pending` and `undelivered` count outcomes that haven't been sent, and `oldest_pending_at` is when the
+    oldest pending one was created. `gpu_seconds_today` are unweighted, and include reserved seconds.
     """
 
     runs: Mapping[tuple[str, str], int]

@@ -116,9 +116,10 @@ class EditId(CustomId):
 class UseId(CustomId):
     """The Use-as-input form, or the button or select that opens it.
 
-    `index` is the position of the picture, from 0, in the message that the component or form belongs to.
-    `parent` is the key of the run that made the picture, or empty. `deployment` is empty in a select, whose
-    options are the deployments. `kept` names the stored picture of a form that belongs to no message.
+    `index` is the position of the picture, counted from 0, in the message that the component or form belongs
+    to. `parent` is the key of the run that made the picture, or empty. `deployment` is empty in a select,
+    whose options are the deployments. `draft` names the draft that refills the form. `kept` names the stored
+    picture of a form that belongs to no message.
     """
 
     PATTERN = re.compile(

@@ -1,6 +1,7 @@
-"""Describe the changes of settings that the audit log has stored: old and new values by path.
+"""Describe the changes to settings that the audit log has stored: old and new values by path.
 
-`bot.ui.settings.text.describe_changes` compares whole rules; an entry holds only what has changed.
+`bot.ui.settings.text.describe_changes` needs the whole rules before and after an edit, but an audit entry
+holds only the values that have changed.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _NAME_LENGTH = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """The functions with which a text names roles, channels and deployments.
+    """Functions that return the names of roles, channels and deployments as a message or a file shows them.
 
-    `text` escapes or cleans a text, and may cut it to a length. `line` may shorten a value. `entries` is the
-    number of a list's entries that are written out.
+    `text` escapes or cleans a text, and may cut it to a length. `line` may shorten a value. `entries` is how
+    many entries of a list are written out.
     """
 
     role: Callable[[int], str]

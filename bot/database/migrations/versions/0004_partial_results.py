@@ -1,4 +1,4 @@
-"""Mark runs that made outputs without succeeding, and store the log of a failure."""
+"""Mark runs that made outputs without succeeding. Store a failure's log and when outputs were first seen."""
 
 from __future__ import annotations
 

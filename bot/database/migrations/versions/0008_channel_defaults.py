@@ -1,4 +1,4 @@
-"""Add the default presets of channels, and remember which requests used one."""
+"""Add the default presets of channels, and store the name of the default preset that a request used."""
 
 from __future__ import annotations
 
