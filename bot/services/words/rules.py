@@ -1,6 +1,6 @@
 """Match texts against word rules: a server's AutoMod rules and its own word list.
 
-The module does no I/O. Aho-Corasick finds keywords and RE2 finds regular expressions, both in time linear in the text, so that
+Aho-Corasick finds keywords and RE2 finds regular expressions, both in time linear in the text, so that
 neither a hostile text nor a hostile rule can stop the bot. Keywords match as in Discord ("Keyword Matching
 Strategies" in its documentation), except that any punctuation ends a word, since prompts are lists.
 """
