@@ -31,7 +31,8 @@ from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 # After a restart with a thousand silent runs, checks go out in chunks with a pause after each full one: at
-# most 23 per second, to spare the backend and Discord, where the results are posted.
+# most 23 per second, to spare the backend and Discord, where the results are posted. The check of a failed run
+# makes two calls, because the run's log is read, too.
 _CHUNK_SIZE = 8
 _CHUNK_PAUSE = 0.35
 ReadLog = Callable[[str], Awaitable[Sequence[str]]]
