@@ -123,6 +123,7 @@ runs = Table(
     Column("decided_at", UtcDateTime),
     Column("spoiler", Boolean, nullable=False, server_default=false()),
     Column("deleted_at", UtcDateTime),
+    Column("erased_at", UtcDateTime),  # when the requester erased the inputs and outputs
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
     # the workers' state
     Column("due_at", UtcDateTime),  # when a worker handles it next; NULL: never

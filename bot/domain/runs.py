@@ -87,7 +87,8 @@ class Run:
     messages of a `private` run. `waiting_code` names the rule that keeps a waiting run from starting.
     `requester_roles` is None if the request is older than the column. `partial` marks a run that did not
     succeed but made outputs, which are shown. A run in flight has the outputs that were reported last;
-    `outputs_since` is when they were first seen after the last node.
+    `outputs_since` is when they were first seen after the last node. `erased_at` is when the requester erased
+    the inputs and outputs; a run without inputs may simply need none.
     """
 
     key: str
@@ -146,6 +147,7 @@ class Run:
     spoiler: bool = False
     age_restricted: bool = False
     deleted_at: datetime | None = None
+    erased_at: datetime | None = None
     status_note: str | None = None
     failure_code: str | None = None
     failure_params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)

@@ -47,6 +47,7 @@ PLAIN: Final = (
     "cancelled_by",
     "spoiler",
     "deleted_at",
+    "erased_at",
 )
 FIELDS: Final = (*PLAIN, "inputs", "outputs")
 

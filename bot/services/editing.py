@@ -184,8 +184,8 @@ class EditingService:
 
     async def _editable_run(self, key: str, requester: Requester) -> Run:
         run = await self.visible_run(key, requester)
-        if not run.inputs:
-            # The requester erased the run's inputs, and the defaults would make another picture.
+        if run.erased_at is not None:
+            # Without the erased inputs, the defaults would make another picture.
             raise RefusedError("run_gone")
         return run
 

@@ -70,8 +70,8 @@ class FollowUpService:
         if not parent.is_shown:
             raise RefusedError("already_deleted" if parent.deleted_at is not None else "follow_up_no_file")
         opened = self._opened(ref, parent)
-        if opened.preparation.follow_up.carry and not parent.inputs:
-            # The requester erased the run's inputs, and the defaults would make something else.
+        if opened.preparation.follow_up.carry and parent.erased_at is not None:
+            # Without the erased inputs, the defaults would make something else.
             raise RefusedError("run_gone")
         return opened
 

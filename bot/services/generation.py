@@ -96,8 +96,8 @@ class GenerationService:
         Returns the first new run, and the options whose earlier values its deployment no longer accepts.
         """
         parent = await self._runs.own_run(key, requester.person.id)
-        if not parent.inputs:
-            # The requester erased the run's inputs, and the defaults would make, and charge, another picture.
+        if parent.erased_at is not None:
+            # Without the erased inputs, the defaults would make, and charge, another picture.
             raise RefusedError("run_gone")
         deployment = current_deployment(self._catalogue, parent)
         seeds = {item.key: draw_seed(item) for item in deployment.offered if item.is_seed}

@@ -298,7 +298,7 @@ class PresetService:
             run = await self._store.runs.get(key)
             if run is None or run.requester_id != user_id:
                 raise RefusedError("run_gone")
-        if run is None or not run.inputs:
+        if run is None or run.erased_at is not None:
             raise RefusedError("preset_no_run")
         return run
 

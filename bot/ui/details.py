@@ -45,14 +45,14 @@ def details(
     origin: str | None = None,
 ) -> Details:
     """Build the details of a run. They lack a command line to copy if `deployment` is None or the requester
-    has deleted the inputs.
+    has erased the inputs.
 
     `log` is the end of the run's log, or None if the reader may not see it. `origin` is a link to the result
     of the run's parent, or None.
     """
     inputs = displayed_inputs(deployment, run.inputs)
     command = None
-    if deployment is not None and (run.inputs or not deployment.offered):
+    if deployment is not None and run.erased_at is None:
         command = command_line(plan, deployment, run.inputs, run.gpu)
     heading = say("details_heading", title=escape_line(title, 80))
     facts = "\n".join(_facts(run, inputs, origin))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from simcord import MemberActor
 
 from bot.domain.runs import RunState
-from tests.discord.actors import read
+from demo.fake_comfydeploy.deployments import CAPTION_ID
+from tests.discord.actors import erase_data, open_details, read
+from tests.discord.deployments import described
 from tests.discord.forged import press
 from tests.discord.moderated_server import set_rules
-from tests.discord.rendered import buttons_of, pinged, refusal, texts
+from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
 from tests.harness import HELD, Harness
 
 
@@ -64,6 +67,7 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot
     held = await exported(bot, bot.alice)
     assert "a lighthouse" not in json.dumps(held)
     assert held["requests"][0]["state"] == "succeeded"
+    assert held["requests"][0]["erased_at"] == bot.clock().isoformat()
     assert "privacy" in [line["action"] for line in held["record"]]
     listed = await read(bot, bot.alice, "runs")
     assert "Done: **Picture**" in listed
@@ -115,6 +119,28 @@ async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(bot
     assert refusal(bot, refused) == "This request no longer exists."
     await bot.play()
     assert len(bot.calls) == 1
+
+
+@pytest.mark.bot(
+    deployments=f"{described(caption=CAPTION_ID)}inputs.prompt.required = false\ninputs.seed.hidden = true\n"
+)
+async def test_a_request_without_inputs_can_be_repeated_until_its_data_is_deleted(bot: Harness) -> None:
+    """A request may need no inputs, so their absence doesn't mean that they were deleted."""
+    await bot.alice.slash(bot.channel, "generate")
+    await bot.play()
+    (message,) = bot.messages()
+    assert (await bot.run()).inputs == {}
+    assert "```\n/generate\n```" in text_of(bot, (await open_details(message, bot.alice)).response)
+    saved = await bot.alice.slash(bot.channel, "preset save", name="plain")
+    assert refusal(bot, saved).startswith("Saved as **plain**")
+    assert (await bot.alice.click(message, label="Edit")).modal is not None
+    await bot.click(message, "Again")
+    assert [call.body["inputs"] for call in bot.calls] == [{}, {}]
+    await erase_data(bot)
+    for label in ("Again", "Edit"):
+        assert refusal(bot, await bot.click(message, label)) == "This request no longer exists."
+    assert "/generate" not in text_of(bot, (await open_details(message, bot.alice)).response)
+    assert len(bot.calls) == 2
 
 
 async def test_nobody_deletes_for_another_and_forged_buttons_change_nothing(bot: Harness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
@@ -112,7 +113,7 @@ class PrivacyStore:
         """
         await self._delete_presets(user_id)
         erased = 0
-        while (count := await self._erase_chunk(user_id, chunk_size)) > 0:
+        while (count := await self._erase_chunk(user_id, now, chunk_size)) > 0:
             erased += count
         last = 0
         while found := await self._entries(user_id, last, chunk_size):
@@ -134,12 +135,12 @@ class PrivacyStore:
             )
         return Erased(erased, await self._unsettled(user_id))
 
-    async def _erase_chunk(self, user_id: int, chunk_size: int) -> int:
+    async def _erase_chunk(self, user_id: int, now: datetime, chunk_size: int) -> int:
         """Erase one chunk of runs, and return its size; 0 if nothing is left."""
         async with self._database.write() as connection:
             found = await connection.execute(
                 select(runs.c.key)
-                .where(runs.c.requester_id == user_id, nothing_pending(), _has_content())
+                .where(runs.c.requester_id == user_id, nothing_pending(), _to_erase())
                 .order_by(runs.c.key)
                 .limit(chunk_size)
                 .with_for_update()
@@ -147,7 +148,8 @@ class PrivacyStore:
             keys = list(found.scalars())
             if not keys:
                 return 0
-            await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(dict(_ERASED)))
+            values = {**_ERASED, "erased_at": now}
+            await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(values))
             await _drop_undelivered(connection, keys)
             return len(keys)
 
@@ -189,10 +191,14 @@ class PrivacyStore:
                 )
 
 
-def _has_content() -> ColumnElement[bool]:
-    # PostgreSQL can't compare JSON values, only texts.
-    inputs, outputs = cast(runs.c.inputs, Text), cast(runs.c.outputs, Text)
-    return or_(runs.c.prompt.is_not(None), runs.c.seed.is_not(None), inputs != "{}", outputs != "[]")
+def _to_erase() -> ColumnElement[bool]:
+    """Match runs that were not erased, or to which a late report has added something since."""
+    left = (
+        # PostgreSQL can't compare JSON values, only texts.
+        runs.c[name].is_not(None) if empty is None else cast(runs.c[name], Text) != json.dumps(empty)
+        for name, empty in _ERASED.items()
+    )
+    return or_(runs.c.erased_at.is_(None), *left)
 
 
 async def _drop_undelivered(connection: AsyncConnection, keys: Sequence[str]) -> None:

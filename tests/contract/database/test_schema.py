@@ -30,9 +30,11 @@ from sqlalchemy import (
 from bot.database.schema import alembic_config
 from bot.database.tables import UtcDateTime, metadata
 from bot.domain.errors import StartLater, StartupError
+from bot.domain.records import AuditAction, AuditEntry
 from bot.store import Store
 from tests.contract.conftest import Stores
-from tests.contract.store.runs import accepted, fetch
+from tests.contract.store.rows import ALICE, BOB, stored_run
+from tests.contract.store.runs import accepted, at, fetch
 from tests.databases import PostgresServer
 
 
@@ -197,6 +199,32 @@ async def test_a_filled_database_of_the_first_schema_is_upgraded(stores: Stores)
     assert run is not None
     assert (run.inputs, run.outputs[0].filename) == (VALUES["inputs"], "a.png")
     assert (run.partial, run.failure_log, run.outputs_since) == (False, None, None)
+
+
+async def test_the_upgrade_marks_the_runs_that_were_erased_before_it(store: Store) -> None:
+    """0010: the audit log knows when; a request of today without inputs still has its requester's roles."""
+    emptied = {"inputs": {}, "prompt": None, "seed": None, "ended_at": at(10)}
+    for seconds in (5, 20, 30):
+        erasure = {"action": AuditAction.PRIVACY, "actor_id": ALICE, "subject_id": ALICE}
+        await store.audit.add(AuditEntry(at=at(seconds), guild_id=None, **erasure))
+    recorded = await stored_run(store, **emptied, outputs=[])
+    unrecorded = await stored_run(store, **emptied, person=BOB)
+    for more in ({"requester_roles": []}, {"prompt": "a fox"}, {"seed": 7}, {"inputs": {"width": 512}}):
+        await stored_run(store, **{**emptied, **more})
+    async with store.database.write() as connection:
+        await connection.run_sync(lambda c: command.downgrade(_config(c), "0009_durations"))
+    await store.open()
+    found = {
+        run.key: run.erased_at
+        for person in (ALICE, BOB)
+        async for runs in store.privacy.runs_of(person)
+        for run in runs
+    }
+    assert {key: when for key, when in found.items() if when is not None} == {
+        recorded: at(20),
+        unrecorded: at(10),
+    }
+    assert len(found) == 6
 
 
 @pytest.mark.parametrize("schema", ["0001", "0009"])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import update
+
+from bot.database.tables import runs
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, DeliveryState, RunState
 from bot.store import Store
@@ -60,10 +63,36 @@ async def test_erasure_empties_the_rows_of_ended_requests(store: Store) -> None:
         row = await columns(store, key)
         wiped = [row[name] for name in ("inputs", "prompt", "seed", "outputs", "interaction_token")]
         assert wiped == [{}, None, None, [], None]
+        assert row["erased_at"] == NOW
         assert (row["requester_id"], row["guild_id"], row["deployment"]) == (ALICE, GUILD, "flux")
     assert await columns(store, theirs) == before
     entry, _ = await audit_log(store)
     assert (entry.action, entry.subject_id, entry.details) == ("privacy", ALICE, {"requests": 2})
+
+
+async def test_a_request_without_inputs_and_outputs_is_erased_too(store: Store) -> None:
+    empty = {"inputs": {}, "prompt": None, "seed": None, "outputs": []}
+    key = await stored_run(
+        store, RunState.FAILED, **empty, requester_roles=[5], failure_log="no memory", press="a button"
+    )
+    assert (await store.privacy.erase(ALICE, NOW)).emptied == 1
+    row = await columns(store, key)
+    assert (row["requester_roles"], row["failure_log"], row["press"]) == (None, None, None)
+    assert row["erased_at"] == NOW
+    assert (await store.privacy.erase(ALICE, at(1))).emptied == 0
+    assert await columns(store, key) == row
+
+
+async def test_outputs_that_come_after_an_erasure_are_erased_by_the_next(store: Store) -> None:
+    """An unconfirmed run may still succeed."""
+    key = await stored_run(store, RunState.UNCONFIRMED, outputs=[])
+    await store.privacy.erase(ALICE, NOW)
+    late = [{"kind": "text", "text": "a lighthouse"}]
+    async with store.database.write() as connection:
+        await connection.execute(update(runs).where(runs.c.key == key).values(outputs=late))
+    assert (await store.privacy.erase(ALICE, at(1))).emptied == 1
+    row = await columns(store, key)
+    assert (row["outputs"], row["erased_at"]) == ([], at(1))
 
 
 async def test_erasure_leaves_and_returns_unfinished_and_undelivered_runs(store: Store) -> None:
