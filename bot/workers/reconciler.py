@@ -31,7 +31,7 @@ from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 # After a restart with a thousand silent runs, checks go out in chunks with a pause after each full one: at
-# most 23 per second, to spare the backend and Discord, where the results are posted. The check of a failed run
+# most 23 per second, to spare the backend and Discord, where the results are posted. For a failed run a check
 # makes two calls, because the run's log is read, too.
 _CHUNK_SIZE = 8
 _CHUNK_PAUSE = 0.35
