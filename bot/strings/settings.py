@@ -196,7 +196,7 @@ _CONTROLS = {
     "settings_choose_roles": "Choose roles",
     "settings_choose_channel": "Choose a channel",
     "settings_caption_approval_channel": "**Review channel**, where moderators decide about requests and reports",
-    "settings_caption_approval_reviewer": "**Reviewer role**, whose members decide, too, besides people with Manage Server",
+    "settings_caption_approval_reviewer": "**Reviewer role**: its members decide, and so do people with Manage Server",
     "settings_caption_approval_mode": "**Who waits for approval**",
     "settings_caption_approval_exempt": "**Roles that don't wait**",
     "settings_caption_approval_deployments": "**Deployments that wait**",

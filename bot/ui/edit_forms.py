@@ -50,7 +50,7 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField], *, label
 
     Submissions are matched by custom_id alone, so they work after a restart.
     """
-    heading = say("edit_title", title=title) if label is None else f"{label}: {title}"
+    heading = title if label == title else f"{label}: {title}" if label else say("edit_title", title=title)
     modal = Modal(title=shorten(heading, _TITLE_LENGTH), custom_id=custom_id, timeout=None)
     for field in fields:
         modal.add_item(Label(text=field.name, description=_description(field), component=_component(field)))

@@ -27,8 +27,8 @@ _ROWS = 2
 BUTTONS_A_ROW = 5  # Discord's limit
 # At most this many configured follow-ups get a button under a result.
 _ACTIONS = 3
-# Widths in pixels: a row, the gap between two buttons, and a button's border, character and emoji.
-_ROW_WIDTH, _GAP, _BORDER, _CHARACTER, _EMOJI = 265, 8, 32, 6, 20
+# Widths in pixels: a row, the gap between two buttons, and a button's border, average character and emoji.
+_ROW_WIDTH, _GAP, _BORDER, _CHARACTER, _EMOJI = 265, 8, 24, 7.5, 26
 _TAKING = {
     FileKind.IMAGE: {InputKind.IMAGE, InputKind.IMAGES, InputKind.FILE},
     FileKind.VIDEO: {InputKind.VIDEO, InputKind.FILE},
@@ -111,7 +111,9 @@ def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> 
             last.append(run_button(first, Action.REPEAT, "button_try_again_all", style, count=count))
         last.append(discard_button(first))
     if count > BUTTONS_A_ROW:
-        return [[run_button(first, Action.NUMBERS, "button_numbers")], last]
+        # On a phone, all of `last` in one row would wrap.
+        numbers = run_button(first, Action.NUMBERS, "button_numbers")
+        return [row for row in ([numbers, last[0]], last[1:]) if row]
     return [*number_rows(runs), last]
 
 
@@ -142,7 +144,7 @@ def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[lis
     if everything is not None and len(actions) == len(_fitting(offered, kinds)):
         return everything
     *vary, edit = repeats
-    by_rank = [again, *post, *actions[:1], edit, *actions[1:], *vary, *use, *delete, *rare]
+    by_rank = [again, *post, *actions, edit, *vary, *use, *delete, *rare]
     return _most(ordered, by_rank, [run_button(run, Action.MORE, "button_more")])
 
 
@@ -244,7 +246,7 @@ def _fits(row: Sequence[Button[Any]], button: Button[Any]) -> bool:
     return len(row) < BUTTONS_A_ROW and used + _width(button) <= _ROW_WIDTH
 
 
-def _width(button: Button[Any]) -> int:
+def _width(button: Button[Any]) -> float:
     return _BORDER + _CHARACTER * len(button.label or "") + (_EMOJI if button.emoji else 0)
 
 

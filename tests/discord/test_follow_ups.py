@@ -58,7 +58,7 @@ async def size_of(message: Any) -> tuple[int, int]:
 
 async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: Harness) -> None:
     message = await made(bot)
-    assert list(buttons_of(bot, message)) == ["Upscale", "Animate", "Edit", "Again", "More", "Delete"]
+    assert list(buttons_of(bot, message)) == ["Upscale", "Animate", "4 more", "Again", "More", "Delete"]
     await bot.restart()
     let_open(bot)
     refused = await bot.click(message, "Upscale", bot.bob)
@@ -79,7 +79,7 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
 async def test_a_form_asks_first_and_the_prompt_is_carried_over(bot: Harness) -> None:
     message = await made(bot, prompt="a lion")
     form = await bot.alice.click(message, label="Animate")
-    assert form.modal["title"] == "Animate: Animate"
+    assert form.modal["title"] == "Animate"
     assert list(fields(form.modal)) == ["motion"]
     await bot.restart()
     await set_rules(bot, words={"blocked": ["lion"]})
@@ -98,7 +98,7 @@ async def test_one_of_a_batch_is_opened_and_followed(bot: Harness) -> None:
     message = await made(bot, count=2)
     assert "Upscale" not in buttons_of(bot, message)
     one = await bot.alice.click(message, label="2")
-    labels = ["Upscale", "Animate", "Edit", "Again", "Post", "More"]
+    labels = ["Upscale", "Animate", "Post", "Again", "Edit", "More"]
     assert list(buttons_of(bot, one.response)) == labels
     await bot.restart()
     await bot.click(one.response.message, "Upscale")
@@ -112,7 +112,7 @@ async def test_more_than_three_are_behind_more(bot: Harness) -> None:
     message = await made(bot)
     assert list(buttons_of(bot, message)) == ["2×", "3×", "4×", "Again", "More", "Delete"]
     more = await bot.alice.click(message, label="More")
-    assert list(buttons_of(bot, more.response)) == ["4 more", "Edit", "Use as input", "Details"]
+    assert list(buttons_of(bot, more.response)) == ["4 more", "Edit", "Details", "Use as input"]
     ((label, upscale), (other, _)) = menus(bot, more.response.message)["Choose a follow-up"]
     assert (label, other) == ("Upscale", "Animate")
     await bot.restart()

@@ -30,7 +30,7 @@ def button_rows(components: Any) -> int:
     for component in components:
         inner = component.get("components", ())
         if component["type"] == ROW and inner[0]["type"] == BUTTON:
-            used = PHONE_ROW
+            used: float = PHONE_ROW
             for width in map(_width, inner):
                 fits = used + GAP + width <= PHONE_ROW
                 rows += not fits
@@ -40,9 +40,9 @@ def button_rows(components: Any) -> int:
     return rows
 
 
-def _width(button: Mapping[str, Any]) -> int:
+def _width(button: Mapping[str, Any]) -> float:
     """Estimate a button's width, which differs by a few pixels from the measured one."""
-    return 32 + 6 * len(button["label"]) + (20 if button.get("emoji") else 0)
+    return 24 + 7.5 * len(button["label"]) + (26 if button.get("emoji") else 0)
 
 
 def compare(name: str, shown: str) -> None:
