@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -11,11 +11,12 @@ from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules, check_posting
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
-from bot.services.generation import CheckWords
 from bot.services.refusals import RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
+# (requester, deployment name, texts by option name); raises RefusedError if the server forbids a text.
+CheckWords = Callable[[Requester, str, Mapping[str, str]], Awaitable[None]]
 # Returns whether one of the bot's messages still exists. Raises DiscordAway.
 Exists = Callable[[MessageRef], Awaitable[bool]]
 
