@@ -50,11 +50,14 @@ class SharingService:
 
     async def is_offered(self, run: Run, requester: Requester) -> bool:
         """Return whether the requester may share the run's result in a gallery that the bot can post in."""
-        is_own = run.requester_id == requester.person.id
-        if not is_own or run.guild_id is None or run.private or not run.is_shown:
+        if not _is_own_here(run, requester) or run.guild_id is None or run.private:
             return False
         gallery = (await self._store.rules.get(run.guild_id)).gallery_channel_id
         return gallery is not None and requester.can_post(gallery)
+
+    def is_postable(self, run: Run, requester: Requester) -> bool:
+        """Return whether the requester may post this one result of a batch in the batch's channel."""
+        return _is_own_here(run, requester) and not run.needs_interaction
 
     async def post(self, key: str, requester: Requester) -> None:
         """Request a copy of a single result of a batch: a separate message in the batch's channel."""
@@ -147,3 +150,9 @@ class SharingService:
         if (run.age_restricted or requester.origin.age_restricted) and not channel.age_restricted:
             raise RefusedError("share_age")
         return run, gallery
+
+
+def _is_own_here(run: Run, requester: Requester) -> bool:
+    """Return whether the requester is on the server of a result that is their own and still shown."""
+    is_here = run.guild_id == requester.origin.guild_id
+    return is_here and run.requester_id == requester.person.id and run.is_shown
