@@ -48,6 +48,7 @@ from bot.services.moderation.audit import AuditService
 from bot.services.moderation.blocks import BlockService
 from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
+from bot.services.openings import OpeningLimiter
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.refusals import RefusalLimiter
@@ -147,6 +148,7 @@ def _services(
             store.rules, store.presets, catalogue, clock, word_filter.cache
         ),
         show_private=show_private,
+        openings=OpeningLimiter(clock),
         word_filter=word_filter,
         catalogue=catalogue,
         reloader=reloader,

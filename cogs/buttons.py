@@ -199,13 +199,12 @@ async def _pick(interaction: Interaction, key: str) -> None:
 
 async def _offered(services: Services, run: Run, requester: Requester) -> OfferedActions:
     """Return what the user can do with a result now."""
-    is_own = run.requester_id == requester.person.id
     return offered_actions(
         run,
         services.catalogue.all(),
         reportable=not run.private and await services.reviews.takes_reports(requester),
         shareable=await services.sharing.is_offered(run, requester),
-        postable=is_own and run.is_shown and not run.needs_interaction,
+        postable=services.sharing.is_postable(run, requester),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import form_values
-from bot.gateway.interactions import Interaction, requester_of
+from bot.gateway.interactions import Interaction, check_overrides, requester_of
 from bot.strings import say
 from bot.ui.custom_ids import ShareId
 from bot.ui.shares import PROMPT_FIELD, share_modal
@@ -12,12 +12,14 @@ from bot.ui.shares import PROMPT_FIELD, share_modal
 
 async def post_single(interaction: Interaction, key: str) -> None:
     """Post a single result of a batch in its channel."""
+    await check_overrides(interaction)
     await interaction.client.services.sharing.post(key, requester_of(interaction))
     await tell(interaction, say("post_noted"))
 
 
 async def open_share(interaction: Interaction, key: str) -> None:
     """Ask whether to show the prompt. A result without a prompt is shared immediately."""
+    await check_overrides(interaction)
     run = await interaction.client.services.sharing.check(key, requester_of(interaction))
     if run.prompt:
         await interaction.response.send_modal(share_modal(key))
@@ -26,6 +28,7 @@ async def open_share(interaction: Interaction, key: str) -> None:
 
 
 async def _submitted(interaction: Interaction, id: ShareId) -> None:
+    await check_overrides(interaction)
     await _share(interaction, id.key, with_prompt=form_values(interaction).get(PROMPT_FIELD) == "yes")
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.delivery.cleanup import ResultRemoval
-from bot.delivery.copies import result_message
+from bot.delivery.copies import needs_restriction, result_message
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import NotYet, Poster, Unreachable
@@ -116,6 +116,8 @@ class NoticePlanner:
         # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
         # card marks them as spoilers itself.
         attached = replace(run, outputs=inputs.files, spoiler=False)
+        withheld = bool(inputs.files) and not await self._may_show(run, delivery.destination)
+        linked = linked_outputs(attached, "card_file_restricted" if withheld else "media_linked")
 
         async def card(limit: int) -> OutgoingMessage:
             budget = self._budget(delivery)
@@ -124,12 +126,22 @@ class NoticePlanner:
 
         return Notice(
             await card(run.upload_limit)
-            if form is Form.FULL
-            else review_card(run, title, inputs, linked_outputs(attached)),
+            if form is Form.FULL and not withheld
+            else review_card(run, title, inputs, linked),
             channel_id=run.review_channel_id,
             on_unreachable=lambda: self.refuse_review(run.key),
             without_files=lambda: card(0),
         )
+
+    async def _may_show(self, run: Run, channel_id: int) -> bool:
+        """Return whether a card in this channel may show the files of a run.
+
+        The files of an age-restricted run or channel may be shown only in an age-restricted channel.
+        """
+        with suppress(Unreachable):
+            if await self._poster.is_age_restricted(channel_id):
+                return True
+        return not await needs_restriction(self._poster, run)
 
     async def _find_lost_card(self, delivery: Delivery) -> None:
         """Store the id of a card whose post was cut off by a crash, so that the decision updates it."""
@@ -150,11 +162,12 @@ class NoticePlanner:
         reporters = await self._store.reviews.actors(run, AuditAction.REPORT)
         nonce_suffix = str(await self._store.reviews.dismissals(run) or "")
 
-        async def without_files() -> OutgoingMessage:
-            return report_card(run, title, reporters, link, PreparedOutputs())
+        withheld = not await self._may_show(run, run.report_channel_id)
 
-        if run.age_restricted or form is not Form.FULL:
-            # The review channel might not be age-restricted, so the card links to the result without files.
+        async def without_files() -> OutgoingMessage:
+            return report_card(run, title, reporters, link, PreparedOutputs(), withheld=withheld)
+
+        if withheld or form is not Form.FULL:
             return Notice(await without_files(), channel_id=run.report_channel_id, nonce_suffix=nonce_suffix)
         reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
         return Notice(

@@ -128,18 +128,10 @@ class CopySender:
         if rules.gallery_channel_id != delivery.shared_to:
             return "share_moved"
         restricted = await self._poster.is_age_restricted(delivery.destination)
-        if not restricted and await self._needs_restriction(run):
+        if not restricted and await needs_restriction(self._poster, run):
             return "share_age"
         prompt = run.prompt if delivery.with_prompt else None
         return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
-
-    async def _needs_restriction(self, run: Run) -> bool:
-        """Return whether a result or the channel that it was posted in is age-restricted."""
-        if run.age_restricted:
-            return True
-        with suppress(Unreachable):
-            return await self._poster.is_age_restricted(run.channel_id)
-        return False
 
     async def _find_lost(self, delivery: Delivery) -> None:
         """Store the ids of messages that an interrupted attempt posted, so that the removal deletes them."""
@@ -154,6 +146,19 @@ class CopySender:
             found = await self._poster.find_about(delivery.destination, run.key, since, ignore=ignore)
             lost = [MessageRef(delivery.destination, message_id) for message_id in found]
             await self._store.deliveries.mark_sent(delivery.id, [*delivery.messages, *lost])
+
+
+async def needs_restriction(poster: Poster, run: Run) -> bool:
+    """Return whether a run or the channel of its request is age-restricted.
+
+    A channel that is gone or closed to the bot counts as age-restricted.
+    """
+    if run.age_restricted:
+        return True
+    try:
+        return await poster.is_age_restricted(run.channel_id)
+    except Unreachable:
+        return True
 
 
 async def share_copy(

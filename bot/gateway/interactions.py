@@ -78,7 +78,8 @@ def check_here(interaction: Interaction) -> None:
 async def check_overrides(interaction: Interaction) -> None:
     """Raise RefusedError if Discord's permissions for `/generate` forbid it.
 
-    Used for buttons and other commands that start runs: there Discord doesn't check these permissions.
+    Used for buttons and other commands that start runs or post results: there Discord doesn't check these
+    permissions.
     Administrators bypass them, and direct messages have none. In a server without the bot only Use External
     Apps applies, which Discord enforces.
     """

@@ -66,9 +66,10 @@ async def reopen_here(interaction: discord.Interaction[GenerateBot], key: str) -
     """Show the user their own private result once more. Raises RefusedError."""
     await check_start(interaction)
     services, requester = interaction.client.services, requester_of(interaction)
-    batch = await services.runs.reopen(key, requester)
-    await interaction.response.defer(ephemeral=True, thinking=True)
-    await services.show_private(batch, requester.origin, to_moderator=False)
+    with services.openings.slot(requester.person.id):
+        batch = await services.runs.reopen(key, requester)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await services.show_private(batch, requester.origin, to_moderator=False)
 
 
 async def _handle_refusal(

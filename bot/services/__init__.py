@@ -17,6 +17,7 @@ from bot.services.moderation.audit import AuditService
 from bot.services.moderation.blocks import BlockService
 from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
+from bot.services.openings import OpeningLimiter
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.runs import RunService
@@ -47,6 +48,7 @@ class Services:
     privacy: PrivacyService
     server_settings: ServerSettingsService
     show_private: ShowPrivate
+    openings: OpeningLimiter
     word_filter: WordFilter
     catalogue: Catalogue
     reloader: Reloader

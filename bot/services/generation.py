@@ -22,13 +22,15 @@ from bot.domain.runs import Run
 from bot.metrics import Metrics
 from bot.services.refusals import RefusalLimiter
 from bot.services.runs import ANSWER_HOLD, RunService
+from bot.services.words.filter import DefaultTexts
 from bot.store.requests.accept import RequestStore
 from bot.store.runs import RunStore
 from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
-# (requester, deployment name, texts by option name); raises RefusedError if the server forbids a text.
-CheckWords = Callable[[Requester, str, Mapping[str, str]], Awaitable[None]]
+# (requester, deployment name, texts by option name, those of the channel's default); raises RefusedError if
+# the server forbids a text.
+CheckWords = Callable[[Requester, str, Mapping[str, str], DefaultTexts | None], Awaitable[None]]
 
 
 class GenerationService:
@@ -69,11 +71,11 @@ class GenerationService:
         options: Mapping[str, RawValue],
         requester: Requester,
         *,
-        default_preset: str | None = None,
+        default: DefaultTexts | None = None,
     ) -> Run:
         """Start a batch of runs of a deployment with the options of `/generate`, and return the first run.
 
-        `default_preset` is the name of the channel's default preset, if `options` include its values.
+        `default` is the channel's default preset, if `options` include its values.
         """
         deployment = self._catalogue.require(name)
         count = check_count(deployment, options.get(COUNT))
@@ -85,7 +87,7 @@ class GenerationService:
             requester,
             count=count,
             private=bool(options.get(PRIVATE)),
-            default_preset=default_preset,
+            default=default,
         )
 
     async def repeat(
@@ -124,7 +126,7 @@ class GenerationService:
         parent_key: str | None = None,
         count: int = 1,
         private: bool = False,
-        default_preset: str | None = None,
+        default: DefaultTexts | None = None,
         age_restricted: bool = False,
     ) -> Run:
         """Check a request against the word filter and the policy, store it, and return the first run of its
@@ -144,13 +146,14 @@ class GenerationService:
                     count=count,
                     parent_key=parent_key,
                     private=private or await self._is_private(parent_key),
-                    default_preset=default_preset,
+                    default=default,
                     age_restricted=age_restricted or deployment.age_restricted,
                 )
             except PressedTwice:
                 raise  # nothing was written, and the first press's run may succeed
-            except RefusedError:
-                self._refusals.note(user_id, guild_id)
+            except RefusedError as error:
+                if error.code != "default_words":
+                    self._refusals.note(user_id, guild_id)
                 raise
 
     async def _accept(
@@ -162,10 +165,10 @@ class GenerationService:
         count: int,
         parent_key: str | None,
         private: bool,
-        default_preset: str | None,
+        default: DefaultTexts | None,
         age_restricted: bool,
     ) -> Run:
-        await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs))
+        await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs), default)
         request = GenerationRequest(
             requester_id=requester.person.id,
             origin=requester.origin,
@@ -177,7 +180,7 @@ class GenerationService:
             seed=inputs.seed,
             prompt=inputs.prompt,
             parent_key=parent_key,
-            default_preset=default_preset,
+            default_preset=default.name if default is not None else None,
             age_restricted=age_restricted,
             # Nobody else sees direct messages anyway.
             private=private and not requester.origin.is_direct_message,

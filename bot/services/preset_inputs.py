@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.deployments.input_text import parse_more
+from bot.deployments.input_text import free_texts, parse_more
 from bot.deployments.inputs import RawValue, check_gpu
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue
 from bot.deployments.options import GPU, MORE
@@ -37,10 +37,13 @@ class KeptInputs:
 class AppliedPreset:
     """The options of `/generate` merged with a preset's inputs, and the inputs of the preset that the
     deployment no longer accepts.
+
+    `texts` are the free texts that come from the preset, by option name, with a space for each gap.
     """
 
     options: Mapping[str, RawValue]
     dropped: Sequence[str]
+    texts: Mapping[str, str]
 
 
 def kept_inputs(
@@ -84,15 +87,18 @@ def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, R
     typed = {word.casefold() for word, _ in parse_more(str(options.get(MORE, "")))}
     merged = dict(options)
     dropped: list[str] = []
+    own: dict[str, InputValue] = {}
     for key, value in as_offered(deployment, preset.inputs).items():
         item = items.get(key)
         if item is None:
             dropped.append(key)
         elif item.is_prompt and GAP in str(value):
             merged[item.option] = _fill_gaps(item, preset, str(value), options.get(item.option))
+            own[key] = str(value).replace(GAP, " ")
         elif item.option not in options and not typed & {item.option, key.casefold()}:
             if _fits(item, value) and not isinstance(value, list):
                 merged[item.option] = value
+                own[key] = str(value)
             else:
                 dropped.append(item.option)
     if preset.gpu is not None and GPU not in options:
@@ -100,7 +106,7 @@ def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, R
             merged[GPU] = preset.gpu
         else:
             dropped.append(GPU)
-    return AppliedPreset(merged, dropped)
+    return AppliedPreset(merged, dropped, free_texts(deployment, own))
 
 
 def replaced_inputs(deployment: Deployment, preset: Preset, required: Collection[str]) -> Sequence[Input]:

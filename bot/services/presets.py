@@ -19,6 +19,7 @@ from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.generation import GenerationService
 from bot.services.preset_inputs import apply_preset, kept_inputs, prompt_input, replaced_inputs
+from bot.services.words.filter import DefaultTexts
 from bot.store import Store
 
 log = logging.getLogger(__name__)
@@ -252,7 +253,7 @@ class PresetService:
         if default is None or default.deployment != name:
             return PresetRun(await self._generation.generate(name, options, requester), None)
         deployment = self._catalogue.require(name)
-        return await self._generate(deployment, default, options, requester, default=default.name)
+        return await self._generate(deployment, default, options, requester, is_default=True)
 
     async def _generate(
         self,
@@ -261,12 +262,13 @@ class PresetService:
         options: Mapping[str, RawValue],
         requester: Requester,
         *,
-        default: str | None = None,
+        is_default: bool = False,
     ) -> PresetRun:
         applied = apply_preset(deployment, preset, options)
+        default = DefaultTexts(preset.name, applied.texts) if is_default else None
         try:
             run = await self._generation.generate(
-                deployment.name, applied.options, requester, default_preset=default
+                deployment.name, applied.options, requester, default=default
             )
         except InputError as error:
             raise self._missing_input(error, preset) from error

@@ -23,8 +23,8 @@ class RefusalLimiter:
 
     def __init__(self, clock: Callable[[], datetime], *, size: int = _SIZE) -> None:
         self._clock = clock
-        self._persons = _RecentTimes(PER_PERSON, size)
-        self._servers = _RecentTimes(PER_SERVER, size)
+        self._persons = RecentTimes(PER_PERSON, size)
+        self._servers = RecentTimes(PER_SERVER, size)
 
     def check(self, user_id: int, guild_id: int | None) -> None:
         """Raise RefusedError if the user was refused too often, before anything is read or written."""
@@ -44,7 +44,7 @@ class RefusalLimiter:
             self._servers.add(guild_id, now)
 
 
-class _RecentTimes:
+class RecentTimes:
     """The newest `limit` times of each key, for the `size` keys with the newest times."""
 
     def __init__(self, limit: int, size: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -11,11 +11,12 @@ from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules, check_posting
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
-from bot.services.generation import CheckWords
 from bot.services.refusals import RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
+# (requester, deployment name, texts by option name); raises RefusedError if the server forbids a text.
+CheckWords = Callable[[Requester, str, Mapping[str, str]], Awaitable[None]]
 # Returns whether one of the bot's messages still exists. Raises DiscordAway.
 Exists = Callable[[MessageRef], Awaitable[bool]]
 
@@ -49,11 +50,14 @@ class SharingService:
 
     async def is_offered(self, run: Run, requester: Requester) -> bool:
         """Return whether the requester may share the run's result in a gallery that the bot can post in."""
-        is_own = run.requester_id == requester.person.id
-        if not is_own or run.guild_id is None or run.private or not run.is_shown:
+        if not _is_own_here(run, requester) or run.guild_id is None or run.private:
             return False
         gallery = (await self._store.rules.get(run.guild_id)).gallery_channel_id
         return gallery is not None and requester.can_post(gallery)
+
+    def is_postable(self, run: Run, requester: Requester) -> bool:
+        """Return whether the requester may post this one result of a batch in the batch's channel."""
+        return _is_own_here(run, requester) and not run.needs_interaction
 
     async def post(self, key: str, requester: Requester) -> None:
         """Request a copy of a single result of a batch: a separate message in the batch's channel."""
@@ -146,3 +150,9 @@ class SharingService:
         if (run.age_restricted or requester.origin.age_restricted) and not channel.age_restricted:
             raise RefusedError("share_age")
         return run, gallery
+
+
+def _is_own_here(run: Run, requester: Requester) -> bool:
+    """Return whether the requester is on the server of a result that is their own and still shown."""
+    is_here = run.guild_id == requester.origin.guild_id
+    return is_here and run.requester_id == requester.person.id and run.is_shown

@@ -168,7 +168,8 @@ async def end_waiting_runs(
     """End a blocked user's waiting runs, in the transaction that stores the block; return how many ended.
 
     This also creates their outcomes, updates their cards, and creates one direct message with the reason. In
-    each channel one outcome is posted as a message; the others are silent edits of their status messages.
+    each channel one outcome is posted as a message; the others are silent edits of their status messages,
+    except that each private request has an outcome of its own.
     """
     batches = select(_member.c.batch_key).where(
         _member.c.guild_id == guild_id,
@@ -190,16 +191,17 @@ async def end_waiting_runs(
 async def _announce_once(
     connection: AsyncConnection, members: Sequence[Run], ended: Set[str], verdict: BlockVerdict
 ) -> None:
-    """Store, for each channel, which outcome reports all requests that the block has ended there.
+    """Store, for each channel, which outcome reports all public requests that the block has ended there.
 
     `members` are all runs of the affected batches. A batch with a run that continues gets its outcome later.
+    A private request has its own outcome, because only its requester may learn of it.
     """
     batches: dict[str, list[Run]] = defaultdict(list)
     for run in members:
         batches[run.batch_key].append(run)
     channels: dict[int, list[list[Run]]] = defaultdict(list)
     for batch in batches.values():
-        if all(run.key in ended or run.final for run in batch):
+        if not batch[0].private and all(run.key in ended or run.final for run in batch):
             channels[batch[0].channel_id].append(batch)
     for over in channels.values():
         *quiet, told = sorted(over, key=lambda batch: (batch[0].created_at, batch[0].batch_key))

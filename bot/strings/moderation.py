@@ -44,6 +44,7 @@ MODERATION: Mapping[str, str] = MappingProxyType(
         "card_place": "for <#{channel}>",
         "card_cost": "counts as 1 run and about {seconds} GPU seconds",
         "card_cost_several": "counts as {runs} runs and about {seconds} GPU seconds",
+        "card_file_restricted": "[{name}]({url}) isn't shown, because this channel isn't age-restricted.",
         "card_approved": "Approved by <@{person}> <t:{at}:R>",
         "card_rejected": "Rejected by <@{person}> <t:{at}:R>",
         "card_blocked": "<@{person}> blocked the requester <t:{at}:R>, so it was not started.",

@@ -47,6 +47,10 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "server_budget_waiting_count": "You asked for {count}, but only {possible} more can wait; this server's limit is {limit}. Please ask for fewer.",
         "server_budget_runs_count": "You asked for {count}, but this server has {possible} of {limit} runs left today. Resets <t:{until}:R>.",
         "server_budget_gpu_count": "You asked for {count}, but this server's {limit} GPU seconds for today allow {possible}. Resets <t:{until}:R>.",
+        "default_words": (
+            "The channel's default **{name}** contains something forbidden. "
+            "Choose another `preset`, or tell a moderator."
+        ),
         "words_refused": "`{option}` contains something that this server doesn't allow. Please change it.",
         "words_unavailable": "I can't read this server's word rules right now, so nothing was started. Please try again in a minute.",
         "words_forbidden": "I can't read this server's AutoMod rules. A server admin can give me Manage Server, "

@@ -25,11 +25,14 @@ _TEXT_LENGTH = 1500
 _NAME_LENGTH = 80
 
 
-def linked_outputs(run: Run) -> PreparedOutputs:
-    """Return a run's outputs with a link in place of each file, and the beginning of its texts."""
+def linked_outputs(run: Run, code: str = "media_linked") -> PreparedOutputs:
+    """Return a run's outputs with a link in place of each file, and the beginning of its texts.
+
+    `code` is that of the sentence with the link.
+    """
     texts = [output.text for output in run.outputs if output.text and output.text.strip()]
     space = _TEXT_LENGTH // run.batch_size // max(1, len(texts))
-    remarks = [say("media_linked", name=name, url=url) for name, url in _links(run)]
+    remarks = [say(code, name=name, url=url) for name, url in _links(run)]
     return PreparedOutputs(texts=tuple(shorten(text, space) for text in texts), remarks=tuple(remarks))
 
 

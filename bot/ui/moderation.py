@@ -126,16 +126,23 @@ def _verdict(run: Run) -> tuple[str, Colour]:
 
 
 def report_card(
-    run: Run, title: str, reporters: Sequence[int], link: str | None, prepared: PreparedOutputs
+    run: Run,
+    title: str,
+    reporters: Sequence[int],
+    link: str | None,
+    prepared: PreparedOutputs,
+    *,
+    withheld: bool = False,
 ) -> OutgoingMessage:
     """Build the card that shows a reported result to moderators, with its files and texts behind spoilers.
 
-    `reporters` are user ids, and `link` is the URL of the result's message, or None. The files get names that
+    `reporters` are user ids, and `link` is the URL of the result's message, or None. If an age restriction
+    has `withheld` the files, the card says so. The files get names that
     differ from the result's, because the courier recognizes the result's messages by their file names.
     """
     fitting = next(iter(chunks(prepared.files)), ())
     files = tuple(replace(file, filename=f"report-{file.filename}") for file in fitting)
-    about = "\n".join(_reported(run, title, reporters, link))
+    about = "\n".join(_reported(run, title, reporters, link, withheld=withheld))
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
@@ -151,7 +158,9 @@ def report_card(
     return OutgoingMessage(layout=_layout([*items, row], Colour.orange()), files=files)
 
 
-def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) -> list[str]:
+def _reported(
+    run: Run, title: str, reporters: Sequence[int], link: str | None, *, withheld: bool
+) -> list[str]:
     named = [f"<@{person}>" for person in reporters[:_MAX_REPORTERS]]
     if len(reporters) > _MAX_REPORTERS:
         named.append(say("report_more", count=len(reporters) - _MAX_REPORTERS))
@@ -161,7 +170,7 @@ def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) 
     ]
     if named:
         lines.append(say("report_by", people=", ".join(named)))
-    if run.age_restricted:
+    if withheld:
         lines.append(say("report_restricted"))
     if link:
         lines.append(say("report_link", url=link))

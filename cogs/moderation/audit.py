@@ -56,9 +56,10 @@ class OpenItem(PersistentItem[OpenId], codec=OpenId):
 
     async def pressed(self, interaction: Interaction, id: OpenId) -> None:
         services, moderator = interaction.client.services, requester_of(interaction)
-        run = await services.reviews.open(next(iter(selected_values(interaction)), ""), moderator)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        await services.show_private([run], moderator.origin, to_moderator=True)
+        with services.openings.slot(moderator.person.id):
+            run = await services.reviews.open(next(iter(selected_values(interaction)), ""), moderator)
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            await services.show_private([run], moderator.origin, to_moderator=True)
 
 
 async def _send_file(interaction: Interaction, id: AuditId) -> None:

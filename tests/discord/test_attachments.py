@@ -10,7 +10,7 @@ import pytest
 from bot.workers.submission import MAX_RENEWALS
 from tests.discord.files import bucket, png
 from tests.discord.forged import call, press
-from tests.discord.moderated_server import ModeratedServer
+from tests.discord.moderated_server import ModeratedServer, mark_adult
 from tests.discord.outages import away, endure
 from tests.discord.rendered import buttons_of, galleries_of, pinged, texts
 
@@ -73,6 +73,22 @@ async def test_a_link_that_still_works_is_used_as_it_is(server: ModeratedServer,
     url = signed(host, server.clock().replace(hour=10))
     await ask_with_picture(server, url)
     await server.later(hours=1)
+    await server.decide("Approve")
+    assert server.calls[0].body["inputs"]["image"] == url
+
+
+@pytest.mark.parametrize("review_marked", [False, True])
+async def test_a_file_from_an_age_restricted_channel_is_shown_only_in_another(
+    server: ModeratedServer, host: str, review_marked: bool
+) -> None:
+    mark_adult(server, server.channel)
+    mark_adult(server, server.review, marked=review_marked)
+    url = signed(host, server.clock().replace(hour=10))
+    await ask_with_picture(server, url)
+    assert galleries_of(server, server.card) == ([1] if review_marked else [])
+    assert len(server.card.attachments) == review_marked
+    link = f"[cat.png]({url}) isn't shown, because this channel isn't age-restricted."
+    assert (link in server.verdict) is not review_marked
     await server.decide("Approve")
     assert server.calls[0].body["inputs"]["image"] == url
 

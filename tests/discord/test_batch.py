@@ -182,3 +182,14 @@ async def test_a_late_success_has_its_own_message_and_the_result_stays(bot: Harn
     assert files(second) == [(await bot.keys())[1]]
     assert "Again" in buttons_of(bot, second)
     assert await bot.states() == ["succeeded", "succeeded"]
+
+
+async def test_a_batch_in_a_direct_message_offers_no_post_in_the_channel(bot: Harness) -> None:
+    await ask(bot, HELD, HELD, count=2)
+    close_channel(bot)
+    await bot.later(minutes=20)
+    await bot.release()
+    letter = next(each for each in bot.alice.user.dm_channel.history() if each.attachments)
+    one = await bot.alice.user.click(letter, label="2")
+    labels = ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
+    assert list(buttons_of(bot, one.response)) == labels

@@ -144,3 +144,21 @@ async def test_a_block_in_the_middle_of_a_batch_says_that_the_rest_was_not_start
     notice = text_of(bot, letter)
     assert notice.startswith("The rest of your request for **Picture** was not started: ")
     assert "requests" not in notice
+
+
+@pytest.mark.bot(rules=NO_APPROVAL | {"private_results": True}, max_concurrent_runs=1)
+@pytest.mark.parametrize("minutes", [0, 16], ids=["answerable", "after the interaction"])
+async def test_a_block_tells_about_private_requests_only_in_private(
+    server: ModeratedServer, minutes: int
+) -> None:
+    await server.ask(server.bob, faults=HELD)
+    public = await server.ask()
+    private = [await server.ask(private=True) for _ in range(2)]
+    await server.later(minutes=minutes)
+    await server.mona.slash(server.channel, "block", user=server.alice, reason="spam")
+    await server.play()
+    told = text_of(server, public.response) if minutes == 0 else texts(server)[-1]
+    assert ENDED in told
+    in_private = [text_of(server, each.response) for each in private] if minutes == 0 else server.letters()
+    assert sum(ENDED in each for each in in_private) == 2
+    assert "of yours before they started" not in "\n".join([told, *in_private])

@@ -13,9 +13,19 @@ from demo.fake_comfydeploy.deployments import ANIMATE_ID, PICTURE_ID, UPSCALE_ID
 from demo.world import open_attachment
 from tests.discord.actors import block, erase_data, open_details, override, owner, submit
 from tests.discord.deployments import described
-from tests.discord.files import post_pictures
+from tests.discord.files import bucket, png, post_pictures
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
-from tests.discord.rendered import buttons_of, fields, menus, raw_components, refusal, requests_to, text_of
+from tests.discord.rendered import (
+    buttons_of,
+    fields,
+    galleries_of,
+    menus,
+    raw_components,
+    refusal,
+    requests_to,
+    stored,
+    text_of,
+)
 from tests.harness import Harness
 
 UPSCALE = '[[deployments.picture.then]]\ndeployment = "upscale"\nlabel = "Upscale"\nemoji = "🔍"\n'
@@ -168,6 +178,22 @@ async def test_it_waits_for_approval_with_its_picture(server: ModeratedServer) -
     assert len(server.calls) == 2
     width, height = await size_of(message)
     assert await size_of(server.messages()[-1]) == (2 * width, 2 * height)
+
+
+@pytest.mark.bot(deployments=BOTH.replace(UPSCALE, f"age_restricted = true\n{UPSCALE}"))
+async def test_its_card_only_links_to_an_age_restricted_picture(server: ModeratedServer) -> None:
+    mark_adult(server, server.channel)
+    await server.ask(**SMALL)
+    await server.decide("Approve")
+    (message,) = server.messages()
+    name = message.attachments[0].filename
+    async with bucket({name: (png(), "image/png")}) as host:
+        stored(server, message).attachments[0]["url"] = f"{host}/{name}"
+        await server.alice.click(message, label="Upscale")
+        mark_adult(server, server.channel, marked=False)
+        await server.play()
+    assert galleries_of(server, server.card) == []
+    assert f"[{name}]({host}/{name}) isn't shown" in server.verdict
 
 
 async def test_a_target_that_is_gone_is_told_and_nothing_is_spent(bot: Harness) -> None:

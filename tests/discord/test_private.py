@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.runs import DeliveryState, RunState
+from bot.services.openings import PER_MINUTE
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import member, moderator, read
 from tests.discord.deliveries import close_direct_messages, delivery_states
@@ -181,6 +182,27 @@ async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> 
     refused = await select_as(bot, bot.bob, listed, "runs:open:o:all:0:", key)
     assert refusal(bot, refused) == "Only the person who asked can use this."
     nothing_public(bot)
+
+
+@pytest.mark.parametrize("by_moderator", [False, True], ids=["requester", "moderator"])
+async def test_it_is_opened_only_a_few_times_a_minute(lenient: Harness, by_moderator: bool) -> None:
+    bot = lenient
+    await bot.ask(private=True)
+    (key,) = await bot.keys()
+    actor = moderator(bot) if by_moderator else bot.alice
+    listed = (await actor.slash(bot.channel, "audit" if by_moderator else "runs")).response
+    which = {"custom_id": "auditopen"} if by_moderator else {}
+    for _ in range(PER_MINUTE):
+        shown = await actor.select(listed, [key], **which)
+        assert len(shown.response.attachments) == 1
+    refused = await actor.select(listed, [key], **which)
+    until = int(bot.clock().timestamp()) + 61
+    assert refusal(bot, refused) == (
+        f"You have just opened several private results. Please try again <t:{until}:R>."
+    )
+    bot.clock.move(minutes=1, seconds=1)
+    shown = await actor.select(listed, [key], **which)
+    assert len(shown.response.attachments) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.domain.requests import Holder
 from bot.services.refusals import PER_PERSON, PER_SERVER
 from tests.contract.store.rows import audit_log
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import refusal
 from tests.harness import Harness
+from tests.unit.factories import made_preset
 
 SLOW_DOWN = "Your last requests were all refused. Please try again <t:"
 WORDS = {"words": {"blocked": ["fox"]}}
@@ -38,6 +40,29 @@ async def test_after_a_few_refusals_a_person_is_told_when_to_try_again(bot: Harn
     bot.clock.move(seconds=41)
     assert (await told(bot)).startswith("`prompt` contains something")
     assert not (await bot.ask(prompt="a hare")).ephemeral
+
+
+async def test_a_forbidden_word_of_a_channels_default_is_not_the_members_refusal(bot: Harness) -> None:
+    house = made_preset(
+        "house",
+        holder=Holder.SERVER,
+        holder_id=bot.guild.id,
+        deployment="default",
+        inputs={"prompt": "a fox, {prompt}"},
+    )
+    await bot.app.store.presets.put(house, bot.clock())
+    await bot.app.store.presets.set_default(bot.guild.id, bot.channel.id, "house", by=1, now=bot.clock())
+    await set_rules(bot, **WORDS)
+    for _ in range(PER_PERSON + 1):
+        assert await told(bot, prompt="a hare") == (
+            "The channel's default **house** contains something forbidden. "
+            "Choose another `preset`, or tell a moderator."
+        )
+    assert await refusals(bot) == 0
+    await set_rules(bot, words={"blocked": ["hare"]})
+    assert (await told(bot, prompt="a hare")).startswith("`prompt` contains something")
+    assert await refusals(bot) == 1
+    assert not (await bot.ask(prompt="a hen")).ephemeral
 
 
 async def test_again_is_slowed_down_like_the_command(bot: Harness) -> None:

@@ -57,6 +57,27 @@ async def test_an_administrator_stands_above_overrides(bot: Harness) -> None:
     assert not (await adam.click(bot.messages()[0], label="Again")).ephemeral
 
 
+async def test_overrides_apply_to_post_and_share(bot: Harness) -> None:
+    gallery = bot.guild.create_text_channel("gallery")
+    await bot.env.settle()
+    await set_rules(bot, gallery_channel_id=gallery.id)
+    await bot.ask(count=2)
+    (message,) = bot.messages()
+    one = (await bot.alice.click(message, label="2")).response.message
+    more = (await bot.alice.click(one, label="More")).response.message
+    form = await bot.alice.click(more, label="Share")
+    override(bot, {bot.alice.user: False})
+    await bot.restart()
+    for refused in (
+        await bot.alice.click(one, label="Post"),
+        await bot.alice.click(more, label="Share"),
+        await bot.alice.submit_modal(form, {"prompt": True}),
+    ):
+        assert refusal(bot, refused) == "This server's settings don't let you use this here."
+    await bot.play()
+    assert (len(bot.messages()), bot.messages(gallery)) == (1, [])
+
+
 async def test_a_refused_word_is_told_without_it_and_noted_with_it(bot: Harness) -> None:
     message = await bot.made()
     await set_rules(bot, words={"blocked": ["fox"]})

@@ -22,8 +22,9 @@ from weakref import WeakValueDictionary
 
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.requests import Requester
+from bot.domain.requests import NAME_LENGTH, Requester
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.text import escape_line
 from bot.services.words.rules import CheckTooLong, Hit, WordRules
 from bot.store import Store
 
@@ -268,6 +269,14 @@ class AutomodCache:
             del cache[next(iter(cache))]
 
 
+@dataclass(frozen=True, slots=True)
+class DefaultTexts:
+    """The name of the channel's default preset that a request uses, and the preset's own texts by option."""
+
+    name: str
+    texts: Mapping[str, str]
+
+
 class WordFilter:
     """Refuses forbidden texts. The matching word is in the audit log, not in the requester's refusal."""
 
@@ -276,17 +285,31 @@ class WordFilter:
         self._store = store
         self._clock = clock
 
-    async def check(self, requester: Requester, deployment: str, texts: Mapping[str, str]) -> None:
-        """Raise RefusedError for a hit or unreadable rules, and record the refusal in the audit log."""
+    async def check(
+        self,
+        requester: Requester,
+        deployment: str,
+        texts: Mapping[str, str],
+        default: DefaultTexts | None = None,
+    ) -> None:
+        """Raise RefusedError for a hit or unreadable rules, and record the refusal in the audit log.
+
+        `default` is the channel's default preset whose texts are part of `texts`. If these alone are
+        forbidden, the code is `default_words`, and nothing is recorded: the requester didn't write them.
+        """
         guild_id = requester.origin.guild_id
         if guild_id is None:
             return
         rules = await self._store.rules.current(guild_id)
         try:
             hit = await self._find_hit(requester, guild_id, rules, texts)
+            own = default.texts if hit is not None and default is not None else {}
+            is_defaults = await self._find_hit(requester, guild_id, rules, own) is not None
         except RefusedError as error:
             await self._record_refusal(requester, guild_id, deployment, error.code)
             raise
+        if default is not None and is_defaults:
+            raise RefusedError("default_words", name=escape_line(default.name, NAME_LENGTH))
         if hit is not None:
             details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
             await self._record_refusal(requester, guild_id, deployment, "words_refused", details)

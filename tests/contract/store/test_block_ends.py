@@ -12,7 +12,7 @@ from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
 from bot.store.outcomes import nothing_pending
 from tests.contract.store import batches
-from tests.contract.store.rows import GUILD, MOD, audit_log, stored_run
+from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules, stored_run
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -214,6 +214,14 @@ async def test_one_outcome_in_each_channel_reports_all_runs_that_a_block_ended_t
     assert await how_told(store, *here[:2], *batch, there) == ["quiet", "quiet", 2, 2, None]
     reasons = {(await fetch(store, run.key)).failure_params["reason"] for run in (*here, *batch, there)}
     assert reasons == {"spam"}
+
+
+async def test_a_private_run_that_a_block_ended_is_reported_by_its_own_outcome(store: Store) -> None:
+    await stored_rules(store, GUILD, {"private_results": True})
+    public = [await accepted(store, now=at(n)) for n in range(2)]
+    private = [await accepted(store, private=True, now=at(2 + n)) for n in range(2)]
+    assert await block(store) == 4
+    assert await how_told(store, *public, *private) == ["quiet", 1, None, None]
 
 
 async def test_a_batch_that_continues_neither_reports_others_nor_stays_silent(store: Store) -> None:

@@ -156,13 +156,23 @@ async def test_share_is_offered_to_the_requester_where_the_gallery_is_open(store
     run = await store.runs.get(await stored_run(store))
     assert run is not None
     assert await sharing(store).is_offered(run, member())
-    for other in (member(BOB), member(gallery=GONE), member(gallery=CLOSED)):
+    for other in (member(BOB), member(gallery=GONE), member(gallery=CLOSED), member(guild=GUILD + 1), AWAY):
         assert not await sharing(store).is_offered(run, other)
     assert not await sharing(store).is_offered(replace(run, deleted_at=NOW), member())
     await stored_rules(store, GUILD, {})
     assert not await sharing(store).is_offered(run, member())
     with pytest.raises(RefusedError, match="share_no_gallery"):
         await sharing(store).check(run.key, member())
+
+
+async def test_post_is_offered_to_the_requester_on_the_server_of_the_result(store: Store) -> None:
+    run = await store.runs.get(await stored_run(store, **batch()))
+    assert run is not None
+    assert sharing(store).is_postable(run, member())
+    for other in (member(BOB), member(guild=GUILD + 1), AWAY):
+        assert not sharing(store).is_postable(run, other)
+    for changes in ({"deleted_at": NOW}, {"private": True}, {"user_install": True}):
+        assert not sharing(store).is_postable(replace(run, **changes), member())
 
 
 async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> None:
