@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import discord
 import pytest
-import simcord
 
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
@@ -27,6 +24,7 @@ from tests.discord.rendered import (
     requests_to,
     text_of,
 )
+from tests.discord.shares import Shares
 from tests.harness import Harness
 
 ALREADY = "This has been posted already: [open it]("
@@ -34,48 +32,9 @@ DELETED = "This was posted and then deleted in Discord, so I don't post it again
 CLOSED = "I can't post in the gallery channel. A moderator can fix that in `/settings`."
 
 
-@dataclass
-class Shares:
-    """A server with a gallery channel, and a result of Alice's."""
-
-    bot: Harness
-    gallery: simcord.ChannelHandle
-
-    def shown(self) -> list[discord.Message]:
-        return self.bot.messages(self.gallery)
-
-    def letters(self) -> list[discord.Message]:
-        return list(self.bot.alice.user.dm_channel.history())
-
-    async def set_rules(self, **rules: Any) -> None:
-        await set_rules(self.bot, **{"gallery_channel_id": self.gallery.id, **rules})
-
-    async def open(self, message: Any) -> Any:
-        """Press Share, which is behind More."""
-        more = await self.bot.alice.click(message, label="More")
-        return await self.bot.alice.click(more.response.message, label="Share")
-
-    async def start(self, message: Any, *, prompt: bool = False) -> Any:
-        """Press Share and send its form; delivering it is left to the caller."""
-        form = await self.open(message)
-        return await self.bot.alice.submit_modal(form, {"prompt": prompt})
-
-    async def share(self, message: Any, *, prompt: bool = False) -> None:
-        await self.start(message, prompt=prompt)
-        await self.bot.play()
-
-
 async def copies_in_log(bot: Harness) -> list[Any]:
     """Return the audit log's entries about copies."""
     return [line for line in await audit_log(bot.app.store) if line.action in ("share", "post")]
-
-
-@pytest.fixture
-async def shares(bot: Harness) -> Shares:
-    made = Shares(bot, bot.guild.create_text_channel("gallery"))
-    await bot.env.settle()
-    await made.set_rules()
-    return made
 
 
 async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares: Shares) -> None:
