@@ -14,9 +14,10 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.delivery.cleanup import delete_all
+from bot.delivery.first_route import Route
 from bot.delivery.posting import Poster, Unreachable
 from bot.delivery.retries import Form
-from bot.delivery.routes import Route, Router
+from bot.delivery.routes import Router
 from bot.domain.errors import MediaGone
 from bot.domain.policy import is_spoiler
 from bot.domain.runs import Delivery, MessageRef, Purpose, Run

@@ -1,8 +1,4 @@
-"""Choose the route for an outcome.
-
-The routes are the channel, with the bot's token; the command's own answer while its interaction lives (an
-edit, so a retry can't post twice); a direct message; and undelivered.
-"""
+"""Send an outcome by the first route that works."""
 
 from __future__ import annotations
 
@@ -10,16 +6,16 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import IntEnum
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from bot.delivery.first_route import Route, first_route
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, form_of
-from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
+from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
 from bot.domain.text import channel_url
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
@@ -29,20 +25,9 @@ from bot.ui.message_parts import OutgoingMessage, PreparedOutputs, remark_messag
 from bot.ui.results import withheld_message
 
 log = logging.getLogger(__name__)
-_WATCHED = timedelta(minutes=2)
 _NONCE_LIFETIME = timedelta(minutes=2)
 _DIRECT_UPLOAD_LIMIT = 10 * 1024 * 1024
 _WITHHELD_SUFFIX = "w"
-
-
-class Route(IntEnum):
-    """The routes in the order they are tried. IN_PLACE edits a message that the requester is watching."""
-
-    IN_PLACE = 0
-    CHANNEL = 1
-    INTERACTION = 2
-    DIRECT_MESSAGE = 3
-    UNDELIVERED = 4
 
 
 class Step(NamedTuple):
@@ -92,7 +77,7 @@ class Router:
         if delivery.all_sent:
             return Route(delivery.route), False
         form = max(form, form_of(delivery.tries))
-        route = _first_route(delivery, self._clock())
+        route = first_route(delivery, self._clock())
         budget = self._budget(delivery)
         while route < Route.UNDELIVERED:
             try:
@@ -331,29 +316,6 @@ class Router:
         marked = await self._deliveries.mark_attempt(delivery, self._owner, self._clock(), LEASE, int(route))
         if not marked:
             raise Superseded
-
-
-def _first_route(delivery: Delivery, now: datetime) -> Route:
-    """Return the first route to try: the route already in use, or else the first that applies."""
-    if delivery.attempted or delivery.messages:
-        return Route(delivery.route)
-    if delivery.run.needs_interaction:
-        return max(Route(delivery.route), Route.INTERACTION)
-    is_watched = all(_is_watched(run, now) for run in delivery.batch)
-    return max(Route(delivery.route), Route.IN_PLACE if is_watched else Route.CHANNEL)
-
-
-def _is_watched(run: Run, now: datetime) -> bool:
-    """Return whether an edit of the requester's status message is enough, without a ping.
-
-    This is the case if they have just sent the command or pressed Cancel, or if another message pings them.
-    """
-    if is_told_elsewhere(run):
-        return True
-    if run.state is RunState.REFUSED:
-        return now - run.created_at < _WATCHED
-    by_requester = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
-    return by_requester and not run.partial
 
 
 def _runs_to_show(delivery: Delivery) -> list[Run]:
