@@ -215,6 +215,9 @@ class Router:
         run = delivery.run
         if delivery.purpose in COPY_PURPOSES:  # the requester has just asked for the copy, so no ping
             messages = [replace(message, mention=None) for message in messages]
+            # A copy that failed halfway used the same nonces.
+            earlier = (await self._deliveries.sent(run.key, delivery.purpose)).earlier
+            nonce_suffix = f"e{len(earlier)}" if earlier else ""
         if route is Route.CHANNEL:
             await self.post(delivery, route, delivery.destination, messages, nonce_suffix=nonce_suffix)
         elif route is Route.DIRECT_MESSAGE:

@@ -15,7 +15,7 @@ from bot.database.row_locks import lock_run
 from bot.database.tables import create_delivery, deliveries
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import CopyRequest, Delivery, DeliveryState, Purpose, Run
+from bot.domain.runs import CopyRequest, Delivery, DeliveryState, MessageRef, Purpose, Run
 from bot.domain.text import message_url
 from bot.store.audit import add_entries, run_entry
 from bot.store.blocks import block_of
@@ -77,6 +77,27 @@ class CopyStore:
             # Nothing was posted if the result had been deleted. The deletion has an entry of its own.
             if row is not None and (failed is not None or row.messages):
                 await add_entries(connection, _entry(delivery, now, failed))
+
+    @repeat_if_unknown
+    async def withdraw(self, delivery: Delivery, lost: Sequence[MessageRef]) -> tuple[MessageRef, ...] | None:
+        """Record that the copy failed, and return the messages that have to be deleted.
+
+        `lost` are messages whose ids weren't stored. Returns None if the delivery was claimed again.
+        """
+        async with self._database.write() as connection:
+            ours = (deliveries.c.id == delivery.id, deliveries.c.tries == delivery.tries)
+            columns = (deliveries.c.messages, deliveries.c.earlier_messages)
+            row = (await connection.execute(select(*columns).where(*ours).with_for_update())).first()
+            if row is None:
+                return None
+            stored = [tuple(message) for message in (*row.earlier_messages, *row.messages)]
+            withdrawn = [*dict.fromkeys([*stored, *lost])]
+            await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery.id)
+                .values(attempted=False, attempted_at=None, messages=[], earlier_messages=withdrawn)
+            )
+            return tuple(MessageRef(*message) for message in withdrawn)
 
     async def is_blocked(self, run: Run, now: datetime) -> bool:
         """Return whether a moderator has blocked the requester on the run's server."""
