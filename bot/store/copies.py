@@ -40,9 +40,12 @@ class CopyStore:
                 run = await lock_run(connection, copy.key)
             except KeyError:
                 raise RefusedError("run_gone") from None
-            # Checked under the lock, because a deletion removes only the copies that exist by then.
+            # Checked under the lock: a deletion removes only the copies that exist by then, and an erasure
+            # waits only for those.
             if not run.is_shown:
                 raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
+            if not run.outputs:  # its requester has erased them
+                raise RefusedError("copy_file_gone")
             rows = await _messages_of(connection, copy)
             failed = next((row for row in rows if row.state == DeliveryState.UNDELIVERED), None)
             if len(rows) > (failed is not None):

@@ -142,3 +142,10 @@ async def test_a_withdrawn_copy_keeps_its_messages_as_earlier_ones(store: Store)
     for found in ([lost], []):
         assert await store.copies.withdraw(delivery, found) == (first, lost)
     assert await store.deliveries.sent(key, Purpose.SHARE) == SentMessages(earlier=(first, lost))
+
+
+@pytest.mark.parametrize("shared_to", [GALLERY, None])
+async def test_a_result_that_was_erased_meanwhile_is_not_copied(store: Store, shared_to: int | None) -> None:
+    key = await stored_run(store)
+    await store.privacy.erase(ALICE, NOW)
+    assert (await refused(store, wish(key, shared_to=shared_to))).code == "copy_file_gone"
