@@ -133,18 +133,10 @@ class CopySender:
         if rules.gallery_channel_id != delivery.shared_to:
             return "share_moved"
         restricted = await self._poster.is_age_restricted(delivery.destination)
-        if not restricted and await self._needs_restriction(run):
+        if not restricted and await needs_restriction(self._poster, run):
             return "share_age"
         prompt = run.prompt if delivery.with_prompt else None
         return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
-
-    async def _needs_restriction(self, run: Run) -> bool:
-        """Return whether a result or the channel that it was posted in is age-restricted."""
-        if run.age_restricted:
-            return True
-        with suppress(Unreachable):
-            return await self._poster.is_age_restricted(run.channel_id)
-        return False
 
     async def _withdraw(self, delivery: Delivery) -> Delivery:
         """Delete the messages of a copy that failed, and return the delivery without them.
@@ -180,6 +172,19 @@ class CopySender:
             found = await self._poster.find_about(delivery.destination, run.key, since, ignore=ignore)
             return [MessageRef(delivery.destination, message_id) for message_id in found]
         return []
+
+
+async def needs_restriction(poster: Poster, run: Run) -> bool:
+    """Return whether a run or the channel of its request is age-restricted.
+
+    A channel that is gone or closed to the bot counts as age-restricted.
+    """
+    if run.age_restricted:
+        return True
+    try:
+        return await poster.is_age_restricted(run.channel_id)
+    except Unreachable:
+        return True
 
 
 async def share_copy(
