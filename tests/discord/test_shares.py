@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from demo.fake_comfydeploy.deployments import CAPTION_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import block, read
@@ -71,6 +72,25 @@ async def test_without_its_prompt_nothing_of_the_copy_tells_it(shares: Shares) -
     assert copy.attachments[0].description is None
     (post,) = requests_to(bot, "POST", f"/channels/{shares.gallery.id}/messages")
     assert "secret" not in str(post.json)
+
+
+@pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)
+async def test_a_text_that_the_gallery_forbids_is_not_shared_even_without_the_prompt(shares: Shares) -> None:
+    """The caption quotes the prompt, and other texts may do so, too."""
+    bot = shares.bot
+    original = await bot.made(prompt="a forbidden fox")
+    await shares.set_rules(words={"blocked": ["forbidden"]})
+    for prompt in (False, True):
+        refused = await shares.start(original, prompt=prompt)
+        assert (
+            refusal(bot, refused)
+            == "The result's text has something that isn't allowed in the gallery channel."
+        )
+    await bot.play()
+    assert shares.shown() == []
+    await shares.set_rules()
+    await shares.share(original)
+    assert "a forbidden fox" in text_of(bot, shares.shown()[0])
 
 
 async def test_nobody_else_shares_or_posts_a_result(shares: Shares) -> None:
