@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from bot.delivery.cleanup import delete_all
 from bot.delivery.first_route import Route, first_route
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
@@ -82,8 +84,10 @@ class Router:
         while route < Route.UNDELIVERED:
             try:
                 withheld = await self._is_withheld(route, delivery)
+                messages = _withheld(delivery, route, form)
+                if route is Route.CHANNEL and delivery.run.age_restricted:
+                    await self._delete_other_form(delivery, messages[-1], withheld=withheld)
                 if withheld:
-                    messages = _withheld(delivery, route, form)
                     await self._post_by(route, delivery, messages, nonce_suffix=_WITHHELD_SUFFIX)
                 else:
                     await self._post_fitting(route, delivery, folder, form, budget)
@@ -149,6 +153,30 @@ class Router:
             return not await self._poster.is_age_restricted(run.channel_id)
         except Unreachable:
             return True
+
+    async def _delete_other_form(self, delivery: Delivery, note: OutgoingMessage, *, withheld: bool) -> None:
+        """Delete what an interrupted attempt posted before the channel's age restriction changed.
+
+        This is the result if it is `withheld` now, otherwise the `note` in its place.
+        """
+        since, channel_id, key = delivery.attempted_at, delivery.destination, delivery.run.key
+        shown = [run.key for run in _runs_to_show(delivery)]
+        if not delivery.attempted or since is None or not shown:
+            return
+        ignore = [run.status_message_id or 0 for run in delivery.batch]
+        for each in {*(run.key for run in delivery.batch), delivery.run.batch_key}:
+            for purpose in Purpose:
+                sent = await self._deliveries.sent(each, purpose)
+                ignore += [message.message_id for message in sent.everywhere]
+        with suppress(Unreachable):
+            found = await self._poster.find(channel_id, key, note, since, ignore=ignore)
+            notes = [found] if found is not None else []
+            results: list[int] = []
+            for each in {key, *shown} if withheld else ():
+                seen = [*ignore, *notes, *results]
+                results += await self._poster.find_about(channel_id, each, since, ignore=seen)
+            obsolete = results if withheld else notes
+            await delete_all(self._poster, [MessageRef(channel_id, each) for each in obsolete])
 
     async def _post_fitting(
         self, route: Route, delivery: Delivery, folder: Path, form: Form, budget: MediaBudget
