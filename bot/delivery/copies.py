@@ -1,7 +1,7 @@
 """Post copies of results: a single result of a batch, or a share in the server's gallery channel.
 
-If a copy can't be posted, the bot tells its requester why in a direct message, or else in the result's
-channel.
+If a copy can't be posted, the bot deletes what was posted of it, and tells its requester why in a direct
+message, or else in the result's channel.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.delivery.cleanup import delete_all
-from bot.delivery.posting import Poster, Unreachable
+from bot.delivery.first_route import Route
+from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
-from bot.delivery.routes import Route, Router
+from bot.delivery.routes import Router, Superseded
 from bot.domain.errors import MediaGone
 from bot.domain.policy import is_spoiler
-from bot.domain.runs import Delivery, MessageRef, Purpose, Run
+from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
 from bot.domain.text import message_url
 from bot.store import Store
 from bot.store.deliveries import DeliveryStore
@@ -51,7 +52,9 @@ class CopySender:
         """
         failed = delivery.route in _FAILURE_ROUTES
         if delivery.run.deleted_at is not None:
-            await self._find_lost(delivery)
+            lost = await self._find_lost(delivery)
+            if lost:
+                await self._store.deliveries.mark_sent(delivery.id, [*delivery.messages, *lost])
             return "copy_failed" if failed else None
         if not delivery.all_sent:
             reason = await self._post(delivery, folder, form, failed=failed)
@@ -65,11 +68,13 @@ class CopySender:
         return None
 
     async def tell(self, delivery: Delivery, reason: str) -> None:
-        """Tell the requester that the copy failed, if a route for that is left.
+        """Delete what was posted of the copy, and tell the requester that it failed, if a route is left.
 
         `reason` is the code of the sentence.
         """
         run = delivery.run
+        if delivery.route not in _FAILURE_ROUTES:
+            delivery = await self._withdraw(delivery)
         log.warning("did not post the copy of run %s: %s", run.key, reason)
         # The message about an earlier failure of this copy used the same nonce, so add a suffix.
         earlier = (await self._store.deliveries.sent(run.key, delivery.purpose)).earlier
@@ -133,19 +138,40 @@ class CopySender:
         prompt = run.prompt if delivery.with_prompt else None
         return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
 
-    async def _find_lost(self, delivery: Delivery) -> None:
-        """Store the ids of messages that an interrupted attempt posted, so that the removal deletes them."""
+    async def _withdraw(self, delivery: Delivery) -> Delivery:
+        """Delete the messages of a copy that failed, and return the delivery without them.
+
+        Direct messages about earlier failures stay. The store keeps the deleted messages as those of an
+        earlier attempt, so that a crash loses none of them.
+        """
+        lost = await self._find_lost(delivery)
+        withdrawn = await self._store.copies.withdraw(delivery, lost)
+        if withdrawn is None:
+            raise Superseded
+        there = (message for message in withdrawn if message.channel_id == delivery.destination)
+        await delete_all(self._poster, there)
+        return replace(delivery, messages=(), attempted=False, attempted_at=None)
+
+    async def _find_lost(self, delivery: Delivery) -> list[MessageRef]:
+        """Return the messages that an interrupted attempt posted. Raises NotYet if they can't be told apart.
+
+        The result's own messages have the same files and buttons, so all of them must be known.
+        """
         run, since = delivery.run, delivery.attempted_at
         if not delivery.attempted or since is None or delivery.route != Route.CHANNEL:
-            return
-        known = (await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)).everywhere
-        for purpose in sorted(Purpose):
-            known += (await self._store.deliveries.sent(run.key, purpose)).everywhere
+            return []
+        for key in {run.key, run.batch_key}:
+            if await self._store.deliveries.is_pending(key, OUTCOME_PURPOSES):
+                raise NotYet("the result is still being posted")
+        known: list[MessageRef] = []
+        for key in {run.key, run.batch_key}:
+            for purpose in Purpose:
+                known += (await self._store.deliveries.sent(key, purpose)).everywhere
         ignore = [message.message_id for message in known]
         with suppress(Unreachable):
             found = await self._poster.find_about(delivery.destination, run.key, since, ignore=ignore)
-            lost = [MessageRef(delivery.destination, message_id) for message_id in found]
-            await self._store.deliveries.mark_sent(delivery.id, [*delivery.messages, *lost])
+            return [MessageRef(delivery.destination, message_id) for message_id in found]
+        return []
 
 
 async def needs_restriction(poster: Poster, run: Run) -> bool:

@@ -13,11 +13,12 @@ from pathlib import Path
 from bot.delivery.cards_and_notices import Notice, NoticePlanner
 from bot.delivery.cleanup import OutcomeCleanup
 from bot.delivery.copies import CopySender
+from bot.delivery.first_route import Route
 from bot.delivery.media.temporary_files import temporary_folder
 from bot.delivery.pace.outages import Outages
 from bot.delivery.posting import NotYet, OutcomeUnknown, Poster, TooLarge, Unreachable
 from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
-from bot.delivery.routes import Route, Router, Superseded
+from bot.delivery.routes import Router, Superseded
 from bot.delivery.status import StatusUpdater
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose

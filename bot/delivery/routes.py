@@ -1,25 +1,23 @@
-"""Choose the route for an outcome.
-
-The routes are the channel, with the bot's token; the command's own answer while its interaction lives (an
-edit, so a retry can't post twice); a direct message; and undelivered.
-"""
+"""Send an outcome by the first route that works."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import IntEnum
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from bot.delivery.cleanup import delete_all
+from bot.delivery.first_route import Route, first_route
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, form_of
-from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
+from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
 from bot.domain.text import channel_url
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
@@ -29,20 +27,9 @@ from bot.ui.message_parts import OutgoingMessage, PreparedOutputs, remark_messag
 from bot.ui.results import withheld_message
 
 log = logging.getLogger(__name__)
-_WATCHED = timedelta(minutes=2)
 _NONCE_LIFETIME = timedelta(minutes=2)
 _DIRECT_UPLOAD_LIMIT = 10 * 1024 * 1024
 _WITHHELD_SUFFIX = "w"
-
-
-class Route(IntEnum):
-    """The routes in the order they are tried. IN_PLACE edits a message that the requester is watching."""
-
-    IN_PLACE = 0
-    CHANNEL = 1
-    INTERACTION = 2
-    DIRECT_MESSAGE = 3
-    UNDELIVERED = 4
 
 
 class Step(NamedTuple):
@@ -92,13 +79,15 @@ class Router:
         if delivery.all_sent:
             return Route(delivery.route), False
         form = max(form, form_of(delivery.tries))
-        route = _first_route(delivery, self._clock())
+        route = first_route(delivery, self._clock())
         budget = self._budget(delivery)
         while route < Route.UNDELIVERED:
             try:
                 withheld = await self._is_withheld(route, delivery)
+                messages = _withheld(delivery, route, form)
+                if route is Route.CHANNEL and delivery.run.age_restricted:
+                    await self._delete_other_form(delivery, messages[-1], withheld=withheld)
                 if withheld:
-                    messages = _withheld(delivery, route, form)
                     await self._post_by(route, delivery, messages, nonce_suffix=_WITHHELD_SUFFIX)
                 else:
                     await self._post_fitting(route, delivery, folder, form, budget)
@@ -165,6 +154,30 @@ class Router:
         except Unreachable:
             return True
 
+    async def _delete_other_form(self, delivery: Delivery, note: OutgoingMessage, *, withheld: bool) -> None:
+        """Delete what an interrupted attempt posted before the channel's age restriction changed.
+
+        This is the result if it is `withheld` now, otherwise the `note` in its place.
+        """
+        since, channel_id, key = delivery.attempted_at, delivery.destination, delivery.run.key
+        shown = [run.key for run in _runs_to_show(delivery)]
+        if not delivery.attempted or since is None or not shown:
+            return
+        ignore = [run.status_message_id or 0 for run in delivery.batch]
+        for each in {*(run.key for run in delivery.batch), delivery.run.batch_key}:
+            for purpose in Purpose:
+                sent = await self._deliveries.sent(each, purpose)
+                ignore += [message.message_id for message in sent.everywhere]
+        with suppress(Unreachable):
+            found = await self._poster.find(channel_id, key, note, since, ignore=ignore)
+            notes = [found] if found is not None else []
+            results: list[int] = []
+            for each in {key, *shown} if withheld else ():
+                seen = [*ignore, *notes, *results]
+                results += await self._poster.find_about(channel_id, each, since, ignore=seen)
+            obsolete = results if withheld else notes
+            await delete_all(self._poster, [MessageRef(channel_id, each) for each in obsolete])
+
     async def _post_fitting(
         self, route: Route, delivery: Delivery, folder: Path, form: Form, budget: MediaBudget
     ) -> None:
@@ -230,6 +243,9 @@ class Router:
         run = delivery.run
         if delivery.purpose in COPY_PURPOSES:  # the requester has just asked for the copy, so no ping
             messages = [replace(message, mention=None) for message in messages]
+            # A copy that failed halfway used the same nonces.
+            earlier = (await self._deliveries.sent(run.key, delivery.purpose)).earlier
+            nonce_suffix = f"e{len(earlier)}" if earlier else ""
         if route is Route.CHANNEL:
             await self.post(delivery, route, delivery.destination, messages, nonce_suffix=nonce_suffix)
         elif route is Route.DIRECT_MESSAGE:
@@ -331,29 +347,6 @@ class Router:
         marked = await self._deliveries.mark_attempt(delivery, self._owner, self._clock(), LEASE, int(route))
         if not marked:
             raise Superseded
-
-
-def _first_route(delivery: Delivery, now: datetime) -> Route:
-    """Return the first route to try: the route already in use, or else the first that applies."""
-    if delivery.attempted or delivery.messages:
-        return Route(delivery.route)
-    if delivery.run.needs_interaction:
-        return max(Route(delivery.route), Route.INTERACTION)
-    is_watched = all(_is_watched(run, now) for run in delivery.batch)
-    return max(Route(delivery.route), Route.IN_PLACE if is_watched else Route.CHANNEL)
-
-
-def _is_watched(run: Run, now: datetime) -> bool:
-    """Return whether an edit of the requester's status message is enough, without a ping.
-
-    This is the case if they have just sent the command or pressed Cancel, or if another message pings them.
-    """
-    if is_told_elsewhere(run):
-        return True
-    if run.state is RunState.REFUSED:
-        return now - run.created_at < _WATCHED
-    by_requester = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
-    return by_requester and not run.partial
 
 
 def _runs_to_show(delivery: Delivery) -> list[Run]:

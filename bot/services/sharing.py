@@ -70,7 +70,7 @@ class SharingService:
     async def check(self, key: str, requester: Requester) -> Run:
         """Return the run if its result may be shared now. Raises RefusedError otherwise.
 
-        Call it before the form opens. `share` repeats the check, and also checks the prompt.
+        Call it before the form opens. `share` repeats the check, and also checks the texts.
         """
         run, _ = await self._sharable(key, requester)
         return run
@@ -78,25 +78,35 @@ class SharingService:
     async def share(self, key: str, requester: Requester, *, with_prompt: bool) -> int:
         """Request a share of a result, and return the id of the gallery channel.
 
-        A prompt is checked again, because the word rules may exempt the channel that it was written in.
+        A prompt is checked again, because the word rules may exempt the channel that it was written in. Texts
+        that the run made are checked even without the prompt, because they may quote it.
         """
         run, gallery = await self._sharable(key, requester)
-        if with_prompt and run.prompt:
-            await self._check_prompt(run, run.prompt, replace(requester, channel_ids=frozenset({gallery})))
+        in_gallery = replace(requester, channel_ids=frozenset({gallery}))
+        made = "\n".join(output.text for output in run.outputs if output.text)
+        await self._check_text(run, "text", made, in_gallery, "share_text")
+        await self._check_text(run, "prompt", run.prompt if with_prompt else None, in_gallery, "share_words")
         copy = CopyRequest(key=key, user_id=requester.person.id, shared_to=gallery, with_prompt=with_prompt)
         await self._create(copy)
         return gallery
 
-    async def _check_prompt(self, run: Run, prompt: str, requester: Requester) -> None:
-        """Raise RefusedError if the gallery may not show the prompt; the audit log records each refusal."""
+    async def _check_text(
+        self, run: Run, name: str, text: str | None, requester: Requester, code: str
+    ) -> None:
+        """Raise RefusedError with this code if the gallery may not show a text.
+
+        The audit log records each refusal, with the `name` of the text.
+        """
+        if not text:
+            return
         user_id = requester.person.id
         self._refusals.check(user_id, run.guild_id)
         try:
-            await self._check_words(requester, run.deployment, {"prompt": prompt})
+            await self._check_words(requester, run.deployment, {name: text})
         except RefusedError as error:
             self._refusals.note(user_id, run.guild_id)
             if error.code == "words_refused":
-                raise RefusedError("share_words", str(error)) from None
+                raise RefusedError(code, str(error)) from None
             raise
 
     async def _create(self, copy: CopyRequest) -> None:

@@ -15,7 +15,7 @@ from bot.database.row_locks import lock_run
 from bot.database.tables import create_delivery, deliveries
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import CopyRequest, Delivery, DeliveryState, Purpose, Run
+from bot.domain.runs import CopyRequest, Delivery, DeliveryState, MessageRef, Purpose, Run
 from bot.domain.text import message_url
 from bot.store.audit import add_entries, run_entry
 from bot.store.blocks import block_of
@@ -40,9 +40,12 @@ class CopyStore:
                 run = await lock_run(connection, copy.key)
             except KeyError:
                 raise RefusedError("run_gone") from None
-            # Checked under the lock, because a deletion removes only the copies that exist by then.
+            # Checked under the lock: a deletion removes only the copies that exist by then, and an erasure
+            # waits only for those.
             if not run.is_shown:
                 raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
+            if not run.outputs:  # its requester has erased them
+                raise RefusedError("copy_file_gone")
             rows = await _messages_of(connection, copy)
             failed = next((row for row in rows if row.state == DeliveryState.UNDELIVERED), None)
             if len(rows) > (failed is not None):
@@ -77,6 +80,27 @@ class CopyStore:
             # Nothing was posted if the result had been deleted. The deletion has an entry of its own.
             if row is not None and (failed is not None or row.messages):
                 await add_entries(connection, _entry(delivery, now, failed))
+
+    @repeat_if_unknown
+    async def withdraw(self, delivery: Delivery, lost: Sequence[MessageRef]) -> tuple[MessageRef, ...] | None:
+        """Record that the copy failed, and return the messages that have to be deleted.
+
+        `lost` are messages whose ids weren't stored. Returns None if the delivery was claimed again.
+        """
+        async with self._database.write() as connection:
+            ours = (deliveries.c.id == delivery.id, deliveries.c.tries == delivery.tries)
+            columns = (deliveries.c.messages, deliveries.c.earlier_messages)
+            row = (await connection.execute(select(*columns).where(*ours).with_for_update())).first()
+            if row is None:
+                return None
+            stored = [tuple(message) for message in (*row.earlier_messages, *row.messages)]
+            withdrawn = [*dict.fromkeys([*stored, *lost])]
+            await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery.id)
+                .values(attempted=False, attempted_at=None, messages=[], earlier_messages=withdrawn)
+            )
+            return tuple(MessageRef(*message) for message in withdrawn)
 
     async def is_blocked(self, run: Run, now: datetime) -> bool:
         """Return whether a moderator has blocked the requester on the run's server."""

@@ -35,6 +35,7 @@ SHARING: Mapping[str, str] = MappingProxyType(
         "share_closed": "I can't post in the gallery channel. A moderator can fix that in `/settings`.",
         "share_moved": "The gallery channel was changed meanwhile. Please press Share again.",
         "share_words": "The prompt has something that isn't allowed there. Please share it without the prompt.",
+        "share_text": "The result's text has something that isn't allowed in the gallery channel.",
         "share_age": "This is age-restricted, and the gallery channel isn't, so I can't share it there.",
     }
 )

@@ -18,6 +18,7 @@ from demo.world import SETTLED_WITHIN
 from tests.discord.actors import moderator
 from tests.discord.moderated_server import ModeratedServer, moderate
 from tests.discord.settings_panel import Panel
+from tests.discord.shares import Shares
 from tests.harness import QUICK, AppRunner, Harness, open_app, populate
 
 
@@ -67,3 +68,12 @@ def panel(bot: Harness) -> Panel:
 async def server(request: pytest.FixtureRequest, bot: Harness) -> ModeratedServer:
     """Run a bot on a server where requests need approval; `rules` in the marker are those of `moderate`."""
     return await moderate(bot, wanted(request).get("rules"))
+
+
+@pytest.fixture
+async def shares(bot: Harness) -> Shares:
+    """Run a bot on a server with a gallery channel."""
+    made = Shares(bot, bot.guild.create_text_channel("gallery"))
+    await bot.env.settle()
+    await made.set_rules()
+    return made

@@ -99,6 +99,27 @@ async def test_a_crash_after_the_note_leaves_one(bot: Harness) -> None:
     assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("marked", [True, False])
+async def test_a_post_without_a_reply_is_deleted_if_the_mark_changes(
+    bot: Harness, marked: bool, count: int
+) -> None:
+    """The result isn't left in an unmarked channel, nor the note beside the result."""
+    adult = bot.channel = await adult_channel(bot)
+    await bot.ask(faults=HELD, channel=adult, count=count)
+    mark_adult(bot, adult, marked=marked)
+    await end_runs(bot)
+    await die_at_a_post(bot)
+    await bot.restart()
+    mark_adult(bot, adult, marked=not marked)
+    await bot.later(minutes=2, times=2)
+    (told,) = bot.messages(adult)
+    assert len(told.attachments) == (0 if marked else count)
+    assert (WITHHELD in text_of(bot, told)) is marked
+    state = DeliveryState.UNDELIVERED if marked else DeliveryState.SENT
+    assert await delivery_states(bot) == [state]
+
+
 @pytest.mark.bot(**OWN_ACCOUNT)
 async def test_a_result_after_the_interaction_is_not_sent_directly_either(bot: Harness) -> None:
     bot.comfydeploy.next_faults(HELD)

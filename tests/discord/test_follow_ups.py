@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from demo.fake_comfydeploy.deployments import ANIMATE_ID, PICTURE_ID, UPSCALE_ID
-from demo.world import open_attachment
 from tests.discord.actors import block, erase_data, open_details, override, owner, submit
-from tests.discord.deployments import described
 from tests.discord.files import bucket, png, post_pictures
+from tests.discord.follow_ups import ANIMATE, BOTH, MANY, PICTURE, SMALL, TARGETS, UPSCALE, let_open
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
 from tests.discord.rendered import (
     buttons_of,
@@ -28,31 +25,12 @@ from tests.discord.rendered import (
 )
 from tests.harness import Harness
 
-UPSCALE = '[[deployments.picture.then]]\ndeployment = "upscale"\nlabel = "Upscale"\nemoji = "🔍"\n'
-ANIMATE = """
-[[deployments.picture.then]]
-deployment = "animate"
-label = "Animate"
-carry = ["prompt"]
-ask = ["motion"]
-"""
-TARGETS = described(upscale=UPSCALE_ID, animate=ANIMATE_ID) + "inputs.prompt.required = false\n"
-PICTURE = described(picture=PICTURE_ID)
-BOTH = f"{PICTURE}{UPSCALE}{ANIMATE}{TARGETS}"
-BY = [f"{UPSCALE.replace('Upscale', f'{n}×')}inputs.scale = {n}\n" for n in (2, 3, 4)]
-MANY = f"{PICTURE}{''.join(BY)}{UPSCALE}{ANIMATE}{TARGETS}"
-SMALL = {"width": 256, "height": 256, "command": "generate picture"}
 pytestmark = pytest.mark.bot(deployments=BOTH)
 
 
 async def made(bot: Harness, **options: Any) -> Any:
     """Return a small result of Alice's."""
     return await bot.made(**{**SMALL, **options})
-
-
-def let_open(bot: Harness) -> None:
-    """Let the fake ComfyDeploy open the offline Discord's files; otherwise, runs that take one fail."""
-    bot.comfydeploy.open_link = partial(open_attachment, bot.app)
 
 
 def sent(bot: Harness) -> dict[str, Any]:

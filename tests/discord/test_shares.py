@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import discord
 import pytest
-import simcord
 
+from demo.fake_comfydeploy.deployments import CAPTION_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import block, read
@@ -27,6 +25,7 @@ from tests.discord.rendered import (
     requests_to,
     text_of,
 )
+from tests.discord.shares import Shares
 from tests.harness import Harness
 
 ALREADY = "This has been posted already: [open it]("
@@ -34,48 +33,9 @@ DELETED = "This was posted and then deleted in Discord, so I don't post it again
 CLOSED = "I can't post in the gallery channel. A moderator can fix that in `/settings`."
 
 
-@dataclass
-class Shares:
-    """A server with a gallery channel, and a result of Alice's."""
-
-    bot: Harness
-    gallery: simcord.ChannelHandle
-
-    def shown(self) -> list[discord.Message]:
-        return self.bot.messages(self.gallery)
-
-    def letters(self) -> list[discord.Message]:
-        return list(self.bot.alice.user.dm_channel.history())
-
-    async def set_rules(self, **rules: Any) -> None:
-        await set_rules(self.bot, **{"gallery_channel_id": self.gallery.id, **rules})
-
-    async def open(self, message: Any) -> Any:
-        """Press Share, which is behind More."""
-        more = await self.bot.alice.click(message, label="More")
-        return await self.bot.alice.click(more.response.message, label="Share")
-
-    async def start(self, message: Any, *, prompt: bool = False) -> Any:
-        """Press Share and send its form; delivering it is left to the caller."""
-        form = await self.open(message)
-        return await self.bot.alice.submit_modal(form, {"prompt": prompt})
-
-    async def share(self, message: Any, *, prompt: bool = False) -> None:
-        await self.start(message, prompt=prompt)
-        await self.bot.play()
-
-
 async def copies_in_log(bot: Harness) -> list[Any]:
     """Return the audit log's entries about copies."""
     return [line for line in await audit_log(bot.app.store) if line.action in ("share", "post")]
-
-
-@pytest.fixture
-async def shares(bot: Harness) -> Shares:
-    made = Shares(bot, bot.guild.create_text_channel("gallery"))
-    await bot.env.settle()
-    await made.set_rules()
-    return made
 
 
 async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares: Shares) -> None:
@@ -112,6 +72,25 @@ async def test_without_its_prompt_nothing_of_the_copy_tells_it(shares: Shares) -
     assert copy.attachments[0].description is None
     (post,) = requests_to(bot, "POST", f"/channels/{shares.gallery.id}/messages")
     assert "secret" not in str(post.json)
+
+
+@pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)
+async def test_a_text_that_the_gallery_forbids_is_not_shared_even_without_the_prompt(shares: Shares) -> None:
+    """The caption quotes the prompt, and other texts may do so, too."""
+    bot = shares.bot
+    original = await bot.made(prompt="a forbidden fox")
+    await shares.set_rules(words={"blocked": ["forbidden"]})
+    for prompt in (False, True):
+        refused = await shares.start(original, prompt=prompt)
+        assert (
+            refusal(bot, refused)
+            == "The result's text has something that isn't allowed in the gallery channel."
+        )
+    await bot.play()
+    assert shares.shown() == []
+    await shares.set_rules()
+    await shares.share(original)
+    assert "a forbidden fox" in text_of(bot, shares.shown()[0])
 
 
 async def test_nobody_else_shares_or_posts_a_result(shares: Shares) -> None:
@@ -249,6 +228,21 @@ async def test_an_age_restricted_result_is_shared_only_to_a_marked_channel(
     await shares.set_rules(spoiler="not_age_restricted")
     await shares.share(original)
     assert hidden(bot, shares.shown()[-1]) == [False]
+
+
+async def test_a_share_of_an_age_restricted_channel_that_is_gone_needs_an_age_restricted_gallery(
+    shares: Shares,
+) -> None:
+    bot = shares.bot
+    mark_adult(bot, bot.channel)
+    mark_adult(bot, shares.gallery)
+    await shares.start(await bot.made())
+    mark_adult(bot, shares.gallery, marked=False)
+    bot.env.backend.delete_channel(bot.channel.id)
+    await bot.env.settle()
+    await bot.play()
+    assert shares.shown() == []
+    assert "This is age-restricted, and the gallery channel isn't" in shares.letters()[0].content
 
 
 async def test_a_changed_gallery_or_channel_or_a_block_keeps_a_share_back(shares: Shares) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import insert
 
 from bot.database.tables import deliveries
 from bot.domain.errors import RefusedError
-from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, Purpose, RunState
+from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, Purpose, RunState, SentMessages
 from bot.store import Store
 from tests.contract.store.rows import ALICE, audit_log, stored_run
 from tests.contract.store.runs import NOW, at, at_once, claimed, owed, refusals
@@ -127,3 +128,24 @@ async def test_concurrent_presses_in_two_processes_make_one_copy(store: Store, o
     assert found.count(None) == 1
     assert [error.code for error in refusals(found)] == ["copy_pending"] * 5
     assert len(await owed(store, key)) == 2
+
+
+async def test_a_withdrawn_copy_keeps_its_messages_as_earlier_ones(store: Store) -> None:
+    """A repetition after a crash returns the same messages; a courier without the claim changes nothing."""
+    key = await stored_run(store)
+    await store.copies.request(wish(key), NOW)
+    delivery = await claimed(store)
+    first, lost = MessageRef(7, 8), MessageRef(7, 9)
+    await store.deliveries.mark_sent(delivery.id, [first])
+    assert await store.deliveries.mark_attempt(delivery, "courier", NOW, at(60) - NOW, 1)
+    assert await store.copies.withdraw(replace(delivery, tries=9), [lost]) is None
+    for found in ([lost], []):
+        assert await store.copies.withdraw(delivery, found) == (first, lost)
+    assert await store.deliveries.sent(key, Purpose.SHARE) == SentMessages(earlier=(first, lost))
+
+
+@pytest.mark.parametrize("shared_to", [GALLERY, None])
+async def test_a_result_that_was_erased_meanwhile_is_not_copied(store: Store, shared_to: int | None) -> None:
+    key = await stored_run(store)
+    await store.privacy.erase(ALICE, NOW)
+    assert (await refused(store, wish(key, shared_to=shared_to))).code == "copy_file_gone"

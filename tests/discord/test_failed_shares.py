@@ -1,0 +1,107 @@
+"""Copies that fail after a part of them was posted, or after a post without a reply: they leave nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from demo.fake_comfydeploy.faults import Faults
+from tests.contract.store.rows import audit_log
+from tests.discord.actors import block
+from tests.discord.batches import ask, open_one
+from tests.discord.deliveries import close_channel, die_at_a_post
+from tests.discord.files import finish_with, pictures
+from tests.discord.moderated_server import set_rules
+from tests.discord.rendered import refusal, requests_to
+from tests.discord.shares import Shares
+from tests.harness import Harness
+
+
+@pytest.mark.parametrize("why", ["block", "moved", "file"])
+async def test_a_share_without_a_reply_is_deleted_before_its_requester_reads_that_it_failed(
+    shares: Shares, why: str
+) -> None:
+    bot = shares.bot
+    original = await bot.made()
+    await shares.start(original)
+    await die_at_a_post(bot)
+    await bot.restart()
+    assert len(shares.shown()) == 1
+    if why == "block":
+        await block(bot, bot.alice)
+    elif why == "moved":
+        await set_rules(bot)
+    else:
+        (run,) = bot.comfydeploy.runs
+        run.own_faults = Faults(body="expired")
+    await bot.later(minutes=2, times=4)
+    assert (len(shares.shown()), len(shares.letters())) == (0, 1)
+    assert len(bot.messages()) == 1
+    assert [line.outcome is None for line in await audit_log(bot.app.store) if line.action == "share"] == [
+        False
+    ]
+
+
+async def test_a_post_without_a_reply_is_deleted_before_its_requester_reads_that_it_failed(
+    bot: Harness,
+) -> None:
+    """The batch in the same channel stays, although it has the same file."""
+    await ask(bot, count=2)
+    (batch,) = bot.messages()
+    one = await open_one(bot, bot.alice, 2)
+    await bot.alice.click(one.response.message, label="Post")
+    await die_at_a_post(bot)
+    await bot.restart()
+    await block(bot, bot.alice)
+    await bot.later(minutes=2, times=2)
+    assert [each.id for each in bot.messages()] == [batch.id]
+    assert len(batch.attachments) == 2
+
+
+async def test_a_share_that_fails_halfway_leaves_nothing_and_can_be_requested_again(shares: Shares) -> None:
+    bot = shares.bot
+    await finish_with(bot, pictures(12))
+    await bot.play()
+    original, _ = bot.messages()
+    await shares.start(original)
+    close_after_a_post(shares)
+    await bot.play()
+    assert "I can't post in the gallery channel" in shares.letters()[0].content
+    assert shares.shown() == []
+    bot.env.backend.faults.clear()
+    await shares.share(original)
+    assert [len(each.attachments) for each in shares.shown()] == [10, 2]
+    assert shares.letters() == []
+    posts = requests_to(bot, "POST", f"/channels/{shares.gallery.id}/messages")
+    nonces = [each.json["nonce"] for each in posts]
+    # Discord answers a nonce of the last minutes with the message that it was sent with.
+    assert len(nonces) == len(set(nonces)) == 4
+    assert refusal(bot, await shares.start(original)).startswith("This has been posted already")
+
+
+async def test_a_share_that_is_given_up_leaves_nothing(shares: Shares) -> None:
+    """The process dies at each attempt, so the courier gives the delivery up without another attempt."""
+    bot = shares.bot
+    await shares.start(await bot.made())
+    (run,) = bot.comfydeploy.runs
+    await die_at_a_post(bot)
+    await bot.restart()
+    run.own_faults = Faults(body="cut-off")
+    await bot.later(minutes=10, times=24)
+    assert (len(shares.shown()), len(shares.letters())) == (0, 1)
+
+
+def close_after_a_post(shares: Shares) -> None:
+    """Let Discord take one more post, then close the gallery to the bot."""
+    http = shares.bot.app.bot.http
+    before = http.request
+
+    async def closes(route: Any, **kwargs: Any) -> Any:
+        answer = await before(route, **kwargs)
+        if route.method == "POST" and route.path.endswith("/messages"):
+            close_channel(shares.bot, shares.gallery)
+            http.request = before  # type: ignore[method-assign]
+        return answer
+
+    http.request = closes  # type: ignore[method-assign]
