@@ -1,7 +1,7 @@
 """Post copies of results: a single result of a batch, or a share in the server's gallery channel.
 
-If a copy can't be posted, the bot tells its requester why in a direct message, or else in the result's
-channel.
+If a copy can't be posted, the bot deletes what it may have posted of it, and tells its requester why in a
+direct message, or else in the result's channel.
 """
 
 from __future__ import annotations
@@ -65,11 +65,13 @@ class CopySender:
         return None
 
     async def tell(self, delivery: Delivery, reason: str) -> None:
-        """Tell the requester that the copy failed, if a route for that is left.
+        """Delete what was posted of the copy, then tell the requester that it failed, if a route is left.
 
         `reason` is the code of the sentence.
         """
         run = delivery.run
+        if delivery.route not in _FAILURE_ROUTES:
+            delivery = await self._withdraw(delivery)
         log.warning("did not post the copy of run %s: %s", run.key, reason)
         # The message about an earlier failure of this copy used the same nonce, so add a suffix.
         earlier = (await self._store.deliveries.sent(run.key, delivery.purpose)).earlier
@@ -140,6 +142,17 @@ class CopySender:
         with suppress(Unreachable):
             return await self._poster.is_age_restricted(run.channel_id)
         return False
+
+    async def _withdraw(self, delivery: Delivery) -> Delivery:
+        """Delete the messages of a copy that failed, also those of an interrupted attempt.
+
+        The store keeps them as earlier messages, in case Discord doesn't let the bot delete them now.
+        """
+        await self._find_lost(delivery)
+        sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
+        await delete_all(self._poster, sent.messages)
+        await self._store.copies.withdraw(delivery.id)
+        return replace(delivery, messages=(), attempted=False, attempted_at=None)
 
     async def _find_lost(self, delivery: Delivery) -> None:
         """Store the ids of messages that an interrupted attempt posted, so that the removal deletes them."""

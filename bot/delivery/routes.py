@@ -230,6 +230,8 @@ class Router:
         run = delivery.run
         if delivery.purpose in COPY_PURPOSES:  # the requester has just asked for the copy, so no ping
             messages = [replace(message, mention=None) for message in messages]
+            # The messages of an earlier copy, which may be deleted by now, were sent with other nonces.
+            nonce_suffix = str(len((await self._deliveries.sent(run.key, delivery.purpose)).earlier) or "")
         if route is Route.CHANNEL:
             await self.post(delivery, route, delivery.destination, messages, nonce_suffix=nonce_suffix)
         elif route is Route.DIRECT_MESSAGE:
@@ -375,10 +377,8 @@ def _origin_message(run: Run) -> OutgoingMessage:
     """Build the message that says why a result comes as a direct message."""
     if run.user_install:
         return OutgoingMessage(content=say("from_elsewhere_late"))
-    if run.private:
-        url = channel_url(run.guild_id, run.channel_id)
-        return OutgoingMessage(content=say("from_private", url=url))
-    return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
+    url = channel_url(run.guild_id, run.channel_id)
+    return OutgoingMessage(content=say("from_private" if run.private else "from_elsewhere", url=url))
 
 
 def _steps(limit: int) -> list[Step]:

@@ -78,6 +78,26 @@ class CopyStore:
             if row is not None and (failed is not None or row.messages):
                 await add_entries(connection, _entry(delivery, now, failed))
 
+    @repeat_if_unknown
+    async def withdraw(self, delivery_id: int) -> None:
+        """Record that a copy failed after some of its messages were posted.
+
+        They become earlier messages: the next copy, or the deletion of the result, deletes any that are left.
+        """
+        async with self._database.write() as connection:
+            query = select(deliveries.c.messages, deliveries.c.earlier_messages)
+            row = (await connection.execute(query.where(deliveries.c.id == delivery_id))).one()
+            await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id)
+                .values(
+                    messages=[],
+                    earlier_messages=[*row.earlier_messages, *row.messages],
+                    attempted=False,
+                    attempted_at=None,
+                )
+            )
+
     async def is_blocked(self, run: Run, now: datetime) -> bool:
         """Return whether a moderator has blocked the requester on the run's server."""
         async with self._database.read() as connection:

@@ -86,6 +86,19 @@ async def test_a_copy_is_made_once_and_again_only_if_it_failed(store: Store, sha
     assert [entry.outcome for entry in await audit_log(store)] == ["share_closed", None]
 
 
+async def test_the_messages_of_a_withdrawn_copy_are_kept_for_the_removal(store: Store) -> None:
+    key = await stored_run(store)
+    await store.copies.request(wish(key), NOW)
+    delivery = await claimed(store)
+    assert await store.deliveries.mark_attempt(delivery, "courier", NOW, at(60) - NOW, 1)
+    await store.deliveries.mark_sent(delivery.id, [MessageRef(7, 8)])
+    assert await store.deliveries.mark_attempt(delivery, "courier", NOW, at(60) - NOW, 1)
+    for _ in range(2):
+        await store.copies.withdraw(delivery.id)
+    sent = await store.deliveries.sent(key, Purpose.SHARE)
+    assert (sent.messages, sent.attempted_at, sent.earlier) == ((), None, (MessageRef(7, 8),))
+
+
 async def test_a_result_can_have_both_kinds_of_copies(store: Store) -> None:
     key = await stored_run(store)
     for shared_to in (GALLERY, None):
