@@ -12,6 +12,7 @@ from tests.discord.actors import member, moderator, read
 from tests.discord.deliveries import close_direct_messages, delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
+from tests.discord.follow_ups import BOTH, MANY, SMALL, let_open
 from tests.discord.forged import press, select_as
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
 from tests.discord.rendered import (
@@ -251,3 +252,28 @@ async def test_a_decision_after_the_interaction_stays_private(server: ModeratedS
         await server.reject("no foxes")
         assert any("The moderator's reason: no foxes" in text for text in server.letters())
     nothing_public(server)
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_a_follow_up_takes_one_of_a_private_batch(lenient: Harness) -> None:
+    bot = lenient
+    let_open(bot)
+    answer = await bot.ask(**SMALL, count=2, private=True)
+    one = await bot.alice.click(answer.response.message, label="2")
+    await bot.click(one.response.message, "Upscale")
+    _, second, child = await bot.runs()
+    assert (child.parent_key, child.private) == (second.key, True)
+    assert second.key in bot.calls[-1].body["inputs"]["image"]
+
+
+@pytest.mark.bot(deployments=MANY)
+async def test_a_follow_up_behind_more_takes_a_private_result(lenient: Harness) -> None:
+    bot = lenient
+    let_open(bot)
+    answer = await bot.ask(**SMALL, private=True)
+    more = await bot.alice.click(answer.response.message, label="More")
+    ((_, upscale), *_) = menus(bot, more.response.message)["Choose a follow-up"]
+    await bot.alice.select(more.response.message, [upscale])
+    await bot.play()
+    assert [run.private for run in await bot.runs()] == [True, True]
+    nothing_public(bot)
