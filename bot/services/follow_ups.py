@@ -69,11 +69,7 @@ class FollowUpService:
         parent = await self._runs.own_run(key, requester.person.id)
         if not parent.is_shown:
             raise RefusedError("already_deleted" if parent.deleted_at is not None else "follow_up_no_file")
-        opened = self._opened(ref, parent)
-        if opened.preparation.follow_up.carry and not parent.inputs:
-            # The requester erased the run's inputs, and the defaults would make something else.
-            raise RefusedError("run_gone")
-        return opened
+        return self._opened(ref, parent)
 
     async def of_picture(self, key: str, ref: FollowUpRef, requester: Requester) -> OpenFollowUp:
         """Open a follow-up of any picture. `key` is the run that made it, or empty.
@@ -126,6 +122,12 @@ class FollowUpService:
         if found is None:
             known = any(_is_target(each.deployment_id, ref) for each in deployments)
             raise RefusedError("follow_up_gone") if known else InputError("deployment_gone")
+        if found.carry and parent is not None:
+            # Without the run's inputs, the defaults would make something else.
+            if source is None:
+                raise RefusedError("follow_up_gone")
+            if not parent.inputs:
+                raise RefusedError("run_gone")
         target = next(each for each in deployments if each.deployment_id == found.target)
         return OpenFollowUp(Preparation.of(found, target, parent, source), parent)
 
