@@ -12,9 +12,10 @@ from tests.discord.actors import submit
 from tests.discord.deliveries import close_answer, close_channel, delivery_states, die_at_a_post, end_runs
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
-from tests.discord.follow_ups import BOTH, SMALL, UPSCALE
-from tests.discord.moderated_server import adult_channel, mark_adult
+from tests.discord.follow_ups import BOTH, SMALL, UPSCALE, let_open, upscaled_from_a_card
+from tests.discord.moderated_server import ModeratedServer, adult_channel, mark_adult, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of
+from tests.discord.shares import Shares
 from tests.discord.user_install import OWN_ACCOUNT, elsewhere
 from tests.harness import HELD, Harness
 
@@ -120,7 +121,48 @@ async def test_a_result_after_the_interaction_is_not_sent_directly_either(bot: H
 
 
 @FOLLOWED
-@pytest.mark.parametrize("command", ["Use as input"])
+async def test_a_message_command_on_a_share_keeps_the_mark_of_a_result_in_another_channel(
+    shares: Shares,
+) -> None:
+    bot = shares.bot
+    let_open(bot)
+    mark_adult(bot, bot.channel)
+    mark_adult(bot, shares.gallery)
+    await shares.share(await bot.made(**SMALL))
+    (copy,) = shares.shown()
+    bot.comfydeploy.next_faults(HELD)
+    await bot.bob.context_menu(shares.gallery, "Upscale", copy)
+    await bot.play()
+    mark_adult(bot, shares.gallery, marked=False)
+    await bot.release()
+    assert [len(each.attachments) for each in bot.messages(shares.gallery)[1:]] == [0]
+    _, child = await bot.runs()
+    assert (child.age_restricted, child.parent_key) == (True, None)
+
+
+@FOLLOWED
+async def test_a_message_command_on_a_review_card_obeys_the_mark_of_its_picture(
+    server: ModeratedServer,
+) -> None:
+    let_open(server)
+    mark_adult(server, server.channel)
+    await server.ask(**SMALL)
+    await server.decide("Approve")
+    await upscaled_from_a_card(server, server.messages()[0])
+    card = server.card
+    mark_adult(server, server.review)
+    await set_rules(server)
+    server.comfydeploy.next_faults(HELD)
+    await server.mona.context_menu(server.review, "Upscale", card)
+    assert [run.age_restricted for run in await server.runs()] == [True] * 3
+    mark_adult(server, server.review, marked=False)
+    await server.later(seconds=10)
+    refused = await server.mona.context_menu(server.review, "Upscale", card)
+    assert "marked as age-restricted" in refusal(server, refused)
+
+
+@FOLLOWED
+@pytest.mark.parametrize("command", ["Animate", "Use as input"])
 async def test_a_picture_keeps_the_mark_of_its_channel_after_the_retention_period(
     bot: Harness, command: str
 ) -> None:

@@ -285,3 +285,18 @@ async def test_message_commands_follow_the_file(bot: Harness) -> None:
     bot.runner.write_deployments(BOTH)
     await olga.slash(bot.channel, "reload")
     assert names() == ["Use as input", "Upscale", "Animate"]
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_a_form_that_is_sent_after_the_deletion_of_its_picture_starts_nothing(
+    bot: Harness, private: bool
+) -> None:
+    """Discord may offer message commands under ephemeral messages, as the offline Discord does."""
+    await set_rules(bot, private_results=True)
+    message = (await bot.ask(**SMALL, private=private)).response.message if private else await made(bot)
+    offered = await bot.alice.context_menu(bot.channel, "Animate", message)
+    form = await bot.alice.click(offered.response.message, label="Animate")
+    await bot.click(message, "Delete")
+    refused = await submit(bot, form, {"motion": "pan"})
+    assert "This has already been deleted." in text_of(bot, refused.response)
+    assert (len(bot.calls), bot.messages()) == (1, [])

@@ -12,7 +12,7 @@ from tests.discord.actors import member, moderator, read
 from tests.discord.deliveries import close_direct_messages, delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
-from tests.discord.follow_ups import BOTH, MANY, SMALL, let_open
+from tests.discord.follow_ups import BOTH, MANY, SMALL, let_open, upscaled_from_a_card
 from tests.discord.forged import press, select_as
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
 from tests.discord.rendered import (
@@ -277,3 +277,17 @@ async def test_a_follow_up_behind_more_takes_a_private_result(lenient: Harness) 
     await bot.play()
     assert [run.private for run in await bot.runs()] == [True, True]
     nothing_public(bot)
+
+
+@pytest.mark.bot(deployments=BOTH, rules={"private_results": True})
+async def test_a_message_command_on_a_review_card_keeps_its_picture_private(server: ModeratedServer) -> None:
+    let_open(server)
+    await server.ask(**SMALL, private=True)
+    await server.decide("Approve")
+    answer = next(each for each in server.channel.history(viewer=server.alice) if each.attachments)
+    await upscaled_from_a_card(server, answer)
+    await set_rules(server, private_results=True)
+    await server.mona.context_menu(server.review, "Upscale", server.card)
+    await server.play()
+    (child,) = [run for run in await server.runs() if run.requester_id == server.mona.id]
+    assert child.private
