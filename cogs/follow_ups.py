@@ -82,7 +82,7 @@ async def _files(interaction: Interaction, opened: OpenFollowUp, key: str) -> Se
     message, run = interaction.message, opened.parent
     if message is None or run is None:
         return []
-    files = run_files(message, key, linked=run.user_install)
+    files = run_files(message, key, linked=run.needs_interaction)
     if run.user_install or opened.fits(files):
         return files
     posted = await interaction.client.services.follow_ups.result_messages(run)

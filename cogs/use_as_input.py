@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
 import discord
 from discord import app_commands
@@ -11,7 +12,7 @@ from bot.domain.errors import BotError, PressedTwice, RefusedError
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
-from bot.gateway.message_files import attached_pictures, shown_pictures
+from bot.gateway.message_files import attached_pictures, run_key_of, shown_pictures
 from bot.gateway.replies import check_start, started
 from bot.strings import explain, say
 from bot.ui.custom_ids import RunId, UseId
@@ -42,9 +43,14 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
 
 
 def _key_of(message: discord.Message) -> str:
-    """Return the run key in the buttons of one of the bot's messages, or an empty string."""
+    """Return the run key in one of the bot's messages, or an empty string.
+
+    The key is in the buttons or, in a result's second message, only in the names of the files.
+    """
     buttons = map(RunId.read, custom_ids(message.components))
-    return next((button.key for button in buttons if button is not None), "")
+    in_buttons = (button.key for button in buttons if button is not None)
+    in_names = filter(None, map(run_key_of, shown_pictures(message)))
+    return next(chain(in_buttons, in_names), "")
 
 
 class UseItem(PersistentItem[UseId], codec=UseId):

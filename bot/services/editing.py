@@ -136,7 +136,11 @@ class EditingService:
         *,
         parent_key: str | None = None,
     ) -> tuple[Run, tuple[str, ...]]:
-        """Start a run with the link `picture` as its picture input. Returns the same as `resubmit`."""
+        """Start a run with the link `picture` as its picture input. Returns the same as `resubmit`.
+
+        `parent_key` is the run that made the picture. If its row is gone, the channel's age restriction
+        decides.
+        """
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)
         if item is None:
@@ -144,12 +148,13 @@ class EditingService:
         link: InputValue = [picture] if item.kind is InputKind.IMAGES else picture
         revision = revise(deployment, {item.key: link}, None, form_values, draw_seed)
         parent = await self._runs.get(parent_key) if parent_key else None
+        age_restricted = bool(parent_key) and requester.origin.age_restricted
         run = await self._generation.submit(
             deployment,
             revision.inputs,
             requester,
             parent_key=parent_key,
-            age_restricted=parent is not None and parent.age_restricted,
+            age_restricted=parent.age_restricted if parent is not None else age_restricted,
         )
         return run, revision.dropped
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.follow_ups.prepare import Preparation, find_follow_up
@@ -25,10 +25,13 @@ class OpenFollowUp:
     """A follow-up that the user may start.
 
     `parent` is the run that made the file, or None if that run isn't known or the user may not see it.
+    `age_restricted` and `private` describe the file, even if its run may not be seen.
     """
 
     preparation: Preparation
     parent: Run | None
+    age_restricted: bool
+    private: bool
 
     @property
     def label(self) -> str:
@@ -69,22 +72,27 @@ class FollowUpService:
         parent = await self._runs.own_run(key, requester.person.id)
         if not parent.is_shown:
             raise RefusedError("already_deleted" if parent.deleted_at is not None else "follow_up_no_file")
-        opened = self._opened(ref, parent)
-        if opened.preparation.follow_up.carry and parent.erased_at is not None:
-            # Without the erased inputs, the defaults would make something else.
-            raise RefusedError("run_gone")
-        return opened
+        return self._opened(ref, parent)
 
     async def of_picture(self, key: str, ref: FollowUpRef, requester: Requester) -> OpenFollowUp:
         """Open a follow-up of any picture. `key` is the run that made it, or empty.
 
-        Inputs are carried over only from a run that the requester may see.
+        Inputs are carried over only from a run that the requester may see. The picture of any other run is
+        still as private and as age-restricted as that run's result. If the run's row is gone, the channel's
+        age restriction decides.
         """
+        made_by = await self._store.runs.get(key) if key else None
+        if made_by is None:
+            age_restricted = bool(key) and requester.origin.age_restricted
+            return replace(self._opened(ref, None), age_restricted=age_restricted)
+        if made_by.deleted_at is not None:
+            raise RefusedError("already_deleted")
         parent = None
-        if key:
+        if made_by.is_shown:
             with suppress(RefusedError):
                 parent = await self._editing.visible_run(key, requester)
-        return self._opened(ref, parent if parent is not None and parent.is_shown else None)
+        opened = self._opened(ref, parent)
+        return replace(opened, age_restricted=made_by.age_restricted, private=made_by.private)
 
     async def start(
         self,
@@ -101,13 +109,13 @@ class FollowUpService:
         if taken is None:
             raise RefusedError("follow_up_no_file")
         revision = opened.preparation.revise(taken, form_values, draw_seed)
-        parent = opened.parent
         run = await self._generation.submit(
             opened.preparation.target,
             revision.inputs,
             requester,
-            parent_key=parent.key if parent is not None else None,
-            age_restricted=parent is not None and parent.age_restricted,
+            parent_key=opened.parent.key if opened.parent is not None else None,
+            private=opened.private,
+            age_restricted=opened.age_restricted,
         )
         return run, revision.dropped
 
@@ -126,8 +134,19 @@ class FollowUpService:
         if found is None:
             known = any(_is_target(each.deployment_id, ref) for each in deployments)
             raise RefusedError("follow_up_gone") if known else InputError("deployment_gone")
+        if found.carry and parent is not None:
+            # Without the run's inputs, the defaults would make something else.
+            if source is None:
+                raise RefusedError("follow_up_gone")
+            if parent.erased_at is not None:
+                raise RefusedError("run_gone")
         target = next(each for each in deployments if each.deployment_id == found.target)
-        return OpenFollowUp(Preparation.of(found, target, parent, source), parent)
+        return OpenFollowUp(
+            Preparation.of(found, target, parent, source),
+            parent,
+            age_restricted=parent is not None and parent.age_restricted,
+            private=parent is not None and parent.private,
+        )
 
 
 def _is_target(deployment_id: str, ref: FollowUpRef) -> bool:

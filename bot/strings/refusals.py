@@ -57,6 +57,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "or switch AutoMod off in `/settings`.",
         "pressed_twice": "You've just pressed this. To start another, press it again in a few seconds.",
         "channel_gone": "I can't reach the channel of this request any more, so nothing was started. Please ask elsewhere.",
+        "parent_deleted": "The result that this needs was deleted, so nothing was started.",
         "discord_away": "Discord didn't answer, so nothing has changed. Please try again in a minute.",
         "too_many_refusals": "Your last requests were all refused. Please try again <t:{until}:R>.",
         # rules that keep a request waiting

@@ -25,6 +25,7 @@ from tests.contract.store.runs import (
     accepted,
     awaiting_approval,
     brought_to,
+    claimed,
     fetch,
     request,
     take,
@@ -158,6 +159,12 @@ async def share(store: Store) -> Change:
     return lambda: store.copies.request(copy, NOW)
 
 
+async def withdraw_copy(store: Store) -> Change:
+    await store.copies.request(CopyRequest(key=await stored_run(store), user_id=ALICE, shared_to=7), NOW)
+    delivery = await claimed(store)
+    return lambda: store.copies.withdraw(delivery, [])
+
+
 async def _key(found: Awaitable[Any]) -> bool:
     """Return whether a run came back."""
     return (await found) is not None
@@ -186,6 +193,7 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     withdraw: True,
     redeliver: True,
     share: None,
+    withdraw_copy: (),
 }
 
 

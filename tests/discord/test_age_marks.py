@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bot.domain.runs import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
+from tests.discord.actors import submit
 from tests.discord.deliveries import close_answer, close_channel, delivery_states, die_at_a_post, end_runs
 from tests.discord.deployments import ADULT
-from tests.discord.moderated_server import adult_channel, mark_adult
+from tests.discord.files import finish_with, pictures
+from tests.discord.follow_ups import BOTH, SMALL, UPSCALE, let_open, upscaled_from_a_card
+from tests.discord.moderated_server import ModeratedServer, adult_channel, mark_adult, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of
+from tests.discord.shares import Shares
 from tests.discord.user_install import OWN_ACCOUNT, elsewhere
 from tests.harness import HELD, Harness
 
 pytestmark = pytest.mark.bot(deployments=ADULT)
 
+FOLLOWED = pytest.mark.bot(deployments=BOTH.replace(UPSCALE, f"age_restricted = true\n{UPSCALE}"))
 WITHHELD = "It is age-restricted, so I post it only in age-restricted channels."
 
 
@@ -132,3 +139,80 @@ async def test_a_result_after_the_interaction_is_not_sent_directly_either(bot: H
     assert [letter.attachments for letter in letters] == [[]] * len(letters)
     assert WITHHELD in text_of(bot, letters[-1])
     assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+
+
+@FOLLOWED
+async def test_a_message_command_on_a_share_keeps_the_mark_of_a_result_in_another_channel(
+    shares: Shares,
+) -> None:
+    bot = shares.bot
+    let_open(bot)
+    mark_adult(bot, bot.channel)
+    mark_adult(bot, shares.gallery)
+    await shares.share(await bot.made(**SMALL))
+    (copy,) = shares.shown()
+    bot.comfydeploy.next_faults(HELD)
+    await bot.bob.context_menu(shares.gallery, "Upscale", copy)
+    await bot.play()
+    mark_adult(bot, shares.gallery, marked=False)
+    await bot.release()
+    assert [len(each.attachments) for each in bot.messages(shares.gallery)[1:]] == [0]
+    _, child = await bot.runs()
+    assert (child.age_restricted, child.parent_key) == (True, None)
+
+
+@FOLLOWED
+async def test_a_message_command_on_a_review_card_obeys_the_mark_of_its_picture(
+    server: ModeratedServer,
+) -> None:
+    let_open(server)
+    mark_adult(server, server.channel)
+    await server.ask(**SMALL)
+    await server.decide("Approve")
+    mark_adult(server, server.review)
+    await upscaled_from_a_card(server, server.messages()[0])
+    card = server.card
+    await set_rules(server)
+    server.comfydeploy.next_faults(HELD)
+    await server.mona.context_menu(server.review, "Upscale", card)
+    assert [run.age_restricted for run in await server.runs()] == [True] * 3
+    mark_adult(server, server.review, marked=False)
+    await server.later(seconds=10)
+    refused = await server.mona.context_menu(server.review, "Upscale", card)
+    assert "marked as age-restricted" in refusal(server, refused)
+
+
+@FOLLOWED
+@pytest.mark.parametrize("command", ["Animate", "Use as input"])
+async def test_a_picture_keeps_the_mark_of_its_channel_after_the_retention_period(
+    bot: Harness, command: str
+) -> None:
+    mark_adult(bot, bot.channel)
+    message = await bot.made(**SMALL)
+    await bot.later(days=400)
+    assert await bot.runs() == []
+    await used(bot, command, message)
+    assert [run.age_restricted for run in await bot.runs()] == [True]
+
+
+@FOLLOWED
+async def test_use_as_input_keeps_the_mark_under_the_second_message_of_a_result(bot: Harness) -> None:
+    mark_adult(bot, bot.channel)
+    await finish_with(bot, pictures(11), **SMALL)
+    await bot.play()
+    _, second = bot.messages()
+    assert list(buttons_of(bot, second)) == []
+    await used(bot, "Use as input", second)
+    parent, child = await bot.runs()
+    assert (child.age_restricted, child.parent_key) == (True, parent.key)
+
+
+async def used(bot: Harness, command: str, message: Any) -> None:
+    """Let Bob start a run with the picture of a message, which he chooses if there are several."""
+    offered = await bot.bob.context_menu(bot.channel, command, message)
+    if command == "Animate":
+        form = await bot.bob.click(offered.response.message, label="Animate")
+        await submit(bot, form, {"motion": "pan"}, bot.bob)
+        return
+    form = await bot.bob.select(offered.response.message, ["upscale"])
+    await bot.bob.submit_modal(form, {})

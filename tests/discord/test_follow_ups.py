@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from demo.fake_comfydeploy.deployments import SLOW_ID
 from tests.discord.actors import block, erase_data, open_details, override, owner, submit
+from tests.discord.deployments import described
 from tests.discord.files import bucket, png, post_pictures
 from tests.discord.follow_ups import ANIMATE, BOTH, MANY, PICTURE, SMALL, TARGETS, UPSCALE, let_open
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
@@ -25,6 +27,8 @@ from tests.discord.rendered import (
 )
 from tests.harness import Harness
 
+AT_ONCE = ANIMATE.replace('ask = ["motion"]\n', "")
+OF_ANOTHER = described(second=SLOW_ID) + AT_ONCE.replace("deployments.picture", "deployments.second")
 pytestmark = pytest.mark.bot(deployments=BOTH)
 
 
@@ -215,10 +219,36 @@ async def test_a_result_that_was_deleted_is_told_and_nothing_is_spent(bot: Harne
     assert len(bot.calls) == 2
 
 
-async def test_a_result_whose_prompt_was_erased_is_not_followed_with_a_default(bot: Harness) -> None:
+@pytest.mark.parametrize("by_button", [True, False])
+async def test_a_result_whose_prompt_was_erased_is_not_followed_with_a_default(
+    bot: Harness, by_button: bool
+) -> None:
     message = await made(bot)
     await erase_data(bot)
-    assert refusal(bot, await bot.click(message, "Animate")) == "This request no longer exists."
+    if by_button:
+        refused = await bot.click(message, "Animate")
+    else:
+        refused = await bot.alice.context_menu(bot.channel, "Animate", message)
+    assert refusal(bot, refused) == "This request no longer exists."
+    assert len(bot.calls) == 1
+
+
+@pytest.mark.bot(deployments=f"{PICTURE}{AT_ONCE}{OF_ANOTHER}{TARGETS}")
+@pytest.mark.parametrize("by_button", [True, False])
+async def test_a_result_whose_deployment_was_removed_is_not_followed_with_a_default(
+    bot: Harness, by_button: bool
+) -> None:
+    """Another deployment has a follow-up with the same label and the same target."""
+    message = await made(bot, prompt="a lion")
+    await bot.restart(deployments=f"{OF_ANOTHER}{TARGETS}")
+    let_open(bot)
+    if by_button:
+        refused = await bot.click(message, "Animate")
+    else:
+        refused = await bot.alice.context_menu(bot.channel, "Animate", message)
+        await bot.play()
+    told = "This isn't offered any more, so nothing was started. More under a result shows what is."
+    assert refusal(bot, refused) == told
     assert len(bot.calls) == 1
 
 
@@ -281,3 +311,18 @@ async def test_message_commands_follow_the_file(bot: Harness) -> None:
     bot.runner.write_deployments(BOTH)
     await olga.slash(bot.channel, "reload")
     assert names() == ["Use as input", "Upscale", "Animate"]
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_a_form_that_is_sent_after_the_deletion_of_its_picture_starts_nothing(
+    bot: Harness, private: bool
+) -> None:
+    """Discord may offer message commands under ephemeral messages, as the offline Discord does."""
+    await set_rules(bot, private_results=True)
+    message = (await bot.ask(**SMALL, private=private)).response.message if private else await made(bot)
+    offered = await bot.alice.context_menu(bot.channel, "Animate", message)
+    form = await bot.alice.click(offered.response.message, label="Animate")
+    await bot.click(message, "Delete")
+    refused = await submit(bot, form, {"motion": "pan"})
+    assert "This has already been deleted." in text_of(bot, refused.response)
+    assert (len(bot.calls), bot.messages()) == (1, [])

@@ -13,6 +13,7 @@ from tests.discord.actors import member, moderator, read
 from tests.discord.deliveries import close_direct_messages, delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
+from tests.discord.follow_ups import BOTH, MANY, SMALL, let_open, upscaled_from_a_card
 from tests.discord.forged import press, select_as
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
 from tests.discord.rendered import (
@@ -273,3 +274,42 @@ async def test_a_decision_after_the_interaction_stays_private(server: ModeratedS
         await server.reject("no foxes")
         assert any("The moderator's reason: no foxes" in text for text in server.letters())
     nothing_public(server)
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_a_follow_up_takes_one_of_a_private_batch(lenient: Harness) -> None:
+    bot = lenient
+    let_open(bot)
+    answer = await bot.ask(**SMALL, count=2, private=True)
+    one = await bot.alice.click(answer.response.message, label="2")
+    await bot.click(one.response.message, "Upscale")
+    _, second, child = await bot.runs()
+    assert (child.parent_key, child.private) == (second.key, True)
+    assert second.key in bot.calls[-1].body["inputs"]["image"]
+
+
+@pytest.mark.bot(deployments=MANY)
+async def test_a_follow_up_behind_more_takes_a_private_result(lenient: Harness) -> None:
+    bot = lenient
+    let_open(bot)
+    answer = await bot.ask(**SMALL, private=True)
+    more = await bot.alice.click(answer.response.message, label="More")
+    ((_, upscale), *_) = menus(bot, more.response.message)["Choose a follow-up"]
+    await bot.alice.select(more.response.message, [upscale])
+    await bot.play()
+    assert [run.private for run in await bot.runs()] == [True, True]
+    nothing_public(bot)
+
+
+@pytest.mark.bot(deployments=BOTH, rules={"private_results": True})
+async def test_a_message_command_on_a_review_card_keeps_its_picture_private(server: ModeratedServer) -> None:
+    let_open(server)
+    await server.ask(**SMALL, private=True)
+    await server.decide("Approve")
+    answer = next(each for each in server.channel.history(viewer=server.alice) if each.attachments)
+    await upscaled_from_a_card(server, answer)
+    await set_rules(server, private_results=True)
+    await server.mona.context_menu(server.review, "Upscale", server.card)
+    await server.play()
+    (child,) = [run for run in await server.runs() if run.requester_id == server.mona.id]
+    assert child.private

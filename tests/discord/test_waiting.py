@@ -10,12 +10,14 @@ from simcord.backend.models.channel import Overwrite
 from bot.domain.runs import RunState
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import member, owner, read
+from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, midnight, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of, texts
 from tests.harness import HELD, Harness
 
 PAUSED = "Generating is paused for the moment: moving"
 GONE = "I can't reach the channel of this request any more, so nothing was started."
+DELETED = "The result that this needs was deleted, so nothing was started."
 ATTACH_FILES = 1 << 15
 BEHIND_ANOTHER = pytest.mark.bot(max_concurrent_runs=1)
 
@@ -188,3 +190,52 @@ async def test_a_role_taken_away_while_a_request_awaits_approval(server: Moderat
     assert "The rule says: Your roles can't use this." in told
     assert await server.states() == [RunState.SUCCEEDED, RunState.REFUSED]
     assert len(server.calls) == 1
+
+
+@pytest.mark.bot(deployments=BOTH)
+@pytest.mark.parametrize("by_moderator", [True, False])
+@pytest.mark.parametrize("action", ["Upscale", "Use as input"])
+async def test_a_result_that_is_deleted_while_a_run_waits_for_its_file_costs_nothing(
+    bot: Harness, mona: Any, action: str, by_moderator: bool
+) -> None:
+    let_open(bot)
+    await set_rules(bot, budgets={"person": {"at_once": 1}})
+    message = await bot.made(**SMALL)
+    await bot.ask(faults=HELD, **SMALL)
+    if action == "Upscale":
+        await bot.click(message, action)
+    else:
+        offered = await bot.alice.context_menu(bot.channel, action, message)
+        await bot.alice.submit_modal(await bot.alice.select(offered.response.message, ["upscale"]), {})
+    await bot.click(message, "Delete", mona if by_moderator else bot.alice)
+    await bot.later(minutes=2)
+    await bot.release()
+    assert len(bot.calls) == 2
+    assert any(DELETED in shown for shown in texts(bot))
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_an_approval_after_the_deletion_of_the_result_costs_nothing(server: ModeratedServer) -> None:
+    let_open(server)
+    await server.ask(**SMALL)
+    await server.decide("Approve")
+    (message,) = server.messages()
+    await server.click(message, "Upscale")
+    await server.click(message, "Delete")
+    refused = await server.decide("Approve")
+    assert DELETED in refusal(server, refused)
+    assert len(server.calls) == 1
+    assert (await server.runs())[-1].state is RunState.REFUSED
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_a_deletion_of_the_original_does_not_stop_an_edit_of_it(bot: Harness) -> None:
+    """An edit takes the inputs of the earlier request, but not the file of its result."""
+    await set_rules(bot, budgets={"person": {"at_once": 1}})
+    message = await bot.made(**SMALL)
+    await bot.ask(faults=HELD, **SMALL)
+    await bot.click(message, "Again")
+    await bot.click(message, "Delete")
+    await bot.later(minutes=2)
+    await bot.release()
+    assert len(bot.calls) == 3

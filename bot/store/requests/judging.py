@@ -22,6 +22,7 @@ from bot.store.outcomes import apply_change
 from bot.store.requests.usage import read_started
 from bot.store.rules import PAUSE_KEY, validated
 
+_parent = runs.alias("parent")
 # Select, by primary keys, one row with the run and everything but budgets that may forbid its start.
 _JUDGED = (
     select(
@@ -31,6 +32,7 @@ _JUDGED = (
         blocks.c.user_id.label("blocked_id"),
         blocks.c.reason.label("block_reason"),
         blocks.c.until.label("block_until"),
+        _parent.c.deleted_at.label("parent_deleted_at"),
     )
     .select_from(
         runs.outerjoin(key_values, key_values.c.name == literal(PAUSE_KEY))
@@ -38,6 +40,7 @@ _JUDGED = (
         .outerjoin(
             blocks, and_(blocks.c.guild_id == runs.c.guild_id, blocks.c.user_id == runs.c.requester_id)
         )
+        .outerjoin(_parent, _parent.c.key == runs.c.parent_key)
     )
     .where(runs.c.key == bindparam("judged"))
 )
@@ -62,6 +65,8 @@ async def judge_run(
     if row is None:
         raise KeyError(key)
     run = to_run(row)
+    if row["parent_deleted_at"] is not None and run.takes_parents_file:
+        return run, RefusedError("parent_deleted")
     try:
         rules = validated(row["server_rules"], run.guild_id)
     except ValidationError:
