@@ -170,6 +170,7 @@ TESTS = {
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
+        "openings": f"{SERVICES}_openings.py {DISCORD}_private.py",
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py",
         "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
