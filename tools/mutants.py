@@ -140,6 +140,7 @@ TESTS = {
         "pace.outages": f"unit/delivery/test_outages.py {DISCORD}_outages.py",
         "cards_and_notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py"
         f" {DISCORD}_status.py",
+        "first_route": f"{DISCORD}_delivery.py {DISCORD}_cancel.py {DISCORD}_batch.py",
         "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",
         "retries": f"{DISCORD}_undelivered.py {DISCORD}_delivery.py",
