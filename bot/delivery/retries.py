@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 from enum import IntEnum
+from typing import NamedTuple
 
 # If a courier doesn't extend its lease for this long, another takes the delivery over.
 LEASE = timedelta(seconds=60)
@@ -25,6 +26,7 @@ _WORDS_AFTER = 14
 _ABANDONED_AFTER = 20
 _ABANDONED_TIME = timedelta(days=1)
 _MAX_PAUSE = 600.0
+DIRECT_UPLOAD_LIMIT = 10 * 1024 * 1024
 
 
 class Form(IntEnum):
@@ -35,6 +37,13 @@ class Form(IntEnum):
     FULL = 0
     LINKS = 1
     WORDS = 2
+
+
+class Step(NamedTuple):
+    """A way to show an outcome: its form, and the upload limit in bytes per file. At 0, files are linked."""
+
+    form: Form
+    limit: int = 0
 
 
 def form_of(tries: int) -> Form:
@@ -59,3 +68,9 @@ def is_route_abandoned(attempts: int, since: timedelta) -> bool:
 def pause_after(tries: int, longest: float = _MAX_PAUSE) -> timedelta:
     """Return the pause after a failed try: it doubles up to `longest` seconds, with jitter against bursts."""
     return timedelta(seconds=min(2.0 ** min(tries, 30), longest) * random.uniform(0.5, 1))
+
+
+def steps(limit: int) -> list[Step]:
+    """Return the ways to show an outcome, from the fullest to the simplest."""
+    full = [Step(Form.FULL, each) for each in (limit, min(limit, DIRECT_UPLOAD_LIMIT), 0)]
+    return [*full, Step(Form.LINKS), Step(Form.WORDS)]

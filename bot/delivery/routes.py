@@ -9,14 +9,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+
+from discord.utils import snowflake_time
 
 from bot.delivery.cleanup import delete_all
 from bot.delivery.first_route import Route, first_route
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
-from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, form_of
+from bot.delivery.retries import DIRECT_UPLOAD_LIMIT, LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
 from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
 from bot.domain.text import channel_url
 from bot.domain.transitions import is_told_elsewhere
@@ -28,15 +29,7 @@ from bot.ui.results import withheld_message
 
 log = logging.getLogger(__name__)
 _NONCE_LIFETIME = timedelta(minutes=2)
-_DIRECT_UPLOAD_LIMIT = 10 * 1024 * 1024
 _WITHHELD_SUFFIX = "w"
-
-
-class Step(NamedTuple):
-    """A way to show an outcome: its form, and the upload limit in bytes per file. At 0, files are linked."""
-
-    form: Form
-    limit: int = 0
 
 
 class Superseded(Exception):
@@ -84,11 +77,10 @@ class Router:
         while route < Route.UNDELIVERED:
             try:
                 withheld = await self._is_withheld(route, delivery)
-                messages = _withheld(delivery, route, form)
                 if route is Route.CHANNEL and delivery.run.age_restricted:
-                    await self._delete_other_form(delivery, messages[-1], withheld=withheld)
+                    delivery = await self._match_mark(delivery, form, withheld=withheld)
                 if withheld:
-                    await self._post_by(route, delivery, messages, nonce_suffix=_WITHHELD_SUFFIX)
+                    await self._post_note(route, delivery, form)
                 else:
                     await self._post_fitting(route, delivery, folder, form, budget)
             except (Unreachable, TooLarge) as error:
@@ -178,6 +170,27 @@ class Router:
             obsolete = results if withheld else notes
             await delete_all(self._poster, [MessageRef(channel_id, each) for each in obsolete])
 
+    async def _match_mark(self, delivery: Delivery, form: Form, *, withheld: bool) -> Delivery:
+        """Delete what was sent before the age restriction changed, and return the delivery without it."""
+        *_, note = _withheld(delivery, Route.CHANNEL, form)
+        await self._delete_other_form(delivery, note, withheld=withheld)
+        if not delivery.messages:
+            return delivery
+        (channel_id, last), found = delivery.messages[-1], None
+        with suppress(Unreachable):
+            found = await self._poster.find(channel_id, delivery.run.key, note, snowflake_time(last))
+        if (found == last) is withheld:
+            return delivery
+        await self._deliveries.mark_sent(delivery.id, [])
+        await delete_all(self._poster, delivery.messages)
+        return replace(delivery, messages=(), attempted=False, attempted_at=None)
+
+    async def _post_note(self, route: Route, delivery: Delivery, form: Form) -> None:
+        """Post the message that says that the result is withheld, unless it is in the channel already."""
+        if route is not Route.CHANNEL or not delivery.messages:
+            messages = _withheld(delivery, route, form)
+            await self._post_by(route, delivery, messages, nonce_suffix=_WITHHELD_SUFFIX)
+
     async def _post_fitting(
         self, route: Route, delivery: Delivery, folder: Path, form: Form, budget: MediaBudget
     ) -> None:
@@ -186,9 +199,9 @@ class Router:
         If the files are too large, smaller ones or links are posted. If Discord rejects the message itself, a
         simpler form is posted.
         """
-        limit = delivery.run.upload_limit if route is not Route.DIRECT_MESSAGE else _DIRECT_UPLOAD_LIMIT
+        limit = delivery.run.upload_limit if route is not Route.DIRECT_MESSAGE else DIRECT_UPLOAD_LIMIT
         already_sent, simplest = len(delivery.messages), int(form)
-        for step in _steps(limit):
+        for step in steps(limit):
             if step.form < simplest:
                 continue
             try:
@@ -372,12 +385,6 @@ def _origin_message(run: Run) -> OutgoingMessage:
         url = channel_url(run.guild_id, run.channel_id)
         return OutgoingMessage(content=say("from_private", url=url))
     return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
-
-
-def _steps(limit: int) -> list[Step]:
-    """Return the ways to show an outcome, from the fullest to the simplest."""
-    full = [Step(Form.FULL, each) for each in (limit, min(limit, _DIRECT_UPLOAD_LIMIT), 0)]
-    return [*full, Step(Form.LINKS), Step(Form.WORDS)]
 
 
 def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:

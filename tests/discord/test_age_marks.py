@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -124,6 +125,30 @@ async def test_a_post_without_a_reply_is_deleted_if_the_mark_changes(
     assert len(told.attachments) == (0 if marked else count)
     assert (WITHHELD in text_of(bot, told)) is marked
     state = DeliveryState.UNDELIVERED if marked else DeliveryState.SENT
+    assert await delivery_states(bot) == [state]
+
+
+@pytest.mark.parametrize("marked", [True, False])
+async def test_a_crash_after_the_note_is_stored_repeats_no_note_and_loses_no_result(
+    bot: Harness, marked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adult = await adult_channel(bot)
+    await bot.ask(faults=HELD, channel=adult)
+    mark_adult(bot, adult, marked=False)
+    await end_runs(bot)
+
+    async def dies(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(bot.app.store.deliveries, "mark_undelivered", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await bot.app.workers["deliver"].drain()
+    await bot.restart()
+    mark_adult(bot, adult, marked=marked)
+    await bot.later(minutes=2, times=2)
+    (told,) = bot.messages(adult)
+    assert len(told.attachments) == marked
+    state = DeliveryState.SENT if marked else DeliveryState.UNDELIVERED
     assert await delivery_states(bot) == [state]
 
 

@@ -191,5 +191,5 @@ async def test_a_batch_in_a_direct_message_offers_no_post_in_the_channel(bot: Ha
     await bot.release()
     letter = next(each for each in bot.alice.user.dm_channel.history() if each.attachments)
     one = await bot.alice.user.click(letter, label="2")
-    labels = ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
+    labels = ["Again", "4 more", "Edit", "Use as input", "Delete", "More"]
     assert list(buttons_of(bot, one.response)) == labels
