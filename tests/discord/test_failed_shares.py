@@ -80,6 +80,26 @@ async def test_a_share_that_fails_halfway_leaves_nothing_and_can_be_requested_ag
     assert refusal(bot, await shares.start(original)).startswith("This has been posted already")
 
 
+async def test_a_part_that_discord_keeps_is_deleted_with_the_next_share_or_the_result(shares: Shares) -> None:
+    bot = shares.bot
+    await finish_with(bot, pictures(12))
+    await bot.play()
+    original, _ = bot.messages()
+    await shares.start(original)
+    kept = f"/channels/{shares.gallery.id}/messages/*"
+    bot.env.inject_error("DELETE", kept, status=403, code=50013, times=None)
+    close_after_a_post(shares)
+    await bot.play()
+    (part,) = shares.shown()
+    assert "I can't post in the gallery channel" in shares.letters()[0].content
+    bot.env.backend.faults.clear()
+    await shares.share(original)
+    assert part.id not in [each.id for each in shares.shown()]
+    assert [len(each.attachments) for each in shares.shown()] == [10, 2]
+    await bot.click(original, "Delete")
+    assert shares.shown() == []
+
+
 async def test_a_share_that_is_given_up_leaves_nothing(shares: Shares) -> None:
     """The process dies at each attempt, so the courier gives the delivery up without another attempt."""
     bot = shares.bot
