@@ -287,9 +287,9 @@ async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> flo
 
 
 def _measured(run: Run, now: datetime) -> dict[str, object]:
-    """Return the measured duration of a run that we ended ourselves.
+    """Return the column values for a run that the bot ended: the duration and charge, if it had started.
 
-    A later GET /run corrects it, even for a run that the bot gave up on.
+    The duration is our own measurement. A later GET /run corrects it, even if the bot gave up on the run.
     """
     values: dict[str, object] = {}
     if run.started_at is not None:

@@ -1,4 +1,4 @@
-"""The fair queue. Users take turns, so many requests from one user don't delay the others."""
+"""The fair queue. Users take turns, so that one user's many requests don't delay everyone else's."""
 
 from __future__ import annotations
 

@@ -32,8 +32,10 @@ class ReviewedRun:
 
 
 class ReviewService:
-    """Handles moderators' decisions and reports. Methods raise RefusedError for users who may not decide or
-    if nothing is left to decide, and StoreUnavailable if the database is unreachable.
+    """Handles users' reports and moderators' decisions.
+
+    Methods raise RefusedError if the user may not do this or nothing is left to decide, and StoreUnavailable
+    if the database is unreachable.
     """
 
     def __init__(

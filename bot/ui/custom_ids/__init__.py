@@ -181,8 +181,8 @@ class FollowUpId(CustomId):
 
 
 class RunListAction(StrEnum):
-    """The actions of the controls in `/runs`. CANCEL and POST act on the selected run and redraw the page;
-    OPEN shows a private result.
+    """The actions of the controls in `/runs`. CANCEL and POST act on the selected run; OPEN shows a private
+    result.
     """
 
     PAGE = "page"
