@@ -113,10 +113,15 @@ def _check_range(item: Input, value: int | float) -> int | float:
     low = -LARGEST if item.minimum is None else item.minimum
     high = LARGEST if item.maximum is None else item.maximum
     if value < low:
-        raise InputError("input_too_small", option=item.option, value=value, minimum=low)
+        raise InputError("input_too_small", option=item.option, value=_shown(value), minimum=low)
     if value > high:
-        raise InputError("input_too_large", option=item.option, value=value, maximum=high)
+        raise InputError("input_too_large", option=item.option, value=_shown(value), maximum=high)
     return value
+
+
+def _shown(value: int | float) -> int | float:
+    """Return a number as users type it, 999 and not 999.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _boolean(item: Input, value: Plain) -> bool:

@@ -15,6 +15,7 @@ from bot.deployments.inputs import collect, seed_range
 from bot.deployments.options import autocomplete
 from bot.deployments.validation import AttachedFile
 from bot.domain.errors import InputError
+from bot.strings import explain
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import deployment, node
 
@@ -46,6 +47,12 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
     found = take(**{key: given_value}).inputs[key]
     assert found == sent
     assert type(found) is type(sent)
+
+
+def test_a_number_out_of_range_is_quoted_as_it_was_typed() -> None:
+    with pytest.raises(InputError) as caught:
+        take(cfg=999.0)
+    assert explain(caught.value) == "`cfg` is 999; the largest is 30."
 
 
 @pytest.mark.parametrize(
