@@ -68,11 +68,13 @@ class SharingService:
         await self._create(CopyRequest(key=key, user_id=requester.person.id))
 
     async def check(self, key: str, requester: Requester) -> Run:
-        """Return the run if its result may be shared now. Raises RefusedError otherwise.
+        """Return the run if its result may be shared now and wasn't before. Raises RefusedError otherwise.
 
         Call it before the form opens. `share` repeats the check, and also checks the texts.
         """
-        run, _ = await self._sharable(key, requester)
+        run, gallery = await self._sharable(key, requester)
+        copy = CopyRequest(key=key, user_id=requester.person.id, shared_to=gallery)
+        await self._unless_deleted(self._store.copies.check(run, copy))
         return run
 
     async def share(self, key: str, requester: Requester, *, with_prompt: bool) -> int:
@@ -110,15 +112,19 @@ class SharingService:
             raise
 
     async def _create(self, copy: CopyRequest) -> None:
+        await self._unless_deleted(self._store.copies.request(copy, self._clock()))
+        self._wakeups.deliver()
+
+    async def _unless_deleted(self, asked: Awaitable[None]) -> None:
+        """Wait for the store. On AlreadyPosted, find out whether that copy was deleted in Discord."""
         try:
-            await self._store.copies.request(copy, self._clock())
+            await asked
         except AlreadyPosted as error:
             with suppress(DiscordAway):
                 if not await self._exists(MessageRef(error.channel_id, error.message_id)):
                     # Only a moderator can have deleted it in Discord, so it isn't posted again.
                     raise RefusedError("copy_deleted") from None
             raise
-        self._wakeups.deliver()
 
     async def _own_result(self, key: str, requester: Requester) -> Run:
         """Return the run if it is the requester's own and a copy may show its result.

@@ -47,7 +47,7 @@ class CopyStore:
             if not run.outputs:  # its requester has erased them
                 raise RefusedError("copy_file_gone")
             rows = await _messages_of(connection, copy)
-            failed = next((row for row in rows if row.state == DeliveryState.UNDELIVERED), None)
+            failed = _failed(rows)
             if len(rows) > (failed is not None):
                 if may_be_stored:
                     return
@@ -57,6 +57,13 @@ class CopyStore:
                 await create_delivery(connection, run.key, copy.purpose, now, now, **columns)
             else:
                 await _request_again(connection, failed, now, columns)
+
+    async def check(self, run: Run, copy: CopyRequest) -> None:
+        """Raise RefusedError if the copy is already requested, or AlreadyPosted if it was posted before."""
+        async with self._database.read() as connection:
+            rows = await _messages_of(connection, copy)
+        if len(rows) > (_failed(rows) is not None):
+            raise _refused(run, rows)
 
     @repeat_if_unknown
     async def finish(self, delivery: Delivery, owner: str, now: datetime, failed: str | None = None) -> None:
@@ -125,6 +132,10 @@ async def _messages_of(connection: AsyncConnection, copy: CopyRequest) -> Sequen
     # An undelivered late success doesn't rule out a copy.
     is_failed = DeliveryState.UNDELIVERED
     return [row for row in found if row.purpose == copy.purpose or row.state != is_failed]
+
+
+def _failed(rows: Sequence[Any]) -> Any | None:
+    return next((row for row in rows if row.state == DeliveryState.UNDELIVERED), None)
 
 
 async def _request_again(

@@ -34,8 +34,10 @@ class Shares:
         return await self.bot.alice.click(more.response.message, label="Share")
 
     async def start(self, message: Any, *, prompt: bool = False) -> Any:
-        """Press Share and send its form; delivering it is left to the caller."""
+        """Press Share and send its form, unless the press is refused; delivering is left to the caller."""
         form = await self.open(message)
+        if form.modal is None:
+            return form
         return await self.bot.alice.submit_modal(form, {"prompt": prompt})
 
     async def share(self, message: Any, *, prompt: bool = False) -> None:

@@ -55,7 +55,7 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
     assert list(buttons_of(bot, copy)) == ["Report", "Delete"]
     assert await copy.attachments[0].read() == await original.attachments[0].read()
     assert pinged(bot) == [bot.alice.id]  # by the result, not by the share
-    assert refusal(bot, await shares.start(original)).startswith(ALREADY)
+    assert refusal(bot, await shares.open(original)).startswith(ALREADY)
     (line,) = await copies_in_log(bot)
     assert (line.action, line.actor_id, line.run_key) == ("share", bot.alice.id, (await bot.run()).key)
     assert line.details == {"channel": str(shares.gallery.id), "with_prompt": True}
