@@ -25,6 +25,8 @@ from bot.store.durations import DurationStore
 log = logging.getLogger(__name__)
 # Medians change slowly, so each process caches them for this long.
 MEDIANS_AGE = timedelta(minutes=5)
+# Too few successes for a median may soon be enough.
+TOO_FEW_AGE = timedelta(seconds=20)
 # The queue is cached for the shortest time between two edits of a status message.
 QUEUE_AGE = timedelta(seconds=3)
 
@@ -79,7 +81,7 @@ class Estimator:
         key = (deployment, gpu)
         async with self._reading:
             known = self._medians.get(key)
-            if known is None or now - known[0] >= MEDIANS_AGE:
+            if known is None or now - known[0] >= (MEDIANS_AGE if known[1] else TOO_FEW_AGE):
                 known = (now, medians_of(await self._store.successes(deployment, gpu, now)))
                 self._medians[key] = known
         return known[1]

@@ -1,4 +1,4 @@
-"""Estimates are cached: medians for five minutes, the queue until it moves or for three seconds."""
+"""Estimates are cached: medians for five minutes, too few successes for seconds, the queue until it moves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import event, update
 
 from bot.database.tables import runs
-from bot.delivery.estimator import MEDIANS_AGE, QUEUE_AGE, Estimator
+from bot.delivery.estimator import MEDIANS_AGE, QUEUE_AGE, TOO_FEW_AGE, Estimator
 from bot.domain.queue.estimates import NEEDED
 from bot.domain.runs import Run, RunState
 from bot.store import Store
@@ -62,17 +62,31 @@ def left(end: datetime | None, clock: Clock) -> float | None:
 
 
 async def test_medians_are_read_every_five_minutes(store: Store) -> None:
+    await minutes_long(store, NEEDED)
+    run = await active(store)
+    estimates, clock = estimator(store)
+    with selects(store) as seen:
+        assert left(await estimates.expected_end([run]), clock) == 60
+        clock.move(seconds=MEDIANS_AGE.total_seconds() - 1)
+        await estimates.expected_end([run] * 3)
+        assert len(seen) == 1
+        clock.move(seconds=1)
+        await estimates.expected_end([run] * 3)
+        assert len(seen) == 2
+
+
+async def test_too_few_successes_are_counted_again_after_seconds(store: Store) -> None:
     await minutes_long(store, NEEDED - 1)
     run = await active(store)
     estimates, clock = estimator(store)
     with selects(store) as seen:
         assert await estimates.expected_end([run]) is None
         await minutes_long(store, 1)
-        clock.move(seconds=MEDIANS_AGE.total_seconds() - 1)
+        clock.move(seconds=TOO_FEW_AGE.total_seconds() - 1)
         assert await estimates.expected_end([run] * 3) is None
         assert len(seen) == 1
         clock.move(seconds=1)
-        assert left(await estimates.expected_end([run] * 3), clock) == 30
+        assert await estimates.expected_end([run] * 3) is not None
         assert len(seen) == 2
 
 
