@@ -47,22 +47,21 @@ class CopyStore:
             if not run.outputs:  # its requester has erased them
                 raise RefusedError("copy_file_gone")
             rows = await _messages_of(connection, copy)
-            failed = _failed(rows)
-            if len(rows) > (failed is not None):
+            if _exists(rows):
                 if may_be_stored:
                     return
                 raise _refused(run, rows)
             columns: dict[str, object] = {"shared_to": copy.shared_to, "with_prompt": copy.with_prompt}
-            if failed is None:
-                await create_delivery(connection, run.key, copy.purpose, now, now, **columns)
+            if rows:
+                await _request_again(connection, rows[0], now, columns)
             else:
-                await _request_again(connection, failed, now, columns)
+                await create_delivery(connection, run.key, copy.purpose, now, now, **columns)
 
     async def check(self, run: Run, copy: CopyRequest) -> None:
         """Raise RefusedError if the copy is already requested, or AlreadyPosted if it was posted before."""
         async with self._database.read() as connection:
             rows = await _messages_of(connection, copy)
-        if len(rows) > (_failed(rows) is not None):
+        if _exists(rows):
             raise _refused(run, rows)
 
     @repeat_if_unknown
@@ -134,8 +133,9 @@ async def _messages_of(connection: AsyncConnection, copy: CopyRequest) -> Sequen
     return [row for row in found if row.purpose == copy.purpose or row.state != is_failed]
 
 
-def _failed(rows: Sequence[Any]) -> Any | None:
-    return next((row for row in rows if row.state == DeliveryState.UNDELIVERED), None)
+def _exists(rows: Sequence[Any]) -> bool:
+    """Return whether a copy is requested or posted. A failed one may be requested again."""
+    return any(row.state != DeliveryState.UNDELIVERED for row in rows)
 
 
 async def _request_again(
