@@ -137,16 +137,9 @@ class Harness:
 
     async def play(self) -> None:
         """Run the workers until they and the fake ComfyDeploy are idle together."""
-        workers = dict(self.app.workers)
-        # Retention periods are days, so nothing expires within the hour after the last look.
-        prune, now = workers.pop("prune", None), self.clock()
-        rarely = [workers.pop(name) for name in ("look",) if name in workers]
-        if prune is not None and (
-            self.runner.pruned_at is None or now - self.runner.pruned_at >= timedelta(hours=1)
-        ):
-            rarely.append(prune)
-            self.runner.pruned_at = now
-        often = [*workers.values()]
+        names = ["look", "prune"] if self._time_to_prune() else ["look"]
+        rarely = [self.app.workers[name] for name in names if name in self.app.workers]
+        often = [worker for name, worker in self.app.workers.items() if name not in ("look", "prune")]
         while True:
             heard = len(self.comfydeploy.call_log.webhook_attempts)
             done = sum([await worker.drain() for worker in often])
