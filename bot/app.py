@@ -20,8 +20,7 @@ from bot.delivery.media.ssrf import is_public, is_public_or_private
 from bot.delivery.posting import Poster
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.options import EXTRA_OPTIONS
-from bot.gateway.client import GenerateBot
-from bot.gateway.rest_client import RestClient
+from bot.gateway.client import GenerateBot, RestClient
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
 from bot.store import Store
@@ -42,6 +41,7 @@ from bot.wiring import (
 from bot.wiring_delivery import courier_workers
 from bot.workers.progress import ProgressBuffer
 from bot.workers.reports import ReportRecorder
+from bot.workers.schedule import DEPLOYMENTS, PROGRESS
 from bot.workers.worker import Wakeups, Worker
 
 
@@ -194,9 +194,9 @@ def assemble(resources: Resources) -> App:
         if Role.COURIER in roles:
             workers |= courier_workers(resources, Poster(client))
     if Role.WEB in roles:
-        workers["progress"] = Worker("progress", progress.claim, progress.write, pause=1, rest=1)
+        workers["progress"] = Worker("progress", progress.claim, progress.write, PROGRESS)
     if roles & CALLING_ROLES:
-        workers["look"] = Worker("look", reloader.claim, reloader.handle, pause=15)
+        workers["look"] = Worker("look", reloader.claim, reloader.handle, DEPLOYMENTS)
     for topic in ("submit", "check", "show", "deliver"):
         if topic in workers:
             resources.wakeups.on(topic, workers[topic].wake)

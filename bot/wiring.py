@@ -35,8 +35,9 @@ from bot.domain.requests import Origin
 from bot.domain.run_timing import quiet_period
 from bot.domain.runs import MessageRef, Output, Run
 from bot.gateway.channels import channel_state
-from bot.gateway.client import GenerateBot, ShardedBot
+from bot.gateway.client import GenerateBot
 from bot.gateway.message_files import message_exists
+from bot.gateway.sharding import ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.services import Services, ShowPrivate
@@ -48,10 +49,9 @@ from bot.services.moderation.audit import AuditService
 from bot.services.moderation.blocks import BlockService
 from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
-from bot.services.openings import OpeningLimiter
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.refusals import RefusalLimiter
+from bot.services.rate_limits import OpeningLimiter, RefusalLimiter
 from bot.services.runs import RunService
 from bot.services.sharing import Exists, SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
@@ -64,6 +64,7 @@ from bot.ui.results import Batch, outcome_messages
 from bot.workers.answers import AnswerChecker
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder
+from bot.workers.schedule import ANSWERS, CHECK, PRUNE, SUBMIT
 from bot.workers.submission import Submitter
 from bot.workers.webhook import WebhookServer, read_body
 from bot.workers.worker import Wakeups, Worker
@@ -274,10 +275,10 @@ def reconcile_workers(
     reconciler = _reconciler(resources, recorder)
     retention = resources.store.retention
     return {
-        "answers": Worker("answers", answers.claim, answers.check, pause=2, width=4),
-        "submit": Worker("submit", submission.claim, submission.submit, pause=2, width=32),
-        "check": Worker("check", reconciler.claim, reconciler.check, pause=2, width=4),
-        "prune": Worker("prune", lambda: retention.claim(resources.clock()), retention.handle, pause=3600),
+        "answers": Worker("answers", answers.claim, answers.check, ANSWERS),
+        "submit": Worker("submit", submission.claim, submission.submit, SUBMIT),
+        "check": Worker("check", reconciler.claim, reconciler.check, CHECK),
+        "prune": Worker("prune", lambda: retention.claim(resources.clock()), retention.handle, PRUNE),
     }
 
 

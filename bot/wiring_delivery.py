@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,13 +18,14 @@ from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.pace.places import WIDTH, Places
 from bot.delivery.posting import Poster
 from bot.delivery.routes import Router
-from bot.delivery.status import EDITS_WIDTH, FINISHING_AFTER, StatusUpdater
+from bot.delivery.status import FINISHING_AFTER, StatusUpdater
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.runs import Delivery, Purpose, Run
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
 from bot.wiring import Resources
+from bot.workers.schedule import DELIVER, STATUS
 from bot.workers.worker import Worker
 
 
@@ -64,8 +66,8 @@ def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[An
         with places.held(delivery):
             await courier.deliver(delivery)
 
-    deliver = Worker("deliver", claim, handle, pause=1, width=WIDTH, again=True)
-    show = Worker("show", status.claim, status.update, pause=1, width=EDITS_WIDTH, again=True)
+    deliver = Worker("deliver", claim, handle, replace(DELIVER, width=WIDTH))
+    show = Worker("show", status.claim, status.update, STATUS)
     return {"show": show, "deliver": deliver}
 
 

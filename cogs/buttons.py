@@ -175,7 +175,7 @@ async def _details(interaction: Interaction, key: str) -> None:
 
 
 async def _may_read_log(interaction: Interaction, run: Run) -> bool:
-    """Return whether the user is a moderator of the run's server, or the bot's owner."""
+    """Return whether the run has a log that the user, as a moderator of its server or bot owner, may read."""
     if run.failure_log is None:
         return False
     editing = interaction.client.services.editing

@@ -33,7 +33,7 @@ _DROPPED = "follow_up_dropped"
 
 
 class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
-    """A follow-up's button, the select of several follow-ups, and *Edit again* under a refused form."""
+    """The button of a follow-up, the select that lists several, or *Edit again* after a refused form."""
 
     async def pressed(self, interaction: Interaction, id: FollowUpId) -> None:
         for value in selected_values(interaction):

@@ -158,6 +158,7 @@ TESTS = {
         "progress": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",
+        "schedule": "unit/workers/test_worker.py",
         "submission": f"{DISCORD}_comfydeploy_says_no.py {DISCORD}_happy_path.py {DISCORD}_batch_progress.py",
         "webhook": f"{WEB}_webhook.py {WEB}_broken_requests.py e2e/test_check.py",
         "worker": "unit/workers/test_worker.py",
@@ -171,11 +172,10 @@ TESTS = {
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
-        "openings": f"{SERVICES}_openings.py {DISCORD}_private.py",
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py",
         "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
-        "refusals": f"{SERVICES}_refusals.py {DISCORD}_refused_often.py",
+        "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_refused_often.py {DISCORD}_private.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
         f" {DISCORD}_delete_everywhere.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"

@@ -123,7 +123,7 @@ class ComfyDeploy:
         return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in _parsed(parse_log, body))
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
-        """Return whether the MAC belongs to a URL that `start_run` sent."""
+        """Return whether `mac` is the MAC in the webhook URL of the run with this key."""
         return self._signer.verify(key, mac)
 
     def read_webhook(self, body: bytes) -> RunReport:

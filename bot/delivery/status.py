@@ -28,8 +28,6 @@ _CHUNK_SIZE = 50
 # Longer than an edit takes, so that usually the other process finishes first.
 _LOCK_SECONDS = 10.0
 _EDITS_PER_CHANNEL = 2
-# How many status messages are edited at the same time.
-EDITS_WIDTH = 64
 
 
 class StatusUpdater:

@@ -187,8 +187,8 @@ def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> R
 def for_batch(reason: RefusedError, possible: int, count: int) -> RefusedError:
     """Return the refusal of a batch of `count` runs, of which the rules would accept the first `possible`.
 
-    If its code is in `LIMITS`, the refusal states both numbers, unless `possible` is 0. Any other `reason` is
-    returned unchanged.
+    `reason` is the refusal of the next run. If its code is in `LIMITS` and `possible` isn't 0, the returned
+    refusal states both numbers. Otherwise `reason` is returned unchanged.
     """
     if not possible or reason.code not in LIMITS:
         return reason

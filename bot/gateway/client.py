@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,9 +15,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.config.roles import Shards
-from bot.database.key_values import KeyValueStore
-from bot.domain.errors import AlreadyTaken, BotError, StoreUnavailable
+from bot.domain.errors import AlreadyTaken, BotError
 from bot.gateway.command_mentions import CommandMentions
 from bot.gateway.guild import read_automod
 from bot.gateway.permissions import CommandOverrides
@@ -221,48 +218,17 @@ async def tell(interaction: discord.Interaction[GenerateBot], sentence: str) -> 
         log.warning("can't answer the user: %s: %s", type(error).__name__, error)
 
 
-# Discord accepts one IDENTIFY per 5 s from each group of shards (shard id modulo max_concurrency), and
-# refuses the session of a second one. Processes that start at the same time therefore reserve slots through
-# the store. Half a second is added because latency varies.
-IDENTIFY_INTERVAL = timedelta(seconds=5.5)
+class RestClient(discord.Client):
+    """A client without a gateway connection, for processes that only make HTTP calls.
 
+    Its cache stays empty, so nothing may rely on it.
+    """
 
-class ShardedBot(commands.AutoShardedBot, GenerateBot):
-    """A GenerateBot for some of the shards."""
-
-    def __init__(
-        self,
-        services: Services,
-        sync: CommandSync,
-        clock: Callable[[], datetime],
-        shards: Shards,
-        key_values: KeyValueStore,
-        **options: Any,
-    ) -> None:
-        # `super()` would fail the type check: discord.py's type stub gives AutoShardedBot an `__init__` that
-        # it doesn't have.
-        GenerateBot.__init__(
-            self, services, sync, clock, shard_count=shards.count, shard_ids=list(shards.ids), **options
+    def __init__(self, http_trace: aiohttp.TraceConfig) -> None:
+        super().__init__(
+            intents=discord.Intents.none(),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            http_trace=http_trace,
         )
-        self._key_values = key_values
-        self._max_concurrency: int | None = None
-
-    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait until this shard may identify, in coordination with all processes."""
-        now = self.clock()
-        group = (shard_id or 0) % await self._fetch_max_concurrency()
-        try:
-            slot = await self._key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)
-        except StoreUnavailable as error:
-            log.warning("can't reserve a slot to identify shard %s: %s", shard_id, error)
-            slot = now + IDENTIFY_INTERVAL
-        await asyncio.sleep(max(0.0, (slot - now).total_seconds()))
-
-    async def _fetch_max_concurrency(self) -> int:
-        if self._max_concurrency is None:
-            try:
-                self._max_concurrency = max(1, (await self.fetch_session_start_limits()).max_concurrency)
-            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-                log.warning("can't read max_concurrency from Discord: %s", error)
-                return 1
-        return self._max_concurrency

@@ -100,9 +100,9 @@ def catalogue_of(
 
 
 def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding]:
-    """Yield findings about why the command can't be built.
+    """Yield a finding for each mistake that keeps the command from being built.
 
-    If ComfyDeploy described nothing, the deployments' own findings explain it.
+    If ComfyDeploy didn't describe every deployment, the remedy refers to the deployments' own findings.
     """
     if isinstance(error, StartLater):
         remedy = "Follow the remedies of the deployments above, and check again when ComfyDeploy answers."

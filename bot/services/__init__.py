@@ -17,9 +17,9 @@ from bot.services.moderation.audit import AuditService
 from bot.services.moderation.blocks import BlockService
 from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
-from bot.services.openings import OpeningLimiter
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
+from bot.services.rate_limits import OpeningLimiter
 from bot.services.runs import RunService
 from bot.services.sharing import SharingService
 from bot.services.words.filter import WordFilter

@@ -16,11 +16,11 @@ from bot.deployments.input_text import free_texts
 from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_range
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT, PRIVATE
-from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
+from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.requests import GenerationRequest, Requester, batch_requests
 from bot.domain.runs import Run
 from bot.metrics import Metrics
-from bot.services.refusals import RefusalLimiter
+from bot.services.rate_limits import RefusalLimiter
 from bot.services.runs import ANSWER_HOLD, RunService
 from bot.services.words.filter import DefaultTexts
 from bot.store.requests.accept import RequestStore
@@ -136,25 +136,17 @@ class GenerationService:
         a file of an age-restricted result.
         """
         user_id, guild_id = requester.person.id, requester.origin.guild_id
-        with self._metrics.request(deployment.name):
-            self._refusals.check(user_id, guild_id)
-            try:
-                return await self._accept(
-                    deployment,
-                    inputs,
-                    requester,
-                    count=count,
-                    parent_key=parent_key,
-                    private=private or await self._is_private(parent_key),
-                    default=default,
-                    age_restricted=age_restricted or deployment.age_restricted,
-                )
-            except PressedTwice:
-                raise  # nothing was written, and the first press's run may succeed
-            except RefusedError as error:
-                if error.code != "default_words":
-                    self._refusals.note(user_id, guild_id)
-                raise
+        with self._metrics.request(deployment.name), self._refusals.counted(user_id, guild_id):
+            return await self._accept(
+                deployment,
+                inputs,
+                requester,
+                count=count,
+                parent_key=parent_key,
+                private=private or await self._is_private(parent_key),
+                default=default,
+                age_restricted=age_restricted or deployment.age_restricted,
+            )
 
     async def _accept(
         self,

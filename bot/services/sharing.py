@@ -11,7 +11,7 @@ from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules, check_posting
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
-from bot.services.refusals import RefusalLimiter
+from bot.services.rate_limits import RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
@@ -101,15 +101,13 @@ class SharingService:
         """
         if not text:
             return
-        user_id = requester.person.id
-        self._refusals.check(user_id, run.guild_id)
-        try:
-            await self._check_words(requester, run.deployment, {name: text})
-        except RefusedError as error:
-            self._refusals.note(user_id, run.guild_id)
-            if error.code == "words_refused":
-                raise RefusedError(code, str(error)) from None
-            raise
+        with self._refusals.counted(requester.person.id, run.guild_id):
+            try:
+                await self._check_words(requester, run.deployment, {name: text})
+            except RefusedError as error:
+                if error.code == "words_refused":
+                    raise RefusedError(code, str(error)) from None
+                raise
 
     async def _create(self, copy: CopyRequest) -> None:
         await self._unless_deleted(self._store.copies.request(copy, self._clock()))

@@ -10,18 +10,17 @@ from typing import Any, Generic, TypeVar
 
 from bot.config.logs import run_context
 from bot.domain.errors import StoreUnavailable
+from bot.workers.schedule import Schedule
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class Worker(Generic[T]):
-    """A loop that claims items and handles up to `width` of them concurrently.
+    """A loop that claims items and handles several of them concurrently, as its schedule says.
 
-    If there is no item, the loop waits `pause` seconds; after an item, `rest` seconds; after a failed claim,
-    for example while the database is unreachable, `fault_pause` seconds. With `again`, it also looks for
-    items whenever one is done, because an item may have held others back. `handle` stores its own failures.
-    An exception that escapes from it is logged, and the item is claimed again when its claim expires.
+    `handle` stores its own failures. An exception that escapes from it is logged, and the item is claimed
+    again when its claim expires.
     """
 
     def __init__(
@@ -29,21 +28,13 @@ class Worker(Generic[T]):
         name: str,
         claim: Callable[[], Awaitable[T | None]],
         handle: Callable[[T], Awaitable[None]],
-        *,
-        pause: float,
-        width: int = 1,
-        rest: float = 0.0,
-        fault_pause: float = 2.0,
-        again: bool = False,
+        schedule: Schedule,
     ) -> None:
         self.name = name
         self._claim = claim
         self._handle = handle
-        self._pause = pause
-        self._rest = rest
-        self._fault_pause = fault_pause
-        self._again = again
-        self._slots = asyncio.Semaphore(width)
+        self._schedule = schedule
+        self._slots = asyncio.Semaphore(schedule.width)
         self._wake = asyncio.Event()
         self._stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -69,8 +60,8 @@ class Worker(Generic[T]):
             task = asyncio.create_task(self._one(item), name=self.name)
             self._tasks.add(task)
             task.add_done_callback(self._done)
-            if self._rest:
-                await self._idle(self._rest)
+            if self._schedule.rest:
+                await self._idle(self._schedule.rest)
 
     async def drain(self) -> int:
         """Handle all items that can be claimed now, for tests and one-shot runs; return their number."""
@@ -103,12 +94,12 @@ class Worker(Generic[T]):
             return None, 0
         self._wake.clear()
         try:
-            return await self._claim(), self._pause
+            return await self._claim(), self._schedule.pause
         except StoreUnavailable as error:
             log.warning("%s waits for the database: %s", self.name, error)
         except Exception:
             log.exception("%s failed to look for work", self.name)
-        return None, self._fault_pause
+        return None, self._schedule.fault_pause
 
     async def _one(self, item: T) -> None:
         key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)
@@ -123,7 +114,7 @@ class Worker(Generic[T]):
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._slots.release()
-        if self._again:
+        if self._schedule.again:
             self.wake()
 
     async def _idle(self, seconds: float) -> None:

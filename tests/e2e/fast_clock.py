@@ -65,8 +65,9 @@ class Jumps:
 def quick_clock(
     epoch: float, speed: float, ahead: float = 0.0, jumps: Callable[[], float] = lambda: 0.0
 ) -> Callable[[], datetime]:
-    """Return a clock that shows real time until `epoch`, then runs `speed` times as fast, `ahead` seconds
-    ahead, and has jumped by what `jumps` returns.
+    """Return a clock that runs `speed` times as fast as real time from `epoch` on.
+
+    Its time is later by `ahead` and by the total of `jumps`, both in seconds.
     """
 
     def now() -> datetime:

@@ -157,7 +157,7 @@ class ShareId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class FollowUpId(CustomId):
-    """A follow-up's button or form, or, without `ref`, the select of several follow-ups.
+    """The button or form of a follow-up. Without `ref`, it is the select that lists several follow-ups.
 
     The follow-up takes a file of the run's result or, if `picture` is set, the picture at that position in
     the message, counted from 0.

@@ -11,6 +11,7 @@ from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, DeliveryState, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
+from bot.workers.schedule import PRUNE
 from bot.workers.worker import Worker
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
 from tests.contract.store.runs import NOW, at, columns, request
@@ -32,7 +33,7 @@ def line(subject: int, days_ago: float = 0, guild: int | None = GUILD, **more: o
 async def prune(store: Store) -> int:
     """Remove expired rows as the worker does; return in how many steps."""
     retention = store.retention
-    return await Worker("prune", lambda: retention.claim(NOW), retention.handle, pause=3600).drain()
+    return await Worker("prune", lambda: retention.claim(NOW), retention.handle, PRUNE).drain()
 
 
 async def test_an_export_contains_all_data_of_one_user_only(store: Store) -> None:

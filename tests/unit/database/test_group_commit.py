@@ -35,7 +35,7 @@ def asking(gathering: GroupCommit[int, int], *items: int) -> list[asyncio.Task[i
 
 
 async def answers(work: Transactions, *items: int) -> list[int | type[BaseException]]:
-    """Return the answer, or the kind of error, to each of several concurrent calls."""
+    """Make concurrent calls, and return each one's answer or the type of its error."""
     work.open.set()
     tasks = asking(GroupCommit(work.handle, timeout=60), *items)
     found = await asyncio.gather(*tasks, return_exceptions=True)

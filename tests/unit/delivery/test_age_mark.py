@@ -11,7 +11,7 @@ import discord
 import pytest
 
 from bot.delivery.posting import OutcomeUnknown, Poster, Refused, TooLarge, Unreachable
-from bot.gateway.rest_client import RestClient
+from bot.gateway.client import RestClient
 
 TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
 

@@ -13,7 +13,7 @@ import pytest
 from bot.domain.errors import DiscordAway
 from bot.domain.requests import ChannelState
 from bot.gateway.channels import channel_state, requester_now
-from bot.gateway.rest_client import RestClient
+from bot.gateway.client import RestClient
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.world import Channel
 from tests.unit.factories import made_run

@@ -13,7 +13,7 @@ from bot.domain.errors import DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import ChannelState, Origin, Requester
 from bot.domain.runs import MessageRef, RunState
-from bot.services.refusals import PER_PERSON, RefusalLimiter
+from bot.services.rate_limits import REFUSALS_PER_PERSON, RefusalLimiter
 from bot.services.sharing import Exists, SharingService
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -190,7 +190,7 @@ async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> N
 
 async def test_a_prompt_is_checked_for_the_gallery_and_not_endlessly(store: Store) -> None:
     key, service = await stored_run(store), sharing(store)
-    for code in ["share_words"] * PER_PERSON + ["too_many_refusals"]:
+    for code in ["share_words"] * REFUSALS_PER_PERSON + ["too_many_refusals"]:
         with pytest.raises(RefusedError) as caught:
             await service.share(key, member(), with_prompt=True)
         assert caught.value.code == code

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bot.domain.errors import StoreUnavailable
+from bot.workers.schedule import Schedule
 from bot.workers.worker import Worker
 
 FOREVER = 3600.0
@@ -54,7 +55,7 @@ class Bench:
             await self.changed.wait_for(condition)
 
     def worker(self, *, pause: float = FOREVER, width: int = 1, fault_pause: float = FOREVER) -> Worker[int]:
-        return Worker("bench", self.claim, self.handle, pause=pause, width=width, fault_pause=fault_pause)
+        return Worker("bench", self.claim, self.handle, Schedule(pause, width=width, fault_pause=fault_pause))
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ class SlowClaim:
     def __init__(self, bench: Bench) -> None:
         self.asked, self.answer = asyncio.Event(), asyncio.Event()
         self.items = bench.items
-        self.worker: Worker[int] = Worker("slow", self.claim, bench.handle, pause=FOREVER)
+        self.worker: Worker[int] = Worker("slow", self.claim, bench.handle, Schedule(FOREVER))
 
     async def claim(self) -> int | None:
         found = self.items.popleft() if self.items else None
@@ -220,7 +221,7 @@ async def test_an_item_that_does_not_finish_in_time_is_cancelled(bench: Bench) -
 async def test_a_finished_item_makes_it_look_for_those_that_were_held_back(bench: Bench) -> None:
     bench.items.append(1)
     bench.gate.clear()
-    worker: Worker[int] = Worker("fair", bench.claim, bench.handle, pause=FOREVER, width=2, again=True)
+    worker: Worker[int] = Worker("fair", bench.claim, bench.handle, Schedule(FOREVER, width=2, again=True))
     async with running(worker):
         await bench.until(lambda: bench.claims == 2)
         bench.items.append(2)

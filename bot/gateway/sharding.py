@@ -1,0 +1,67 @@
+"""The client of one of several processes that share the bot's gateway connections, each with some shards."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+import discord
+from discord.ext import commands
+
+from bot.config.roles import Shards
+from bot.database.key_values import KeyValueStore
+from bot.domain.errors import StoreUnavailable
+from bot.gateway.client import GenerateBot
+from bot.gateway.sync import CommandSync
+from bot.services import Services
+
+log = logging.getLogger(__name__)
+# Discord accepts one IDENTIFY per 5 s from each group of shards (shard id modulo max_concurrency), and
+# refuses the session of a second one. Processes that start at the same time therefore reserve slots through
+# the store. Half a second is added because latency varies.
+IDENTIFY_INTERVAL = timedelta(seconds=5.5)
+
+
+class ShardedBot(commands.AutoShardedBot, GenerateBot):
+    """A GenerateBot for some of the shards."""
+
+    def __init__(
+        self,
+        services: Services,
+        sync: CommandSync,
+        clock: Callable[[], datetime],
+        shards: Shards,
+        key_values: KeyValueStore,
+        **options: Any,
+    ) -> None:
+        # `super()` would fail the type check: discord.py's type stub gives AutoShardedBot an `__init__` that
+        # it doesn't have.
+        GenerateBot.__init__(
+            self, services, sync, clock, shard_count=shards.count, shard_ids=list(shards.ids), **options
+        )
+        self._key_values = key_values
+        self._max_concurrency: int | None = None
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait until this shard may identify, in coordination with all processes."""
+        now = self.clock()
+        group = (shard_id or 0) % await self._fetch_max_concurrency()
+        try:
+            slot = await self._key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)
+        except StoreUnavailable as error:
+            log.warning("can't reserve a slot to identify shard %s: %s", shard_id, error)
+            slot = now + IDENTIFY_INTERVAL
+        await asyncio.sleep(max(0.0, (slot - now).total_seconds()))
+
+    async def _fetch_max_concurrency(self) -> int:
+        if self._max_concurrency is None:
+            try:
+                self._max_concurrency = max(1, (await self.fetch_session_start_limits()).max_concurrency)
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                log.warning("can't read max_concurrency from Discord: %s", error)
+                return 1
+        return self._max_concurrency

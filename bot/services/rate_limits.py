@@ -1,0 +1,110 @@
+"""Limit what a user may repeat at no cost to themselves: refused requests, and openings of private results.
+
+The limits are kept in memory and in this process only.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from bot.domain.errors import RefusedError
+
+# How many refusals per minute a user may get. Once a server reaches its own limit, each user may get one.
+REFUSALS_PER_PERSON = 5
+REFUSALS_PER_SERVER = 30
+# How many private results a user may open per minute.
+OPENINGS_PER_PERSON = 5
+WINDOW = timedelta(minutes=1)
+_SIZE = 10_000
+# Refusals that don't count: of a second press, which writes nothing, and of forbidden words in the channel's
+# default preset, which the user didn't write.
+_UNCOUNTED = frozenset({"pressed_twice", "default_words"})
+
+
+class RefusalLimiter:
+    """Slows down users whose requests are refused repeatedly: each refusal adds a row to the audit log.
+
+    A user without refusals is never slowed down, however many other users of the server are.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], *, size: int = _SIZE) -> None:
+        self._clock = clock
+        self._persons = RecentTimes(REFUSALS_PER_PERSON, size)
+        self._servers = RecentTimes(REFUSALS_PER_SERVER, size)
+
+    @contextmanager
+    def counted(self, user_id: int, guild_id: int | None) -> Iterator[None]:
+        """Raise RefusedError if the user was refused too often, and count a refusal raised in the block."""
+        self.check(user_id, guild_id)
+        try:
+            yield
+        except RefusedError as error:
+            if error.code not in _UNCOUNTED:
+                self.note(user_id, guild_id)
+            raise
+
+    def check(self, user_id: int, guild_id: int | None) -> None:
+        """Raise RefusedError if the user was refused too often, before anything is read or written."""
+        now = self._clock()
+        own = self._persons.since(user_id, now - WINDOW)
+        crowded = (
+            guild_id is not None and len(self._servers.since(guild_id, now - WINDOW)) >= REFUSALS_PER_SERVER
+        )
+        allowed = 1 if crowded else REFUSALS_PER_PERSON
+        if len(own) >= allowed:
+            # Another request is allowed once the oldest of the last `allowed` refusals leaves the window.
+            raise RefusedError("too_many_refusals", until=int((own[-allowed] + WINDOW).timestamp()) + 1)
+
+    def note(self, user_id: int, guild_id: int | None) -> None:
+        """Remember a refusal."""
+        now = self._clock()
+        self._persons.add(user_id, now)
+        if guild_id is not None:
+            self._servers.add(guild_id, now)
+
+
+class OpeningLimiter:
+    """Lets each user open one private result at a time, and a few a minute: each downloads a whole result."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._recent = RecentTimes(OPENINGS_PER_PERSON, _SIZE)
+        self._open: set[int] = set()
+
+    @contextmanager
+    def slot(self, user_id: int) -> Iterator[None]:
+        """Count an opening that lasts as long as the block. Raises RefusedError before the block begins."""
+        now = self._clock()
+        recent = self._recent.since(user_id, now - WINDOW)
+        if user_id in self._open:
+            raise RefusedError("open_busy")
+        if len(recent) >= OPENINGS_PER_PERSON:
+            raise RefusedError("open_often", until=int((recent[0] + WINDOW).timestamp()) + 1)
+        self._recent.add(user_id, now)
+        self._open.add(user_id)
+        try:
+            yield
+        finally:
+            self._open.discard(user_id)
+
+
+class RecentTimes:
+    """The newest `limit` times of each key, for the `size` keys with the newest times."""
+
+    def __init__(self, limit: int, size: int) -> None:
+        self._limit = limit
+        self._size = size
+        self._times: OrderedDict[Hashable, deque[datetime]] = OrderedDict()
+
+    def since(self, key: Hashable, start: datetime) -> list[datetime]:
+        """Return a key's times after `start`, oldest first."""
+        return [at for at in self._times.get(key, ()) if at > start]
+
+    def add(self, key: Hashable, at: datetime) -> None:
+        self._times.setdefault(key, deque(maxlen=self._limit)).append(at)
+        self._times.move_to_end(key)
+        if len(self._times) > self._size:
+            self._times.popitem(last=False)

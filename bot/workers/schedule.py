@@ -1,0 +1,33 @@
+"""How often each worker looks for work, and how many items it handles at the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The pauses of a worker's loop, in seconds, and its number of concurrent items.
+
+    The loop waits `pause` if there is no item, unless a wake-up ends the pause; `rest` after an item; and
+    `fault_pause` after a failed claim, for example while the database is unreachable. With `again`, it also
+    looks for items whenever one is done, because an item may have held others back.
+    """
+
+    pause: float
+    width: int = 1
+    rest: float = 0
+    fault_pause: float = 2
+    again: bool = False
+
+
+ANSWERS = Schedule(pause=2, width=4)
+SUBMIT = Schedule(pause=2, width=32)
+CHECK = Schedule(pause=2, width=4)
+PRUNE = Schedule(pause=3600)
+PROGRESS = Schedule(pause=1, rest=1)
+# Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.
+DEPLOYMENTS = Schedule(pause=15)
+STATUS = Schedule(pause=1, width=64, again=True)
+# Its width follows from Discord's limits: see bot.delivery.pace.places.
+DELIVER = Schedule(pause=1, again=True)
