@@ -220,9 +220,15 @@ def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
     return rules.spoiler is Spoiler.ALWAYS
 
 
-def check_age(origin: Origin, *, restricted: bool) -> None:
-    """Refuse an age-restricted deployment outside age-restricted channels. Raises RefusedError."""
-    check_channel(ChannelState(age_restricted=origin.age_restricted), restricted=restricted)
+def check_age(run: Run, requester: Requester, *, restricted: bool = False) -> None:
+    """Raise RefusedError if an existing result must not be shown in this channel, which isn't age-restricted.
+
+    A result is age-restricted if its deployment is (`restricted`, or the run's own mark), or if the channel
+    of its request is now. A deleted channel no longer says.
+    """
+    here, there = requester.origin, requester.channel_state(run.channel_id)
+    if (restricted or run.age_restricted or there.age_restricted) and not here.age_restricted:
+        raise RefusedError("result_age")
 
 
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:

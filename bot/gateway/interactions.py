@@ -150,8 +150,8 @@ def _can_post(guild: discord.Guild | None, channel_id: int) -> bool:
 
 
 def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
-    """Return the state of a server's channel that isn't a thread, as this process has it from the gateway."""
-    channel = guild.get_channel(channel_id) if guild is not None else None
+    """Return the state of a server's channel or active thread, as this process has it from the gateway."""
+    channel = guild.get_channel_or_thread(channel_id) if guild is not None else None
     if guild is None or channel is None or not isinstance(channel, discord.abc.Messageable):
         return ChannelState(exists=False)
     permissions = channel.permissions_for(guild.me)

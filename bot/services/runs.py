@@ -144,8 +144,7 @@ class RunService:
         usage = await self._store.usage.today(origin.guild_id, requester.person.id, self._clock())
         check_posting(origin, usage, self._operator)
         deployment = self._catalogue.get(run.deployment)
-        restricted = run.age_restricted or (deployment is not None and deployment.age_restricted)
-        check_age(origin, restricted=restricted)
+        check_age(run, requester, restricted=deployment is not None and deployment.age_restricted)
         return run
 
     async def confirm_placeholder(self, key: str, message_id: int | None) -> None:

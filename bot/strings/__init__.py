@@ -23,21 +23,22 @@ from bot.strings.status import STATUS
 
 log = logging.getLogger(__name__)
 
+SUBJECTS = (
+    AUDIT,
+    BUTTONS,
+    HELP,
+    LISTS,
+    MODERATION,
+    OPERATOR,
+    OUTCOMES,
+    PEOPLE,
+    REFUSALS,
+    SETTINGS,
+    SHARING,
+    STATUS,
+)
 SENTENCES: Mapping[str, str] = MappingProxyType(
-    {
-        **AUDIT,
-        **BUTTONS,
-        **HELP,
-        **LISTS,
-        **MODERATION,
-        **OPERATOR,
-        **OUTCOMES,
-        **PEOPLE,
-        **REFUSALS,
-        **SETTINGS,
-        **SHARING,
-        **STATUS,
-    }
+    {code: sentence for subject in SUBJECTS for code, sentence in subject.items()}
 )
 
 

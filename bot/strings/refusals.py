@@ -73,6 +73,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         ),
         "thread_locked": "This thread is locked, so I couldn't post the result. Please use an open one.",
         "age_restricted": "This deployment runs only in channels that are marked as age-restricted.",
+        "result_age": "This result is age-restricted. Please use a channel that is marked as age-restricted.",
         "not_yours": "Only the person who asked can use this.",
         "cancel_not_yours": "Only the person who asked, and people with Manage Messages here, can cancel this.",
         "delete_not_yours": "Only the person who asked and this server's moderators can delete this.",

@@ -10,7 +10,14 @@ import pytest
 from bot.domain.runs import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import submit
-from tests.discord.deliveries import close_answer, close_channel, delivery_states, die_at_a_post, end_runs
+from tests.discord.deliveries import (
+    close_answer,
+    close_channel,
+    close_direct_messages,
+    delivery_states,
+    die_at_a_post,
+    end_runs,
+)
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
 from tests.discord.follow_ups import BOTH, SMALL, UPSCALE, let_open, upscaled_from_a_card
@@ -73,6 +80,27 @@ async def test_with_its_channel_closed_no_direct_message_has_it(bot: Harness, an
     await bot.alice.select(listed, [(await bot.run()).key])
     await bot.play()
     assert len(bot.messages(adult)[-1].attachments) == 1
+
+
+@pytest.mark.bot(deployments=None)
+async def test_a_result_of_a_marked_channel_is_posted_only_in_another(bot: Harness) -> None:
+    """The deployment isn't age-restricted, but the channel of the request is."""
+    adult = await adult_channel(bot)
+    await bot.ask(faults=HELD, channel=adult)
+    close_channel(bot, adult)
+    close_answer(bot)
+    close_direct_messages(bot)
+    await bot.release()
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    bot.env.backend.faults.clear()
+    key = (await bot.run()).key
+    listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
+    assert "This result is age-restricted" in refusal(bot, await bot.alice.select(listed, [key]))
+    assert bot.messages() == []
+    mark_adult(bot, bot.channel)
+    await bot.alice.select(listed, [key])
+    await bot.play()
+    assert len(bot.messages()[-1].attachments) == 1
 
 
 async def test_without_a_result_there_is_nothing_to_withhold(bot: Harness) -> None:

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
 
-from bot.strings import SENTENCES
+from bot.strings import SENTENCES, SUBJECTS
 
 MOST_WORDS = 15
+
+
+def test_no_code_stands_for_two_sentences() -> None:
+    assert len(SENTENCES) == sum(map(len, SUBJECTS))
 
 
 def test_a_sentence_has_few_words() -> None:

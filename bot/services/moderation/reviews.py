@@ -187,7 +187,7 @@ class ReviewService:
         run = await self._moderated(key, moderator.person, origin.guild_id)
         if not (run.private and run.is_shown and run.outputs):
             raise RefusedError("already_deleted" if run.deleted_at is not None else "open_nothing")
-        check_age(origin, restricted=run.age_restricted)
+        check_age(run, moderator)
         await self._store.reviews.record_opening(run.key, moderator.person.id, self._clock())
         return run
 
