@@ -14,12 +14,14 @@ from tests.harness import Harness
 async def test_one_approval_starts_all_of_them(server: ModeratedServer) -> None:
     await server.ask(count=4)
     assert len(server.cards()) == 1
-    assert "counts as 4 runs and about 240 GPU seconds" in text_of(server, server.card)
+    assert text_of(server, server.card).startswith("### A request for **Picture ×4** waits for you\n")
+    assert "counts as 4 runs and about 240 GPU seconds" in server.verdict
     assert texts(server) == []
     await server.restart()
     await server.decide("Approve")
     assert galleries_of(server, server.messages()[0]) == [4]
     assert len(server.calls) == 4
+    assert server.verdict.startswith("### A request for **Picture ×4**\n")
     assert f"Approved by <@{server.mona.id}>" in server.verdict
 
 
