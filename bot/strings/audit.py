@@ -16,6 +16,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "option_audit_since": "From this many days ago",
         "option_audit_until": "Up to this many days ago",
         "record_range": "That range is empty: `since_days` is {since} and `until_days` is {until}. Please choose a smaller `until_days`.",
+        "record_no_deployment": "No deployment is called **{name}**. Please choose one from the list.",
         "record_heading": "### This server's audit log",
         "record_none": "Nothing was found. Try fewer filters.",
         "record_older": "Older",
