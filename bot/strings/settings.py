@@ -24,6 +24,7 @@ _REFUSALS = {
     "settings_too_small": "{value} is too small; the smallest is {limit}.",
     "settings_not_above": "{value} is too small; it has to be more than {limit}.",
     "settings_too_large": "{value} is too large; the largest is {limit}.",
+    "settings_mistake": "**{label}:** {sentence}",
     "settings_word_too_long": "“{word}” is too long: a word or phrase has at most {limit} characters.",
     "settings_too_many_words": "The list takes at most {limit} words. AutoMod keyword rules hold more.",
     "settings_word_not_listed": "“{word}” is not on the list.",

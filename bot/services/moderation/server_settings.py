@@ -10,15 +10,8 @@ from typing import Protocol
 
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.settings.fields import (
-    FIELDS,
-    Kind,
-    Section,
-    SettingControl,
-    change,
-    form_of,
-    resolve,
-)
+from bot.domain.settings.fields import FIELDS, Kind, Section, SettingControl, change, resolve
+from bot.domain.settings.forms import form_of
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import ReviewChannel, SettingsContext, known_ids, known_names
 from bot.services.editing import FormDrafts

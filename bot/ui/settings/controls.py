@@ -11,7 +11,8 @@ from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 from discord.ui.select import BaseSelect
 
-from bot.domain.settings.fields import Field, Kind, Section, fields_of, fits_in_form
+from bot.domain.settings.fields import Field, Kind, Section, fields_of
+from bot.domain.settings.forms import fits_in_form
 from bot.domain.settings.rules_and_defaults import Ids, RoleBudget, RolesFor, ServerRules
 from bot.domain.settings.values import SELECT_LIMIT, SettingsContext, page_of, token
 from bot.domain.settings.without_effect import unmet

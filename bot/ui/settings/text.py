@@ -8,7 +8,6 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
-from bot.domain.errors import BotError
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.settings.fields import LIMITS, Field, Kind, Section, fields_of
 from bot.domain.settings.rules_and_defaults import (
@@ -271,15 +270,6 @@ def limits_text(budget: Budget | RoleBudget, separator: str = " · ") -> str:
 
 def budget_text(budget: Budget, separator: str = " · ") -> str:
     return limits_text(budget, separator) or say("settings_no_limit")
-
-
-def error_text(error: BotError) -> str:
-    """Return the error's sentence, with the user's text escaped."""
-    params = {
-        name: escape_line(value, 60) if isinstance(value, str) else value
-        for name, value in error.params.items()
-    }
-    return say(error.code, **params)
 
 
 def role_names(ids: Collection[int], context: SettingsContext) -> list[str]:

@@ -16,7 +16,8 @@ from discord.ui import (
 )
 from discord.ui.select import BaseSelect
 
-from bot.domain.settings.fields import FORMS, Section, SettingControl
+from bot.domain.settings.fields import Section, SettingControl
+from bot.domain.settings.forms import FORMS
 from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,
@@ -90,9 +91,9 @@ def test_the_most_crowded_panel_stays_within_discords_limits(
 ) -> None:
     approval = CROWDED.approval.model_copy(update={"mode": mode})
     rules = CROWDED.model_copy(update={"approval": approval})
-    error = None if saved else "e" * 200
+    mistakes = () if saved else ("e" * 200,) * 9
     again = None if saved else "00000000:weight:" + "x" * 64
-    layout = panel_layout(Panel(section, chosen, saved=saved, error=error, again=again), rules, FULL)
+    layout = panel_layout(Panel(section, chosen, saved=saved, mistakes=mistakes, again=again), rules, FULL)
     assert layout.content_length() <= 4000
     assert layout.total_children_count <= 40
     payload = layout.to_components()
@@ -221,9 +222,9 @@ def test_only_a_select_that_opens_something_forgets_the_choice(section: Section)
 
 
 def test_a_refused_choice_is_forgotten_by_the_client() -> None:
-    error = "Approval needs a review channel."
     saved = ids(Panel(Section.APPROVAL, turn=1), ServerRules())
-    refused = ids(Panel(Section.APPROVAL, turn=2, error=error), ServerRules())
+    mistakes = ["Approval needs a review channel."]
+    refused = ids(Panel(Section.APPROVAL, turn=2, mistakes=mistakes), ServerRules())
     assert saved.keys() == refused.keys()
     moved = {custom_id for custom_id in saved if saved[custom_id] != refused[custom_id]}
     assert {"set:approval:mode", "set:approval:channel", "set:approval:exempt"} <= moved
