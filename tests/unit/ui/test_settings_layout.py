@@ -234,4 +234,4 @@ def test_a_change_of_one_setting_is_not_told_of_those_that_it_rules_out() -> Non
     before = ServerRules(approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=ROLES))
     approval = before.approval.model_copy(update={"mode": ApprovalMode.EVERYBODY})
     (line,) = describe_changes(before, before.model_copy(update={"approval": approval}), FULL).lines
-    assert line == "**Who waits for approval:** Everybody without certain roles → Everybody"
+    assert line == "**Who waits for approval:** Everybody but certain roles → Everybody"
