@@ -68,8 +68,9 @@ DEFAULT_PRESET = "default_preset"
 class AuditEntry:
     """An entry of the audit log.
 
-    An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. `details` is
-    small JSON without secrets.
+    An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. `batch_key`
+    is set if the entry is listed together with those of the other runs of its batch. `details` is small JSON
+    without secrets.
     """
 
     at: datetime
@@ -78,6 +79,7 @@ class AuditEntry:
     actor_id: int | None = None
     subject_id: int | None = None
     run_key: str | None = None
+    batch_key: str | None = None
     deployment: str | None = None
     outcome: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class AuditCursor:
 class StoredEntry:
     """A stored entry with its id.
 
+    `count` is the number of entries that a page lists as this one, because they differ only in the run.
     `prompt` and `message` belong to the entry's run. Both are None if they no longer exist or the run is
     private; `message` is also None if only the requester can open it. The message shows the result, or the
     status of a run without a result.
@@ -104,6 +107,7 @@ class StoredEntry:
     entry: AuditEntry
     prompt: str | None = None
     message: MessageRef | None = None
+    count: int = 1
 
     @property
     def cursor(self) -> AuditCursor:

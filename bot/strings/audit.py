@@ -48,6 +48,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_expire": "nobody decided about **{deployment}** for {whom}",
         "record_cancel": "{who} cancelled **{deployment}** for {whom}",
         "record_delete": "{who} deleted a result of **{deployment}** for {whom}",
+        "record_delete_several": "{who} deleted results of **{deployment}** for {whom}",
         "record_report": "{who} reported a result of **{deployment}** for {whom}",
         "record_dismiss": "{who} dismissed a report about **{deployment}** for {whom}",
         "record_block": "{who} blocked {whom}",
