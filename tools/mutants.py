@@ -173,7 +173,8 @@ TESTS = {
         "help": f"{DISCORD}_help.py",
         "openings": f"{SERVICES}_openings.py {DISCORD}_private.py",
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py",
-        "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
+        "preset_cache": f"{SERVICES}_preset_cache.py",
+        "presets": f"{DISCORD}_presets.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "refusals": f"{SERVICES}_refusals.py {DISCORD}_refused_often.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"

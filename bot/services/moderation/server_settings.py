@@ -90,7 +90,7 @@ class ServerSettingsService:
         self._catalogue = catalogue
         self._clock = clock
         self._automod = automod
-        self._drafts = FormDrafts()
+        self._drafts = FormDrafts[Sequence[str]]()
 
     async def read(self, server: Server, section: Section) -> CurrentSettings:
         """Return the rules with everything else that a section of the panel shows."""
