@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.requests import Preset
 from bot.domain.runs import FINAL, MessageRef, Run, RunState
 
 # Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
@@ -172,6 +173,26 @@ class OwnPreset:
     inputs: Mapping[str, object]
     gpu: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDefault:
+    """A channel's default preset that a user set."""
+
+    guild_id: int
+    channel_id: int
+    name: str
+    set_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDefault:
+    """A channel's default preset, and who set it when; both None if that isn't stored any more or yet."""
+
+    channel_id: int
+    preset: Preset
+    set_at: datetime | None = None
+    set_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from bot.ui.settings.controls import Selection, button, choice_select, option, s
 from bot.ui.settings.text import (
     ChangeSummary,
     channel_name,
-    default_presets_text,
+    default_preset_lines,
     first_lines,
     lines_of,
     listed,
@@ -146,7 +146,7 @@ def _body(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[st
         covered = panel.saved.covered if panel.saved is not None else frozenset()
         lines = lines_of(panel.section, rules, context)
         shown = first_lines([line for line in lines if line.key not in covered])
-        return [*shown, default_presets_text(context)] if panel.section is Section.RESULTS else shown
+        return [*shown, *default_preset_lines(context)] if panel.section is Section.RESULTS else shown
     return [
         say("settings_summary", title=say(f"settings_title_{section.value}"), summary=summary)
         for section, summary in summaries(rules, context)

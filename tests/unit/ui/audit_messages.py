@@ -49,6 +49,7 @@ ENTRIES = [
     made_entry(action=A.BLOCK, **BETWEEN, details={"until": "2026-05-05T12:30:00+00:00", "ended": 1}),
     made_entry(**REFUSED, outcome="words_refused", details=WORDS),
     *(made_entry(**REFUSED, outcome=code) for code in CODES),
+    made_entry(action=A.SETTINGS, actor_id=11, details={"changes": {"presets": {"replaced": ["*noir*"]}}}),
     # Earlier versions stored no changes.
     made_entry(action=A.SETTINGS, actor_id=11, details={"what": "approval.hours"}),
     made_entry(action=A.SETTINGS, actor_id=11, details={"what": "+ preset *noir*"}),

@@ -27,12 +27,13 @@ from bot.domain.settings.rules_and_defaults import (
     ServerRules,
     Words,
 )
-from bot.domain.settings.values import NotApplied, ReviewChannel, SettingsContext, named, token
+from bot.domain.settings.values import DefaultPreset, NotApplied, ReviewChannel, SettingsContext, named, token
 from bot.strings import SENTENCES
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.controls import Selection
 from bot.ui.settings.panel import Panel, panel_layout, settings_modal
 from bot.ui.settings.text import ChangeSummary, describe_changes
+from tests.unit.ui.messages import ASKED
 
 ROLES = frozenset(range(10**18, 10**18 + 25))
 DEPLOYMENTS = {f"deployment-{n}" + "x" * 50: f"Deployment {n} " + "long " * 20 for n in range(25)}
@@ -47,7 +48,16 @@ FULL = SettingsContext(
     review=ReviewChannel(missing=("View Channel", "Send Messages"), reviewers_see=False),
     automod_unread=tuple(NotApplied("automod_preset", f"rule {n} " + "r" * 90) for n in range(6)),
     gallery_lacks=("View Channel", "Send Messages"),
-    default_presets={(1 << 62) + number: "*" * 32 for number in range(500)},
+    default_presets=tuple(
+        DefaultPreset(
+            channel_id=(1 << 62) + number,
+            name="*" * 32,
+            deployment=next(iter(DEPLOYMENTS)),
+            set_at=ASKED,
+            set_by=(1 << 62) + number,
+        )
+        for number in range(500)
+    ),
     unreadable=tuple(f"budgets.roles.{n}" for n in range(50)),
 )
 CROWDED = ServerRules(
