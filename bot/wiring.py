@@ -124,7 +124,7 @@ def _services(
         clock=clock,
         deadline_seconds=resources.settings.run_deadline_seconds,
     )
-    editing = EditingService(store.runs, store.rules, generation, catalogue, FormDrafts())
+    editing = EditingService(store.runs, store.rules, generation, catalogue, FormDrafts[str]())
     return Services(
         generation=generation,
         runs=runs,

@@ -15,7 +15,7 @@ from bot.deployments.model import Input
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import page_button, show_list
+from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
 from bot.gateway.interactions import (
     Interaction,
     check_here,
@@ -26,10 +26,10 @@ from bot.gateway.interactions import (
     settings_channel_id,
 )
 from bot.gateway.replies import answer_generated, escape_name
-from bot.services.presets import PresetDraft, PresetService
+from bot.services.presets import NameTaken, PresetDraft, PresetService, SavedPreset
 from bot.strings import say
-from bot.ui.custom_ids import PresetsId
-from bot.ui.lists import presets_layout, run_label
+from bot.ui.custom_ids import PresetsId, ReplaceId
+from bot.ui.lists import presets_layout, replace_layout, run_label, text_layout
 
 _Name = Range[str, 1, NAME_LENGTH]
 
@@ -48,6 +48,50 @@ async def _page(interaction: Interaction, page: int) -> LayoutView:
 
 
 _PresetsButton = page_button(PresetsId, _page)
+
+
+class ReplaceButton(PersistentItem[ReplaceId], codec=ReplaceId):
+    """The button *Replace* under a preset whose name was to be used again."""
+
+    async def pressed(self, interaction: Interaction, id: ReplaceId) -> None:
+        services = interaction.client.services
+        saved = await services.presets.replace(member_of(interaction), interaction.guild_id, id.draft)
+        if isinstance(saved, NameTaken):
+            layout = _question(services.catalogue, saved)
+        else:
+            layout = text_layout(_saved_text(services.catalogue, saved))
+        await interaction.response.edit_message(view=layout)
+
+
+async def _answer(interaction: Interaction, saved: SavedPreset | NameTaken, *, copied: bool = False) -> None:
+    """Say that a preset was saved, or ask whether to replace the one that has its name."""
+    catalogue = interaction.client.services.catalogue
+    if isinstance(saved, NameTaken):
+        await interaction.response.send_message(view=_question(catalogue, saved), ephemeral=True)
+    else:
+        await tell(interaction, _saved_text(catalogue, saved, copied=copied))
+
+
+def _question(catalogue: Catalogue, taken: NameTaken) -> LayoutView:
+    earlier = taken.earlier
+    inputs = displayed_inputs(catalogue.get(earlier.deployment), earlier.inputs)
+    return replace_layout(earlier, catalogue.title, inputs, ReplaceId(taken.draft).encode())
+
+
+def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = False) -> str:
+    """Return the sentences about a saved preset. A copy for the server is only named, unless it replaced
+    another preset.
+    """
+    name = escape_name(saved.preset.name)
+    sentences: list[str] = []
+    if saved.replaced or not copied:
+        title = escape_line(catalogue.title(saved.preset.deployment), 60)
+        sentences.append(say("preset_replaced" if saved.replaced else "preset_saved", name=name, title=title))
+    if saved.preset.holder is Holder.SERVER:
+        sentences.append(say("preset_shared", name=name))
+    if saved.files_left:
+        sentences.append(say("preset_files_left"))
+    return "\n".join(sentences)
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
@@ -78,15 +122,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     ) -> None:
         draft = PresetDraft(name=name, run_key=run, prompt=prompt, seed=seed, server=server)
         saved = await self._presets.save(member_of(interaction), interaction.guild_id, draft)
-        title = escape_line(self._catalogue.title(saved.preset.deployment), 60)
-        code = "preset_replaced" if saved.replaced else "preset_saved"
-        name = escape_name(saved.preset.name)
-        sentences = [say(code, name=name, title=title)]
-        if server:
-            sentences.append(say("preset_shared", name=name))
-        if saved.files_left:
-            sentences.append(say("preset_files_left"))
-        await tell(interaction, "\n".join(sentences))
+        await _answer(interaction, saved)
 
     @app_commands.command(name="use", description=say("command_preset_use"))
     @app_commands.describe(name=say("option_preset_name"), prompt=say("option_preset_use_prompt"))
@@ -113,7 +149,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     @app_commands.guild_only()
     async def share(self, interaction: Interaction, name: _Name) -> None:
         shared = await self._presets.share(member_of(interaction), interaction.guild_id, name)
-        await tell(interaction, say("preset_shared", name=escape_name(shared.name)))
+        await _answer(interaction, shared, copied=True)
 
     @app_commands.command(name="default", description=say("command_preset_default"))
     @app_commands.describe(name=say("option_preset_default"))
@@ -126,12 +162,17 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         if default is None:
             await tell(interaction, say("default_removed", channel=channel_id))
             return
-        preset = default.preset
-        title = escape_line(self._catalogue.title(preset.deployment), 60)
-        sentence = say("default_set", channel=channel_id, name=escape_name(preset.name), title=title)
+        sentence = say("default_set", channel=channel_id, **self._names(default.preset))
         if len(self._catalogue.all()) > 1:
             sentence += f" {say('default_others')}"
-        await tell(interaction, "\n".join([sentence, *_replaced(default.replaced)]))
+        sentences = [sentence, *_unused_texts(default.unused)]
+        if default.earlier is not None:
+            sentences.insert(1, say("default_replaces", **self._names(default.earlier)))
+        await tell(interaction, "\n".join(sentences))
+
+    def _names(self, preset: Preset) -> dict[str, str]:
+        title = escape_line(self._catalogue.title(preset.deployment), 60)
+        return {"name": escape_name(preset.name), "title": title}
 
     @use.autocomplete("name")
     async def _suggest_usable(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
@@ -172,7 +213,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         return [Choice(name=label, value=key) for label, key in labels if text in label.casefold()]
 
 
-def _replaced(inputs: Sequence[Input]) -> Iterator[str]:
+def _unused_texts(inputs: Sequence[Input]) -> Iterator[str]:
     """Yield sentences about saved inputs that never apply, because users always have to type them."""
     if any(item.is_prompt for item in inputs):
         yield say("default_prompt_replaced")
@@ -182,5 +223,5 @@ def _replaced(inputs: Sequence[Input]) -> Iterator[str]:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(_PresetsButton)
+    bot.add_dynamic_items(_PresetsButton, ReplaceButton)
     await bot.add_cog(Presets(bot.services.presets, bot.services.catalogue))

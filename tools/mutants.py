@@ -107,7 +107,7 @@ TESTS = {
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "durations": f"{STORE}_durations.py {DISCORD}_estimates.py",
         "history": f"{STORE}_history.py {DISCORD}_runs.py e2e/test_operator_commands.py",
-        "presets": f"{STORE}_presets.py {DISCORD}_presets.py",
+        "presets": f"{STORE}_presets.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
         "erasure.retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
         "requests.presses": f"{STORE}_presses.py",
@@ -172,8 +172,9 @@ TESTS = {
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
-        "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py",
-        "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
+        "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
+        "preset_cache": f"{SERVICES}_preset_cache.py",
+        "presets": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_refused_often.py {DISCORD}_private.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"

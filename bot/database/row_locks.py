@@ -7,6 +7,7 @@ The order is:
    exactly one of them is the last.
 3. Deliveries of locked runs.
 4. Audit entries and presets, by id.
+5. The default presets of channels, by channel.
 
 Claims with SKIP LOCKED and changes to a single row never wait while they hold a lock, so the order doesn't
 matter to them.

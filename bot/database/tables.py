@@ -230,12 +230,21 @@ audit = Table(
     Column("subject_id", BigInteger),  # the user whom the entry is about
     Column("action", ExactString(40), nullable=False),
     Column("run_key", ExactString(20)),
+    # The batch of several runs whose entries `/audit` lists as one; NULL: the entry is listed by itself.
+    Column("batch_key", ExactString(20)),
     Column("deployment", ExactString(64)),
     Column("outcome", ExactString(40)),
     Column("details", JSON, nullable=False),
     Index("audit_guild", "guild_id", "at"),
     Index("audit_subject", "guild_id", "subject_id", "at"),
     Index("audit_user", "subject_id", "at"),
+    # Partial, because most entries belong to no batch.
+    Index(
+        "audit_batch",
+        "batch_key",
+        sqlite_where=text("batch_key IS NOT NULL"),
+        postgresql_where=text("batch_key IS NOT NULL"),
+    ),
 )
 # Saved inputs, by their ComfyDeploy names; `holder` is p for a user, s for a server.
 presets = Table(
@@ -261,7 +270,10 @@ channel_defaults = Table(
     Column("channel_id", BigInteger, primary_key=True, autoincrement=False),
     Column("guild_id", BigInteger, nullable=False),
     Column("folded", ExactString(96), nullable=False),
+    Column("set_at", UtcDateTime),  # NULL: set by a version that didn't store this
+    Column("set_by", BigInteger),  # NULL: as above, or this person erased their data
     Index("channel_defaults_preset", "guild_id", "folded"),
+    Index("channel_defaults_setter", "set_by"),
 )
 _RUN_COLUMNS = tuple(runs.c[field.name] for field in fields(Run))
 _LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.requests import Preset
 from bot.domain.runs import FINAL, MessageRef, Run, RunState
 
 # Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
@@ -68,8 +69,9 @@ DEFAULT_PRESET = "default_preset"
 class AuditEntry:
     """An entry of the audit log.
 
-    An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. `details` is
-    small JSON without secrets.
+    An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. `batch_key`
+    is set if the entry is listed together with those of the other runs of its batch. `details` is small JSON
+    without secrets.
     """
 
     at: datetime
@@ -78,6 +80,7 @@ class AuditEntry:
     actor_id: int | None = None
     subject_id: int | None = None
     run_key: str | None = None
+    batch_key: str | None = None
     deployment: str | None = None
     outcome: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
@@ -95,6 +98,7 @@ class AuditCursor:
 class StoredEntry:
     """A stored entry with its id.
 
+    `count` is the number of entries that a page lists as this one, because they differ only in the run.
     `prompt` and `message` belong to the entry's run. Both are None if they no longer exist or the run is
     private; `message` is also None if only the requester can open it. The message shows the result, or the
     status of a run without a result.
@@ -104,6 +108,7 @@ class StoredEntry:
     entry: AuditEntry
     prompt: str | None = None
     message: MessageRef | None = None
+    count: int = 1
 
     @property
     def cursor(self) -> AuditCursor:
@@ -168,6 +173,26 @@ class OwnPreset:
     inputs: Mapping[str, object]
     gpu: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDefault:
+    """A channel's default preset that a user set."""
+
+    guild_id: int
+    channel_id: int
+    name: str
+    set_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDefault:
+    """A channel's default preset, and who set it when; both None if that isn't stored any more or yet."""
+
+    channel_id: int
+    preset: Preset
+    set_at: datetime | None = None
+    set_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.earlier_values import revise
@@ -44,7 +44,7 @@ class EditingService:
         rules: RuleStore,
         generation: GenerationService,
         catalogue: Catalogue,
-        drafts: FormDrafts,
+        drafts: FormDrafts[str],
     ) -> None:
         self._runs = runs
         self._rules = rules
@@ -167,21 +167,20 @@ class EditingService:
 
     def keep_draft(self, user_id: int, form_values: FormValues) -> str:
         """Keep the values of a refused form, and return the draft's name."""
-        return self._drafts.keep(user_id, (json.dumps(form_values, default=astuple),))
+        return self._drafts.keep(user_id, json.dumps(form_values, default=astuple))
 
     def keep_picture(self, user_id: int, link: str) -> str:
         """Keep a picture's link for a form that belongs to no message; return the name for `kept_picture`."""
-        return self._drafts.keep(user_id, (link,))
+        return self._drafts.keep(user_id, link)
 
     def kept_picture(self, name: str, user_id: int) -> str | None:
         """Return a kept picture's link, or None if it is no longer kept or belongs to another user."""
-        kept = self._drafts.get(name, user_id)
-        return kept[0] if kept else None
+        return self._drafts.get(name, user_id)
 
     def draft(self, name: str, user_id: int) -> dict[str, FormValue]:
         """Return a draft's values, or an empty dict if it is no longer kept or belongs to another user."""
         kept = self._drafts.get(name, user_id) if name else None
-        values: Mapping[str, Any] = json.loads(kept[0]) if kept else {}
+        values: Mapping[str, Any] = json.loads(kept) if kept else {}
         return {
             key: value if isinstance(value, str) else tuple(AttachedFile(*each) for each in value)
             for key, value in values.items()
@@ -196,24 +195,25 @@ class EditingService:
 
 
 _LIMIT = 200
+T = TypeVar("T")
 
 
-class FormDrafts:
+class FormDrafts(Generic[T]):
     """A cache of the newest `limit` drafts, in memory. After a restart, forms open without their drafts."""
 
     def __init__(self, limit: int = _LIMIT) -> None:
         self._limit = limit
-        self._kept: OrderedDict[str, tuple[int, tuple[str, ...]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[int, T]] = OrderedDict()
 
-    def keep(self, user_id: int, typed: Sequence[str]) -> str:
+    def keep(self, user_id: int, draft: T) -> str:
         """Keep a draft and return its name."""
         name = secrets.token_hex(4)
-        self._kept[name] = (user_id, tuple(typed))
+        self._kept[name] = (user_id, draft)
         while len(self._kept) > self._limit:
             self._kept.popitem(last=False)
         return name
 
-    def get(self, name: str, user_id: int) -> tuple[str, ...] | None:
+    def get(self, name: str, user_id: int) -> T | None:
         """Return a draft, or None if it is no longer kept or belongs to another user."""
-        owner, typed = self._kept.get(name, (0, ()))
-        return typed if owner == user_id else None
+        owner, draft = self._kept.get(name, (0, None))
+        return draft if owner == user_id else None

@@ -34,9 +34,9 @@ class HelpService:
             age_restricted_channel=origin.age_restricted,
         )
         default = await self._store.presets.channel_default(origin.guild_id, requester.channel_ids)
-        if default is None or self._catalogue.get(default.deployment) is None:
+        if default is None or self._catalogue.get(default.preset.deployment) is None:
             return found
-        return replace(found, channel_default=default)
+        return replace(found, channel_default=default.preset)
 
     def _offer(self) -> Offer:
         deployments = self._catalogue.all()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.inputs import RawValue
 from bot.deployments.model import Deployment, Input
 from bot.deployments.options import CHOICES, OptionChoice
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
-from bot.domain.records import PAGE_SIZE
+from bot.domain.records import PAGE_SIZE, ChannelDefault
 from bot.domain.requests import NAME_LENGTH, Holder, Member, Preset, Requester, folded
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
+from bot.services.editing import FormDrafts
 from bot.services.generation import GenerationService
+from bot.services.preset_cache import PresetCache
 from bot.services.preset_inputs import apply_preset, kept_inputs, prompt_input, replaced_inputs
 from bot.services.words.filter import DefaultTexts
 from bot.store import Store
@@ -45,7 +46,24 @@ class SavedPreset:
     """A saved preset, whether it replaced another, and whether files of the run were left out."""
 
     preset: Preset
-    replaced: bool
+    replaced: bool = False
+    files_left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NameTaken:
+    """A preset that wasn't saved, because `earlier` has its name. `draft` names it for `replace`."""
+
+    earlier: Preset
+    draft: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsaved:
+    """A preset that is saved once the user agrees to replace `earlier`."""
+
+    preset: Preset
+    earlier: Preset
     files_left: bool
 
 
@@ -59,14 +77,16 @@ class PresetRun:
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelDefault:
-    """A channel's new default preset. `replaced` are inputs whose saved values never apply there.
+class SetDefault:
+    """A channel's new default preset, and the earlier default that it replaced, or None.
 
-    Their options are required, so a typed value always replaces the saved one.
+    `unused` are inputs whose saved values never apply there: their options are required, so a typed value
+    always replaces the saved one.
     """
 
     preset: Preset
-    replaced: Sequence[Input]
+    earlier: Preset | None
+    unused: Sequence[Input]
 
 
 class PresetService:
@@ -88,9 +108,10 @@ class PresetService:
         self._store = store
         self._clock = clock
         self._cache = PresetCache(store.presets.visible, clock)
+        self._drafts = FormDrafts[_Unsaved]()
 
-    async def save(self, person: Member, guild_id: int | None, draft: PresetDraft) -> SavedPreset:
-        """Save a run's inputs as a preset of the user or of the server, replacing one of the same name.
+    async def save(self, person: Member, guild_id: int | None, draft: PresetDraft) -> SavedPreset | NameTaken:
+        """Save a run's inputs as a preset of the user or of the server.
 
         A preset of the server needs the permission Manage Server.
         """
@@ -109,16 +130,28 @@ class PresetService:
             created_at=now,
             created_by=person.id,
         )
-        return SavedPreset(preset, await self._put(preset, now), kept.files)
+        return await self._put(preset, person, files_left=kept.files)
 
-    async def share(self, person: Member, guild_id: int | None, name: str) -> Preset:
-        """Save a copy of the user's preset for the server, and return it. The user needs Manage Server."""
+    async def share(self, person: Member, guild_id: int | None, name: str) -> SavedPreset | NameTaken:
+        """Save a copy of the user's preset for the server. The user needs Manage Server."""
         holder, holder_id = _holder(person, guild_id, server=True)
         presets = await self._named(person.id, None, name)
         now = self._clock()
         shared = replace(presets[0], holder=holder, holder_id=holder_id, created_at=now, created_by=person.id)
-        await self._put(shared, now)
-        return shared
+        return await self._put(shared, person)
+
+    async def replace(self, person: Member, guild_id: int | None, draft: str) -> SavedPreset | NameTaken:
+        """Save the preset of a `NameTaken` in place of the earlier one, unless that has changed meanwhile.
+
+        Drafts are lost in a restart, which raises RefusedError.
+        """
+        unsaved = self._drafts.get(draft, person.id)
+        if unsaved is None:
+            raise RefusedError("preset_forgotten")
+        preset = unsaved.preset
+        if _holder(person, guild_id, server=preset.holder is Holder.SERVER)[1] != preset.holder_id:
+            raise RefusedError("preset_forgotten")
+        return await self._put(preset, person, files_left=unsaved.files_left, replaces=unsaved.earlier)
 
     async def delete(self, person: Member, guild_id: int | None, name: str, *, server: bool) -> None:
         holder, holder_id = _holder(person, guild_id, server=server)
@@ -160,8 +193,8 @@ class PresetService:
 
     async def set_default(
         self, person: Member, guild_id: int | None, channel_id: int, name: str | None
-    ) -> ChannelDefault | None:
-        """Make a server's preset the default of a channel, or remove the default if `name` is None.
+    ) -> SetDefault | None:
+        """Make a server's preset the only default of a channel, or remove the default if `name` is None.
 
         Returns None after a removal. The user needs the permission Manage Channels.
         """
@@ -184,13 +217,15 @@ class PresetService:
         stored = await self._store.presets.set_default(guild_id, channel_id, name, by=person.id, now=now)
         if stored is None:  # deleted meanwhile
             raise _unknown_preset(name)
-        return ChannelDefault(stored, replaced_inputs(deployment, stored, self._required(deployment)))
+        preset = stored.preset
+        unused = replaced_inputs(deployment, preset, self._required(deployment))
+        return SetDefault(preset, stored.replaced, unused)
 
     def _required(self, deployment: Deployment) -> Collection[str]:
         spec = self._catalogue.plan.command(deployment.name)
         return {option.name for option in spec.options if option.required} if spec is not None else ()
 
-    async def default_of(self, guild_id: int | None, channel_id: int) -> Preset | None:
+    async def default_of(self, guild_id: int | None, channel_id: int) -> ChannelDefault | None:
         """Return the default preset of a channel, or None."""
         return await self._store.presets.channel_default(guild_id, [channel_id])
 
@@ -240,20 +275,24 @@ class PresetService:
             return ()
         return [entry.first for entry in page.entries]
 
-    async def _put(self, preset: Preset, now: datetime) -> bool:
-        replaced = await self._store.presets.put(preset, now)
+    async def _put(
+        self, preset: Preset, person: Member, *, files_left: bool = False, replaces: Preset | None = None
+    ) -> SavedPreset | NameTaken:
+        earlier = await self._store.presets.put(preset, self._clock(), replaces=replaces)
+        if earlier is not None:
+            return NameTaken(earlier, self._drafts.keep(person.id, _Unsaved(preset, earlier, files_left)))
         self._cache.forget(preset.holder, preset.holder_id)
-        return replaced
+        return SavedPreset(preset, replaces is not None, files_left)
 
     async def _generate_here(
         self, name: str, options: Mapping[str, RawValue], requester: Requester
     ) -> PresetRun:
         guild_id, channel_ids = requester.origin.guild_id, requester.channel_ids
         default = await self._store.presets.channel_default(guild_id, channel_ids)
-        if default is None or default.deployment != name:
+        if default is None or default.preset.deployment != name:
             return PresetRun(await self._generation.generate(name, options, requester), None)
         deployment = self._catalogue.require(name)
-        return await self._generate(deployment, default, options, requester, is_default=True)
+        return await self._generate(deployment, default.preset, options, requester, is_default=True)
 
     async def _generate(
         self,
@@ -324,44 +363,3 @@ def _name(typed: str) -> str:
 
 def _unknown_preset(name: str) -> RefusedError:
     return RefusedError("preset_unknown", name=escape_line(name, NAME_LENGTH))
-
-
-# Suggestions show a change by another process after at most this time.
-LIFETIME = timedelta(seconds=10)
-_LIMIT = 1000
-Fetch = Callable[[int, int | None], Awaitable[Sequence[Preset]]]
-CacheKey = tuple[int, int | None]
-
-
-class PresetCache:
-    """Caches the result of `fetch` for each user and server. The result may be outdated, so use it only for
-    suggestions.
-    """
-
-    def __init__(self, fetch: Fetch, clock: Callable[[], datetime]) -> None:
-        self._fetch = fetch
-        self._clock = clock
-        self._cached: OrderedDict[CacheKey, tuple[datetime, Sequence[Preset]]] = OrderedDict()
-        self._changes = 0
-
-    async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:
-        """Return the presets that a user can use in a server. Raises StoreUnavailable."""
-        key = (user_id, guild_id)
-        cached = self._cached.get(key)
-        if cached is not None and self._clock() - cached[0] < LIFETIME:
-            return cached[1]
-        changes, asked_at = self._changes, self._clock()
-        presets = await self._fetch(user_id, guild_id)
-        if changes == self._changes:  # otherwise the presets may have been read before a change
-            self._cached[key] = (asked_at, presets)
-            self._cached.move_to_end(key)
-            if len(self._cached) > _LIMIT:
-                self._cached.popitem(last=False)
-        return presets
-
-    def forget(self, holder: Holder, holder_id: int) -> None:
-        """Drop the cached presets that a change to the holder's presets affects."""
-        self._changes += 1
-        position = 0 if holder is Holder.PERSON else 1
-        for key in [key for key in self._cached if key[position] == holder_id]:
-            del self._cached[key]

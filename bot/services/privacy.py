@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from bot.domain.records import AuditAction, Erased, OwnBlock, OwnPreset, StoredEntry
+from bot.domain.records import AuditAction, Erased, OwnBlock, OwnDefault, OwnPreset, StoredEntry
 from bot.domain.runs import Run
 from bot.store.erasure.privacy import PrivacyStore
 
@@ -50,6 +50,7 @@ class PrivacyService:
         writer = PersonalDataWriter(user_id, self._clock())
         writer.add_blocks(await self._store.blocks_of(user_id))
         writer.add_presets(await self._store.presets_of(user_id))
+        writer.add_defaults(await self._store.defaults_of(user_id))
         async for runs in self._store.runs_of(user_id):
             await asyncio.sleep(0)  # reading and writing megabytes are separate steps of the event loop
             if not writer.add_runs(runs):
@@ -72,7 +73,9 @@ class PersonalDataWriter:
         self._now = now
         self._remaining = size - 1000
         self._cut = False
-        self._lists: dict[str, list[str]] = {"requests": [], "record": [], "blocks": [], "presets": []}
+        self._lists: dict[str, list[str]] = {
+            name: [] for name in ("requests", "record", "blocks", "presets", "defaults")
+        }
 
     def add_runs(self, runs: Sequence[Run]) -> bool:
         return self._add("requests", [{name: getattr(run, name) for name in _RUN_FIELDS} for run in runs])
@@ -85,6 +88,9 @@ class PersonalDataWriter:
 
     def add_presets(self, presets: Sequence[OwnPreset]) -> bool:
         return self._add("presets", [asdict(preset) for preset in presets])
+
+    def add_defaults(self, defaults: Sequence[OwnDefault]) -> bool:
+        return self._add("defaults", [asdict(default) for default in defaults])
 
     def file(self) -> OwnData:
         lists = [f'"{name}": [\n{",".join(items)}]' for name, items in self._lists.items()]

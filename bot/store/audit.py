@@ -1,26 +1,45 @@
 """Write the audit log, and read it page by page. A change and its entry are written in one transaction.
 
 Entries hold no prompts or links. Both are read from the run and its deliveries, as long as those exist.
+
+Each run of a batch has its own entry. A page lists entries that differ only in the run as the newest of them,
+and outcomes even if the runs ended at different times.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, RowMapping, Select, and_, insert, or_, select
+from sqlalchemy import ColumnElement, FromClause, Row, RowMapping, Select, and_, exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
+from bot.domain.requests import GenerationRequest
 from bot.domain.runs import MessageRef, Purpose, Run, RunState
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
 _INSERT = insert(audit)
+# Actions on all runs of a batch. Others, such as a report, are about one run or one message.
+_OF_A_BATCH = frozenset(
+    {AuditAction.REQUEST, AuditAction.OUTCOME, AuditAction.APPROVE, AuditAction.REJECT}
+    | {AuditAction.EXPIRE, AuditAction.CANCEL, AuditAction.DELETE}
+)
+
+
+def batch_of(run: Run | GenerationRequest, action: AuditAction) -> str | None:
+    """Return the batch whose entries about an action are listed as one, or None for a single entry.
+
+    Moderators open private results one by one, so each outcome of a private run is listed by itself.
+    """
+    if run.batch_size == 1 or action not in _OF_A_BATCH:
+        return None
+    return None if run.private and action is AuditAction.OUTCOME else run.batch_key
 
 
 def run_entry(
@@ -40,6 +59,7 @@ def run_entry(
         subject_id=run.requester_id,
         action=action,
         run_key=run.key,
+        batch_key=batch_of(run, action),
         deployment=run.deployment,
         outcome=outcome,
         details=details,
@@ -59,6 +79,7 @@ def _row(entry: AuditEntry) -> dict[str, object]:
         "subject_id": entry.subject_id,
         "action": entry.action,
         "run_key": entry.run_key,
+        "batch_key": entry.batch_key,
         "deployment": entry.deployment,
         "outcome": entry.outcome,
         "details": dict(entry.details),
@@ -80,7 +101,9 @@ class AuditStore:
         self, guild_id: int, audit_filter: AuditFilter, limit: int, *, before: AuditCursor | None = None
     ) -> AuditPage:
         """Return the newest entries, or those older than `before`."""
-        entries = await self._older(guild_id, audit_filter, limit + 1, before)
+        async with self._database.read() as connection:
+            query = newest_first(guild_id, audit_filter, limit + 1, before)
+            entries = await _listed(connection, guild_id, audit_filter, query)
         shown = entries[:limit]
         newer = shown[0].cursor if shown and before is not None else before
         return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newer)
@@ -89,10 +112,10 @@ class AuditStore:
         self, guild_id: int, audit_filter: AuditFilter, limit: int, after: AuditCursor
     ) -> AuditPage:
         """Return the entries just newer than `after`, or the newest page if they don't fill one."""
-        query = _matching(guild_id, audit_filter).where(_beyond(after, newer=True))
+        query = _listed_once(guild_id, audit_filter).where(_beyond(after, newer=True))
         async with self._database.read() as connection:
-            found = await connection.execute(query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
-            entries = await _with_runs(connection, [to_entry(row) for row in found.mappings()])
+            query = query.order_by(audit.c.at, audit.c.id).limit(limit + 1)
+            entries = await _listed(connection, guild_id, audit_filter, query)
         if len(entries) <= limit:
             return await self.page(guild_id, audit_filter, limit)
         shown = entries[:limit][::-1]
@@ -101,7 +124,10 @@ class AuditStore:
     async def export(
         self, guild_id: int, audit_filter: AuditFilter, chunk_size: int = _CHUNK_SIZE
     ) -> AsyncIterator[Sequence[StoredEntry]]:
-        """Yield everything that matches, newest first, in chunks: no transaction stays open between them."""
+        """Yield everything that matches, newest first, in chunks: no transaction stays open between them.
+
+        Each run of a batch has its own entry here.
+        """
         cursor: AuditCursor | None = None
         while entries := await self._older(guild_id, audit_filter, chunk_size, cursor):
             yield entries
@@ -110,8 +136,9 @@ class AuditStore:
     async def _older(
         self, guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None
     ) -> Sequence[StoredEntry]:
+        query = _newest_first(_matching(guild_id, audit_filter), limit, before)
         async with self._database.read() as connection:
-            found = await connection.execute(newest_first(guild_id, audit_filter, limit, before))
+            found = await connection.execute(query)
             return await _with_runs(connection, [to_entry(row) for row in found.mappings()])
 
 
@@ -119,7 +146,12 @@ def newest_first(
     guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None = None
 ) -> Select[tuple[object, ...]]:
     """Select a page of a server's entries, newest first. The query can use the indexes."""
-    query = _matching(guild_id, audit_filter)
+    return _newest_first(_listed_once(guild_id, audit_filter), limit, before)
+
+
+def _newest_first(
+    query: Select[tuple[object, ...]], limit: int, before: AuditCursor | None
+) -> Select[tuple[object, ...]]:
     if before is not None:
         query = query.where(_beyond(before, newer=False))
     return query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
@@ -169,8 +201,10 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
         run = found.get(stored.entry.run_key or "")
         if run is None or run.private:
             return stored
-        message = _message(run, batch_rows[run.batch_key], sent[run.key], sent[run.batch_key])
-        return replace(stored, prompt=run.prompt, message=message)
+        batch = batch_rows[run.batch_key]
+        about = [run, *batch] if stored.count > 1 else [run]
+        messages = (_message(one, batch, sent[one.key], sent[run.batch_key]) for one in about)
+        return replace(stored, prompt=run.prompt, message=next(filter(None, messages), None))
 
     return [complete(stored) for stored in entries]
 
@@ -205,6 +239,52 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], own: Sent, of_batch: Sent
 
 def _has_result(run: Row[Any]) -> bool:
     return run.state == RunState.SUCCEEDED or bool(run.partial)
+
+
+def _listed_once(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, ...]]:
+    """Select the matching entries, but of those that a page lists as one only the newest."""
+    newer = audit.alias("newer")
+    is_newer = or_(newer.c.at > audit.c.at, and_(newer.c.at == audit.c.at, newer.c.id > audit.c.id))
+    conditions = [_listed_together(newer), is_newer]
+    if audit_filter.until is not None:
+        conditions.append(newer.c.at < audit_filter.until)
+    is_newest = or_(audit.c.batch_key.is_(None), ~exists().where(*conditions))
+    return _matching(guild_id, audit_filter).where(is_newest)
+
+
+def _listed_together(other: FromClause) -> ColumnElement[bool]:
+    """Match entries of `other` that differ from an entry only in the run, or in the time of an outcome."""
+    return and_(
+        other.c.batch_key == audit.c.batch_key,
+        other.c.guild_id == audit.c.guild_id,
+        other.c.action == audit.c.action,
+        other.c.actor_id.is_not_distinct_from(audit.c.actor_id),
+        other.c.outcome.is_not_distinct_from(audit.c.outcome),
+        or_(audit.c.action == AuditAction.OUTCOME, other.c.at == audit.c.at),
+    )
+
+
+async def _listed(
+    connection: AsyncConnection, guild_id: int, audit_filter: AuditFilter, page: Select[tuple[object, ...]]
+) -> list[StoredEntry]:
+    """Return the entries of a page, with the number of entries that each of them stands for."""
+    entries = [to_entry(row) for row in (await connection.execute(page)).mappings()]
+    keys = {stored.entry.batch_key for stored in entries} - {None}
+    if keys:
+        query = _matching(guild_id, audit_filter).where(audit.c.batch_key.in_(keys))
+        found = [to_entry(row) for row in (await connection.execute(query)).mappings()]
+        counts = Counter(_group(stored.entry) for stored in found)
+        entries = [
+            replace(stored, count=counts[_group(stored.entry)]) if stored.entry.batch_key else stored
+            for stored in entries
+        ]
+    return await _with_runs(connection, entries)
+
+
+def _group(entry: AuditEntry) -> tuple[object, ...]:
+    """Return what the entries that a page lists as one have in common, as in `_listed_together`."""
+    at = None if entry.action is AuditAction.OUTCOME else entry.at
+    return entry.batch_key, entry.action, entry.actor_id, entry.outcome, at
 
 
 def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +12,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
+from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
-from bot.domain.records import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry
+from bot.domain.records import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry, ChannelDefault
 from bot.domain.requests import Holder, Preset, folded
 from bot.store.audit import add_entries
 
 MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
+_OF_DEFAULT = (channel_defaults.c.channel_id, channel_defaults.c.set_at, channel_defaults.c.set_by)
+
+
+@dataclass(frozen=True, slots=True)
+class NewDefault:
+    """A channel's new default preset, and the one that it replaced, or None."""
+
+    preset: Preset
+    replaced: Preset | None = None
 
 
 class PresetStore:
@@ -31,18 +42,28 @@ class PresetStore:
         self._database = database
 
     @repeat_if_unknown
-    async def put(self, preset: Preset, now: datetime, *, may_be_stored: bool = False) -> bool:
-        """Save a preset, and return whether it replaced one of the same name.
+    async def put(
+        self,
+        preset: Preset,
+        now: datetime,
+        *,
+        replaces: Preset | None = None,
+        may_be_stored: bool = False,
+    ) -> Preset | None:
+        """Save a preset, unless that would replace another one than `replaces`.
 
-        Raises RefusedError `presets_full_own` or `presets_full_server`.
+        Return that other preset, or None if the preset is saved. Raises RefusedError `presets_full_own` or
+        `presets_full_server`.
         """
         one = _one(preset.holder, preset.holder_id, preset.name)
         lock = f"preset {preset.holder} {preset.holder_id}"
         async with self._database.exclusive(lock, urgent=True) as connection:
-            same = select(presets.c.id).where(one, presets.c.created_at == preset.created_at)
-            if may_be_stored and await connection.scalar(same) is not None:
-                return False
-            replaced = (await connection.execute(delete(presets).where(one))).rowcount > 0
+            row = (await connection.execute(select(*_COLUMNS).where(one))).first()
+            earlier = _preset(row) if row is not None else None
+            if earlier is not None and earlier != replaces:
+                is_saved = may_be_stored and earlier.created_at == preset.created_at
+                return None if is_saved or earlier == preset else earlier
+            await connection.execute(delete(presets).where(one))
             held = await connection.scalar(
                 select(func.count()).select_from(presets).where(_held_by(preset.holder, preset.holder_id))
             )
@@ -52,8 +73,9 @@ class PresetStore:
             values = {name: getattr(preset, name) for name in Preset.__slots__}
             values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
             await connection.execute(insert(presets).values(values))
-            await _add_entry(connection, preset, preset.created_by, {"added": [preset.name]}, now)
-            return replaced
+            change = {"added" if earlier is None else "replaced": [preset.name]}
+            await _add_entry(connection, preset, preset.created_by, change, now)
+            return None
 
     @repeat_if_unknown
     async def remove(
@@ -76,15 +98,23 @@ class PresetStore:
                 return may_be_stored
             preset = _preset(row)
             if holder is Holder.SERVER:
-                await connection.execute(delete(channel_defaults).where(_defaults_of(preset)))
+                ids = await lock_rows(connection, channel_defaults.c.channel_id, _defaults_of(preset))
+                await connection.execute(
+                    delete(channel_defaults).where(
+                        channel_defaults.c.channel_id.in_(ids), _defaults_of(preset)
+                    )
+                )
             await _add_entry(connection, preset, by, {"removed": [preset.name]}, now)
             return True
 
     @repeat_if_unknown
     async def set_default(
         self, guild_id: int, channel_id: int, name: str, *, by: int, now: datetime
-    ) -> Preset | None:
-        """Make a server's preset the default of a channel; return None if there is no such preset."""
+    ) -> NewDefault | None:
+        """Make a server's preset the default of a channel; return None if there is no such preset.
+
+        A repetition no longer knows which default was replaced.
+        """
         async with self._database.exclusive(f"preset {Holder.SERVER} {guild_id}", urgent=True) as connection:
             # Locked, so that a concurrent deletion of the preset also removes this default.
             wanted = select(*_COLUMNS).where(_one(Holder.SERVER, guild_id, name)).with_for_update()
@@ -94,15 +124,16 @@ class PresetStore:
             preset = _preset(row)
             here = channel_defaults.c.channel_id == channel_id
             same = select(channel_defaults.c.channel_id).where(here, _defaults_of(preset))
-            if await connection.scalar(same) is None:
-                before = await _default_name(connection, guild_id, channel_id)
-                await connection.execute(delete(channel_defaults).where(here))
-                values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
-                await connection.execute(insert(channel_defaults).values(values))
-                details = _default_change(channel_id, before, preset.name)
-                entry = _settings_entry(guild_id, by, now, deployment=preset.deployment, details=details)
-                await add_entries(connection, entry)
-            return preset
+            if await connection.scalar(same) is not None:
+                return NewDefault(preset)
+            before = await _current_default(connection, guild_id, channel_id)
+            await connection.execute(delete(channel_defaults).where(here))
+            values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
+            await connection.execute(insert(channel_defaults).values(**values, set_at=now, set_by=by))
+            details = _default_change(channel_id, before, preset)
+            entry = _settings_entry(guild_id, by, now, deployment=preset.deployment, details=details)
+            await add_entries(connection, entry)
+            return NewDefault(preset, before)
 
     @repeat_if_unknown
     async def clear_default(
@@ -111,7 +142,7 @@ class PresetStore:
         """Remove the default of a channel; return False if it has none."""
         here = (channel_defaults.c.channel_id == channel_id) & (channel_defaults.c.guild_id == guild_id)
         async with self._database.write(urgent=True) as connection:
-            before = await _default_name(connection, guild_id, channel_id)
+            before = await _current_default(connection, guild_id, channel_id)
             removed = await connection.execute(delete(channel_defaults).where(here))
             if not removed.rowcount:
                 return may_be_stored
@@ -119,21 +150,22 @@ class PresetStore:
             await add_entries(connection, _settings_entry(guild_id, by, now, details=details))
             return True
 
-    async def channel_default(self, guild_id: int | None, channel_ids: Collection[int]) -> Preset | None:
+    async def channel_default(
+        self, guild_id: int | None, channel_ids: Collection[int]
+    ) -> ChannelDefault | None:
         """Return the default preset of one of these channels, or None."""
         if guild_id is None:
             return None
         here = channel_defaults.c.channel_id.in_(sorted(channel_ids))
         async with self._database.read() as connection:
-            row = (await connection.execute(_defaults(guild_id, *_COLUMNS).where(here))).first()
-            return _preset(row) if row is not None else None
+            row = (await connection.execute(_defaults(guild_id).where(here))).first()
+            return _default(row) if row is not None else None
 
-    async def channel_defaults(self, guild_id: int) -> Mapping[int, str]:
-        """Return the names of a server's default presets, keyed by the id of their channel."""
-        query = _defaults(guild_id, channel_defaults.c.channel_id, presets.c.name)
+    async def channel_defaults(self, guild_id: int) -> Sequence[ChannelDefault]:
+        """Return a server's default presets in the order of their channels' ids."""
+        query = _defaults(guild_id).order_by(channel_defaults.c.channel_id)
         async with self._database.read() as connection:
-            found = await connection.execute(query.order_by(channel_defaults.c.channel_id))
-            return {row.channel_id: row.name for row in found}
+            return [_default(row) for row in await connection.execute(query)]
 
     async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
         """Return the presets with this name: the user's own first, then the server's."""
@@ -173,26 +205,37 @@ def _defaults_of(preset: Preset) -> ColumnElement[bool]:
     return (table.guild_id == preset.holder_id) & (table.folded == folded(preset.name))
 
 
-def _defaults(guild_id: int, *columns: Any) -> Select[Any]:
-    """Select from the default presets of a server's channels."""
+def _defaults(guild_id: int) -> Select[Any]:
+    """Select the default presets of a server's channels."""
     joined = presets.join(channel_defaults, channel_defaults.c.folded == presets.c.folded)
     in_server = channel_defaults.c.guild_id == guild_id
+    columns = (*_COLUMNS, *_OF_DEFAULT)
     return select(*columns).select_from(joined).where(in_server, _held_by(Holder.SERVER, guild_id))
 
 
-async def _default_name(connection: AsyncConnection, guild_id: int, channel_id: int) -> str | None:
+def _default(row: Row[Any]) -> ChannelDefault:
+    values = dict(row._mapping)
+    of_default = {column.name: values.pop(column.name) for column in _OF_DEFAULT}
+    return ChannelDefault(preset=_as_preset(values), **of_default)
+
+
+async def _current_default(connection: AsyncConnection, guild_id: int, channel_id: int) -> Preset | None:
     here = channel_defaults.c.channel_id == channel_id
-    name: str | None = await connection.scalar(_defaults(guild_id, presets.c.name).where(here))
-    return name
+    row = (await connection.execute(_defaults(guild_id).where(here))).first()
+    return _default(row).preset if row is not None else None
 
 
-def _default_change(channel_id: int, before: str | None, after: str | None) -> Mapping[str, object]:
+def _default_change(channel_id: int, before: Preset | None, after: Preset | None) -> Mapping[str, object]:
     """Return the details of an audit entry about a channel's default."""
-    return {"channel": str(channel_id), "changes": {DEFAULT_PRESET: {"from": before, "to": after}}}
+    names = {"from": before and before.name, "to": after and after.name}
+    return {"channel": str(channel_id), "changes": {DEFAULT_PRESET: names}}
 
 
 def _preset(row: Row[Any]) -> Preset:
-    values = dict(row._mapping)
+    return _as_preset(dict(row._mapping))
+
+
+def _as_preset(values: Mapping[str, Any]) -> Preset:
     return Preset(**{**values, "holder": Holder(values["holder"])})
 
 

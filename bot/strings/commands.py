@@ -59,7 +59,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "export_done": "This is what I keep about you.",
         "export_cut": "This is the newest of what I keep about you; the rest didn't fit. The bot's operator can give you all of it.",
         "erase_ask": "This deletes the prompts, inputs and outputs of your finished requests, and your presets. It can't be undone, and those requests can't be repeated or edited any more.\n"
-        "Presets that you made for a server stay there, without your name.\n"
+        "Presets and defaults that you made for a server stay there, without your name.\n"
         "Moderators still see that there were requests: when, where and how they ended, and any blocks.\n"
         "Messages in Discord stay, also what you posted or shared. "
         "Delete under a result removes it and its copies, also after this.",
@@ -149,6 +149,11 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "option_preset_use_prompt": "The prompt, instead of the preset's or for its {{prompt}}",
         "preset_saved": "Saved as **{name}** for {title}. Use it with `/preset use` or in `/generate`.",
         "preset_replaced": "Saved **{name}** for {title}; it replaced the preset of the same name.",
+        "preset_taken": "The name is taken by this preset. Do you want to replace it?",
+        "preset_made": "saved <t:{at}:R>",
+        "preset_made_by": "saved by <@{person}> <t:{at}:R>",
+        "button_replace": "Replace",
+        "preset_forgotten": "I don't have that preset any more. Please type the command again.",
         "preset_files_left": "Files aren't part of a preset, so they were left out.",
         "preset_shared": "Everybody on this server can use **{name}** now.",
         "preset_deleted": "Deleted **{name}**.",
@@ -160,9 +165,12 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "preset_servers": "**{name}** belongs to this server. People with Manage Server can delete it with `server: True`.",
         "preset_unknown": "There is no preset **{name}**. `/preset list` shows those you can use.",
         "preset_elsewhere": "**{name}** is a preset for {title}. Choose that one, or type `/preset use`.",
-        "command_preset_default": "Make one of the server's presets this channel's default for its deployment",
+        "command_preset_default": "Make one of the server's presets this channel's only default",
         "option_preset_default": "The server preset to use; leave it out to remove the channel's default",
         "default_set": "`/generate` for {title} in <#{channel}> now uses **{name}**; what people type wins.",
+        "default_replaces": "It replaces **{name}** for {title}.",
+        "default_set_by": "set by <@{person}> <t:{at}:R>",
+        "default_set_at": "set <t:{at}:R>",
         "default_others": "Other deployments there ignore it.",
         "default_prompt_replaced": "Its saved prompt has no `{{prompt}}`, so the prompt that people type always replaces it.",
         "default_replaced": "What people have to type always replaces its {options}.",

@@ -13,7 +13,6 @@ from bot.domain.records import (
     AuditAction,
     AuditButton,
     AuditCursor,
-    AuditEntry,
     AuditFilter,
     AuditPage,
     StoredEntry,
@@ -57,18 +56,20 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     """Return the lines of an entry: the event with as many details as fit, then time and link.
 
     Users appear as mentions by id, which works even if they have left. If a run has no message to link to,
-    its key is shown, so that the operator can find it.
+    its key is shown, so that the operator can find it; of several runs, that of the batch.
     """
     entry, url = stored.entry, _url(stored)
+    title = naming.name(Names.DEPLOYMENT, entry.deployment) if entry.deployment else "?"
     line = say(
-        _sentence(entry),
+        _sentence(stored),
         who=_person(entry.actor_id),
         whom=_person(entry.subject_id),
-        deployment=naming.name(Names.DEPLOYMENT, entry.deployment) if entry.deployment else "?",
+        deployment=say("several_title", title=title, count=stored.count) if stored.count > 1 else title,
     )
     subtext = f"-# <t:{int(entry.at.timestamp())}:f>"
-    if url or entry.run_key:
-        subtext += f" · {say('record_open', url=url) if url else f'`{entry.run_key}`'}"
+    key = entry.batch_key if stored.count > 1 else entry.run_key
+    if url or key:
+        subtext += f" · {say('record_open', url=url) if url else f'`{key}`'}"
     left_out = ""
     for part in _about(stored, naming, _in_message):
         if len(line) + len(part) + len(subtext) + 6 > _LINE_LENGTH:
@@ -78,8 +79,11 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     return f"{line}{left_out}\n{subtext}"
 
 
-def _sentence(entry: AuditEntry) -> str:
+def _sentence(stored: StoredEntry) -> str:
     """Return the string code of an entry's event. A copy has an outcome only if it could not be posted."""
+    entry = stored.entry
+    if entry.action is AuditAction.DELETE and stored.count > 1:
+        return "record_delete_several"
     is_failed_copy = entry.action in (AuditAction.SHARE, AuditAction.POST) and entry.outcome is not None
     return f"record_{entry.action}_failed" if is_failed_copy else f"record_{entry.action}"
 

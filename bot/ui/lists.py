@@ -10,13 +10,13 @@ from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.budgets import Limits, Spending, UsageView
-from bot.domain.records import PAGE_SIZE, ActiveBlock, BlockResult
+from bot.domain.records import PAGE_SIZE, ActiveBlock, BlockResult, ChannelDefault
 from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry, RunsPage, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId
-from bot.ui.message_parts import ending
+from bot.ui.message_parts import ending, set_by
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
 _RUN_TITLE_LENGTH = 40
@@ -76,8 +76,13 @@ def posting_layout() -> LayoutView:
 
     The placeholder is a layout like the result, because the edit would fail on a classic message.
     """
+    return text_layout(say("post_noted"))
+
+
+def text_layout(text: str) -> LayoutView:
+    """Build a message of one text, which a message of components can be edited into."""
     layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(say("post_noted")))
+    layout.add_item(TextDisplay(text))
     layout.stop()
     return layout
 
@@ -290,27 +295,48 @@ def presets_layout(
     more: bool,
     title: Callable[[str], str],
     inputs: Callable[[Preset], ShownInputs],
-    default: Preset | None = None,
+    default: ChannelDefault | None = None,
 ) -> LayoutView:
     """Build a page of presets, counted from 0, in the given order.
 
     `default` is the channel's default preset, which gets a mark, or None.
     """
-    lines = [_preset_line(preset, title, inputs(preset), is_default=preset == default) for preset in presets]
+    mark = _default_mark(default) if default is not None else ""
+    lines = [
+        _preset_line(preset, title, inputs(preset), mark if default and preset == default.preset else "")
+        for preset in presets
+    ]
     return page_layout(PresetsId, lines, page, more=more)
 
 
-def _preset_line(
-    preset: Preset, title: Callable[[str], str], inputs: ShownInputs, *, is_default: bool
-) -> str:
+def _default_mark(default: ChannelDefault) -> str:
+    return ", ".join(filter(None, [say("presets_default"), set_by(default.set_by, default.set_at)]))
+
+
+def replace_layout(
+    earlier: Preset, title: Callable[[str], str], inputs: ShownInputs, custom_id: str
+) -> LayoutView:
+    """Build the message that asks whether to replace a preset, with the earlier preset and *Replace*."""
+    at = int(earlier.created_at.timestamp())
+    made = say("preset_made", at=at)
+    if earlier.holder is Holder.SERVER and earlier.created_by is not None:
+        made = say("preset_made_by", person=earlier.created_by, at=at)
+    layout = text_layout(f"{say('preset_taken')}\n{_preset_line(earlier, title, inputs, made)}")
+    layout.add_item(
+        ActionRow(Button(label=say("button_replace"), style=ButtonStyle.danger, custom_id=custom_id))
+    )
+    return layout
+
+
+def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs, mark: str = "") -> str:
     code = "presets_line_server" if preset.holder is Holder.SERVER else "presets_line"
     line = say(
         code,
         name=escape_line(preset.name, NAME_LENGTH),
         title=escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH),
     )
-    if is_default:
-        line += f" · {say('presets_default')}"
+    if mark:
+        line += f" · {mark}"
     values = [f"{name}={value}" for name, value in inputs.values]
     values_text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
     return f"{line}\n-# {escape_line(values_text, _PRESET_VALUES_LENGTH)}" if values_text else line

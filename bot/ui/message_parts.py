@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,16 @@ def prompt_line(run: Run) -> str:
     if run.hidden_from_channel:
         return ""
     return f"> {escape_line(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
+
+
+def set_by(person: int | None, at: datetime | None) -> str:
+    """Return who set a channel's default and when, as far as it is stored; otherwise an empty text."""
+    if at is None:
+        return ""
+    seconds = int(at.timestamp())
+    if person is None:
+        return say("default_set_at", at=seconds)
+    return say("default_set_by", person=person, at=seconds)
 
 
 def facts_of(run: Run) -> list[str]:

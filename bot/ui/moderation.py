@@ -40,6 +40,7 @@ from bot.ui.message_parts import (
     reason_of,
 )
 from bot.ui.result_buttons import discard_button
+from bot.ui.status import batch_title
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000
@@ -247,7 +248,8 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     ]
     if run.requester_joined_at is not None:
         requester.append(say("card_joined", at=int(run.requester_joined_at.timestamp())))
-    lines = [say(heading, title=escape_line(title, 80)), " · ".join(requester), *_values(inputs.values)]
+    heading_line = say(heading, title=batch_title(title, run.batch_size))
+    lines = [heading_line, " · ".join(requester), *_values(inputs.values)]
     facts = [say("card_place", channel=run.channel_id), _cost(run)]
     if run.private:
         facts.append(say("record_private"))

@@ -13,6 +13,7 @@ from discord.ui import LayoutView
 
 from bot.domain.records import FINAL_STATES, AuditButton, AuditFilter, AuditPage
 from bot.domain.settings.values import SettingsContext
+from bot.domain.text import shorten
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values
 from bot.gateway.guild import GuildInfo
@@ -27,6 +28,8 @@ from bot.ui.settings.changes import Naming, in_file, in_message
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in FINAL_STATES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
 _Days = Range[int, 0, 3650]
+# Discord's limit for the characters of a choice.
+_CHOICE_LENGTH = 100
 
 
 class AuditItem(PersistentItem[AuditId], codec=AuditId):
@@ -122,7 +125,7 @@ class Audit(commands.Cog):
         *,
         person: discord.User | None = None,
         by: discord.User | None = None,
-        deployment: Range[str, 1, 32] | None = None,
+        deployment: Range[str, 1, _CHOICE_LENGTH] | None = None,
         outcome: str | None = None,
         action: str | None = None,
         since_days: _Days | None = None,
@@ -143,7 +146,8 @@ class Audit(commands.Cog):
 
     @audit.autocomplete("deployment")
     async def _suggest(self, _interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        return [Choice(name=name, value=name) for name in self._service.suggest_deployments(prefix)]
+        found = self._service.suggest_deployments(prefix)
+        return [Choice(name=shorten(each.name, _CHOICE_LENGTH), value=str(each.value)) for each in found]
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -17,7 +17,8 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
-from bot.domain.settings.fields import FORMS, Section, SettingControl, resolve
+from bot.domain.settings.fields import Section, SettingControl, resolve
+from bot.domain.settings.forms import FORMS
 from bot.domain.settings.values import SettingsContext
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values, text_values
@@ -32,8 +33,16 @@ from bot.services.moderation.server_settings import (
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.controls import Selection
-from bot.ui.settings.panel import Panel, again_arg, panel_layout, parse_again, settings_modal, split_stamp
-from bot.ui.settings.text import describe_changes, error_text
+from bot.ui.settings.panel import (
+    Panel,
+    again_arg,
+    error_lines,
+    panel_layout,
+    parse_again,
+    settings_modal,
+    split_stamp,
+)
+from bot.ui.settings.text import describe_changes
 
 
 def allowed(interaction: Interaction) -> GuildInfo:
@@ -93,7 +102,7 @@ async def _result_layout(
     current = await service.read(server, section)
     if result.error is not None:
         again = again_arg(control, result.draft) if result.draft is not None else None
-        panel = Panel(section, error=error_text(result.error), again=again)
+        panel = Panel(section, mistakes=error_lines(result.error), again=again)
     else:
         saved = describe_changes(result.before, result.after, current.context)
         panel = Panel(section, saved=saved)

@@ -31,7 +31,8 @@ from bot.domain.errors import BotError
 from bot.domain.records import AuditAction, AuditFilter
 from bot.domain.requests import Member, Origin, Requester
 from bot.domain.runs import Output, Run, RunReport, RunsPage, RunState
-from bot.domain.settings.fields import FORMS, Form, Section, SettingControl
+from bot.domain.settings.fields import Section, SettingControl
+from bot.domain.settings.forms import FORMS, Form
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import ReviewChannel
 from bot.services.words.filter import AutomodCache, word_check

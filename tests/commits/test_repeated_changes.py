@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.contract.store.runs import (
     PERSON,
     RULES,
     accepted,
+    at,
     awaiting_approval,
     brought_to,
     claimed,
@@ -74,6 +76,11 @@ async def put_preset(store: Store) -> Change:
     return lambda: store.presets.put(PRESET, NOW)
 
 
+async def replace_preset(store: Store) -> Change:
+    await store.presets.put(PRESET, NOW)
+    return lambda: store.presets.put(replace(PRESET, created_at=at(1)), NOW, replaces=PRESET)
+
+
 async def remove_preset(store: Store) -> Change:
     await store.presets.put(PRESET, NOW)
     return lambda: store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)
@@ -83,7 +90,8 @@ async def set_default(store: Store) -> Change:
     await store.presets.put(PRESET, NOW)
 
     async def change() -> bool:
-        return await store.presets.set_default(GUILD, 5, "noir", by=ALICE, now=NOW) == PRESET
+        default = await store.presets.set_default(GUILD, 5, "noir", by=ALICE, now=NOW)
+        return default is not None and default.preset == PRESET
 
     return change
 
@@ -177,7 +185,8 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     pause: None,
     resume: True,
     change_rules: True,
-    put_preset: False,
+    put_preset: None,
+    replace_preset: None,
     remove_preset: True,
     set_default: True,
     clear_default: True,

@@ -5,15 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from simcord import MemberActor
 
 from bot.domain.records import AuditAction, AuditButton, AuditEntry, AuditFilter
 from bot.ui.custom_ids import AuditId
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import moderator, read, reviewer, write
+from tests.discord.deployments import described
 from tests.discord.forged import call, press, strings
 from tests.discord.rendered import buttons_of, csv_of, pinged, refusal, text_of
 from tests.discord.settings_panel import Panel
 from tests.harness import Harness
+
+TITLED = described(picture=PICTURE_ID, fast=VARIATIONS_ID) + 'title = "Big *Picture*"\n'
 
 
 def entry(bot: Harness, number: int = 0, **changes: Any) -> AuditEntry:
@@ -179,7 +184,29 @@ async def test_typed_text_shows_as_text_and_runs_in_no_spreadsheet(bot: Harness)
     assert pinged(bot) == []
 
 
-async def test_deployments_are_suggested_from_those_on_offer(bot: Harness, mona: MemberActor) -> None:
-    choices = await mona.autocomplete(bot.channel, "audit", "deployment", "DEF")
-    assert [choice["value"] for choice in choices] == ["default"]
-    assert await mona.autocomplete(bot.channel, "audit", "deployment", "nothing") == []
+@pytest.mark.bot(deployments=TITLED)
+async def test_a_deployment_is_found_by_its_title_or_name(bot: Harness, mona: MemberActor) -> None:
+    await write(bot, entry(bot, 1, deployment="picture"), entry(bot, 2, deployment="fast"))
+    gone = entry(bot, 3, deployment="gone")
+    await write(bot, gone)
+    for typed, shown in (
+        ("picture", "Picture"),
+        ("PICTURE", "Picture"),
+        ("big *picture*", "Big \\*Picture\\*"),
+        (" Fast ", "Big \\*Picture\\*"),
+        ("gone", "gone"),
+    ):
+        log = await read(bot, mona, "audit", deployment=typed)
+        assert f"\n-# {shown}\n<@{bot.alice.id}> asked for **{shown}**\n" in log, typed
+        assert log.count("asked for") == 1, typed
+    assert "Nothing was found." in await read(bot, mona, "audit", deployment="pic")
+    refused = await mona.slash(bot.channel, "audit", deployment="*" * 33)
+    assert refusal(bot, refused).endswith("**. Please choose one from the list.")
+
+
+@pytest.mark.bot(deployments=TITLED)
+async def test_deployments_are_suggested_by_their_titles(bot: Harness, mona: MemberActor) -> None:
+    picture, fast = ("Picture", "picture"), ("Big *Picture*", "fast")
+    for typed, expected in (("PIC", [picture, fast]), ("big", [fast]), ("FAS", [fast]), ("nothing", [])):
+        choices = await mona.autocomplete(bot.channel, "audit", "deployment", typed)
+        assert [(choice["name"], choice["value"]) for choice in choices] == expected

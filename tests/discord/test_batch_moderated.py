@@ -7,19 +7,21 @@ import pytest
 from tests.discord.actors import read
 from tests.discord.batches import ask, files, open_one
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
-from tests.discord.rendered import buttons_of, galleries_of, refusal, text_of, texts
+from tests.discord.rendered import buttons_of, csv_of, galleries_of, refusal, text_of, texts
 from tests.harness import Harness
 
 
 async def test_one_approval_starts_all_of_them(server: ModeratedServer) -> None:
     await server.ask(count=4)
     assert len(server.cards()) == 1
-    assert "counts as 4 runs and about 240 GPU seconds" in text_of(server, server.card)
+    assert text_of(server, server.card).startswith("### A request for **Picture ×4** waits for you\n")
+    assert "counts as 4 runs and about 240 GPU seconds" in server.verdict
     assert texts(server) == []
     await server.restart()
     await server.decide("Approve")
     assert galleries_of(server, server.messages()[0]) == [4]
     assert len(server.calls) == 4
+    assert server.verdict.startswith("### A request for **Picture ×4**\n")
     assert f"Approved by <@{server.mona.id}>" in server.verdict
 
 
@@ -59,3 +61,23 @@ async def test_deleting_one_takes_it_off_the_reports_card(server: ModeratedServe
     await server.decide("Delete")
     assert server.messages() == []
     assert server.card.attachments == []
+
+
+async def test_the_audit_log_lists_a_batch_once_and_its_file_each_run(server: ModeratedServer) -> None:
+    await server.ask(count=4)
+    await server.decide("Approve")
+    await server.click(server.messages()[0], "Delete", server.mona)
+    asked = await server.mona.slash(server.channel, "audit")
+    mona, alice = (f"<@{person.id}>" for person in (server.mona, server.alice))
+    told = [line.partition(" · ")[0] for line in text_of(server, asked.response).splitlines()]
+    assert [line for line in told if "**Picture" in line] == [
+        f"{mona} deleted results of **Picture ×4** for {alice}",
+        f"**Picture ×4** for {alice}",
+        f"{mona} approved **Picture ×4** for {alice}",
+        f"{alice} asked for **Picture ×4**",
+    ]
+    _, rows = await csv_of(await server.mona.click(asked.response, label="CSV file"))
+    keys = set(await server.keys())
+    for action in ("Result deleted", "Outcome", "Approval", "Request"):
+        assert {row["request"] for row in rows if row["action"] == action} == keys
+    assert len(rows) == 4 * 4 + 1  # and the change of the settings

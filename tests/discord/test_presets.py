@@ -1,26 +1,22 @@
-"""`/preset`: saved, used in two ways, shared with a server, and a channel's default."""
+"""`/preset`: saved, used in two ways, shared with a server, and replaced."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import discord
 import pytest
 from simcord import MemberActor
 
 from bot.database.tables import presets
-from bot.domain.requests import Holder
-from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID, VIDEO_ID
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import erase_data, member, moderator, read
-from tests.discord.channels import thread_in
 from tests.discord.deployments import TWO, described
-from tests.discord.rendered import buttons_of, csv_of, pinged, refusal, text_of
-from tests.discord.settings_panel import Panel
-from tests.harness import HELD, Harness
+from tests.discord.forged import press
+from tests.discord.presets import share, told
+from tests.discord.rendered import buttons_of, pinged, refusal, text_of
+from tests.harness import Harness
 from tests.unit.factories import made_preset
-
-
-async def told(bot: Harness, actor: Any, command: str, channel: Any = None, **given: Any) -> str:
-    return refusal(bot, await actor.slash(channel or bot.channel, f"preset {command}", **given))
 
 
 async def inputs(bot: Harness) -> dict[str, Any]:
@@ -162,104 +158,14 @@ async def test_deleting_ones_data_deletes_ones_presets(bot: Harness) -> None:
     assert (await told(bot, bot.alice, "use", name="noir")).startswith("There is no preset **noir**.")
 
 
-@pytest.fixture
-def carl(bot: Harness) -> MemberActor:
-    """Add a member with Manage Channels."""
-    return member(bot, "carl", manage_channels=True)
-
-
-async def share(bot: Harness, name: str = "noir", *, deployment: str = "default", style: str = "ink") -> None:
-    """Save a preset for the server."""
-    preset = made_preset(
-        name, holder=Holder.SERVER, holder_id=bot.guild.id, deployment=deployment, inputs={"style": style}
-    )
-    await bot.app.store.presets.put(preset, bot.clock())
-
-
-def styles(bot: Harness) -> list[str]:
-    """Return the style of each request, empty without one."""
-    return [call.body["inputs"].get("style", "") for call in bot.calls]
-
-
-async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness, carl: MemberActor) -> None:
-    await share(bot)
-    thread = thread_in(bot, bot.channel)
-    other = bot.guild.create_text_channel("other")
-    await bot.env.settle()
-    said = await told(bot, carl, "default", thread, name="NOIR")
-    assert said == (
-        f"`/generate` for Picture in <#{bot.channel.id}> now uses **noir**; what people type wins."
-    )
-    await bot.restart()
-    await bot.ask(faults=HELD)
-    assert "With this channel's default **noir**." in text_of(bot, bot.messages()[-1])
-    await bot.release()
-    await bot.ask(style="neon")
-    await bot.ask(channel=thread)
-    await bot.ask(channel=other)
-    assert styles(bot) == ["ink", "neon", "ink", ""]
-    sentence = "`/generate` for Picture uses the preset **noir** here; what you type wins."
-    assert sentence in await read(bot, bot.alice, "help")
-    assert "uses the preset" not in await read(bot, bot.alice, "help", channel=other)
-
-
-async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_it(
-    bot: Harness, carl: MemberActor
-) -> None:
-    await share(bot)
-    own = made_preset("mine", holder_id=carl.id, deployment="default")
-    await bot.app.store.presets.put(own, bot.clock())
-    said = await told(bot, bot.alice, "default", name="noir")
-    assert said == "Only people with Manage Channels can set a channel's default."
-    assert (await told(bot, carl, "default")).startswith(f"<#{bot.channel.id}> has no default preset. ")
-    assert (await told(bot, carl, "default", name="gone")).startswith("There is no preset **gone**.")
-    assert (await told(bot, carl, "default", name="mine")).startswith("**mine** is your own preset.")
-    await told(bot, carl, "default", name="noir")
-    await share(bot, "day")
-    await told(bot, carl, "default", name="day")
-    assert await told(bot, carl, "default") == f"<#{bot.channel.id}> has no default preset any more."
-    await told(bot, carl, "default", name="noir")
-    mona = moderator(bot)
-    asked = await mona.slash(bot.channel, "audit")
-    log, here = text_of(bot, asked.response), f" · in <#{bot.channel.id}>\n"
-    changes = [("none", "noir"), ("noir", "day"), ("day", "none"), ("none", "noir")]
-    for before, after in changes:
-        assert f"<@{carl.id}> changed the settings · Default preset: {before} → {after}{here}" in log
-    _, rows = await csv_of(await mona.click(asked.response, label="CSV file"))
-    assert [row["details"] for row in reversed(rows) if row["details"].startswith("Default")] == [
-        f"Default preset: {before} → {after}; in #{bot.channel.name}" for before, after in changes
-    ]
-    await told(bot, mona, "delete", name="noir", server=True)
-    await share(bot, style="neon")
-    await bot.ask()
-    assert styles(bot) == [""]
-
-
-@pytest.mark.bot(deployments=TWO)
-async def test_other_deployments_ignore_a_channels_default(bot: Harness, carl: MemberActor) -> None:
-    await share(bot, deployment="picture")
-    said = await told(bot, carl, "default", name="noir")
-    assert said.endswith("what people type wins. Other deployments there ignore it.")
-    bot.comfydeploy.next_faults(HELD)
-    await bot.ask(command="generate video")
-    await bot.ask(command="generate picture")
-    assert [run.default_preset for run in await bot.runs()] == [None, "noir"]
-    await bot.restart(deployments=described(renamed=PICTURE_ID, video=VIDEO_ID))
-    assert (await told(bot, carl, "default", name="noir")).startswith(
-        "**noir** is for a deployment that isn't offered any more."
-    )
-    assert len(bot.calls) == 2
-
-
 async def suggested(bot: Harness, actor: Any, command: str = "default", **given: Any) -> list[str]:
     found = await actor.autocomplete(bot.channel, f"preset {command}", "name", "", **given)
     return [choice["name"] for choice in found]
 
 
 @pytest.mark.bot(deployments=TWO)
-async def test_only_presets_are_suggested_that_can_be_chosen(
-    bot: Harness, carl: MemberActor, mona: MemberActor
-) -> None:
+async def test_only_presets_are_suggested_that_can_be_chosen(bot: Harness, mona: MemberActor) -> None:
+    carl = member(bot, "carl", manage_channels=True)
     await share(bot, "noir", deployment="picture")
     await share(bot, "old", deployment="gone")
     for person in (carl, mona, bot.alice):
@@ -276,52 +182,6 @@ async def test_only_presets_are_suggested_that_can_be_chosen(
     assert await suggested(bot, mona, "delete", server=True) == ["noir", "old"]
 
 
-async def test_the_list_marks_a_channels_default_also_in_threads(bot: Harness, carl: MemberActor) -> None:
-    await share(bot)
-    own = made_preset("noir", holder_id=bot.alice.id, deployment="default")
-    await bot.app.store.presets.put(own, bot.clock())
-    await told(bot, carl, "default", name="noir")
-    other = bot.guild.create_text_channel("other")
-    for channel, marks in ((bot.channel, 1), (thread_in(bot, bot.channel), 1), (other, 0)):
-        listed = await read(bot, bot.alice, "preset list", channel=channel)
-        assert listed.count("the default here") == marks
-        assert listed.count("**noir** for Picture · this server's · the default here") == marks
-
-
-async def test_the_settings_name_the_channels_with_a_default(
-    bot: Harness, carl: MemberActor, panel: Panel
-) -> None:
-    await panel.open("results")
-    assert "**Default presets:** none\n-# `/preset default`, typed in a channel" in panel.text
-    await share(bot, "a *star*")
-    voice, forum = bot.guild.create_voice_channel("voice"), bot.guild.create_forum_channel("forum")
-    removed = bot.guild.create_text_channel("removed")
-    await bot.env.settle()
-    for channel in (bot.channel, voice, removed, thread_in(bot, forum)):
-        await told(bot, carl, "default", channel, name="a *star*")
-    bot.env.backend.delete_channel(removed.id)
-    await bot.env.settle()
-    await panel.open("results")
-    named = [f"a \\*star\\* in <#{id}>" for id in sorted((bot.channel.id, voice.id, forum.id))]
-    assert f"**Default presets:** {', '.join(named)}\n" in panel.text
-
-
-@pytest.mark.bot(deployments=described(picture=PICTURE_ID) + "inputs.prompt.required = true\n")
-@pytest.mark.parametrize(("prompt", "replaced"), [("an owl", True), ("{prompt}, in ink", False)])
-async def test_setting_a_default_whose_prompt_is_always_replaced_says_so(
-    bot: Harness, carl: MemberActor, prompt: str, replaced: bool
-) -> None:
-    preset = made_preset(
-        "noir", holder=Holder.SERVER, holder_id=bot.guild.id, deployment="picture", inputs={"prompt": prompt}
-    )
-    await bot.app.store.presets.put(preset, bot.clock())
-    said = await told(bot, carl, "default", name="noir")
-    sentence = "Its saved prompt has no `{prompt}`, so the prompt that people type always replaces it."
-    assert (sentence in said) is replaced
-    await bot.ask()
-    assert [call.body["inputs"]["prompt"] for call in bot.calls] == ["a fox" if replaced else "a fox, in ink"]
-
-
 async def test_a_prompt_with_a_gap_takes_in_the_typed_one(bot: Harness) -> None:
     await bot.ask()
     await told(bot, bot.alice, "save", name="house", prompt="{prompt}, in our house style")
@@ -334,3 +194,90 @@ async def test_a_prompt_with_a_gap_takes_in_the_typed_one(bot: Harness) -> None:
     assert said == "**house** is built around a prompt. Please give one with `prompt`."
     await bot.play()
     assert len(bot.calls) == calls
+
+
+async def ask_again(bot: Harness, actor: Any, command: str, **given: Any) -> Any:
+    """Use a name that is taken, and return the message that asks whether to replace the earlier preset."""
+    asked = await actor.slash(bot.channel, f"preset {command}", **given)
+    assert asked.ephemeral
+    assert text_of(bot, asked.response).startswith("The name is taken by this preset.")
+    assert list(buttons_of(bot, asked.response)) == ["Replace"]
+    return asked.response
+
+
+async def test_a_taken_name_is_replaced_only_after_a_question(bot: Harness) -> None:
+    await bot.ask(style="ink")
+    await told(bot, bot.alice, "save", name="Noir")
+    await bot.ask(prompt="an owl", style="neon")
+    question = await ask_again(bot, bot.alice, "save", name="noir")
+    told_of = text_of(bot, question).splitlines()[1:]
+    assert told_of == [
+        f"**Noir** for Picture · saved <t:{int(bot.clock().timestamp())}:R>",
+        "-# prompt=a fox, style=ink",
+    ]
+    await bot.alice.slash(bot.channel, "preset use", name="noir")
+    assert (await inputs(bot))["style"] == "ink"
+    # The request that was to be saved counts, not the latest one.
+    await bot.alice.click(question, label="Replace")
+    assert text_of(bot, question) == "Saved **noir** for Picture; it replaced the preset of the same name."
+    assert buttons_of(bot, question) == {}
+    await bot.alice.slash(bot.channel, "preset use", name="noir")
+    sent = await inputs(bot)
+    assert (sent["prompt"], sent["style"]) == ("an owl", "neon")
+
+
+async def test_a_servers_preset_is_replaced_by_its_managers_after_a_question(
+    bot: Harness, mona: MemberActor
+) -> None:
+    olga = moderator(bot, "olga")
+    await bot.ask(mona, style="ink")
+    await told(bot, mona, "save", name="house", server=True)
+    await bot.ask(olga, style="neon")
+    saving = await ask_again(bot, olga, "save", name="house", server=True)
+    assert f"**house** for Picture · this server's · saved by <@{mona.id}> <t:" in text_of(bot, saving)
+    await told(bot, olga, "save", name="house")
+    bot.clock.move(minutes=1)
+    sharing = await ask_again(bot, olga, "share", name="house")
+    (replace,) = buttons_of(bot, sharing).values()
+    forged = await press(bot, bot.alice, sharing, replace)
+    assert refusal(bot, forged) == "I don't have that preset any more. Please type the command again."
+    await olga.click(saving, label="Replace")
+    assert text_of(bot, saving).splitlines() == [
+        "Saved **house** for Picture; it replaced the preset of the same name.",
+        "Everybody on this server can use **house** now.",
+    ]
+    # Meanwhile another preset has the name, so the earlier answer counts for nothing.
+    await olga.click(sharing, label="Replace")
+    assert f"saved by <@{olga.id}>" in text_of(bot, sharing)
+    await olga.click(sharing, label="Replace")
+    assert text_of(bot, sharing).startswith("Saved **house** for Picture; it replaced")
+    log = await read(bot, mona, "audit", action="settings")
+    assert log.count(f"<@{olga.id}> changed the settings · Presets: replaced house") == 2
+    assert log.count("added house") == 1
+
+
+async def test_a_manager_who_lost_the_permission_replaces_nothing(bot: Harness) -> None:
+    role = bot.guild.create_role("managers", permissions=discord.Permissions(manage_guild=True))
+    mona = member(bot, "mona", role)
+    await bot.ask(mona, style="ink")
+    await told(bot, mona, "save", name="house", server=True)
+    await bot.ask(mona, style="neon")
+    question = await ask_again(bot, mona, "save", name="house", server=True)
+    bot.env.backend.delete_role(bot.guild.id, role.id)
+    await bot.env.settle()
+    refused = await mona.click(question, label="Replace")
+    assert refusal(bot, refused).startswith("Only people with Manage Server can change a server's presets.")
+    await bot.bob.slash(bot.channel, "preset use", name="house")
+    assert (await inputs(bot))["style"] == "ink"
+
+
+async def test_after_a_restart_nothing_is_replaced(bot: Harness) -> None:
+    await bot.ask(style="ink")
+    await told(bot, bot.alice, "save", name="noir")
+    await bot.ask(style="neon")
+    question = await ask_again(bot, bot.alice, "save", name="noir")
+    await bot.restart()
+    refused = await bot.alice.click(question, label="Replace")
+    assert refusal(bot, refused) == "I don't have that preset any more. Please type the command again."
+    await bot.alice.slash(bot.channel, "preset use", name="noir")
+    assert (await inputs(bot))["style"] == "ink"

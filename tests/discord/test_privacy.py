@@ -14,7 +14,9 @@ from tests.discord.actors import erase_data, open_details, read
 from tests.discord.deployments import described
 from tests.discord.forged import press
 from tests.discord.moderated_server import set_rules
+from tests.discord.presets import share
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
+from tests.discord.settings_panel import Panel
 from tests.harness import HELD, Harness
 
 
@@ -161,3 +163,16 @@ async def test_the_worker_removes_what_is_older_than_the_server_keeps(bot: Harne
     await bot.play()
     assert await bot.runs() == []
     assert (await exported(bot, bot.alice))["record"] == []
+
+
+async def test_deletion_leaves_a_channels_default_without_a_name(bot: Harness, panel: Panel) -> None:
+    await share(bot)
+    channel = bot.channel.id
+    await bot.app.store.presets.set_default(bot.guild.id, channel, "noir", by=bot.alice.id, now=bot.clock())
+    defaults = (await exported(bot, bot.alice))["defaults"]
+    assert [(one["channel_id"], one["name"]) for one in defaults] == [(channel, "noir")]
+    await erase_data(bot)
+    await panel.open("results")
+    at = int(bot.clock().timestamp())
+    assert f"- noir for Picture in <#{channel}> · set <t:{at}:R>\n" in panel.text
+    assert f"<@{bot.alice.id}>" not in await read(bot, bot.bob, "preset list")

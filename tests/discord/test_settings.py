@@ -191,19 +191,37 @@ async def test_people_results_and_the_record(bot: Harness, panel: Panel) -> None
 
 
 @pytest.mark.parametrize(
-    ("section", "button", "typed", "sentence"),
+    ("section", "button", "typed", "sentences"),
     [
-        ("record", "Change how long it is kept", ["3651"], "3651 is too large; the largest is 3650."),
-        ("budgets", "Limit each person", ["3", "10", "*12*", ""], "“\\*12\\*” is not a whole number."),
+        ("record", "Change how long it is kept", ["3651"], ["3651 is too large; the largest is 3650."]),
+        (
+            "budgets",
+            "Limit each person",
+            ["0", "10", "*12*", "x"],
+            [
+                "**Runs at once:** 0 is too small; the smallest is 1.",
+                "**Runs a day:** “\\*12\\*” is not a whole number. Please use digits only.",
+                "**GPU seconds a day:** “x” is not a whole number. Please use digits only.",
+            ],
+        ),
+        (
+            "people",
+            "Change the limits",
+            ["3651", "-1"],
+            [
+                "**Minimum age of the Discord account, in days:** 3651 is too large; the largest is 3650.",
+                "**Minimum time on this server, in days:** \\-1 is too small; the smallest is 0.",
+            ],
+        ),
     ],
 )
-async def test_a_refused_value_comes_back_to_be_edited(
-    panel: Panel, section: str, button: str, typed: list[str], sentence: str
+async def test_every_refused_value_is_told_and_comes_back_to_be_edited(
+    panel: Panel, section: str, button: str, typed: list[str], sentences: list[str]
 ) -> None:
     await panel.open(section)
     await panel.fill(await panel.press(button), *typed)
-    assert "❌" in panel.text
-    assert sentence in panel.text
+    told = [line.removeprefix("❌ ") for line in panel.text.splitlines() if line.startswith("❌ ")]
+    assert told == sentences
     assert panel.colour == discord.Colour.red().value
     assert boxes(await panel.press("Edit again")) == typed
     assert await rules_of(panel.bot) == ServerRules()

@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum, StrEnum, auto
 from functools import partial
-from hashlib import blake2b
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
-from bot.domain.errors import RefusedError
+from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.settings.missing_references import without_missing
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RoleBudget, ServerRules, Spoiler, with_values
 from bot.domain.settings.values import (
@@ -175,8 +174,9 @@ def change(
 ) -> ServerRules:
     """Return the changed rules. `key` (`section.name`) names a field, which gets `values`, or an action.
 
-    Raises InputError for invalid values. Raises RefusedError for a field, action or reference that doesn't
-    exist, and for a change that conflicts with another setting or a limit.
+    Raises InputError for an invalid value, and InputErrors with a mistake for each invalid box of a form.
+    Raises RefusedError for a field, action or reference that doesn't exist, and for a change that conflicts
+    with another setting or a limit.
     """
     edit = Edit(rules, arg, values, context)
     if key in ACTIONS:
@@ -212,13 +212,30 @@ def _read_roles_by_name(field: Field, edit: Edit) -> object:
 
 
 def _read_numbers(field: Field, edit: Edit) -> object:
+    """Read a form with several boxes. Raises InputErrors with the mistakes of all boxes, in their order."""
     role = next(iter(edit.roles([edit.arg]))) if field.per_role else None
-    typed = (whole_number(text) for text in edit.values)
-    numbers = {
-        name: field.empty if number is None else number
-        for name, number in zip(field.boxes, typed, strict=True)
-    }
-    return numbers if role is None else _role_budgets(edit, {role: numbers})
+    numbers: dict[str, int | None] = {}
+    mistakes: dict[str, InputError] = {}
+    for name, text in zip(field.boxes, edit.values, strict=True):
+        try:
+            number = whole_number(text)
+        except InputError as error:
+            mistakes[name] = error
+        else:
+            numbers[name] = field.empty if number is None else number
+    value = numbers if role is None else _role_budgets(edit, {role: numbers})
+    try:
+        with_values(edit.rules, {field.path: value})
+    except InputErrors as errors:
+        mistakes |= {str(error.params["name"]): error for error in errors.errors}
+    if mistakes:
+        raise InputErrors([_in_box(name, mistakes[name]) for name in field.boxes if name in mistakes])
+    return value
+
+
+def _in_box(name: str, error: InputError) -> InputError:
+    """Return the mistake with the name of its box."""
+    return InputError(error.code, str(error), **{**error.params, "box": name})
 
 
 def _read_number_by_name(field: Field, edit: Edit) -> object:
@@ -302,93 +319,6 @@ ACTIONS: Mapping[str, Callable[[Edit], Values]] = MappingProxyType(
         "home.tidy": lambda edit: without_missing(edit.rules, edit.context),
     }
 )
-
-# Discord's longest text input.
-_TEXT_LENGTH = 4000
-_NUMBER_LENGTH = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A text input of a form; its sentences are `settings_box_{name}` and `settings_help_{name}`."""
-
-    name: str
-    paragraph: bool = False
-    required: bool = False
-
-    @property
-    def max_length(self) -> int:
-        return _TEXT_LENGTH if self.paragraph else _NUMBER_LENGTH
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A form. `prefill` returns the current texts of its boxes for an `arg`, in the format that `change`
-    reads.
-    """
-
-    boxes: tuple[Box, ...]
-    prefill: Callable[[ServerRules, str], tuple[str, ...]]
-
-    def stamp(self, rules: ServerRules, arg: str) -> str:
-        """Return a digest of the current texts, which differs if they changed while the form was open."""
-        texts = "\0".join(self.prefill(rules, arg))
-        return blake2b(texts.encode(), digest_size=4).hexdigest()
-
-
-def form_of(key: str) -> Form:
-    """Return the form of a control. Raises RefusedError for a form that this version does not have."""
-    if key not in FORMS:
-        raise RefusedError("settings_stale")
-    return FORMS[key]
-
-
-def _number_text(number: float | None) -> str:
-    return "" if number is None else f"{number:g}" if isinstance(number, float) else str(number)
-
-
-def _prefill_numbers(field: Field, rules: ServerRules, arg: str) -> tuple[str, ...]:
-    numbers = field.value(rules)
-    if field.per_role:
-        numbers = numbers.get(int(arg) if arg.isascii() and arg.isdigit() else 0, RoleBudget())
-    return tuple(_number_text(getattr(numbers, name)) for name in field.boxes)
-
-
-_PREFILL: Mapping[Kind, Callable[[Field, ServerRules, str], tuple[str, ...]]] = MappingProxyType(
-    {
-        Kind.NUMBER: lambda field, rules, _arg: (str(field.value(rules)),),
-        Kind.NUMBERS: _prefill_numbers,
-        Kind.NUMBER_BY_NAME: lambda field, rules, arg: (_number_text(field.value(rules).get(arg)),),
-        Kind.WORDS: lambda field, rules, _arg: ("\n".join(field.value(rules)),),
-    }
-)
-
-
-def _form(field: Field) -> Form:
-    prefill = partial(_PREFILL[field.kind], field)
-    if field.boxes:
-        prefix = "role_" if field.per_role else ""
-        return Form(tuple(Box(f"{prefix}{name}") for name in field.boxes), prefill)
-    box = Box(field.name, paragraph=field.kind is Kind.WORDS, required=field.kind is Kind.NUMBER)
-    return Form((box,), prefill)
-
-
-def _words_form(name: str) -> Form:
-    return Form((Box(name, paragraph=True, required=True),), lambda _rules, _arg: ("",))
-
-
-FORMS: Mapping[str, Form] = MappingProxyType(
-    {
-        **{field.key: _form(field) for field in _ROWS if field.kind in _PREFILL},
-        "words.add": _words_form("words_add"),
-        "words.remove": _words_form("words_remove"),
-    }
-)
-
-
-def fits_in_form(words: Sequence[str]) -> bool:
-    """Return whether the whole word list can be edited in one form."""
-    return len("\n".join(words)) <= _TEXT_LENGTH
 
 
 def resolve(control: SettingControl, context: SettingsContext) -> SettingControl:

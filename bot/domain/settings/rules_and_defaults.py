@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.domain.errors import InputError
+from bot.domain.errors import InputError, InputErrors
 
 Ids = frozenset[int]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -209,7 +209,7 @@ def _change(old: Any, new: Any) -> dict[str, object]:
 def with_values(rules: ServerRules, values: Mapping[str, Any]) -> ServerRules:
     """Return the rules with new values at dotted paths (`approval.hours`).
 
-    Raises InputError if a value is invalid.
+    Raises InputErrors with a mistake for each invalid value; the param `name` is the last part of its path.
     """
     tree = rules.model_dump()
     for path, value in values.items():
@@ -221,21 +221,22 @@ def with_values(rules: ServerRules, values: Mapping[str, Any]) -> ServerRules:
     try:
         return ServerRules.model_validate(tree)
     except ValidationError as error:
-        raise _as_input_error(error) from error
+        mistakes = error.errors(include_url=False)
+        raise InputErrors([_as_input_error(details) for details in mistakes]) from error
 
 
-def _as_input_error(error: ValidationError) -> InputError:
-    details = error.errors(include_url=False)[0]
+def _as_input_error(details: Any) -> InputError:
     context = details.get("ctx", {})
     lowest, highest = context.get("ge", context.get("gt")), context.get("le")
-    shown = str(details["input"])[:40]
+    # A factor is stored as a float, but 999 was typed and not 999.0.
+    shown, name = str(details["input"]).removesuffix(".0")[:40], str(details["loc"][-1])
     if lowest is not None:
         code = "settings_too_small" if "ge" in context else "settings_not_above"
-        return InputError(code, value=shown, limit=lowest)
+        return InputError(code, value=shown, limit=lowest, name=name)
     if highest is not None:
-        return InputError("settings_too_large", value=shown, limit=highest)
+        return InputError("settings_too_large", value=shown, limit=highest, name=name)
     if details["type"] == "string_too_long":
-        return InputError("settings_word_too_long", word=shown, limit=context.get("max_length"))
+        return InputError("settings_word_too_long", word=shown, limit=context.get("max_length"), name=name)
     if details["type"] == "too_long":
-        return InputError("settings_too_many_words", limit=context.get("max_length"))
-    return InputError("settings_not_offered", value=shown)
+        return InputError("settings_too_many_words", limit=context.get("max_length"), name=name)
+    return InputError("settings_not_offered", value=shown, name=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from math import isfinite
@@ -30,6 +31,17 @@ class ReviewChannel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultPreset:
+    """A channel's default preset, and who set it when; None if that isn't stored."""
+
+    channel_id: int
+    name: str
+    deployment: str
+    set_at: datetime | None = None
+    set_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsContext:
     """The names and ids that a server's settings may refer to now, and the state that the panel warns about.
 
@@ -38,8 +50,8 @@ class SettingsContext:
     channel. `manages_server` says whether the bot has the permission to read AutoMod rules. `automod_unread`
     holds the AutoMod rules that can't be applied; `automod_away` means that AutoMod rules can't be read at
     the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds the titles of
-    deployments whose GPU isn't known unless the user chooses one. `default_presets` maps channels to the
-    names of their default presets.
+    deployments whose GPU isn't known unless the user chooses one. `default_presets` holds the
+    default presets of channels that exist.
     """
 
     server: str = ""
@@ -54,7 +66,7 @@ class SettingsContext:
     automod_away: bool = False
     unreadable: tuple[str, ...] = ()
     gpu_unknown: tuple[str, ...] = ()
-    default_presets: Mapping[int, str] = field(default_factory=dict)
+    default_presets: tuple[DefaultPreset, ...] = ()
 
     def offered(self, names: Names) -> Mapping[str, str]:
         """Return the title of each name; a GPU's title is its name."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from bot.deployments.catalogue import Catalogue
+from bot.deployments.options import CHOICES, OptionChoice
 from bot.domain.errors import RefusedError
 from bot.domain.policy import check_moderator
 from bot.domain.records import (
@@ -24,13 +25,14 @@ from bot.domain.records import (
     StoredEntry,
 )
 from bot.domain.requests import Member
+from bot.domain.text import escape_line
 from bot.store.audit import AuditStore
 from bot.store.rules import RuleStore
 
 ROWS = 50_000
 SIZE = 8 * 1024 * 1024
-# Discord's limit for autocomplete.
-_SUGGESTIONS = 25
+# The longest name of a deployment, which the custom_ids of the page buttons contain.
+_NAME_LENGTH = 32
 # These events belong to no server.
 _WITHOUT_SERVER = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
 SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _WITHOUT_SERVER)
@@ -67,11 +69,14 @@ class AuditService:
         """Return the server's id. Raises RefusedError outside servers and for users who aren't moderators."""
         return check_moderator(guild_id, moderator, await self._rules.get(guild_id))
 
-    def suggest_deployments(self, prefix: str) -> Sequence[str]:
-        """Return the names of deployments that contain the text, up to Discord's limit for autocomplete."""
+    def suggest_deployments(self, prefix: str) -> Sequence[OptionChoice]:
+        """Return the deployments whose title or name contains the text, for autocomplete."""
         text = prefix.strip().casefold()
-        names = [deployment.name for deployment in self._catalogue.all()]
-        return [name for name in names if text in name.casefold()][:_SUGGESTIONS]
+        return [
+            OptionChoice(deployment.title, deployment.name)
+            for deployment in self._catalogue.all()
+            if text in deployment.title.casefold() or text in deployment.name.casefold()
+        ][:CHOICES]
 
     async def search(
         self, guild_id: int | None, moderator: Member, query: AuditQuery
@@ -125,12 +130,28 @@ class AuditService:
         return AuditFilter(
             subject=query.subject,
             actor=query.actor,
-            deployment=query.deployment,
+            deployment=self._deployment(query.deployment),
             outcome=_choice(FINAL_STATES, query.outcome),
             action=_choice(SERVER_ACTIONS, query.action),
             since=self._days_ago(since),
             until=self._days_ago(until),
         )
+
+    def _deployment(self, typed: str | None) -> str | None:
+        """Return the name of the deployment with this name or else this title, in any case.
+
+        Another name is returned as it was typed, since the log may have entries of a deployment that isn't
+        offered any more. Raises RefusedError if no deployment can have that name.
+        """
+        if typed is None:
+            return None
+        text, offered = typed.strip(), self._catalogue.all()
+        names = {deployment.title.casefold(): deployment.name for deployment in reversed(offered)}
+        names |= {deployment.name.casefold(): deployment.name for deployment in offered}
+        found = names.get(text.casefold(), text)
+        if len(found) > _NAME_LENGTH:
+            raise RefusedError("record_no_deployment", name=escape_line(found, 60))
+        return found
 
     def _days_ago(self, days: int | None) -> datetime | None:
         # The custom_ids of the page buttons carry whole seconds.

@@ -10,17 +10,17 @@ from typing import Protocol
 
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.settings.fields import (
-    FIELDS,
-    Kind,
-    Section,
-    SettingControl,
-    change,
-    form_of,
-    resolve,
-)
+from bot.domain.records import ChannelDefault
+from bot.domain.settings.fields import FIELDS, Kind, Section, SettingControl, change, resolve
+from bot.domain.settings.forms import form_of
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import ReviewChannel, SettingsContext, known_ids, known_names
+from bot.domain.settings.values import (
+    DefaultPreset,
+    ReviewChannel,
+    SettingsContext,
+    known_ids,
+    known_names,
+)
 from bot.services.editing import FormDrafts
 from bot.services.words.filter import AutomodCache
 from bot.store.presets import PresetStore
@@ -97,7 +97,7 @@ class ServerSettingsService:
         self._catalogue = catalogue
         self._clock = clock
         self._automod = automod
-        self._drafts = FormDrafts()
+        self._drafts = FormDrafts[Sequence[str]]()
 
     async def read(self, server: Server, section: Section) -> CurrentSettings:
         """Return the rules with everything else that a section of the panel shows."""
@@ -112,8 +112,8 @@ class ServerSettingsService:
             context = await self._with_automod(server, context)
         if section is Section.RESULTS:
             defaults = await self._presets.channel_defaults(server.id)
-            there = {id: name for id, name in defaults.items() if id in server.all_channel_ids}
-            context = replace(context, default_presets=there)
+            there = [each for each in defaults if each.channel_id in server.all_channel_ids]
+            context = replace(context, default_presets=tuple(map(_listed_default, there)))
         return CurrentSettings(rules, context)
 
     async def word_list(self, server: Server) -> str:
@@ -208,6 +208,16 @@ class ServerSettingsService:
         except RefusedError:
             return replace(context, automod_away=True)
         return replace(context, automod_unread=known.not_applied)
+
+
+def _listed_default(default: ChannelDefault) -> DefaultPreset:
+    return DefaultPreset(
+        channel_id=default.channel_id,
+        name=default.preset.name,
+        deployment=default.preset.deployment,
+        set_at=default.set_at,
+        set_by=default.set_by,
+    )
 
 
 def _about(server: Server, control: SettingControl, context: SettingsContext) -> str:

@@ -22,8 +22,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.row_locks import lock_rows
-from bot.database.tables import audit, blocks, deliveries, presets, run_columns, runs, to_run
-from bot.domain.records import AuditAction, AuditEntry, Erased, OwnBlock, OwnPreset, StoredEntry
+from bot.database.tables import (
+    audit,
+    blocks,
+    channel_defaults,
+    deliveries,
+    presets,
+    run_columns,
+    runs,
+    to_run,
+)
+from bot.domain.records import (
+    AuditAction,
+    AuditEntry,
+    Erased,
+    OwnBlock,
+    OwnDefault,
+    OwnPreset,
+    StoredEntry,
+)
 from bot.domain.requests import Holder
 from bot.domain.runs import DeliveryState, Run
 from bot.store.audit import add_entries, to_entry
@@ -104,14 +121,26 @@ class PrivacyStore:
             found = await connection.execute(select(*columns).where(made_by(user_id)).order_by(table.id))
             return [OwnPreset(*row) for row in found]
 
+    async def defaults_of(self, user_id: int) -> Sequence[OwnDefault]:
+        """Return the default presets of channels that a person set."""
+        table = channel_defaults.c
+        of_server = and_(presets.c.holder == Holder.SERVER, presets.c.holder_id == table.guild_id)
+        joined = channel_defaults.join(presets, and_(of_server, presets.c.folded == table.folded))
+        columns = (table.guild_id, table.channel_id, presets.c.name, table.set_at)
+        query = select(*columns).select_from(joined).where(table.set_by == user_id)
+        async with self._database.read() as connection:
+            found = await connection.execute(query.order_by(table.channel_id))
+            return [OwnDefault(*row) for row in found]
+
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs, and the user's texts in audit entries.
 
         Runs of a batch that is active or has a pending delivery stay as they are, and are returned. The facts
         that moderators need stay, too: that there was a request, when, where and how it ended. The user's own
-        presets are deleted; presets made for a server stay, without their creator.
+        presets are deleted; presets made for a server and defaults set for a channel stay, without the user.
         """
         await self._delete_presets(user_id)
+        await self._forget_setter(user_id)
         erased = 0
         while (count := await self._erase_chunk(user_id, now, chunk_size)) > 0:
             erased += count
@@ -163,6 +192,13 @@ class PrivacyStore:
                 .where(presets.c.id.in_(ids), presets.c.created_by == user_id)
                 .values(created_by=None)
             )
+
+    async def _forget_setter(self, user_id: int) -> None:
+        mine = channel_defaults.c.set_by == user_id
+        async with self._database.write() as connection:
+            ids = await lock_rows(connection, channel_defaults.c.channel_id, mine)
+            here = channel_defaults.c.channel_id.in_(ids)
+            await connection.execute(update(channel_defaults).where(here, mine).values(set_by=None))
 
     async def _unsettled(self, user_id: int) -> Sequence[Run]:
         query = select(*run_columns()).where(runs.c.requester_id == user_id, ~nothing_pending())

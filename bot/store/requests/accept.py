@@ -25,7 +25,7 @@ from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.runs import Purpose, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, batch_of
 from bot.store.requests.presses import read_presses
 from bot.store.requests.usage import UsageTally, read_tally
 from bot.store.rules import read_rules
@@ -216,6 +216,7 @@ def _entry(submission: _Submission, request: GenerationRequest, refused: str | N
         subject_id=request.requester_id,
         action=AuditAction.REFUSAL if refused else AuditAction.REQUEST,
         run_key=None if refused else request.key,
+        batch_key=None if refused else batch_of(request, AuditAction.REQUEST),
         deployment=request.deployment,
         outcome=refused,
         details={

@@ -260,6 +260,21 @@ class PresetsId(PageId):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplaceId(CustomId):
+    """The button that saves a preset, named by its draft, in place of an earlier one."""
+
+    PATTERN = re.compile(r"replace:(?P<draft>[0-9a-f]{8})")
+    draft: str
+
+    def encode(self) -> str:
+        return f"replace:{self.draft}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(match["draft"])
+
+
+@dataclass(frozen=True, slots=True)
 class SettingId(CustomId):
     """A control or form of `/settings`. `arg` tells what it applies to, such as a role, a GPU or a page.
 

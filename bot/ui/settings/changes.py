@@ -20,6 +20,7 @@ from bot.strings import say
 from bot.ui.settings.text import channel_name, counted, listed, role_name, shorten_line
 
 _NAME_LENGTH = 60
+_OF_LISTS = ("added", "removed", "replaced")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +104,14 @@ def _preset_name(naming: Naming, name: Any) -> str:
 
 
 def _difference(change: Mapping[str, Any], value: Value, naming: Naming) -> str:
-    """Return `old → new`, or what was added to and removed from a list; "" if both read the same."""
-    if "added" in change or "removed" in change:
-        lists = (("settings_added", change.get("added")), ("settings_removed", change.get("removed")))
+    """Return `old → new`, or what was added to, removed from and replaced in a list; "" if both read the
+    same.
+    """
+    if set(_OF_LISTS) & change.keys():
         parts = [
-            say(code, entries=listed(map(value, entries), naming.entries))
-            for code, entries in lists
-            if entries
+            say(f"settings_{how}", entries=listed(map(value, change[how]), naming.entries))
+            for how in _OF_LISTS
+            if change.get(how)
         ]
         return "; ".join(parts)
     old, new = value(change.get("from")), value(change.get("to"))

@@ -11,12 +11,13 @@ from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 from discord.ui.select import BaseSelect
 
-from bot.domain.settings.fields import Field, Kind, Section, fields_of, fits_in_form
+from bot.domain.settings.fields import Field, Kind, Section, fields_of
+from bot.domain.settings.forms import fits_in_form
 from bot.domain.settings.rules_and_defaults import Ids, RoleBudget, RolesFor, ServerRules
 from bot.domain.settings.values import SELECT_LIMIT, SettingsContext, page_of, token
 from bot.domain.settings.without_effect import unmet
 from bot.domain.text import shorten, strip_invisible
-from bot.strings import say
+from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.text import counted
 
@@ -65,11 +66,16 @@ def _disabled(items: Sequence[Item[LayoutView]], reason: str) -> Items:
 
 
 def _choice(field: Field, value: object, _context: SettingsContext, _selection: Selection) -> Items:
-    options = [
-        option(choice, say(f"settings_{field.name}_{choice}"), chosen=stored == value)
-        for choice, stored in field.choices
-    ]
+    options = []
+    for choice, stored in field.choices:
+        code = f"settings_{field.name}_{choice}"
+        options.append(option(choice, say(code), description=_about(code), chosen=stored == value))
     yield from _captioned(field, choice_select(_id(field), options, "settings_choose_one"))
+
+
+def _about(code: str) -> str | None:
+    """Return the sentence that explains a choice, or None if its label says everything."""
+    return say(f"{code}_about") if f"{code}_about" in SENTENCES else None
 
 
 def _channel(field: Field, channel: int | None, context: SettingsContext, _selection: Selection) -> Items:

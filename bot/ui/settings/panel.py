@@ -19,7 +19,9 @@ from discord.ui import (
 )
 from discord.ui.select import BaseSelect
 
-from bot.domain.settings.fields import Box, Section, SettingControl, form_of
+from bot.domain.errors import BotError, InputErrors
+from bot.domain.settings.fields import Section, SettingControl
+from bot.domain.settings.forms import Box, form_of
 from bot.domain.settings.missing_references import missing_references
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from bot.domain.settings.values import SettingsContext, token
@@ -31,7 +33,7 @@ from bot.ui.settings.controls import Selection, button, choice_select, option, s
 from bot.ui.settings.text import (
     ChangeSummary,
     channel_name,
-    default_presets_text,
+    default_preset_lines,
     first_lines,
     lines_of,
     listed,
@@ -57,15 +59,15 @@ _OPENERS = frozenset(
 class Panel:
     """The panel's content: a section, the selection in it, and the result of an edit.
 
-    `saved` is the change that an edit made; it has no lines if the edit changed nothing. `error` is the
-    sentence about a refused edit, and `again` the `arg` of the button that reopens a refused form. `turn`
+    `saved` is the change that an edit made; it has no lines if the edit changed nothing. `mistakes` are the
+    sentences about a refused edit, and `again` the `arg` of the button that reopens a refused form. `turn`
     differs each time the panel is shown.
     """
 
     section: Section = Section.HOME
     selection: Selection = None
     saved: ChangeSummary | None = None
-    error: str | None = None
+    mistakes: Sequence[str] = ()
     again: str | None = None
     turn: int = 0
 
@@ -100,7 +102,7 @@ def _forget_choices(layout: LayoutView, panel: Panel) -> None:
     would continue to show the refused choice as if it had been saved.
     """
     for item in layout.walk_children():
-        if isinstance(item, BaseSelect) and (item.custom_id in _OPENERS or panel.error is not None):
+        if isinstance(item, BaseSelect) and (item.custom_id in _OPENERS or panel.mistakes):
             item.id = SettingId(Section.HOME, "turn", f"{panel.turn}:{item.custom_id}").number
 
 
@@ -112,8 +114,8 @@ def _heading(panel: Panel, context: SettingsContext) -> str:
 
 
 def _news(panel: Panel) -> str:
-    if panel.error is not None:
-        return f"❌ {panel.error}"
+    if panel.mistakes:
+        return _lines([f"❌ {sentence}" for sentence in panel.mistakes], _NEWS_LENGTH)
     if panel.saved is None:
         return ""
     if not panel.saved.lines:
@@ -121,12 +123,30 @@ def _news(panel: Panel) -> str:
     return _lines([say("settings_saved"), *panel.saved.lines], _NEWS_LENGTH)
 
 
+def error_lines(error: BotError) -> list[str]:
+    """Return a line for each mistake, with the user's text escaped, and with the label of its box if the form
+    has several boxes.
+    """
+    return [_mistake(each) for each in (error.errors if isinstance(error, InputErrors) else [error])]
+
+
+def _mistake(error: BotError) -> str:
+    params = {
+        name: escape_line(value, 60) if isinstance(value, str) else value
+        for name, value in error.params.items()
+    }
+    sentence, box = say(error.code, **params), error.params.get("box")
+    if box is None:
+        return sentence
+    return say("settings_mistake", label=say(f"settings_box_{box}"), sentence=sentence)
+
+
 def _body(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[str]:
     if panel.section is not Section.HOME:
         covered = panel.saved.covered if panel.saved is not None else frozenset()
         lines = lines_of(panel.section, rules, context)
         shown = first_lines([line for line in lines if line.key not in covered])
-        return [*shown, default_presets_text(context)] if panel.section is Section.RESULTS else shown
+        return [*shown, *default_preset_lines(context)] if panel.section is Section.RESULTS else shown
     return [
         say("settings_summary", title=say(f"settings_title_{section.value}"), summary=summary)
         for section, summary in summaries(rules, context)
@@ -171,7 +191,7 @@ def _lines(lines: Sequence[str], limit: int) -> str:
 
 
 def _colour(panel: Panel, *, is_warning: bool) -> Colour:
-    if panel.error is not None:
+    if panel.mistakes:
         return Colour.red()
     if panel.saved is not None and panel.saved.lines:
         return Colour.green()

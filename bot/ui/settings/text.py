@@ -8,7 +8,6 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
-from bot.domain.errors import BotError
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.settings.fields import LIMITS, Field, Kind, Section, fields_of
 from bot.domain.settings.rules_and_defaults import (
@@ -19,10 +18,11 @@ from bot.domain.settings.rules_and_defaults import (
     RolesFor,
     ServerRules,
 )
-from bot.domain.settings.values import Names, SettingsContext
+from bot.domain.settings.values import DefaultPreset, Names, SettingsContext
 from bot.domain.settings.without_effect import note_on_name, note_on_names, note_on_role, note_on_roles
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
+from bot.ui.message_parts import set_by
 
 _LIST_LIMIT = 10  # entries of a long list that are written out
 _VALUE_LENGTH = 120  # characters of a value in a description of a change
@@ -240,14 +240,21 @@ _TEXT: Mapping[Kind, Callable[[Field, Any, SettingsContext], Lines]] = MappingPr
 )
 
 
-def default_presets_text(context: SettingsContext) -> str:
+def default_preset_lines(context: SettingsContext) -> list[str]:
     """Return the default presets of the channels, and a hint on how to set one, since the panel can't."""
-    entries = [
-        say("settings_default_preset", channel=f"<#{channel}>", name=escape_line(name, NAME_LENGTH))
-        for channel, name in context.default_presets.items()
-    ]
-    line = _list("default_presets", entries)
-    return f"{line}\n-# {say('settings_default_hint')}"
+    defaults = context.default_presets
+    lines = [f"- {_default_preset(default, context)}" for default in defaults[:_LIST_LIMIT]]
+    if len(defaults) > _LIST_LIMIT:
+        lines.append(f"- {say('settings_more', count=len(defaults) - _LIST_LIMIT)}")
+    heading = _line("default_presets", "" if defaults else say("settings_none_chosen"))
+    return [str(heading).rstrip(), *lines, f"-# {say('settings_default_hint')}"]
+
+
+def _default_preset(default: DefaultPreset, context: SettingsContext) -> str:
+    name = escape_line(default.name, NAME_LENGTH)
+    title = offered_name(default.deployment, context.deployments)
+    entry = say("settings_default_preset", name=name, title=title, channel=f"<#{default.channel_id}>")
+    return " · ".join(filter(None, [entry, set_by(default.set_by, default.set_at)]))
 
 
 def automod_text(applies: bool | None, context: SettingsContext) -> str:
@@ -271,15 +278,6 @@ def limits_text(budget: Budget | RoleBudget, separator: str = " · ") -> str:
 
 def budget_text(budget: Budget, separator: str = " · ") -> str:
     return limits_text(budget, separator) or say("settings_no_limit")
-
-
-def error_text(error: BotError) -> str:
-    """Return the error's sentence, with the user's text escaped."""
-    params = {
-        name: escape_line(value, 60) if isinstance(value, str) else value
-        for name, value in error.params.items()
-    }
-    return say(error.code, **params)
 
 
 def role_names(ids: Collection[int], context: SettingsContext) -> list[str]:

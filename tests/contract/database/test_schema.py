@@ -30,12 +30,15 @@ from sqlalchemy import (
 from bot.database.schema import alembic_config
 from bot.database.tables import UtcDateTime, metadata
 from bot.domain.errors import StartLater, StartupError
-from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.records import AuditAction, AuditEntry, AuditFilter
+from bot.domain.requests import Holder
 from bot.store import Store
 from tests.contract.conftest import Stores
-from tests.contract.store.rows import ALICE, BOB, stored_run
-from tests.contract.store.runs import accepted, at, fetch
+from tests.contract.store import batches
+from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log, stored_run
+from tests.contract.store.runs import accepted, at, fetch, take
 from tests.databases import PostgresServer
+from tests.unit.factories import made_preset
 
 
 @pytest.fixture
@@ -225,6 +228,28 @@ async def test_the_upgrade_marks_the_runs_that_were_erased_before_it(store: Stor
         unrecorded: at(10),
     }
     assert len(found) == 6
+
+
+async def test_the_upgrade_lists_earlier_batches_once(store: Store) -> None:
+    """0011: only entries about all runs of a batch get its key, and channel defaults keep their preset."""
+    batch = await batches.accepted(store, 3)
+    await accepted(store, now=at(1))
+    for number, run in enumerate(batch):
+        assert await take(store, at(2)) is not None
+        await batches.ended(store, run, now=at(3 + number))
+    await store.reviews.report(batch[0].key, BOB, 9, at(9))
+    await store.presets.put(made_preset(holder=Holder.SERVER, holder_id=GUILD), at(9))
+    await store.presets.set_default(GUILD, 5, "noir", by=ALICE, now=at(9))
+    filled = [entry.batch_key for entry in await audit_log(store)]
+    page = await store.audit.page(GUILD, AuditFilter(), 10)
+    async with store.database.write() as connection:
+        await connection.run_sync(lambda c: command.downgrade(_config(c), "0010_erased_at"))
+    await store.open()
+    assert [entry.batch_key for entry in await audit_log(store)] == filled
+    assert await store.audit.page(GUILD, AuditFilter(), 10) == page
+    assert [line.count for line in page.lines] == [1, 1, 1, 3, 1, 3]
+    (default,) = await store.presets.channel_defaults(GUILD)
+    assert (default.preset.name, default.set_by, default.set_at) == ("noir", None, None)
 
 
 @pytest.mark.parametrize("schema", ["0001", "0009"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import delete, text
@@ -14,13 +15,15 @@ from bot.domain.runs import MessageRef, Run, RunState
 from bot.store import Store
 from bot.store.audit import add_entries, newest_first
 from tests.contract.store import batches
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, plan_of
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, plan_of, stored_rules
 from tests.contract.store.runs import (
     NOW,
     PERSON,
     REVIEW_CHANNEL,
+    RULES,
     SOON,
     SUCCESS,
+    accept_for_review,
     accepted,
     at,
     awaiting_approval,
@@ -152,9 +155,12 @@ async def test_a_page_in_the_middle_of_a_long_log_is_read_along_an_index(store: 
 
 
 async def line_of(store: Store, run: Run) -> tuple[str | None, MessageRef | None]:
-    """Return what the log shows of a run: its prompt and its message."""
-    page = await store.audit.page(GUILD, EVERYTHING, 50)
-    shown = {(line.prompt, line.message) for line in page.lines if line.entry.run_key == run.key}
+    """Return what the pages and the export show of a run: its prompt and its message."""
+    lines = [*(await store.audit.page(GUILD, EVERYTHING, 50)).lines]
+    lines += [line async for chunk in store.audit.export(GUILD, EVERYTHING) for line in chunk]
+    shown = {
+        (line.prompt, line.message) for line in lines if line.entry.run_key == run.key and line.count == 1
+    }
     (found,) = shown  # all entries about a run show the same
     return found
 
@@ -216,3 +222,113 @@ async def test_each_run_of_a_batch_links_to_its_message(store: Store) -> None:
     assert [(await line_of(store, run))[1] for run in batch] == [outcome] * 3
     await store.reviews.delete(batch[0].key, PERSON.id, at(4))
     assert [(await line_of(store, run))[1] for run in batch] == [None, outcome, outcome]
+
+
+def listed(page: AuditPage) -> list[tuple[str, int]]:
+    """Return the action of each line, with the number of entries that it stands for."""
+    return [(line.entry.action, line.count) for line in page.lines]
+
+
+async def test_a_batch_is_listed_once_and_exported_run_by_run(store: Store) -> None:
+    batch = await batches.accepted(store, 8)
+    await accepted(store, now=at(1))
+    page = await store.audit.page(GUILD, EVERYTHING, 10)
+    assert listed(page) == [("request", 1), ("request", 8)]
+    assert page.lines[1].entry.batch_key == batch[0].key
+    for number, run in enumerate(batch[:5]):
+        assert await take(store, at(2)) is not None
+        await batches.ended(store, run, now=at(3 + number))
+    for run in batch[5:]:
+        await store.runs.finish(run.key, RunState.REFUSED, at(9), code="comfy_failed")
+    await post(store, batch[0].channel_id)
+    await store.reviews.delete(batch[3].key, PERSON.id, at(20))
+    await store.reviews.delete_all(batch[0].key, MOD, at(21))
+    page = await store.audit.page(GUILD, EVERYTHING, 10)
+    assert listed(page) == [
+        *(("delete", count) for count in (4, 1)),
+        *(("outcome", count) for count in (3, 5)),
+        *(("request", count) for count in (1, 8)),
+    ]
+    assert [line.entry.outcome for line in page.lines[2:4]] == ["refused", "succeeded"]
+    chunks = [lines async for lines in store.audit.export(GUILD, EVERYTHING, chunk_size=4)]
+    exported = [line for lines in chunks for line in lines]
+    assert len(exported) == 1 + 8 + 8 + 5
+    assert {line.count for line in exported} == {1}
+
+
+async def test_decisions_about_a_batch_are_listed_once(store: Store) -> None:
+    decided = [await accept_for_review(store, *batches.asked(3)) for _ in range(2)]
+    for lead in decided:
+        await store.runs.release(lead.key, 77, NOW)
+    await store.reviews.approve(decided[0].key, MOD, at(5))
+    await store.reviews.reject(decided[1].key, MOD, "no", at(6))
+    await store.runs.request_cancel(decided[0].key, at(7), by=PERSON.id)
+    page = await store.audit.page(GUILD, AuditFilter(since=at(1)), 10)
+    found = {(line.entry.action, line.entry.outcome, line.count) for line in page.lines}
+    assert found == {
+        ("approve", None, 3),
+        ("reject", None, 3),
+        ("outcome", "rejected", 3),
+        ("cancel", None, 3),
+        ("outcome", "cancelled", 3),
+    }
+    assert len(page.lines) == 5
+
+
+async def test_each_private_outcome_is_listed_because_it_can_be_opened(store: Store) -> None:
+    await stored_rules(store, GUILD, RULES | {"private_results": True})
+    batch = await batches.accepted(store, 3, private=True)
+    for _ in batch:
+        assert await take(store, at(2)) is not None
+    await batches.ended(store, *batch, now=at(3))
+    page = await store.audit.page(GUILD, EVERYTHING, 10)
+    assert listed(page) == [("outcome", 1)] * 3 + [("request", 3)]
+
+
+async def test_batches_leave_no_gaps_between_pages(store: Store) -> None:
+    """A page has as many lines as it can hold, and Newer leads back to it."""
+    entries = [
+        entry(at=at(n // 3), run_key=f"r{n}", batch_key=f"b{n // 4}" if n % 3 else None, details={"n": n})
+        for n in range(60)
+    ]
+    await fill(store, entries)
+    whole = await store.audit.page(GUILD, EVERYTHING, 100)
+    assert sum(line.count for line in whole.lines) == 60
+    assert len(whole.lines) < 60
+    pages = [await store.audit.page(GUILD, EVERYTHING, 7)]
+    while pages[-1].older is not None:
+        pages.append(await store.audit.page(GUILD, EVERYTHING, 7, before=pages[-1].older))
+    assert [number for page in pages for number in numbers(page)] == numbers(whole)
+    assert {len(page.lines) for page in pages[:-1]} == {7}
+    for earlier, page in pairwise(pages):
+        assert page.newer is not None
+        back = await store.audit.page_after(GUILD, EVERYTHING, 7, page.newer)
+        assert back.lines == earlier.lines
+
+
+async def test_a_time_range_within_a_batch_counts_only_its_own_entries(store: Store) -> None:
+    ends = {"action": AuditAction.OUTCOME, "actor_id": None, "outcome": "succeeded", "batch_key": "b"}
+    await fill(store, [entry(at=at(n), run_key=f"r{n}", details={"n": n}, **ends) for n in range(6)])
+    for wanted, newest, count in (
+        (EVERYTHING, 5, 6),
+        (AuditFilter(since=at(4)), 5, 2),
+        (AuditFilter(until=at(4)), 3, 4),
+        (AuditFilter(since=at(2), until=at(3)), 2, 1),
+    ):
+        page = await store.audit.page(GUILD, wanted, 10)
+        assert (numbers(page), [line.count for line in page.lines]) == ([newest], [count]), wanted
+        assert (page.older, page.newer) == (None, None)
+
+
+async def test_a_batchs_line_links_to_its_message_until_every_result_is_deleted(store: Store) -> None:
+    batch = await batches.accepted(store, 3)
+    for run in batch:
+        assert await take(store, at(2)) is not None
+        await batches.ended(store, run)
+    await post(store, batch[0].channel_id)
+    requested = AuditFilter(action=AuditAction.REQUEST)
+    outcome = MessageRef(batch[0].channel_id, 901)
+    for number, run in enumerate(reversed(batch)):
+        assert [line.message for line in (await store.audit.page(GUILD, requested, 5)).lines] == [outcome]
+        await store.reviews.delete(run.key, PERSON.id, at(4 + number))
+    assert [line.message for line in (await store.audit.page(GUILD, requested, 5)).lines] == [None]

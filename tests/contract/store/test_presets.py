@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from bot.domain.records import AuditAction
+from bot.domain.records import AuditAction, ChannelDefault, OwnDefault
 from bot.domain.requests import Holder, Preset
 from bot.store import Store
-from bot.store.presets import MAX_PRESETS
+from bot.store.presets import MAX_PRESETS, NewDefault
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
-from tests.contract.store.runs import NOW, at_once, refusals
+from tests.contract.store.runs import NOW, at, at_once, refusals
 
 
 def preset(name: str = "noir", holder_id: int = ALICE, **changes: Any) -> Preset:
@@ -37,15 +38,20 @@ def servers(name: str = "noir", **changes: Any) -> Preset:
 
 
 async def test_a_preset_is_found_by_its_name_in_any_case(store: Store) -> None:
-    assert not await store.presets.put(preset("Noir"), NOW)
+    assert await store.presets.put(preset("Noir"), NOW) is None
     assert await store.presets.named(ALICE, GUILD, " nOIR ") == [preset("Noir")]
     assert await store.presets.named(BOB, GUILD, "noir") == []
 
 
-async def test_a_preset_replaces_only_its_holders_preset_of_that_name(store: Store) -> None:
+async def test_a_preset_replaces_only_the_one_that_its_holder_agreed_to(store: Store) -> None:
     for one in (preset(), servers(), preset(holder_id=BOB)):
         await store.presets.put(one, NOW)
-    assert await store.presets.put(preset("NOIR", gpu=None), NOW)
+    replacing = preset("NOIR", gpu=None)
+    for agreed in (None, servers(), preset(gpu="T4")):
+        assert await store.presets.put(replacing, NOW, replaces=agreed) == preset()
+    assert await store.presets.named(ALICE, None, "noir") == [preset()]
+    for _ in range(2):  # a second press changes nothing
+        assert await store.presets.put(replacing, NOW, replaces=preset()) is None
     assert await store.presets.named(ALICE, GUILD, "noir") == [preset("NOIR", gpu=None), servers()]
     assert await store.presets.named(ALICE, None, "noir") == [preset("NOIR", gpu=None)]
     assert await store.presets.named(BOB, GUILD + 1, "noir") == [preset(holder_id=BOB)]
@@ -69,19 +75,22 @@ async def test_concurrent_presets_never_exceed_the_limit(
         await store.presets.put(make(f"n{number}"), NOW)
     puts = (each.presets.put(make(f"m{number}"), NOW) for number, each in enumerate([store, other] * 2))
     assert [error.code for error in refusals(await at_once(*puts))] == [code] * 3
-    assert await store.presets.put(make("N0"), NOW), "a preset can still be replaced"
+    replaced = await store.presets.put(make("N0"), NOW, replaces=make("n0"))
+    assert replaced is None, "a preset can still be replaced"
     assert len(await store.presets.visible(ALICE, GUILD)) == limit
 
 
 async def test_changes_of_a_servers_presets_are_audited(store: Store) -> None:
     await store.presets.put(preset(), NOW)
     await store.presets.put(servers(), NOW)
+    await store.presets.put(servers("Noir", created_by=BOB), NOW, replaces=servers())
     assert await store.presets.remove(Holder.SERVER, GUILD, "NOIR", by=BOB, now=NOW)
     assert not await store.presets.remove(Holder.SERVER, GUILD, "noir", by=BOB, now=NOW)
     lines = await audit_log(store)
     assert [(line.action, line.actor_id, line.details["changes"]) for line in lines] == [
         (AuditAction.SETTINGS, ALICE, {"presets": {"added": ["noir"]}}),
-        (AuditAction.SETTINGS, BOB, {"presets": {"removed": ["noir"]}}),
+        (AuditAction.SETTINGS, BOB, {"presets": {"replaced": ["Noir"]}}),
+        (AuditAction.SETTINGS, BOB, {"presets": {"removed": ["Noir"]}}),
     ]
     assert await store.presets.named(ALICE, GUILD, "noir") == [preset()]
 
@@ -100,25 +109,44 @@ async def test_erasure_removes_a_users_presets_and_their_name_from_the_servers(s
     assert len(await store.presets.visible(BOB, None)) == 1
 
 
+async def test_erasure_forgets_who_set_a_channels_default(store: Store) -> None:
+    await store.presets.put(servers(), NOW)
+    await set_default(store, "noir")
+    await set_default(store, "noir", 6)
+    await set_default(store, "noir", 7, by=BOB)
+    mine = [OwnDefault(GUILD, channel_id, "noir", NOW) for channel_id in (5, 6)]
+    assert await store.privacy.defaults_of(ALICE) == mine
+    await store.privacy.erase(ALICE, NOW)
+    assert await store.privacy.defaults_of(ALICE) == []
+    found = await store.presets.channel_defaults(GUILD)
+    assert [(each.set_by, each.set_at) for each in found] == [(None, NOW), (None, NOW), (BOB, NOW)]
+
+
 async def default(store: Store, *channel_ids: int, guild_id: int | None = GUILD) -> str | None:
     found = await store.presets.channel_default(guild_id, channel_ids)
-    return found.name if found is not None else None
+    return found.preset.name if found is not None else None
 
 
-async def set_default(store: Store, name: str, channel_id: int = 5) -> Preset | None:
-    return await store.presets.set_default(GUILD, channel_id, name, by=ALICE, now=NOW)
+async def set_default(
+    store: Store, name: str, channel_id: int = 5, *, by: int = ALICE, now: datetime = NOW
+) -> NewDefault | None:
+    return await store.presets.set_default(GUILD, channel_id, name, by=by, now=now)
 
 
 async def test_a_channel_has_one_default_preset_of_its_server(store: Store) -> None:
     for one in (servers(), servers("day"), preset("mine")):
         await store.presets.put(one, NOW)
     assert await set_default(store, "mine") is None
-    assert await set_default(store, "NOIR") == servers()
-    assert await set_default(store, "noir") == servers()
+    assert await set_default(store, "NOIR") == NewDefault(servers())
+    assert await set_default(store, "noir", by=BOB, now=at(1)) == NewDefault(servers())
+    (known,) = await store.presets.channel_defaults(GUILD)
+    assert known == ChannelDefault(channel_id=5, preset=servers(), set_at=NOW, set_by=ALICE)
     assert (await default(store, 4, 5), await default(store, 6)) == ("noir", None)
     assert [await default(store, 5, guild_id=guild_id) for guild_id in (GUILD + 1, None)] == [None, None]
-    await set_default(store, "day")
-    assert await default(store, 5) == "day"
+    replacing = await set_default(store, "day", by=BOB, now=at(2))
+    assert replacing == NewDefault(servers("day"), replaced=servers())
+    (known,) = await store.presets.channel_defaults(GUILD)
+    assert known == ChannelDefault(channel_id=5, preset=servers("day"), set_at=at(2), set_by=BOB)
     assert not await store.presets.clear_default(GUILD + 1, 5, by=ALICE, now=NOW)
     assert await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
     assert not await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
@@ -134,10 +162,12 @@ async def test_a_default_survives_its_replacement_but_not_its_deletion(store: St
     await store.presets.put(servers(), NOW)
     await set_default(store, "noir")
     await set_default(store, "noir", 6)
-    await store.presets.put(servers("Noir", deployment="song"), NOW)
+    other = servers("Noir", deployment="song")
+    await store.presets.put(other, NOW, replaces=servers())
     assert await default(store, 5) == "Noir"
-    assert await store.presets.channel_defaults(GUILD) == {5: "Noir", 6: "Noir"}
-    assert await store.presets.channel_defaults(GUILD + 1) == {}
+    found = await store.presets.channel_defaults(GUILD)
+    assert [(each.channel_id, each.preset) for each in found] == [(5, other), (6, other)]
+    assert await store.presets.channel_defaults(GUILD + 1) == []
     await store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)
     await store.presets.put(servers(), NOW)
     assert (await default(store, 5), await default(store, 6)) == (None, None)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.errors import BotError, InputError, RefusedError
-from bot.domain.settings.fields import ACTIONS, FIELDS, FORMS, change
+from bot.domain.errors import BotError, InputError, InputErrors, RefusedError
+from bot.domain.settings.fields import ACTIONS, FIELDS, change
+from bot.domain.settings.forms import FORMS
 from bot.domain.settings.missing_references import MissingReferences, missing_references
 from bot.domain.settings.rules_and_defaults import (
     Approval,
@@ -62,11 +63,12 @@ def test_a_number_is_taken_to_its_limits_and_not_beyond(field: str, lowest: int,
     [
         *((text, "settings_not_number") for text in ("nan", "inf", "-inf", "many", "1.2.3")),
         *((text, "settings_not_above") for text in ("0", "-1")),
-        ("100.1", "settings_too_large"),
+        *((text, "settings_too_large") for text in ("100.1", "999")),
     ],
 )
 def test_a_weight_is_a_number_within_its_limits(text: str, code: str) -> None:
-    assert refused("budgets.weight", text, arg="A100").code == code
+    refusal = refused("budgets.weight", text, arg="A100")
+    assert (refusal.code, refusal.params["value"]) == (code, text)
 
 
 def test_a_weight_of_one_or_nothing_is_none() -> None:
@@ -82,6 +84,50 @@ def test_an_empty_box_of_a_budget_means_no_limit() -> None:
     )
     assert refused("budgets.person", "0", "", "", "").code == "settings_too_small"
     assert refused("budgets.server", "", "", "", "1000001").code == "settings_too_large"
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "mistakes"),
+    [
+        (
+            "budgets.person",
+            ("0", "x", "1,000,001", ""),
+            [
+                ("at_once", "settings_too_small", "0"),
+                ("waiting", "settings_not_integer", "x"),
+                ("runs_a_day", "settings_too_large", "1000001"),
+            ],
+        ),
+        (
+            "budgets.server",
+            ("", "", "2", "-1"),
+            [("gpu_seconds_a_day", "settings_too_small", "-1")],
+        ),
+        (
+            "budgets.role",
+            ("1.5", "2", "many"),
+            [
+                ("at_once", "settings_not_integer", "1.5"),
+                ("gpu_seconds_a_day", "settings_not_integer", "many"),
+            ],
+        ),
+        (
+            "people.ages",
+            ("3651", "-1"),
+            [
+                ("account_days", "settings_too_large", "3651"),
+                ("member_days", "settings_too_small", "-1"),
+            ],
+        ),
+    ],
+)
+def test_a_form_with_several_boxes_names_the_box_of_every_mistake(
+    field: str, typed: tuple[str, ...], mistakes: list[tuple[str, str, str]]
+) -> None:
+    errors = refused(field, *typed, arg="5")
+    assert isinstance(errors, InputErrors)
+    found = [(each.params["box"], each.code, each.params["value"]) for each in errors.errors]
+    assert found == mistakes
 
 
 def test_a_role_can_be_unlimited_and_keep_its_own_numbers() -> None:
@@ -125,6 +171,9 @@ def test_words_are_kept_once_each_without_spare_space() -> None:
     assert refused("words.remove", "fox", rules=rules).code == "settings_word_not_listed"
     long = refused("words.add", "x" * 61)
     assert (long.code, long.params["limit"]) == ("settings_word_too_long", 60)
+    both = refused("words.add", f"{'x' * 61}\nfox\n{'y' * 62}")
+    assert isinstance(both, InputErrors)
+    assert [str(each.params["word"])[0] for each in both.errors] == ["x", "y"]
     many = refused("words.list", "\n".join(f"w{n}" for n in range(501)))
     assert (many.code, many.params["limit"]) == ("settings_too_many_words", 500)
 

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.domain.records import AuditAction, AuditEntry, Erased, OwnBlock, StoredEntry
+from bot.domain.records import AuditAction, AuditEntry, Erased, OwnBlock, OwnDefault, StoredEntry
 from bot.domain.runs import Output, Run, RunState
 from bot.services.privacy import PersonalDataWriter
 from cogs.privacy import erased_text
@@ -39,10 +39,12 @@ def test_the_file_is_json_with_everything_of_ones_own() -> None:
     assert writer.add_blocks([OwnBlock(5, "spam", None, NOW)])
     assert writer.add_runs([run(), run("def", prompt="a fox")])
     assert writer.add_entries([line(details={"reason": "no"})])
+    assert writer.add_defaults([OwnDefault(5, 6, "noir", NOW)])
     made = writer.file()
     held = json.loads(made.data)
     assert (held["person"], held["cut"], made.cut) == (str(ME), False, False)
     assert held["blocks"] == [{"guild_id": 5, "reason": "spam", "until": None, "created_at": NOW.isoformat()}]
+    assert held["defaults"] == [{"guild_id": 5, "channel_id": 6, "name": "noir", "set_at": NOW.isoformat()}]
     assert [one["key"] for one in held["requests"]] == ["abc", "def"]
     assert held["requests"][0]["inputs"] == {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]}
     assert held["requests"][0]["outputs"][0]["url"] == "https://outputs.example/a.png"

@@ -7,14 +7,24 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from bot.domain.errors import InputError, InputErrors
 from bot.domain.settings.fields import Section
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
-from bot.domain.settings.values import NotApplied, ReviewChannel, SettingsContext
-from bot.ui.settings.panel import Panel, panel_layout
+from bot.domain.settings.values import DefaultPreset, NotApplied, ReviewChannel, SettingsContext
+from bot.ui.settings.panel import Panel, error_lines, panel_layout
 from bot.ui.settings.text import describe_changes
+from tests.unit.ui.messages import ASKED
 from tests.unit.ui.snapshot import of_layout
 
 ROLE, CHANNEL, GONE = 5, 9, 6
+AGES = ("account_days", "member_days")
+NOIR = DefaultPreset(channel_id=CHANNEL, name="*noir*", deployment="flux", set_at=ASKED, set_by=7)
+# Who set it is stored, was erased, and was not yet stored by an earlier version.
+DEFAULTS = (
+    NOIR,
+    replace(NOIR, channel_id=10, deployment="old", set_by=None),
+    *(replace(NOIR, channel_id=channel, set_by=None, set_at=None) for channel in range(11, 21)),
+)
 AROUND = SettingsContext(
     server="Studio",
     role_ids=frozenset({ROLE}),
@@ -23,6 +33,7 @@ AROUND = SettingsContext(
     gpus=("L4", "T4", "A100"),
     review=ReviewChannel(),
 )
+WITH_DEFAULTS = replace(AROUND, default_presets=DEFAULTS)
 BARE = SettingsContext(channel_ids=frozenset({CHANNEL}), manages_server=False)
 UNREAD = tuple(
     NotApplied(code, "*My* rule")
@@ -68,6 +79,13 @@ def approval(mode: ApprovalMode, **more: Any) -> str:
     return panel(Section.APPROVAL, {"approval": {**WHOLE["approval"], "mode": mode, **more}})
 
 
+def refused() -> str:
+    """Return the panel after a form with two mistakes."""
+    mistakes = InputErrors([InputError("settings_not_integer", value="*x*", box=box) for box in AGES])
+    shown = Panel(Section.PEOPLE, mistakes=error_lines(mistakes), again="0123abcd:ages:")
+    return of_layout(panel_layout(shown, ServerRules(), AROUND), rows=3)
+
+
 def saved() -> str:
     """Return the panel after an edit: the news replace the line about the setting."""
     after = ServerRules(retention_days=7)
@@ -95,4 +113,6 @@ SETTINGS: Mapping[str, Callable[[], str]] = {
     "settings-home-members": lambda: panel(Section.HOME, {"people": {"member_days": 2}}),
     "settings-words-unread": lambda: panel(Section.WORDS, {}, replace(AROUND, automod_unread=UNREAD)),
     "settings-record-saved": saved,
+    "settings-results-defaults": partial(panel, Section.RESULTS, {}, WITH_DEFAULTS),
+    "settings-people-refused": refused,
 }

@@ -20,6 +20,8 @@ ROLE_SELECT, CHANNEL_SELECT = 6, 8
 STYLES = {1: "primary", 2: "", 3: "success", 4: "danger", 5: "link"}
 
 
+# How many characters of a select a phone shows before it cuts them off.
+PHONE_LABEL, PHONE_DESCRIPTION = 30, 40
 # The row of buttons and the gap between two that the demo's page shows at 390 pixels.
 PHONE_ROW, GAP = 265, 8
 
@@ -43,6 +45,14 @@ def button_rows(components: Any) -> int:
 def _width(button: Mapping[str, Any]) -> float:
     """Estimate a button's width, which differs by a few pixels from the measured one."""
     return 24 + 7.5 * len(button["label"]) + (26 if button.get("emoji") else 0)
+
+
+def assert_select_fits(select: Mapping[str, Any]) -> None:
+    """Check that a phone cuts no text of a select."""
+    labels = [select.get("placeholder") or "", *(option["label"] for option in select.get("options", ()))]
+    descriptions = [option.get("description") or "" for option in select.get("options", ())]
+    assert [text for text in labels if len(text) > PHONE_LABEL] == []
+    assert [text for text in descriptions if len(text) > PHONE_DESCRIPTION] == []
 
 
 def compare(name: str, shown: str) -> None:
@@ -125,6 +135,8 @@ def _control(kind: int, component: Mapping[str, Any]) -> str:
         emoji = f"{component['emoji']['name']} " if component.get("emoji") else ""
         return f"[{emoji}{component['label']}] {component.get('custom_id', '')} {told}".rstrip()
     off = " off" if component.get("disabled") else ""
+    if kind in (SELECT, ROLE_SELECT, CHANNEL_SELECT):
+        assert_select_fits(component)
     if kind == SELECT:
         return f"<{component.get('placeholder') or ''}> {component['custom_id']}: {_options(component)}{off}"
     if kind in (ROLE_SELECT, CHANNEL_SELECT):

@@ -70,6 +70,7 @@ LITERALS: dict[str, ids.CustomId] = {
     f"audit:c:{EMPTY_FIELDS}:": ids.AuditId(AuditButton.FILE, AuditFilter()),
     f"audit:n:{EMPTY_FIELDS}:": ids.AuditId(AuditButton.NEWER, AuditFilter()),
     f"audit:o:{FULL_FIELDS}:flux": ids.AuditId(AuditButton.OLDER, FULL_FILTER, AuditCursor(AT, 333)),
+    "replace:0123abcd": ids.ReplaceId("0123abcd"),
     "set:home:open": ids.SettingId("home", "open"),
     "set:gpus:gpu_roles:A10G": ids.SettingId("gpus", "gpu_roles", "A10G"),
     "set:budgets:role:0123abcd:444": ids.SettingId("budgets", "role", "0123abcd:444"),

@@ -16,7 +16,7 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Usage
-from bot.domain.records import PAGE_SIZE
+from bot.domain.records import PAGE_SIZE, ChannelDefault
 from bot.domain.requests import Holder, Member
 from bot.domain.rules_for_help import Offer, standing
 from bot.domain.runs import (
@@ -97,12 +97,12 @@ def test_a_page_of_the_queue_fits_and_goes_on_counting() -> None:
 def test_a_page_of_presets_fits() -> None:
     one = made_preset("*" * 32, holder=Holder.SERVER, inputs={"style": WORST}, gpu="A10G", created_by=None)
     layout = presets_layout(
-        [one] * PAGE_SIZE,
+        [one, *([replace(one, gpu="L4")] * (PAGE_SIZE - 1))],
         1,
         more=True,
         title=lambda _: WORST,
         inputs=lambda preset: displayed_inputs(None, preset.inputs),
-        default=one,
+        default=ChannelDefault(channel_id=LARGEST, preset=one, set_at=ASKED, set_by=LARGEST),
     )
     assert len(text(layout)) <= 4000
 

@@ -16,7 +16,8 @@ from discord.ui import (
 )
 from discord.ui.select import BaseSelect
 
-from bot.domain.settings.fields import FORMS, Section, SettingControl
+from bot.domain.settings.fields import Section, SettingControl
+from bot.domain.settings.forms import FORMS
 from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,
@@ -26,12 +27,13 @@ from bot.domain.settings.rules_and_defaults import (
     ServerRules,
     Words,
 )
-from bot.domain.settings.values import NotApplied, ReviewChannel, SettingsContext, named, token
+from bot.domain.settings.values import DefaultPreset, NotApplied, ReviewChannel, SettingsContext, named, token
 from bot.strings import SENTENCES
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.controls import Selection
 from bot.ui.settings.panel import Panel, panel_layout, settings_modal
 from bot.ui.settings.text import ChangeSummary, describe_changes
+from tests.unit.ui.messages import ASKED
 
 ROLES = frozenset(range(10**18, 10**18 + 25))
 DEPLOYMENTS = {f"deployment-{n}" + "x" * 50: f"Deployment {n} " + "long " * 20 for n in range(25)}
@@ -46,7 +48,16 @@ FULL = SettingsContext(
     review=ReviewChannel(missing=("View Channel", "Send Messages"), reviewers_see=False),
     automod_unread=tuple(NotApplied("automod_preset", f"rule {n} " + "r" * 90) for n in range(6)),
     gallery_lacks=("View Channel", "Send Messages"),
-    default_presets={(1 << 62) + number: "*" * 32 for number in range(500)},
+    default_presets=tuple(
+        DefaultPreset(
+            channel_id=(1 << 62) + number,
+            name="*" * 32,
+            deployment=next(iter(DEPLOYMENTS)),
+            set_at=ASKED,
+            set_by=(1 << 62) + number,
+        )
+        for number in range(500)
+    ),
     unreadable=tuple(f"budgets.roles.{n}" for n in range(50)),
 )
 CROWDED = ServerRules(
@@ -90,9 +101,9 @@ def test_the_most_crowded_panel_stays_within_discords_limits(
 ) -> None:
     approval = CROWDED.approval.model_copy(update={"mode": mode})
     rules = CROWDED.model_copy(update={"approval": approval})
-    error = None if saved else "e" * 200
+    mistakes = () if saved else ("e" * 200,) * 9
     again = None if saved else "00000000:weight:" + "x" * 64
-    layout = panel_layout(Panel(section, chosen, saved=saved, error=error, again=again), rules, FULL)
+    layout = panel_layout(Panel(section, chosen, saved=saved, mistakes=mistakes, again=again), rules, FULL)
     assert layout.content_length() <= 4000
     assert layout.total_children_count <= 40
     payload = layout.to_components()
@@ -221,9 +232,9 @@ def test_only_a_select_that_opens_something_forgets_the_choice(section: Section)
 
 
 def test_a_refused_choice_is_forgotten_by_the_client() -> None:
-    error = "Approval needs a review channel."
     saved = ids(Panel(Section.APPROVAL, turn=1), ServerRules())
-    refused = ids(Panel(Section.APPROVAL, turn=2, error=error), ServerRules())
+    mistakes = ["Approval needs a review channel."]
+    refused = ids(Panel(Section.APPROVAL, turn=2, mistakes=mistakes), ServerRules())
     assert saved.keys() == refused.keys()
     moved = {custom_id for custom_id in saved if saved[custom_id] != refused[custom_id]}
     assert {"set:approval:mode", "set:approval:channel", "set:approval:exempt"} <= moved
@@ -233,4 +244,4 @@ def test_a_change_of_one_setting_is_not_told_of_those_that_it_rules_out() -> Non
     before = ServerRules(approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=ROLES))
     approval = before.approval.model_copy(update={"mode": ApprovalMode.EVERYBODY})
     (line,) = describe_changes(before, before.model_copy(update={"approval": approval}), FULL).lines
-    assert line == "**Who waits for approval:** Everybody without certain roles → Everybody"
+    assert line == "**Who waits for approval:** Everybody but certain roles → Everybody"

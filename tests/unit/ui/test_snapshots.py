@@ -17,6 +17,7 @@ from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Spending, Usage
+from bot.domain.records import ChannelDefault
 from bot.domain.requests import Holder, Member, Preset
 from bot.domain.rules_for_help import Offer, Standing, standing
 from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState
@@ -25,7 +26,7 @@ from bot.ui.details import details
 from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
-from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
+from bot.ui.lists import posting_layout, presets_layout, queue_layout, replace_layout, runs_layout
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.shares import share_modal
 from bot.ui.status import status_message
@@ -175,7 +176,14 @@ def no_runs(page: RunsPage) -> str:
 
 
 def of_presets(presets: list[Preset], *, more: bool) -> str:
-    return of_layout(presets_layout(presets, 0, more=more, title=title, inputs=inputs_of_preset))
+    default = ChannelDefault(channel_id=2, preset=presets[-1], set_at=ASKED, set_by=7) if presets else None
+    return of_layout(
+        presets_layout(presets, 0, more=more, title=title, inputs=inputs_of_preset, default=default)
+    )
+
+
+def question(earlier: Preset) -> str:
+    return of_layout(replace_layout(earlier, title, inputs_of_preset(earlier), "replace:0123abcd"))
 
 
 def shown_details(made: Run, deployment: Deployment | None, log: str | None = None) -> str:
@@ -209,6 +217,8 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "details-log": lambda: shown_details(run(RunState.FAILED), FLUX, "Traceback ```\nValueError: no *model*"),
     "details-gone": lambda: shown_details(run(), None),
     "presets": lambda: of_presets(presets(), more=True),
+    "preset-taken": lambda: question(presets()[0]),
+    "preset-taken-server": lambda: question(presets()[1]),
     "presets-none": lambda: of_presets([], more=False),
     "edit": form,
     "edit-choices": form_of_choices,

@@ -1,0 +1,162 @@
+"""`/preset default`: a server's preset as the default of a channel and its threads."""
+
+from __future__ import annotations
+
+import pytest
+from simcord import MemberActor
+
+from bot.domain.requests import Holder
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
+from tests.discord.actors import member, moderator, read
+from tests.discord.channels import thread_in
+from tests.discord.deployments import TWO, described
+from tests.discord.presets import share, told
+from tests.discord.rendered import csv_of, text_of
+from tests.discord.settings_panel import Panel
+from tests.harness import HELD, Harness
+from tests.unit.factories import made_preset
+
+
+@pytest.fixture
+def carl(bot: Harness) -> MemberActor:
+    """Add a member with Manage Channels."""
+    return member(bot, "carl", manage_channels=True)
+
+
+def styles(bot: Harness) -> list[str]:
+    """Return the style of each request, empty without one."""
+    return [call.body["inputs"].get("style", "") for call in bot.calls]
+
+
+async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness, carl: MemberActor) -> None:
+    await share(bot)
+    thread = thread_in(bot, bot.channel)
+    other = bot.guild.create_text_channel("other")
+    await bot.env.settle()
+    said = await told(bot, carl, "default", thread, name="NOIR")
+    assert said == (
+        f"`/generate` for Picture in <#{bot.channel.id}> now uses **noir**; what people type wins."
+    )
+    await bot.restart()
+    await bot.ask(faults=HELD)
+    assert "With this channel's default **noir**." in text_of(bot, bot.messages()[-1])
+    await bot.release()
+    await bot.ask(style="neon")
+    await bot.ask(channel=thread)
+    await bot.ask(channel=other)
+    assert styles(bot) == ["ink", "neon", "ink", ""]
+    sentence = "`/generate` for Picture uses the preset **noir** here; what you type wins."
+    assert sentence in await read(bot, bot.alice, "help")
+    assert "uses the preset" not in await read(bot, bot.alice, "help", channel=other)
+
+
+async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_it(
+    bot: Harness, carl: MemberActor
+) -> None:
+    await share(bot)
+    own = made_preset("mine", holder_id=carl.id, deployment="default")
+    await bot.app.store.presets.put(own, bot.clock())
+    said = await told(bot, bot.alice, "default", name="noir")
+    assert said == "Only people with Manage Channels can set a channel's default."
+    assert (await told(bot, carl, "default")).startswith(f"<#{bot.channel.id}> has no default preset. ")
+    assert (await told(bot, carl, "default", name="gone")).startswith("There is no preset **gone**.")
+    assert (await told(bot, carl, "default", name="mine")).startswith("**mine** is your own preset.")
+    await told(bot, carl, "default", name="noir")
+    await share(bot, "day")
+    await told(bot, carl, "default", name="day")
+    assert await told(bot, carl, "default") == f"<#{bot.channel.id}> has no default preset any more."
+    await told(bot, carl, "default", name="noir")
+    mona = moderator(bot)
+    asked = await mona.slash(bot.channel, "audit")
+    log, here = text_of(bot, asked.response), f" · in <#{bot.channel.id}>\n"
+    changes = [("none", "noir"), ("noir", "day"), ("day", "none"), ("none", "noir")]
+    for before, after in changes:
+        assert f"<@{carl.id}> changed the settings · Default preset: {before} → {after}{here}" in log
+    _, rows = await csv_of(await mona.click(asked.response, label="CSV file"))
+    assert [row["details"] for row in reversed(rows) if row["details"].startswith("Default")] == [
+        f"Default preset: {before} → {after}; in #{bot.channel.name}" for before, after in changes
+    ]
+    await told(bot, mona, "delete", name="noir", server=True)
+    await share(bot, style="neon")
+    await bot.ask()
+    assert styles(bot) == [""]
+
+
+@pytest.mark.bot(deployments=TWO)
+async def test_other_deployments_ignore_a_channels_default(bot: Harness, carl: MemberActor) -> None:
+    await share(bot, deployment="picture")
+    said = await told(bot, carl, "default", name="noir")
+    assert said.endswith("what people type wins. Other deployments there ignore it.")
+    bot.comfydeploy.next_faults(HELD)
+    await bot.ask(command="generate video")
+    await bot.ask(command="generate picture")
+    assert [run.default_preset for run in await bot.runs()] == [None, "noir"]
+    await bot.restart(deployments=described(renamed=PICTURE_ID, video=VIDEO_ID))
+    assert (await told(bot, carl, "default", name="noir")).startswith(
+        "**noir** is for a deployment that isn't offered any more."
+    )
+    assert len(bot.calls) == 2
+
+
+async def test_the_list_marks_a_channels_default_also_in_threads(bot: Harness, carl: MemberActor) -> None:
+    await share(bot)
+    own = made_preset("noir", holder_id=bot.alice.id, deployment="default")
+    await bot.app.store.presets.put(own, bot.clock())
+    await told(bot, carl, "default", name="noir")
+    other = bot.guild.create_text_channel("other")
+    for channel, marks in ((bot.channel, 1), (thread_in(bot, bot.channel), 1), (other, 0)):
+        listed = await read(bot, bot.alice, "preset list", channel=channel)
+        assert listed.count("the default here") == marks
+        assert listed.count("**noir** for Picture · this server's · the default here") == marks
+
+
+async def test_the_settings_name_the_channels_with_a_default(
+    bot: Harness, carl: MemberActor, panel: Panel
+) -> None:
+    await panel.open("results")
+    assert "**Default presets:** none\n-# `/preset default`, typed in a channel" in panel.text
+    await share(bot, "a *star*")
+    voice, forum = bot.guild.create_voice_channel("voice"), bot.guild.create_forum_channel("forum")
+    removed = bot.guild.create_text_channel("removed")
+    await bot.env.settle()
+    for channel in (bot.channel, voice, removed, thread_in(bot, forum)):
+        await told(bot, carl, "default", channel, name="a *star*")
+    bot.env.backend.delete_channel(removed.id)
+    await bot.env.settle()
+    await panel.open("results")
+    by = f"set by <@{carl.id}> <t:{int(bot.clock().timestamp())}:R>"
+    channels = sorted((bot.channel.id, voice.id, forum.id))
+    lines = [f"- a \\*star\\* for Picture in <#{id}> · {by}" for id in channels]
+    assert "\n".join(["**Default presets:**", *lines, "-# `/preset default`"]) in panel.text
+
+
+@pytest.mark.bot(deployments=TWO)
+async def test_a_second_default_names_the_one_that_it_replaces(bot: Harness, carl: MemberActor) -> None:
+    dora = member(bot, "dora", manage_channels=True)
+    await share(bot, "sun*set*", deployment="video")
+    await share(bot, "noir", deployment="picture")
+    assert "It replaces" not in await told(bot, carl, "default", name="sun*set*")
+    bot.clock.move(hours=1)
+    said = await told(bot, dora, "default", name="noir")
+    assert said.splitlines()[1:] == ["It replaces **sun\\*set\\*** for Video."]
+    assert "It replaces" not in await told(bot, carl, "default", name="noir")
+    listed = await read(bot, bot.alice, "preset list")
+    by = f"set by <@{dora.id}> <t:{int(bot.clock().timestamp())}:R>"
+    assert f"**noir** for Picture · this server's · the default here, {by}" in listed
+    assert listed.count("the default here") == 1
+
+
+@pytest.mark.bot(deployments=described(picture=PICTURE_ID) + "inputs.prompt.required = true\n")
+@pytest.mark.parametrize(("prompt", "replaced"), [("an owl", True), ("{prompt}, in ink", False)])
+async def test_setting_a_default_whose_prompt_is_always_replaced_says_so(
+    bot: Harness, carl: MemberActor, prompt: str, replaced: bool
+) -> None:
+    preset = made_preset(
+        "noir", holder=Holder.SERVER, holder_id=bot.guild.id, deployment="picture", inputs={"prompt": prompt}
+    )
+    await bot.app.store.presets.put(preset, bot.clock())
+    said = await told(bot, carl, "default", name="noir")
+    sentence = "Its saved prompt has no `{prompt}`, so the prompt that people type always replaces it."
+    assert (sentence in said) is replaced
+    await bot.ask()
+    assert [call.body["inputs"]["prompt"] for call in bot.calls] == ["a fox" if replaced else "a fox, in ink"]
