@@ -11,7 +11,7 @@ from discord import AppCommandType, app_commands
 
 from bot.deployments.model import FollowUp
 from bot.deployments.validation import AttachedFile, media_type
-from bot.domain.errors import BotError, PressedTwice, RefusedError
+from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
@@ -101,6 +101,8 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
     except PressedTwice:
         raise
     except BotError as error:
+        if isinstance(error, WrongFiles) and not error.urls.isdisjoint(file.url for file in files):
+            raise  # no other value helps
         draft = services.editing.keep_draft(interaction.user.id, values)
         pictures = [file.url for file in files if media_type(file).startswith("image/")]
         # The picture is shown again, since the new form reads it from this message.

@@ -8,7 +8,7 @@ from itertools import chain
 import discord
 from discord import app_commands
 
-from bot.domain.errors import BotError, PressedTwice, RefusedError
+from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
@@ -90,6 +90,8 @@ async def _submitted(interaction: Interaction, id: UseId) -> None:
     except PressedTwice:
         raise
     except BotError as error:
+        if isinstance(error, WrongFiles) and picture in error.urls:
+            raise  # no other value helps
         draft = editing.keep_draft(interaction.user.id, values)
         again = UseId(id.deployment, 0, id.parent, draft)
         layout = refused_layout(explain(error), again.encode(), picture)

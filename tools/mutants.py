@@ -129,7 +129,7 @@ TESTS = {
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
         "estimator": f"{STORE}_estimator.py {DISCORD}_estimates.py",
         "media.download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
-        " unit/delivery/test_download_pace.py",
+        " unit/delivery/test_download_pace.py unit/delivery/test_heads.py",
         "media.download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "media.file_types": "unit/delivery/test_file_types.py",
         "media.shrink": "unit/delivery/test_shrink.py",
@@ -171,6 +171,7 @@ TESTS = {
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
+        "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py",
         "openings": f"{SERVICES}_openings.py {DISCORD}_private.py",
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py",
         "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
