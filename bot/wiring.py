@@ -126,7 +126,14 @@ def _services(
         clock=clock,
         deadline_seconds=resources.settings.run_deadline_seconds,
     )
-    editing = EditingService(store.runs, store.rules, generation, catalogue, FormDrafts())
+    editing = EditingService(
+        runs=store.runs,
+        rules=store.rules,
+        run_service=runs,
+        generation=generation,
+        catalogue=catalogue,
+        drafts=FormDrafts(),
+    )
     return Services(
         generation=generation,
         runs=runs,

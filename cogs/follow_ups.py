@@ -43,6 +43,7 @@ class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
         services = interaction.client.services
         fields = opened.fields(services.editing.draft(id.draft, interaction.user.id))
         if fields:
+            await _check_before_form(interaction, opened)
             title = opened.preparation.target.title
             modal = form_modal(id.encode(), title, fields, label=opened.label)
             await interaction.response.send_modal(modal)
@@ -71,6 +72,16 @@ async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp,
     if not opened.fits(files):
         raise RefusedError("follow_up_no_file")
     return opened, files
+
+
+async def _check_before_form(interaction: Interaction, opened: OpenFollowUp) -> None:
+    """Raise RefusedError if the form would be filled in in vain."""
+    await interaction.client.services.runs.check_before_form(
+        opened.preparation.target,
+        requester_of(interaction),
+        age_restricted=opened.age_restricted,
+        private=opened.private,
+    )
 
 
 async def _files(interaction: Interaction, opened: OpenFollowUp, key: str) -> Sequence[AttachedFile]:
@@ -156,6 +167,7 @@ async def _use_message(interaction: Interaction, message: discord.Message, follo
         run, dropped = await follow_ups.start(opened, [picture_file(pictures[0])], {}, requester)
         await started(interaction, run, dropped, _DROPPED)
         return
+    await _check_before_form(interaction, opened)
     ids = [FollowUpId(key, follow_up.reference, str(index)).encode() for index, key in enumerate(keys)]
     layout = follow_up_pictures_layout(pictures, opened.label, ids)
     await interaction.response.send_message(view=layout, ephemeral=True)
