@@ -165,7 +165,7 @@ TESTS = {
     "services": {
         "__init__": f"{DISCORD}_happy_path.py",
         "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
-        "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
+        "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
         "follow_ups": f"{DISCORD}_follow_ups.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"

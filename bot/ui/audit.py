@@ -21,10 +21,10 @@ from bot.domain.records import (
 from bot.domain.runs import RunState
 from bot.domain.settings.fields import Section
 from bot.domain.settings.values import Names
-from bot.domain.text import escape_line, message_url, shorten
+from bot.domain.text import escape_line, message_url, sentence_case, shorten
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import AuditId
-from bot.ui.message_parts import phase
+from bot.ui.message_parts import phase, subtext
 from bot.ui.settings.changes import Naming, stored_changes
 from bot.ui.settings.text import counted
 
@@ -40,8 +40,8 @@ def audit_layout(page: AuditPage, audit_filter: AuditFilter, naming: Naming) -> 
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
     layout = LayoutView(timeout=None)
     lines = [audit_line(line, naming) for line in page.lines] or [say("record_none")]
-    filters = " · ".join(_filters(audit_filter, naming))
-    text = [say("record_heading"), *([f"-# {filters}"] if filters else []), *lines]
+    filters = subtext(_filters(audit_filter, naming))
+    text = [say("record_heading"), *([filters] if filters else []), *lines]
     layout.add_item(TextDisplay("\n".join(text)))
     layout.add_item(
         ActionRow(
@@ -60,12 +60,13 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     its key is shown, so that the operator can find it.
     """
     entry, url = stored.entry, _url(stored)
-    line = say(
+    sentence = say(
         _sentence(entry),
         who=_person(entry.actor_id),
         whom=_person(entry.subject_id),
         deployment=naming.name(Names.DEPLOYMENT, entry.deployment) if entry.deployment else "?",
     )
+    line = sentence_case(sentence)
     subtext = f"-# <t:{int(entry.at.timestamp())}:f>"
     if url or entry.run_key:
         subtext += f" · {say('record_open', url=url) if url else f'`{entry.run_key}`'}"

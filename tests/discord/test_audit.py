@@ -118,7 +118,7 @@ async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: M
         until_days=1,
     )
     text = text_of(bot, asked.response)
-    assert f"about <@{bot.bob.id}> · by <@{mona.id}> · flux · Rejection · Not approved" in text
+    assert f"About <@{bot.bob.id}> · by <@{mona.id}> · flux · Rejection · Not approved" in text
     assert text.count("rejected **flux**") == 10
     await mona.click(asked.response, label="Older")
     assert text_of(bot, asked.response).count("rejected **flux**") == 1

@@ -63,7 +63,7 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
     width, height = await size_of(message)
     assert await size_of(result) == (2 * width, 2 * height)
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
-    assert f"made from [this result]({link})" in text_of(bot, result)
+    assert f"Made from [this result]({link})" in text_of(bot, result)
     details = await open_details(result, bot.bob)
     assert f"made from: [`{parent.key}`]({link})" in text_of(bot, details.response)
 
