@@ -26,6 +26,7 @@ from bot.metrics_page import MetricsPage
 from bot.store import Store
 from bot.web import application, listening, start_server
 from bot.wiring import (
+    ReadHead,
     Resources,
     add_webhooks,
     discord_trace,
@@ -36,6 +37,7 @@ from bot.wiring import (
     operator_rules,
     output_preparer,
     reconcile_workers,
+    type_detector,
     utc_now,
 )
 from bot.wiring_delivery import courier_workers
@@ -46,9 +48,12 @@ from bot.workers.worker import Wakeups, Worker
 
 
 @asynccontextmanager
-async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[App]:
+async def build(
+    settings: Settings, clock: Callable[[], datetime] = utc_now, *, read_head: ReadHead | None = None
+) -> AsyncIterator[App]:
     """Open all resources for the block, and assemble the bot without starting it.
 
+    `read_head` reads the beginning of files that aren't on the network: those of the offline Discord.
     Raises StartupError, or StoreUnavailable if the database doesn't answer.
     """
     async with AsyncExitStack() as stack:
@@ -75,6 +80,7 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
                 coordinator=coordinator,
                 backend=backend,
                 preparer=output_preparer(fetcher, backend),
+                detect_type=type_detector(fetcher, read_head),
                 catalogue=catalogue,
                 clock=clock,
                 wakeups=wakeups,

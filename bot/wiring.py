@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from bot.database.coordination import Coordinator
 from bot.delivery.answers import AnswerReader
 from bot.delivery.attachment_renewal import AttachmentRenewer
 from bot.delivery.media.download import MediaFetcher
+from bot.delivery.media.file_types import sniff
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.pace.request_pace import RequestPace
 from bot.delivery.posting import Poster
@@ -45,6 +46,7 @@ from bot.services.editing import EditingService, FormDrafts
 from bot.services.follow_ups import FollowUpService
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
+from bot.services.input_files import DetectType, InputFiles
 from bot.services.moderation.audit import AuditService
 from bot.services.moderation.blocks import BlockService
 from bot.services.moderation.reviews import ReviewService
@@ -119,12 +121,20 @@ def _services(
         run_store=store.runs,
         wakeups=wakeups,
         check_words=word_filter.check,
+        files=InputFiles(resources.detect_type),
         refusals=refusals,
         metrics=resources.metrics,
         clock=clock,
         deadline_seconds=resources.settings.run_deadline_seconds,
     )
-    editing = EditingService(store.runs, store.rules, generation, catalogue, FormDrafts[str]())
+    editing = EditingService(
+        runs=store.runs,
+        rules=store.rules,
+        run_service=runs,
+        generation=generation,
+        catalogue=catalogue,
+        drafts=FormDrafts[str](),
+    )
     return Services(
         generation=generation,
         runs=runs,
@@ -196,6 +206,7 @@ class Resources:
     coordinator: Coordinator
     backend: Backend
     preparer: OutputPreparer
+    detect_type: DetectType
     catalogue: Catalogue
     clock: Callable[[], datetime]
     wakeups: Wakeups
@@ -255,6 +266,20 @@ def add_webhooks(app: web.Application, resources: Resources, recorder: ReportRec
     """Serve the backend's webhooks, and the ping of `python -m bot check` under the same path."""
     WebhookServer(resources.backend, recorder, resources.metrics).add_to(app)
     app.router.add_routes([ping_route(resources.signer, read_body)])
+
+
+# Returns the beginning of a file, or None for an address that it doesn't know.
+ReadHead = Callable[[str], Awaitable[bytes | None]]
+
+
+def type_detector(fetcher: MediaFetcher, read_head: ReadHead | None = None) -> DetectType:
+    """Build the function that tells a file's type by its first bytes. `read_head` is asked for them first."""
+
+    async def detect(url: str) -> str:
+        head = await read_head(url) if read_head is not None else None
+        return sniff(head if head is not None else await fetcher.head(url))[0]
+
+    return detect
 
 
 def output_preparer(fetcher: MediaFetcher, backend: Backend) -> OutputPreparer:

@@ -11,7 +11,7 @@ from discord import AppCommandType, app_commands
 
 from bot.deployments.model import FollowUp
 from bot.deployments.validation import AttachedFile, media_type
-from bot.domain.errors import BotError, PressedTwice, RefusedError
+from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
@@ -43,6 +43,7 @@ class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
         services = interaction.client.services
         fields = opened.fields(services.editing.draft(id.draft, interaction.user.id))
         if fields:
+            await _check_before_form(interaction, opened)
             title = opened.preparation.target.title
             modal = form_modal(id.encode(), title, fields, label=opened.label)
             await interaction.response.send_modal(modal)
@@ -73,6 +74,16 @@ async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp,
     return opened, files
 
 
+async def _check_before_form(interaction: Interaction, opened: OpenFollowUp) -> None:
+    """Raise RefusedError if the form would be filled in in vain."""
+    await interaction.client.services.runs.check_before_form(
+        opened.preparation.target,
+        requester_of(interaction),
+        age_restricted=opened.age_restricted,
+        private=opened.private,
+    )
+
+
 async def _files(interaction: Interaction, opened: OpenFollowUp, key: str) -> Sequence[AttachedFile]:
     """Return a result's files from the message with the button or, if none of them fits, from all messages
     of the result.
@@ -101,6 +112,8 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
     except PressedTwice:
         raise
     except BotError as error:
+        if isinstance(error, WrongFiles) and not error.urls.isdisjoint(file.url for file in files):
+            raise  # no other value helps
         draft = services.editing.keep_draft(interaction.user.id, values)
         pictures = [file.url for file in files if media_type(file).startswith("image/")]
         # The picture is shown again, since the new form reads it from this message.
@@ -154,6 +167,7 @@ async def _use_message(interaction: Interaction, message: discord.Message, follo
         run, dropped = await follow_ups.start(opened, [picture_file(pictures[0])], {}, requester)
         await started(interaction, run, dropped, _DROPPED)
         return
+    await _check_before_form(interaction, opened)
     ids = [FollowUpId(key, follow_up.reference, str(index)).encode() for index, key in enumerate(keys)]
     layout = follow_up_pictures_layout(pictures, opened.label, ids)
     await interaction.response.send_message(view=layout, ephemeral=True)

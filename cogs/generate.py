@@ -21,9 +21,9 @@ from bot.deployments.options import (
     OptionValue,
     autocomplete,
 )
-from bot.deployments.validation import AttachedFile
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, check_here, requester_of
+from bot.gateway.message_files import attached_file
 from bot.gateway.replies import answer_generated
 
 
@@ -98,7 +98,7 @@ class _Option(app_commands.Transformer):
 
     async def transform(self, _: AnyInteraction, value: Any, /) -> RawValue:
         if isinstance(value, discord.Attachment):
-            return AttachedFile(value.url, value.filename, value.content_type, value.size)
+            return attached_file(value)
         given: RawValue = value
         return given
 

@@ -8,7 +8,7 @@ from itertools import chain
 import discord
 from discord import app_commands
 
-from bot.domain.errors import BotError, PressedTwice, RefusedError
+from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
@@ -26,6 +26,7 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
     `parent` is the key of the run that made the pictures, or empty.
     """
     await check_start(interaction)
+    await interaction.client.services.runs.check_before_form(None, requester_of(interaction))
     deployments = interaction.client.services.editing.taking_pictures()
     is_own = message.author == interaction.client.user
     pictures = shown_pictures(message) if is_own else attached_pictures(message)
@@ -66,7 +67,7 @@ class UseItem(PersistentItem[UseId], codec=UseId):
 async def _open_form(interaction: Interaction, id: UseId) -> bool:
     """Open the form of the other inputs. Return False if there are none: Discord takes no empty form."""
     editing = interaction.client.services.editing
-    inputs = editing.picture_form(id.deployment, id.draft, requester_of(interaction))
+    inputs = await editing.picture_form(id.deployment, id.draft, requester_of(interaction))
     if inputs.fields:
         await interaction.response.send_modal(form_modal(id.encode(), inputs.title, inputs.fields))
     return bool(inputs.fields)
@@ -90,6 +91,8 @@ async def _submitted(interaction: Interaction, id: UseId) -> None:
     except PressedTwice:
         raise
     except BotError as error:
+        if isinstance(error, WrongFiles) and picture in error.urls:
+            raise  # no other value helps
         draft = editing.keep_draft(interaction.user.id, values)
         again = UseId(id.deployment, 0, id.parent, draft)
         layout = refused_layout(explain(error), again.encode(), picture)

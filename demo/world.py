@@ -7,9 +7,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import discord
@@ -85,16 +84,20 @@ async def open_world(pace: float) -> AsyncIterator[World]:
     """
     with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
         port = free_port()
+
+        async def read(url: str) -> bytes | None:
+            return await open_attachment(app, url)
+
         async with (
             FakeComfyDeploy(pace=pace) as comfydeploy,
-            build(_settings(comfydeploy, Path(folder), port)) as app,
+            build(_settings(comfydeploy, Path(folder), port), read_head=read) as app,
         ):
             runner, _ = await start_web(app, HOST, port)
             try:
                 async with simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env:
                     _count_faults_only(env)
                     world = await _furnish(app, env, comfydeploy)
-                    comfydeploy.open_link = partial(open_attachment, app)
+                    comfydeploy.open_link = read
                     async with running_workers(app, seconds=2), _in_time(world):
                         yield world
             finally:
@@ -145,12 +148,14 @@ async def _set_rules(
 async def open_attachment(app: App, url: str) -> bytes | None:
     """Return a file that the offline Discord keeps, since its address doesn't exist on the network.
 
-    Return None for any other address.
+    Return None for any other address, and for a file that was deleted.
     """
     if not str(URL(url).host).endswith(".simcord.invalid"):
         return None
-    file: bytes = await app.bot.http.get_from_cdn(url)
-    return file
+    with suppress(discord.NotFound):
+        file: bytes = await app.bot.http.get_from_cdn(url)
+        return file
+    return None
 
 
 def _count_faults_only(env: simcord.Env) -> None:

@@ -21,7 +21,7 @@ from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
 from demo.ports import free_port
-from demo.world import SETTLED_WITHIN
+from demo.world import SETTLED_WITHIN, open_attachment
 from tests.databases import new_sqlite
 
 HELD = Faults(hold_at="running")
@@ -70,10 +70,15 @@ class AppRunner:
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def open(self) -> App:
-        self.app = await self.stack.enter_async_context(build(self.settings, self.clock))
+        self.app = await self.stack.enter_async_context(
+            build(self.settings, self.clock, read_head=self._read_head)
+        )
         runner, _ = await start_web(self.app, "127.0.0.1", self.port)
         self.stack.push_async_callback(runner.cleanup)
         return self.app
+
+    async def _read_head(self, url: str) -> bytes | None:
+        return await open_attachment(self.app, url)
 
     async def close(self) -> None:
         await self.stack.aclose()

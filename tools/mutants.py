@@ -129,7 +129,7 @@ TESTS = {
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
         "estimator": f"{STORE}_estimator.py {DISCORD}_estimates.py",
         "media.download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
-        " unit/delivery/test_download_pace.py",
+        " unit/delivery/test_download_pace.py unit/delivery/test_heads.py",
         "media.download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "media.file_types": "unit/delivery/test_file_types.py",
         "media.shrink": "unit/delivery/test_shrink.py",
@@ -166,12 +166,13 @@ TESTS = {
     "services": {
         "__init__": f"{DISCORD}_happy_path.py",
         "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
-        "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
+        "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
         "follow_ups": f"{DISCORD}_follow_ups.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
+        "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py",
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "preset_cache": f"{SERVICES}_preset_cache.py",
         "presets": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",

@@ -37,6 +37,7 @@ def revise(
     Raises InputErrors with all mistakes.
     """
     offered: dict[str, OfferedValue] = {}
+    files: dict[str, tuple[AttachedFile, ...]] = {}
     mistakes: list[InputError] = []
     before = as_offered(deployment, earlier)
     dropped = _no_longer_offered(deployment, before)
@@ -46,6 +47,8 @@ def revise(
             if item.offered:
                 value = _value(item, before.get(item.key), form_values, dropped)
                 value = omitted_value(item, draw_seed) if value is None else value
+                if isinstance(attached := form_values.get(item.option), tuple):
+                    files[item.key] = attached
         except InputError as error:
             mistakes.append(error)
         if value is not None:
@@ -61,7 +64,7 @@ def revise(
     if mistakes:
         raise InputErrors(mistakes)
     collected = CollectedInputs(
-        inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), {}
+        inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), files
     )
     return Revision(collected, tuple(dict.fromkeys(dropped)))
 

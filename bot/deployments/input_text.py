@@ -26,6 +26,7 @@ from bot.deployments.size_conversion import as_offered
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue, Output
+from bot.domain.text import escape_line
 
 # Possessive quantifiers keep matching linear: users may enter 6,000 characters.
 _PAIR = re.compile(r'([^=,]*+)=\s*+(?:"((?:[^"\\]|\\.)*+)"\s*+|((?!")[^,]*+))(?:,|\Z)', re.DOTALL)
@@ -45,7 +46,8 @@ def parse_more(text: str) -> list[tuple[str, str]]:
     while text[position:].strip():
         match = _PAIR.match(text, position)
         if match is None or not match[1].strip():
-            raise InputError("input_more_syntax", option="more", text=text[position : position + 40].strip())
+            rest = escape_line(text[position : position + 40], 40)
+            raise InputError("input_more_syntax", option="more", text=rest)
         key, quoted, bare = match.groups()
         pairs.append((key.strip(), bare.strip() if quoted is None else _ESCAPED.sub(r"\1", quoted)))
         position = match.end()

@@ -15,6 +15,7 @@ from bot.deployments.validation import AttachedFile, check_file, check_value
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
+from bot.domain.text import escape_line, in_code
 
 # A `Size` comes from a preset; users type the name of a choice.
 RawValue = str | int | float | bool | AttachedFile | Size
@@ -92,7 +93,7 @@ def check_gpu(deployment: Deployment, gpu: RawValue | None) -> str | None:
         if isinstance(gpu, str) and name.casefold() == gpu.strip().casefold():
             return name
     allowed = ", ".join(deployment.gpus) or "none"
-    raise InputError("input_gpu", option=GPU, value=str(gpu)[:60], choices=allowed)
+    raise InputError("input_gpu", option=GPU, value=escape_line(str(gpu), 60), choices=allowed)
 
 
 def _with_more(deployment: Deployment, options: Mapping[str, RawValue]) -> dict[str, RawValue]:
@@ -127,7 +128,7 @@ def _unknown(name: str, known: Iterable[str]) -> InputError:
     # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
     names, name = list(known), name[:60]
     matches = difflib.get_close_matches(name.casefold(), names, n=3) or names[:10]
-    return InputError("input_unknown", option=name, choices=", ".join(matches))
+    return InputError("input_unknown", option=in_code(name, 60), choices=", ".join(matches))
 
 
 def _attached(item: Input, values: Mapping[str, RawValue]) -> tuple[AttachedFile, ...]:

@@ -11,7 +11,8 @@ from bot.deployments.model import Choice, Input, OfferedValue, Size
 from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from bot.domain.text import strip_invisible
+from bot.domain.text import escape_line, in_code, strip_invisible
+from bot.strings import say
 
 Plain = str | int | float | bool
 _YES = frozenset({"yes", "y", "true", "on", "1"})
@@ -149,8 +150,7 @@ def _text(item: Input, value: Plain) -> str:
 
 
 def _excerpt(value: Plain) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return escape_line(str(value), 60)
 
 
 # The limit of ComfyDeploy's own upload; a larger file would fail on the machine without an explanation.
@@ -163,8 +163,15 @@ _FAMILIES = {
 }
 # Many workflows take animated pictures as videos.
 _ALSO_ACCEPTED = {InputKind.VIDEO: frozenset({"image/gif", "image/webp", "image/apng"})}
+# Videos and sounds share containers such as MP4, Ogg and WebM, whose first bytes don't tell which it is.
+_SAME_CONTAINERS = frozenset({"audio", "video"})
 # No node reads these formats, despite their `image/` type.
 _UNSUPPORTED_IMAGES = frozenset({"image/svg+xml", "image/x-icon", "image/vnd.microsoft.icon"})
+# All files of these types begin with the same bytes, so a file that begins otherwise isn't one.
+_RECOGNIZABLE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})
+UNKNOWN_TYPE = "application/octet-stream"
+_NAMED_FAMILIES = frozenset({"image", "video", "audio", "text"})
+_FILENAME_LENGTH = 60
 _TYPES_BY_EXTENSION = {
     ".webp": "image/webp",
     ".avif": "image/avif",
@@ -175,43 +182,103 @@ _TYPES_BY_EXTENSION = {
 
 @dataclass(frozen=True, slots=True)
 class AttachedFile:
-    """An attachment; `content_type` comes from Discord and may be missing, `size` is in bytes."""
+    """An attachment as Discord describes it. `content_type` may be missing, and `size` is in bytes.
+
+    `measured` means that Discord knows its width and height, so it could read the picture or video.
+    """
 
     url: str
     filename: str
     content_type: str | None
     size: int
+    measured: bool = False
+
+
+def linked_file(url: str, content_type: str | None = None) -> AttachedFile:
+    """Return the file behind a link, whose size is unknown."""
+    return AttachedFile(url, url.partition("?")[0].rpartition("/")[2], content_type, 1)
 
 
 def check_file(kind: InputKind, option: str, file: AttachedFile) -> str:
-    """Return the file's URL. Raises InputError if the file is empty, too large or of the wrong type."""
+    """Return the file's URL. Raises InputError if the file is empty, too large or of the wrong type.
+
+    A file of which Discord doesn't know the type passes: `check_content` decides about it.
+    """
+    name = escape_line(file.filename, _FILENAME_LENGTH)
     if file.size <= 0:
-        raise InputError("input_file_empty", option=option, filename=file.filename)
+        raise InputError("input_file_empty", option=option, filename=name)
     if file.size > MAX_FILE_SIZE:
         limit = MAX_FILE_SIZE // 1024**2
-        raise InputError("input_file_too_large", option=option, filename=file.filename, limit_mib=limit)
-    family, content_type = _FAMILIES.get(kind), media_type(file)
-    if family is None:
-        return file.url
-    fits = content_type.startswith(f"{family}/") or content_type in _ALSO_ACCEPTED.get(kind, ())
-    if not fits or content_type in _UNSUPPORTED_IMAGES:
-        params = {
-            "option": option,
-            "filename": file.filename,
-            "expected": family,
-            "found": content_type or "unknown",
-        }
-        raise InputError("input_file_type", **params)
+        raise InputError("input_file_too_large", option=option, filename=name, limit_mib=limit)
+    content_type = media_type(file)
+    if content_type not in ("", UNKNOWN_TYPE) and not _fits(kind, content_type):
+        raise _wrong_type(kind, option, file, content_type)
     return file.url
 
 
+def is_kind(kind: InputKind, file: AttachedFile) -> bool:
+    """Return whether a file is known to be of a type that an input takes."""
+    try:
+        check_file(kind, "", file)
+    except InputError:
+        return False
+    return kind not in _FAMILIES or media_type(file) not in ("", UNKNOWN_TYPE)
+
+
+def needs_content(kind: InputKind, file: AttachedFile) -> bool:
+    """Return whether the file's first bytes have to tell its type, since Discord hasn't read the file."""
+    return kind in _FAMILIES and not (file.measured and is_kind(kind, file))
+
+
+def check_content(kind: InputKind, option: str, file: AttachedFile, found: str | None) -> None:
+    """Raise InputError if a file's first bytes show that it is of the wrong type.
+
+    `found` is the type that they show, or None if they couldn't be read. Then Discord's word counts, and only
+    a file is refused of which Discord doesn't know the type either. Bytes that show no known type prove
+    something only about the formats that always begin in the same way.
+    """
+    claimed = is_kind(kind, file)
+    if found is None or found == UNKNOWN_TYPE:
+        if claimed and (found is None or media_type(file) not in _RECOGNIZABLE):
+            return
+        name = escape_line(file.filename, _FILENAME_LENGTH)
+        raise InputError("input_file_unknown", option=option, filename=name, expected=_expected(kind))
+    family, is_container = found.partition("/")[0], _FAMILIES.get(kind) in _SAME_CONTAINERS
+    if not _fits(kind, found) and not (is_container and family in _SAME_CONTAINERS):
+        raise _wrong_type(kind, option, file, found)
+
+
+def _fits(kind: InputKind, content_type: str) -> bool:
+    family = _FAMILIES.get(kind)
+    if family is None:
+        return True
+    fits = content_type.startswith(f"{family}/") or content_type in _ALSO_ACCEPTED.get(kind, ())
+    return fits and content_type not in _UNSUPPORTED_IMAGES
+
+
+def _wrong_type(kind: InputKind, option: str, file: AttachedFile, content_type: str) -> InputError:
+    family = content_type.partition("/")[0]
+    named = family in _NAMED_FAMILIES and content_type not in _UNSUPPORTED_IMAGES
+    return InputError(
+        "input_file_type",
+        option=option,
+        filename=escape_line(file.filename, _FILENAME_LENGTH),
+        expected=_expected(kind),
+        found=say(f"file_{family}") if named else say("file_other", type=in_code(content_type, 60)),
+    )
+
+
+def _expected(kind: InputKind) -> str:
+    return say(f"file_{_FAMILIES[kind]}")
+
+
 def media_type(file: AttachedFile) -> str:
-    """Return the MIME type without parameters.
+    """Return the MIME type without parameters, or an empty string if it isn't known.
 
     If Discord names no type, or only `application/octet-stream`, it is guessed from the file's extension.
     """
     content_type = (file.content_type or "").partition(";")[0].strip().lower()
-    if content_type and content_type != "application/octet-stream":
+    if content_type and content_type != UNKNOWN_TYPE:
         return content_type
     name = file.filename.lower()
     for extension, guess in _TYPES_BY_EXTENSION.items():

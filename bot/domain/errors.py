@@ -5,6 +5,7 @@ BotError                      code, params
 │   └── StartLater            … because of a temporary failure: exit code 1
 ├── InputError                an option has a value that the deployment doesn't accept
 │   └── InputErrors           … for several options
+│       └── WrongFiles        … whose files are of the wrong kind
 ├── RefusedError              a rule forbids the request
 │   ├── PressedTwice          a double press, which starts nothing
 │   ├── AlreadyPosted         a copy of a result that was posted before
@@ -45,7 +46,7 @@ secret: both are stored with the run and shown. Details for the log (status, bod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -95,6 +96,14 @@ class InputErrors(InputError):
         first = errors[0]
         super().__init__(first.code, "; ".join(map(str, errors)), **first.params)
         self.errors = tuple(errors)
+
+
+class WrongFiles(InputErrors):
+    """Files are of the wrong kind; `urls` are their links."""
+
+    def __init__(self, errors: Sequence[InputError], urls: Iterable[str]) -> None:
+        super().__init__(errors)
+        self.urls = frozenset(urls)
 
 
 class RefusedError(CodedError):

@@ -145,6 +145,22 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
     return None
 
 
+def check_before_form(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
+    """Raise RefusedError if a request would be refused whatever its inputs are.
+
+    Asked before a form opens, so that nobody fills in a form in vain. `start.deployment` is empty if the user
+    is still to choose one. Budgets are left out, because they may be free again when the form is sent.
+    """
+    _check_place(start.guild_id, operator, user_install=start.user_install)
+    if start.channel is not None:
+        check_channel(start.channel, restricted=start.age_restricted)
+    _check_private(start, rules)
+    if start.guild_id is not None:
+        _check_person(start.person, usage, rules)
+        _check_deployment_role(start, rules)
+    _check_pause(usage)
+
+
 # The year of Discord's launch: no account or membership is older.
 _LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 
@@ -326,14 +342,18 @@ def _check_roles(start: Start, rules: ServerRules) -> None:
     if not start.roles_known:
         return
     person, gpu = start.person, start.gpu
-    if not _may(person, rules.deployment_roles, start.deployment):
-        raise _without_role("deployment_role", person, rules.deployment_roles)
+    _check_deployment_role(start, rules)
     if gpu is None:
         # The machine's own GPU could be any of the restricted ones.
         if not all(_may(person, rules.gpu_roles, name) for name in rules.gpu_roles):
             raise RefusedError("gpu_role_unknown")
     elif not _may(person, rules.gpu_roles, gpu):
         raise _without_role("gpu_role", person, rules.gpu_roles, gpu=gpu)
+
+
+def _check_deployment_role(start: Start, rules: ServerRules) -> None:
+    if not _may(start.person, rules.deployment_roles, start.deployment):
+        raise _without_role("deployment_role", start.person, rules.deployment_roles)
 
 
 def _may(person: Member, roles_for: RolesFor, name: str) -> bool:

@@ -19,9 +19,14 @@ def clean_text(text: str, limit: int) -> str:
 
 _BREAKS = re.compile(r"\s+")
 # Markdown that works anywhere in a line (Discord reads mentions, timestamps and custom emoji from `<`, bare
-# mentions from `@`) and at its start. discord.py's escape_markdown won't do: it takes everything from the
-# first `[` to the last `)` for one link and leaves the marks inside unescaped.
-_MARKS = re.compile(r"[\\*_~|`\[<@]|^[#>-]|^\d+(?=\.)")
+# mentions from `@`, and makes a link of any address with `://` and an invite of `discord.gg/…` even without
+# a scheme) and at its start. discord.py's escape_markdown won't do: it takes everything from the first `[` to
+# the last `)` for one link and leaves the marks inside unescaped.
+_MARKS = re.compile(
+    r"[\\*_~|`\[<@]|:(?=//)|(?<=discord\.gg)/|(?<=discord\.com)/(?=invite)|(?<=discordapp\.com)/(?=invite)"
+    r"|^[#>-]|^\d+(?=\.)",
+    re.IGNORECASE,
+)
 # Indented or aligned text, or code.
 _LAID_OUT = re.compile(r"^\s|\t|\S {2,}\S|```|^[{}\[\]]")
 
@@ -42,11 +47,21 @@ def shorten(text: str, limit: int) -> str:
 
 
 def escape_line(text: str, limit: int) -> str:
-    """Put text on one line, shorten it to `limit` characters, and escape its Markdown.
+    """Put text on one line, shorten it to `limit` characters, and escape its Markdown, links included.
 
     Shortening comes first, so that no escape is cut in half.
     """
     return _MARKS.sub(_escaped, shorten(strip_invisible(text), limit))
+
+
+def in_code(text: str, limit: int) -> str:
+    """Put text on one line and shorten it, for a place between backticks, where no escape works."""
+    return shorten(strip_invisible(text).replace("`", "'"), limit)
+
+
+def sentence_case(text: str) -> str:
+    """Return text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
 
 
 def escape_prose(text: str) -> str | None:

@@ -205,17 +205,35 @@ def is_own_verdict(run: Run) -> bool:
     return run.state in REVIVABLE and not (run.failure_code or "").startswith("run_")
 
 
-def end_for_block(run: Run, moderator_id: int, reason: str | None, now: datetime) -> Change | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockVerdict:
+    """A block that ends runs: the moderator, the reason, the end (None: until it is lifted), and the current
+    time.
+    """
+
+    by: int
+    reason: str | None
+    until: datetime | None
+    now: datetime
+
+    @property
+    def params(self) -> dict[str, object]:
+        """Return the facts that an ended run stores for its messages; `until` is 0 without an end."""
+        until = int(self.until.timestamp()) if self.until is not None else 0
+        return {"until": until, **({"reason": self.reason} if self.reason else {})}
+
+
+def end_for_block(run: Run, verdict: BlockVerdict) -> Change | None:
     """Return the change that ends the run of a blocked user, or None if ComfyDeploy may already have it."""
     if run.state not in NOT_SUBMITTED or run.run_id is not None:
         return None
     # REJECTED instead of REFUSED hides inputs that no moderator approved from the channel.
     unapproved = run.state is RunState.AWAITING_APPROVAL
     target = RunState.REJECTED if unapproved else RunState.REFUSED
-    change = end(run, target, now, REQUESTER_BLOCKED, {"reason": reason} if reason else {})
+    change = end(run, target, verdict.now, REQUESTER_BLOCKED, verdict.params)
     if change is None or not unapproved:
         return change
-    return replace(change, values={**change.values, "decided_by": moderator_id, "decided_at": now})
+    return replace(change, values={**change.values, "decided_by": verdict.by, "decided_at": verdict.now})
 
 
 def is_told_elsewhere(run: Run) -> bool:

@@ -123,7 +123,11 @@ def form_values(interaction: Interaction) -> dict[str, FormValue]:
 
 def _attached_file(attachment: Mapping[str, Any]) -> AttachedFile:
     return AttachedFile(
-        attachment["url"], attachment["filename"], attachment.get("content_type"), attachment["size"]
+        attachment["url"],
+        attachment["filename"],
+        attachment.get("content_type"),
+        attachment["size"],
+        measured=bool(attachment.get("width") and attachment.get("height")),
     )
 
 

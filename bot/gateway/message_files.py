@@ -9,9 +9,8 @@ from typing import Any
 
 import discord
 
-from bot.deployments.validation import AttachedFile, check_file, media_type
+from bot.deployments.validation import AttachedFile, is_kind, linked_file, media_type
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError
 from bot.domain.runs import MessageRef
 from bot.gateway.channels import answering
 
@@ -40,12 +39,18 @@ def attached_pictures(message: discord.Message) -> list[str]:
 
 
 def _is_picture(attachment: discord.Attachment) -> bool:
-    file = AttachedFile(attachment.url, attachment.filename, attachment.content_type, attachment.size)
-    try:
-        check_file(InputKind.IMAGE, "image", file)
-    except InputError:
-        return False
-    return True
+    return is_kind(InputKind.IMAGE, attached_file(attachment))
+
+
+def attached_file(attachment: discord.Attachment) -> AttachedFile:
+    """Return what Discord says about an attachment."""
+    return AttachedFile(
+        attachment.url,
+        attachment.filename,
+        attachment.content_type,
+        attachment.size,
+        measured=bool(attachment.width and attachment.height),
+    )
 
 
 def _is_shown_picture(media: discord.UnfurledMediaItem) -> bool:
@@ -61,18 +66,13 @@ def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
 
 def picture_file(url: str) -> AttachedFile:
     """Return the file behind a link to a picture, even if its name isn't that of a picture."""
-    file = _link_file(url)
+    file = linked_file(url)
     return file if media_type(file).startswith("image/") else replace(file, content_type="image/png")
-
-
-def _link_file(url: str, content_type: str | None = None) -> AttachedFile:
-    """Return the file behind a link, whose size is unknown."""
-    return AttachedFile(url, url.partition("?")[0].rpartition("/")[2], content_type, 1)
 
 
 def run_key_of(url: str) -> str:
     """Return the key of the run that made a file of the bot's own message, or an empty string."""
-    found = _NAMED.search(_link_file(url).filename)
+    found = _NAMED.search(linked_file(url).filename)
     return found[1] if found is not None else ""
 
 
@@ -81,12 +81,10 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
 
     With `linked`, files that the message's galleries link to follow. These files may be gone.
     """
-    found = [
-        AttachedFile(each.url, each.filename, each.content_type, each.size) for each in message.attachments
-    ]
+    found = [attached_file(each) for each in message.attachments]
     if linked:
         media = (item.media for item in _gallery_items(message.components))
-        found += (_link_file(each.url, each.content_type) for each in media)
+        found += (linked_file(each.url, each.content_type) for each in media)
     return [file for file in found if run_key_of(file.filename) == key]
 
 

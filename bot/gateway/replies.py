@@ -10,7 +10,7 @@ import discord
 
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.runs import Run, RunState
-from bot.domain.text import escape_line
+from bot.domain.text import escape_line, in_code
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, check_here, check_overrides, requester_of
 from bot.services.presets import PresetRun
@@ -121,14 +121,14 @@ async def started(
     """Send the status message, and tell the user with the sentence `code` which inputs were dropped."""
     await send_status(interaction, run)
     if dropped:
-        await tell(interaction, say(code, names=", ".join(f"`{name[:60]}`" for name in dropped)))
+        await tell(interaction, say(code, names=", ".join(f"`{in_code(name, 60)}`" for name in dropped)))
 
 
 async def answer_generated(interaction: Interaction, made: PresetRun) -> None:
     """Send the status message, and tell the user which inputs of the preset were dropped."""
     await send_status(interaction, made.run)
     if made.preset is not None and made.dropped:
-        dropped = ", ".join(f"`{name}`" for name in made.dropped)
+        dropped = ", ".join(f"`{in_code(name, 60)}`" for name in made.dropped)
         await tell(
             interaction, say("preset_dropped", name=escape_name(made.preset.name), dropped=dropped[:1000])
         )

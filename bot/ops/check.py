@@ -27,7 +27,7 @@ from bot.ops.check_rules import rule_findings
 from bot.ops.discord_http import DiscordApi, discord_api
 from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, warning
 from bot.store import Store
-from bot.wiring import Resources, gateway_bot, make_reloader, output_preparer, utc_now
+from bot.wiring import Resources, gateway_bot, make_reloader, output_preparer, type_detector, utc_now
 from bot.workers.worker import Wakeups
 
 
@@ -124,6 +124,7 @@ async def _bot(context: _CheckContext, catalogue: Catalogue, stack: AsyncExitSta
         coordinator=context.store.coordinator(),
         backend=context.backend,
         preparer=output_preparer(fetcher, context.backend),
+        detect_type=type_detector(fetcher),
         catalogue=catalogue,
         clock=context.clock,
         wakeups=Wakeups(),

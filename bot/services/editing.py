@@ -19,6 +19,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run
 from bot.services.generation import GenerationService, current_deployment, draw_seed, has_marked_file
+from bot.services.runs import RunService
 from bot.store.rules import RuleStore
 from bot.store.runs import RunStore
 
@@ -40,14 +41,17 @@ class EditingService:
 
     def __init__(
         self,
+        *,
         runs: RunStore,
         rules: RuleStore,
+        run_service: RunService,
         generation: GenerationService,
         catalogue: Catalogue,
         drafts: FormDrafts[str],
     ) -> None:
         self._runs = runs
         self._rules = rules
+        self._run_service = run_service
         self._generation = generation
         self._catalogue = catalogue
         self._drafts = drafts
@@ -86,9 +90,16 @@ class EditingService:
         return await self._runs.batch(await self.visible_run(key, requester))
 
     async def form(self, run_key: str, draft: str, requester: Requester) -> InputForm:
-        """Return the form of "Edit", with the run's inputs or, if there is a draft, the draft's values."""
+        """Return the form of "Edit", with the run's inputs or, if there is a draft, the draft's values.
+
+        Raises RefusedError also if the edited request would be refused whatever it contains.
+        """
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
+        marked = has_marked_file(run)
+        await self._run_service.check_before_form(
+            deployment, requester, age_restricted=marked, private=run.private
+        )
         form_values = self.draft(draft, requester.person.id)
         fields = editable_fields(deployment, run.inputs, run.gpu, form_values=form_values)
         return InputForm(deployment.title, fields)
@@ -117,14 +128,19 @@ class EditingService:
         run = await self._editable_run(run_key, requester)
         revise(current_deployment(self._catalogue, run), run.inputs, run.gpu, form_values, draw_seed)
 
-    def picture_form(self, name: str, draft: str, requester: Requester) -> InputForm:
-        """Return the form of "Use as input": the deployment's inputs except the picture."""
+    async def picture_form(self, name: str, draft: str, requester: Requester) -> InputForm:
+        """Return the form of "Use as input": the deployment's inputs except the picture.
+
+        Raises RefusedError also if the request would be refused whatever it contains.
+        """
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)
         form_values = self.draft(draft, requester.person.id)
         fields = editable_fields(
             deployment, {}, None, form_values=form_values, exclude=item.key if item else None
         )
+        if fields:
+            await self._run_service.check_before_form(deployment, requester)
         return InputForm(deployment.title, fields)
 
     async def submit_picture(

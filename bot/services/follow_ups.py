@@ -109,9 +109,13 @@ class FollowUpService:
         if taken is None:
             raise RefusedError("follow_up_no_file")
         revision = opened.preparation.revise(taken, form_values, draw_seed)
+        key, link = taken
+        # What Discord said about the file saves reading it.
+        own = tuple(file for file in files if file.url in (link if isinstance(link, list) else [link]))
+        inputs = replace(revision.inputs, files={**revision.inputs.files, key: own})
         run = await self._generation.submit(
             opened.preparation.target,
-            revision.inputs,
+            inputs,
             requester,
             parent_key=opened.parent.key if opened.parent is not None else None,
             private=opened.private,

@@ -20,6 +20,7 @@ from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.requests import GenerationRequest, Requester, batch_requests
 from bot.domain.runs import Run
 from bot.metrics import Metrics
+from bot.services.input_files import InputFiles
 from bot.services.rate_limits import RefusalLimiter
 from bot.services.runs import ANSWER_HOLD, RunService
 from bot.services.words.filter import DefaultTexts
@@ -49,6 +50,7 @@ class GenerationService:
         run_store: RunStore,
         wakeups: Wakeups,
         check_words: CheckWords,
+        files: InputFiles,
         refusals: RefusalLimiter,
         metrics: Metrics,
         clock: Callable[[], datetime],
@@ -60,6 +62,7 @@ class GenerationService:
         self._run_store = run_store
         self._wakeups = wakeups
         self._check_words = check_words
+        self._files = files
         self._refusals = refusals
         self._metrics = metrics
         self._clock = clock
@@ -129,7 +132,7 @@ class GenerationService:
         default: DefaultTexts | None = None,
         age_restricted: bool = False,
     ) -> Run:
-        """Check a request against the word filter and the policy, store it, and return the first run of its
+        """Check a request's words, its files and the policy, store it, and return the first run of its
         batch.
 
         A request made from a private result is private, too. `age_restricted` is True if the request takes
@@ -161,6 +164,7 @@ class GenerationService:
         age_restricted: bool,
     ) -> Run:
         await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs), default)
+        await self._files.check(deployment, inputs)
         request = GenerationRequest(
             requester_id=requester.person.id,
             origin=requester.origin,

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.deployments.catalogue import Catalogue
+from bot.deployments.model import Deployment
 from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
-from bot.domain.policy import OperatorRules, check_age, check_posting
+from bot.domain.policy import OperatorRules, Start, check_age, check_before_form, check_posting
 from bot.domain.records import PAGE_SIZE
-from bot.domain.requests import Member, Requester
+from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.runs import Direction, HistoryPage, Run, RunsPage
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import channel_url
@@ -65,6 +66,34 @@ class RunService:
         if run.private or run.channel_id != moderated:
             raise RefusedError("run_gone")
         return run
+
+    async def check_before_form(
+        self,
+        deployment: Deployment | None,
+        requester: Requester,
+        *,
+        age_restricted: bool = False,
+        private: bool = False,
+    ) -> None:
+        """Raise RefusedError if the user's request would be refused whatever they enter into a form.
+
+        `deployment` is None if the user is still to choose one. `age_restricted` and `private` describe the
+        result that the request starts from.
+        """
+        origin, person = requester.origin, requester.person
+        start = Start(
+            guild_id=origin.guild_id,
+            user_install=origin.user_install,
+            deployment=deployment.name if deployment is not None else "",
+            gpu=None,
+            age_restricted=age_restricted or (deployment is not None and deployment.age_restricted),
+            person=person,
+            private=private and not origin.is_direct_message,
+            channel=ChannelState(age_restricted=origin.age_restricted),
+        )
+        rules = await self._store.rules.get(origin.guild_id)
+        usage = await self._store.usage.today(origin.guild_id, person.id, self._clock())
+        check_before_form(start, usage, self._operator, rules)
 
     async def cancel(self, key: str, user_id: int, *, moderated: int | None = None) -> None:
         """Cancel a batch. Raises RefusedError if it has ended, or if this user may not cancel it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from bot.database.engine import Database
 from bot.database.tables import blocks, create_delivery, run_columns, runs, to_run
 from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
 from bot.domain.runs import NOT_SUBMITTED, Purpose, Run, RunState
-from bot.domain.transitions import REQUESTER_BLOCKED, end_for_block
+from bot.domain.transitions import REQUESTER_BLOCKED, BlockVerdict, end_for_block
 from bot.store.audit import add_entries
 from bot.store.outcomes import apply_change
 
@@ -57,7 +56,7 @@ class BlockStore:
                 )
             )
             ended = await end_waiting_runs(
-                connection, guild_id, user_id, BlockVerdict(by=by, reason=reason, now=now)
+                connection, guild_id, user_id, BlockVerdict(by=by, reason=reason, until=until, now=now)
             )
             details: dict[str, object] = {"reason": reason, "until": until.isoformat() if until else None}
             details["ended"] = ended or None
@@ -76,13 +75,24 @@ class BlockStore:
 
     @repeat_if_unknown
     async def unblock(
-        self, guild_id: int, user_id: int, *, by: int, now: datetime, may_be_stored: bool = False
+        self,
+        guild_id: int,
+        user_id: int,
+        *,
+        by: int,
+        now: datetime,
+        since: datetime | None = None,
+        may_be_stored: bool = False,
     ) -> bool:
-        """Lift a block; return False if the user isn't blocked, or the block has expired."""
+        """Lift a block, or only the block stored at the time `since`.
+
+        Returns False if there is no such block, or it has expired.
+        """
+        which = _one(guild_id, user_id) & is_active(now)
+        if since is not None:
+            which &= blocks.c.created_at == since
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
-            lifted = await connection.execute(
-                delete(blocks).where(_one(guild_id, user_id), is_active(now)).returning(blocks.c.user_id)
-            )
+            lifted = await connection.execute(delete(blocks).where(which).returning(blocks.c.user_id))
             if lifted.first() is None:
                 return may_be_stored
             entry = AuditEntry(
@@ -153,15 +163,6 @@ _member = runs.alias("member")
 _MAY_WAIT = NOT_SUBMITTED | {RunState.SUBMITTING}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockVerdict:
-    """The moderator who blocked a requester, the reason that the requester sees, and the current time."""
-
-    by: int
-    reason: str | None
-    now: datetime
-
-
 async def end_waiting_runs(
     connection: AsyncConnection, guild_id: int, user_id: int, verdict: BlockVerdict
 ) -> int:
@@ -205,18 +206,17 @@ async def _announce_once(
             channels[batch[0].channel_id].append(batch)
     for over in channels.values():
         *quiet, told = sorted(over, key=lambda batch: (batch[0].created_at, batch[0].batch_key))
-        params = {"reason": verdict.reason} if verdict.reason else {}
         for batch in over if quiet else ():
             more = {"others": len(quiet)} if batch is told else {"quiet": True}
             keys = [run.key for run in batch if run.key in ended]
             await connection.execute(
-                update(runs).where(runs.c.key.in_(keys)).values(failure_params={**params, **more})
+                update(runs).where(runs.c.key.in_(keys)).values(failure_params={**verdict.params, **more})
             )
 
 
 async def end_blocked_run(connection: AsyncConnection, run: Run, verdict: BlockVerdict) -> bool:
     """End a locked run, unless ComfyDeploy may have it; return whether it ended."""
-    change = end_for_block(run, verdict.by, verdict.reason, verdict.now)
+    change = end_for_block(run, verdict)
     if change is None:
         return False
     await apply_change(connection, run, change, dict(change.values), verdict.now)
@@ -227,11 +227,13 @@ async def end_blocked_run(connection: AsyncConnection, run: Run, verdict: BlockV
 
 async def block_of(connection: AsyncConnection, run: Run, now: datetime) -> BlockVerdict | None:
     """Return the active block of a run's requester on the run's server, or None."""
-    query = select(blocks.c.created_by, blocks.c.reason).where(
+    query = select(blocks.c.created_by, blocks.c.reason, blocks.c.until).where(
         blocks.c.guild_id == run.guild_id, blocks.c.user_id == run.requester_id, is_active(now)
     )
     row = (await connection.execute(query)).first()
-    return BlockVerdict(by=row.created_by, reason=row.reason, now=now) if row is not None else None
+    if row is None:
+        return None
+    return BlockVerdict(by=row.created_by, reason=row.reason, until=row.until, now=now)
 
 
 def is_active(now: datetime) -> ColumnElement[bool]:

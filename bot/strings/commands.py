@@ -38,6 +38,8 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "block_duration_unknown": "This duration isn't offered. Please choose one from the list.",
         "unblock_done": "<@{person}> can generate here again.",
         "unblock_nothing": "<@{person}> isn't blocked here. `/blocked` shows who is.",
+        "unblock_over": "This block of <@{person}> has already ended. The list is up to date again.",
+        "button_unblock": "Unblock",
         "blocked_heading": "### Blocked on this server",
         "blocked_none": "Nobody.",
         "blocked_line": "<@{person}> blocked by <@{by}> <t:{at}:R>",
@@ -82,8 +84,8 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "usage_waiting": "Waiting: {used}",
         "usage_waiting_of": "Waiting: {used} of {limit}",
         "usage_returns": "-# Resets <t:{until}:R>. Unfinished runs are estimated.",
-        "usage_blocked": "Blocked on this server.",
-        "usage_blocked_until": "Blocked on this server until <t:{until}:f>.",
+        "usage_blocked": "Blocked on this server: {reason}",
+        "usage_blocked_until": "Blocked on this server until <t:{until}:f>: {reason}",
         "usage_paused": "The bot is paused: {reason}",
     }
 )
@@ -199,5 +201,5 @@ OPERATOR = {
     "reload_removed": "Removed: {names}",
     "reload_warnings": "Please look at these warnings:",
     "reload_broken": "Nothing has changed, because the file has mistakes. Please correct:",
-    "reload_more": "and {count} more, which `python -m bot check` lists.",
+    "reload_more": "And {count} more, which `python -m bot check` lists.",
 }

@@ -11,7 +11,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "help_heading": "### What you can generate here",
         "help_line": "**{title}** {path}\n-# {description}",
         "help_line_plain": "**{title}** {path}",
-        "help_more": "-# and {count} more: choose one below",
+        "help_more": "-# And {count} more: choose one below.",
         "help_tips": "**How to get good results**\n"
         "- Say what is in the picture first, then how it should look: subject, light, style.\n"
         "- Found something you like? Press Edit and change one thing. The seed keeps the rest alike.\n"
@@ -47,7 +47,6 @@ HELP: Mapping[str, str] = MappingProxyType(
         "help_placeholder": "Choose one to see its options",
         "help_title": "### {title}\n{path}",
         "help_option": "**{name}** {description}",
-        "help_limits": "-# {limits}",
         "help_needed": "required",
         "help_from_to": "from {minimum} to {maximum}",
         "help_from": "from {minimum}",
@@ -56,6 +55,6 @@ HELP: Mapping[str, str] = MappingProxyType(
         "help_choices": "one of {choices}",
         "help_files": "up to {count} files",
         "help_in_more": "goes into `more`",
-        "help_options_more": "-# and {count} more options",
+        "help_options_more": "-# And {count} more options.",
     }
 )

@@ -23,6 +23,7 @@ STATUS: Mapping[str, str] = MappingProxyType(
         "title_timed_out": "Timed out",
         "title_refused": "Not started",
         "title_rejected": "Not approved",
+        "title_blocked": "Ended by a block",
         "title_expired": "Nobody decided in time",
         "title_unconfirmed": "Not confirmed",
         "position": "number {position} in the queue",

@@ -20,10 +20,10 @@ from bot.domain.records import (
 from bot.domain.runs import RunState
 from bot.domain.settings.fields import Section
 from bot.domain.settings.values import Names
-from bot.domain.text import escape_line, message_url, shorten
+from bot.domain.text import escape_line, message_url, sentence_case, shorten
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import AuditId
-from bot.ui.message_parts import phase
+from bot.ui.message_parts import phase, subtext
 from bot.ui.settings.changes import Naming, stored_changes
 from bot.ui.settings.text import counted
 
@@ -39,8 +39,8 @@ def audit_layout(page: AuditPage, audit_filter: AuditFilter, naming: Naming) -> 
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
     layout = LayoutView(timeout=None)
     lines = [audit_line(line, naming) for line in page.lines] or [say("record_none")]
-    filters = " · ".join(_filters(audit_filter, naming))
-    text = [say("record_heading"), *([f"-# {filters}"] if filters else []), *lines]
+    filters = subtext(_filters(audit_filter, naming))
+    text = [say("record_heading"), *([filters] if filters else []), *lines]
     layout.add_item(TextDisplay("\n".join(text)))
     layout.add_item(
         ActionRow(
@@ -60,12 +60,13 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     """
     entry, url = stored.entry, _url(stored)
     title = naming.name(Names.DEPLOYMENT, entry.deployment) if entry.deployment else "?"
-    line = say(
+    sentence = say(
         _sentence(stored),
         who=_person(entry.actor_id),
         whom=_person(entry.subject_id),
         deployment=say("several_title", title=title, count=stored.count) if stored.count > 1 else title,
     )
+    line = sentence_case(sentence)
     subtext = f"-# <t:{int(entry.at.timestamp())}:f>"
     key = entry.batch_key if stored.count > 1 else entry.run_key
     if url or key:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from bot.deployments.model import Deployment
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.message_parts import ending, text_blocks
+from bot.ui.message_parts import ending, subtext, text_blocks
 
 # Longer details go into a file: a layout holds 4,000 characters of text.
 MAX_INLINE = 3500
@@ -92,15 +92,15 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
 def _facts(run: Run, inputs: ShownInputs, origin: str | None) -> Iterator[str]:
     """Yield three subtext lines: state and cost, times, and ids."""
     seed_listed = str(run.seed) in (value for _, value in inputs.values)
-    yield _subtext(_state_facts(replace(run, seed=None) if seed_listed else run))
-    yield _subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
+    yield subtext(_state_facts(replace(run, seed=None) if seed_listed else run))
+    yield subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
     names = [say("details_key", key=run.key)]
     if run.batch_size > 1:
         names.append(say("details_several", number=run.number, count=run.batch_size))
     if run.parent_key:
         code = "details_parent_link" if origin else "details_parent"
         names.append(say(code, key=run.parent_key, url=origin))
-    yield _subtext(names)
+    yield subtext(names)
 
 
 def _state_facts(run: Run) -> Iterator[str]:
@@ -115,10 +115,6 @@ def _state_facts(run: Run) -> Iterator[str]:
         requested = escape_line(run.gpu, 32) if run.gpu else say("details_any_gpu")
         used = escape_line(run.gpu_used, 32) if run.gpu_used else say("details_unknown")
         yield say("details_gpu", asked=requested, used=used)
-
-
-def _subtext(facts: Iterable[str]) -> str:
-    return f"-# {' · '.join(facts)}"
 
 
 def _times(run: Run) -> Mapping[str, datetime | None]:

@@ -15,6 +15,7 @@ from bot.domain.backend import InputKind
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId
+from bot.ui.message_parts import subtext
 
 _OPTIONS = 25
 _SELECTS = 5
@@ -171,7 +172,7 @@ def _options(deployment: Deployment, plan: CommandPlan) -> Iterator[str]:
 
 def _option(name: str, description: str, limits: Sequence[str]) -> str:
     line = say("help_option", name=name, description=description)
-    return "\n".join([line, *([say("help_limits", limits=" · ".join(limits))] if limits else [])])
+    return "\n".join([line, *([subtext(limits)] if limits else [])])
 
 
 def _limits(item: Input) -> Iterator[str]:

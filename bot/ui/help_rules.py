@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from bot.domain.budgets import Spending
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.rules_for_help import Standing
-from bot.domain.text import escape_line
+from bot.domain.text import escape_line, shorten
 from bot.strings import say
 
 _NAMES = 200
@@ -48,9 +48,11 @@ def _stops(standing: Standing) -> Iterator[str]:
     block, paused = standing.usage.block, standing.usage.paused
     if block is not None:
         until = int(block.until.timestamp()) if block.until else 0
-        yield "- " + say("usage_blocked_until" if until else "usage_blocked", until=until)
+        reason = escape_line(block.reason or "-", _REASON)
+        yield "- " + say("blocked_until" if until else "blocked", until=until, reason=reason)
     if paused is not None:
-        yield "- " + say("usage_paused", reason=escape_line(paused, _REASON))
+        # The reason is stored escaped.
+        yield "- " + say("usage_paused", reason=shorten(paused, 2 * _REASON))
 
 
 def _budgets(standing: Standing) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from discord import ButtonStyle, SelectOption
-from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
+from discord.ui import ActionRow, Button, LayoutView, Section, Select, TextDisplay
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.budgets import Limits, Spending, UsageView
@@ -15,7 +15,7 @@ from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry, RunsPage, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
-from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId
+from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId, UnblockId
 from bot.ui.message_parts import ending, set_by
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
@@ -234,14 +234,7 @@ def _runs_button(label: str, target: RunsPage) -> Button[LayoutView]:
     )
 
 
-def page_layout(
-    codec: type[PageId],
-    lines: Sequence[str],
-    page: int,
-    *,
-    more: bool,
-    labels: tuple[str, str] = ("queue_back", "queue_on"),
-) -> LayoutView:
+def page_layout(codec: type[PageId], lines: Sequence[str], page: int, *, more: bool) -> LayoutView:
     """Build a page of a list, counted from 0, with buttons to the adjacent pages.
 
     `codec.NAME` is the prefix of the list's string codes. `more` means that another page follows.
@@ -249,15 +242,23 @@ def page_layout(
     layout = LayoutView(timeout=None)
     heading, nothing = say(f"{codec.NAME}_heading"), say(f"{codec.NAME}_none")
     layout.add_item(TextDisplay("\n".join([heading, *(lines or [nothing])])))
-    if page or more:
-        back, forward = labels
-        layout.add_item(
-            ActionRow(
-                _page_button(codec(max(page - 1, 0)), back, enabled=page > 0),
-                _page_button(codec(page + 1), forward, enabled=more),
-            )
-        )
+    _add_page_buttons(layout, codec, page, ("queue_back", "queue_on"), more=more)
     return layout
+
+
+def _add_page_buttons(
+    layout: LayoutView, codec: type[PageId], page: int, labels: tuple[str, str], *, more: bool
+) -> None:
+    """Add buttons to the adjacent pages, unless there is only one page. `labels` are string codes."""
+    if not page and not more:
+        return
+    back, forward = labels
+    layout.add_item(
+        ActionRow(
+            _page_button(codec(max(page - 1, 0)), back, enabled=page > 0),
+            _page_button(codec(page + 1), forward, enabled=more),
+        )
+    )
 
 
 def _page_button(to: PageId, label: str, *, enabled: bool) -> Button[LayoutView]:
@@ -268,9 +269,19 @@ _BLOCK_REASON_LENGTH = 100
 
 
 def blocked_layout(blocked: Sequence[ActiveBlock], page: int, *, more: bool) -> LayoutView:
-    """Build a page of blocked users; pages count from 0."""
-    lines = [_blocked_line(block) for block in blocked]
-    return page_layout(BlockedId, lines, page, more=more, labels=("record_newer", "record_older"))
+    """Build a page of blocked users, each with a button to unblock them; pages count from 0."""
+    layout = LayoutView(timeout=None)
+    nothing = [] if blocked else [say("blocked_none")]
+    layout.add_item(TextDisplay("\n".join([say("blocked_heading"), *nothing])))
+    for block in blocked:
+        unblock = Button[LayoutView](
+            label=say("button_unblock"),
+            style=ButtonStyle.secondary,
+            custom_id=UnblockId(block.user_id, block.created_at, page).encode(),
+        )
+        layout.add_item(Section[LayoutView](TextDisplay(_blocked_line(block)), accessory=unblock))
+    _add_page_buttons(layout, BlockedId, page, ("record_newer", "record_older"), more=more)
+    return layout
 
 
 def _blocked_line(block: ActiveBlock) -> str:
@@ -371,7 +382,8 @@ def _restrictions(view: UsageView) -> Iterator[str]:
     block, paused = view.usage.block, view.usage.paused
     if block is not None:
         until = int(block.until.timestamp()) if block.until else 0
-        yield say("usage_blocked_until" if until else "usage_blocked", until=until)
+        reason = escape_line(block.reason or "-", _BLOCK_REASON_LENGTH)
+        yield say("usage_blocked_until" if until else "usage_blocked", until=until, reason=reason)
     if paused is not None:
         yield say("usage_paused", reason=paused)
 

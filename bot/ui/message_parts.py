@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.run_log import last_error
 from bot.domain.runs import Run, RunState
-from bot.domain.text import escape_line, escape_prose
+from bot.domain.text import escape_line, escape_prose, sentence_case
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
@@ -145,8 +145,21 @@ def phase(state: RunState) -> str:
 
 
 def ending(run: Run) -> str:
-    """Return the string code of a run's title, which is that of its state or of a partial result."""
+    """Return the string code of a run's title: that of its state, a partial result, or a block's end."""
+    if run.failure_code == REQUESTER_BLOCKED:
+        return "title_blocked"
     return "title_partial" if run.partial else phase(run.state)
+
+
+def block_code(prefix: str, run: Run) -> str:
+    """Return the string code that says how long the block lasts that ended a run.
+
+    Runs that an earlier version ended have no `until`, so their messages don't say it.
+    """
+    until = run.failure_params.get("until")
+    if until is None:
+        return prefix
+    return f"{prefix}_until" if until else f"{prefix}_open"
 
 
 def reason_of(run: Run) -> str:
@@ -156,14 +169,22 @@ def reason_of(run: Run) -> str:
         return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
     if code == "comfy_invalid" and not run.failure_params.get("fields"):
         code = "comfy_invalid_unnamed"
-    others = run.failure_params.get("others")
-    if code == REQUESTER_BLOCKED and others:
-        code = "requester_blocked_other" if others == 1 else "requester_blocked_others"
+    if code == REQUESTER_BLOCKED:
+        return _block_reason(run)
     params = {
         name: escape_line(value, 100) if isinstance(value, str) else value
         for name, value in run.failure_params.items()
     }
     return say(code, **params)
+
+
+def _block_reason(run: Run) -> str:
+    """Return sentences about the block that ended a run, and how many requests it ended there."""
+    params = run.failure_params
+    others = params.get("others")
+    ended = "block_ended_other" if others == 1 else "block_ended_others" if others else "block_ended_one"
+    blocked = say(block_code("requester_blocked", run), until=params.get("until"))
+    return f"{blocked} {say(ended, others=others)}"
 
 
 def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
@@ -220,8 +241,10 @@ def taken(runs: Sequence[Run], code: str = "took") -> list[str]:
     ]
 
 
-def subtext(facts: Sequence[str]) -> str:
-    return f"-# {' · '.join(facts)}" if facts else ""
+def subtext(facts: Iterable[str]) -> str:
+    """Join facts to a line of small text that begins with a capital letter; an empty string for none."""
+    line = sentence_case(" · ".join(facts))
+    return f"-# {line}" if line else ""
 
 
 class FileKind(StrEnum):

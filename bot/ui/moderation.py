@@ -36,8 +36,10 @@ from bot.ui.message_parts import (
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
+    block_code,
     chunks,
     reason_of,
+    subtext,
 )
 from bot.ui.result_buttons import discard_button
 from bot.ui.status import batch_title
@@ -52,7 +54,6 @@ _DECIDED = {
     RunState.REFUSED: ("card_refused", Colour.light_grey()),
 }
 _APPROVED = ("card_approved", Colour.green())
-_BLOCKED = ("card_blocked", Colour.red())
 _OVER = ("review_over", Colour.light_grey())
 
 
@@ -110,20 +111,32 @@ def decided_card(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
     It says who decided and when, or why there was no decision.
     """
     code, colour = _verdict(run)
-    at = int(run.decided_at.timestamp()) if run.decided_at else 0
-    rule = reason_of(run) if run.state is RunState.REFUSED else ""
-    verdict = say(code, person=run.decided_by or 0, at=at, reason=rule)
+    facts = {
+        "person": run.decided_by or 0,
+        "requester": run.requester_id,
+        "at": int(run.decided_at.timestamp()) if run.decided_at else 0,
+        "until": run.failure_params.get("until"),
+        "reason": reason_of(run) if run.state is RunState.REFUSED else "",
+    }
+    lines = [_card_about(run, title, inputs, "card_heading_over"), say(code, **facts)]
+    if _is_end_of_block(run):
+        lines.append(say("card_blocked_ended"))
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
-    lines = [_card_about(run, title, inputs, "card_heading_over"), verdict]
     if reason:
         lines.append(f"> {escape_line(str(reason), _VALUE_LENGTH)}")
     return OutgoingMessage(layout=_layout([TextDisplay("\n".join(lines))], colour))
 
 
 def _verdict(run: Run) -> tuple[str, Colour]:
+    if _is_end_of_block(run):
+        return block_code("card_blocked", run), Colour.red()
     if run.state is RunState.REJECTED:
-        return _BLOCKED if run.failure_code == REQUESTER_BLOCKED else _DECIDED[run.state]
+        return _DECIDED[run.state]
     return _APPROVED if run.decided_at is not None else _DECIDED.get(run.state, _OVER)
+
+
+def _is_end_of_block(run: Run) -> bool:
+    return run.state is RunState.REJECTED and run.failure_code == REQUESTER_BLOCKED
 
 
 def report_card(
@@ -210,6 +223,8 @@ def block_notice(
     request had already started, so the block didn't end them.
     """
     about = say("block_notice_rest" if partly else "block_notice", title=escape_line(title, 80))
+    if (until := run.failure_params.get("until")) is not None:
+        about += f" {say(block_code('block_notice', run), until=until)}"
     if others > 0:
         more = "block_notice_other" if others == 1 else "block_notice_others"
         about += f" {say(more, others=others)}"
@@ -255,7 +270,7 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
         facts.append(say("record_private"))
     if run.gpu:
         facts.insert(0, say("gpu", gpu=escape_line(run.gpu, 32)))
-    return "\n".join([*lines, f"-# {' · '.join(facts)}"])
+    return "\n".join([*lines, subtext(facts)])
 
 
 def _cost(run: Run) -> str:

@@ -12,11 +12,11 @@ from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import page_button, show_list
+from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
 from bot.gateway.interactions import Interaction, member_from_user, member_of
 from bot.services.moderation.blocks import BlockService
-from bot.strings import say
-from bot.ui.custom_ids import BlockedId
+from bot.strings import explain, say
+from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
 
 _DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)} | {
@@ -26,14 +26,35 @@ _DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": time
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in _DURATIONS]
 
 
-async def _page(interaction: Interaction, page: int) -> LayoutView:
-    blocks, more = await interaction.client.services.blocks.blocked(
-        interaction.guild_id, member_of(interaction), page
-    )
+async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -> LayoutView:
+    """Build a page. With `or_last`, build the page before it if it has become empty."""
+    service, moderator = interaction.client.services.blocks, member_of(interaction)
+    blocks, more = await service.blocked(interaction.guild_id, moderator, page)
+    if or_last and page and not blocks:
+        page -= 1
+        blocks, more = await service.blocked(interaction.guild_id, moderator, page)
     return blocked_layout(blocks, page, more=more)
 
 
 _BlockedButton = page_button(BlockedId, _page)
+
+
+class UnblockButton(PersistentItem[UnblockId], codec=UnblockId):
+    """The button beside an entry of `/blocked`."""
+
+    async def pressed(self, interaction: Interaction, id: UnblockId) -> None:
+        moderator, blocks = member_of(interaction), interaction.client.services.blocks
+        sentence = say("unblock_done", person=id.user_id)
+        try:
+            await blocks.unblock(interaction.guild_id, moderator, id.user_id, since=id.since)
+        except RefusedError as error:
+            if error.code != "unblock_over":
+                raise
+            sentence = explain(error)
+        view = await _page(interaction, id.page, or_last=True)
+        view.stop()  # answered by custom_id
+        await interaction.response.edit_message(view=view)
+        await tell(interaction, sentence)
 
 
 class Blocks(commands.Cog):
@@ -96,5 +117,5 @@ def _duration(choice: str | None, days: int | None) -> timedelta | None:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(_BlockedButton)
+    bot.add_dynamic_items(_BlockedButton, UnblockButton)
     await bot.add_cog(Blocks(bot.services.blocks))

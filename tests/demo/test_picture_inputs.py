@@ -76,3 +76,14 @@ async def test_a_result_is_enlarged_and_animated() -> None:
         with av.open(io.BytesIO(await clip.attachments[0].read())) as container:
             frames = sum(1 for _ in container.decode(video=0))
         assert frames == FRAME_RATE * SECONDS
+
+
+async def test_a_text_that_is_named_like_a_picture_starts_nothing() -> None:
+    async with open_world(pace=0) as world:
+        async with world.turn:
+            refused = await world.people["ada"].slash(
+                world.channel, "generate picture", prompt="a barn", image=("notes.png", b"some notes")
+            )
+        assert refused.ephemeral
+        assert "`image` needs a picture, but notes.png is a text file." in refused.response.content
+        assert not world.comfydeploy.call_log.queue_calls

@@ -79,10 +79,17 @@ def edits(bot: Harness) -> int:
     return len(requests_to(bot, "PATCH", "/messages/"))
 
 
+def unblock_buttons(bot: Harness, message: Any) -> dict[int, str]:
+    """Return the custom_id of each *Unblock* button of `/blocked` by its user's id, in order."""
+    found = (part.get("custom_id", "") for part in walk(raw_components(bot, message)))
+    return {int(each.split(":")[1]): each for each in found if each.startswith("unblock:")}
+
+
 def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for component in components:
         yield component
         yield from walk(component.get("components", []))
+        yield from walk([component["accessory"]] if component.get("accessory") else [])
 
 
 def assert_nothing_leaked(bot: Harness) -> None:

@@ -97,6 +97,20 @@ async def test_a_servers_and_the_operators_rules_hold(bot: Harness, rule: str, w
     assert len(bot.calls) == 1
 
 
+# Budgets and words depend on what is typed, and on when.
+KNOWN_BEFORE = ("pause", "block", "roles")
+
+
+@pytest.mark.parametrize(("rule", "way"), list(product(KNOWN_BEFORE, OPENING)))
+async def test_a_form_that_would_be_refused_does_not_open(bot: Harness, rule: str, way: str) -> None:
+    message = await rehearsed(bot)
+    comes, sentence = RULES[rule]
+    await comes(bot)
+    refused = await OPENING[way](bot, message)
+    assert not refused.modal
+    assert told(bot, refused).startswith(sentence)
+
+
 @pytest.mark.parametrize(
     ("way", "rule"),
     every_nth(

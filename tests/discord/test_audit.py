@@ -9,6 +9,7 @@ import pytest
 from simcord import MemberActor
 
 from bot.domain.records import AuditAction, AuditButton, AuditEntry, AuditFilter
+from bot.domain.text import sentence_case
 from bot.ui.custom_ids import AuditId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import moderator, read, reviewer, write
@@ -123,7 +124,7 @@ async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: M
         until_days=1,
     )
     text = text_of(bot, asked.response)
-    assert f"about <@{bot.bob.id}> · by <@{mona.id}> · flux · Rejection · Not approved" in text
+    assert f"About <@{bot.bob.id}> · by <@{mona.id}> · flux · Rejection · Not approved" in text
     assert text.count("rejected **flux**") == 10
     await mona.click(asked.response, label="Older")
     assert text_of(bot, asked.response).count("rejected **flux**") == 1
@@ -197,7 +198,7 @@ async def test_a_deployment_is_found_by_its_title_or_name(bot: Harness, mona: Me
         ("gone", "gone"),
     ):
         log = await read(bot, mona, "audit", deployment=typed)
-        assert f"\n-# {shown}\n<@{bot.alice.id}> asked for **{shown}**\n" in log, typed
+        assert f"\n-# {sentence_case(shown)}\n<@{bot.alice.id}> asked for **{shown}**\n" in log, typed
         assert log.count("asked for") == 1, typed
     assert "Nothing was found." in await read(bot, mona, "audit", deployment="pic")
     refused = await mona.slash(bot.channel, "audit", deployment="*" * 33)

@@ -13,7 +13,9 @@ from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rul
 from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of, texts
 from tests.harness import HELD, Harness
 
-ENDED = "A moderator ended this request before it started."
+BLOCKED = "A moderator has blocked you from generating here until somebody unblocks you. "
+ENDED = f"{BLOCKED}This request ended before it started."
+ENDED_TWO = f"{BLOCKED}This request and another of yours ended before they started."
 
 
 @pytest.mark.bot(max_concurrent_runs=1)
@@ -25,15 +27,17 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     done = await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
     assert done.response.content.endswith(" Waiting requests ended: 2.")
     await bot.play()
-    sentences = (ENDED, "A moderator ended this request and another of yours before they started.")
-    for answer, sentence in zip(asked[1:], sentences, strict=True):
-        assert "Not started: Picture" in text_of(bot, answer.response)
+    for answer, sentence in zip(asked[1:], (ENDED, ENDED_TWO), strict=True):
+        assert "Ended by a block: Picture" in text_of(bot, answer.response)
         assert sentence in text_of(bot, answer.response)
         assert list(buttons_of(bot, answer.response)) == ["Edit", "Details", "Delete"]
     assert not any("spam" in shown for shown in texts(bot))
     (letter,) = bot.alice.user.dm_channel.history()
     notice = text_of(bot, letter)
-    assert "blocked you from generating there. That ended another of your requests, too." in notice
+    assert (
+        "blocked you from generating there. The block lasts until a moderator unblocks you. "
+        "That ended another of your requests, too." in notice
+    )
     assert "The moderator's reason: spam" in notice
     await bot.restart()
     await bot.release()
@@ -65,12 +69,14 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     assert await server.states() == [RunState.REJECTED, RunState.REJECTED, RunState.AWAITING_APPROVAL]
     # The older request's answer, which only Alice sees, can't be edited any more.
     (told,) = texts(server)
-    assert "Not approved: Picture" in told
-    assert "A moderator ended this request and another of yours before they started." in told
+    assert "Ended by a block: Picture" in told
+    assert ENDED_TWO in told
     assert not any(secret in told for secret in ("fox", "word", "seed"))
     assert pinged(server)[len(pinged_before) :] == [server.alice.id]
     for card in (first, second):
-        assert f"<@{server.mona.id}> blocked the requester" in text_of(server, card)
+        by, of = f"<@{server.mona.id}>", f"<@{server.alice.id}>"
+        assert f"{by} blocked {of} <t:" in text_of(server, card)
+        assert ", until somebody unblocks them.\nThat ended this request" in text_of(server, card)
         assert "> that \\*word\\*" in text_of(server, card)
         assert buttons_of(server, card) == {}
     assert list(buttons_of(server, others)) == ["Approve", "Reject", "Block"]
@@ -124,12 +130,26 @@ async def test_a_block_that_ends_many_requests_posts_one_message(
     posted = requests_to(server, "POST", f"/channels/{server.channel.id}/messages")[len(posts) :]
     assert len(posted) == 1
     for answer in asked[:2]:
-        assert "Not started: Picture" in text_of(server, answer.response)
+        assert "Ended by a block: Picture" in text_of(server, answer.response)
         assert ENDED in text_of(server, answer.response)
     told = texts(server)[-1]
-    assert "A moderator ended this request and 2 more of yours before they started." in told
+    assert f"{BLOCKED}This request and 2 more of yours ended before they started." in told
     (letter,) = server.letters()
     assert "That ended 2 more of your requests, too." in letter
+
+
+async def test_the_end_of_a_block_is_told_wherever_it_ends_a_request(server: ModeratedServer) -> None:
+    await server.ask()
+    await server.mona.slash(server.channel, "block", user=server.alice, reason="spam", days=3)
+    (block,) = await server.app.store.blocks.list(server.guild.id, server.clock(), limit=2)
+    assert block.until is not None
+    until = f"<t:{int(block.until.timestamp())}:f>"
+    await server.play()
+    (told,), (letter,) = texts(server), server.letters()
+    assert f"A moderator has blocked you from generating here until {until}. This request ended" in told
+    assert f"The block ends {until}." in letter
+    assert f", until {until}.\nThat ended this request" in server.verdict
+    assert "Not approved" not in told
 
 
 @pytest.mark.bot(max_concurrent_runs=1)

@@ -63,7 +63,7 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
     width, height = await size_of(message)
     assert await size_of(result) == (2 * width, 2 * height)
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
-    assert f"made from [this result]({link})" in text_of(bot, result)
+    assert f"Made from [this result]({link})" in text_of(bot, result)
     details = await open_details(result, bot.bob)
     assert f"made from: [`{parent.key}`]({link})" in text_of(bot, details.response)
 
@@ -326,3 +326,17 @@ async def test_a_form_that_is_sent_after_the_deletion_of_its_picture_starts_noth
     refused = await submit(bot, form, {"motion": "pan"})
     assert "This has already been deleted." in text_of(bot, refused.response)
     assert (len(bot.calls), bot.messages()) == (1, [])
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_a_blocked_person_is_refused_before_the_form_of_a_follow_up_opens(bot: Harness) -> None:
+    message = await bot.made(**SMALL)
+    posted = await post_pictures(bot, "cat.png")
+    await block(bot, bot.alice)
+    for refused in (
+        await bot.alice.click(message, label="Animate"),
+        await bot.alice.context_menu(bot.channel, "Animate", posted),
+        await bot.alice.click(message, label="Upscale"),
+    ):
+        assert refusal(bot, refused) == "A moderator has blocked you from generating on this server: spam"
+    assert len(bot.calls) == 1

@@ -18,7 +18,7 @@ async def test_help_tells_the_only_deployments_options_with_limits(bot: Harness)
     for part in (
         f"</generate:{command_id(bot, 'generate')}>",
         "**width**",
-        "from 256 to 1536",
+        "From 256 to 1536",
         "default 768",
         "watercolour",
         "Press Edit",
@@ -77,12 +77,15 @@ async def test_it_says_what_the_rules_mean_for_the_person(bot: Harness) -> None:
 
 
 async def test_a_blocked_person_and_a_pause_are_told(bot: Harness, mona: MemberActor) -> None:
-    await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
-    await owner(bot).slash(bot.channel, "pause", reason="new machines")
+    await mona.slash(bot.channel, "block", user=bot.alice, reason="*spam*", days=3)
+    (block,) = await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=2)
+    assert block.until is not None
+    await owner(bot).slash(bot.channel, "pause", reason="new *machines*")
     text = await read(bot, bot.alice, "help")
-    assert "Blocked on this server." in text
-    assert "The bot is paused: new machines" in text
-    assert "Blocked" not in await read(bot, bot.bob, "help")
+    until = f"<t:{int(block.until.timestamp())}:f>"
+    assert f"- A moderator has blocked you from generating here until {until}: \\*spam\\*" in text
+    assert "The bot is paused: new \\*machines\\*" in text
+    assert "blocked" not in await read(bot, bot.bob, "help")
 
 
 async def test_without_the_database_only_the_limits_are_missing(bot: Harness) -> None:

@@ -117,7 +117,7 @@ async def test_a_part_can_be_deleted_and_repeated_and_is_listed(bot: Harness) ->
     message = await bot.made(faults=Faults(ends_as="failed", made=1))
     assert "Partly done" in await read(bot, bot.alice, "runs", state="done")
     details = await open_details(message, bot.alice)
-    assert "state: Partly done" in text_of(bot, details.response)
+    assert "State: Partly done" in text_of(bot, details.response)
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
     used = await bot.alice.click(message, label="Use as input")
     assert used.modal is not None

@@ -14,7 +14,7 @@ from tests.sampling import every_nth
 
 HOSTILE = [
     "@everyone @here <@&{role}> <@{bob}>",
-    "[free nitro](https://evil.example/) <https://evil.example> https://evil.example",
+    "[free nitro](https://evil.example/) <https://evil.example> https://evil.example discord.gg/evil",
     "x" * 6000,
     "*_~`|>#-" * 700,
     "```\n@everyone",
@@ -47,7 +47,8 @@ async def test_a_hostile_prompt_is_only_text(bot: Harness, prompt: str, ends_as:
     shown = text_of(bot, message)
     assert len(shown) < 1000
     live_text = re.sub(r"\\.", "", shown)  # without what a backslash takes the meaning from
-    for live in ("@everyone", "@here", f"<@{bot.bob.id}>", f"<@&{role.id}>", "\u202e", "```"):
+    mentions = ("@everyone", "@here", f"<@{bot.bob.id}>", f"<@&{role.id}>")
+    for live in (*mentions, "://evil", "discord.gg/", "\u202e", "```"):
         assert live not in live_text
     assert not re.search(r"\[[^\]]*\]\(", live_text)
 

@@ -88,7 +88,7 @@ async def test_a_block_is_shown_and_a_former_member_can_be_looked_up(bot: Harnes
     await mona.slash(bot.channel, "block", user=bot.bob, reason="spam", duration="day")
     (block,) = await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=2)
     assert block.until is not None
-    told = f"Blocked on this server until <t:{int(block.until.timestamp())}:f>."
+    told = f"Blocked on this server until <t:{int(block.until.timestamp())}:f>: spam"
     assert told in await lines(bot, bot.bob)
     result = await call(bot, mona, "usage", *user_option(7, option="person"))
     assert text_of(bot, result.response).startswith("### Usage of <@7> today\nRuns: 0")

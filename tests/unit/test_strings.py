@@ -28,17 +28,36 @@ def test_a_sentence_has_few_words() -> None:
     assert not long
 
 
+STOP = re.compile(r"[.!?](?=\s|$)")
+# A text may end with what a user wrote, with a list or with a code block.
+END = re.compile(r"([.!?:)]|\}\S{0,2}|```)$")
+
+
+def test_a_sentence_begins_with_a_capital_letter_and_ends_with_a_stop() -> None:
+    sentences = {code: text for code, text in SENTENCES.items() if STOP.search(text)}
+    assert len(sentences) > 300
+    assert not {code for code, text in sentences.items() if not END.search(text)}
+    assert not {code for code, text in sentences.items() if text.lstrip("-# *")[:1].islower()}
+    assert not {code for code, text in sentences.items() if re.search(r"(?<![.\d])[.!?] [a-z]", text)}
+
+
+def test_an_error_is_told_in_whole_sentences() -> None:
+    codes = {code for _, code, _ in uses(re.compile(r"[A-Z]\w*(?:Error|ForNow)"))}
+    assert len(codes) > 80
+    assert not {code for code in codes if not END.search(SENTENCES[code])}
+
+
 ROOT = Path(__file__).parents[2]
 SAYS = re.compile(r"say|[A-Z]\w*(?:Error|ForNow)")
 
 
-def uses() -> Iterator[tuple[str, str, set[str]]]:
+def uses(calls: re.Pattern[str] = SAYS) -> Iterator[tuple[str, str, set[str]]]:
     """Yield each place that names a sentence's code, with the code and the names of the parameters given."""
-    for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "cogs").glob("*.py")]:
+    for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "cogs").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args or not isinstance(node.func, ast.Name):
                 continue
-            if not SAYS.fullmatch(node.func.id):
+            if not calls.fullmatch(node.func.id):
                 continue
             names = {keyword.arg for keyword in node.keywords}
             if None in names:  # `**params`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -127,6 +128,22 @@ class MediaFetcher:
             raise MediaUnavailable(f"{_shown(url)}: {_reason(error)}") from None
         return _described(into, head, size, filename or _name_in(url), fallback)
 
+    async def head(self, url: str) -> bytes:
+        """Return the first `SNIFF_BYTES` of a file, or all of a shorter one; the rest isn't downloaded.
+
+        Raises MediaForbidden, MediaExpired or MediaUnavailable.
+        """
+        try:
+            async with asyncio.timeout(self._limits.answer), AsyncExitStack() as stack:
+                asked = {"Range": f"bytes=0-{SNIFF_BYTES - 1}"}
+                response = await self._answer(stack, _parse(url), asked)
+                _check_status(response, {200, 206})
+                return await _first_bytes(response)
+        except MediaError:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise MediaUnavailable(f"{_shown(url)}: {_reason(error)}") from None
+
     async def _download(self, url: URL, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(self._limits.answer):
@@ -134,13 +151,16 @@ class MediaFetcher:
             _check_response(response, limit)
             return await self._copy(response, limit, into)
 
-    async def _answer(self, stack: AsyncExitStack, url: URL) -> aiohttp.ClientResponse:
+    async def _answer(
+        self, stack: AsyncExitStack, url: URL, headers: Mapping[str, str] | None = None
+    ) -> aiohttp.ClientResponse:
         """Follow redirects and return the final response, which the stack closes."""
         if self._session is None:
             raise RuntimeError("MediaFetcher is used outside its `async with`")
         for _ in range(self._limits.redirects + 1):
             check_url(url, self._allows)
-            response = await stack.enter_async_context(self._session.get(url, allow_redirects=False))
+            get = self._session.get(url, headers=headers, allow_redirects=False)
+            response = await stack.enter_async_context(get)
             if response.status not in _REDIRECTS:
                 return response
             url = _redirected(response)
@@ -217,16 +237,30 @@ def _redirected(response: aiohttp.ClientResponse) -> URL:
 
 
 def _check_response(response: aiohttp.ClientResponse, limit: int) -> None:
+    _check_status(response, {200})
+    if (size := response.content_length or 0) > limit:
+        raise MediaTooLarge(f"{_shown(response.url)}: {response.status}, {size} bytes", limit=limit)
+
+
+def _check_status(response: aiohttp.ClientResponse, expected: Collection[int]) -> None:
     where = f"{_shown(response.url)}: {response.status}"
     signed = not _SIGNED.isdisjoint(response.url.query)
     if response.status in _GONE or (signed and response.status in (400, 401)):
         raise MediaExpired(where)
-    if response.status != 200:
+    if response.status not in expected:
         raise MediaUnavailable(where)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise MediaUnavailable(f"{where}, compressed although identity encoding was requested")
-    if (response.content_length or 0) > limit:
-        raise MediaTooLarge(f"{where}, {response.content_length} bytes", limit=limit)
+
+
+async def _first_bytes(response: aiohttp.ClientResponse) -> bytes:
+    """Read the beginning of a body. Raises MediaUnavailable if it is empty."""
+    head = b""
+    while len(head) < SNIFF_BYTES and (chunk := await response.content.read(SNIFF_BYTES - len(head))):
+        head += chunk
+    if not head:
+        raise MediaUnavailable(f"{_shown(response.url)}: empty")
+    return head
 
 
 def _described(into: IO[bytes], head: bytes, size: int, name: str, fallback: str) -> Media:

@@ -10,9 +10,8 @@ from bot.deployments.follow_ups.link import named_inputs, still_required
 from bot.deployments.form_fields import FormField, FormValues, chosen_fields, is_usable
 from bot.deployments.model import Deployment, FollowUp, FollowUpRef, Input
 from bot.deployments.size_conversion import as_offered
-from bot.deployments.validation import AttachedFile, check_file
+from bot.deployments.validation import AttachedFile, is_kind
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError
 from bot.domain.runs import InputValue, Run
 
 
@@ -52,11 +51,8 @@ class Preparation:
         """
         for file in files:
             for kind, key in self.follow_up.takes.items():
-                try:
-                    url = check_file(kind, key, file)
-                except InputError:
-                    continue
-                return key, [url] if kind is InputKind.IMAGES else url
+                if is_kind(kind, file):
+                    return key, [file.url] if kind is InputKind.IMAGES else file.url
         return None
 
     def fields(self, form_values: FormValues) -> tuple[FormField, ...]:

@@ -60,11 +60,18 @@ class BlockService:
         self._wakeups.submit()
         return BlockResult(until, ended)
 
-    async def unblock(self, guild_id: int | None, moderator: Member, user_id: int) -> None:
-        """Lift a member's block. Raises RefusedError if there is none."""
+    async def unblock(
+        self, guild_id: int | None, moderator: Member, user_id: int, *, since: datetime | None = None
+    ) -> None:
+        """Lift a member's block. Raises RefusedError if there is none.
+
+        With `since`, only the block that was stored at that time is lifted: a list may be older than the
+        current block.
+        """
         server = await self._check_moderator(guild_id, moderator)
-        if not await self._store.unblock(server, user_id, by=moderator.id, now=self._clock()):
-            raise RefusedError("unblock_nothing", person=user_id)
+        now = self._clock()
+        if not await self._store.unblock(server, user_id, by=moderator.id, now=now, since=since):
+            raise RefusedError("unblock_nothing" if since is None else "unblock_over", person=user_id)
 
     async def blocked(
         self, guild_id: int | None, moderator: Member, page: int

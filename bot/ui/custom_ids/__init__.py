@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Self
 from zlib import crc32
@@ -22,6 +22,7 @@ from bot.ui.custom_ids.base import CustomId as CustomId
 
 _KEY = r"[a-z0-9]{1,20}"
 _DRAFT = r"[0-9a-f]{0,8}"
+_END_OF_IDS = 1 << 63
 
 
 class Action(StrEnum):
@@ -249,6 +250,34 @@ class BlockedId(PageId):
     __slots__ = ()
     NAME = "blocked"
     PATTERN = re.compile(r"blocked:(?P<page>\d{1,6})")
+
+
+@dataclass(frozen=True, slots=True)
+class UnblockId(CustomId):
+    """The button beside an entry of `/blocked`.
+
+    `since` is the time when the block was stored: the button must not lift a later block. `page` is the page
+    of the list, counted from 0.
+    """
+
+    PATTERN = re.compile(r"unblock:(?P<user>\d{1,20}):(?P<micros>[0-9]{1,18}):(?P<page>\d{1,6})")
+    user_id: int
+    since: datetime
+    page: int
+
+    def encode(self) -> str:
+        return f"unblock:{self.user_id}:{microseconds(self.since)}:{self.page}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        user_id = int(match["user"])
+        try:
+            since = EPOCH + timedelta(microseconds=int(match["micros"]))
+        except OverflowError as error:
+            raise RefusedError("list_stale", str(error)) from error
+        if user_id >= _END_OF_IDS:
+            raise RefusedError("list_stale", "the id is too large for the database")
+        return cls(user_id, since, int(match["page"]))
 
 
 class PresetsId(PageId):

@@ -16,6 +16,7 @@ from bot.domain.transitions import (
     REVIVABLE,
     TRANSITIONS,
     UNSUCCESSFUL,
+    BlockVerdict,
     Change,
     apply_report,
     belongs,
@@ -261,16 +262,24 @@ def test_a_revivable_run_is_asked_about_until_it_has_ended_upstream(state: RunSt
 @pytest.mark.parametrize("run_id", [None, "r"])
 def test_a_block_ends_only_runs_that_were_never_sent(state: RunState, run_id: str | None) -> None:
     ends = {} if run_id else {S.AWAITING_APPROVAL: S.REJECTED, S.WAITING: S.REFUSED}
-    change = end_for_block(run(state, run_id=run_id), 99, "spam", NOW)
+    change = end_for_block(run(state, run_id=run_id), BlockVerdict(by=99, reason="spam", until=None, now=NOW))
     assert (change and change.state) is ends.get(state)
 
 
-@pytest.mark.parametrize(("why", "params"), [("spam", {"reason": "spam"}), ("", {}), (None, {})])
-def test_a_block_carries_its_reason_and_decides_a_pending_approval(
-    why: str | None, params: dict[str, str]
+@pytest.mark.parametrize(
+    ("why", "until", "params"),
+    [
+        ("spam", NOW, {"until": int(NOW.timestamp()), "reason": "spam"}),
+        ("", None, {"until": 0}),
+        (None, None, {"until": 0}),
+    ],
+)
+def test_a_block_carries_its_reason_and_its_end_and_decides_a_pending_approval(
+    why: str | None, until: datetime | None, params: dict[str, Any]
 ) -> None:
+    verdict = BlockVerdict(by=99, reason=why, until=until, now=NOW)
     values = {"failure_code": REQUESTER_BLOCKED, "failure_params": params, "ended_at": NOW, "due_at": None}
     waiting = Change(S.REFUSED, values, outcome_due_at=NOW, visible=True)
-    assert end_for_block(run(S.WAITING), 99, why, NOW) == waiting
+    assert end_for_block(run(S.WAITING), verdict) == waiting
     pending = replace(waiting, state=S.REJECTED, values={**values, "decided_by": 99, "decided_at": NOW})
-    assert end_for_block(run(S.AWAITING_APPROVAL), 99, why, NOW) == pending
+    assert end_for_block(run(S.AWAITING_APPROVAL), verdict) == pending

@@ -28,7 +28,9 @@ INPUTS = ShownInputs(tuple(VALUES), ())
 FILES = (file(), file(2, FileKind.AUDIO, "wav"), file(3, FileKind.VIDEO, "mp4"))
 TWELVE = tuple(file(number) for number in range(12))
 LINK = "https://discord.com/channels/1/2/3"
-REJECTED = {"failure_params": {"reason": "no <@&5> *here*"}, "decided_by": 5, "decided_at": ASKED}
+UNTIL = int(ASKED.timestamp()) + 3600
+REASON = {"reason": "no <@&5> *here*"}
+REJECTED = {"failure_params": REASON, "decided_by": 5, "decided_at": ASKED}
 BLOCKED = {**REJECTED, "failure_code": REQUESTER_BLOCKED}
 
 
@@ -58,8 +60,14 @@ def notice(channel: ChannelName | None = None, **more: Any) -> str:
     return of_parts([rejection_notice(run(S.REJECTED, **more), TITLE, channel)])
 
 
-def blocked(others: int, *, partly: bool) -> str:
-    return of_parts([block_notice(run(S.REJECTED, **BLOCKED), TITLE, None, others=others, partly=partly)])
+def ended_by_block(until: int) -> dict[str, Any]:
+    """Return the values of a run that a block ended; an earlier version stored no end, as in `BLOCKED`."""
+    return BLOCKED | {"failure_params": {**REASON, "until": until}}
+
+
+def blocked(others: int, *, partly: bool, until: int | None = None) -> str:
+    ended = run(S.REJECTED, **BLOCKED if until is None else ended_by_block(until))
+    return of_parts([block_notice(ended, TITLE, None, others=others, partly=partly)])
 
 
 def report(reporters: Sequence[int], link: str | None, prepared: PreparedOutputs) -> str:
@@ -78,12 +86,16 @@ CARDS: Mapping[str, Callable[[], str]] = {
     "card-approved-cancelled": lambda: decided(S.CANCELLED, decided_by=5, decided_at=ASKED),
     "card-rejected": lambda: decided(S.REJECTED, **REJECTED),
     "card-blocked": lambda: decided(S.REJECTED, **BLOCKED),
+    "card-blocked-for-ever": lambda: decided(S.REJECTED, **ended_by_block(0)),
+    "card-blocked-until": lambda: decided(S.REJECTED, **ended_by_block(UNTIL)),
     "card-expired": lambda: decided(S.EXPIRED),
     "card-cancelled": lambda: decided(S.CANCELLED),
     "notice": lambda: notice(**REJECTED),
     "notice-channel": lambda: notice(ChannelName("pic_tures", "The *Studio*"), **REJECTED),
     "notice-blocked": lambda: blocked(0, partly=False),
     "notice-blocked-partly": lambda: blocked(2, partly=True),
+    "notice-blocked-for-ever": lambda: blocked(1, partly=False, until=0),
+    "notice-blocked-until": lambda: blocked(0, partly=False, until=UNTIL),
     "notice-silent": lambda: notice(**REJECTED | {"failure_params": {"reason": ""}}),
     "report": lambda: report([8], LINK, PreparedOutputs()),
     "report-files": lambda: report([8], None, PreparedOutputs(FILES, texts=("a | fox",))),

@@ -76,6 +76,7 @@ ENDS: Mapping[str, Run] = {
     "cancelled-there": run(S.CANCELLED, failure_code="run_cancelled"),
     "rejected": run(S.REJECTED, failure_code="rejected", review_channel_id=9, decided_at=ASKED),
     "blocked": run(S.REFUSED, failure_code="requester_blocked", failure_params={"others": 2}),
+    "blocked-until": run(S.REJECTED, failure_code="requester_blocked", failure_params={"until": 1777901400}),
     "expired": run(S.EXPIRED, failure_code="expired", review_channel_id=9),
     "unconfirmed": run(S.UNCONFIRMED, failure_code="comfy_timeout"),
     "refused-inputs": run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"}),

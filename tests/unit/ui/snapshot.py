@@ -16,6 +16,7 @@ FOLDER = Path(__file__).with_name("snapshots")
 WRITING = "WRITE_SNAPSHOTS"
 CONTAINER, ROW, TEXT, GALLERY, FILE, BUTTON, SELECT, LABEL, INPUT, UPLOAD = 17, 1, 10, 12, 13, 2, 3, 18, 4, 19
 SEPARATOR, RADIO_GROUP, CHECKBOX = 14, 21, 23
+SECTION = 9
 ROLE_SELECT, CHANNEL_SELECT = 6, 8
 STYLES = {1: "primary", 2: "", 3: "success", 4: "danger", 5: "link"}
 
@@ -110,8 +111,9 @@ def _one(component: Mapping[str, Any], indent: str) -> Iterator[str]:
         yield f"{indent}file {component['file']['url']}{_hidden(component)}"
     elif kind == SEPARATOR:
         yield f"{indent}----"
-    elif kind == ROW:
-        yield from _all(component["components"], indent)
+    elif kind in (ROW, SECTION):
+        accessory = [component["accessory"]] if kind == SECTION else []
+        yield from _all([*component["components"], *accessory], indent)
     elif kind == LABEL:
         yield f"{indent}{component['label']}: {component.get('description') or ''}".rstrip()
         yield from _all([component["component"]], f"{indent}  ")

@@ -16,7 +16,7 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Usage
-from bot.domain.records import PAGE_SIZE, ChannelDefault
+from bot.domain.records import PAGE_SIZE, ActiveBlock, ChannelDefault
 from bot.domain.requests import Holder, Member
 from bot.domain.rules_for_help import Offer, standing
 from bot.domain.runs import (
@@ -34,7 +34,7 @@ from bot.ui.custom_ids import RunListAction, RunsId
 from bot.ui.details import details
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
-from bot.ui.lists import presets_layout, queue_layout, runs_layout
+from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card
 from tests.unit.factories import made_preset, made_run
@@ -92,6 +92,16 @@ def test_a_page_of_the_queue_fits_and_goes_on_counting() -> None:
     layout = queue_layout(found, 3, more=True, viewer_id=LARGEST, title=lambda _: WORST)
     assert len(text(layout)) <= 4000
     assert "\n31. " in text(layout)
+
+
+def test_a_page_of_blocked_users_fits() -> None:
+    block = ActiveBlock(
+        user_id=LARGEST, reason=WORST, until=ASKED, created_at=ASKED.replace(year=9999), created_by=LARGEST
+    )
+    layout = blocked_layout([block] * PAGE_SIZE, 999999, more=True)
+    assert len(text(layout)) <= 4000
+    assert len(components(layout)) <= 40
+    assert all(len(custom_id) <= 100 for custom_id in custom_ids(layout))
 
 
 def test_a_page_of_presets_fits() -> None:
@@ -162,7 +172,7 @@ def rules(deployments: Sequence[Deployment]) -> str:
             "gpu_roles": {gpu: {5} for gpu in GPUS},
         }
     )
-    usage = Usage(now=ASKED, day_end=ASKED, block=Block("x", ASKED), paused=WORST)
+    usage = Usage(now=ASKED, day_end=ASKED, block=Block(WORST, ASKED), paused=WORST)
     offer = Offer(deployments=tuple(names), age_restricted=tuple(names), gpus=GPUS)
     member = Member(id=1, created_at=ASKED)
     shown = standing(member, usage, all_rules, offer, in_server=True, age_restricted_channel=False)

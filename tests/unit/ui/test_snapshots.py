@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,8 +17,8 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Block, Spending, Usage
-from bot.domain.records import ChannelDefault
+from bot.domain.budgets import Block, Limits, Running, Spending, Usage, UsageView
+from bot.domain.records import ActiveBlock, ChannelDefault
 from bot.domain.requests import Holder, Member, Preset
 from bot.domain.rules_for_help import Offer, Standing, standing
 from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState
@@ -26,7 +27,15 @@ from bot.ui.details import details
 from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
-from bot.ui.lists import posting_layout, presets_layout, queue_layout, replace_layout, runs_layout
+from bot.ui.lists import (
+    blocked_layout,
+    posting_layout,
+    presets_layout,
+    queue_layout,
+    replace_layout,
+    runs_layout,
+    usage_layout,
+)
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.shares import share_modal
 from bot.ui.status import status_message
@@ -104,6 +113,17 @@ def clickable(path: str) -> str:
 def presets() -> list[Preset]:
     asked = {"inputs": {"s": "ink", "p": "{prompt}, in ink"}, "gpu": "L4", "created_by": 42}
     return [made_preset("noir", **asked), made_preset("house style", holder=Holder.SERVER, **asked)]
+
+
+def blocks() -> list[ActiveBlock]:
+    block = ActiveBlock(user_id=8, reason="spam *again*", until=None, created_at=ASKED, created_by=9)
+    return [block, replace(block, user_id=7, reason=None, until=ASKED + timedelta(days=7))]
+
+
+def blocked_usage() -> UsageView:
+    """Return the usage of a member whom a moderator has blocked for a week."""
+    usage = Usage(now=ASKED, day_end=ASKED, block=Block("spam *again*", ASKED + timedelta(days=7)))
+    return UsageView(42, True, usage, Running(1, 1), Limits(at_once=2), None)
 
 
 def inputs_of_preset(preset: Preset) -> ShownInputs:
@@ -216,6 +236,9 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "details": lambda: shown_details(run(parent_key="p" * 16, gpu="L4"), FLUX),
     "details-log": lambda: shown_details(run(RunState.FAILED), FLUX, "Traceback ```\nValueError: no *model*"),
     "details-gone": lambda: shown_details(run(), None),
+    "blocked": lambda: of_layout(blocked_layout(blocks(), 1, more=True)),
+    "blocked-none": lambda: of_layout(blocked_layout([], 0, more=False)),
+    "usage-blocked": lambda: of_layout(usage_layout(blocked_usage())),
     "presets": lambda: of_presets(presets(), more=True),
     "preset-taken": lambda: question(presets()[0]),
     "preset-taken-server": lambda: question(presets()[1]),
@@ -249,6 +272,16 @@ SNAPSHOTS: Mapping[str, Callable[[], str]] = {
 @pytest.mark.parametrize("name", SNAPSHOTS)
 def test_a_message_is_as_in_its_file(name: str) -> None:
     compare(name, SNAPSHOTS[name]())
+
+
+# Lines of small text that are users' own words.
+OWN_WORDS = ("a lighthouse", "prompt=")
+
+
+@pytest.mark.parametrize("name", SNAPSHOTS)
+def test_a_line_of_facts_begins_with_a_capital_letter(name: str) -> None:
+    facts = re.findall(r"-# ([a-z].*)", SNAPSHOTS[name]())
+    assert all(fact.startswith(OWN_WORDS) for fact in facts), facts
 
 
 def test_every_state_and_every_file_has_its_test() -> None:

@@ -1,0 +1,107 @@
+"""The button *Unblock* beside each entry of `/blocked`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from simcord import MemberActor
+
+from tests.contract.store.rows import audit_log
+from tests.discord.actors import block, moderator
+from tests.discord.forged import press
+from tests.discord.rendered import refusal, text_of, unblock_buttons
+from tests.harness import Harness
+
+
+def answer(result: Any) -> str:
+    """Return what the person is told beside the list."""
+    (told,) = result.followups
+    assert told.ephemeral
+    return str(told.content)
+
+
+async def blocked(bot: Harness, person: Any) -> bool:
+    found = await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=99)
+    return person.id in [one.user_id for one in found]
+
+
+async def test_it_does_what_the_command_does_also_after_a_restart(bot: Harness, mona: MemberActor) -> None:
+    await mona.slash(bot.channel, "block", user=bot.bob, reason="spam")
+    await mona.slash(bot.channel, "block", user=bot.alice, reason="more spam")
+    listed = (await mona.slash(bot.channel, "blocked")).response
+    await bot.restart()
+    done = await mona.click(listed, custom_id=unblock_buttons(bot, listed)[bot.bob.id])
+    assert answer(done) == f"<@{bot.bob.id}> can generate here again."
+    assert list(unblock_buttons(bot, listed)) == [bot.alice.id]
+    assert f"<@{bot.bob.id}>" not in text_of(bot, listed)
+    entry = (await audit_log(bot.app.store))[-1]
+    assert (entry.action, entry.actor_id, entry.subject_id) == ("unblock", mona.id, bot.bob.id)
+    assert not (await bot.ask(bot.bob)).ephemeral
+    assert refusal(bot, await bot.ask()).endswith(": more spam")
+    done = await mona.click(listed, custom_id=unblock_buttons(bot, listed)[bot.alice.id])
+    assert "Nobody." in text_of(bot, listed)
+
+
+async def test_the_last_entry_of_the_last_page_leaves_the_page_before(
+    bot: Harness, mona: MemberActor
+) -> None:
+    for number in range(1, 12):
+        at = bot.clock() + timedelta(seconds=number)
+        await bot.app.store.blocks.block(bot.guild.id, number, by=1, reason=None, until=None, now=at)
+    listed = (await mona.slash(bot.channel, "blocked")).response
+    await mona.click(listed, label="Older")
+    assert list(unblock_buttons(bot, listed)) == [1]
+    await mona.click(listed, custom_id=unblock_buttons(bot, listed)[1])
+    assert list(unblock_buttons(bot, listed)) == list(range(11, 1, -1))
+
+
+@pytest.mark.parametrize("again", ["by the same moderator", "by another", "by the command", "by its end"])
+async def test_a_block_that_has_ended_is_not_lifted_twice(
+    bot: Harness, mona: MemberActor, again: str
+) -> None:
+    await mona.slash(bot.channel, "block", user=bot.bob, reason="spam", duration="hour")
+    listed = (await mona.slash(bot.channel, "blocked")).response
+    custom_id = unblock_buttons(bot, listed)[bot.bob.id]
+    if again == "by the command":
+        await mona.slash(bot.channel, "unblock", user=bot.bob)
+    elif again == "by its end":
+        bot.clock.move(hours=2)
+    else:
+        await press(
+            bot, mona if again == "by the same moderator" else moderator(bot, "otto"), listed, custom_id
+        )
+    entries = len(await audit_log(bot.app.store))
+    late = await press(bot, mona, listed, custom_id)
+    assert answer(late) == (f"This block of <@{bot.bob.id}> has already ended. The list is up to date again.")
+    assert "Nobody." in text_of(bot, listed)
+    assert len(await audit_log(bot.app.store)) == entries
+
+
+async def test_an_old_list_does_not_lift_a_later_block(bot: Harness, mona: MemberActor) -> None:
+    await mona.slash(bot.channel, "block", user=bot.bob, reason="spam")
+    listed = (await mona.slash(bot.channel, "blocked")).response
+    custom_id = unblock_buttons(bot, listed)[bot.bob.id]
+    await mona.slash(bot.channel, "unblock", user=bot.bob)
+    bot.clock.move(minutes=1)
+    await block(bot, bot.bob)
+    assert "has already ended" in answer(await press(bot, mona, listed, custom_id))
+    assert await blocked(bot, bot.bob)
+    assert unblock_buttons(bot, listed)[bot.bob.id] != custom_id
+
+
+async def test_only_moderators_can_press_it(bot: Harness, mona: MemberActor) -> None:
+    await mona.slash(bot.channel, "block", user=bot.bob, reason="spam")
+    listed = (await mona.slash(bot.channel, "blocked")).response
+    for custom_id in unblock_buttons(bot, listed)[bot.bob.id], f"unblock:{bot.bob.id}:{9**18}:0":
+        refused = await press(bot, bot.bob, listed, custom_id)
+        assert refusal(bot, refused) == "Only this server's moderators can do that."
+    assert await blocked(bot, bot.bob)
+
+
+@pytest.mark.parametrize("custom_id", [f"unblock:1:{'9' * 18}:0", f"unblock:{1 << 63}:1:0"])
+async def test_a_forged_button_is_answered(bot: Harness, mona: MemberActor, custom_id: str) -> None:
+    listed = (await mona.slash(bot.channel, "blocked")).response
+    refused = await press(bot, mona, listed, custom_id)
+    assert refusal(bot, refused) == "This list is out of date. Please open it again with its command."

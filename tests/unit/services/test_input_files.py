@@ -1,0 +1,66 @@
+"""Which files of a request are read, and what follows from their content."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bot.deployments.earlier_values import revise
+from bot.deployments.inputs import CollectedInputs
+from bot.domain.errors import MediaUnavailable, WrongFiles
+from bot.services.input_files import InputFiles
+from tests.unit.deployments.flux import FLUX, drawn, file, take
+
+TYPES = {"png": "image/png", "txt": "text/plain", "mp4": "video/mp4", "bin": "application/octet-stream"}
+
+
+class Reader:
+    """Tells a file's type by the end of its address, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    async def __call__(self, url: str) -> str:
+        self.read.append(url.rpartition("/")[2])
+        if url.endswith("hangs"):
+            await asyncio.Event().wait()
+        if url.endswith("away"):
+            raise MediaUnavailable("away")
+        return TYPES[url.rpartition(".")[2]]
+
+
+async def options_refused(inputs: CollectedInputs) -> list[Any]:
+    try:
+        await InputFiles(Reader(), seconds=0.01).check(FLUX, inputs)
+    except WrongFiles as error:
+        return [each.params["option"] for each in error.errors]
+    return []
+
+
+async def test_every_file_of_a_request_is_read_once_and_every_mistake_is_named() -> None:
+    reader = Reader()
+    given = take(image=file("a.png"), image1=file("b.png"), video=file("c.mp4", "video/mp4"))
+    await InputFiles(reader).check(FLUX, given)
+    assert sorted(reader.read) == ["a.png", "b.png", "c.mp4"]
+    text, clip = file("d.txt"), file("d.txt", "video/mp4")
+    wrong = take(image=text, image1=file("b.png"), image2=text, video=clip, file=text)
+    assert await options_refused(wrong) == ["image", "image2", "video"]
+
+
+@pytest.mark.parametrize("name", ["away", "hangs"])
+async def test_a_file_that_can_not_be_read_counts_as_what_discord_calls_it(name: str) -> None:
+    assert await options_refused(take(image=file(name, "image/png"))) == []
+    assert await options_refused(take(image=file(name, None))) == ["image"]
+
+
+@pytest.mark.parametrize(("name", "refused"), [("a.png", []), ("a.txt", ["image"]), ("hangs", [])])
+async def test_a_link_from_an_earlier_request_is_read_too(name: str, refused: list[str]) -> None:
+    earlier = {"prompt": "a red fox", "image": f"https://cdn.example/{name}"}
+    assert await options_refused(revise(FLUX, earlier, None, {}, drawn).inputs) == refused
+
+
+async def test_a_file_attached_to_a_form_comes_with_what_discord_says_about_it() -> None:
+    earlier, upload = {"prompt": "a red fox"}, file("hangs", None)
+    assert await options_refused(revise(FLUX, earlier, None, {"video": (upload,)}, drawn).inputs) == ["video"]

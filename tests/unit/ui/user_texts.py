@@ -1,0 +1,210 @@
+"""Every message with a given text in each place where users' words are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from discord.ui.view import BaseView
+
+from bot.deployments.command_plan import plan_commands
+from bot.deployments.input_text import ShownInputs
+from bot.deployments.model import Deployment, Input
+from bot.domain.backend import InputKind
+from bot.domain.budgets import Block, Limits, Running, Usage, UsageView
+from bot.domain.records import ActiveBlock, AuditAction, AuditFilter, AuditPage, ChannelDefault
+from bot.domain.requests import Holder, Member
+from bot.domain.rules_for_help import Offer, standing
+from bot.domain.runs import FINAL, HistoryPage, Output, Run, RunListEntry, RunsPage, RunState
+from bot.domain.settings.fields import Section
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.values import DefaultPreset, NotApplied, SettingsContext
+from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.ui.audit import audit_layout
+from bot.ui.details import details
+from bot.ui.fallbacks import linked_outputs, plain_messages
+from bot.ui.help import HelpText, help_layout
+from bot.ui.help_rules import rules_text
+from bot.ui.lists import (
+    blocked_layout,
+    presets_layout,
+    queue_layout,
+    replace_layout,
+    runs_layout,
+    usage_layout,
+)
+from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
+from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
+from bot.ui.private_results import opened_messages
+from bot.ui.result_buttons import OfferedActions
+from bot.ui.results import Batch, outcome_messages, single_layout, withheld_message
+from bot.ui.settings.panel import Panel, panel_layout
+from bot.ui.shares import share_messages
+from bot.ui.status import finishing_message, status_message, undelivered_message
+from tests.unit.factories import made_entry, made_preset, made_run
+from tests.unit.ui.audit_messages import NAMING
+from tests.unit.ui.messages import ASKED, CODES, file, outcome
+
+Shown = OutgoingMessage | BaseView
+S = RunState
+TITLE = "Flux"
+LINK = "https://discord.com/channels/1/2/3"
+PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+IMAGE = Input(key="i", option="image", kind=InputKind.IMAGE)
+FLUX = Deployment(name="flux", deployment_id="d", title=TITLE, description="", inputs=(PROMPT, IMAGE))
+
+
+def title(_name: str) -> str:
+    return TITLE
+
+
+def run(words: str, state: RunState = S.SUCCEEDED, **more: Any) -> Run:
+    """Return a run whose every text is `words`."""
+    told = {
+        "prompt": words,
+        "default_preset": words,
+        "live_status": words,
+        "gpu_used": words,
+        "failure_params": {"reason": words, "fields": words},
+        "failure_log": f"ValueError: {words}",
+        "outputs": (
+            Output("images", url="https://files.example/1", filename=words),
+            Output("text", text=words),
+        ),
+    }
+    return made_run(state, **{**told, **more})
+
+
+def made(words: str, run: Run) -> PreparedOutputs:
+    """Return a picture, a text and what is said about a file that is too large."""
+    linked = linked_outputs(run, "media_too_large")
+    return PreparedOutputs((file(),), (words,), linked.remarks)
+
+
+def statuses(words: str) -> list[Shown]:
+    return [status_message([run(words, state)], TITLE) for state in S if state not in FINAL]
+
+
+def ends(words: str) -> list[Shown]:
+    shown: list[Shown] = []
+    for state in sorted(FINAL):
+        for code in {CODES.get(state), "comfy_invalid", "run_failed"} if state is not S.SUCCEEDED else {None}:
+            ended = run(words, state, failure_code=code)
+            shown += outcome(ended, made(words, ended))
+    return shown
+
+
+def batches(words: str) -> list[Shown]:
+    runs = [
+        replace(run(words, state), key=letter * 16, batch_key="a" * 16, batch_index=index, batch_size=2)
+        for index, (letter, state) in enumerate(zip("ab", (S.SUCCEEDED, S.FAILED), strict=True))
+    ]
+    prepared = {runs[0].key: made(words, runs[0])}
+    batch = Batch(runs, prepared)
+    single = [single_layout(one, TITLE, [], OfferedActions()) for one in runs]
+    return [*outcome_messages(batch, TITLE), *plain_messages(runs, runs), *single]
+
+
+def results(words: str) -> list[Shown]:
+    done = run(words)
+    prepared = made(words, done)
+    sounds = PreparedOutputs((file(kind=FileKind.AUDIO, suffix="wav"),), remarks=prepared.remarks)
+    hidden = run(words, spoiler=True)
+    return [
+        *outcome(done, sounds),
+        *outcome(hidden, made(words, hidden)),
+        *share_messages(done, TITLE, prepared, LINK),
+        *share_messages(done, TITLE, sounds, LINK),
+        *plain_messages([done], [done]),
+        *opened_messages(done, TITLE, {done.key: prepared}),
+        withheld_message(done, postable=True),
+        finishing_message([done], TITLE),
+        undelivered_message([done], TITLE),
+    ]
+
+
+def described(words: str) -> list[Shown]:
+    asked = run(words, inputs={"p": words, "i": "https://files.example/a.png"})
+    plan = plan_commands((FLUX,))
+    gone = run(words, inputs={words or "x": words})
+    return [details(asked, TITLE, FLUX, plan).layout, details(gone, TITLE, None, plan).layout]
+
+
+def cards(words: str) -> list[Shown]:
+    inputs = ShownInputs((("prompt", words), (words or "x", words)), ())
+    place = ChannelName(words, words)
+    waiting = run(words, S.AWAITING_APPROVAL, gpu=words)
+    rejected = run(words, S.REJECTED, decided_by=1, decided_at=ASKED)
+    blocked = replace(rejected, failure_code=REQUESTER_BLOCKED)
+    return [
+        review_card(waiting, TITLE, inputs, made(words, waiting)),
+        decided_card(rejected, TITLE, inputs),
+        decided_card(blocked, TITLE, inputs),
+        decided_card(run(words, S.REFUSED, failure_code="comfy_invalid"), TITLE, inputs),
+        report_card(run(words), TITLE, [8], LINK, made(words, run(words))),
+        rejection_notice(rejected, TITLE, place),
+        block_notice(blocked, TITLE, place, others=1, partly=False),
+    ]
+
+
+def lists(words: str) -> list[Shown]:
+    entries = [RunListEntry([run(words)], False, None)]
+    preset = made_preset(words or "x", holder=Holder.SERVER, inputs={"style": words}, gpu=words)
+    inputs = ShownInputs((("style", words),), ())
+    block = ActiveBlock(user_id=8, reason=words, until=None, created_at=ASKED, created_by=9)
+    usage = Usage(now=ASKED, day_end=ASKED, block=Block(words, ASKED))
+    view = UsageView(42, True, usage, Running(0, 0), Limits(), None)
+    rules = standing(
+        Member(id=42, created_at=ASKED),
+        usage,
+        ServerRules(),
+        Offer(),
+        in_server=True,
+        age_restricted_channel=False,
+    )
+    default = ChannelDefault(channel_id=2, preset=preset)
+    text = rules_text(replace(rules, channel_default=preset), title)
+    return [
+        runs_layout(HistoryPage(entries), RunsPage(), title, here=1),
+        queue_layout([run(words, S.RUNNING)], 0, more=False, viewer_id=42, title=title),
+        presets_layout([preset], 0, more=False, title=title, inputs=lambda _: inputs, default=default),
+        replace_layout(preset, title, inputs, "replace:0123abcd"),
+        blocked_layout([block], 0, more=False),
+        usage_layout(view),
+        help_layout(HelpText((FLUX,), plan_commands((FLUX,)), rules=text)),
+    ]
+
+
+def audit(words: str) -> list[Shown]:
+    """Return a page for each entry, since a page leaves out the details that don't fit."""
+    told = [{"reason": words}, {"rule": words}, {"word": words}, {"gpu": words}, {"what": words}]
+    entries = [made_entry(action=AuditAction.OUTCOME, deployment="flux", details=each) for each in told]
+    entries += [made_entry(prompt=words), made_entry(action=AuditAction.REFUSAL, outcome=words or "x")]
+    return [audit_layout(AuditPage([entry], None, None), AuditFilter(), NAMING) for entry in entries]
+
+
+def settings(words: str) -> list[Shown]:
+    context = SettingsContext(
+        server=words,
+        deployments={"flux": words},
+        gpus=(words,) if words else (),
+        automod_unread=(NotApplied("automod_spam", words),),
+        default_presets=(DefaultPreset(channel_id=2, name=words, deployment="flux"),),
+        gpu_unknown=(words,),
+    )
+    rules = ServerRules.model_validate({"deployment_roles": {"flux": [5]}})
+    return [panel_layout(Panel(section), rules, context) for section in Section]
+
+
+SHOWING: Mapping[str, Callable[[str], list[Shown]]] = {
+    "statuses": statuses,
+    "ends": ends,
+    "batches": batches,
+    "results": results,
+    "details": described,
+    "cards": cards,
+    "lists": lists,
+    "audit": audit,
+    "settings": settings,
+}
