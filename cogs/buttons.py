@@ -11,7 +11,7 @@ import discord
 from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
 from bot.domain.requests import Requester
-from bot.domain.runs import Run
+from bot.domain.runs import MessageRef, Run
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
@@ -88,20 +88,30 @@ async def _block(interaction: Interaction, key: str) -> None:
     await interaction.response.send_modal(block_modal(key))
 
 
-async def _delete(interaction: Interaction, key: str) -> None:
+async def _delete(interaction: Interaction, key: str, *, whole_batch: bool = False) -> None:
     reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
-    person, moderated = member_of(interaction), _moderated_channel(interaction)
-    reviewed = await reviews.delete(key, person, interaction.guild_id, moderated=moderated, by_card=by_card)
+    reviewed = await reviews.delete(
+        key,
+        member_of(interaction),
+        interaction.guild_id,
+        whole_batch=whole_batch,
+        message=_posted_message(interaction),
+        moderated=_moderated_channel(interaction),
+        by_card=by_card,
+    )
     await _confirm_deletion(interaction, reviewed, by_card=by_card)
 
 
 async def _clear(interaction: Interaction, key: str) -> None:
-    reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
-    person, moderated = member_of(interaction), _moderated_channel(interaction)
-    reviewed = await reviews.delete_all(
-        key, person, interaction.guild_id, moderated=moderated, by_card=by_card
-    )
-    await _confirm_deletion(interaction, reviewed, by_card=by_card)
+    await _delete(interaction, key, whole_batch=True)
+
+
+def _posted_message(interaction: Interaction) -> MessageRef | None:
+    """Return the message with the button, or None if only this user sees it."""
+    message = interaction.message
+    if message is None or message.flags.ephemeral:
+        return None
+    return MessageRef(message.channel.id, message.id)
 
 
 async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, by_card: bool) -> None:
@@ -112,16 +122,12 @@ async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, 
         person = interaction.user.id
         verdict = say("report_gone") if reviewed.already_deleted else say("report_deleted", person=person)
         await close_report(interaction, reviewed, verdict)
-    elif is_user_install_only(interaction) or (reviewed.run.private and _is_ephemeral(interaction)):
+    elif is_user_install_only(interaction) or (reviewed.run.private and _posted_message(interaction) is None):
         # Only this interaction can delete the message.
         await interaction.response.defer()
         await interaction.delete_original_response()
     else:
-        await tell(interaction, say("delete_noted"))
-
-
-def _is_ephemeral(interaction: Interaction) -> bool:
-    return interaction.message is not None and interaction.message.flags.ephemeral
+        await tell(interaction, say("delete_noted_copy" if reviewed.only_copy else "delete_noted"))
 
 
 async def _discard(interaction: Interaction, key: str) -> None:

@@ -29,7 +29,7 @@ from tests.discord.shares import Shares
 from tests.harness import Harness
 
 ALREADY = "This has been posted already: [open it]("
-DELETED = "This was posted and then deleted in Discord, so I don't post it again."
+DELETED = "A moderator deleted this after it was posted, so I don't post it again."
 CLOSED = "I can't post in the gallery channel. A moderator can fix that in `/settings`."
 
 
@@ -60,7 +60,7 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
     assert (line.action, line.actor_id, line.run_key) == ("share", bot.alice.id, (await bot.run()).key)
     assert line.details == {"channel": str(shares.gallery.id), "with_prompt": True}
     assert len(bot.calls) == 1
-    await bot.click(copy, "Delete")
+    await bot.click(original, "Delete")
     assert (bot.messages(), shares.shown()) == ([], [])
 
 
@@ -130,7 +130,8 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     assert refusal(bot, again).startswith(ALREADY)
     (line,) = await copies_in_log(bot)
     assert (line.action, line.outcome, line.details) == ("post", None, {"channel": str(bot.channel.id)})
-    await bot.click(alone, "Delete")
+    more = await bot.alice.click(one.response.message, label="More")
+    await bot.click(more.response.message, "Delete")
     (batch,) = bot.messages()
     assert set(files(batch)) == {first, third}
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import audit, deliveries, presets, request_row, runs
 from bot.domain.errors import StoreUnavailable
-from bot.domain.runs import Delivery, DeliveryState, Purpose, RunState
+from bot.domain.runs import Delivery, DeliveryState, MessageRef, Purpose, RunState
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
@@ -101,6 +101,9 @@ WRITERS: dict[str, Writer] = {
     "approve": lambda store, rows, _: store.reviews.approve(rows.lead, 5, NOW),
     "reject": lambda store, rows, _: store.reviews.reject(rows.lead, 6, "no", NOW),
     "delete all": lambda store, rows, _: store.reviews.delete_all(rows.lead, 5, NOW),
+    "delete copy": lambda store, rows, number: store.copies.delete(
+        rows.keys[number], MessageRef(1, 1), 5, NOW
+    ),
     "report": lambda store, rows, number: store.reviews.report(rows.keys[number], 5, 9, NOW),
     "deliver": lambda store, _rows, _number: store.deliveries.claim("courier", NOW, LEASE),
     "attempt": mark_attempt,
