@@ -17,6 +17,7 @@ from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation import (
     accepts_report,
     check_open_report,
+    check_shown,
     check_undecided,
     has_decided,
     has_open_report,
@@ -145,11 +146,11 @@ class ReviewStore:
     async def delete_all(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> None:
         """Delete all results of a batch that haven't been deleted yet, as `delete` does."""
         async with self._database.write() as connection:
-            shown = [run for run in await lock_batch(connection, key) if run.is_shown]
-            if not shown:
-                if may_be_stored:
-                    return
-                raise RefusedError("already_deleted")
+            batch = await lock_batch(connection, key)
+            shown = [run for run in batch if run.is_shown]
+            if may_be_stored and not shown:
+                return
+            check_shown(*batch)
             keys = [run.key for run in shown]
             await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
             for run in shown:

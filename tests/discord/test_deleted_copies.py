@@ -196,12 +196,13 @@ async def test_a_copy_that_is_deleted_during_the_removal_of_another_goes_too(sha
     async def delete_the_other(route: Any, **kwargs: Any) -> Any:
         if route.method == "DELETE":
             http.request = before  # type: ignore[method-assign]
-            message = MessageRef(bot.channel.id, alone.id)
+            # The removal has read that this one stays.
+            message = MessageRef(shares.gallery.id, share.id)
             await bot.app.store.copies.delete(key, message, bot.alice.id, bot.clock())
         return await before(route, **kwargs)
 
     http.request = delete_the_other  # type: ignore[method-assign]
-    await bot.click(share, "Delete")
+    await bot.click(alone, "Delete")
     assert shown(shares) == [batch.id]
 
 

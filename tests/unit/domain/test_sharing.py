@@ -99,6 +99,7 @@ MINE, THEIRS = {"deleted_by": PERSON.id}, {"deleted_by": MODERATOR}
         (SHARE, [delivery(P.SINGLE)], None),
         (SHARE, [delivery(P.LATE)], None),
         (SHARE, [delivery()], "copy_there"),
+        (SHARE, [delivery(messages=())], "copy_pending"),
         (SHARE, [delivery(state=D.PENDING, messages=())], "copy_pending"),
         (SHARE, [delivery(state=D.PENDING, **MINE)], "copy_pending"),
         (SHARE, [delivery(state=D.UNDELIVERED)], None),
