@@ -101,8 +101,7 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     original = await bot.made()
     await shares.share(original)
     (share,) = shares.shown()
-    for stranger in [bot.bob, *([carol] if by == "moderator" else [])]:
-        message = original if stranger is carol else share
+    for stranger, message in ((bot.bob, share), (carol, original)):
         refused = await stranger.click(message, label="Delete")
         assert refusal(bot, refused).startswith("Only the person who asked and this server's moderators")
     done = await (mona if by == "moderator" else carol).click(share, label="Delete")

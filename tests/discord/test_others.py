@@ -9,12 +9,12 @@ import pytest
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, member, submit
 from tests.discord.batches import ask, open_one
+from tests.discord.deliveries import only_one_part
 from tests.discord.files import finish_with, pictures
 from tests.discord.follow_ups import BOTH, MANY, SMALL
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import BUTTON, buttons_of, menus, refusal, stored
-from tests.discord.test_undelivered import only_one_part
 from tests.harness import Harness
 
 NOBODY_DELETES = "Only the person who asked and this server's moderators can delete this."
