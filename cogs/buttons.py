@@ -10,14 +10,13 @@ import discord
 
 from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
-from bot.domain.requests import Requester
-from bot.domain.runs import Run
+from bot.domain.errors import RefusedError
+from bot.domain.runs import MessageRef, Run
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
 from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import check_start, redeliver_here, started
-from bot.services import Services
 from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
@@ -88,20 +87,30 @@ async def _block(interaction: Interaction, key: str) -> None:
     await interaction.response.send_modal(block_modal(key))
 
 
-async def _delete(interaction: Interaction, key: str) -> None:
+async def _delete(interaction: Interaction, key: str, *, whole_batch: bool = False) -> None:
     reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
-    person, moderated = member_of(interaction), _moderated_channel(interaction)
-    reviewed = await reviews.delete(key, person, interaction.guild_id, moderated=moderated, by_card=by_card)
+    reviewed = await reviews.delete(
+        key,
+        member_of(interaction),
+        interaction.guild_id,
+        whole_batch=whole_batch,
+        message=_posted_message(interaction),
+        moderated=_moderated_channel(interaction),
+        by_card=by_card,
+    )
     await _confirm_deletion(interaction, reviewed, by_card=by_card)
 
 
 async def _clear(interaction: Interaction, key: str) -> None:
-    reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
-    person, moderated = member_of(interaction), _moderated_channel(interaction)
-    reviewed = await reviews.delete_all(
-        key, person, interaction.guild_id, moderated=moderated, by_card=by_card
-    )
-    await _confirm_deletion(interaction, reviewed, by_card=by_card)
+    await _delete(interaction, key, whole_batch=True)
+
+
+def _posted_message(interaction: Interaction) -> MessageRef | None:
+    """Return the message with the button, or None if only this user sees it."""
+    message = interaction.message
+    if message is None or message.flags.ephemeral:
+        return None
+    return MessageRef(message.channel.id, message.id)
 
 
 async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, by_card: bool) -> None:
@@ -112,16 +121,12 @@ async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, 
         person = interaction.user.id
         verdict = say("report_gone") if reviewed.already_deleted else say("report_deleted", person=person)
         await close_report(interaction, reviewed, verdict)
-    elif is_user_install_only(interaction) or (reviewed.run.private and _is_ephemeral(interaction)):
+    elif is_user_install_only(interaction) or (reviewed.run.private and _posted_message(interaction) is None):
         # Only this interaction can delete the message.
         await interaction.response.defer()
         await interaction.delete_original_response()
     else:
-        await tell(interaction, say("delete_noted"))
-
-
-def _is_ephemeral(interaction: Interaction) -> bool:
-    return interaction.message is not None and interaction.message.flags.ephemeral
+        await tell(interaction, say("delete_noted_copy" if reviewed.only_copy else "delete_noted"))
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
@@ -188,34 +193,39 @@ async def _pick(interaction: Interaction, key: str) -> None:
     """Show one run of a batch with its pictures and its own buttons."""
     services, message = interaction.client.services, interaction.message
     pictures = [url for url in shown_pictures(message) if f"-{key}-" in url] if message is not None else []
-    requester = requester_of(interaction)
-    run = await services.editing.visible_run(key, requester)
-    offered = await _offered(services, run, requester)
-    layout = single_layout(run, services.catalogue.title(run.deployment), pictures, offered)
+    run = await services.editing.visible_run(key, requester_of(interaction))
+    title, offered = services.catalogue.title(run.deployment), await _offered(interaction, run)
+    layout = single_layout(run, title, pictures, offered)
     await interaction.response.send_message(
         view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
     )
 
 
-async def _offered(services: Services, run: Run, requester: Requester) -> OfferedActions:
+async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     """Return what the user can do with a result now."""
+    services, requester = interaction.client.services, requester_of(interaction)
+    reviews, person = services.reviews, requester.person
+    moderated = _moderated_channel(interaction)
     return offered_actions(
         run,
         services.catalogue.all(),
-        reportable=not run.private and await services.reviews.takes_reports(requester),
+        reportable=run.is_shown and not run.private and await reviews.takes_reports(requester),
         shareable=await services.sharing.is_offered(run, requester),
         postable=services.sharing.is_postable(run, requester),
+        own=run.requester_id == person.id,
+        deletable=await reviews.may_delete(run, person, interaction.guild_id, moderated=moderated),
     )
 
 
 async def _more(interaction: Interaction, key: str) -> None:
     """Show the actions that don't fit under the message."""
-    services, requester, message = interaction.client.services, requester_of(interaction), interaction.message
-    run = await services.editing.visible_run(key, requester)
-    offered = await _offered(services, run, requester)
+    message = interaction.message
+    run = await interaction.client.services.editing.visible_run(key, requester_of(interaction))
     shown = set(custom_ids(message.components)) if message is not None else set()
     pictures = shown_pictures(message) if message is not None else []
-    layout = more_layout(run, offered, shown, pictures)
+    layout = more_layout(run, await _offered(interaction, run), shown, pictures)
+    if not layout.children:
+        raise RefusedError("already_deleted")
     await interaction.response.send_message(view=layout, ephemeral=True)
 
 

@@ -49,10 +49,12 @@ CORE = Scope(
         "bot/domain/budgets.py",
         "bot/domain/queue/estimates.py",
         "bot/domain/queue/fair_queue.py",
+        "bot/domain/moderation.py",
         "bot/domain/policy.py",
         "bot/domain/run_timing.py",
         "bot/domain/requests.py",
         "bot/domain/runs.py",
+        "bot/domain/sharing.py",
         "bot/domain/transitions.py",
         "bot/delivery/media/ssrf.py",
         "bot/comfydeploy/client.py",
@@ -69,10 +71,12 @@ CORE = Scope(
         "tests/unit/domain/test_estimates.py",
         "tests/unit/domain/test_fair_queue.py",
         "tests/unit/domain/test_judging.py",
+        "tests/unit/domain/test_moderation.py",
         "tests/unit/domain/test_policy.py",
         "tests/unit/domain/test_policy_terms.py",
         "tests/unit/domain/test_run_timing.py",
         "tests/unit/domain/test_request.py",
+        "tests/unit/domain/test_sharing.py",
         "tests/unit/domain/test_transitions.py",
         "tests/unit/domain/test_unsuccessful_ends.py",
     ),
@@ -100,7 +104,7 @@ TESTS = {
         "audit": f"{STORE}_audit.py {DISCORD}_audit.py",
         "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py {DISCORD}_block_ends.py",
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
-        "copies": f"{STORE}_copies.py {DISCORD}_shares.py",
+        "copies": f"{STORE}_copies.py {DISCORD}_shares.py {DISCORD}_deleted_copies.py",
         "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
         f" {DISCORD}_undelivered.py",
         "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
@@ -123,9 +127,9 @@ TESTS = {
     },
     "delivery": {
         "cleanup": f"{DISCORD}_delivery.py {DISCORD}_deadlines.py {DISCORD}_batch.py {DISCORD}_results.py"
-        f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py",
+        f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py {DISCORD}_deleted_copies.py",
         "answers": f"{DISCORD}_answers.py",
-        "copies": f"{DISCORD}_shares.py",
+        "copies": f"{DISCORD}_shares.py {DISCORD}_failed_shares.py {DISCORD}_deleted_copies.py",
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
         "estimator": f"{STORE}_estimator.py {DISCORD}_estimates.py",
         "media.download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
@@ -168,7 +172,7 @@ TESTS = {
         "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
-        "follow_ups": f"{DISCORD}_follow_ups.py",
+        "follow_ups": f"{DISCORD}_follow_ups.py {DISCORD}_others.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
@@ -179,7 +183,7 @@ TESTS = {
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_refused_often.py {DISCORD}_private.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
-        f" {DISCORD}_delete_everywhere.py",
+        f" {DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py {DISCORD}_others.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py",
         "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",

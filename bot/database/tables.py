@@ -28,6 +28,7 @@ from sqlalchemy import (
     false,
     insert,
     text,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -191,6 +192,7 @@ deliveries = Table(
     Column("last_error", CleanText),
     Column("shared_to", BigInteger),  # the channel of a share
     Column("with_prompt", Boolean, nullable=False, server_default=false()),  # a share shows the prompt
+    Column("deleted_by", BigInteger),  # the user who deleted this copy; the result may still be shown
     Index("deliveries_run", "run_key", "purpose", unique=True),
     Index("deliveries_due", "state", "due_at"),
 )
@@ -353,3 +355,29 @@ async def create_delivery(
             **columns,
         )
     )
+
+
+# The columns of a delivery that starts again from the beginning.
+RESET = {
+    "state": DeliveryState.PENDING,
+    "tries": 0,
+    "route": 0,
+    "messages": [],
+    "attempted": False,
+    "attempted_at": None,
+    "done_at": None,
+    "deleted_by": None,
+}
+
+
+async def create_or_reopen_delivery(
+    connection: AsyncConnection, key: str, purpose: Purpose, now: datetime
+) -> None:
+    """Create a delivery, or reopen an earlier one, as after a dismissed report or a late success."""
+    reopened = await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
+        .values(**RESET, due_at=now)
+    )
+    if reopened.rowcount == 0:
+        await create_delivery(connection, key, purpose, now, now)

@@ -25,7 +25,10 @@ from bot.ui.results import Batch, first_message
 
 
 class ResultRemoval:
-    """Removes from Discord the results that are marked as deleted in the store. `run` can be repeated."""
+    """Removes from Discord the results and copies that are marked as deleted in the store.
+
+    `run` can be repeated.
+    """
 
     def __init__(self, store: Store, poster: Poster, title: Callable[[str], str]) -> None:
         self._store = store
@@ -33,18 +36,28 @@ class ResultRemoval:
         self._title = title
 
     async def run(self, run: Run) -> None:
-        """Remove the deleted results of a run's batch. Raises NotYet while a result is being posted.
+        """Remove the deleted results and copies of a run's batch. Raises NotYet while one is being posted.
 
-        The Delete button is on a result's first message, so it can be pressed before the rest is posted.
+        The Delete button is on the first message, so it can be pressed before the rest is posted.
         """
         batch = await self._store.runs.batch(run)
         shown_by = {*OUTCOME_PURPOSES, *COPY_PURPOSES, Purpose.REPORT}
         for each in batch:
             if await self._store.deliveries.is_pending(each.key, shown_by):
                 raise NotYet("the result is still being posted")
+        for each in batch:
+            await self._remove_copies_of(each)
+        if run.is_shown:  # only a copy of it was deleted
+            return
         await self._remove_messages(batch)
         for each in batch:
             await self._clear_report(each, batch if each.is_first_in_batch else [each])
+
+    async def _remove_copies_of(self, run: Run) -> None:
+        for purpose in sorted(COPY_PURPOSES):
+            copy = await self._store.deliveries.sent(run.key, purpose)
+            if run.deleted_at is not None or copy.deleted_by is not None:
+                await self._delete(run, copy.everywhere)
 
     async def _remove_messages(self, batch: Sequence[Run]) -> None:
         late: set[str] = set()
@@ -54,9 +67,6 @@ class ResultRemoval:
                 late.add(run.key)
             if run.deleted_at is not None:
                 await self._delete(run, own)
-                for purpose in sorted(COPY_PURPOSES):
-                    copies = await self._store.deliveries.sent(run.key, purpose)
-                    await self._delete(run, copies.everywhere)
         sent = await self._store.deliveries.sent(batch[0].key, Purpose.OUTCOME)
         messages = sent.messages or sent.earlier
         if sent.messages:

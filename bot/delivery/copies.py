@@ -47,11 +47,11 @@ class CopySender:
     async def send(self, delivery: Delivery, folder: Path, form: Form) -> str | None:
         """Post the copy and return None, or tell the requester why it failed and return the sentence's code.
 
-        Nothing is posted if the result was deleted; a copy that an interrupted attempt may have posted is
-        looked up, so that the removal deletes it.
+        Nothing is posted if the copy was deleted, alone or with its result; a message that an interrupted
+        attempt may have posted is looked up, so that the removal deletes it.
         """
         failed = delivery.route in _FAILURE_ROUTES
-        if delivery.run.deleted_at is not None:
+        if delivery.run.deleted_at is not None or delivery.deleted_by is not None:
             lost = await self._find_lost(delivery)
             if lost:
                 await self._store.deliveries.mark_sent(delivery.id, [*delivery.messages, *lost])

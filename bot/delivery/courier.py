@@ -148,7 +148,7 @@ class Courier:
         notice = await self._planner.plan(delivery, folder, form)
         if notice is not None:
             await self._send_notice(delivery, notice)
-        await self._store.deliveries.complete(delivery.id, self._clock())
+        await self._store.deliveries.complete(delivery.id, self._clock(), tries=delivery.tries)
         return "done"
 
     async def _send_outcome(self, delivery: Delivery, folder: Path) -> str:

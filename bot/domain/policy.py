@@ -22,7 +22,7 @@ from bot.domain.budgets import (
 )
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules, Spoiler
 from bot.domain.text import escape_line
 
@@ -265,16 +265,6 @@ def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) ->
     if not person.is_moderator(rules):
         raise RefusedError("not_a_moderator")
     return guild_id
-
-
-def check_undecided(run: Run, moderator_id: int) -> None:
-    """Raise RefusedError if the run no longer awaits approval, or if this moderator requested it."""
-    if run.state is not RunState.AWAITING_APPROVAL:
-        if run.decided_by is not None:
-            raise RefusedError("already_decided", person=run.decided_by)
-        raise RefusedError("review_over")
-    if run.requester_id == moderator_id:
-        raise RefusedError("own_request")
 
 
 def _check_place(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:

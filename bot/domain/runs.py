@@ -267,11 +267,13 @@ class SentMessages(NamedTuple):
     another message.
 
     `earlier` are messages of an earlier delivery of the same result, which this delivery replaces.
+    `deleted_by` is the user who deleted the copy, if it was deleted without its result.
     """
 
     messages: tuple[MessageRef, ...] = ()
     attempted_at: datetime | None = None
     earlier: tuple[MessageRef, ...] = ()
+    deleted_by: int | None = None
 
     @property
     def everywhere(self) -> tuple[MessageRef, ...]:
@@ -348,8 +350,8 @@ class Delivery:
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
     holds the keys of runs whose late success has a delivery of its own. `tries` includes this attempt. If
     `all_sent` is True, all messages have been sent, and only the cleanup is left. A share goes to the channel
-    `shared_to`, and shows the prompt if `with_prompt` is set. `abandoned` means that Discord has ignored the
-    delivery for a day although it answered other calls.
+    `shared_to`, and shows the prompt if `with_prompt` is set. `deleted_by` is the user who deleted the copy.
+    `abandoned` means that Discord has ignored the delivery for a day although it answered other calls.
     """
 
     id: int
@@ -365,6 +367,7 @@ class Delivery:
     late: frozenset[str] = frozenset()
     shared_to: int | None = None
     with_prompt: bool = False
+    deleted_by: int | None = None
     abandoned: bool = False
 
     @property

@@ -36,6 +36,11 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 }
 
 
+def may_have_result(run: Run) -> bool:
+    """Return whether the run has a result or may still get one."""
+    return run.has_result or not run.final or run.state in REVIVABLE
+
+
 def sources(target: RunState) -> frozenset[RunState]:
     """Return the states from which `target` may be entered."""
     return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)

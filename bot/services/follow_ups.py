@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.follow_ups.prepare import Preparation, find_follow_up
 from bot.deployments.form_fields import FormField, FormValues
-from bot.deployments.model import FollowUpRef, deployment_of
-from bot.deployments.validation import AttachedFile
+from bot.deployments.model import FollowUpRef, deployment_of, taking_pictures
+from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.requests import Requester
 from bot.domain.runs import MessageRef, Run
@@ -69,7 +69,7 @@ class FollowUpService:
 
     async def of_result(self, key: str, ref: FollowUpRef, requester: Requester) -> OpenFollowUp:
         """Open a follow-up of the requester's own result."""
-        parent = await self._runs.own_run(key, requester.person.id)
+        parent = await self._runs.own_run(key, requester, lambda run: self._only_requester_follows(run, ref))
         if not parent.is_shown:
             raise RefusedError("already_deleted" if parent.deleted_at is not None else "follow_up_no_file")
         return self._opened(ref, parent)
@@ -131,6 +131,17 @@ class FollowUpService:
         """Return a link to the result that a run was made from, or None if it isn't shown in its channel."""
         return await self._store.history.parent_link(run)
 
+    def _only_requester_follows(self, run: Run, ref: FollowUpRef) -> RefusedError:
+        """Return the refusal for other members, with what they can do with the result's picture instead."""
+        commands = self._catalogue.message_commands.offered
+        label = next((each.label for each in commands if each.reference == ref), None)
+        person = run.requester_id
+        if label is not None and _has_picture(run):
+            return RefusedError("follow_up_not_yours_menu", person=person, label=label)
+        if _has_picture(run) and taking_pictures(self._catalogue.all()):
+            return RefusedError("follow_up_not_yours_use", person=person)
+        return RefusedError("follow_up_not_yours", person=person)
+
     def _opened(self, ref: FollowUpRef, parent: Run | None) -> OpenFollowUp:
         deployments = self._catalogue.all()
         source = deployment_of(parent, deployments) if parent is not None else None
@@ -151,6 +162,11 @@ class FollowUpService:
             age_restricted=parent is not None and parent.age_restricted,
             private=parent is not None and parent.private,
         )
+
+
+def _has_picture(run: Run) -> bool:
+    files = (AttachedFile("", output.filename or output.url, None, 1) for output in run.outputs if output.url)
+    return any(media_type(file).startswith("image/") for file in files)
 
 
 def _is_target(deployment_id: str, ref: FollowUpRef) -> bool:

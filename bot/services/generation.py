@@ -100,7 +100,7 @@ class GenerationService:
 
         Returns the first new run, and the options whose earlier values its deployment no longer accepts.
         """
-        parent = await self._runs.own_run(key, requester.person.id)
+        parent = await self._runs.own_run(key, requester, _only_requester_repeats)
         if parent.erased_at is not None:
             # Without the erased inputs, the defaults would make, and charge, another picture.
             raise RefusedError("run_gone")
@@ -234,6 +234,13 @@ def has_marked_file(run: Run) -> bool:
     """
     links = (value[0] if isinstance(value, list) and value else value for value in run.inputs.values())
     return run.age_restricted and any(str(link).startswith("https://") for link in links)
+
+
+def _only_requester_repeats(run: Run) -> RefusedError:
+    """Return the refusal for other members, who can edit the run unless its inputs were erased."""
+    if run.erased_at is not None:
+        return RefusedError("run_gone")
+    return RefusedError("again_not_yours", person=run.requester_id)
 
 
 def draw_seed(item: Input) -> int:

@@ -45,27 +45,20 @@ class RunService:
         self._wakeups = wakeups
         self._clock = clock
 
-    async def own_run(
-        self, key: str, user_id: int, *, moderated: int | None = None, refusal: str = "not_yours"
-    ) -> Run:
-        """Return a user's own run, or a public run in the channel `moderated`. Raises RefusedError.
+    async def own_run(self, key: str, requester: Requester, refuse: Callable[[Run], RefusedError]) -> Run:
+        """Return the requester's own run. Raises RefusedError.
 
-        `moderated` is the channel of the interaction if the user may manage messages there. `refusal` is the
-        code of the sentence for other users.
-
-        The key can be forged, but the channel of the interaction can't. The channel is compared because any
-        user can have permissions in a server of their own, which must not extend to another server's runs.
+        `refuse` returns the error for other members of the run's server, who may know whose run it is.
         """
         run = await self._store.runs.get(key)
         if run is None:
             raise RefusedError("run_gone")
-        if run.requester_id == user_id:
+        if run.requester_id == requester.person.id:
             return run
-        if moderated is None:
-            raise RefusedError(refusal if run.guild_id is not None else "not_yours")
-        if run.private or run.channel_id != moderated:
-            raise RefusedError("run_gone")
-        return run
+        is_here = run.guild_id is not None and run.guild_id == requester.origin.guild_id
+        if not is_here or run.private or run.hidden_from_channel:
+            raise RefusedError("not_yours")
+        raise refuse(run)
 
     async def check_before_form(
         self,
@@ -98,9 +91,18 @@ class RunService:
     async def cancel(self, key: str, user_id: int, *, moderated: int | None = None) -> None:
         """Cancel a batch. Raises RefusedError if it has ended, or if this user may not cancel it.
 
-        `moderated` is the channel of the interaction if the user may manage messages there.
+        `moderated` is the channel of the interaction if the user may manage messages there. The key can be
+        forged, but the channel of the interaction can't. The channel is compared because any user can have
+        permissions in a server of their own, which must not extend to another server's runs.
         """
-        run = await self.own_run(key, user_id, moderated=moderated, refusal="cancel_not_yours")
+        run = await self._store.runs.get(key)
+        if run is None:
+            raise RefusedError("run_gone")
+        if run.requester_id != user_id:
+            if moderated is None:
+                raise RefusedError("cancel_not_yours" if run.guild_id is not None else "not_yours")
+            if run.private or run.channel_id != moderated:
+                raise RefusedError("run_gone")
         before = await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id)
         if before.final:
             raise RefusedError("cancel_too_late")
@@ -166,7 +168,7 @@ class RunService:
 
     async def _postable(self, key: str, requester: Requester) -> Run:
         """Return the user's own run if its result may be shown in this channel. Raises RefusedError."""
-        run = await self.own_run(key, requester.person.id)
+        run = await self.own_run(key, requester, _only_requester_posts)
         origin = requester.origin
         if run.guild_id != origin.guild_id:
             raise _other_server(run)
@@ -196,3 +198,7 @@ def _other_server(run: Run) -> RefusedError:
     if run.guild_id is None:
         return RefusedError("post_outside")
     return RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
+
+
+def _only_requester_posts(run: Run) -> RefusedError:
+    return RefusedError("post_not_yours", person=run.requester_id)

@@ -11,6 +11,7 @@ from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules, check_posting
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
+from bot.domain.sharing import check_copyable, offers_copy
 from bot.services.rate_limits import RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -50,14 +51,14 @@ class SharingService:
 
     async def is_offered(self, run: Run, requester: Requester) -> bool:
         """Return whether the requester may share the run's result in a gallery that the bot can post in."""
-        if not _is_own_here(run, requester) or run.guild_id is None or run.private:
+        if not offers_copy(run, requester) or run.guild_id is None or run.private:
             return False
         gallery = (await self._store.rules.get(run.guild_id)).gallery_channel_id
         return gallery is not None and requester.can_post(gallery)
 
     def is_postable(self, run: Run, requester: Requester) -> bool:
         """Return whether the requester may post this one result of a batch in the batch's channel."""
-        return _is_own_here(run, requester) and not run.needs_interaction
+        return offers_copy(run, requester) and not run.needs_interaction
 
     async def post(self, key: str, requester: Requester) -> None:
         """Request a copy of a single result of a batch: a separate message in the batch's channel."""
@@ -132,18 +133,7 @@ class SharingService:
         run, origin = await self._store.runs.get(key), requester.origin
         if run is None:
             raise RefusedError("run_gone")
-        if run.requester_id != requester.person.id:
-            raise RefusedError("copy_not_yours")
-        if run.guild_id != origin.guild_id:
-            raise RefusedError("copy_elsewhere")
-        if not run.is_shown:
-            raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
-        if run.private:
-            raise RefusedError("copy_private")
-        if run.hidden_from_channel:
-            raise RefusedError("details_hidden")
-        if not run.outputs:  # its requester has erased them
-            raise RefusedError("copy_file_gone")
+        check_copyable(run, requester)
         usage = await self._store.usage.today(origin.guild_id, requester.person.id, self._clock())
         check_posting(origin, usage, self._operator)
         return run
@@ -164,9 +154,3 @@ class SharingService:
         if (run.age_restricted or requester.origin.age_restricted) and not channel.age_restricted:
             raise RefusedError("share_age")
         return run, gallery
-
-
-def _is_own_here(run: Run, requester: Requester) -> bool:
-    """Return whether the requester is on the server of a result that is their own and still shown."""
-    is_here = run.guild_id == requester.origin.guild_id
-    return is_here and run.requester_id == requester.person.id and run.is_shown

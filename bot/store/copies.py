@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_run
-from bot.database.tables import create_delivery, deliveries
-from bot.domain.errors import AlreadyPosted, RefusedError
+from bot.database.tables import RESET, create_delivery, create_or_reopen_delivery, deliveries
+from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import CopyRequest, Delivery, DeliveryState, MessageRef, Purpose, Run
-from bot.domain.text import message_url
+from bot.domain.runs import COPY_PURPOSES, CopyRequest, Delivery, DeliveryState, MessageRef, Purpose, Run
+from bot.domain.sharing import (
+    ResultDelivery,
+    check_available,
+    check_copy_stands,
+    check_first_copy,
+    copy_in,
+)
 from bot.store.audit import add_entries, run_entry
 from bot.store.blocks import block_of
-from bot.store.deliveries import RESET
 
 
 class CopyStore:
@@ -32,8 +36,8 @@ class CopyStore:
     async def request(self, copy: CopyRequest, now: datetime, *, may_be_stored: bool = False) -> None:
         """Create the copy's delivery. Raises RefusedError, or AlreadyPosted if the copy was posted before.
 
-        A result has at most one copy of each kind. A copy that couldn't be posted may be requested again; the
-        messages that the earlier attempt posted are deleted later.
+        A result has at most one copy of each kind. If a copy is requested again, the messages of the earlier
+        one are deleted later.
         """
         async with self._database.write() as connection:
             try:
@@ -42,27 +46,58 @@ class CopyStore:
                 raise RefusedError("run_gone") from None
             # Checked under the lock: a deletion removes only the copies that exist by then, and an erasure
             # waits only for those.
-            if not run.is_shown:
-                raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
-            if not run.outputs:  # its requester has erased them
-                raise RefusedError("copy_file_gone")
-            rows = await _messages_of(connection, copy)
-            if _exists(rows):
+            check_available(run)
+            found = await _deliveries_of(connection, run)
+            try:
+                check_first_copy(run, copy, found)
+            except RefusedError:
                 if may_be_stored:
                     return
-                raise _refused(run, rows)
+                raise
             columns: dict[str, object] = {"shared_to": copy.shared_to, "with_prompt": copy.with_prompt}
-            if rows:
-                await _request_again(connection, rows[0], now, columns)
+            before = next((each for each in found if each.purpose is copy.purpose), None)
+            if before is not None:
+                await _request_again(connection, before, now, columns)
             else:
                 await create_delivery(connection, run.key, copy.purpose, now, now, **columns)
 
     async def check(self, run: Run, copy: CopyRequest) -> None:
-        """Raise RefusedError if the copy is already requested, or AlreadyPosted if it was posted before."""
+        """Raise RefusedError if the copy may not be requested again, or AlreadyPosted if it was posted."""
         async with self._database.read() as connection:
-            rows = await _messages_of(connection, copy)
-        if _exists(rows):
-            raise _refused(run, rows)
+            found = await _deliveries_of(connection, run)
+        check_first_copy(run, copy, found)
+
+    async def shown_in(self, run: Run, message: MessageRef) -> bool:
+        """Return whether a message belongs to a copy of the run's result, and not to the result itself."""
+        async with self._database.read() as connection:
+            return copy_in(message, await _deliveries_of(connection, run)) is not None
+
+    @repeat_if_unknown
+    async def delete(
+        self, key: str, message: MessageRef, user_id: int, now: datetime, *, may_be_stored: bool = False
+    ) -> None:
+        """Mark the copy with this message as deleted, and create the delivery that removes its messages.
+
+        The result and its other copies stay. Raises RefusedError if the copy was already deleted.
+        """
+        async with self._database.write() as connection:
+            try:
+                run = await lock_run(connection, key)
+            except KeyError:
+                raise RefusedError("run_gone") from None
+            copy = copy_in(message, await _deliveries_of(connection, run))
+            if copy is None:
+                raise RefusedError("already_deleted")
+            if may_be_stored and copy.deleted_by == user_id:
+                return
+            check_copy_stands(run, copy, message)
+            await connection.execute(
+                update(deliveries).where(deliveries.c.id == copy.id).values(deleted_by=user_id)
+            )
+            await create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
+            channel = str(message.channel_id)
+            entry = run_entry(run, AuditAction.DELETE, user_id, now, copy=True, channel=channel)
+            await add_entries(connection, entry)
 
     @repeat_if_unknown
     async def finish(self, delivery: Delivery, owner: str, now: datetime, failed: str | None = None) -> None:
@@ -114,47 +149,46 @@ class CopyStore:
             return await block_of(connection, run, now) is not None
 
 
-async def _messages_of(connection: AsyncConnection, copy: CopyRequest) -> Sequence[Any]:
-    """Return the row of the copy's own delivery, if there is one.
-
-    For a single result, also return that of a late success whose messages show the same result.
-    """
-    purposes = {copy.purpose, Purpose.LATE} if copy.purpose is Purpose.SINGLE else {copy.purpose}
-    query = select(
+async def _deliveries_of(connection: AsyncConnection, run: Run) -> Sequence[ResultDelivery]:
+    """Return the deliveries whose messages show the run's result: of its batch, of its own, and of copies."""
+    own = and_(
+        deliveries.c.run_key == run.key, deliveries.c.purpose.in_(sorted({Purpose.LATE, *COPY_PURPOSES}))
+    )
+    outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
+    columns = (
         deliveries.c.id,
         deliveries.c.purpose,
         deliveries.c.state,
+        deliveries.c.shared_to,
         deliveries.c.messages,
         deliveries.c.earlier_messages,
-    ).where(deliveries.c.run_key == copy.key, deliveries.c.purpose.in_(sorted(purposes)))
-    found = (await connection.execute(query.order_by(deliveries.c.id))).all()
-    # An undelivered late success doesn't rule out a copy.
-    is_failed = DeliveryState.UNDELIVERED
-    return [row for row in found if row.purpose == copy.purpose or row.state != is_failed]
-
-
-def _exists(rows: Sequence[Any]) -> bool:
-    """Return whether a copy is requested or posted. A failed one may be requested again."""
-    return any(row.state != DeliveryState.UNDELIVERED for row in rows)
+        deliveries.c.attempted,
+        deliveries.c.deleted_by,
+    )
+    query = select(*columns).where(or_(own, outcome)).order_by(deliveries.c.id)
+    return [
+        ResultDelivery(
+            id=row.id,
+            purpose=Purpose(row.purpose),
+            state=DeliveryState(row.state),
+            channel_id=row.shared_to or run.channel_id,
+            messages=tuple(MessageRef(*message) for message in row.messages),
+            earlier=tuple(MessageRef(*message) for message in row.earlier_messages),
+            attempted=row.attempted,
+            deleted_by=row.deleted_by,
+        )
+        for row in await connection.execute(query)
+    ]
 
 
 async def _request_again(
-    connection: AsyncConnection, row: Any, now: datetime, columns: dict[str, object]
+    connection: AsyncConnection, before: ResultDelivery, now: datetime, columns: dict[str, object]
 ) -> None:
-    earlier = [*row.earlier_messages, *row.messages]
     await connection.execute(
         update(deliveries)
-        .where(deliveries.c.id == row.id)
-        .values(**RESET, due_at=now, earlier_messages=earlier, **columns)
+        .where(deliveries.c.id == before.id)
+        .values(**RESET, due_at=now, earlier_messages=[*before.earlier, *before.messages], **columns)
     )
-
-
-def _refused(run: Run, rows: Sequence[Any]) -> RefusedError:
-    messages = next((row.messages for row in rows if row.state == DeliveryState.SENT and row.messages), None)
-    if messages is None:
-        return RefusedError("copy_pending")
-    channel_id, message_id = messages[0]
-    return AlreadyPosted(message_url(run.guild_id, channel_id, message_id), channel_id, message_id)
 
 
 def _entry(delivery: Delivery, now: datetime, failed: str | None) -> AuditEntry:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import deliveries, run_columns, runs, to_run
+from bot.database.tables import RESET, deliveries, run_columns, runs, to_run
 from bot.domain.policy import is_spoiler
 from bot.domain.requests import Origin
 from bot.domain.runs import (
@@ -38,6 +38,7 @@ _OWN = (
     deliveries.c.done_at,
     deliveries.c.shared_to,
     deliveries.c.with_prompt,
+    deliveries.c.deleted_by,
 )
 _member = runs.alias("member")
 _is_late = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.purpose == Purpose.LATE)
@@ -103,6 +104,7 @@ class DeliveryStore:
                 all_sent=row["done_at"] is not None,
                 shared_to=row["shared_to"],
                 with_prompt=row["with_prompt"],
+                deleted_by=row["deleted_by"],
             )
 
     @repeat_if_unknown
@@ -165,11 +167,18 @@ class DeliveryStore:
         """Store all messages sent so far. With `all_at`, no others will follow, so a retry only cleans up."""
         await self._set(delivery_id, attempted=False, attempted_at=None, messages=messages, done_at=all_at)
 
-    async def complete(self, delivery_id: int, now: datetime) -> None:
-        """Mark the delivery as sent."""
-        await self._set(
-            delivery_id, state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None
-        )
+    @repeat_if_unknown
+    async def complete(self, delivery_id: int, now: datetime, *, tries: int | None = None) -> None:
+        """Mark the delivery as sent. With `tries`, a delivery reopened since that try stays pending."""
+        released: dict[str, object] = {"lease_owner": None, "lease_until": None}
+        sent = {"state": DeliveryState.SENT, "done_at": now}
+        own = update(deliveries).where(deliveries.c.id == delivery_id)
+        async with self._database.write() as connection:
+            ours = own if tries is None else own.where(deliveries.c.tries == tries)
+            result = await connection.execute(ours.values(**released, **sent))
+            if result.rowcount == 0:
+                # It has zero tries until it is claimed again, which this lease would delay.
+                await connection.execute(own.where(deliveries.c.tries == 0).values(**released))
 
     async def postpone(
         self, delivery: Delivery, owner: str, due_at: datetime, *, error: str = "", counted: bool = True
@@ -194,6 +203,7 @@ class DeliveryStore:
             deliveries.c.earlier_messages,
             deliveries.c.attempted,
             deliveries.c.attempted_at,
+            deliveries.c.deleted_by,
         ).where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
@@ -202,7 +212,7 @@ class DeliveryStore:
         messages = _refs(row.messages)
         # Within minutes, Discord answers a repeated nonce with the message of the earlier delivery.
         earlier = tuple(message for message in _refs(row.earlier_messages) if message not in messages)
-        return SentMessages(messages, row.attempted_at if row.attempted else None, earlier)
+        return SentMessages(messages, row.attempted_at if row.attempted else None, earlier, row.deleted_by)
 
     async def is_pending(self, key: str, purposes: Collection[Purpose]) -> bool:
         """Return whether a delivery for one of these purposes is pending."""
@@ -337,18 +347,6 @@ async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run
     """
     found = (await connection.execute(_BATCH, {"batch": batch_key})).mappings().all()
     return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])
-
-
-# The columns of a delivery that starts again from the beginning.
-RESET = {
-    "state": DeliveryState.PENDING,
-    "tries": 0,
-    "route": 0,
-    "messages": [],
-    "attempted": False,
-    "attempted_at": None,
-    "done_at": None,
-}
 
 
 def undelivered_of(key: str) -> Select[Any]:

@@ -192,7 +192,8 @@ async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequen
 def _entry(batch: Sequence[Run], rows: Sequence[Any]) -> RunListEntry:
     # A late success replaces the verdict on a single run, and leaves the message of a larger batch as it is.
     rows = rows[-1:] if len(batch) == 1 else rows
-    undelivered = any(row.state == DeliveryState.UNDELIVERED for row in rows)
+    is_left = any(run.deleted_at is None for run in batch)
+    undelivered = is_left and any(row.state == DeliveryState.UNDELIVERED for row in rows)
     message = MessageRef(*rows[0].messages[0]) if rows and rows[0].messages else None
     return RunListEntry(batch, undelivered=undelivered, message=message)
 

@@ -7,12 +7,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import create_delivery, deliveries, nothing_posted, runs
+from bot.database.tables import RESET, create_delivery, deliveries, nothing_posted, runs
 from bot.domain.records import AuditAction
 from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Change
 from bot.store.audit import add_entries, run_entry
-from bot.store.deliveries import RESET
 
 # Select, for all runs of a batch but one: the number of active runs; the time of the latest failure without a
 # reason (the answer to the queue call may still give it); and the time of the latest end without outputs (a

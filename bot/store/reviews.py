@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,16 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch, lock_run
-from bot.database.tables import audit, create_delivery, deliveries, runs
+from bot.database.tables import audit, create_delivery, create_or_reopen_delivery, deliveries, runs
 from bot.domain.budgets import limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import OperatorRules, check_undecided
+from bot.domain.moderation import (
+    accepts_report,
+    check_open_report,
+    check_shown,
+    check_undecided,
+    has_decided,
+    has_open_report,
+)
+from bot.domain.policy import OperatorRules
 from bot.domain.records import AuditAction
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, run_entry
-from bot.store.deliveries import RESET
 from bot.store.outcomes import apply_change
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_rules
@@ -60,7 +66,7 @@ class ReviewStore:
             batch = await lock_batch(connection, key)
             if has_decided(batch[0], moderator_id, rejected=False):
                 return None
-            _check_undecided(batch, moderator_id)
+            check_undecided(moderator_id, *batch)
             _, refused = await judge_run(
                 connection, batch[0].key, self._operator, now, person=person, channel=channel
             )
@@ -86,7 +92,7 @@ class ReviewStore:
             batch = await lock_batch(connection, key)
             if has_decided(batch[0], moderator_id, rejected=True):
                 return batch[0]
-            _check_undecided(batch, moderator_id)
+            check_undecided(moderator_id, *batch)
             details = {"reason": reason} if reason else {}
             for run in batch:
                 change = end(run, RunState.REJECTED, now, "rejected", {"reason": reason})
@@ -115,7 +121,7 @@ class ReviewStore:
                 if may_be_stored:
                     return run
                 raise RefusedError("already_deleted")
-            await _create_again(connection, key, Purpose.REMOVAL, now)
+            await create_or_reopen_delivery(connection, key, Purpose.REMOVAL, now)
             await add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
             return run
 
@@ -133,43 +139,41 @@ class ReviewStore:
             if may_be_stored and await connection.scalar(stored):
                 return
             if remove:
-                await _create_again(connection, run.key, Purpose.REMOVAL, now)
+                await create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
             await add_entries(connection, run_entry(run, AuditAction.DISCARD, user_id, now))
 
     @repeat_if_unknown
     async def delete_all(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> None:
         """Delete all results of a batch that haven't been deleted yet, as `delete` does."""
         async with self._database.write() as connection:
-            shown = [run for run in await lock_batch(connection, key) if run.is_shown]
-            if not shown:
-                if may_be_stored:
-                    return
-                raise RefusedError("already_deleted")
+            batch = await lock_batch(connection, key)
+            shown = [run for run in batch if run.is_shown]
+            if may_be_stored and not shown:
+                return
+            check_shown(*batch)
             keys = [run.key for run in shown]
             await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
             for run in shown:
-                await _create_again(connection, run.key, Purpose.REMOVAL, now)
+                await create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
                 await add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
 
     @repeat_if_unknown
     async def report(self, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
         """Record a report, and create a card for moderators unless the run has an open one.
 
-        Returns whether the run has an open report now. A second report by the same user is ignored, so this
-        is False if their first one was dismissed.
+        Returns whether the run has an open report now.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
-            is_open = run.report_channel_id is not None
-            if await connection.scalar(_count_entries(run, AuditAction.REPORT, user_id)):
-                return is_open
-            await add_entries(connection, run_entry(run, AuditAction.REPORT, user_id, now))
-            if not is_open:
+            is_first = not await connection.scalar(_count_entries(run, AuditAction.REPORT, user_id))
+            if is_first:
+                await add_entries(connection, run_entry(run, AuditAction.REPORT, user_id, now))
+            if is_first and not has_open_report(run):
                 await connection.execute(
                     update(runs).where(runs.c.key == key).values(report_channel_id=channel_id)
                 )
-                await _create_again(connection, key, Purpose.REPORT, now)
-            return True
+                await create_or_reopen_delivery(connection, key, Purpose.REPORT, now)
+            return accepts_report(run, is_first=is_first)
 
     @repeat_if_unknown
     async def dismiss(
@@ -178,10 +182,9 @@ class ReviewStore:
         """Close a report without action; a report by another person creates a card again."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
-            if run.report_channel_id is None:
-                if may_be_stored:
-                    return
-                raise RefusedError("report_over")
+            if may_be_stored and not has_open_report(run):
+                return
+            check_open_report(run)
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
             await add_entries(connection, run_entry(run, AuditAction.DISMISS, moderator_id, now))
 
@@ -205,17 +208,18 @@ class ReviewStore:
     async def actors(self, run: Run, action: AuditAction) -> list[int]:
         """Return the users who took an action on a run, each once, oldest first.
 
-        Users whose audit entries have been deleted are missing.
+        Users who only deleted a copy of its result don't count, and those whose audit entries have been
+        deleted are missing.
         """
-        query = select(audit.c.actor_id).where(
+        query = select(audit.c.actor_id, audit.c.details).where(
             audit.c.guild_id == run.guild_id,
             audit.c.subject_id == run.requester_id,
             audit.c.run_key == run.key,
             audit.c.action == action,
         )
         async with self._database.read() as connection:
-            found = (await connection.execute(query.order_by(audit.c.id))).scalars()
-            return list(dict.fromkeys(found))
+            found = await connection.execute(query.order_by(audit.c.id))
+            return list(dict.fromkeys(row.actor_id for row in found if not row.details.get("copy")))
 
     async def card(self, key: str) -> MessageRef | None:
         """Return the run's review card, or None if it hasn't been posted."""
@@ -245,17 +249,6 @@ def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -
     return query.where(audit.c.actor_id == actor_id) if actor_id is not None else query
 
 
-async def _create_again(connection: AsyncConnection, key: str, purpose: Purpose, now: datetime) -> None:
-    """Create a delivery, or reopen an earlier one, as after a dismissed report or a late success."""
-    reopened = await connection.execute(
-        update(deliveries)
-        .where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
-        .values(**RESET, due_at=now)
-    )
-    if reopened.rowcount == 0:
-        await create_delivery(connection, key, purpose, now, now)
-
-
 async def _known_now(connection: AsyncConnection, run: Run, person: Member | None) -> dict[str, object]:
     """Return the columns that depend on the requester's current roles, or none if `person` is None."""
     if person is None:
@@ -266,14 +259,3 @@ async def _known_now(connection: AsyncConnection, run: Run, person: Member | Non
         "user_limit": limits.at_once,
         "server_limit": limits.server_at_once,
     }
-
-
-def has_decided(run: Run, moderator_id: int, *, rejected: bool) -> bool:
-    """Return whether this moderator has already rejected the run or, if `rejected` is False, approved it."""
-    return run.decided_by == moderator_id and (run.state is RunState.REJECTED) is rejected
-
-
-def _check_undecided(batch: Sequence[Run], moderator_id: int) -> None:
-    """Raise RefusedError unless the batch awaits approval and isn't the moderator's own."""
-    for run in batch:
-        check_undecided(run, moderator_id)

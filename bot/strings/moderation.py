@@ -22,6 +22,7 @@ MODERATION: Mapping[str, str] = MappingProxyType(
         "report_noted": "Thank you. The moderators will look at it.",
         "report_looked_at": "The moderators have seen your report and kept the result. If something is new, please tell a moderator directly.",
         "delete_noted": "It will be deleted in a moment.",
+        "delete_noted_copy": "This copy will be deleted in a moment. The result itself stays.",
         "rejected": "A moderator didn't approve this request.",
         "requester_blocked": "A moderator has blocked you from generating here.",
         "requester_blocked_open": "A moderator has blocked you from generating here until somebody unblocks you.",

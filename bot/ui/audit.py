@@ -13,6 +13,7 @@ from bot.domain.records import (
     AuditAction,
     AuditButton,
     AuditCursor,
+    AuditEntry,
     AuditFilter,
     AuditPage,
     StoredEntry,
@@ -86,7 +87,14 @@ def _sentence(stored: StoredEntry) -> str:
     if entry.action is AuditAction.DELETE and stored.count > 1:
         return "record_delete_several"
     is_failed_copy = entry.action in (AuditAction.SHARE, AuditAction.POST) and entry.outcome is not None
+    if _deleted_copy(entry):
+        return "record_delete_copy"
     return f"record_{entry.action}_failed" if is_failed_copy else f"record_{entry.action}"
+
+
+def _deleted_copy(entry: AuditEntry) -> bool:
+    """Return whether a copy was deleted and its result was not."""
+    return entry.action is AuditAction.DELETE and bool(entry.details.get("copy"))
 
 
 def _about(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str]) -> Iterator[str]:
@@ -171,7 +179,7 @@ def audit_cells(stored: StoredEntry, naming: Naming) -> tuple[str, ...]:
     return (
         str(stored.id),
         _in_file(entry.at),
-        action_text(entry.action),
+        say("action_delete_copy") if _deleted_copy(entry) else action_text(entry.action),
         _person(entry.actor_id),
         _person(entry.subject_id) if entry.subject_id is not None else "",
         naming.title(entry.deployment) if entry.deployment else "",

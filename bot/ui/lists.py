@@ -93,12 +93,12 @@ def cancellable(run: Run) -> bool:
 
 
 def _can_open(entry: RunListEntry) -> bool:
-    """Return whether the entry is a private result that was shown and hasn't been deleted.
+    """Return whether the entry is a private result that was shown and hasn't been deleted or erased.
 
     Its requester may want to open it again, because Discord drops ephemeral messages on a reload.
     """
     was_shown = entry.first.private and entry.message is not None and not entry.undelivered
-    return was_shown and any(run.is_shown for run in entry.batch)
+    return was_shown and any(run.is_shown and run.erased_at is None for run in entry.batch)
 
 
 def queue_layout(

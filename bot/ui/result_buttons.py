@@ -18,7 +18,7 @@ from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pi
 from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState
-from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.domain.transitions import REQUESTER_BLOCKED, may_have_result
 from bot.strings import say
 from bot.ui.custom_ids import Action, FollowUpId
 from bot.ui.message_parts import FileKind, run_button
@@ -44,7 +44,8 @@ class OfferedActions:
     `vary` means that the deployment allows a batch of `VARY_COUNT`, `usable` that a deployment takes a
     picture as input, `reportable` that the server has a review channel for reports, `shareable` that the user
     may share the result in the server's gallery, and `postable` that the result can be posted without the
-    rest of its batch. `follow_ups` are those that the operator configured for the deployment.
+    rest of its batch. `follow_ups` are those that the operator configured for the deployment. A view that
+    only one user sees has less if the run isn't their `own`, or if it isn't `deletable` for them.
     """
 
     vary: bool = False
@@ -53,15 +54,17 @@ class OfferedActions:
     shareable: bool = False
     postable: bool = False
     follow_ups: tuple[FollowUp, ...] = ()
+    own: bool = True
+    deletable: bool = True
 
 
-def retry_buttons(run: Run) -> list[Button[Any]]:
+def retry_buttons(run: Run, *, own: bool = True) -> list[Button[Any]]:
     """Return the buttons of a run without a result, except the one that deletes the message."""
     buttons = [
         run_button(run, Action.EDIT, "button_edit"),
         run_button(run, Action.DETAILS, "button_details"),
     ]
-    if offers_retry(run):
+    if own and offers_retry(run):
         buttons.insert(0, run_button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary))
     return buttons
 
@@ -95,10 +98,12 @@ def result_rows(
 def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
     """Return a numbered button for each run of a batch, then the buttons for all runs.
 
-    If the numbers don't fit in one row, they move behind a button of their own. `shown`: at least one run's
-    outputs are shown.
+    If the numbers don't fit in one row, they move behind a button of their own. There are none if no run has
+    a result or may get one. `shown`: at least one run's outputs are shown.
     """
     first, count = runs[0], len(runs)
+    if not any(map(may_have_result, runs)):
+        return _failure_rows(first, count)
     last: list[Button[Any]] = []
     if shown:
         last.append(run_button(first, Action.REPEAT, "button_again_all", count=count))
@@ -106,15 +111,24 @@ def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> 
             last.append(run_button(first, Action.REPORT, "button_report"))
         last.append(run_button(first, Action.CLEAR, "button_delete"))
     else:
-        if offers_retry(first):
-            style = ButtonStyle.primary
-            last.append(run_button(first, Action.REPEAT, "button_try_again_all", style, count=count))
-        last.append(discard_button(first))
+        last += [*_retry_all_buttons(first, count), discard_button(first)]
     if count > BUTTONS_A_ROW:
         # On a phone, all of `last` in one row would wrap.
         numbers = run_button(first, Action.NUMBERS, "button_numbers")
         return [row for row in ([numbers, last[0]], last[1:]) if row]
     return [*number_rows(runs), last]
+
+
+def _failure_rows(first: Run, count: int) -> list[list[Button[Any]]]:
+    """Return the buttons of a batch without any result. Its runs differ only in their seeds."""
+    others = retry_buttons(first, own=False)
+    return _packed([*_retry_all_buttons(first, count), *others, discard_button(first)])
+
+
+def _retry_all_buttons(first: Run, count: int) -> list[Button[Any]]:
+    if not offers_retry(first):
+        return []
+    return [run_button(first, Action.REPEAT, "button_try_again_all", ButtonStyle.primary, count=count)]
 
 
 def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
@@ -128,23 +142,23 @@ def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
 def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[list[Button[Any]]]:
     """Return the buttons of one run of a batch, opened by its number.
 
-    A run with a result always has *Again* and, if it can be posted, *Post*. *More* is added only if something
-    doesn't fit.
+    A run with a result always has *Again* if it is the user's own and, if it can be posted, *Post*. *More* is
+    added only if something doesn't fit.
     """
     if not run.has_result:
-        return [retry_buttons(run)]
-    again, *repeats = _repeat_buttons(run, offered)
+        return [retry_buttons(run, own=offered.own)]
+    *repeats, edit = _repeat_buttons(run, offered)
     kinds = kinds_of(run) if run.is_shown else ()
     actions = _action_buttons(run, offered, kinds)
     post = [run_button(run, Action.PUBLISH, "button_publish")] if offered.postable else []
     use = _use_buttons(run, offered, picture=picture and run.is_shown)
-    rare, delete = _rare_buttons(run, offered), _delete_buttons(run)
-    ordered = [*actions, again, *repeats, *use, *post, *rare, *delete]
+    rare, delete = _rare_buttons(run, offered), _delete_buttons(run, offered)
+    ordered = [*actions, *repeats, edit, *use, *post, *rare, *delete]
     everything = _arranged(ordered, [])
     if everything is not None and len(actions) == len(_fitting(offered, kinds)):
         return everything
-    *vary, edit = repeats
-    by_rank = [again, *post, *actions, edit, *vary, *use, *delete, *rare]
+    again, vary = repeats[:1], repeats[1:]
+    by_rank = [*again, *post, *actions, edit, *vary, *use, *delete, *rare]
     return _most(ordered, by_rank, [run_button(run, Action.MORE, "button_more")])
 
 
@@ -153,10 +167,12 @@ def hidden_buttons(
 ) -> tuple[list[list[Button[Any]]], Select[Any] | None]:
     """Return the actions behind *More*: rows of buttons, and a select of the other follow-ups or None.
 
-    `shown` are the custom_ids in the message whose *More* was pressed; these actions are left out.
+    `shown` are the custom_ids in the message whose *More* was pressed; these actions are left out. Nothing
+    may be left of a deleted result's actions.
     """
     use = _use_buttons(run, offered, picture=picture)
-    buttons = [*_repeat_buttons(run, offered), *use, *_rare_buttons(run, offered), *_delete_buttons(run)]
+    rare, delete = _rare_buttons(run, offered), _delete_buttons(run, offered)
+    buttons = [*_repeat_buttons(run, offered), *use, *rare, *delete]
     hidden = [button for button in buttons if button.custom_id not in shown]
     options = [
         SelectOption(label=each.label, emoji=each.emoji, value=custom_id)
@@ -166,7 +182,7 @@ def hidden_buttons(
     if not options:
         # If settings have changed since the result was posted, nothing may be hidden any more. Discord
         # refuses an empty message, so repeat some buttons.
-        return _packed(hidden or _rare_buttons(run, offered)), None
+        return _packed(hidden or (rare if run.is_shown else [])), None
     placeholder, custom_id = say("follow_up_placeholder"), FollowUpId(run.key).encode()
     return _packed(hidden), Select(placeholder=placeholder, options=options, custom_id=custom_id)
 
@@ -255,8 +271,9 @@ def _is_removable(run: Run) -> bool:
     return run.is_shown and not run.needs_interaction
 
 
-def _delete_buttons(run: Run) -> list[Button[Any]]:
-    return [run_button(run, Action.DELETE, "button_delete")] if _is_removable(run) else []
+def _delete_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    is_offered = offered.deletable and _is_removable(run)
+    return [run_button(run, Action.DELETE, "button_delete")] if is_offered else []
 
 
 def _rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
@@ -268,8 +285,9 @@ def _rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
 
 
 def _repeat_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    buttons = [run_button(run, Action.AGAIN, "button_again")]
-    if offered.vary:
+    """Return *Again* and *4 more* if they are offered, and always *Edit*, which is last."""
+    buttons = [run_button(run, Action.AGAIN, "button_again")] if offered.own else []
+    if offered.own and offered.vary:
         # The label states the number of variations, since each of them costs a run.
         buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
     return [*buttons, run_button(run, Action.EDIT, "button_edit")]
@@ -286,15 +304,19 @@ def offered_actions(
     reportable: bool = False,
     shareable: bool = False,
     postable: bool = False,
+    own: bool = True,
+    deletable: bool = True,
 ) -> OfferedActions:
-    """Return the actions that the current deployments offer for a run."""
+    """Return the actions that the current deployments offer for a run. Only a shown result can be used."""
     deployment = deployment_of(run, deployments)
     vary = deployment is not None and deployment.max_count >= VARY_COUNT
     return OfferedActions(
         vary=vary,
-        usable=bool(taking_pictures(deployments)),
+        usable=run.is_shown and bool(taking_pictures(deployments)),
         reportable=reportable,
         shareable=shareable,
         postable=postable,
-        follow_ups=deployment.follow_ups if deployment is not None else (),
+        follow_ups=deployment.follow_ups if deployment is not None and own and run.is_shown else (),
+        own=own,
+        deletable=deletable,
     )

@@ -184,7 +184,7 @@ def more_layout(
     """Build the view behind *More* with the other actions of a single result.
 
     `shown` are the custom_ids of the result's message. `pictures` are links to its pictures, which *Use as
-    input* takes from this view.
+    input* takes from this view. The view of a deleted result may be empty.
     """
     layout = LayoutView(timeout=None)
     rows, select = hidden_buttons(run, offered, shown, picture=bool(pictures))

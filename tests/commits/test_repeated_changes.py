@@ -13,7 +13,7 @@ from sqlalchemy import text
 from bot.database.tables import metadata
 from bot.domain.errors import CommitUnknown
 from bot.domain.requests import Holder
-from bot.domain.runs import CopyRequest, DeliveryState, RunState
+from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store
 from tests.commits.proxy import Loss, PostgresProxy, proxy_of
@@ -167,6 +167,13 @@ async def share(store: Store) -> Change:
     return lambda: store.copies.request(copy, NOW)
 
 
+async def delete_copy(store: Store) -> Change:
+    key, message = await stored_run(store), MessageRef(7, 8)
+    await store.copies.request(CopyRequest(key=key, user_id=ALICE, shared_to=7), NOW)
+    await store.deliveries.mark_sent((await claimed(store)).id, [message], NOW)
+    return lambda: store.copies.delete(key, message, MOD, NOW)
+
+
 async def withdraw_copy(store: Store) -> Change:
     await store.copies.request(CopyRequest(key=await stored_run(store), user_id=ALICE, shared_to=7), NOW)
     delivery = await claimed(store)
@@ -202,6 +209,7 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     withdraw: True,
     redeliver: True,
     share: None,
+    delete_copy: None,
     withdraw_copy: (),
 }
 

@@ -65,3 +65,19 @@ def every_way_closed(bot: Harness) -> Iterator[None]:
     close_answer(bot)
     yield
     bot.env.backend.faults.clear()
+
+
+@contextmanager
+def only_one_part(bot: Harness) -> Iterator[None]:
+    """Close the channel after the first message, and direct messages altogether."""
+    emit = bot.env.backend.emit
+
+    def closing(event: str, *rest: Any) -> Any:
+        if event == "MESSAGE_CREATE":
+            close_channel(bot, times=1)
+        return emit(event, *rest)
+
+    close_direct_messages(bot, times=1)
+    bot.env.backend.emit = closing  # type: ignore[method-assign]
+    yield
+    bot.env.backend.emit = emit  # type: ignore[method-assign]

@@ -52,7 +52,7 @@ async def test_it_is_a_failure_only_if_all_of_them_failed(bot: Harness) -> None:
     (shown,) = texts(bot)
     assert "That didn't work: Picture ×3" in shown
     assert shown.count("The run failed on the machine") == 1
-    assert list(buttons_of(bot, bot.messages()[0])) == ["1", "2", "3", "Try again ×3", "Delete"]
+    assert list(buttons_of(bot, bot.messages()[0])) == ["Try again ×3", "Edit", "Details", "Delete"]
     assert pinged(bot) == [bot.alice.id]
     await bot.click(bot.messages()[0], "Try again ×3")
     assert (await bot.states())[3:] == ["succeeded"] * 3

@@ -30,6 +30,7 @@ async def test_one_rejection_ends_all_of_them(server: ModeratedServer) -> None:
     await server.reject("not here")
     (shown,) = texts(server)
     assert "Not approved: Picture ×4" in shown
+    assert list(buttons_of(server, server.messages()[0])) == ["Edit", "Details", "Delete"]
     assert "a fox" not in shown
     assert len(server.letters()) == 1
     assert server.calls == []

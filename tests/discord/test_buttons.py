@@ -18,6 +18,8 @@ from tests.discord.rendered import (
 )
 from tests.harness import HELD, Harness
 
+REPEATS = "Only <@{alice}> can repeat this. To make your own, press Edit; it may be behind More or a number."
+
 
 async def test_again_makes_the_same_with_another_seed(bot: Harness) -> None:
     message = await bot.made(seed=7, style="ink", gpu="L4")
@@ -50,15 +52,16 @@ async def test_try_again_after_a_failure(bot: Harness) -> None:
 @pytest.mark.parametrize(
     ("count", "label", "told"),
     [
-        (1, "Again", "Only the person who asked can use this."),
-        (1, "4 more", "Only the person who asked can use this."),
-        (2, "Again ×2", "Only the person who asked can use this."),
+        (1, "Again", REPEATS),
+        (1, "4 more", REPEATS),
+        (2, "Again ×2", REPEATS),
         (2, "Delete", "Only the person who asked and this server's moderators can delete this."),
     ],
 )
 async def test_a_stranger_can_not_use(bot: Harness, count: int, label: str, told: str) -> None:
     message = await bot.made(count=count)
-    assert refusal(bot, await bot.click(message, label, bot.bob)) == told
+    refused = await bot.click(message, label, bot.bob)
+    assert refusal(bot, refused) == told.format(alice=bot.alice.id)
     assert len(bot.calls) == count
     assert len(bot.messages()) == 1
 

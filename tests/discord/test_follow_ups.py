@@ -54,7 +54,8 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
     await bot.restart()
     let_open(bot)
     refused = await bot.click(message, "Upscale", bot.bob)
-    assert refusal(bot, refused) == "Only the person who asked can use this."
+    told = f"Only <@{bot.alice.id}> can press this. Open the message's menu, then Apps, and choose Upscale."
+    assert refusal(bot, refused) == told
     assert not (await bot.click(message, "Upscale")).ephemeral
     assert sent(bot) == {"image": message.attachments[0].url}
     parent, child = await bot.runs()

@@ -29,7 +29,7 @@ from tests.discord.shares import Shares
 from tests.harness import Harness
 
 ALREADY = "This has been posted already: [open it]("
-DELETED = "This was posted and then deleted in Discord, so I don't post it again."
+DELETED = "A moderator deleted this after it was posted, so I don't post it again."
 CLOSED = "I can't post in the gallery channel. A moderator can fix that in `/settings`."
 
 
@@ -60,7 +60,7 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
     assert (line.action, line.actor_id, line.run_key) == ("share", bot.alice.id, (await bot.run()).key)
     assert line.details == {"channel": str(shares.gallery.id), "with_prompt": True}
     assert len(bot.calls) == 1
-    await bot.click(copy, "Delete")
+    await bot.click(original, "Delete")
     assert (bot.messages(), shares.shown()) == ([], [])
 
 
@@ -99,9 +99,7 @@ async def test_nobody_else_shares_or_posts_a_result(shares: Shares) -> None:
     (message,) = bot.messages()
     key = (await bot.runs())[1].key
     theirs = await open_one(bot, bot.bob, 2)
-    more = await bot.bob.click(theirs.response.message, label="More")
-    for shown in (theirs, more):
-        assert not {"Post", "Share"} & set(buttons_of(bot, shown.response))
+    assert list(buttons_of(bot, theirs.response)) == ["Edit", "Use as input", "Details"]
     for action in ("publish", "share"):
         refused = await press(bot, bot.bob, message, f"run:{key}:{action}")
         assert refusal(bot, refused) == "Only the person who asked can post or share this."
@@ -130,7 +128,8 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     assert refusal(bot, again).startswith(ALREADY)
     (line,) = await copies_in_log(bot)
     assert (line.action, line.outcome, line.details) == ("post", None, {"channel": str(bot.channel.id)})
-    await bot.click(alone, "Delete")
+    more = await bot.alice.click(one.response.message, label="More")
+    await bot.click(more.response.message, "Delete")
     (batch,) = bot.messages()
     assert set(files(batch)) == {first, third}
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +13,10 @@ from bot.domain.runs import DeliveryState
 from tests.discord.actors import block, erase_data, moderator, override
 from tests.discord.batches import DEPLOYMENTS, files
 from tests.discord.deliveries import (
-    close_channel,
-    close_direct_messages,
     delivery_states,
     end_runs,
     every_way_closed,
+    only_one_part,
 )
 from tests.discord.files import finish_with, pictures
 from tests.discord.forged import press, select_as
@@ -30,22 +28,6 @@ from tests.harness import HELD, Harness
 POST = "Post a result here"
 POST_ID = "runs:post:o:undelivered:0:"
 Rule = Callable[[Harness], Awaitable[None]]
-
-
-@contextmanager
-def only_one_part(bot: Harness) -> Iterator[None]:
-    """Close the channel after the first message, and direct messages altogether."""
-    emit = bot.env.backend.emit
-
-    def closing(event: str, *rest: Any) -> Any:
-        if event == "MESSAGE_CREATE":
-            close_channel(bot, times=1)
-        return emit(event, *rest)
-
-    close_direct_messages(bot, times=1)
-    bot.env.backend.emit = closing  # type: ignore[method-assign]
-    yield
-    bot.env.backend.emit = emit  # type: ignore[method-assign]
 
 
 async def kept_result(bot: Harness) -> str:

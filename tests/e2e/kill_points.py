@@ -45,6 +45,16 @@ COPIED = (
     f"{COPIES}.finish:before:1",
     f"{COPIES}.finish:after:1",
 )
+# The removal of a copy that was posted after its result's outcome.
+COPY_DELETED = (
+    f"{COPIES}.delete:before:1",
+    f"{COPIES}.delete:after:1",
+    f"{OWED}.claim:got:3",
+    f"{POSTER}.delete:before:1",
+    f"{POSTER}.delete:after:1",
+    f"{OWED}.complete:before:2",
+    f"{OWED}.complete:after:2",
+)
 # The direct message about a copy that can't be posted, in a process that does nothing else.
 COPY_REFUSED = (
     f"{OWED}.claim:got:1",

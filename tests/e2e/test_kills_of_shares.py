@@ -10,13 +10,22 @@ from dataclasses import dataclass
 import pytest
 
 from tests.e2e.bot_process import BotProcess
-from tests.e2e.kill_points import COPIED, COPIES, COPY_REFUSED, POSTER, dies_and_returns
+from tests.e2e.kill_points import (
+    COPIED,
+    COPIES,
+    COPY_DELETED,
+    COPY_REFUSED,
+    OWED,
+    POSTER,
+    dies_and_returns,
+)
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Channel, Message
 
 pytestmark = pytest.mark.slow
 
 ASKED_AGAIN = f"{COPIES}.request:before:1"
+DELETED_AGAIN = f"{COPIES}.delete:before:1"
 ENTRIES = "SELECT count(*) FROM audit WHERE action IN ('share', 'post') AND outcome IS NULL"
 
 
@@ -122,3 +131,48 @@ async def test_a_kill_leaves_no_copy_of_a_deleted_result(shares: Gallery, delete
     await home.until(lambda: not home.discord.messages(home.channel))
     await home.settled()
     assert shares.copies() == [], home.log
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["share", "post"])
+@pytest.mark.parametrize("point", COPY_DELETED)
+async def test_a_kill_while_a_copy_is_deleted_leaves_the_result(
+    shares: Gallery, point: str, count: int
+) -> None:
+    home = shares.home
+
+    async def copy_and_delete() -> None:
+        await shares.open(count)
+        await (shares.share() if count == 1 else shares.post())
+        await home.until(lambda: home.rows(ENTRIES) == [(1,)])
+        await delete()
+
+    async def delete() -> None:
+        (copy,) = shares.copies()
+        await home.discord.click(home.alice, copy, "Delete")
+
+    await dies_and_returns(home, point, copy_and_delete, delete if point == DELETED_AGAIN else None)
+    await home.until(lambda: not shares.copies())
+    await home.settled()
+    (result,) = home.discord.messages(home.channel)
+    assert len(result.attachments) == count, home.log
+    assert home.rows("SELECT count(*) FROM audit WHERE action = 'delete'") == [(1,)]
+    assert home.rows("SELECT count(*) FROM runs WHERE deleted_at IS NOT NULL") == [(0,)]
+
+
+async def test_a_kill_after_the_post_of_a_copy_does_not_hide_its_message_from_delete(shares: Gallery) -> None:
+    """Delete is pressed before the courier has found the message of the interrupted attempt."""
+    home = shares.home
+
+    async def share() -> None:
+        await shares.open(1)
+        await shares.share()
+
+    async def delete() -> None:
+        (copy,) = shares.copies()
+        await shares.press(copy, "Delete")
+
+    await dies_and_returns(home, f"{OWED}.mark_sent:before:2", share, delete)
+    await home.until(lambda: not shares.copies())
+    await home.settled()
+    (result,) = home.discord.messages(home.channel)
+    assert len(result.attachments) == 1, home.log

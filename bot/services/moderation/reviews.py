@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import check_age, check_undecided
+from bot.domain.moderation import check_shown, check_undecided, has_decided, may_delete
+from bot.domain.policy import check_age
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import Purpose, Run
+from bot.domain.runs import MessageRef, Purpose, Run
 from bot.store import Store
-from bot.store.reviews import has_decided
 from bot.strings import explain
 from bot.workers.worker import Wakeups
 
@@ -23,12 +23,17 @@ Present = Callable[[Run], Awaitable[tuple[Member, ChannelState | None]]]
 
 @dataclass(frozen=True, slots=True)
 class ReviewedRun:
-    """A run and the content of its card. `already_deleted` means that its result had already been removed."""
+    """A run and the content of its card.
+
+    `already_deleted` means that its result had already been removed, and `only_copy` that its result stays
+    because only a copy was deleted.
+    """
 
     run: Run
     title: str
     inputs: ShownInputs
     already_deleted: bool = False
+    only_copy: bool = False
 
 
 class ReviewService:
@@ -55,7 +60,7 @@ class ReviewService:
         the rule's reason: `approve_later` if the card stays, `approve_never` if the request has ended.
         """
         run = await self._moderated(key, moderator, guild_id)
-        check_undecided(run, moderator.id)
+        check_undecided(moderator.id, run)
         person, channel = await present(run)
         refused = await self._store.reviews.approve(
             key, moderator.id, self._clock(), person=person, channel=channel
@@ -77,7 +82,7 @@ class ReviewService:
         run = await self._moderated(key, moderator, guild_id)
         if has_decided(run, moderator.id, rejected=True):
             return self._reviewed(run)
-        check_undecided(run, moderator.id)
+        check_undecided(moderator.id, run)
         return None
 
     async def reject(self, key: str, moderator: Member, guild_id: int | None, reason: str) -> ReviewedRun:
@@ -97,38 +102,40 @@ class ReviewService:
         person: Member,
         guild_id: int | None,
         *,
+        whole_batch: bool = False,
+        message: MessageRef | None = None,
         moderated: int | None = None,
         by_card: bool = False,
     ) -> ReviewedRun:
-        """Delete a result for its requester or a moderator.
+        """Delete a result, or all results of a batch, for its requester or a moderator.
 
+        If `message`, which has the button, belongs to a copy of the result, only that copy is deleted.
         `moderated` is the channel of the interaction if the user may manage messages there. With `by_card`,
         the button is on a report, which is closed even if the result has already been removed.
         """
+        now, store = self._clock(), self._store
+        if message is not None and not (whole_batch or by_card) and await self._is_copy(key, message):
+            run = await self._deletable(key, person, guild_id, moderated=moderated, message=message)
+            await store.copies.delete(key, message, person.id, now)
+            self._wakeups.deliver()
+            return replace(self._reviewed(run), only_copy=True)
         run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=by_card)
-        if by_card and run.deleted_at is not None:
-            return self._reviewed(run, already_deleted=True)
-        _check_shown(run)
-        await self._store.reviews.delete(key, person.id, self._clock())
+        results = await store.runs.batch(run) if whole_batch else [run]
+        if by_card and not any(each.is_shown for each in results):
+            return replace(self._reviewed(run), already_deleted=True)
+        check_shown(*results)
+        await (store.reviews.delete_all if whole_batch else store.reviews.delete)(key, person.id, now)
         self._wakeups.deliver()
         return self._reviewed(run)
 
-    async def delete_all(
-        self,
-        key: str,
-        person: Member,
-        guild_id: int | None,
-        *,
-        moderated: int | None = None,
-        by_card: bool = False,
-    ) -> ReviewedRun:
-        """Delete all remaining results of a batch, as `delete` does with one."""
-        run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=by_card)
-        if by_card and not any(each.is_shown for each in await self._store.runs.batch(run)):
-            return self._reviewed(run, already_deleted=True)
-        await self._store.reviews.delete_all(key, person.id, self._clock())
-        self._wakeups.deliver()
-        return self._reviewed(run)
+    async def may_delete(
+        self, run: Run, person: Member, guild_id: int | None, *, moderated: int | None = None
+    ) -> bool:
+        """Return whether `delete` would accept this user for the run's result."""
+        if may_delete(run, person, moderated):
+            return True
+        is_here = run.guild_id is not None and run.guild_id == guild_id
+        return is_here and person.is_moderator(await self._store.rules.current(guild_id))
 
     async def discard(
         self,
@@ -143,7 +150,7 @@ class ReviewService:
 
         The courier deletes the rest of the outcome, unless a result of the batch is still there.
         """
-        run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=False)
+        run = await self._deletable(key, person, guild_id, moderated=moderated)
         outcome = await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)
         if message_id in [message.message_id for message in outcome.everywhere]:
             batch = await self._store.runs.batch(run)
@@ -166,7 +173,7 @@ class ReviewService:
         if run.private:  # nobody else sees it, so nobody can report it
             raise RefusedError("run_gone")
         reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
-        _check_shown(*reported)
+        check_shown(*reported)
         rules = await self._store.rules.current(requester.origin.guild_id)
         channel_id = rules.approval.review_channel_id
         if channel_id is None or not requester.can_post(channel_id):
@@ -197,21 +204,40 @@ class ReviewService:
             raise RefusedError("run_gone")
         return self._reviewed(run)
 
-    def _reviewed(self, run: Run, *, already_deleted: bool = False) -> ReviewedRun:
+    def _reviewed(self, run: Run) -> ReviewedRun:
         title = self._catalogue.title(run.deployment)
         inputs = displayed_inputs(self._catalogue.get(run.deployment), run.inputs)
-        return ReviewedRun(run, title, inputs, already_deleted)
+        return ReviewedRun(run, title, inputs)
+
+    async def _is_copy(self, key: str, message: MessageRef) -> bool:
+        run = await self._store.runs.get(key)
+        return run is not None and await self._store.copies.shown_in(run, message)
 
     async def _deletable(
-        self, key: str, person: Member, guild_id: int | None, *, moderated: int | None, by_card: bool
+        self,
+        key: str,
+        person: Member,
+        guild_id: int | None,
+        *,
+        moderated: int | None,
+        message: MessageRef | None = None,
+        by_card: bool = False,
     ) -> Run:
+        """Return the run if this user may delete its result, or the `message` about it."""
         run = await self._store.runs.get(key)
         if by_card or run is None:
             return await self._moderated(key, person, guild_id)
-        if run.requester_id == person.id or (run.channel_id == moderated and not run.private):
+        channel_id = message.channel_id if message is not None else run.channel_id
+        if may_delete(run, person, moderated, channel_id=channel_id):
             return run
-        refusal = "delete_not_yours" if guild_id is not None else "not_yours"
+        refusal = await self._refusal(run) if guild_id is not None else "not_yours"
         return await self._moderated(key, person, guild_id, refusal=refusal)
+
+    async def _refusal(self, run: Run) -> str:
+        """Return the code of the sentence for users who may not delete, but perhaps report, a result."""
+        channel_id = (await self._store.rules.get(run.guild_id)).approval.review_channel_id
+        is_reportable = channel_id is not None and run.is_shown and not run.private
+        return "delete_not_yours_report" if is_reportable else "delete_not_yours"
 
     async def _moderated(
         self, key: str, person: Member, guild_id: int | None, *, refusal: str = "not_a_moderator"
@@ -228,9 +254,3 @@ class ReviewService:
         if run is None or run.guild_id != guild_id:
             raise RefusedError("run_gone")
         return run
-
-
-def _check_shown(*batch: Run) -> None:
-    """Raise RefusedError unless there is a result to delete or report, since buttons can be forged."""
-    if not any(run.is_shown for run in batch):
-        raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")

@@ -10,9 +10,10 @@ from sqlalchemy import insert
 
 from bot.database.tables import deliveries
 from bot.domain.errors import RefusedError
+from bot.domain.records import AuditAction
 from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, Purpose, RunState, SentMessages
 from bot.store import Store
-from tests.contract.store.rows import ALICE, audit_log, stored_run
+from tests.contract.store.rows import ALICE, MOD, audit_log, stored_run
 from tests.contract.store.runs import NOW, at, at_once, claimed, owed, refusals
 
 GALLERY = 1 << 60
@@ -149,3 +150,89 @@ async def test_a_result_that_was_erased_meanwhile_is_not_copied(store: Store, sh
     key = await stored_run(store)
     await store.privacy.erase(ALICE, NOW)
     assert (await refused(store, wish(key, shared_to=shared_to))).code == "copy_file_gone"
+
+
+async def posted_copy(store: Store, key: str, message: MessageRef, shared_to: int | None = GALLERY) -> None:
+    """Request a copy, and complete its delivery with one message."""
+    await store.copies.request(wish(key, shared_to=shared_to), NOW)
+    delivery = await claimed(store)
+    await store.deliveries.mark_sent(delivery.id, [message], NOW)
+    await store.copies.finish(delivery, "courier", NOW)
+
+
+SHARED, ALONE = MessageRef(GALLERY, 8), MessageRef(2, 9)
+
+
+async def test_a_copy_is_deleted_without_the_result_and_the_other_copy(store: Store) -> None:
+    key = await stored_run(store)
+    run = await store.runs.get(key)
+    assert run is not None
+    await posted_copy(store, key, SHARED)
+    await posted_copy(store, key, ALONE, shared_to=None)
+    assert [await store.copies.shown_in(run, message) for message in (SHARED, ALONE)] == [True, True]
+    assert not await store.copies.shown_in(run, MessageRef(2, 10))
+    await store.copies.delete(key, SHARED, MOD, at(1))
+    assert await store.runs.get(key) == run
+    assert (await store.deliveries.sent(key, Purpose.SHARE)).deleted_by == MOD
+    assert (await store.deliveries.sent(key, Purpose.SINGLE)).deleted_by is None
+    assert [row["purpose"] for row in await owed(store, key)] == ["o", "g", "s", "x"]
+    assert (await claimed(store, now=at(1))).purpose is Purpose.REMOVAL
+    entry = (await audit_log(store))[-1]
+    assert (entry.action, entry.actor_id, entry.subject_id, entry.at) == ("delete", MOD, ALICE, at(1))
+    assert entry.details == {"copy": True, "channel": str(GALLERY)}
+    assert await store.reviews.actors(run, AuditAction.DELETE) == []
+
+
+@pytest.mark.parametrize(("by", "code"), [(ALICE, None), (MOD, "copy_deleted")])
+async def test_a_copy_is_requested_again_only_if_its_requester_deleted_it(
+    store: Store, by: int, code: str | None
+) -> None:
+    key = await stored_run(store)
+    await posted_copy(store, key, SHARED)
+    await store.copies.delete(key, SHARED, by, at(1))
+    if code is not None:
+        assert (await refused(store, wish(key))).code == code
+        return
+    await store.copies.request(wish(key), at(2))
+    sent = await store.deliveries.sent(key, Purpose.SHARE)
+    assert (sent.earlier, sent.deleted_by) == ((SHARED,), None)
+
+
+async def test_concurrent_deletions_of_a_copy_are_one(store: Store, other: Store) -> None:
+    key = await stored_run(store)
+    await posted_copy(store, key, SHARED)
+    found = await at_once(*(each.copies.delete(key, SHARED, MOD, at(1)) for each in [store, other] * 2))
+    assert [error.code for error in refusals(found)] == ["already_deleted"] * 3
+    assert [line.action for line in await audit_log(store)] == ["share", "delete"]
+
+
+async def test_a_deletion_of_another_message_is_refused(store: Store) -> None:
+    key = await stored_run(store)
+    await posted_copy(store, key, SHARED)
+    for message, run_key, code in (
+        (MessageRef(GALLERY, 99), key, "already_deleted"),
+        (SHARED, "nowhere", "run_gone"),
+        (SHARED, await stored_run(store), "already_deleted"),
+    ):
+        with pytest.raises(RefusedError, match=code):
+            await store.copies.delete(run_key, message, MOD, at(1))
+    await store.reviews.delete(key, ALICE, at(1))
+    with pytest.raises(RefusedError, match="already_deleted"):
+        await store.copies.delete(key, SHARED, MOD, at(2))
+
+
+async def test_a_removal_that_is_requested_again_meanwhile_is_claimed_again(store: Store) -> None:
+    """A courier is removing the share when the post is deleted, too."""
+    key = await stored_run(store)
+    await posted_copy(store, key, SHARED)
+    await posted_copy(store, key, ALONE, shared_to=None)
+    await store.copies.delete(key, SHARED, MOD, at(1))
+    first = await claimed(store, now=at(1))
+    await store.copies.delete(key, ALONE, MOD, at(2))
+    assert await store.deliveries.claim("other", at(3), at(60) - NOW) is None
+    for _ in range(2):
+        await store.deliveries.complete(first.id, at(3), tries=first.tries)
+    second = await claimed(store, owner="other", now=at(3))
+    assert (second.id, second.purpose, second.tries) == (first.id, Purpose.REMOVAL, 1)
+    await store.deliveries.complete(second.id, at(4), tries=second.tries)
+    assert [row["state"] for row in await owed(store, key)][-1] == DeliveryState.SENT

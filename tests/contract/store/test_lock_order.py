@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import audit, deliveries, presets, request_row, runs
 from bot.domain.errors import StoreUnavailable
-from bot.domain.runs import Delivery, DeliveryState, Purpose, RunState
+from bot.domain.runs import Delivery, DeliveryState, MessageRef, Purpose, RunState
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
@@ -28,6 +28,7 @@ S = RunState
 SIZE = 4
 BATCHES = 20
 MINUTE = timedelta(minutes=1)
+SHARED = MessageRef(1, 1)
 STATES = (S.WAITING, S.AWAITING_APPROVAL, S.SUBMITTING, S.RUNNING, S.SUCCEEDED, S.FAILED)
 
 
@@ -101,6 +102,7 @@ WRITERS: dict[str, Writer] = {
     "approve": lambda store, rows, _: store.reviews.approve(rows.lead, 5, NOW),
     "reject": lambda store, rows, _: store.reviews.reject(rows.lead, 6, "no", NOW),
     "delete all": lambda store, rows, _: store.reviews.delete_all(rows.lead, 5, NOW),
+    "delete copy": lambda store, rows, number: store.copies.delete(rows.keys[number], SHARED, 5, NOW),
     "report": lambda store, rows, number: store.reviews.report(rows.keys[number], 5, 9, NOW),
     "deliver": lambda store, _rows, _number: store.deliveries.claim("courier", NOW, LEASE),
     "attempt": mark_attempt,
@@ -134,26 +136,37 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     ]
     luck.shuffle(values)
     leads = {requests[0].key: state for requests, state in batches}
+    sent = {"lease_owner": "courier", "due_at": NOW, "created_at": NOW}
     outcomes = [
         {
             "run_key": key,
             "purpose": Purpose.OUTCOME,
             "state": luck.choice([DeliveryState.PENDING, DeliveryState.UNDELIVERED]),
-            "lease_owner": "courier",
-            "due_at": NOW,
             "messages": [],
-            "created_at": NOW,
+            **sent,
         }
         for key, state in leads.items()
         if state in (S.SUCCEEDED, S.FAILED)
+    ]
+    shares = [
+        {
+            "run_key": each["key"],
+            "purpose": Purpose.SHARE,
+            "state": DeliveryState.SENT,
+            "messages": [SHARED],
+            **sent,
+        }
+        for each in values
+        if each["state"] is S.SUCCEEDED
     ]
     async with store.database.write() as connection:
         for table in (runs, audit, presets):
             await connection.execute(delete(table))
         await connection.execute(insert(runs), values)
         if outcomes:
-            await connection.execute(insert(deliveries), outcomes)
-        found = await connection.execute(select(deliveries.c.run_key, deliveries.c.id))
+            await connection.execute(insert(deliveries), [*outcomes, *shares])
+        query = select(deliveries.c.run_key, deliveries.c.id).where(deliveries.c.purpose == Purpose.OUTCOME)
+        found = await connection.execute(query)
         ids = {row.run_key: row.id for row in found}
     return [
         Rows(requests[0].key, [each.key for each in requests], ids.get(requests[0].key))

@@ -47,6 +47,8 @@ ENTRIES = [
     made_entry(action=A.REJECT, **BETWEEN, details={"reason": 'say "no"\nthen go'}),
     made_entry(action=A.BLOCK, **BETWEEN, details={"reason": "spam", "ended": 2}),
     made_entry(action=A.BLOCK, **BETWEEN, details={"until": "2026-05-05T12:30:00+00:00", "ended": 1}),
+    made_entry(action=A.DELETE, **BETWEEN),
+    made_entry(action=A.DELETE, **BETWEEN, details={"copy": True, "channel": str(CHANNEL)}),
     made_entry(**REFUSED, outcome="words_refused", details=WORDS),
     *(made_entry(**REFUSED, outcome=code) for code in CODES),
     made_entry(action=A.SETTINGS, actor_id=11, details={"changes": {"presets": {"replaced": ["*noir*"]}}}),

@@ -135,6 +135,7 @@ def followed() -> str:
 
 TARGET = "98244b49-9b56-46b8-83c8-334f27412095"
 OWN = OfferedActions(vary=True, usable=True, shareable=True, postable=True)
+OTHERS = OfferedActions(usable=True, reportable=True, own=False, deletable=False)
 SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-status-starting": lambda: status(runs(*[S.WAITING] * 4)),
     "several-status-approval": lambda: status(runs(*[S.AWAITING_APPROVAL] * 4, review_channel_id=9)),
@@ -163,6 +164,8 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-one-own": lambda: one(S.SUCCEEDED, OWN),
     "several-one-own-video": lambda: one(S.SUCCEEDED, OfferedActions(shareable=True, postable=True)),
     "several-one-own-followed": followed,
+    "several-one-of-another": lambda: one(S.SUCCEEDED, OTHERS),
+    "several-one-failed-of-another": lambda: one(S.FAILED, OTHERS),
     "several-one-failed": lambda: one(S.FAILED),
     "several-one-partial": lambda: one(S.FAILED, partial=True),
     "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=ASKED),

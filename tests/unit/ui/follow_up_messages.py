@@ -15,7 +15,7 @@ from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import more_layout
 from tests.unit.ui import messages
-from tests.unit.ui.messages import KEY
+from tests.unit.ui.messages import ASKED, KEY
 from tests.unit.ui.snapshot import of_layout, of_modal
 
 TITLE = "Flux"
@@ -63,10 +63,10 @@ FOLLOWED: Mapping[str, list[OutgoingMessage]] = {
 }
 
 
-def more(name: str, offered: OfferedActions) -> str:
-    """Return what is behind More under such a result."""
+def more(name: str, offered: OfferedActions, **changes: Any) -> str:
+    """Return what is behind More under such a result, perhaps after a change of its run."""
     shown = {custom_id for _, custom_id in messages.buttons(FOLLOWED[name][0])}
-    return of_layout(more_layout(MADE, offered, shown, PICTURES[:1]))
+    return of_layout(more_layout(replace(MADE, **changes), offered, shown, PICTURES[:1]))
 
 
 def form() -> str:
@@ -78,6 +78,8 @@ AFTER_RESULTS: Mapping[str, Any] = {
     "more": lambda: more("followed-by-none-that-fits", offered()),
     "more-shareable": lambda: more("followed-by-none-that-fits", replace(offered(), shareable=True)),
     "more-follow-ups": lambda: more("followed-by-wide", offered(UPSCALE, ANIMATE, REMOVE)),
+    "more-of-another": lambda: more("followed-by-wide", replace(offered(), own=False, deletable=False)),
+    "more-deleted": lambda: more("followed-by-wide", OfferedActions(vary=True), deleted_at=ASKED),
     "follow-up-form": form,
     "follow-up-pictures": lambda: of_layout(
         follow_up_pictures_layout(PICTURES, "Upscale", ["then:a", "then:b"])

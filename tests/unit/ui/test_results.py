@@ -15,8 +15,10 @@ from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, hidden_buttons
 from bot.ui.results import more_layout, single_layout
+from tests.unit.ui.batch_messages import parts, runs
 from tests.unit.ui.follow_up_messages import MADE, action
 from tests.unit.ui.messages import (
+    ASKED,
     KEY,
     assert_within_limits,
     buttons,
@@ -27,6 +29,8 @@ from tests.unit.ui.messages import (
     text,
 )
 from tests.unit.ui.snapshot import button_rows
+
+S = RunState
 
 
 def result(prepared: PreparedOutputs, **more: Any) -> list[OutgoingMessage]:
@@ -148,6 +152,51 @@ def test_any_picture_of_a_batch_has_again_and_post_in_two_rows_of_a_phone(offere
     assert hidden == [] or f"run:{KEY}:more" in {mark for _, mark in found}
     reported = "Report" in {label for label, _ in [*found, *hidden]}
     assert reported is offered.reportable
+
+
+@given(OFFERED, st.booleans())
+def test_nothing_is_offered_that_only_others_may_press(offered: OfferedActions, deletable: bool) -> None:
+    theirs = replace(offered, own=False, deletable=deletable, follow_ups=())
+    layout = single_layout(replace(MADE, batch_size=2), "Flux", ["https://x/a.png"], theirs)
+    found = buttons(layout)
+    everything = {label for label, _ in [*found, *behind_more(theirs, found)]}
+    assert not {"Again", "4 more"} & everything
+    assert ("Delete" in everything) is deletable
+    assert {"Edit", "Details"} <= everything
+
+
+@given(OFFERED)
+def test_nothing_is_left_behind_more_of_a_deleted_result_that_shows_everything(
+    offered: OfferedActions,
+) -> None:
+    deleted = replace(MADE, deleted_at=ASKED)
+    gone = replace(offered, usable=False, reportable=False, shareable=False, follow_ups=())
+    everything = {mark for _, mark in buttons(more_layout(deleted, gone, (), ()))}
+    assert not more_layout(deleted, gone, everything, ()).children
+    labels = {label for label, _ in buttons(more_layout(deleted, gone, (), ()))}
+    assert labels == {"Again", "Edit", "Details", *(["4 more"] if offered.vary else [])}
+
+
+@pytest.mark.parametrize(
+    ("states", "numbered"),
+    [
+        ([S.REJECTED, S.REJECTED], False),
+        ([S.FAILED, S.CANCELLED, S.REFUSED, S.EXPIRED], False),
+        ([S.REFUSED] * 6, False),
+        ([S.FAILED, S.SUCCEEDED], True),
+        ([S.FAILED, S.UNCONFIRMED], True),
+        ([S.FAILED, S.TIMED_OUT], True),
+    ],
+)
+def test_numbers_are_shown_only_if_one_of_them_has_or_may_get_a_result(
+    states: list[RunState], numbered: bool
+) -> None:
+    (part,) = parts(runs(*states))
+    found = [mark for _, mark in buttons(part)]
+    assert any(mark.endswith((":pick", ":numbers")) for mark in found) is numbered
+    assert any(mark.endswith(":details") for mark in found) is not numbered
+    assert part.layout is not None
+    assert button_rows(part.layout.to_components()) <= 2
 
 
 def behind_more(offered: OfferedActions, shown: list[tuple[str, str]]) -> list[tuple[str, str]]:

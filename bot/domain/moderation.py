@@ -1,0 +1,59 @@
+"""Decide what moderators may still decide about a request or a report, and who may delete a result."""
+
+from __future__ import annotations
+
+from bot.domain.errors import RefusedError
+from bot.domain.requests import Member
+from bot.domain.runs import Run, RunState
+
+
+def has_decided(run: Run, moderator_id: int, *, rejected: bool) -> bool:
+    """Return whether this moderator has already rejected the run or, if `rejected` is False, approved it."""
+    return run.decided_by == moderator_id and (run.state is RunState.REJECTED) is rejected
+
+
+def check_undecided(moderator_id: int, *batch: Run) -> None:
+    """Raise RefusedError unless all runs await approval and this moderator requested none of them."""
+    for run in batch:
+        if run.state is not RunState.AWAITING_APPROVAL:
+            if run.decided_by is not None:
+                raise RefusedError("already_decided", person=run.decided_by)
+            raise RefusedError("review_over")
+        if run.requester_id == moderator_id:
+            raise RefusedError("own_request")
+
+
+def has_open_report(run: Run) -> bool:
+    """Return whether a report of the run waits for a moderator."""
+    return run.report_channel_id is not None
+
+
+def check_open_report(run: Run) -> None:
+    """Raise RefusedError if no report of the run waits for a moderator."""
+    if not has_open_report(run):
+        raise RefusedError("report_over")
+
+
+def accepts_report(run: Run, *, is_first: bool) -> bool:
+    """Return whether the run has an open report after a user's report.
+
+    `is_first` is False if this user reported the run before: such a report is ignored, so after a dismissal
+    only another user's report reaches the moderators.
+    """
+    return is_first or has_open_report(run)
+
+
+def check_shown(*batch: Run) -> None:
+    """Raise RefusedError unless there is a result to delete or report, since buttons can be forged."""
+    if not any(run.is_shown for run in batch):
+        raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")
+
+
+def may_delete(run: Run, person: Member, moderated: int | None, *, channel_id: int | None = None) -> bool:
+    """Return whether a user may delete a run's messages without being a moderator of its server.
+
+    `moderated` is the channel in which the user may manage messages, or None. `channel_id` is the channel of
+    the messages, by default that of the request.
+    """
+    manages = moderated is not None and moderated == (channel_id or run.channel_id)
+    return run.requester_id == person.id or (manages and not run.private)

@@ -1,0 +1,114 @@
+"""Decide which results may be copied, when a second copy is refused, and what a message shows of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.errors import AlreadyPosted, RefusedError
+from bot.domain.requests import Requester
+from bot.domain.runs import COPY_PURPOSES, CopyRequest, DeliveryState, MessageRef, Purpose, Run
+from bot.domain.text import message_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultDelivery:
+    """A delivery of a result: its outcome, its late success or a copy, posted in `channel_id`.
+
+    `earlier` are messages of earlier attempts. If `attempted` is True, a message may have been posted that
+    isn't in `messages` yet. `deleted_by` is the user who deleted the copy.
+    """
+
+    id: int
+    purpose: Purpose
+    state: DeliveryState
+    channel_id: int
+    messages: tuple[MessageRef, ...] = ()
+    earlier: tuple[MessageRef, ...] = ()
+    attempted: bool = False
+    deleted_by: int | None = None
+
+
+def check_copyable(run: Run, requester: Requester) -> None:
+    """Raise RefusedError unless the requester may copy the run's result from where they are."""
+    if run.requester_id != requester.person.id:
+        raise RefusedError("copy_not_yours")
+    if run.guild_id != requester.origin.guild_id:
+        raise RefusedError("copy_elsewhere")
+    check_available(run)
+    if run.private:
+        raise RefusedError("copy_private")
+    if run.hidden_from_channel:
+        raise RefusedError("details_hidden")
+
+
+def check_available(run: Run) -> None:
+    """Raise RefusedError unless the run has a result that was neither deleted nor erased."""
+    if not run.is_shown:
+        raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
+    if not run.outputs:  # its requester has erased them
+        raise RefusedError("copy_file_gone")
+
+
+def offers_copy(run: Run, requester: Requester) -> bool:
+    """Return whether the requester is on the server of a result that is their own and still shown."""
+    is_here = run.guild_id == requester.origin.guild_id
+    return is_here and run.requester_id == requester.person.id and run.is_shown
+
+
+def check_first_copy(run: Run, copy: CopyRequest, deliveries: Sequence[ResultDelivery]) -> None:
+    """Raise RefusedError if such a copy is pending or a moderator deleted it, or AlreadyPosted if it was
+    posted before.
+
+    A copy that failed, or that the result's requester deleted, may be requested again. A late success in a
+    batch already shows its result in a message of its own.
+    """
+    same = [each for each in deliveries if _is_same(each, copy) and not _may_repeat(run, each)]
+    if any(each.state is DeliveryState.PENDING for each in same):
+        raise RefusedError("copy_pending")
+    if any(each.deleted_by is not None for each in same):
+        raise RefusedError("copy_deleted")
+    for each in same:
+        if not each.messages:
+            raise RefusedError("copy_pending")
+        channel_id, message_id = each.messages[0]
+        raise AlreadyPosted(message_url(run.guild_id, channel_id, message_id), channel_id, message_id)
+
+
+def _is_same(delivery: ResultDelivery, copy: CopyRequest) -> bool:
+    is_alone = copy.purpose is Purpose.SINGLE and delivery.purpose is Purpose.LATE
+    return delivery.purpose is copy.purpose or is_alone
+
+
+def _may_repeat(run: Run, delivery: ResultDelivery) -> bool:
+    if delivery.state is DeliveryState.PENDING:
+        return False
+    if delivery.deleted_by is not None:
+        return delivery.deleted_by == run.requester_id
+    return delivery.state is DeliveryState.UNDELIVERED
+
+
+def copy_in(message: MessageRef, deliveries: Sequence[ResultDelivery]) -> ResultDelivery | None:
+    """Return the copy that a message belongs to, or None if the message shows the result itself.
+
+    While it isn't known whether a copy was posted, an unknown message in the copy's channel belongs to it.
+    """
+    for each in deliveries:
+        if message in each.messages or message in each.earlier:
+            return each if each.purpose in COPY_PURPOSES else None
+    return next((each for each in deliveries if _may_have_posted(each, message.channel_id)), None)
+
+
+def _may_have_posted(delivery: ResultDelivery, channel_id: int) -> bool:
+    is_unknown = delivery.state is DeliveryState.PENDING and delivery.attempted
+    return delivery.purpose in COPY_PURPOSES and is_unknown and delivery.channel_id == channel_id
+
+
+def check_copy_stands(run: Run, copy: ResultDelivery, message: MessageRef) -> None:
+    """Raise RefusedError if the copy with this message was deleted, alone or with its result."""
+    # The courier deletes the messages of earlier attempts, unless the copy failed.
+    is_replaced = message in copy.earlier and message not in copy.messages
+    if copy.state is not DeliveryState.UNDELIVERED and is_replaced:
+        raise RefusedError("already_deleted")
+    if run.deleted_at is not None or copy.deleted_by is not None:
+        raise RefusedError("already_deleted")

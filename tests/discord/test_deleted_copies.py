@@ -1,0 +1,285 @@
+"""Delete under a copy of a result: only that copy goes, and a moderator's deletion is final."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+import pytest
+
+from bot.domain.runs import MessageRef
+from demo.fake_comfydeploy.faults import Faults
+from tests.contract.store.rows import audit_log
+from tests.discord.actors import erase_data, member, read, report
+from tests.discord.batches import ask, files, open_one
+from tests.discord.deliveries import die_at_a_post
+from tests.discord.files import finish_with, pictures
+from tests.discord.forged import press
+from tests.discord.rendered import buttons_of, csv_of, edits, refusal, requests_to, text_of
+from tests.discord.shares import Shares
+from tests.harness import Harness
+
+NOTED = "This copy will be deleted in a moment. The result itself stays."
+GONE = "This has already been deleted."
+FINAL = "A moderator deleted this after it was posted, so I don't post it again."
+
+
+async def deletions(bot: Harness) -> list[Any]:
+    """Return the audit log's entries about deletions."""
+    return [line for line in await audit_log(bot.app.store) if line.action == "delete"]
+
+
+async def shared_twice(shares: Shares) -> tuple[Any, Any, Any]:
+    """Return a batch of Alice's, one of its results posted alone, and the same result in the gallery."""
+    bot = shares.bot
+    await ask(bot, count=2)
+    one = await open_one(bot, bot.alice, 2)
+    await bot.click(one.response.message, "Post")
+    batch, alone = bot.messages()
+    await shares.share(alone)
+    (share,) = shares.shown()
+    return batch, alone, share
+
+
+def shown(shares: Shares) -> list[int]:
+    """Return the ids of all messages in the channel and in the gallery."""
+    return [message.id for message in [*shares.bot.messages(), *shares.shown()]]
+
+
+async def test_the_requester_deletes_each_copy_alone_and_may_post_it_again(shares: Shares, mona: Any) -> None:
+    bot = shares.bot
+    batch, alone, share = await shared_twice(shares)
+    edited = edits(bot)
+    done = await bot.alice.click(share, label="Delete")
+    assert done.response.content == NOTED
+    await bot.restart()
+    await bot.play()
+    assert shown(shares) == [batch.id, alone.id]
+    assert (await bot.alice.click(alone, label="Delete")).response.content == NOTED
+    await bot.play()
+    assert shown(shares) == [batch.id]
+    assert edits(bot) == edited
+    assert files(batch) == await bot.keys()
+    assert [run.deleted_at for run in await bot.runs()] == [None, None]
+    second = (await bot.keys())[1]
+    places = [str(shares.gallery.id), str(bot.channel.id)]
+    lines = await deletions(bot)
+    assert [(each.actor_id, each.run_key) for each in lines] == [(bot.alice.id, second)] * 2
+    assert [each.details for each in lines] == [{"copy": True, "channel": place} for place in places]
+    log = await read(bot, mona, "audit")
+    told = f"<@{bot.alice.id}> deleted only a copy of a result of **Picture** for <@{bot.alice.id}>"
+    assert f"{told} · in {shares.gallery.mention}" in log
+    one = await open_one(bot, bot.alice, 2)
+    await bot.click(one.response.message, "Post")
+    await shares.share(bot.messages()[-1])
+    assert len(shown(shares)) == 3
+    nonces = [each.json["nonce"] for each in requests_to(bot, "POST", "/messages") if "nonce" in each.json]
+    # Discord answers a nonce of the last minutes with the message that it was sent with.
+    assert len(set(nonces)) == len(nonces)
+
+
+async def test_the_csv_file_says_that_only_a_copy_was_deleted(shares: Shares, mona: Any) -> None:
+    bot = shares.bot
+    await shares.share(await bot.made())
+    await bot.click(shares.shown()[0], "Delete", mona)
+    page = await mona.slash(bot.channel, "audit")
+    _, rows = await csv_of(await mona.click(page.response, label="CSV file"))
+    (row,) = [row for row in rows if row["action"] == "Copy deleted"]
+    assert row["by"] == f"<@{mona.id}>"
+    assert row["details"] == "in #gallery"
+    assert row["link"].endswith(f"/{bot.channel.id}/{bot.messages()[0].id}")
+
+
+@pytest.mark.parametrize("by", ["moderator", "manages the gallery"])
+async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: Any, by: str) -> None:
+    bot = shares.bot
+    carol = member(bot, "carol")
+    may = discord.PermissionOverwrite(manage_messages=True)
+    shares.gallery = bot.guild.create_text_channel("pictures-of-all", overwrites={carol.user: may})
+    await bot.env.settle()
+    await shares.set_rules()
+    original = await bot.made()
+    await shares.share(original)
+    (share,) = shares.shown()
+    for stranger, message in ((bot.bob, share), (carol, original)):
+        refused = await stranger.click(message, label="Delete")
+        assert refusal(bot, refused).startswith("Only the person who asked and this server's moderators")
+    done = await (mona if by == "moderator" else carol).click(share, label="Delete")
+    assert done.response.content == NOTED
+    await bot.play()
+    assert shown(shares) == [original.id]
+    for _ in range(2):
+        assert refusal(bot, await shares.open(original)) == FINAL
+        await bot.restart()
+    await bot.click(original, "Delete", mona)
+    assert shown(shares) == []
+
+
+async def test_a_moderators_deletion_of_a_posted_picture_is_final(bot: Harness) -> None:
+    carol = member(bot, "carol", manage_messages=True)
+    await ask(bot, count=2)
+    one = await open_one(bot, bot.alice, 2)
+    await bot.click(one.response.message, "Post")
+    batch, alone = bot.messages()
+    await bot.click(alone, "Delete", carol)
+    assert [message.id for message in bot.messages()] == [batch.id]
+    assert refusal(bot, await bot.click(one.response.message, "Post")) == FINAL
+    assert len(bot.messages()) == 1
+
+
+async def test_a_second_press_says_that_the_copy_is_gone(shares: Shares) -> None:
+    bot = shares.bot
+    original = await bot.made()
+    await shares.share(original)
+    (share,) = shares.shown()
+    await bot.alice.click(share, label="Delete")
+    assert refusal(bot, await bot.alice.click(share, label="Delete")) == GONE
+    await shares.start(original)
+    assert refusal(bot, await bot.alice.click(share, label="Delete")) == GONE
+    await bot.play()
+    assert len(shares.shown()) == 1
+    assert shares.shown()[0].id != share.id
+    assert len(await deletions(bot)) == 1
+
+
+async def test_a_copy_of_several_messages_vanishes_whole(shares: Shares) -> None:
+    bot = shares.bot
+    await finish_with(bot, pictures(12))
+    await bot.play()
+    originals = [message.id for message in bot.messages()]
+    await shares.share(bot.messages()[0])
+    first, _ = shares.shown()
+    await bot.click(first, "Delete")
+    assert shares.shown() == []
+    assert [message.id for message in bot.messages()] == originals
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+async def test_a_copy_is_deleted_before_the_bot_knows_its_message(shares: Shares, parts: int) -> None:
+    """The process dies after the post of a part, so the id of its message isn't stored."""
+    bot = shares.bot
+    await finish_with(bot, pictures(12))
+    await bot.play()
+    original, rest = bot.messages()
+    await shares.start(original)
+    for _ in range(parts):
+        await die_at_a_post(bot)
+        await bot.restart()
+        bot.clock.move(minutes=2)  # the lease of the dead process has run out
+        await bot.env.advance_time(120)
+    done = await bot.alice.click(shares.shown()[0], label="Delete")
+    assert done.response.content == NOTED
+    await bot.later(minutes=2, times=2)
+    assert shown(shares) == [original.id, rest.id]
+    await bot.click(original, "Delete")
+    assert shown(shares) == []
+
+
+async def test_deletions_of_both_copies_and_the_result_in_a_row_leave_nothing(shares: Shares) -> None:
+    bot = shares.bot
+    batch, alone, share = await shared_twice(shares)
+    for message in (share, alone, batch):
+        await bot.alice.click(message, label="Delete")
+    await bot.play()
+    assert shown(shares) == []
+    assert [bool(each.details.get("copy")) for each in await deletions(bot)] == [True, True, False, False]
+
+
+async def test_a_copy_that_is_deleted_during_the_removal_of_another_goes_too(shares: Shares) -> None:
+    bot = shares.bot
+    batch, alone, share = await shared_twice(shares)
+    _, key = await bot.keys()
+    http = bot.app.bot.http
+    before = http.request
+
+    async def delete_the_other(route: Any, **kwargs: Any) -> Any:
+        if route.method == "DELETE":
+            http.request = before  # type: ignore[method-assign]
+            # The removal has read that this one stays.
+            message = MessageRef(shares.gallery.id, share.id)
+            await bot.app.store.copies.delete(key, message, bot.alice.id, bot.clock())
+        return await before(route, **kwargs)
+
+    http.request = delete_the_other  # type: ignore[method-assign]
+    await bot.click(alone, "Delete")
+    assert shown(shares) == [batch.id]
+
+
+@pytest.mark.bot(run_deadline_seconds=600)
+async def test_a_copy_of_a_late_success_is_deleted_without_its_batch(shares: Shares) -> None:
+    """The message of the batch shows no result, but it was not deleted."""
+    bot = shares.bot
+    late = Faults(hold_at="running", success_after_cancel=True, cancel_supported=False)
+    await ask(bot, Faults(ends_as="failed"), late, count=2)
+    await bot.later(minutes=5, times=4)
+    await bot.release()
+    await bot.later(hours=3)
+    failed, success = bot.messages()
+    await shares.share(success)
+    await bot.click(shares.shown()[0], "Delete")
+    assert shown(shares) == [failed.id, success.id]
+
+
+async def test_a_moderators_deletion_of_a_copy_closes_no_report(shares: Shares, mona: Any) -> None:
+    bot = shares.bot
+    review = bot.guild.create_text_channel("review")
+    await bot.env.settle()
+    await shares.set_rules(approval={"review_channel_id": review.id})
+    original = await bot.made()
+    await shares.share(original)
+    await report(original, bot.bob)
+    await bot.play()
+    (share,) = shares.shown()
+    await bot.click(share, "Delete", mona)
+    await bot.click(original, "Delete")
+    (card,) = bot.messages(review)
+    assert list(buttons_of(bot, card)) == ["Delete", "Block", "Dismiss"]
+    assert len(card.attachments) == 1
+    await bot.click(card, "Delete", mona)
+    assert "It had already been deleted." in text_of(bot, bot.messages(review)[0])
+
+
+async def test_a_copy_is_deleted_after_its_requester_erased_their_data(shares: Shares) -> None:
+    bot = shares.bot
+    original = await bot.made()
+    await shares.share(original)
+    await erase_data(bot)
+    await bot.click(shares.shown()[0], "Delete")
+    assert shown(shares) == [original.id]
+    assert refusal(bot, await shares.open(original)).startswith("The file of this result is gone")
+
+
+async def test_delete_of_an_opened_picture_deletes_the_result_and_its_copies(shares: Shares) -> None:
+    bot = shares.bot
+    _, _, share = await shared_twice(shares)
+    first, _ = await bot.keys()
+    batch = bot.messages()[0]
+    one = await bot.alice.click(batch, label="2")
+    more = await bot.alice.click(one.response.message, label="More")
+    done = await bot.alice.click(more.response.message, label="Delete")
+    assert done.response.content == "It will be deleted in a moment."
+    await bot.play()
+    assert shown(shares) == [batch.id]
+    assert files(bot.messages()[0]) == [first]
+    assert share.id not in shown(shares)
+
+
+async def test_a_forged_press_in_the_gallery_deletes_no_result(shares: Shares) -> None:
+    bot = shares.bot
+    carol = member(bot, "carol")
+    may = discord.PermissionOverwrite(manage_messages=True)
+    shares.gallery = bot.guild.create_text_channel("pictures-of-all", overwrites={carol.user: may})
+    await bot.env.settle()
+    await shares.set_rules()
+    original = await bot.made()
+    other = await bot.made(prompt="a wolf")
+    await shares.share(original)
+    (share,) = shares.shown()
+    first, second = await bot.keys()
+    pictures, bot.channel = bot.channel, shares.gallery
+    for custom_id in (f"run:{second}:delete", f"run:{first}:clear"):
+        refused = await press(bot, carol, share, custom_id)
+        assert refusal(bot, refused).startswith("Only the person who asked and this server's moderators")
+    bot.channel = pictures
+    await bot.play()
+    assert shown(shares) == [original.id, other.id, share.id]
