@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import and_, or_, select, update
@@ -97,7 +98,8 @@ class CopyStore:
             await create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
             channel = str(message.channel_id)
             entry = run_entry(run, AuditAction.DELETE, user_id, now, copy=True, channel=channel)
-            await add_entries(connection, entry)
+            # `/audit` lists each copy by itself, not as one of a batch's deleted results.
+            await add_entries(connection, replace(entry, batch_key=None))
 
     @repeat_if_unknown
     async def finish(self, delivery: Delivery, owner: str, now: datetime, failed: str | None = None) -> None:
