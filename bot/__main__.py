@@ -1,4 +1,7 @@
-"""`python -m bot`: read the settings, set up logging and run. Failures become a sentence and an exit code."""
+"""The entry point of `python -m bot`. It reads the settings, sets up logging and runs the bot or a command.
+
+Expected errors are printed as sentences and set the exit code.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ INTERRUPTED = 130
 def main() -> int:
     """Run the bot or a command and return the exit code.
 
-    The code is 0 for success or a clean stop, 1 for a temporary failure or a failed check, 2 for a
-    configuration error, and 130 for an interrupted command.
+    The code is 0 for success or a clean stop, 1 for a temporary failure, a failed check or a failed sync, 2
+    for a configuration error, and 130 for an interrupted command.
     """
     arguments = cli.parse(sys.argv[1:])
     try:
@@ -50,9 +53,9 @@ def main() -> int:
 
 
 def _log_level(command: str | None, settings: Settings) -> str:
-    """Return the configured log level, or a higher one for a command, since commands print their results.
+    """Return the configured log level for the bot, WARNING for `sync` and CRITICAL for the other commands.
 
-    Of the commands, only `sync` logs warnings.
+    Commands print their results, so they log little.
     """
     if command is None:
         return settings.log_level

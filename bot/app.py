@@ -51,7 +51,7 @@ from bot.workers.worker import Wakeups, Worker
 async def build(
     settings: Settings, clock: Callable[[], datetime] = utc_now, *, read_head: ReadHead | None = None
 ) -> AsyncIterator[App]:
-    """Open all resources for the block, and assemble the bot without starting it.
+    """Open all resources for the block, and yield the assembled process, which is not started yet.
 
     `read_head` reads the beginning of files that aren't on the network: those of the offline Discord.
     Raises StartupError, or StoreUnavailable if the database doesn't answer.
@@ -99,7 +99,10 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
 
 
 async def _release_leases(store: Store, coordinator: Coordinator) -> None:
-    """On SQLite, release the leases of a process that has died, so that its deliveries resume immediately."""
+    """Release the leases that a dead process left in a SQLite database, so its deliveries resume at once.
+
+    Does nothing on PostgreSQL, or if another process holds the lock of the SQLite database.
+    """
     if store.database.is_sqlite and await coordinator.try_acquire("leases"):
         await store.deliveries.release_leases()
 

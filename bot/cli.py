@@ -25,7 +25,10 @@ _ABOUT = {
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Parse the command line; `command` is None to run the bot. Exits for --help and on errors."""
+    """Parse the command line. `command` is None if the bot itself is to run.
+
+    Exits after --help and on errors.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m bot",
         description="Runs the bot, or one of the commands below.",

@@ -93,7 +93,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     def gauge(self, name: str, about: str, *labels: str) -> Gauge:
-        """Create a gauge that is updated when the page is read."""
+        """Create a gauge, which the caller sets."""
         return Gauge(f"{PREFIX}_{name}", about, labels, registry=self.registry)
 
     @contextmanager
@@ -122,7 +122,10 @@ class Metrics:
             self._delivery.observe(max(0.0, (now - run.ended_at).total_seconds()))
 
     def settled(self, run: Run, *, gpu: str | None, seconds: float | None) -> None:
-        """Record the durations of an ended run, once its billed time is known or never will be."""
+        """Record how long an ended run waited in ComfyDeploy's queue, and how long it executed.
+
+        `gpu` and `seconds` are as ComfyDeploy reported them. If they are None, the stored values are used.
+        """
         labels = (run.deployment, gpu or run.gpu_used or run.gpu or "machine's own")
         if run.started_at is not None and run.submitted_at is not None:
             queue_time = (run.started_at - run.submitted_at).total_seconds()

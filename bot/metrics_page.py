@@ -25,11 +25,11 @@ _ACTIVE_STATES = tuple(state.value for state in RunState if state not in FINAL)
 
 
 class MetricsPage:
-    """The /metrics page: counters of this process, and gauges read from the store on each request.
+    """The /metrics page. It shows this process's metrics, and gauges that are updated on each request.
 
-    `client` is None in a process without Discord. If there is a `token`, readers must send it. If there is
-    none, the page is open to everyone who can reach its `own_port`; on the shared port, it is open only to
-    direct connections from this machine.
+    `client` is None in a process without Discord. If there is a `token`, readers must send it. Without a
+    token, the page is open to everyone if it has a port of its own (`own_port`). On the shared port, it is
+    open only to direct connections from this machine.
     """
 
     def __init__(

@@ -12,7 +12,10 @@ _WAIT_SECONDS = 10.0
 
 
 async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> None:
-    """Acquire the locks of this process's roles. Raises StartupError if another process holds one."""
+    """Acquire a lock for each shard of this process, waiting for an earlier process to release it.
+
+    Raises StartupError if another process still holds a lock after `_WAIT_SECONDS`.
+    """
     for name in _role_locks(settings):
         try:
             await acquire(coordinator, name, _WAIT_SECONDS)
@@ -21,7 +24,7 @@ async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> No
 
 
 def lock_held_error(name: str) -> str:
-    """Return the message for a lock that another process holds: which lock, and what to do."""
+    """Return an error message that names a lock held by another process, and says what to do."""
     return (
         f"Another process over this database has {name} connected to Discord. Stop one of the two, "
         "or give each its own shards with SHARD_COUNT and SHARD_IDS, on PostgreSQL."

@@ -65,7 +65,10 @@ async def _serve(app: App, signals: Signals) -> None:
 
 @asynccontextmanager
 async def _logged_in(app: App) -> AsyncIterator[None]:
-    """Log in to Discord's HTTP API inside the block, if this process calls Discord."""
+    """Stay logged in to Discord's HTTP API inside the block, if this process calls Discord.
+
+    Raises StartupError if Discord doesn't accept the token, and StartLater if the bot can't start now.
+    """
     if app.client is None:
         yield
         return
@@ -132,9 +135,9 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:
-    """Raise a StartupError that says why the gateway connection ended, unless it ended without an error.
+    """Raise a StartupError that says why the gateway connection ended. Do nothing if there was no error.
 
-    The connection ends on its own only if Discord refuses the bot permanently.
+    discord.py reconnects after temporary errors, so the connection ends only if Discord refuses the bot.
     """
     error = connection.exception()
     if isinstance(error, discord.PrivilegedIntentsRequired):
@@ -178,7 +181,10 @@ class Signals:
 
     @asynccontextmanager
     async def started(self, request_reload: Callable[[], None]) -> AsyncIterator[None]:
-        """Mark startup as complete. Each SIGHUP inside the block, or before it, calls `request_reload`."""
+        """Mark startup as complete, and call `request_reload` for each SIGHUP inside the block.
+
+        If a SIGHUP arrived before the block, `request_reload` is also called at once.
+        """
         self._starting = None
         self._request_reload = request_reload
         if self._reload_requested:

@@ -20,9 +20,10 @@ Check = Callable[[], Awaitable[bool]]
 
 
 def application(store_answers: Check, gateway: discord.Client | None) -> web.Application:
-    """Build an application with `/healthz` (alive) and `/readyz` (able to work).
+    """Build an application with the health checks `/healthz`, which always succeeds, and `/readyz`.
 
-    A process without the gateway role has no `gateway` connection and is ready without one.
+    The process is ready if the database answers and `gateway` is connected to Discord. In a process without
+    the gateway role, `gateway` is None and isn't needed.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -45,8 +46,8 @@ async def start_server(
 ) -> tuple[web.AppRunner, int]:
     """Start a server and return its runner and the port in use.
 
-    Raises StartupError if the server can't listen there. The error names the setting to change: `setting`,
-    which the port comes from, or WEB_HOST.
+    Raises StartupError if the server can't listen there. The error says whether to change WEB_HOST or
+    `setting`, the name of the setting with the port.
     """
     # No client needs compressed bodies. Decompressing them would cost work before authentication.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, auto_decompress=False)
@@ -62,7 +63,7 @@ async def start_server(
 
 
 def port_remedy(error: OSError, setting: str) -> str:
-    """Return the remedy for a port that can't be opened."""
+    """Return the remedy for a port that can't be opened. `setting` names the setting with the port."""
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
     return f"Stop what uses it, or set {setting} to another."

@@ -77,7 +77,7 @@ def utc_now() -> datetime:
 
 
 def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
-    """Return the bot, not yet logged in. Its commands follow the deployments."""
+    """Build the bot without logging in. Its commands are updated when the deployments change."""
 
     async def automod_rules(guild_id: int) -> WordRules:
         return await bot.automod_rules(guild_id)
@@ -247,7 +247,10 @@ class Resources:
 
 
 async def make_signer(settings: Settings, store: Store) -> WebhookSigner:
-    """Return the signer of webhook URLs, with WEBHOOK_SECRET or the secret that the processes share."""
+    """Build the signer of webhook URLs.
+
+    Its secret is WEBHOOK_SECRET or, if that isn't set, a random one that is stored in the database.
+    """
     secret = settings.webhook_secret
     return WebhookSigner(
         secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),

@@ -130,7 +130,9 @@ async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, 
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
-    """Delete the message at once; the courier deletes the rest of the outcome."""
+    """Delete the message at once. If it belongs to an outcome without results, the courier deletes the
+    outcome's other messages.
+    """
     person, moderated = member_of(interaction), _moderated_channel(interaction)
     message_id = interaction.message.id if interaction.message is not None else 0
     await interaction.client.services.reviews.discard(
@@ -202,7 +204,7 @@ async def _pick(interaction: Interaction, key: str) -> None:
 
 
 async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
-    """Return what the user can do with a result now."""
+    """Return the actions that the user may take on a result now."""
     services, requester = interaction.client.services, requester_of(interaction)
     reviews, person = services.reviews, requester.person
     moderated = _moderated_channel(interaction)

@@ -101,7 +101,6 @@ async def _files(interaction: Interaction, opened: OpenFollowUp, key: str) -> Se
 
 
 async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
-    """Start a run with the values of the form."""
     services = interaction.client.services
     values = {**services.editing.draft(id.draft, interaction.user.id), **form_values(interaction)}
     files: Sequence[AttachedFile] = []
@@ -132,7 +131,7 @@ class CommandBuilder:
         self._names: list[str] = []
 
     def build(self) -> None:
-        """Replace the commands in every scope."""
+        """Remove the earlier commands from every scope, and add the current ones."""
         tree, scopes = self._bot.tree, [None, *map(discord.Object, self._bot.sync.guild_ids)]
         for name in self._names:
             for scope in scopes:

@@ -65,7 +65,7 @@ class UseItem(PersistentItem[UseId], codec=UseId):
 
 
 async def _open_form(interaction: Interaction, id: UseId) -> bool:
-    """Open the form of the other inputs. Return False if there are none: Discord takes no empty form."""
+    """Open the form of the other inputs. If there are none, return False, as Discord takes no empty form."""
     editing = interaction.client.services.editing
     inputs = await editing.picture_form(id.deployment, id.draft, requester_of(interaction))
     if inputs.fields:

@@ -2,8 +2,8 @@
 
 simcord 3.2 refuses every action that was taken before the page fetched the newest state. During a run that
 state changes about once a second, so Cancel would fail at random. simcord has no option for this, so this
-module wraps the preview's handler of actions: if the button that was pressed is still the same, the action is
-updated to the newest state; otherwise simcord refuses it.
+module wraps the preview's handler of actions. If the button that was pressed is still the same, the action's
+revision is replaced with the newest one. Otherwise simcord refuses the action.
 """
 
 from __future__ import annotations

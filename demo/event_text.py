@@ -100,7 +100,6 @@ def _words(option: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _text(payload: Mapping[str, Any], known: Names) -> str:
-    """Return a message's text in one line."""
     parts = [str(payload.get("content") or ""), *_displays(payload.get("components") or ())]
     text = re.sub(r"<t:(\d+):R>", "just now", _HEADING.sub("", "\n".join(filter(None, parts))))
     for number, name in known.items():

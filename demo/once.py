@@ -91,9 +91,10 @@ def _check_webhooks(world: World, run: Run) -> None:
 
 
 def _result(messages: Sequence[discord.Message], run: Run, requester_id: int) -> discord.Message:
-    """Return the result, which must be the only message: the status message is deleted by then.
+    """Return the result, which must be the only message, because the status message has been deleted.
 
-    Raises DemoFailed if there are other messages, or if the result doesn't ping its requester.
+    Raises DemoFailed if that isn't so, if the result is an edit of the status message, or if it doesn't ping
+    just its requester.
     """
     if len(messages) != 1:
         raise DemoFailed(f"The channel shows {len(messages)} messages instead of the one result.")

@@ -1,8 +1,8 @@
 """The pages: simcord's preview of each channel, refreshed while the bot works.
 
-A preview shows one channel, so each channel of the server has a page of its own, and so have the direct
+A preview shows one channel. Each channel of the server therefore has its own page, and so do the direct
 messages of each member except the moderator. simcord 3.2 allows only one preview at a time, because it
-remembers just one as the sender of actions; `Clicks` sets the sender before each action.
+remembers just one as the sender of actions. `Clicks` sets the sender before each action.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Page:
 
     @property
     def visited(self) -> bool:
-        """Return whether somebody has opened the page; a preview always has one page of its own."""
+        """Return whether somebody has opened the page. simcord's preview always counts one page itself."""
         return len(self._preview._pages) > 1
 
     def note(self) -> None:

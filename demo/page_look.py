@@ -51,9 +51,9 @@ def channel_list(channels: Mapping[int, Channel]) -> Iterator[None]:
 
 
 class Media:
-    """Decoded pictures and videos for all pages.
+    """A cache of decoded pictures and videos, shared by all pages.
 
-    simcord decodes each file again for each user that a page shows, in a new process, which takes seconds.
+    Without it, simcord decodes each file again for each user, in a new process, which takes seconds.
     """
 
     def __init__(self) -> None:

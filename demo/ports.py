@@ -17,8 +17,9 @@ _reserved: deque[socket.socket] = deque()
 def free_port() -> int:
     """Reserve a port on 127.0.0.1 on which nobody listens, and return it.
 
-    On Linux, only a server that sets SO_REUSEADDR, as asyncio's do, can listen on it, until this process has
-    reserved 200 others. On other systems the port isn't kept, because no server could listen on it then.
+    On Linux, the port stays reserved until this process has reserved 200 others. Meanwhile a server can
+    listen on it only if it sets SO_REUSEADDR, as asyncio's servers do. On other systems the port isn't kept
+    reserved, because no server could listen on it then.
     """
     while True:
         probe, port = socket.socket(), random.choice(_PORTS)

@@ -1,4 +1,4 @@
-"""What a newcomer can try in the demo: printed in the terminal and listed beside the channels."""
+"""The demo's tour for newcomers, which is printed in the terminal and listed below the channels."""
 
 from __future__ import annotations
 

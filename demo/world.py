@@ -45,7 +45,7 @@ SETTLED_WITHIN = 60.0
 
 @dataclass
 class World:
-    """The objects of a demo. Hold `turn` while Discord does something: the offline Discord refuses two
+    """The objects of a demo. Hold `turn` during each operation of the offline Discord, because it refuses two
     operations at once.
     """
 

@@ -82,7 +82,7 @@ class Failure:
 
     @property
     def is_assertion(self) -> bool:
-        """Return whether `assert`, `pytest.fail` or `pytest.raises` failed, and not the test's time limit."""
+        """Return whether `assert`, `pytest.fail` or `pytest.raises` failed. The time limit doesn't count."""
         if self.message.startswith("Failed: Timeout"):
             return False
         return self.message.startswith(("assert ", "AssertionError", "Failed: "))

@@ -130,8 +130,9 @@ def _count(value: object) -> int | None:
 
 
 def _is_scalar(value: object) -> bool:
-    """Return whether a node accepts the value: numbers have at most 64 bits, and JSON's 1e999 parses as
-    infinity.
+    """Return whether the value is a string, or a number or boolean that a node accepts.
+
+    Nodes accept numbers below 2**64. JSON's 1e999 parses as infinity, so it is not accepted.
     """
     if isinstance(value, int | float):
         return abs(value) < 2**64

@@ -15,10 +15,11 @@ ReadBody = Callable[[web.Request], Awaitable[bytes | int]]
 def ping_route(
     signer: WebhookSigner, read_body: ReadBody, reached: Callable[[], None] = lambda: None
 ) -> web.RouteDef:
-    """Return the route of the ping: a POST with a body, like a webhook.
+    """Return the route of the ping, which is a POST with a body, like a webhook.
 
-    The answer proves only that the ping arrived. `read_body` applies the webhooks' limits on size and time,
-    because anyone who saw a ping can send it again. `reached` is called for each authentic ping.
+    The answer proves that the whole ping reached a process with the same secret. `read_body` applies the
+    webhooks' limits on size and time, because anyone who saw a ping can send it again. `reached` is called
+    for each authentic ping whose body was read.
     """
 
     async def ping(request: web.Request) -> web.Response:

@@ -41,8 +41,8 @@ def parse_webhook(body: bytes) -> RunReport:
     """Parse a webhook's body, or raise WireError. Parsing is strict where a forged report could do harm, and
     lenient inside `outputs`.
 
-    The output of a `run.output` event is ignored: it is only one of the run's outputs, its link may not work,
-    and the others would seem to be missing.
+    The output of a `run.output` event is ignored, because it is only one of the run's outputs, its link may
+    not work, and the run's other outputs would seem to be missing.
     """
     data = load_object(body)
     word = _optional(data, "status", str)

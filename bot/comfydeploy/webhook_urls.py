@@ -37,7 +37,7 @@ class WebhookSigner:
         return _mac(self._secret, key)
 
     def verify(self, key: str, mac: str) -> bool:
-        """Return whether the MAC is right, compared in constant time. Any text is safe to pass."""
+        """Return whether `mac` is the MAC of `key`, compared in constant time. Any text is safe to pass."""
         return hmac.compare_digest(self.mac(key).encode(), mac.encode("utf-8", "replace"))
 
     def ping_url(self, public_url: str, nonce: str) -> str:

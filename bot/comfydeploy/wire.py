@@ -101,7 +101,7 @@ def _is_passed_through(body: bytes) -> bool:
 
 
 def _fields(body: bytes) -> tuple[str, ...]:
-    """Return the input keys that a 422 names: `["body", "inputs", "steps", "int"]` is about `steps`."""
+    """Return the input keys that a 422 names. For example, `["body", "inputs", "steps"]` names `steps`."""
     try:
         detail = load_object(body).get("detail")
     except WireError:

@@ -56,9 +56,9 @@ def _file_subject(file: str | None) -> str:
 
 
 def port_mistakes(raw: Mapping[str, str], web_port: int) -> list[str]:
-    """Return a sentence if /metrics and webhooks share a port.
+    """Return a sentence if METRICS_PORT and WEB_PORT are the same.
 
-    `raw` holds the variables as the operator wrote them; `web_port` is the default.
+    `raw` holds the variables as the operator wrote them. `web_port` is the default of WEB_PORT.
     """
     web, metrics = (_number(raw.get(name, "")) for name in ("WEB_PORT", "METRICS_PORT"))
     # With 0 the system picks a different port for each.

@@ -1,4 +1,4 @@
-"""Logging to stderr, as text or JSON. A line about a run carries the run key, and secrets are redacted."""
+"""Log to stderr, as text or JSON. A line about a run contains the run key, and secrets are redacted."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class _RunKey(logging.Filter):
 
 
 class _WithoutBadRequests(logging.Filter):
-    """A filter that drops tracebacks of malformed HTTP requests, with which strangers could fill the log."""
+    """A filter that drops errors about malformed HTTP requests, with which strangers could fill the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -134,7 +134,7 @@ def run_context(key: str) -> Iterator[None]:
 def setup_logging(
     level: str, form: Literal["text", "json"], *, secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
-    """Replace the root handlers with one on `stream` (default stderr) that never prints `secrets`."""
+    """Replace the root handlers with one on `stream` (default stderr) that redacts `secrets`."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(_RunKey())
     handler.setFormatter(_Redacting(_Json() if form == "json" else _Text(), Redactor(secrets)))

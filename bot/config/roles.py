@@ -1,4 +1,4 @@
-"""The roles of a process. One process does everything unless `ROLES` or shards split the work."""
+"""The roles of a process. By default, one process does everything; `ROLES` and shards split the work."""
 
 from __future__ import annotations
 

@@ -222,7 +222,8 @@ def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
 def _misspelled_settings(sources: Sources) -> tuple[str, ...]:
     """Return a hint for each misspelled setting.
 
-    The environment holds many unrelated variables, so only variables with our prefixes are checked there.
+    The environment holds many unrelated variables, so only those that begin with DISCORD_ or COMFYDEPLOY_ are
+    checked. In the file, every variable is.
     """
     ours = [name for name in sources.environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
     hints = []
@@ -283,7 +284,7 @@ def read_sources(env_file: str | Path | None) -> Sources:
 
 
 def load_deployment_configs(settings: Settings) -> tuple[DeploymentConfig, ...]:
-    """Return the configured deployments. Raises StartupError if none is configured, or for mistakes."""
+    """Return the configured deployments. Raises StartupError if there are none or the file has mistakes."""
     if settings.deployments_file is not None:
         return load_deployments_file(settings.deployments_file, input_class)
     if settings.comfydeploy_deployment_id is None:

@@ -324,5 +324,5 @@ class FileCoordinator:
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
-        """Do nothing: callers within one process exclude each other themselves."""
+        """Do nothing, because callers within one process exclude each other themselves."""
         yield

@@ -32,7 +32,7 @@ class KeyValueStore:
             )
 
     async def with_prefix(self, prefix: str) -> dict[str, str]:
-        """Return all values whose name starts with `prefix`, keyed by the rest of the name."""
+        """Return all values whose name starts with `prefix`, keyed by their names without the prefix."""
         async with self._database.read() as connection:
             rows = await connection.execute(
                 select(key_values.c.name, key_values.c.value).where(

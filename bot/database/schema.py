@@ -91,12 +91,15 @@ async def upgrade(database: Database) -> None:
 
 
 def open_error(database: Database, error: Exception) -> StartupError:
-    """Explain a StoreUnavailable or OSError raised while opening the database."""
+    """Return a StartupError that explains why the database can't be opened.
+
+    `error` is the StoreUnavailable or OSError that was raised.
+    """
     return _sqlite_error(database, error) if database.is_sqlite else _postgres_error(error)
 
 
 def schema_conflict_error(error: DBAPIError) -> StartupError:
-    """Explain a migration that failed because the tables don't match the schema recorded in the database."""
+    """Return the error for a migration that failed because the tables don't match the recorded schema."""
     return StartupError(
         f"The database can't be brought up to date ({error.orig}). Give the bot its own database, or "
         "restore a backup."

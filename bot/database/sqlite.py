@@ -1,8 +1,8 @@
 """aiosqlite with one thread hop per statement.
 
-aiosqlite hands every call to its thread and waits: four hops for a SELECT (cursor, execute, fetch, close),
-which cost more than the statement itself. Here a statement is one hop, BEGIN is sent with the first statement
-of a transaction, and closing a cursor needs none.
+aiosqlite hands every call to its thread and waits. A SELECT takes four hops (cursor, execute, fetch, close),
+which cost more than the statement itself. Here a statement takes one hop, BEGIN is sent with the first
+statement of a transaction, and closing a cursor takes no hop.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class OneHopCursor:
         self._store_result(connection.executemany(sql, parameters))
 
     def _store_result(self, cursor: sqlite3.Cursor) -> None:
-        """Fetch the rows first: the row count of UPDATE … RETURNING is known only afterwards."""
+        """Fetch the rows, then store the row count, which UPDATE … RETURNING sets only after the fetch."""
         self.description = cursor.description
         self._rows = cursor.fetchall() if cursor.description else []
         self.rowcount, self.lastrowid = cursor.rowcount, cursor.lastrowid
@@ -77,7 +77,10 @@ class OneHopCursor:
 
 
 class OneHopConnection(aiosqlite.Connection):
-    """An aiosqlite connection with `OneHopCursor`s. `begin_with` is the BEGIN to send before a statement."""
+    """An aiosqlite connection with `OneHopCursor`s.
+
+    `begin_with` is the BEGIN to send before the next statement, or None.
+    """
 
     begin_with: str | None = None
     # True if nothing was sent since the last COMMIT or ROLLBACK. `in_transaction` doesn't replace it: a
@@ -113,7 +116,7 @@ class OneHopConnection(aiosqlite.Connection):
             self._idle = True
 
     async def rollback(self) -> None:
-        """Roll back, unless nothing was sent: the pool calls this for every connection that is returned."""
+        """Roll back if anything was sent. The pool calls this for every connection that is returned to it."""
         self.begin_with = None
         if not self._idle:
             await super().rollback()

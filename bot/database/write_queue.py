@@ -52,8 +52,9 @@ class GroupCommit(Generic[T, R]):
     async def submit(self, item: T) -> R:
         """Run an item in the next transaction and return its result.
 
-        Raises StoreUnavailable if no transaction takes it within the timeout. A caller that is
-        cancelled before that withdraws the item; afterwards its transaction continues.
+        Raises StoreUnavailable if no transaction takes the item within the timeout, or the exception that
+        `handle` returned for the item. If the caller is cancelled before a transaction takes the item, the
+        item is withdrawn. After that, the transaction continues without the caller.
         """
         loop = asyncio.get_running_loop()
         result: asyncio.Future[R] = loop.create_future()

@@ -28,7 +28,7 @@ class AnswerReader:
         self._client = client
 
     async def read(self, run: Run, token: str) -> Answer:
-        """Return what the requester of a batch sees; `run` is its first run."""
+        """Return the answer as the requester of a batch sees it. `run` is the first run of the batch."""
         route = Route("GET", _PATH, webhook_id=run.application_id, webhook_token=token)
         try:
             message = await self._client.http.request(route)

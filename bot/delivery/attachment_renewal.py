@@ -1,4 +1,4 @@
-"""Renew links to attached files before the queue call: Discord's links expire."""
+"""Renew the links to attached files before the queue call, because Discord's links expire."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _MIN_LINK_LIFETIME = timedelta(hours=1)
 
 
 def expires_soon(url: str, now: datetime) -> bool:
-    """Return whether a signed Discord link expires within an hour; False for links without an expiry."""
+    """Return whether a signed Discord link has expired or expires within an hour.
+
+    Returns False for a link without an expiry.
+    """
     stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
     try:
         return datetime.fromtimestamp(int(stamp, 16), UTC) < now + _MIN_LINK_LIFETIME
@@ -59,7 +62,11 @@ class AttachmentRenewer:
         return [i.key for i in deployment.offered if i.kind in ATTACHMENTS and i.key in run.inputs]
 
     async def _card_urls(self, run: Run, count: int) -> list[str]:
-        """Return fresh links from the batch's review card, which numbers its files in the inputs' order."""
+        """Return fresh links from the batch's review card.
+
+        The numbers in the card's file names follow the order of the deployment's inputs. Raises the errors of
+        `inputs`.
+        """
         card = await self._reviews.card(run.batch_key)
         if card is None:
             raise RefusedError("attachment_expired")

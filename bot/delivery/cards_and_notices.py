@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message and its target: the message `edits` if set, otherwise a channel.
+    """A message to send. If `edits` is set, that message is edited. Otherwise a new message is posted.
 
-    A `channel_id` of None means the requester's direct messages. If Discord refuses the message with its
-    files, `without_files` builds one to send instead. `nonce_suffix` is passed to `Router.post`.
-    `on_unreachable` is called if the target can't be reached.
+    A new message goes to `channel_id`, or to the requester's direct messages if that is None. If it can't be
+    posted with its files, `without_files` builds a replacement without them. `on_unreachable` is called if
+    nothing could be sent. `nonce_suffix` is passed to `Router.post`.
     """
 
     message: OutgoingMessage
@@ -70,9 +70,9 @@ class NoticePlanner:
         self._removal = ResultRemoval(store, poster, title)
 
     async def plan(self, delivery: Delivery, folder: Path, form: Form) -> Notice | None:
-        """Build the notice from the current rows, or return None if it is obsolete.
+        """Build a delivery's notice, or return None if there is nothing to send.
 
-        A removal is carried out here, and also returns None. Only the full form has files.
+        A removal sends nothing; it is carried out here. Only the full form has files.
         """
         run = delivery.run
         title = self._title(run.deployment)
@@ -136,7 +136,7 @@ class NoticePlanner:
     async def _may_show(self, run: Run, channel_id: int) -> bool:
         """Return whether a card in this channel may show the files of a run.
 
-        The files of an age-restricted run or channel may be shown only in an age-restricted channel.
+        If the run or the channel of its request is age-restricted, the card's channel must be, too.
         """
         with suppress(Unreachable):
             if await self._poster.is_age_restricted(channel_id):
@@ -144,7 +144,7 @@ class NoticePlanner:
         return not await needs_restriction(self._poster, run)
 
     async def _find_lost_card(self, delivery: Delivery) -> None:
-        """Store the id of a card whose post was cut off by a crash, so that the decision updates it."""
+        """Look for a card whose post was interrupted, and store its id, so that the decision updates it."""
         channel_id, since = delivery.run.review_channel_id, delivery.attempted_at
         if delivery.messages or not delivery.attempted or since is None or channel_id is None:
             return
@@ -178,7 +178,7 @@ class NoticePlanner:
         )
 
     async def _copies(self, delivery: Delivery, reported: Sequence[Run], folder: Path) -> PreparedOutputs:
-        """Return the outputs of all reported runs that aren't deleted."""
+        """Prepare the outputs of all reported results that aren't deleted."""
         budget = self._budget(delivery)
         found = [
             await self._preparer.prepare(

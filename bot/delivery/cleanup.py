@@ -27,7 +27,7 @@ from bot.ui.results import Batch, first_message
 class ResultRemoval:
     """Removes from Discord the results and copies that are marked as deleted in the store.
 
-    `run` can be repeated.
+    `run` is idempotent.
     """
 
     def __init__(self, store: Store, poster: Poster, title: Callable[[str], str]) -> None:
@@ -36,9 +36,10 @@ class ResultRemoval:
         self._title = title
 
     async def run(self, run: Run) -> None:
-        """Remove the deleted results and copies of a run's batch. Raises NotYet while one is being posted.
+        """Remove the deleted results and copies of a run's batch.
 
-        The Delete button is on the first message, so it can be pressed before the rest is posted.
+        Raises NotYet while an outcome, a copy or a report card of the batch is pending. The Delete button is
+        on the first message, so it can be pressed before the other messages are posted.
         """
         batch = await self._store.runs.batch(run)
         shown_by = {*OUTCOME_PURPOSES, *COPY_PURPOSES, Purpose.REPORT}
@@ -124,10 +125,11 @@ class ResultRemoval:
         return OutgoingMessage(content="\n".join(lines)) if lines else None
 
     async def _clear_report(self, run: Run, reported: Sequence[Run]) -> None:
-        """Remove a report card's copies of results that a moderator deleted.
+        """Remove from a run's report card the files of results that a moderator deleted.
 
-        If none of the reported results is left, the card is closed. If only the requester deleted results,
-        their copies stay until a moderator has handled the report, so that deleting can't evade a report.
+        If a moderator deleted a result and no reported result is left, the card is closed. Files of results
+        that only their requester deleted stay until a moderator has handled the report. Otherwise, users
+        could evade a report by deleting the result.
         """
         cards = (await self._store.deliveries.sent(run.key, Purpose.REPORT)).messages
         if not cards:
@@ -168,8 +170,8 @@ class ResultRemoval:
 class OutcomeCleanup:
     """Removes the messages that an outcome makes obsolete.
 
-    These are the status message, a verdict that a late success disproves, and the messages of an earlier
-    delivery of the same result. Methods raise OutcomeUnknown if Discord doesn't answer.
+    These are the status message, an earlier outcome that a late result replaces, and the messages of an
+    earlier delivery of the same result. Methods raise OutcomeUnknown if Discord doesn't answer.
     """
 
     def __init__(self, store: Store, poster: Poster, clock: Callable[[], datetime]) -> None:
@@ -189,9 +191,9 @@ class OutcomeCleanup:
             await self._remove_verdict(delivery.run)
 
     async def _remove_verdict(self, run: Run) -> None:
-        """Delete the verdict that a late success disproves.
+        """Delete the earlier outcome of a run, which a late result replaces.
 
-        If an attempt to post the verdict was interrupted, the channel is searched for its message.
+        If an attempt to post that outcome was interrupted, the channel is searched for its message.
         """
         verdict = await self._store.deliveries.sent(run.key, Purpose.OUTCOME)
         late = await self._store.deliveries.sent(run.key, Purpose.LATE)
@@ -241,7 +243,10 @@ async def delete_all(poster: Poster, messages: Iterable[MessageRef]) -> None:
 
 
 def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:
-    """Return a run's outputs as the messages show them: attached files, and links for the rest."""
+    """Return a run's outputs as its messages show them.
+
+    `files` are the attachments of the messages. Outputs that aren't among them are linked.
+    """
     own = [_as_prepared(name, kind) for name, kind in files.items() if f"-{run.key}" in name]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(

@@ -1,7 +1,7 @@
 """Post copies of results: a single result of a batch, or a share in the server's gallery channel.
 
-If a copy can't be posted, the bot deletes what was posted of it, and tells its requester why in a direct
-message, or else in the result's channel.
+If a copy can't be posted, the bot deletes any part that was posted, and tells the requester why in a direct
+message or, if that fails, in the channel of the result.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FAILURE_ROUTES = (Route.DIRECT_MESSAGE, Route.UNDELIVERED)
 class CopySender:
     """Posts copies, and tells requesters about copies that can't be posted.
 
-    Methods raise OutcomeUnknown, MediaError or BackendError if the courier should try again.
+    Methods raise OutcomeUnknown, Superseded, MediaError or BackendError if the courier should try again.
     """
 
     def __init__(self, store: Store, poster: Poster, router: Router, clock: Callable[[], datetime]) -> None:
@@ -45,10 +45,11 @@ class CopySender:
         self._clock = clock
 
     async def send(self, delivery: Delivery, folder: Path, form: Form) -> str | None:
-        """Post the copy and return None, or tell the requester why it failed and return the sentence's code.
+        """Post the copy and return None. If it can't be posted, tell the requester why, and return the code
+        of that sentence.
 
-        Nothing is posted if the copy was deleted, alone or with its result; a message that an interrupted
-        attempt may have posted is looked up, so that the removal deletes it.
+        Nothing is posted if the copy was deleted, alone or with its result. Messages from an interrupted
+        attempt are then looked up and stored, so that the removal deletes them.
         """
         failed = delivery.route in _FAILURE_ROUTES
         if delivery.run.deleted_at is not None or delivery.deleted_by is not None:
@@ -68,9 +69,9 @@ class CopySender:
         return None
 
     async def tell(self, delivery: Delivery, reason: str) -> None:
-        """Delete what was posted of the copy, and tell the requester that it failed, if a route is left.
+        """Delete any posted part of the copy, and tell the requester why it failed, if a route is left.
 
-        `reason` is the code of the sentence.
+        `reason` is the code of the sentence that tells them.
         """
         run = delivery.run
         if delivery.route not in _FAILURE_ROUTES:
@@ -121,7 +122,8 @@ class CopySender:
     async def _as_shown(self, delivery: Delivery) -> Run | str:
         """Return the run as the copy shows it, or the code of the sentence that says why it may not be shown.
 
-        This reads the server's rules, a block and the channel's age restriction again.
+        Blocks, the server's rules and age restrictions may have changed since the request, so they are
+        checked again.
         """
         run = replace(delivery.run, batch_index=0, batch_size=1)
         if await self._store.copies.is_blocked(run, self._clock()):
@@ -141,8 +143,8 @@ class CopySender:
     async def _withdraw(self, delivery: Delivery) -> Delivery:
         """Delete the messages of a copy that failed, and return the delivery without them.
 
-        Direct messages about earlier failures stay. The store keeps the deleted messages as those of an
-        earlier attempt, so that a crash loses none of them.
+        Direct messages about earlier failures stay. The messages are first stored as those of an earlier
+        attempt, so that none of them is forgotten after a crash.
         """
         lost = await self._find_lost(delivery)
         withdrawn = await self._store.copies.withdraw(delivery, lost)
@@ -153,9 +155,10 @@ class CopySender:
         return replace(delivery, messages=(), attempted=False, attempted_at=None)
 
     async def _find_lost(self, delivery: Delivery) -> list[MessageRef]:
-        """Return the messages that an interrupted attempt posted. Raises NotYet if they can't be told apart.
+        """Return the messages that an interrupted attempt posted.
 
-        The result's own messages have the same files and buttons, so all of them must be known.
+        Raises NotYet while the result itself is still being posted. The messages of the result have the same
+        files and buttons as the copy, so they must all be known before the search.
         """
         run, since = delivery.run, delivery.attempted_at
         if not delivery.attempted or since is None or delivery.route != Route.CHANNEL:
@@ -198,7 +201,7 @@ async def share_copy(
 
 
 async def result_message(deliveries: DeliveryStore, run: Run) -> MessageRef | None:
-    """Return the first message of a run's result, posted alone or with its batch, or None."""
+    """Return the first message that shows a run's result, alone or with its batch, or None."""
     for key, purpose in ((run.key, Purpose.LATE), (run.batch_key, Purpose.OUTCOME)):
         messages = (await deliveries.sent(key, purpose)).everywhere
         if messages:

@@ -99,7 +99,7 @@ class Courier:
             self._interrupted.pop(delivery.id, None)
 
     async def _attempt(self, delivery: Delivery) -> str:
-        """Send a delivery and return the label of the result. An outage doesn't count as a try."""
+        """Send a delivery and return the result's label for the metrics. An outage doesn't count as a try."""
         try:
             return await self._send_or_fail(delivery)
         except Superseded:
@@ -114,7 +114,8 @@ class Courier:
     async def _note_unanswered(self, delivery: Delivery) -> None:
         """Record an unanswered attempt.
 
-        If no other delivery shows whether Discord answers at all, make a test call to find out.
+        If Discord has ignored only this delivery several times, make a test call to find out whether it
+        answers at all.
         """
         self._outages.unanswered(delivery.id, self._clock())
         if self._outages.is_suspect(delivery.id) and await self._poster.answers(delivery.run.channel_id):
@@ -180,7 +181,7 @@ class Courier:
         return "done" if failed is None else _UNDELIVERED
 
     async def _send_notice(self, delivery: Delivery, notice: Notice) -> None:
-        """Send a notice by its only route; if that is closed, call `on_unreachable`."""
+        """Send a notice. If it can't be sent, call its `on_unreachable`."""
         try:
             if notice.edits is not None:
                 await self._edit(delivery, notice.edits, notice.message)
@@ -218,7 +219,7 @@ class Courier:
         log.info("delivery %s waits %.0f s: %s", delivery.id, pause.total_seconds(), reason)
 
     async def _retry_later(self, delivery: Delivery, error: Exception) -> str:
-        """Count a failure of the message itself, then pause or give up."""
+        """Postpone a delivery after a failed try, or give it up after the last one."""
         if delivery.tries >= MAX_TRIES:
             return await self._give_up(delivery, str(error))
         pause = pause_after(delivery.tries)
@@ -227,9 +228,10 @@ class Courier:
         return "again"
 
     async def _give_up(self, delivery: Delivery, reason: str) -> str:
-        """Mark a delivery as undelivered; first tell its requester, or refuse the review.
+        """Mark a delivery as undelivered.
 
-        Raises OutcomeUnknown.
+        Before that, tell the requester of an outcome or a copy, or refuse the request of a review card.
+        Raises OutcomeUnknown if Discord doesn't answer.
         """
         log.error("gave up delivery %s after %s tries: %s", delivery.id, delivery.tries, reason)
         if delivery.purpose in OUTCOME_PURPOSES:

@@ -87,9 +87,10 @@ class Estimator:
         return known[1]
 
     async def _start(self, run: Run, now: datetime) -> datetime | None:
-        """Return when a waiting run should start, or None if that isn't known, as far back in the queue.
+        """Return when a waiting run should start, or None if that isn't known.
 
-        Rereads the queue if the cached one is old or has another position for the run.
+        Runs that are far back in the queue have no estimate. This rereads the queue if the cached one is old
+        or has another position for the run.
         """
         if run.queue_position is None or run.queue_position > PLACES:
             return None

@@ -1,8 +1,4 @@
-"""Choose the first route to try for an outcome.
-
-The routes are the channel, with the bot's token; the command's own answer while its interaction lives (an
-edit, so a retry can't post twice); a direct message; and undelivered.
-"""
+"""Choose the first route to try for an outcome."""
 
 from __future__ import annotations
 
@@ -16,7 +12,12 @@ _WATCHED = timedelta(minutes=2)
 
 
 class Route(IntEnum):
-    """The routes in the order they are tried. IN_PLACE edits a message that the requester is watching."""
+    """The routes in the order in which they are tried.
+
+    IN_PLACE edits the status message. CHANNEL posts in the channel with the bot's token. INTERACTION edits
+    the status message with the interaction's token and, where only interactions can post, also sends further
+    messages.
+    """
 
     IN_PLACE = 0
     CHANNEL = 1
@@ -36,9 +37,10 @@ def first_route(delivery: Delivery, now: datetime) -> Route:
 
 
 def _is_watched(run: Run, now: datetime) -> bool:
-    """Return whether an edit of the requester's status message is enough, without a ping.
+    """Return whether editing the status message is enough, so that no new message has to ping the requester.
 
-    This is the case if they have just sent the command or pressed Cancel, or if another message pings them.
+    This is the case if the run was refused within two minutes of the request, if the requester cancelled it
+    and there is no result, or if another request's outcome also reports its end.
     """
     if is_told_elsewhere(run):
         return True

@@ -46,12 +46,12 @@ class TooLarge(PostError):
 
 
 class OutcomeUnknown(PostError):
-    """Discord gave no usable answer: the message may have been posted."""
+    """Discord gave no usable answer, so it isn't known whether the call succeeded."""
 
 
 class NotYet(OutcomeUnknown):
-    """Nothing was sent to Discord yet: another message is still being posted, or another process holds the
-    batch's lock.
+    """Nothing was sent to Discord yet, because another message is still being posted or another process holds
+    the batch's lock.
     """
 
 
@@ -65,13 +65,17 @@ class Posted:
 
 
 class Poster:
-    """Posts, edits, deletes and finds the bot's own messages."""
+    """Posts, edits, deletes and finds the bot's own messages.
+
+    Methods that call Discord raise PostError, except `answers`. A search begins two minutes before `since`
+    and reads at most 500 messages.
+    """
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
     async def post(self, channel_id: int, outgoing: OutgoingMessage, nonce: str) -> int:
-        """Post a message and return its id. Raises PostError, as all methods do."""
+        """Post a message and return its id."""
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
             message = await channel.send(**_payload(outgoing), nonce=nonce)
@@ -94,9 +98,10 @@ class Poster:
     async def send_in_interaction(
         self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
     ) -> int:
-        """Send another message through an interaction and return its id. User installs allow at most five.
+        """Send another message through an interaction and return its id.
 
-        Discord takes no nonce here, so retrying after a lost answer may post the message twice.
+        In a user install, an interaction allows at most five such messages. Discord takes no nonce here, so
+        retrying after a lost answer may post the message twice.
         """
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
         # discord.py assumes that a partial webhook is a channel's, which can't send ephemeral messages.
@@ -108,7 +113,10 @@ class Poster:
     async def edit(
         self, channel_id: int, message_id: int, outgoing: OutgoingMessage, *, keep_files: bool = True
     ) -> None:
-        """Edit one of our own messages. If the edit has no files, `keep_files` keeps the message's own."""
+        """Edit one of the bot's own messages. New files replace the old ones.
+
+        If there are no new files, `keep_files` decides whether the old ones stay.
+        """
         payload = _payload(outgoing)
         files = payload.pop("files")
         if files or not keep_files:
@@ -133,7 +141,7 @@ class Poster:
             await message.edit(**payload, attachments=kept)
 
     async def drop_files(self, channel_id: int, message_id: int, keep: Collection[str]) -> None:
-        """Remove the files that aren't in `keep` from a layout and its galleries. The rest of it stays."""
+        """Remove all files except those in `keep` from a layout message and its galleries."""
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
             message = await channel.fetch_message(message_id)
@@ -200,7 +208,7 @@ class Poster:
             return channel.id
 
     async def answers(self, channel_id: int) -> bool:
-        """Return whether Discord answers a question about a channel; a refusal is an answer."""
+        """Return whether Discord answers a request for a channel. A refusal counts as an answer."""
         try:
             with _mapped():
                 await self._client.http.get_channel(channel_id)
@@ -226,10 +234,10 @@ class Poster:
         *,
         ignore: Collection[int] = (),
     ) -> int | None:
-        """Return the id of the bot's message `outgoing` about a run, or None if it isn't in the channel.
+        """Return the id of the bot's message `outgoing` about a run, or None if it isn't found.
 
-        Only messages after `since` are searched, and those whose ids are in `ignore` are skipped. If
-        `outgoing` is None, any outcome of the run without files matches.
+        Messages whose ids are in `ignore` are skipped. If `outgoing` is None, any outcome of the run without
+        files matches.
         """
         with _mapped():
             async for message in self._own_since(channel_id, since):
@@ -238,9 +246,9 @@ class Poster:
         return None
 
     async def find_offering(self, channel_id: int, key: str, action: Action, since: datetime) -> int | None:
-        """Return the id of the bot's message after `since` that has a run's button `action`, or None.
+        """Return the id of the bot's message that has a run's button `action`, or None if it isn't found.
 
-        Finds messages whose ids weren't stored, by a button that no other message of the run has.
+        This finds a message whose id wasn't stored, if no other message of the run has the button.
         """
         with _mapped():
             async for message in self._own_since(channel_id, since):
@@ -251,7 +259,7 @@ class Poster:
     async def find_about(
         self, channel_id: int, key: str, since: datetime, *, ignore: Collection[int]
     ) -> list[int]:
-        """Return the ids of our messages after `since` with a file or button of a run, except `ignore`."""
+        """Return the ids of the bot's messages with a file or button of a run, except those in `ignore`."""
         found: list[int] = []
         with _mapped():
             async for message in self._own_since(channel_id, since):
@@ -361,11 +369,11 @@ _VARIABLE_IN_RESULT = (Action.AGAIN, Action.EDIT)
 
 
 def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage | None) -> bool:
-    """Return whether a message is `outgoing`, or any outcome without files if `outgoing` is None.
+    """Return whether a message is `outgoing`. If `outgoing` is None, any outcome without files matches.
 
-    Compares the buttons if there are any, because the files may differ between tries. A message without
-    buttons is compared by its file names, which contain the run key, without their suffixes; a message
-    without files, by its text.
+    If `outgoing` has buttons that are the same in every try, they are compared, because files may differ
+    between tries. Otherwise, its file names are compared without their suffixes; they contain the run key. If
+    it has no files either, its text is compared.
     """
     found = set(markers(message.components))
     files = {_stem(attachment.filename) for attachment in message.attachments}

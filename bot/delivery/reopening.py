@@ -33,7 +33,7 @@ class PrivateViewer:
     async def show(self, batch: Sequence[Run], origin: Origin, render: Render) -> None:
         """Send the results of a batch; links stand in for files that can't be fetched or uploaded.
 
-        Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses even the links.
+        Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses the messages.
         """
         shown = [run for run in batch if run.is_shown]
         with temporary_folder() as folder:

@@ -1,4 +1,4 @@
-"""Decide how often to try a delivery, how long to pause between tries, and when to simplify the outcome.
+"""Decide how often to try a delivery, how long to pause between tries, and when to simplify its message.
 
 An outage doesn't count as a try; `bot.delivery.pace.outages` paces the deliveries during and after one.
 """
@@ -30,8 +30,9 @@ DIRECT_UPLOAD_LIMIT = 10 * 1024 * 1024
 
 
 class Form(IntEnum):
-    """The form in which an outcome is shown: in full, with links in place of its files, or as a sentence with
-    the links.
+    """The form of a message: complete, with links in place of its files, or only a sentence with the links.
+
+    A card has its files only in the complete form.
     """
 
     FULL = 0
@@ -40,14 +41,17 @@ class Form(IntEnum):
 
 
 class Step(NamedTuple):
-    """A way to show an outcome: its form, and the upload limit in bytes per file. At 0, files are linked."""
+    """A way to post an outcome or a copy: its form, and the upload limit in bytes per file.
+
+    With a limit of 0, all files are linked.
+    """
 
     form: Form
     limit: int = 0
 
 
 def form_of(tries: int) -> Form:
-    """Return the form in which the given try shows an outcome."""
+    """Return the form of the message in this try, counted from 1."""
     if tries < _LINKS_TRY:
         return Form.FULL
     return Form.LINKS if tries < _WORDS_TRY else Form.WORDS
@@ -66,11 +70,15 @@ def is_route_abandoned(attempts: int, since: timedelta) -> bool:
 
 
 def pause_after(tries: int, longest: float = _MAX_PAUSE) -> timedelta:
-    """Return the pause after a failed try: it doubles up to `longest` seconds, with jitter against bursts."""
+    """Return the pause after a failed try.
+
+    The pause doubles with each try, up to `longest` seconds. It is shortened at random by up to a half, so
+    that retries don't come in bursts.
+    """
     return timedelta(seconds=min(2.0 ** min(tries, 30), longest) * random.uniform(0.5, 1))
 
 
 def steps(limit: int) -> list[Step]:
-    """Return the ways to show an outcome, from the fullest to the simplest."""
+    """Return the ways to post an outcome or a copy, from the most complete to the simplest."""
     full = [Step(Form.FULL, each) for each in (limit, min(limit, DIRECT_UPLOAD_LIMIT), 0)]
     return [*full, Step(Form.LINKS), Step(Form.WORDS)]

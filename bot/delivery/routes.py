@@ -33,7 +33,7 @@ _WITHHELD_SUFFIX = "w"
 
 
 class Superseded(Exception):
-    """A run changed, or another courier has the lease: nothing was sent."""
+    """The message was not sent, because a run changed or another courier has the lease."""
 
 
 class Router:
@@ -106,10 +106,12 @@ class Router:
         *,
         nonce_suffix: str = "",
     ) -> None:
-        """Post the messages that aren't sent yet. Mark an attempt before each post, and the message after.
+        """Post the messages that aren't sent yet.
 
-        If the result of an attempt is unknown, search the channel for its message first.
-        `nonce_suffix` distinguishes messages of the same purpose: for a few minutes, Discord answers a
+        Before each post, store that an attempt is made. Afterwards, store the message's id. If the result of
+        an earlier attempt is unknown, search the channel for its message first.
+
+        `nonce_suffix` distinguishes messages of the same purpose, because for a few minutes Discord answers a
         repeated nonce with the earlier message.
         """
         sent = list(delivery.messages)
@@ -129,10 +131,10 @@ class Router:
             await self._mark_sent(delivery, sent, last=last)
 
     async def _is_withheld(self, route: Route, delivery: Delivery) -> bool:
-        """Return whether the route leads to a place where an age-restricted result may not be shown.
+        """Return whether the result is age-restricted and may not be shown on this route.
 
-        The channel's current age restriction decides. A user install's channel can't be read, so there the
-        restriction at the time of the request decides.
+        Direct messages never show it. A channel shows it only if the channel is age-restricted now. A user
+        install's channel can't be read, so the check at the time of the request has to suffice.
         """
         run = delivery.run
         if not run.age_restricted or not _runs_to_show(delivery):
@@ -149,7 +151,7 @@ class Router:
     async def _delete_other_form(self, delivery: Delivery, note: OutgoingMessage, *, withheld: bool) -> None:
         """Delete what an interrupted attempt posted before the channel's age restriction changed.
 
-        This is the result if it is `withheld` now, otherwise the `note` in its place.
+        If the result is `withheld` now, delete the result. Otherwise, delete the `note` that replaced it.
         """
         since, channel_id, key = delivery.attempted_at, delivery.destination, delivery.run.key
         shown = [run.key for run in _runs_to_show(delivery)]
@@ -171,7 +173,10 @@ class Router:
             await delete_all(self._poster, [MessageRef(channel_id, each) for each in obsolete])
 
     async def _match_mark(self, delivery: Delivery, form: Form, *, withheld: bool) -> Delivery:
-        """Delete what was sent before the age restriction changed, and return the delivery without it."""
+        """Delete messages that don't fit the channel's current age restriction.
+
+        Returns the delivery without these messages.
+        """
         *_, note = _withheld(delivery, Route.CHANNEL, form)
         await self._delete_other_form(delivery, note, withheld=withheld)
         if not delivery.messages:
@@ -277,8 +282,8 @@ class Router:
     ) -> int | None:
         """Return the id of a message posted by an attempt with an unknown result, or None.
 
-        Ignores the run's other known messages: earlier messages of this delivery, messages of an earlier
-        delivery, and messages that show the result or an earlier verdict.
+        Ignores the messages that the store already knows: those of this delivery, of the run's outcomes and
+        of its copies.
         """
         purposes = {*OUTCOME_PURPOSES, *COPY_PURPOSES, delivery.purpose}
         shown_by = {(delivery.run.key, each) for each in purposes}
@@ -323,10 +328,10 @@ class Router:
     async def _post_by_interaction(
         self, delivery: Delivery, route: Route, messages: Sequence[OutgoingMessage], *, last: bool
     ) -> None:
-        """Deliver where only the interaction can post: edit the answer, and send other messages after it.
+        """Edit the interaction's answer, and send the other messages after it.
 
-        If it isn't known whether one of these was sent, it is sent again: it is better to post pictures twice
-        than not at all.
+        This is the route where only interactions can post. If it isn't known whether a message was sent, it
+        is sent again, because posting pictures twice is better than not posting them.
         """
         run = delivery.run
         if delivery.messages and not last:
@@ -393,7 +398,7 @@ def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:
 
 
 def _withheld(delivery: Delivery, route: Route, form: Form) -> list[OutgoingMessage]:
-    """Return placeholders for the messages already sent, then one that stands in for the result."""
+    """Return placeholders for the messages already sent, then the note that the result is withheld."""
     if form is Form.WORDS:
         return [*_placeholders(delivery), *plain_messages(delivery.batch, [delivery.run], with_links=False)]
     message = withheld_message(delivery.run, postable=route is not Route.DIRECT_MESSAGE)

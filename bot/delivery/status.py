@@ -1,4 +1,4 @@
-"""Decide when a status message is edited: only after a change, and within Discord's rate limits."""
+"""Edit status messages after changes, within Discord's rate limits."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _EDITS_PER_CHANNEL = 2
 class StatusUpdater:
     """Edits the status messages of active batches.
 
-    `expected` returns when a batch should end, or None if unknown. `posting` returns the channels to
-    which outcomes are being posted; edits with the bot's token wait there, since they share the channel's
-    rate limit with the posts.
+    `expected` returns when a batch should end, or None if unknown. `posting` returns the channels to which
+    deliveries are being posted. In these channels, edits with the bot's token have to wait, because they
+    share the channel's rate limit with the posts.
     """
 
     def __init__(
@@ -109,7 +109,8 @@ class StatusUpdater:
     async def show_download(self, delivery: Delivery) -> None:
         """Say in the status message that the outputs are being fetched; the caller holds the batch's lock.
 
-        Does nothing after an earlier attempt, which may have turned the command's answer into the outcome.
+        Does nothing if the delivery isn't an outcome, or after an attempt to post, which may have turned the
+        command's answer into the outcome.
         """
         if delivery.purpose is not Purpose.OUTCOME or delivery.attempted or delivery.messages:
             return

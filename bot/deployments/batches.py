@@ -25,7 +25,7 @@ class RepeatMode(Enum):
 
 
 def check_count(deployment: Deployment, value: RawValue | None) -> int:
-    """Return the number of runs, by default 1. Raises InputError."""
+    """Return the requested number of runs, by default 1. Raises InputError if the deployment forbids it."""
     if value is None:
         return 1
     if not isinstance(value, int) or not 1 <= value <= deployment.max_count:
@@ -44,7 +44,7 @@ def batch_inputs(
 ) -> list[tuple[Mapping[str, InputValue], int | None]]:
     """Return the inputs and seed of each run.
 
-    A given seed is incremented; a random one is drawn again for each run.
+    Seeds that were drawn at random are drawn again for each further run. Other seeds are incremented.
     """
     batch: list[tuple[Mapping[str, InputValue], int | None]] = [(collected.inputs, collected.seed)]
     for index in range(1, count):
@@ -71,7 +71,7 @@ def _next_inputs(
 
 
 def _incremented(item: Input, seed: int, index: int) -> int:
-    """Return `seed + index`, wrapped around within the input's range."""
+    """Return `seed + index`. After the largest seed of the range, continue with the smallest."""
     low, high = seed_range(item)
     low, high = min(low, seed), max(high, seed)
     return low + (seed - low + index) % (high - low + 1)

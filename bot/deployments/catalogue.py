@@ -38,8 +38,9 @@ _DESCRIPTION = TypeAdapter(DeploymentDescription)
 
 
 class DeploymentCache(Protocol):
-    """Stores descriptions as JSON, so that the bot can start while the backend is down. Methods raise
-    StoreUnavailable if the database is unreachable.
+    """Caches the descriptions of deployments as JSON, so the bot can start while the backend is down.
+
+    Methods raise StoreUnavailable if the database is unreachable.
     """
 
     async def get_deployment(self, deployment_id: str) -> str | None:
@@ -79,14 +80,14 @@ class Catalogue:
 
     @property
     def plan(self) -> CommandPlan:
-        """Return the command as last loaded, or raise StartupError before the first `load`."""
+        """Return the plan of `/generate` from the last successful `load`. Raises StartupError before that."""
         if self._plan is None:
             raise StartupError("the deployments have not been loaded")
         return self._plan
 
     @property
     def faults(self) -> Mapping[str, BackendError]:
-        """Return the error for each deployment that the last `load` could not describe, by deployment id."""
+        """Return the error for each deployment that the backend didn't describe when last asked, by id."""
         return self._faults
 
     def get(self, name: str) -> Deployment | None:
@@ -109,7 +110,7 @@ class Catalogue:
         return message_commands(self.all())
 
     def title(self, name: str) -> str:
-        """Return a deployment's title for messages, even if it is no longer offered."""
+        """Return a deployment's title, or its name if it is no longer offered."""
         found = self.get(name)
         return found.title if found is not None else name
 
@@ -161,7 +162,7 @@ class Catalogue:
         return compile_deployment(config, info, self._backend.gpus)
 
     def _log_new(self, about: str, *sentences: str, level: int = logging.WARNING) -> None:
-        """Log sentences unless they are the same as last time, since deployments are described repeatedly."""
+        """Log the sentences about a deployment, unless they are the same as last time."""
         said = "\n".join(sentences)
         if said and said != self._logged.get(about):
             for sentence in sentences:
@@ -228,14 +229,14 @@ class Catalogue:
 
 
 def id_setting(config: DeploymentConfig) -> str:
-    """Return the setting that holds a deployment's id, for the operator."""
+    """Return a phrase that tells the operator where a deployment's id is set."""
     in_file = f"deployment_id in [deployments.{config.name}] of deployments.toml"
     from_environment = config == single_deployment(config.deployment_id)
     return f"COMFYDEPLOY_DEPLOYMENT_ID, or {in_file}" if from_environment else in_file
 
 
 class _AccountList:
-    """The account's deployments by id. The first use fetches the list, which isn't fetched again."""
+    """The account's deployments by id. The list is fetched at the first use, and only once."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -244,7 +245,7 @@ class _AccountList:
         self._found: Mapping[str, DeploymentDescription] | None = None
 
     async def listed(self) -> Mapping[str, DeploymentDescription] | None:
-        """Return the deployments, or None if ComfyDeploy doesn't list them now."""
+        """Return the deployments by id, or None if the list couldn't be fetched."""
         async with self._lock:
             if not self._fetched:
                 self._found, self._fetched = await self._fetch(), True
@@ -307,9 +308,9 @@ class Reloader:
         self._show: list[Callable[[], Awaitable[None]]] = []
 
     def on_change(self, show: Callable[[], Awaitable[None]]) -> None:
-        """Register `show`, which updates what users see of the deployments.
+        """Register `show`, which is called after a reload has changed the commands.
 
-        If it fails, the next reload calls it again.
+        If it raises an error, the next reload calls it again.
         """
         self._show.append(show)
 
@@ -318,9 +319,9 @@ class Reloader:
         self._requested = True
 
     async def reload(self) -> ReloadResult:
-        """Reread the file, here and in other processes.
+        """Reload the deployments from the file, here and in other processes.
 
-        Raises StartupError with the file's mistakes, in which case nothing has changed.
+        Raises StartupError if they can't be loaded, in which case the old deployments remain.
         """
         async with self._lock:
             found = await self._load(await asyncio.to_thread(self._read))

@@ -78,7 +78,7 @@ _FEWER_OPTIONS = (20, 15, 10, 7, 5)
 
 
 def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec] = ()) -> CommandPlan:
-    """Plan `/generate` for these deployments. `extra` holds the bot's own options for every deployment.
+    """Plan `/generate` for these deployments. `extra` holds the options that every deployment gets.
 
     If even the smallest plan is too large, options of `extra` are dropped, last ones first, and then `count`.
     Raises StartupError, which names what to cut, if Discord's limits can't be met.

@@ -54,7 +54,7 @@ def single_deployment(deployment_id: str) -> DeploymentConfig:
 def load_deployments_file(path: Path, classify: Classify) -> tuple[DeploymentConfig, ...]:
     """Return the deployments in file order. Raises StartupError with every mistake.
 
-    `classify` returns the backend's class of inputs for a `class_type`.
+    `classify` returns the backend's input class for the name in `class_type`.
     """
     tables = _tables(path)
     configs: list[DeploymentConfig] = []
@@ -169,7 +169,10 @@ def _without(table: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]
 
 
 def _error_sentences(error: ValidationError) -> Iterator[str]:
-    """Yield a sentence per mistake, and only one for a union, which reports its location once per type."""
+    """Yield a sentence for each mistake.
+
+    pydantic reports a setting of a union type once for each type. Only the first report is used.
+    """
     seen = set()
     for details in error.errors(include_url=False):
         # Inside a setting pydantic names the member of the union, which means nothing to the operator.

@@ -67,8 +67,8 @@ def chosen_fields(
 ) -> tuple[FormField, ...]:
     """Return the fields for these inputs of a deployment, in this order, at most five.
 
-    An input whose valid text is too long for a field is left out, so that the text stays as it is. An invalid
-    text is cut.
+    If a valid text is too long for a field, its input is left out of the form and keeps the text. If an
+    invalid text is too long, the field shows its beginning.
     """
     earlier = as_offered(deployment, inputs)
     fields = []

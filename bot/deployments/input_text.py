@@ -1,4 +1,4 @@
-r"""Inputs as text: the option `more`, the command line to copy, and displayed values.
+r"""Convert inputs to text and back: the option `more`, the command line to copy, and displayed values.
 
 Grammar of `more`, which holds the inputs without an option of their own:
 
@@ -9,7 +9,7 @@ Grammar of `more`, which holds the inputs without an option of their own:
     quoted = DQUOTE *( "\" any / any but DQUOTE ) DQUOTE    \\ and \" are escapes
     bare  = *( any character but "," )            doesn't start with a quote
 
-A bare value may contain `=` and inner quotes; one with a comma needs quotes. The curly quotes that phones
+A bare value may contain `=` and inner quotes. A value with a comma needs quotes. The curly quotes that phones
 insert count as straight ones.
 """
 
@@ -131,7 +131,7 @@ class ShownInputs:
 
 
 def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputValue]) -> ShownInputs:
-    """Return the inputs that the user entered, by their keys if the deployment is missing."""
+    """Return the inputs to display: those that the deployment offers, or all by key if it is None."""
     if deployment is None:
         return ShownInputs(tuple((key, _as_text(value)) for key, value in inputs.items()), ())
     offered = as_offered(deployment, inputs)

@@ -60,8 +60,8 @@ class Input:
     an input that the user omits, unless `send_default` says that our default differs. An omitted seed is
     drawn at random. If `default` is None, there is no usable default. `max_count` applies to `IMAGES` only.
 
-    The option for sizes is an input of the bot's own: a choice that sets the two backend inputs in `parts`.
-    `sizes` are the values of its choices.
+    The option for sizes is an input that only the bot knows. It is a choice that sets the two backend inputs
+    in `parts`, and `sizes` are the values of its choices.
     """
 
     key: str

@@ -41,8 +41,8 @@ def unique(name: str, taken: Collection[str], *, room: int = 0, first: int = 2) 
 
 
 def one_line(text: str) -> str:
-    """Join the lines of a description. Return an empty string if it is invisible, since Discord might refuse
-    it.
+    """Join the lines of a description. If the text is invisible, return an empty string instead, because
+    Discord might refuse invisible text.
     """
     line = " ".join(_CONTROL.sub(" ", text).split())
     return line if any(char.isprintable() and not char.isspace() for char in line) else ""

@@ -29,8 +29,9 @@ class OptionType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptionChoice:
-    """A fixed choice of an option. In a string option a choice's value is its name, which always fits and
-    reveals no URL.
+    """A choice of a slash-command option.
+
+    In a string option, `value` equals `name`, because ComfyDeploy's value may be too long or a private URL.
     """
 
     name: str
@@ -39,7 +40,7 @@ class OptionChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionSpec:
-    """A slash-command option; `key` is its input, or None for the bot's own (`gpu`, `more`, …).
+    """A slash-command option. `key` is its input's key, or None for an option of the bot (`gpu`, `more`, …).
 
     `choices` holds at most 25. `autocomplete` is used instead if there are more, or if the list would make
     the command exceed Discord's size limit.
@@ -96,8 +97,9 @@ def plan_options(
     """Return a deployment's options: the required ones, then the others in the file's order, then the bot's
     own.
 
-    `extra` holds the bot's other options. Inputs beyond `limit` go into `more`, except attachments, which
-    keep their own option even if that exceeds a limit below 25.
+    `extra` holds the options that every deployment gets. Inputs beyond `limit` are set through `more`.
+    Attachments can't be, so they get options even beyond a `limit` below 25. Raises StartupError if there are
+    too many attachments.
     """
     bot_options = [*_gpu_option(deployment), *_count_option(deployment), *extra]
     if len(bot_options) + _file_inputs(deployment) >= OPTIONS:
@@ -250,7 +252,7 @@ def _more_option(inputs: Sequence[Input]) -> OptionSpec:
 
 
 def autocomplete(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
-    """Return up to 25 matching choices: names that start with the input first, then names that contain it."""
+    """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
     choices = _choices(deployment, option)
     query = current.strip().casefold()
     names = [(choice.name.casefold(), choice) for choice in choices]

@@ -1,7 +1,7 @@
 """Convert between the one option for sizes and the two inputs that it represents.
 
-Runs and presets store the two inputs, as they are sent to the backend. So old runs and presets remain valid
-when `sizes` is added to `deployments.toml`, changed or removed.
+Runs and presets store the two inputs, as they are sent to the backend. That way old runs and presets remain
+valid when `sizes` is added to `deployments.toml`, changed or removed.
 """
 
 from __future__ import annotations

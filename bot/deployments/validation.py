@@ -1,4 +1,4 @@
-"""Validate values and files against inputs. Discord's checks don't suffice: autocomplete accepts anything."""
+"""Validate values and files. Discord's checks don't suffice, since an autocomplete option takes any text."""
 
 from __future__ import annotations
 

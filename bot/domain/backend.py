@@ -78,7 +78,7 @@ class DeploymentDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A run to start. Its webhooks carry its run key, `key`. If `gpu` is None, the backend chooses a GPU."""
+    """A run to start. `key` is its run key. If `gpu` is None, the backend chooses a GPU."""
 
     key: str
     deployment_id: str
@@ -130,7 +130,10 @@ class Backend(Protocol):
         """
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
-        """Return whether the values of the route's variables are authentic, compared in constant time."""
+        """Return whether `mac` belongs to the run key `key`. Both come from the URL of a webhook.
+
+        The comparison takes constant time.
+        """
 
     def read_webhook(self, body: bytes) -> RunReport:
         """Parse the body of an authentic webhook, or raise BackendBadReply."""

@@ -1,4 +1,4 @@
-"""The limits of members and servers, the usage that counts against them, and what exceeds a budget."""
+"""The limits of members and servers, the usage that counts against them, and the checks of budgets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ LIMITS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A member's limits with their roles applied; None is unlimited."""
+    """The limits of a member, with their roles taken into account, or of a server. None means no limit.
+
+    `server_at_once` limits the runs of the member's whole server.
+    """
 
     at_once: int | None = None
     waiting: int | None = None
@@ -34,7 +37,11 @@ class Limits:
 
 
 def limits_of(person: Member, rules: ServerRules) -> Limits:
-    """Return a member's limits. If several roles change a limit, the most generous one applies."""
+    """Return a member's limits. A role's limit replaces the default.
+
+    If several of the member's roles set the same limit, the most generous value applies. An unlimited role
+    removes all limits of the member.
+    """
     budgets = rules.budgets
     own = [budget for role, budget in budgets.roles.items() if role in person.role_ids]
     if any(budget.unlimited for budget in own):
@@ -60,7 +67,7 @@ def weight_of(gpu: str | None, rules: ServerRules) -> float:
 
 
 def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
-    """Return the weight and the weighted seconds reserved until the run is settled."""
+    """Return the weight of a second on this GPU, and the weighted seconds to reserve for a run."""
     weight = weight_of(gpu, rules)
     return weight, weight * EXPECTED_SECONDS
 
@@ -68,8 +75,8 @@ def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
 def charged_seconds(run: Run, duration: float | None, weight: float) -> float | None:
     """Return the weighted seconds to charge when a run ends, even if it fails or is cancelled.
 
-    `run` still has its state from before the end. None means that the reserved seconds remain charged,
-    because the run was in flight for an unknown time. A run that never started costs nothing.
+    `run` still has its state from before the end. If a run was in flight for an unknown time, the result is
+    None, and its reserved seconds count until it is settled. A run that wasn't in flight costs nothing.
     """
     if duration is None:
         return None if run.state in IN_FLIGHT else 0.0
@@ -78,8 +85,9 @@ def charged_seconds(run: Run, duration: float | None, weight: float) -> float | 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The usage that counts against a budget today. `gpu_seconds` are weighted, and include the seconds
-    reserved for active runs.
+    """The usage that counts against a budget today.
+
+    `gpu_seconds` are weighted and include reserved seconds.
     """
 
     runs: int = 0
@@ -89,7 +97,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block that forbids a user to generate in a server; `until` None means indefinitely."""
+    """A block that keeps a user from generating in a server. `until` is None if it doesn't expire."""
 
     reason: str | None
     until: datetime | None
@@ -114,9 +122,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class UsageView:
-    """The figures that `/usage` shows. `own` means that they are the reader's.
+    """The figures that `/usage` shows. `own` is True if the reader asked about themselves.
 
-    `server` holds the server's limits, or None if the reader may not see them.
+    `server` holds the server's limits, or None if the reader isn't a moderator.
     """
 
     user_id: int
@@ -129,9 +137,9 @@ class UsageView:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The number of runs in flight in a server: a user's own, and everybody's.
+    """How many runs a user and the whole server have in flight.
 
-    Outside servers, `person` and `server` count the runs that were requested outside servers.
+    Outside servers, both numbers count only runs that were requested outside servers.
     """
 
     person: int
@@ -144,9 +152,10 @@ def budget_day(now: datetime) -> datetime:
 
 
 def check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
-    """Raise RefusedError if a run exceeds the limits of the member, or the server's own.
+    """Raise RefusedError if a run exceeds the limits of the member or of the server.
 
-    The run reserves `reserved` GPU seconds.
+    `reserved` is how many weighted GPU seconds the run reserves. `at_once` isn't checked, because it only
+    makes runs wait.
     """
     _check_budget("budget", usage, usage.person, limits, reserved)
     server = rules.budgets.server
@@ -172,9 +181,9 @@ def _check_budget(prefix: str, usage: Usage, spent: Spending, limits: Limits, re
 
 
 def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> RefusedError:
-    """Return the error for a run that exceeds the rest of a daily limit.
+    """Return the error for a run that exceeds what is left of a daily limit.
 
-    A run that `fits` into the limit of a full day is refused only until midnight UTC, any other for good.
+    If the run `fits` into the limit of a full day, it is refused only until midnight UTC, otherwise for good.
     """
     params["until"] = int(usage.day_end.timestamp())
     return (

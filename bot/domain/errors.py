@@ -78,7 +78,7 @@ class StartLater(StartupError):
 
 
 class CodedError(BotError):
-    """Base class of errors whose raiser chooses the sentence."""
+    """Base class of errors whose code is passed as an argument."""
 
     def __init__(self, code: str, detail: str = "", **params: Param) -> None:
         super().__init__(detail or f"{code} {params}", **params)
@@ -111,14 +111,14 @@ class RefusedError(CodedError):
 
 
 class PressedTwice(RefusedError):
-    """The same user pressed the same button a moment ago, and that press started a run."""
+    """The same user pressed the same button a moment ago, and that request was accepted."""
 
     def __init__(self) -> None:
         super().__init__("pressed_twice")
 
 
 class AlreadyPosted(RefusedError):
-    """The copy was posted before, as message `message_id` of the channel; Discord may have deleted it."""
+    """The copy was posted before, as the message `message_id`. Somebody may have deleted it in Discord."""
 
     def __init__(self, url: str, channel_id: int, message_id: int) -> None:
         super().__init__("copy_there", url=url)
@@ -187,7 +187,7 @@ class MediaForbidden(MediaError):
 
 
 class MediaTooLarge(MediaError):
-    """The file exceeds the limit; `params['limit']` is in bytes."""
+    """The file is too large. `params['limit']`, if present, is the limit in bytes."""
 
     code = "media_too_large"
 
@@ -197,18 +197,18 @@ class MediaExpired(MediaError):
 
 
 class MediaGone(MediaError):
-    """A run's files no longer exist: new links don't work either."""
+    """A run's files are gone, since even new links to them don't work."""
 
 
 class MediaUnavailable(MediaError):
-    """The download was slow, broken, endless, empty or of the wrong type."""
+    """The file can't be fetched for another reason, such as a slow download, an error or a wrong type."""
 
 
 class BackendError(BotError):
     """The backend refused a call or did not answer.
 
     `accepted` is False only if no run can have started, so that a retry can't cost twice. `passing` marks
-    temporary errors: the same call may succeed later.
+    temporary errors, after which the same call may succeed.
     """
 
     code = "comfy_failed"
@@ -287,8 +287,8 @@ class BackendUnreachable(BackendError):
 
 
 class BackendRedirected(BackendError):
-    """The backend redirected the call. Redirects are never followed: the POST might be repeated or become a
-    GET, and the key might leak.
+    """The backend redirected the call. The bot follows no redirects, because the POST might be repeated or
+    become a GET, and the key might leak.
     """
 
     code = "comfy_redirected"
@@ -317,7 +317,7 @@ class BackendTimeout(BackendError):
 
 
 class BackendBadReply(BackendError):
-    """The body of a webhook, or of an answer that reports success, can't be read."""
+    """A webhook or an answer of the backend can't be read."""
 
     code = "comfy_bad_reply"
     passing = True

@@ -44,7 +44,7 @@ def accepts_report(run: Run, *, is_first: bool) -> bool:
 
 
 def check_shown(*batch: Run) -> None:
-    """Raise RefusedError unless there is a result to delete or report, since buttons can be forged."""
+    """Raise RefusedError if none of the runs shows a result. A forged button can name such a run."""
     if not any(run.is_shown for run in batch):
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")
 

@@ -1,9 +1,8 @@
-"""Decide whether a run may start, and the terms on which a request is accepted.
+"""Decide whether a run may start, and on which terms a request is accepted.
 
-`judge` is asked before a new request is stored, when a moderator approves a request, and when a worker claims
-a waiting run for its queue call. The store calls `judge` inside the transaction that acts on the answer, so
-that two runs can't both use the rest of a budget. The operator's limits take precedence over every server's
-own rules.
+The store calls `judge` before it stores a new request, when a moderator approves a request, and when a worker
+claims a waiting run for its queue call. Each call is part of the transaction that acts on the answer, so two
+runs can't both use what is left of a budget. The operator's limits take precedence over the rules of servers.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class OperatorRules:
 class Start:
     """The facts about a new or stored run that `judge` needs.
 
-    `gpu` is the GPU that the run will use. `channel` is None if Discord wasn't asked about the channel.
+    `gpu` is None if the GPU isn't known. `channel` is None if Discord wasn't asked about the channel.
     `roles_known` is False for a run that was stored without its requester's roles.
     """
 
@@ -125,9 +124,9 @@ def decide(
 def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> RefusedError | None:
     """Return the refusal of the first rule that forbids the start, or None if the run may start now.
 
-    A RefusedForNow expires with time or when a pause ends; any other refusal is final. Rules about the place,
-    the member and the roles come before the pause and the budgets, so that no run waits for those only to be
-    refused later.
+    A RefusedForNow means that the run may start later, for example on a new day or after a pause. Any other
+    refusal is final. The pause and the budgets are checked last, so that no run waits for them and is then
+    refused by another rule.
     """
     try:
         _check_place(start.guild_id, operator, user_install=start.user_install)
@@ -193,7 +192,10 @@ def start_of(run: Run, person: Member | None = None, channel: ChannelState | Non
 
 
 def check_channel(channel: ChannelState, *, restricted: bool = False) -> None:
-    """Raise RefusedError if a result can't be shown in the channel."""
+    """Raise RefusedError if a result can't be shown in the channel.
+
+    `restricted` says whether the result is age-restricted.
+    """
     if not channel.exists:
         raise RefusedError("channel_gone")
     if channel.locked:
@@ -230,7 +232,7 @@ def _is_selected(gpu: str | None, gpus: frozenset[str]) -> bool:
 
 
 def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
-    """Return whether the rules hide a result behind a click, given the age restriction of its channel."""
+    """Return whether a result is posted as a spoiler. `age_restricted` says whether its channel is."""
     if rules.spoiler is Spoiler.NOT_AGE_RESTRICTED:
         return not age_restricted
     return rules.spoiler is Spoiler.ALWAYS
@@ -239,8 +241,8 @@ def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
 def check_age(run: Run, requester: Requester, *, restricted: bool = False) -> None:
     """Raise RefusedError if an existing result must not be shown in this channel, which isn't age-restricted.
 
-    A result is age-restricted if its deployment is (`restricted`, or the run's own mark), or if the channel
-    of its request is now. A deleted channel no longer says.
+    A result is age-restricted if its deployment or one of its files is (`restricted`, or the run's own mark),
+    or if the channel of its request is now. A deleted channel counts as not restricted.
     """
     here, there = requester.origin, requester.channel_state(run.channel_id)
     if (restricted or run.age_restricted or there.age_restricted) and not here.age_restricted:

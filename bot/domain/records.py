@@ -88,7 +88,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditCursor:
-    """A position in the audit log that stays valid when the entry itself is deleted."""
+    """A position in the audit log. It stays valid if the entry at this position is deleted."""
 
     at: datetime
     id: int
@@ -99,9 +99,9 @@ class StoredEntry:
     """A stored entry with its id.
 
     `count` is the number of entries that a page lists as this one, because they differ only in the run.
-    `prompt` and `message` belong to the entry's run. Both are None if they no longer exist or the run is
-    private; `message` is also None if only the requester can open it. The message shows the result, or the
-    status of a run without a result.
+    `prompt` is the prompt of the entry's run. `message` shows the run's result or, until there is one, its
+    status or review card. Each is None if it doesn't exist or the run is private. `message` is also None if
+    only the requester can open it.
     """
 
     id: int
@@ -197,8 +197,9 @@ class ChannelDefault:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The result of an erasure: the number of runs whose data was erased, and the runs that were left because
-    something about them is still pending.
+    """The result of an erasure. `emptied` is the number of runs whose data was erased.
+
+    `left` are the runs that kept their data, because their batch is active or has a pending delivery.
     """
 
     emptied: int

@@ -22,7 +22,7 @@ _KEY_LENGTH = 16
 def new_key() -> str:
     """Return a random run key of 16 characters (80 bits), safe in URLs, nonces, custom_ids and file names.
 
-    Discord limits nonces to 25 characters, and `-{purpose}{part}` takes the rest.
+    Discord limits nonces to 25 characters, so the bot can add up to nine characters to the key.
     """
     return "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_LENGTH))
 
@@ -55,9 +55,9 @@ class Origin(BaseModel):
 class GenerationRequest(BaseModel):
     """A request for one run: a deployment, its inputs by their keys, the requester and the origin.
 
-    `age_restricted` copies the operator's mark on the deployment, because the deployment may be gone when the
-    result is posted. Only the requester sees the messages of a `private` request. `gpu` is the GPU to ask
-    for; `expected_gpu` is the GPU that will be used, or None if unknown.
+    `age_restricted` is True if the deployment is age-restricted, or if the request takes a file of an
+    age-restricted result. Only the requester sees the messages of a `private` request. `gpu` is the GPU to
+    ask for; `expected_gpu` is the GPU that will be used, or None if unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,8 +110,8 @@ def batch_requests(
 class Press:
     """A press of a button, or a submitted form, at the time when the bot received it.
 
-    `id` is a digest of what was pressed: the same for two presses of one button, and for a form that is
-    submitted twice with the same values.
+    `id` is a digest of what was pressed. Two presses of one button have the same `id`, and so has a form that
+    is submitted twice with the same values.
     """
 
     id: str
@@ -119,7 +119,7 @@ class Press:
 
     @classmethod
     def of(cls, at: datetime, *pressed: str) -> Press:
-        """Return a press, identified by `pressed` (a custom_id and anything else that distinguishes it)."""
+        """Return a press whose `id` is a digest of `pressed`, such as a custom_id and a form's values."""
         return cls(sha256("\0".join(pressed).encode("utf-8", "replace")).hexdigest()[:32], at)
 
 

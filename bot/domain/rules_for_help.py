@@ -23,8 +23,9 @@ class Offer:
 class Standing:
     """The rules that apply to a member in a channel.
 
-    Unless `always_reviewed` is set, only requests for the reviewed deployments and GPUs wait for approval.
-    The closed deployments and GPUs are those that the member's roles don't allow.
+    With `always_reviewed`, each of the member's requests waits for approval. Otherwise only requests for the
+    reviewed deployments and GPUs do. The closed deployments and GPUs are those that the member's roles don't
+    allow. `server` holds the server's limits, or None outside servers.
     """
 
     usage: Usage

@@ -1,4 +1,4 @@
-"""Decide which part of a run's log may be shown: the last error, without addresses, paths and secrets.
+"""Select the lines of a run's log to show, and remove addresses, paths and secrets from them.
 
 Every repetition in the patterns is bounded, because the log comes from the machine and may contain anything.
 """

@@ -62,14 +62,14 @@ def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
 
 
 def silence_at_end(outputs: Sequence[Output]) -> timedelta:
-    """Return how long a run with these outputs may be silent after its last node."""
+    """Return how long a run with these outputs must be silent after its last node to count as finished."""
     return _SILENCE_OF_FILES if any(output.url is not None for output in outputs) else _SILENCE_OF_TEXTS
 
 
 def is_silent_at_end(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether a run has finished although ComfyDeploy doesn't say so.
+    """Return whether a run counts as finished although ComfyDeploy hasn't reported its end.
 
-    All its nodes were executed, and its outputs have been the same for a while.
+    It does if all its nodes were executed and its outputs haven't changed for a while.
     """
     return (
         report.state in IN_FLIGHT
@@ -81,15 +81,15 @@ def is_silent_at_end(run: Run, report: RunReport, now: datetime) -> bool:
 
 
 def same_outputs(some: Sequence[Output], others: Sequence[Output]) -> bool:
-    """Return whether two reports have the same outputs. Links don't count: each report signs them anew."""
+    """Return whether two reports have the same outputs. Links, which each report signs anew, are ignored."""
     return [(o.kind, o.filename, o.text) for o in some] == [(o.kind, o.filename, o.text) for o in others]
 
 
 def is_settled(run: Run, report: RunReport, now: datetime) -> bool:
     """Return whether an ended run needs no further poll.
 
-    Polls fetch its billed duration and, if it has made nothing yet, outputs that the machine made after the
-    end.
+    A poll could still find its billed duration or, if it has no outputs, outputs that came after the end.
+    After SETTLE_AFTER, the bot no longer waits for them.
     """
     made = run.has_result or report.state is RunState.SUCCEEDED or bool(report.outputs)
     if run.ended_at is None:

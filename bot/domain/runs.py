@@ -44,8 +44,8 @@ NOT_SUBMITTED = frozenset({S.WAITING, S.AWAITING_APPROVAL})
 class Output:
     """One output of a run: a file at `url`, or `text`.
 
-    `kind` is the backend's own word (`images`, `gifs`, `files`, `audio`, `text` …). This word isn't reliable:
-    use the file name and content type instead.
+    `kind` is the backend's own word (`images`, `gifs`, `files`, `audio`, `text` …). This word isn't reliable,
+    so use the file name and content type instead.
     """
 
     kind: str
@@ -75,7 +75,7 @@ class RunReport(NamedTuple):
 
     @property
     def made_everything(self) -> bool:
-        """Return whether all nodes were executed and made outputs, whatever the status is called."""
+        """Return whether all nodes were executed and there are outputs. The reported state doesn't matter."""
         return self.progress is not None and self.progress >= 1 and bool(self.outputs)
 
 
@@ -85,10 +85,10 @@ class Run:
 
     `default_preset` is the channel's default preset that the request used. Only the requester sees the
     messages of a `private` run. `waiting_code` names the rule that keeps a waiting run from starting.
-    `requester_roles` is None if the request is older than the column. `partial` marks a run that did not
-    succeed but made outputs, which are shown. A run in flight has the outputs that were reported last;
-    `outputs_since` is when they were first seen after the last node. `erased_at` is when the requester erased
-    the inputs and outputs; a run without inputs may simply need none.
+    `requester_roles` is None if the request is older than the column, or if the requester erased their data.
+    `partial` marks a run that did not succeed but made outputs, which are shown. A run in flight has the
+    outputs that were reported last; `outputs_since` is when they were first seen after the last node.
+    `erased_at` is when the requester erased the inputs and outputs.
     """
 
     key: str
@@ -176,7 +176,7 @@ class Run:
 
     @property
     def is_first_in_batch(self) -> bool:
-        """Return whether this run owns what exists once per batch: the status message and the outcome."""
+        """Return whether this is the first run of its batch, which owns the status message and outcome."""
         return self.batch_index == 0
 
     @property
@@ -205,7 +205,7 @@ class Run:
         return in_review or self.state is RunState.REJECTED
 
     def interaction_token_at(self, now: datetime) -> str | None:
-        """Return the interaction's token while it can still be used."""
+        """Return the interaction's token, or None if it can no longer be used at the time `now`."""
         if self.interaction_token is None or self.interaction_expires_at is None:
             return None
         return self.interaction_token if now < self.interaction_expires_at - _TOKEN_MARGIN else None
@@ -242,7 +242,7 @@ class CopyRequest:
 
 
 class RunFilter(StrEnum):
-    """A filter for a user's runs; UNDELIVERED matches runs whose result no route could show."""
+    """A filter for a user's runs. UNDELIVERED matches runs whose outcome is undelivered."""
 
     ALL = "all"
     WAITING = "waiting"
@@ -304,7 +304,7 @@ class RunCursor:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """A page of runs, newest first. `older` and `newer` lead to the adjacent pages, None if there is none."""
+    """A page of batches, newest first. `older` and `newer` lead to the adjacent pages, or are None."""
 
     entries: Sequence[RunListEntry]
     older: RunCursor | None = None

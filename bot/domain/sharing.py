@@ -51,7 +51,7 @@ def check_available(run: Run) -> None:
 
 
 def offers_copy(run: Run, requester: Requester) -> bool:
-    """Return whether the requester is on the server of a result that is their own and still shown."""
+    """Return whether a run is the requester's, from their current server, and still shows its result."""
     is_here = run.guild_id == requester.origin.guild_id
     return is_here and run.requester_id == requester.person.id and run.is_shown
 

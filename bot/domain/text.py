@@ -1,4 +1,4 @@
-"""Make text from users and machines safe to display: no pings, no broken layout, no exceeded limit."""
+"""Clean, shorten and escape text from users and machines for display, and build links to Discord."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def sentence_case(text: str) -> str:
 
 
 def escape_prose(text: str) -> str | None:
-    """Escape text and keep its line breaks. Return None if its layout carries meaning."""
+    """Escape text and keep its line breaks. Return None for code, and for indented or aligned text."""
     lines = text.rstrip().strip("\n").splitlines()
     if any(_LAID_OUT.search(line) for line in lines):
         return None

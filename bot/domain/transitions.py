@@ -1,8 +1,8 @@
 """Decide how an event changes a run, and return the columns to write.
 
-ComfyDeploy repeats, reorders and drops its events, so their order isn't trusted: final states don't
-change, progress only grows, and a success counts only with its outputs. Outputs count whatever the final
-status is called: they are added even to a run that has ended without any.
+ComfyDeploy repeats, reorders and drops its events, so their order isn't trusted. Progress only grows, and a
+success counts only with its outputs. A final state doesn't change, except that `unconfirmed` and `timed_out`
+may become `succeeded`. Outputs that arrive after an unsuccessful end are added to a run without any.
 """
 
 from __future__ import annotations
@@ -90,7 +90,10 @@ def belongs(run: Run, report: RunReport) -> bool:
 
 
 def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
-    """Return what a report changes, or None. `asked` marks a reply to GET /run, the only complete report."""
+    """Return the change that a report makes, or None if it changes nothing.
+
+    `asked` marks a reply to GET /run. Webhooks don't contain everything that such a reply does.
+    """
     if run.state is RunState.AWAITING_APPROVAL:
         return None  # the run was never sent to ComfyDeploy, and a report can't approve it
     values = _run_id(run, report, now)
@@ -107,7 +110,7 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
 
 
 def _target(run: Run, report: RunReport) -> RunState | None:
-    """Return the state that a report implies, whatever its status is called."""
+    """Return the state that the run should enter, which may differ from the state in the report."""
     target = report.state
     if run.state is RunState.WAITING and target not in REPORTED:
         return RunState.QUEUED  # an unknown status, but ComfyDeploy has the run: no second queue call
@@ -184,7 +187,7 @@ def _run_id(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
 
 
 def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[str, object]) -> Change | None:
-    """Return the change that ends a run with the bot's own verdict, such as refused or timed out.
+    """Return the change that ends a run without a report from ComfyDeploy, for example as refused.
 
     Return None if the run's state doesn't allow it.
     """
@@ -200,7 +203,7 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
 
 
 def _goes_on(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether the machine continued after the run's end and no due poll would notice."""
+    """Return whether a report shows that the machine continued after the run's end and its last poll."""
     settled = run.ended_at is None or now >= run.ended_at + SETTLE_AFTER
     return settled and (report.progress or 0) > (run.progress or 0)
 
@@ -229,7 +232,10 @@ class BlockVerdict:
 
 
 def end_for_block(run: Run, verdict: BlockVerdict) -> Change | None:
-    """Return the change that ends the run of a blocked user, or None if ComfyDeploy may already have it."""
+    """Return the change that ends the run of a blocked user.
+
+    Return None if the run has ended or ComfyDeploy may already have it.
+    """
     if run.state not in NOT_SUBMITTED or run.run_id is not None:
         return None
     # REJECTED instead of REFUSED hides inputs that no moderator approved from the channel.
@@ -244,8 +250,8 @@ def end_for_block(run: Run, verdict: BlockVerdict) -> Change | None:
 def is_told_elsewhere(run: Run) -> bool:
     """Return whether another request's outcome in the channel also reports this run's end.
 
-    A block can end many requests at once. Some of their answers may no longer be editable: an ephemeral
-    answer can't be edited after 15 minutes.
+    If a block ends several requests in a channel, one outcome reports them all, and the runs of the others
+    are marked as `quiet`.
     """
     return run.failure_code == REQUESTER_BLOCKED and bool(run.failure_params.get("quiet"))
 
@@ -266,7 +272,10 @@ _INVISIBLE = frozenset({"due_at", "run_id", "outputs", "outputs_since"})
 
 
 def _progress(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
-    """Return new progress, phase and position; nothing if a newer report has overtaken this one."""
+    """Return the columns for new progress, phase and queue position.
+
+    A report with less progress than the run is outdated and changes nothing.
+    """
     values: dict[str, object] = {}
     if (report.progress or 0) < (run.progress or 0):
         return values

@@ -23,9 +23,9 @@ _GONE = ChannelState(exists=False)
 async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10) -> ChannelState | None:
     """Return the state of the channel in which a run's result will be shown. Raises DiscordAway.
 
-    Returns None for direct messages and for channels that only the interaction reaches: Discord reveals
-    nothing about them. A process with the server's shard uses its cache; any other makes three calls, or four
-    for a thread.
+    Returns None for direct messages and for channels that only the interaction reaches, because Discord
+    reveals nothing about them. A process with the server's shard uses its cache; any other makes three calls,
+    or four for a thread.
     """
     if run.guild_id is None:
         return None
@@ -69,7 +69,10 @@ def _state_in(channel: object, parent: object, permissions: discord.Permissions)
 
 @asynccontextmanager
 async def answering(seconds: float) -> AsyncIterator[None]:
-    """Raise DiscordAway unless Discord answers in time; let 403 and 404 through, which are answers."""
+    """Raise DiscordAway if the calls in the block fail or take longer than `seconds`.
+
+    Forbidden and NotFound are raised unchanged, because they are answers.
+    """
     try:
         async with asyncio.timeout(seconds):
             yield

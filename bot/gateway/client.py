@@ -176,7 +176,11 @@ async def reporting_errors(interaction: discord.Interaction[GenerateBot]) -> Asy
 
 
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
-    """Answer an error with one ephemeral sentence, and log the details."""
+    """Log an error, and tell the user in one ephemeral sentence.
+
+    An autocomplete gets an empty list instead. Nothing is sent if Discord refused the answer to the
+    interaction, or if another process handles the interaction.
+    """
     if isinstance(error, discord.HTTPException) and error.code in _ANSWER_REFUSED:
         log.warning("can't answer an interaction: Discord refused with code %s", error.code)
         return
@@ -199,7 +203,7 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
 
 
 async def _offer_nothing(interaction: discord.Interaction[GenerateBot]) -> None:
-    """Answer an autocomplete with no choices; Discord accepts no message there."""
+    """Answer an autocomplete with an empty list, because Discord accepts no message as the answer."""
     try:
         if not interaction.response.is_done():
             await interaction.response.autocomplete([])

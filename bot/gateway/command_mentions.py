@@ -1,4 +1,4 @@
-"""Clickable mentions of the bot's commands, by the ids that Discord gave them."""
+"""Build clickable mentions of the bot's commands from the ids that Discord gave them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CommandMentions:
         self._ids.clear()
 
     async def known(self, guild_id: int | None) -> Mention:
-        """Return a function from a path such as `/generate flux` to its mention.
+        """Return a function that converts a path, such as `/generate flux`, to a mention.
 
         If an id isn't known, for example because Discord doesn't answer in time, the path itself is shown.
         """

@@ -63,7 +63,7 @@ def selected_values(interaction: discord.Interaction[Any]) -> Sequence[str]:
 
 
 def custom_ids(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the custom_id of each component of a message at every depth, or an empty string without one."""
+    """Yield the custom_id of each component at every depth, or an empty string for one without it."""
     for component in components:
         yield getattr(component, "custom_id", None) or ""
         yield from custom_ids(getattr(component, "children", ()))

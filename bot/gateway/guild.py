@@ -1,4 +1,4 @@
-"""Read a server as discord.py caches it (guilds intent), with everything that settings refer to.
+"""Read the roles, channels and permissions that settings refer to from discord.py's cache (guilds intent).
 
 AutoMod rules aren't cached by discord.py, so they are fetched from Discord.
 """
@@ -34,17 +34,17 @@ class GuildInfo:
 
     @property
     def role_ids(self) -> frozenset[int]:
-        """Return all roles except @everyone, whose id is the server's."""
+        """Return the ids of all roles except @everyone, whose id equals the server's."""
         return frozenset(role.id for role in self._guild.roles) - {self._guild.id}
 
     @property
     def channel_ids(self) -> frozenset[int]:
-        """Return the channels that can be a review channel or the gallery."""
+        """Return the ids of the channels that can be the review channel or the gallery."""
         return frozenset(channel.id for channel in self._guild.text_channels)
 
     @property
     def all_channel_ids(self) -> frozenset[int]:
-        """Return the channels of every kind, without threads."""
+        """Return the ids of channels of every kind, without threads."""
         return frozenset(channel.id for channel in self._guild.channels)
 
     @property
@@ -75,7 +75,7 @@ class GuildInfo:
         )
 
     def gallery_lacks(self, rules: ServerRules) -> tuple[str, ...]:
-        """Return the permissions that the bot lacks in the gallery channel; none without a gallery."""
+        """Return the permissions that the bot lacks in the gallery channel, if the server has a gallery."""
         channel = self._guild.get_channel(rules.gallery_channel_id or 0)
         return tuple(lacks(channel, channel.permissions_for(self._guild.me))) if channel is not None else ()
 
@@ -87,7 +87,8 @@ RunInThread = Callable[[Callable[[], WordRules]], Awaitable[WordRules]]
 async def read_automod(guild: discord.Guild, compile: RunInThread) -> WordRules:
     """Fetch a server's AutoMod rules, and compile them with `compile`.
 
-    Raises RefusedError without the Manage Server permission, and discord.HTTPException on other failures.
+    Raises RefusedError if the bot lacks the Manage Server permission, and discord.HTTPException if the call
+    fails otherwise.
     """
     try:
         rules = await guild.fetch_automod_rules()
@@ -101,7 +102,7 @@ _NOT_WORDS = (AutoModRuleTriggerType.mention_spam, AutoModRuleTriggerType.member
 
 
 def compile_automod(rules: Sequence[discord.AutoModRule]) -> WordRules:
-    """Compile the enabled message rules. `not_applied` lists the rules that can't be applied.
+    """Compile the enabled message rules. The result's `not_applied` lists the rules that can't be applied.
 
     A rule that only alerts in Discord refuses a request here, since there is no message to show to
     moderators.

@@ -36,8 +36,8 @@ def _press(interaction: Interaction, now: datetime) -> Press | None:
     """Return the press or submission, or None for a command.
 
     A run's button has the same custom_id in every message, so the custom_id alone identifies the press. Other
-    custom_ids may refer to a position in their message, such as a picture's, so the message's id is added,
-    and for forms and selects the submitted values.
+    custom_ids may refer to a position in their message, such as a picture's, or belong to forms and selects.
+    For these, the message's id and the submitted values are part of the identity, too.
     """
     data: Mapping[str, Any] = interaction.data or {}
     custom_id = data.get("custom_id")
@@ -53,7 +53,10 @@ def _press(interaction: Interaction, now: datetime) -> Press | None:
 
 
 def member_of(interaction: Interaction) -> Member:
-    """Return the member with the roles from the interaction: the bot caches no members."""
+    """Return the user with the roles and permissions that the interaction contains.
+
+    The bot caches no members.
+    """
     user = interaction.user
     member = user if isinstance(user, discord.Member) else None
     return Member(
@@ -78,10 +81,9 @@ def check_here(interaction: Interaction) -> None:
 async def check_overrides(interaction: Interaction) -> None:
     """Raise RefusedError if Discord's permissions for `/generate` forbid it.
 
-    Used for buttons and other commands that start runs or post results: there Discord doesn't check these
-    permissions.
-    Administrators bypass them, and direct messages have none. In a server without the bot only Use External
-    Apps applies, which Discord enforces.
+    Discord checks these permissions only for `/generate` itself. Buttons and other commands that start runs
+    or post results therefore call this. Administrators bypass the permissions, and direct messages have none.
+    In a server without the bot, only Use External Apps applies, which Discord enforces.
     """
     guild, channel = interaction.guild, interaction.channel
     if guild is None or interaction.permissions.administrator or is_user_install_only(interaction):
@@ -115,12 +117,15 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
 
 
 def rules_guild_id(interaction: Interaction) -> int | None:
-    """Return the id of the server whose rules apply, or None outside servers and in one without the bot."""
+    """Return the id of the server whose rules apply.
+
+    Returns None outside servers and in a server without the bot.
+    """
     return None if is_user_install_only(interaction) else interaction.guild_id
 
 
 def settings_channel_id(interaction: Interaction) -> int:
-    """Return the channel whose settings apply here: a thread has its parent's settings."""
+    """Return the id of the channel whose settings apply here. For a thread, it is the parent's id."""
     channel = interaction.channel
     parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
     return parent_id or interaction.channel_id or 0
@@ -136,7 +141,7 @@ def _is_age_restricted(channel: object) -> bool:
 def _channel_ids(channel: object) -> frozenset[int]:
     """Return the ids of the channel, its parent and its category, any of which rules may name.
 
-    In a server without the bot only the id of a thread's parent is known.
+    In a server without the bot, a thread's parent isn't cached, so the category is left out.
     """
     parent = channel.parent if isinstance(channel, discord.Thread) else channel
     sources = ((channel, "id"), (channel, "parent_id"), (parent, "category_id"))

@@ -65,7 +65,7 @@ def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
 
 
 def picture_file(url: str) -> AttachedFile:
-    """Return the file behind a link to a picture, even if its name isn't that of a picture."""
+    """Return the file behind a link to a picture. If its name isn't a picture's, assume that it is a PNG."""
     file = linked_file(url)
     return file if media_type(file).startswith("image/") else replace(file, content_type="image/png")
 
@@ -79,7 +79,8 @@ def run_key_of(url: str) -> str:
 def run_files(message: discord.Message, key: str, *, linked: bool = False) -> list[AttachedFile]:
     """Return the files of the run `key` that are attached to one of the bot's messages, in order.
 
-    With `linked`, files that the message's galleries link to follow. These files may be gone.
+    With `linked`, the files that the message's galleries link to are added at the end. These files may no
+    longer exist.
     """
     found = [attached_file(each) for each in message.attachments]
     if linked:

@@ -1,4 +1,4 @@
-"""Discord's overrides for `/generate`, the bot's own permissions, and invite links.
+"""Check Discord's overrides for `/generate` and the bot's own permissions, and build invite links.
 
 Discord applies overrides (Server Settings > Integrations) to the command itself, but buttons that start runs
 would bypass them. The bot reads the overrides with its own token and caches them for a minute.

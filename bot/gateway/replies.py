@@ -23,10 +23,10 @@ _ANSWERED = 40060  # "Interaction has already been acknowledged"
 
 
 async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -> None:
-    """Send the status message. If the requester doesn't see it, nothing is started.
+    """Send the status message. Nothing is started until Discord has accepted it.
 
-    Only the requester sees it before approval, or if the request is private: with a public answer, Discord
-    lets everybody open the command with all its options.
+    The message is ephemeral if the request awaits approval or is private, because Discord lets everybody see
+    the options of a command that has a public answer.
     """
     services = interaction.client.services
     # All runs of a new batch are in the state of its first.
@@ -49,7 +49,7 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
 
 
 async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> bool:
-    """Post an undelivered result in this channel. Raises RefusedError if a request would be refused here.
+    """Have an undelivered result posted in this channel. Raises RefusedError if that isn't possible.
 
     Returns whether the interaction has been answered. If only an interaction can show the result here, the
     answer is a placeholder that the courier edits into the result.

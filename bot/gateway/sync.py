@@ -1,5 +1,7 @@
-"""Sync the commands with Discord only if they changed: syncing is rate limited, and clients have to reload
-the commands afterwards."""
+"""Sync the commands with Discord if they have changed.
+
+Unchanged commands aren't synced, because syncing is rate limited and makes clients reload the commands.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ class CommandSync:
     def scopes(self, synced: Mapping[str, str]) -> list[str]:
         """Return the scopes to sync: "global" or a server's id.
 
-        These are the configured scopes and the scopes to which commands were `synced` before.
+        These are "global", the configured servers, and the scopes to which commands were `synced` before.
         """
         return list(dict.fromkeys([_GLOBAL, *map(str, self.guild_ids), *synced]))
 
@@ -193,7 +195,10 @@ class Availability:
         return AppInstallationType(guild=True, user=self.user_installs)
 
     def of(self, name: str) -> tuple[AppInstallationType, AppCommandContext]:
-        """Return the availability of a command. A command that isn't listed above is limited to servers."""
+        """Return the availability of a command.
+
+        A command that isn't in OWNER, OWN or GENERATING is limited to servers.
+        """
         if name in OWNER:
             return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=True, private_channel=False)
         if name in OWN:

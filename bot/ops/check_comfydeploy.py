@@ -62,9 +62,9 @@ async def check_key(backend: ComfyDeploy) -> Finding:
 
 
 def _from_the_api(error: BackendError) -> bool:
-    """Return whether ComfyDeploy's API itself sent the error: a JSON object with a `detail`.
+    """Return whether ComfyDeploy's API sent the error, since any web server can answer 404.
 
-    Any web server can answer 404.
+    The API's errors are JSON objects with a `detail` that says more than "Not Found".
     """
     _, _, body = str(error).partition(": ")
     try:
@@ -174,7 +174,6 @@ def _correct_id(config: DeploymentConfig) -> str:
 
 
 def _remedy(fault: BackendError) -> str:
-    """Return a fix for an error of ComfyDeploy."""
     match fault:
         case BackendUnauthorized() | BackendRedirected():
             return _SEE_KEY
@@ -198,7 +197,7 @@ _WIDEST = 36
 def options_table(deployment: Deployment, spec: CommandSpec) -> list[str]:
     """Return the lines of a table of a deployment's options.
 
-    Fixed inputs are left out, because they are not offered and may be secret.
+    Inputs that aren't offered are left out. A fixed value may be secret.
     """
     inputs = {item.key: item for item in deployment.offered}
     rows = [_HEAD, *(_row(option, inputs.get(option.key or "")) for option in spec.options)]

@@ -62,7 +62,10 @@ def check_intents(intents: discord.Intents, flags: int) -> Finding:
 
 
 async def check_session_starts(api: DiscordApi, settings: Settings) -> Finding:
-    """Check how many session starts are left: Discord resets the token of a bot that exceeds the limit."""
+    """Check that session starts are left, and that SHARD_COUNT isn't below Discord's recommendation.
+
+    Discord resets the token of a bot that starts too many sessions.
+    """
     try:
         gateway = await api.gateway()
     except DiscordFault as error:

@@ -215,7 +215,7 @@ _CLOCK_REMEDY = "Let the system keep its time: timedatectl set-ntp true."
 
 
 def compare_clock(date: str | None, now: datetime) -> Finding | None:
-    """Compare the clock with a Date header that just arrived; return None if there is none."""
+    """Compare the clock with a Date header that just arrived. Return None if it is missing or invalid."""
     try:
         server_time = parsedate_to_datetime(date or "")
         ahead = (now - server_time).total_seconds()

@@ -32,7 +32,10 @@ class DiscordFault(Exception):
 
 @dataclass(slots=True)
 class DiscordApi:
-    """A minimal client. Methods raise DiscordFault; `date` is the Date header of the last answer."""
+    """A minimal client of Discord's API. Methods raise DiscordFault.
+
+    `date` is the Date header of the last answer.
+    """
 
     session: aiohttp.ClientSession = field(repr=False)
     token: SecretStr

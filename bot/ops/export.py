@@ -76,7 +76,10 @@ async def export(settings: Settings, run_filter: ExportFilter, out: TextIO) -> i
 
 
 async def _check_schema(store: Store) -> None:
-    """Raise StartupError unless the schema is current, since an export can't migrate it."""
+    """Raise StartupError if there is no database or its schema isn't this version's.
+
+    An export can't migrate the database.
+    """
     file = store.database.file
     if file is not None and not file.exists():
         raise StartupError(f"There is no database at {file}. Check DATABASE_URL.")

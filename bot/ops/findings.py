@@ -45,7 +45,7 @@ def format_finding(finding: Finding) -> str:
 
 
 def format_totals(counts: Mapping[Level, int]) -> str:
-    """Return the last line: the number of findings per level."""
+    """Return the last line of the output, which counts the findings of each level."""
     levels = ((Level.WARNING, "warning"), (Level.ERROR, "error"))
     totals = (
         f"{counts.get(level, 0)} {word}{'' if counts.get(level, 0) == 1 else 's'}" for level, word in levels

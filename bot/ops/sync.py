@@ -15,7 +15,10 @@ _MISSING_ACCESS = 50001
 
 
 async def resync(settings: Settings, out: TextIO) -> int:
-    """Sync every scope and print what changed; return 1 if Discord refused one. Raises StartupError."""
+    """Sync every scope and print what changed. Return 1 if Discord refused a scope, otherwise 0.
+
+    Raises StartupError if the bot can't be built, or if Discord doesn't return its application.
+    """
     # Only the gateway role has the commands. It never connects here, and other roles are left out.
     settings = settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
     async with build(settings) as app, discord_api(settings.discord_token) as api:

@@ -1,4 +1,4 @@
-"""The "Edit" and "Use as input" forms: access to runs, the forms' fields, and drafts of refused forms."""
+"""Build and submit the forms of "Edit" and "Use as input", and check who may see a run."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ class EditingService:
         return run
 
     async def may_read_log(self, run: Run, requester: Requester) -> bool:
-        """Return whether the requester moderates the server that a run belongs to."""
+        """Return whether the requester may read a run's log as a moderator of the run's server.
+
+        Returns False if the request comes from outside that server.
+        """
         if run.guild_id is None or run.guild_id != requester.origin.guild_id:
             return False
         return requester.person.is_moderator(await self._rules.current(run.guild_id))
@@ -154,8 +157,8 @@ class EditingService:
     ) -> tuple[Run, tuple[str, ...]]:
         """Start a run with the link `picture` as its picture input. Returns the same as `resubmit`.
 
-        `parent_key` is the run that made the picture. If its row is gone, the channel's age restriction
-        decides.
+        `parent_key` is the key of the run that made the picture. The new run is age-restricted if that run
+        is or, if its row is gone, if the channel is.
         """
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)

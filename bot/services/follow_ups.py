@@ -24,8 +24,9 @@ from bot.store import Store
 class OpenFollowUp:
     """A follow-up that the user may start.
 
-    `parent` is the run that made the file, or None if that run isn't known or the user may not see it.
-    `age_restricted` and `private` describe the file, even if its run may not be seen.
+    `parent` is the run that made the file. It is None if that run isn't known, shows no result, or may not be
+    seen by the user.
+    `age_restricted` and `private` describe the file, even if `parent` is None.
     """
 
     preparation: Preparation
@@ -38,11 +39,11 @@ class OpenFollowUp:
         return self.preparation.follow_up.label
 
     def fields(self, form_values: FormValues) -> Sequence[FormField]:
-        """Return the fields of the form to show first. If there are none, the follow-up starts at once."""
+        """Return the fields that a form asks for. If there are none, the follow-up starts at once."""
         return self.preparation.fields(form_values)
 
     def fits(self, files: Sequence[AttachedFile]) -> bool:
-        """Return whether one of the files can be its input."""
+        """Return whether the follow-up can take one of the files."""
         return self.preparation.choose(files) is not None
 
 
@@ -75,11 +76,10 @@ class FollowUpService:
         return self._opened(ref, parent)
 
     async def of_picture(self, key: str, ref: FollowUpRef, requester: Requester) -> OpenFollowUp:
-        """Open a follow-up of any picture. `key` is the run that made it, or empty.
+        """Open a follow-up of any picture. `key` is the key of the run that made it, or empty.
 
-        Inputs are carried over only from a run that the requester may see. The picture of any other run is
-        still as private and as age-restricted as that run's result. If the run's row is gone, the channel's
-        age restriction decides.
+        Inputs are carried over only if the requester may see that run. The new run is at least as private and
+        as age-restricted as that run. If that run's row is gone, the channel's age restriction applies.
         """
         made_by = await self._store.runs.get(key) if key else None
         if made_by is None:

@@ -196,7 +196,7 @@ class GenerationService:
     async def confirm_answer(self, key: str, status_message_id: int) -> bool:
         """Allow the queue call, because the requester sees the status message.
 
-        Returns False if the request has been withdrawn or refused meanwhile. If the database is unavailable,
+        Returns False if the request was withdrawn or has ended meanwhile. If the database is unavailable,
         this returns True, and `bot.workers.answers` allows the call later.
         """
         with run_context(key):
@@ -210,7 +210,7 @@ class GenerationService:
             return released
 
     async def cancel_unanswered(self, key: str) -> None:
-        """Withdraw the request: Discord refused the status message, so the requester saw a failure.
+        """Withdraw a request whose status message Discord refused, because its requester saw a failure.
 
         If the database is unavailable, `bot.workers.answers` does this later.
         """

@@ -13,7 +13,7 @@ from bot.store import Store
 
 
 class HelpService:
-    """Reads the rules and today's usage. Raises StoreUnavailable if the database is unreachable."""
+    """Reads the rules and today's usage. Methods raise StoreUnavailable if the database is unreachable."""
 
     def __init__(self, store: Store, catalogue: Catalogue, clock: Callable[[], datetime]) -> None:
         self._store = store

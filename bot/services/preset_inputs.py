@@ -110,9 +110,9 @@ def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, R
 
 
 def replaced_inputs(deployment: Deployment, preset: Preset, required: Collection[str]) -> Sequence[Input]:
-    """Return the inputs whose saved value is always replaced, because their options are required.
+    """Return the inputs whose saved value is always replaced, because their options are `required`.
 
-    A prompt with a gap isn't among them: the typed prompt fills the gap.
+    A prompt with a gap isn't among them, because the typed prompt fills the gap.
     """
     saved = as_offered(deployment, preset.inputs)
     return [

@@ -80,8 +80,8 @@ class PresetRun:
 class SetDefault:
     """A channel's new default preset, and the earlier default that it replaced, or None.
 
-    `unused` are inputs whose saved values never apply there: their options are required, so a typed value
-    always replaces the saved one.
+    `unused` are inputs whose saved values never apply. Their options are required, so a typed value always
+    replaces the saved one.
     """
 
     preset: Preset
@@ -267,7 +267,7 @@ class PresetService:
         return [OptionChoice(name, name) for name in names.values()][:CHOICES]
 
     async def suggest_runs(self, user_id: int) -> Sequence[Run]:
-        """Return a user's latest runs for autocomplete, or none if the store is unavailable."""
+        """Return the first runs of a user's latest batches, or nothing if the store is unavailable."""
         try:
             page = await self._store.history.page(user_id, limit=PAGE_SIZE)
         except StoreUnavailable as error:

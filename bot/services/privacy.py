@@ -46,7 +46,7 @@ class PrivacyService:
         self._clock = clock
 
     async def export(self, user_id: int) -> OwnData:
-        """Return all data about a user, up to the file's limit."""
+        """Return a file with the user's runs, audit entries, blocks and presets, up to the file's limit."""
         writer = PersonalDataWriter(user_id, self._clock())
         writer.add_blocks(await self._store.blocks_of(user_id))
         writer.add_presets(await self._store.presets_of(user_id))
@@ -61,7 +61,10 @@ class PrivacyService:
         return writer.file()
 
     async def erase(self, user_id: int) -> Erased:
-        """Erase the contents of a user's requests, and return what was erased and what was kept."""
+        """Erase the inputs and outputs of a user's runs, their texts in the audit log, and their own presets.
+
+        Returns the number of runs that were erased, and the runs that were kept because they are pending.
+        """
         return await self._store.erase(user_id, self._clock())
 
 
@@ -99,7 +102,7 @@ class PersonalDataWriter:
         return OwnData(text.encode(), self._cut)
 
     def _entry(self, stored: StoredEntry) -> dict[str, Any]:
-        """Return an audit entry with a moderator's decision but without the moderator's name."""
+        """Return an audit entry for the export. Other users appear as "a moderator" or "somebody"."""
         entry = asdict(stored.entry)
         actor, subject = entry.pop("actor_id"), entry.pop("subject_id")
         # Details of the user's actions as a moderator are another user's data.

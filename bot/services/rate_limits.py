@@ -1,4 +1,4 @@
-"""Limit what a user may repeat at no cost to themselves: refused requests, and openings of private results.
+"""Limit two things that users could repeat for free: refused requests, and openings of private results.
 
 The limits are kept in memory and in this process only.
 """
@@ -25,9 +25,9 @@ _UNCOUNTED = frozenset({"pressed_twice", "default_words"})
 
 
 class RefusalLimiter:
-    """Slows down users whose requests are refused repeatedly: each refusal adds a row to the audit log.
+    """Slows down users whose requests are refused repeatedly. Each refusal adds a row to the audit log.
 
-    A user without refusals is never slowed down, however many other users of the server are.
+    A user without refusals is never slowed down, even if the server has reached its limit.
     """
 
     def __init__(self, clock: Callable[[], datetime], *, size: int = _SIZE) -> None:
@@ -47,7 +47,7 @@ class RefusalLimiter:
             raise
 
     def check(self, user_id: int, guild_id: int | None) -> None:
-        """Raise RefusedError if the user was refused too often, before anything is read or written."""
+        """Raise RefusedError if the user was refused too often. Call this before using the database."""
         now = self._clock()
         own = self._persons.since(user_id, now - WINDOW)
         crowded = (
@@ -67,7 +67,10 @@ class RefusalLimiter:
 
 
 class OpeningLimiter:
-    """Lets each user open one private result at a time, and a few a minute: each downloads a whole result."""
+    """Lets each user open one private result at a time, and at most `OPENINGS_PER_PERSON` a minute.
+
+    Each opening downloads the whole result.
+    """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
@@ -76,7 +79,7 @@ class OpeningLimiter:
 
     @contextmanager
     def slot(self, user_id: int) -> Iterator[None]:
-        """Count an opening that lasts as long as the block. Raises RefusedError before the block begins."""
+        """Count an opening that lasts as long as the block. Raises RefusedError if the user has to wait."""
         now = self._clock()
         recent = self._recent.since(user_id, now - WINDOW)
         if user_id in self._open:

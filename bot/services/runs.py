@@ -147,7 +147,8 @@ class RunService:
         """Post an undelivered result in the requester's current channel, or raise RefusedError.
 
         This works only in the run's own server, since no other server's moderators have approved the result.
-        Returns the run as it will be posted. If `needs_interaction` is True, the caller sends a placeholder.
+        Returns the run as it will be posted. If its `needs_interaction` is True, the caller has to send a
+        placeholder.
         """
         run, origin = await self._postable(key, requester), requester.origin
         moved = replace(run, user_install=origin.user_install)

@@ -115,7 +115,9 @@ class SharingService:
         self._wakeups.deliver()
 
     async def _unless_deleted(self, asked: Awaitable[None]) -> None:
-        """Wait for the store. On AlreadyPosted, find out whether that copy was deleted in Discord."""
+        """Await a call of the store. If AlreadyPosted is raised but the copy was deleted in Discord, raise
+        RefusedError `copy_deleted` instead.
+        """
         try:
             await asked
         except AlreadyPosted as error:

@@ -1,4 +1,4 @@
-"""The source of truth: repositories on SQLite or PostgreSQL."""
+"""The repositories on SQLite or PostgreSQL. Their rows are the source of truth."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class AuditStore:
     async def export(
         self, guild_id: int, audit_filter: AuditFilter, chunk_size: int = _CHUNK_SIZE
     ) -> AsyncIterator[Sequence[StoredEntry]]:
-        """Yield everything that matches, newest first, in chunks: no transaction stays open between them.
+        """Yield all matching entries in chunks, newest first. No transaction stays open between chunks.
 
         Each run of a batch has its own entry here.
         """
@@ -145,7 +145,7 @@ class AuditStore:
 def newest_first(
     guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None = None
 ) -> Select[tuple[object, ...]]:
-    """Select a page of a server's entries, newest first. The query can use the indexes."""
+    """Select a page of a server's entries, newest first, using the index `audit_guild` or `audit_subject`."""
     return _newest_first(_listed_once(guild_id, audit_filter), limit, before)
 
 
@@ -183,7 +183,7 @@ Sent = Mapping[Purpose, Sequence[Sequence[int]]]  # the messages of a run's deli
 async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
     """Add the prompt and message of each entry's run.
 
-    Entries of private runs get neither: a moderator has to open such a run, and the opening is recorded.
+    Entries of private runs get neither. A moderator has to open such a run, and the opening is recorded.
     """
     keys = sorted({stored.entry.run_key for stored in entries if stored.entry.run_key})
     if not keys:

@@ -102,7 +102,7 @@ class BlockStore:
             return True
 
     async def ended_requests(self, run: Run) -> int:
-        """Return how many requests the block that ended `run` has ended, including that of `run`."""
+        """Return how many requests were ended by the block that ended `run`, including the run's own."""
         if run.guild_id is None or run.ended_at is None:
             return 0
         query = _ended(run.guild_id, run.requester_id, run.ended_at)

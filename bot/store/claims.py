@@ -92,7 +92,10 @@ async def _served(connection: AsyncConnection) -> list[QueueEntry]:
 async def _is_turned_away(
     connection: AsyncConnection, key: str, operator: OperatorRules, now: datetime
 ) -> bool:
-    """Return whether a run may not start now: it was withdrawn, or this call has postponed or ended it."""
+    """Judge a run, and postpone or end it if it may not start now.
+
+    Return True in that case, or if the run has been withdrawn.
+    """
     try:
         run, reason = await judge_run(connection, key, operator, now)
         if reason is None:
@@ -170,9 +173,9 @@ class ClaimStore:
     ) -> None:
         """Requeue a run whose queue call ComfyDeploy can't have accepted, unless it has an id or has ended.
 
-        A run that was cancelled meanwhile, or whose requester was blocked, ends instead. `waits_for` means
-        that no call was made, so this submission doesn't count; it is the code of the sentence in the status
-        message that says what the run waits for, and until when.
+        A run that was cancelled meanwhile, or whose requester was blocked, ends instead. If no call was made,
+        `waits_for` is the code of the sentence that tells the requester what the run waits for, and the
+        submission isn't counted.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -265,9 +268,9 @@ class ClaimStore:
         """Claim the first runs of up to `limit` batches whose status message is out of date.
 
         A claimed message is marked as up to date before its edit. If the edit is lost, the next change of the
-        batch makes up for it. `fast` is the shortest pause between edits while the interaction token is
-        valid, `slow` the one afterwards, when edits use the bot's token and aren't made in channels in
-        `full`. User installs and private requests get one more edit just before their interaction ends.
+        batch makes up for it. While the interaction token is valid, edits are at least `fast` apart. Later
+        edits use the bot's token; they are at least `slow` apart, and channels in `full` get none. User
+        installs and private requests get one more edit just before their interaction ends.
         """
         last_edit = and_(
             or_(runs.c.user_install, runs.c.private),
@@ -311,7 +314,7 @@ class ClaimStore:
             return [to_run(row) for row in result.mappings()]
 
     async def next_due(self) -> datetime | None:
-        """Return when the next unfinished run is due, or None if no run has a due time."""
+        """Return when the next unfinished run is due, or None if no unfinished run has a due time."""
         async with self._database.read() as connection:
             found: datetime | None = await connection.scalar(
                 select(func.min(runs.c.due_at)).where(runs.c.state.not_in(FINAL))

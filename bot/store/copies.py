@@ -106,6 +106,7 @@ class CopyStore:
         """Mark the copy as posted, or as undelivered if it `failed`, and record that in the audit log.
 
         `failed` is the code of the sentence that its requester was told. Does nothing if the lease was lost.
+        There is no audit entry if nothing was posted because the result had been deleted.
         """
         state = DeliveryState.SENT if failed is None else DeliveryState.UNDELIVERED
         async with self._database.write() as connection:

@@ -69,7 +69,10 @@ class DeliveryStore:
     async def claim(
         self, owner: str, now: datetime, lease: timedelta, *, full: Collection[int] = ()
     ) -> Delivery | None:
-        """Claim the oldest pending delivery that no other courier holds, except to destinations in `full`."""
+        """Claim the pending delivery that has been due for the longest time, or return None.
+
+        Deliveries under another lease and those to destinations in `full` are skipped.
+        """
         async with self._database.write(urgent=True) as connection:
             found = await connection.scalar(_oldest_pending(now, full))
             if found is None:
@@ -109,7 +112,7 @@ class DeliveryStore:
 
     @repeat_if_unknown
     async def extend(self, delivery_id: int, owner: str, until: datetime) -> bool:
-        """Extend the lease during a long transfer; return False if another courier has taken it."""
+        """Extend the lease during a long transfer. Return False if `owner` no longer holds it."""
         async with self._database.write() as connection:
             result = await connection.execute(
                 update(deliveries)
@@ -225,7 +228,7 @@ class DeliveryStore:
             return await connection.scalar(query) is not None
 
     async def release_leases(self) -> None:
-        """Release every lease. Call this only if no other process sends deliveries: the holders must be dead.
+        """Release every lease. Call this only if no other process sends deliveries.
 
         Another process may still be bringing the schema up to date, so this waits as long as that may take.
         """
@@ -269,8 +272,8 @@ class DeliveryStore:
         """Queue a batch's undelivered results again, for the channel of `origin`; return False if there are
         none.
 
-        The server's rules decide again whether the results are hidden behind a spoiler. Earlier messages are
-        deleted later: parts of the results, and the status message that mentioned `/runs`.
+        The server's rules decide again whether the results are spoilers. The courier later deletes earlier
+        messages with parts of the results, and the status message that mentioned `/runs`.
         """
         async with self._database.write() as connection:
             batch = await lock_batch_if_any(connection, key)
@@ -350,7 +353,7 @@ async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run
 
 
 def undelivered_of(key: str) -> Select[Any]:
-    """Select the undelivered results of a batch, unless all that they would show has been deleted."""
+    """Select the undelivered outcomes of a batch, except those whose results have all been deleted."""
     left = exists().where(
         _member.c.batch_key == runs.c.batch_key,
         _member.c.deleted_at.is_(None),
@@ -381,9 +384,9 @@ def undelivered_of(key: str) -> Select[Any]:
 def destination_columns(origin: Origin, *, private: bool = False) -> dict[str, object]:
     """Return the columns that move an undelivered result to another channel.
 
-    The server's id stays the same: that server's budget paid for the result, and its moderators are
-    responsible for it. The token of the `/runs` interaction is kept only if nothing else can show the result
-    in the channel: in a user install, or if the result is private.
+    The server's id stays the same, because that server's budget paid for the result, and its moderators are
+    responsible for it. The token of the `/runs` interaction is stored only if the result is private or
+    `origin` is a user install, since nothing else can show the result in the channel then.
     """
     by_interaction = origin.user_install or private
     token, expires = origin.interaction_token, origin.interaction_expires_at

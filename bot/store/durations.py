@@ -1,4 +1,4 @@
-"""Read how long runs took, and the runs ahead in a queue, for the estimates in `bot/domain/queue`."""
+"""Read how long runs took, and which runs wait or are in flight, for the estimates in `bot/domain/queue`."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def own_runs(
 
 
 def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
-    """Select a server's active runs using the index, without reading its many ended ones."""
+    """Select a page of a server's active runs. An index on the state avoids reading its many ended ones."""
     rank = case((runs.c.state.in_(IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
     line = case((runs.c.state == S.WAITING, runs.c.queue_position))
     return (

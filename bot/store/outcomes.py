@@ -61,7 +61,10 @@ async def apply_change(
 
 
 async def release_outcome(connection: AsyncConnection, run: Run, now: datetime) -> None:
-    """Make the outcome of a run's batch due as soon as no failed run may still get a reason or outputs."""
+    """Make the outcome of a run's batch due as early as possible.
+
+    An unsuccessful run delays the outcome as long as its reason or its outputs may still arrive.
+    """
     due_at = await _outcome_due_at(connection, run.batch_key, _NOBODY, now)
     if due_at is None:
         return
@@ -95,7 +98,7 @@ async def _outcome_due_at(
 
 
 async def _release_card(connection: AsyncConnection, key: str, now: datetime) -> None:
-    """Let the courier drop the card of a request that ended before its answer was known."""
+    """Make the unposted review card of a request that has ended due now, so that the courier drops it."""
     await connection.execute(
         update(deliveries)
         .where(
@@ -135,7 +138,7 @@ async def _repeat_late(connection: AsyncConnection, key: str, due_at: datetime) 
 
 
 async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -> None:
-    """Mark the verdict as sent: if it were still posted, it would show the success a second time."""
+    """Mark a run's unsent outcome as sent, because it would show the late success a second time."""
     await connection.execute(
         update(deliveries)
         .where(

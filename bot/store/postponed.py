@@ -54,7 +54,10 @@ async def ask_again(connection: AsyncConnection, which: ColumnElement[bool], now
 
 
 def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
-    """Return the columns of a run that waits for a rule; it has no place in the queue."""
+    """Return the columns of a postponed run, which has no position in the queue.
+
+    `code` and `params` determine the sentence that tells the requester why it waits.
+    """
     return {"waiting_code": code, "waiting_params": dict(params), "queue_position": None}
 
 

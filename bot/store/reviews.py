@@ -34,8 +34,8 @@ from bot.store.rules import read_rules
 
 
 class ReviewStore:
-    """Decisions about runs. A decision also creates a delivery that updates the card, in case the answer to
-    the moderator's interaction is lost.
+    """Decisions about runs. An approval or a rejection also creates a delivery that updates the review card,
+    in case the answer to the moderator's interaction is lost.
 
     Every method raises StoreUnavailable if the database doesn't answer; changes raise RefusedError if nothing
     is left to decide.
@@ -57,10 +57,10 @@ class ReviewStore:
     ) -> RefusedError | None:
         """Let a batch start, unless a rule forbids that now. Return the rule's refusal, or None if it starts.
 
-        The rules see the requester and the channel as they are now. After a RefusedForNow nothing has
-        changed; after any other refusal the batch has ended. If another moderator has already decided, the
-        RefusedError that is raised names them. A moderator may repeat a decision without an error, because
-        the first reply may have been lost.
+        `person` and `channel` are the requester and the channel as they are now, or None if Discord wasn't
+        asked. After a RefusedForNow nothing has changed; after any other refusal the batch has ended. If
+        another moderator has already decided, the RefusedError that is raised names them. A moderator may
+        repeat a decision without an error, because the first reply may have been lost.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
@@ -179,7 +179,7 @@ class ReviewStore:
     async def dismiss(
         self, key: str, moderator_id: int, now: datetime, *, may_be_stored: bool = False
     ) -> None:
-        """Close a report without action; a report by another person creates a card again."""
+        """Close the open report of a run without action. A report by another user creates a new card."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
             if may_be_stored and not has_open_report(run):
@@ -200,7 +200,7 @@ class ReviewStore:
                 await add_entries(connection, run_entry(run, AuditAction.OPEN_PRIVATE, moderator_id, now))
 
     async def dismissals(self, run: Run) -> int:
-        """Return how many reports of a run were dismissed."""
+        """Return how many times a report card of a run was dismissed."""
         async with self._database.read() as connection:
             found: int | None = await connection.scalar(_count_entries(run, AuditAction.DISMISS))
             return found or 0

@@ -86,8 +86,8 @@ class RuleStore:
     ) -> ServerRules:
         """Apply `edit` to the stored rules, write the audit entry, and return the new rules.
 
-        Nothing is written if `edit` raises an exception, or if it changes nothing and all stored rules are
-        readable.
+        `what` names the control of `/settings` in the audit entry. Nothing is written if `edit` raises an
+        exception, or if it changes nothing and all stored rules are readable.
         """
         async with self._database.exclusive(f"rules {guild_id}") as connection:
             before, lost = await _readable(connection, guild_id)
@@ -128,7 +128,7 @@ async def _stored(connection: AsyncConnection, guild_id: int) -> object | None:
 
 
 def _changed(guild_id: int, actor_id: int, now: datetime) -> Select[Any]:
-    """Select the rules if this person changed them at this moment and nobody has changed them since."""
+    """Select the server if the last change of its rules was made by `actor_id` at the time `now`."""
     table = server_rules.c
     return select(table.guild_id).where(
         table.guild_id == guild_id, table.updated_by == actor_id, table.updated_at == now
@@ -167,7 +167,7 @@ class PauseStore:
 
     @repeat_if_unknown
     async def pause(self, reason: str, *, by: int, now: datetime, may_be_stored: bool = False) -> None:
-        """Refuse all requests and start none from now on; a second pause changes the reason."""
+        """Pause the bot. It refuses new requests and starts no runs. A second pause changes the reason."""
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
             same = select(key_values.c.name).where(
                 key_values.c.name == PAUSE_KEY, key_values.c.updated_at == now

@@ -1,6 +1,6 @@
 """Read, end and cancel runs, and record reports and progress.
 
-Each change is one transaction, so if the process is killed, all of the change is stored or nothing. A
+Each change is one transaction, so if the process is killed, either the whole change is stored or nothing. A
 conditional UPDATE decides which of two concurrent changes wins.
 """
 
@@ -47,7 +47,7 @@ class RunStore:
 
     @repeat_if_unknown
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> bool:
-        """Release the queue call or the review card, now that the interaction is answered.
+        """Let a request be submitted, or its review card be posted, because its interaction was answered.
 
         `status_message_id` is None if the answer isn't the status message. Returns False if the request was
         withdrawn, or ended before it was released.
@@ -115,8 +115,9 @@ class RunStore:
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return what it changed, or None.
 
-        `asked` means that the report is a reply to GET /run. Raises KeyError for an unknown key, and
-        ForeignRunReport if the key belongs to another run of ComfyDeploy.
+        `asked` means that the report is a reply to GET /run. If the change sets no other time, the run is
+        polled at `next_check`. Raises KeyError for an unknown key, and ForeignRunReport if the key belongs to
+        another run of ComfyDeploy.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -170,7 +171,9 @@ class RunStore:
 
     @repeat_if_unknown
     async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> Run:
-        """Cancel the active runs of a batch: waiting ones at once, the others as soon as ComfyDeploy agrees.
+        """Cancel the active runs of a batch.
+
+        Waiting runs end at once, the others once ComfyDeploy has cancelled them.
 
         Return one of these runs as it was before, or an ended run if none is active.
         """
@@ -213,7 +216,7 @@ class RunStore:
 
     @repeat_if_unknown
     async def release_outcome(self, key: str, now: datetime) -> None:
-        """Let a failure's outcome be posted without waiting for outputs, which can't be fetched now."""
+        """Let the outcome of an unsuccessful run be posted now, because its outputs can't be fetched."""
         async with self._database.write() as connection:
             await release_outcome(connection, await lock_run(connection, key), now)
 
@@ -287,9 +290,10 @@ async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> flo
 
 
 def _measured(run: Run, now: datetime) -> dict[str, object]:
-    """Return the column values for a run that the bot ended: the duration and charge, if it had started.
+    """Return the columns for a run that the bot ended.
 
-    The duration is our own measurement. A later GET /run corrects it, even if the bot gave up on the run.
+    If the run had started, these are its duration by the bot's clock, and its charge. If ComfyDeploy has the
+    run, they include the time of the next poll, which corrects the duration.
     """
     values: dict[str, object] = {}
     if run.started_at is not None:
@@ -330,7 +334,7 @@ _SAVE = (
 
 
 async def save_progress(connection: AsyncConnection, reports: Mapping[str, RunReport], now: datetime) -> None:
-    """Save what `apply_report` changes; skip reports about another state or another run of ComfyDeploy."""
+    """Save the progress in these reports, except those about another state, or another run of ComfyDeploy."""
     found = await connection.execute(_LOCKED, {"wanted": list(reports)})
     changes = []
     for run in [to_run(row) for row in found.mappings()]:

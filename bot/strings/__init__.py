@@ -1,6 +1,7 @@
-"""All sentences that users read in Discord: short and plain. Each refusal says what to do next.
+"""All sentences that users read in Discord. Most refusals also say what to do next.
 
-`say(code, **params)` fills in the placeholders. For an unknown code it returns the sentence `internal`.
+`say(code, **params)` fills in the placeholders. If the code is unknown or a placeholder has no value, it
+returns the sentence `internal`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sentences that refuse a request or a press, or report an error of the bot's own.
+"""Sentences that refuse a request or the press of a button, or report an internal error.
 
 They are merged into `bot.strings.SENTENCES`.
 """

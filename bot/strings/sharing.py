@@ -1,4 +1,4 @@
-"""Sentences about copies of results: posting one of a batch, and sharing.
+"""Sentences about copies of results, which users create with Post and Share.
 
 They are merged into `bot.strings.SENTENCES`.
 """

@@ -172,7 +172,7 @@ AUDIT_COLUMNS = (
 def audit_cells(stored: StoredEntry, naming: Naming) -> tuple[str, ...]:
     """Return an entry as a row of the CSV file, in the order of `AUDIT_COLUMNS`.
 
-    Users appear as mentions: the bot stores no names, and spreadsheets would round a bare id.
+    Users appear as mentions, because the bot stores no names and spreadsheets would round a bare id.
     """
     entry = stored.entry
     details = _details(replace(stored, prompt=None), naming, _in_file)
@@ -200,7 +200,7 @@ def _url(stored: StoredEntry) -> str | None:
 
 
 def outcome_text(outcome: str) -> str:
-    """Return the title of a state, or the plain name of the rule that refused a request."""
+    """Return an outcome as text: the title of a state, or a short name for the reason of a refusal."""
     if outcome in set(RunState):
         return say(phase(RunState(outcome)))
     rule = outcome

@@ -1,4 +1,4 @@
-"""Build a replacement for an outcome that can't be shown as usual, kept simple so that little can fail."""
+"""Build replacements for outcomes that can't be shown as usual. They are simple, so that little can fail."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _NAME_LENGTH = 80
 
 
 def linked_outputs(run: Run, code: str = "media_linked") -> PreparedOutputs:
-    """Return a run's outputs with a link in place of each file, and the beginning of its texts.
+    """Return a run's outputs with a link in place of each file, and the beginning of each text.
 
-    `code` is that of the sentence with the link.
+    `code` is the code of the sentence that contains the link.
     """
     texts = [output.text for output in run.outputs if output.text and output.text.strip()]
     space = _TEXT_LENGTH // run.batch_size // max(1, len(texts))
@@ -62,7 +62,10 @@ def _links(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
-    """Yield the beginning of each text. A text behind a spoiler is left out: code blocks can't be hidden."""
+    """Yield the beginning of each text.
+
+    Texts behind a spoiler are left out, because code blocks can't be hidden.
+    """
     for run in shown:
         for text in (output.text for output in run.outputs if output.text and not run.spoiler):
             yield f"```\n{shorten(text.replace('`', ''), _TEXT_LENGTH)}\n```"

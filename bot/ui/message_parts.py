@@ -42,9 +42,9 @@ _LINK = re.compile(r"\[([^\[\]]{0,80})\]\(\S*\)")
 
 
 def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Split remarks into the first ones, which fit into `space` characters on a line each, and the rest.
+    """Return the first remarks, as many as fit into `space` characters with one per line, and the others.
 
-    Few may fit, since a signed link may have thousands of characters.
+    Few may fit, because a signed link may have thousands of characters.
     """
     for count, note in enumerate(remarks):
         space -= len(note) + 1
@@ -54,7 +54,10 @@ def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence
 
 
 def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
-    """Yield classic messages with the remarks. In a remark too long for a message, links lose their URLs."""
+    """Yield classic messages with the remarks.
+
+    If a remark is too long for a message, its links are replaced by their texts.
+    """
     remaining: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in remarks]
     while remaining:
         fitted, remaining = fitting(remaining, CONTENT_TEXT)

@@ -150,9 +150,9 @@ def report_card(
 ) -> OutgoingMessage:
     """Build the card that shows a reported result to moderators, with its files and texts behind spoilers.
 
-    `reporters` are user ids, and `link` is the URL of the result's message, or None. If an age restriction
-    has `withheld` the files, the card says so. The files get names that
-    differ from the result's, because the courier recognizes the result's messages by their file names.
+    `reporters` are user ids, and `link` is the URL of the result's message, or None. If `withheld` is set,
+    the card says that an age restriction hides the files. The files get names that differ from the result's,
+    because the courier recognizes the result's messages by their file names.
     """
     fitting = next(iter(chunks(prepared.files)), ())
     files = tuple(replace(file, filename=f"report-{file.filename}") for file in fitting)

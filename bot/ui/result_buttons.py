@@ -43,8 +43,8 @@ class OfferedActions:
 
     `vary` means that the deployment allows a batch of `VARY_COUNT`, `usable` that a deployment takes a
     picture as input, `reportable` that the server has a review channel for reports, `shareable` that the user
-    may share the result in the server's gallery, and `postable` that the result can be posted without the
-    rest of its batch. `follow_ups` are those that the operator configured for the deployment. A view that
+    may share the result in the server's gallery, and `postable` that one result of a batch can be posted in a
+    separate message. `follow_ups` are those that the operator configured for the deployment. A view that
     only one user sees has less if the run isn't their `own`, or if it isn't `deletable` for them.
     """
 
@@ -75,18 +75,18 @@ def discard_button(run: Run) -> Button[Any]:
 
 
 def offers_retry(run: Run) -> bool:
-    """Return whether the same request may be repeated: not after a moderator's rejection or block."""
+    """Return False if a moderator's rejection or a block ended the request, otherwise True."""
     return run.state is not RunState.REJECTED and run.failure_code != REQUESTER_BLOCKED
 
 
 def result_rows(
     run: Run, offered: OfferedActions, *, picture: bool, kinds: Collection[FileKind]
 ) -> list[list[Button[Any]]]:
-    """Return the buttons under a single result: as many follow-ups and repetitions as fit, *More* and Delete.
+    """Return the buttons under a single result: as many actions as fit in two rows, then *More* and Delete.
 
     Actions that depend on the server's settings are only behind *More*, which reads the settings at each
-    press: a gallery or a review channel may be chosen after the result was posted. `picture`: the result has
-    a picture to use as input. `kinds` are the kinds of the result's files.
+    press, because a gallery or a review channel may be chosen after the result was posted. `picture` says
+    whether the result has a picture to use as input. `kinds` are the kinds of the result's files.
     """
     again, *repeats = _repeat_buttons(run, offered)
     actions, use = _action_buttons(run, offered, kinds), _use_buttons(run, offered, picture=picture)
@@ -98,8 +98,9 @@ def result_rows(
 def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
     """Return a numbered button for each run of a batch, then the buttons for all runs.
 
-    If the numbers don't fit in one row, they move behind a button of their own. There are none if no run has
-    a result or may get one. `shown`: at least one run's outputs are shown.
+    If the numbered buttons don't fit in one row, a single button that leads to them replaces them. There are
+    none if no run has a result or may get one. `shown` says whether the outcome shows the outputs of at least
+    one run.
     """
     first, count = runs[0], len(runs)
     if not any(map(may_have_result, runs)):

@@ -71,7 +71,7 @@ class Batch:
     """The runs of one outcome, in order.
 
     `prepared` holds the outputs to show, by run key. A run has no entry if it has no result, if its result
-    was deleted, or if its key is in `late`: the result of a late success has messages of its own. `origin` is
+    was deleted, or if its key is in `late`, because a late success is shown in separate messages. `origin` is
     a link to the result whose file a single run took as input.
     """
 
@@ -212,7 +212,7 @@ def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
 def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     """Build the message that replaces an age-restricted result in a channel where it may not be shown.
 
-    `postable` adds the button that posts the result there once the channel is marked as age-restricted.
+    `postable` adds the button that posts the result after the channel has been marked as age-restricted.
     """
     heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
     buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]

@@ -52,8 +52,8 @@ def share_messages(
     """Build the messages of a result that is shared in the gallery channel. They ping nobody.
 
     `link` is the URL of the original message, or None if there is none. The prompt is shown if `run` has one.
-    *Report* is always there, even if the server has no review channel yet: the messages have no *More*, whose
-    buttons depend on the current settings.
+    *Report* is shown even if the server has no review channel yet, because these messages have no *More*,
+    which could offer it later.
     """
     gallery = [file for file in prepared.files if file.kind in GALLERY]
     others = [file for file in prepared.files if file.kind not in GALLERY]

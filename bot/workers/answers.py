@@ -1,7 +1,7 @@
-"""Ask Discord whether requests that were never released have been answered, and settle them.
+"""Ask Discord whether the interactions of unreleased requests were answered.
 
-A request is released when Discord has accepted its answer. If the process dies before that, or the database
-is unreachable at that moment, the run waits until Discord has been asked.
+A request is released once Discord has accepted its answer. If the process dies before that, the database is
+unreachable at that moment, or Discord's reply is lost, the request waits until Discord has been asked.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ class AnswerChecker:
         self._clock = clock
 
     async def claim(self) -> Run | None:
-        """Return the first run of a batch whose answer is unknown."""
+        """Claim the first run of a batch whose interaction may not have been answered, or return None."""
         return await self._store.answers.claim(self._clock())
 
     async def check(self, run: Run) -> None:
-        """Settle a claimed request. If Discord doesn't answer, the request is claimed again later."""
+        """Release, withdraw or refuse a claimed request.
+
+        If Discord doesn't answer, the request stays as it is and is claimed again later.
+        """
         token = run.interaction_token_at(self._clock())
         if token is None:
             await self._refuse(run)

@@ -1,4 +1,4 @@
-"""Buffer progress in memory and write it once a second, so that each step of a run isn't a transaction.
+"""Buffer progress in memory and write it once a second, to avoid a transaction for each step of a run.
 
 Buffered progress is lost if the process dies. State changes are never buffered.
 """
@@ -43,7 +43,7 @@ class ProgressBuffer:
         return True
 
     def remember_state(self, key: str, report: RunReport, state: RunState) -> None:
-        """Remember the state that the store has just confirmed."""
+        """Remember the state that the store has just recorded, and drop the run's buffered progress."""
         self._news.pop(key, None)
         if state not in IN_FLIGHT:
             self._known.pop(key, None)
@@ -54,7 +54,7 @@ class ProgressBuffer:
             self._known.popitem(last=False)
 
     async def claim(self) -> Mapping[str, RunReport] | None:
-        """Return everything that was buffered since the last call."""
+        """Return the reports buffered since the last call, by run key, or None if there are none."""
         if not self._news:
             return None
         news, self._news = self._news, {}

@@ -46,7 +46,7 @@ class Reconciler:
     """Polls silent runs, cancels runs, times them out, and ends requests that nobody approved in time.
 
     The pause between checks of a run starts at `pause`, and doubles with each check that finds nothing new,
-    up to a limit. `grace` is how long a webhook may still adopt a run whose start was not confirmed.
+    up to a limit. `grace` is how long the bot waits for a webhook after a queue call without an answer.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Reconciler:
         self._paused_until = 0.0
 
     async def claim(self) -> Run | None:
-        """Return a run that is due to be checked."""
+        """Claim a run that is due to be checked, or return None."""
         if not self._claimed:
             await self._claim_chunk()
         return self._claimed.popleft() if self._claimed else None
@@ -90,7 +90,7 @@ class Reconciler:
             self._paused_until = loop.time() + _CHUNK_PAUSE
 
     async def check(self, run: Run) -> None:
-        """Handle a claimed run: let it expire, poll it, or cancel it."""
+        """Poll, cancel, time out or expire a claimed run, depending on its state."""
         try:
             await self._check(run)
         except _Unanswered as error:
@@ -109,7 +109,11 @@ class Reconciler:
             await self._ask(run, run.run_id)
 
     async def _settle(self, run: Run) -> None:
-        """Fetch what an ended run made and its billed duration; fall back to our own measurement."""
+        """Fetch the outputs and the billed duration of an ended run.
+
+        If ComfyDeploy doesn't report the end, the outcome no longer waits for the outputs. After
+        SETTLE_CHECKS such checks the polling stops.
+        """
         report = await self._report(run)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
@@ -121,7 +125,7 @@ class Reconciler:
         self._wakeups.deliver()
 
     async def _check_unconfirmed(self, run: Run) -> None:
-        """End a run without an id as unconfirmed, once its start call has had no answer for `grace`."""
+        """End a run as unconfirmed if it still has no id at the end of the grace time."""
         if run.submitted_at is not None and self._clock() < run.submitted_at + self._grace:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
@@ -146,16 +150,17 @@ class Reconciler:
         return deadline is not None and self._clock() >= deadline and not run.final
 
     async def _end_finished(self, run: Run, report: RunReport) -> None:
-        """Record a success for a run that has made everything but never reports its end, and stop it."""
+        """Record a success for a run that has made everything but hasn't reported its end, and stop it."""
         log.info("counted the run as finished, although ComfyDeploy has not reported its end")
         # Not `asked`, so that its billed duration is fetched once it has been stopped.
         await self._record(run, report._replace(state=RunState.SUCCEEDED), asked=False)
         await self._try_cancel(report.run_id)  # not earlier, or the run would be recorded as cancelled
 
     async def _end_overdue(self, run: Run, run_id: str, report: RunReport | None) -> None:
-        """Cancel a run at its deadline and show what it made.
+        """End a run at its deadline. It counts as a success if it has made everything.
 
-        The reason is stored before the cancel call, whose own webhook may be recorded before the answer.
+        Otherwise it is cancelled. The reason is stored before the cancel call, because the webhook about the
+        cancellation may be recorded before the call is answered.
         """
         if report is not None:
             if report.made_everything:
@@ -219,7 +224,7 @@ class Reconciler:
             return None
 
     async def _is_backend_away(self, run: Run) -> bool:
-        """Return whether the entire backend fails, not only for this run."""
+        """Return whether describing the run's deployment also fails with a temporary error."""
         try:
             await self._backend.describe_deployment(run.deployment_id)
         except BackendError as error:
@@ -227,7 +232,7 @@ class Reconciler:
         return False
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
-        """Record a final state, with the log if the run failed."""
+        """Record the end of a run. If it has just failed, read its log first."""
         if self._read_log is not None and _wants_log(run, report, self._clock()):
             report = report._replace(log=await self._end_of_log(self._read_log, report.run_id))
         await self._record(run, report)
@@ -256,10 +261,10 @@ class Reconciler:
 
 
 def _wants_log(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether the log is read now: once after a failure, before its outcome is posted.
+    """Return whether a run has failed and its log hasn't been read yet.
 
-    A failure that a poll reports is not stored yet. A failure that a webhook reported is polled at once, and
-    again after SETTLE_AFTER.
+    If a poll reports the failure, it isn't stored yet. If a webhook reported it, the run is polled at once
+    and again later, and the log is read at the first of these polls.
     """
     first = run.ended_at is None or (run.checks == 0 and now < run.ended_at + SETTLE_AFTER)
     return report.state is RunState.FAILED and first

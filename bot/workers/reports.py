@@ -35,9 +35,10 @@ class ReportRecorder:
         self._clock = clock
 
     async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
-        """Record a report and return the run's state, or None if the report changed nothing or was buffered.
+        """Record a report and return the run's state.
 
-        `asked` means that the report is complete, since it answers our own request. Raises KeyError,
+        Returns None if the report was buffered, changed nothing, or only completed the data of an ended run.
+        `asked` means that the report is a reply to GET /run, and therefore complete. Raises KeyError,
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
         if not asked and self._progress.add(key, report):

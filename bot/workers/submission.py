@@ -1,8 +1,8 @@
 """Start stored runs at the backend.
 
 Starting a run is not idempotent and costs money, so each claim makes at most one call, and a run is requeued
-only if the backend can't have accepted it. If the outcome of the call is unknown, a webhook adopts the run,
-or the reconciler ends it as unconfirmed after the grace period.
+only if the backend can't have accepted it. If the result of the call is unknown, a webhook may still bring
+the run's id. Otherwise the reconciler ends the run as unconfirmed after the grace time.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
 class Submitter:
-    """Starts waiting runs in fair order: users take turns, however many requests they have."""
+    """Starts waiting runs in a fair order, in which users take turns."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Submitter:
         self._clock = clock
 
     async def claim(self) -> Run | None:
-        """Return the next run to start."""
+        """Claim the next run to start. If there is none, update the queue positions and return None."""
         now = self._clock()
         if self._user_installs:
             await self._refuse_late(now)
@@ -94,7 +94,11 @@ class Submitter:
                 await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))
 
     async def submit(self, run: Run) -> None:
-        """Make the single queue call of this claim."""
+        """Make the queue call of a claimed run.
+
+        First check the channel and renew the links of attached files. If that fails, the run is requeued or
+        refused without a call.
+        """
         self._wakeups.show()
         try:
             await self._check_channel(run)
@@ -117,7 +121,10 @@ class Submitter:
             await self._queued(run, run_id)
 
     async def _check_channel(self, run: Run) -> None:
-        """Raise RefusedError if a run has waited and its result can no longer be shown in its channel."""
+        """Raise RefusedError if the result can no longer be shown in its channel, or DiscordAway.
+
+        A request that is younger than CHANNEL_TRUST isn't checked again.
+        """
         if self._clock() - run.created_at < CHANNEL_TRUST:
             return
         channel = await self._look(run)
@@ -125,7 +132,7 @@ class Submitter:
             check_channel(channel, restricted=run.age_restricted)
 
     async def _wait_for_discord(self, run: Run, error: DiscordAway) -> None:
-        """Requeue the run until Discord answers; no queue call was made."""
+        """Requeue a run without a queue call, because Discord didn't answer."""
         log.warning("can't ask Discord: %s", error)
         now = self._clock()
         await self._store.claims.requeue(run.key, now + DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
@@ -133,7 +140,7 @@ class Submitter:
         self._wakeups.submit()
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
-        """Requeue the run, or end it after too many tries: Discord didn't return the run's attached files."""
+        """Requeue a run whose attached files Discord didn't return. After MAX_RENEWALS tries, refuse it."""
         log.warning("can't renew the attached files: %s", error)
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
@@ -143,7 +150,7 @@ class Submitter:
         self._wakeups.submit()
 
     async def _queued(self, run: Run, run_id: str) -> None:
-        """Store the run's id, retrying until it succeeds: only this reply is certain to contain the id."""
+        """Store the run's id, retrying until the database answers. A webhook with the id may never arrive."""
         log.info("queued as %s", run_id)
         while True:
             try:

@@ -55,7 +55,6 @@ class WebhookServer:
             app.router.add_route(method, endpoint.route, self._receive)
 
     async def _receive(self, request: web.Request) -> web.Response:
-        """Answer with only a status, and count it."""
         try:
             status = await self._take(request)
         except Exception:

@@ -19,8 +19,8 @@ T = TypeVar("T")
 class Worker(Generic[T]):
     """A loop that claims items and handles several of them concurrently, as its schedule says.
 
-    `handle` stores its own failures. An exception that escapes from it is logged, and the item is claimed
-    again when its claim expires.
+    `handle` should store its failures. If it raises an exception, the exception is logged, and the item can
+    be claimed again when its claim expires.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Worker(Generic[T]):
         self._wake.set()
 
     async def finish(self, seconds: float) -> None:
-        """Wait up to `seconds` for the current items, then cancel the rest, whose claims will expire."""
+        """Wait up to `seconds` for the current items, then cancel those that are still being handled."""
         try:
             async with asyncio.timeout(seconds):
                 while self._tasks:
@@ -162,7 +162,7 @@ class Wakeups:
         self._notify("reload")
 
     def receive(self, topics: Iterable[str]) -> None:
-        """Wake the workers of this process on another's behalf, without notifying others again."""
+        """Call this process's listeners for topics that another process has notified about."""
         for topic in topics:
             self._wake(topic)
 

@@ -83,7 +83,7 @@ async def _send_file(interaction: Interaction, id: AuditId) -> None:
 
 
 def _mentions(interaction: Interaction) -> Naming:
-    """Return how a message names the server's roles and channels."""
+    """Return the `Naming` for a message, with mentions of the server's roles and channels."""
     title = interaction.client.services.audit.title
     if interaction.guild is None:
         return in_message(SettingsContext(), title)
@@ -92,7 +92,7 @@ def _mentions(interaction: Interaction) -> Naming:
 
 
 def _plain_names(interaction: Interaction) -> Naming:
-    """Return how the CSV file names the server's roles and channels."""
+    """Return the `Naming` for the CSV file, with the plain names of the server's roles and channels."""
     title = interaction.client.services.audit.title
     if interaction.guild is None:
         return in_file(str, str, title)

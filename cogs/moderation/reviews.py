@@ -82,14 +82,14 @@ async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None
 
 
 async def close_report(interaction: Interaction, reviewed: ReviewedRun, verdict: str) -> None:
-    """Edit a report to show how it was closed."""
+    """Edit a report card to show how the report was closed."""
     await _show_card(interaction, closed_report_card(reviewed.run, reviewed.title, verdict), keep_files=False)
 
 
 async def _show_card(interaction: Interaction, card: OutgoingMessage, *, keep_files: bool = True) -> None:
-    """Replace the card that was used.
+    """Replace the content of the card whose button or form the user has used.
 
-    Attached pictures are kept by default. These pictures show inputs, whose links expire.
+    By default, the attached files are kept. They are the inputs of the request, whose original links expire.
     """
     if card.layout is None:
         raise RuntimeError("a card is a layout")

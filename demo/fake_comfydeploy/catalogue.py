@@ -38,7 +38,7 @@ def _troubled(id_: str, name: str, refusal: Refusal) -> DemoDeployment:
 
 
 def troubled_deployments() -> list[DemoDeployment]:
-    """Return deployments whose queue call fails, each as recorded, and two on a classic machine."""
+    """Return deployments whose queue call fails with a recorded error, and two on a classic machine."""
     return [
         _troubled(MACHINE_DOWN_ID, "Machine down", Refusal.MACHINE_DOWN),
         _troubled(NO_CREDITS_ID, "No credits", Refusal.NO_CREDITS),

@@ -1,4 +1,4 @@
-"""The routes below `/control`: faults, releases and the call log, for tests that run a separate process.
+"""The routes below `/control`, with which tests control a fake ComfyDeploy in another process.
 
 These routes need no API key.
 """
@@ -38,7 +38,7 @@ class Control:
         ]
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        """Set the faults of all runs without faults of their own, from an object of `Faults` fields."""
+        """Set the faults of all runs without their own ones. The body is a JSON object of `Faults` fields."""
         try:
             self._world.plan.everywhere = Faults.model_validate_json(await request.read())
         except ValidationError as error:
@@ -50,7 +50,7 @@ class Control:
         return answer(200, {})
 
     async def next_faults(self, request: web.Request) -> web.Response:
-        """Set the faults of the next queue calls, in order, from a list of objects of `Faults` fields."""
+        """Set the faults of the next queue calls, in order. The body is a JSON list of `Faults` objects."""
         try:
             faults = [Faults.model_validate(item) for item in await _json(request)]
         except (ValidationError, TypeError, ValueError) as error:
@@ -68,7 +68,7 @@ class Control:
         return answer(200, {})
 
     async def release(self, request: web.Request) -> web.Response:
-        """Let held runs continue: the one in `?run_id=`, otherwise all."""
+        """Let the held run with the id `?run_id=` continue, or all held runs if it is missing."""
         return answer(200, {"released": self._release(request.query.get("run_id"))})
 
     async def idle(self, request: web.Request) -> web.Response:

@@ -1,4 +1,7 @@
-"""The demo's deployments, and the ids of all, which are fixed so that a `deployments.toml` can name them."""
+"""The demo's deployments, and the ids of all deployments of the fake ComfyDeploy.
+
+The ids never change, because `deployments.toml` names them.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +71,9 @@ class InputNode:
 class DemoDeployment:
     """A deployment. `nodes` are the classes that it executes in order, each one step of progress.
 
-    A classic machine has no queue of its own: its runs are `not-started`, then `running`, and can't be
-    cancelled. A run that makes only text never succeeds: a classic machine leaves it `running`, others end it
-    as `timeout`.
+    A classic machine has no queue. Its runs are `not-started`, then `running`, and can't be cancelled. A run
+    that makes only text never succeeds. A classic machine leaves it `running`; other machines end it as
+    `timeout`.
     """
 
     id: str

@@ -29,7 +29,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
 
 
 def related_id(deployment_id: str, what: str) -> str:
-    """Return an id that belongs to the deployment, the same at every start."""
+    """Return the id of an object that belongs to the deployment. It is the same at every start."""
     return str(uuid.uuid5(uuid.UUID(deployment_id), what))
 
 

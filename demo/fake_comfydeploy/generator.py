@@ -52,7 +52,7 @@ class Generator:
         self._scale = picture_scale
 
     async def make(self, run: Run) -> list[Made]:
-        """Return outputs as (node_meta, output_id, data). Raises ExecutionError for unusable inputs."""
+        """Return outputs as (node_meta, output_id, data). Raises ExecutionError if a node fails."""
         try:
             return await self._make(run)
         except CHOKES as error:

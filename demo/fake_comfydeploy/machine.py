@@ -19,8 +19,8 @@ LATE_STATUS = "Executing PreviewImage"  # a node's report that arrives after the
 
 
 class Machine:
-    """Executes runs. `pace` is the duration of a step in seconds; 0 is as fast as possible, in the same
-    order.
+    """Executes runs. `pace` is the duration of a step in seconds. With 0, the same steps follow each other as
+    fast as possible.
     """
 
     def __init__(self, world: World, webhooks: Webhooks, generator: Generator, pace: float) -> None:
@@ -37,7 +37,10 @@ class Machine:
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
     async def cancel(self, run: Run) -> None:
-        """End the run at once, unless it has ended. The webhook precedes the answer to the cancel call."""
+        """End the run as cancelled, unless it has ended, and wait for the first attempt at its webhook.
+
+        With the fault `success_after_cancel`, the machine continues and the run succeeds later.
+        """
         if run.ended:
             return
         if not run.faults.success_after_cancel and (task := self._tasks.get(run.id)):
@@ -134,7 +137,7 @@ class Machine:
         await asyncio.sleep(self._pace if status in {"queued", "started"} else 0)
 
     async def _nodes(self, run: Run) -> None:
-        """Report progress as the share of nodes executed so far, slightly uneven; it need not reach 1."""
+        """Execute the nodes. The reported progress is slightly uneven and stays below 1."""
         rng = random.Random(run.id)
         nodes = run.deployment.nodes
         for at, node in enumerate(nodes):
@@ -184,7 +187,7 @@ class Machine:
 
 
 def first_items(products: list[Made], count: int) -> Iterator[Made]:
-    """Yield the first `count` items of the outputs, and previews only with all of them."""
+    """Yield the first `count` items of the outputs. Previews are left out unless all items are included."""
     total = sum(len(items) for _, _, data in products for items in data.values())
     if count >= total:
         yield from products

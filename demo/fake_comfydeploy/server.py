@@ -60,7 +60,7 @@ class FakeComfyDeploy:
         picture_scale: float = 1.0,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Use a `picture_scale` below 1 to make every picture smaller than requested: painting takes time."""
+        """Use a `picture_scale` below 1 to paint smaller pictures than requested, because that is faster."""
         self.api_key = api_key
         self.world = World(
             deployments={each.id: each for each in deployments or all_deployments()},

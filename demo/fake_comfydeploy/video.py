@@ -1,4 +1,4 @@
-"""Make a short clip: a slow camera move over a painted landscape, as H.264 that every browser plays."""
+"""Make short clips, as H.264 that every browser plays. `film_mp4` moves a camera over a painted landscape."""
 
 from __future__ import annotations
 

@@ -128,7 +128,10 @@ class Webhooks:
         return isinstance(answer, int) and 200 <= answer < 300
 
     async def _call(self, method: str, url: str, body: bytes) -> int | str:
-        """Return the status code, or the name of the error. Redirects are followed; 303 drops the body."""
+        """Return the status code, or the name of the error.
+
+        Redirects are followed. After a POST, 301, 302 and 303 drop the body.
+        """
         if self._world.plan.away:
             return "outage"
         headers = {"Content-Type": "application/json"}

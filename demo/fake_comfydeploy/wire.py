@@ -33,7 +33,7 @@ def api_time(moment: datetime | None) -> str | None:
 def webhook_time(moment: datetime) -> str:
     """Cut the last three characters to keep milliseconds, as the service does.
 
-    A whole second has no fraction, so it loses its `:33`.
+    If a time has no fraction, this cuts off its seconds, such as `:33`.
     """
     return moment.replace(tzinfo=None).isoformat()[:-3] + "Z"
 

@@ -1,4 +1,4 @@
-"""Share the downloads among servers and hosts."""
+"""Limit simultaneous downloads, so that no server or host takes all the slots."""
 
 from __future__ import annotations
 

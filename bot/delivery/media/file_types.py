@@ -44,7 +44,10 @@ def sniff(head: bytes) -> tuple[str, str]:
 
 
 def is_wrong_type(extension: str, expected_name: str) -> bool:
-    """Return whether a file is a program, or is text although its name promises a picture, video or sound."""
+    """Return whether a file is a program, or is text although its name promises a picture, video or sound.
+
+    SVG files are text, so they are accepted.
+    """
     promised = mimetypes.guess_type(expected_name)[0] or ""
     is_media = promised.startswith(("image/", "video/", "audio/")) and promised != "image/svg+xml"
     return extension in _RUNNABLE or (is_media and extension == TEXT[1])
@@ -53,9 +56,9 @@ def is_wrong_type(extension: str, expected_name: str) -> bool:
 def safe_filename(name: str | None, fallback: str, extension: str) -> str:
     """Return a plain name that ends in `.extension`, or in a suffix of `name` that fits it.
 
-    Folders, control and direction characters, leading dots and hidden second suffixes are removed. The part
-    before the suffix has at most 80 characters, so that Discord shows all of it. If nothing is left of it,
-    `fallback` replaces it.
+    Folders and leading dots are removed. Inner dots and unsafe characters, such as control and direction
+    characters, become underscores. The part before the suffix has at most 80 characters, so that Discord
+    shows all of it. If nothing is left of it, `fallback` replaces it.
     """
     last = unicodedata.normalize("NFKC", name or "").replace("\\", "/").rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")

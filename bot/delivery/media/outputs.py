@@ -66,9 +66,10 @@ class OutputPreparer:
     async def prepare(
         self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget | None = None
     ) -> PreparedOutputs:
-        """Return what can be shown with an upload limit of `limit` bytes per file; 0 links to everything.
+        """Return a run's outputs for an upload limit of `limit` bytes per file.
 
-        The runs of a batch share the folder, the space for texts, and the time budget.
+        Larger pictures are shrunk if possible, and other larger files are linked. With a limit of 0, every
+        file is linked. The runs of a batch share the folder, the space for texts, and the time budget.
 
         Raises MediaError or BackendError if a retry may help. On the `last_try`, and when the time has run
         out, a sentence stands in for each missing file instead.
@@ -221,7 +222,7 @@ def _name(output: Output, number: int) -> str:
 def _kept(
     before: Sequence[Output], renewed: Sequence[Output], fetched: Sequence[Fetched]
 ) -> dict[int, Fetched]:
-    """Return what needn't be fetched again, by the number of its output.
+    """Return the fetched results that needn't be fetched again, by the number of the output.
 
     A sentence without a file isn't kept, because it may contain an expired link.
     """

@@ -44,9 +44,10 @@ def is_public(address: IPAddress) -> bool:
 
 
 def is_public_or_private(address: IPAddress) -> bool:
-    """Return whether an address is public, private, shared or loopback, as a self-hosted machine's may be.
+    """Return whether an address may be that of a self-hosted machine: public, private, shared or loopback.
 
-    Link-local, metadata, multicast and reserved addresses stay forbidden: no ComfyUI machine uses them.
+    Link-local, metadata, multicast and reserved addresses stay forbidden, because no ComfyUI machine uses
+    them.
     """
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:

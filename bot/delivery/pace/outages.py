@@ -22,11 +22,12 @@ _KEPT = 10_000
 
 @dataclass(slots=True)
 class _Trouble:
-    """A delivery's failed attempts since Discord last answered it; `unanswered` counts them.
+    """The attempts of a delivery since Discord last answered it.
 
-    `alone` counts the attempts that Discord left unanswered although it had answered other calls since the
-    previous attempt, and `since` is the time of the first of these. `answers` is the value of
-    `Outages._answers` at the last unanswered attempt.
+    `unanswered` is the number of attempts that didn't count as tries. `alone` is the number of attempts that
+    Discord left unanswered although it had answered other calls since the previous attempt, and `since` is
+    the time of the first of these. `answers` is the value of `Outages._answers` at the last unanswered
+    attempt.
     """
 
     unanswered: int = 0
@@ -36,7 +37,7 @@ class _Trouble:
 
 
 class Outages:
-    """One courier's view of Discord's state. A restart loses it, which costs a few premature attempts."""
+    """One courier's view of Discord's state. A restart loses it, so a few attempts may be made too early."""
 
     def __init__(self) -> None:
         self._troubles: dict[int, _Trouble] = {}
@@ -63,7 +64,11 @@ class Outages:
         return True
 
     def nothing_due(self) -> None:
-        """End the slow start after an outage, or the wait for a probe that was never made."""
+        """Record that no delivery is due.
+
+        This ends the slow start after an outage. During an outage, the next delivery may be tried at once,
+        because no probe has been made.
+        """
         self._recovering, self._next_probe = False, None
 
     def answered(self, delivery_id: int) -> None:

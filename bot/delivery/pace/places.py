@@ -1,4 +1,4 @@
-"""Limit the deliveries in progress per channel, so that one channel's rate limit doesn't hold up the rest."""
+"""Limit the deliveries in progress per channel, so that one channel's rate limit doesn't delay others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ class Places:
             self._slow.pop(delivery.id, None)
 
     def give_up(self, delivery: Delivery) -> bool:
-        """Free the place of a slow download; return False if too many downloads are slow already."""
+        """Free the place of a delivery whose download is slow.
+
+        If too many downloads are slow already, return False and keep the place.
+        """
         of_server = sum(server == delivery.server for server in self._slow.values())
         if len(self._slow) >= _SLOW or of_server >= _SLOW_PER_SERVER:
             return False

@@ -1,1 +1,1 @@
-"""Decide which options a deployment gets from its inputs and deployments.toml, and report mistakes."""
+"""Merge the backend's description of a deployment with deployments.toml, and warn about what doesn't fit."""

@@ -22,9 +22,9 @@ def compile_deployment(
 ) -> Deployment:
     """Return the deployment as `/generate` offers it.
 
-    `info` is None if the file alone describes the deployment (see `describes_itself`). `gpus` are the
-    backend's GPUs. Inputs in the file come first, in the file's order. The backend lists the others in no
-    meaningful order, so the likely prompt is put first among them.
+    `info` may be None only if the file alone describes the deployment (see `describes_itself`). `gpus` are
+    the backend's GPUs. Inputs in the file come first, in the file's order. The backend lists the others in
+    no meaningful order, so the likely prompt is put first among them.
     """
     separate = with_markers([compile_input(draft) for draft in _drafts(config, info)])
     drafts, size_warnings = join_sides(config.sizes, separate)
@@ -51,7 +51,7 @@ def compile_deployment(
 
 
 def describes_itself(config: DeploymentConfig) -> bool:
-    """Return whether the file alone describes all that a run needs: every input with its kind."""
+    """Return whether the file alone is enough to offer the deployment: it has inputs, all of a known kind."""
     return bool(config.inputs) and all(kind_for(item, None) is not None for item in config.inputs.values())
 
 

@@ -79,8 +79,9 @@ def kind_for(config: InputConfig, described: InputDescription | None) -> InputKi
 
 
 def compile_input(draft: InputDraft) -> InputDraft:
-    """Return the draft with its `input` set, except for the final option name and the markers, which depend
-    on the other inputs.
+    """Return the draft with its `input` filled in.
+
+    The final option name and the markers of the prompt and seeds depend on other inputs and are set later.
     """
     config = draft.config
     kind = kind_for(config, draft.described[0] if draft.described else None)
@@ -181,7 +182,7 @@ def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
 
 
 def number(text: str, kind: InputKind) -> int | float | None:
-    """Return the number that a text represents, such as a choice's value.
+    """Return the number that a text, such as the value of a choice, represents.
 
     Return None if the text isn't a number, the number is out of Discord's range, or `kind` is INTEGER and the
     number has a fraction.
@@ -236,8 +237,8 @@ def _first_valid(item: Input, draft: InputDraft) -> InputValue | None:
 def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     """Return `value` as a default of the input, or None if it isn't a valid one.
 
-    A default is invalid if it is out of range, not a choice, of another type, or empty although the input
-    takes no free text.
+    A default is invalid if it is of another type, out of range, or empty although the input takes no free
+    text. For inputs of kind CHOICE or WEIGHTS, it must also be one of the choices.
     """
     if value is None:
         return None

@@ -55,9 +55,9 @@ def _marked(draft: InputDraft, *, is_prompt: bool) -> InputDraft:
 
 
 def prompt_rank(draft: InputDraft) -> int | None:
-    """Return how likely a text input is to be the prompt, 0 being likeliest, or None if it can't be.
+    """Return how likely an input is to be the prompt: 0 is the likeliest, and None means not at all.
 
-    `prompt` and `positive…` come first, then a name that contains `prompt`, then a multi-line text.
+    The names `prompt` and `positive…` rank first, then names that contain `prompt`, then multi-line texts.
     """
     if _is_negative(draft.names):
         return None

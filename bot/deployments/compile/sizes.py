@@ -32,7 +32,7 @@ def join_sides(
     """Replace the inputs for width and height with one for sizes, at the position of the first of the two.
 
     Return the new list of inputs, and warnings. ComfyDeploy's description may change at any time, so sizes
-    that don't fit it are left out with a warning. If no size is left, the two inputs are offered as they are.
+    that don't fit it are left out with a warning. If no size fits, the two inputs are offered as they are.
     """
     if sizes is None:
         return list(drafts), ()

@@ -30,7 +30,7 @@ _FAMILIES: Mapping[str, tuple[InputKind, ...]] = {
 def link_follow_ups(
     configs: Sequence[DeploymentConfig], deployments: Mapping[str, Deployment]
 ) -> dict[str, Deployment]:
-    """Return the deployments with the follow-ups that fit, and a warning for each that doesn't."""
+    """Return the deployments with their follow-ups that fit, and with warnings about those that don't."""
     linked = dict(deployments)
     names = [config.name for config in configs]
     for config in configs:

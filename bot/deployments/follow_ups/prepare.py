@@ -18,10 +18,10 @@ from bot.domain.runs import InputValue, Run
 def find_follow_up(
     deployments: Sequence[Deployment], source: Deployment | None, ref: FollowUpRef
 ) -> FollowUp | None:
-    """Return a follow-up as it is configured now, or None.
+    """Return the follow-up that `ref` identifies, as it is configured now, or None.
 
-    Its label must be the button's: under another label it may do something else. The follow-ups of the
-    result's own deployment come first.
+    A follow-up whose label has changed isn't found, because it may do something else now. The follow-ups of
+    `source`, the result's deployment, are searched first.
     """
     own = source.follow_ups if source is not None else ()
     others = (each for deployment in deployments for each in deployment.follow_ups)
@@ -56,13 +56,16 @@ class Preparation:
         return None
 
     def fields(self, form_values: FormValues) -> tuple[FormField, ...]:
-        """Return the fields of the form to show first. If there are none, one press starts the run."""
+        """Return the fields of the form to fill in first. If there are none, one press starts the run."""
         return chosen_fields(self.target, self._asked(), self.inputs, form_values)
 
     def revise(
         self, taken: tuple[str, InputValue], form_values: FormValues, draw_seed: Callable[[Input], int]
     ) -> Revision:
-        """Return the inputs of the run. Raises InputErrors with all mistakes."""
+        """Return the run's inputs. `taken` is the result of `choose`.
+
+        Raises InputErrors with all mistakes.
+        """
         key, link = taken
         return revise(self.target, {**self.inputs, key: link}, None, form_values, draw_seed)
 

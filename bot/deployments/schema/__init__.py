@@ -56,7 +56,7 @@ def _number_as_text(value: object) -> object:
 
 
 def _input_class(value: object, info: ValidationInfo) -> InputClass:
-    """Look up a class of the backend with the function in the validation's context."""
+    """Look up the backend's input class with the function in the validation context."""
     if not isinstance(value, str):
         raise PydanticKnownError("string_type")
     context: Mapping[str, Callable[[str], InputClass]] = info.context or {}
@@ -252,8 +252,8 @@ _MAX_FOLLOW_UPS = 25
 class FollowUpConfig(BaseModel):
     """An action that can follow a result: a run of `deployment`.
 
-    Inputs are named by their key or option there. An input in `carry` is copied from the input of the same
-    name in the result's deployment.
+    Inputs are named by their key or option in that deployment. An input in `carry` is copied from the input
+    of the same name in the result's deployment.
     """
 
     model_config = _MODEL
@@ -346,7 +346,7 @@ def _same_labels(config: DeploymentConfig) -> Iterator[str]:
 
 
 def _sizes(config: DeploymentConfig) -> Iterator[str]:
-    """Yield the mistakes in sizes that are evident from the file alone. The compiler finds the rest."""
+    """Yield the mistakes in `sizes` that can be found without the backend's description."""
     sizes = config.sizes
     if sizes is None:
         return

@@ -89,7 +89,7 @@ _EMOJI = re.compile(f"{_PART}(?:\u200d{_PART}){{0,4}}|[\U0001f1e6-\U0001f1ff]{{2
 
 
 def _emoji(value: str) -> str:
-    """Reject emoji that Discord may not accept: one bad emoji makes it refuse the whole message.
+    """Reject emoji that Discord may not accept, because one bad emoji makes it refuse the whole message.
 
     Custom emoji are rejected because their server can delete them at any time.
     """

@@ -56,7 +56,7 @@ class InFlight(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedRun:
-    """A run that waits or is in flight, as the estimates see it."""
+    """A run that waits or is in flight, with the fields that the estimates use."""
 
     entry: QueueEntry
     gpu: str | None = None
@@ -147,8 +147,9 @@ def _room_at(
     limited: frozenset[object],
     slots: int | None,
 ) -> datetime | None:
-    """Remove runs as they end, until one makes room for a waiting run. Return the time of its end, or None if
-    no run is left.
+    """Remove runs in the order of their ends, until one makes room for a waiting run.
+
+    Return when that run ends, or None if no run makes room.
     """
     while ends:
         at, ended = heappop(ends)

@@ -39,7 +39,7 @@ class Occupied:
         return limit is not None and self._counts[deployment] >= limit
 
     def allows(self, entry: QueueEntry) -> bool:
-        """Return whether a run fits its user's and its server's limits."""
+        """Return whether a run may start within the limits of its user and its server."""
         own, here = entry.user_limit, entry.server_limit
         return (own is None or self._counts[entry.guild_id, entry.requester_id] < own) and (
             here is None or self._counts[entry.guild_id] < here
@@ -47,20 +47,20 @@ class Occupied:
 
 
 def lower_limit(of_deployment: int | None, of_operator: int | None) -> int | None:
-    """Return how many runs of a deployment may be in flight; the operator can only lower its limit."""
+    """Return the lower of two limits on a deployment's runs in flight, or None if neither is set."""
     return min((limit for limit in (of_deployment, of_operator) if limit), default=None)
 
 
 def places(entry: QueueEntry) -> tuple[object, object, object]:
-    """Return the keys that a run is counted under: its deployment, its user on its server, its server."""
+    """Return the keys under which a run is counted, for its deployment, its user and its server."""
     return entry.deployment, (entry.guild_id, entry.requester_id), entry.guild_id
 
 
 def fair_order(waiting: Sequence[QueueEntry], busy: Sequence[QueueEntry]) -> list[QueueEntry]:
     """Return the waiting runs of one deployment in the order in which they are submitted.
 
-    A run ranks by the number of its user's runs ahead of it, active ones included, so twenty requests from
-    one user don't delay another user's first.
+    A run ranks by the number of its user's runs ahead of it, including those in `busy`. So twenty requests
+    from one user don't delay the first request of another.
     """
     counts = Counter(entry.requester_id for entry in busy)
     ranked: list[tuple[int, datetime, str, QueueEntry]] = []
@@ -78,9 +78,9 @@ def next_to_submit(
 ) -> QueueEntry | None:
     """Return the run to submit now, or None if limits of deployments, users or servers hold back all of them.
 
-    `limit` returns a deployment's limit. `served` are runs that were submitted and ended since the oldest
-    waiting run arrived. If only one run fits at a time, no run is active when the next is chosen, but the
-    turn must still pass to another user.
+    `limit` returns a deployment's limit. `served` are submitted runs that have ended since the oldest waiting
+    run was requested. They count as turns of their users, because with a limit of one, no run is active when
+    the next one is chosen.
     """
     counted = [*busy, *served]
     occupied = Occupied(busy)

@@ -203,8 +203,9 @@ def _read_names(field: Field, edit: Edit) -> object:
 
 
 def _read_roles_by_name(field: Field, edit: Edit) -> object:
-    """Drop the entry if no role is chosen, so that everybody may use the GPU or deployment. An empty entry
-    would permit nobody.
+    """Return all entries, with the chosen roles for one GPU or deployment.
+
+    If no role is chosen, the entry is dropped, because an empty one would permit nobody.
     """
     name, roles = edit.name(field.names), edit.roles()
     current = field.value(edit.rules)
@@ -239,7 +240,10 @@ def _in_box(name: str, error: InputError) -> InputError:
 
 
 def _read_number_by_name(field: Field, edit: Edit) -> object:
-    """Drop the entry for an empty box and for 1, the weight of a GPU without an entry."""
+    """Return all entries, with the typed number for one GPU.
+
+    For an empty box or 1, the entry is dropped, because 1 is the weight of a GPU without an entry.
+    """
     gpu = edit.name(field.names)
     others = _without(field.value(edit.rules), gpu)
     number = decimal_number(one(edit.values))

@@ -78,7 +78,10 @@ SELECT_LIMIT = 25
 
 
 def whole_number(text: str) -> int | None:
-    """Parse a number as users type it: `1,000`, `1 000`. Return None for blank text. Raises InputError."""
+    """Parse a whole number as users type it, such as `1,000` or `1 000`. Return None for blank text.
+
+    Raises InputError.
+    """
     plain = text.replace(",", "").replace(" ", "").replace("\u00a0", "").replace("_", "")
     if not plain:
         return None
@@ -133,9 +136,7 @@ def known_names(values: Sequence[str], known: Iterable[str], names: Names) -> fr
 
 
 def one(values: Sequence[str]) -> str:
-    """Return the only value. Raises RefusedError unless there is exactly one; Discord's own clients always
-    send one.
-    """
+    """Return the only value. Raises RefusedError for any other number, which Discord's clients never send."""
     if len(values) != 1:
         raise RefusedError("settings_stale")
     return values[0]
@@ -159,7 +160,7 @@ T = TypeVar("T")
 
 
 def page_of(entries: Sequence[T], arg: str) -> Sequence[T]:
-    """Return the part of a long list that one select shows; page 0 unless `arg` is a number."""
+    """Return the part of a long list that one select shows. `arg` is the page, 0 if it isn't a number."""
     page = int(arg) if arg.isascii() and arg.isdigit() and len(arg) < 4 else 0
     return entries[page * SELECT_LIMIT : (page + 1) * SELECT_LIMIT]
 

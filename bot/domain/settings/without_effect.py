@@ -13,7 +13,10 @@ from bot.domain.settings.values import Names, SettingsContext
 
 
 def unmet(field: Field, rules: ServerRules, context: SettingsContext) -> str | None:
-    """Return the code for what has to be set before a field has an effect, or None if it has one now."""
+    """Return the code of the sentence that says what has to be set before a field has an effect.
+
+    Return None if the field already has an effect.
+    """
     approval = rules.approval
     if approval.mode not in field.modes:
         return f"settings_needs_{next(iter(field.modes)).value if len(field.modes) == 1 else 'approval'}"

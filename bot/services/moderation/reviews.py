@@ -75,9 +75,9 @@ class ReviewService:
         return await self._decided(key)
 
     async def check_open(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun | None:
-        """Raise RefusedError unless this user can decide about the request; called before a form opens.
+        """Raise RefusedError if this user can't decide about the request. Called before a form opens.
 
-        Returns the run if this user has already rejected it, since the reply to that may have been lost.
+        If this user has already rejected the request, return its run, since the reply may have been lost.
         """
         run = await self._moderated(key, moderator, guild_id)
         if has_decided(run, moderator.id, rejected=True):
@@ -146,9 +146,10 @@ class ReviewService:
         *,
         moderated: int | None = None,
     ) -> None:
-        """Authorize the deletion of a message without a result, as in `delete`; the caller deletes it.
+        """Check that the user may delete a message without a result, as in `delete`. The caller deletes it.
 
-        The courier deletes the rest of the outcome, unless a result of the batch is still there.
+        If the message belongs to the outcome and no result of the batch is shown any more, the courier
+        deletes the outcome's other messages, too.
         """
         run = await self._deletable(key, person, guild_id, moderated=moderated)
         outcome = await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)
@@ -167,7 +168,7 @@ class ReviewService:
     async def report(self, key: str, requester: Requester) -> bool:
         """Report a result to the moderators.
 
-        Returns False if they have already dealt with this user's report.
+        Returns False if the moderators have already handled an earlier report by this user.
         """
         run = await self._run(key, requester.origin.guild_id)
         if run.private:  # nobody else sees it, so nobody can report it

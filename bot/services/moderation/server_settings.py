@@ -134,8 +134,7 @@ class ServerSettingsService:
     async def form(
         self, server: Server, user_id: int, control: SettingControl, draft: str = ""
     ) -> FormContent:
-        """Return a form's content from its draft, or from the stored rules if there is none, as after a
-        restart.
+        """Return a form's content. If there is no draft, as after a restart, the form shows the stored rules.
 
         Raises RefusedError if the form, its role or its GPU doesn't exist.
         """
@@ -149,9 +148,9 @@ class ServerSettingsService:
     async def submit(
         self, server: Server, user_id: int, control: SettingControl, form_values: Sequence[str], stamp: str
     ) -> EditResult:
-        """Change the rules with a form, unless its values changed since `stamp` was made.
+        """Change the rules with a form, but not if the stored values have changed since `stamp` was made.
 
-        Raises RefusedError for a form that doesn't exist.
+        Raises RefusedError for a form that doesn't exist. Other refusals are part of the result.
         """
         if len(form_of(control.key).boxes) != len(form_values):
             raise RefusedError("settings_stale")
@@ -221,7 +220,7 @@ def _listed_default(default: ChannelDefault) -> DefaultPreset:
 
 
 def _about(server: Server, control: SettingControl, context: SettingsContext) -> str:
-    """Return the name of a form's role or GPU. Raises RefusedError if it doesn't exist."""
+    """Return the name of the role or GPU that a form is about. Raises RefusedError if it doesn't exist."""
     row = FIELDS.get(control.key)
     if row is not None and row.per_role:
         (role,) = known_ids([control.arg], context.role_ids, "settings_role_unknown")

@@ -1,8 +1,8 @@
 """Check a request's texts against the server's own list and its AutoMod rules.
 
-If the AutoMod rules can't be read, the request is refused with `words_unavailable`. If the reason is that the
-bot lacks Manage Server, the rules are ignored, or the request is refused with `words_forbidden` if the
-server's setting demands the rules.
+If the bot lacks Manage Server, it can't read the AutoMod rules. They are then ignored, or the request is
+refused with `words_forbidden` if the server's settings require them. If they can't be read for another
+reason, the request is refused with `words_unavailable`.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class WordChecks:
             raise RefusedError("words_unavailable", "the rules took too long") from None
 
     async def compile(self, guild_id: int, make: Callable[[], WordRules]) -> WordRules:
-        """Compile a server's rules in a thread, without a deadline, since their number is limited."""
+        """Compile a server's rules in a thread, without a deadline, since the number of rules is limited."""
         pool = self._slow if guild_id in self._slow_compilers else self._compiling
         timed = partial(self._timed, self._slow_compilers, guild_id, make)
         return await asyncio.get_running_loop().run_in_executor(pool, timed)
@@ -143,7 +143,7 @@ class WordChecks:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _timed(self, slow: set[int], guild_id: int, work: Callable[[], T]) -> T:
-        """Do the work, and note in `slow` whether the server belongs there."""
+        """Do the work. Add the server to `slow` if that took long, otherwise remove it."""
         began = self._clock()
         try:
             return work()
@@ -155,7 +155,7 @@ class WordChecks:
 
 
 def _release(busy: asyncio.Lock, loop: asyncio.AbstractEventLoop, _: Future[Hit | None]) -> None:
-    """Let the server's next check begin once the thread has really ended."""
+    """Let the server's next check begin. Called when the thread has finished the previous one."""
     with suppress(RuntimeError):  # the loop is closed already
         loop.call_soon_threadsafe(busy.release)
 
@@ -209,8 +209,9 @@ class AutomodCache:
         return cached[1]
 
     def invalidate(self, guild_id: int) -> None:
-        """Mark the rules as outdated because they or the bot's roles have changed, so the next request reads
-        them.
+        """Drop the cached AutoMod rules of a server. The next request reads them again.
+
+        Called when these rules or the bot's roles have changed.
         """
         self._entries.pop(guild_id, None)
         self._reading.pop(guild_id, None)
@@ -239,7 +240,7 @@ class AutomodCache:
         return task.result() if done else None
 
     async def _read_into_cache(self, guild_id: int) -> _Entry:
-        """Read a server's rules. Never raises, because no request may be waiting for them any more."""
+        """Read a server's rules into the cache. A failed read is cached, too, and raises no error."""
         try:
             entry = await self._fetch_entry(guild_id)
             if self._reading.get(guild_id) is asyncio.current_task():
@@ -294,8 +295,8 @@ class WordFilter:
     ) -> None:
         """Raise RefusedError for a hit or unreadable rules, and record the refusal in the audit log.
 
-        `default` is the channel's default preset whose texts are part of `texts`. If these alone are
-        forbidden, the code is `default_words`, and nothing is recorded: the requester didn't write them.
+        `default` is the channel's default preset whose texts are part of `texts`. If the preset's texts have
+        a hit, the code is `default_words`. Nothing is recorded then, because the requester didn't write them.
         """
         guild_id = requester.origin.guild_id
         if guild_id is None:

@@ -126,7 +126,7 @@ def _joined(text: str) -> str:
 
 
 def _join(run: re.Match[str]) -> str:
-    """Join single letters, with and without an "a" or "I" at the ends, which may be a word: "a b a d"."""
+    """Join single letters, also without an "a" or "I" at either end: it may be a word, as in "a b a d"."""
     word = "".join(char for char in run[0] if char.isalnum())
     inner = word[word[0] in "aAiI" : len(word) - (word[-1] in "aAiI")]
     return " ".join(
@@ -171,7 +171,7 @@ def _kind(char: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def _decomposed(char: str) -> str:
-    """Return the character's NFKD form, unless one character becomes a sentence: U+FDFA has 18."""
+    """Return the character's NFKD form, or the character itself if the form has more than 4 characters."""
     parts = unicodedata.normalize("NFKD", char)
     return parts if len(parts) <= 4 else char
 
@@ -193,8 +193,9 @@ def _plain(char: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def _alike(char: str) -> tuple[str | None, str | None]:
-    """Return the ASCII letter that looks like the character, and one that looks like it, like its capital, or
-    at least similar. Each is None if there is no such letter.
+    """Return two ASCII letters that look like the character. Each is None if there is no such letter.
+
+    The first looks the same. The second may also look like the character's capital, or only similar.
     """
     if char.isascii():
         return (char, char)

@@ -2,7 +2,8 @@
 
 Aho-Corasick finds keywords and RE2 finds regular expressions, both in time linear in the text, so that
 neither a hostile text nor a hostile rule can stop the bot. Keywords match as in Discord ("Keyword Matching
-Strategies" in its documentation), except that any punctuation ends a word, since prompts are lists.
+Strategies" in its documentation), except that any punctuation ends a word, since prompts often are lists of
+words.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ class _Compiled:
         return None
 
     def _allowed_in(self, view: str) -> AllowedSpans:
-        """Return the spans of allowed keywords in `view`, which has no word edges."""
+        """Return the spans of allowed keywords in `view`, a text without marked word edges."""
         if not self._allowed:
             return AllowedSpans(())
         marked = mark_word_edges(fold(view))
@@ -252,8 +253,9 @@ class _Automaton:
             )
 
     def _overlapping(self, marked: str) -> Iterator[tuple[int, int, int]]:
-        """Yield all matches, window by window: one search of a whole text with nested keywords holds the GIL
-        for a tenth of a second.
+        """Yield all matches, even overlapping ones, searching one window of the text at a time.
+
+        With nested keywords, a search of the whole text would hold the GIL for a tenth of a second.
         """
         if self._search is None:
             return

@@ -238,7 +238,10 @@ def _to_erase() -> ColumnElement[bool]:
 
 
 async def _drop_undelivered(connection: AsyncConnection, keys: Sequence[str]) -> None:
-    """Stop offering undelivered results; the row stays if a part was posted, so that Delete finds it."""
+    """Stop offering undelivered results in `/runs`.
+
+    If a part of a result was posted, its delivery is kept as sent, so that Delete finds the message.
+    """
     undelivered = and_(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.UNDELIVERED)
     columns = (deliveries.c.messages, deliveries.c.earlier_messages)
     nothing_sent = and_(*(cast(column, Text) == "[]" for column in columns))

@@ -1,7 +1,7 @@
-"""Accept requests: the decision, the rows and their audit entries are one transaction.
+"""Accept requests. The decision, the rows and their audit entries are one transaction.
 
-Concurrent requests share a transaction. Each is decided on its own, in order of arrival. If the commit isn't
-confirmed, the rows are looked up before any requester gets an answer.
+Concurrent requests share a transaction, in which each is decided separately. If the commit isn't confirmed,
+the rows are looked up before any requester gets an answer.
 """
 
 from __future__ import annotations
@@ -112,8 +112,9 @@ class RequestStore:
     ) -> dict[str, Run | Exception]:
         """Return the results of a transaction whose commit isn't confirmed.
 
-        Refusals stay as they are, and a run counts only if it is stored. The lookup takes the transaction's
-        lock, so the transaction has ended by then.
+        If all runs are stored, these are `results`. Otherwise an error replaces each run and each double
+        press; other refusals stay. The lookup takes the transaction's lock, so the transaction has ended by
+        then.
         """
         keys = {key for key, result in results.items() if isinstance(result, Run)}
         found: set[str] | None = None

@@ -57,9 +57,9 @@ async def judge_run(
 ) -> tuple[Run, RefusedError | None]:
     """Return a run and the refusal that keeps it from starting now, if any. Raises KeyError.
 
-    Only started runs count against the budgets, not the reservations of waiting ones: otherwise two waiting
-    runs could block each other. `person` and `channel` are as Discord has them now, or None if Discord wasn't
-    asked.
+    Only started runs count against the budgets. If waiting ones counted, too, two of them could keep each
+    other waiting. `person` and `channel` are the requester and the channel as they are now, or None if
+    Discord wasn't asked.
     """
     row = (await connection.execute(_JUDGED, {"judged": key})).mappings().first()
     if row is None:
@@ -98,7 +98,7 @@ async def _with_spendings(connection: AsyncConnection, start: Start, usage: Usag
 
 
 def _has_daily_budget(person: Member, rules: ServerRules, operator: OperatorRules) -> bool:
-    """Return whether the day's usage has to be summed, which takes longer than everything else."""
+    """Return whether a daily limit applies. Without one, the slow sum of the day's usage isn't needed."""
     server = rules.budgets.server
     own = limits_of(person, rules)
     limits = (own.runs_a_day, own.gpu_seconds_a_day, server.runs_a_day, server.gpu_seconds_a_day)
@@ -106,9 +106,10 @@ def _has_daily_budget(person: Member, rules: ServerRules, operator: OperatorRule
 
 
 async def refuse(connection: AsyncConnection, run: Run, reason: RefusedError, now: datetime) -> None:
-    """End a locked run that wasn't started and never will be.
+    """End a locked run that hasn't been started, because a rule forbids it for good.
 
-    Only the requester may read a block's reason, so the run ends as if the block had come after the request.
+    If its requester is blocked, it ends as `BlockStore.block` ends waiting runs. The block's reason is then
+    not part of its outcome, because only the requester may read it.
     """
     block = await block_of(connection, run, now)
     if block is not None and await end_blocked_run(connection, run, block):

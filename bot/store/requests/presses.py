@@ -48,7 +48,7 @@ class RecentPresses:
 
 
 async def read_presses(connection: AsyncConnection, requesters: Sequence[Requester]) -> RecentPresses:
-    """Return the recent presses of these users. Commands need no query."""
+    """Return the recent presses of these users. Without a press, as for commands, nothing is queried."""
     presses = [(each.person.id, each.press) for each in requesters if each.press is not None]
     if not presses:
         return RecentPresses()

@@ -150,8 +150,8 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
     """Select a row for each user, and one that sums up all other runs.
 
     The columns are today's GPU seconds on all servers, unweighted; then this server's runs, weighted seconds
-    and waiting runs. A run without its final duration counts its reserved seconds. With `reserved`, waiting
-    runs are included, no matter when they were requested.
+    and waiting runs. An unsettled run without a duration counts its reserved seconds. With `reserved`,
+    waiting runs are included, no matter when they were requested.
     """
     mine = here & runs.c.requester_id.in_(_PERSONS)
     who = case((mine, runs.c.requester_id), else_=null()).label("who")

@@ -23,8 +23,9 @@ class CustomId(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, match: re.Match[str]) -> Self:
-        """Return the id of a match. Raises RefusedError for values that match but that no version has
-        encoded.
+        """Return the custom_id that `match` contains.
+
+        Raises RefusedError if it has values that match the pattern but that no version has encoded.
         """
 
     @classmethod

@@ -140,7 +140,7 @@ def _role(field: Field, _rest: str, naming: Naming) -> tuple[str, Value]:
 
 def _roles_by_name(field: Field, name: str, naming: Naming) -> tuple[str, Value]:
     def value(stored: Any) -> str:
-        """Format one role, or a list of roles: None permits everybody, an empty list nobody."""
+        """Format one role or a list of roles. None stands for everybody, and an empty list for nobody."""
         if stored is None:
             return say("settings_everybody")
         if not isinstance(stored, list):
@@ -165,9 +165,9 @@ def _days(unit: str, name: str, days: Any) -> str:
 
 
 def _limit(name: str, without: str, stored: Any) -> str:
-    """Format a limit; `without` is the code for no limit of its own.
+    """Format a limit. `without` is the code of the text for a limit that isn't set.
 
-    For the mark that lifts all limits of a role, True or False is stored instead of a number.
+    The mark that lifts all limits of a role is stored as True or False instead of a number.
     """
     if stored is None or stored is False:
         return say(without)

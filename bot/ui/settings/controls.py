@@ -110,8 +110,8 @@ def _names(field: Field, chosen: Collection[str], context: SettingsContext, _sel
 def _roles_by_name(
     field: Field, roles_by_name: RolesFor, context: SettingsContext, selection: Selection
 ) -> Items:
-    """Draw a select of the names. Below it are the roles of the selected name and, if the name is limited to
-    roles, a button that opens it to everybody.
+    """Draw a select of GPUs or deployments. If one is selected, also draw a select of the roles that may use
+    it and, if it is limited to roles, a button that opens it to everybody.
     """
     offered = context.offered(field.names)
     options = [

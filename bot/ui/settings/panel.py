@@ -179,7 +179,7 @@ def _length(items: Sequence[Item[LayoutView]]) -> int:
 
 
 def _lines(lines: Sequence[str], limit: int) -> str:
-    """Keep as many whole lines as fit, with an ellipsis for the rest."""
+    """Join as many whole lines as fit. If some don't fit, end with an ellipsis."""
     kept: list[str] = []
     remaining = limit - 2
     for line in lines:

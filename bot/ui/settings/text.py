@@ -211,7 +211,7 @@ def _number_by_name(field: Field, weights: Mapping[str, float], context: Setting
 
 
 def _unlimited(_field: Field, budgets: Mapping[int, RoleBudget], context: SettingsContext) -> Lines:
-    """Yield the limits of each role that has its own; roles without limits come last."""
+    """Yield a line for each role that has limits of its own. Roles that are marked as unlimited come last."""
     for role, budget in sorted(budgets.items(), key=lambda item: (item[1].unlimited, item[0])):
         text = say("settings_no_limit") if budget.unlimited else limits_text(budget)
         note = note_on_role(role, context, "settings_note_limits")

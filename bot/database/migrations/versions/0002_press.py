@@ -1,4 +1,4 @@
-"""Store the pressed button, so that a double press starts one run."""
+"""Store the pressed button, so that a double press starts only one run."""
 
 from __future__ import annotations
 

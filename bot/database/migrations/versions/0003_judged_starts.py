@@ -1,4 +1,4 @@
-"""Store the facts that decide whether a waiting run may start, and index runs by their start."""
+"""Store the facts that decide whether a waiting run may start, and index runs by when they were submitted."""
 
 from __future__ import annotations
 
