@@ -50,9 +50,7 @@ class OutcomeUnknown(PostError):
 
 
 class NotYet(OutcomeUnknown):
-    """Nothing was sent to Discord yet, because another message is still being posted or another process holds
-    the batch's lock.
-    """
+    """Nothing was sent yet, because another message is being posted or another process has the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +111,7 @@ class Poster:
     async def edit(
         self, channel_id: int, message_id: int, outgoing: OutgoingMessage, *, keep_files: bool = True
     ) -> None:
-        """Edit one of the bot's own messages. New files replace the old ones.
-
-        If there are no new files, `keep_files` decides whether the old ones stay.
-        """
+        """Edit one of the bot's own messages. New files replace the old ones, which `keep_files` can keep."""
         payload = _payload(outgoing)
         files = payload.pop("files")
         if files or not keep_files:
@@ -236,8 +231,7 @@ class Poster:
     ) -> int | None:
         """Return the id of the bot's message `outgoing` about a run, or None if it isn't found.
 
-        Messages whose ids are in `ignore` are skipped. If `outgoing` is None, any outcome of the run without
-        files matches.
+        Skips the ids in `ignore`. If `outgoing` is None, any outcome of the run without files matches.
         """
         with _mapped():
             async for message in self._own_since(channel_id, since):

@@ -106,11 +106,9 @@ class Router:
         *,
         nonce_suffix: str = "",
     ) -> None:
-        """Post the messages that aren't sent yet.
+        """Post the messages that aren't sent yet. Store each attempt before it, and its message's id after it.
 
-        Before each post, store that an attempt is made. Afterwards, store the message's id. If the result of
-        an earlier attempt is unknown, search the channel for its message first.
-
+        If the result of an earlier attempt is unknown, search the channel for its message first.
         `nonce_suffix` distinguishes messages of the same purpose, because for a few minutes Discord answers a
         repeated nonce with the earlier message.
         """
@@ -173,10 +171,7 @@ class Router:
             await delete_all(self._poster, [MessageRef(channel_id, each) for each in obsolete])
 
     async def _match_mark(self, delivery: Delivery, form: Form, *, withheld: bool) -> Delivery:
-        """Delete messages that don't fit the channel's current age restriction.
-
-        Returns the delivery without these messages.
-        """
+        """Delete messages that the channel's current age restriction forbids; return the delivery without."""
         *_, note = _withheld(delivery, Route.CHANNEL, form)
         await self._delete_other_form(delivery, note, withheld=withheld)
         if not delivery.messages:
