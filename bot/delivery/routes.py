@@ -106,7 +106,7 @@ class Router:
         *,
         nonce_suffix: str = "",
     ) -> None:
-        """Post the messages that aren't sent yet. Store each attempt before it, and its message's id after it.
+        """Post the messages that aren't sent yet. Store each attempt before, and its message's id after.
 
         If the result of an earlier attempt is unknown, search the channel for its message first.
         `nonce_suffix` distinguishes messages of the same purpose, because for a few minutes Discord answers a
