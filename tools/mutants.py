@@ -1,11 +1,11 @@
-"""Measure how many small faults in the code the tests notice.
+"""Run mutation tests, and print the share of mutants that the tests kill.
 
     python -m tools.mutants core                    every mutant of the pure core, by its unit tests
     python -m tools.mutants sample --seed 9         200 mutants of the packages in `TESTS`
 
-mutmut makes the mutants in a copy of the working tree. Mutants of the core run in forks of one process, each
-against the tests that reach its function. Mutants of the sample run against the tests of their module.
-Survivors listed in tests/equivalent_mutants.toml don't count.
+mutmut creates the mutants in a copy of the working tree. With `core`, each mutant is tested in a fork of one
+process, by the tests that reach its function. With `sample`, each mutant is tested in a separate process, by
+the tests of its module. Survivors listed in tests/equivalent_mutants.toml don't count.
 
 Exit codes: 0 success, 1 less than `CORE_SHARE` percent of the core's mutants killed.
 """

@@ -29,7 +29,7 @@ _SECONDS = 60
 
 
 class Trace:
-    """The functions entered during the recording, by file. Both are in order of the first entry."""
+    """The functions called during the recording, by file. Files and functions are in order of first call."""
 
     def __init__(self) -> None:
         self.files: dict[str, dict[str, None]] = {}

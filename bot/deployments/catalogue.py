@@ -91,7 +91,7 @@ class Catalogue:
         return self._faults
 
     def get(self, name: str) -> Deployment | None:
-        """Return a deployment by its name in the store, or None if it isn't offered."""
+        """Return the deployment with this name, or None if it isn't offered."""
         return self._deployments.get(name)
 
     def require(self, name: str) -> Deployment:

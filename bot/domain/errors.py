@@ -201,7 +201,7 @@ class MediaGone(MediaError):
 
 
 class MediaUnavailable(MediaError):
-    """The file can't be fetched for another reason, such as a slow download, an error or a wrong type."""
+    """Any other failure, such as a slow download, a lost connection or a wrong type. A retry may help."""
 
 
 class BackendError(BotError):
