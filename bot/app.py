@@ -126,11 +126,8 @@ async def metrics_port(app: App) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def running_workers(app: App, seconds: float = 5) -> AsyncIterator[None]:
-    """Run the workers inside the block, then give running items `seconds` to finish.
-
-    Docker sends SIGKILL ten seconds after SIGTERM, and connections must be closed before that.
-    """
+async def running_workers(app: App, seconds: float) -> AsyncIterator[None]:
+    """Run the workers inside the block, then give running items `seconds` to finish."""
     loops = [asyncio.create_task(worker.run(), name=name) for name, worker in app.workers.items()]
     try:
         yield

@@ -23,6 +23,9 @@ from bot.role_locks import acquire_role_locks, lock_held_error
 
 log = logging.getLogger(__name__)
 _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
+# How long current work may take after SIGTERM. Docker sends SIGKILL ten seconds after SIGTERM, and the
+# connections have to be closed before that.
+_STOP_SECONDS = 5.0
 
 
 async def serve(settings: Settings) -> None:
@@ -55,7 +58,7 @@ async def _serve(app: App, signals: Signals) -> None:
             metrics_port(app),
             watched_event_loop(app),
             _logged_in(app),
-            running_workers(app),
+            running_workers(app, _STOP_SECONDS),
             signals.started(app.request_reload),
         ):
             await _until_stopped(app, signals.stop)
