@@ -189,7 +189,7 @@ def _as_backend_errors(call: str, key: str) -> Iterator[None]:
 
 
 def _describe(call: str, error: Exception, key: str) -> str:
-    return scrub(f"{call}: {type(error).__name__}: {error}"[:1000], (key,))
+    return scrub(f"{call}: {type(error).__name__}: {error}", (key,))[:1000]
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

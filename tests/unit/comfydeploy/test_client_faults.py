@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bot.domain import errors
 from demo.ports import free_port
-from tests.unit.comfydeploy.calls import NEW_RUN, RUN_ID, STATUSES, answering, connect, fault
+from tests.unit.comfydeploy.calls import KEY, NEW_RUN, RUN_ID, STATUSES, answering, connect, fault
 from tests.unit.comfydeploy.servers import http_server, raw_server, read_request
 
 
@@ -83,6 +83,24 @@ async def test_a_broken_answer_has_its_error_and_the_call_is_never_sent_again(
     assert type(error) is kind
     assert error.accepted is (kind is not errors.BackendUnauthorized)
     assert len(requests) == 1
+
+
+@pytest.mark.parametrize("padding", [0, *range(860, 1000, 6)])
+async def test_a_broken_answer_that_quotes_the_key_is_told_without_it(
+    session: aiohttp.ClientSession, padding: int
+) -> None:
+    """The text is cut after at most 1,000 characters, and no part of the key is left at its end."""
+
+    async def quoting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200" + b"x" * padding + KEY.encode() + b"\r\n\r\n")
+        await writer.drain()
+
+    async with raw_server(quoting) as url:
+        text = str(await fault(session, url))
+    assert "Bad status line" in text
+    assert "sk-v" not in text
+    assert len(text) <= 1000
 
 
 @pytest.mark.parametrize("call", ["run", "cancel"])
