@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import EXPECTED_SECONDS, Limits, charged_seconds, limits_of, reserve, weight_of
+from bot.domain.budgets import (
+    EXPECTED_SECONDS,
+    Limits,
+    budget_day,
+    charged_seconds,
+    limits_of,
+    reserve,
+    weight_of,
+)
 from bot.domain.requests import Member
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -71,3 +79,9 @@ def test_an_ended_run_counts_its_duration_and_a_run_that_never_started_counts_no
     state: RunState, duration: float | None, charged: float | None
 ) -> None:
     assert charged_seconds(made_run(state), duration, 4) == charged
+
+
+def test_the_day_of_a_budget_begins_at_midnight() -> None:
+    midnight = datetime(2026, 3, 14, tzinfo=UTC)
+    for at in (midnight, datetime(2026, 3, 14, 15, 9, 26, 53589, tzinfo=UTC)):
+        assert budget_day(at) == midnight

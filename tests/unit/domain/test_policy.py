@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -11,8 +12,8 @@ import pytest
 
 from bot.domain.budgets import EXPECTED_SECONDS, LIMITS, Block, Spending, Usage, for_batch
 from bot.domain.errors import RefusedError
-from bot.domain.policy import OperatorRules, check_posting
-from bot.domain.requests import GenerationRequest, Member
+from bot.domain.policy import OperatorRules, check_age, check_moderator, check_posting
+from bot.domain.requests import ChannelState, GenerationRequest, Member, Requester
 from bot.domain.settings.rules_and_defaults import Budget, Budgets, People, ServerRules
 from bot.strings import explain
 from tests.unit.domain.policy_cases import (
@@ -30,12 +31,22 @@ from tests.unit.domain.policy_cases import (
     request,
     stamp,
 )
+from tests.unit.factories import made_run
 
 DIRECT = request(None)
 AWAY = request(None, user_install=True)
 PAUSED = replace(USAGE, paused="moving")
 BLOCKED = replace(USAGE, block=Block("spam", None))
 ELSEWHERE: dict[str, Any] = {"allowed_guild_ids": frozenset({8})}
+
+
+def refused(check: Callable[[], object]) -> str | None:
+    """Return the code of the RefusedError that a check raises, or None if it raises none."""
+    try:
+        check()
+    except RefusedError as error:
+        return error.code
+    return None
 
 
 @pytest.mark.parametrize(
@@ -252,3 +263,46 @@ def test_a_refused_batch_says_how_many_fit(code: str) -> None:
     assert for_batch(reason, 0, 4) is reason
     other = RefusedError("paused", reason="maintenance")
     assert for_batch(other, 2, 4) is other
+
+
+@pytest.mark.parametrize(
+    ("guild_id", "changes", "expected"),
+    [
+        (7, {"manages_server": True}, None),
+        (7, {"role_ids": frozenset({REVIEWERS})}, None),
+        (7, {}, "not_a_moderator"),
+        (7, {"role_ids": frozenset({ARTISTS})}, "not_a_moderator"),
+        (None, {"manages_server": True}, "server_only"),
+    ],
+)
+def test_a_moderator_manages_the_server_or_has_the_reviewer_role(
+    guild_id: int | None, changes: dict[str, Any], expected: str | None
+) -> None:
+    def check() -> None:
+        rules = ServerRules(reviewer_role_id=REVIEWERS)
+        assert check_moderator(guild_id, replace(PERSON, **changes), rules) == guild_id
+
+    assert refused(check) == expected
+
+
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize(
+    ("deployment", "run", "channel"),
+    [(False, False, False), (True, False, False), (False, True, False), (False, False, True)],
+)
+def test_an_age_restricted_result_is_shown_only_in_such_a_channel(
+    deployment: bool, run: bool, channel: bool, here: bool
+) -> None:
+    made = made_run(channel_id=3, age_restricted=run)
+    channels = {3: ChannelState(age_restricted=channel)}
+    origin = request().origin.model_copy(update={"age_restricted": here})
+    requester = Requester(PERSON, origin, frozenset(), lambda _: True, channels.__getitem__)
+    is_refused = (deployment or run or channel) and not here
+    assert refused(lambda: check_age(made, requester, restricted=deployment)) == (
+        "result_age" if is_refused else None
+    )
+
+
+def test_a_result_counts_as_unrestricted_if_nothing_is_said() -> None:
+    requester = Requester(PERSON, request().origin, frozenset(), lambda _: True)
+    check_age(made_run(), requester)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
 
-from bot.domain.requests import batch_requests, new_key
+from bot.domain.requests import Press, batch_requests, folded, new_key
 from tests.unit.domain.policy_cases import request
 
 
@@ -55,3 +56,26 @@ def test_a_batch_differs_in_key_inputs_seed_and_index(count: int) -> None:
     assert keys == sorted(set(keys))
     assert {each.batch_key for each in made} == {keys[0]}
     assert batch_requests(asked, [({}, None)]) == [asked]
+
+
+def test_a_press_is_the_same_only_for_what_was_pressed() -> None:
+    at = datetime(2026, 3, 14, tzinfo=UTC)
+    press = Press.of(at, "again:abc", "a fox \ud83e")  # a lone surrogate
+    assert press.at == at
+    assert re.fullmatch(r"[0-9a-f]{32}", press.id)
+    assert press.id == Press.of(at, "again:abc", "a fox \ud83e").id
+    others = [
+        ("again:abc",),
+        ("again:abd", "a fox \ud83e"),
+        ("again:abca fox \ud83e",),
+        ("again:ab", "ca fox \ud83e"),
+    ]
+    assert len({press.id, *(Press.of(at, *pressed).id for pressed in others)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(" Noir ", "noir"), ("STRASSE", "strasse"), ("straße", "strasse"), ("a\ud83e", "a?")],
+)
+def test_a_name_is_found_in_any_case(name: str, expected: str) -> None:
+    assert folded(name) == expected
