@@ -22,8 +22,8 @@ INTERRUPTED = 130
 def main() -> int:
     """Run the bot or a command and return the exit code.
 
-    The code is 0 for success or a clean stop, 1 for a temporary failure, a failed check or a failed sync, 2
-    for a configuration error, and 130 for an interrupted command.
+    The code is 0 for success or a clean stop, and 1 for a temporary failure, a failed check or a failed sync.
+    It is 2 for a configuration error, and 130 for an interrupted command.
     """
     arguments = cli.parse(sys.argv[1:])
     try:

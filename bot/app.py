@@ -53,7 +53,7 @@ async def build(
 ) -> AsyncIterator[App]:
     """Open all resources for the block, and yield the assembled process, which is not started yet.
 
-    `read_head` reads the beginning of files that aren't on the network: those of the offline Discord.
+    `read_head` reads the beginning of files that aren't on the network, as in tests and the demo.
     Raises StartupError, or StoreUnavailable if the database doesn't answer.
     """
     async with AsyncExitStack() as stack:
@@ -155,9 +155,9 @@ async def watched_event_loop(app: App) -> AsyncIterator[None]:
 class App:
     """The assembled process.
 
-    `client` is the connection to Discord: the bot itself, a REST-only client in a process without the gateway
-    role, or None in a process that only receives webhooks. `workers` maps names to the workers that the
-    process's roles need: answers, submit, check, progress, show, deliver, look and prune.
+    `client` is the bot itself or, in a process without the gateway role, a client that uses only Discord's
+    HTTP API. It is None in a process that only receives webhooks. `workers` maps names to the workers that
+    the process's roles need: answers, submit, check, progress, show, deliver, look and prune.
     """
 
     settings: Settings

@@ -16,7 +16,7 @@ from bot.store.history import ExportFilter
 
 _EPILOG = """\
 Settings come from the environment and from .env: docs/configuration.md explains each.
-Exit codes: 0 success, 1 temporary failure or a failed check, 2 configuration error."""
+Exit codes: 0 success, 1 temporary failure, a failed check or a failed sync, 2 configuration error."""
 _ABOUT = {
     "check": "test the whole setup; changes and spends nothing",
     "sync": "compare the slash commands with Discord's and send what differs",

@@ -112,7 +112,7 @@ class Metrics:
             self._requests.labels(deployment, outcome).inc()
 
     def attempt(self, purpose: str, result: str) -> None:
-        """Count a delivery attempt; `result` is done, again, kept or superseded."""
+        """Count a delivery attempt. `result` is done, again, kept (undelivered) or superseded."""
         self._deliveries.labels(purpose, result).inc()
 
     def shown(self, run: Run, now: datetime) -> None:

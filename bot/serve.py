@@ -138,7 +138,7 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:
-    """Raise a StartupError that says why the gateway connection ended. Do nothing if there was no error.
+    """Raise a StartupError that says why the gateway connection ended. Return if it ended without an error.
 
     discord.py reconnects after temporary errors, so the connection ends only if Discord refuses the bot.
     """

@@ -46,8 +46,8 @@ async def start_server(
 ) -> tuple[web.AppRunner, int]:
     """Start a server and return its runner and the port in use.
 
-    Raises StartupError if the server can't listen there. The error says whether to change WEB_HOST or
-    `setting`, the name of the setting with the port.
+    Raises StartupError if the server can't listen on this host and port. The error says whether to change
+    WEB_HOST or `setting`, the name of the setting with the port.
     """
     # No client needs compressed bodies. Decompressing them would cost work before authentication.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, auto_decompress=False)
@@ -63,7 +63,10 @@ async def start_server(
 
 
 def port_remedy(error: OSError, setting: str) -> str:
-    """Return the remedy for a port that can't be opened. `setting` names the setting with the port."""
+    """Return a sentence that says how to fix a port that can't be opened.
+
+    `setting` is the name of the setting with the port.
+    """
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
     return f"Stop what uses it, or set {setting} to another."

@@ -276,7 +276,10 @@ ReadHead = Callable[[str], Awaitable[bytes | None]]
 
 
 def type_detector(fetcher: MediaFetcher, read_head: ReadHead | None = None) -> DetectType:
-    """Build the function that tells a file's type by its first bytes. `read_head` is asked for them first."""
+    """Build the function that tells a file's type by its first bytes.
+
+    The bytes come from `read_head` or, if that isn't given or returns None, from the network.
+    """
 
     async def detect(url: str) -> str:
         head = await read_head(url) if read_head is not None else None

@@ -117,7 +117,7 @@ class ComfyDeploy:
         await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
 
     async def read_log(self, run_id: str) -> tuple[str, ...]:
-        """Return a run's log. The path is undocumented, and the service often has no log."""
+        """Return the last entries of a run's log. The path is undocumented, and there is often no log."""
         path = f"/v2/clickhouse-run-logs/{_segment(run_id)}"
         body = await self._call("GET", path, limits=self._log_timeout, max_reply=MAX_LOG)
         return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in _parsed(parse_log, body))
@@ -151,7 +151,7 @@ class ComfyDeploy:
         error_from: Callable[..., BackendError] = error_from_http,
         **kwargs: Any,
     ) -> bytes:
-        """Return the body of a 2xx response. Raises BackendError for any other response."""
+        """Return the body of a 2xx response. Raises BackendError for any other response, or for none."""
         key = self._api_key.get_secret_value()
         with _as_backend_errors(f"{method} {path}", key):
             async with self._session.request(

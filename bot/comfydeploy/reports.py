@@ -41,8 +41,8 @@ def parse_webhook(body: bytes) -> RunReport:
     """Parse a webhook's body, or raise WireError. Parsing is strict where a forged report could do harm, and
     lenient inside `outputs`.
 
-    The output of a `run.output` event is ignored, because it is only one of the run's outputs, its link may
-    not work, and the run's other outputs would seem to be missing.
+    The output of a `run.output` event is ignored. It is only one of the run's outputs, so the others would
+    seem to be missing, and its link may not work.
     """
     data = load_object(body)
     word = _optional(data, "status", str)
@@ -151,7 +151,7 @@ _NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\x9f]")
 def clean_filename(name: object) -> str | None:
     """Return the last part of a path without unprintable characters, such as right-to-left marks.
 
-    A name that is too long is shortened before its extension. Return None if nothing is left.
+    A name that is too long is shortened, but keeps its extension. Return None if nothing is left.
     """
     if not isinstance(name, str):
         return None

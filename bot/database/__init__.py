@@ -1,4 +1,4 @@
 """Transactions, locks and the schema on SQLite and PostgreSQL.
 
-Queries are in bot/store.
+Queries are in bot/store, except those for the key-value table.
 """

@@ -20,10 +20,10 @@ _TOLD = "may_be_stored"
 def repeat_if_unknown(change: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """Make a store's method repeat its change once if the commit isn't confirmed.
 
-    If the database doesn't answer or confirm the repetition either, the method raises CommitUnknown. Use this
-    only for an idempotent change that locks the rows it writes, so that the first transaction has ended
-    before the second reads them. A change whose result would differ takes `may_be_stored`, which is True in
-    the repetition.
+    If the repetition isn't confirmed either, or the database doesn't answer, the method raises CommitUnknown.
+    Use this only for an idempotent change that locks the rows it writes, so that the first transaction has
+    ended before the second reads them. A change whose repetition would return or raise something else takes
+    `may_be_stored`, which is True in the repetition.
     """
     told = {_TOLD: True} if _TOLD in inspect.signature(change).parameters else {}
     again: Callable[..., Awaitable[T]] = change  # also takes `told`, which isn't a part of P

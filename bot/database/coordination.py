@@ -1,6 +1,6 @@
 """Notify other processes that share the database, and hold locks between them.
 
-On PostgreSQL each process keeps one connection next to the pool, for LISTEN, NOTIFY and session-level
+On PostgreSQL each process keeps one connection outside the pool, for LISTEN, NOTIFY and session-level
 advisory locks. NOTIFY runs in a transaction of its own, because PostgreSQL serializes the commits of
 transactions that notify. Otherwise, transactions that change rows would wait for each other.
 """
@@ -244,7 +244,7 @@ class Coordinator(Protocol):
         """Notify the other processes about a topic; topics in quick succession are batched."""
 
     async def try_acquire(self, name: str) -> bool:
-        """Acquire a lock until the process ends; return False if another process holds it.
+        """Acquire a lock and hold it until `close`; return False if another process holds it.
 
         Raises StoreUnavailable.
         """
@@ -254,7 +254,7 @@ class Coordinator(Protocol):
 
 
 async def acquire(coordinator: Coordinator, name: str, wait_seconds: float) -> None:
-    """Acquire a lock until the process ends, retrying for up to `wait_seconds` seconds.
+    """Acquire a lock and hold it until the coordinator is closed, retrying for up to `wait_seconds` seconds.
 
     Raises LockHeld or StoreUnavailable.
     """

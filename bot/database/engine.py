@@ -37,9 +37,8 @@ _IDLE_MILLISECONDS = 15_000
 class Database:
     """Transactions on SQLite or PostgreSQL with the same guarantees.
 
-    SQLite allows one writer. A deferred transaction that reads and then writes fails or loses updates, so
-    `write` uses BEGIN IMMEDIATE, and writers in this process queue for a `WriteLock` instead of SQLite's
-    busy loop.
+    SQLite allows one writer. A deferred transaction that has read may fail when it writes, so `write` uses
+    BEGIN IMMEDIATE. Writers in this process queue for a `WriteLock` instead of SQLite's busy loop.
     """
 
     def __init__(self, url: str, pool_size: int = 20, lock_seconds: float | None = None) -> None:
@@ -77,9 +76,9 @@ class Database:
     async def write(self, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
         """Open a write transaction that commits at the end of the block.
 
-        Raises StoreUnavailable if nothing was stored, or CommitUnknown if the error occurred during or after
-        COMMIT, so that the transaction may be stored. On SQLite, where writers queue, urgent writers go
-        first, because they keep a user waiting.
+        Raises StoreUnavailable if nothing was stored. Raises CommitUnknown if COMMIT failed, but the
+        transaction may be stored. On SQLite, where writers queue, urgent writers go first, because users are
+        waiting for them.
         """
         async with (
             database_errors(),

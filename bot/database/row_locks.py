@@ -3,8 +3,8 @@
 The order is:
 
 1. The advisory locks of `Database.exclusive`.
-2. Runs, by key. A change of any run locks its whole batch, so if two runs of a batch end at the same time,
-   exactly one of them is the last.
+2. Runs, by key. A change that may end a run locks its whole batch. So if two runs of a batch end at the same
+   time, exactly one of them is the last.
 3. Deliveries of locked runs.
 4. Audit entries and presets, by id.
 5. The default presets of channels, by channel.

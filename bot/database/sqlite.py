@@ -124,7 +124,7 @@ class OneHopConnection(aiosqlite.Connection):
 
 
 def connect(database: str | Path, **options: Any) -> OneHopConnection:
-    """Open a connection, for `create_async_engine(async_creator_fn=…)`."""
+    """Return a connection that opens when it is awaited, for `create_async_engine(async_creator_fn=…)`."""
     connection = OneHopConnection(partial(_open, database, **options), iter_chunk_size=64)
     # As SQLAlchemy does: the thread must not keep the process alive.
     thread: Thread = connection._thread
@@ -133,7 +133,7 @@ def connect(database: str | Path, **options: Any) -> OneHopConnection:
 
 
 def _open(database: str | Path, **options: Any) -> sqlite3.Connection:
-    """Open and configure the connection. Runs in its thread.
+    """Open and configure a connection. Runs in the connection's thread.
 
     `isolation_level` is None because the driver would otherwise begin deferred transactions.
     """

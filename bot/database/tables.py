@@ -287,8 +287,9 @@ def run_columns() -> tuple[Any, ...]:
 
 
 def listed_columns() -> tuple[Any, ...]:
-    """Return the columns of `runs` that `to_listed_run` needs: all but the outputs, which may hold a megabyte
-    of text.
+    """Return the columns of `runs` that `to_listed_run` needs.
+
+    The outputs are left out, because they may hold a megabyte of text.
     """
     return _LISTED_COLUMNS
 
@@ -373,7 +374,7 @@ RESET = {
 async def create_or_reopen_delivery(
     connection: AsyncConnection, key: str, purpose: Purpose, now: datetime
 ) -> None:
-    """Create a delivery, or reopen an earlier one, as after a dismissed report or a late success."""
+    """Create a delivery, or reopen the earlier one, as for a new report after a dismissed one."""
     reopened = await connection.execute(
         update(deliveries)
         .where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)

@@ -33,7 +33,7 @@ class InputKind(StrEnum):
 class InputClass:
     """A class of inputs. `name` is the backend's own name for the class.
 
-    `kind` is None if the class doesn't determine it. A multi-line text is probably the prompt.
+    `kind` is None if it can't be determined. A multi-line text may be the prompt.
     """
 
     name: str
@@ -45,7 +45,7 @@ class InputClass:
 class InputDescription:
     """An input as the backend describes it.
 
-    `default` is None if the backend has no default, or if its default can't be shown (`has_hidden_default`).
+    If `has_hidden_default` is True, the input has a default that can't be shown, and `default` is None.
     """
 
     key: str
@@ -112,7 +112,7 @@ class Backend(Protocol):
         """Return the descriptions of all deployments of the account."""
 
     async def start_run(self, run: NewRun) -> str:
-        """Start a run and return its id. If an error has `accepted` set, the run may exist anyway."""
+        """Start a run and return its id. After an error with `accepted` set, the run may exist anyway."""
 
     async def get_run(self, run_id: str) -> RunReport:
         """Return the current state of a run, with links that have not expired."""
@@ -124,15 +124,15 @@ class Backend(Protocol):
         """
 
     async def read_log(self, run_id: str) -> Sequence[str]:
-        """Return the entries of a run's log, oldest first, with our API key removed.
+        """Return the last entries of a run's log, oldest first, with our API key removed.
 
         The sequence is empty if the backend has no log.
         """
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
-        """Return whether `mac` belongs to the run key `key`. Both come from the URL of a webhook.
+        """Return whether `mac` is the MAC of the run key `key`. The comparison takes constant time.
 
-        The comparison takes constant time.
+        The caller takes `key` and `mac` from the URL of a webhook.
         """
 
     def read_webhook(self, body: bytes) -> RunReport:

@@ -62,7 +62,7 @@ def _most_generous(name: str, own: list[RoleBudget], default: Budget) -> int | N
 
 
 def weight_of(gpu: str | None, rules: ServerRules) -> float:
-    """Return the weight of a second on a GPU: 1 if the GPU is unknown or the rules give it no weight."""
+    """Return the weight of a second on a GPU. It is 1 if the GPU is unknown or has no weight in the rules."""
     return rules.budgets.gpu_weights.get(gpu or "", 1.0)
 
 
@@ -73,10 +73,10 @@ def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
 
 
 def charged_seconds(run: Run, duration: float | None, weight: float) -> float | None:
-    """Return the weighted seconds to charge when a run ends, even if it fails or is cancelled.
+    """Return the weighted seconds to charge for a run that ends or has ended, even unsuccessfully.
 
-    `run` still has its state from before the end. If a run was in flight for an unknown time, the result is
-    None, and its reserved seconds count until it is settled. A run that wasn't in flight costs nothing.
+    If `duration` is None, `run` must still have its state from before the end. The result is then None for a
+    run in flight, whose reserved seconds count until it is settled, and 0 for any other run.
     """
     if duration is None:
         return None if run.state in IN_FLIGHT else 0.0
@@ -105,7 +105,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """The usage when a run is judged, and the block and the pause that may forbid the run.
+    """The usage of a user and their server at the time `now`, with a block or a pause that forbids requests.
 
     `gpu_seconds_today` counts the whole bot's seconds, unweighted. `day_end` is the next midnight UTC.
     `paused` is the reason for a pause of the bot, or None if the bot isn't paused.
@@ -152,7 +152,7 @@ def budget_day(now: datetime) -> datetime:
 
 
 def check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
-    """Raise RefusedError if a run exceeds the limits of the member or of the server.
+    """Raise RefusedError if a new run would exceed the limits of the member or of the server.
 
     `reserved` is how many weighted GPU seconds the run reserves. `at_once` isn't checked, because it only
     makes runs wait.
@@ -197,7 +197,7 @@ def for_batch(reason: RefusedError, possible: int, count: int) -> RefusedError:
     """Return the refusal of a batch of `count` runs, of which the rules would accept the first `possible`.
 
     `reason` is the refusal of the next run. If its code is in `LIMITS` and `possible` isn't 0, the returned
-    refusal states both numbers. Otherwise `reason` is returned unchanged.
+    refusal states `possible` and `count`. Otherwise `reason` is returned unchanged.
     """
     if not possible or reason.code not in LIMITS:
         return reason

@@ -1,7 +1,7 @@
 """The errors that the bot's packages share. Each names the sentence of `bot.strings` for the user.
 
 BotError                      code, params
-├── StartupError              the process can't start: a list of mistakes, exit code 2
+├── StartupError              the process can't start or has to stop: exit code 2
 │   └── StartLater            … because of a temporary failure: exit code 1
 ├── InputError                an option has a value that the deployment doesn't accept
 │   └── InputErrors           … for several options
@@ -40,8 +40,8 @@ BotError                      code, params
     └── BackendBadReply       an answer or a webhook that can't be read
 
 `code` selects the sentence in `bot.strings`, and `params` fill in its placeholders. Neither may contain a
-secret: both are stored with the run and shown. Details for the log (status, body, address) are in
-`str(error)`. The tree leaves out CodedError, the base class of InputError and RefusedError.
+secret, because they are shown to users and may be stored with a run. Details for the log (status, body,
+address) are in `str(error)`. The tree leaves out CodedError, the base class of InputError and RefusedError.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class BotError(Exception):
 
 
 class StartupError(BotError):
-    """The process can't start; `mistakes` lists all reasons as sentences."""
+    """The process can't start or has to stop. `mistakes` lists the reasons as sentences."""
 
     code = "startup"
 
@@ -118,7 +118,7 @@ class PressedTwice(RefusedError):
 
 
 class AlreadyPosted(RefusedError):
-    """The copy was posted before, as the message `message_id`. Somebody may have deleted it in Discord."""
+    """The copy was posted before, as the message `message_id`, which may have been deleted in Discord."""
 
     def __init__(self, url: str, channel_id: int, message_id: int) -> None:
         super().__init__("copy_there", url=url)
@@ -207,8 +207,8 @@ class MediaUnavailable(MediaError):
 class BackendError(BotError):
     """The backend refused a call or did not answer.
 
-    `accepted` is False only if no run can have started, so that a retry can't cost twice. `passing` marks
-    temporary errors, after which the same call may succeed.
+    `accepted` is False only if the call can't have started a run, so a retry can't cost twice. `passing`
+    marks temporary errors, after which the same call may succeed.
     """
 
     code = "comfy_failed"
@@ -287,8 +287,8 @@ class BackendUnreachable(BackendError):
 
 
 class BackendRedirected(BackendError):
-    """The backend redirected the call. The bot follows no redirects, because the POST might be repeated or
-    become a GET, and the key might leak.
+    """The backend redirected the call. The bot follows no redirects, because a POST might be repeated or
+    become a GET, and the API key might leak.
     """
 
     code = "comfy_redirected"

@@ -1,4 +1,4 @@
-"""Decide what moderators may still decide about a request or a report, and who may delete a result."""
+"""Check whether moderators can still decide about a request or a report, and who may delete a result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from bot.domain.runs import Run, RunState
 
 
 def has_decided(run: Run, moderator_id: int, *, rejected: bool) -> bool:
-    """Return whether this moderator has already rejected the run or, if `rejected` is False, approved it."""
+    """Return whether this moderator has already made the same decision about the run.
+
+    The decision is a rejection if `rejected` is True, and an approval otherwise.
+    """
     return run.decided_by == moderator_id and (run.state is RunState.REJECTED) is rejected
 
 
@@ -37,14 +40,14 @@ def check_open_report(run: Run) -> None:
 def accepts_report(run: Run, *, is_first: bool) -> bool:
     """Return whether the run has an open report after a user's report.
 
-    `is_first` is False if this user reported the run before: such a report is ignored, so after a dismissal
+    `is_first` is False if this user reported the run before. Such a report is ignored, so after a dismissal
     only another user's report reaches the moderators.
     """
     return is_first or has_open_report(run)
 
 
 def check_shown(*batch: Run) -> None:
-    """Raise RefusedError if none of the runs shows a result. A forged button can name such a run."""
+    """Raise RefusedError if none of the runs has a result, or if all their results were deleted."""
     if not any(run.is_shown for run in batch):
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")
 

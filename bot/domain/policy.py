@@ -1,8 +1,8 @@
 """Decide whether a run may start, and on which terms a request is accepted.
 
-The store calls `judge` before it stores a new request, when a moderator approves a request, and when a worker
-claims a waiting run for its queue call. Each call is part of the transaction that acts on the answer, so two
-runs can't both use what is left of a budget. The operator's limits take precedence over the rules of servers.
+The store calls `judge` for a new request, for an approval by a moderator, and for a claim of a waiting run.
+Each call is part of the transaction that acts on its result, so concurrent requests can't exceed a budget.
+The operator's limits take precedence over the rules of servers.
 """
 
 from __future__ import annotations
@@ -147,8 +147,9 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
 def check_before_form(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
     """Raise RefusedError if a request would be refused whatever its inputs are.
 
-    Asked before a form opens, so that nobody fills in a form in vain. `start.deployment` is empty if the user
-    is still to choose one. Budgets are left out, because they may be free again when the form is sent.
+    Called before a form opens, so that users don't fill in a form for nothing. `start.deployment` is empty if
+    the user hasn't chosen one yet. The roles for GPUs aren't checked, and neither are the budgets, which may
+    have room again when the form is sent.
     """
     _check_place(start.guild_id, operator, user_install=start.user_install)
     if start.channel is not None:
@@ -232,17 +233,18 @@ def _is_selected(gpu: str | None, gpus: frozenset[str]) -> bool:
 
 
 def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
-    """Return whether a result is posted as a spoiler. `age_restricted` says whether its channel is."""
+    """Return whether a result is a spoiler. `age_restricted` says whether its channel is age-restricted."""
     if rules.spoiler is Spoiler.NOT_AGE_RESTRICTED:
         return not age_restricted
     return rules.spoiler is Spoiler.ALWAYS
 
 
 def check_age(run: Run, requester: Requester, *, restricted: bool = False) -> None:
-    """Raise RefusedError if an existing result must not be shown in this channel, which isn't age-restricted.
+    """Raise RefusedError if an existing result is age-restricted and the channel of this interaction isn't.
 
-    A result is age-restricted if its deployment or one of its files is (`restricted`, or the run's own mark),
-    or if the channel of its request is now. A deleted channel counts as not restricted.
+    `restricted` says whether the result's deployment is age-restricted now. A result is also age-restricted
+    if its run is marked so, or if the channel of its request is age-restricted now. A deleted channel counts
+    as not restricted.
     """
     here, there = requester.origin, requester.channel_state(run.channel_id)
     if (restricted or run.age_restricted or there.age_restricted) and not here.age_restricted:
@@ -250,10 +252,11 @@ def check_age(run: Run, requester: Requester, *, restricted: bool = False) -> No
 
 
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
-    """Raise RefusedError if an existing result must not be posted here.
+    """Raise RefusedError if an existing result must not be posted at `origin`.
 
-    This is the case if the operator doesn't offer the bot here, the user is blocked or the bot is paused.
-    Posting in direct messages remains allowed even if the operator no longer accepts requests there.
+    This is the case if the operator doesn't offer the bot in this server or conversation, if the user is
+    blocked, or if the bot is paused. Direct messages remain allowed even if the operator no longer accepts
+    requests in them.
     """
     _check_availability(origin.guild_id, operator, user_install=origin.user_install)
     _check_not_blocked(usage)

@@ -1,4 +1,4 @@
-"""Records that the store returns: audit entries, blocks and a user's own data."""
+"""Records of the audit log, of blocks, of channels' default presets, and of a user's own data."""
 
 from __future__ import annotations
 
@@ -69,9 +69,8 @@ DEFAULT_PRESET = "default_preset"
 class AuditEntry:
     """An entry of the audit log.
 
-    An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. `batch_key`
-    is set if the entry is listed together with those of the other runs of its batch. `details` is small JSON
-    without secrets.
+    An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. A page may
+    list entries with the same `batch_key` as one. `details` is small JSON without secrets.
     """
 
     at: datetime
@@ -98,10 +97,10 @@ class AuditCursor:
 class StoredEntry:
     """A stored entry with its id.
 
-    `count` is the number of entries that a page lists as this one, because they differ only in the run.
-    `prompt` is the prompt of the entry's run. `message` shows the run's result or, until there is one, its
-    status or review card. Each is None if it doesn't exist or the run is private. `message` is also None if
-    only the requester can open it.
+    `count` is the number of entries that a page lists as this one, including this one. `prompt` is the prompt
+    of the entry's run. `message` shows the run's result or, until there is one, its status or review card.
+    For a private run, `prompt` and `message` are None. `message` is also None if only the requester can open
+    it, or if the result was deleted.
     """
 
     id: int
@@ -187,7 +186,11 @@ class OwnDefault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDefault:
-    """A channel's default preset, and who set it when; both None if that isn't stored any more or yet."""
+    """A channel's default preset, the time when it was set, and the user who set it.
+
+    `set_at` and `set_by` are None if an older version of the bot set the default. `set_by` is also None if
+    the user has erased their data.
+    """
 
     channel_id: int
     preset: Preset

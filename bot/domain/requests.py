@@ -55,9 +55,9 @@ class Origin(BaseModel):
 class GenerationRequest(BaseModel):
     """A request for one run: a deployment, its inputs by their keys, the requester and the origin.
 
-    `age_restricted` is True if the deployment is age-restricted, or if the request takes a file of an
-    age-restricted result. Only the requester sees the messages of a `private` request. `gpu` is the GPU to
-    ask for; `expected_gpu` is the GPU that will be used, or None if unknown.
+    `age_restricted` is True if the deployment is age-restricted, or if the request takes an age-restricted
+    file. Only the requester sees the messages of a `private` request. `gpu` is the GPU to ask for, and
+    `expected_gpu` is the GPU that will be used, or None if unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -137,9 +137,10 @@ class ChannelState:
 class Requester:
     """The user behind an interaction, without discord.py objects.
 
-    `channel_ids` are the channel, its parent and its category, for rules that exempt channels. `can_post`
-    tells whether the bot can post in another channel of the server, and `channel_state` returns the state of
-    such a channel. `press` is None for a command.
+    `channel_ids` are the ids of the channel, its parent and its category. AutoMod rules can exempt any of
+    them, and the channel's default preset is looked up by them. `can_post` tells whether the bot can post in
+    another channel of the server, and `channel_state` returns the state of such a channel. `press` is None
+    for a command.
     """
 
     person: Member
@@ -196,7 +197,7 @@ class Preset:
 
 
 def folded(name: str) -> str:
-    """Case-fold a preset's name for lookups, and replace lone surrogates, which no database stores."""
+    """Strip and case-fold a preset's name for lookups, and replace lone surrogates, which can't be stored."""
     return name.strip().encode("utf-8", "replace").decode().casefold()
 
 

@@ -1,7 +1,7 @@
 """Decide by the clock when a run is polled, and when it counts as lost, finished or settled.
 
-A run that has executed all its nodes counts as finished after a silence, even if ComfyDeploy hasn't reported
-its end.
+A run that has executed all its nodes counts as finished once its outputs haven't changed for a while, even if
+ComfyDeploy hasn't reported its end.
 """
 
 from __future__ import annotations
@@ -41,17 +41,19 @@ def quiet_period(interval: timedelta, *, webhooks: bool) -> timedelta:
 
 
 def next_pause(interval: timedelta, checks: int) -> timedelta:
-    """Return the pause after a poll: `interval`, doubled for each of the `checks` polls that found nothing
-    new, up to `_LONGEST_PAUSE` intervals.
+    """Return the pause after a poll.
+
+    It is `interval`, doubled for each of the `checks` polls that found nothing new, and at most
+    `_LONGEST_PAUSE` intervals.
     """
     return interval * min(2.0 ** min(checks, 10), _LONGEST_PAUSE)
 
 
 def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
-    """Return the time at which the run counts as lost, or None before the queue call.
+    """Return the time at which the bot gives up on the run, or None before the queue call.
 
-    `run_timeout` is the deployment's, in seconds from the start of the run. This timeout can only shorten the
-    bot's own deadline, which counts from the queue call.
+    The bot's own deadline counts from the queue call. `run_timeout` is the deployment's timeout in seconds,
+    which counts from the start of the run. With DEADLINE_MARGIN added, it can only shorten the deadline.
     """
     if run.submitted_at is None:
         return None
@@ -86,10 +88,10 @@ def same_outputs(some: Sequence[Output], others: Sequence[Output]) -> bool:
 
 
 def is_settled(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether an ended run needs no further poll.
+    """Return whether a run needs no further poll after `report`, which tells that the run has ended.
 
-    A poll could still find its billed duration or, if it has no outputs, outputs that came after the end.
-    After SETTLE_AFTER, the bot no longer waits for them.
+    If the end is new, it is enough that the run succeeded or made outputs. Otherwise the billed duration must
+    be known, too. From SETTLE_AFTER after the end, the bot waits for neither.
     """
     made = run.has_result or report.state is RunState.SUCCEEDED or bool(report.outputs)
     if run.ended_at is None:

@@ -57,9 +57,9 @@ class Output:
 class RunReport(NamedTuple):
     """The backend's report about a run, from a webhook or from polling.
 
-    `state` is None if the backend's status word is unknown; `progress` is from 0 to 1; `queue_position`
-    counts from 1; durations are in seconds. The class is a tuple because creating a frozen dataclass takes
-    longer than parsing the webhook's JSON.
+    `state` is None if the backend's status word is missing or unknown. `progress` is from 0 to 1, and
+    `queue_position` counts from 1. Durations are in seconds. The class is a tuple because creating a frozen
+    dataclass takes longer than parsing the webhook's JSON.
     """
 
     run_id: str
@@ -83,12 +83,12 @@ class RunReport(NamedTuple):
 class Run:
     """A run as stored. Times are timezone-aware UTC, and durations are in seconds.
 
-    `default_preset` is the channel's default preset that the request used. Only the requester sees the
-    messages of a `private` run. `waiting_code` names the rule that keeps a waiting run from starting.
-    `requester_roles` is None if the request is older than the column, or if the requester erased their data.
-    `partial` marks a run that did not succeed but made outputs, which are shown. A run in flight has the
-    outputs that were reported last; `outputs_since` is when they were first seen after the last node.
-    `erased_at` is when the requester erased the inputs and outputs.
+    `default_preset` is the name of the channel's default preset that the request used. Only the requester
+    sees the messages of a `private` run. `waiting_code` is the code of the sentence that says why a waiting
+    run can't start yet. `requester_roles` is None if the request is older than the column, or if the
+    requester erased their data. `partial` marks a run that did not succeed but made outputs, which are shown.
+    A run in flight has the outputs that were reported last. `outputs_since` is when these outputs were first
+    seen after the last node. `erased_at` is when the requester erased the inputs and outputs.
     """
 
     key: str
@@ -227,8 +227,10 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyRequest:
-    """A request for a copy of a result: a share in the channel `shared_to` or, if `shared_to` is None, a
-    message with a single result of a batch.
+    """A request for a copy of a result.
+
+    The copy is a share in the channel `shared_to` or, if `shared_to` is None, a message with a single result
+    of a batch.
     """
 
     key: str
@@ -255,7 +257,7 @@ class RunFilter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunsPage:
-    """The page of a user's runs to read: from `cursor` in one direction, or the newest without a cursor."""
+    """Selects a page of a user's runs, from `cursor` in one direction, or the newest page without one."""
 
     run_filter: RunFilter = RunFilter.ALL
     direction: Direction = Direction.OLDER
@@ -296,7 +298,7 @@ class RunListEntry:
 
 @dataclass(frozen=True, slots=True)
 class RunCursor:
-    """A position in a user's runs that stays valid when the run there is removed."""
+    """A position in a list of a user's runs. It stays valid if the run at this position is deleted."""
 
     at: datetime
     key: str

@@ -1,4 +1,4 @@
-"""Decide which results may be copied, when a second copy is refused, and what a message shows of a result."""
+"""Decide which results may be copied, when a second copy is refused, and which copy a message belongs to."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bot.domain.text import message_url
 class ResultDelivery:
     """A delivery of a result: its outcome, its late success or a copy, posted in `channel_id`.
 
-    `earlier` are messages of earlier attempts. If `attempted` is True, a message may have been posted that
-    isn't in `messages` yet. `deleted_by` is the user who deleted the copy.
+    `earlier` are messages of earlier attempts, or of an earlier copy. If `attempted` is True, a message may
+    have been posted that isn't in `messages` yet. `deleted_by` is the user who deleted the copy.
     """
 
     id: int
@@ -30,7 +30,11 @@ class ResultDelivery:
 
 
 def check_copyable(run: Run, requester: Requester) -> None:
-    """Raise RefusedError unless the requester may copy the run's result from where they are."""
+    """Raise RefusedError unless this user may copy the run's result.
+
+    The user must have requested the run, in the server of this interaction. The result must be available, and
+    neither private nor hidden from the channel.
+    """
     if run.requester_id != requester.person.id:
         raise RefusedError("copy_not_yours")
     if run.guild_id != requester.origin.guild_id:
@@ -57,11 +61,11 @@ def offers_copy(run: Run, requester: Requester) -> bool:
 
 
 def check_first_copy(run: Run, copy: CopyRequest, deliveries: Sequence[ResultDelivery]) -> None:
-    """Raise RefusedError if such a copy is pending or a moderator deleted it, or AlreadyPosted if it was
-    posted before.
+    """Raise RefusedError if a copy of this kind is pending or was deleted by a moderator, or AlreadyPosted if
+    one was posted.
 
-    A copy that failed, or that the result's requester deleted, may be requested again. A late success in a
-    batch already shows its result in a message of its own.
+    A copy that failed, or that the result's requester deleted, may be requested again. The message of a late
+    success counts as the copy of a single result, because it shows nothing else.
     """
     same = [each for each in deliveries if _is_same(each, copy) and not _may_repeat(run, each)]
     if any(each.state is DeliveryState.PENDING for each in same):
@@ -91,7 +95,7 @@ def _may_repeat(run: Run, delivery: ResultDelivery) -> bool:
 def copy_in(message: MessageRef, deliveries: Sequence[ResultDelivery]) -> ResultDelivery | None:
     """Return the copy that a message belongs to, or None if the message shows the result itself.
 
-    While it isn't known whether a copy was posted, an unknown message in the copy's channel belongs to it.
+    While an attempt to post a copy is unfinished, any unknown message in its channel counts as that copy.
     """
     for each in deliveries:
         if message in each.messages or message in each.earlier:
@@ -105,7 +109,7 @@ def _may_have_posted(delivery: ResultDelivery, channel_id: int) -> bool:
 
 
 def check_copy_stands(run: Run, copy: ResultDelivery, message: MessageRef) -> None:
-    """Raise RefusedError if the copy with this message was deleted, alone or with its result."""
+    """Raise RefusedError if the copy or its result was deleted, or if this message was replaced."""
     # The courier deletes the messages of earlier attempts, unless the copy failed.
     is_replaced = message in copy.earlier and message not in copy.messages
     if copy.state is not DeliveryState.UNDELIVERED and is_replaced:

@@ -55,7 +55,10 @@ def escape_line(text: str, limit: int) -> str:
 
 
 def in_code(text: str, limit: int) -> str:
-    """Put text on one line and shorten it, for a place between backticks, where no escape works."""
+    """Put text on one line, shorten it, and replace its backticks, for use between backticks.
+
+    Escapes don't work there.
+    """
     return shorten(strip_invisible(text).replace("`", "'"), limit)
 
 

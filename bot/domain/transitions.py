@@ -215,8 +215,9 @@ def is_own_verdict(run: Run) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockVerdict:
-    """A block that ends runs: the moderator, the reason, the end (None: until it is lifted), and the current
-    time.
+    """A block that ends runs. `by` is the moderator, and `until` is None if the block doesn't expire.
+
+    `now` is the time at which the runs end.
     """
 
     by: int
@@ -226,7 +227,7 @@ class BlockVerdict:
 
     @property
     def params(self) -> dict[str, object]:
-        """Return the facts that an ended run stores for its messages; `until` is 0 without an end."""
+        """Return the failure params of a run that the block ends. `until` is 0 if it doesn't expire."""
         until = int(self.until.timestamp()) if self.until is not None else 0
         return {"until": until, **({"reason": self.reason} if self.reason else {})}
 
@@ -291,7 +292,10 @@ def _progress(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
 
 
 def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
-    """Return the columns for new outputs of a run in flight, which are shown if it never reports its end."""
+    """Return the columns for new outputs of a run in flight.
+
+    They are shown if the run's end is never reported.
+    """
     values: dict[str, object] = {}
     if report.outputs and not same_outputs(run.outputs, report.outputs):
         values["outputs"] = pack_outputs(report.outputs)

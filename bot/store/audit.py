@@ -1,9 +1,10 @@
 """Write the audit log, and read it page by page. A change and its entry are written in one transaction.
 
-Entries hold no prompts or links. Both are read from the run and its deliveries, as long as those exist.
+Entries hold no prompts or links to messages. A page reads prompts from the runs, and links from the runs and
+their deliveries, as long as these exist.
 
-Each run of a batch has its own entry. A page lists entries that differ only in the run as the newest of them,
-and outcomes even if the runs ended at different times.
+Each run of a batch has its own entry. Of entries that differ only in the run, a page lists the newest, with
+their number. It lists outcomes in this way even if the runs ended at different times.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _OF_A_BATCH = frozenset(
 
 
 def batch_of(run: Run | GenerationRequest, action: AuditAction) -> str | None:
-    """Return the batch whose entries about an action are listed as one, or None for a single entry.
+    """Return the `batch_key` of an audit entry, or None if the entry is listed by itself.
 
     Moderators open private results one by one, so each outcome of a private run is listed by itself.
     """
@@ -222,8 +223,8 @@ async def _sent(connection: AsyncConnection, keys: Sequence[str]) -> Mapping[str
 def _message(run: Row[Any], batch: Sequence[Row[Any]], own: Sent, of_batch: Sent) -> MessageRef | None:
     """Return the message with a run's result or, until there is a result, its status or review card.
 
-    Returns None if the result was deleted, or if only the requester can open the message: a direct message,
-    or the status of a request that needs approval.
+    Returns None if the result was deleted, or if only the requester can open the message. Only the requester
+    can open a direct message, or the status of a request that needs approval.
     """
     first = next((row for row in batch if row.key == run.batch_key), run)
     is_shown = any(_has_result(row) and row.deleted_at is None for row in batch)
@@ -242,7 +243,7 @@ def _has_result(run: Row[Any]) -> bool:
 
 
 def _listed_once(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, ...]]:
-    """Select the matching entries, but of those that a page lists as one only the newest."""
+    """Select the matching entries. Of entries that a page lists as one, select only the newest."""
     newer = audit.alias("newer")
     is_newer = or_(newer.c.at > audit.c.at, and_(newer.c.at == audit.c.at, newer.c.id > audit.c.id))
     conditions = [_listed_together(newer), is_newer]
@@ -282,7 +283,7 @@ async def _listed(
 
 
 def _group(entry: AuditEntry) -> tuple[object, ...]:
-    """Return what the entries that a page lists as one have in common, as in `_listed_together`."""
+    """Return a key that is equal for entries that a page lists as one, as in `_listed_together`."""
     at = None if entry.action is AuditAction.OUTCOME else entry.at
     return entry.batch_key, entry.action, entry.actor_id, entry.outcome, at
 

@@ -84,9 +84,9 @@ class BlockStore:
         since: datetime | None = None,
         may_be_stored: bool = False,
     ) -> bool:
-        """Lift a block, or only the block stored at the time `since`.
+        """Lift a user's block. With `since`, lift it only if it was stored at that time.
 
-        Returns False if there is no such block, or it has expired.
+        Returns False if there is no such block, or if it has expired.
         """
         which = _one(guild_id, user_id) & is_active(now)
         if since is not None:
@@ -169,8 +169,9 @@ async def end_waiting_runs(
     """End a blocked user's waiting runs, in the transaction that stores the block; return how many ended.
 
     This also creates their outcomes, updates their cards, and creates one direct message with the reason. In
-    each channel one outcome is posted as a message; the others are silent edits of their status messages,
-    except that each private request has an outcome of its own.
+    each channel, one outcome is posted as a message that reports all public requests that ended. The outcomes
+    of the other public requests are silent edits of their status messages. Each private request has its own
+    outcome.
     """
     batches = select(_member.c.batch_key).where(
         _member.c.guild_id == guild_id,

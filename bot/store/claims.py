@@ -171,11 +171,11 @@ class ClaimStore:
     async def requeue(
         self, key: str, due_at: datetime, now: datetime, *, waits_for: str | None = None
     ) -> None:
-        """Requeue a run whose queue call ComfyDeploy can't have accepted, unless it has an id or has ended.
+        """Requeue a claimed run, because ComfyDeploy can't have accepted a queue call for it.
 
-        A run that was cancelled meanwhile, or whose requester was blocked, ends instead. If no call was made,
-        `waits_for` is the code of the sentence that tells the requester what the run waits for, and the
-        submission isn't counted.
+        Does nothing if the run has an id or has left SUBMITTING. A run that was cancelled meanwhile, or whose
+        requester was blocked, ends instead. `waits_for` is the code of a sentence that tells the requester
+        what the run waits for. If it is given, the submission isn't counted.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)

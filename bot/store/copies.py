@@ -63,7 +63,7 @@ class CopyStore:
                 await create_delivery(connection, run.key, copy.purpose, now, now, **columns)
 
     async def check(self, run: Run, copy: CopyRequest) -> None:
-        """Raise RefusedError if the copy may not be requested again, or AlreadyPosted if it was posted."""
+        """Raise RefusedError if the copy can't be requested now, or AlreadyPosted if it was posted before."""
         async with self._database.read() as connection:
             found = await _deliveries_of(connection, run)
         check_first_copy(run, copy, found)
@@ -79,7 +79,8 @@ class CopyStore:
     ) -> None:
         """Mark the copy with this message as deleted, and create the delivery that removes its messages.
 
-        The result and its other copies stay. Raises RefusedError if the copy was already deleted.
+        The result and its other copies stay. Raises RefusedError if the copy was already deleted, or if the
+        run doesn't exist any more.
         """
         async with self._database.write() as connection:
             try:
@@ -103,10 +104,10 @@ class CopyStore:
 
     @repeat_if_unknown
     async def finish(self, delivery: Delivery, owner: str, now: datetime, failed: str | None = None) -> None:
-        """Mark the copy as posted, or as undelivered if it `failed`, and record that in the audit log.
+        """Mark the copy as posted or, with `failed`, as undelivered, and record that in the audit log.
 
-        `failed` is the code of the sentence that its requester was told. Does nothing if the lease was lost.
-        There is no audit entry if nothing was posted because the result had been deleted.
+        `failed` is the code of the sentence that says why the copy failed. If the copy or its result was
+        deleted before anything was posted, there is no audit entry. Does nothing if the lease was lost.
         """
         state = DeliveryState.SENT if failed is None else DeliveryState.UNDELIVERED
         async with self._database.write() as connection:
@@ -127,9 +128,9 @@ class CopyStore:
 
     @repeat_if_unknown
     async def withdraw(self, delivery: Delivery, lost: Sequence[MessageRef]) -> tuple[MessageRef, ...] | None:
-        """Record that the copy failed, and return the messages that have to be deleted.
+        """Store all messages of a copy that failed as those of an earlier attempt, and return them.
 
-        `lost` are messages whose ids weren't stored. Returns None if the delivery was claimed again.
+        `lost` are messages whose ids weren't stored before. Returns None if the delivery was claimed again.
         """
         async with self._database.write() as connection:
             ours = (deliveries.c.id == delivery.id, deliveries.c.tries == delivery.tries)
@@ -153,7 +154,7 @@ class CopyStore:
 
 
 async def _deliveries_of(connection: AsyncConnection, run: Run) -> Sequence[ResultDelivery]:
-    """Return the deliveries whose messages show the run's result: of its batch, of its own, and of copies."""
+    """Return the deliveries that show the run's result: its batch's outcome, its late success, its copies."""
     own = and_(
         deliveries.c.run_key == run.key, deliveries.c.purpose.in_(sorted({Purpose.LATE, *COPY_PURPOSES}))
     )

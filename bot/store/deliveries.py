@@ -127,9 +127,9 @@ class DeliveryStore:
     ) -> bool:
         """Store that a message is about to be sent on `route` and may reach Discord; renew the lease.
 
-        Returns False if nothing may be sent, because the lease is lost or a run has changed since the claim,
-        for example by a late success. Locks the runs first, as `record_report` does. The delivery's `tries`
-        distinguishes this claim from a later one by the same process.
+        Returns False if nothing may be sent, because the lease is lost or a run's state has changed since the
+        claim. Locks the runs first, as `record_report` does. The delivery's `tries` distinguishes this claim
+        from a later one by the same process.
         """
         async with self._database.write(urgent=True) as connection:
             states = {run.key: (run.state, run.partial) for run in delivery.batch}
@@ -385,8 +385,8 @@ def destination_columns(origin: Origin, *, private: bool = False) -> dict[str, o
     """Return the columns that move an undelivered result to another channel.
 
     The server's id stays the same, because that server's budget paid for the result, and its moderators are
-    responsible for it. The token of the `/runs` interaction is stored only if the result is private or
-    `origin` is a user install, since nothing else can show the result in the channel then.
+    responsible for it. The token of the `/runs` interaction is stored only if nothing else can show the
+    result in the channel. This is the case for a private result and for a user install.
     """
     by_interaction = origin.user_install or private
     token, expires = origin.interaction_token, origin.interaction_expires_at

@@ -42,8 +42,9 @@ _STATES = {
 
 
 class HistoryStore:
-    """Lists of runs, without their outputs. Every method raises StoreUnavailable if the database doesn't
-    answer.
+    """Reads lists of runs, without their outputs.
+
+    Every method raises StoreUnavailable if the database doesn't answer.
     """
 
     def __init__(self, database: Database) -> None:
@@ -100,7 +101,10 @@ class HistoryStore:
         return [MessageRef(*message) for message in next(filter(None, lists), ())]
 
     async def parent_link(self, run: Run) -> str | None:
-        """Return a link to the result that a run was made from, or None if it isn't shown in its channel."""
+        """Return a link to the result that a run was made from.
+
+        Returns None if there is no such result, or if it isn't shown in the channel of its request.
+        """
         if run.parent_key is None:
             return None
         async with self._database.read() as connection:
@@ -125,7 +129,7 @@ def own_runs(
 
 
 def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
-    """Select a page of a server's active runs. An index on the state avoids reading its many ended ones."""
+    """Select a page of a server's active runs. An index on the state avoids reading the many ended runs."""
     rank = case((runs.c.state.in_(IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
     line = case((runs.c.state == S.WAITING, runs.c.queue_position))
     return (

@@ -56,7 +56,7 @@ async def ask_again(connection: AsyncConnection, which: ColumnElement[bool], now
 def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
     """Return the columns of a postponed run, which has no position in the queue.
 
-    `code` and `params` determine the sentence that tells the requester why it waits.
+    `code` and `params` determine the sentence that tells the requester why the run waits.
     """
     return {"waiting_code": code, "waiting_params": dict(params), "queue_position": None}
 

@@ -50,10 +50,10 @@ class PresetStore:
         replaces: Preset | None = None,
         may_be_stored: bool = False,
     ) -> Preset | None:
-        """Save a preset, unless that would replace another one than `replaces`.
+        """Save a preset, unless its owner has a preset with this name that differs from `replaces`.
 
-        Return that other preset, or None if the preset is saved. Raises RefusedError `presets_full_own` or
-        `presets_full_server`.
+        Return that earlier preset, or None if the new preset is saved. Raises RefusedError if the owner
+        already has MAX_PRESETS other presets.
         """
         one = _one(preset.holder, preset.holder_id, preset.name)
         lock = f"preset {preset.holder} {preset.holder_id}"
@@ -113,7 +113,7 @@ class PresetStore:
     ) -> NewDefault | None:
         """Make a server's preset the default of a channel; return None if there is no such preset.
 
-        A repetition no longer knows which default was replaced.
+        If the change is repeated after an unconfirmed commit, the result may lack the replaced default.
         """
         async with self._database.exclusive(f"preset {Holder.SERVER} {guild_id}", urgent=True) as connection:
             # Locked, so that a concurrent deletion of the preset also removes this default.

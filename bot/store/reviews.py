@@ -37,8 +37,8 @@ class ReviewStore:
     """Decisions about runs. An approval or a rejection also creates a delivery that updates the review card,
     in case the answer to the moderator's interaction is lost.
 
-    Every method raises StoreUnavailable if the database doesn't answer; changes raise RefusedError if nothing
-    is left to decide.
+    Every method raises StoreUnavailable if the database doesn't answer. Changes raise KeyError for an unknown
+    run, and RefusedError if nothing is left to decide.
     """
 
     def __init__(self, database: Database, operator: OperatorRules) -> None:
@@ -129,9 +129,10 @@ class ReviewStore:
     async def discard(
         self, key: str, user_id: int, now: datetime, *, remove: bool, may_be_stored: bool = False
     ) -> None:
-        """Record that a message without a result was deleted, and with `remove` delete the whole outcome.
+        """Record that a message without a result was deleted.
 
-        The runs stay as they are, so that a late success is still posted.
+        With `remove`, also create the delivery that deletes the whole outcome. The runs stay as they are, so
+        a late success is still posted.
         """
         async with self._database.write() as connection:
             run = (await lock_batch(connection, key))[0]

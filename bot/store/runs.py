@@ -113,11 +113,12 @@ class RunStore:
         asked: bool = False,
         may_be_stored: bool = False,
     ) -> Change | None:
-        """Record a report from a webhook or a poll, and return what it changed, or None.
+        """Record a report from a webhook or a poll, and return the change that it makes to the run.
 
-        `asked` means that the report is a reply to GET /run. If the change sets no other time, the run is
-        polled at `next_check`. Raises KeyError for an unknown key, and ForeignRunReport if the key belongs to
-        another run of ComfyDeploy.
+        Returns None if the report changes nothing, or only completes the data of an ended run. `asked` means
+        that the report is a reply to GET /run. Unless the change or the run's end sets another time, the run
+        is polled at `next_check`. Raises KeyError for an unknown key, and ForeignRunReport if the key belongs
+        to another run of ComfyDeploy.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -279,7 +280,10 @@ async def _charge(
 
 
 async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> float:
-    """Return the weight of `gpu`, which ComfyDeploy reported; if it is None, return the run's own weight."""
+    """Return the weight of the GPU that ComfyDeploy reported.
+
+    Returns the run's own weight if no other GPU was reported, or if the server's rules can't be read.
+    """
     if not gpu or gpu == run.gpu:
         return run.weight
     try:
@@ -305,7 +309,7 @@ def _measured(run: Run, now: datetime) -> dict[str, object]:
 
 
 async def _settle(connection: AsyncConnection, run: Run, report: RunReport, now: datetime) -> None:
-    """Store the GPU, duration and log that were fetched for a run that has ended."""
+    """Store the GPU, duration and log that were fetched for an ended run, and when to poll it next."""
     settled = run.ended_at is None or is_settled(run, report, now)
     values: dict[str, object] = {"due_at": None if settled else now + SETTLE_AFTER}
     if report.log:
@@ -334,7 +338,7 @@ _SAVE = (
 
 
 async def save_progress(connection: AsyncConnection, reports: Mapping[str, RunReport], now: datetime) -> None:
-    """Save the progress in these reports, except those about another state, or another run of ComfyDeploy."""
+    """Save the progress in these reports, except those whose state or run id differs from the stored one."""
     found = await connection.execute(_LOCKED, {"wanted": list(reports)})
     changes = []
     for run in [to_run(row) for row in found.mappings()]:

@@ -1,7 +1,8 @@
 """Ask Discord whether the interactions of unreleased requests were answered.
 
-A request is released once Discord has accepted its answer. If the process dies before that, the database is
-unreachable at that moment, or Discord's reply is lost, the request waits until Discord has been asked.
+A request is released once Discord has accepted its answer. The release fails if the process dies first, if
+the database is unreachable at that moment, or if Discord's reply is lost. The request then waits until
+Discord has been asked.
 """
 
 from __future__ import annotations

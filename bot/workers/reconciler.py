@@ -212,8 +212,8 @@ class Reconciler:
     async def _report(self, run: Run, *, needed: bool = False) -> RunReport | None:
         """Return the backend's report, or None if the call fails.
 
-        If the report is `needed` and the whole backend is down, this raises _Unanswered instead, because the
-        bot doesn't give up on a run during an outage.
+        If the report is `needed` and the whole backend is down, this raises _Unanswered instead. The bot
+        doesn't give up on a run during an outage.
         """
         try:
             return await self._backend.get_run(run.run_id or "")
@@ -263,8 +263,8 @@ class Reconciler:
 def _wants_log(run: Run, report: RunReport, now: datetime) -> bool:
     """Return whether a run has failed and its log hasn't been read yet.
 
-    If a poll reports the failure, it isn't stored yet. If a webhook reported it, the run is polled at once
-    and again later, and the log is read at the first of these polls.
+    If `report` is the first report of the failure, the stored run has no end yet. If a webhook reported it
+    before, the run is polled at once and again later, and the log is read at the first of these polls.
     """
     first = run.ended_at is None or (run.checks == 0 and now < run.ended_at + SETTLE_AFTER)
     return report.state is RunState.FAILED and first

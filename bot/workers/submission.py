@@ -1,8 +1,8 @@
 """Start stored runs at the backend.
 
-Starting a run is not idempotent and costs money, so each claim makes at most one call, and a run is requeued
-only if the backend can't have accepted it. If the result of the call is unknown, a webhook may still bring
-the run's id. Otherwise the reconciler ends the run as unconfirmed after the grace time.
+Starting a run is not idempotent and costs money, so each claim makes at most one call. A run is requeued only
+if the backend can't have accepted it. If the result of the call is unknown, a webhook may still bring the
+run's id. Otherwise the reconciler ends the run as unconfirmed after the grace time.
 """
 
 from __future__ import annotations

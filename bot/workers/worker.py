@@ -64,7 +64,7 @@ class Worker(Generic[T]):
                 await self._idle(self._schedule.rest)
 
     async def drain(self) -> int:
-        """Handle all items that can be claimed now, for tests and one-shot runs; return their number."""
+        """Handle all items that can be claimed now, and return their number. Only tests use this."""
         count = 0
         while (item := await self._claim()) is not None:
             await self._handle(item)

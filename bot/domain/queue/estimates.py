@@ -82,7 +82,7 @@ class QueueState:
 
 
 def medians_of(successes: Sequence[Success]) -> Medians | None:
-    """Return the medians, or None if there are fewer than NEEDED runs."""
+    """Return the medians of these runs, or None if there are fewer than NEEDED."""
     if len(successes) < NEEDED:
         return None
     return Medians(
@@ -105,8 +105,8 @@ def expected_end(run: InFlight, usual: Medians, now: datetime, slots: int | None
     """Return when a run in flight should end. Return None if the run has no queue call yet, or if it is late
     and its progress allows no estimate.
 
-    `slots` is how many runs of its deployment the backend executes at the same time. Progress is a share of
-    nodes, not of time, so it is used only for a late run, which may have had to wait for its machine.
+    `slots` is how many runs of its deployment the backend executes at the same time; None counts as 1.
+    Progress is a share of nodes, not of time, so it is used only for a late run.
     """
     if run.submitted_at is None:
         return None
@@ -123,8 +123,8 @@ def expected_starts(queue: QueueState, now: datetime, slots: int | None) -> Mapp
     """Return when each waiting run of a deployment should start, by key; runs with an unknown start are
     missing.
 
-    In the simulation each run takes its usual time, and its place then goes to the next run in the queue that
-    is within its requester's and its server's limits. A run whose end isn't known keeps its place.
+    In the simulation, each run takes its usual time. Its place then goes to the next run in the queue that
+    the limits of requesters and servers allow. A run whose end isn't known keeps its place.
     """
     occupied = Occupied(run.entry for run in queue.in_flight)
     ends = [(end, run.entry) for run in queue.in_flight if (end := _end(queue, run, now, slots))]

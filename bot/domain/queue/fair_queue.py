@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class QueueEntry(NamedTuple):
-    """A waiting or active run, as the queue sees it."""
+    """The fields of a run that the queue uses. `user_limit` and `server_limit` limit runs in flight."""
 
     key: str
     deployment: str

@@ -235,7 +235,6 @@ def _read_numbers(field: Field, edit: Edit) -> object:
 
 
 def _in_box(name: str, error: InputError) -> InputError:
-    """Return the mistake with the name of its box."""
     return InputError(error.code, str(error), **{**error.params, "box": name})
 
 
@@ -326,7 +325,10 @@ ACTIONS: Mapping[str, Callable[[Edit], Values]] = MappingProxyType(
 
 
 def resolve(control: SettingControl, context: SettingsContext) -> SettingControl:
-    """Replace the token of a GPU or a deployment in `arg` with its name."""
+    """Return the control with the name of its GPU or deployment as `arg`, instead of the name's token.
+
+    A control for something else is returned unchanged.
+    """
     if control.section is Section.GPUS or control.key == "budgets.weight":
         names = Names.DEPLOYMENT if control.name.startswith(Names.DEPLOYMENT) else Names.GPU
         return replace(control, arg=named(control.arg, context.offered(names)))

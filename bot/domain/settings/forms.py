@@ -19,7 +19,10 @@ _NUMBER_LENGTH = 20
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A text input of a form; its sentences are `settings_box_{name}` and `settings_help_{name}`."""
+    """A text input of a form.
+
+    Its label and help text have the string codes `settings_box_{name}` and `settings_help_{name}`.
+    """
 
     name: str
     paragraph: bool = False

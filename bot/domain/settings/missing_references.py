@@ -48,8 +48,8 @@ def _roles(rules: ServerRules) -> Iterator[int]:
 def without_missing(rules: ServerRules, context: SettingsContext) -> dict[str, Any]:
     """Return values for `with_values` that drop the missing references without giving anybody more access.
 
-    A restriction whose roles are all missing permits nobody, and approval keeps its missing channel while it
-    is on.
+    A GPU or deployment whose permitted roles are all missing stays closed to everybody. While approval is on,
+    its missing channel stays set.
     """
     missing = missing_references(rules, context)
     budgets = rules.budgets

@@ -1,4 +1,4 @@
-"""The rules of a server, as moderators set them with `/settings`; stored as JSON.
+"""The rules of a server, which moderators set with `/settings`. The database stores them as JSON.
 
 Every field has a default, so that rules stored by an older version stay readable.
 """
@@ -21,7 +21,7 @@ RolesFor = dict[str, Ids]
 
 
 class ApprovalMode(StrEnum):
-    """The choice of requests that need a moderator's approval."""
+    """Determines which requests need a moderator's approval."""
 
     OFF = "off"
     EVERYBODY = "everybody"
@@ -30,7 +30,7 @@ class ApprovalMode(StrEnum):
 
 
 class Spoiler(StrEnum):
-    """The choice of results that are posted as spoilers."""
+    """Determines which results are posted as spoilers."""
 
     NEVER = "never"
     NOT_AGE_RESTRICTED = "not_age_restricted"  # in channels that are not marked age-restricted
@@ -171,9 +171,9 @@ def _drop(rules: Any, parent: Any, path: list[int | str]) -> list[int | str]:
 def diff_rules(before: ServerRules, after: ServerRules) -> dict[str, object]:
     """Return the changes by path: {"from", "to"}, or {"added", "removed"} for lists.
 
-    For example `{"approval.hours": {"from": 24, "to": 48}}`. If an entire list is added or removed, the
-    change has "from" and "to" instead, since an empty list of roles permits nobody, but no list permits
-    everybody.
+    An example is `{"approval.hours": {"from": 24, "to": 48}}`. A list that didn't exist before the change, or
+    doesn't exist after it, has "from" and "to" instead. The difference between an empty and a missing list
+    matters, because an empty list of roles permits nobody, but a missing one permits everybody.
     """
     old = dict(_leaves(before.model_dump(mode="json")))
     new = dict(_leaves(after.model_dump(mode="json")))

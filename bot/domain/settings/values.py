@@ -32,7 +32,7 @@ class ReviewChannel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefaultPreset:
-    """A channel's default preset, and who set it when; None if that isn't stored."""
+    """A channel's default preset for the panel. `set_at` and `set_by` are None if they aren't stored."""
 
     channel_id: int
     name: str
@@ -48,9 +48,9 @@ class SettingsContext:
     `role_ids` excludes @everyone. `deployments` maps names to titles. `review` is None if no review channel
     is set or the channel is missing. `gallery_lacks` names the permissions that the bot lacks in the gallery
     channel. `manages_server` says whether the bot has the permission to read AutoMod rules. `automod_unread`
-    holds the AutoMod rules that can't be applied; `automod_away` means that AutoMod rules can't be read at
-    the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds the titles of
-    deployments whose GPU isn't known unless the user chooses one. `default_presets` holds the
+    holds the AutoMod rules that can't be applied completely. `automod_away` means that AutoMod rules can't
+    be read at the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds
+    the titles of deployments whose GPU is known only if the user chooses one. `default_presets` holds the
     default presets of channels that exist.
     """
 
@@ -80,7 +80,7 @@ SELECT_LIMIT = 25
 def whole_number(text: str) -> int | None:
     """Parse a whole number as users type it, such as `1,000` or `1 000`. Return None for blank text.
 
-    Raises InputError.
+    Raises InputError for any other text, and for more than 15 digits.
     """
     plain = text.replace(",", "").replace(" ", "").replace("\u00a0", "").replace("_", "")
     if not plain:
@@ -194,7 +194,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class NotApplied:
-    """A part of an AutoMod rule that can't be applied; `code` gives the reason, for `/settings`."""
+    """An AutoMod rule that can't be applied completely. `code` is the reason, for `/settings`."""
 
     code: str
     rule: str

@@ -1,4 +1,4 @@
-"""Decide which settings have no effect, because they depend on another or name something deleted.
+"""Decide which settings have no effect, because they need another setting or name something deleted.
 
 Reasons are returned as codes of sentences.
 """
@@ -27,7 +27,7 @@ def unmet(field: Field, rules: ServerRules, context: SettingsContext) -> str | N
 
 
 def nothing_waits(rules: ServerRules, context: SettingsContext) -> bool:
-    """Return whether approval is limited to selected deployments and GPUs, none of which is offered."""
+    """Return whether approval is limited to selected deployments and GPUs, but no selected one is offered."""
     approval = rules.approval
     is_chosen = approval.deployments & context.deployments.keys() or approval.gpus & set(context.gpus)
     return approval.mode is ApprovalMode.SELECTED and not is_chosen

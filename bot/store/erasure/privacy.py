@@ -135,9 +135,9 @@ class PrivacyStore:
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs, and the user's texts in audit entries.
 
-        Runs of a batch that is active or has a pending delivery stay as they are, and are returned. The facts
-        that moderators need stay, too: that there was a request, when, where and how it ended. The user's own
-        presets are deleted; presets made for a server and defaults set for a channel stay, without the user.
+        Runs of a batch that is active or has a pending delivery stay as they are, and are returned. The other
+        runs still show when and where they were requested, and how they ended. The user's own presets are
+        deleted. Presets made for a server and defaults set for a channel stay, without the user's id.
         """
         await self._delete_presets(user_id)
         await self._forget_setter(user_id)

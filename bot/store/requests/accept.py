@@ -73,8 +73,8 @@ class RequestStore:
         AlreadyTaken for an interaction that another process has stored.
 
         The transaction excludes all other processes, so that no budget is overdrawn. The queue call waits for
-        `release`. After `hold`, Discord is asked whether the interaction was answered
-        (`bot.store.requests.answers`).
+        `RunStore.release`. If that isn't called within `hold`, Discord is asked whether the interaction was
+        answered (`bot.store.requests.answers`).
         """
         submission = _Submission(requests, requester, now, hold)
         try:

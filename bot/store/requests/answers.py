@@ -53,7 +53,7 @@ class AnswerStore:
 
     @repeat_if_unknown
     async def refuse(self, key: str, code: str, now: datetime) -> bool:
-        """End a batch that may not start; return False if it has been released or has ended."""
+        """End a batch that may not start; return False if it has been released or withdrawn."""
         async with self._database.write() as connection:
             batch = await lock_batch_if_any(connection, key)
             due_at = await connection.scalar(select(runs.c.answer_due_at).where(runs.c.key == key))

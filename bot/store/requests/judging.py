@@ -108,8 +108,8 @@ def _has_daily_budget(person: Member, rules: ServerRules, operator: OperatorRule
 async def refuse(connection: AsyncConnection, run: Run, reason: RefusedError, now: datetime) -> None:
     """End a locked run that hasn't been started, because a rule forbids it for good.
 
-    If its requester is blocked, it ends as `BlockStore.block` ends waiting runs. The block's reason is then
-    not part of its outcome, because only the requester may read it.
+    If the requester is blocked, the run ends as `BlockStore.block` would end it. The outcome then doesn't
+    show the block's reason, because only the requester may read that.
     """
     block = await block_of(connection, run, now)
     if block is not None and await end_blocked_run(connection, run, block):

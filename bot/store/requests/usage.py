@@ -108,7 +108,10 @@ async def read_started(
 async def read_tally(
     connection: AsyncConnection, guild_id: int | None, person_ids: Iterable[int], day: datetime
 ) -> UsageTally:
-    """Read the usage of some users. To decide on requests, call it in a transaction that excludes others."""
+    """Read the usage of some users.
+
+    To decide about requests, call this in a transaction that excludes all others that accept requests.
+    """
     whose = {"guild": guild_id, "persons": sorted(set(person_ids))}
     spendings = RESERVED_PRIVATELY if guild_id is None else RESERVED_IN_SERVER
     rows = (await connection.execute(spendings, whose | {"day_start": day})).all()

@@ -1,4 +1,4 @@
-"""Store when the requester erased a run's contents, because a request may have no inputs to erase."""
+"""Store when the requester erased a run's contents. A run without inputs isn't always an erased one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Note who deleted a copy of a result: after a moderator's deletion it isn't posted again."""
+"""Store who deleted a copy of a result. A copy that a moderator deleted can't be posted again."""
 
 from __future__ import annotations
 
