@@ -1,1 +1,1 @@
-"""Commands and buttons, one file per command or kind of button. Each calls a service and shows its result."""
+"""Commands and buttons, one file per subject. Each handler calls a service and shows its result."""

@@ -220,7 +220,7 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
 
 
 async def _more(interaction: Interaction, key: str) -> None:
-    """Show the actions that don't fit under the message."""
+    """Show the actions that have no button under the message."""
     message = interaction.message
     run = await interaction.client.services.editing.visible_run(key, requester_of(interaction))
     shown = set(custom_ids(message.components)) if message is not None else set()

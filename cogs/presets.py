@@ -51,7 +51,7 @@ _PresetsButton = page_button(PresetsId, _page)
 
 
 class ReplaceButton(PersistentItem[ReplaceId], codec=ReplaceId):
-    """The button *Replace* under a preset whose name was to be used again."""
+    """The button *Replace*, under the question whether to replace the preset that already has the name."""
 
     async def pressed(self, interaction: Interaction, id: ReplaceId) -> None:
         services = interaction.client.services
@@ -79,8 +79,9 @@ def _question(catalogue: Catalogue, taken: NameTaken) -> LayoutView:
 
 
 def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = False) -> str:
-    """Return the sentences about a saved preset. A copy for the server is only named, unless it replaced
-    another preset.
+    """Return the sentences about a saved preset.
+
+    If a copy for the server replaced no other preset, the only sentence says that everybody there can use it.
     """
     name = escape_name(saved.preset.name)
     sentences: list[str] = []

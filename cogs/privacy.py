@@ -49,8 +49,8 @@ class Privacy(
     group_name="privacy",
     group_description=say("command_privacy"),
 ):
-    """The subcommands of `/privacy`. They are also available in direct messages, because users who have left
-    every server keep this right.
+    """The subcommands of `/privacy`. They are also available in direct messages, so that users who have left
+    every server can still export and erase their data.
     """
 
     def __init__(self, service: PrivacyService) -> None:

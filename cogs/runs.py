@@ -28,7 +28,6 @@ _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each i
 
 
 async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
-    """Build a page of the user's own runs."""
     services = interaction.client.services
     history = await services.runs.history(interaction.user.id, page)
     layout = runs_layout(history, page, services.catalogue.title, here=rules_guild_id(interaction))

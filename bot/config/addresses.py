@@ -31,7 +31,7 @@ def is_host(text: str) -> bool:
 
 
 def _encodes(name: str) -> bool:
-    """Return whether IDNA can encode `name`. Python does this before it looks up a host."""
+    """Return whether IDNA can encode `name`. Python encodes each host name before it looks it up."""
     try:
         name.encode("idna")
     except UnicodeError:

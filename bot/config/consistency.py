@@ -56,7 +56,7 @@ def _file_subject(file: str | None) -> str:
 
 
 def port_mistakes(raw: Mapping[str, str], web_port: int) -> list[str]:
-    """Return a sentence if METRICS_PORT and WEB_PORT are the same.
+    """Return a sentence if METRICS_PORT and WEB_PORT are the same port.
 
     `raw` holds the variables as the operator wrote them. `web_port` is the default of WEB_PORT.
     """
@@ -102,6 +102,6 @@ def sqlite_mistakes(raw: Mapping[str, str], default_url: str) -> list[str]:
 
 
 def _number(text: str) -> int | None:
-    """Parse a whole number. Return None for anything else, which field validation reports."""
+    """Return the number, or None if the text is empty or invalid. Field validation reports invalid text."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None

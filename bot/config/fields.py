@@ -1,4 +1,4 @@
-"""Parse the text of each setting. An error may quote the given value, but never a secret one."""
+"""Parse the text of each setting. Error messages may quote the text, but never a secret."""
 
 from __future__ import annotations
 

@@ -47,9 +47,9 @@ _PATTERNS: Final = (
 
 
 class Redactor:
-    """Replaces known secrets of 8 characters or more, and text that looks like a secret, with a placeholder.
+    """Replaces known secrets, and text that looks like a secret, with a placeholder.
 
-    Shorter secrets are ignored.
+    Known secrets of fewer than 8 characters are not replaced.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -69,7 +69,7 @@ class Redactor:
 
 
 class _RunKey(logging.Filter):
-    """A filter that adds the run's key, from `extra={"run": key}` or else from `run_context`."""
+    """A filter that adds the run's key to a record, from `extra={"run": key}` or else from `run_context`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         key = getattr(record, "run", None) or _current_run.get()
@@ -123,7 +123,7 @@ class _Redacting(logging.Formatter):
 
 @contextmanager
 def run_context(key: str) -> Iterator[None]:
-    """Add a run's key to every line logged inside the block, including those of libraries and new tasks."""
+    """Add a run's key to each line logged inside the block, also by libraries and by tasks that it starts."""
     token = _current_run.set(key)
     try:
         yield

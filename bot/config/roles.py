@@ -41,7 +41,7 @@ def shards_of(count: int | None, ids: Collection[int]) -> Shards | None:
 
 
 def shard_mistakes(count: int | None, ids: Collection[int]) -> list[str]:
-    """Return a sentence if `ids` is set without a count, or has a number that is too large for it."""
+    """Return a sentence if there are `ids` without a `count`, or if one of them isn't below `count`."""
     if ids and count is None:
         return ["SHARD_IDS is set without SHARD_COUNT. Set SHARD_COUNT to how many shards there are in all."]
     invalid = [number for number in ids if count is not None and number >= count]

@@ -202,7 +202,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
 
 
 def _calls(raw: dict[str, str]) -> bool:
-    """Return whether a role calls Discord or ComfyDeploy; an invalid ROLES counts as all roles."""
+    """Return whether any role in ROLES calls Discord or ComfyDeploy. Empty or invalid ROLES count as all."""
     names = {name.strip().lower() for name in raw.get("ROLES", "").split(",") if name.strip()}
     return not names or not names <= set(Role) - CALLING_ROLES
 
@@ -222,8 +222,8 @@ def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
 def _misspelled_settings(sources: Sources) -> tuple[str, ...]:
     """Return a hint for each misspelled setting.
 
-    The environment holds many unrelated variables, so only those that begin with DISCORD_ or COMFYDEPLOY_ are
-    checked. In the file, every variable is.
+    Every variable in the file is checked. The environment holds many unrelated variables, so only those that
+    begin with DISCORD_ or COMFYDEPLOY_ are checked there.
     """
     ours = [name for name in sources.environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
     hints = []
@@ -248,7 +248,10 @@ def _is_loopback(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The variables that aren't empty, by upper-case name. `mistakes` are sentences about invalid lines."""
+    """The variables that aren't empty, by upper-case name.
+
+    `mistakes` are sentences about invalid lines of the file.
+    """
 
     file: dict[str, str]
     environment: dict[str, str]

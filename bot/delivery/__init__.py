@@ -1,5 +1,4 @@
-"""Decide how a message reaches Discord exactly once: its files, its route, retries, and the messages that it
-replaces.
+"""Send messages to Discord: prepare their files, choose their routes, retry, and remove obsolete messages.
 
 bot/ui decides what a message looks like.
 """

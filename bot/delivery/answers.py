@@ -22,7 +22,7 @@ _UNANSWERED = frozenset({10008, 10015})
 
 
 class AnswerReader:
-    """Reads the bot's answers to interactions with the interactions' tokens, without a gateway connection."""
+    """Reads how interactions were answered. It needs only their tokens, not a gateway connection."""
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client

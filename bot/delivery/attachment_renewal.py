@@ -62,10 +62,10 @@ class AttachmentRenewer:
         return [i.key for i in deployment.offered if i.kind in ATTACHMENTS and i.key in run.inputs]
 
     async def _card_urls(self, run: Run, count: int) -> list[str]:
-        """Return fresh links from the batch's review card.
+        """Return fresh links to the `count` attachments of a batch, from its review card.
 
-        The numbers in the card's file names follow the order of the deployment's inputs. Raises the errors of
-        `inputs`.
+        The numbers in the card's file names follow the order of the deployment's inputs. Raises the same
+        errors as `inputs`.
         """
         card = await self._reviews.card(run.batch_key)
         if card is None:

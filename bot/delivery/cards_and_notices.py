@@ -72,7 +72,8 @@ class NoticePlanner:
     async def plan(self, delivery: Delivery, folder: Path, form: Form) -> Notice | None:
         """Build a delivery's notice, or return None if there is nothing to send.
 
-        A removal sends nothing; it is carried out here. Only the full form has files.
+        A removal sends nothing; it is carried out here. Only the full form has files. Raises NotYet if
+        another message has to be posted first.
         """
         run = delivery.run
         title = self._title(run.deployment)

@@ -155,7 +155,7 @@ class ResultRemoval:
             await self._poster.drop_files(*card, keep)
 
     async def _deleted_by(self, run: Run) -> int | None:
-        """Return the id of the moderator who last deleted the result, or None if no moderator did."""
+        """Return the id of the moderator who deleted the result, or None if no moderator did."""
         if run.deleted_at is None:
             return None
         actors = await self._store.reviews.actors(run, AuditAction.DELETE)

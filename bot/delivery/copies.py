@@ -1,7 +1,7 @@
 """Post copies of results: a single result of a batch, or a share in the server's gallery channel.
 
-If a copy can't be posted, the bot deletes any part that was posted, and tells the requester why in a direct
-message or, if that fails, in the channel of the result.
+If a copy can't be posted, the bot deletes any part of it that was already posted. It tells the requester why
+in a direct message or, if that fails, in the channel of the result.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class Courier:
         self._metrics.attempt(delivery.purpose.name.lower(), result)
 
     async def _return_interrupted(self) -> None:
-        """Release the claims that a database outage interrupted, without counting them as tries."""
+        """Release the deliveries that a database outage interrupted, without counting a try."""
         for delivery in [*self._interrupted.values()]:
             await self._wait(delivery, "the database was unavailable", self._outages.pause(delivery.id))
             self._interrupted.pop(delivery.id, None)
@@ -230,8 +230,8 @@ class Courier:
     async def _give_up(self, delivery: Delivery, reason: str) -> str:
         """Mark a delivery as undelivered.
 
-        Before that, tell the requester of an outcome or a copy, or refuse the request of a review card.
-        Raises OutcomeUnknown if Discord doesn't answer.
+        Before that, edit the status message of an outcome, tell the requester of a copy, or refuse the
+        request of a review card. Raises OutcomeUnknown if Discord doesn't answer.
         """
         log.error("gave up delivery %s after %s tries: %s", delivery.id, delivery.tries, reason)
         if delivery.purpose in OUTCOME_PURPOSES:

@@ -57,7 +57,7 @@ class Estimator:
         self._reading = asyncio.Lock()
 
     async def expected_end(self, batch: Sequence[Run]) -> datetime | None:
-        """Return when the last run of a batch should end, or None if that isn't known."""
+        """Return when the last run of a batch is expected to end, or None if there is no estimate."""
         active = [run for run in batch if not run.final]
         if not all(map(may_be_estimated, active)):
             return None
@@ -87,10 +87,10 @@ class Estimator:
         return known[1]
 
     async def _start(self, run: Run, now: datetime) -> datetime | None:
-        """Return when a waiting run should start, or None if that isn't known.
+        """Return when a waiting run is expected to start, or None if there is no estimate.
 
-        Runs that are far back in the queue have no estimate. This rereads the queue if the cached one is old
-        or has another position for the run.
+        Runs that are far back in the queue have none. The queue is read again if the cached one is too old or
+        has another position for this run.
         """
         if run.queue_position is None or run.queue_position > PLACES:
             return None

@@ -27,7 +27,7 @@ class Route(IntEnum):
 
 
 def first_route(delivery: Delivery, now: datetime) -> Route:
-    """Return the first route to try: the route already in use, or else the first that applies."""
+    """Return the route already in use or, if there is none, the first route that applies."""
     if delivery.attempted or delivery.messages:
         return Route(delivery.route)
     if delivery.run.needs_interaction:
@@ -39,8 +39,8 @@ def first_route(delivery: Delivery, now: datetime) -> Route:
 def _is_watched(run: Run, now: datetime) -> bool:
     """Return whether editing the status message is enough, so that no new message has to ping the requester.
 
-    This is the case if the run was refused within two minutes of the request, if the requester cancelled it
-    and there is no result, or if another request's outcome also reports its end.
+    This is the case if the run was refused and the request is less than two minutes old, or if the requester
+    cancelled the run and it has no result. It is also the case if another request's outcome reports its end.
     """
     if is_told_elsewhere(run):
         return True

@@ -30,7 +30,7 @@ _HISTORY = 500
 
 
 class PostError(Exception):
-    """A call to Discord did not succeed."""
+    """A call to Discord failed, or it isn't known whether the call succeeded."""
 
 
 class Unreachable(PostError):
@@ -50,7 +50,7 @@ class OutcomeUnknown(PostError):
 
 
 class NotYet(OutcomeUnknown):
-    """Nothing was sent yet, because another message is being posted or another process has the batch."""
+    """Nothing was sent yet, because another message is pending or another process has the batch's lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Poster:
     async def edit_original(
         self, application_id: int, token: str, message_id: int | None, outgoing: OutgoingMessage
     ) -> int:
-        """Edit a command's answer through its interaction token, and return its id.
+        """Edit a command's answer through its interaction token, and return the message's id.
 
         `message_id` may be None if it was lost. The edit is idempotent, so it needs no nonce.
         """
@@ -111,7 +111,7 @@ class Poster:
     async def edit(
         self, channel_id: int, message_id: int, outgoing: OutgoingMessage, *, keep_files: bool = True
     ) -> None:
-        """Edit one of the bot's own messages. New files replace the old ones, which `keep_files` can keep."""
+        """Edit one of our messages. Its files are kept if `keep_files` is set and there are no new ones."""
         payload = _payload(outgoing)
         files = payload.pop("files")
         if files or not keep_files:
@@ -197,7 +197,7 @@ class Poster:
         return channel is not None and channel.permissions_for(server.me).send_messages
 
     async def direct_channel(self, user_id: int) -> int:
-        """Return the id of the channel of a user's direct messages."""
+        """Return the id of the direct-message channel with a user."""
         with _mapped():
             channel = await self._client.create_dm(discord.Object(user_id))
             return channel.id
@@ -300,8 +300,8 @@ def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
 def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
     """Return discord.py's arguments for a message.
 
-    The view is stopped, so discord.py sends it without remembering it: buttons are answered by their
-    custom_id, and a view stored for each message would be a memory leak.
+    The view is stopped, so that discord.py doesn't store it. Buttons are answered by their custom_id, and a
+    stored view for each message would be a memory leak.
     """
     payload: dict[str, Any] = {
         "allowed_mentions": discord.AllowedMentions(
@@ -391,7 +391,7 @@ def _stem(filename: str) -> str:
 
 
 def markers(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the custom_ids and texts of a message's components, which identify it."""
+    """Yield the custom_ids and texts of a message's components, by which the message is recognized."""
     for component in components:
         for name in ("custom_id", "content"):
             mark = getattr(component, name, None)

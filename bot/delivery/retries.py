@@ -58,14 +58,18 @@ def form_of(tries: int) -> Form:
 
 
 def form_if_ignored(attempts: int) -> Form:
-    """Return the form of a message that Discord has ignored this often although it answered other calls."""
+    """Return the form of a message after `attempts` that Discord ignored although it answered other calls."""
     if attempts < _LINKS_AFTER:
         return Form.FULL
     return Form.LINKS if attempts < _WORDS_AFTER else Form.WORDS
 
 
 def is_route_abandoned(attempts: int, since: timedelta) -> bool:
-    """Return whether Discord has ignored a message for so long that the next route is tried."""
+    """Return whether Discord has ignored a message so often, and for so long, that the next route is tried.
+
+    `attempts` counts the attempts that Discord ignored although it answered other calls. `since` is the time
+    that has passed since the first of them.
+    """
     return attempts >= _ABANDONED_AFTER and since >= _ABANDONED_TIME
 
 

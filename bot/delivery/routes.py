@@ -171,7 +171,7 @@ class Router:
             await delete_all(self._poster, [MessageRef(channel_id, each) for each in obsolete])
 
     async def _match_mark(self, delivery: Delivery, form: Form, *, withheld: bool) -> Delivery:
-        """Delete messages that the channel's current age restriction forbids; return the delivery without."""
+        """Delete messages that don't fit the channel's age restriction; return the delivery without them."""
         *_, note = _withheld(delivery, Route.CHANNEL, form)
         await self._delete_other_form(delivery, note, withheld=withheld)
         if not delivery.messages:
@@ -186,7 +186,7 @@ class Router:
         return replace(delivery, messages=(), attempted=False, attempted_at=None)
 
     async def _post_note(self, route: Route, delivery: Delivery, form: Form) -> None:
-        """Post the message that says that the result is withheld, unless it is in the channel already."""
+        """Post the note that the result is withheld, unless the channel already has it."""
         if route is not Route.CHANNEL or not delivery.messages:
             messages = _withheld(delivery, route, form)
             await self._post_by(route, delivery, messages, nonce_suffix=_WITHHELD_SUFFIX)
@@ -297,7 +297,7 @@ class Router:
     async def _edit_answer(
         self, delivery: Delivery, route: Route, messages: Sequence[OutgoingMessage], *, last: bool
     ) -> None:
-        """Edit the command's answer, which becomes the outcome; a repeated edit changes nothing."""
+        """Turn the command's answer into the outcome by editing it. A repeated edit changes nothing."""
         run = delivery.run
         token = run.interaction_token_at(self._clock())
         if delivery.messages and delivery.route == route:
@@ -388,7 +388,6 @@ def _origin_message(run: Run) -> OutgoingMessage:
 
 
 def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:
-    """Return a placeholder for each message that has already been sent."""
     return [OutgoingMessage()] * len(delivery.messages)
 
 

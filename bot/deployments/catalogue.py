@@ -51,7 +51,7 @@ class DeploymentCache(Protocol):
 
 
 class Catalogue:
-    """The current deployments and their command. Reading never waits for the backend.
+    """The current deployments and their command. Only `load` waits for the backend.
 
     `parallel` limits how many deployments are described at the same time. `extra` holds the options that
     every deployment gets, such as `preset`.
@@ -80,7 +80,7 @@ class Catalogue:
 
     @property
     def plan(self) -> CommandPlan:
-        """Return the plan of `/generate` from the last successful `load`. Raises StartupError before that."""
+        """Return the plan of `/generate`. Raises StartupError before the first successful `load`."""
         if self._plan is None:
             raise StartupError("the deployments have not been loaded")
         return self._plan

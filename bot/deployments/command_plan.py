@@ -156,7 +156,7 @@ def _smaller_plans(deployments: Sequence[Deployment], extra: Sequence[OptionSpec
 
 
 def _with_autocomplete(plan: CommandPlan) -> CommandPlan | None:
-    """Replace the longest list of choices with autocomplete; return None if none is left."""
+    """Replace the longest list of choices with autocomplete. Return None if the plan has no such list."""
     lists = [
         (choices_size(option), spec.name, option.name)
         for spec in plan.commands

@@ -19,7 +19,7 @@ from bot.domain.runs import InputValue
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """The revised inputs, and the names of values that the deployment no longer accepts."""
+    """The revised inputs, and the names of inputs whose values the deployment no longer accepts."""
 
     inputs: CollectedInputs
     dropped: tuple[str, ...]

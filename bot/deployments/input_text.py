@@ -71,9 +71,8 @@ def command_line(
 ) -> str:
     """Return the command to paste for a run with these inputs: options in the plan's order, then `more`.
 
-    Attachments can't be pasted, and sizes that are no longer among the choices can't be typed, so their
-    options are empty for the user to fill in. Fixed and hidden inputs are left out, since users can't set
-    them.
+    Attachments can't be pasted, and sizes that are no longer offered can't be typed. Their options are left
+    empty for the user to fill in. Fixed and hidden inputs are left out, since users can't set them.
     """
     spec = plan.command(deployment.name)
     if spec is None:
@@ -131,7 +130,7 @@ class ShownInputs:
 
 
 def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputValue]) -> ShownInputs:
-    """Return the inputs to display: those that the deployment offers, or all by key if it is None."""
+    """Return the inputs that the deployment offers. If `deployment` is None, return all of them by key."""
     if deployment is None:
         return ShownInputs(tuple((key, _as_text(value)) for key, value in inputs.items()), ())
     offered = as_offered(deployment, inputs)

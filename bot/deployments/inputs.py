@@ -47,8 +47,9 @@ def collect(
 ) -> CollectedInputs:
     """Validate the options that a user entered, including `more` and `gpu`. Raises InputError.
 
-    Omitted optional inputs are not sent, since ComfyDeploy has their defaults. The exceptions are fixed
-    values, defaults of our own, and seeds, which `draw_seed` draws (see `seed_range`).
+    `gpu` overrides the option. Omitted optional inputs are not sent, since ComfyDeploy has their defaults.
+    The exceptions are fixed values, defaults that deployments.toml changes, and seeds, which `draw_seed`
+    draws (see `seed_range`).
     """
     values = _with_more(deployment, options)
     drawn: set[str] = set()

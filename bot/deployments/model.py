@@ -15,8 +15,8 @@ from bot.domain.runs import InputValue, Run
 def varies_in_batch(item: Input) -> bool:
     """Return whether each run of a batch gets a different value of this input.
 
-    Without such an input all runs would be identical, so `count` is offered only if deployments.toml asks for
-    it, for workflows that randomize on their own.
+    Without such an input, all runs would be identical. `count` is then offered only if `max_count` is set in
+    deployments.toml, for workflows that randomize on their own.
     """
     return item.is_seed and item.offered and not item.choices
 
@@ -56,9 +56,10 @@ OfferedValue = InputValue | Size
 class Input:
     """An input of a deployment: `key` is the backend's name for it, `option` its name in Discord.
 
-    A `fixed` value is always sent and never offered. A `hidden` input uses the backend's default, and so does
-    an input that the user omits, unless `send_default` says that our default differs. An omitted seed is
-    drawn at random. If `default` is None, there is no usable default. `max_count` applies to `IMAGES` only.
+    A `fixed` value is always sent and never offered. A `hidden` input uses the backend's default. If the user
+    omits an input, `default` is sent if `send_default` is set. Otherwise a seed is drawn at random, and any
+    other input uses the backend's default. If `default` is None, there is no usable default. `max_count`
+    applies to `IMAGES` only.
 
     The option for sizes is an input that only the bot knows. It is a choice that sets the two backend inputs
     in `parts`, and `sizes` are the values of its choices.

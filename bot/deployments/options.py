@@ -98,8 +98,8 @@ def plan_options(
     own.
 
     `extra` holds the options that every deployment gets. Inputs beyond `limit` are set through `more`.
-    Attachments can't be, so they get options even beyond a `limit` below 25. Raises StartupError if there are
-    too many attachments.
+    Attachments can't be set that way, so they get options even beyond `limit`. Raises StartupError if there
+    are too many attachments.
     """
     bot_options = [*_gpu_option(deployment), *_count_option(deployment), *extra]
     if len(bot_options) + _file_inputs(deployment) >= OPTIONS:

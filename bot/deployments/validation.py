@@ -21,7 +21,9 @@ _SHOWN_CHOICES = 10
 
 
 def check_value(item: Input, value: Plain | Size) -> OfferedValue:
-    """Return the value for the queue call. Raises InputError that names the option.
+    """Validate a value and convert it to the input's type. The name of a choice becomes its value.
+
+    Raises an InputError that names the option.
 
     A `Size` comes from an earlier run or a preset. Such a size need not be among the current choices, but
     must be within the limits of its inputs.
@@ -195,14 +197,14 @@ class AttachedFile:
 
 
 def linked_file(url: str, content_type: str | None = None) -> AttachedFile:
-    """Return the file behind a link, whose size is unknown."""
+    """Describe the file behind a link. Its size isn't known, so `size` is only a placeholder."""
     return AttachedFile(url, url.partition("?")[0].rpartition("/")[2], content_type, 1)
 
 
 def check_file(kind: InputKind, option: str, file: AttachedFile) -> str:
     """Return the file's URL. Raises InputError if the file is empty, too large or of the wrong type.
 
-    A file of which Discord doesn't know the type passes: `check_content` decides about it.
+    A file whose type isn't known passes, because `check_content` judges it later.
     """
     name = escape_line(file.filename, _FILENAME_LENGTH)
     if file.size <= 0:
@@ -217,7 +219,7 @@ def check_file(kind: InputKind, option: str, file: AttachedFile) -> str:
 
 
 def is_kind(kind: InputKind, file: AttachedFile) -> bool:
-    """Return whether a file is known to be of a type that an input takes."""
+    """Return whether a file is known to be of a type that inputs of this kind take."""
     try:
         check_file(kind, "", file)
     except InputError:
@@ -226,16 +228,19 @@ def is_kind(kind: InputKind, file: AttachedFile) -> bool:
 
 
 def needs_content(kind: InputKind, file: AttachedFile) -> bool:
-    """Return whether the file's first bytes have to tell its type, since Discord hasn't read the file."""
+    """Return whether a file's type must be detected from its first bytes.
+
+    This isn't necessary if Discord could read the picture or video, or if the input takes any file.
+    """
     return kind in _FAMILIES and not (file.measured and is_kind(kind, file))
 
 
 def check_content(kind: InputKind, option: str, file: AttachedFile, found: str | None) -> None:
-    """Raise InputError if a file's first bytes show that it is of the wrong type.
+    """Raise InputError if a file is of the wrong type, or if nothing tells its type.
 
-    `found` is the type that they show, or None if they couldn't be read. Then Discord's word counts, and only
-    a file is refused of which Discord doesn't know the type either. Bytes that show no known type prove
-    something only about the formats that always begin in the same way.
+    `found` is the type that the file's first bytes show, or None if they couldn't be read. If `found` is None
+    or unknown, the type that Discord or the file's extension claims is accepted. The exception is an unknown
+    `found` for a format whose files all begin with the same bytes.
     """
     claimed = is_kind(kind, file)
     if found is None or found == UNKNOWN_TYPE:

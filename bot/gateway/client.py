@@ -124,8 +124,8 @@ class GenerateBot(commands.Bot):
     async def load_cogs(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.
 
-        This doesn't use `load_extension`, which executes the modules again for every bot; nothing here
-        reloads code.
+        `load_extension` isn't used, because it executes the modules again for every bot. That would only help
+        to reload code, which this bot never does.
         """
         for extension in self._extensions:
             await importlib.import_module(extension).setup(self)

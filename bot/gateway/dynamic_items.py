@@ -101,9 +101,10 @@ def text_values(interaction: Interaction) -> dict[str, str]:
 
 
 def form_values(interaction: Interaction) -> dict[str, FormValue]:
-    """Return a form's values by custom_id. An unused select is empty text; an unused upload is left out.
+    """Return a form's values by custom_id.
 
-    A checkbox is `yes` or `no`.
+    A select without a choice gives an empty string, and an upload without files is left out. A checkbox gives
+    `yes` or `no`.
     """
     data = data_of(interaction)
     attachments = data.get("resolved", {}).get("attachments", {})

@@ -1,6 +1,6 @@
-"""Read the roles, channels and permissions that settings refer to from discord.py's cache (guilds intent).
+"""Read a server's roles, channels and permissions from discord.py's cache, which needs the guilds intent.
 
-AutoMod rules aren't cached by discord.py, so they are fetched from Discord.
+AutoMod rules aren't in that cache, so they are fetched from Discord.
 """
 
 from __future__ import annotations

@@ -79,11 +79,11 @@ def check_here(interaction: Interaction) -> None:
 
 
 async def check_overrides(interaction: Interaction) -> None:
-    """Raise RefusedError if Discord's permissions for `/generate` forbid it.
+    """Raise RefusedError if Discord's permissions for `/generate` exclude this user or channel.
 
-    Discord checks these permissions only for `/generate` itself. Buttons and other commands that start runs
-    or post results therefore call this. Administrators bypass the permissions, and direct messages have none.
-    In a server without the bot, only Use External Apps applies, which Discord enforces.
+    Discord checks these permissions only for `/generate` itself, so buttons and other commands that start
+    runs or post results call this function. Administrators bypass the permissions, and direct messages have
+    none. In a server without the bot, only Use External Apps applies, which Discord enforces.
     """
     guild, channel = interaction.guild, interaction.channel
     if guild is None or interaction.permissions.administrator or is_user_install_only(interaction):
@@ -97,8 +97,8 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
     """Return the origin of a request.
 
     The token's lifetime is counted from `now` by our clock, which may differ from Discord's. The upload limit
-    is the server's; `interaction.filesize_limit` includes the requester's Nitro and applies only to answers
-    to the interaction, the only messages possible in a user install.
+    is the server's. `interaction.filesize_limit` includes the requester's Nitro, but applies only to answers
+    to the interaction, so it is used only in a user install.
     """
     guild = interaction.guild
     user_install = is_user_install_only(interaction)
@@ -179,8 +179,8 @@ def member_from_user(user: discord.User | discord.Member) -> Member:
 def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
     """Return whether the bot itself is absent, so that only interactions can post in the channel.
 
-    This is the case in private and group messages, and in servers where a member uses the bot as a user
-    install.
+    This is the case in direct and group messages between users, and in servers where a member uses the bot as
+    a user install.
     """
     if interaction.context.private_channel:
         return True

@@ -71,7 +71,7 @@ def picture_file(url: str) -> AttachedFile:
 
 
 def run_key_of(url: str) -> str:
-    """Return the key of the run that made a file of the bot's own message, or an empty string."""
+    """Return the run key in the name of one of the bot's own files, or an empty string if it has none."""
     found = _NAMED.search(linked_file(url).filename)
     return found[1] if found is not None else ""
 

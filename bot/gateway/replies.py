@@ -25,8 +25,8 @@ _ANSWERED = 40060  # "Interaction has already been acknowledged"
 async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -> None:
     """Send the status message. Nothing is started until Discord has accepted it.
 
-    The message is ephemeral if the request awaits approval or is private, because Discord lets everybody see
-    the options of a command that has a public answer.
+    The message is ephemeral if the request awaits approval or is private. With a public answer, Discord would
+    show everybody the options of the command.
     """
     services = interaction.client.services
     # All runs of a new batch are in the state of its first.
@@ -88,7 +88,7 @@ async def _handle_refusal(
 async def _confirm(
     interaction: discord.Interaction[GenerateBot], run: Run, status_message_id: int | None
 ) -> None:
-    """Allow the run to start. Without the message's id, it waits until AnswerChecker has asked Discord."""
+    """Allow the run to start. If the message's id is unknown, AnswerChecker asks Discord about it first."""
     if status_message_id is None:
         return
     generation = interaction.client.services.generation

@@ -1,4 +1,4 @@
-"""The client of one of several processes that share the bot's gateway connections, each with some shards."""
+"""The client of a process that runs some or all of the bot's shards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IDENTIFY_INTERVAL = timedelta(seconds=5.5)
 
 
 class ShardedBot(commands.AutoShardedBot, GenerateBot):
-    """A GenerateBot for some of the shards."""
+    """A GenerateBot that runs some or all of the bot's shards."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ShardedBot(commands.AutoShardedBot, GenerateBot):
         self._max_concurrency: int | None = None
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait until this shard may identify, in coordination with all processes."""
+        """Wait until this shard may identify. The bot's processes reserve their turns in the store."""
         now = self.clock()
         group = (shard_id or 0) % await self._fetch_max_concurrency()
         try:

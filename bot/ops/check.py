@@ -108,7 +108,7 @@ async def _services(context: _CheckContext, stack: AsyncExitStack) -> AsyncItera
 
 
 async def _signer(settings: Settings, store: Store, *, usable: bool) -> WebhookSigner:
-    """Return a signer with the bot's webhook secret, or with a temporary one if there is none yet."""
+    """Return a signer with the bot's webhook secret, or with a temporary one if the secret can't be read."""
     if settings.webhook_secret is not None:
         return WebhookSigner(settings.webhook_secret.get_secret_value(), settings.public_url)
     stored = await store.key_values.get("webhook_secret") if usable else None
@@ -116,7 +116,7 @@ async def _signer(settings: Settings, store: Store, *, usable: bool) -> WebhookS
 
 
 async def _bot(context: _CheckContext, catalogue: Catalogue, stack: AsyncExitStack) -> GenerateBot:
-    """Return the bot with its commands, whatever the roles; it never logs in."""
+    """Return the bot with its commands, even if this process lacks the gateway role. It never logs in."""
     fetcher = await stack.enter_async_context(MediaFetcher())
     resources = Resources(
         settings=context.settings,

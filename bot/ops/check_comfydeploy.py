@@ -197,7 +197,7 @@ _WIDEST = 36
 def options_table(deployment: Deployment, spec: CommandSpec) -> list[str]:
     """Return the lines of a table of a deployment's options.
 
-    Inputs that aren't offered are left out. A fixed value may be secret.
+    Inputs that aren't offered are left out, because a fixed value may be secret.
     """
     inputs = {item.key: item for item in deployment.offered}
     rows = [_HEAD, *(_row(option, inputs.get(option.key or "")) for option in spec.options)]

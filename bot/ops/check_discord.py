@@ -130,7 +130,7 @@ async def _commands_of(
 async def check_servers(api: DiscordApi, settings: Settings) -> list[Finding]:
     """Check that the bot is on the configured servers, and that its roles give it the permissions it needs.
 
-    A channel's overwrites can still take permissions away.
+    The overwrites of channels, which may take permissions away, are not checked.
     """
     try:
         servers = [server async for server in api.servers()]

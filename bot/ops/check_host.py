@@ -186,7 +186,7 @@ async def _port(host: str, port: int, setting: str, is_bot: Callable[[URL], Awai
 
 
 async def _is_healthy(base: URL) -> bool:
-    """Return whether `/healthz` answers like the bot."""
+    """Return whether `/healthz` answers as the bot's server does."""
     return await _get(base.with_path("/healthz"), {}, 100) == HEALTHY.encode()
 
 
@@ -215,7 +215,7 @@ _CLOCK_REMEDY = "Let the system keep its time: timedatectl set-ntp true."
 
 
 def compare_clock(date: str | None, now: datetime) -> Finding | None:
-    """Compare the clock with a Date header that just arrived. Return None if it is missing or invalid."""
+    """Compare the clock with a Date header that just arrived. Return None if there is no valid header."""
     try:
         server_time = parsedate_to_datetime(date or "")
         ahead = (now - server_time).total_seconds()

@@ -185,7 +185,7 @@ class EditingService:
         return deployments
 
     def keep_draft(self, user_id: int, form_values: FormValues) -> str:
-        """Keep the values of a refused form, and return the draft's name."""
+        """Keep the values of a submitted form as a draft, and return the draft's name."""
         return self._drafts.keep(user_id, json.dumps(form_values, default=astuple))
 
     def keep_picture(self, user_id: int, link: str) -> str:

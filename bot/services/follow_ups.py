@@ -25,8 +25,7 @@ class OpenFollowUp:
     """A follow-up that the user may start.
 
     `parent` is the run that made the file. It is None if that run isn't known, shows no result, or may not be
-    seen by the user.
-    `age_restricted` and `private` describe the file, even if `parent` is None.
+    seen by the user. `age_restricted` and `private` describe the file, even if `parent` is None.
     """
 
     preparation: Preparation

@@ -30,17 +30,18 @@ class _Given:
 
 
 class InputFiles:
-    """Checks files. Every request passes here, however its files were chosen."""
+    """Checks the input files of every request, however they were chosen."""
 
     def __init__(self, detect: DetectType, *, seconds: float = _SECONDS) -> None:
         self._detect = detect
         self._seconds = seconds
 
     async def check(self, deployment: Deployment, inputs: CollectedInputs) -> None:
-        """Raise WrongFiles, which names each file of the wrong kind.
+        """Raise WrongFiles if files are of the wrong kind. The error names each of them.
 
-        Only the beginning of a file is read, and only if Discord hasn't read the file itself. A file that
-        can't be read now is not refused for that reason, unless nothing else tells its type.
+        Only the beginning of a file is read, and only if Discord hasn't read the file itself. If the
+        beginning can't be read now, an attached file is refused only if nothing else tells its type. A link
+        from an earlier request or result is accepted, because its file was checked then.
         """
         given = [each for each in _given(deployment, inputs) if needs_content(each.item.kind, each.file)]
         mistakes = await asyncio.gather(*map(self._mistake, given))

@@ -52,7 +52,7 @@ class SavedPreset:
 
 @dataclass(frozen=True, slots=True)
 class NameTaken:
-    """A preset that wasn't saved, because `earlier` has its name. `draft` names it for `replace`."""
+    """A preset that wasn't saved, because `earlier` has its name. `draft` identifies it for `replace`."""
 
     earlier: Preset
     draft: str
@@ -69,7 +69,10 @@ class _Unsaved:
 
 @dataclass(frozen=True, slots=True)
 class PresetRun:
-    """A started run, and its preset or None. `dropped` names inputs that the deployment no longer accepts."""
+    """A started run, and its preset or None.
+
+    `dropped` names the inputs of the preset that the deployment no longer accepts.
+    """
 
     run: Run
     preset: Preset | None
@@ -141,9 +144,10 @@ class PresetService:
         return await self._put(shared, person)
 
     async def replace(self, person: Member, guild_id: int | None, draft: str) -> SavedPreset | NameTaken:
-        """Save the preset of a `NameTaken` in place of the earlier one, unless that has changed meanwhile.
+        """Save the preset of a `NameTaken` in place of the earlier preset.
 
-        Drafts are lost in a restart, which raises RefusedError.
+        If the earlier preset has changed meanwhile, nothing is saved, and another NameTaken is returned.
+        Raises RefusedError if the draft is lost, for example by a restart.
         """
         unsaved = self._drafts.get(draft, person.id)
         if unsaved is None:
@@ -245,7 +249,7 @@ class PresetService:
         deployment: str | None = None,
         offered: bool = False,
     ) -> Sequence[OptionChoice]:
-        """Return preset names for autocomplete that contain `prefix`, the names of the user's presets first.
+        """Return the names of presets that contain `prefix`, for autocomplete. The user's own come first.
 
         `holder` and `deployment` select presets; `offered` excludes those whose deployment isn't offered. If
         the store is unavailable, there are no suggestions.

@@ -46,7 +46,10 @@ class PrivacyService:
         self._clock = clock
 
     async def export(self, user_id: int) -> OwnData:
-        """Return a file with the user's runs, audit entries, blocks and presets, up to the file's limit."""
+        """Return a file with the user's runs, audit entries, blocks, presets and channel defaults.
+
+        Items beyond the file's size limit are left out.
+        """
         writer = PersonalDataWriter(user_id, self._clock())
         writer.add_blocks(await self._store.blocks_of(user_id))
         writer.add_presets(await self._store.presets_of(user_id))

@@ -95,7 +95,7 @@ class OpeningLimiter:
 
 
 class RecentTimes:
-    """The newest `limit` times of each key, for the `size` keys with the newest times."""
+    """The newest `limit` timestamps of each key, for the `size` keys with the newest timestamps."""
 
     def __init__(self, limit: int, size: int) -> None:
         self._limit = limit

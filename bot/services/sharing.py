@@ -69,7 +69,7 @@ class SharingService:
         await self._create(CopyRequest(key=key, user_id=requester.person.id))
 
     async def check(self, key: str, requester: Requester) -> Run:
-        """Return the run if its result may be shared now and wasn't before. Raises RefusedError otherwise.
+        """Return the run if its result may be shared now. Raises RefusedError otherwise.
 
         Call it before the form opens. `share` repeats the check, and also checks the texts.
         """

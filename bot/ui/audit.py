@@ -57,7 +57,8 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     """Return the lines of an entry: the event with as many details as fit, then time and link.
 
     Users appear as mentions by id, which works even if they have left. If a run has no message to link to,
-    its key is shown, so that the operator can find it; of several runs, that of the batch.
+    its key is shown, so that the operator can find it. An entry that stands for several runs shows the key of
+    their batch.
     """
     entry, url = stored.entry, _url(stored)
     title = naming.name(Names.DEPLOYMENT, entry.deployment) if entry.deployment else "?"
@@ -82,7 +83,10 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
 
 
 def _sentence(stored: StoredEntry) -> str:
-    """Return the string code of an entry's event. A copy has an outcome only if it could not be posted."""
+    """Return the string code of an entry's event.
+
+    An entry about a copy has an outcome only if the copy could not be posted.
+    """
     entry = stored.entry
     if entry.action is AuditAction.DELETE and stored.count > 1:
         return "record_delete_several"
@@ -200,7 +204,7 @@ def _url(stored: StoredEntry) -> str | None:
 
 
 def outcome_text(outcome: str) -> str:
-    """Return an outcome as text: the title of a state, or a short name for the reason of a refusal."""
+    """Return an outcome as text: a state's title, or a short name for why a request or a copy was refused."""
     if outcome in set(RunState):
         return say(phase(RunState(outcome)))
     rule = outcome

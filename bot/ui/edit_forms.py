@@ -88,7 +88,8 @@ def ready_layout(again_id: str, send_id: str) -> LayoutView:
 def pictures_layout(pictures: Sequence[str], deployments: Sequence[Deployment], parent: str) -> LayoutView:
     """Build a message with each picture and a choice of deployments for it.
 
-    `parent` is the run that made the pictures, or empty. The form reads the pictures from this message.
+    `parent` is the key of the run that made the pictures, or empty. The form reads the picture from this
+    message.
     """
     heading = say("use_heading" if len(pictures) == 1 else "use_heading_several")
     return _with_controls(heading, pictures, [_choice(n, deployments, parent) for n in range(len(pictures))])
@@ -167,7 +168,8 @@ _CHECKED = {"yes": True, "no": False}
 def _fits_radio_group(item: Input, field: FormField) -> bool:
     """Return whether a radio group suits the choices.
 
-    An optional field whose default is unknown gets a select, which can be cleared.
+    If a field is optional, and has no known default or shows none of the choices, a select is used, because
+    it can be cleared.
     """
     if not 2 <= len(field.choices) <= _MAX_RADIO_BUTTONS:
         return False

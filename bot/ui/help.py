@@ -63,7 +63,7 @@ def help_layout(shown: HelpText) -> LayoutView:
 
 
 def deployment_layout(deployment: Deployment, shown: HelpText) -> LayoutView:
-    """Build the options of one deployment, with a select for the others."""
+    """Build the view of one deployment's options, with selects to choose another deployment."""
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(_deployment_text(deployment, shown, _MAX_TEXT)))
     _add_selects(layout, shown.deployments)
@@ -95,7 +95,6 @@ def _tips(deployments: Sequence[Deployment]) -> str:
 
 
 def _commands(shown: HelpText) -> str:
-    """Return a list of the other commands and what they do."""
     paths = {
         "runs": "/runs",
         "queue": "/queue",

@@ -80,7 +80,7 @@ def posting_layout() -> LayoutView:
 
 
 def text_layout(text: str) -> LayoutView:
-    """Build a message of one text, which a message of components can be edited into."""
+    """Build a layout with one text. It can replace another layout, which can't become a classic message."""
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(text))
     layout.stop()
@@ -155,8 +155,8 @@ def _link(entry: RunListEntry, here: int | None) -> str:
 
 
 def _states(batch: Sequence[Run]) -> str:
-    """Return a batch's state. If it has several runs, add how many have results, or how many runs there are
-    if none has.
+    """Return a batch's state. For several runs, add the number of runs and, if there are results, how many
+    runs have one.
     """
     representative = next((run for run in batch if not run.final), batch[0])
     if len(batch) == 1:

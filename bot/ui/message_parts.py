@@ -80,7 +80,7 @@ def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN
     """Return text outputs as blocks of Markdown that show them as the machine wrote them.
 
     More than ten texts share one block, since a layout's components are limited. Prose is escaped if all of
-    it fits into `space` characters. Longer prose and texts with a layout (JSON, tables) go into code blocks,
+    it fits into `space` characters. Longer prose and preformatted texts (JSON, tables) go into code blocks,
     whose lines clients don't wrap. A code block can't be a spoiler, so with `spoiler` each text is shortened
     and escaped on one line.
     """
@@ -148,16 +148,20 @@ def phase(state: RunState) -> str:
 
 
 def ending(run: Run) -> str:
-    """Return the string code of a run's title: that of its state, a partial result, or a block's end."""
+    """Return the string code of a run's title.
+
+    This is the title of its state, except that partial results and runs ended by a block have their own.
+    """
     if run.failure_code == REQUESTER_BLOCKED:
         return "title_blocked"
     return "title_partial" if run.partial else phase(run.state)
 
 
 def block_code(prefix: str, run: Run) -> str:
-    """Return the string code that says how long the block lasts that ended a run.
+    """Return the code of a sentence about a block, which says how long the block lasts.
 
-    Runs that an earlier version ended have no `until`, so their messages don't say it.
+    `run` is a run that the block ended, and `prefix` is the beginning of the code. Runs that an earlier
+    version ended have no `until`, so the sentence about them leaves this out.
     """
     until = run.failure_params.get("until")
     if until is None:
@@ -182,7 +186,7 @@ def reason_of(run: Run) -> str:
 
 
 def _block_reason(run: Run) -> str:
-    """Return sentences about the block that ended a run, and how many requests it ended there."""
+    """Return sentences about the block that ended a run and about the other requests that it ended."""
     params = run.failure_params
     others = params.get("others")
     ended = "block_ended_other" if others == 1 else "block_ended_others" if others else "block_ended_one"
@@ -230,7 +234,7 @@ def facts_of(run: Run) -> list[str]:
 def taken(runs: Sequence[Run], code: str = "took") -> list[str]:
     """Return facts about the runs' billed GPU time and, if budgets count it differently, the weighted time.
 
-    There are none if no run has a known time.
+    Returns an empty list if no run's time is known.
     """
     measured = [(run, run.run_duration) for run in runs if run.run_duration is not None]
     if not measured:
@@ -245,7 +249,7 @@ def taken(runs: Sequence[Run], code: str = "took") -> list[str]:
 
 
 def subtext(facts: Iterable[str]) -> str:
-    """Join facts to a line of small text that begins with a capital letter; an empty string for none."""
+    """Join facts into a line of small text. Return an empty string if there are no facts."""
     line = sentence_case(" · ".join(facts))
     return f"-# {line}" if line else ""
 

@@ -60,8 +60,8 @@ _OVER = ("review_over", Colour.light_grey())
 def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOutputs) -> OutgoingMessage:
     """Build the card that asks for a decision: requester, inputs, files and cost.
 
-    Moderators must be able to read everything that they approve, so the card has a Details button if a value
-    is shortened or a file is left out.
+    Moderators must be able to read everything that they approve. If a value is shortened or a file is left
+    out, the card therefore has a Details button.
     """
     files = tuple(next(iter(chunks(prepared.files)), ()))
     text = _card_about(run, title, inputs, "card_heading")

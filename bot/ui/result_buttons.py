@@ -41,11 +41,13 @@ _TAKING = {
 class OfferedActions:
     """The actions that are possible with a result now.
 
-    `vary` means that the deployment allows a batch of `VARY_COUNT`, `usable` that a deployment takes a
-    picture as input, `reportable` that the server has a review channel for reports, `shareable` that the user
-    may share the result in the server's gallery, and `postable` that one result of a batch can be posted in a
-    separate message. `follow_ups` are those that the operator configured for the deployment. A view that
-    only one user sees has less if the run isn't their `own`, or if it isn't `deletable` for them.
+    `vary` means that the deployment allows a batch of `VARY_COUNT`, and `usable` that the result can be the
+    picture input of a deployment. `reportable` means that the server has a review channel for reports. The
+    result can be shared in the server's gallery if it is `shareable`, and posted apart from its batch if it
+    is `postable`. `follow_ups` are those that the operator configured for the deployment.
+
+    In a view that only one user sees, `own` means that the run is theirs, and `deletable` that they may
+    delete its result.
     """
 
     vary: bool = False
@@ -85,8 +87,8 @@ def result_rows(
     """Return the buttons under a single result: as many actions as fit in two rows, then *More* and Delete.
 
     Actions that depend on the server's settings are only behind *More*, which reads the settings at each
-    press, because a gallery or a review channel may be chosen after the result was posted. `picture` says
-    whether the result has a picture to use as input. `kinds` are the kinds of the result's files.
+    press. A gallery or a review channel may be chosen after the result was posted. `picture` says whether the
+    result has a picture to use as input. `kinds` are the kinds of the result's files.
     """
     again, *repeats = _repeat_buttons(run, offered)
     actions, use = _action_buttons(run, offered, kinds), _use_buttons(run, offered, picture=picture)
@@ -98,9 +100,9 @@ def result_rows(
 def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
     """Return a numbered button for each run of a batch, then the buttons for all runs.
 
-    If the numbered buttons don't fit in one row, a single button that leads to them replaces them. There are
-    none if no run has a result or may get one. `shown` says whether the outcome shows the outputs of at least
-    one run.
+    If the numbered buttons don't fit in one row, a single button that leads to them replaces them. If no run
+    has a result or may get one, there are no numbered buttons. `shown` says whether the outcome shows the
+    outputs of at least one run.
     """
     first, count = runs[0], len(runs)
     if not any(map(may_have_result, runs)):
@@ -121,7 +123,10 @@ def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> 
 
 
 def _failure_rows(first: Run, count: int) -> list[list[Button[Any]]]:
-    """Return the buttons of a batch without any result. Its runs differ only in their seeds."""
+    """Return the buttons of a batch without any result.
+
+    Edit and Details refer to the first run, because the runs differ only in their seeds.
+    """
     others = retry_buttons(first, own=False)
     return _packed([*_retry_all_buttons(first, count), *others, discard_button(first)])
 
@@ -168,8 +173,8 @@ def hidden_buttons(
 ) -> tuple[list[list[Button[Any]]], Select[Any] | None]:
     """Return the actions behind *More*: rows of buttons, and a select of the other follow-ups or None.
 
-    `shown` are the custom_ids in the message whose *More* was pressed; these actions are left out. Nothing
-    may be left of a deleted result's actions.
+    `shown` are the custom_ids in the message whose *More* was pressed; these actions are left out. For a
+    deleted result, there may be no actions at all.
     """
     use = _use_buttons(run, offered, picture=picture)
     rare, delete = _rare_buttons(run, offered), _delete_buttons(run, offered)
@@ -308,7 +313,10 @@ def offered_actions(
     own: bool = True,
     deletable: bool = True,
 ) -> OfferedActions:
-    """Return the actions that the current deployments offer for a run. Only a shown result can be used."""
+    """Return the actions that the current deployments offer for a run.
+
+    Only a shown result can be the input of another run.
+    """
     deployment = deployment_of(run, deployments)
     vary = deployment is not None and deployment.max_count >= VARY_COUNT
     return OfferedActions(

@@ -71,8 +71,8 @@ class Batch:
     """The runs of one outcome, in order.
 
     `prepared` holds the outputs to show, by run key. A run has no entry if it has no result, if its result
-    was deleted, or if its key is in `late`, because a late success is shown in separate messages. `origin` is
-    a link to the result whose file a single run took as input.
+    was deleted, or if its key is in `late`. Late successes are shown in separate messages. `origin` is a link
+    to the result whose file a single run took as input.
     """
 
     runs: Sequence[Run]

@@ -27,7 +27,7 @@ _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in _DURATI
 
 
 async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -> LayoutView:
-    """Build a page. With `or_last`, build the page before it if it has become empty."""
+    """Build a page. With `or_last`, build the previous page if this one has become empty."""
     service, moderator = interaction.client.services.blocks, member_of(interaction)
     blocks, more = await service.blocked(interaction.guild_id, moderator, page)
     if or_last and page and not blocks:

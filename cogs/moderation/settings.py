@@ -46,7 +46,7 @@ from bot.ui.settings.text import describe_changes
 
 
 def allowed(interaction: Interaction) -> GuildInfo:
-    """Return the server. Raises RefusedError unless the member may manage it."""
+    """Return the server. Raises RefusedError if the user may not manage it, or if the bot isn't in it."""
     if interaction.guild_id is None:
         raise RefusedError("settings_only_in_servers")
     if not interaction.permissions.manage_guild:

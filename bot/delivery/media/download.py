@@ -30,9 +30,9 @@ _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", 
 class MediaLimits:
     """The limits of a download: times in seconds, a rate in bytes per second, and the number of redirects.
 
-    `answer` limits the time until the headers, including redirects; `idle` limits the pause between two
-    chunks of a body, and `total` the whole download. After the first byte, at least `rate` bytes per second
-    must arrive on average over each `window`.
+    `connect` limits each attempt to connect, `answer` the time until the headers, including redirects, and
+    `idle` the pause between two chunks of a body. `total` limits the whole download. After the first byte, at
+    least `rate` bytes per second must arrive on average over each `window`.
     """
 
     connect: float = 10
@@ -112,11 +112,11 @@ class MediaFetcher:
         filename: str | None = None,
         fallback: str = "output",
     ) -> Media:
-        """Write the body to `into`, a new writable and seekable file, which the caller closes.
+        """Download an output of at most `limit_bytes` into `into`, an empty seekable file.
 
-        `filename` is the name that the service reports; by default it is taken from the URL. `fallback`
-        replaces a name that has no safe characters. Raises MediaForbidden, MediaTooLarge, MediaExpired (renew
-        the link) or MediaUnavailable (try again later).
+        The caller closes the file. `filename` is the name that the service reports; by default it is taken
+        from the URL. `fallback` replaces a name that has no safe characters. Raises MediaForbidden,
+        MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable (try again later).
         """
         try:
             async with asyncio.timeout(self._limits.total):
@@ -286,7 +286,7 @@ def _name_in(url: str) -> str:
 
 
 def _shown(url: URL | str) -> str:
-    """Return an address for the log, without its query, which holds the signature."""
+    """Return an address for the log, without its query, which may hold a signature."""
     try:
         return str(URL(url).with_query(None).with_fragment(None).with_user(None))
     except ValueError:

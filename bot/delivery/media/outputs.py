@@ -222,7 +222,7 @@ def _name(output: Output, number: int) -> str:
 def _kept(
     before: Sequence[Output], renewed: Sequence[Output], fetched: Sequence[Fetched]
 ) -> dict[int, Fetched]:
-    """Return the fetched results that needn't be fetched again, by the number of the output.
+    """Return the files that needn't be fetched again, each with its remarks, by the number of the output.
 
     A sentence without a file isn't kept, because it may contain an expired link.
     """
@@ -271,7 +271,10 @@ def file_stem(run: Run, number: int) -> str:
 
 
 def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:
-    """Return texts to show in the message; if they are too long for that, a file with all of them."""
+    """Return the texts to show in the message, and the files to attach.
+
+    Texts that are too long for the message are put into one file.
+    """
     if (inline := inline_texts(run, texts)) is not None:
         return inline, ()
     path = folder / f"{run.key}-text"

@@ -43,11 +43,11 @@ class _TooLong(Exception):
 async def shrink_image(data: bytes, limit: int, seconds: float = SECONDS) -> tuple[bytes, str] | None:
     """Return the picture as WebP in at most `limit` bytes, and its extension.
 
-    Quality is reduced first, then the size. Returns None for a file that isn't a still picture, is too large
-    to decode safely, takes too long, or can't be made to fit; the caller links to it instead.
+    Quality is reduced first, then the size. Returns None if the file isn't a still picture, is too large to
+    decode safely, takes too long, or can't be made to fit. The caller then links to it.
 
-    Works in a separate thread, not in the shared executor, which address lookups need. A thread can't be
-    ended, but it is a daemon, so it doesn't hold up the end of the process.
+    The work is done in a new thread, because address lookups need the shared executor. The thread can't be
+    stopped, but it is a daemon, so it doesn't delay the exit of the process.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[tuple[bytes, str] | None] = loop.create_future()

@@ -29,7 +29,8 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 def is_public(address: IPAddress) -> bool:
     """Return whether an address is on the public internet.
 
-    An address with a zone is not. If an IPv6 address embeds an IPv4 address, the embedded address is checked.
+    An IPv6 address with a zone isn't public. If an IPv6 address embeds an IPv4 address, the embedded address
+    is checked.
     """
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
@@ -97,8 +98,9 @@ def _literal(host: str) -> IPAddress | None:
 class GuardedResolver(AbstractResolver):
     """Checks the addresses of a name at the moment of connecting, which defeats DNS rebinding.
 
-    One forbidden address forbids the name: an honest host doesn't have both a public and a private address.
-    aiohttp never asks a resolver about literal addresses; `check_url` checks those.
+    If one of a name's addresses is forbidden, the name is refused, because an honest host doesn't have both
+    public and private addresses. aiohttp never asks a resolver about literal addresses; `check_url` checks
+    those.
     """
 
     def __init__(self, inner: AbstractResolver, allows: AddressRule) -> None:

@@ -25,8 +25,8 @@ class _Trouble:
     """The attempts of a delivery since Discord last answered it.
 
     `unanswered` is the number of attempts that didn't count as tries. `alone` is the number of attempts that
-    Discord left unanswered although it had answered other calls since the previous attempt, and `since` is
-    the time of the first of these. `answers` is the value of `Outages._answers` at the last unanswered
+    Discord left unanswered although it had answered other calls since the previous attempt. `since` is the
+    time of the first such attempt. `answers` is the value of `Outages._answers` at the last unanswered
     attempt.
     """
 
@@ -66,8 +66,8 @@ class Outages:
     def nothing_due(self) -> None:
         """Record that no delivery is due.
 
-        This ends the slow start after an outage. During an outage, the next delivery may be tried at once,
-        because no probe has been made.
+        This ends the slow start after an outage. During an outage, another delivery may be tried at once,
+        because the attempt that `admits` allowed was not made.
         """
         self._recovering, self._next_probe = False, None
 
@@ -105,7 +105,10 @@ class Outages:
         return self._trouble(delivery_id).unanswered + 1 >= _SUSPECT and self._silent == {delivery_id}
 
     def is_abandoned(self, delivery_id: int, now: datetime) -> bool:
-        """Return whether Discord has ignored a delivery for a day although it answered other calls."""
+        """Return whether Discord has ignored a delivery so often and for so long that its route is given up.
+
+        See `is_route_abandoned`.
+        """
         trouble = self._troubles.get(delivery_id)
         if trouble is None or trouble.since is None:
             return False

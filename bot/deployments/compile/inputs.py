@@ -238,7 +238,7 @@ def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     """Return `value` as a default of the input, or None if it isn't a valid one.
 
     A default is invalid if it is of another type, out of range, or empty although the input takes no free
-    text. For inputs of kind CHOICE or WEIGHTS, it must also be one of the choices.
+    text. If an input of kind CHOICE or WEIGHTS has choices, the default must be the name or value of one.
     """
     if value is None:
         return None

@@ -156,7 +156,10 @@ def _offered(deployment: Deployment, name: str) -> Input | None:
 
 
 def _field(deployment: Deployment, name: str) -> Input | None:
-    """Return the input that a form shows for a name, or None. For a width or a height it is the size."""
+    """Return the input that a form shows for a name, or None.
+
+    If sizes replace width and height, a form shows the input for sizes in place of either.
+    """
     found = named_inputs(deployment, name)
     fields = (item for item in deployment.offered if any(each in (item, *item.parts) for each in found))
     return next(fields, None)

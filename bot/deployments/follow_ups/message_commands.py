@@ -23,8 +23,8 @@ class MessageCommands:
 def message_commands(deployments: Sequence[Deployment]) -> MessageCommands:
     """Return the first MAX_COMMANDS follow-ups that take a picture, in the order of the file.
 
-    A follow-up that several deployments share is a single command. A follow-up whose name is taken is left
-    out.
+    A follow-up that several deployments share is a single command. A follow-up whose label is the name of
+    another command is left out.
     """
     offered: dict[str, FollowUp] = {}
     left_out: list[str] = []

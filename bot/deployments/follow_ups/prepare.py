@@ -56,7 +56,7 @@ class Preparation:
         return None
 
     def fields(self, form_values: FormValues) -> tuple[FormField, ...]:
-        """Return the fields of the form to fill in first. If there are none, one press starts the run."""
+        """Return the fields of the form that precedes the run. If there are none, a press starts the run."""
         return chosen_fields(self.target, self._asked(), self.inputs, form_values)
 
     def revise(

@@ -44,7 +44,10 @@ class BlockService:
         reason: str,
         duration: timedelta | None,
     ) -> BlockResult:
-        """Block a member and end their waiting runs. Without `duration` the block never ends."""
+        """Block a member and end their waiting runs.
+
+        Without `duration`, the block lasts until it is lifted.
+        """
         rules = await self._rules.get(guild_id)
         server = check_moderator(guild_id, moderator, rules)
         if target.id == moderator.id:
@@ -65,8 +68,8 @@ class BlockService:
     ) -> None:
         """Lift a member's block. Raises RefusedError if there is none.
 
-        With `since`, only the block that was stored at that time is lifted: a list may be older than the
-        current block.
+        With `since`, only the block that was stored at that time is lifted. The list of blocks that the
+        moderator sees may be older than the current block.
         """
         server = await self._check_moderator(guild_id, moderator)
         now = self._clock()

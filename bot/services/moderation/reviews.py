@@ -224,7 +224,7 @@ class ReviewService:
         message: MessageRef | None = None,
         by_card: bool = False,
     ) -> Run:
-        """Return the run if this user may delete its result, or the `message` about it."""
+        """Return the run if this user may delete its result or, if `message` is given, that copy of it."""
         run = await self._store.runs.get(key)
         if by_card or run is None:
             return await self._moderated(key, person, guild_id)

@@ -52,7 +52,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CurrentSettings:
-    """A server's rules, and the names and ids that they may refer to."""
+    """A server's rules, and the context that is needed to show them."""
 
     rules: ServerRules
     context: SettingsContext
@@ -123,7 +123,10 @@ class ServerSettingsService:
     async def edit(
         self, server: Server, user_id: int, control: SettingControl, values: Sequence[str]
     ) -> EditResult:
-        """Change the rules with a button or select. Raises RefusedError if the control doesn't exist."""
+        """Change the rules with a button or select.
+
+        Raises RefusedError for a control that doesn't exist. Other refusals are part of the result.
+        """
         try:
             return await self._apply(server, user_id, control, values)
         except (InputError, RefusedError) as error:

@@ -1,8 +1,8 @@
 """Check a request's texts against the server's own list and its AutoMod rules.
 
 If the bot lacks Manage Server, it can't read the AutoMod rules. They are then ignored, or the request is
-refused with `words_forbidden` if the server's settings require them. If they can't be read for another
-reason, the request is refused with `words_unavailable`.
+refused with `words_forbidden` if the server's settings require them. If Discord doesn't return the rules
+although the bot has the permission, the request is refused with `words_unavailable`.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class AutomodCache:
     def invalidate(self, guild_id: int) -> None:
         """Drop the cached AutoMod rules of a server. The next request reads them again.
 
-        Called when these rules or the bot's roles have changed.
+        Called when Discord reports that these rules have changed.
         """
         self._entries.pop(guild_id, None)
         self._reading.pop(guild_id, None)

@@ -3,8 +3,9 @@
 All functions are pure. A word is refused if it appears in any form. The forms undo these tricks, within these
 limits:
 
-- invisible and combining characters, wide and styled letters, case: by Unicode's NFKD, and by AnyAscii for
-  Latin letters without a decomposition (stroked, small capitals, squared). Marks that a script needs stay.
+- invisible and combining characters, wide and styled letters, by Unicode's NFKD. Latin letters without a
+  decomposition (stroked, small capitals, squared) are replaced by AnyAscii. Marks that a script needs stay.
+- upper and lower case, by `fold`.
 - look-alikes from other scripts, by Unicode's confusables: only in a word that mixes scripts, or if all its
   letters look Latin. Russian for "mouth" has a letter that doesn't, so it is never read as "pot".
 - three or more single letters with any spaces or punctuation between them. Longer pieces are never joined.
@@ -126,7 +127,9 @@ def _joined(text: str) -> str:
 
 
 def _join(run: re.Match[str]) -> str:
-    """Join single letters, also without an "a" or "I" at either end: it may be a word, as in "a b a d"."""
+    """Join single letters. An "a" or "I" at either end may be a word, as in "a b a d", so add versions
+    without it.
+    """
     word = "".join(char for char in run[0] if char.isalnum())
     inner = word[word[0] in "aAiI" : len(word) - (word[-1] in "aAiI")]
     return " ".join(

@@ -1,9 +1,9 @@
 """Match texts against word rules: a server's AutoMod rules and its own word list.
 
-Aho-Corasick finds keywords and RE2 finds regular expressions, both in time linear in the text, so that
-neither a hostile text nor a hostile rule can stop the bot. Keywords match as in Discord ("Keyword Matching
-Strategies" in its documentation), except that any punctuation ends a word, since prompts often are lists of
-words.
+Aho-Corasick finds keywords, and RE2 matches regular expressions. Their time is linear in the length of the
+text, so neither a hostile text nor a hostile rule can stop the bot. Keywords match as in Discord ("Keyword
+Matching Strategies" in its documentation), except that any punctuation ends a word, since prompts often are
+lists of words.
 """
 
 from __future__ import annotations

@@ -256,8 +256,8 @@ class BlockedId(PageId):
 class UnblockId(CustomId):
     """The button beside an entry of `/blocked`.
 
-    `since` is the time when the block was stored: the button must not lift a later block. `page` is the page
-    of the list, counted from 0.
+    `since` is the time when the block was stored, so that the button doesn't lift a later block. `page` is
+    the page of the list, counted from 0.
     """
 
     PATTERN = re.compile(r"unblock:(?P<user>\d{1,20}):(?P<micros>[0-9]{1,18}):(?P<page>\d{1,6})")
@@ -290,7 +290,7 @@ class PresetsId(PageId):
 
 @dataclass(frozen=True, slots=True)
 class ReplaceId(CustomId):
-    """The button that saves a preset, named by its draft, in place of an earlier one."""
+    """The button that saves a preset in place of an earlier one. `draft` identifies the unsaved preset."""
 
     PATTERN = re.compile(r"replace:(?P<draft>[0-9a-f]{8})")
     draft: str

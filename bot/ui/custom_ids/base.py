@@ -25,7 +25,7 @@ class CustomId(ABC):
     def parse(cls, match: re.Match[str]) -> Self:
         """Return the custom_id that `match` contains.
 
-        Raises RefusedError if it has values that match the pattern but that no version has encoded.
+        Raises RefusedError if a value matches the pattern but isn't valid.
         """
 
     @classmethod

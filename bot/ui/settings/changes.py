@@ -104,8 +104,9 @@ def _preset_name(naming: Naming, name: Any) -> str:
 
 
 def _difference(change: Mapping[str, Any], value: Value, naming: Naming) -> str:
-    """Return `old → new`, or what was added to, removed from and replaced in a list; "" if both read the
-    same.
+    """Return `old → new`, or the entries that were added to, removed from and replaced in a list.
+
+    Returns an empty string if the old and the new value read the same.
     """
     if set(_OF_LISTS) & change.keys():
         parts = [

@@ -111,7 +111,7 @@ def _roles_by_name(
     field: Field, roles_by_name: RolesFor, context: SettingsContext, selection: Selection
 ) -> Items:
     """Draw a select of GPUs or deployments. If one is selected, also draw a select of the roles that may use
-    it and, if it is limited to roles, a button that opens it to everybody.
+    it. If it is limited to roles, a button opens it to everybody.
     """
     offered = context.offered(field.names)
     options = [
@@ -166,7 +166,7 @@ def _unlimited(
 
 
 def _words(field: Field, words: Sequence[str], _context: SettingsContext, _selection: Selection) -> Items:
-    """Draw the list's buttons. A list that is too long for a form is edited word by word."""
+    """Draw the list's buttons. If the list is too long for a form, words can only be added and removed."""
     yield button(SettingId(field.section, "add"), style=ButtonStyle.primary)
     if words:
         yield button(_id(field) if fits_in_form(words) else SettingId(field.section, "remove"))
@@ -195,7 +195,7 @@ def _id(field: Field, arg: str = "") -> SettingId:
 
 
 def _captioned(field: Field, select: Item[Any], name: str = "", **params: object) -> Items:
-    """Put a caption above a select, whose placeholder disappears once something is chosen."""
+    """Put a caption above a select, because its placeholder disappears once something is chosen."""
     yield TextDisplay(say(f"settings_caption_{field.section.value}_{name or field.name}", **params))
     yield ActionRow(select)
 
