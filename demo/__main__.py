@@ -130,7 +130,7 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _watchdog(seconds: float) -> threading.Timer:
-    """Return a timer, not started yet, that ends the process even if its event loop hangs."""
+    """Return a timer, not started yet, that ends the process after `seconds` even if its event loop hangs."""
 
     def end() -> None:
         print(f"The demo did not come to an end within {seconds:.0f} s.", file=sys.stderr, flush=True)

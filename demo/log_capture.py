@@ -27,7 +27,10 @@ class LogLine:
 
 
 class LogCapture(io.StringIO):
-    """A stream for `setup_logging`. `lines` are the lines not printed yet; `faults` are all errors so far."""
+    """A stream for `setup_logging`. `lines` are the lines not printed yet.
+
+    `faults` are all lines so far with the level ERROR or CRITICAL, with their tracebacks.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -100,7 +100,7 @@ class Narrator:
 
 @asynccontextmanager
 async def narrating(narrator: Narrator, world: World) -> AsyncIterator[None]:
-    """Print events while the block runs, up to the last one."""
+    """Print events while the block runs, and those that are still unprinted at its end."""
     world.env.backend.subscribers.append(narrator.hear)
     teller = asyncio.create_task(narrator.follow(world), name="story")
     try:

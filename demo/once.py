@@ -1,4 +1,4 @@
-"""Generate one picture, following it from the command to the message, and check the result."""
+"""Generate one picture in the demo, from the command to the posted message, and check the result."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LOOK = 0.05
 
 
 class DemoFailed(Exception):
-    """An expectation that was not met, as a sentence."""
+    """Raised with a sentence that says which expectation was not met."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The picture in the channel."""
+    """The picture that was posted for `run`. `size` is its width and height."""
 
     run: Run
     filename: str
@@ -37,7 +37,7 @@ class Made:
 
 
 async def generate_once(world: World, narrator: Narrator, person: str = "ada") -> Made:
-    """Send `/generate` and wait for the result. Raises DemoFailed."""
+    """Send `/generate` as `person`, wait for the result, and check it. Raises DemoFailed."""
     actor = world.people[person]
     async with world.turn:
         result = await actor.slash(
@@ -59,7 +59,7 @@ async def generate_once(world: World, narrator: Narrator, person: str = "ada") -
 
 
 async def _outcome(world: World, key: str) -> Run:
-    """Return the run once it has ended and all its messages are posted."""
+    """Wait until the run has ended and no delivery is pending, and return the run. Raises DemoFailed."""
     store = world.app.store
     while True:
         run = await store.runs.get(key)
@@ -91,10 +91,10 @@ def _check_webhooks(world: World, run: Run) -> None:
 
 
 def _result(messages: Sequence[discord.Message], run: Run, requester_id: int) -> discord.Message:
-    """Return the result, which must be the only message, because the status message has been deleted.
+    """Return the result. It must be the only message, because the status message should have been deleted.
 
-    Raises DemoFailed if that isn't so, if the result is an edit of the status message, or if it doesn't ping
-    just its requester.
+    Raises DemoFailed if there are more messages or none, if the message is an edit of the status message, or
+    if it doesn't ping the requester alone.
     """
     if len(messages) != 1:
         raise DemoFailed(f"The channel shows {len(messages)} messages instead of the one result.")
@@ -123,7 +123,7 @@ async def _picture(run: Run, message: discord.Message) -> Made:
 
 
 def keep(folder: Path, made: Made, narrator: Narrator) -> tuple[Path, Path]:
-    """Save picture and transcript, and return their paths."""
+    """Save the picture and the transcript in `folder`, and return their paths."""
     picture, transcript = folder / "picture.png", folder / "transcript.txt"
     picture.write_bytes(made.content)
     transcript.write_text("\n".join(narrator.lines) + "\n", encoding="utf-8")

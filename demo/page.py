@@ -1,8 +1,8 @@
-"""The pages: simcord's preview of each channel, refreshed while the bot works.
+"""The demo's pages. Each is simcord's preview of one channel, refreshed while the bot works.
 
-A preview shows one channel. Each channel of the server therefore has its own page, and so do the direct
-messages of each member except the moderator. simcord 3.2 allows only one preview at a time, because it
-remembers just one as the sender of actions. `Clicks` sets the sender before each action.
+Each channel of the server has a page, and so do the direct messages of each member except the moderator.
+simcord 3.2 allows only one preview at a time, because it remembers just one as the sender of actions.
+Therefore `_enter` makes simcord forget the earlier preview, and `Clicks` sets the sender before each action.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _HINT = (
 
 
 class Page:
-    """A page. Anyone who has its `url` can act in the demo's Discord."""
+    """A page of the demo. Anyone who has its `url` can act in the demo's Discord."""
 
     def __init__(self, title: str, preview: Preview, world: World) -> None:
         self.title = title
@@ -44,7 +44,7 @@ class Page:
 
     @property
     def visited(self) -> bool:
-        """Return whether somebody has opened the page. simcord's preview always counts one page itself."""
+        """Return whether somebody has opened the page. simcord's list always has one page of its own."""
         return len(self._preview._pages) > 1
 
     def note(self) -> None:
@@ -80,7 +80,7 @@ class Pages:
             await asyncio.sleep(_LOOK)
 
     async def closed(self) -> None:
-        """Wait until somebody chooses "End preview session" in a page."""
+        """Wait until somebody chooses "End preview session" on a page."""
         tasks = [asyncio.create_task(page.closed()) for page in self.all]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -172,6 +172,6 @@ async def _enter(world: World, view: _View, port: int | None) -> Preview:
 
 
 def _timezone() -> str:
-    """Return the machine's time zone, or UTC if `/etc/localtime` is not a link."""
+    """Return the machine's time zone, or UTC if `/etc/localtime` isn't a link to a known zone."""
     name = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
     return name if name in available_timezones() else "UTC"

@@ -77,7 +77,7 @@ class Media:
             MediaWorker._decode = self._decode  # type: ignore[method-assign]  # simcord's own again
 
     async def prepare(self, blobs: Iterable[bytes]) -> None:
-        """Decode new files before a page asks for them, so that it shows them at once."""
+        """Decode new files before a page asks for them, so that the page shows them at once."""
         worker = MediaWorker()
         for blob in [*blobs]:
             with suppress(MediaError):

@@ -45,8 +45,8 @@ SETTLED_WITHIN = 60.0
 
 @dataclass
 class World:
-    """The objects of a demo. Hold `turn` during each operation of the offline Discord, because it refuses two
-    operations at once.
+    """The objects of a demo. Hold `turn` during each operation on the offline Discord, which refuses
+    concurrent operations.
     """
 
     app: App
@@ -67,10 +67,11 @@ class World:
         return self.channel, self.gallery, self.restricted, self.review
 
     async def catch_up(self) -> None:
-        """Set Discord's clock to the current time. The caller must hold `turn`.
+        """Advance the offline Discord's clock to the current time. The caller must hold `turn`.
 
-        The clock starts in January 2026 and moves only when told to. The bot uses the real clock, as in
-        production, so the two must agree for "5 seconds ago" and for the lifetime of an interaction's token.
+        The clock starts in January 2026 and moves only when it is advanced. The bot uses the real clock, as
+        in production. If the two differed, times such as "5 seconds ago" and the lifetimes of interaction
+        tokens would be wrong.
         """
         behind = (utc_now() - self.env.now()).total_seconds()
         if behind > 0:
@@ -79,8 +80,8 @@ class World:
 
 @asynccontextmanager
 async def open_world(pace: float) -> AsyncIterator[World]:
-    """Start everything, workers included. `pace` is the duration of a step of the fake ComfyDeploy in
-    seconds.
+    """Run the bot, its workers and both fakes inside the block. `pace` is the duration of a step of the fake
+    ComfyDeploy in seconds.
     """
     with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
         port = free_port()
@@ -105,7 +106,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
 
 
 async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:
-    """Set the clock, then create the server and everything in it, because ids contain their creation time."""
+    """Create the server with its channels and members. Set the clock before, because ids contain the time."""
     await env.advance_time((utc_now() - env.now()).total_seconds())
     if app.bot.user is not None:
         await app.bot.user.edit(username=BOT)
@@ -146,7 +147,7 @@ async def _set_rules(
 
 
 async def open_attachment(app: App, url: str) -> bytes | None:
-    """Return a file that the offline Discord keeps, since its address doesn't exist on the network.
+    """Return a file of the offline Discord. The addresses of such files don't exist on the network.
 
     Return None for any other address, and for a file that was deleted.
     """
@@ -159,10 +160,10 @@ async def open_attachment(app: App, url: str) -> bytes | None:
 
 
 def _count_faults_only(env: simcord.Env) -> None:
-    """Keep refusals out of simcord's errors.
+    """Keep the bot's expected errors, such as refusals, out of simcord's list of errors.
 
-    simcord counts whatever a command raises as a failure, but a refusal is a normal answer of the bot.
-    Otherwise the page would call the outcome uncertain, and the demo would end with a traceback.
+    simcord records every exception of a command as an error, but the bot answers a BotError with a sentence.
+    If it were recorded, the page would call the outcome uncertain, and the demo would end with a traceback.
     """
     record = env._record_error
 
@@ -210,7 +211,7 @@ async def _keep_time(world: World) -> None:
 
 
 def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings:
-    """Build settings as `.env` would give them, without anything from this process's environment."""
+    """Build the settings. They have a value for every field, so nothing is read from the environment."""
     fields = Settings.model_fields.items()
     values = {name: item.default for name, item in fields if not item.is_required()}
     return Settings(

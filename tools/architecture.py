@@ -21,7 +21,7 @@ _ENTRY_POINTS = frozenset(
 
 
 def unit(module: str) -> str:
-    """Return the package of a module; all entry points count as one package."""
+    """Return the package of a module. All entry points count as one package, and `metrics_page` as `web`."""
     parts = module.split(".")
     if parts[0] == "cogs":
         return "cogs"

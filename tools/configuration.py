@@ -1,4 +1,4 @@
-"""Write docs/configuration.md for `make docs`, from the settings, .env.example and the schema of deployments.toml."""
+"""Write docs/configuration.md from the settings, .env.example and the schema of deployments.toml."""
 
 from __future__ import annotations
 

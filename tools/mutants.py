@@ -261,7 +261,10 @@ def copied(root: Path, scope: Scope, without: Sequence[str]) -> Iterator[Path]:
 
 
 def run_all(copy: Path, jobs: int) -> dict[str, int]:
-    """Run every mutant in forks of one process, which is fast and sufficient for tests without I/O."""
+    """Test every mutant in a fork of one process, which is fast and sufficient for tests without I/O.
+
+    Returns mutmut's exit codes by the names of the mutants.
+    """
     mutmut = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs)]
     ran = subprocess.run(mutmut, cwd=copy, stdout=subprocess.PIPE, text=True, check=False)
     codes = exit_codes(copy)
@@ -288,7 +291,7 @@ def generate(copy: Path) -> None:
 
 
 def run_chosen(copy: Path, names: Iterable[str], jobs: int) -> dict[str, int]:
-    """Run each of the mutants in a separate process."""
+    """Test each of these mutants in a separate process. Print each result, and return all of them by name."""
     if code := run_one(copy, "", ["tests/unit/comfydeploy/test_webhook_urls.py"]):
         sys.exit(f"pytest fails without a mutant, too (exit code {code})")
 
@@ -310,7 +313,10 @@ def tests_for(name: str) -> list[str]:
 
 
 def run_one(copy: Path, name: str, tests: Sequence[str]) -> int:
-    """Return pytest's exit code. A run that takes too long counts as killed, as in mutmut."""
+    """Run tests with the mutant `name`, or without a mutant if it is empty, and return pytest's exit code.
+
+    A mutant whose tests take too long counts as killed, as in mutmut.
+    """
     options = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-o", "addopts=", "-m", "not slow"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = os.environ | {"MUTANT_UNDER_TEST": name}

@@ -1,11 +1,11 @@
-"""Plant known faults in the code, one at a time, and check that the tests catch each of them.
+"""Plant known faults in copies of the code, one in each copy, and check that the tests catch them.
 
     python -m tools.planted_faults                    run the tests listed for each fault
     python -m tools.planted_faults --check-clean      run the listed tests without any fault first
     python -m tools.planted_faults --all-tests        run the whole suite for each fault
     python -m tools.planted_faults -k lease --jobs 2  select faults by name, run two at a time
 
-`tests/planted_faults.toml` lists the faults. Each fault gets its own copy of the working tree.
+A planted fault is a mistake that a programmer might make. `tests/planted_faults.toml` lists them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A one-line mistake: `new` replaces `old`, and at least one of `tests` must fail."""
+    """A mistake to plant: `new` replaces `old` in `file`. At least one of `tests` must then fail."""
 
     name: str
     area: str
@@ -74,7 +74,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed test as pytest reports it. A long message is truncated; the report is complete."""
+    """A failed test as pytest reports it. pytest truncates a long `message`, but not the `report`."""
 
     test: str
     message: str
@@ -89,7 +89,7 @@ class Failure:
 
     @property
     def summary(self) -> str:
-        """Return the test with its assertion or the first line of the message."""
+        """Return the test's name with the assertion that failed or, without one, the message's first line."""
         raised = [line[1:].strip() for line in self.report.splitlines() if line.startswith("E ")]
         stated = [line.removeprefix("AssertionError: ") for line in raised]
         fallback = self.message.strip().partition("\n")[0]

@@ -20,7 +20,7 @@ SHORTEST = 25  # characters; a heading or a single link is not prose
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
-    """Yield (file:line name, text) of each docstring."""
+    """Yield the place (`file:line name`) and the text of each docstring."""
     for folder in CODE:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -34,7 +34,10 @@ def docstrings() -> Iterator[tuple[str, str]]:
 
 
 def paragraphs() -> Iterator[tuple[str, str]]:
-    """Yield (file:line, text) of each paragraph or list item outside of code blocks and tables."""
+    """Yield the place (`file:line`) and the text of each paragraph or list item.
+
+    Code blocks, tables, headings and texts of fewer than `SHORTEST` characters are left out.
+    """
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]):
         text = re.sub(
             r"^```.*?^```", _blank, path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE

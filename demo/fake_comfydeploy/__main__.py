@@ -1,4 +1,4 @@
-"""Run the fake ComfyDeploy as a process that prints one line of JSON and ends on SIGTERM."""
+"""Run the fake ComfyDeploy as a process. It prints a line of JSON with its URLs, and ends on SIGTERM."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Gate:
 
 
 class Activity:
-    """The background tasks. A task inside `paused()` doesn't count as active."""
+    """Counts the active background tasks. A task inside `paused()` doesn't count as active."""
 
     def __init__(self) -> None:
         self._active = 0

@@ -25,7 +25,8 @@ UPLOAD_LIMIT = 250 * 1024**2
 
 
 def gate(api_key: str, plan: FaultPlan) -> Middleware:
-    """Return a middleware that redirects trailing slashes and checks the key, as the real server does.
+    """Return a middleware that checks the key and redirects paths with a trailing slash, as the real server
+    does.
 
     During an outage (`plan.away`) the middleware answers every call and download with 503.
     """

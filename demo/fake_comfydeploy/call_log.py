@@ -33,7 +33,7 @@ class CancelCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookAttempt:
-    """An attempt to send a webhook. `answer` is the status code, or the error's name if there was none."""
+    """An attempt to send a webhook. `answer` is the status code or, without an answer, the error's name."""
 
     at: float
     run_id: str

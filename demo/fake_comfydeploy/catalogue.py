@@ -1,4 +1,6 @@
-"""The deployments of the account: the demo's, the broken ones, and one with every class of input."""
+"""The deployments of the account: the demo's, those with a refusal or a classic machine, and one with every
+class of input.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,7 @@ def troubled_deployments() -> list[DemoDeployment]:
 
 
 def every_input() -> DemoDeployment:
-    """Return a deployment with one node of every class that the recorded deployment has."""
+    """Return a deployment with at least one input node of every class that the recorded deployment has."""
     plain = ("ImageAlpha", "Lora", "ImageBatch", "Video", "EXR", "Audio", "File")
     rest = tuple(InputNode(class_type=name, input_id=name.lower()) for name in plain)
     named = (

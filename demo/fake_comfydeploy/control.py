@@ -38,7 +38,7 @@ class Control:
         ]
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        """Set the faults of all runs without their own ones. The body is a JSON object of `Faults` fields."""
+        """Set the faults of all runs that have none of their own. The body is a `Faults` object as JSON."""
         try:
             self._world.plan.everywhere = Faults.model_validate_json(await request.read())
         except ValidationError as error:
@@ -59,7 +59,9 @@ class Control:
         return answer(200, {"queued": len(faults)})
 
     async def set_chaos(self, request: web.Request) -> web.Response:
-        """Draw faults at random from now on, as in `{"seed": 1, "probabilities": {"lost_reply": 0.1, …}}`."""
+        """Draw faults at random from now on. The body is JSON, such as `{"seed": 1, "probabilities":
+        {"lost_reply": 0.1}}`.
+        """
         try:
             body = await _json(request)
             self._world.plan.chaos = Chaos(body["probabilities"], int(body.get("seed", 0)))
@@ -68,7 +70,7 @@ class Control:
         return answer(200, {})
 
     async def release(self, request: web.Request) -> web.Response:
-        """Let the held run with the id `?run_id=` continue, or all held runs if it is missing."""
+        """Let the held run with the id `?run_id=` continue, or all held runs without this parameter."""
         return answer(200, {"released": self._release(request.query.get("run_id"))})
 
     async def idle(self, request: web.Request) -> web.Response:

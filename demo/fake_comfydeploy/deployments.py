@@ -69,11 +69,11 @@ class InputNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoDeployment:
-    """A deployment. `nodes` are the classes that it executes in order, each one step of progress.
+    """A deployment. `nodes` are the node classes that a run executes in order, each one step of progress.
 
-    A classic machine has no queue. Its runs are `not-started`, then `running`, and can't be cancelled. A run
-    that makes only text never succeeds. A classic machine leaves it `running`; other machines end it as
-    `timeout`.
+    If `classic` is True, the deployment has a classic machine. Its runs go from `not-started` directly to
+    `running`, and can't be cancelled. A run that makes only text never succeeds. A classic machine leaves it
+    `running`; any other machine ends it as `timeout`.
     """
 
     id: str

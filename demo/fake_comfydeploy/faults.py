@@ -89,7 +89,7 @@ CHAOS: Mapping[str, Faults] = {
 
 
 class Chaos:
-    """Draws each named fault with its probability; the same seed and calls give the same faults."""
+    """Draws each named fault with its probability. The same seed gives the same sequence of faults."""
 
     def __init__(self, probabilities: Mapping[str, float], seed: int = 0) -> None:
         unknown = set(probabilities) - set(CHAOS)

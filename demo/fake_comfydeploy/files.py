@@ -66,7 +66,7 @@ class Bucket:
         return f"{self.plain_link(path)}?{query}&X-Amz-Signature={self._signature(path, stamp, seconds)}"
 
     def refusal(self, path: str, query: dict[str, str]) -> str | None:
-        """Return S3's error message if this query may not read a private file, else None."""
+        """Return S3's error message if the bucket is private and `query` isn't validly signed, else None."""
         if not self.private:
             return None
         try:

@@ -109,7 +109,10 @@ class Generator:
         return replace(scene, width=next(sides), height=next(sides))
 
     async def _start_image(self, url: Any) -> bytes | None:
-        """Return the start image from a link or a data URL, or None without one. A failure ends the run."""
+        """Return the start image from a link or a data URL, or None without one.
+
+        If it can't be fetched, this raises one of `CHOKES`, and the run fails.
+        """
         if not url:
             return None
         if str(url).startswith("data:"):

@@ -187,7 +187,10 @@ class Machine:
 
 
 def first_items(products: list[Made], count: int) -> Iterator[Made]:
-    """Yield the first `count` items of the outputs. Previews are left out unless all items are included."""
+    """Yield the outputs with only their first `count` items, or all outputs if there are no more items.
+
+    In the first case, previews are left out.
+    """
     total = sum(len(items) for _, _, data in products for items in data.values())
     if count >= total:
         yield from products

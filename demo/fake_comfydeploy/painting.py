@@ -40,7 +40,7 @@ def paint(scene: Scene, start_image: bytes | None = None) -> Image.Image:
 
 
 def label(picture: Image.Image) -> None:
-    """Draw a small label in the lower right corner, so that nobody takes it for a model's work."""
+    """Draw a small label in the lower right corner, so that nobody takes the picture for a model's work."""
     size = max(10, min(picture.size) // 48)
     font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(picture, "RGBA")

@@ -104,7 +104,7 @@ COLOUR_WORDS: dict[str, Colour] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything that determines a picture without a start image: equal scenes give equal bytes."""
+    """Everything that determines a picture, except a start image. Equal scenes give equal bytes."""
 
     prompt: str
     seed: int = 0

@@ -60,7 +60,7 @@ class FakeComfyDeploy:
         picture_scale: float = 1.0,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Use a `picture_scale` below 1 to paint smaller pictures than requested, because that is faster."""
+        """Prepare the server. A `picture_scale` below 1 makes the painted pictures smaller, to save time."""
         self.api_key = api_key
         self.world = World(
             deployments={each.id: each for each in deployments or all_deployments()},
@@ -122,7 +122,10 @@ class FakeComfyDeploy:
         return len(held)
 
     async def idle(self) -> None:
-        """Wait until no run is active (held and never-ending ones are not) and no webhook is pending."""
+        """Wait until no run is active and no webhook is pending.
+
+        Runs that are held, that wait for a slot of their deployment, or that never end don't count as active.
+        """
         await self.world.activity.idle()
 
     async def __aenter__(self) -> Self:

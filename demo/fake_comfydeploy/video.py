@@ -1,4 +1,4 @@
-"""Make short clips, as H.264 that every browser plays. `film_mp4` moves a camera over a painted landscape."""
+"""Make short clips in H.264, which every browser plays. `film_mp4` shows a moving view of a landscape."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def film_mp4(scene: Scene) -> bytes:
 
 
 def encode_mp4(frame_at: Frames, size: tuple[int, int]) -> bytes:
-    """Return a clip of a few seconds. Width and height must be even."""
+    """Return a clip of `SECONDS` with the frames that `frame_at` returns. Width and height must be even."""
     # `faststart` reads the clip again to move its index to the front, so it has to be written to a real file.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "clip.mp4")

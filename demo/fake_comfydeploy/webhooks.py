@@ -39,7 +39,7 @@ class Webhooks:
     def status(self, run: Run, *, signed: bool = True) -> None:
         """Send `run.updated` after a change of status. If `signed` is False, its URLs aren't signed.
 
-        The final event contains outputs only if the run succeeded. Otherwise only `GET /run` has them.
+        If the run ended without success, the event has no outputs. Only `GET /run` returns them.
         """
         if run.ended and run.faults.silent_end:
             return

@@ -31,7 +31,7 @@ def api_time(moment: datetime | None) -> str | None:
 
 
 def webhook_time(moment: datetime) -> str:
-    """Cut the last three characters to keep milliseconds, as the service does.
+    """Format a time as the service does, by cutting the last three characters to keep milliseconds.
 
     If a time has no fraction, this cuts off its seconds, such as `:33`.
     """
@@ -49,7 +49,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def _item_for_get(item: Any, link: Link) -> Any:
-    """Drop extra keys such as a video's `format`, which GET lacks."""
+    """Return an output's item without the keys that GET lacks, such as a video's `format`."""
     if isinstance(item, str):
         return item
     kept = {key: item[key] for key in GET_ITEM_KEYS if key in item}

@@ -1,7 +1,7 @@
 """`make screenshots`: take the documentation's pictures from the demo's page.
 
 The command needs Playwright (`pip install playwright`; no requirement file lists it, since nothing else uses
-it) and Chromium, either from the variable CHROMIUM or on the PATH.
+it) and Chromium, either at the path in the variable CHROMIUM or on the PATH.
 """
 
 from __future__ import annotations

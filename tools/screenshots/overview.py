@@ -1,4 +1,4 @@
-"""The pictures of the README and of docs/setup.md, and a few kinds of results."""
+"""Pictures of single requests for docs/using.md and docs/setup.md, and of a few kinds of results."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def send(page: Page, command: str, *given: str, **more: str) -> None:
 
 
 def shown(page: Page, words: str) -> None:
-    """Wait for words in a message, and ignore similar ones elsewhere in the page."""
+    """Wait until a message in the channel contains these words. Other parts of the page are ignored."""
     page.wait_for_selector(f"#channel-message-list >> text={words}")
 
 
@@ -154,7 +154,8 @@ def hide_hint(page: Page) -> None:
 def shoot(page: Page, folder: Path, name: str, *, conversation: bool = False) -> None:
     """Take a picture once the page has loaded, scrolled to the newest message.
 
-    With `conversation`, it shows the channel alone, without the page's toolbar, list of channels and hint.
+    With `conversation`, the picture shows only the channel, without the page's toolbar, list of channels and
+    hint.
     """
     if conversation:
         hide_hint(page)

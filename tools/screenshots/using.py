@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def take_using(page: Page, folder: Path) -> None:
-    """Take the pictures of a result's buttons and of the lists, on a page that has a first picture."""
+    """Take the pictures of the Edit form, Details, the lists and the help. The page must show a result."""
     become(page, "Ada")
     press(page, "More")
     page.locator("button:has-text('Edit') >> visible=true").wait_for()
