@@ -91,7 +91,7 @@ class Narrator:
                 yield line
 
     async def _stored(self, world: World, keys: set[str]) -> AsyncIterator[event_text.Line]:
-        """Yield a line for each run in `keys` that has no such line yet, at the time of its request."""
+        """Yield a line for each run in `keys` that was not reported before, dated with the run's request."""
         for key in keys - self._keys:
             if run := await world.app.store.runs.get(key):
                 self._keys.add(key)

@@ -55,7 +55,10 @@ class NotYet(OutcomeUnknown):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A message of the bot as it is now. `files` maps file names to content types, which may be None."""
+    """One of the bot's messages, as fetched from Discord.
+
+    `files` maps file names to content types, which may be None. `layout` is true for Components v2.
+    """
 
     files: Mapping[str, str | None]
     content: str

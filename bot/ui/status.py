@@ -90,10 +90,11 @@ def in_common(batch: Sequence[Run]) -> Run:
 
 
 def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
-    """Return the string code of the title: the most advanced run's phase, or that all are being cancelled.
+    """Return the string code of the title, which names the phase of the most advanced run.
 
-    A waiting run without a queue position is about to be submitted, so it isn't described as waiting. While
-    no run has ended, a running one without progress is waiting for its machine to start.
+    If every active run is being cancelled, the title says that instead. A waiting run without a queue
+    position is about to be submitted, so it isn't described as waiting. While no run has ended, a running one
+    without progress is waiting for its machine to start.
     """
     if all(run.cancel_requested_at for run in active):
         return "title_cancelling"

@@ -48,7 +48,7 @@ class WebhookAttempt:
 
 
 class CallLog:
-    """The newest `limit` entries of each kind, so that a long test doesn't run out of memory."""
+    """A log of the newest `limit` entries of each kind. Older ones are dropped to bound its memory."""
 
     def __init__(self, limit: int = 20_000) -> None:
         self.queue_calls: deque[QueueCall] = deque(maxlen=limit)

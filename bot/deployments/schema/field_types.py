@@ -1,4 +1,7 @@
-"""Types of single values in `deployments.toml`, whose mistakes are reported as sentences."""
+"""Pydantic types for single values in `deployments.toml`.
+
+Their error messages are written to follow the setting's name, as in "must be a finite number".
+"""
 
 from __future__ import annotations
 
