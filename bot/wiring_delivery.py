@@ -87,7 +87,7 @@ def _courier(
         rules = await resources.store.rules.get(guild_id)
         reportable = poster.takes_reports(guild_id, rules) and not run.private
         offered = offered_actions(run, resources.catalogue.all(), reportable=reportable)
-        origin = await resources.store.history.parent_link(run) if run.takes_parents_file else None
+        origin = await resources.store.history.parent_link(run) if run.parent_key in run.sources else None
         return outcome_messages(Batch(delivery.batch, prepared, delivery.late, origin), title, offered)
 
     def inputs(run: Run) -> ShownInputs:

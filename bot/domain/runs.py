@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +11,8 @@ from typing import NamedTuple
 
 # An edit that starts in the token's last seconds would arrive too late.
 _TOKEN_MARGIN = timedelta(seconds=20)
+# The end of a link to a file of a result; see `file_stem` in bot/delivery/media.
+_OWN_FILE = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/?]*(?:\?|\Z)")
 InputValue = str | int | float | bool | list[str]
 
 
@@ -180,12 +183,11 @@ class Run:
         return self.batch_index == 0
 
     @property
-    def takes_parents_file(self) -> bool:
-        """Return whether an input is a file that the run's parent made, recognized by the parent's key in the
-        file's name.
-        """
-        mark = f"-{self.parent_key}-"
-        return self.parent_key is not None and any(mark in str(value) for value in self.inputs.values())
+    def sources(self) -> frozenset[str]:
+        """Return the keys of the runs whose results the inputs link to, as the names of these files say."""
+        values = (value if isinstance(value, list) else [value] for value in self.inputs.values())
+        links = (str(link) for value in values for link in value if str(link).startswith("https://"))
+        return frozenset(key for link in links for key in _OWN_FILE.findall(link))
 
     @property
     def cancel_code(self) -> str:

@@ -25,6 +25,8 @@ from bot.ui.message_parts import FileKind, run_button
 
 _ROWS = 2
 BUTTONS_A_ROW = 5  # Discord's limit
+# Codes of ends that the same request would meet again.
+_FINAL = frozenset({REQUESTER_BLOCKED, "parent_deleted"})
 # At most this many configured follow-ups get a button under a result.
 _ACTIONS = 3
 # Widths in pixels: a row, the gap between two buttons, and a button's border, average character and emoji.
@@ -77,8 +79,8 @@ def discard_button(run: Run) -> Button[Any]:
 
 
 def offers_retry(run: Run) -> bool:
-    """Return False if a moderator's rejection or a block ended the request, otherwise True."""
-    return run.state is not RunState.REJECTED and run.failure_code != REQUESTER_BLOCKED
+    """Return False if a rejection, a block or the deletion of a file that it needs ended the request."""
+    return run.state is not RunState.REJECTED and run.failure_code not in _FINAL
 
 
 def result_rows(

@@ -211,7 +211,14 @@ async def test_a_result_that_is_deleted_while_a_run_waits_for_its_file_costs_not
     await bot.later(minutes=2)
     await bot.release()
     assert len(bot.calls) == 2
-    assert any(DELETED in shown for shown in texts(bot))
+    (refused,) = [shown for shown in bot.messages() if DELETED in text_of(bot, shown)]
+    # An edited request takes the same file, although its parent is the refused run.
+    assert "Try again" not in buttons_of(bot, refused)
+    form = await bot.alice.click(refused, label="Edit")
+    await bot.alice.submit_modal(form, {})
+    await bot.play()
+    assert len(bot.calls) == 2
+    assert DELETED in text_of(bot, bot.messages()[-1])
 
 
 @pytest.mark.bot(deployments=BOTH)

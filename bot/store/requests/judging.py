@@ -22,7 +22,6 @@ from bot.store.outcomes import apply_change
 from bot.store.requests.usage import read_started
 from bot.store.rules import PAUSE_KEY, validated
 
-_parent = runs.alias("parent")
 # Select, by primary keys, one row with the run and everything but budgets that may forbid its start.
 _JUDGED = (
     select(
@@ -32,7 +31,6 @@ _JUDGED = (
         blocks.c.user_id.label("blocked_id"),
         blocks.c.reason.label("block_reason"),
         blocks.c.until.label("block_until"),
-        _parent.c.deleted_at.label("parent_deleted_at"),
     )
     .select_from(
         runs.outerjoin(key_values, key_values.c.name == literal(PAUSE_KEY))
@@ -40,7 +38,6 @@ _JUDGED = (
         .outerjoin(
             blocks, and_(blocks.c.guild_id == runs.c.guild_id, blocks.c.user_id == runs.c.requester_id)
         )
-        .outerjoin(_parent, _parent.c.key == runs.c.parent_key)
     )
     .where(runs.c.key == bindparam("judged"))
 )
@@ -65,7 +62,7 @@ async def judge_run(
     if row is None:
         raise KeyError(key)
     run = to_run(row)
-    if row["parent_deleted_at"] is not None and run.takes_parents_file:
+    if run.sources and await _is_source_deleted(connection, run):
         return run, RefusedError("parent_deleted")
     try:
         rules = validated(row["server_rules"], run.guild_id)
@@ -82,6 +79,12 @@ async def judge_run(
     if _has_daily_budget(start.person, rules, operator):
         usage = await _with_spendings(connection, start, usage)
     return run, judge(start, usage, operator, rules)
+
+
+async def _is_source_deleted(connection: AsyncConnection, run: Run) -> bool:
+    """Return whether a result was deleted whose file the run takes, even by way of a repeated request."""
+    deleted = runs.c.key.in_(sorted(run.sources)) & runs.c.deleted_at.is_not(None)
+    return await connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None
 
 
 def _block(row: RowMapping, now: datetime) -> Block | None:
