@@ -81,8 +81,8 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "follow_up_not_yours_use": "Only <@{person}> can press this. For your own, press Use as input; it may be behind More.",
         "post_not_yours": "Only <@{person}> can post this.",
         "cancel_not_yours": "Only the person who asked, and people with Manage Messages here, can cancel this.",
-        "delete_not_yours": "Only the person who asked and this server's moderators can delete this.",
-        "delete_not_yours_report": "Only the person who asked and this server's moderators can delete this. You can report it; Report may be behind More.",
+        "delete_not_yours": "Only the person who asked, moderators and people with Manage Messages can delete this.",
+        "delete_not_yours_report": "Only the person who asked, moderators and people with Manage Messages can delete this. You can report it; Report may be behind More.",
         "run_gone": "This request no longer exists.",
         "run_ended": "This request has already ended.",
         # cancelling

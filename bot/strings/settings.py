@@ -84,7 +84,7 @@ _PANEL = {
     "settings_hint_words": "What requests may not contain",
     "settings_hint_budgets": "Limits of people, roles and the server",
     "settings_hint_gpus": "Who may use which GPUs and deployments",
-    "settings_hint_people": "How new accounts and members may be",
+    "settings_hint_people": "How old accounts and memberships must be",
     "settings_hint_results": "Spoilers, the gallery, private results",
     "settings_hint_record": "How long requests and decisions are kept",
     "settings_words_file": "The bot's own block list:",

@@ -211,7 +211,7 @@ def expired_card() -> OutgoingMessage:
 
 def rejection_notice(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
     """Build the notice for the requester of a rejected request; `channel_name` is None if unknown."""
-    return _notice(run, say("rejection_notice", title=escape_line(title, 80)), channel_name)
+    return _notice(run, say("rejection_notice", title=batch_title(title, run.batch_size)), channel_name)
 
 
 def block_notice(
@@ -222,7 +222,8 @@ def block_notice(
     `others` is the number of other requests that the block has ended. `partly` means that some runs of this
     request had already started, so the block didn't end them.
     """
-    about = say("block_notice_rest" if partly else "block_notice", title=escape_line(title, 80))
+    code = "block_notice_rest" if partly else "block_notice"
+    about = say(code, title=batch_title(title, run.batch_size))
     if (until := run.failure_params.get("until")) is not None:
         about += f" {say(block_code('block_notice', run), until=until)}"
     if others > 0:

@@ -55,7 +55,11 @@ async def test_try_again_after_a_failure(bot: Harness) -> None:
         (1, "Again", REPEATS),
         (1, "4 more", REPEATS),
         (2, "Again ×2", REPEATS),
-        (2, "Delete", "Only the person who asked and this server's moderators can delete this."),
+        (
+            2,
+            "Delete",
+            "Only the person who asked, moderators and people with Manage Messages can delete this.",
+        ),
     ],
 )
 async def test_a_stranger_can_not_use(bot: Harness, count: int, label: str, told: str) -> None:

@@ -17,7 +17,7 @@ from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rul
 from tests.discord.rendered import BUTTON, buttons_of, menus, refusal, stored
 from tests.harness import Harness
 
-NOBODY_DELETES = "Only the person who asked and this server's moderators can delete this."
+NOBODY_DELETES = "Only the person who asked, moderators and people with Manage Messages can delete this."
 
 
 async def behind_more(bot: Harness, actor: Any, message: Any) -> Any:

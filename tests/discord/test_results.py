@@ -38,7 +38,10 @@ async def test_a_moderator_deletes_it_and_a_stranger_does_not(bot: Harness) -> N
     carol = member(bot, "carol", manage_messages=True)
     message = await bot.made()
     refused = await bot.bob.click(message, label="Delete")
-    assert refusal(bot, refused) == "Only the person who asked and this server's moderators can delete this."
+    assert (
+        refusal(bot, refused)
+        == "Only the person who asked, moderators and people with Manage Messages can delete this."
+    )
     assert len(texts(bot)) == 1
     await bot.click(message, "Delete", carol)
     assert texts(bot) == []
