@@ -162,7 +162,7 @@ async def test_a_block_in_the_middle_of_a_batch_says_that_the_rest_was_not_start
     await bot.play()
     (letter,) = bot.alice.user.dm_channel.history()
     notice = text_of(bot, letter)
-    assert notice.startswith("The rest of your request for **Picture** was not started: ")
+    assert notice.startswith("The rest of your request for **Picture ×3** was not started: ")
     assert "requests" not in notice
 
 
