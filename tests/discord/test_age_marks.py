@@ -329,6 +329,21 @@ async def test_use_as_input_keeps_the_mark_under_the_second_message_of_a_result(
     assert (child.age_restricted, child.parent_key) == (True, parent.key)
 
 
+@FOLLOWED
+async def test_use_as_input_opens_no_form_for_a_marked_picture_in_an_unmarked_channel(bot: Harness) -> None:
+    let_open(bot)
+    mark_adult(bot, bot.channel)
+    message = await bot.made(**SMALL)
+    offered = await bot.bob.context_menu(bot.channel, "Use as input", message)
+    mark_adult(bot, bot.channel, marked=False)
+    for refused in (
+        await bot.bob.select(offered.response.message, ["upscale"]),
+        await bot.bob.context_menu(bot.channel, "Use as input", message),
+    ):
+        assert refused.modal is None
+        assert "marked as age-restricted" in refusal(bot, refused)
+
+
 async def used(bot: Harness, command: str, message: Any) -> None:
     """Let Bob start a run with the picture of a message, which he chooses if there are several."""
     offered = await bot.bob.context_menu(bot.channel, command, message)
