@@ -21,11 +21,18 @@ from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
-from bot.ui.moderation import block_modal, reject_modal
+from bot.ui.moderation import reject_modal
 from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import more_layout, numbers_layout, single_layout
 from cogs.edit import open_edit
-from cogs.moderation.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
+from cogs.moderation.reviews import (
+    approve,
+    close_report,
+    is_report,
+    open_block,
+    reporting_card_errors,
+    show_decision,
+)
 from cogs.share import open_share, post_single
 from cogs.use_as_input import offer_pictures
 
@@ -80,11 +87,6 @@ async def _reject(interaction: Interaction, key: str) -> None:
         await show_decision(interaction, rejected)
     else:
         await interaction.response.send_modal(reject_modal(key))
-
-
-async def _block(interaction: Interaction, key: str) -> None:
-    await interaction.client.services.reviews.requester_id(key, member_of(interaction), interaction.guild_id)
-    await interaction.response.send_modal(block_modal(key))
 
 
 async def _delete(interaction: Interaction, key: str, *, whole_batch: bool = False) -> None:
@@ -245,7 +247,7 @@ _PRESSES: Mapping[Action, Press] = {
     Action.POST: _post,
     Action.APPROVE: approve,
     Action.REJECT: _reject,
-    Action.BLOCK: _block,
+    Action.BLOCK: open_block,
     Action.DELETE: _delete,
     Action.REPORT: _report,
     Action.DISMISS: _dismiss,

@@ -26,7 +26,7 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
     `parent` is the key of the run that made the pictures, or empty.
     """
     await check_start(interaction)
-    await interaction.client.services.runs.check_before_form(None, requester_of(interaction))
+    await interaction.client.services.editing.check_picture(parent, requester_of(interaction))
     deployments = interaction.client.services.editing.taking_pictures()
     is_own = message.author == interaction.client.user
     pictures = shown_pictures(message) if is_own else attached_pictures(message)
@@ -67,7 +67,9 @@ class UseItem(PersistentItem[UseId], codec=UseId):
 async def _open_form(interaction: Interaction, id: UseId) -> bool:
     """Open the form of the other inputs. If there are none, return False, as Discord takes no empty form."""
     editing = interaction.client.services.editing
-    inputs = await editing.picture_form(id.deployment, id.draft, requester_of(interaction))
+    inputs = await editing.picture_form(
+        id.deployment, id.draft, requester_of(interaction), parent_key=id.parent
+    )
     if inputs.fields:
         await interaction.response.send_modal(form_modal(id.encode(), inputs.title, inputs.fields))
     return bool(inputs.fields)

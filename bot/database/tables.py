@@ -126,6 +126,8 @@ runs = Table(
     Column("deleted_at", UtcDateTime),
     Column("erased_at", UtcDateTime),  # when the requester erased the inputs and outputs
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
+    # whether the channel of the request was age-restricted when it was accepted
+    Column("channel_age_restricted", Boolean, nullable=False, server_default=false()),
     # the workers' state
     Column("due_at", UtcDateTime),  # when a worker handles it next; NULL: never
     Column("checks", Integer, nullable=False, default=0),
@@ -320,6 +322,7 @@ def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
     return {
         **request.model_dump(exclude={"origin"}),
         **request.origin.model_dump(exclude={"age_restricted"}),
+        "channel_age_restricted": request.origin.age_restricted,
         "created_at": now,
         "outputs": [],
         "failure_params": {},

@@ -19,7 +19,7 @@ from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
 from bot.delivery.routes import Router, Superseded
 from bot.domain.errors import MediaGone
-from bot.domain.policy import is_spoiler
+from bot.domain.policy import is_age_restricted, is_spoiler
 from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
 from bot.domain.text import message_url
 from bot.store import Store
@@ -178,16 +178,15 @@ class CopySender:
 
 
 async def needs_restriction(poster: Poster, run: Run) -> bool:
-    """Return whether a run or the channel of its request is age-restricted.
+    """Return whether a run is age-restricted, or the channel of its request is or was when it was accepted.
 
-    A channel that is gone or closed to the bot counts as age-restricted.
+    If the channel is gone or closed to the bot, what was stored with the run decides.
     """
-    if run.age_restricted:
+    if is_age_restricted(run):
         return True
-    try:
+    with suppress(Unreachable):
         return await poster.is_age_restricted(run.channel_id)
-    except Unreachable:
-        return True
+    return False
 
 
 async def share_copy(

@@ -239,15 +239,23 @@ def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
     return rules.spoiler is Spoiler.ALWAYS
 
 
+def is_age_restricted(run: Run, channel: ChannelState | None = None) -> bool:
+    """Return whether an existing result may be shown only in age-restricted channels.
+
+    This is the case if the run is age-restricted, or if the channel of its request was at that time.
+    `channel` is that channel as it is now, if it can be read; if it is age-restricted, so is the result.
+    """
+    now = channel is not None and channel.age_restricted
+    return run.age_restricted or run.channel_age_restricted or now
+
+
 def check_age(run: Run, requester: Requester, *, restricted: bool = False) -> None:
     """Raise RefusedError if an existing result is age-restricted and the channel of this interaction isn't.
 
-    `restricted` says whether the result's deployment is age-restricted now. A result is also age-restricted
-    if its run is marked so, or if the channel of its request is age-restricted now. A deleted channel counts
-    as not restricted.
+    `restricted` says whether the result's deployment is age-restricted now.
     """
-    here, there = requester.origin, requester.channel_state(run.channel_id)
-    if (restricted or run.age_restricted or there.age_restricted) and not here.age_restricted:
+    restricted = restricted or is_age_restricted(run, requester.channel_state(run.channel_id))
+    if restricted and not requester.origin.age_restricted:
         raise RefusedError("result_age")
 
 

@@ -149,6 +149,7 @@ class Run:
     decided_at: datetime | None = None
     spoiler: bool = False
     age_restricted: bool = False
+    channel_age_restricted: bool = False
     deleted_at: datetime | None = None
     erased_at: datetime | None = None
     status_note: str | None = None

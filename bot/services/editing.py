@@ -131,10 +131,28 @@ class EditingService:
         run = await self._editable_run(run_key, requester)
         revise(current_deployment(self._catalogue, run), run.inputs, run.gpu, form_values, draw_seed)
 
-    async def picture_form(self, name: str, draft: str, requester: Requester) -> InputForm:
+    async def check_picture(
+        self, parent_key: str, requester: Requester, deployment: Deployment | None = None
+    ) -> None:
+        """Raise RefusedError if a request with this picture would be refused whatever else it contains.
+
+        `parent_key` is the key of the run that made the picture, or empty. `deployment` is None if the user
+        is still to choose one.
+        """
+        parent = await self._runs.get(parent_key) if parent_key else None
+        await self._run_service.check_before_form(
+            deployment,
+            requester,
+            age_restricted=_is_marked(parent, parent_key, requester),
+            private=parent is not None and parent.private,
+        )
+
+    async def picture_form(
+        self, name: str, draft: str, requester: Requester, *, parent_key: str = ""
+    ) -> InputForm:
         """Return the form of "Use as input": the deployment's inputs except the picture.
 
-        Raises RefusedError also if the request would be refused whatever it contains.
+        Raises RefusedError also if the request would be refused whatever it contains (see `check_picture`).
         """
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)
@@ -143,7 +161,7 @@ class EditingService:
             deployment, {}, None, form_values=form_values, exclude=item.key if item else None
         )
         if fields:
-            await self._run_service.check_before_form(deployment, requester)
+            await self.check_picture(parent_key, requester, deployment)
         return InputForm(deployment.title, fields)
 
     async def submit_picture(
@@ -167,13 +185,12 @@ class EditingService:
         link: InputValue = [picture] if item.kind is InputKind.IMAGES else picture
         revision = revise(deployment, {item.key: link}, None, form_values, draw_seed)
         parent = await self._runs.get(parent_key) if parent_key else None
-        age_restricted = bool(parent_key) and requester.origin.age_restricted
         run = await self._generation.submit(
             deployment,
             revision.inputs,
             requester,
             parent_key=parent_key,
-            age_restricted=parent.age_restricted if parent is not None else age_restricted,
+            age_restricted=_is_marked(parent, parent_key, requester),
         )
         return run, revision.dropped
 
@@ -211,6 +228,13 @@ class EditingService:
             # Without the erased inputs, the defaults would make another picture.
             raise RefusedError("run_gone")
         return run
+
+
+def _is_marked(parent: Run | None, parent_key: str | None, requester: Requester) -> bool:
+    """Return whether a run's picture is age-restricted. If the run's row is gone, the channel decides."""
+    if parent is None:
+        return bool(parent_key) and requester.origin.age_restricted
+    return parent.age_restricted
 
 
 _LIMIT = 200

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
-from bot.domain.policy import OperatorRules, check_posting
+from bot.domain.policy import OperatorRules, check_posting, is_age_restricted
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
 from bot.domain.sharing import check_copyable, offers_copy
@@ -153,6 +153,8 @@ class SharingService:
         channel = requester.channel_state(gallery)
         if not channel.exists or channel.missing:
             raise RefusedError("share_closed")
-        if (run.age_restricted or requester.origin.age_restricted) and not channel.age_restricted:
+        restricted = is_age_restricted(run, requester.channel_state(run.channel_id))
+        # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
+        if (restricted or requester.origin.age_restricted) and not channel.age_restricted:
             raise RefusedError("share_age")
         return run, gallery

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import discord
 
-from bot.domain.errors import RefusedError
+from bot.domain.errors import DiscordAway, RefusedError
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
 from bot.gateway.channels import channel_state, requester_now
@@ -18,7 +18,7 @@ from bot.services.moderation.reviews import ReviewedRun
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.lists import block_confirmation
 from bot.ui.message_parts import OutgoingMessage
-from bot.ui.moderation import REASON_FIELD, closed_report_card, decided_card, expired_card
+from bot.ui.moderation import REASON_FIELD, block_modal, closed_report_card, decided_card, expired_card
 
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
@@ -51,6 +51,20 @@ async def _reject(interaction: Interaction, key: str, reason: str) -> None:
     reviews = interaction.client.services.reviews
     reviewed = await reviews.reject(key, member_of(interaction), interaction.guild_id, reason)
     await show_decision(interaction, reviewed)
+
+
+async def open_block(interaction: Interaction, key: str) -> None:
+    """Open the form of Block, or refuse if the requester can't be blocked.
+
+    If Discord doesn't say in time who the requester is, the submitted form is still checked.
+    """
+    services, moderator = interaction.client.services, member_of(interaction)
+    user_id = await services.reviews.requester_id(key, moderator, interaction.guild_id)
+    if interaction.guild is not None:
+        with suppress(DiscordAway):
+            target = await requester_now(interaction.guild, user_id, seconds=_SECONDS)
+            await services.blocks.check(interaction.guild_id, moderator, target)
+    await interaction.response.send_modal(block_modal(key))
 
 
 async def _block(interaction: Interaction, key: str, reason: str) -> None:

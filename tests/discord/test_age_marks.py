@@ -9,7 +9,8 @@ import pytest
 
 from bot.domain.runs import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import submit
+from tests.discord.actors import moderator, submit
+from tests.discord.channels import thread_in
 from tests.discord.deliveries import (
     close_answer,
     close_channel,
@@ -83,17 +84,22 @@ async def test_with_its_channel_closed_no_direct_message_has_it(bot: Harness, an
 
 
 @pytest.mark.bot(deployments=None)
-async def test_a_result_of_a_marked_channel_is_posted_only_in_another(bot: Harness) -> None:
-    """The deployment isn't age-restricted, but the channel of the request is."""
+@pytest.mark.parametrize("then", ["stays", "isn't marked any more", "is deleted", "is archived"])
+async def test_a_result_of_a_marked_channel_is_posted_only_in_another(bot: Harness, then: str) -> None:
+    """The deployment isn't age-restricted, but the channel of the request was."""
     adult = await adult_channel(bot)
-    await bot.ask(faults=HELD, channel=adult)
-    close_channel(bot, adult)
-    close_answer(bot)
-    close_direct_messages(bot)
-    await bot.release()
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
-    bot.env.backend.faults.clear()
-    key = (await bot.run()).key
+    place = adult
+    if then == "is archived":
+        place = thread_in(bot, adult)
+        await bot.env.settle()
+    key = await undelivered_from(bot, place)
+    if then == "isn't marked any more":
+        mark_adult(bot, adult, marked=False)
+    elif then == "is deleted":
+        bot.env.backend.delete_channel(adult.id)
+        await bot.env.settle()
+    elif then == "is archived":
+        forget_thread(bot, place)
     listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
     assert "This result is age-restricted" in refusal(bot, await bot.alice.select(listed, [key]))
     assert bot.messages() == []
@@ -101,6 +107,69 @@ async def test_a_result_of_a_marked_channel_is_posted_only_in_another(bot: Harne
     await bot.alice.select(listed, [key])
     await bot.play()
     assert len(bot.messages()[-1].attachments) == 1
+
+
+@pytest.mark.bot(deployments=None)
+async def test_a_result_of_an_unmarked_channel_that_was_deleted_is_posted_in_another(bot: Harness) -> None:
+    place = bot.guild.create_text_channel("place")
+    await bot.env.settle()
+    key = await undelivered_from(bot, place)
+    bot.env.backend.delete_channel(place.id)
+    await bot.env.settle()
+    listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
+    await bot.alice.select(listed, [key])
+    await bot.play()
+    assert len(bot.messages()[-1].attachments) == 1
+
+
+@pytest.mark.bot(deployments=None)
+async def test_a_private_result_of_a_marked_channel_opens_only_in_another(bot: Harness) -> None:
+    """Neither for its requester nor for a moderator, even if its thread was archived."""
+    thread = thread_in(bot, await adult_channel(bot))
+    await bot.env.settle()
+    await set_rules(bot, private_results=True)
+    await bot.ask(channel=thread, private=True)
+    forget_thread(bot, thread)
+    key, mona = (await bot.run()).key, moderator(bot)
+    for actor, command in ((bot.alice, "runs"), (mona, "audit")):
+        listed = (await actor.slash(bot.channel, command)).response
+        opened = await actor.select(listed, [key])
+        told = [opened.response, *opened.followups]
+        assert any("This result is age-restricted" in each.content for each in told), command
+        assert not any(each.attachments for each in told)
+
+
+@pytest.mark.bot(deployments=None)
+async def test_a_result_of_a_marked_channel_may_be_sent_to_its_requester(bot: Harness) -> None:
+    """Nobody else sees the direct message, and the deployment isn't age-restricted."""
+    adult = await adult_channel(bot)
+    await bot.ask(faults=HELD, channel=adult)
+    close_channel(bot, adult)
+    close_answer(bot)
+    await bot.release()
+    letters = bot.alice.user.dm_channel.history()
+    assert sum(len(letter.attachments) for letter in letters) == 1
+
+
+async def undelivered_from(bot: Harness, channel: Any) -> str:
+    """Return the key of an undelivered result that was requested in this channel."""
+    await bot.ask(faults=HELD, channel=channel)
+    close_channel(bot, channel)
+    close_answer(bot)
+    close_direct_messages(bot)
+    await bot.release()
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    bot.env.backend.faults.clear()
+    return (await bot.run()).key
+
+
+def forget_thread(bot: Harness, thread: Any) -> None:
+    """Remove a thread from the cache, as discord.py does when Discord reports that it was archived."""
+    guild = bot.app.bot.get_guild(bot.guild.id)
+    assert guild is not None
+    known = guild.get_thread(thread.id)
+    assert known is not None
+    guild._remove_thread(known)
 
 
 async def test_without_a_result_there_is_nothing_to_withhold(bot: Harness) -> None:
@@ -258,6 +327,21 @@ async def test_use_as_input_keeps_the_mark_under_the_second_message_of_a_result(
     await used(bot, "Use as input", second)
     parent, child = await bot.runs()
     assert (child.age_restricted, child.parent_key) == (True, parent.key)
+
+
+@FOLLOWED
+async def test_use_as_input_opens_no_form_for_a_marked_picture_in_an_unmarked_channel(bot: Harness) -> None:
+    let_open(bot)
+    mark_adult(bot, bot.channel)
+    message = await bot.made(**SMALL)
+    offered = await bot.bob.context_menu(bot.channel, "Use as input", message)
+    mark_adult(bot, bot.channel, marked=False)
+    for refused in (
+        await bot.bob.select(offered.response.message, ["upscale"]),
+        await bot.bob.context_menu(bot.channel, "Use as input", message),
+    ):
+        assert refused.modal is None
+        assert "marked as age-restricted" in refusal(bot, refused)
 
 
 async def used(bot: Harness, command: str, message: Any) -> None:

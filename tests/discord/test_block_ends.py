@@ -7,7 +7,7 @@ from simcord import MemberActor
 
 from bot.domain.runs import RunState
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import report
+from tests.discord.actors import moderator, report, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of, texts
@@ -102,18 +102,36 @@ async def test_a_reports_button_ends_what_its_maker_has_waiting(server: Moderate
     assert not (await server.ask(server.bob)).ephemeral
 
 
-@pytest.mark.parametrize("by_mona", [False, True], ids=["by a stranger", "by oneself"])
-async def test_a_refused_block_changes_nothing(server: ModeratedServer, by_mona: bool) -> None:
-    await server.ask(server.mona if by_mona else server.alice)
-    if by_mona:
-        shown = await server.mona.click(server.card, label="Block")
-        refused = await server.mona.submit_modal(shown, {"reason": "spam"})
-    else:
+@pytest.mark.parametrize("whose", ["a stranger's", "one's own", "a moderator's", "a reviewer's"])
+async def test_a_refused_block_opens_no_form_and_changes_nothing(server: ModeratedServer, whose: str) -> None:
+    if whose == "a stranger's":
+        await server.ask()
         refused = await press(server, server.bob, server.card, f"run:{(await server.run()).key}:block")
-    assert refused.ephemeral
+    else:
+        other = await reviewer(server) if whose == "a reviewer's" else moderator(server, "max")
+        await server.ask(server.mona if whose == "one's own" else other)
+        refused = await server.mona.click(server.card, label="Block")
+    assert refused.modal is None
+    assert refusal(server, refused).startswith(
+        {"a stranger's": "Only this server's moderators", "one's own": "You can't block yourself."}.get(
+            whose, f"<@{(await server.run()).requester_id}> is a moderator here"
+        )
+    )
     await server.play()
     assert await server.states() == [RunState.AWAITING_APPROVAL]
     assert not [line for line in await audit_log(server.app.store) if line.action == "block"]
+
+
+async def test_the_form_of_a_block_opens_if_discord_is_silent_and_is_still_checked(
+    server: ModeratedServer,
+) -> None:
+    other = moderator(server, "max")
+    await server.ask(other)
+    server.env.inject_error("GET", f"/guilds/{server.guild.id}/members/{other.id}", status=400, times=1)
+    shown = await server.mona.click(server.card, label="Block")
+    refused = await server.mona.submit_modal(shown, {"reason": "spam"})
+    assert "is a moderator here and can't be blocked" in refusal(server, refused)
+    assert await server.states() == [RunState.AWAITING_APPROVAL]
 
 
 @pytest.mark.bot(rules=NO_APPROVAL, max_concurrent_runs=1)

@@ -313,3 +313,20 @@ async def test_a_message_command_on_a_review_card_keeps_its_picture_private(serv
     await server.play()
     (child,) = [run for run in await server.runs() if run.requester_id == server.mona.id]
     assert child.private
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_use_as_input_opens_no_form_where_private_results_are_off_now(lenient: Harness) -> None:
+    bot = lenient
+    let_open(bot)
+    await bot.ask(private=True, **SMALL)
+    shown = [each for each in bot.channel.history(viewer=bot.alice) if each.flags.ephemeral][-1]
+    more = await bot.alice.click(shown, label="More")
+    offered = await bot.alice.click(more.response.message, label="Use as input")
+    await set_rules(bot)
+    for refused in (
+        await bot.alice.select(offered.response.message, ["upscale"]),
+        await bot.alice.click(more.response.message, label="Use as input"),
+    ):
+        assert refused.modal is None
+        assert refusal(bot, refused).startswith("Private results are off here.")

@@ -91,13 +91,17 @@ async def test_an_age_restricted_result_is_linked_and_not_shown(server: Moderate
     assert server.card.attachments == []
 
 
+@pytest.mark.parametrize("still_marked", [False, True])
 @pytest.mark.parametrize("review_marked", [False, True])
 async def test_a_result_of_an_age_restricted_channel_is_shown_only_in_another(
-    server: ModeratedServer, review_marked: bool
+    server: ModeratedServer, review_marked: bool, still_marked: bool
 ) -> None:
     mark_adult(server, server.channel)
     mark_adult(server, server.review, marked=review_marked)
-    await reported(server)
+    message = await server.made()
+    mark_adult(server, server.channel, marked=still_marked)
+    await report(message, server.bob)
+    await server.play()
     assert len(server.card.attachments) == review_marked
     assert ("It is age-restricted, so it is not shown here." in server.verdict) is not review_marked
 

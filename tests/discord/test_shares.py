@@ -229,19 +229,32 @@ async def test_an_age_restricted_result_is_shared_only_to_a_marked_channel(
     assert hidden(bot, shares.shown()[-1]) == [False]
 
 
-async def test_a_share_of_an_age_restricted_channel_that_is_gone_needs_an_age_restricted_gallery(
-    shares: Shares,
+@pytest.mark.parametrize("marked", [True, False])
+async def test_the_gallery_has_to_be_age_restricted_if_a_channel_that_is_gone_was(
+    shares: Shares, marked: bool
 ) -> None:
     bot = shares.bot
-    mark_adult(bot, bot.channel)
+    mark_adult(bot, bot.channel, marked=marked)
     mark_adult(bot, shares.gallery)
     await shares.start(await bot.made())
     mark_adult(bot, shares.gallery, marked=False)
     bot.env.backend.delete_channel(bot.channel.id)
     await bot.env.settle()
     await bot.play()
+    if not marked:
+        assert len(shares.shown()) == 1
+        return
     assert shares.shown() == []
     assert "This is age-restricted, and the gallery channel isn't" in shares.letters()[0].content
+
+
+async def test_a_result_keeps_the_mark_that_its_channel_had(shares: Shares) -> None:
+    bot = shares.bot
+    mark_adult(bot, bot.channel)
+    original = await bot.made()
+    mark_adult(bot, bot.channel, marked=False)
+    sentence = "This is age-restricted, and the gallery channel isn't, so I can't share it there."
+    assert refusal(bot, await shares.open(original)) == sentence
 
 
 async def test_a_changed_gallery_or_channel_or_a_block_keeps_a_share_back(shares: Shares) -> None:

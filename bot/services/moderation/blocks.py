@@ -35,6 +35,16 @@ class BlockService:
         self._wakeups = wakeups
         self._clock = clock
 
+    async def check(self, guild_id: int | None, moderator: Member, target: Member) -> int:
+        """Return the server's id. Raises RefusedError if the moderator can't block this member."""
+        rules = await self._rules.get(guild_id)
+        server = check_moderator(guild_id, moderator, rules)
+        if target.id == moderator.id:
+            raise RefusedError("block_self")
+        if target.is_moderator(rules):
+            raise RefusedError("block_moderator", person=target.id)
+        return server
+
     async def block(
         self,
         guild_id: int | None,
@@ -48,12 +58,7 @@ class BlockService:
 
         Without `duration`, the block lasts until it is lifted.
         """
-        rules = await self._rules.get(guild_id)
-        server = check_moderator(guild_id, moderator, rules)
-        if target.id == moderator.id:
-            raise RefusedError("block_self")
-        if target.is_moderator(rules):
-            raise RefusedError("block_moderator", person=target.id)
+        server = await self.check(guild_id, moderator, target)
         now = self._clock()
         until = now + duration if duration is not None else None
         ended = await self._store.block(

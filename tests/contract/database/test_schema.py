@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store import batches
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log, stored_run
-from tests.contract.store.runs import accepted, at, fetch, take
+from tests.contract.store.runs import accepted, at, fetch, request, take
 from tests.databases import PostgresServer
 from tests.unit.factories import made_preset
 
@@ -202,6 +203,7 @@ async def test_a_filled_database_of_the_first_schema_is_upgraded(stores: Stores)
     assert run is not None
     assert (run.inputs, run.outputs[0].filename) == (VALUES["inputs"], "a.png")
     assert (run.partial, run.failure_log, run.outputs_since) == (False, None, None)
+    assert not run.channel_age_restricted
 
 
 async def test_the_upgrade_marks_the_runs_that_were_erased_before_it(store: Store) -> None:
@@ -250,6 +252,18 @@ async def test_the_upgrade_lists_earlier_batches_once(store: Store) -> None:
     assert [line.count for line in page.lines] == [1, 1, 1, 3, 1, 3]
     (default,) = await store.presets.channel_defaults(GUILD)
     assert (default.preset.name, default.set_by, default.set_at) == ("noir", None, None)
+
+
+async def test_the_upgrade_takes_the_channels_of_earlier_runs_for_unrestricted(store: Store) -> None:
+    """0013: nobody knows what they were; the rest of a row stays."""
+    origin = request().origin.model_copy(update={"age_restricted": True})
+    before = await accepted(store, origin=origin)
+    assert before.channel_age_restricted
+    async with store.database.write() as connection:
+        await connection.run_sync(lambda c: command.downgrade(_config(c), "0012_deleted_copies"))
+    await store.open()
+    assert await fetch(store, before.key) == replace(before, channel_age_restricted=False)
+    assert (await accepted(store, origin=origin)).channel_age_restricted
 
 
 @pytest.mark.parametrize("schema", ["0001", "0009"])

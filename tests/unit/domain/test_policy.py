@@ -287,17 +287,17 @@ def test_a_moderator_manages_the_server_or_has_the_reviewer_role(
 
 @pytest.mark.parametrize("here", [True, False])
 @pytest.mark.parametrize(
-    ("deployment", "run", "channel"),
-    [(False, False, False), (True, False, False), (False, True, False), (False, False, True)],
+    ("deployment", "run", "channel_then", "channel_now"),
+    [tuple(marked == number for marked in range(4)) for number in range(5)],
 )
 def test_an_age_restricted_result_is_shown_only_in_such_a_channel(
-    deployment: bool, run: bool, channel: bool, here: bool
+    deployment: bool, run: bool, channel_then: bool, channel_now: bool, here: bool
 ) -> None:
-    made = made_run(channel_id=3, age_restricted=run)
-    channels = {3: ChannelState(age_restricted=channel)}
+    made = made_run(channel_id=3, age_restricted=run, channel_age_restricted=channel_then)
+    channels = {3: ChannelState(age_restricted=channel_now)}
     origin = request().origin.model_copy(update={"age_restricted": here})
     requester = Requester(PERSON, origin, frozenset(), lambda _: True, channels.__getitem__)
-    is_refused = (deployment or run or channel) and not here
+    is_refused = (deployment or run or channel_then or channel_now) and not here
     assert refused(lambda: check_age(made, requester, restricted=deployment)) == (
         "result_age" if is_refused else None
     )

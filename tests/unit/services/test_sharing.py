@@ -113,6 +113,7 @@ CASES: dict[str, tuple[Requester, dict[str, Any], tuple[str | None, str | None]]
     "the gallery is closed": (member(gallery=CLOSED), batch(), (None, "share_closed")),
     "age-restricted": (member(), batch(age_restricted=True), (None, "share_age")),
     "from an age-restricted channel": (member(adult=True), batch(), (None, "share_age")),
+    "its channel was": (member(), batch(channel_age_restricted=True), (None, "share_age")),
     "both age-restricted": (member(gallery=ADULT, adult=True), batch(age_restricted=True), (None, None)),
 }
 
