@@ -127,20 +127,21 @@ def _services(
         clock=clock,
         deadline_seconds=resources.settings.run_deadline_seconds,
     )
+    drafts, presets = FormDrafts[str](), PresetService(generation, catalogue, store, clock)
     editing = EditingService(
         runs=store.runs,
         rules=store.rules,
         run_service=runs,
         generation=generation,
         catalogue=catalogue,
-        drafts=FormDrafts[str](),
+        drafts=drafts,
     )
     return Services(
         generation=generation,
         runs=runs,
         editing=editing,
         follow_ups=FollowUpService(store, runs, editing, generation, catalogue),
-        presets=PresetService(generation, catalogue, store, clock),
+        presets=presets,
         help=HelpService(store, catalogue, clock),
         reviews=ReviewService(store, catalogue, wakeups, clock),
         sharing=SharingService(
@@ -154,7 +155,7 @@ def _services(
         ),
         blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),
         audit=AuditService(store.audit, store.rules, catalogue, clock),
-        privacy=PrivacyService(store.privacy, clock),
+        privacy=PrivacyService(store.privacy, clock, [drafts, presets]),
         server_settings=ServerSettingsService(
             store.rules, store.presets, catalogue, clock, word_filter.cache
         ),

@@ -16,6 +16,7 @@ from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
+from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import (
     Interaction,
     check_here,
@@ -57,7 +58,7 @@ class ReplaceButton(PersistentItem[ReplaceId], codec=ReplaceId):
         services = interaction.client.services
         saved = await services.presets.replace(member_of(interaction), interaction.guild_id, id.draft)
         if isinstance(saved, NameTaken):
-            layout = _question(services.catalogue, saved)
+            layout = _question(interaction, saved)
         else:
             layout = text_layout(_saved_text(services.catalogue, saved))
         await interaction.response.edit_message(view=layout)
@@ -65,17 +66,20 @@ class ReplaceButton(PersistentItem[ReplaceId], codec=ReplaceId):
 
 async def _answer(interaction: Interaction, saved: SavedPreset | NameTaken, *, copied: bool = False) -> None:
     """Say that a preset was saved, or ask whether to replace the one that has its name."""
-    catalogue = interaction.client.services.catalogue
     if isinstance(saved, NameTaken):
-        await interaction.response.send_message(view=_question(catalogue, saved), ephemeral=True)
+        await interaction.response.send_message(view=_question(interaction, saved), ephemeral=True)
     else:
-        await tell(interaction, _saved_text(catalogue, saved, copied=copied))
+        await tell(interaction, _saved_text(interaction.client.services.catalogue, saved, copied=copied))
 
 
-def _question(catalogue: Catalogue, taken: NameTaken) -> LayoutView:
-    earlier = taken.earlier
+def _question(interaction: Interaction, taken: NameTaken) -> LayoutView:
+    catalogue, earlier = interaction.client.services.catalogue, taken.earlier
     inputs = displayed_inputs(catalogue.get(earlier.deployment), earlier.inputs)
-    return replace_layout(earlier, catalogue.title, inputs, ReplaceId(taken.draft).encode())
+    guild = interaction.guild
+    # A default stays stored when its channel is deleted.
+    there = GuildInfo(guild).all_channel_ids if guild is not None else frozenset()
+    default_in = [each for each in taken.default_in if each in there]
+    return replace_layout(earlier, catalogue.title, inputs, ReplaceId(taken.draft).encode(), default_in)
 
 
 def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = False) -> str:

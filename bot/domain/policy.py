@@ -147,9 +147,9 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
 def check_before_form(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
     """Raise RefusedError if a request would be refused whatever its inputs are.
 
-    Called before a form opens, so that users don't fill in a form for nothing. `start.deployment` is empty if
-    the user hasn't chosen one yet. The roles for GPUs aren't checked, and neither are the budgets, which may
-    have room again when the form is sent.
+    Called before a form opens, so that users don't fill in a form for nothing, and before files are
+    downloaded. `start.deployment` is empty if the user hasn't chosen one yet. The roles for GPUs aren't
+    checked, and neither are the budgets, which may have room again when the form is sent.
     """
     _check_place(start.guild_id, operator, user_install=start.user_install)
     if start.channel is not None:

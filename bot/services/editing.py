@@ -237,26 +237,37 @@ def _is_marked(parent: Run | None, parent_key: str | None, requester: Requester)
     return parent.age_restricted
 
 
-_LIMIT = 200
 T = TypeVar("T")
 
 
 class FormDrafts(Generic[T]):
-    """A cache of the newest `limit` drafts, in memory. After a restart, forms open without their drafts."""
+    """A cache of each user's newest drafts, in memory. After a restart, forms open without their drafts.
 
-    def __init__(self, limit: int = _LIMIT) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[str, tuple[int, T]] = OrderedDict()
+    It holds at most `per_user` drafts of a user, and the drafts of the `users` who kept one most recently.
+    """
+
+    def __init__(self, per_user: int = 5, users: int = 500) -> None:
+        self._per_user = per_user
+        self._users = users
+        self._kept: OrderedDict[int, OrderedDict[str, T]] = OrderedDict()
 
     def keep(self, user_id: int, draft: T) -> str:
         """Keep a draft and return its name."""
         name = secrets.token_hex(4)
-        self._kept[name] = (user_id, draft)
-        while len(self._kept) > self._limit:
+        drafts = self._kept.setdefault(user_id, OrderedDict())
+        self._kept.move_to_end(user_id)
+        drafts[name] = draft
+        if len(drafts) > self._per_user:
+            drafts.popitem(last=False)
+        if len(self._kept) > self._users:
             self._kept.popitem(last=False)
         return name
 
     def get(self, name: str, user_id: int) -> T | None:
         """Return a draft, or None if it is no longer kept or belongs to another user."""
-        owner, draft = self._kept.get(name, (0, None))
-        return draft if owner == user_id else None
+        drafts = self._kept.get(user_id)
+        return drafts.get(name) if drafts is not None else None
+
+    def forget(self, user_id: int) -> None:
+        """Drop a user's drafts."""
+        self._kept.pop(user_id, None)

@@ -164,7 +164,6 @@ class GenerationService:
         age_restricted: bool,
     ) -> Run:
         await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs), default)
-        await self._files.check(deployment, inputs)
         request = GenerationRequest(
             requester_id=requester.person.id,
             origin=requester.origin,
@@ -182,12 +181,36 @@ class GenerationService:
             private=private and not requester.origin.is_direct_message,
             deadline_seconds=self._deadline_seconds,
         )
+        await self._check_files(deployment, inputs, request, requester)
         batch = batch_requests(request, batch_inputs(deployment, inputs, count, draw_seed))
         with run_context(batch[0].key):
             run = await self._request_store.accept(batch, requester, self._clock(), ANSWER_HOLD)
             size = f", a batch of {len(batch)}" if len(batch) > 1 else ""
             log.info("accepted a request of user %s in channel %s%s", run.requester_id, run.channel_id, size)
             return run
+
+    async def _check_files(
+        self,
+        deployment: Deployment,
+        inputs: CollectedInputs,
+        request: GenerationRequest,
+        requester: Requester,
+    ) -> None:
+        """Raise WrongFiles if files are of the wrong kind.
+
+        If files have to be downloaded for this, the rules that don't depend on them are checked first. Their
+        RefusedError is recorded in the audit log.
+        """
+        if not self._files.must_read(deployment, inputs):
+            return
+        try:
+            await self._runs.check_before_form(
+                deployment, requester, age_restricted=request.age_restricted, private=request.private
+            )
+        except RefusedError as refused:
+            await self._request_store.record_refusal(request, refused.code, self._clock())
+            raise
+        await self._files.check(deployment, inputs)
 
     async def _is_private(self, key: str | None) -> bool:
         run = await self._run_store.get(key) if key is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.deployments.inputs import CollectedInputs
@@ -36,6 +36,10 @@ class InputFiles:
         self._detect = detect
         self._seconds = seconds
 
+    def must_read(self, deployment: Deployment, inputs: CollectedInputs) -> bool:
+        """Return whether `check` has to read any file."""
+        return bool(_to_read(deployment, inputs))
+
     async def check(self, deployment: Deployment, inputs: CollectedInputs) -> None:
         """Raise WrongFiles if files are of the wrong kind. The error names each of them.
 
@@ -43,7 +47,7 @@ class InputFiles:
         beginning can't be read now, an attached file is refused only if nothing else tells its type. A link
         from an earlier request or result is accepted, because its file was checked then.
         """
-        given = [each for each in _given(deployment, inputs) if needs_content(each.item.kind, each.file)]
+        given = _to_read(deployment, inputs)
         mistakes = await asyncio.gather(*map(self._mistake, given))
         wrong = [(mistake, each.file.url) for each, mistake in zip(given, mistakes, strict=True) if mistake]
         if wrong:
@@ -68,6 +72,10 @@ class InputFiles:
         except (MediaError, TimeoutError) as error:
             log.info("can't read the beginning of an input file: %s", str(error) or type(error).__name__)
             return None
+
+
+def _to_read(deployment: Deployment, inputs: CollectedInputs) -> Sequence[_Given]:
+    return [each for each in _given(deployment, inputs) if needs_content(each.item.kind, each.file)]
 
 
 def _given(deployment: Deployment, inputs: CollectedInputs) -> Iterator[_Given]:

@@ -52,19 +52,27 @@ class SavedPreset:
 
 @dataclass(frozen=True, slots=True)
 class NameTaken:
-    """A preset that wasn't saved, because `earlier` has its name. `draft` identifies it for `replace`."""
+    """A preset that wasn't saved, because `earlier` has its name. `draft` identifies it for `replace`.
+
+    `default_in` are the ids of the channels whose default is `earlier`.
+    """
 
     earlier: Preset
     draft: str
+    default_in: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Unsaved:
-    """A preset that is saved once the user agrees to replace `earlier`."""
+    """A preset to save, in place of `earlier` if the user has agreed to that.
+
+    It was made from the run `run_key` or, if that is None, from the user's preset of the same name.
+    """
 
     preset: Preset
-    earlier: Preset
-    files_left: bool
+    run_key: str | None = None
+    files_left: bool = False
+    earlier: Preset | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,7 @@ class PresetService:
             created_at=now,
             created_by=person.id,
         )
-        return await self._put(preset, person, files_left=kept.files)
+        return await self._put(_Unsaved(preset, run.key, kept.files), person)
 
     async def share(self, person: Member, guild_id: int | None, name: str) -> SavedPreset | NameTaken:
         """Save a copy of the user's preset for the server. The user needs Manage Server."""
@@ -141,21 +149,26 @@ class PresetService:
         presets = await self._named(person.id, None, name)
         now = self._clock()
         shared = replace(presets[0], holder=holder, holder_id=holder_id, created_at=now, created_by=person.id)
-        return await self._put(shared, person)
+        return await self._put(_Unsaved(shared), person)
 
     async def replace(self, person: Member, guild_id: int | None, draft: str) -> SavedPreset | NameTaken:
         """Save the preset of a `NameTaken` in place of the earlier preset.
 
         If the earlier preset has changed meanwhile, nothing is saved, and another NameTaken is returned.
-        Raises RefusedError if the draft is lost, for example by a restart.
+        Raises RefusedError if the earlier preset is gone; if the draft is lost, for example by a restart; or
+        if the run or preset that it was made from was erased.
         """
         unsaved = self._drafts.get(draft, person.id)
-        if unsaved is None:
+        if unsaved is None or not await self._has_source(unsaved, person):
             raise RefusedError("preset_forgotten")
         preset = unsaved.preset
         if _holder(person, guild_id, server=preset.holder is Holder.SERVER)[1] != preset.holder_id:
             raise RefusedError("preset_forgotten")
-        return await self._put(preset, person, files_left=unsaved.files_left, replaces=unsaved.earlier)
+        return await self._put(unsaved, person)
+
+    def forget(self, user_id: int) -> None:
+        """Drop the presets that would replace others, because the user erases their data."""
+        self._drafts.forget(user_id)
 
     async def delete(self, person: Member, guild_id: int | None, name: str, *, server: bool) -> None:
         holder, holder_id = _holder(person, guild_id, server=server)
@@ -279,14 +292,31 @@ class PresetService:
             return ()
         return [entry.first for entry in page.entries]
 
-    async def _put(
-        self, preset: Preset, person: Member, *, files_left: bool = False, replaces: Preset | None = None
-    ) -> SavedPreset | NameTaken:
-        earlier = await self._store.presets.put(preset, self._clock(), replaces=replaces)
+    async def _put(self, unsaved: _Unsaved, person: Member) -> SavedPreset | NameTaken:
+        preset = unsaved.preset
+        earlier = await self._store.presets.put(preset, self._clock(), replaces=unsaved.earlier)
         if earlier is not None:
-            return NameTaken(earlier, self._drafts.keep(person.id, _Unsaved(preset, earlier, files_left)))
+            draft = self._drafts.keep(person.id, replace(unsaved, earlier=earlier))
+            return NameTaken(earlier, draft, await self._default_in(earlier))
         self._cache.forget(preset.holder, preset.holder_id)
-        return SavedPreset(preset, replaces is not None, files_left)
+        return SavedPreset(preset, unsaved.earlier is not None, unsaved.files_left)
+
+    async def _has_source(self, unsaved: _Unsaved, person: Member) -> bool:
+        """Return whether the run or preset that a draft was made from still has its inputs.
+
+        An erasure in another process doesn't drop the drafts of this one.
+        """
+        if unsaved.run_key is None:
+            return bool(await self._store.presets.named(person.id, None, unsaved.preset.name))
+        run = await self._store.runs.get(unsaved.run_key)
+        return run is not None and run.erased_at is None
+
+    async def _default_in(self, preset: Preset) -> Sequence[int]:
+        """Return the ids of the channels whose default is this preset."""
+        if preset.holder is not Holder.SERVER:
+            return ()
+        defaults = await self._store.presets.channel_defaults(preset.holder_id)
+        return [one.channel_id for one in defaults if folded(one.preset.name) == folded(preset.name)]
 
     async def _generate_here(
         self, name: str, options: Mapping[str, RawValue], requester: Requester

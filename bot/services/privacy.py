@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from bot.domain.records import AuditAction, Erased, OwnBlock, OwnDefault, OwnPreset, StoredEntry
 from bot.domain.runs import Run
@@ -36,14 +36,23 @@ class OwnData:
     cut: bool
 
 
+class Drafts(Protocol):
+    """Texts that users have typed, kept in memory."""
+
+    def forget(self, user_id: int) -> None: ...
+
+
 class PrivacyService:
     """Exports and erases a user's data on all servers. Methods raise StoreUnavailable if the database is
     unreachable.
     """
 
-    def __init__(self, store: PrivacyStore, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: PrivacyStore, clock: Callable[[], datetime], drafts: Sequence[Drafts] = ()
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._drafts = drafts
 
     async def export(self, user_id: int) -> OwnData:
         """Return a file with the user's runs, audit entries, blocks, presets and channel defaults.
@@ -66,9 +75,14 @@ class PrivacyService:
     async def erase(self, user_id: int) -> Erased:
         """Erase the inputs and outputs of a user's runs, their texts in the audit log, and their own presets.
 
-        Returns the number of runs that were erased, and the runs that were kept because they are pending.
+        This process also forgets the user's drafts, because they hold inputs, too. Returns the number of runs
+        that were erased, and the runs that were kept because they are pending.
         """
-        return await self._store.erase(user_id, self._clock())
+        try:
+            return await self._store.erase(user_id, self._clock())
+        finally:  # also if the commit wasn't confirmed
+            for drafts in self._drafts:
+                drafts.forget(user_id)
 
 
 class PersonalDataWriter:

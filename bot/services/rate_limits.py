@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from bot.domain.errors import RefusedError
+from bot.domain.errors import RefusedError, WrongFiles
 
 # How many refusals per minute a user may get. Once a server reaches its own limit, each user may get one.
 REFUSALS_PER_PERSON = 5
@@ -25,7 +25,9 @@ _UNCOUNTED = frozenset({"pressed_twice", "default_words"})
 
 
 class RefusalLimiter:
-    """Slows down users whose requests are refused repeatedly. Each refusal adds a row to the audit log.
+    """Slows down users whose requests are refused repeatedly.
+
+    Each refusal costs a row in the audit log or, if files are of the wrong kind, a download.
 
     A user without refusals is never slowed down, even if the server has reached its limit.
     """
@@ -37,11 +39,14 @@ class RefusalLimiter:
 
     @contextmanager
     def counted(self, user_id: int, guild_id: int | None) -> Iterator[None]:
-        """Raise RefusedError if the user was refused too often, and count a refusal raised in the block."""
+        """Raise RefusedError if the user was refused too often, and count a refusal raised in the block.
+
+        Files of the wrong kind count as a refusal, because the bot has downloaded their first bytes.
+        """
         self.check(user_id, guild_id)
         try:
             yield
-        except RefusedError as error:
+        except (RefusedError, WrongFiles) as error:
             if error.code not in _UNCOUNTED:
                 self.note(user_id, guild_id)
             raise

@@ -68,7 +68,7 @@ class RunService:
         age_restricted: bool = False,
         private: bool = False,
     ) -> None:
-        """Raise RefusedError if the user's request would be refused whatever they enter into a form.
+        """Raise RefusedError if the user's request would be refused whatever its inputs are.
 
         `deployment` is None if the user is still to choose one. `age_restricted` and `private` describe the
         result that the request starts from.

@@ -52,8 +52,8 @@ class PresetStore:
     ) -> Preset | None:
         """Save a preset, unless its owner has a preset with this name that differs from `replaces`.
 
-        Return that earlier preset, or None if the new preset is saved. Raises RefusedError if the owner
-        already has MAX_PRESETS other presets.
+        Return that earlier preset, or None if the new preset is saved. Raises RefusedError if `replaces` is
+        gone, or if the owner already has MAX_PRESETS other presets.
         """
         one = _one(preset.holder, preset.holder_id, preset.name)
         lock = f"preset {preset.holder} {preset.holder_id}"
@@ -63,6 +63,8 @@ class PresetStore:
             if earlier is not None and earlier != replaces:
                 is_saved = may_be_stored and earlier.created_at == preset.created_at
                 return None if is_saved or earlier == preset else earlier
+            if earlier is None and replaces is not None:
+                raise RefusedError("preset_replaced_gone")
             await connection.execute(delete(presets).where(one))
             held = await connection.scalar(
                 select(func.count()).select_from(presets).where(_held_by(preset.holder, preset.holder_id))

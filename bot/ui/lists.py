@@ -16,7 +16,7 @@ from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId, UnblockId
-from bot.ui.message_parts import ending, set_by
+from bot.ui.message_parts import ending, replaced_defaults, set_by
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
 _RUN_TITLE_LENGTH = 40
@@ -325,14 +325,19 @@ def _default_mark(default: ChannelDefault) -> str:
 
 
 def replace_layout(
-    earlier: Preset, title: Callable[[str], str], inputs: ShownInputs, custom_id: str
+    earlier: Preset,
+    title: Callable[[str], str],
+    inputs: ShownInputs,
+    custom_id: str,
+    default_in: Sequence[int] = (),
 ) -> LayoutView:
-    """Build the message that asks whether to replace a preset, with the earlier preset and *Replace*."""
+    """Build the message that asks whether to replace a preset, which is the default of some channels."""
     at = int(earlier.created_at.timestamp())
     made = say("preset_made", at=at)
     if earlier.holder is Holder.SERVER and earlier.created_by is not None:
         made = say("preset_made_by", person=earlier.created_by, at=at)
-    layout = text_layout(f"{say('preset_taken')}\n{_preset_line(earlier, title, inputs, made)}")
+    line = _preset_line(earlier, title, inputs, made)
+    layout = text_layout(f"{say('preset_taken')}\n{line}{replaced_defaults(default_in)}")
     layout.add_item(
         ActionRow(Button(label=say("button_replace"), style=ButtonStyle.danger, custom_id=custom_id))
     )

@@ -33,6 +33,7 @@ PROSE_SHOWN = 2500
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
+_CHANNELS = 5  # channels that a sentence names
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
@@ -217,6 +218,16 @@ def set_by(person: int | None, at: datetime | None) -> str:
     if person is None:
         return say("default_set_at", at=seconds)
     return say("default_set_by", person=person, at=seconds)
+
+
+def replaced_defaults(channel_ids: Sequence[int]) -> str:
+    """Return a line that names the channels whose default is to be replaced, or an empty text."""
+    if not channel_ids:
+        return ""
+    text = ", ".join(f"<#{each}>" for each in channel_ids[:_CHANNELS])
+    more = len(channel_ids) - _CHANNELS
+    text = say("settings_and_more", text=text, count=more) if more > 0 else text
+    return f"\n{say('preset_taken_default', channels=text)}"
 
 
 def facts_of(run: Run) -> list[str]:

@@ -18,6 +18,8 @@ from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import Harness
 from tests.unit.factories import made_preset
 
+FORGOTTEN = "I don't have that preset any more. Please type the command again."
+
 
 async def inputs(bot: Harness) -> dict[str, Any]:
     """Return the inputs of the last queue call."""
@@ -240,7 +242,7 @@ async def test_a_servers_preset_is_replaced_by_its_managers_after_a_question(
     sharing = await ask_again(bot, olga, "share", name="house")
     (replace,) = buttons_of(bot, sharing).values()
     forged = await press(bot, bot.alice, sharing, replace)
-    assert refusal(bot, forged) == "I don't have that preset any more. Please type the command again."
+    assert refusal(bot, forged) == FORGOTTEN
     await olga.click(saving, label="Replace")
     assert text_of(bot, saving).splitlines() == [
         "Saved **house** for Picture; it replaced the preset of the same name.",
@@ -278,6 +280,75 @@ async def test_after_a_restart_nothing_is_replaced(bot: Harness) -> None:
     question = await ask_again(bot, bot.alice, "save", name="noir")
     await bot.restart()
     refused = await bot.alice.click(question, label="Replace")
-    assert refusal(bot, refused) == "I don't have that preset any more. Please type the command again."
+    assert refusal(bot, refused) == FORGOTTEN
     await bot.alice.slash(bot.channel, "preset use", name="noir")
     assert (await inputs(bot))["style"] == "ink"
+
+
+async def test_many_drafts_of_one_user_leave_those_of_others(bot: Harness) -> None:
+    await bot.ask()
+    await bot.ask(bot.bob)
+    await told(bot, bot.alice, "save", name="noir")
+    question = await ask_again(bot, bot.alice, "save", name="noir", prompt="a wolf")
+    await told(bot, bot.bob, "save", name="b")
+    for number in range(30):
+        await ask_again(bot, bot.bob, "save", name="b", prompt=f"fox {number}")
+    await bot.alice.click(question, label="Replace")
+    assert text_of(bot, question).startswith("Saved **noir** for Picture; it replaced")
+
+
+async def test_replace_brings_back_nothing_that_its_user_has_erased(bot: Harness) -> None:
+    await bot.ask()
+    await told(bot, bot.alice, "save", name="noir")
+    question = await ask_again(bot, bot.alice, "save", name="noir", prompt="a secret")
+    await erase_data(bot)
+    assert refusal(bot, await bot.alice.click(question, label="Replace")) == FORGOTTEN
+    assert await bot.app.store.presets.visible(bot.alice.id, None) == []
+
+
+@pytest.mark.parametrize("command", ["save", "share"])
+async def test_nor_anything_that_another_process_has_erased(
+    bot: Harness, mona: MemberActor, command: str
+) -> None:
+    """The store is asked, because this process still has the draft."""
+    await share(bot, "noir")
+    await bot.ask(mona, prompt="a secret")
+    await told(bot, mona, "save", name="noir")
+    given = {"server": True} if command == "save" else {}
+    question = await ask_again(bot, mona, command, name="noir", **given)
+    await bot.app.store.privacy.erase(mona.id, bot.clock())
+    assert refusal(bot, await mona.click(question, label="Replace")) == FORGOTTEN
+    (left,) = await bot.app.store.presets.visible(mona.id, bot.guild.id)
+    assert left.inputs == {"style": "ink"}
+
+
+async def test_nothing_is_saved_in_place_of_a_preset_that_is_gone(bot: Harness) -> None:
+    await bot.ask()
+    await told(bot, bot.alice, "save", name="noir")
+    question = await ask_again(bot, bot.alice, "save", name="noir", prompt="a wolf")
+    await told(bot, bot.alice, "delete", name="noir")
+    refused = await bot.alice.click(question, label="Replace")
+    assert refusal(bot, refused) == (
+        "The earlier preset is gone, so I saved nothing. Please type the command again."
+    )
+    assert await bot.app.store.presets.visible(bot.alice.id, None) == []
+
+
+async def test_the_question_names_the_channels_whose_default_it_is(bot: Harness, mona: MemberActor) -> None:
+    channels = [bot.channel, *(bot.guild.create_text_channel(f"more-{number}") for number in range(8))]
+    await bot.env.settle()
+    await share(bot)
+    await bot.ask(mona)
+    for channel in channels:
+        presets_of, now = bot.app.store.presets, bot.clock()
+        await presets_of.set_default(bot.guild.id, channel.id, "noir", by=mona.id, now=now)
+    bot.env.backend.delete_channel(channels.pop().id)
+    await bot.env.settle()
+    question = await ask_again(bot, mona, "save", name="noir", server=True)
+    named = ", ".join(f"<#{channel.id}>" for channel in channels[:5])
+    sentence = f"Replacing it also changes the default of {named} and 3 more."
+    assert text_of(bot, question).splitlines()[-1] == sentence
+    # A preset of one's own is no channel's default.
+    await told(bot, mona, "save", name="noir")
+    own = await ask_again(bot, mona, "save", name="noir", prompt="a wolf")
+    assert "default" not in text_of(bot, own)

@@ -6,14 +6,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from bot.services.rate_limits import REFUSALS_PER_PERSON
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID
+from tests.contract.store.rows import audit_log
+from tests.discord.actors import block
 from tests.discord.deployments import described
 from tests.discord.files import bucket, png, song
 from tests.discord.follow_ups import BOTH, SMALL
 from tests.discord.forged import call
+from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import buttons_of, filled, refusal, text_of
 from tests.harness import Harness
+from tests.serving import serving
 
 NOTES = ("notes.png", b"just some notes\n")
 WRONG = "`image` needs a picture, but notes.png is a text file. Nothing was started."
@@ -174,3 +180,48 @@ async def test_the_first_bytes_tell_what_discord_does_not_know(bot: Harness) -> 
     async with bucket({"cat": (png(), "text/plain")}) as address:
         await ask_with(bot, f"{address}/cat", filename="cat")
     assert len(bot.calls) == 1
+
+
+async def answers_to_notes(bot: Harness, times: int) -> tuple[list[str], int]:
+    """Send requests with a text that is named like a picture; return their answers and the downloads."""
+    downloads: list[str] = []
+
+    async def serve(request: web.Request) -> web.Response:
+        downloads.append(request.path)
+        return web.Response(body=b"some notes")
+
+    async with serving(serve) as address:
+        answers = [refusal(bot, await ask_with(bot, f"{address}/cat", **PICTURE)) for _ in range(times)]
+    return answers, len(downloads)
+
+
+async def test_a_user_with_wrong_files_is_slowed_down(bot: Harness) -> None:
+    answers, downloads = await answers_to_notes(bot, REFUSALS_PER_PERSON + 1)
+    assert all("cat.png is a text file" in answer for answer in answers[:-1])
+    assert answers[-1].startswith("Your last requests were all refused. Please try again <t:")
+    assert downloads == REFUSALS_PER_PERSON
+
+
+async def blocked(bot: Harness) -> None:
+    await block(bot, bot.alice)
+
+
+async def paused(bot: Harness) -> None:
+    await bot.app.store.pause.pause("moving", by=1, now=bot.clock())
+
+
+async def without_the_role(bot: Harness) -> None:
+    await set_rules(bot, deployment_roles={"default": [1]})
+
+
+RULES = {"blocked": blocked, "paused": paused, "deployment_role_none": without_the_role}
+
+
+@pytest.mark.parametrize("code", RULES)
+async def test_no_file_is_downloaded_if_a_rule_refuses_the_request_anyway(bot: Harness, code: str) -> None:
+    await RULES[code](bot)
+    (answer,), downloads = await answers_to_notes(bot, 1)
+    assert "cat.png" not in answer
+    assert downloads == 0
+    (entry,) = [each for each in await audit_log(bot.app.store) if each.action == "refusal"]
+    assert (entry.outcome, entry.subject_id, entry.deployment) == (code, bot.alice.id, "default")

@@ -21,6 +21,9 @@ from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaToo
 
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+# How many beginnings of files are read at once. They have their own limit, so that they don't wait for
+# downloads.
+_HEADS: Final = 8
 _GONE: Final = frozenset({403, 404, 410})
 # The query parameters of signed links: Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord.
 _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", "sig", "hm"})
@@ -75,12 +78,13 @@ class MediaFetcher:
         self._limits = limits or MediaLimits()
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._heads = asyncio.Semaphore(_HEADS)
 
     async def __aenter__(self) -> Self:
         inner = self._resolver or aiohttp.ThreadedResolver()
         resolver = GuardedResolver(inner, self._allows)
         # No DNS cache, so that the address of every connection is checked.
-        # No limit on connections: `DownloadSlots` limits the downloads.
+        # No limit on connections: `DownloadSlots` limits the downloads, and `_HEADS` the other requests.
         connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle
@@ -131,10 +135,10 @@ class MediaFetcher:
     async def head(self, url: str) -> bytes:
         """Return the first `SNIFF_BYTES` of a file, or all of a shorter one; the rest isn't downloaded.
 
-        Raises MediaForbidden, MediaExpired or MediaUnavailable.
+        At most `_HEADS` files are read at once. Raises MediaForbidden, MediaExpired or MediaUnavailable.
         """
         try:
-            async with asyncio.timeout(self._limits.answer), AsyncExitStack() as stack:
+            async with self._heads, asyncio.timeout(self._limits.answer), AsyncExitStack() as stack:
                 asked = {"Range": f"bytes=0-{SNIFF_BYTES - 1}"}
                 response = await self._answer(stack, _parse(url), asked)
                 _check_status(response, {200, 206})

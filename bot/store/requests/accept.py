@@ -84,6 +84,11 @@ class RequestStore:
                 raise
             raise AlreadyTaken(f"interaction {submission.first.origin.interaction_id}") from error
 
+    async def record_refusal(self, request: GenerationRequest, code: str, now: datetime) -> None:
+        """Add an audit entry for a request that was refused before `accept`."""
+        async with self._database.write() as connection:
+            await add_entries(connection, _entry(request, now, code))
+
     async def _accept_group(self, group: Sequence[_Submission]) -> Sequence[Run | Exception]:
         results: dict[str, Run | Exception] = {}
         try:
@@ -204,14 +209,14 @@ def _values(submission: _Submission, request: GenerationRequest, terms: Allowed)
 
 def _entries(submission: _Submission, verdict: _Verdict) -> Iterator[AuditEntry]:
     if isinstance(verdict, Refused):
-        yield _entry(submission, submission.first, verdict.reason.code)
+        yield _entry(submission.first, submission.now, verdict.reason.code)
     else:
-        yield from (_entry(submission, request) for request in submission.requests)
+        yield from (_entry(request, submission.now) for request in submission.requests)
 
 
-def _entry(submission: _Submission, request: GenerationRequest, refused: str | None = None) -> AuditEntry:
+def _entry(request: GenerationRequest, now: datetime, refused: str | None = None) -> AuditEntry:
     return AuditEntry(
-        at=submission.now,
+        at=now,
         guild_id=request.origin.guild_id,
         actor_id=request.requester_id,
         subject_id=request.requester_id,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, ChannelDefault, OwnDefault
 from bot.domain.requests import Holder, Preset
 from bot.store import Store
@@ -55,6 +56,15 @@ async def test_a_preset_replaces_only_the_one_that_its_holder_agreed_to(store: S
     assert await store.presets.named(ALICE, GUILD, "noir") == [preset("NOIR", gpu=None), servers()]
     assert await store.presets.named(ALICE, None, "noir") == [preset("NOIR", gpu=None)]
     assert await store.presets.named(BOB, GUILD + 1, "noir") == [preset(holder_id=BOB)]
+
+
+async def test_nothing_replaces_a_preset_that_is_gone(store: Store) -> None:
+    await store.presets.put(preset(), NOW)
+    await store.presets.remove(Holder.PERSON, ALICE, "noir", by=ALICE, now=NOW)
+    with pytest.raises(RefusedError) as refused:
+        await store.presets.put(preset(gpu="T4"), NOW, replaces=preset())
+    assert refused.value.code == "preset_replaced_gone"
+    assert await store.presets.visible(ALICE, None) == []
 
 
 async def test_a_users_presets_are_listed_before_the_servers_each_by_name(store: Store) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import io
 
 import pytest
 from aiohttp import web
@@ -70,3 +72,28 @@ async def test_other_networks_are_out_of_reach(outside: Site) -> None:
     outside.redirects(outside.url(host=INSIDE))
     with pytest.raises(MediaForbidden):
         await head(outside.url())
+
+
+async def test_only_a_few_beginnings_are_read_at_once_and_downloads_do_not_wait_for_them(
+    outside: Site,
+) -> None:
+    limit, full, go = 8, asyncio.Event(), asyncio.Event()
+    waiting: list[web.Request] = []
+
+    async def held(request: web.Request) -> web.StreamResponse:
+        if "Range" in request.headers:
+            waiting.append(request)
+            if len(waiting) == limit:
+                full.set()
+            await go.wait()
+        return web.Response(body=PNG)
+
+    outside.handler = held
+    async with MediaFetcher(allows=outside_only) as fetcher, asyncio.TaskGroup() as tasks:
+        heads = [tasks.create_task(fetcher.head(outside.url())) for _ in range(limit + 2)]
+        await full.wait()
+        media = await fetcher.fetch(outside.url(), limit_bytes=1000, into=io.BytesIO())
+        assert media.size == len(PNG)
+        assert len(waiting) == limit
+        go.set()
+    assert [task.result() for task in heads] == [PNG] * (limit + 2)

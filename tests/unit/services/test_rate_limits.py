@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.errors import PressedTwice, RefusedError
+from bot.domain.errors import InputError, PressedTwice, RefusedError, WrongFiles
 from bot.services.rate_limits import (
     OPENINGS_PER_PERSON,
     REFUSALS_PER_PERSON,
@@ -68,6 +68,8 @@ def test_the_memory_of_refusals_is_bounded() -> None:
     ("error", "counts"),
     [
         (RefusedError("words_refused"), True),
+        (WrongFiles([InputError("input_not_kind")], ["https://cdn.example/a.png"]), True),
+        (InputError("input_required"), False),
         (RefusedError("default_words"), False),
         (PressedTwice(), False),
         (ValueError("a defect"), False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -202,8 +202,9 @@ def of_presets(presets: list[Preset], *, more: bool) -> str:
     )
 
 
-def question(earlier: Preset) -> str:
-    return of_layout(replace_layout(earlier, title, inputs_of_preset(earlier), "replace:0123abcd"))
+def question(earlier: Preset, default_in: Sequence[int] = ()) -> str:
+    inputs = inputs_of_preset(earlier)
+    return of_layout(replace_layout(earlier, title, inputs, "replace:0123abcd", default_in))
 
 
 def shown_details(made: Run, deployment: Deployment | None, log: str | None = None) -> str:
@@ -242,6 +243,8 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "presets": lambda: of_presets(presets(), more=True),
     "preset-taken": lambda: question(presets()[0]),
     "preset-taken-server": lambda: question(presets()[1]),
+    "preset-taken-default": lambda: question(presets()[1], [2]),
+    "preset-taken-defaults": lambda: question(presets()[1], range(2, 10)),
     "presets-none": lambda: of_presets([], more=False),
     "edit": form,
     "edit-choices": form_of_choices,
