@@ -108,11 +108,21 @@ def _may_have_posted(delivery: ResultDelivery, channel_id: int) -> bool:
     return delivery.purpose in COPY_PURPOSES and is_unknown and delivery.channel_id == channel_id
 
 
-def check_copy_stands(run: Run, copy: ResultDelivery, message: MessageRef) -> None:
-    """Raise RefusedError if the copy or its result was deleted, or if this message was replaced."""
+def check_copy_stands(run: Run, copy: ResultDelivery, message: MessageRef, user_id: int) -> None:
+    """Raise RefusedError if the copy or its result was deleted, or if this message was replaced.
+
+    Only a moderator's deletion is final. A moderator may therefore delete a copy that its requester has just
+    deleted, or has requested again, as long as the earlier message is still visible.
+    """
+    if run.deleted_at is not None:
+        raise RefusedError("already_deleted")
+    if user_id != run.requester_id:
+        if copy.deleted_by not in (None, run.requester_id):
+            raise RefusedError("already_deleted")
+        return
     # The courier deletes the messages of earlier attempts, unless the copy failed.
     is_replaced = message in copy.earlier and message not in copy.messages
     if copy.state is not DeliveryState.UNDELIVERED and is_replaced:
         raise RefusedError("already_deleted")
-    if run.deleted_at is not None or copy.deleted_by is not None:
+    if copy.deleted_by is not None:
         raise RefusedError("already_deleted")

@@ -79,8 +79,8 @@ class CopyStore:
     ) -> None:
         """Mark the copy with this message as deleted, and create the delivery that removes its messages.
 
-        The result and its other copies stay. Raises RefusedError if the copy was already deleted, or if the
-        run doesn't exist any more.
+        The result and its other copies stay. A moderator's deletion replaces the requester's. Raises
+        RefusedError if the copy was already deleted, or if the run doesn't exist any more.
         """
         async with self._database.write() as connection:
             try:
@@ -92,7 +92,7 @@ class CopyStore:
                 raise RefusedError("already_deleted")
             if may_be_stored and copy.deleted_by == user_id:
                 return
-            check_copy_stands(run, copy, message)
+            check_copy_stands(run, copy, message, user_id)
             await connection.execute(
                 update(deliveries).where(deliveries.c.id == copy.id).values(deleted_by=user_id)
             )

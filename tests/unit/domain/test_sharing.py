@@ -169,9 +169,31 @@ def test_an_unknown_message_belongs_to_a_copy_that_may_have_been_posted() -> Non
 def test_a_copy_stands_until_it_is_deleted_or_replaced(
     state: DeliveryState, changes: dict[str, Any], stands: bool
 ) -> None:
-    copy = delivery(state=state, **changes)
-    assert refusal(lambda: check_copy_stands(MADE, copy, FIRST)) == (None if stands else "already_deleted")
-    assert refusal(lambda: check_copy_stands(replace(MADE, deleted_at=NOW), copy, FIRST)) == "already_deleted"
+    copy, gone = delivery(state=state, **changes), replace(MADE, deleted_at=NOW)
+    code = None if stands else "already_deleted"
+    assert refusal(lambda: check_copy_stands(MADE, copy, FIRST, PERSON.id)) == code
+    assert refusal(lambda: check_copy_stands(gone, copy, FIRST, PERSON.id)) == "already_deleted"
+
+
+@pytest.mark.parametrize(
+    ("state", "changes", "stands"),
+    [
+        (D.SENT, {}, True),
+        (D.SENT, MINE, True),
+        (D.PENDING, {"messages": (), "earlier": (FIRST,)}, True),
+        (D.SENT, {"messages": (SECOND,), "earlier": (FIRST,)}, True),
+        (D.SENT, THEIRS, False),
+        (D.PENDING, {"messages": (), "earlier": (FIRST,), **THEIRS}, False),
+    ],
+)
+def test_a_moderator_deletes_a_copy_until_another_moderator_has_done_so(
+    state: DeliveryState, changes: dict[str, Any], stands: bool
+) -> None:
+    copy, gone = delivery(state=state, **changes), replace(MADE, deleted_at=NOW)
+    for moderator in (MODERATOR, MODERATOR + 1):
+        found = refusal(lambda by=moderator: check_copy_stands(MADE, copy, FIRST, by))
+        assert found == (None if stands else "already_deleted")
+    assert refusal(lambda: check_copy_stands(gone, copy, FIRST, MODERATOR)) == "already_deleted"
 
 
 def refusal(check: Any) -> str | None:
