@@ -10,7 +10,7 @@ from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import block
 from tests.discord.batches import ask, open_one
-from tests.discord.deliveries import close_channel, die_at_a_post
+from tests.discord.deliveries import close_channel, close_direct_messages, die_at_a_post
 from tests.discord.files import finish_with, pictures
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import refusal, requests_to
@@ -98,6 +98,35 @@ async def test_a_part_that_discord_keeps_is_deleted_with_the_next_share_or_the_r
     assert [len(each.attachments) for each in shares.shown()] == [10, 2]
     await bot.click(original, "Delete")
     assert shares.shown() == []
+
+
+@pytest.mark.parametrize("letters", [True, False])
+async def test_a_deleted_copy_goes_even_if_the_gallery_moves_and_the_next_copy_fails(
+    shares: Shares, letters: bool
+) -> None:
+    """Share is pressed again before the removal of the deleted copy has run."""
+    bot = shares.bot
+    shares.gallery = bot.channel  # later, the channel of the result takes the notice about the failure
+    await shares.set_rules()
+    original = await bot.made()
+    await shares.share(original)
+    _, copy = bot.messages()
+    await bot.alice.click(copy, label="Delete")
+    shares.gallery = bot.guild.create_text_channel("new-gallery")
+    await bot.env.settle()
+    await shares.set_rules()
+    close_channel(bot, shares.gallery)
+    if not letters:
+        close_direct_messages(bot)
+    for _ in range(2):
+        await shares.start(original)
+        await bot.later(minutes=2, times=3)
+    first, *others = [*bot.messages(), *shares.shown()]
+    assert first.id == original.id
+    assert copy.id not in [each.id for each in others]
+    notices = shares.letters() if letters else others
+    assert (len(notices), len(others)) == ((2, 0) if letters else (1, 1))
+    assert all("I can't post in the gallery channel" in each.content for each in notices)
 
 
 async def test_a_share_that_is_given_up_leaves_nothing(shares: Shares) -> None:
