@@ -351,9 +351,9 @@ class Delivery:
 
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
     holds the keys of runs whose late success has a delivery of its own. `tries` includes this attempt. If
-    `all_sent` is True, all messages have been sent, and only the cleanup is left. A share goes to the channel
-    `shared_to`, and shows the prompt if `with_prompt` is set. `deleted_by` is the user who deleted the copy.
-    `abandoned` means that Discord has ignored the delivery for a day although it answered other calls.
+    `all_sent` is True, all messages have been sent, and only the cleanup is left. A copy goes to the channel
+    `shared_to`; a share shows the prompt if `with_prompt` is set. `deleted_by` is the user who deleted the
+    copy. `abandoned` means that Discord has ignored the delivery for a day although it answered other calls.
     """
 
     id: int
@@ -380,7 +380,7 @@ class Delivery:
             return run.review_channel_id or run.channel_id
         if self.purpose is Purpose.REPORT:
             return run.report_channel_id or run.channel_id
-        if self.purpose is Purpose.SHARE:
+        if self.purpose in COPY_PURPOSES:
             return self.shared_to or run.channel_id
         return run.requester_id if self.purpose is Purpose.NOTICE else run.channel_id
 

@@ -55,7 +55,9 @@ class CopyStore:
                 if may_be_stored:
                     return
                 raise
-            columns: dict[str, object] = {"shared_to": copy.shared_to, "with_prompt": copy.with_prompt}
+            # An undelivered result may be posted in another channel while this copy is pending.
+            channel_id = copy.shared_to or run.channel_id
+            columns: dict[str, object] = {"shared_to": channel_id, "with_prompt": copy.with_prompt}
             before = next((each for each in found if each.purpose is copy.purpose), None)
             if before is not None:
                 await _request_again(connection, before, now, columns)

@@ -9,13 +9,20 @@ import pytest
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import block
-from tests.discord.batches import ask, open_one
-from tests.discord.deliveries import close_channel, close_direct_messages, die_at_a_post
+from tests.discord.batches import ask, files, open_one
+from tests.discord.deliveries import (
+    close_channel,
+    close_direct_messages,
+    die_at_a_post,
+    end_runs,
+    every_way_closed,
+)
 from tests.discord.files import finish_with, pictures
+from tests.discord.forged import press
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import refusal, requests_to
 from tests.discord.shares import Shares
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 
 
 @pytest.mark.parametrize("why", ["block", "moved", "file"])
@@ -56,6 +63,30 @@ async def test_a_post_without_a_reply_is_deleted_before_its_requester_reads_that
     await block(bot, bot.alice)
     await bot.later(minutes=2, times=2)
     assert [each.id for each in bot.messages()] == [batch.id]
+    assert len(batch.attachments) == 2
+
+
+async def test_a_post_without_a_reply_stays_in_its_channel_if_its_batch_moves(bot: Harness) -> None:
+    """The batch was undelivered, and its requester posts it in another channel."""
+    await ask(bot, HELD, HELD, count=2)
+    await end_runs(bot)
+    with every_way_closed(bot):
+        close_direct_messages(bot)
+        await bot.play()
+    first, second = await bot.keys()
+    other = bot.guild.create_text_channel("other")
+    await bot.env.settle()
+    listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
+    await press(bot, bot.alice, listed, f"run:{second}:publish")
+    await die_at_a_post(bot)
+    await bot.restart()
+    listed = (await bot.alice.slash(other, "runs", state="undelivered")).response
+    await bot.alice.select(listed, [first])
+    await bot.later(minutes=2, times=3)
+    (batch,), (copy,) = bot.messages(other), bot.messages()
+    assert (files(batch), files(copy)) == ([first, second], [second])
+    await bot.click(copy, "Delete")
+    assert (bot.messages(other), bot.messages()) == ([batch], [])
     assert len(batch.attachments) == 2
 
 
