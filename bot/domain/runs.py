@@ -230,13 +230,14 @@ class CopyRequest:
     """A request for a copy of a result.
 
     The copy is a share in the channel `shared_to` or, if `shared_to` is None, a message with a single result
-    of a batch.
+    of a batch. An earlier copy in `deleted_channel`, which no longer exists, is no reason to refuse it.
     """
 
     key: str
     user_id: int
     shared_to: int | None = None
     with_prompt: bool = False
+    deleted_channel: int | None = None
 
     @property
     def purpose(self) -> Purpose:

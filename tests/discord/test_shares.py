@@ -207,6 +207,26 @@ async def test_a_copy_that_a_moderator_deleted_in_discord_is_not_posted_again(sh
     assert shares.shown() == []
 
 
+async def test_a_deleted_gallery_channel_lets_its_results_be_shared_in_the_next(
+    shares: Shares, mona: Any
+) -> None:
+    bot = shares.bot
+    original, other = await bot.made(), await bot.made(prompt="a wolf")
+    await shares.share(original)
+    await shares.share(other)
+    (_, copy) = shares.shown()
+    await bot.click(copy, "Delete", mona)
+    bot.env.backend.delete_channel(shares.gallery.id)
+    await bot.env.settle()
+    shares.gallery = bot.guild.create_text_channel("new-gallery")
+    await bot.env.settle()
+    await shares.set_rules()
+    await shares.share(original)
+    assert [files(each) for each in shares.shown()] == [[(await bot.keys())[0]]]
+    assert refusal(bot, await shares.start(original)).startswith(ALREADY)
+    assert refusal(bot, await shares.start(other)) == DELETED
+
+
 @pytest.mark.bot(deployments=ADULT)
 async def test_an_age_restricted_result_is_shared_only_to_a_marked_channel(
     shares: Shares,
