@@ -54,7 +54,7 @@ from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.rate_limits import OpeningLimiter, RefusalLimiter
+from bot.services.rate_limits import CopyLimiter, OpeningLimiter, RefusalLimiter
 from bot.services.runs import RunService
 from bot.services.sharing import FetchState, SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
@@ -150,6 +150,7 @@ def _services(
             wakeups=wakeups,
             check_words=word_filter.check,
             refusals=refusals,
+            copies=CopyLimiter(clock),
             message_state=fetch_state,
             clock=clock,
         ),

@@ -13,7 +13,7 @@ from bot.domain.policy import OperatorRules, check_posting
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
 from bot.domain.sharing import MessageState, check_copyable, offers_copy
-from bot.services.rate_limits import RefusalLimiter
+from bot.services.rate_limits import CopyLimiter, RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
@@ -39,6 +39,7 @@ class SharingService:
         wakeups: Wakeups,
         check_words: CheckWords,
         refusals: RefusalLimiter,
+        copies: CopyLimiter,
         message_state: FetchState,
         clock: Callable[[], datetime],
     ) -> None:
@@ -47,6 +48,7 @@ class SharingService:
         self._wakeups = wakeups
         self._check_words = check_words
         self._refusals = refusals
+        self._copies = copies
         self._message_state = message_state
         self._clock = clock
 
@@ -77,6 +79,7 @@ class SharingService:
         run, gallery = await self._sharable(key, requester)
         copy = CopyRequest(key=key, user_id=requester.person.id, shared_to=gallery)
         await self._ask(partial(self._store.copies.check, run), copy)
+        self._copies.check(copy.user_id)
         return run
 
     async def share(self, key: str, requester: Requester, *, with_prompt: bool) -> int:
@@ -112,7 +115,8 @@ class SharingService:
                 raise
 
     async def _create(self, copy: CopyRequest) -> None:
-        await self._ask(partial(self._store.copies.request, now=self._clock()), copy)
+        with self._copies.counted(copy.user_id):
+            await self._ask(partial(self._store.copies.request, now=self._clock()), copy)
         self._wakeups.deliver()
 
     async def _ask(self, call: Callable[[CopyRequest], Awaitable[None]], copy: CopyRequest) -> None:

@@ -14,7 +14,7 @@ from bot.domain.policy import OperatorRules
 from bot.domain.requests import ChannelState, Origin, Requester
 from bot.domain.runs import MessageRef, RunState
 from bot.domain.sharing import MessageState
-from bot.services.rate_limits import REFUSALS_PER_PERSON, RefusalLimiter
+from bot.services.rate_limits import COPIES_PER_PERSON, REFUSALS_PER_PERSON, CopyLimiter, RefusalLimiter
 from bot.services.sharing import FetchState, SharingService
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -64,6 +64,7 @@ def sharing(store: Store, message_state: FetchState = exists) -> SharingService:
         wakeups=Wakeups(),
         check_words=check_words,
         refusals=RefusalLimiter(lambda: NOW),
+        copies=CopyLimiter(lambda: NOW),
         message_state=message_state,
         clock=lambda: NOW,
     )
@@ -221,3 +222,16 @@ async def test_a_prompt_is_checked_for_the_gallery_and_not_endlessly(store: Stor
             await service.share(key, member(), with_prompt=True)
         assert caught.value.code == code
     assert await service.share(key, member(), with_prompt=False) == GALLERY
+
+
+async def test_a_user_shares_a_few_results_a_minute_and_reads_so_before_the_form(store: Store) -> None:
+    service = sharing(store)
+    *keys, last = [await stored_run(store) for _ in range(COPIES_PER_PERSON + 1)]
+    for key in keys:
+        await service.share(key, member(), with_prompt=False)
+    for act in (service.check(last, member()), service.share(last, member(), with_prompt=False)):
+        with pytest.raises(RefusedError, match="copy_often"):
+            await act
+    with pytest.raises(RefusedError, match="copy_pending"):
+        await service.check(keys[0], member())
+    assert len(await owed(store, last)) == 1
