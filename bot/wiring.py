@@ -35,9 +35,10 @@ from bot.domain.queue.fair_queue import lower_limit
 from bot.domain.requests import Origin
 from bot.domain.run_timing import quiet_period
 from bot.domain.runs import MessageRef, Output, Run
+from bot.domain.sharing import MessageState
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot
-from bot.gateway.message_files import message_exists
+from bot.gateway.message_files import message_state
 from bot.gateway.sharding import ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
@@ -53,9 +54,9 @@ from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.rate_limits import OpeningLimiter, RefusalLimiter
+from bot.services.rate_limits import CopyLimiter, OpeningLimiter, RefusalLimiter
 from bot.services.runs import RunService
-from bot.services.sharing import Exists, SharingService
+from bot.services.sharing import FetchState, SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
 from bot.services.words.rules import WordRules
 from bot.store import Store
@@ -95,10 +96,10 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
     store, clock = resources.store, resources.clock
     word_filter = WordFilter(AutomodCache(automod_rules, clock), store, clock)
 
-    async def exists(message: MessageRef) -> bool:
-        return await message_exists(bot, message)
+    async def fetch_state(message: MessageRef) -> MessageState:
+        return await message_state(bot, message)
 
-    bot = _bot(resources, _services(resources, word_filter, reloader, show_private, exists))
+    bot = _bot(resources, _services(resources, word_filter, reloader, show_private, fetch_state))
     reloader.on_change(bot.show_deployments)
     return bot
 
@@ -108,7 +109,7 @@ def _services(
     word_filter: WordFilter,
     reloader: Reloader,
     show_private: ShowPrivate,
-    exists: Exists,
+    fetch_state: FetchState,
 ) -> Services:
     store, catalogue = resources.store, resources.catalogue
     wakeups, clock = resources.wakeups, resources.clock
@@ -150,7 +151,8 @@ def _services(
             wakeups=wakeups,
             check_words=word_filter.check,
             refusals=refusals,
-            exists=exists,
+            copies=CopyLimiter(clock),
+            message_state=fetch_state,
             clock=clock,
         ),
         blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),

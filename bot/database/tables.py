@@ -192,7 +192,7 @@ deliveries = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("done_at", UtcDateTime),
     Column("last_error", CleanText),
-    Column("shared_to", BigInteger),  # the channel of a share
+    Column("shared_to", BigInteger),  # the channel of a copy; null in old rows of single results
     Column("with_prompt", Boolean, nullable=False, server_default=false()),  # a share shows the prompt
     Column("deleted_by", BigInteger),  # the user who deleted this copy; the result may still be shown
     Index("deliveries_run", "run_key", "purpose", unique=True),

@@ -129,7 +129,7 @@ class CopySender:
         if await self._store.copies.is_blocked(run, self._clock()):
             return "copy_blocked"
         if delivery.purpose is Purpose.SINGLE:
-            hidden = run.age_restricted and not await self._poster.is_age_restricted(run.channel_id)
+            hidden = run.age_restricted and not await self._poster.is_age_restricted(delivery.destination)
             return "post_age" if hidden else run
         rules = await self._store.rules.get(run.guild_id)
         if rules.gallery_channel_id != delivery.shared_to:
@@ -143,15 +143,19 @@ class CopySender:
     async def _withdraw(self, delivery: Delivery) -> Delivery:
         """Delete the messages of a copy that failed, and return the delivery without them.
 
-        Direct messages about earlier failures stay. The messages are first stored as those of an earlier
-        attempt, so that none of them is forgotten after a crash.
+        This includes the messages of an earlier copy, which may be in another channel, and a notice about an
+        earlier failure. Direct messages about earlier failures stay. The messages are first stored as those
+        of an earlier attempt, so that none of them is forgotten after a crash.
         """
         lost = await self._find_lost(delivery)
         withdrawn = await self._store.copies.withdraw(delivery, lost)
         if withdrawn is None:
             raise Superseded
-        there = (message for message in withdrawn if message.channel_id == delivery.destination)
-        await delete_all(self._poster, there)
+        direct = None
+        if any(message.channel_id != delivery.destination for message in withdrawn):
+            with suppress(Unreachable):
+                direct = await self._poster.direct_channel(delivery.run.requester_id)
+        await delete_all(self._poster, (each for each in withdrawn if each.channel_id != direct))
         return replace(delivery, messages=(), attempted=False, attempted_at=None)
 
     async def _find_lost(self, delivery: Delivery) -> list[MessageRef]:

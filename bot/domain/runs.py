@@ -233,13 +233,14 @@ class CopyRequest:
     """A request for a copy of a result.
 
     The copy is a share in the channel `shared_to` or, if `shared_to` is None, a message with a single result
-    of a batch.
+    of a batch. An earlier copy in `deleted_channel`, which no longer exists, is no reason to refuse it.
     """
 
     key: str
     user_id: int
     shared_to: int | None = None
     with_prompt: bool = False
+    deleted_channel: int | None = None
 
     @property
     def purpose(self) -> Purpose:
@@ -354,9 +355,9 @@ class Delivery:
 
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
     holds the keys of runs whose late success has a delivery of its own. `tries` includes this attempt. If
-    `all_sent` is True, all messages have been sent, and only the cleanup is left. A share goes to the channel
-    `shared_to`, and shows the prompt if `with_prompt` is set. `deleted_by` is the user who deleted the copy.
-    `abandoned` means that Discord has ignored the delivery for a day although it answered other calls.
+    `all_sent` is True, all messages have been sent, and only the cleanup is left. A copy goes to the channel
+    `shared_to`; a share shows the prompt if `with_prompt` is set. `deleted_by` is the user who deleted the
+    copy. `abandoned` means that Discord has ignored the delivery for a day although it answered other calls.
     """
 
     id: int
@@ -383,7 +384,7 @@ class Delivery:
             return run.review_channel_id or run.channel_id
         if self.purpose is Purpose.REPORT:
             return run.report_channel_id or run.channel_id
-        if self.purpose is Purpose.SHARE:
+        if self.purpose in COPY_PURPOSES:
             return self.shared_to or run.channel_id
         return run.requester_id if self.purpose is Purpose.NOTICE else run.channel_id
 

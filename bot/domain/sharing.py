@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.requests import Requester
 from bot.domain.runs import COPY_PURPOSES, CopyRequest, DeliveryState, MessageRef, Purpose, Run
 from bot.domain.text import message_url
+
+
+class MessageState(Enum):
+    """Whether one of the bot's messages still exists in Discord, and if not, what was deleted."""
+
+    EXISTS = auto()
+    DELETED = auto()
+    CHANNEL_DELETED = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +73,11 @@ def check_first_copy(run: Run, copy: CopyRequest, deliveries: Sequence[ResultDel
     """Raise RefusedError if a copy of this kind is pending or was deleted by a moderator, or AlreadyPosted if
     one was posted.
 
-    A copy that failed, or that the result's requester deleted, may be requested again. The message of a late
-    success counts as the copy of a single result, because it shows nothing else.
+    A copy may be requested again if it failed, if the result's requester deleted it, or if its channel was
+    deleted. The message of a late success counts as the copy of a single result, because it shows nothing
+    else.
     """
-    same = [each for each in deliveries if _is_same(each, copy) and not _may_repeat(run, each)]
+    same = [each for each in deliveries if _is_same(each, copy) and not _may_repeat(run, each, copy)]
     if any(each.state is DeliveryState.PENDING for each in same):
         raise RefusedError("copy_pending")
     if any(each.deleted_by is not None for each in same):
@@ -84,11 +94,13 @@ def _is_same(delivery: ResultDelivery, copy: CopyRequest) -> bool:
     return delivery.purpose is copy.purpose or is_alone
 
 
-def _may_repeat(run: Run, delivery: ResultDelivery) -> bool:
+def _may_repeat(run: Run, delivery: ResultDelivery, copy: CopyRequest) -> bool:
     if delivery.state is DeliveryState.PENDING:
         return False
     if delivery.deleted_by is not None:
         return delivery.deleted_by == run.requester_id
+    if delivery.messages and delivery.messages[0].channel_id == copy.deleted_channel:
+        return True
     return delivery.state is DeliveryState.UNDELIVERED
 
 
@@ -108,11 +120,21 @@ def _may_have_posted(delivery: ResultDelivery, channel_id: int) -> bool:
     return delivery.purpose in COPY_PURPOSES and is_unknown and delivery.channel_id == channel_id
 
 
-def check_copy_stands(run: Run, copy: ResultDelivery, message: MessageRef) -> None:
-    """Raise RefusedError if the copy or its result was deleted, or if this message was replaced."""
+def check_copy_stands(run: Run, copy: ResultDelivery, message: MessageRef, user_id: int) -> None:
+    """Raise RefusedError if the copy or its result was deleted, or if this message was replaced.
+
+    Only a moderator's deletion is final. A moderator may therefore delete a copy that its requester has just
+    deleted, or has requested again, as long as the earlier message is still visible.
+    """
+    if run.deleted_at is not None:
+        raise RefusedError("already_deleted")
+    if user_id != run.requester_id:
+        if copy.deleted_by not in (None, run.requester_id):
+            raise RefusedError("already_deleted")
+        return
     # The courier deletes the messages of earlier attempts, unless the copy failed.
     is_replaced = message in copy.earlier and message not in copy.messages
     if copy.state is not DeliveryState.UNDELIVERED and is_replaced:
         raise RefusedError("already_deleted")
-    if run.deleted_at is not None or copy.deleted_by is not None:
+    if copy.deleted_by is not None:
         raise RefusedError("already_deleted")

@@ -12,11 +12,13 @@ import discord
 from bot.deployments.validation import AttachedFile, is_kind, linked_file, media_type
 from bot.domain.backend import InputKind
 from bot.domain.runs import MessageRef
+from bot.domain.sharing import MessageState
 from bot.gateway.channels import answering
 
 _LIMIT = 10
 # Less than the 3 s in which Discord accepts the answer to an interaction.
 _FETCH_SECONDS = 2
+_UNKNOWN_CHANNEL = 10003
 # A file's name consists of its deployment, its run's key and its number; see `file_stem` in bot/delivery.
 _NAMED = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/]*\Z")
 
@@ -89,8 +91,8 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
     return [file for file in found if run_key_of(file.filename) == key]
 
 
-async def message_exists(client: discord.Client, message: MessageRef) -> bool:
-    """Return False if a message or its channel has been deleted, otherwise True. Raises DiscordAway.
+async def message_state(client: discord.Client, message: MessageRef) -> MessageState:
+    """Return whether a message or its channel has been deleted. Raises DiscordAway.
 
     A message that the bot may no longer read counts as existing.
     """
@@ -98,11 +100,12 @@ async def message_exists(client: discord.Client, message: MessageRef) -> bool:
     try:
         async with answering(_FETCH_SECONDS):
             await channel.fetch_message(message.message_id)
-    except discord.NotFound:
-        return False
+    except discord.NotFound as error:
+        is_channel = error.code == _UNKNOWN_CHANNEL
+        return MessageState.CHANNEL_DELETED if is_channel else MessageState.DELETED
     except discord.Forbidden:
         pass
-    return True
+    return MessageState.EXISTS
 
 
 async def fetch_run_files(

@@ -1,4 +1,4 @@
-"""Limit two things that users could repeat for free: refused requests, and openings of private results.
+"""Limit what users could repeat for free: refused requests, copies, and openings of private results.
 
 The limits are kept in memory and in this process only.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from bot.domain.errors import RefusedError, WrongFiles
@@ -17,6 +17,8 @@ REFUSALS_PER_PERSON = 5
 REFUSALS_PER_SERVER = 30
 # How many private results a user may open per minute.
 OPENINGS_PER_PERSON = 5
+# How many copies a user may request per minute.
+COPIES_PER_PERSON = 5
 WINDOW = timedelta(minutes=1)
 _SIZE = 10_000
 # Refusals that don't count: of a second press, which writes nothing, and of forbidden words in the channel's
@@ -99,6 +101,36 @@ class OpeningLimiter:
             self._open.discard(user_id)
 
 
+class CopyLimiter:
+    """Lets each user request at most `COPIES_PER_PERSON` copies of results a minute.
+
+    Each copy is posted, and adds an entry to the audit log. Its requester may delete it and request it again.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._recent = RecentTimes(COPIES_PER_PERSON, _SIZE)
+
+    def check(self, user_id: int) -> None:
+        """Raise RefusedError if the user has to wait before the next copy."""
+        recent = self._recent.since(user_id, self._clock() - WINDOW)
+        if len(recent) >= COPIES_PER_PERSON:
+            raise RefusedError("copy_often", until=int((recent[0] + WINDOW).timestamp()) + 1)
+
+    @contextmanager
+    def counted(self, user_id: int) -> Iterator[None]:
+        """Check and count the copy that the block requests. A copy that is refused doesn't count."""
+        self.check(user_id)
+        # Counted before the block, so that concurrent presses can't exceed the limit.
+        now = self._clock()
+        self._recent.add(user_id, now)
+        try:
+            yield
+        except RefusedError:
+            self._recent.remove(user_id, now)
+            raise
+
+
 class RecentTimes:
     """The newest `limit` timestamps of each key, for the `size` keys with the newest timestamps."""
 
@@ -116,3 +148,8 @@ class RecentTimes:
         self._times.move_to_end(key)
         if len(self._times) > self._size:
             self._times.popitem(last=False)
+
+    def remove(self, key: Hashable, at: datetime) -> None:
+        """Forget a time of a key, if it is still known."""
+        with suppress(KeyError, ValueError):
+            self._times[key].remove(at)

@@ -6,20 +6,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules, check_posting, is_age_restricted
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
-from bot.domain.sharing import check_copyable, offers_copy
-from bot.services.rate_limits import RefusalLimiter
+from bot.domain.sharing import MessageState, check_copyable, offers_copy
+from bot.services.rate_limits import CopyLimiter, RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
 # (requester, deployment name, texts by option name); raises RefusedError if the server forbids a text.
 CheckWords = Callable[[Requester, str, Mapping[str, str]], Awaitable[None]]
 # Returns whether one of the bot's messages still exists. Raises DiscordAway.
-Exists = Callable[[MessageRef], Awaitable[bool]]
+FetchState = Callable[[MessageRef], Awaitable[MessageState]]
 
 
 class SharingService:
@@ -38,7 +39,8 @@ class SharingService:
         wakeups: Wakeups,
         check_words: CheckWords,
         refusals: RefusalLimiter,
-        exists: Exists,
+        copies: CopyLimiter,
+        message_state: FetchState,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
@@ -46,7 +48,8 @@ class SharingService:
         self._wakeups = wakeups
         self._check_words = check_words
         self._refusals = refusals
-        self._exists = exists
+        self._copies = copies
+        self._message_state = message_state
         self._clock = clock
 
     async def is_offered(self, run: Run, requester: Requester) -> bool:
@@ -75,7 +78,8 @@ class SharingService:
         """
         run, gallery = await self._sharable(key, requester)
         copy = CopyRequest(key=key, user_id=requester.person.id, shared_to=gallery)
-        await self._unless_deleted(self._store.copies.check(run, copy))
+        await self._ask(partial(self._store.copies.check, run), copy)
+        self._copies.check(copy.user_id)
         return run
 
     async def share(self, key: str, requester: Requester, *, with_prompt: bool) -> int:
@@ -111,21 +115,28 @@ class SharingService:
                 raise
 
     async def _create(self, copy: CopyRequest) -> None:
-        await self._unless_deleted(self._store.copies.request(copy, self._clock()))
+        with self._copies.counted(copy.user_id):
+            await self._ask(partial(self._store.copies.request, now=self._clock()), copy)
         self._wakeups.deliver()
 
-    async def _unless_deleted(self, asked: Awaitable[None]) -> None:
-        """Await a call of the store. If AlreadyPosted is raised but the copy was deleted in Discord, raise
-        RefusedError `copy_deleted` instead.
+    async def _ask(self, call: Callable[[CopyRequest], Awaitable[None]], copy: CopyRequest) -> None:
+        """Call the store with a copy. If it raises AlreadyPosted, ask Discord for the earlier copy.
+
+        If the earlier copy was deleted in Discord, raise RefusedError `copy_deleted`. If its whole channel
+        was deleted, call the store again, because that says nothing about the result.
         """
         try:
-            await asked
+            await call(copy)
         except AlreadyPosted as error:
+            state = MessageState.EXISTS
             with suppress(DiscordAway):
-                if not await self._exists(MessageRef(error.channel_id, error.message_id)):
-                    # Only a moderator can have deleted it in Discord, so it isn't posted again.
-                    raise RefusedError("copy_deleted") from None
-            raise
+                state = await self._message_state(MessageRef(error.channel_id, error.message_id))
+            if state is MessageState.EXISTS:
+                raise
+            if state is MessageState.DELETED:
+                # Only a moderator can have deleted it in Discord, so it isn't posted again.
+                raise RefusedError("copy_deleted") from None
+            await call(replace(copy, deleted_channel=error.channel_id))
 
     async def _own_result(self, key: str, requester: Requester) -> Run:
         """Return the run if it is the requester's own and a copy may show its result.

@@ -55,7 +55,9 @@ class CopyStore:
                 if may_be_stored:
                     return
                 raise
-            columns: dict[str, object] = {"shared_to": copy.shared_to, "with_prompt": copy.with_prompt}
+            # An undelivered result may be posted in another channel while this copy is pending.
+            channel_id = copy.shared_to or run.channel_id
+            columns: dict[str, object] = {"shared_to": channel_id, "with_prompt": copy.with_prompt}
             before = next((each for each in found if each.purpose is copy.purpose), None)
             if before is not None:
                 await _request_again(connection, before, now, columns)
@@ -79,8 +81,8 @@ class CopyStore:
     ) -> None:
         """Mark the copy with this message as deleted, and create the delivery that removes its messages.
 
-        The result and its other copies stay. Raises RefusedError if the copy was already deleted, or if the
-        run doesn't exist any more.
+        The result and its other copies stay. A moderator's deletion replaces the requester's. Raises
+        RefusedError if the copy was already deleted, or if the run doesn't exist any more.
         """
         async with self._database.write() as connection:
             try:
@@ -92,7 +94,7 @@ class CopyStore:
                 raise RefusedError("already_deleted")
             if may_be_stored and copy.deleted_by == user_id:
                 return
-            check_copy_stands(run, copy, message)
+            check_copy_stands(run, copy, message, user_id)
             await connection.execute(
                 update(deliveries).where(deliveries.c.id == copy.id).values(deleted_by=user_id)
             )

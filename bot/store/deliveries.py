@@ -54,7 +54,7 @@ _DESTINATION = func.coalesce(
         (deliveries.c.purpose.in_((Purpose.REVIEW, Purpose.CARD)), runs.c.review_channel_id),
         (deliveries.c.purpose == Purpose.REPORT, runs.c.report_channel_id),
         (deliveries.c.purpose == Purpose.NOTICE, runs.c.requester_id),
-        (deliveries.c.purpose == Purpose.SHARE, deliveries.c.shared_to),
+        (deliveries.c.purpose.in_((Purpose.SINGLE, Purpose.SHARE)), deliveries.c.shared_to),
     ),
     runs.c.channel_id,
 )

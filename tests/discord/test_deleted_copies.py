@@ -115,6 +115,25 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     assert shown(shares) == []
 
 
+@pytest.mark.parametrize("requested_again", [False, True])
+async def test_a_moderators_deletion_is_final_even_during_the_requesters_own(
+    shares: Shares, mona: Any, requested_again: bool
+) -> None:
+    """The requester has deleted the copy, and may have shared it again, but its message is still visible."""
+    bot = shares.bot
+    original = await bot.made()
+    await shares.share(original)
+    (share,) = shares.shown()
+    await bot.alice.click(share, label="Delete")
+    if requested_again:
+        await shares.start(original)
+    assert (await mona.click(share, label="Delete")).response.content == NOTED
+    await bot.play()
+    assert refusal(bot, await shares.start(original)) == FINAL
+    assert shown(shares) == [original.id]
+    assert [line.actor_id for line in await deletions(bot)] == [bot.alice.id, mona.id]
+
+
 async def test_a_moderators_deletion_of_a_posted_picture_is_final(bot: Harness) -> None:
     carol = member(bot, "carol", manage_messages=True)
     await ask(bot, count=2)

@@ -9,13 +9,20 @@ import pytest
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import block
-from tests.discord.batches import ask, open_one
-from tests.discord.deliveries import close_channel, die_at_a_post
+from tests.discord.batches import ask, files, open_one
+from tests.discord.deliveries import (
+    close_channel,
+    close_direct_messages,
+    die_at_a_post,
+    end_runs,
+    every_way_closed,
+)
 from tests.discord.files import finish_with, pictures
+from tests.discord.forged import press
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import refusal, requests_to
 from tests.discord.shares import Shares
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 
 
 @pytest.mark.parametrize("why", ["block", "moved", "file"])
@@ -59,6 +66,30 @@ async def test_a_post_without_a_reply_is_deleted_before_its_requester_reads_that
     assert len(batch.attachments) == 2
 
 
+async def test_a_post_without_a_reply_stays_in_its_channel_if_its_batch_moves(bot: Harness) -> None:
+    """The batch was undelivered, and its requester posts it in another channel."""
+    await ask(bot, HELD, HELD, count=2)
+    await end_runs(bot)
+    with every_way_closed(bot):
+        close_direct_messages(bot)
+        await bot.play()
+    first, second = await bot.keys()
+    other = bot.guild.create_text_channel("other")
+    await bot.env.settle()
+    listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
+    await press(bot, bot.alice, listed, f"run:{second}:publish")
+    await die_at_a_post(bot)
+    await bot.restart()
+    listed = (await bot.alice.slash(other, "runs", state="undelivered")).response
+    await bot.alice.select(listed, [first])
+    await bot.later(minutes=2, times=3)
+    assert [files(each) for each in bot.messages(other)] == [[first, second]]
+    assert [files(each) for each in bot.messages()] == [[second]]
+    await bot.click(bot.messages()[0], "Delete")
+    assert [files(each) for each in bot.messages(other)] == [[first, second]]
+    assert bot.messages() == []
+
+
 async def test_a_share_that_fails_halfway_leaves_nothing_and_can_be_requested_again(shares: Shares) -> None:
     bot = shares.bot
     await finish_with(bot, pictures(12))
@@ -98,6 +129,35 @@ async def test_a_part_that_discord_keeps_is_deleted_with_the_next_share_or_the_r
     assert [len(each.attachments) for each in shares.shown()] == [10, 2]
     await bot.click(original, "Delete")
     assert shares.shown() == []
+
+
+@pytest.mark.parametrize("letters", [True, False])
+async def test_a_deleted_copy_goes_even_if_the_gallery_moves_and_the_next_copy_fails(
+    shares: Shares, letters: bool
+) -> None:
+    """Share is pressed again before the removal of the deleted copy has run."""
+    bot = shares.bot
+    shares.gallery = bot.channel  # later, the channel of the result takes the notice about the failure
+    await shares.set_rules()
+    original = await bot.made()
+    await shares.share(original)
+    _, copy = bot.messages()
+    await bot.alice.click(copy, label="Delete")
+    shares.gallery = bot.guild.create_text_channel("new-gallery")
+    await bot.env.settle()
+    await shares.set_rules()
+    close_channel(bot, shares.gallery)
+    if not letters:
+        close_direct_messages(bot)
+    for _ in range(2):
+        await shares.start(original)
+        await bot.later(minutes=2, times=3)
+    first, *others = [*bot.messages(), *shares.shown()]
+    assert first.id == original.id
+    assert copy.id not in [each.id for each in others]
+    notices = shares.letters() if letters else others
+    assert (len(notices), len(others)) == ((2, 0) if letters else (1, 1))
+    assert all("I can't post in the gallery channel" in each.content for each in notices)
 
 
 async def test_a_share_that_is_given_up_leaves_nothing(shares: Shares) -> None:

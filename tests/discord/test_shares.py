@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.services.rate_limits import COPIES_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
@@ -205,6 +206,43 @@ async def test_a_copy_that_a_moderator_deleted_in_discord_is_not_posted_again(sh
     assert refusal(bot, again) == DELETED
     await bot.play()
     assert shares.shown() == []
+
+
+async def test_a_result_that_is_shared_and_deleted_again_and_again_is_slowed_down(shares: Shares) -> None:
+    bot = shares.bot
+    original = await bot.made()
+    for _ in range(COPIES_PER_PERSON):
+        await shares.share(original)
+        (copy,) = shares.shown()
+        await bot.click(copy, "Delete")
+    refused = await shares.open(original)
+    assert refusal(bot, refused).startswith(
+        "You have just posted or shared several results. Please try again <t:"
+    )
+    assert len(await copies_in_log(bot)) == COPIES_PER_PERSON
+    bot.clock.move(minutes=1)
+    await shares.share(original)
+    assert len(shares.shown()) == 1
+
+
+async def test_a_deleted_gallery_channel_lets_its_results_be_shared_in_the_next(
+    shares: Shares, mona: Any
+) -> None:
+    bot = shares.bot
+    original, other = await bot.made(), await bot.made(prompt="a wolf")
+    await shares.share(original)
+    await shares.share(other)
+    (_, copy) = shares.shown()
+    await bot.click(copy, "Delete", mona)
+    bot.env.backend.delete_channel(shares.gallery.id)
+    await bot.env.settle()
+    shares.gallery = bot.guild.create_text_channel("new-gallery")
+    await bot.env.settle()
+    await shares.set_rules()
+    await shares.share(original)
+    assert [files(each) for each in shares.shown()] == [[(await bot.keys())[0]]]
+    assert refusal(bot, await shares.start(original)).startswith(ALREADY)
+    assert refusal(bot, await shares.start(other)) == DELETED
 
 
 @pytest.mark.bot(deployments=ADULT)

@@ -80,6 +80,6 @@ def test_each_purpose_counts_for_its_own_channel() -> None:
         Purpose.CARD: 5,
         Purpose.REPORT: 6,
         Purpose.NOTICE: 7,
-        Purpose.SINGLE: 4,
+        Purpose.SINGLE: 8,
         Purpose.SHARE: 8,
     }

@@ -88,6 +88,7 @@ def delivery(purpose: Purpose = P.SHARE, state: DeliveryState = D.SENT, **more: 
 
 OUTCOME = delivery(P.OUTCOME, messages=(MessageRef(HERE, 1),))
 SHARE, SINGLE = CopyRequest(key="k", user_id=4, shared_to=GALLERY), CopyRequest(key="k", user_id=4)
+GONE = replace(SHARE, deleted_channel=GALLERY)
 MINE, THEIRS = {"deleted_by": PERSON.id}, {"deleted_by": MODERATOR}
 
 
@@ -106,6 +107,11 @@ MINE, THEIRS = {"deleted_by": PERSON.id}, {"deleted_by": MODERATOR}
         (SHARE, [delivery(**MINE)], None),
         (SHARE, [delivery(**THEIRS)], "copy_deleted"),
         (SHARE, [delivery(state=D.UNDELIVERED, **THEIRS)], "copy_deleted"),
+        (GONE, [delivery()], None),
+        (GONE, [delivery(messages=(MessageRef(GALLERY + 1, 1),))], "copy_there"),
+        (GONE, [delivery(messages=())], "copy_pending"),
+        (GONE, [delivery(state=D.PENDING)], "copy_pending"),
+        (GONE, [delivery(**THEIRS)], "copy_deleted"),
         (SINGLE, [OUTCOME, delivery(P.SHARE)], None),
         (SINGLE, [delivery(P.SINGLE)], "copy_there"),
         (SINGLE, [delivery(P.LATE)], "copy_there"),
@@ -114,7 +120,7 @@ MINE, THEIRS = {"deleted_by": PERSON.id}, {"deleted_by": MODERATOR}
         (SINGLE, [delivery(P.LATE, D.UNDELIVERED), delivery(P.SINGLE, **MINE)], None),
     ],
 )
-def test_a_second_copy_is_refused_unless_the_first_failed_or_its_requester_deleted_it(
+def test_a_second_copy_is_refused_unless_the_first_failed_or_vanished_without_a_moderator(
     copy: CopyRequest, found: list[ResultDelivery], code: str | None
 ) -> None:
     assert refusal(lambda: check_first_copy(MADE, copy, found)) == code
@@ -169,9 +175,31 @@ def test_an_unknown_message_belongs_to_a_copy_that_may_have_been_posted() -> Non
 def test_a_copy_stands_until_it_is_deleted_or_replaced(
     state: DeliveryState, changes: dict[str, Any], stands: bool
 ) -> None:
-    copy = delivery(state=state, **changes)
-    assert refusal(lambda: check_copy_stands(MADE, copy, FIRST)) == (None if stands else "already_deleted")
-    assert refusal(lambda: check_copy_stands(replace(MADE, deleted_at=NOW), copy, FIRST)) == "already_deleted"
+    copy, gone = delivery(state=state, **changes), replace(MADE, deleted_at=NOW)
+    code = None if stands else "already_deleted"
+    assert refusal(lambda: check_copy_stands(MADE, copy, FIRST, PERSON.id)) == code
+    assert refusal(lambda: check_copy_stands(gone, copy, FIRST, PERSON.id)) == "already_deleted"
+
+
+@pytest.mark.parametrize(
+    ("state", "changes", "stands"),
+    [
+        (D.SENT, {}, True),
+        (D.SENT, MINE, True),
+        (D.PENDING, {"messages": (), "earlier": (FIRST,)}, True),
+        (D.SENT, {"messages": (SECOND,), "earlier": (FIRST,)}, True),
+        (D.SENT, THEIRS, False),
+        (D.PENDING, {"messages": (), "earlier": (FIRST,), **THEIRS}, False),
+    ],
+)
+def test_a_moderator_deletes_a_copy_until_another_moderator_has_done_so(
+    state: DeliveryState, changes: dict[str, Any], stands: bool
+) -> None:
+    copy, gone = delivery(state=state, **changes), replace(MADE, deleted_at=NOW)
+    for moderator in (MODERATOR, MODERATOR + 1):
+        found = refusal(lambda by=moderator: check_copy_stands(MADE, copy, FIRST, by))
+        assert found == (None if stands else "already_deleted")
+    assert refusal(lambda: check_copy_stands(gone, copy, FIRST, MODERATOR)) == "already_deleted"
 
 
 def refusal(check: Any) -> str | None:

@@ -1,16 +1,19 @@
-"""The limits of refusals and of openings of private results: number, time, and memory."""
+"""The limits of refusals, of copies, and of openings of private results: number, time, and memory."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.domain.errors import InputError, PressedTwice, RefusedError, WrongFiles
 from bot.services.rate_limits import (
+    COPIES_PER_PERSON,
     OPENINGS_PER_PERSON,
     REFUSALS_PER_PERSON,
     WINDOW,
+    CopyLimiter,
     OpeningLimiter,
     RefusalLimiter,
 )
@@ -125,3 +128,42 @@ def test_a_user_opens_a_few_results_a_minute() -> None:
     assert code_for(limiter, 2) is None
     clock.now += WINDOW
     assert code_for(limiter, 1) is None
+
+
+def copy_code(limiter: CopyLimiter, user_id: int = 1) -> str | None:
+    """Request a copy for the user, and return the code of the refusal, or None."""
+    try:
+        with limiter.counted(user_id):
+            return None
+    except RefusedError as refused:
+        return refused.code
+
+
+def test_a_user_requests_a_few_copies_a_minute_and_reads_when_the_next_may_follow() -> None:
+    clock = Clock()
+    limiter = CopyLimiter(clock)
+    for _ in range(COPIES_PER_PERSON):
+        assert copy_code(limiter) is None
+        clock.now += timedelta(seconds=3)
+    with pytest.raises(RefusedError, match="copy_often") as refused:
+        limiter.check(1)
+    assert copy_code(limiter) == "copy_often"
+    assert copy_code(limiter, 2) is None
+    clock.now = datetime.fromtimestamp(float(refused.value.params["until"] or 0), UTC)
+    assert [copy_code(limiter), copy_code(limiter)] == [None, "copy_often"]
+
+
+def test_a_refused_copy_does_not_count() -> None:
+    limiter = CopyLimiter(Clock())
+    for _ in range(COPIES_PER_PERSON + 1):
+        with pytest.raises(RefusedError, match="copy_there"), limiter.counted(1):
+            raise RefusedError("copy_there")
+    assert copy_code(limiter) is None
+
+
+def test_concurrent_copies_count_before_they_are_stored() -> None:
+    limiter = CopyLimiter(Clock())
+    with ExitStack() as requests:
+        for _ in range(COPIES_PER_PERSON):
+            requests.enter_context(limiter.counted(1))
+        assert copy_code(limiter) == "copy_often"

@@ -13,8 +13,9 @@ from bot.domain.errors import DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import ChannelState, Origin, Requester
 from bot.domain.runs import MessageRef, RunState
-from bot.services.rate_limits import REFUSALS_PER_PERSON, RefusalLimiter
-from bot.services.sharing import Exists, SharingService
+from bot.domain.sharing import MessageState
+from bot.services.rate_limits import COPIES_PER_PERSON, REFUSALS_PER_PERSON, CopyLimiter, RefusalLimiter
+from bot.services.sharing import FetchState, SharingService
 from bot.store import Store
 from bot.workers.worker import Wakeups
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_rules, stored_run
@@ -40,26 +41,31 @@ async def check_words(_requester: Requester, _deployment: str, texts: Mapping[st
         raise RefusedError("words_refused", option="prompt")
 
 
-async def exists(_message: MessageRef) -> bool:
-    return True
+async def exists(_message: MessageRef) -> MessageState:
+    return MessageState.EXISTS
 
 
-async def deleted(_message: MessageRef) -> bool:
-    return False
+async def deleted(_message: MessageRef) -> MessageState:
+    return MessageState.DELETED
 
 
-async def unanswered(_message: MessageRef) -> bool:
+async def channel_deleted(_message: MessageRef) -> MessageState:
+    return MessageState.CHANNEL_DELETED
+
+
+async def unanswered(_message: MessageRef) -> MessageState:
     raise DiscordAway
 
 
-def sharing(store: Store, exists: Exists = exists) -> SharingService:
+def sharing(store: Store, message_state: FetchState = exists) -> SharingService:
     return SharingService(
         store=store,
         operator=OperatorRules(),
         wakeups=Wakeups(),
         check_words=check_words,
         refusals=RefusalLimiter(lambda: NOW),
-        exists=exists,
+        copies=CopyLimiter(lambda: NOW),
+        message_state=message_state,
         clock=lambda: NOW,
     )
 
@@ -137,20 +143,41 @@ async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, n
     assert made == {purpose for purpose, code in {"s": post, "g": share}.items() if code is None}
 
 
-@pytest.mark.parametrize(
-    ("answer", "code"), [(exists, "copy_there"), (deleted, "copy_deleted"), (unanswered, "copy_there")]
-)
-async def test_a_copy_that_was_deleted_in_discord_is_not_linked_to(
-    store: Store, answer: Exists, code: str
-) -> None:
+async def shared(store: Store) -> str:
+    """Return the key of a result that was shared in the gallery."""
     key = await stored_run(store)
     await sharing(store).share(key, member(), with_prompt=False)
     delivery = await claimed(store)
     await store.deliveries.mark_sent(delivery.id, [MessageRef(GALLERY, 8)], NOW)
     await store.copies.finish(delivery, "courier", NOW)
+    return key
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [(exists, "copy_there"), (deleted, "copy_deleted"), (unanswered, "copy_there")]
+)
+async def test_a_copy_that_was_deleted_in_discord_is_not_linked_to(
+    store: Store, answer: FetchState, code: str
+) -> None:
+    key = await shared(store)
     with pytest.raises(RefusedError) as caught:
         await sharing(store, answer).share(key, member(), with_prompt=False)
     assert caught.value.code == code
+
+
+async def test_a_copy_whose_channel_was_deleted_is_no_reason_to_refuse_the_next(store: Store) -> None:
+    key, service = await shared(store), sharing(store, channel_deleted)
+    await service.check(key, member())
+    await service.share(key, member(), with_prompt=False)
+    with pytest.raises(RefusedError, match="copy_pending"):
+        await service.share(key, member(), with_prompt=False)
+
+
+async def test_a_moderators_deletion_outlives_the_channel(store: Store) -> None:
+    key = await shared(store)
+    await store.copies.delete(key, MessageRef(GALLERY, 8), MOD, NOW)
+    with pytest.raises(RefusedError, match="copy_deleted"):
+        await sharing(store, channel_deleted).share(key, member(), with_prompt=False)
 
 
 async def test_share_is_offered_to_the_requester_where_the_gallery_is_open(store: Store) -> None:
@@ -196,3 +223,16 @@ async def test_a_prompt_is_checked_for_the_gallery_and_not_endlessly(store: Stor
             await service.share(key, member(), with_prompt=True)
         assert caught.value.code == code
     assert await service.share(key, member(), with_prompt=False) == GALLERY
+
+
+async def test_a_user_shares_a_few_results_a_minute_and_reads_so_before_the_form(store: Store) -> None:
+    service = sharing(store)
+    *keys, last = [await stored_run(store) for _ in range(COPIES_PER_PERSON + 1)]
+    for key in keys:
+        await service.share(key, member(), with_prompt=False)
+    for act in (service.check(last, member()), service.share(last, member(), with_prompt=False)):
+        with pytest.raises(RefusedError, match="copy_often"):
+            await act
+    with pytest.raises(RefusedError, match="copy_pending"):
+        await service.check(keys[0], member())
+    assert len(await owed(store, last)) == 1
