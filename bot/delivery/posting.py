@@ -55,10 +55,7 @@ class NotYet(OutcomeUnknown):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """One of the bot's messages, as fetched from Discord.
-
-    `files` maps file names to content types, which may be None. `layout` is true for Components v2.
-    """
+    """One of the bot's messages, as fetched. `files` maps names to content types, `layout` is Components v2."""
 
     files: Mapping[str, str | None]
     content: str

@@ -120,7 +120,6 @@ class Run:
     user_install: bool = False
     private: bool = False
     status_message_id: int | None = None
-
     run_id: str | None = None
     live_status: str | None = None
     progress: float | None = None

@@ -103,7 +103,7 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     (share,) = shares.shown()
     for stranger, message in ((bot.bob, share), (carol, original)):
         refused = await stranger.click(message, label="Delete")
-        assert refusal(bot, refused).startswith("Only the person who asked and this server's moderators")
+        assert refusal(bot, refused).startswith("Only the person who asked, moderators and people")
     done = await (mona if by == "moderator" else carol).click(share, label="Delete")
     assert done.response.content == NOTED
     await bot.play()
@@ -298,7 +298,7 @@ async def test_a_forged_press_in_the_gallery_deletes_no_result(shares: Shares) -
     pictures, bot.channel = bot.channel, shares.gallery
     for custom_id in (f"run:{second}:delete", f"run:{first}:clear"):
         refused = await press(bot, carol, share, custom_id)
-        assert refusal(bot, refused).startswith("Only the person who asked and this server's moderators")
+        assert refusal(bot, refused).startswith("Only the person who asked, moderators and people")
     bot.channel = pictures
     await bot.play()
     assert shown(shares) == [original.id, other.id, share.id]

@@ -107,7 +107,7 @@ async def test_nobody_else_reaches_it_with_a_forged_press(lenient: Harness) -> N
         refused = await press(bot, carol, public, f"run:{key}:{action}")
         assert refusal(bot, refused) == GONE
     refused = await press(bot, carol, public, f"run:{key}:delete")
-    assert refusal(bot, refused).startswith("Only the person who asked and this server's moderators")
+    assert refusal(bot, refused).startswith("Only the person who asked, moderators and people")
     for actor, shown in ((bot.bob, False), (bot.alice, True)):
         text = await read(bot, actor, "queue")
         assert (f"<@{bot.alice.id}>" in text, "**Picture**" in text) == (shown, shown)
