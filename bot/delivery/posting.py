@@ -55,7 +55,7 @@ class NotYet(OutcomeUnknown):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """One of the bot's messages, as fetched. `files` maps names to content types, `layout` is Components v2."""
+    """A fetched message of the bot. `files` maps names to content types; `layout` means Components v2."""
 
     files: Mapping[str, str | None]
     content: str
