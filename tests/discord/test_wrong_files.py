@@ -13,7 +13,7 @@ from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import block
 from tests.discord.deployments import described
-from tests.discord.files import bucket, png, song
+from tests.discord.files import bucket, closing, png, song
 from tests.discord.follow_ups import BOTH, SMALL
 from tests.discord.forged import call
 from tests.discord.moderated_server import set_rules
@@ -188,7 +188,7 @@ async def answers_to_notes(bot: Harness, times: int) -> tuple[list[str], int]:
 
     async def serve(request: web.Request) -> web.Response:
         downloads.append(request.path)
-        return web.Response(body=b"some notes")
+        return closing(web.Response(body=b"some notes"))
 
     async with serving(serve) as address:
         answers = [refusal(bot, await ask_with(bot, f"{address}/cat", **PICTURE)) for _ in range(times)]
