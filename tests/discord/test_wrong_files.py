@@ -19,6 +19,7 @@ from tests.discord.forged import call
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import buttons_of, filled, refusal, text_of
 from tests.harness import Harness
+from tests.sampling import every_nth
 from tests.serving import serving
 
 NOTES = ("notes.png", b"just some notes\n")
@@ -72,7 +73,7 @@ WAYS: dict[str, Way] = {
 
 
 @pytest.mark.bot(deployments=BOTH)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", every_nth(list(WAYS), 3))
 async def test_a_text_that_is_named_like_a_picture_is_taken_nowhere(bot: Harness, way: str) -> None:
     message = await bot.made(**SMALL, image=("start.png", png()))
     await bot.alice.slash(bot.channel, "preset save", name="noir")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ def _kind(token: str) -> str:
     return token[0] if token[0] in "`[" else token.strip()
 
 
+@cache
 def shown(name: str, said: str) -> Counter[str]:
     return live("\n".join(text(part) for part in SHOWING[name](said)))
 
