@@ -6,10 +6,11 @@ import pytest
 
 from tests.e2e.bot_process import BotProcess
 from tests.e2e.kill_points import ONE_LIFE, dies_and_returns, never_begun
+from tests.sampling import every_nth
 
 
 @pytest.mark.usefixtures("cold")
-@pytest.mark.parametrize("point", ONE_LIFE)
+@pytest.mark.parametrize("point", every_nth(ONE_LIFE, 2))
 async def test_a_kill_at_any_step_leaves_exactly_one_outcome(home: BotProcess, point: str) -> None:
     await dies_and_returns(home, point, home.ask)
     assert home.keys or never_begun(point)

@@ -51,7 +51,7 @@ def check(home: BotProcess) -> None:
         assert len(home.comfydeploy.call_log.calls_for(key)) <= 1, home.log
 
 
-@pytest.mark.parametrize("point", every_nth(POINTS, 4))
+@pytest.mark.parametrize("point", every_nth(POINTS, 6))
 async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(home: BotProcess, point: str) -> None:
     home.comfydeploy.next_faults(Faults(), Faults(ends_as="failed"))
     await dies_and_returns(home, point, lambda: home.ask(count=COUNT))

@@ -180,7 +180,7 @@ def check_decided(review: Review, life: Life) -> None:
     assert len(home.discord.messages(home.discord.dm(home.alice))) == life.letters, home.log
 
 
-@pytest.mark.parametrize(("name", "point"), every_nth(DEATHS, 3, 1))
+@pytest.mark.parametrize(("name", "point"), every_nth(DEATHS, 5, 1))
 async def test_a_kill_leaves_one_outcome_and_a_card_with_the_decision(
     review: Review, name: str, point: str
 ) -> None:

@@ -189,7 +189,7 @@ async def live_through(home: BotProcess, life: Life, point: str) -> None:
     assert len(home.keys) == 1
 
 
-@pytest.mark.parametrize(("name", "point"), every_nth(DEATHS, 3))
+@pytest.mark.parametrize(("name", "point"), every_nth(DEATHS, 5))
 async def test_a_kill_leaves_exactly_one_outcome(home: BotProcess, name: str, point: str) -> None:
     await live_through(home, LIVES[name], point)
     home.check_outcomes(home.discord.dm(home.alice), leftovers=name == "in private")
