@@ -234,7 +234,7 @@ audit = Table(
     Column("subject_id", BigInteger),  # the user whom the entry is about
     Column("action", ExactString(40), nullable=False),
     Column("run_key", ExactString(20)),
-    # The batch of several runs whose entries `/audit` lists as one; NULL: the entry is listed by itself.
+    # The batch whose entries `/audit` lists as one line; NULL if the entry has a line of its own.
     Column("batch_key", ExactString(20)),
     Column("deployment", ExactString(64)),
     Column("outcome", ExactString(40)),

@@ -129,12 +129,8 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
     refused by another rule.
     """
     try:
-        _check_place(start.guild_id, operator, user_install=start.user_install)
-        if start.channel is not None:
-            check_channel(start.channel, restricted=start.age_restricted)
-        _check_private(start, rules)
+        _check_place_and_person(start, usage, operator, rules)
         if start.guild_id is not None:
-            _check_person(start.person, usage, rules)
             _check_roles(start, rules)
         _check_pause(usage)
         _check_ceiling(start, usage, operator)
@@ -151,14 +147,19 @@ def check_before_form(start: Start, usage: Usage, operator: OperatorRules, rules
     downloaded. `start.deployment` is empty if the user hasn't chosen one yet. The roles for GPUs aren't
     checked, and neither are the budgets, which may have room again when the form is sent.
     """
+    _check_place_and_person(start, usage, operator, rules)
+    if start.guild_id is not None:
+        _check_deployment_role(start, rules)
+    _check_pause(usage)
+
+
+def _check_place_and_person(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
     _check_place(start.guild_id, operator, user_install=start.user_install)
     if start.channel is not None:
         check_channel(start.channel, restricted=start.age_restricted)
     _check_private(start, rules)
     if start.guild_id is not None:
         _check_person(start.person, usage, rules)
-        _check_deployment_role(start, rules)
-    _check_pause(usage)
 
 
 # The year of Discord's launch: no account or membership is older.

@@ -88,11 +88,9 @@ class OpeningLimiter:
     def slot(self, user_id: int) -> Iterator[None]:
         """Count an opening that lasts as long as the block. Raises RefusedError if the user has to wait."""
         now = self._clock()
-        recent = self._recent.since(user_id, now - WINDOW)
         if user_id in self._open:
             raise RefusedError("open_busy")
-        if len(recent) >= OPENINGS_PER_PERSON:
-            raise RefusedError("open_often", until=int((recent[0] + WINDOW).timestamp()) + 1)
+        self._recent.check(user_id, now, "open_often")
         self._recent.add(user_id, now)
         self._open.add(user_id)
         try:
@@ -113,9 +111,7 @@ class CopyLimiter:
 
     def check(self, user_id: int) -> None:
         """Raise RefusedError if the user has to wait before the next copy."""
-        recent = self._recent.since(user_id, self._clock() - WINDOW)
-        if len(recent) >= COPIES_PER_PERSON:
-            raise RefusedError("copy_often", until=int((recent[0] + WINDOW).timestamp()) + 1)
+        self._recent.check(user_id, self._clock(), "copy_often")
 
     @contextmanager
     def counted(self, user_id: int) -> Iterator[None]:
@@ -142,6 +138,12 @@ class RecentTimes:
     def since(self, key: Hashable, start: datetime) -> list[datetime]:
         """Return a key's times after `start`, oldest first."""
         return [at for at in self._times.get(key, ()) if at > start]
+
+    def check(self, key: Hashable, now: datetime, code: str) -> None:
+        """Raise RefusedError with this code if the last minute has `limit` times of a key."""
+        recent = self.since(key, now - WINDOW)
+        if len(recent) >= self._limit:
+            raise RefusedError(code, until=int((recent[0] + WINDOW).timestamp()) + 1)
 
     def add(self, key: Hashable, at: datetime) -> None:
         self._times.setdefault(key, deque(maxlen=self._limit)).append(at)

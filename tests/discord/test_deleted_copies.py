@@ -90,14 +90,19 @@ async def test_the_csv_file_says_that_only_a_copy_was_deleted(shares: Shares, mo
     assert row["link"].endswith(f"/{bot.channel.id}/{bot.messages()[0].id}")
 
 
+async def manager_of_a_new_gallery(shares: Shares) -> Any:
+    """Replace the gallery by one in which a member, who is returned, has Manage Messages."""
+    carol = member(shares.bot, "carol")
+    may = discord.PermissionOverwrite(manage_messages=True)
+    shares.gallery = shares.bot.guild.create_text_channel("pictures-of-all", overwrites={carol.user: may})
+    await shares.bot.env.settle()
+    await shares.set_rules()
+    return carol
+
+
 @pytest.mark.parametrize("by", ["moderator", "manages the gallery"])
 async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: Any, by: str) -> None:
-    bot = shares.bot
-    carol = member(bot, "carol")
-    may = discord.PermissionOverwrite(manage_messages=True)
-    shares.gallery = bot.guild.create_text_channel("pictures-of-all", overwrites={carol.user: may})
-    await bot.env.settle()
-    await shares.set_rules()
+    bot, carol = shares.bot, await manager_of_a_new_gallery(shares)
     original = await bot.made()
     await shares.share(original)
     (share,) = shares.shown()
@@ -284,12 +289,7 @@ async def test_delete_of_an_opened_picture_deletes_the_result_and_its_copies(sha
 
 
 async def test_a_forged_press_in_the_gallery_deletes_no_result(shares: Shares) -> None:
-    bot = shares.bot
-    carol = member(bot, "carol")
-    may = discord.PermissionOverwrite(manage_messages=True)
-    shares.gallery = bot.guild.create_text_channel("pictures-of-all", overwrites={carol.user: may})
-    await bot.env.settle()
-    await shares.set_rules()
+    bot, carol = shares.bot, await manager_of_a_new_gallery(shares)
     original = await bot.made()
     other = await bot.made(prompt="a wolf")
     await shares.share(original)

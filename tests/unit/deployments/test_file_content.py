@@ -41,7 +41,7 @@ WRONG, STRANGE = "input_file_type", "input_file_unknown"
         # Discord knows that it is no picture.
         (K.IMAGE, "a.png", "text/plain", "image/png", WRONG),
         (K.IMAGE, "a.svg", "image/svg+xml", "text/plain", WRONG),
-        # Discord goes by the name, and the content proves it wrong.
+        # Discord judges by the name, which the content contradicts.
         *(
             (K.IMAGE, "a.png", "image/png", found, WRONG)
             for found in ("text/plain", "video/mp4", "audio/mpeg")
