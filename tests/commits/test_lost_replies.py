@@ -14,6 +14,7 @@ from bot.strings import say
 from tests.commits.lives import LIVES, Told, bot_behind_proxy, committed_paths, one_request, settled, told
 from tests.commits.proxy import Loss, Step
 from tests.databases import PostgresServer
+from tests.sampling import every_nth
 
 COMMIT = "COMMIT"
 
@@ -39,7 +40,7 @@ def commits_after(text: str) -> Callable[[Step], bool]:
     return lambda step: step.sql == COMMIT and any(text in sql for sql in step.path)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", every_nth(list(SAMPLES), 2))
 async def test_no_lost_reply_to_a_commit_contradicts_what_people_were_told(
     name: str, postgres: PostgresServer, tmp_path: Path
 ) -> None:

@@ -27,6 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.simcord(settle_timeout=SETTLED_WITHIN))
 
 
+# How often, in seconds, simcord looks whether the bot is idle while it can't wait for the end of a task.
+# At its default of 50 ms the tests wait half as long as they compute. Only explicit calls of `settle` can
+# set it publicly.
+simcord.Env._settle_internal.__kwdefaults__["idle"] = 0.005
+
+
 def wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Return the settings of the marker `bot`; those of one parameter set add to those of the test."""
     markers = reversed(list(request.node.iter_markers("bot")))

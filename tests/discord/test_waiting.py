@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, midnight, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of, texts
 from tests.harness import HELD, Harness
+from tests.sampling import every_nth
 
 PAUSED = "Generating is paused for the moment: moving"
 GONE = "I can't reach the channel of this request any more, so nothing was started."
@@ -193,8 +195,9 @@ async def test_a_role_taken_away_while_a_request_awaits_approval(server: Moderat
 
 
 @pytest.mark.bot(deployments=BOTH)
-@pytest.mark.parametrize("by_moderator", [True, False])
-@pytest.mark.parametrize("action", ["Upscale", "Use as input"])
+@pytest.mark.parametrize(
+    ("action", "by_moderator"), every_nth(list(product(["Upscale", "Use as input"], [True, False])), 3)
+)
 async def test_a_result_that_is_deleted_while_a_run_waits_for_its_file_costs_nothing(
     bot: Harness, mona: Any, action: str, by_moderator: bool
 ) -> None:

