@@ -57,7 +57,7 @@ def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[An
     courier = _courier(resources, poster, status, budget)
 
     async def claim() -> Delivery | None:
-        delivery = await courier.claim(places.full())
+        delivery = await courier.claim(places.full(), places.deliveries())
         if delivery is not None:
             places.take(delivery)
         return delivery

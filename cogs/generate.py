@@ -1,4 +1,7 @@
-"""`/generate` is built from the deployments. It passes its options on and answers with the status message."""
+"""`/generate` is built from the deployments, and rebuilt when they change.
+
+With several deployments it is a group. Its commands answer with the status message of the new run.
+"""
 
 from __future__ import annotations
 

@@ -63,15 +63,18 @@ class Courier:
         self._outages = Outages()
         self._interrupted: dict[int, Delivery] = {}
 
-    async def claim(self, full: Collection[int]) -> Delivery | None:
+    async def claim(self, full: Collection[int], own: Collection[int]) -> Delivery | None:
         """Claim a due delivery to a channel that isn't in `full`.
+
+        `own` has the ids of the deliveries that this process is working on. If the machine slept or its clock
+        jumped, their leases may have expired. Claiming them again would use up their tries.
 
         Returns None if there is none, or if the courier holds back during or after an outage of Discord.
         """
         await self._return_interrupted()
         if not self._outages.admits(self._clock()):
             return None
-        delivery = await self._store.deliveries.claim(self._owner, self._clock(), LEASE, full=full)
+        delivery = await self._store.deliveries.claim(self._owner, self._clock(), LEASE, full=full, own=own)
         if delivery is None and not full:
             self._outages.nothing_due()
         return delivery

@@ -363,10 +363,11 @@ class Router:
 
 
 def _runs_to_show(delivery: Delivery) -> list[Run]:
-    """Return the runs whose outputs are posted.
+    """Return the runs whose outputs this delivery posts.
 
-    A single result is posted completely even if it was deleted meanwhile, so that its removal finds all of
-    its messages.
+    A run in `late` is left out, because its success has a delivery of its own. So is a deleted result, unless
+    it is the only one. That one is posted to the end, which also stores the ids of messages that an
+    interrupted attempt has left. The removal waits for this, and then deletes all of them.
     """
     return [
         run

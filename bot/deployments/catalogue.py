@@ -329,7 +329,7 @@ class Reloader:
         return found
 
     async def claim(self) -> ReloadTask | None:
-        """Return the task that is due, or None."""
+        """Claim the task that is due, or return None. A requested reload comes before a poll."""
         if self._requested:
             self._requested = False
             return ReloadTask.READ

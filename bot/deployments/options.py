@@ -94,12 +94,11 @@ _TYPES = {
 def plan_options(
     deployment: Deployment, extra: Sequence[OptionSpec] = (), *, limit: int = OPTIONS
 ) -> tuple[OptionSpec, ...]:
-    """Return a deployment's options: the required ones, then the others in the file's order, then the bot's
-    own.
+    """Return a deployment's options: the required ones, then those of its other inputs, then the bot's own.
 
-    `extra` holds the options that every deployment gets. Inputs beyond `limit` are set through `more`.
-    Attachments can't be set that way, so they get options even beyond `limit`. Raises StartupError if there
-    are too many attachments.
+    `limit` counts all options; inputs that don't fit are set through `more`. Attachments can't be set that
+    way, so they get options even beyond `limit`, up to Discord's 25. If they leave no room for the bot's own
+    options, `count` and `extra` are left out. Raises StartupError if there are still too many attachments.
     """
     bot_options = [*_gpu_option(deployment), *_count_option(deployment), *extra]
     if len(bot_options) + _file_inputs(deployment) >= OPTIONS:

@@ -35,7 +35,7 @@ from bot.workers.worker import Wakeups
 class _CheckContext:
     """The state that the checks share.
 
-    The secret of `signer` may be a temporary one. `usable` means that the database has this version's schema.
+    The secret of `signer` may be a temporary one. `usable` is that of DatabaseState.
     """
 
     settings: Settings

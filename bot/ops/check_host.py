@@ -234,7 +234,9 @@ DATABASE = "Database"
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """The state of the database; it is `usable` if it has this version's schema."""
+    """What the check found out about the database. The later checks read it only if it is `usable`: it has
+    this version's schema and, if it is a file, can be written.
+    """
 
     finding: Finding
     usable: bool = False

@@ -40,6 +40,7 @@ _OWN = (
     deliveries.c.with_prompt,
     deliveries.c.deleted_by,
 )
+_PENDING = select(func.count()).where(deliveries.c.state == DeliveryState.PENDING)
 _member = runs.alias("member")
 _is_late = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.purpose == Purpose.LATE)
 # Built once: compiling a statement with all columns of a run takes longer than running it.
@@ -67,14 +68,20 @@ class DeliveryStore:
         self._database = database
 
     async def claim(
-        self, owner: str, now: datetime, lease: timedelta, *, full: Collection[int] = ()
+        self,
+        owner: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        full: Collection[int] = (),
+        own: Collection[int] = (),
     ) -> Delivery | None:
         """Claim the pending delivery that has been due for the longest time, or return None.
 
-        Deliveries under another lease and those to destinations in `full` are skipped.
+        Deliveries under another lease, to destinations in `full` and with an id in `own` are skipped.
         """
         async with self._database.write(urgent=True) as connection:
-            found = await connection.scalar(_oldest_pending(now, full))
+            found = await connection.scalar(_oldest_pending(now, full, own))
             if found is None:
                 return None
             await connection.execute(
@@ -238,12 +245,7 @@ class DeliveryStore:
     async def pending(self) -> int:
         """Return the number of pending deliveries."""
         async with self._database.read() as connection:
-            found = await connection.scalar(
-                select(func.count())
-                .select_from(deliveries)
-                .where(deliveries.c.state == DeliveryState.PENDING)
-            )
-            return found or 0
+            return await connection.scalar(_PENDING) or 0
 
     @repeat_if_unknown
     async def _give_back(self, delivery: Delivery, owner: str, **values: object) -> None:
@@ -313,11 +315,12 @@ class DeliveryStore:
             )
 
 
-def _oldest_pending(now: datetime, full: Collection[int]) -> Select[Any]:
+def _oldest_pending(now: datetime, full: Collection[int], own: Collection[int]) -> Select[Any]:
     free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < now)
     query = (
         select(deliveries.c.id)
         .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.due_at <= now, free)
+        .where(deliveries.c.id.not_in(sorted(own)))
         .order_by(deliveries.c.due_at, deliveries.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=deliveries)

@@ -261,10 +261,12 @@ class Reconciler:
 
 
 def _wants_log(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether a run has failed and its log hasn't been read yet.
+    """Return whether `report`, from a poll, says that the run failed, and its log should be read now.
 
-    If `report` is the first report of the failure, the stored run has no end yet. If a webhook reported it
-    before, the run is polled at once and again later, and the log is read at the first of these polls.
+    The log is read at most once. If this poll is the first to report the failure, the stored run has no end
+    yet. If a webhook was first, the log is read at the first poll after it, which normally follows at once.
+    From SETTLE_AFTER after the end, polls no longer read the log. Their `checks` may be 0 again, because
+    recording the end resets it.
     """
     first = run.ended_at is None or (run.checks == 0 and now < run.ended_at + SETTLE_AFTER)
     return report.state is RunState.FAILED and first

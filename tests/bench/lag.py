@@ -34,12 +34,14 @@ from bot.domain.runs import Output, Run, RunReport, RunsPage, RunState
 from bot.domain.settings.fields import Section, SettingControl
 from bot.domain.settings.forms import FORMS, Form
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import ReviewChannel
+from bot.domain.settings.values import ReviewChannel, SettingsContext
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import WordRule, WordRules
 from bot.store.audit import add_entries
+from bot.ui.audit import AUDIT_COLUMNS, audit_cells
 from bot.ui.details import details
 from bot.ui.message_parts import text_blocks
+from bot.ui.settings.changes import in_message
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
@@ -309,7 +311,8 @@ def lists(app: App) -> Iterator[Case]:
     yield partial(services.runs.history, PERSON, RunsPage())
     yield partial(services.runs.queue, GUILD, 0)
     yield partial(services.privacy.export, PERSON)
-    yield partial(services.audit.export, GUILD, person, AuditFilter())
+    cells = partial(audit_cells, naming=in_message(SettingsContext(), services.audit.title))
+    yield partial(services.audit.export, GUILD, person, AuditFilter(), AUDIT_COLUMNS, cells)
 
 
 def pictures() -> Iterator[Case]:

@@ -26,9 +26,9 @@ COMMITS = 2000
 
 
 def progress_requests(watched: list[Seeded]) -> list[str]:
-    """Return ten reports of each run with growing progress."""
+    """Return ten reports of each run with growing progress. A report of 1 would be stored at once."""
     return [
-        events.request(run.path, events.body(run.run_id, "running", step / 10))
+        events.request(run.path, events.body(run.run_id, "running", step / 11))
         for step in range(1, 11)
         for run in watched
     ]

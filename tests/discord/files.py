@@ -65,10 +65,16 @@ async def finish_with(bot: Harness, files: Files, **options: Any) -> None:
 
 async def end_with(bot: Harness, files: Files) -> None:
     """Tell the bot, as ComfyDeploy does, that the only run has ended with these files."""
-    made, (call,) = bot.comfydeploy.world.bucket, bot.calls
+    made = bot.comfydeploy.world.bucket
     for name, (content, content_type) in files.items():
         made.put(name, content, content_type)
-    items = [{"url": made.plain_link(name), "filename": name, "type": "output"} for name in files]
+    await end_with_links(bot, {name: made.plain_link(name) for name in files})
+
+
+async def end_with_links(bot: Harness, links: Mapping[str, str]) -> None:
+    """Tell the bot that the only run has ended with the files at these addresses, by name."""
+    (call,) = bot.calls
+    items = [{"url": url, "filename": name, "type": "output"} for name, url in links.items()]
     output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
     event = {"event_type": "run.updated", "run_id": call.run_ids[0], "status": "success", "outputs": [output]}
     async with aiohttp.ClientSession() as session, session.post(call.webhook, json=event) as reply:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from bot.delivery.retries import MAX_TRIES
 from bot.domain.runs import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deliveries import (
@@ -19,6 +22,7 @@ from tests.discord.deliveries import (
     every_way_closed,
 )
 from tests.discord.deployments import ONE
+from tests.discord.files import closing, end_with_links, picture
 from tests.discord.rendered import (
     FAILURE_BUTTONS,
     RESULT_BUTTONS,
@@ -31,6 +35,7 @@ from tests.discord.rendered import (
 )
 from tests.harness import HELD, Harness
 from tests.sampling import every_nth
+from tests.serving import serving
 
 Act = Callable[[Harness], Awaitable[None]]
 
@@ -178,4 +183,32 @@ async def test_dying_before_the_post_leaves_it_to_the_next_process(bot: Harness)
     await die_at_a_post(bot, after=False)
     await bot.restart()
     await bot.later(minutes=2)
+    await one_result(bot)
+
+
+async def test_an_attempt_that_outlives_its_lease_is_not_repeated_beside_itself(bot: Harness) -> None:
+    """If the machine sleeps, or its clock jumps, a lease expires while the process is still working on it.
+
+    Each repetition would count as a try, and the result would be given up without an attempt that failed.
+    """
+    asked_for, go_on = asyncio.Event(), asyncio.Event()
+
+    async def serve(request: web.Request) -> web.Response:
+        asked_for.set()
+        await go_on.wait()
+        return closing(web.Response(body=picture(8, 8), content_type="image/png"))
+
+    async with serving(serve) as address:
+        await bot.ask(faults=Faults(hold_at="queued", webhook_drop=True))
+        await end_with_links(bot, {"fox.png": f"{address}/fox.png"})
+        deliver = bot.app.workers["deliver"]
+        attempt = asyncio.create_task(deliver.drain())
+        await asked_for.wait()
+        for _ in range(MAX_TRIES + 1):
+            bot.clock.move(minutes=2)
+            async with asyncio.timeout(30):
+                assert await deliver.drain() == 0
+        go_on.set()
+        assert await attempt == 1
+    assert await delivery_states(bot) == [DeliveryState.SENT]
     await one_result(bot)

@@ -39,6 +39,10 @@ class Places:
         """Return the channels that a delivery is being posted to."""
         return frozenset(self._channels.values())
 
+    def deliveries(self) -> frozenset[int]:
+        """Return the ids of the deliveries in progress."""
+        return frozenset({*self._channels, *self._slow})
+
     def take(self, delivery: Delivery) -> None:
         """Give a claimed delivery a place in its channel."""
         self._channels[delivery.id] = delivery.destination

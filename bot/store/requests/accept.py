@@ -163,7 +163,10 @@ def _decide(
 async def _store(
     connection: AsyncConnection, decided: Sequence[tuple[_Submission, _Verdict]]
 ) -> Mapping[str, Run | Exception]:
-    """Write the rows and audit entries, and return each request's run or refusal by run key."""
+    """Store the allowed runs, their review cards and all audit entries.
+
+    Returns the runs by key. A refused batch has one refusal, under the key of its first request.
+    """
     if not decided:
         return {}
     await add_entries(connection, *(entry for each, verdict in decided for entry in _entries(each, verdict)))

@@ -73,6 +73,15 @@ async def test_a_delivery_to_a_full_channel_is_skipped(store: Store) -> None:
     assert (await claimed(store, now=at(1))).run.key == first.key
 
 
+async def test_a_delivery_in_progress_is_skipped_when_its_lease_has_expired(store: Store) -> None:
+    await brought_to(store, RunState.SUCCEEDED)
+    delivery = await claimed(store)
+    assert await store.deliveries.claim("courier", at(10_000), LEASE, own={delivery.id}) is None
+    again = await store.deliveries.claim("courier", at(10_000), LEASE, own={delivery.id + 1})
+    assert again is not None
+    assert again.tries == 2
+
+
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize("purpose", Purpose)
 async def test_the_store_skips_a_delivery_by_its_destination(store: Store, purpose: Purpose) -> None:

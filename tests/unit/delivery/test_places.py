@@ -49,6 +49,10 @@ def test_a_slow_download_frees_its_channel() -> None:
         places.take(taken)
     assert places.give_up(slow[0])
     assert places.full() == frozenset()
+    assert places.deliveries() == {each.id for each in slow}
+    with places.held(slow[0]):
+        pass
+    assert places.deliveries() == {slow[1].id}
 
 
 def test_slow_downloads_of_one_server_end_where_those_of_another_begin() -> None:
