@@ -82,5 +82,6 @@ MODERATION: Mapping[str, str] = MappingProxyType(
         "block_title": "Block from generating",
         "block_label": "Reason",
         "block_hint": "The person reads it when they try to generate.",
+        "block_duration_label": "Duration",
     }
 )
