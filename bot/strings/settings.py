@@ -109,7 +109,7 @@ _LABELS = {
     "settings_label_more_deployments": "More deployments with roles:",
     "settings_label_account_days": "Age of the account:",
     "settings_label_member_days": "Time on this server:",
-    "settings_label_spoiler": "Spoiler:",
+    "settings_label_spoiler": "Results:",
     "settings_label_gallery": "Gallery channel:",
     "settings_label_private": "Private results:",
     "settings_label_presets": "Presets:",

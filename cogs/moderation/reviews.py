@@ -17,6 +17,7 @@ from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, text_values
 from bot.gateway.interactions import Interaction, member_from_user, member_of
 from bot.services.moderation.reviews import ReviewedRun
+from bot.strings import say
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.lists import block_confirmation
 from bot.ui.message_parts import OutgoingMessage
@@ -106,8 +107,10 @@ async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None
     await _show_card(interaction, decided_card(reviewed.run, reviewed.title, reviewed.inputs))
 
 
-async def close_report(interaction: Interaction, reviewed: ReviewedRun, verdict: str) -> None:
-    """Edit a report card to show how the report was closed."""
+async def close_report(interaction: Interaction, reviewed: ReviewedRun, code: str) -> None:
+    """Edit a report card to show how this user has just closed the report. `code` is the sentence's code."""
+    at = int(interaction.client.clock().timestamp())
+    verdict = say(code, person=interaction.user.id, at=at)
     await _show_card(interaction, closed_report_card(reviewed.run, reviewed.title, verdict), keep_files=False)
 
 
