@@ -120,9 +120,8 @@ async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, 
     the message if only this interaction can.
     """
     if by_card:
-        person = interaction.user.id
-        verdict = say("report_gone") if reviewed.already_deleted else say("report_deleted", person=person)
-        await close_report(interaction, reviewed, verdict)
+        code = "report_gone" if reviewed.already_deleted else "report_deleted"
+        await close_report(interaction, reviewed, code)
     elif is_user_install_only(interaction) or (reviewed.run.private and _posted_message(interaction) is None):
         # Only this interaction can delete the message.
         await interaction.response.defer()
@@ -153,7 +152,7 @@ async def _report(interaction: Interaction, key: str) -> None:
 async def _dismiss(interaction: Interaction, key: str) -> None:
     reviews = interaction.client.services.reviews
     reviewed = await reviews.dismiss(key, member_of(interaction), interaction.guild_id)
-    await close_report(interaction, reviewed, say("report_dismissed", person=interaction.user.id))
+    await close_report(interaction, reviewed, "report_dismissed")
 
 
 async def _edit(interaction: Interaction, key: str) -> None:

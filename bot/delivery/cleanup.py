@@ -142,7 +142,9 @@ class ResultRemoval:
                 with suppress(Unreachable):
                     await self._remove_copies(card, deleted)
             return
-        verdict = say("report_deleted", person=await self._deleted_by(deleted[-1]))
+        last = deleted[-1]
+        at = int(last.deleted_at.timestamp()) if last.deleted_at is not None else 0
+        verdict = say("report_deleted", person=await self._deleted_by(last), at=at)
         for card in cards:
             with suppress(Unreachable):
                 closed = closed_report_card(run, self._title(run.deployment), verdict)

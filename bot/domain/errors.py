@@ -120,8 +120,8 @@ class PressedTwice(RefusedError):
 class AlreadyPosted(RefusedError):
     """The copy was posted before, as the message `message_id`, which may have been deleted in Discord."""
 
-    def __init__(self, url: str, channel_id: int, message_id: int) -> None:
-        super().__init__("copy_there", url=url)
+    def __init__(self, code: str, url: str, channel_id: int, message_id: int) -> None:
+        super().__init__(code, url=url)
         self.channel_id = channel_id
         self.message_id = message_id
 

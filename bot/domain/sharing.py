@@ -81,12 +81,18 @@ def check_first_copy(run: Run, copy: CopyRequest, deliveries: Sequence[ResultDel
     if any(each.state is DeliveryState.PENDING for each in same):
         raise RefusedError("copy_pending")
     if any(each.deleted_by is not None for each in same):
-        raise RefusedError("copy_deleted")
+        raise RefusedError(copy_code(copy, "deleted"))
     for each in same:
         if not each.messages:
             raise RefusedError("copy_pending")
         channel_id, message_id = each.messages[0]
-        raise AlreadyPosted(message_url(run.guild_id, channel_id, message_id), channel_id, message_id)
+        url = message_url(run.guild_id, channel_id, message_id)
+        raise AlreadyPosted(copy_code(copy, "there"), url, channel_id, message_id)
+
+
+def copy_code(copy: CopyRequest, ending: str) -> str:
+    """Return the code of a sentence that Post and Share say in their own words, such as `share_there`."""
+    return f"{'share' if copy.purpose is Purpose.SHARE else 'post'}_{ending}"
 
 
 def _is_same(delivery: ResultDelivery, copy: CopyRequest) -> bool:

@@ -1,11 +1,11 @@
-"""Read the current state of a waiting request's channel and requester from Discord."""
+"""Read from Discord the current state of a waiting request's channel, and of members."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import discord
@@ -50,6 +50,19 @@ async def requester_now(guild: discord.Guild, user_id: int, *, seconds: float) -
             return member_from_user(await guild.fetch_member(user_id))
     except (discord.Forbidden, discord.NotFound):
         return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))
+
+
+async def member_names(guild: discord.Guild, user_ids: Iterable[int], *, seconds: float) -> dict[int, str]:
+    """Return members' names on the server, without those who left or whom Discord doesn't name in time."""
+    names: dict[int, str] = {}
+
+    async def fetch(user_id: int) -> None:
+        with suppress(discord.Forbidden, discord.NotFound, DiscordAway):
+            async with answering(seconds):
+                names[user_id] = (await guild.fetch_member(user_id)).display_name
+
+    await asyncio.gather(*map(fetch, user_ids))
+    return names
 
 
 async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> ChannelState:

@@ -12,7 +12,7 @@ from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules, check_posting, is_age_restricted
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
-from bot.domain.sharing import MessageState, check_copyable, offers_copy
+from bot.domain.sharing import MessageState, check_copyable, copy_code, offers_copy
 from bot.services.rate_limits import CopyLimiter, RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -122,8 +122,8 @@ class SharingService:
     async def _ask(self, call: Callable[[CopyRequest], Awaitable[None]], copy: CopyRequest) -> None:
         """Call the store with a copy. If it raises AlreadyPosted, ask Discord for the earlier copy.
 
-        If the earlier copy was deleted in Discord, raise RefusedError `copy_deleted`. If its whole channel
-        was deleted, call the store again, because that says nothing about the result.
+        If the earlier copy was deleted in Discord, raise RefusedError. If its whole channel was deleted, call
+        the store again, because that says nothing about the result.
         """
         try:
             await call(copy)
@@ -135,7 +135,7 @@ class SharingService:
                 raise
             if state is MessageState.DELETED:
                 # Only a moderator can have deleted it in Discord, so it isn't posted again.
-                raise RefusedError("copy_deleted") from None
+                raise RefusedError(copy_code(copy, "deleted")) from None
             await call(replace(copy, deleted_channel=error.channel_id))
 
     async def _own_result(self, key: str, requester: Requester) -> Run:

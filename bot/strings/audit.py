@@ -61,6 +61,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_open_private": "{who} opened a private result of **{deployment}** for {whom}",
         "record_private": "private",
         "record_private_choose": "Open a private result",
+        "record_private_option": "{deployment} for {name}",
         "record_discard": "{who} deleted the message about **{deployment}** for {whom}",
         "record_share": "{who} shared a result of **{deployment}**",
         "record_share_failed": "{who} tried to share a result of **{deployment}**",

@@ -68,8 +68,8 @@ MODERATION: Mapping[str, str] = MappingProxyType(
         "report_gone": "It had already been deleted.",
         "card_gone": "This request no longer exists, so there is nothing to decide.",
         "report_link": "[Open it]({url})",
-        "report_deleted": "Deleted by <@{person}>.",
-        "report_dismissed": "Dismissed by <@{person}>.",
+        "report_deleted": "Deleted by <@{person}> <t:{at}:R>",
+        "report_dismissed": "Dismissed by <@{person}> <t:{at}:R>",
         "button_approve": "Approve",
         "button_reject": "Reject",
         "button_block": "Block",
@@ -82,5 +82,6 @@ MODERATION: Mapping[str, str] = MappingProxyType(
         "block_title": "Block from generating",
         "block_label": "Reason",
         "block_hint": "The person reads it when they try to generate.",
+        "block_duration_label": "Duration",
     }
 )

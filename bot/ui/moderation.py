@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import discord
-from discord import ButtonStyle, Colour, MediaGalleryItem
+from discord import ButtonStyle, Colour, MediaGalleryItem, RadioGroupOption
 from discord.ui import (
     ActionRow,
     Button,
@@ -17,12 +17,14 @@ from discord.ui import (
     LayoutView,
     MediaGallery,
     Modal,
+    RadioGroup,
     TextDisplay,
     TextInput,
 )
 from discord.utils import snowflake_time
 
 from bot.deployments.input_text import ShownInputs
+from bot.domain.moderation import BLOCK_DURATIONS, UNTIL_UNBLOCKED
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line
 from bot.domain.transitions import REQUESTER_BLOCKED
@@ -311,7 +313,7 @@ def _layout(items: Sequence[Item[LayoutView]], colour: Colour) -> LayoutView:
     return layout
 
 
-REASON_FIELD = "reason"
+REASON_FIELD, DURATION_FIELD = "reason", "duration"
 _REASON_LENGTH = 500
 
 
@@ -320,7 +322,15 @@ def reject_modal(key: str) -> Modal:
 
 
 def block_modal(key: str) -> Modal:
-    return _modal(ReviewFormId(key, ReviewForm.BLOCK))
+    """Build the form of *Block*, with the durations that `/block` offers."""
+    modal = _modal(ReviewFormId(key, ReviewForm.BLOCK))
+    options = [
+        RadioGroupOption(label=say(f"duration_{name}"), value=name, default=name == UNTIL_UNBLOCKED)
+        for name in BLOCK_DURATIONS
+    ]
+    durations: RadioGroup[Modal] = RadioGroup(custom_id=DURATION_FIELD, required=True, options=options)
+    modal.add_item(Label(text=say("block_duration_label"), component=durations))
+    return modal
 
 
 def _modal(id: ReviewFormId) -> Modal:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from discord import Colour, SelectOption
 from discord.ui import ActionRow, Container, Item, LayoutView, Select, TextDisplay
 
-from bot.domain.records import AuditAction, AuditPage
+from bot.domain.records import AuditAction, AuditEntry, AuditPage
 from bot.domain.runs import Run, RunState
-from bot.domain.text import escape_line, shorten
+from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import Action, OpenId
 from bot.ui.message_parts import (
@@ -35,20 +36,31 @@ from bot.ui.message_parts import (
 _MAY_SHOW = frozenset(
     {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT, RunState.UNCONFIRMED}
 )
-_LABEL = 100
+# An option's label has at most 100 characters.
+_TITLE, _NAME = 60, 32
 
 
-def open_rows(page: AuditPage) -> list[ActionRow[LayoutView]]:
-    """Return a row with a select of the private results on a page of the audit log, or no row if there are
-    none.
-    """
-    options = {
-        entry.run_key: SelectOption(
-            label=shorten(f"{entry.deployment or '?'}: {entry.run_key}", _LABEL), value=entry.run_key
-        )
+def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
+    """Return the entries of a page whose private results may be opened, by run key."""
+    return {
+        entry.run_key: entry
         for entry in (line.entry for line in page.lines)
         if entry.run_key and entry.action is AuditAction.OUTCOME
         if entry.details.get("private") and entry.outcome in _MAY_SHOW
+    }
+
+
+def open_rows(
+    page: AuditPage, title: Callable[[str], str], names: Mapping[int, str]
+) -> list[ActionRow[LayoutView]]:
+    """Return a row with a select of the private results on a page of the audit log, or no row if there are
+    none.
+
+    `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
+    """
+    options = {
+        key: SelectOption(label=_label(entry, title, names), description=_time(entry.at), value=key)
+        for key, entry in openable(page).items()
     }
     if not options:
         return []
@@ -56,6 +68,18 @@ def open_rows(page: AuditPage) -> list[ActionRow[LayoutView]]:
         custom_id=OpenId().encode(), placeholder=say("record_private_choose"), options=list(options.values())
     )
     return [ActionRow(select)]
+
+
+def _label(entry: AuditEntry, title: Callable[[str], str], names: Mapping[int, str]) -> str:
+    deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _TITLE)
+    name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _NAME)
+    return say("record_private_option", deployment=deployment, name=name) if name else deployment
+
+
+def _time(at: datetime) -> str:
+    """Return a time in UTC as plain text, because a select can't show it in the reader's time zone."""
+    utc = at.astimezone(UTC)
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
 def opened_messages(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from discord import ButtonStyle, SelectOption
@@ -151,7 +152,7 @@ def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[lis
     """Return the buttons of one run of a batch, opened by its number.
 
     A run with a result always has *Again* if it is the user's own and, if it can be posted, *Post*. *More* is
-    added only if something doesn't fit.
+    added only if something doesn't fit. Delete is behind it only if what is there fits in two rows.
     """
     if not run.has_result:
         return [retry_buttons(run, own=offered.own)]
@@ -159,7 +160,8 @@ def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[lis
     kinds = kinds_of(run) if run.is_shown else ()
     actions = _action_buttons(run, offered, kinds)
     post = [run_button(run, Action.PUBLISH, "button_publish")] if offered.postable else []
-    use = _use_buttons(run, offered, picture=picture and run.is_shown)
+    picture = picture and run.is_shown
+    use = _use_buttons(run, offered, picture=picture)
     rare, delete = _rare_buttons(run, offered), _delete_buttons(run, offered)
     ordered = [*actions, *repeats, edit, *use, *post, *rare, *delete]
     everything = _arranged(ordered, [])
@@ -167,7 +169,14 @@ def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[lis
         return everything
     again, vary = repeats[:1], repeats[1:]
     by_rank = [*again, *post, *actions, edit, *vary, *use, *delete, *rare]
-    return _most(ordered, by_rank, [run_button(run, Action.MORE, "button_more")])
+    more = run_button(run, Action.MORE, "button_more")
+    rows = _most(ordered, by_rank, [more])
+    shown = {button.custom_id or "" for row in rows for button in row}
+    hidden, _ = hidden_buttons(run, offered, shown, picture=picture)
+    if len(hidden) <= _ROWS:
+        return rows
+    others = [each for each in by_rank if each not in delete]
+    return _most([each for each in ordered if each in others], others, [more, *delete])
 
 
 def hidden_buttons(
@@ -190,9 +199,9 @@ def hidden_buttons(
     if not options:
         # If settings have changed since the result was posted, nothing may be hidden any more. Discord
         # refuses an empty message, so repeat some buttons.
-        return _packed(hidden or (rare if run.is_shown else [])), None
+        return _in_two_rows(hidden or (rare if run.is_shown else [])), None
     placeholder, custom_id = say("follow_up_placeholder"), FollowUpId(run.key).encode()
-    return _packed(hidden), Select(placeholder=placeholder, options=options, custom_id=custom_id)
+    return _in_two_rows(hidden), Select(placeholder=placeholder, options=options, custom_id=custom_id)
 
 
 def kinds_of(run: Run) -> frozenset[FileKind]:
@@ -246,6 +255,22 @@ def _arranged(buttons: Sequence[Button[Any]], last: Sequence[Button[Any]]) -> li
         return None
     first, second = rows
     return [row for row in (first, [*second[len(last) :], *second[: len(last)]]) if row]
+
+
+def _in_two_rows(buttons: Sequence[Button[Any]]) -> list[list[Button[Any]]]:
+    """Put the buttons into two rows of a phone, in their order if that fits.
+
+    If no order fits in two rows, use more.
+    """
+    rows = _packed(buttons)
+    if len(rows) <= _ROWS:
+        return rows
+    for size in range(len(buttons) - 1, 0, -1):
+        for first in combinations(buttons, size):
+            split = [[*first], [each for each in buttons if each not in first]]
+            if all(len(_packed(row)) == 1 for row in split):
+                return split
+    return rows
 
 
 def _packed(

@@ -14,6 +14,7 @@ from discord.ui import LayoutView
 from bot.domain.records import FINAL_STATES, AuditButton, AuditFilter, AuditPage
 from bot.domain.settings.values import SettingsContext
 from bot.domain.text import shorten
+from bot.gateway.channels import member_names
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values
 from bot.gateway.guild import GuildInfo
@@ -22,12 +23,14 @@ from bot.services.moderation.audit import SERVER_ACTIONS, AuditQuery, AuditServi
 from bot.strings import say
 from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
 from bot.ui.custom_ids import AuditId, OpenId
-from bot.ui.private_results import open_rows
+from bot.ui.private_results import open_rows, openable
 from bot.ui.settings.changes import Naming, in_file, in_message
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in FINAL_STATES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
 _Days = Range[int, 0, 3650]
+# Discord waits three seconds for the answer, so the names of a page may take no longer than this.
+_SECONDS = 1.0
 # Discord's limit for the characters of a choice.
 _CHOICE_LENGTH = 100
 
@@ -43,15 +46,24 @@ async def _show_page(interaction: Interaction, id: AuditId) -> None:
     page = await interaction.client.services.audit.turn(
         interaction.guild_id, member_of(interaction), id.audit_filter, id.button, id.cursor
     )
-    await interaction.response.edit_message(view=_layout(page, id.audit_filter, _mentions(interaction)))
+    await interaction.response.edit_message(view=await _layout(interaction, page, id.audit_filter))
 
 
-def _layout(page: AuditPage, audit_filter: AuditFilter, naming: Naming) -> LayoutView:
+async def _layout(interaction: Interaction, page: AuditPage, audit_filter: AuditFilter) -> LayoutView:
+    naming = _mentions(interaction)
     layout = audit_layout(page, audit_filter, naming)
-    for row in open_rows(page):
+    for row in open_rows(page, naming.title, await _requesters(interaction, page)):
         layout.add_item(row)
     layout.stop()  # answered by custom_id
     return layout
+
+
+async def _requesters(interaction: Interaction, page: AuditPage) -> dict[int, str]:
+    """Return the names of those whose private results can be opened, as far as Discord tells them in time."""
+    people = {entry.subject_id for entry in openable(page).values() if entry.subject_id is not None}
+    if interaction.guild is None:
+        return {}
+    return await member_names(interaction.guild, people, seconds=_SECONDS)
 
 
 class OpenItem(PersistentItem[OpenId], codec=OpenId):
@@ -141,7 +153,7 @@ class Audit(commands.Cog):
             until_days=until_days,
         )
         page, audit_filter = await self._service.search(interaction.guild_id, member_of(interaction), query)
-        layout = _layout(page, audit_filter, _mentions(interaction))
+        layout = await _layout(interaction, page, audit_filter)
         await interaction.response.send_message(view=layout, ephemeral=True)
 
     @audit.autocomplete("deployment")

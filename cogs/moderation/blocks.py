@@ -11,6 +11,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
+from bot.domain.moderation import BLOCK_DURATIONS, block_duration
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
 from bot.gateway.interactions import Interaction, member_from_user, member_of
@@ -19,11 +20,7 @@ from bot.strings import explain, say
 from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
 
-_DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)} | {
-    "month": timedelta(days=30),
-    "open": None,
-}
-_CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in _DURATIONS]
+_CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_DURATIONS]
 
 
 async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -> LayoutView:
@@ -110,10 +107,7 @@ class Blocks(commands.Cog):
 def _duration(choice: str | None, days: int | None) -> timedelta | None:
     if choice is not None and days is not None:
         raise RefusedError("block_duration_twice")
-    if choice is not None and choice not in _DURATIONS:
-        # The value may come from another version's command, and a mistake must not block a user forever.
-        raise RefusedError("block_duration_unknown")
-    return timedelta(days=days) if days is not None else _DURATIONS[choice or "open"]
+    return timedelta(days=days) if days is not None else block_duration(choice)
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import discord
 
 from bot.domain.errors import DiscordAway, RefusedError
+from bot.domain.moderation import block_duration
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
 from bot.gateway.channels import channel_state, requester_now
@@ -15,10 +17,18 @@ from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, text_values
 from bot.gateway.interactions import Interaction, member_from_user, member_of
 from bot.services.moderation.reviews import ReviewedRun
+from bot.strings import say
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.lists import block_confirmation
 from bot.ui.message_parts import OutgoingMessage
-from bot.ui.moderation import REASON_FIELD, block_modal, closed_report_card, decided_card, expired_card
+from bot.ui.moderation import (
+    DURATION_FIELD,
+    REASON_FIELD,
+    block_modal,
+    closed_report_card,
+    decided_card,
+    expired_card,
+)
 
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
@@ -28,9 +38,14 @@ _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action
 
 
 async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
-    reason = text_values(interaction).get(REASON_FIELD, "").strip()
+    values = text_values(interaction)
+    reason = values.get(REASON_FIELD, "").strip()
     async with reporting_card_errors(interaction, id.key):
-        await _HANDLERS[id.form](interaction, id.key, reason)
+        if id.form is ReviewForm.REJECT:
+            await _reject(interaction, id.key, reason)
+        else:
+            # A form that was opened before an update has no duration.
+            await _block(interaction, id.key, reason, block_duration(values.get(DURATION_FIELD)))
 
 
 async def approve(interaction: Interaction, key: str) -> None:
@@ -67,12 +82,12 @@ async def open_block(interaction: Interaction, key: str) -> None:
     await interaction.response.send_modal(block_modal(key))
 
 
-async def _block(interaction: Interaction, key: str, reason: str) -> None:
+async def _block(interaction: Interaction, key: str, reason: str, duration: timedelta | None) -> None:
     services = interaction.client.services
     user_id = await services.reviews.requester_id(key, member_of(interaction), interaction.guild_id)
     target = await _member(interaction, user_id)
     done = await services.blocks.block(
-        interaction.guild_id, member_of(interaction), target, reason=reason, duration=None
+        interaction.guild_id, member_of(interaction), target, reason=reason, duration=duration
     )
     await tell(interaction, block_confirmation(user_id, done))
 
@@ -87,16 +102,15 @@ async def _member(interaction: Interaction, user_id: int) -> Member:
     return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))
 
 
-_HANDLERS = {ReviewForm.REJECT: _reject, ReviewForm.BLOCK: _block}
-
-
 async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None:
     """Edit a review card to show the decision."""
     await _show_card(interaction, decided_card(reviewed.run, reviewed.title, reviewed.inputs))
 
 
-async def close_report(interaction: Interaction, reviewed: ReviewedRun, verdict: str) -> None:
-    """Edit a report card to show how the report was closed."""
+async def close_report(interaction: Interaction, reviewed: ReviewedRun, code: str) -> None:
+    """Edit a report card to show how this user has just closed the report. `code` is the sentence's code."""
+    at = int(interaction.client.clock().timestamp())
+    verdict = say(code, person=interaction.user.id, at=at)
     await _show_card(interaction, closed_report_card(reviewed.run, reviewed.title, verdict), keep_files=False)
 
 

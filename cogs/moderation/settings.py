@@ -102,7 +102,8 @@ async def _result_layout(
     current = await service.read(server, section)
     if result.error is not None:
         again = again_arg(control, result.draft) if result.draft is not None else None
-        panel = Panel(section, mistakes=error_lines(result.error), again=again)
+        mistakes = error_lines(result.error, control, current.context)
+        panel = Panel(section, mistakes=mistakes, again=again)
     else:
         saved = describe_changes(result.before, result.after, current.context)
         panel = Panel(section, saved=saved)

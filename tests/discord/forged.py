@@ -32,10 +32,12 @@ async def select_as(bot: Harness, actor: Any, message: Any, custom_id: str, *val
     return await _use(bot, actor, message, menu, values=list(values))
 
 
-async def send_form(bot: Harness, actor: Any, message: Any, custom_id: str, *texts: str) -> Any:
-    """Submit a form that was never shown."""
+async def send_form(bot: Harness, actor: Any, message: Any, custom_id: str, *texts: str, **named: str) -> Any:
+    """Submit a form that was never shown, with texts in boxes that have numbers or names as custom_ids."""
+    given = {**{str(n): text for n, text in enumerate(texts)}, **named}
     boxes = [
-        {"type": TEXT_INPUT, "id": n + 50, "custom_id": str(n), "value": text} for n, text in enumerate(texts)
+        {"type": TEXT_INPUT, "id": n + 50, "custom_id": name, "value": text}
+        for n, (name, text) in enumerate(given.items())
     ]
     labels = [{"type": LABEL, "id": n, "component": box} for n, box in enumerate(boxes)]
     data = {"custom_id": custom_id, "components": labels}

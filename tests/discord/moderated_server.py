@@ -13,7 +13,7 @@ import simcord
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
 from bot.store.rules import RuleStore
 from tests.discord.actors import moderator
-from tests.discord.rendered import text_of
+from tests.discord.rendered import filled, text_of
 from tests.harness import Harness
 
 NO_APPROVAL = {"approval": {"mode": "off"}}
@@ -77,7 +77,7 @@ class ModeratedServer(Harness):
     async def decide_with_reason(self, label: str, reason: str) -> Any:
         """Press a button of the newest card that asks for a reason, give one, and run what follows."""
         shown = await self.mona.click(self.card, label=label)
-        result = await self.mona.submit_modal(shown, {"reason": reason})
+        result = await self.mona.submit_modal(shown, filled(shown.modal) | {"reason": reason})
         await self.play()
         return result
 

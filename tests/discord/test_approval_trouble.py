@@ -13,7 +13,7 @@ from bot.domain.settings.rules_and_defaults import Approval
 from tests.discord.actors import report, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
-from tests.discord.rendered import buttons_of, refusal, text_of, texts
+from tests.discord.rendered import buttons_of, filled, refusal, text_of, texts
 from tests.harness import HELD, Harness
 
 NOT_A_MODERATOR = "Only this server's moderators can do that."
@@ -148,7 +148,8 @@ async def test_a_reviewer_who_lost_the_role_decides_nothing(server: ModeratedSer
     for action in ("Approve", "Reject", "Block"):
         assert refusal(server, await press(server, rita, server.card, ids[action])) == NOT_A_MODERATOR
     for form in forms:
-        assert refusal(server, await rita.submit_modal(form, {"reason": "no"})) == NOT_A_MODERATOR
+        values = filled(form.modal) | {"reason": "no"}
+        assert refusal(server, await rita.submit_modal(form, values)) == NOT_A_MODERATOR
     assert (await server.run()).state is RunState.AWAITING_APPROVAL
     assert buttons_of(server, server.card) == ids
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from simcord import MemberActor
 
+from bot.domain.moderation import BLOCK_DURATIONS
 from bot.domain.runs import RunState
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import moderator, report, reviewer
-from tests.discord.forged import press
+from tests.discord.forged import press, send_form
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
-from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of, texts
+from tests.discord.rendered import buttons_of, fields, pinged, refusal, requests_to, text_of, texts
 from tests.harness import HELD, Harness
 
 BLOCKED = "A moderator has blocked you from generating here until somebody unblocks you. "
@@ -61,7 +64,7 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     pinged_before = pinged(server)
     shown = await server.mona.click(second, label="Block")
     await server.restart()
-    done = await server.mona.submit_modal(shown, {"reason": "that *word*"})
+    done = await server.mona.submit_modal(shown, {"reason": "that *word*", "duration": "open"})
     assert done.response.content == (
         f"<@{server.alice.id}> can't generate here until somebody unblocks them. Waiting requests ended: 2."
     )
@@ -129,7 +132,7 @@ async def test_the_form_of_a_block_opens_if_discord_is_silent_and_is_still_check
     await server.ask(other)
     server.env.inject_error("GET", f"/guilds/{server.guild.id}/members/{other.id}", status=400, times=1)
     shown = await server.mona.click(server.card, label="Block")
-    refused = await server.mona.submit_modal(shown, {"reason": "spam"})
+    refused = await server.mona.submit_modal(shown, {"reason": "spam", "duration": "open"})
     assert "is a moderator here and can't be blocked" in refusal(server, refused)
     assert await server.states() == [RunState.AWAITING_APPROVAL]
 
@@ -168,6 +171,41 @@ async def test_the_end_of_a_block_is_told_wherever_it_ends_a_request(server: Mod
     assert f"The block ends {until}." in letter
     assert f", until {until}.\nThat ended this request" in server.verdict
     assert "Not approved" not in told
+
+
+@pytest.mark.parametrize(("choice", "length"), [*BLOCK_DURATIONS.items()])
+async def test_a_cards_form_offers_the_durations_of_the_command(
+    server: ModeratedServer, choice: str, length: timedelta | None
+) -> None:
+    await server.ask()
+    shown = await server.mona.click(server.card, label="Block")
+    command = server.env.backend.find_command("block", server.guild.id, type=1)
+    (duration,) = [each for each in command["options"] if each["name"] == "duration"]
+    offered = [(each["name"], each["value"]) for each in duration["choices"]]
+    field = fields(shown.modal)["Duration"]
+    assert [(each["label"], each["value"]) for each in field["options"]] == offered
+    assert [each["value"] for each in field["options"] if each.get("default")] == ["open"]
+    done = await server.mona.submit_modal(shown, {"reason": "spam", "duration": choice})
+    (block,) = await server.app.store.blocks.list(server.guild.id, server.clock(), limit=2)
+    assert block.until == (block.created_at + length if length is not None else None)
+    end = f"until <t:{int(block.until.timestamp())}:f>." if block.until else "until somebody unblocks them."
+    assert end in done.response.content
+
+
+@pytest.mark.parametrize("duration", [None, "fortnight"])
+async def test_a_form_of_another_version_blocks_until_unblocked_only_if_it_asked_for_no_duration(
+    server: ModeratedServer, duration: str | None
+) -> None:
+    await server.ask()
+    key = (await server.run()).key
+    texts = {"reason": "spam", **({"duration": duration} if duration is not None else {})}
+    sent = await send_form(server, server.mona, server.card, f"form:{key}:block", **texts)
+    blocks = await server.app.store.blocks.list(server.guild.id, server.clock(), limit=2)
+    if duration is None:
+        assert [block.until for block in blocks] == [None]
+    else:
+        assert refusal(server, sent) == "This duration isn't offered. Please choose one from the list."
+        assert blocks == []
 
 
 @pytest.mark.bot(max_concurrent_runs=1)

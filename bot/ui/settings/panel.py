@@ -19,8 +19,8 @@ from discord.ui import (
 )
 from discord.ui.select import BaseSelect
 
-from bot.domain.errors import BotError, InputErrors
-from bot.domain.settings.fields import Section, SettingControl
+from bot.domain.errors import BotError, InputError, InputErrors
+from bot.domain.settings.fields import FIELDS, Kind, Section, SettingControl, resolve
 from bot.domain.settings.forms import Box, form_of
 from bot.domain.settings.missing_references import missing_references
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
@@ -37,6 +37,7 @@ from bot.ui.settings.text import (
     first_lines,
     lines_of,
     listed,
+    role_name,
     summaries,
 )
 
@@ -123,22 +124,39 @@ def _news(panel: Panel) -> str:
     return _lines([say("settings_saved"), *panel.saved.lines], _NEWS_LENGTH)
 
 
-def error_lines(error: BotError) -> list[str]:
-    """Return a line for each mistake, with the user's text escaped, and with the label of its box if the form
-    has several boxes.
+def error_lines(error: BotError, control: SettingControl, context: SettingsContext) -> list[str]:
+    """Return a line for each mistake, with the user's text escaped.
+
+    A line about a value names whom or what the control's form limits, unless the section has only one form,
+    and the box if the form has several.
     """
-    return [_mistake(each) for each in (error.errors if isinstance(error, InputErrors) else [error])]
+    limited = _limited(resolve(control, context), context) if isinstance(error, InputError) else ""
+    errors = error.errors if isinstance(error, InputErrors) else [error]
+    return [_mistake(each, limited) for each in errors]
 
 
-def _mistake(error: BotError) -> str:
+def _limited(control: SettingControl, context: SettingsContext) -> str:
+    """Return the name of the people, role or GPU that a form limits, or an empty text."""
+    field = FIELDS.get(control.key)
+    if field is None:
+        return ""
+    if field.per_role:
+        return role_name(int(control.arg), context)
+    if field.kind is Kind.NUMBER_BY_NAME:
+        return escape_line(control.arg, 60)
+    if field.boxes and field.section is Section.BUDGETS:
+        return say(f"settings_label_{field.name}").removesuffix(":")
+    return ""
+
+
+def _mistake(error: BotError, limited: str) -> str:
     params = {
         name: escape_line(value, 60) if isinstance(value, str) else value
         for name, value in error.params.items()
     }
     sentence, box = say(error.code, **params), error.params.get("box")
-    if box is None:
-        return sentence
-    return say("settings_mistake", label=say(f"settings_box_{box}"), sentence=sentence)
+    labels = [*([limited] if limited else []), *([say(f"settings_box_{box}")] if box is not None else [])]
+    return say("settings_mistake", label=" · ".join(labels), sentence=sentence) if labels else sentence
 
 
 def _body(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[str]:

@@ -83,7 +83,7 @@ async def test_a_copy_is_made_once_and_again_only_if_it_failed(store: Store, sha
     await store.deliveries.mark_sent(again.id, [MessageRef(7, 9)], at(6))
     await store.copies.finish(again, "courier", at(6))
     error = await refused(store, copy)
-    assert error.code == "copy_there"
+    assert error.code == ("post_there" if shared_to is None else "share_there")
     assert str(error.params["url"]).endswith("/7/9")
     assert [entry.outcome for entry in await audit_log(store)] == ["share_closed", None]
 
@@ -112,7 +112,7 @@ async def test_only_a_result_that_is_there_is_copied(store: Store, changes: Any,
 
 @pytest.mark.parametrize(
     ("state", "code"),
-    [(DeliveryState.PENDING, "copy_pending"), (DeliveryState.SENT, "copy_there")],
+    [(DeliveryState.PENDING, "copy_pending"), (DeliveryState.SENT, "post_there")],
 )
 async def test_a_late_success_has_its_own_message(store: Store, state: DeliveryState, code: str) -> None:
     key = await stored_run(store)
@@ -183,7 +183,7 @@ async def test_a_copy_is_deleted_without_the_result_and_the_other_copy(store: St
     assert await store.reviews.actors(run, AuditAction.DELETE) == []
 
 
-@pytest.mark.parametrize(("by", "code"), [(ALICE, None), (MOD, "copy_deleted")])
+@pytest.mark.parametrize(("by", "code"), [(ALICE, None), (MOD, "share_deleted")])
 async def test_a_copy_is_requested_again_only_if_its_requester_deleted_it(
     store: Store, by: int, code: str | None
 ) -> None:

@@ -156,8 +156,8 @@ def test_a_user_requests_a_few_copies_a_minute_and_reads_when_the_next_may_follo
 def test_a_refused_copy_does_not_count() -> None:
     limiter = CopyLimiter(Clock())
     for _ in range(COPIES_PER_PERSON + 1):
-        with pytest.raises(RefusedError, match="copy_there"), limiter.counted(1):
-            raise RefusedError("copy_there")
+        with pytest.raises(RefusedError, match="share_there"), limiter.counted(1):
+            raise RefusedError("share_there")
     assert copy_code(limiter) is None
 
 

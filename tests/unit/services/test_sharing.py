@@ -154,7 +154,7 @@ async def shared(store: Store) -> str:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"), [(exists, "copy_there"), (deleted, "copy_deleted"), (unanswered, "copy_there")]
+    ("answer", "code"), [(exists, "share_there"), (deleted, "share_deleted"), (unanswered, "share_there")]
 )
 async def test_a_copy_that_was_deleted_in_discord_is_not_linked_to(
     store: Store, answer: FetchState, code: str
@@ -176,7 +176,7 @@ async def test_a_copy_whose_channel_was_deleted_is_no_reason_to_refuse_the_next(
 async def test_a_moderators_deletion_outlives_the_channel(store: Store) -> None:
     key = await shared(store)
     await store.copies.delete(key, MessageRef(GALLERY, 8), MOD, NOW)
-    with pytest.raises(RefusedError, match="copy_deleted"):
+    with pytest.raises(RefusedError, match="share_deleted"):
         await sharing(store, channel_deleted).share(key, member(), with_prompt=False)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from bot.deployments.input_text import ShownInputs
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.strings import say
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import (
     block_notice,
@@ -100,5 +101,7 @@ CARDS: Mapping[str, Callable[[], str]] = {
     "report": lambda: report([8], LINK, PreparedOutputs()),
     "report-files": lambda: report([8], None, PreparedOutputs(FILES, texts=("a | fox",))),
     "report-of-many": lambda: report(range(1, 8), LINK, PreparedOutputs()),
-    "report-closed": lambda: of_parts([closed_report_card(run(S.SUCCEEDED), TITLE, "Dismissed by <@5>.")]),
+    "report-closed": lambda: of_parts(
+        [closed_report_card(run(S.SUCCEEDED), TITLE, say("report_dismissed", person=5, at=UNTIL))]
+    ),
 }

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from bot.domain.errors import InputError, InputErrors
-from bot.domain.settings.fields import Section
+from bot.domain.settings.fields import Section, SettingControl
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from bot.domain.settings.values import DefaultPreset, NotApplied, ReviewChannel, SettingsContext
 from bot.ui.settings.panel import Panel, error_lines, panel_layout
@@ -82,7 +82,8 @@ def approval(mode: ApprovalMode, **more: Any) -> str:
 def refused() -> str:
     """Return the panel after a form with two mistakes."""
     mistakes = InputErrors([InputError("settings_not_integer", value="*x*", box=box) for box in AGES])
-    shown = Panel(Section.PEOPLE, mistakes=error_lines(mistakes), again="0123abcd:ages:")
+    told = error_lines(mistakes, SettingControl(Section.PEOPLE, "ages"), AROUND)
+    shown = Panel(Section.PEOPLE, mistakes=told, again="0123abcd:ages:")
     return of_layout(panel_layout(shown, ServerRules(), AROUND), rows=3)
 
 

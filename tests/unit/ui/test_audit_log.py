@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from bot.domain.records import (
 from bot.domain.runs import MessageRef
 from bot.ui.audit import audit_cells, audit_layout, audit_line
 from bot.ui.custom_ids import AuditId
+from bot.ui.private_results import open_rows
 from tests.unit.factories import made_entry
 from tests.unit.ui.audit_messages import LARGEST, NAMING, PLAIN, ROLE
 from tests.unit.ui.messages import components
@@ -83,6 +85,31 @@ def test_a_change_too_long_for_a_line_is_truncated_there_but_not_in_the_file() -
     assert "GPU0: everybody → <@&71>" in told
     assert " …\n" in told
     assert audit_cells(stored, PLAIN)[-1].count("everybody → Staff") == 30
+
+
+def private_options(deployment: str, requesters: dict[int, str]) -> list[dict[str, Any]]:
+    """Return the options of the select of private results on a page with one such result, of person 22."""
+    entry = made_entry(
+        action=AuditAction.OUTCOME,
+        run_key="k" * 16,
+        subject_id=22,
+        deployment=deployment,
+        outcome="succeeded",
+        details={"private": True},
+    )
+    (row,) = open_rows(AuditPage([entry], None, None), lambda name: name, requesters)
+    (select,) = row.to_component_dict()["components"]
+    return [dict(option) for option in select["options"]]
+
+
+def test_a_private_result_is_chosen_by_deployment_requester_and_time() -> None:
+    (named,) = private_options("*Flux*", {22: "al\u200b_ice"})
+    (nameless,) = private_options("*Flux*", {23: "bob"})
+    assert [named["label"], nameless["label"]] == ["*Flux* for al_ice", "*Flux*"]
+    assert [each["description"] for each in (named, nameless)] == ["4 May 2026, 12:30 UTC"] * 2
+    (longest,) = private_options("F" * 100, {22: "a" * 99})
+    assert "… for aaa" in longest["label"]
+    assert len(longest["label"]) <= 100
 
 
 def test_a_page_with_the_longest_of_everything_fits_into_one_message() -> None:

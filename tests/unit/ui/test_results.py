@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from bot.strings import SENTENCES
 from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, hidden_buttons
-from bot.ui.results import more_layout, single_layout
+from bot.ui.results import Batch, more_layout, outcome_messages, single_layout
 from tests.unit.ui.batch_messages import parts, runs
 from tests.unit.ui.follow_up_messages import MADE, action
 from tests.unit.ui.messages import (
@@ -152,6 +154,50 @@ def test_any_picture_of_a_batch_has_again_and_post_in_two_rows_of_a_phone(offere
     assert hidden == [] or f"run:{KEY}:more" in {mark for _, mark in found}
     reported = "Report" in {label for label, _ in [*found, *hidden]}
     assert reported is offered.reportable
+
+
+NAMES = (
+    ("Cut", "Mask", "Zoom", "Tile", "Fix", "Ink"),
+    ("Upscale", "Animate", "Restyle", "Recolour", "Outpaint", "Sharpen"),
+    ("Remove background", "Make a sticker", "Make a video", "Draw as a sketch", "Add music", "Change season"),
+)
+
+
+def every_offer(count: int, *, is_batch: bool) -> Iterator[OfferedActions]:
+    """Yield the actions of a result with so many follow-ups, for each set of a server's features."""
+    for names, emoji, flags in product(NAMES, (None, "🔍"), product((True, False), repeat=4)):
+        follow_ups = tuple(action(name, emoji) for name in names[:count])
+        yield OfferedActions(*flags, postable=is_batch, follow_ups=follow_ups)
+
+
+@pytest.mark.parametrize("is_batch", [False, True], ids=["single", "batch"])
+@pytest.mark.parametrize("count", range(7))
+def test_a_result_and_its_more_have_two_rows_of_a_phone_and_delete(count: int, is_batch: bool) -> None:
+    links = ["https://x/a.png"]
+    made = replace(MADE, batch_size=2) if is_batch else MADE
+    for offered in every_offer(count, is_batch=is_batch):
+        if is_batch:
+            layout = single_layout(made, "Flux", links, offered)
+        else:
+            (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", offered)
+            assert part.layout is not None
+            layout = part.layout
+        found = buttons(layout)
+        more = more_layout(made, offered, {mark for _, mark in found}, links)
+        assert button_rows(layout.to_components()) <= 2, found
+        assert button_rows(more.to_components()) <= 2, (found, buttons(more))
+        assert f"run:{KEY}:delete" in {mark for _, mark in [*found, *buttons(more)]}
+
+
+@pytest.mark.parametrize("reportable", [False, True])
+@pytest.mark.parametrize("count", range(2, 11))
+def test_a_batch_has_two_rows_of_a_phone_and_delete(count: int, reportable: bool) -> None:
+    batch = runs(*[S.SUCCEEDED] * count)
+    prepared = {each.key: PreparedOutputs((file(),)) for each in batch}
+    (part,) = outcome_messages(Batch(batch, prepared), "Flux", OfferedActions(reportable=reportable))
+    assert part.layout is not None
+    assert button_rows(part.layout.to_components()) <= 2
+    assert any(mark.endswith(":clear") for _, mark in buttons(part))
 
 
 @given(OFFERED, st.booleans())

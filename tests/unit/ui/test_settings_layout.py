@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from bot.domain.settings.rules_and_defaults import (
     Words,
 )
 from bot.domain.settings.values import DefaultPreset, NotApplied, ReviewChannel, SettingsContext, named, token
+from bot.services.words.rules import WordRules
 from bot.strings import SENTENCES
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.controls import Selection
@@ -166,6 +168,17 @@ def test_every_form_has_its_words_within_discords_limits(field: str) -> None:
         assert len(label.description or "") <= 100
         assert len(label.component.default or "") <= (label.component.max_length or 0) <= 4000
         assert label.text != SENTENCES["internal"]
+
+
+@pytest.mark.parametrize("name", ["list", "add"])
+def test_the_form_of_the_own_list_says_what_an_asterisk_matches(name: str) -> None:
+    (label,) = settings_modal(SettingControl(Section.WORDS, name), ServerRules()).children
+    assert isinstance(label, Label)
+    example = re.search(r"“(\w+\*)” matches (\w+)", label.description or "")
+    assert example is not None
+    keyword, word = example.groups()
+    assert WordRules(blocked=[keyword]).check({"prompt": word}, (), ()) is not None
+    assert WordRules(blocked=[keyword.strip("*")]).check({"prompt": word}, (), ()) is None
 
 
 def test_a_long_name_comes_back_from_its_custom_id() -> None:
