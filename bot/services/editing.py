@@ -126,6 +126,11 @@ class EditingService:
         )
         return new_run, revision.dropped
 
+    async def check_before_texts(self, run_key: str, requester: Requester) -> None:
+        """Raise RefusedError if the edited request would be refused whatever its uploaded texts are."""
+        run = await self._editable_run(run_key, requester)
+        await self._generation.check_before_texts(current_deployment(self._catalogue, run), run, requester)
+
     async def check(self, run_key: str, form_values: FormValues, requester: Requester) -> None:
         """Raise the InputErrors that `resubmit` would raise, without starting a run."""
         run = await self._editable_run(run_key, requester)

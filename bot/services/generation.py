@@ -201,8 +201,31 @@ class GenerationService:
         If files have to be downloaded for this, the rules that don't depend on them are checked first. Their
         RefusedError is recorded in the audit log.
         """
-        if not self._files.must_read(deployment, inputs):
-            return
+        if self._files.must_read(deployment, inputs):
+            await self._check_rules(deployment, request, requester)
+            await self._files.check(deployment, inputs)
+
+    async def check_before_texts(self, deployment: Deployment, parent: Run, requester: Requester) -> None:
+        """Raise RefusedError if an edited run would be refused whatever its texts are.
+
+        Called before the texts are downloaded. Like the refusal of a request, this one counts, and is
+        recorded in the audit log.
+        """
+        request = GenerationRequest(
+            requester_id=requester.person.id,
+            origin=requester.origin,
+            deployment=deployment.name,
+            deployment_id=deployment.deployment_id,
+            inputs={},
+            age_restricted=has_marked_file(parent) or deployment.age_restricted,
+            private=parent.private and not requester.origin.is_direct_message,
+        )
+        with self._refusals.counted(requester.person.id, requester.origin.guild_id):
+            await self._check_rules(deployment, request, requester)
+
+    async def _check_rules(
+        self, deployment: Deployment, request: GenerationRequest, requester: Requester
+    ) -> None:
         try:
             await self._runs.check_before_form(
                 deployment, requester, age_restricted=request.age_restricted, private=request.private
@@ -210,7 +233,6 @@ class GenerationService:
         except RefusedError as refused:
             await self._request_store.record_refusal(request, refused.code, self._clock())
             raise
-        await self._files.check(deployment, inputs)
 
     async def _is_private(self, key: str | None) -> bool:
         run = await self._run_store.get(key) if key is not None else None
