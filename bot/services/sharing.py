@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
-from bot.domain.policy import OperatorRules, check_posting, is_age_restricted
+from bot.domain.policy import OperatorRules, check_posting, is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
 from bot.domain.sharing import MessageState, check_copyable, offers_copy
@@ -172,7 +172,7 @@ class SharingService:
         channel = requester.channel_state(gallery)
         if not channel.exists or channel.missing:
             raise RefusedError("share_closed")
-        restricted = is_age_restricted(run, requester.channel_state(run.channel_id))
+        restricted = is_age_restricted_now(run, requester)
         # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
         if (restricted or requester.origin.age_restricted) and not channel.age_restricted:
             raise RefusedError("share_age")
