@@ -129,7 +129,7 @@ class CopySender:
         if await self._store.copies.is_blocked(run, self._clock()):
             return "copy_blocked"
         if delivery.purpose is Purpose.SINGLE:
-            hidden = run.age_restricted and not await self._poster.is_age_restricted(delivery.destination)
+            hidden = is_age_restricted(run) and not await self._poster.is_age_restricted(delivery.destination)
             return "post_age" if hidden else run
         rules = await self._store.rules.get(run.guild_id)
         if rules.gallery_channel_id != delivery.shared_to:

@@ -18,14 +18,13 @@ from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import DIRECT_UPLOAD_LIMIT, LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
+from bot.domain.policy import is_age_restricted
 from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
-from bot.domain.text import channel_url
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
-from bot.strings import say
 from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs, remark_messages
-from bot.ui.results import withheld_message
+from bot.ui.results import origin_message, withheld_message
 
 log = logging.getLogger(__name__)
 _NONCE_LIFETIME = timedelta(minutes=2)
@@ -77,7 +76,7 @@ class Router:
         while route < Route.UNDELIVERED:
             try:
                 withheld = await self._is_withheld(route, delivery)
-                if route is Route.CHANNEL and delivery.run.age_restricted:
+                if route is Route.CHANNEL and is_age_restricted(delivery.run):
                     delivery = await self._match_mark(delivery, form, withheld=withheld)
                 if withheld:
                     await self._post_note(route, delivery, form)
@@ -131,20 +130,21 @@ class Router:
     async def _is_withheld(self, route: Route, delivery: Delivery) -> bool:
         """Return whether the result is age-restricted and may not be shown on this route.
 
-        Direct messages never show it. A channel shows it only if the channel is age-restricted now. A user
-        install's channel can't be read, so the check at the time of the request has to suffice.
+        A channel shows it only if the channel is age-restricted now. A user install's channel can't be read,
+        so the check at the time of the request has to suffice. A direct message shows it only if it is
+        age-restricted merely by the channel of its request.
         """
         run = delivery.run
-        if not run.age_restricted or not _runs_to_show(delivery):
+        if not is_age_restricted(run) or not _runs_to_show(delivery):
             return False
         if route is Route.DIRECT_MESSAGE:
-            return True
+            return run.age_restricted
         if run.user_install:
             return False
         try:
             return not await self._poster.is_age_restricted(run.channel_id)
         except Unreachable:
-            return True
+            return run.age_restricted
 
     async def _delete_other_form(self, delivery: Delivery, note: OutgoingMessage, *, withheld: bool) -> None:
         """Delete what an interrupted attempt posted before the channel's age restriction changed.
@@ -263,7 +263,7 @@ class Router:
             await self.post(delivery, route, delivery.destination, messages, nonce_suffix=nonce_suffix)
         elif route is Route.DIRECT_MESSAGE:
             channel_id = await self._poster.direct_channel(run.requester_id)
-            origin = [] if nonce_suffix else [_origin_message(run)]
+            origin = [] if nonce_suffix else [origin_message(run)]
             await self.post(delivery, route, channel_id, [*messages, *origin], nonce_suffix=nonce_suffix)
         elif delivery.is_late_in_batch:
             raise Unreachable("the answer shows the whole batch")
@@ -375,16 +375,6 @@ def _runs_to_show(delivery: Delivery) -> list[Run]:
         and run.key not in delivery.late
         and (run.deleted_at is None or len(delivery.batch) == 1)
     ]
-
-
-def _origin_message(run: Run) -> OutgoingMessage:
-    """Build the message that says why a result comes as a direct message."""
-    if run.user_install:
-        return OutgoingMessage(content=say("from_elsewhere_late"))
-    if run.private:
-        url = channel_url(run.guild_id, run.channel_id)
-        return OutgoingMessage(content=say("from_private", url=url))
-    return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 
 def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:
