@@ -186,8 +186,12 @@ class Router:
         return replace(delivery, messages=(), attempted=False, attempted_at=None)
 
     async def _post_note(self, route: Route, delivery: Delivery, form: Form) -> None:
-        """Post the note that the result is withheld, unless the channel already has it."""
-        if route is not Route.CHANNEL or not delivery.messages:
+        """Post the note that the result is withheld, unless it was posted before the process died.
+
+        If the channel already has a part of the result, the note is still sent as a direct message.
+        """
+        in_channel = {message.channel_id == delivery.destination for message in delivery.messages}
+        if (route is Route.CHANNEL) not in in_channel:
             messages = _withheld(delivery, route, form)
             await self._post_by(route, delivery, messages, nonce_suffix=_WITHHELD_SUFFIX)
 
