@@ -12,14 +12,14 @@ from pathlib import Path
 
 from discord.utils import snowflake_time
 
-from bot.delivery.cleanup import delete_all
+from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.first_route import Route, first_route
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import DIRECT_UPLOAD_LIMIT, LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
 from bot.domain.policy import is_age_restricted
-from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
+from bot.domain.runs import COPY_PURPOSES, Delivery, MessageRef, Run
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
 from bot.ui.fallbacks import linked_outputs, plain_messages
@@ -155,11 +155,9 @@ class Router:
         shown = [run.key for run in _runs_to_show(delivery)]
         if not delivery.attempted or since is None or not shown:
             return
-        ignore = [run.status_message_id or 0 for run in delivery.batch]
-        for each in {*(run.key for run in delivery.batch), delivery.run.batch_key}:
-            for purpose in Purpose:
-                sent = await self._deliveries.sent(each, purpose)
-                ignore += [message.message_id for message in sent.everywhere]
+        keys = [run.key for run in delivery.batch]
+        ignore = await known_messages(self._deliveries, [*keys, delivery.run.batch_key])
+        ignore += [run.status_message_id or 0 for run in delivery.batch]
         with suppress(Unreachable):
             found = await self._poster.find(channel_id, key, note, since, ignore=ignore)
             notes = [found] if found is not None else []
@@ -281,17 +279,12 @@ class Router:
     ) -> int | None:
         """Return the id of a message posted by an attempt with an unknown result, or None.
 
-        Ignores the messages that the store already knows: those of this delivery, of the run's outcomes and
-        of its copies.
+        Ignores the run's messages that the store already knows.
         """
-        purposes = {*OUTCOME_PURPOSES, *COPY_PURPOSES, delivery.purpose}
-        shown_by = {(delivery.run.key, each) for each in purposes}
-        others: list[MessageRef] = []
-        for key, purpose in sorted({*shown_by, (delivery.run.batch_key, Purpose.OUTCOME)}):
-            others += (await self._deliveries.sent(key, purpose)).everywhere
-        ignore = [other.message_id for other in others]
+        run = delivery.run
+        ignore = await known_messages(self._deliveries, (run.key, run.batch_key))
         try:
-            return await self._poster.find(channel_id, delivery.run.key, message, since, ignore=ignore)
+            return await self._poster.find(channel_id, run.key, message, since, ignore=ignore)
         except Unreachable:
             if self._clock() - since > _NONCE_LIFETIME:
                 raise
