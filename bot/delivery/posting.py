@@ -253,7 +253,7 @@ class Poster:
     ) -> list[int]:
         """Return the ids of the bot's messages about a run, except cards and those in `ignore`."""
         own = [message async for message in self._own_since(channel_id, since)]
-        return [message.id for message in own if message.id not in ignore and _is_about(message, key)]
+        return [message.id for message in own if message.id not in ignore and is_about(message, key)]
 
     async def _own_since(self, channel_id: int, since: datetime) -> AsyncIterator[discord.Message]:
         me = self._client.user
@@ -384,7 +384,7 @@ def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage 
     return not files and (meant <= found if view is not None else message.content == outgoing.content)
 
 
-def _is_about(message: discord.Message, key: str) -> bool:
+def is_about(message: discord.Message, key: str) -> bool:
     """Return whether a message has buttons of a run, or nothing but its files, and isn't a moderators' card.
 
     The card of a decided request has no buttons, but a text beside the files.
