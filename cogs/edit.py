@@ -61,8 +61,7 @@ async def _send(interaction: Interaction, id: EditId, values: dict[str, FormValu
     except PressedTwice:
         raise
     except BotError as error:
-        layout = _refused(interaction, id, values, error)
-        await interaction.response.send_message(view=layout, ephemeral=True)
+        await _refuse(interaction, id, values, error)
         return
     await started(interaction, run, dropped)
 
@@ -70,13 +69,20 @@ async def _send(interaction: Interaction, id: EditId, values: dict[str, FormValu
 async def _read_texts(interaction: Interaction, id: EditId, values: dict[str, FormValue]) -> None:
     """Read uploaded texts, then offer to send the form, or to edit it again if it has mistakes.
 
-    Reading takes too long for an immediate answer.
+    The rules that don't depend on the texts are checked first. Reading takes too long for an immediate
+    answer.
     """
+    editing, requester = interaction.client.services.editing, requester_of(interaction)
+    try:
+        await check_start(interaction)
+        await editing.check_before_texts(id.key, requester)
+    except BotError as error:
+        await _refuse(interaction, id, values, error)
+        return
     await interaction.response.defer(ephemeral=True, thinking=True)
-    editing = interaction.client.services.editing
     mistakes = await _replace_files(interaction, values)
     try:
-        await editing.check(id.key, values, requester_of(interaction))
+        await editing.check(id.key, values, requester)
     except InputErrors as errors:
         mistakes += errors.errors
     except BotError as error:
@@ -99,6 +105,14 @@ async def _replace_files(interaction: Interaction, values: dict[str, FormValue])
         except InputError as error:
             mistakes.append(error)
     return mistakes
+
+
+async def _refuse(
+    interaction: Interaction, id: EditId, values: Mapping[str, FormValue], error: BotError
+) -> None:
+    """Answer a form that was refused."""
+    layout = _refused(interaction, id, values, error)
+    await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 def _refused(

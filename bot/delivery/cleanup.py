@@ -16,6 +16,7 @@ from bot.domain.records import AuditAction
 from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
 from bot.domain.text import escape_line
 from bot.store import Store
+from bot.store.deliveries import DeliveryStore
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import OutgoingMessage, PreparedFile, PreparedOutputs, gallery_only
@@ -235,6 +236,12 @@ class OutcomeCleanup:
                 )
             if status is not None:
                 await self._poster.delete(run.channel_id, status)
+
+
+async def known_messages(deliveries: DeliveryStore, keys: Iterable[str]) -> list[int]:
+    """Return the ids of all stored messages of these runs, which a search for a lost message skips."""
+    sent = [await deliveries.sent(key, purpose) for key in sorted({*keys}) for purpose in Purpose]
+    return [message.message_id for each in sent for message in each.everywhere]
 
 
 async def delete_all(poster: Poster, messages: Iterable[MessageRef]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from bot.delivery.cleanup import delete_all
+from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.first_route import Route
 from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
@@ -129,7 +129,7 @@ class CopySender:
         if await self._store.copies.is_blocked(run, self._clock()):
             return "copy_blocked"
         if delivery.purpose is Purpose.SINGLE:
-            hidden = run.age_restricted and not await self._poster.is_age_restricted(delivery.destination)
+            hidden = is_age_restricted(run) and not await self._poster.is_age_restricted(delivery.destination)
             return "post_age" if hidden else run
         rules = await self._store.rules.get(run.guild_id)
         if rules.gallery_channel_id != delivery.shared_to:
@@ -170,11 +170,7 @@ class CopySender:
         for key in {run.key, run.batch_key}:
             if await self._store.deliveries.is_pending(key, OUTCOME_PURPOSES):
                 raise NotYet("the result is still being posted")
-        known: list[MessageRef] = []
-        for key in {run.key, run.batch_key}:
-            for purpose in Purpose:
-                known += (await self._store.deliveries.sent(key, purpose)).everywhere
-        ignore = [message.message_id for message in known]
+        ignore = await known_messages(self._store.deliveries, (run.key, run.batch_key))
         with suppress(Unreachable):
             found = await self._poster.find_about(delivery.destination, run.key, since, ignore=ignore)
             return [MessageRef(delivery.destination, message_id) for message_id in found]

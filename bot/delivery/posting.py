@@ -7,7 +7,7 @@ instead of creating another. discord.py's own retries after a 5xx are therefore 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ import discord
 
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import Action, RunId
-from bot.ui.message_parts import ChannelName, OutgoingMessage
+from bot.ui.message_parts import ChannelName, OutgoingMessage, markers
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = 40005
@@ -233,10 +233,9 @@ class Poster:
 
         Skips the ids in `ignore`. If `outgoing` is None, any outcome of the run without files matches.
         """
-        with _mapped():
-            async for message in self._own_since(channel_id, since):
-                if message.id not in ignore and is_message_of(message, key, outgoing):
-                    return message.id
+        async for message in self._own_since(channel_id, since):
+            if message.id not in ignore and is_message_of(message, key, outgoing):
+                return message.id
         return None
 
     async def find_offering(self, channel_id: int, key: str, action: Action, since: datetime) -> int | None:
@@ -244,32 +243,26 @@ class Poster:
 
         This finds a message whose id wasn't stored, if no other message of the run has the button.
         """
-        with _mapped():
-            async for message in self._own_since(channel_id, since):
-                if RunId(key, action).encode() in set(markers(message.components)):
-                    return message.id
+        async for message in self._own_since(channel_id, since):
+            if RunId(key, action).encode() in set(markers(message.components)):
+                return message.id
         return None
 
     async def find_about(
         self, channel_id: int, key: str, since: datetime, *, ignore: Collection[int]
     ) -> list[int]:
-        """Return the ids of the bot's messages with a file or button of a run, except those in `ignore`."""
-        found: list[int] = []
-        with _mapped():
-            async for message in self._own_since(channel_id, since):
-                ids = map(RunId.read, markers(message.components))
-                files = any(f"-{key}" in attachment.filename for attachment in message.attachments)
-                if message.id not in ignore and (files or any(id and id.key == key for id in ids)):
-                    found.append(message.id)
-        return found
+        """Return the ids of the bot's messages about a run, except cards and those in `ignore`."""
+        own = [message async for message in self._own_since(channel_id, since)]
+        return [message.id for message in own if message.id not in ignore and is_about(message, key)]
 
     async def _own_since(self, channel_id: int, since: datetime) -> AsyncIterator[discord.Message]:
         me = self._client.user
         after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
         channel = self._client.get_partial_messageable(channel_id)
-        async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
-            if me is not None and message.author.id == me.id:
-                yield message
+        with _mapped():
+            async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
+                if me is not None and message.author.id == me.id:
+                    yield message
 
 
 def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
@@ -367,7 +360,8 @@ def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage 
 
     If `outgoing` has buttons that are the same in every try, they are compared, because files may differ
     between tries. Otherwise, its file names are compared without their suffixes; they contain the run key. If
-    it has no files either, its text is compared.
+    it has no files either, its text is compared. A moderators' card is never taken for another message of
+    the run, although it may have the same files and a Delete button, too.
     """
     found = set(markers(message.components))
     files = {_stem(attachment.filename) for attachment in message.attachments}
@@ -375,6 +369,9 @@ def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage 
         return not files and RunId(key, Action.AGAIN).encode() in found
     view = outgoing.layout or outgoing.view
     meant = set(markers(view.walk_children())) if view is not None else set()
+    card = RunId(key, Action.BLOCK).encode()
+    if (card in meant) is not (card in found):
+        return False
     is_result = RunId(key, Action.DELETE).encode() in meant
     actions = (*_VARIABLE_ACTIONS, *(_VARIABLE_IN_RESULT if is_result else ()))
     variable = {RunId(key, action).encode() for action in actions}
@@ -382,19 +379,22 @@ def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage 
     if buttons:
         return buttons <= found
     if outgoing.files:
-        return not files.isdisjoint(_stem(file.filename) for file in outgoing.files)
+        same = not files.isdisjoint(_stem(file.filename) for file in outgoing.files)
+        return same and bool(meant) is bool(found)
     return not files and (meant <= found if view is not None else message.content == outgoing.content)
+
+
+def is_about(message: discord.Message, key: str) -> bool:
+    """Return whether a message has buttons of a run, or nothing but its files, and isn't a moderators' card.
+
+    The card of a decided request has no buttons, but a text beside the files.
+    """
+    found = set(markers(message.components))
+    if found or message.content:
+        actions = {id.action for id in map(RunId.read, found) if id is not None and id.key == key}
+        return bool(actions) and Action.BLOCK not in actions
+    return any(f"-{key}" in attachment.filename for attachment in message.attachments)
 
 
 def _stem(filename: str) -> str:
     return filename.rpartition(".")[0]
-
-
-def markers(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the custom_ids and texts of a message's components, by which the message is recognized."""
-    for component in components:
-        for name in ("custom_id", "content"):
-            mark = getattr(component, name, None)
-            if mark:
-                yield mark
-        yield from markers(getattr(component, "children", ()))

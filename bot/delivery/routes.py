@@ -12,20 +12,19 @@ from pathlib import Path
 
 from discord.utils import snowflake_time
 
-from bot.delivery.cleanup import delete_all
+from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.first_route import Route, first_route
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import DIRECT_UPLOAD_LIMIT, LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
-from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
-from bot.domain.text import channel_url
+from bot.domain.policy import is_age_restricted
+from bot.domain.runs import COPY_PURPOSES, Delivery, MessageRef, Run
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
-from bot.strings import say
 from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs, remark_messages
-from bot.ui.results import withheld_message
+from bot.ui.results import origin_message, withheld_message
 
 log = logging.getLogger(__name__)
 _NONCE_LIFETIME = timedelta(minutes=2)
@@ -77,7 +76,7 @@ class Router:
         while route < Route.UNDELIVERED:
             try:
                 withheld = await self._is_withheld(route, delivery)
-                if route is Route.CHANNEL and delivery.run.age_restricted:
+                if route is Route.CHANNEL and is_age_restricted(delivery.run):
                     delivery = await self._match_mark(delivery, form, withheld=withheld)
                 if withheld:
                     await self._post_note(route, delivery, form)
@@ -131,20 +130,21 @@ class Router:
     async def _is_withheld(self, route: Route, delivery: Delivery) -> bool:
         """Return whether the result is age-restricted and may not be shown on this route.
 
-        Direct messages never show it. A channel shows it only if the channel is age-restricted now. A user
-        install's channel can't be read, so the check at the time of the request has to suffice.
+        A channel shows it only if the channel is age-restricted now. A user install's channel can't be read,
+        so the check at the time of the request has to suffice. A direct message shows it only if it is
+        age-restricted merely by the channel of its request.
         """
         run = delivery.run
-        if not run.age_restricted or not _runs_to_show(delivery):
+        if not is_age_restricted(run) or not _runs_to_show(delivery):
             return False
         if route is Route.DIRECT_MESSAGE:
-            return True
+            return run.age_restricted
         if run.user_install:
             return False
         try:
             return not await self._poster.is_age_restricted(run.channel_id)
         except Unreachable:
-            return True
+            return run.age_restricted
 
     async def _delete_other_form(self, delivery: Delivery, note: OutgoingMessage, *, withheld: bool) -> None:
         """Delete what an interrupted attempt posted before the channel's age restriction changed.
@@ -155,11 +155,9 @@ class Router:
         shown = [run.key for run in _runs_to_show(delivery)]
         if not delivery.attempted or since is None or not shown:
             return
-        ignore = [run.status_message_id or 0 for run in delivery.batch]
-        for each in {*(run.key for run in delivery.batch), delivery.run.batch_key}:
-            for purpose in Purpose:
-                sent = await self._deliveries.sent(each, purpose)
-                ignore += [message.message_id for message in sent.everywhere]
+        keys = [run.key for run in delivery.batch]
+        ignore = await known_messages(self._deliveries, [*keys, delivery.run.batch_key])
+        ignore += [run.status_message_id or 0 for run in delivery.batch]
         with suppress(Unreachable):
             found = await self._poster.find(channel_id, key, note, since, ignore=ignore)
             notes = [found] if found is not None else []
@@ -186,8 +184,12 @@ class Router:
         return replace(delivery, messages=(), attempted=False, attempted_at=None)
 
     async def _post_note(self, route: Route, delivery: Delivery, form: Form) -> None:
-        """Post the note that the result is withheld, unless the channel already has it."""
-        if route is not Route.CHANNEL or not delivery.messages:
+        """Post the note that the result is withheld, unless it was posted before the process died.
+
+        If the channel already has a part of the result, the note is still sent as a direct message.
+        """
+        in_channel = {message.channel_id == delivery.destination for message in delivery.messages}
+        if (route is Route.CHANNEL) not in in_channel:
             messages = _withheld(delivery, route, form)
             await self._post_by(route, delivery, messages, nonce_suffix=_WITHHELD_SUFFIX)
 
@@ -263,7 +265,7 @@ class Router:
             await self.post(delivery, route, delivery.destination, messages, nonce_suffix=nonce_suffix)
         elif route is Route.DIRECT_MESSAGE:
             channel_id = await self._poster.direct_channel(run.requester_id)
-            origin = [] if nonce_suffix else [_origin_message(run)]
+            origin = [] if nonce_suffix else [origin_message(run)]
             await self.post(delivery, route, channel_id, [*messages, *origin], nonce_suffix=nonce_suffix)
         elif delivery.is_late_in_batch:
             raise Unreachable("the answer shows the whole batch")
@@ -277,17 +279,12 @@ class Router:
     ) -> int | None:
         """Return the id of a message posted by an attempt with an unknown result, or None.
 
-        Ignores the messages that the store already knows: those of this delivery, of the run's outcomes and
-        of its copies.
+        Ignores the run's messages that the store already knows.
         """
-        purposes = {*OUTCOME_PURPOSES, *COPY_PURPOSES, delivery.purpose}
-        shown_by = {(delivery.run.key, each) for each in purposes}
-        others: list[MessageRef] = []
-        for key, purpose in sorted({*shown_by, (delivery.run.batch_key, Purpose.OUTCOME)}):
-            others += (await self._deliveries.sent(key, purpose)).everywhere
-        ignore = [other.message_id for other in others]
+        run = delivery.run
+        ignore = await known_messages(self._deliveries, (run.key, run.batch_key))
         try:
-            return await self._poster.find(channel_id, delivery.run.key, message, since, ignore=ignore)
+            return await self._poster.find(channel_id, run.key, message, since, ignore=ignore)
         except Unreachable:
             if self._clock() - since > _NONCE_LIFETIME:
                 raise
@@ -376,16 +373,6 @@ def _runs_to_show(delivery: Delivery) -> list[Run]:
         and run.key not in delivery.late
         and (run.deleted_at is None or len(delivery.batch) == 1)
     ]
-
-
-def _origin_message(run: Run) -> OutgoingMessage:
-    """Build the message that says why a result comes as a direct message."""
-    if run.user_install:
-        return OutgoingMessage(content=say("from_elsewhere_late"))
-    if run.private:
-        url = channel_url(run.guild_id, run.channel_id)
-        return OutgoingMessage(content=say("from_private", url=url))
-    return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 
 def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:

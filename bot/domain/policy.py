@@ -183,7 +183,7 @@ def start_of(run: Run, person: Member | None = None, channel: ChannelState | Non
         user_install=run.user_install,
         deployment=run.deployment,
         gpu=run.expected_gpu or run.gpu,
-        age_restricted=run.age_restricted,
+        age_restricted=is_age_restricted(run),
         person=known,
         private=run.private,
         roles_known=person is not None or run.requester_roles is not None,
@@ -250,13 +250,17 @@ def is_age_restricted(run: Run, channel: ChannelState | None = None) -> bool:
     return run.age_restricted or run.channel_age_restricted or now
 
 
+def is_age_restricted_now(run: Run, requester: Requester) -> bool:
+    """Return `is_age_restricted` with the channel of the request as the requester's server has it now."""
+    return is_age_restricted(run, requester.channel_state(run.channel_id))
+
+
 def check_age(run: Run, requester: Requester, *, restricted: bool = False) -> None:
     """Raise RefusedError if an existing result is age-restricted and the channel of this interaction isn't.
 
     `restricted` says whether the result's deployment is age-restricted now.
     """
-    restricted = restricted or is_age_restricted(run, requester.channel_state(run.channel_id))
-    if restricted and not requester.origin.age_restricted:
+    if (restricted or is_age_restricted_now(run, requester)) and not requester.origin.age_restricted:
         raise RefusedError("result_age")
 
 

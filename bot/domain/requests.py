@@ -55,9 +55,10 @@ class Origin(BaseModel):
 class GenerationRequest(BaseModel):
     """A request for one run: a deployment, its inputs by their keys, the requester and the origin.
 
-    `age_restricted` is True if the deployment is age-restricted, or if the request takes an age-restricted
-    file. Only the requester sees the messages of a `private` request. `gpu` is the GPU to ask for, and
-    `expected_gpu` is the GPU that will be used, or None if unknown.
+    `age_restricted` is True if the deployment is age-restricted, or if the request takes a file of a result
+    that is age-restricted or from an age-restricted channel. Only the requester sees the messages of a
+    `private` request. `gpu` is the GPU to ask for, and `expected_gpu` is the GPU that will be used, or None
+    if unknown.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -16,6 +16,7 @@ from bot.deployments.model import Deployment, picture_input, taking_pictures
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
+from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run
 from bot.services.generation import GenerationService, current_deployment, draw_seed, has_marked_file
@@ -99,7 +100,7 @@ class EditingService:
         """
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
-        marked = has_marked_file(run)
+        marked = has_marked_file(run, requester)
         await self._run_service.check_before_form(
             deployment, requester, age_restricted=marked, private=run.private
         )
@@ -122,9 +123,14 @@ class EditingService:
             revision.inputs,
             requester,
             parent_key=run.key,
-            age_restricted=has_marked_file(run),
+            age_restricted=has_marked_file(run, requester),
         )
         return new_run, revision.dropped
+
+    async def check_before_texts(self, run_key: str, requester: Requester) -> None:
+        """Raise RefusedError if the edited request would be refused whatever its uploaded texts are."""
+        run = await self._editable_run(run_key, requester)
+        await self._generation.check_before_texts(current_deployment(self._catalogue, run), run, requester)
 
     async def check(self, run_key: str, form_values: FormValues, requester: Requester) -> None:
         """Raise the InputErrors that `resubmit` would raise, without starting a run."""
@@ -176,7 +182,7 @@ class EditingService:
         """Start a run with the link `picture` as its picture input. Returns the same as `resubmit`.
 
         `parent_key` is the key of the run that made the picture. The new run is age-restricted if that run
-        is or, if its row is gone, if the channel is.
+        or its channel is or, if the run's row is gone, if the channel of this interaction is.
         """
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)
@@ -234,7 +240,7 @@ def _is_marked(parent: Run | None, parent_key: str | None, requester: Requester)
     """Return whether a run's picture is age-restricted. If the run's row is gone, the channel decides."""
     if parent is None:
         return bool(parent_key) and requester.origin.age_restricted
-    return parent.age_restricted
+    return is_age_restricted_now(parent, requester)
 
 
 T = TypeVar("T")

@@ -12,6 +12,7 @@ from bot.deployments.form_fields import FormField, FormValues
 from bot.deployments.model import FollowUpRef, deployment_of, taking_pictures
 from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import InputError, RefusedError
+from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import MessageRef, Run
 from bot.services.editing import EditingService
@@ -72,26 +73,28 @@ class FollowUpService:
         parent = await self._runs.own_run(key, requester, lambda run: self._only_requester_follows(run, ref))
         if not parent.is_shown:
             raise RefusedError("already_deleted" if parent.deleted_at is not None else "follow_up_no_file")
-        return self._opened(ref, parent)
+        return self._opened(ref, parent, requester)
 
     async def of_picture(self, key: str, ref: FollowUpRef, requester: Requester) -> OpenFollowUp:
         """Open a follow-up of any picture. `key` is the key of the run that made it, or empty.
 
-        Inputs are carried over only if the requester may see that run. The new run is at least as private and
-        as age-restricted as that run. If that run's row is gone, the channel's age restriction applies.
+        Inputs are carried over only if the requester may see that run. The new run is private if that run is,
+        and age-restricted if that run or its channel is. If that run's row is gone, the age restriction of
+        the interaction's channel applies.
         """
         made_by = await self._store.runs.get(key) if key else None
         if made_by is None:
             age_restricted = bool(key) and requester.origin.age_restricted
-            return replace(self._opened(ref, None), age_restricted=age_restricted)
+            return replace(self._opened(ref, None, requester), age_restricted=age_restricted)
         if made_by.deleted_at is not None:
             raise RefusedError("already_deleted")
         parent = None
         if made_by.is_shown:
             with suppress(RefusedError):
                 parent = await self._editing.visible_run(key, requester)
-        opened = self._opened(ref, parent)
-        return replace(opened, age_restricted=made_by.age_restricted, private=made_by.private)
+        opened = self._opened(ref, parent, requester)
+        age_restricted = is_age_restricted_now(made_by, requester)
+        return replace(opened, age_restricted=age_restricted, private=made_by.private)
 
     async def start(
         self,
@@ -141,7 +144,7 @@ class FollowUpService:
             return RefusedError("follow_up_not_yours_use", person=person)
         return RefusedError("follow_up_not_yours", person=person)
 
-    def _opened(self, ref: FollowUpRef, parent: Run | None) -> OpenFollowUp:
+    def _opened(self, ref: FollowUpRef, parent: Run | None, requester: Requester) -> OpenFollowUp:
         deployments = self._catalogue.all()
         source = deployment_of(parent, deployments) if parent is not None else None
         found = find_follow_up(deployments, source, ref)
@@ -158,7 +161,7 @@ class FollowUpService:
         return OpenFollowUp(
             Preparation.of(found, target, parent, source),
             parent,
-            age_restricted=parent is not None and parent.age_restricted,
+            age_restricted=parent is not None and is_age_restricted_now(parent, requester),
             private=parent is not None and parent.private,
         )
 

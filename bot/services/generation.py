@@ -17,6 +17,7 @@ from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_rang
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT, PRIVATE
 from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import GenerationRequest, Requester, batch_requests
 from bot.domain.runs import Run
 from bot.metrics import Metrics
@@ -116,7 +117,7 @@ class GenerationService:
             requester,
             parent_key=parent.key,
             count=count,
-            age_restricted=has_marked_file(parent),
+            age_restricted=has_marked_file(parent, requester),
         )
         return run, revision.dropped
 
@@ -136,7 +137,7 @@ class GenerationService:
         batch.
 
         A request made from a private result is private, too. `age_restricted` is True if the request takes
-        a file of an age-restricted result.
+        a file of an age-restricted result, or of a result from an age-restricted channel.
         """
         user_id, guild_id = requester.person.id, requester.origin.guild_id
         with self._metrics.request(deployment.name), self._refusals.counted(user_id, guild_id):
@@ -201,8 +202,31 @@ class GenerationService:
         If files have to be downloaded for this, the rules that don't depend on them are checked first. Their
         RefusedError is recorded in the audit log.
         """
-        if not self._files.must_read(deployment, inputs):
-            return
+        if self._files.must_read(deployment, inputs):
+            await self._check_rules(deployment, request, requester)
+            await self._files.check(deployment, inputs)
+
+    async def check_before_texts(self, deployment: Deployment, parent: Run, requester: Requester) -> None:
+        """Raise RefusedError if an edited run would be refused whatever its texts are.
+
+        Called before the texts are downloaded. Like the refusal of a request, this one counts, and is
+        recorded in the audit log.
+        """
+        request = GenerationRequest(
+            requester_id=requester.person.id,
+            origin=requester.origin,
+            deployment=deployment.name,
+            deployment_id=deployment.deployment_id,
+            inputs={},
+            age_restricted=has_marked_file(parent, requester) or deployment.age_restricted,
+            private=parent.private and not requester.origin.is_direct_message,
+        )
+        with self._refusals.counted(requester.person.id, requester.origin.guild_id):
+            await self._check_rules(deployment, request, requester)
+
+    async def _check_rules(
+        self, deployment: Deployment, request: GenerationRequest, requester: Requester
+    ) -> None:
         try:
             await self._runs.check_before_form(
                 deployment, requester, age_restricted=request.age_restricted, private=request.private
@@ -210,7 +234,6 @@ class GenerationService:
         except RefusedError as refused:
             await self._request_store.record_refusal(request, refused.code, self._clock())
             raise
-        await self._files.check(deployment, inputs)
 
     async def _is_private(self, key: str | None) -> bool:
         run = await self._run_store.get(key) if key is not None else None
@@ -250,13 +273,14 @@ def current_deployment(catalogue: Catalogue, run: Run) -> Deployment:
     return deployment_of(run, catalogue.all()) or catalogue.require(run.deployment)
 
 
-def has_marked_file(run: Run) -> bool:
-    """Return whether a run is age-restricted and took a file.
+def has_marked_file(run: Run, requester: Requester) -> bool:
+    """Return whether a run took a file and is age-restricted, itself or by its channel.
 
     Repeating or editing the run sends the same file, so the new run is age-restricted, too.
     """
     links = (value[0] if isinstance(value, list) and value else value for value in run.inputs.values())
-    return run.age_restricted and any(str(link).startswith("https://") for link in links)
+    has_file = any(str(link).startswith("https://") for link in links)
+    return has_file and is_age_restricted_now(run, requester)
 
 
 def _only_requester_repeats(run: Run) -> RefusedError:

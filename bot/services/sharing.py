@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
-from bot.domain.policy import OperatorRules, check_posting, is_age_restricted
+from bot.domain.policy import OperatorRules, check_posting, is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import CopyRequest, MessageRef, Run
 from bot.domain.sharing import MessageState, check_copyable, copy_code, offers_copy
@@ -69,7 +69,7 @@ class SharingService:
         # The bot can't post in the channel of a user install.
         if run.batch_size == 1 or run.user_install:
             raise RefusedError("post_nothing")
-        await self._create(CopyRequest(key=key, user_id=requester.person.id))
+        await self._create(run, CopyRequest(key=key, user_id=requester.person.id))
 
     async def check(self, key: str, requester: Requester) -> Run:
         """Return the run if its result may be shared now. Raises RefusedError otherwise.
@@ -78,8 +78,7 @@ class SharingService:
         """
         run, gallery = await self._sharable(key, requester)
         copy = CopyRequest(key=key, user_id=requester.person.id, shared_to=gallery)
-        await self._ask(partial(self._store.copies.check, run), copy)
-        self._copies.check(copy.user_id)
+        await self._check(run, copy)
         return run
 
     async def share(self, key: str, requester: Requester, *, with_prompt: bool) -> int:
@@ -94,7 +93,7 @@ class SharingService:
         await self._check_text(run, "text", made, in_gallery, "share_text")
         await self._check_text(run, "prompt", run.prompt if with_prompt else None, in_gallery, "share_words")
         copy = CopyRequest(key=key, user_id=requester.person.id, shared_to=gallery, with_prompt=with_prompt)
-        await self._create(copy)
+        await self._create(run, copy)
         return gallery
 
     async def _check_text(
@@ -114,7 +113,16 @@ class SharingService:
                     raise RefusedError(code, str(error)) from None
                 raise
 
-    async def _create(self, copy: CopyRequest) -> None:
+    async def _check(self, run: Run, copy: CopyRequest) -> None:
+        """Raise RefusedError if the copy can't be requested now.
+
+        The limit is checked last: a user at the limit still gets the link to a copy that was posted before.
+        """
+        await self._ask(partial(self._store.copies.check, run), copy)
+        self._copies.check(copy.user_id)
+
+    async def _create(self, run: Run, copy: CopyRequest) -> None:
+        await self._check(run, copy)
         with self._copies.counted(copy.user_id):
             await self._ask(partial(self._store.copies.request, now=self._clock()), copy)
         self._wakeups.deliver()
@@ -164,7 +172,7 @@ class SharingService:
         channel = requester.channel_state(gallery)
         if not channel.exists or channel.missing:
             raise RefusedError("share_closed")
-        restricted = is_age_restricted(run, requester.channel_state(run.channel_id))
+        restricted = is_age_restricted_now(run, requester)
         # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
         if (restricted or requester.origin.age_restricted) and not channel.age_restricted:
             raise RefusedError("share_age")

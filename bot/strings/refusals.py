@@ -72,7 +72,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
             "A server admin can grant that in the channel's settings."
         ),
         "thread_locked": "This thread is locked, so I couldn't post the result. Please use an open one.",
-        "age_restricted": "This deployment runs only in channels that are marked as age-restricted.",
+        "age_restricted": "This runs only in channels that are marked as age-restricted.",
         "result_age": "This result is age-restricted. Please use a channel that is marked as age-restricted.",
         "not_yours": "Only the person who asked can use this.",
         "again_not_yours": "Only <@{person}> can repeat this. To make your own, press Edit; it may be behind More or a number.",

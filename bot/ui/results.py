@@ -10,7 +10,7 @@ from discord import Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay
 
 from bot.domain.runs import Run, RunState
-from bot.domain.text import escape_line, shorten, strip_invisible
+from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
 from bot.ui.message_parts import (
@@ -224,6 +224,16 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
         accent_colour=COLOURS[RunState.SUCCEEDED],
     )
     return OutgoingMessage(layout=layout_of(container), mention=run.requester_id)
+
+
+def origin_message(run: Run) -> OutgoingMessage:
+    """Build the message that says why a result comes as a direct message."""
+    if run.user_install:
+        return OutgoingMessage(content=say("from_elsewhere_late"))
+    if run.private:
+        url = channel_url(run.guild_id, run.channel_id)
+        return OutgoingMessage(content=say("from_private", url=url))
+    return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 
 def _mention(batch: Batch) -> int | None:

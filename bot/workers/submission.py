@@ -26,7 +26,7 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
-from bot.domain.policy import check_channel
+from bot.domain.policy import check_channel, is_age_restricted
 from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
@@ -129,7 +129,7 @@ class Submitter:
             return
         channel = await self._look(run)
         if channel is not None:
-            check_channel(channel, restricted=run.age_restricted)
+            check_channel(channel, restricted=is_age_restricted(run))
 
     async def _wait_for_discord(self, run: Run, error: DiscordAway) -> None:
         """Requeue a run without a queue call, because Discord didn't answer."""

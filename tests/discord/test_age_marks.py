@@ -226,6 +226,17 @@ async def test_a_post_without_a_reply_is_deleted_if_the_mark_changes(
     assert await delivery_states(bot) == [state]
 
 
+async def die_before_the_end(bot: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process die after it has stored the note, and before it stores that this was all."""
+
+    async def dies(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(bot.app.store.deliveries, "mark_undelivered", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await bot.app.workers["deliver"].drain()
+
+
 @pytest.mark.parametrize("marked", [True, False])
 async def test_a_crash_after_the_note_is_stored_repeats_no_note_and_loses_no_result(
     bot: Harness, marked: bool, monkeypatch: pytest.MonkeyPatch
@@ -234,13 +245,7 @@ async def test_a_crash_after_the_note_is_stored_repeats_no_note_and_loses_no_res
     await bot.ask(faults=HELD, channel=adult)
     mark_adult(bot, adult, marked=False)
     await end_runs(bot)
-
-    async def dies(*_: object) -> None:
-        raise asyncio.CancelledError
-
-    monkeypatch.setattr(bot.app.store.deliveries, "mark_undelivered", dies)
-    with pytest.raises(asyncio.CancelledError):
-        await bot.app.workers["deliver"].drain()
+    await die_before_the_end(bot, monkeypatch)
     await bot.restart()
     mark_adult(bot, adult, marked=marked)
     await bot.later(minutes=2, times=2)
@@ -248,6 +253,28 @@ async def test_a_crash_after_the_note_is_stored_repeats_no_note_and_loses_no_res
     assert len(told.attachments) == marked
     state = DeliveryState.SENT if marked else DeliveryState.UNDELIVERED
     assert await delivery_states(bot) == [state]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+async def test_a_crash_after_the_note_was_sent_directly_repeats_it_neither(
+    bot: Harness, stored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adult = await adult_channel(bot)
+    await bot.ask(faults=HELD, channel=adult)
+    close_channel(bot, adult)
+    close_answer(bot)
+    await end_runs(bot)
+    if stored:
+        await die_before_the_end(bot, monkeypatch)
+    else:
+        await die_at_a_post(bot)
+    assert len(bot.alice.user.dm_channel.history()) == 1
+    await bot.restart()
+    await bot.later(minutes=20, times=2)
+    letters = [text_of(bot, letter) for letter in bot.alice.user.dm_channel.history()]
+    assert len(letters) == 1
+    assert WITHHELD in letters[0]
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
 
 
 @pytest.mark.bot(**OWN_ACCOUNT)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bot.services.rate_limits import REFUSALS_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
-from tests.discord.actors import submit
+from tests.contract.store.rows import audit_log
+from tests.discord.actors import block, submit
 from tests.discord.deployments import ONE
 from tests.discord.rendered import CHECKBOX, RADIO_GROUP, fields, filled, text_of
 from tests.harness import Harness
@@ -89,6 +91,40 @@ async def test_a_file_that_is_no_text_is_refused_with_the_other_mistakes(bot: Ha
     again = await bot.alice.click(answer.message, label="Edit again")
     assert fields(again.modal)["width"]["value"] == "9"
     assert len(bot.calls) == 1
+
+
+async def test_no_text_is_downloaded_for_a_form_that_a_rule_refuses(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusals count, and the text isn't lost."""
+    message = await bot.made(prompt="fox " * 1200)
+    *forms, last = [await bot.alice.click(message, label="Edit") for _ in range(REFUSALS_PER_PERSON + 1)]
+    http, downloaded = bot.app.bot.http, list[str]()
+    download = http.get_from_cdn
+
+    async def counted(url: str) -> bytes:
+        downloaded.append(url)
+        return await download(url)
+
+    monkeypatch.setattr(http, "get_from_cdn", counted)
+    await block(bot, bot.alice)
+    text = "wolf " * 1000 + "the end"
+    for form in forms:
+        refused = await bot.alice.submit_modal(form, {"prompt.txt": ("prompt.txt", text.encode())})
+        assert "blocked you from generating on this server: spam" in text_of(bot, refused.response)
+    slowed = await bot.alice.submit_modal(last, {"prompt.txt": ("prompt.txt", text.encode())})
+    assert "Your last requests were all refused" in text_of(bot, slowed.response)
+    assert downloaded == []
+    refusals = [line.outcome for line in await audit_log(bot.app.store) if line.action == "refusal"]
+    assert refusals == ["blocked"] * REFUSALS_PER_PERSON
+    await bot.app.store.blocks.unblock(bot.guild.id, bot.alice.id, by=1, now=bot.clock())
+    bot.clock.move(minutes=1)
+    again = await bot.alice.click(refused.response.message, label="Edit again")
+    ready = await bot.alice.submit_modal(again, {})
+    (answer,) = ready.followups or [ready.response]
+    await bot.click(answer.message, "Send")
+    assert bot.calls[-1].body["inputs"]["prompt"] == text
+    assert len(downloaded) == 1
 
 
 @pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)

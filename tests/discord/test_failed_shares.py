@@ -8,7 +8,7 @@ import pytest
 
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import block
+from tests.discord.actors import block, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import (
     close_channel,
@@ -17,10 +17,11 @@ from tests.discord.deliveries import (
     end_runs,
     every_way_closed,
 )
-from tests.discord.files import finish_with, pictures
+from tests.discord.files import bucket, finish_with, pictures, png
+from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.forged import press
-from tests.discord.moderated_server import set_rules
-from tests.discord.rendered import refusal, requests_to
+from tests.discord.moderated_server import ModeratedServer, set_rules
+from tests.discord.rendered import buttons_of, refusal, requests_to, stored
 from tests.discord.shares import Shares
 from tests.harness import HELD, Harness
 
@@ -170,6 +171,66 @@ async def test_a_share_that_is_given_up_leaves_nothing(shares: Shares) -> None:
     run.own_faults = Faults(body="cut-off")
     await bot.later(minutes=10, times=24)
     assert (len(shares.shown()), len(shares.letters())) == (0, 1)
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_the_card_of_a_request_is_not_deleted_in_place_of_a_lost_copy(server: ModeratedServer) -> None:
+    """The gallery is also the review channel, and the process died before it stored the card's message.
+
+    The card has a file with the run's key in its name, but no buttons any more.
+    """
+    gallery = server.review
+    await set_rules(
+        server,
+        gallery_channel_id=gallery.id,
+        approval={"mode": "everybody", "review_channel_id": gallery.id},
+    )
+    await server.ask(**SMALL)
+    await server.decide("Approve")
+    (original,) = server.messages()
+    name = original.attachments[0].filename
+    async with bucket({name: (png(), "image/png")}) as host:
+        stored(server, original).attachments[0]["url"] = f"{host}/{name}"
+        await server.alice.click(original, label="Upscale")
+        await die_at_a_post(server)
+        await server.restart()
+        let_open(server)
+        await server.decide("Approve")
+    cards = server.cards()
+    assert [len(card.attachments) for card in cards] == [0, 1]
+    _, upscaled = server.messages()
+    shares = Shares(server, gallery)
+    await shares.start(upscaled)
+    await die_at_a_post(server)
+    await server.restart()
+    assert len(shares.shown()) == 3
+    await block(server, server.alice)
+    await server.later(minutes=2, times=2)
+    assert [each.id for each in shares.shown()] == [card.id for card in cards]
+    assert "A moderator has blocked you there" in shares.letters()[-1].content
+
+
+async def test_the_card_of_a_report_is_not_taken_for_a_copy(shares: Shares) -> None:
+    """The gallery is also the review channel, and the process died before Discord took the copy.
+
+    Both have Delete and the same file.
+    """
+    bot = shares.bot
+    await shares.set_rules(approval={"mode": "off", "review_channel_id": shares.gallery.id})
+    original = await bot.made()
+    await report(original, bot.bob)
+    await bot.play()
+    (card,) = shares.shown()
+    await shares.start(original)
+    await die_at_a_post(bot, after=False)
+    await bot.restart()
+    await bot.later(minutes=2)
+    assert [list(buttons_of(bot, each)) for each in shares.shown()] == [
+        ["Delete", "Block", "Dismiss"],
+        ["Report", "Delete"],
+    ]
+    await bot.click(shares.shown()[1], "Delete")
+    assert [each.id for each in shares.shown()] == [card.id]
 
 
 def close_after_a_post(shares: Shares) -> None:

@@ -98,7 +98,7 @@ async def test_a_refused_word_is_told_without_it_and_noted_with_it(bot: Harness)
 @pytest.mark.bot(deployments=ADULT)
 async def test_an_age_restricted_deployment_runs_only_where_discord_marks_the_channel(bot: Harness) -> None:
     adult = await adult_channel(bot)
-    told = "This deployment runs only in channels that are marked as age-restricted."
+    told = "This runs only in channels that are marked as age-restricted."
     assert refusal(bot, await bot.ask()) == told
     assert not (await bot.ask(channel=adult)).ephemeral
     (message,) = bot.messages(adult)

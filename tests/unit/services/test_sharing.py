@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import DiscordAway, RefusedError
+from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import ChannelState, Origin, Requester
 from bot.domain.runs import MessageRef, RunState
@@ -233,6 +233,23 @@ async def test_a_user_shares_a_few_results_a_minute_and_reads_so_before_the_form
     for act in (service.check(last, member()), service.share(last, member(), with_prompt=False)):
         with pytest.raises(RefusedError, match="copy_often"):
             await act
-    with pytest.raises(RefusedError, match="copy_pending"):
-        await service.check(keys[0], member())
+    for act in (service.check(keys[0], member()), service.share(keys[0], member(), with_prompt=False)):
+        with pytest.raises(RefusedError, match="copy_pending"):
+            await act
     assert len(await owed(store, last)) == 1
+
+
+async def test_a_user_at_the_limit_of_copies_gets_the_link_to_an_earlier_one(store: Store) -> None:
+    service = sharing(store)
+    *keys, last = [await stored_run(store, **batch()) for _ in range(COPIES_PER_PERSON + 1)]
+    for number, key in enumerate(keys):
+        await service.post(key, member())
+        delivery = await claimed(store)
+        await store.deliveries.mark_sent(delivery.id, [MessageRef(2, number)], NOW)
+        await store.copies.finish(delivery, "courier", NOW)
+    for number, key in enumerate(keys):
+        with pytest.raises(AlreadyPosted) as caught:
+            await service.post(key, member())
+        assert caught.value.message_id == number
+    with pytest.raises(RefusedError, match="copy_often"):
+        await service.post(last, member())
