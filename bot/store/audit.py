@@ -23,6 +23,7 @@ from bot.database.tables import audit, deliveries, runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
 from bot.domain.requests import GenerationRequest
 from bot.domain.runs import MessageRef, Purpose, Run, RunState
+from bot.domain.transitions import REQUESTER_BLOCKED
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
 _INSERT = insert(audit)
@@ -307,8 +308,10 @@ def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, 
 
 
 def _outcome(outcome: str) -> ColumnElement[bool]:
-    exact = audit.c.outcome == outcome
-    return or_(exact, audit.c.action == AuditAction.REFUSAL) if outcome == RunState.REFUSED else exact
+    if outcome != RunState.REFUSED:
+        return audit.c.outcome == outcome
+    never_started = audit.c.outcome.in_((RunState.REFUSED, REQUESTER_BLOCKED))
+    return or_(never_started, audit.c.action == AuditAction.REFUSAL)
 
 
 def _beyond(cursor: AuditCursor, *, newer: bool) -> ColumnElement[bool]:

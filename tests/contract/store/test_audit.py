@@ -102,8 +102,8 @@ FILTERS = [
     (AuditFilter(deployment="ltx"), {2}),
     (AuditFilter(action=AuditAction.REFUSAL), {3}),
     (AuditFilter(outcome="failed"), {4}),
-    (AuditFilter(outcome="refused"), {3, 5}),
-    (AuditFilter(since=at(4)), {4, 5}),
+    (AuditFilter(outcome="refused"), {3, 5, 6}),
+    (AuditFilter(since=at(4)), {4, 5, 6}),
     (AuditFilter(until=at(1)), {0}),
     (AuditFilter(subject=BOB, action=AuditAction.BLOCK, since=at(1), until=at(2)), {1}),
     (AuditFilter(subject=MOD), set()),
@@ -118,6 +118,7 @@ async def test_filters_apply_to_pages_and_exports(store: Store) -> None:
         entry(action=AuditAction.REFUSAL, actor_id=BOB, subject_id=BOB, outcome="blocked"),
         entry(action=AuditAction.OUTCOME, actor_id=None, outcome="failed"),
         entry(action=AuditAction.OUTCOME, actor_id=None, outcome="refused"),
+        entry(action=AuditAction.OUTCOME, actor_id=None, outcome="requester_blocked"),
     ]
     await fill(store, [replace(one, at=at(n), details={"n": n}) for n, one in enumerate(entries)])
     for wanted, found in FILTERS:
