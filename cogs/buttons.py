@@ -11,7 +11,7 @@ import discord
 from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError
-from bot.domain.runs import MessageRef, Run
+from bot.domain.runs import Deletions, MessageRef, Run
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
@@ -172,8 +172,10 @@ async def _details(interaction: Interaction, key: str) -> None:
     deployment = deployment_of(run, catalogue.all())
     log = run.failure_log if await _may_read_log(interaction, run) else None
     origin = await services.follow_ups.parent_link(run)
+    own = run.requester_id == interaction.user.id
+    deletions = await services.runs.deletions(run) if own else Deletions()
     title = catalogue.title(run.deployment)
-    found = details(run, title, deployment, catalogue.plan, log=log, origin=origin)
+    found = details(run, title, deployment, catalogue.plan, log=log, origin=origin, deletions=deletions)
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(
         view=found.layout,

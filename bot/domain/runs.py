@@ -227,25 +227,6 @@ class Direction(StrEnum):
     NEWER = "n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyRequest:
-    """A request for a copy of a result.
-
-    The copy is a share in the channel `shared_to` or, if `shared_to` is None, a message with a single result
-    of a batch. An earlier copy in `deleted_channel`, which no longer exists, is no reason to refuse it.
-    """
-
-    key: str
-    user_id: int
-    shared_to: int | None = None
-    with_prompt: bool = False
-    deleted_channel: int | None = None
-
-    @property
-    def purpose(self) -> Purpose:
-        return Purpose.SINGLE if self.shared_to is None else Purpose.SHARE
-
-
 class RunFilter(StrEnum):
     """A filter for a user's runs. UNDELIVERED matches runs whose outcome is undelivered."""
 
@@ -286,12 +267,26 @@ class SentMessages(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Deletions:
+    """What was deleted of a request.
+
+    `outcome` means that no message shows its outcome any more. `by_moderator` means that somebody else than
+    the requester deleted a result, and `copy_by_moderator` that they deleted a copy of a result that stays.
+    """
+
+    outcome: bool = False
+    by_moderator: bool = False
+    copy_by_moderator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunListEntry:
     """A batch, whether its result is undelivered, and the first message of its outcome, if there is one."""
 
     batch: Sequence[Run]
     undelivered: bool
     message: MessageRef | None
+    deletions: Deletions = Deletions()
 
     @property
     def first(self) -> Run:

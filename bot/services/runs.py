@@ -13,7 +13,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.policy import OperatorRules, Start, check_age, check_before_form, check_posting
 from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import Direction, HistoryPage, Run, RunsPage
+from bot.domain.runs import Deletions, Direction, HistoryPage, Run, RunsPage
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import channel_url
 from bot.store import Store
@@ -117,6 +117,10 @@ class RunService:
         if page.direction is Direction.NEWER and cursor is not None:
             return await store.page_after(user_id, limit=PAGE_SIZE, run_filter=run_filter, after=cursor)
         return await store.page(user_id, limit=PAGE_SIZE, run_filter=run_filter, before=cursor)
+
+    async def deletions(self, run: Run) -> Deletions:
+        """Return what was deleted of a run, to tell its requester."""
+        return await self._store.history.deletions(run)
 
     async def queue(self, guild_id: int, page: int) -> tuple[Sequence[Run], bool]:
         """Return a page, counted from 0, of a server's unfinished runs, and whether more follow."""

@@ -12,16 +12,17 @@ from discord.ui import Container, File, Item, LayoutView, TextDisplay
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.input_text import ShownInputs, command_line, displayed_inputs
 from bot.deployments.model import Deployment
-from bot.domain.runs import Run
+from bot.domain.runs import Deletions, Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.message_parts import ending, subtext, text_blocks
+from bot.ui.message_parts import deletion_facts, ending, subtext, text_blocks
 
 # Longer details go into a file: a layout holds 4,000 characters of text.
 MAX_INLINE = 3500
 FILENAME = "details.txt"
 _SHORT = 120
 _LINES = 15
+_NOTHING = Deletions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +44,20 @@ def details(
     *,
     log: str | None = None,
     origin: str | None = None,
+    deletions: Deletions = _NOTHING,
 ) -> Details:
     """Build the details of a run. They lack a command line to copy if `deployment` is None or the requester
     has erased the inputs.
 
     `log` is the end of the run's log, or None if the reader may not see it. `origin` is a link to the result
-    of the run's parent, or None.
+    of the run's parent, or None. `deletions` is what to tell the reader about deletions.
     """
     inputs = displayed_inputs(deployment, run.inputs)
     command = None
     if deployment is not None and run.erased_at is None:
         command = command_line(plan, deployment, run.inputs, run.gpu)
     heading = say("details_heading", title=escape_line(title, 80))
-    facts = "\n".join(_facts(run, inputs, origin))
+    facts = "\n".join(_facts(run, inputs, origin, deletions))
     values = "\n".join(_values(inputs, None))
     size = len(heading) + len(facts) + len(values) + len(command or "") + len(log or "")
     if size > MAX_INLINE or "```" in (command or ""):
@@ -89,10 +91,10 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
         yield say("details_input_file", name=name, url=file.url)
 
 
-def _facts(run: Run, inputs: ShownInputs, origin: str | None) -> Iterator[str]:
+def _facts(run: Run, inputs: ShownInputs, origin: str | None, deletions: Deletions) -> Iterator[str]:
     """Yield three subtext lines: state and cost, times, and ids."""
     seed_listed = str(run.seed) in (value for _, value in inputs.values)
-    yield subtext(_state_facts(replace(run, seed=None) if seed_listed else run))
+    yield subtext(_state_facts(replace(run, seed=None) if seed_listed else run, deletions))
     yield subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
     names = [say("details_key", key=run.key)]
     if run.batch_size > 1:
@@ -103,8 +105,9 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None) -> Iterator[str]:
     yield subtext(names)
 
 
-def _state_facts(run: Run) -> Iterator[str]:
+def _state_facts(run: Run, deletions: Deletions) -> Iterator[str]:
     yield say("details_state", state=say(ending(run)))
+    yield from deletion_facts(deletions)
     if run.live_status and not run.final:
         yield say("details_step", step=escape_line(run.live_status, 60))
     if run.run_duration is not None:
