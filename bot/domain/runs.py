@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from bot.domain.text import keys_in_links
+
 # An edit that starts in the token's last seconds would arrive too late.
 _TOKEN_MARGIN = timedelta(seconds=20)
-# The end of a link to a file of a result; see `file_stem` in bot/delivery/media.
-_OWN_FILE = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/?]*(?:\?|\Z)")
 InputValue = str | int | float | bool | list[str]
 
 
@@ -185,9 +184,7 @@ class Run:
     @property
     def sources(self) -> frozenset[str]:
         """Return the keys of the runs whose results the inputs link to, as the names of these files say."""
-        values = (value if isinstance(value, list) else [value] for value in self.inputs.values())
-        links = (str(link) for value in values for link in value if str(link).startswith("https://"))
-        return frozenset(key for link in links for key in _OWN_FILE.findall(link))
+        return keys_in_links(self.inputs.values())
 
     @property
     def cancel_code(self) -> str:

@@ -37,6 +37,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "edit_title": "Edit: {title}",
         "edit_gpu": "The GPU that it runs on",
         "edit_keep_file": "Leave it empty to keep the earlier file.",
+        "edit_file_deleted": "The earlier file was deleted. Please attach another.",
         "edit_long_text": "Too long for this form. Leave it empty to keep it, or attach a text file. Details has it.",
         "edit_gone": "“{value}” isn't offered any more. Choose another.",
         "edit_text_too_large": "`{option}`: that file is too large for a text. "
