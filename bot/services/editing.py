@@ -158,7 +158,7 @@ class EditingService:
         The names of the pictures say which runs made them. If a name doesn't, the run `parent_key` did.
         """
         made_by = [keys_in_links([each]) or frozenset(filter(None, [parent_key])) for each in pictures]
-        deleted = await self._runs.deleted(frozenset().union(*made_by))
+        deleted = await self._runs.deleted(frozenset[str]().union(*made_by))
         if all(keys & deleted for keys in made_by):
             raise RefusedError("parent_deleted")
 

@@ -91,7 +91,7 @@ class RunService:
     async def deleted_files(self, inputs: Mapping[str, InputValue]) -> frozenset[str]:
         """Return the keys of those inputs that take a file of a deleted result."""
         made_by = {key: keys_in_links([value]) for key, value in inputs.items()}
-        deleted = await self._store.runs.deleted(frozenset().union(*made_by.values()))
+        deleted = await self._store.runs.deleted(frozenset[str]().union(*made_by.values()))
         return frozenset(key for key, runs in made_by.items() if runs & deleted)
 
     async def check_files(self, inputs: Mapping[str, InputValue]) -> None:
