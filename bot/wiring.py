@@ -55,6 +55,7 @@ from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.rate_limits import CopyLimiter, OpeningLimiter, RefusalLimiter
+from bot.services.repeat_commands import RepeatCommands
 from bot.services.runs import RunService
 from bot.services.sharing import FetchState, SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
@@ -143,6 +144,7 @@ def _services(
         editing=editing,
         follow_ups=FollowUpService(store, runs, editing, generation, catalogue),
         presets=presets,
+        repeat_commands=RepeatCommands(store, catalogue),
         help=HelpService(store, catalogue, clock),
         reviews=ReviewService(store, catalogue, wakeups, clock),
         sharing=SharingService(

@@ -11,7 +11,7 @@ import discord
 from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError
-from bot.domain.runs import MessageRef, Run
+from bot.domain.runs import Deletions, MessageRef, Run
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
@@ -166,13 +166,16 @@ async def _use(interaction: Interaction, key: str) -> None:
 
 async def _details(interaction: Interaction, key: str) -> None:
     services = interaction.client.services
-    catalogue = services.catalogue
-    run = await services.editing.visible_run(key, requester_of(interaction))
+    catalogue, requester = services.catalogue, requester_of(interaction)
+    run = await services.editing.visible_run(key, requester)
     deployment = deployment_of(run, catalogue.all())
     log = run.failure_log if await _may_read_log(interaction, run) else None
     origin = await services.follow_ups.parent_link(run)
+    own = run.requester_id == requester.person.id
+    deletions = await services.runs.deletions(run) if own else Deletions()
     title = catalogue.title(run.deployment)
-    found = details(run, title, deployment, catalogue.plan, log=log, origin=origin)
+    commands = await services.repeat_commands.of(run, requester)
+    found = details(run, title, deployment, commands, log=log, origin=origin, deletions=deletions)
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(
         view=found.layout,

@@ -76,6 +76,7 @@ async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp,
 
 async def _check_before_form(interaction: Interaction, opened: OpenFollowUp) -> None:
     """Raise RefusedError if the request would be refused whatever the user enters into the form."""
+    await interaction.client.services.runs.check_files(opened.preparation.inputs)
     await interaction.client.services.runs.check_before_form(
         opened.preparation.target,
         requester_of(interaction),

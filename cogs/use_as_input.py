@@ -32,6 +32,7 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
     pictures = shown_pictures(message) if is_own else attached_pictures(message)
     if not pictures:
         raise RefusedError("use_no_picture")
+    await interaction.client.services.editing.check_files(pictures, parent)
     if len(pictures) == len(deployments) == 1:
         # A form opened by a button belongs to the button's message; one opened from the menu has no message.
         keep, user_id = interaction.client.services.editing.keep_picture, interaction.user.id
@@ -65,12 +66,16 @@ class UseItem(PersistentItem[UseId], codec=UseId):
 
 
 async def _open_form(interaction: Interaction, id: UseId) -> bool:
-    """Open the form of the other inputs. If there are none, return False, as Discord takes no empty form."""
+    """Open the form of the other inputs. If there are none, return False, as Discord takes no empty form.
+
+    Raises RefusedError if the picture is gone.
+    """
     editing = interaction.client.services.editing
     inputs = await editing.picture_form(
         id.deployment, id.draft, requester_of(interaction), parent_key=id.parent
     )
     if inputs.fields:
+        await editing.check_files([_picture_of_form(interaction, id)], id.parent)
         await interaction.response.send_modal(form_modal(id.encode(), inputs.title, inputs.fields))
     return bool(inputs.fields)
 

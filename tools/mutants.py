@@ -183,6 +183,7 @@ TESTS = {
         "help": f"{DISCORD}_help.py",
         "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py",
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
+        "repeat_commands": f"{DISCORD}_details.py {DISCORD}_batch.py",
         "preset_cache": f"{SERVICES}_preset_cache.py",
         "presets": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",

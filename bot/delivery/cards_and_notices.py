@@ -158,8 +158,10 @@ class NoticePlanner:
         run = delivery.run
         if run.report_channel_id is None:
             return None
+        reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
         result = await result_message(self._store.deliveries, run)
-        link = message_url(run.guild_id, *result) if result else None
+        stands = any(each.is_shown for each in reported)
+        link = message_url(run.guild_id, *result) if result and stands else None
         reporters = await self._store.reviews.actors(run, AuditAction.REPORT)
         nonce_suffix = str(await self._store.reviews.dismissals(run) or "")
 
@@ -170,7 +172,6 @@ class NoticePlanner:
 
         if withheld or form is not Form.FULL:
             return Notice(await without_files(), channel_id=run.report_channel_id, nonce_suffix=nonce_suffix)
-        reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
         return Notice(
             report_card(run, title, reporters, link, await self._copies(delivery, reported, folder)),
             channel_id=run.report_channel_id,

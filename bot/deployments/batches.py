@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum, auto
 
 from bot.deployments.inputs import CollectedInputs, RawValue, seed_of, seed_range
 from bot.deployments.model import Deployment, Input, varies_in_batch
 from bot.deployments.options import COUNT
 from bot.domain.errors import InputError
-from bot.domain.runs import InputValue
+from bot.domain.runs import InputValue, Run
 
 # The number of runs that Vary starts. Existing buttons show this number, so Vary never starts more; it starts
 # fewer if the deployment now allows fewer.
@@ -67,6 +67,22 @@ def _next_inputs(
             inputs[item.key] = draw_seed(item)
         elif isinstance(value, int):
             inputs[item.key] = _incremented(item, value, index)
+    return inputs
+
+
+def repeatable_inputs(deployment: Deployment, batch: Sequence[Run]) -> dict[str, InputValue]:
+    """Return the inputs with which a batch can be requested again.
+
+    These are the first run's, without the seeds that were drawn for each run.
+    """
+    first = batch[0].inputs
+    inputs = dict(first)
+    for item in filter(varies_in_batch, deployment.inputs):
+        value = first.get(item.key)
+        if isinstance(value, int):
+            counted = (_incremented(item, value, run.batch_index) for run in batch)
+            if any(run.inputs.get(item.key) != seed for run, seed in zip(batch, counted, strict=True)):
+                del inputs[item.key]
     return inputs
 
 

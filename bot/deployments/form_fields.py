@@ -5,7 +5,7 @@ The form itself is built in bot/ui/edit_forms.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
@@ -13,6 +13,7 @@ from bot.deployments.options import GPU
 from bot.deployments.size_conversion import as_offered
 from bot.deployments.validation import AttachedFile, takes_value
 from bot.domain.backend import InputKind
+from bot.domain.errors import RefusedError
 from bot.domain.runs import InputValue
 
 # Discord's limits: fields of a modal, and characters of a text input.
@@ -27,13 +28,15 @@ FormValues = Mapping[str, FormValue]
 class FormField:
     """A form's field for the input `item`, or for the GPU if `item` is None.
 
-    `value` is the prefilled text; for attachments it is the earlier link.
+    `value` is the prefilled text; for attachments it is the earlier link. If `is_file_gone` is True, the form
+    requires another file.
     """
 
     name: str
     item: Input | None
     value: str
     choices: tuple[str, ...] = ()
+    is_file_gone: bool = False
 
 
 def editable_fields(
@@ -57,6 +60,23 @@ def editable_fields(
         gpu_value = form_values.get(GPU, gpu if gpu in deployment.gpus else "")
         fields.append(FormField(GPU, None, str(gpu_value or ""), deployment.gpus))
     return tuple(fields)
+
+
+def require_new_files(
+    fields: Iterable[FormField], gone: Set[str], form_values: FormValues
+) -> tuple[FormField, ...]:
+    """Let the form require other files for the inputs with the keys `gone`, unless `form_values` have some.
+
+    Raises RefusedError if such an input has no field.
+    """
+    found = []
+    for field in fields:
+        key = field.item.key if field.item is not None else None
+        is_gone = key in gone and field.name not in form_values
+        found.append(replace(field, value="", is_file_gone=True) if is_gone else field)
+    if not gone <= {field.item.key for field in found if field.item is not None}:
+        raise RefusedError("parent_deleted")
+    return tuple(found)
 
 
 def chosen_fields(

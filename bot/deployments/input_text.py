@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
-from bot.deployments.options import GPU, MORE
+from bot.deployments.options import COUNT, GPU, MORE, PRESET_OPTION, PRIVATE
 from bot.deployments.size_conversion import as_offered
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
@@ -66,8 +66,31 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """The commands to copy for a run: one for the run alone and, if it belongs to a batch, one for the batch.
+
+    `default` is the name of the channel's default preset if it would change the pasted commands, or None.
+    """
+
+    run: str
+    batch: str | None = None
+    default: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(filter(None, [self.run, self.batch]))
+
+
 def command_line(
-    plan: CommandPlan, deployment: Deployment, inputs: Mapping[str, InputValue], gpu: str | None
+    plan: CommandPlan,
+    deployment: Deployment,
+    inputs: Mapping[str, InputValue],
+    gpu: str | None,
+    *,
+    count: int = 1,
+    private: bool = False,
+    preset: str | None = None,
 ) -> str:
     """Return the command to paste for a run with these inputs: options in the plan's order, then `more`.
 
@@ -81,9 +104,11 @@ def command_line(
     values = {item.key: (item, offered[item.key]) for item in deployment.offered if item.key in offered}
     option_keys = {option.key for option in spec.options if option.key is not None}
     parts = [plan.path(spec)]
+    of_bot = {GPU: gpu, COUNT: count if count > 1 else None, PRIVATE: private or None}
+    of_bot[PRESET_OPTION.name] = preset
     for option in spec.options:
-        if option.name == GPU and gpu is not None and option.key is None:
-            parts.append(f"{GPU}:{gpu}")
+        if option.key is None and of_bot.get(option.name) is not None:
+            parts.append(f"{option.name}:{of_bot[option.name]}")
         elif option.key in values:
             parts += _option_parts(*values[option.key], option.name)
     overflow = [

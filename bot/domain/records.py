@@ -118,7 +118,8 @@ class StoredEntry:
 class AuditFilter:
     """A filter for the audit log; None matches everything. `since` is inclusive, `until` exclusive.
 
-    `outcome` "refused" also matches requests that were refused immediately, whose outcome is the rule's code.
+    `outcome` "refused" also matches requests that were refused immediately, whose outcome is the rule's code,
+    and requests that a block ended.
     """
 
     subject: int | None = None

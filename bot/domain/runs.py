@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from bot.domain.text import keys_in_links
+
 # An edit that starts in the token's last seconds would arrive too late.
 _TOKEN_MARGIN = timedelta(seconds=20)
-# The end of a link to a file of a result; see `file_stem` in bot/delivery/media.
-_OWN_FILE = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/?]*(?:\?|\Z)")
 InputValue = str | int | float | bool | list[str]
 
 
@@ -185,9 +184,7 @@ class Run:
     @property
     def sources(self) -> frozenset[str]:
         """Return the keys of the runs whose results the inputs link to, as the names of these files say."""
-        values = (value if isinstance(value, list) else [value] for value in self.inputs.values())
-        links = (str(link) for value in values for link in value if str(link).startswith("https://"))
-        return frozenset(key for link in links for key in _OWN_FILE.findall(link))
+        return keys_in_links(self.inputs.values())
 
     @property
     def cancel_code(self) -> str:
@@ -225,25 +222,6 @@ class Direction(StrEnum):
 
     OLDER = "o"
     NEWER = "n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyRequest:
-    """A request for a copy of a result.
-
-    The copy is a share in the channel `shared_to` or, if `shared_to` is None, a message with a single result
-    of a batch. An earlier copy in `deleted_channel`, which no longer exists, is no reason to refuse it.
-    """
-
-    key: str
-    user_id: int
-    shared_to: int | None = None
-    with_prompt: bool = False
-    deleted_channel: int | None = None
-
-    @property
-    def purpose(self) -> Purpose:
-        return Purpose.SINGLE if self.shared_to is None else Purpose.SHARE
 
 
 class RunFilter(StrEnum):
@@ -286,12 +264,26 @@ class SentMessages(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Deletions:
+    """What was deleted of a request.
+
+    `outcome` means that no message shows its outcome any more. `by_moderator` means that somebody else than
+    the requester deleted a result, and `copy_by_moderator` that they deleted a copy of a result that stays.
+    """
+
+    outcome: bool = False
+    by_moderator: bool = False
+    copy_by_moderator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunListEntry:
     """A batch, whether its result is undelivered, and the first message of its outcome, if there is one."""
 
     batch: Sequence[Run]
     undelivered: bool
     message: MessageRef | None
+    deletions: Deletions = Deletions()
 
     @property
     def first(self) -> Run:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.requests import Requester
-from bot.domain.runs import COPY_PURPOSES, CopyRequest, DeliveryState, MessageRef, Purpose, Run
+from bot.domain.runs import COPY_PURPOSES, DeliveryState, MessageRef, Purpose, Run
 from bot.domain.text import message_url
 
 
@@ -18,6 +18,25 @@ class MessageState(Enum):
     EXISTS = auto()
     DELETED = auto()
     CHANNEL_DELETED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRequest:
+    """A request for a copy of a result.
+
+    The copy is a share in the channel `shared_to` or, if `shared_to` is None, a message with a single result
+    of a batch. An earlier copy in `deleted_channel`, which no longer exists, is no reason to refuse it.
+    """
+
+    key: str
+    user_id: int
+    shared_to: int | None = None
+    with_prompt: bool = False
+    deleted_channel: int | None = None
+
+    @property
+    def purpose(self) -> Purpose:
+        return Purpose.SINGLE if self.shared_to is None else Purpose.SHARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +112,15 @@ def check_first_copy(run: Run, copy: CopyRequest, deliveries: Sequence[ResultDel
 def copy_code(copy: CopyRequest, ending: str) -> str:
     """Return the code of a sentence that Post and Share say in their own words, such as `share_there`."""
     return f"{'share' if copy.purpose is Purpose.SHARE else 'post'}_{ending}"
+
+
+def outcome_stands(shown: Iterable[str], late: Set[str], *, removed: bool) -> bool:
+    """Return whether the message with a batch's outcome still exists.
+
+    `shown` are the keys of the runs whose results are shown, and `late` those of the runs whose results have
+    messages of their own. `removed` means that something of the batch was deleted.
+    """
+    return not removed or any(key not in late for key in shown)
 
 
 def _is_same(delivery: ResultDelivery, copy: CopyRequest) -> bool:

@@ -20,6 +20,7 @@ from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.rate_limits import OpeningLimiter
+from bot.services.repeat_commands import RepeatCommands
 from bot.services.runs import RunService
 from bot.services.sharing import SharingService
 from bot.services.words.filter import WordFilter
@@ -40,6 +41,7 @@ class Services:
     editing: EditingService
     follow_ups: FollowUpService
     presets: PresetService
+    repeat_commands: RepeatCommands
     help: HelpService
     reviews: ReviewService
     sharing: SharingService

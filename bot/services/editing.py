@@ -11,14 +11,15 @@ from typing import Any, Generic, TypeVar
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.earlier_values import revise
-from bot.deployments.form_fields import FormField, FormValue, FormValues, editable_fields
-from bot.deployments.model import Deployment, picture_input, taking_pictures
+from bot.deployments.form_fields import FormField, FormValue, FormValues, editable_fields, require_new_files
+from bot.deployments.model import ATTACHMENTS, Deployment, picture_input, taking_pictures
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
 from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run
+from bot.domain.text import keys_in_links
 from bot.services.generation import GenerationService, current_deployment, draw_seed, has_marked_file
 from bot.services.runs import RunService
 from bot.store.rules import RuleStore
@@ -96,7 +97,9 @@ class EditingService:
     async def form(self, run_key: str, draft: str, requester: Requester) -> InputForm:
         """Return the form of "Edit", with the run's inputs or, if there is a draft, the draft's values.
 
-        Raises RefusedError also if the edited request would be refused whatever it contains.
+        Raises RefusedError also if the edited request would be refused whatever it contains. If a result was
+        deleted whose file the run took, the form requires another file, or isn't opened if it has no field
+        for one.
         """
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
@@ -106,7 +109,9 @@ class EditingService:
         )
         form_values = self.draft(draft, requester.person.id)
         fields = editable_fields(deployment, run.inputs, run.gpu, form_values=form_values)
-        return InputForm(deployment.title, fields)
+        files = [item.key for item in deployment.offered if item.kind in ATTACHMENTS]
+        gone = await self._run_service.deleted_files({key: run.inputs.get(key, "") for key in files})
+        return InputForm(deployment.title, require_new_files(fields, gone, form_values))
 
     async def resubmit(
         self, run_key: str, form_values: FormValues, requester: Requester
@@ -152,6 +157,16 @@ class EditingService:
             age_restricted=_is_marked(parent, parent_key, requester),
             private=parent is not None and parent.private,
         )
+
+    async def check_files(self, pictures: Sequence[str], parent_key: str) -> None:
+        """Raise RefusedError if the results that made these pictures were all deleted.
+
+        The names of the pictures say which runs made them. If a name doesn't, the run `parent_key` did.
+        """
+        made_by = [keys_in_links([each]) or frozenset(filter(None, [parent_key])) for each in pictures]
+        deleted = await self._runs.deleted(frozenset[str]().union(*made_by))
+        if all(keys & deleted for keys in made_by):
+            raise RefusedError("parent_deleted")
 
     async def picture_form(
         self, name: str, draft: str, requester: Requester, *, parent_key: str = ""

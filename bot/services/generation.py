@@ -197,11 +197,12 @@ class GenerationService:
         request: GenerationRequest,
         requester: Requester,
     ) -> None:
-        """Raise WrongFiles if files are of the wrong kind.
+        """Raise WrongFiles if files are of the wrong kind, and RefusedError if one is of a deleted result.
 
         If files have to be downloaded for this, the rules that don't depend on them are checked first. Their
         RefusedError is recorded in the audit log.
         """
+        await self._runs.check_files(inputs.inputs)
         if self._files.must_read(deployment, inputs):
             await self._check_rules(deployment, request, requester)
             await self._files.check(deployment, inputs)

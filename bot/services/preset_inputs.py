@@ -109,6 +109,70 @@ def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, R
     return AppliedPreset(merged, dropped, free_texts(deployment, own))
 
 
+def gives(
+    deployment: Deployment,
+    preset: Preset,
+    inputs: Mapping[str, InputValue],
+    gpu: str | None,
+    wanted: tuple[Mapping[str, InputValue], str | None],
+) -> bool:
+    """Return whether a request that types these inputs and this GPU gets the `wanted` ones with the preset.
+
+    Files don't matter, since a preset has none.
+    """
+    try:
+        applied = apply_preset(deployment, preset, _options(deployment, inputs, gpu))
+    except InputError:
+        return False
+    return applied.options == _options(deployment, *wanted)
+
+
+def left_to_type(
+    deployment: Deployment,
+    preset: Preset,
+    inputs: Mapping[str, InputValue],
+    gpu: str | None,
+    required: Collection[str],
+) -> tuple[Mapping[str, InputValue], str | None] | None:
+    """Return the inputs and the GPU that a request with the preset must type to get these.
+
+    They include the `required` options. Returns None if the preset can't give these inputs.
+    """
+    saved = as_offered(deployment, preset.inputs)
+    typed: dict[str, OfferedValue] = {}
+    for key, value in as_offered(deployment, inputs).items():
+        item = next((each for each in deployment.offered if each.key == key), None)
+        if item is None:
+            continue
+        stored = saved.get(key)
+        if item.is_prompt and GAP in str(stored):
+            typed[key] = _typed_into(str(stored), str(value))
+        elif value != stored or item.option in required:
+            typed[key] = value
+    left = as_sent(deployment, typed), gpu if gpu != preset.gpu else None
+    return left if gives(deployment, preset, *left, (inputs, gpu)) else None
+
+
+def _options(
+    deployment: Deployment, inputs: Mapping[str, InputValue], gpu: str | None
+) -> dict[str, RawValue]:
+    """Return stored inputs without files as the options of `/generate`."""
+    options: dict[str, RawValue] = {GPU: gpu} if gpu is not None else {}
+    offered = as_offered(deployment, inputs)
+    for item in deployment.offered:
+        value = offered.get(item.key)
+        if value is not None and not isinstance(value, list) and item.kind not in ATTACHMENTS:
+            options[item.option] = value
+    return options
+
+
+def _typed_into(stored: str, prompt: str) -> str:
+    """Return the text that makes a prompt of a stored one if it is put into each gap, if there is one."""
+    before, *rest = stored.split(GAP)
+    length = (len(prompt) - len(before) - sum(map(len, rest))) // len(rest)
+    return prompt[len(before) :][: max(length, 0)]
+
+
 def replaced_inputs(deployment: Deployment, preset: Preset, required: Collection[str]) -> Sequence[Input]:
     """Return the inputs whose saved value is always replaced, because their options are `required`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,9 +13,9 @@ from bot.domain.errors import RefusedError
 from bot.domain.policy import OperatorRules, Start, check_age, check_before_form, check_posting
 from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import Direction, HistoryPage, Run, RunsPage
+from bot.domain.runs import Deletions, Direction, HistoryPage, InputValue, Run, RunsPage
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import channel_url
+from bot.domain.text import channel_url, keys_in_links
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
@@ -88,6 +88,17 @@ class RunService:
         usage = await self._store.usage.today(origin.guild_id, person.id, self._clock())
         check_before_form(start, usage, self._operator, rules)
 
+    async def deleted_files(self, inputs: Mapping[str, InputValue]) -> frozenset[str]:
+        """Return the keys of those inputs that take a file of a deleted result."""
+        made_by = {key: keys_in_links([value]) for key, value in inputs.items()}
+        deleted = await self._store.runs.deleted(frozenset[str]().union(*made_by.values()))
+        return frozenset(key for key, runs in made_by.items() if runs & deleted)
+
+    async def check_files(self, inputs: Mapping[str, InputValue]) -> None:
+        """Raise RefusedError if an input takes a file of a deleted result."""
+        if await self.deleted_files(inputs):
+            raise RefusedError("parent_deleted")
+
     async def cancel(self, key: str, user_id: int, *, moderated: int | None = None) -> None:
         """Cancel a batch. Raises RefusedError if it has ended, or if this user may not cancel it.
 
@@ -117,6 +128,10 @@ class RunService:
         if page.direction is Direction.NEWER and cursor is not None:
             return await store.page_after(user_id, limit=PAGE_SIZE, run_filter=run_filter, after=cursor)
         return await store.page(user_id, limit=PAGE_SIZE, run_filter=run_filter, before=cursor)
+
+    async def deletions(self, run: Run) -> Deletions:
+        """Return what was deleted of a run, to tell its requester."""
+        return await self._store.history.deletions(run)
 
     async def queue(self, guild_id: int, page: int) -> tuple[Sequence[Run], bool]:
         """Return a page, counted from 0, of a server's unfinished runs, and whether more follow."""

@@ -11,8 +11,8 @@ from functools import partial
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules, check_posting, is_age_restricted_now
 from bot.domain.requests import Requester
-from bot.domain.runs import CopyRequest, MessageRef, Run
-from bot.domain.sharing import MessageState, check_copyable, copy_code, offers_copy
+from bot.domain.runs import MessageRef, Run
+from bot.domain.sharing import CopyRequest, MessageState, check_copyable, copy_code, offers_copy
 from bot.services.rate_limits import CopyLimiter, RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups

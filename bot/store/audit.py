@@ -23,6 +23,8 @@ from bot.database.tables import audit, deliveries, runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
 from bot.domain.requests import GenerationRequest
 from bot.domain.runs import MessageRef, Purpose, Run, RunState
+from bot.domain.sharing import outcome_stands
+from bot.domain.transitions import REQUESTER_BLOCKED
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
 _INSERT = insert(audit)
@@ -204,7 +206,7 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
             return stored
         batch = batch_rows[run.batch_key]
         about = [run, *batch] if stored.count > 1 else [run]
-        messages = (_message(one, batch, sent[one.key], sent[run.batch_key]) for one in about)
+        messages = (_message(one, batch, sent) for one in about)
         return replace(stored, prompt=run.prompt, message=next(filter(None, messages), None))
 
     return [complete(stored) for stored in entries]
@@ -220,17 +222,24 @@ async def _sent(connection: AsyncConnection, keys: Sequence[str]) -> Mapping[str
     return sent
 
 
-def _message(run: Row[Any], batch: Sequence[Row[Any]], own: Sent, of_batch: Sent) -> MessageRef | None:
+def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent]) -> MessageRef | None:
     """Return the message with a run's result or, until there is a result, its status or review card.
 
     Returns None if the result was deleted, or if only the requester can open the message. Only the requester
     can open a direct message, or the status of a request that needs approval.
     """
-    first = next((row for row in batch if row.key == run.batch_key), run)
-    is_shown = any(_has_result(row) and row.deleted_at is None for row in batch)
-    if run.deleted_at is not None or (Purpose.REMOVAL in of_batch and not is_shown):
+    if run.deleted_at is not None:
         return None
-    messages = own.get(Purpose.LATE) or of_batch.get(Purpose.OUTCOME) or of_batch.get(Purpose.REVIEW)
+    first = next((row for row in batch if row.key == run.batch_key), run)
+    of_batch = sent[run.batch_key]
+    messages = sent[run.key].get(Purpose.LATE)
+    if not messages:
+        shown = (row.key for row in batch if _has_result(row) and row.deleted_at is None)
+        late = {row.key for row in batch if sent[row.key].get(Purpose.LATE)}
+        removed = any(Purpose.REMOVAL in sent[row.key] for row in batch)
+        if not outcome_stands(shown, late, removed=removed):
+            return None
+        messages = of_batch.get(Purpose.OUTCOME) or of_batch.get(Purpose.REVIEW)
     if not messages and first.status_message_id is not None and first.review_channel_id is None:
         messages = [(first.channel_id, first.status_message_id)]
     found = next((MessageRef(*message) for message in messages or ()), None)
@@ -307,8 +316,10 @@ def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, 
 
 
 def _outcome(outcome: str) -> ColumnElement[bool]:
-    exact = audit.c.outcome == outcome
-    return or_(exact, audit.c.action == AuditAction.REFUSAL) if outcome == RunState.REFUSED else exact
+    if outcome != RunState.REFUSED:
+        return audit.c.outcome == outcome
+    never_started = audit.c.outcome.in_((RunState.REFUSED, REQUESTER_BLOCKED))
+    return or_(never_started, audit.c.action == AuditAction.REFUSAL)
 
 
 def _beyond(cursor: AuditCursor, *, newer: bool) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
@@ -150,11 +150,7 @@ class DeliveryStore:
                 return False
             result = await connection.execute(
                 update(deliveries)
-                .where(
-                    deliveries.c.id == delivery.id,
-                    deliveries.c.lease_owner == owner,
-                    deliveries.c.tries == delivery.tries,
-                )
+                .where(_is_held(delivery, owner))
                 .values(attempted=True, attempted_at=now, route=route, lease_until=now + lease)
             )
             return result.rowcount == 1
@@ -250,15 +246,8 @@ class DeliveryStore:
     @repeat_if_unknown
     async def _give_back(self, delivery: Delivery, owner: str, **values: object) -> None:
         async with self._database.write() as connection:
-            await connection.execute(
-                update(deliveries)
-                .where(
-                    deliveries.c.id == delivery.id,
-                    deliveries.c.lease_owner == owner,
-                    deliveries.c.tries == delivery.tries,
-                )
-                .values(lease_owner=None, lease_until=None, **values)
-            )
+            held = update(deliveries).where(_is_held(delivery, owner))
+            await connection.execute(held.values(lease_owner=None, lease_until=None, **values))
 
     @repeat_if_unknown
     async def _set(self, delivery_id: int, **values: object) -> None:
@@ -313,6 +302,12 @@ class DeliveryStore:
                 )
                 .values(due_at=now)
             )
+
+
+def _is_held(delivery: Delivery, owner: str) -> ColumnElement[bool]:
+    """Match a delivery as long as the claim that returned it holds the lease."""
+    same_claim = deliveries.c.tries == delivery.tries
+    return and_(deliveries.c.id == delivery.id, deliveries.c.lease_owner == owner, same_claim)
 
 
 def _oldest_pending(now: datetime, full: Collection[int], own: Collection[int]) -> Select[Any]:

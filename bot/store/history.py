@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import deliveries, listed_columns, run_columns, runs, to_listed_run, to_run
+from bot.database.tables import audit, deliveries, listed_columns, run_columns, runs, to_listed_run, to_run
+from bot.domain.records import AuditAction
 from bot.domain.runs import (
+    COPY_PURPOSES,
     IN_FLIGHT,
     OUTCOME_PURPOSES,
+    Deletions,
     DeliveryState,
     HistoryPage,
     MessageRef,
@@ -25,6 +28,7 @@ from bot.domain.runs import (
     RunListEntry,
     RunState,
 )
+from bot.domain.sharing import outcome_stands
 from bot.domain.text import message_url
 
 S = RunState
@@ -32,6 +36,7 @@ _member = runs.alias("member")
 _WAITING = (S.AWAITING_APPROVAL, S.WAITING)
 # These are sequences, not sets, because statements are cached by their text.
 _ACTIVE = (*_WAITING, *sorted(IN_FLIGHT))
+_SHOWING = tuple(sorted(OUTCOME_PURPOSES | COPY_PURPOSES | {Purpose.REMOVAL}))
 _STATES = {
     RunFilter.WAITING: _WAITING,
     RunFilter.RUNNING: tuple(sorted(IN_FLIGHT)),
@@ -88,6 +93,12 @@ class HistoryStore:
         async with self._database.read() as connection:
             found = await connection.execute(open_on_server(guild_id, limit, offset))
             return [to_listed_run(row) for row in found.mappings()]
+
+    async def deletions(self, run: Run) -> Deletions:
+        """Return what was deleted of one run."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(_sent().where(runs.c.key == run.key))).all()
+            return _entry([run], rows, await _deleted_by_others(connection, [run])).deletions
 
     async def result_messages(self, run: Run) -> Sequence[MessageRef]:
         """Return the messages that show the result of a run, perhaps with other results of its batch."""
@@ -181,25 +192,61 @@ async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequen
     batches: dict[str, list[Run]] = {key: [] for key in keys}
     for run in map(to_listed_run, found.mappings()):
         batches[run.batch_key].append(run)
-    messages = await connection.execute(
-        select(runs.c.batch_key, deliveries.c.state, deliveries.c.messages)
+    rows: dict[str, list[Row[Any]]] = {key: [] for key in keys}
+    for row in await connection.execute(_sent().where(runs.c.batch_key.in_(keys))):
+        rows[row.batch_key].append(row)
+    moderated = await _deleted_by_others(connection, [run for batch in batches.values() for run in batch])
+    return [_entry(batches[key], rows[key], moderated) for key in keys]
+
+
+def _sent() -> Select[Any]:
+    """Select the deliveries of runs that show a result or remove one, oldest first."""
+    columns = (deliveries.c.run_key, deliveries.c.purpose, deliveries.c.state, deliveries.c.messages)
+    return (
+        select(runs.c.batch_key, *columns, deliveries.c.deleted_by)
         .join(runs, runs.c.key == deliveries.c.run_key)
-        .where(runs.c.batch_key.in_(keys), deliveries.c.purpose.in_(OUTCOME_PURPOSES))
+        .where(deliveries.c.purpose.in_(_SHOWING))
         .order_by(deliveries.c.id)
     )
-    rows: dict[str, list[Any]] = {key: [] for key in keys}
-    for row in messages:
-        rows[row.batch_key].append(row)
-    return [_entry(batches[key], rows[key]) for key in keys]
 
 
-def _entry(batch: Sequence[Run], rows: Sequence[Any]) -> RunListEntry:
+async def _deleted_by_others(connection: AsyncConnection, batch: Sequence[Run]) -> Set[str]:
+    """Return the keys of those of one user's runs whose result somebody else deleted."""
+    times = {run.key: run.deleted_at for run in batch if run.deleted_at is not None}
+    if not times:
+        return frozenset()
+    # The entry has the time of the deletion, so the index `audit_user` finds it.
+    query = select(audit.c.run_key).where(
+        audit.c.subject_id == batch[0].requester_id,
+        audit.c.at.in_(sorted(set(times.values()))),
+        audit.c.action == AuditAction.DELETE,
+        audit.c.actor_id != audit.c.subject_id,
+    )
+    return frozenset((await connection.execute(query)).scalars()) & times.keys()
+
+
+def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]], moderated: Set[str]) -> RunListEntry:
+    outcomes = [row for row in rows if row.purpose in OUTCOME_PURPOSES]
     # A late success replaces the verdict on a single run, and leaves the message of a larger batch as it is.
-    rows = rows[-1:] if len(batch) == 1 else rows
+    outcomes = outcomes[-1:] if len(batch) == 1 else outcomes
     is_left = any(run.deleted_at is None for run in batch)
-    undelivered = is_left and any(row.state == DeliveryState.UNDELIVERED for row in rows)
-    message = MessageRef(*rows[0].messages[0]) if rows and rows[0].messages else None
-    return RunListEntry(batch, undelivered=undelivered, message=message)
+    undelivered = is_left and any(row.state == DeliveryState.UNDELIVERED for row in outcomes)
+    removed = not is_left or any(row.purpose == Purpose.REMOVAL for row in rows)
+    shown = {run.key for run in batch if run.is_shown}
+    late = {row.run_key for row in outcomes if row.purpose == Purpose.LATE}
+    if not outcome_stands(shown, late, removed=removed):
+        outcomes = [row for row in outcomes if row.run_key in shown & late]
+    message = MessageRef(*outcomes[0].messages[0]) if outcomes and outcomes[0].messages else None
+    deletions = Deletions(
+        outcome=removed and not shown,
+        by_moderator=any(run.key in moderated for run in batch),
+        copy_by_moderator=any(_is_moderated_copy(batch[0], row) for row in rows if row.run_key in shown),
+    )
+    return RunListEntry(batch, undelivered=undelivered, message=message, deletions=deletions)
+
+
+def _is_moderated_copy(run: Run, row: Row[Any]) -> bool:
+    return row.deleted_by is not None and row.deleted_by != run.requester_id
 
 
 _CHUNK_SIZE = 500

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.tables import RESET, create_delivery, deliveries, nothing_posted, runs
 from bot.domain.records import AuditAction
 from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
-from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Change
+from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, REQUESTER_BLOCKED, UNSUCCESSFUL, Change
 from bot.store.audit import add_entries, run_entry
 
 # Select, for all runs of a batch but one: the number of active runs; the time of the latest failure without a
@@ -154,7 +154,9 @@ async def _record_outcome(connection: AsyncConnection, run: Run, change: Change,
     expired = change.state is RunState.EXPIRED
     action = AuditAction.EXPIRE if expired else AuditAction.OUTCOME
     details = {"private": True} if run.private else {}
-    await add_entries(connection, run_entry(run, action, None, now, outcome=change.state, **details))
+    blocked = change.values.get("failure_code") == REQUESTER_BLOCKED
+    outcome = REQUESTER_BLOCKED if blocked else change.state
+    await add_entries(connection, run_entry(run, action, None, now, outcome=outcome, **details))
 
 
 def nothing_pending() -> ColumnElement[bool]:

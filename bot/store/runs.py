@@ -6,7 +6,7 @@ conditional UPDATE decides which of two concurrent changes wins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -101,6 +101,14 @@ class RunStore:
         async with self._database.read() as connection:
             rows = await connection.execute(_BATCH, {"batch": run.batch_key})
             return [to_run(row) for row in rows.mappings()]
+
+    async def deleted(self, keys: Set[str]) -> frozenset[str]:
+        """Return those of the keys whose runs' results were deleted."""
+        if not keys:
+            return frozenset()
+        query = select(runs.c.key).where(runs.c.key.in_(sorted(keys)), runs.c.deleted_at.is_not(None))
+        async with self._database.read() as connection:
+            return frozenset((await connection.execute(query)).scalars())
 
     @repeat_if_unknown
     async def record_report(

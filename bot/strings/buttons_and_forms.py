@@ -37,6 +37,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "edit_title": "Edit: {title}",
         "edit_gpu": "The GPU that it runs on",
         "edit_keep_file": "Leave it empty to keep the earlier file.",
+        "edit_file_deleted": "The earlier file was deleted. Please attach another.",
         "edit_long_text": "Too long for this form. Leave it empty to keep it, or attach a text file. Details has it.",
         "edit_gone": "“{value}” isn't offered any more. Choose another.",
         "edit_text_too_large": "`{option}`: that file is too large for a text. "
@@ -66,6 +67,9 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "details_parent": "made from: `{key}`",
         "details_parent_link": "made from: [`{key}`]({url})",
         "details_command": "To run the same again, copy this:\n```\n{command}\n```",
+        "details_command_one": "To run only this one again, copy this:\n```\n{command}\n```",
+        "details_command_batch": "To run the whole batch again, copy this:\n```\n{command}\n```",
+        "details_default": "This channel's default **{name}** would change it. Please paste it in another channel.",
         "details_log": "The end of its log, for moderators and the bot's owner:",
         "details_step": "step: {step}",
         "details_erased": "The inputs were deleted, so no command repeats this.",

@@ -22,6 +22,7 @@ from bot.domain.runs import RunState
 from bot.domain.settings.fields import Section
 from bot.domain.settings.values import Names
 from bot.domain.text import escape_line, message_url, sentence_case, shorten
+from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import AuditId
 from bot.ui.message_parts import phase, subtext
@@ -204,7 +205,9 @@ def _url(stored: StoredEntry) -> str | None:
 
 
 def outcome_text(outcome: str) -> str:
-    """Return an outcome as text: a state's title, or a short name for why a request or a copy was refused."""
+    """Return an outcome as text: a title, or a short name for why a request or a copy was refused."""
+    if outcome == REQUESTER_BLOCKED:
+        return say("title_blocked")
     if outcome in set(RunState):
         return say(phase(RunState(outcome)))
     rule = outcome

@@ -9,19 +9,20 @@ from datetime import datetime
 from discord import Colour
 from discord.ui import Container, File, Item, LayoutView, TextDisplay
 
-from bot.deployments.command_plan import CommandPlan
-from bot.deployments.input_text import ShownInputs, command_line, displayed_inputs
+from bot.deployments.input_text import Commands, ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
-from bot.domain.runs import Run
+from bot.domain.requests import NAME_LENGTH
+from bot.domain.runs import Deletions, Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.message_parts import ending, subtext, text_blocks
+from bot.ui.message_parts import deletion_facts, ending, subtext, text_blocks
 
 # Longer details go into a file: a layout holds 4,000 characters of text.
 MAX_INLINE = 3500
 FILENAME = "details.txt"
 _SHORT = 120
 _LINES = 15
+_NOTHING = Deletions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +40,48 @@ def details(
     run: Run,
     title: str,
     deployment: Deployment | None,
-    plan: CommandPlan,
+    commands: Commands | None,
     *,
     log: str | None = None,
     origin: str | None = None,
+    deletions: Deletions = _NOTHING,
 ) -> Details:
-    """Build the details of a run. They lack a command line to copy if `deployment` is None or the requester
+    """Build the details of a run. `commands` repeat it, or are None if `deployment` is None or the requester
     has erased the inputs.
 
     `log` is the end of the run's log, or None if the reader may not see it. `origin` is a link to the result
-    of the run's parent, or None.
+    of the run's parent, or None. `deletions` is what to tell the reader about deletions.
     """
     inputs = displayed_inputs(deployment, run.inputs)
-    command = None
-    if deployment is not None and run.erased_at is None:
-        command = command_line(plan, deployment, run.inputs, run.gpu)
+    command = commands.text if commands is not None else ""
     heading = say("details_heading", title=escape_line(title, 80))
-    facts = "\n".join(_facts(run, inputs, origin))
+    facts = "\n".join(_facts(run, inputs, origin, deletions))
     values = "\n".join(_values(inputs, None))
-    size = len(heading) + len(facts) + len(values) + len(command or "") + len(log or "")
-    if size > MAX_INLINE or "```" in (command or ""):
+    size = len(heading) + len(facts) + len(values) + len(command) + len(log or "")
+    if size > MAX_INLINE or "```" in command:
         shortened = list(_values(inputs, _SHORT))
         values = "\n".join(shortened[:_LINES])
-        layout = _layout(heading, values, facts, say("details_in_file"), File(f"attachment://{FILENAME}"))
+        command_text = "\n".join([say("details_in_file"), *_default_note(commands)])
+        layout = _layout(heading, values, facts, command_text, File(f"attachment://{FILENAME}"))
         return Details(layout, _full_text(run.key, inputs, command, log))
     missing = say("details_erased" if deployment is not None else "details_gone")
-    command_text = say("details_command", command=command) if command else missing
+    command_text = "\n".join(_command_texts(commands)) if commands is not None else missing
     log_text = "\n".join([say("details_log"), *text_blocks((log,), spoiler=False, space=0)]) if log else ""
     return Details(_layout(heading, values, facts, command_text, log=log_text), None)
+
+
+def _command_texts(commands: Commands) -> Iterator[str]:
+    if commands.batch is None:
+        yield say("details_command", command=commands.run)
+    else:
+        yield say("details_command_one", command=commands.run)
+        yield say("details_command_batch", command=commands.batch)
+    yield from _default_note(commands)
+
+
+def _default_note(commands: Commands | None) -> Iterator[str]:
+    if commands is not None and commands.default is not None:
+        yield say("details_default", name=escape_line(commands.default, NAME_LENGTH))
 
 
 def _layout(
@@ -89,10 +104,10 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
         yield say("details_input_file", name=name, url=file.url)
 
 
-def _facts(run: Run, inputs: ShownInputs, origin: str | None) -> Iterator[str]:
+def _facts(run: Run, inputs: ShownInputs, origin: str | None, deletions: Deletions) -> Iterator[str]:
     """Yield three subtext lines: state and cost, times, and ids."""
     seed_listed = str(run.seed) in (value for _, value in inputs.values)
-    yield subtext(_state_facts(replace(run, seed=None) if seed_listed else run))
+    yield subtext(_state_facts(replace(run, seed=None) if seed_listed else run, deletions))
     yield subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
     names = [say("details_key", key=run.key)]
     if run.batch_size > 1:
@@ -103,8 +118,9 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None) -> Iterator[str]:
     yield subtext(names)
 
 
-def _state_facts(run: Run) -> Iterator[str]:
+def _state_facts(run: Run, deletions: Deletions) -> Iterator[str]:
     yield say("details_state", state=say(ending(run)))
+    yield from deletion_facts(deletions)
     if run.live_status and not run.final:
         yield say("details_step", step=escape_line(run.live_status, 60))
     if run.run_duration is not None:
@@ -126,8 +142,8 @@ def _times(run: Run) -> Mapping[str, datetime | None]:
     }
 
 
-def _full_text(key: str, inputs: ShownInputs, command: str | None, log: str | None) -> str:
-    """Return all inputs, the log and the command line as plain text, to read and copy."""
+def _full_text(key: str, inputs: ShownInputs, command: str, log: str | None) -> str:
+    """Return all inputs, the log and the commands as plain text, to read and copy."""
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
     parts += [f"{file.kind}:\n{file.url}" for file in inputs.files]
     return "\n\n".join([key, *parts, *filter(None, [log, command])]) + "\n"

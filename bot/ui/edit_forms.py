@@ -134,6 +134,8 @@ def _choice(index: int, deployments: Sequence[Deployment], parent: str) -> Item[
 def _description(field: FormField) -> str:
     if field.item is None:
         return say("edit_gpu")
+    if field.is_file_gone:
+        return say("edit_file_deleted")
     if field.item.kind in ATTACHMENTS:
         return say("edit_keep_file") if field.value else describe(field.item)
     if 0 < len(field.choices) <= _MAX_OPTIONS and field.value not in ("", *field.choices):
@@ -144,7 +146,7 @@ def _description(field: FormField) -> str:
 def _component(field: FormField) -> Item[Any]:
     item = field.item
     if item is not None and item.kind in ATTACHMENTS:
-        required = item.required and not field.value
+        required = field.is_file_gone or (item.required and not field.value)
         return FileUpload(
             custom_id=field.name,
             required=required,

@@ -16,7 +16,7 @@ from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId, UnblockId
-from bot.ui.message_parts import ending, replaced_defaults, set_by
+from bot.ui.message_parts import deletion_facts, ending, replaced_defaults, set_by
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
 _RUN_TITLE_LENGTH = 40
@@ -128,7 +128,7 @@ def _run_line(number: int, entry: RunListEntry, title: Callable[[str], str], her
         state=_states(entry.batch),
         title=escape_line(title(run.deployment), _RUN_TITLE_LENGTH),
         at=int(run.created_at.timestamp()),
-        link=_link(entry, here),
+        link=_link(entry, here) + "".join(f" · {fact}" for fact in deletion_facts(entry.deletions)),
     )
     return f"{number}. {line}{_prompt(run)}"
 

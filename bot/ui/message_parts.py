@@ -14,7 +14,7 @@ from discord import ButtonStyle, File, MediaGalleryItem
 from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.run_log import last_error
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.text import escape_line, escape_prose, sentence_case
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
@@ -239,6 +239,18 @@ def facts_of(run: Run) -> list[str]:
         facts.append(say("gpu", gpu=escape_line(gpu, 32)))
     if run.seed is not None:
         facts.append(say("seed", seed=run.seed))
+    return facts
+
+
+def deletion_facts(deletions: Deletions) -> list[str]:
+    """Return facts about deletions, as told to the requester. They name no moderator."""
+    facts = []
+    if deletions.outcome:
+        facts.append(say("deleted_by_moderator" if deletions.by_moderator else "deleted"))
+    elif deletions.by_moderator:
+        facts.append(say("partly_deleted_by_moderator"))
+    if deletions.copy_by_moderator:
+        facts.append(say("copy_deleted_by_moderator"))
     return facts
 
 

@@ -24,6 +24,7 @@ from bot.delivery.media.outputs import inline_texts
 from bot.delivery.media.shrink import shrink_image
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile.deployment import compile_deployment
+from bot.deployments.input_text import Commands, command_line
 from bot.deployments.inputs import RawValue
 from bot.deployments.options import PRESET_OPTION, autocomplete
 from bot.deployments.schema import DeploymentConfig
@@ -266,7 +267,8 @@ def messages(app: App, run: Run) -> Iterator[Case]:
 
     async def describe(text: str) -> None:
         inputs = {item.key: text for item in deployment.offered}
-        details(replace(run, inputs=inputs, prompt=text), deployment.title, deployment, catalogue.plan)
+        commands = Commands(command_line(catalogue.plan, deployment, inputs, run.gpu))
+        details(replace(run, inputs=inputs, prompt=text), deployment.title, deployment, commands)
 
     for length in (1500, 100_000):
         for text in hostile.long_texts(length):

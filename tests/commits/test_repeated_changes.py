@@ -13,8 +13,9 @@ from sqlalchemy import text
 from bot.database.tables import metadata
 from bot.domain.errors import CommitUnknown
 from bot.domain.requests import Holder
-from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, RunState
+from bot.domain.runs import DeliveryState, MessageRef, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.sharing import CopyRequest
 from bot.store import Store
 from tests.commits.proxy import Loss, PostgresProxy, proxy_of
 from tests.contract.conftest import Stores

@@ -13,7 +13,16 @@ from tests.contract.store.rows import audit_log
 from tests.discord.actors import moderator, report, reviewer
 from tests.discord.forged import press, send_form
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
-from tests.discord.rendered import buttons_of, fields, pinged, refusal, requests_to, text_of, texts
+from tests.discord.rendered import (
+    buttons_of,
+    csv_of,
+    fields,
+    pinged,
+    refusal,
+    requests_to,
+    text_of,
+    texts,
+)
 from tests.harness import HELD, Harness
 
 BLOCKED = "A moderator has blocked you from generating here until somebody unblocks you. "
@@ -103,6 +112,21 @@ async def test_a_reports_button_ends_what_its_maker_has_waiting(server: Moderate
     assert "requests" not in letter
     assert refusal(server, await server.ask()).endswith("from generating on this server: that picture")
     assert not (await server.ask(server.bob)).ephemeral
+
+
+async def test_the_audit_log_and_its_file_name_the_end_by_a_block(server: ModeratedServer) -> None:
+    await server.ask(server.bob)
+    await server.decide_with_reason("Reject", "no")
+    await server.ask()
+    await server.mona.slash(server.channel, "block", user=server.alice, reason="spam")
+    asked = await server.mona.slash(server.channel, "audit")
+    log = text_of(server, asked.response)
+    assert f"**Picture** for <@{server.alice.id}> · Ended by a block · " in log
+    assert f"**Picture** for <@{server.bob.id}> · Not approved · " in log
+    _, rows = await csv_of(await server.mona.click(asked.response, label="CSV file"))
+    outcomes = [(row["person"], row["outcome"]) for row in rows if row["action"] == "Outcome"]
+    alice, bob = f"<@{server.alice.id}>", f"<@{server.bob.id}>"
+    assert outcomes == [(alice, "Ended by a block"), (bob, "Not approved")]
 
 
 @pytest.mark.parametrize("whose", ["a stranger's", "one's own", "a moderator's", "a reviewer's"])

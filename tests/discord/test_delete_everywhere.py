@@ -29,7 +29,10 @@ async def test_the_requester_deletes_a_failure_and_runs_still_lists_it(bot: Harn
     assert texts(bot) == []
     await bot.play()
     assert texts(bot) == []
-    assert "That didn't work" in await read(bot, bot.alice, "runs")
+    listed = await read(bot, bot.alice, "runs")
+    assert "That didn't work" in listed
+    assert ":R> · deleted" in listed
+    assert "[open](" not in listed
     assert all(run.deleted_at is None for run in await bot.runs())
     entry = (await audit_log(bot.app.store))[-1]
     assert (entry.action, entry.actor_id, entry.subject_id) == ("discard", bot.alice.id, bot.alice.id)

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.runs import MessageRef
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import erase_data, member, read, report
+from tests.discord.actors import erase_data, member, open_details, read, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import die_at_a_post
 from tests.discord.files import finish_with, pictures
@@ -113,6 +113,11 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     assert done.response.content == NOTED
     await bot.play()
     assert shown(shares) == [original.id]
+    told = "a moderator deleted a copy of it"
+    assert f") · {told}\n" in await read(bot, bot.alice, "runs")
+    for reader in (bot.alice, bot.bob):
+        details = text_of(bot, (await open_details(original, reader)).response)
+        assert (f"State: Done · {told} · " in details) is (reader is bot.alice)
     for _ in range(2):
         assert refusal(bot, await shares.open(original)) == FINAL
         await bot.restart()

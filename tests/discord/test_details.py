@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import pytest
+
+from bot.domain.requests import Holder
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, open_details
 from tests.discord.forged import press
+from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
+from tests.unit.factories import made_preset
 
 
 async def test_details_show_every_input_and_a_command_to_copy(bot: Harness) -> None:
@@ -48,3 +56,98 @@ async def test_nodes_are_named_in_details_alone(bot: Harness) -> None:
     assert run.live_status not in text_of(bot, asked.response)
     shown = await press(bot, bot.alice, asked.response.message, f"run:{run.key}:details")
     assert f"step: {run.live_status}" in text_of(bot, shown.response)
+
+
+def commands(text: str) -> list[str]:
+    """Return the commands to copy."""
+    return re.findall(r"```\n(/generate .*)\n```", text)
+
+
+async def paste(bot: Harness, command: str, actor: Any = None) -> None:
+    """Send a copied command, with numbers as a client would send them."""
+    pairs = re.findall(r"(\S+?):(.*?)(?= \S+:|\Z)", command.removeprefix("/generate "))
+    await bot.ask(actor, **{name: int(value) if value.isdigit() else value for name, value in pairs})
+
+
+async def details_of(bot: Harness, key: str, actor: Any = None) -> str:
+    shown = await press(bot, actor or bot.alice, bot.messages()[-1], f"run:{key}:details")
+    return text_of(bot, shown.response)
+
+
+@pytest.mark.parametrize("seed", [7, None])
+async def test_a_run_of_a_batch_has_a_command_for_itself_and_one_for_the_batch(
+    bot: Harness, seed: int | None
+) -> None:
+    await bot.ask(count=3, **({"seed": seed} if seed is not None else {}))
+    batch = await bot.runs()
+    text = await details_of(bot, batch[1].key)
+    assert "To run only this one again, copy this:\n" in text
+    assert "To run the whole batch again, copy this:\n" in text
+    one, whole = commands(text)
+    assert "count:" not in one
+    assert whole.endswith(" count:3")
+    assert ("seed:" in whole) is (seed is not None)
+    await paste(bot, one)
+    await paste(bot, whole)
+    runs = await bot.runs()
+    assert runs[3].inputs == batch[1].inputs
+    assert [run.batch_size for run in runs[3:]] == [1, 3, 3, 3]
+    assert ([run.inputs for run in runs[4:]] == [run.inputs for run in batch]) is (seed is not None)
+
+
+async def test_the_command_of_a_private_run_is_private(bot: Harness) -> None:
+    await set_rules(bot, private_results=True)
+    asked = await bot.ask(private=True)
+    shown = await press(bot, bot.alice, asked.response.message, f"run:{(await bot.run()).key}:details")
+    (line,) = commands(text_of(bot, shown.response))
+    assert line.endswith(" private:True")
+
+
+async def set_default(bot: Harness, **inputs: str) -> None:
+    """Make a server's preset with these inputs the default of the channel."""
+    preset = made_preset(
+        holder=Holder.SERVER,
+        holder_id=bot.guild.id,
+        deployment="default",
+        inputs=inputs,
+        created_at=bot.clock(),
+    )
+    presets, now = bot.app.store.presets, bot.clock()
+    await presets.put(preset, now)
+    await presets.set_default(bot.guild.id, bot.channel.id, preset.name, by=1, now=now)
+
+
+@pytest.mark.parametrize(
+    ("saved", "expected"),
+    [
+        ({"prompt": "{prompt}, in ink"}, "/generate prompt:a fox seed:7 preset:noir"),
+        ({"prompt": "{prompt}, in ink", "style": "ink"}, "/generate prompt:a fox seed:7 preset:noir"),
+        ({"style": "ink"}, "/generate prompt:a fox seed:7 style:ink"),
+    ],
+)
+async def test_a_command_repeats_a_request_with_the_channels_default(
+    bot: Harness, saved: dict[str, str], expected: str
+) -> None:
+    await set_default(bot, **saved)
+    await bot.ask(seed=7)
+    text = await details_of(bot, (await bot.run()).key)
+    assert commands(text) == [expected]
+    assert "would change it" not in text
+    await paste(bot, expected)
+    first, second = await bot.runs()
+    assert second.inputs == first.inputs
+
+
+@pytest.mark.parametrize("why", ["before the default", "an own preset of that name"])
+async def test_a_command_that_the_channels_default_would_change_says_so(bot: Harness, why: str) -> None:
+    if why == "before the default":
+        await bot.ask(seed=7)
+    await set_default(bot, prompt="{prompt}, in ink")
+    if why == "an own preset of that name":
+        own = made_preset(holder_id=bot.alice.id, deployment="default", inputs={"style": "oil"})
+        await bot.app.store.presets.put(own, bot.clock())
+        await bot.ask(seed=7)
+    run = await bot.run()
+    text = await details_of(bot, run.key)
+    assert commands(text) == [f"/generate prompt:{run.prompt} seed:7"]
+    assert "This channel's default **noir** would change it. Please paste it in another channel." in text

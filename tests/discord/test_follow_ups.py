@@ -17,6 +17,7 @@ from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rule
 from tests.discord.rendered import (
     buttons_of,
     fields,
+    filled,
     galleries_of,
     menus,
     raw_components,
@@ -216,7 +217,29 @@ async def test_a_result_that_was_deleted_is_told_and_nothing_is_spent(bot: Harne
     else:
         bot.env.backend.delete_message(bot.channel.id, message.id)
         told = "I can't find the file of this result. Attach it to a new request."
-    assert refusal(bot, await bot.click(one, "Upscale")) == told
+    for label in ("Upscale", "Animate"):  # at once, and with a form
+        assert refusal(bot, await bot.click(one, label)) == told
+    assert len(bot.calls) == 2
+
+
+@pytest.mark.parametrize("action", ["Again", "Edit"])
+async def test_a_follow_up_is_not_repeated_once_its_original_was_deleted(bot: Harness, action: str) -> None:
+    let_open(bot)
+    original = await made(bot)
+    await bot.click(original, "Upscale")
+    upscaled = bot.messages()[-1]
+    form = await bot.alice.click(upscaled, label="Edit")
+    await bot.click(original, "Delete")
+    told = "The result that this needs was deleted, so nothing was started."
+    if action == "Again":
+        assert refusal(bot, await bot.click(upscaled, "Again")) == told
+    else:
+        sent = await submit(bot, form, filled(form.modal))
+        assert told in text_of(bot, sent.response)
+        again = await bot.alice.click(upscaled, label="Edit")
+        (label,) = [each for each in again.modal["components"] if each["label"] == "image"]
+        assert label["component"]["required"]
+        assert label["description"] == "The earlier file was deleted. Please attach another."
     assert len(bot.calls) == 2
 
 

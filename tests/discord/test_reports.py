@@ -89,6 +89,15 @@ async def test_the_requester_can_not_take_the_report_away(server: ModeratedServe
     assert deleted == [server.alice.id]
 
 
+async def test_the_card_of_a_result_that_is_gone_links_to_nothing(server: ModeratedServer) -> None:
+    """The requester deletes the result before the card is posted."""
+    message = await server.made()
+    await report(message, server.bob)
+    await server.click(message, "Delete")
+    assert "was reported" in server.verdict
+    assert "[Open it](" not in server.verdict
+
+
 @pytest.mark.bot(deployments=ADULT)
 async def test_an_age_restricted_result_is_linked_and_not_shown(server: ModeratedServer) -> None:
     mark_adult(server, server.channel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from simcord import MemberActor
 
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VIDEO_ID
@@ -38,6 +39,17 @@ async def test_a_line_leads_to_the_result_or_the_status_message(bot: Harness) ->
     assert "2. Done: **Picture** <t:" in text
     for message in (result, status):
         assert f"[open](https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id})" in text
+
+
+@pytest.mark.parametrize("by_moderator", [False, True])
+async def test_a_deleted_result_is_listed_without_a_link(
+    bot: Harness, mona: MemberActor, by_moderator: bool
+) -> None:
+    await bot.click(await bot.made(), "Delete", mona if by_moderator else bot.alice)
+    text = await read(bot, bot.alice, "runs")
+    assert "1. Done: **Picture** <t:" in text
+    assert text.splitlines()[1].endswith(":R> · deleted by a moderator" if by_moderator else ":R> · deleted")
+    assert "[open](" not in text
 
 
 async def test_ones_own_runs_come_newest_first_in_pages_also_after_a_restart(bot: Harness) -> None:

@@ -92,6 +92,41 @@ async def test_a_refused_form_keeps_the_picture_and_what_was_typed(bot: Harness)
     assert bot.calls[-1].body["inputs"]["image"] == message.attachments[0].url
 
 
+GONE = "The result that this needs was deleted, so nothing was started."
+
+
+async def test_a_deleted_result_is_refused_before_the_form_opens(bot: Harness) -> None:
+    message = await bot.made()
+    form = await bot.bob.click(message, label="Use as input")
+    await bot.alice.click(message, label="Delete")
+    for refused in (
+        await bot.bob.click(message, label="Use as input"),
+        await bot.bob.context_menu(bot.channel, "Use as input", message),
+    ):
+        assert refused.modal is None
+        assert refusal(bot, refused) == GONE
+    # The form was opened before the deletion.
+    sent = await bot.bob.submit_modal(form, {"prompt": "a lion"})
+    assert GONE in text_of(bot, sent.response)
+    assert refusal(bot, await bot.bob.click(sent.response.message, label="Edit again")) == GONE
+    await bot.play()
+    assert len(bot.calls) == 1
+
+
+async def test_of_a_batch_only_the_deleted_picture_is_refused(bot: Harness) -> None:
+    message = await bot.made(count=2)
+    first, second = await bot.keys()
+    one = await bot.alice.click(message, label="1")
+    more = await bot.alice.click(one.response.message, label="More")
+    await bot.alice.click(more.response.message, label="Delete")
+    offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
+    gone = await bot.alice.click(offered.response.message, custom_id=f"use:default:0:{first}:")
+    assert refusal(bot, gone) == GONE
+    form = await bot.alice.click(offered.response.message, custom_id=f"use:default:1:{first}:")
+    await submit(bot, form, {"prompt": "a lion"})
+    assert second in bot.calls[-1].body["inputs"]["image"]
+
+
 async def test_a_picture_behind_an_address_of_another_application_is_not_taken(bot: Harness) -> None:
     """The address could serve another picture once a moderator has approved this one."""
     message = await bot.bob.send(bot.channel, "look")

@@ -102,8 +102,8 @@ FILTERS = [
     (AuditFilter(deployment="ltx"), {2}),
     (AuditFilter(action=AuditAction.REFUSAL), {3}),
     (AuditFilter(outcome="failed"), {4}),
-    (AuditFilter(outcome="refused"), {3, 5}),
-    (AuditFilter(since=at(4)), {4, 5}),
+    (AuditFilter(outcome="refused"), {3, 5, 6}),
+    (AuditFilter(since=at(4)), {4, 5, 6}),
     (AuditFilter(until=at(1)), {0}),
     (AuditFilter(subject=BOB, action=AuditAction.BLOCK, since=at(1), until=at(2)), {1}),
     (AuditFilter(subject=MOD), set()),
@@ -118,6 +118,7 @@ async def test_filters_apply_to_pages_and_exports(store: Store) -> None:
         entry(action=AuditAction.REFUSAL, actor_id=BOB, subject_id=BOB, outcome="blocked"),
         entry(action=AuditAction.OUTCOME, actor_id=None, outcome="failed"),
         entry(action=AuditAction.OUTCOME, actor_id=None, outcome="refused"),
+        entry(action=AuditAction.OUTCOME, actor_id=None, outcome="requester_blocked"),
     ]
     await fill(store, [replace(one, at=at(n), details={"n": n}) for n, one in enumerate(entries)])
     for wanted, found in FILTERS:
@@ -332,3 +333,17 @@ async def test_a_batchs_line_links_to_its_message_until_every_result_is_deleted(
         assert [line.message for line in (await store.audit.page(GUILD, requested, 5)).lines] == [outcome]
         await store.reviews.delete(run.key, PERSON.id, at(4 + number))
     assert [line.message for line in (await store.audit.page(GUILD, requested, 5)).lines] == [None]
+
+
+async def test_no_run_of_a_batch_links_to_its_message_after_the_deletion_of_the_only_result(
+    store: Store,
+) -> None:
+    first, second = await batches.accepted(store, 2)
+    for _ in range(2):
+        assert await take(store, at(2)) is not None
+    await batches.ended(store, second)
+    await store.runs.finish(first.key, RunState.REFUSED, at(3), code="comfy_failed")
+    await post(store, first.channel_id)
+    assert (await line_of(store, first))[1] == MessageRef(first.channel_id, 901)
+    await store.reviews.delete(second.key, PERSON.id, at(4))
+    assert [(await line_of(store, run))[1] for run in (first, second)] == [None, None]

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import update
 
 from bot.database.tables import deliveries, runs
-from bot.domain.runs import DeliveryState, HistoryPage, RunFilter, RunState
+from bot.domain.runs import (
+    Deletions,
+    DeliveryState,
+    HistoryPage,
+    MessageRef,
+    Run,
+    RunFilter,
+    RunListEntry,
+    RunState,
+)
+from bot.domain.sharing import CopyRequest
 from bot.store import Store
 from bot.store.history import ExportFilter, ExportStore
-from tests.contract.store.rows import ALICE, BOB, GUILD, stored_run
-from tests.contract.store.runs import NOW, at
+from tests.contract.store import batches
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_run
+from tests.contract.store.runs import (
+    NOW,
+    PERSON,
+    SOON,
+    SUCCESS,
+    at,
+    brought_to,
+    fetch,
+    posted,
+    submitted,
+    take,
+)
 
 
 def keys(page: HistoryPage) -> list[str]:
@@ -97,6 +120,66 @@ async def test_a_run_links_to_its_parents_result_until_it_is_deleted(store: Stor
     async with store.database.write() as connection:
         await connection.execute(update(runs).where(runs.c.key == parent).values(deleted_at=NOW))
     assert await store.history.parent_link(child) is None
+
+
+async def entry_of(store: Store, run: Run) -> RunListEntry:
+    """Return the entry of `/runs` with this run."""
+    page = await store.history.page(run.requester_id, limit=5)
+    return next(entry for entry in page.entries if entry.first.key == run.batch_key)
+
+
+@pytest.mark.parametrize(("by", "moderated"), [(PERSON.id, False), (MOD, True)])
+async def test_an_entry_has_no_message_after_its_deletion(store: Store, by: int, moderated: bool) -> None:
+    run = await submitted(store)
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    outcome = MessageRef(run.channel_id, 901)
+    await posted(store, outcome)
+    entry = await entry_of(store, run)
+    assert (entry.message, entry.deletions) == (outcome, Deletions())
+    await store.reviews.delete(run.key, by, at(1))
+    entry = await entry_of(store, run)
+    assert (entry.message, entry.deletions) == (None, Deletions(outcome=True, by_moderator=moderated))
+    assert await store.history.deletions(await fetch(store, run.key)) == entry.deletions
+
+
+async def test_an_entry_has_no_message_after_the_message_of_a_failure_was_deleted(store: Store) -> None:
+    run = await brought_to(store, RunState.REFUSED)
+    await posted(store, MessageRef(run.channel_id, 901))
+    await store.reviews.discard(run.key, PERSON.id, at(1), remove=True)
+    entry = await entry_of(store, run)
+    assert (entry.message, entry.deletions) == (None, Deletions(outcome=True))
+
+
+async def test_the_entry_of_a_batch_has_its_message_until_nothing_of_it_is_shown(store: Store) -> None:
+    failed, *made = await batches.accepted(store, 3)
+    for _ in range(3):
+        assert await take(store) is not None
+    await batches.ended(store, *made)
+    await store.runs.finish(failed.key, RunState.REFUSED, NOW, code="comfy_failed")
+    outcome = MessageRef(failed.channel_id, 901)
+    await posted(store, outcome)
+    await store.reviews.delete(made[0].key, MOD, at(1))
+    entry = await entry_of(store, failed)
+    assert (entry.message, entry.deletions) == (outcome, Deletions(by_moderator=True))
+    await store.reviews.delete(made[1].key, PERSON.id, at(2))
+    entry = await entry_of(store, failed)
+    assert (entry.message, entry.deletions) == (None, Deletions(outcome=True, by_moderator=True))
+
+
+@pytest.mark.parametrize("by", [PERSON.id, MOD])
+async def test_an_entry_tells_which_copy_a_moderator_deleted(store: Store, by: int) -> None:
+    run = await submitted(store)
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    outcome, copy = MessageRef(run.channel_id, 901), MessageRef(77, 902)
+    await posted(store, outcome)
+    await store.copies.request(CopyRequest(key=run.key, user_id=PERSON.id, shared_to=77), NOW)
+    await posted(store, copy)
+    await store.copies.delete(run.key, copy, by, at(1))
+    entry = await entry_of(store, run)
+    assert (entry.message, entry.deletions) == (outcome, Deletions(copy_by_moderator=by == MOD))
+    assert await store.history.deletions(await fetch(store, run.key)) == entry.deletions
+    await store.reviews.delete(run.key, PERSON.id, at(2))
+    assert (await entry_of(store, run)).deletions == Deletions(outcome=True)
 
 
 async def test_chunks_of_an_export_contain_each_run_once(store: Store) -> None:

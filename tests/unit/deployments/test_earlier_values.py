@@ -9,11 +9,11 @@ import pytest
 from discord import ComponentType
 
 from bot.deployments.earlier_values import revise
-from bot.deployments.form_fields import editable_fields
+from bot.deployments.form_fields import editable_fields, require_new_files
 from bot.deployments.model import Choice, Deployment, Input, picture_input
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputErrors
+from bot.domain.errors import InputErrors, RefusedError
 from bot.strings import explain
 from bot.ui.edit_forms import form_modal
 
@@ -205,3 +205,14 @@ def test_a_picture_goes_to_the_input_that_needs_one() -> None:
 
 def boom(_: Input) -> int:
     raise AssertionError("no seed was to be drawn")
+
+
+def test_a_form_requires_another_file_in_place_of_a_deleted_one() -> None:
+    fields = editable_fields(deployment(PROMPT, IMAGE), {"p": "a fox", IMAGE.key: "https://x/a.png"}, None)
+    uploaded = {IMAGE.option: (AttachedFile("https://x/b.png", "b.png", None, 1),)}
+    prompt, image = require_new_files(fields, {IMAGE.key}, {})
+    assert (prompt.is_file_gone, image.is_file_gone, image.value) == (False, True, "")
+    for gone, form_values in ((set[str](), {}), ({IMAGE.key}, uploaded)):
+        assert require_new_files(fields, gone, form_values) == fields
+    with pytest.raises(RefusedError, match="parent_deleted"):
+        require_new_files(fields[:1], {IMAGE.key}, {})

@@ -9,8 +9,9 @@ import pytest
 
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.requests import Member, Origin, Requester
-from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, Output, Purpose, RunState
+from bot.domain.runs import DeliveryState, MessageRef, Output, Purpose, RunState
 from bot.domain.sharing import (
+    CopyRequest,
     ResultDelivery,
     check_available,
     check_copy_stands,

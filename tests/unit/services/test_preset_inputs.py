@@ -6,7 +6,8 @@ import pytest
 
 from bot.deployments.model import Input
 from bot.domain.errors import InputError
-from bot.services.preset_inputs import apply_preset, replaced_inputs
+from bot.domain.runs import InputValue
+from bot.services.preset_inputs import apply_preset, left_to_type, replaced_inputs
 from tests.unit.deployments.flux import FLUX
 from tests.unit.factories import made_preset
 
@@ -56,3 +57,37 @@ def test_the_limit_is_that_of_the_prompt(typed: int, fits: bool) -> None:
     else:
         with pytest.raises(InputError):
             apply_preset(FLUX, preset, {PROMPT.option: "x" * typed})
+
+
+STEPS = next(item for item in FLUX.offered if item.option == "steps")
+
+
+@pytest.mark.parametrize(
+    ("saved", "typed"),
+    [
+        ({PROMPT.key: "{prompt} in ink, {prompt}"}, {PROMPT.key: "a fox", STEPS.key: 30}),
+        ({PROMPT.key: "{prompt} in ink, {prompt}", STEPS.key: 30}, {PROMPT.key: "a fox"}),
+        ({STEPS.key: 30}, {PROMPT.key: "a fox in ink, a fox"}),
+        ({PROMPT.key: "an owl", STEPS.key: 20}, {PROMPT.key: "a fox in ink, a fox", STEPS.key: 30}),
+        # The preset can't give these inputs.
+        ({PROMPT.key: "{prompt} in oil"}, None),
+        ({PROMPT.key: "{prompt} in ink, {prompt}" + " " * 40}, None),
+        ({STEPS.key: 30, "negative": "blurry"}, None),
+    ],
+)
+def test_only_what_a_preset_does_not_give_is_left_to_type(
+    saved: dict[str, InputValue], typed: dict[str, InputValue] | None
+) -> None:
+    inputs = {PROMPT.key: "a fox in ink, a fox", STEPS.key: 30}
+    found = left_to_type(FLUX, made_preset(inputs=saved), inputs, None, {PROMPT.option})
+    assert (found and found[0]) == typed
+
+
+@pytest.mark.parametrize(
+    ("gpu", "of_preset", "left"), [("L4", "L4", None), ("L4", "A100", "L4"), ("L4", None, "L4")]
+)
+def test_the_gpu_is_typed_unless_the_preset_gives_it(
+    gpu: str, of_preset: str | None, left: str | None
+) -> None:
+    preset = made_preset(gpu=of_preset)
+    assert left_to_type(FLUX, preset, {PROMPT.key: "a fox"}, gpu, ()) == ({PROMPT.key: "a fox"}, left)

@@ -10,6 +10,7 @@ from bot.domain.records import AuditAction, AuditCursor, AuditFilter, AuditPage,
 from bot.domain.runs import MessageRef
 from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, with_values
 from bot.domain.settings.values import SettingsContext
+from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells, audit_layout, audit_line
 from bot.ui.settings.changes import in_file, in_message, stored_changes
 from tests.unit.factories import made_entry
@@ -40,6 +41,7 @@ ENTRIES = [
     made_entry(7, **ASKING | {"actor_id": LARGEST}, details={"gpu": "L4"}),
     made_entry(action=A.OUTCOME, **ASKING, outcome="succeeded"),
     made_entry(action=A.OUTCOME, **ASKING, outcome="failed", details={"gpu": "A100", "reason": "no *good*"}),
+    made_entry(action=A.OUTCOME, **BETWEEN, outcome=REQUESTER_BLOCKED),
     made_entry(action=A.APPROVE, **BETWEEN),
     made_entry(action=A.APPROVE, **BETWEEN, batch_key="b" * 16, count=4),
     made_entry(action=A.DELETE, **BETWEEN, batch_key="b" * 16, count=4),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.deployments.input_text import Commands, ShownInputs, command_line, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Usage
@@ -122,12 +122,16 @@ FLUX = Deployment(name="flux", deployment_id="d", title="Flux", description="", 
 
 
 def test_short_details_need_no_file() -> None:
-    assert details(made_run(inputs={"p": "a fox"}), "Flux", FLUX, plan_commands([FLUX])).file is None
+    assert (
+        details(made_run(inputs={"p": "a fox"}), "Flux", FLUX, Commands("/generate prompt:a fox")).file
+        is None
+    )
 
 
 @pytest.mark.parametrize("prompt", ["x" * 6000, "*" * 3000, "a ``` b", "<@1>" * 900])
 def test_long_or_fenced_prompts_are_whole_in_the_file_of_details(prompt: str) -> None:
-    found = details(made_run(inputs={"p": prompt}), "Flux", FLUX, plan_commands([FLUX]))
+    command = command_line(plan_commands([FLUX]), FLUX, {"p": prompt}, None)
+    found = details(made_run(inputs={"p": prompt}), "Flux", FLUX, Commands(command, command, "noir"))
     assert found.file is not None
     assert f"/generate prompt:{prompt}" in found.file
     assert len(text(found.layout)) <= 4000
@@ -135,7 +139,7 @@ def test_long_or_fenced_prompts_are_whole_in_the_file_of_details(prompt: str) ->
 
 def test_details_of_many_inputs_fit() -> None:
     inputs = {f"key{n}": "*" * 500 for n in range(60)}
-    found = details(made_run(inputs=inputs), "Flux", None, plan_commands([FLUX]))
+    found = details(made_run(inputs=inputs), "Flux", None, None)
     assert len(text(found.layout)) <= 4000
     assert found.file is not None
     assert "key59" in found.file

@@ -13,7 +13,7 @@ import pytest
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.form_fields import editable_fields
-from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.deployments.input_text import Commands, ShownInputs, command_line, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
@@ -21,7 +21,16 @@ from bot.domain.budgets import Block, Limits, Running, Spending, Usage, UsageVie
 from bot.domain.records import ActiveBlock, ChannelDefault
 from bot.domain.requests import Holder, Member, Preset
 from bot.domain.rules_for_help import Offer, Standing, standing
-from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState
+from bot.domain.runs import (
+    Deletions,
+    HistoryPage,
+    Run,
+    RunCursor,
+    RunFilter,
+    RunListEntry,
+    RunsPage,
+    RunState,
+)
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.ui.details import details
 from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
@@ -208,7 +217,17 @@ def question(earlier: Preset, default_in: Sequence[int] = ()) -> str:
 
 
 def shown_details(made: Run, deployment: Deployment | None, log: str | None = None) -> str:
-    return of_layout(details(made, TITLE, deployment, PLAN, log=log).layout)
+    offered = deployment is not None
+    commands = Commands(command_line(PLAN, deployment, made.inputs, made.gpu)) if offered else None
+    return of_layout(details(made, TITLE, deployment, commands, log=log).layout)
+
+
+def details_of_a_batch() -> str:
+    several = replace(FLUX, max_count=4)
+    line = partial(command_line, plan_commands([several]), several, {"p": "a lighthouse"}, None)
+    commands = Commands(line(), line(count=4), "house style")
+    deletions = Deletions(outcome=True, by_moderator=True)
+    return of_layout(details(run(batch_size=4), TITLE, FLUX, commands, deletions=deletions).layout)
 
 
 OTHERS: Mapping[str, Callable[[], str]] = {
@@ -236,6 +255,7 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "block-form": lambda: of_modal(block_modal(KEY)),
     "details": lambda: shown_details(run(parent_key="p" * 16, gpu="L4"), FLUX),
     "details-log": lambda: shown_details(run(RunState.FAILED), FLUX, "Traceback ```\nValueError: no *model*"),
+    "details-batch": details_of_a_batch,
     "details-gone": lambda: shown_details(run(), None),
     "blocked": lambda: of_layout(blocked_layout(blocks(), 1, more=True)),
     "blocked-none": lambda: of_layout(blocked_layout([], 0, more=False)),
