@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
+from bot.database.write_queue import GroupCommit
 from bot.domain.errors import RefusedError
 from bot.domain.records import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry, ChannelDefault
 from bot.domain.requests import Holder, Preset, folded
@@ -40,6 +42,7 @@ class PresetStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reading = GroupCommit(self._read_defaults, timeout=database.lock_seconds, limit=200)
 
     @repeat_if_unknown
     async def put(
@@ -155,13 +158,30 @@ class PresetStore:
     async def channel_default(
         self, guild_id: int | None, channel_ids: Collection[int]
     ) -> ChannelDefault | None:
-        """Return the default preset of one of these channels, or None."""
+        """Return the default preset of one of these channels, or None.
+
+        Every `/generate` asks for it, so concurrent callers share a read that begins after their call.
+        """
         if guild_id is None:
             return None
-        here = channel_defaults.c.channel_id.in_(sorted(channel_ids))
+        return await self._reading.submit((guild_id, tuple(channel_ids)))
+
+    async def _read_defaults(
+        self, places: Sequence[tuple[int, Sequence[int]]]
+    ) -> Sequence[ChannelDefault | None]:
+        channels: dict[int, set[int]] = defaultdict(set)
+        for guild_id, channel_ids in places:
+            channels[guild_id].update(channel_ids)
+        found: dict[tuple[int, int], ChannelDefault] = {}
         async with self._database.read() as connection:
-            row = (await connection.execute(_defaults(guild_id).where(here))).first()
-            return _default(row) if row is not None else None
+            for guild_id, wanted in channels.items():
+                here = channel_defaults.c.channel_id.in_(sorted(wanted))
+                for row in await connection.execute(_defaults(guild_id).where(here)):
+                    found[guild_id, row.channel_id] = _default(row)
+        return [
+            next((found[guild_id, each] for each in channel_ids if (guild_id, each) in found), None)
+            for guild_id, channel_ids in places
+        ]
 
     async def channel_defaults(self, guild_id: int) -> Sequence[ChannelDefault]:
         """Return a server's default presets in the order of their channels' ids."""
