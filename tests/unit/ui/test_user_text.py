@@ -131,6 +131,7 @@ WITHOUT_WORDS = {
     "more_layout",
     "numbers_layout",
     "open_rows",
+    "origin_message",
     "page_layout",
     "pictures_layout",
     "posting_layout",
