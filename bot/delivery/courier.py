@@ -117,8 +117,8 @@ class Courier:
     async def _note_unanswered(self, delivery: Delivery) -> None:
         """Record an unanswered attempt.
 
-        If Discord has ignored only this delivery several times, make a test call to find out whether it
-        answers at all.
+        If several attempts at this delivery were unanswered, and none at others since Discord's last answer,
+        make a test call to find out whether Discord is down or ignores only this delivery.
         """
         self._outages.unanswered(delivery.id, self._clock())
         if self._outages.is_suspect(delivery.id) and await self._poster.answers(delivery.run.channel_id):

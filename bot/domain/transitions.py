@@ -227,7 +227,7 @@ class BlockVerdict:
 
     @property
     def params(self) -> dict[str, object]:
-        """Return the failure params of a run that the block ends. `until` is 0 if it doesn't expire."""
+        """Return the failure params of runs that the block ends. `until` is 0 if the block doesn't expire."""
         until = int(self.until.timestamp()) if self.until is not None else 0
         return {"until": until, **({"reason": self.reason} if self.reason else {})}
 

@@ -53,7 +53,10 @@ async def requester_now(guild: discord.Guild, user_id: int, *, seconds: float) -
 
 
 async def member_names(guild: discord.Guild, user_ids: Iterable[int], *, seconds: float) -> dict[int, str]:
-    """Return members' names on the server, without those who left or whom Discord doesn't name in time."""
+    """Return the display names of members by user id.
+
+    Members who left, or for whom Discord doesn't answer within `seconds`, are missing.
+    """
     names: dict[int, str] = {}
 
     async def fetch(user_id: int) -> None:

@@ -132,7 +132,7 @@ class GenerateBot(commands.Bot):
         self._availability.apply(self.tree.get_commands())
 
     def add_form(self, codec: type[IdT], handler: FormHandler[IdT]) -> None:
-        """Register the handler of submitted forms whose custom_id is of the codec's kind."""
+        """Register a handler for submitted forms whose custom_id `codec` can read."""
         self._forms.append((codec, handler))
 
     async def on_interaction(self, interaction: discord.Interaction[GenerateBot]) -> None:

@@ -1,4 +1,4 @@
-"""Titles of status messages, and labels, which are merged into `bot.strings.SENTENCES`."""
+"""Titles, facts and button labels of status messages and outcomes, merged into `bot.strings.SENTENCES`."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ class KeywordMatcher:
     def first(self, marked: str, *, foreign: bool = False) -> str | None:
         """Return a keyword that occurs in `marked`, a text with marked word edges, or None.
 
-        With `foreign`, the text is made from `TextForms.foreign`.
+        `foreign` says that the text comes from `TextForms.foreign`; keywords are then compared in that form.
         """
         return (self._foreign if foreign else self._near).first(marked)
 

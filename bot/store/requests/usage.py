@@ -202,7 +202,7 @@ class UsageStore:
         self._database = database
 
     async def today(self, guild_id: int | None, user_id: int, now: datetime) -> Usage:
-        """Return what counts against a user's and the server's budgets today."""
+        """Return a user's and the server's usage today, and any block or pause that forbids requests."""
         async with self._database.read() as connection:
             tally = await read_tally(connection, guild_id, [user_id], budget_day(now))
             return tally.of(user_id, now)
