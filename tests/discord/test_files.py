@@ -7,10 +7,11 @@ from typing import Any
 
 import aiohttp
 
+from bot.delivery.media.outputs import MAX_FILES
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from tests.discord.files import finish_with, picture, song
+from tests.discord.files import finish_with, picture, pictures, song
 from tests.discord.rendered import buttons_of, pinged, text_of
 from tests.harness import QUICK, Clock, Harness, running_bot
 
@@ -44,6 +45,14 @@ async def test_anything_else_above_the_limit_is_linked(bot: Harness) -> None:
     (message,) = bot.messages()
     assert not message.attachments
     assert "long.wav is too large to upload here: [open it](http" in text_of(bot, message)
+
+
+async def test_files_beyond_the_limit_are_counted(bot: Harness) -> None:
+    await finish_with(bot, pictures(MAX_FILES + 2))
+    await bot.play()
+    said = [text_of(bot, message) for message in bot.messages()]
+    assert sum(len(message.attachments) for message in bot.messages()) == MAX_FILES
+    assert sum("2 more files didn't fit into this message." in text for text in said) == 1
 
 
 async def test_a_file_that_can_not_be_fetched_becomes_a_link(bot: Harness) -> None:

@@ -74,6 +74,14 @@ async def test_events_after_the_end_change_nothing(caller: Caller, status: str) 
     assert await caller.run() == ended
 
 
+async def test_progress_is_stored_by_the_worker_and_its_end_at_once(caller: Caller) -> None:
+    for progress in (0.2, 0.7):
+        assert (await caller.call(caller.event("running", progress=progress)))[0] == 204
+    assert (await caller.run()).progress == 0.2  # the first report changed the state, which is stored at once
+    assert (await caller.call(caller.event("running", progress=1.0)))[0] == 204
+    assert (await caller.run()).progress == 1.0
+
+
 async def test_progress_never_decreases(caller: Caller) -> None:
     for progress in (0.2, 0.7, 0.4, 0.7):
         assert (await caller.call(caller.event("running", progress=progress)))[0] == 204

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store.processes import in_processes
+from tests.contract.store.runs import NOW
 
 
 async def test_every_store_gets_the_same_secret(store: Store, other: Store) -> None:
@@ -51,3 +53,13 @@ async def test_a_deployment_is_remembered_as_last_seen(store: Store) -> None:
     await store.key_values.put_deployment("d-1", '{"a": "🙂"}')
     assert await store.key_values.get_deployment("d-1") == '{"a": "🙂"}'
     assert await store.key_values.get_deployment("d-2") is None
+
+
+async def test_slots_are_an_interval_apart_in_all_processes(store: Store, other: Store) -> None:
+    interval, later = timedelta(seconds=5), NOW + timedelta(minutes=1)
+    slots = [await each.key_values.reserve_slot("ask", NOW, interval) for each in (store, other, store)]
+    assert slots == [NOW, NOW + interval, NOW + 2 * interval]
+    assert await store.key_values.reserve_slot("another", NOW, interval) == NOW
+    assert await other.key_values.reserve_slot("ask", later, interval) == later
+    await other.key_values.reserve_slot("ask", NOW + timedelta(days=1), interval)  # a clock that runs ahead
+    assert await store.key_values.reserve_slot("ask", later, interval) == later
