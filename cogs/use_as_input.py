@@ -66,7 +66,8 @@ class UseItem(PersistentItem[UseId], codec=UseId):
 
 
 async def _open_form(interaction: Interaction, id: UseId) -> bool:
-    """Open the form of the other inputs. If there are none, return False, as Discord takes no empty form.
+    """Open the form of the other inputs. If there are none, return False, because Discord rejects a form
+    without fields.
 
     Raises RefusedError if the picture is gone.
     """

@@ -305,7 +305,7 @@ class DeliveryStore:
 
 
 def _is_held(delivery: Delivery, owner: str) -> ColumnElement[bool]:
-    """Match a delivery as long as the claim that returned it holds the lease."""
+    """Match a delivery while the claim that returned it still holds the lease."""
     same_claim = deliveries.c.tries == delivery.tries
     return and_(deliveries.c.id == delivery.id, deliveries.c.lease_owner == owner, same_claim)
 

@@ -26,7 +26,7 @@ from bot.ui.message_parts import FileKind, run_button
 
 _ROWS = 2
 BUTTONS_A_ROW = 5  # Discord's limit
-# Codes of ends that the same request would meet again.
+# Failure codes with which the same request would end again.
 _FINAL = frozenset({REQUESTER_BLOCKED, "parent_deleted"})
 # At most this many configured follow-ups get a button under a result.
 _ACTIONS = 3

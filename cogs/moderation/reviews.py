@@ -108,7 +108,7 @@ async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None
 
 
 async def close_report(interaction: Interaction, reviewed: ReviewedRun, code: str) -> None:
-    """Edit a report card to show how this user has just closed the report. `code` is the sentence's code."""
+    """Show on the card that this user has just closed the report. `code` names the sentence that says how."""
     at = int(interaction.client.clock().timestamp())
     verdict = say(code, person=interaction.user.id, at=at)
     await _show_card(interaction, closed_report_card(reviewed.run, reviewed.title, verdict), keep_files=False)

@@ -15,10 +15,10 @@ from tests.discord.channels import thread_in
 from tests.discord.deliveries import (
     close_answer,
     close_channel,
-    close_direct_messages,
     delivery_states,
     die_at_a_post,
     end_runs,
+    every_way_closed,
 )
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
@@ -156,12 +156,9 @@ async def test_a_result_of_a_marked_channel_may_be_sent_to_its_requester(bot: Ha
 async def undelivered_from(bot: Harness, channel: Any) -> str:
     """Return the key of an undelivered result that was requested in this channel."""
     await bot.ask(faults=HELD, channel=channel)
-    close_channel(bot, channel)
-    close_answer(bot)
-    close_direct_messages(bot)
-    await bot.release()
+    with every_way_closed(bot):
+        await bot.release()
     assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
-    bot.env.backend.faults.clear()
     return (await bot.run()).key
 
 
@@ -227,7 +224,7 @@ async def test_a_post_without_a_reply_is_deleted_if_the_mark_changes(
 
 
 async def die_before_the_end(bot: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process die after it has stored the note, and before it stores that this was all."""
+    """Let the process die after it has stored the note, but before it marks the delivery as undelivered."""
 
     async def dies(*_: object) -> None:
         raise asyncio.CancelledError
@@ -297,10 +294,7 @@ async def test_a_message_command_on_a_share_keeps_the_mark_of_a_result_in_anothe
 ) -> None:
     bot = shares.bot
     let_open(bot)
-    mark_adult(bot, bot.channel)
-    mark_adult(bot, shares.gallery)
-    await shares.share(await bot.made(**SMALL))
-    (copy,) = shares.shown()
+    copy = await shares.share_marked(**SMALL)
     bot.comfydeploy.next_faults(HELD)
     await bot.bob.context_menu(shares.gallery, "Upscale", copy)
     await bot.play()

@@ -12,14 +12,7 @@ import pytest
 
 from bot.domain.runs import DeliveryState, RunState
 from tests.discord.batches import ask, open_one
-from tests.discord.deliveries import (
-    close_answer,
-    close_channel,
-    close_direct_messages,
-    delivery_states,
-    die_at_a_post,
-    end_runs,
-)
+from tests.discord.deliveries import delivery_states, die_at_a_post, end_runs, every_way_closed
 from tests.discord.deployments import ADULT, ONE
 from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, mark_adult
@@ -98,10 +91,7 @@ async def test_a_picture_keeps_the_mark_of_a_channel_that_another_user_does_not_
     """Bob sees only the copy in the gallery, and may not see the run."""
     bot = shares.bot
     let_open(bot)
-    mark_adult(bot, bot.channel)
-    mark_adult(bot, shares.gallery)
-    await shares.share(await bot.made(**SMALL))
-    (copy,) = shares.shown()
+    copy = await shares.share_marked(**SMALL)
     mark_adult(bot, bot.channel, marked=False)
     bot.channel = shares.gallery
     assert await refused(bot, way, bot.bob, copy)
@@ -165,12 +155,9 @@ async def test_an_undelivered_result_waits_if_its_new_channel_loses_the_mark_bef
     await bot.ask(faults=HELD, channel=adult)
     assert (await bot.run()).age_restricted is (by == "deployment")
     await end_runs(bot)
-    close_channel(bot, adult)
-    close_answer(bot)
-    close_direct_messages(bot)
-    await bot.play()
+    with every_way_closed(bot):
+        await bot.play()
     assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
-    bot.env.backend.faults.clear()
     listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
     await bot.alice.select(listed, [(await bot.run()).key])
     if dies:

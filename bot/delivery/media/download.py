@@ -21,8 +21,8 @@ from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaToo
 
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-# How many beginnings of files are read at once. They have their own limit, so that they don't wait for
-# downloads.
+# How many files may have their first bytes read at the same time. Whole downloads have a separate limit, so
+# these short reads never wait for them.
 _HEADS: Final = 8
 _GONE: Final = frozenset({403, 404, 410})
 # The query parameters of signed links: Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord.
