@@ -28,7 +28,7 @@ async def test_the_overview_shows_and_opens_every_section(bot: Harness, panel: P
         "3 at once, 10 waiting for each person · no limit for the whole server",
         "Everybody may use all of them",
         "Accounts of any age · any time on this server",
-        "Never hidden",
+        "No spoilers",
         "Kept for 365 days",
     ):
         assert words in panel.text
@@ -181,7 +181,7 @@ async def test_people_results_and_the_record(bot: Harness, panel: Panel) -> None
     assert f"**Gallery channel:** none → {gallery.mention}" in panel.text
     assert f"In {gallery.mention} I need: Send Messages" in panel.text
     await panel.press("Back")
-    assert f"Always hidden behind a click · shared to {gallery.mention}" in panel.text
+    assert f"All are spoilers · shared to {gallery.mention}" in panel.text
     await panel.choose("home:open", "record")
     await panel.fill(await panel.press("Change how long it is kept"), "90")
     rules = await rules_of(bot)

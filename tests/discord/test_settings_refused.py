@@ -169,4 +169,4 @@ async def test_without_the_database_the_panel_says_so(bot: Harness, panel: Panel
         sentence = said(await panel.choose("results:spoiler", "always"))
     assert sentence.startswith("I can't reach my database")
     await panel.choose("results:spoiler", "always")
-    assert "Never hidden → Always hidden" in panel.text
+    assert "No spoilers → All are spoilers" in panel.text
