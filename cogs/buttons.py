@@ -75,7 +75,7 @@ async def _vary(interaction: Interaction, key: str) -> None:
     await _again(interaction, key, RepeatMode.VARIED)
 
 
-async def _post(interaction: Interaction, key: str) -> None:
+async def _redeliver(interaction: Interaction, key: str) -> None:
     if not await redeliver_here(interaction, key):
         await tell(interaction, say("post_noted"))
 
@@ -246,7 +246,7 @@ async def _numbers(interaction: Interaction, key: str) -> None:
 _PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: _again,
-    Action.POST: _post,
+    Action.REDELIVER: _redeliver,
     Action.APPROVE: approve,
     Action.REJECT: _reject,
     Action.BLOCK: open_block,
@@ -263,7 +263,7 @@ _PRESSES: Mapping[Action, Press] = {
     Action.MORE: _more,
     Action.NUMBERS: _numbers,
     Action.DISCARD: _discard,
-    Action.PUBLISH: post_single,
+    Action.POST: post_single,
     Action.SHARE: open_share,
 }
 

@@ -44,12 +44,12 @@ class RunsItem(PersistentItem[RunsId], codec=RunsId):
         elif id.action is RunListAction.OPEN:
             await reopen_here(interaction, _selected_key(interaction))
             return
-        elif id.action is RunListAction.POST and await redeliver_here(
+        elif id.action is RunListAction.REDELIVER and await redeliver_here(
             interaction, _selected_key(interaction)
         ):
             return
         await interaction.response.edit_message(view=await _runs_page(interaction, id.page))
-        if id.action is RunListAction.POST:
+        if id.action is RunListAction.REDELIVER:
             await tell(interaction, say("post_noted"))
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 SHARING: Mapping[str, str] = MappingProxyType(
     {
-        "button_publish": "Post",
+        "button_post": "Post",
         "button_share": "Share",
         "share_title": "Share your result",
         "share_prompt_label": "Show the prompt",

@@ -55,7 +55,7 @@ def runs_layout(
     ]
     selects = {
         RunListAction.CANCEL: open_runs,
-        RunListAction.POST: undelivered,
+        RunListAction.REDELIVER: undelivered,
         RunListAction.OPEN: private,
     }
     for action, selectable in selects.items():

@@ -159,7 +159,7 @@ def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[lis
     *repeats, edit = _repeat_buttons(run, offered)
     kinds = kinds_of(run) if run.is_shown else ()
     actions = _action_buttons(run, offered, kinds)
-    post = [run_button(run, Action.PUBLISH, "button_publish")] if offered.postable else []
+    post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
     picture = picture and run.is_shown
     use = _use_buttons(run, offered, picture=picture)
     rare, delete = _rare_buttons(run, offered), _delete_buttons(run, offered)

@@ -217,7 +217,7 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
     buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
     if postable:
-        buttons.insert(0, run_button(run, Action.POST, "button_post"))
+        buttons.insert(0, run_button(run, Action.REDELIVER, "button_redeliver"))
     container = Container(
         *texts([heading, prompt_line(run)], [say("withheld")]),
         ActionRow(*buttons),

@@ -78,7 +78,7 @@ async def test_a_post_without_a_reply_stays_in_its_channel_if_its_batch_moves(bo
     other = bot.guild.create_text_channel("other")
     await bot.env.settle()
     listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
-    await press(bot, bot.alice, listed, f"run:{second}:publish")
+    await press(bot, bot.alice, listed, f"run:{second}:post")
     await die_at_a_post(bot)
     await bot.restart()
     listed = (await bot.alice.slash(other, "runs", state="undelivered")).response

@@ -26,7 +26,7 @@ from tests.discord.rendered import galleries_of, hidden, menus, refusal, text_of
 from tests.harness import HELD, Harness
 
 POST = "Post a result here"
-POST_ID = "runs:post:o:undelivered:0:"
+POST_ID = "runs:redeliver:o:undelivered:0:"
 Rule = Callable[[Harness], Awaitable[None]]
 
 
@@ -101,7 +101,7 @@ async def test_on_another_server_it_is_neither_offered_nor_posted(bot: Harness) 
     assert refusal(bot, forged) == (
         f"Results are posted only on the server where you asked. Please use `/runs` [there]({asked_in})."
     )
-    pressed = await press(bot, alice, shown, f"run:{key}:post")
+    pressed = await press(bot, alice, shown, f"run:{key}:redeliver")
     assert refusal(bot, pressed).startswith("Results are posted only on the server")
     await bot.play()
     assert not [message for message in bot.channel.history(viewer=alice) if message.attachments]

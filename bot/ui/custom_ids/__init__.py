@@ -30,7 +30,7 @@ class Action(StrEnum):
 
     CANCEL = "cancel"
     AGAIN = "again"
-    POST = "post"
+    REDELIVER = "redeliver"
     APPROVE = "approve"
     REJECT = "reject"
     BLOCK = "block"
@@ -50,7 +50,7 @@ class Action(StrEnum):
     NUMBERS = "numbers"
     DISCARD = "discard"
     # A copy of a result: a single result of a batch, or a share in the gallery channel.
-    PUBLISH = "publish"
+    POST = "post"
     SHARE = "share"
 
 
@@ -182,13 +182,13 @@ class FollowUpId(CustomId):
 
 
 class RunListAction(StrEnum):
-    """The actions of the controls in `/runs`. CANCEL and POST act on the selected run; OPEN shows a private
-    result.
+    """The actions of the controls in `/runs`. CANCEL and REDELIVER act on the selected run; OPEN shows a
+    private result.
     """
 
     PAGE = "page"
     CANCEL = "cancel"
-    POST = "post"
+    REDELIVER = "redeliver"
     OPEN = "open"
 
 

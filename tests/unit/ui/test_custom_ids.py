@@ -36,8 +36,8 @@ FULL_FIELDS = "AAZMK8cLrhkAAAAAAAABTQAAAAAAAABvAAAAAAAAAN5pp72_aae9vwsC"
 TARGET = "98244b499b5646b883c8334f27412095"
 REF = FollowUpRef(TARGET, "0123abcd")
 RUN_ACTIONS = (
-    "cancel again post approve reject block delete report dismiss edit details use pick repeat clear vary "
-    "more numbers discard publish share"
+    "cancel again redeliver approve reject block delete report dismiss edit details use pick repeat clear vary "
+    "more numbers discard post share"
 )
 LITERALS: dict[str, ids.CustomId] = {
     **{
@@ -61,7 +61,7 @@ LITERALS: dict[str, ids.CustomId] = {
     "runs:page:o:all:0:": ids.RunsId(ids.RunListAction.PAGE, RunsPage()),
     "runs:page:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(ids.RunListAction.PAGE, PAGE),
     "runs:cancel:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(ids.RunListAction.CANCEL, PAGE),
-    "runs:post:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(ids.RunListAction.POST, PAGE),
+    "runs:redeliver:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(ids.RunListAction.REDELIVER, PAGE),
     "runs:open:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(ids.RunListAction.OPEN, PAGE),
     "auditopen": ids.OpenId(),
     "queue:12": ids.QueueId(12),

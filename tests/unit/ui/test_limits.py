@@ -71,7 +71,7 @@ def test_results_of_other_servers_are_listed_but_not_offered(here: int | None) -
     layout = runs_layout(HistoryPage(ENTRIES), RunsPage(), lambda _: WORST, here=here)
     assert len(text(layout)) <= 4000
     assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == PAGE_SIZE
-    assert not [found for found in custom_ids(layout) if found.startswith(f"runs:{RunListAction.POST}:")]
+    assert not [found for found in custom_ids(layout) if found.startswith(f"runs:{RunListAction.REDELIVER}:")]
 
 
 @pytest.mark.parametrize("wanted", RunFilter)
