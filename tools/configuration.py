@@ -29,71 +29,69 @@ An empty value counts as unset. The bot reports all mistakes when it starts; `py
 FILE_HEAD = """
 ## deployments.toml
 
-This file lists the deployments to offer and overrides ComfyDeploy's description of them.
-[`deployments.example.toml`](../deployments.example.toml) is an example. SIGHUP and `/reload` reload the file; a file with
+This file lists the deployments to offer and overrides ComfyDeploy's description of them; see
+[`deployments.example.toml`](../deployments.example.toml). SIGHUP and `/reload` reload the file; a file with
 mistakes changes nothing.
 
-A deployment that ComfyDeploy can't describe (because it answers 500) is offered if each of its inputs has a `kind` or a
-`class_type` here.
+A deployment that ComfyDeploy can't describe is offered if each of its inputs has a `kind` or a `class_type` here. Sizes and
+follow-ups that don't fit the workflows are left out; startup, `/reload` and `check` say why.
 """
 RENAMED = """
-NAME is the key of the presets and of the servers' rules (roles, approval) for a deployment. A renamed deployment counts as new and
-is open to everybody, and `/settings` shows the old name as missing: inform the admins first."""
+Presets and servers' rules (roles, approval) refer to NAME. A renamed deployment counts as new and is open to everybody, so
+inform the servers' admins first."""
 
 SIZES = """
-Runs and presets keep the two numbers, so they still work after `sizes` was added or changed: **Again** and **Edit** keep an earlier
-size even if it isn't a choice. If ComfyDeploy's limits don't allow a size, or the workflow lacks one of the two inputs, startup,
-`/reload` and `check` say so, and the rest is offered."""
+Runs and presets store the two numbers, so **Again** and **Edit** keep an earlier size even if it is no longer a choice."""
 
 OF_A_DEPLOYMENT = {
     "name": "",  # the table's own name
-    "deployment_id": "required: its id, from the deployment's page in ComfyDeploy",
+    "deployment_id": "required: its id, from its page in ComfyDeploy",
     "title": "its name in messages; default: the workflow's name",
     "description": "shown next to the subcommand; default: the workflow's description",
     "group": "a word before the subcommand: `/generate video ltx`",
     "gpus": "the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice",
     "default_gpu": "sent if the user chooses none; default: the machine's own, which servers' GPU rules can't know",
     "concurrency_limit": "its concurrent runs; default: ComfyDeploy's limit",
-    "max_count": "the maximum of `count`, up to 10; default: 4 if there is a seed to vary. Below 4 there is no button *4 more*, "
-    "at 1 no `count`",
+    "max_count": "the maximum of `count`, up to 10; default: 4 with a seed to vary, otherwise 1. Below 4 there is no button "
+    "*4 more*, at 1 no `count`",
     "age_restricted": "allowed only in age-restricted channels",
     "only_listed_inputs": "offer only the inputs listed here",
     "sizes": "one choice instead of two inputs for width and height; see below",
     "inputs": "a table per input, by its `input_id` in the workflow; see below",
-    "then": "what can follow a result: `[[deployments.NAME.then]]`; see below",
+    "then": "follow-ups of a result; see below",
 }
 OF_A_FOLLOW_UP = {
     "deployment": "required: NAME of the deployment that it starts",
     "label": "required: the text of its button, up to 32 characters; short ones fit a phone's row",
     "emoji": "one Unicode emoji before the label",
-    "input": "the input that takes the result, by its key or option; default: the only one for that kind of file",
-    "carry": "inputs that are copied from the result by their key or option; `prompt` is the prompt, whatever its key",
+    "input": "the input that takes the result, by key or option; default: the only one for that kind of file",
+    "carry": "inputs copied from the result, by key or option; `prompt` is the prompt, whatever its key",
     "inputs": "fixed values, such as `{ scale = 4 }`",
-    "ask": "up to five inputs to request in a form first; without any, one press starts the run",
+    "ask": "inputs that a form asks for first. Required inputs without a value join them, up to five in all; without any, one press "
+    "starts the run",
 }
 FOLLOW_UPS = """
-A result's buttons include up to three follow-ups that take its files, as many as fit in two rows of a phone; **More** has the rest.
-The first four in the file that take pictures are also commands on any picture: the message's menu, *Apps*. Discord allows five
-such commands, and *Use as input* is one. A required input without a value is asked for as well.
+A result has buttons for up to three follow-ups that take its files, as many as fit in two rows of a phone; **More** has the rest. A
+follow-up takes the first file that fits. The first four in the file that take pictures are also commands on any picture: the message's
+menu, *Apps*.
 
-The follow-up takes the first file of the result that fits. A follow-up that doesn't fit the deployments is left out; startup, `/reload`
-and `check` say why. Buttons in Discord keep working if a deployment's NAME changes but not its id. Once a `label` is changed, older buttons
-with it start nothing; **More** under their results has the new one."""
+Posted buttons survive a new NAME of the deployment that they start, but not a new `deployment_id` or `label`; **More** then has the
+new button."""
 OF_SIZES = {
     "width": "the key of the input for the width; default: `width`",
     "height": "the key of the input for the height; default: `height`",
     "option": "its name in Discord; default: `size`",
     "description": "shown next to the option",
-    "default": "the choice that is sent if the option is left out; default: ComfyDeploy's defaults",
+    "default": "sent if the option is left out; default: ComfyDeploy's defaults",
     "choices": "up to 25 names with width and height: `{ square = [1024, 1024], tall = [832, 1216] }`; default: square, "
-    "portrait and landscape, as large as the inputs' defaults and within their limits",
+    "portrait and landscape, with the area of the inputs' defaults",
 }
 OF_AN_INPUT = {
     "option": "its name in Discord; default: derived from its name in the workflow",
     "description": "shown next to the option",
     "kind": "its type, if ComfyDeploy doesn't say: `text`, `integer`, `float`, `boolean`, `choice`, "
     "`image`, `images`, `video`, `audio`, `file`, `weights`",
-    "class_type": "the same as a node class, such as `ComfyUIDeployExternalNumberInt`",
+    "class_type": "instead of `kind`: its node's class, such as `ComfyUIDeployExternalNumberInt`",
     "choices": "values, or `{name = …, value = …}`; required for weights",
     "min": "the smallest number",
     "max": "the largest number",
@@ -103,7 +101,7 @@ OF_AN_INPUT = {
     "required": "whether the option must be given",
     "fixed": "always sent, never offered",
     "hidden": "not offered; ComfyDeploy's default applies",
-    "max_count": "the pictures of an image batch, up to 10: `image1`, `image2` …",
+    "max_count": "the number of pictures in an image batch, up to 10: `image1`, `image2` …",
     "prompt": "the main text; default: found by its name",
     "seed": "drawn by the bot if left out, and shown",
 }
@@ -137,9 +135,9 @@ def takes(field: FieldInfo) -> str:
 
 def _positive(refusal: str) -> str:
     said = re.sub(r"^(Value error, )?must (be |have )?", "", refusal)
-    for end in (", not ", "; ", ". "):
+    for end in (", not ", ", as in ", ", without ", "; ", ". "):
         said = said.partition(end)[0]
-    return said
+    return re.sub(r"^begin with", "a URL that begins with", said)
 
 
 def default(name: str, field: FieldInfo) -> str:
@@ -155,10 +153,7 @@ def default(name: str, field: FieldInfo) -> str:
 def settings_table() -> Iterator[str]:
     yield "| variable | takes | default | |"
     yield "|---|---|---|---|"
-    about = ""
-    for name, said in explained():
-        # Adjacent variables share the comment above the first.
-        about = said or about
+    for name, about in explained():
         field = Settings.model_fields[name.lower()]
         yield f"| `{name}` | {_cell(takes(field))} | {default(name, field)} | {_cell(about)} |"
 
