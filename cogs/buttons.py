@@ -44,7 +44,7 @@ class RunButton(PersistentItem[RunId], codec=RunId):
 
     async def pressed(self, interaction: Interaction, id: RunId) -> None:
         async with reporting_card_errors(interaction, id.key):
-            await _PRESSES[id.action](interaction, id.key)
+            await PRESSES[id.action](interaction, id.key)
 
 
 def _moderated_channel(interaction: Interaction) -> int | None:
@@ -243,7 +243,7 @@ async def _numbers(interaction: Interaction, key: str) -> None:
     await interaction.response.send_message(view=numbers_layout(batch, pictures), ephemeral=True)
 
 
-_PRESSES: Mapping[Action, Press] = {
+PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: _again,
     Action.REDELIVER: _redeliver,

@@ -111,13 +111,11 @@ class Settings(BaseSettings):
         return shards_of(self.shard_count, self.shard_ids)
 
     def secret_values(self) -> tuple[str, ...]:
-        """Return every secret for log redaction, including the database password."""
-        secrets = (self.discord_token, self.comfydeploy_api_key, self.webhook_secret, self.metrics_token)
-        password = make_url(self.database_url.get_secret_value()).password
-        return (
-            *(secret.get_secret_value() for secret in secrets if secret and secret.get_secret_value()),
-            *([password] if password else []),
-        )
+        """Return the values of all SecretStr fields for log redaction; of DATABASE_URL, only the password."""
+        found = {name: value for name, value in self if isinstance(value, SecretStr)}
+        url = found.pop("database_url").get_secret_value()
+        values = [*(secret.get_secret_value() for secret in found.values()), make_url(url).password]
+        return tuple(value for value in values if value)
 
     def warnings(self) -> tuple[str, ...]:
         """Return sentences about settings that are allowed but probably a mistake."""

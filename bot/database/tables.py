@@ -129,7 +129,8 @@ runs = Table(
     # whether the channel of the request was age-restricted when it was accepted
     Column("channel_age_restricted", Boolean, nullable=False, server_default=false()),
     # the workers' state
-    Column("due_at", UtcDateTime),  # when a worker handles it next; NULL: never
+    # When a worker handles it next; NULL: never. A run that awaits approval expires then.
+    Column("due_at", UtcDateTime),
     Column("checks", Integer, nullable=False, default=0),
     Column("submissions", Integer, nullable=False, default=0),
     Column("claim_id", ExactString(32)),  # identifies the claim that makes the queue call

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import assert_never
 
 from bot.delivery.cleanup import ResultRemoval
 from bot.delivery.copies import needs_restriction, result_message
@@ -77,16 +78,22 @@ class NoticePlanner:
         """
         run = delivery.run
         title = self._title(run.deployment)
-        if delivery.purpose is Purpose.REVIEW:
-            return await self._review(delivery, title, folder, form)
-        if delivery.purpose is Purpose.CARD:
-            return await self._decided(run, title)
-        if delivery.purpose is Purpose.NOTICE:
-            return Notice(await self._rejection(run, title))
-        if delivery.purpose is Purpose.REPORT:
-            return await self._report(delivery, title, folder, form)
-        await self._removal.run(run)
-        return None
+        match delivery.purpose:
+            case Purpose.REVIEW:
+                return await self._review(delivery, title, folder, form)
+            case Purpose.CARD:
+                return await self._decided(run, title)
+            case Purpose.NOTICE:
+                return Notice(await self._rejection(run, title))
+            case Purpose.REPORT:
+                return await self._report(delivery, title, folder, form)
+            case Purpose.REMOVAL:
+                await self._removal.run(run)
+                return None
+            case Purpose.OUTCOME | Purpose.LATE | Purpose.SINGLE | Purpose.SHARE:
+                raise ValueError(f"a delivery with the purpose {delivery.purpose.name} has no notice")
+            case _:
+                assert_never(delivery.purpose)
 
     async def _rejection(self, run: Run, title: str) -> OutgoingMessage:
         """Build the direct message about a rejected request, or about all requests that a block has ended."""

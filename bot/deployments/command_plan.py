@@ -10,6 +10,7 @@ from bot.deployments.model import Deployment
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
 from bot.deployments.options import OPTIONS, CommandSpec, OptionSpec, plan_options
 from bot.domain.errors import StartupError
+from bot.strings import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class CommandPlan:
 
 
 def group_description(group: str) -> str:
-    return f"Deployments: {group}"
+    return say("command_generate_group", group=group)
 
 
 def size(plan: CommandPlan) -> int:
@@ -72,7 +73,6 @@ def choices_size(option: OptionSpec) -> int:
 MAX_COMMAND_SIZE = 8000
 MAX_SUBCOMMANDS = 25
 _NAME = "generate"
-_DESCRIPTION = "Generate a picture, video or sound with ComfyDeploy"
 _SHORTER = (80, 60, 45, 30, 20)
 _FEWER_OPTIONS = (20, 15, 10, 7, 5)
 
@@ -134,7 +134,7 @@ def _plan(deployments: Sequence[Deployment], extra: Sequence[OptionSpec], limit:
         )
         for item in deployments
     )
-    return CommandPlan(name=_NAME, description=_DESCRIPTION, commands=commands)
+    return CommandPlan(name=_NAME, description=say("command_generate"), commands=commands)
 
 
 def _smaller_plans(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> Iterator[CommandPlan]:

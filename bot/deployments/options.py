@@ -195,10 +195,10 @@ def describe(item: Input) -> str:
 
 def _default_suffix(item: Input) -> str:
     if item.is_seed and not item.send_default:
-        return " (default random)"
+        return " " + say("option_default_random")
     if item.required or item.default in (None, "") or item.kind in ATTACHMENTS:
         return ""
-    return f" (default {shorten(default_text(item), _DEFAULT_LENGTH)})"
+    return " " + say("option_default", value=shorten(default_text(item), _DEFAULT_LENGTH))
 
 
 def default_text(item: Input) -> str:
@@ -213,11 +213,11 @@ def _gpu_option(deployment: Deployment) -> list[OptionSpec]:
     gpus = deployment.gpus
     if len(gpus) < 2:
         return []
-    suffix = f" (default {deployment.default_gpu})" if deployment.default_gpu else ""
+    suffix = " " + say("option_default", value=deployment.default_gpu) if deployment.default_gpu else ""
     return [
         OptionSpec(
             name=GPU,
-            description=shorten("The GPU that it runs on", DESCRIPTION_LENGTH - len(suffix)) + suffix,
+            description=shorten(say("option_gpu"), DESCRIPTION_LENGTH - len(suffix)) + suffix,
             type=OptionType.STRING,
             choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
             autocomplete=len(gpus) > CHOICES,
@@ -231,7 +231,7 @@ def _count_option(deployment: Deployment) -> list[OptionSpec]:
     return [
         OptionSpec(
             name=COUNT,
-            description="How many at once, each with its own seed",
+            description=say("option_count"),
             type=OptionType.INTEGER,
             minimum=1,
             maximum=deployment.max_count,
@@ -243,7 +243,7 @@ def _more_option(inputs: Sequence[Input]) -> OptionSpec:
     names = ", ".join(item.option for item in inputs)
     return OptionSpec(
         name=MORE,
-        description=shorten(f"More as key=value, key=value: {names}", DESCRIPTION_LENGTH),
+        description=shorten(say("option_more", names=names), DESCRIPTION_LENGTH),
         type=OptionType.STRING,
         required=any(item.required for item in inputs),
         max_length=6000,

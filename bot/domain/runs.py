@@ -320,8 +320,10 @@ class DeliveryState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """The purpose of a delivery. A run has at most one delivery for each purpose; the letter is part of the
-    nonce.
+    """The purpose of a delivery. A run has at most one delivery for each purpose.
+
+    The letter is part of the nonce, and the name is a label of metrics. `Delivery.destination` and
+    `bot.store.deliveries` say which channel a delivery is for.
     """
 
     OUTCOME = "o"

@@ -136,8 +136,15 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "queue_of_several": "{title} {number} of {count}",
         "queue_back": "Back",
         "queue_on": "More",
-        # sizes
+        # the command /generate
+        "command_generate": "Generate a picture, video or sound with ComfyDeploy",
+        "command_generate_group": "Deployments: {group}",
         "option_size": "The shape of the result",
+        "option_gpu": "The GPU that it runs on",
+        "option_count": "How many at once, each with its own seed",
+        "option_more": "More as key=value, key=value: {names}",
+        "option_default": "(default {value})",
+        "option_default_random": "(default random)",
         # presets
         "option_private": "Only you see the result, maybe as a direct message. Moderators can open it from the audit log.",
         "option_preset": "A saved set of inputs; what you type here wins",

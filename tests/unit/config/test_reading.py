@@ -62,8 +62,12 @@ def test_values_are_read_liberally() -> None:
 
 
 def test_neither_repr_nor_dump_shows_a_secret() -> None:
-    settings = load(WEBHOOK_SECRET="0123456789abcdef", DATABASE_URL="postgresql+asyncpg://bot:hunter2@db/bot")
-    for secret in (TOKEN, API_KEY, "0123456789abcdef", "hunter2"):
+    settings = load(
+        WEBHOOK_SECRET="0123456789abcdef",
+        METRICS_TOKEN="fedcba9876543210",
+        DATABASE_URL="postgresql+asyncpg://bot:hunter2@db/bot",
+    )
+    for secret in (TOKEN, API_KEY, "0123456789abcdef", "fedcba9876543210", "hunter2"):
         assert secret in settings.secret_values()
         assert secret not in f"{settings!r} {settings} {settings.model_dump()}"
 

@@ -16,6 +16,7 @@ from bot.domain.requests import new_key
 from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.settings.fields import Section, SettingControl
 from bot.ui import custom_ids as ids
+from cogs.buttons import PRESSES
 
 ROOT = Path(__file__).parents[3]
 KEY = "abcdefghij234567"
@@ -36,8 +37,8 @@ FULL_FIELDS = "AAZMK8cLrhkAAAAAAAABTQAAAAAAAABvAAAAAAAAAN5pp72_aae9vwsC"
 TARGET = "98244b499b5646b883c8334f27412095"
 REF = FollowUpRef(TARGET, "0123abcd")
 RUN_ACTIONS = (
-    "cancel again redeliver approve reject block delete report dismiss edit details use pick repeat clear vary "
-    "more numbers discard post share"
+    "cancel again redeliver approve reject block delete report dismiss edit details use pick repeat clear "
+    "vary more numbers discard post share"
 )
 LITERALS: dict[str, ids.CustomId] = {
     **{
@@ -61,7 +62,9 @@ LITERALS: dict[str, ids.CustomId] = {
     "runs:page:o:all:0:": ids.RunsId(ids.RunListAction.PAGE, RunsPage()),
     "runs:page:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(ids.RunListAction.PAGE, PAGE),
     "runs:cancel:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(ids.RunListAction.CANCEL, PAGE),
-    "runs:redeliver:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(ids.RunListAction.REDELIVER, PAGE),
+    "runs:redeliver:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(
+        ids.RunListAction.REDELIVER, PAGE
+    ),
     "runs:open:n:undelivered:1772600767000089:abcdefghij234567": ids.RunsId(ids.RunListAction.OPEN, PAGE),
     "auditopen": ids.OpenId(),
     "queue:12": ids.QueueId(12),
@@ -101,7 +104,7 @@ def test_a_record_encodes_to_its_literal_and_is_read_from_it_by_its_codec_alone(
 def test_the_table_has_every_kind_and_every_action() -> None:
     assert {type(record) for record in LITERALS.values()} == set(KINDS)
     records = LITERALS.values()
-    assert {each.action for each in records if isinstance(each, ids.RunId)} == set(ids.Action)
+    assert {each.action for each in records if isinstance(each, ids.RunId)} == set(ids.Action) == set(PRESSES)
     assert {each.action for each in records if isinstance(each, ids.RunsId)} == set(ids.RunListAction)
     assert {each.form for each in records if isinstance(each, ids.ReviewFormId)} == set(ids.ReviewForm)
 
