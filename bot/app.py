@@ -246,7 +246,7 @@ def _metrics_page(resources: Resources, client: discord.Client | None) -> Metric
     token = resources.settings.metrics_token
     return MetricsPage(
         resources.metrics,
-        resources.store.usage,
+        resources.store.gauges,
         resources.clock,
         client,
         token=token.get_secret_value() if token else None,

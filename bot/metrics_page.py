@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import FINAL, RunState
 from bot.metrics import Metrics
-from bot.store.requests.usage import UsageStore
+from bot.store.requests.gauges import GaugeStore
 
 log = logging.getLogger(__name__)
 METRICS_PATH = "/metrics"
@@ -35,7 +35,7 @@ class MetricsPage:
     def __init__(
         self,
         metrics: Metrics,
-        usage: UsageStore,
+        gauges: GaugeStore,
         clock: Callable[[], datetime],
         client: discord.Client | None,
         *,
@@ -44,7 +44,7 @@ class MetricsPage:
         daily_gpu_seconds: int | None,
     ) -> None:
         self._metrics = metrics
-        self._usage = usage
+        self._gauges = gauges
         self._clock = clock
         self._client = client
         self._token = token
@@ -86,7 +86,7 @@ class MetricsPage:
     async def _read_store(self) -> None:
         now = self._clock()
         try:
-            values = await self._usage.gauges(now)
+            values = await self._gauges.read(now)
         except StoreUnavailable as error:
             log.warning("can't read the gauges from the database: %s", error)
             self._store_up.set(0)

@@ -95,7 +95,17 @@ class WebhookEndpoint:
 
 
 class Backend(Protocol):
-    """The service that runs workflows. Each call makes one attempt, and raises BackendError if it fails."""
+    """The service that runs workflows. Each call makes one attempt, and raises BackendError if it fails.
+
+    One backend serves all deployments. The bot assumes the following of it:
+
+    - The ids of deployments are UUIDs. The buttons of follow-ups contain them.
+    - A run id identifies a run without its deployment.
+    - The machine fetches input files from their URLs.
+    - Outputs can be fetched without credentials, at least for some hours.
+    - If the reply to `start_run` is lost, only a webhook, whose URL contains the run key, shows that the run
+      exists.
+    """
 
     @property
     def gpus(self) -> tuple[str, ...]:

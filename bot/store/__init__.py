@@ -19,6 +19,7 @@ from bot.store.history import HistoryStore
 from bot.store.presets import PresetStore
 from bot.store.requests.accept import RequestStore
 from bot.store.requests.answers import AnswerStore
+from bot.store.requests.gauges import GaugeStore
 from bot.store.requests.usage import UsageStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore
@@ -58,6 +59,7 @@ class Store:
         self.usage = UsageStore(self.database)
         self.durations = DurationStore(self.database)
         self.history = HistoryStore(self.database)
+        self.gauges = GaugeStore(self.database)
         self.key_values = KeyValueStore(self.database)
 
     async def open(self) -> None:

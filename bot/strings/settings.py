@@ -1,4 +1,13 @@
-"""Sentences for `/settings`, which are merged into `bot.strings.SENTENCES`."""
+"""Sentences for `/settings`, which are merged into `bot.strings.SENTENCES`.
+
+Most codes are put together from the names in `bot.domain.settings.fields`, so a search for a whole code finds
+only this file:
+
+- `settings_title_SECTION` and `settings_hint_SECTION`
+- `settings_label_FIELD`, `settings_caption_SECTION_FIELD` and `settings_FIELD_CHOICE`; `…_about` describes a choice
+- `settings_button_SECTION_FIELD`, `settings_form_SECTION_FIELD`, `settings_box_BOX` and `settings_help_BOX`
+- `settings_limit_BOX`, `settings_UNIT` and `settings_UNIT_one`; `settings_any_BOX` stands for an empty box
+"""
 
 from __future__ import annotations
 

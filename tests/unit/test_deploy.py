@@ -17,7 +17,7 @@ from bot.config.roles import ALL_ROLES
 from bot.database.engine import Database
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
 from bot.metrics_page import MetricsPage
-from bot.store.requests.usage import UsageStore
+from bot.store.requests.gauges import GaugeStore
 from tests.unit.factories import made_run
 
 ROOT = Path(__file__).parents[2]
@@ -76,8 +76,8 @@ RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
 async def families() -> dict[str, set[str]]:
     """Return the metrics with their labels, after each event has happened once."""
     metrics = Metrics()
-    usage = UsageStore(Database("sqlite+aiosqlite:///nowhere.db"))
-    MetricsPage(metrics, usage, lambda: NOW, None, token=None, own_port=False, daily_gpu_seconds=None)
+    gauges = GaugeStore(Database("sqlite+aiosqlite:///nowhere.db"))
+    MetricsPage(metrics, gauges, lambda: NOW, None, token=None, own_port=False, daily_gpu_seconds=None)
     with metrics.request("flux"):
         metrics.attempt("outcome", "done")
     metrics.shown(RUN, NOW)

@@ -47,7 +47,11 @@ class Section(StrEnum):
 
 
 class Kind(Enum):
-    """The kind of a field's control, which `bot.ui.settings` draws and describes."""
+    """The kind of a field's control, which `bot.ui.settings` draws and describes.
+
+    Its texts are in `bot.strings.settings`. A NUMBER always has a value; a number that may be empty is a box
+    of NUMBERS.
+    """
 
     CHOICE = auto()  # one of a few values
     CHANNEL = auto()

@@ -1,4 +1,4 @@
-"""Read today's usage, the active runs, and the gauges of the metrics page.
+"""Read today's usage and the active runs.
 
 A run counts on the day it starts. A waiting run reserves its share of today's budget, no matter when it was
 requested.
@@ -29,10 +29,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import UtcDateTime, blocks, deliveries, key_values, runs
+from bot.database.tables import UtcDateTime, blocks, key_values, runs
 from bot.domain.budgets import MADE_NOTHING, Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
-from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, OUTCOME_PURPOSES, DeliveryState, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED
 from bot.store.rules import PAUSE_KEY
 
 _NEVER = cast(null(), UtcDateTime)
@@ -218,53 +218,3 @@ class UsageStore:
         async with self._database.read() as connection:
             person, server = (await connection.execute(query)).one()
             return Running(int(person), int(server))
-
-    async def gauges(self, now: datetime) -> Gauges:
-        """Read the values of the metrics page."""
-        async with self._database.read() as connection:
-            counted = await connection.execute(_ACTIVE_RUNS)
-            outcomes = {row.state: row for row in await connection.execute(_OUTCOMES)}
-            tally = await read_tally(connection, None, (), budget_day(now))
-        pending = outcomes.get(DeliveryState.PENDING)
-        undelivered = outcomes.get(DeliveryState.UNDELIVERED)
-        return Gauges(
-            runs={(row.deployment, row.state): row.number for row in counted},
-            pending=pending.number if pending else 0,
-            undelivered=undelivered.number if undelivered else 0,
-            oldest_pending_at=pending.oldest if pending else None,
-            gpu_seconds_today=tally.seconds,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Gauges:
-    """The values of the metrics page. `runs` counts active runs by (deployment, state).
-
-    `pending` and `undelivered` count outcomes that haven't been sent, and `oldest_pending_at` is when the
-    oldest pending one was created. `gpu_seconds_today` are unweighted, and include reserved seconds.
-    """
-
-    runs: Mapping[tuple[str, str], int]
-    pending: int
-    undelivered: int
-    oldest_pending_at: datetime | None
-    gpu_seconds_today: float
-
-
-_ACTIVE_RUNS = (
-    select(runs.c.deployment, runs.c.state, func.count().label("number"))
-    .where(runs.c.state.in_(tuple(sorted(set(RunState) - FINAL))))
-    .group_by(runs.c.deployment, runs.c.state)
-)
-_OUTCOMES = (
-    select(
-        deliveries.c.state,
-        func.count().label("number"),
-        func.min(deliveries.c.created_at).label("oldest"),
-    )
-    .where(
-        deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.UNDELIVERED)),
-        deliveries.c.purpose.in_(tuple(sorted(OUTCOME_PURPOSES))),
-    )
-    .group_by(deliveries.c.state)
-)

@@ -1,0 +1,71 @@
+"""Read the gauges of the metrics page from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from bot.database.engine import Database
+from bot.database.tables import deliveries, runs
+from bot.domain.budgets import budget_day
+from bot.domain.runs import FINAL, OUTCOME_PURPOSES, DeliveryState, RunState
+from bot.store.requests.usage import read_tally
+
+_ACTIVE_RUNS = (
+    select(runs.c.deployment, runs.c.state, func.count().label("number"))
+    .where(runs.c.state.in_(tuple(sorted(set(RunState) - FINAL))))
+    .group_by(runs.c.deployment, runs.c.state)
+)
+_OUTCOMES = (
+    select(
+        deliveries.c.state,
+        func.count().label("number"),
+        func.min(deliveries.c.created_at).label("oldest"),
+    )
+    .where(
+        deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.UNDELIVERED)),
+        deliveries.c.purpose.in_(tuple(sorted(OUTCOME_PURPOSES))),
+    )
+    .group_by(deliveries.c.state)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """The values of the metrics page. `runs` counts active runs by (deployment, state).
+
+    `pending` and `undelivered` count outcomes that haven't been sent, and `oldest_pending_at` is when the
+    oldest pending one was created. `gpu_seconds_today` are unweighted, and include reserved seconds.
+    """
+
+    runs: Mapping[tuple[str, str], int]
+    pending: int
+    undelivered: int
+    oldest_pending_at: datetime | None
+    gpu_seconds_today: float
+
+
+class GaugeStore:
+    """Reads the gauges. Raises StoreUnavailable if the database doesn't answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, now: datetime) -> Gauges:
+        """Read the values of the metrics page."""
+        async with self._database.read() as connection:
+            counted = await connection.execute(_ACTIVE_RUNS)
+            outcomes = {row.state: row for row in await connection.execute(_OUTCOMES)}
+            tally = await read_tally(connection, None, (), budget_day(now))
+        pending = outcomes.get(DeliveryState.PENDING)
+        undelivered = outcomes.get(DeliveryState.UNDELIVERED)
+        return Gauges(
+            runs={(row.deployment, row.state): row.number for row in counted},
+            pending=pending.number if pending else 0,
+            undelivered=undelivered.number if undelivered else 0,
+            oldest_pending_at=pending.oldest if pending else None,
+            gpu_seconds_today=tally.seconds,
+        )
