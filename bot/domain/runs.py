@@ -87,7 +87,8 @@ class Run:
 
     `default_preset` is the name of the channel's default preset that the request used. Only the requester
     sees the messages of a `private` run. `waiting_code` is the code of the sentence that says why a waiting
-    run can't start yet. `requester_roles` is None if the request is older than the column, or if the
+    run can't start yet. `claim_id` identifies the last claim that made, or may make, a queue call.
+    `requester_roles` is None if the request is older than the column, or if the
     requester erased their data. `partial` marks a run that did not succeed but made outputs, which are shown.
     A run in flight has the outputs that were reported last. `outputs_since` is when these outputs were first
     seen after the last node. `erased_at` is when the requester erased the inputs and outputs.
@@ -128,6 +129,7 @@ class Run:
     run_duration: float | None = None
     submitted_at: datetime | None = None
     submissions: int = 0
+    claim_id: str | None = field(default=None, repr=False)
     checks: int = 0
     deadline_seconds: int = 3600
     started_at: datetime | None = None

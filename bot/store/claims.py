@@ -109,6 +109,11 @@ async def _is_turned_away(
     return True
 
 
+def _is_held(run: Run, claimed: Run) -> bool:
+    """Return whether the claim that returned `claimed` may still make or repeat the queue call of `run`."""
+    return run.state is RunState.SUBMITTING and run.run_id is None and run.claim_id == claimed.claim_id
+
+
 class ClaimStore:
     """Claims runs in transactions, so that no two workers get the same run.
 
@@ -169,17 +174,17 @@ class ClaimStore:
 
     @repeat_if_unknown
     async def requeue(
-        self, key: str, due_at: datetime, now: datetime, *, waits_for: str | None = None
+        self, claimed: Run, due_at: datetime, now: datetime, *, waits_for: str | None = None
     ) -> None:
         """Requeue a claimed run, because ComfyDeploy can't have accepted a queue call for it.
 
-        Does nothing if the run has an id or has left SUBMITTING. A run that was cancelled meanwhile, or whose
-        requester was blocked, ends instead. `waits_for` is the code of a sentence that tells the requester
-        what the run waits for. If it is given, the submission isn't counted.
+        Does nothing if the run has an id, has left SUBMITTING or was claimed again. A run that was cancelled
+        meanwhile, or whose requester was blocked, ends instead. `waits_for` is the code of a sentence that
+        tells the requester what the run waits for. If it is given, the submission isn't counted.
         """
         async with self._database.write() as connection:
-            run = await lock_run(connection, key)
-            if run.state is not RunState.SUBMITTING or run.run_id is not None:
+            run = await lock_run(connection, claimed.key)
+            if not _is_held(run, claimed):
                 return
             values: dict[str, object] = {"due_at": due_at, "submitted_at": None}
             if waits_for is not None:
@@ -191,7 +196,7 @@ class ClaimStore:
             await apply_change(connection, run, change, dict(change.values), now)
             block = await block_of(connection, run, now)
             if block is not None and change.state is RunState.WAITING:
-                await end_blocked_run(connection, await lock_run(connection, key), block)
+                await end_blocked_run(connection, await lock_run(connection, run.key), block)
 
     async def update_queue_positions(self, now: datetime) -> int:
         """Write the queue positions that changed; return how many."""

@@ -149,7 +149,7 @@ class ReviewStore:
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
             shown = [run for run in batch if run.is_shown]
-            if may_be_stored and not shown:
+            if may_be_stored and any(run.deleted_at == now for run in batch):
                 return
             check_shown(*batch)
             keys = [run.key for run in shown]
@@ -183,7 +183,8 @@ class ReviewStore:
         """Close the open report of a run without action. A report by another user creates a new card."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
-            if may_be_stored and not has_open_report(run):
+            entries = _count_entries(run, AuditAction.DISMISS, moderator_id).where(audit.c.at == now)
+            if may_be_stored and await connection.scalar(entries):
                 return
             check_open_report(run)
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))

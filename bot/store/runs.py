@@ -197,18 +197,23 @@ class RunStore:
             return (active or batch)[0]
 
     @repeat_if_unknown
-    async def stop_checking(self, key: str) -> None:
-        """Stop polling a run."""
+    async def stop_checking(self, claimed: Run) -> None:
+        """Stop polling a run that was claimed for a check, unless it was reported or claimed again since."""
+        ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
         async with self._database.write() as connection:
-            await connection.execute(update(runs).where(runs.c.key == key).values(due_at=None))
+            await connection.execute(update(runs).where(*ours).values(due_at=None))
 
     @repeat_if_unknown
-    async def refuse_cancel(self, key: str) -> None:
-        """Withdraw a cancellation that ComfyDeploy can't carry out; the status message says so."""
+    async def refuse_cancel(self, cancelled: Run) -> None:
+        """Withdraw the cancellation of `cancelled`, which ComfyDeploy can't carry out.
+
+        The status message says so. A later cancellation stays.
+        """
+        same = runs.c.cancel_requested_at == cancelled.cancel_requested_at
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs)
-                .where(runs.c.key == key, runs.c.state.not_in(FINAL))
+                .where(runs.c.key == cancelled.key, same, runs.c.state.not_in(FINAL))
                 .values(cancel_requested_at=None, status_note="not_cancellable", rev=runs.c.rev + 1)
             )
 

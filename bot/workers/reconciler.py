@@ -120,7 +120,7 @@ class Reconciler:
         else:
             await self._store.runs.release_outcome(run.key, self._clock())
             if run.checks >= SETTLE_CHECKS:
-                await self._store.runs.stop_checking(run.key)
+                await self._store.runs.stop_checking(run)
                 self._metrics.settled(run, gpu=None, seconds=None)
         self._wakeups.deliver()
 
@@ -139,7 +139,7 @@ class Reconciler:
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
         elif run.final and self._clock() >= run.created_at + LATE_CHECKS:
-            await self._store.runs.stop_checking(run.key)
+            await self._store.runs.stop_checking(run)
         elif report is not None:
             await self._record(run, report)
             if run.failure_code == DEADLINE_RUNNING and run.checks < CANCEL_TRIES:
@@ -186,7 +186,7 @@ class Reconciler:
                 await self._record(run, report)
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
-            await self._store.runs.refuse_cancel(run.key)
+            await self._store.runs.refuse_cancel(run)
             self._wakeups.show()
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)

@@ -135,7 +135,7 @@ class Submitter:
         """Requeue a run without a queue call, because Discord didn't answer."""
         log.warning("can't ask Discord: %s", error)
         now = self._clock()
-        await self._store.claims.requeue(run.key, now + DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
+        await self._store.claims.requeue(run, now + DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
         self._wakeups.show()
         self._wakeups.submit()
 
@@ -146,7 +146,7 @@ class Submitter:
             await self._end(run, RunState.REFUSED, error)
             return
         now = self._clock()
-        await self._store.claims.requeue(run.key, now + _backoff(run.submissions, error), now)
+        await self._store.claims.requeue(run, now + _backoff(run.submissions, error), now)
         self._wakeups.submit()
 
     async def _queued(self, run: Run, run_id: str) -> None:
@@ -176,7 +176,7 @@ class Submitter:
         may_try_again = isinstance(error, BackendUnreachable | BackendRateLimited)
         if may_try_again and run.submissions < MAX_SUBMISSIONS and run.cancel_requested_at is None:
             now = self._clock()
-            await self._store.claims.requeue(run.key, now + _backoff(run.submissions, error), now)
+            await self._store.claims.requeue(run, now + _backoff(run.submissions, error), now)
         elif isinstance(error, BackendTimeout):
             # The call may have been accepted: a webhook adopts the run, or it ends as unconfirmed.
             return

@@ -152,7 +152,7 @@ async def test_a_connection_that_breaks_at_its_start_is_unavailable(on_postgres:
         with pytest.raises(StoreUnavailable):
             await store.runs.get(run.key)
         with pytest.raises(StoreUnavailable):
-            await store.runs.stop_checking(run.key)
+            await store.runs.stop_checking(run)
     event.remove(engine, "connect", breaks)
     assert await store.runs.get(run.key) == run
 

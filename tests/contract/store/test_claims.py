@@ -67,7 +67,7 @@ async def test_one_request_does_not_wait_for_all_of_another_persons(store: Store
 async def test_a_requeued_run_is_claimed_again_after_its_pause(store: Store) -> None:
     run = await submitted(store)
     shown = (await columns(store, run.key))["rev"]
-    await store.claims.requeue(run.key, at(10), NOW)
+    await store.claims.requeue(run, at(10), NOW)
     back = await columns(store, run.key)
     assert (back["state"], back["submitted_at"], back["submissions"]) == (RunState.WAITING, None, 1)
     assert back["rev"] > shown
@@ -78,14 +78,14 @@ async def test_a_requeued_run_is_claimed_again_after_its_pause(store: Store) -> 
 async def test_a_run_that_a_webhook_has_adopted_is_not_put_back(store: Store) -> None:
     run = await submitted(store)
     await store.runs.record_report(run.key, report(None), NOW, SOON)
-    await store.claims.requeue(run.key, at(10), NOW)
+    await store.claims.requeue(run, at(10), NOW)
     assert (await fetch(store, run.key)).state is RunState.SUBMITTING
 
 
 async def test_requeuing_a_cancelled_run_ends_it(store: Store) -> None:
     run = await submitted(store)
     await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
-    await store.claims.requeue(run.key, at(10), at(2))
+    await store.claims.requeue(run, at(10), at(2))
     assert await state_of(store, run) == (RunState.CANCELLED, "cancelled_by_requester")
     assert len(await owed(store, run.key)) == 1
     assert await take(store, at(20)) is None

@@ -35,6 +35,7 @@ from tests.contract.store.runs import (
     request,
     started,
     state_of,
+    submitted,
     take,
     take_all,
 )
@@ -226,9 +227,8 @@ async def test_unreadable_rules_delay_only_their_own_server(store: Store) -> Non
 
 
 async def test_a_run_requeued_before_its_call_keeps_the_reason(store: Store) -> None:
-    run = await accepted(store)
-    assert await take(store) is not None
-    await store.claims.requeue(run.key, at(60), at(1), waits_for="waits_for_discord")
+    run = await submitted(store)
+    await store.claims.requeue(run, at(60), at(1), waits_for="waits_for_discord")
     until = {"until": int(at(60).timestamp())}
     assert await waits_for(store, run) == ("waits_for_discord", until, at(60))
     assert (await fetch(store, run.key)).submissions == 0

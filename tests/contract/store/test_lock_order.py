@@ -21,7 +21,7 @@ from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
 from tests.contract.store.rows import GUILD
-from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, request
+from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, fetch, request
 from tests.databases import PostgresServer
 
 S = RunState
@@ -84,6 +84,10 @@ async def end(store: Store, rows: Rows, number: int) -> None:
     await store.runs.finish(rows.keys[number], S.TIMED_OUT, NOW, code="deadline")
 
 
+async def requeue(store: Store, rows: Rows, number: int) -> None:
+    await store.claims.requeue(await fetch(store, rows.keys[number]), SOON, NOW)
+
+
 WRITERS: dict[str, Writer] = {
     "accept": lambda store, _rows, _number: accept(store, request()),
     "release": lambda store, rows, _: store.runs.release(rows.lead, 77, NOW),
@@ -91,7 +95,7 @@ WRITERS: dict[str, Writer] = {
     "refuse": lambda store, rows, _: store.answers.refuse(rows.lead, "answer_lost", NOW),
     "ask": lambda store, _rows, _number: store.answers.claim(at(60)),
     "claim": lambda store, _rows, _number: store.claims.claim_submission(lambda _: None, NOW, NOW + GRACE),
-    "requeue": lambda store, rows, number: store.claims.requeue(rows.keys[number], SOON, NOW),
+    "requeue": requeue,
     "positions": lambda store, _rows, _number: store.claims.update_queue_positions(NOW),
     "checks": lambda store, _rows, _number: store.claims.claim_checks(at(60), MINUTE, 8),
     "statuses": lambda store, _rows, _number: store.claims.claim_status(at(60), MINUTE, MINUTE, 8),

@@ -170,7 +170,8 @@ async def test_a_run_without_a_billed_duration_costs_nothing_in_the_end(store: S
     if told:
         await store.runs.record_report(run.key, report(RunState.CANCELLED), at(20), SOON, asked=True)
     else:
-        await store.runs.stop_checking(run.key)
+        (due,) = await store.claims.claim_checks(at(20), at(30) - at(20), 1)
+        await store.runs.stop_checking(due)
     found = await usage(store)
     assert (found.person.gpu_seconds, found.gpu_seconds_today) == (0, 0)
 
