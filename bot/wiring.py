@@ -308,7 +308,7 @@ def reconcile_workers(
     """Return the workers `answers`, `submit`, `check` and `prune`."""
     submission = _submission(resources, Poster(client), client)
     answers = AnswerChecker(resources.store, AnswerReader(client).read, resources.wakeups, resources.clock)
-    reconciler = _reconciler(resources, recorder)
+    reconciler = _reconciler(resources, recorder, submission)
     retention = resources.store.retention
     return {
         "answers": Worker("answers", answers.claim, answers.check, ANSWERS),
@@ -334,7 +334,7 @@ def _submission(resources: Resources, poster: Poster, client: discord.Client) ->
     )
 
 
-def _reconciler(resources: Resources, recorder: ReportRecorder) -> Reconciler:
+def _reconciler(resources: Resources, recorder: ReportRecorder, submission: Submitter) -> Reconciler:
     return Reconciler(
         store=resources.store,
         backend=resources.backend,
@@ -343,6 +343,7 @@ def _reconciler(resources: Resources, recorder: ReportRecorder) -> Reconciler:
         metrics=resources.metrics,
         run_timeout=resources.run_timeout,
         read_log=resources.backend.read_log if resources.settings.run_logs else None,
+        is_submitting=submission.is_submitting,
         pause=resources.interval,
         grace=resources.grace,
         clock=resources.clock,

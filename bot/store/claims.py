@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
-from bot.database.row_locks import lock_run
+from bot.database.row_locks import lock_rows, lock_run
 from bot.database.tables import run_columns, runs, to_run
 from bot.domain.errors import CommitUnknown, RefusedForNow
 from bot.domain.policy import OperatorRules
@@ -197,6 +197,38 @@ class ClaimStore:
             block = await block_of(connection, run, now)
             if block is not None and change.state is RunState.WAITING:
                 await end_blocked_run(connection, await lock_run(connection, run.key), block)
+
+    async def confirm(self, claimed: Run, answer_by: datetime) -> bool:
+        """Return whether a claim's queue call may still be made. If so, its check is moved to `answer_by`.
+
+        It may not if the run has ended, has an id or was cancelled meanwhile.
+        """
+        async with self._database.write() as connection:
+            result = await connection.execute(
+                update(runs)
+                .where(
+                    runs.c.key == claimed.key,
+                    runs.c.state == RunState.SUBMITTING,
+                    runs.c.claim_id == claimed.claim_id,
+                    runs.c.run_id.is_(None),
+                    runs.c.cancel_requested_at.is_(None),
+                )
+                .values(due_at=answer_by)
+            )
+            return result.rowcount == 1
+
+    async def show_reason(self, code: str, now: datetime) -> bool:
+        """Tell the requesters of all due runs what they wait for, and return whether a message changes.
+
+        `code` is the code of a sentence without parameters. The runs stay due.
+        """
+        others = runs.c.waiting_code.is_distinct_from(code)
+        async with self._database.exclusive("submit") as connection:
+            keys = await lock_rows(connection, runs.c.key, _READY, runs.c.due_at <= now, others)
+            if keys:
+                columns = {**waiting_for(code, {}), "rev": runs.c.rev + 1}
+                await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(columns))
+            return bool(keys)
 
     async def update_queue_positions(self, now: datetime) -> int:
         """Write the queue positions that changed; return how many."""

@@ -59,6 +59,7 @@ class Reconciler:
         metrics: Metrics,
         run_timeout: Callable[[str], int | None],
         read_log: ReadLog | None,
+        is_submitting: Callable[[str], bool],
         pause: timedelta,
         grace: timedelta,
         clock: Callable[[], datetime],
@@ -70,6 +71,7 @@ class Reconciler:
         self._metrics = metrics
         self._run_timeout = run_timeout
         self._read_log = read_log
+        self._is_submitting = is_submitting
         self._pause = pause
         self._grace = grace
         self._clock = clock
@@ -125,7 +127,12 @@ class Reconciler:
         self._wakeups.deliver()
 
     async def _check_unconfirmed(self, run: Run) -> None:
-        """End a run as unconfirmed if it still has no id at the end of the grace time."""
+        """End a run as unconfirmed if it still has no id at the end of the grace time.
+
+        A run whose submitter still waits for ComfyDeploy or for the database is left to it.
+        """
+        if self._is_submitting(run.key):
+            return
         if run.submitted_at is not None and self._clock() < run.submitted_at + self._grace:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
