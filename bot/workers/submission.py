@@ -148,7 +148,7 @@ class Submitter:
             return
         except StoreUnavailable as error:
             log.warning("can't check a run before its queue call: %s", error)
-            await self._requeue(run, self._clock(), _WAITS_FOR_STORE)
+            await self._requeue(run, self._clock() + _backoff(1), _WAITS_FOR_STORE)
             return
         if not await self._is_backend_back(run) or not await self._is_still_claimed(run):
             return

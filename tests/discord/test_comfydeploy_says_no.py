@@ -115,6 +115,7 @@ async def test_an_outage_with_5xx_ends_one_run_as_unconfirmed_and_the_others_sta
     for actor in (bot.alice, bot.bob, bot.alice):
         asked = await bot.ask(actor)
     await endure(bot, timedelta(hours=3), 30)
+    assert await bot.states() == [RunState.UNCONFIRMED, RunState.WAITING, RunState.WAITING]
     assert "ComfyDeploy doesn't answer right now." in text_of(bot, asked.response)
     bot.comfydeploy.faults = Faults()
     await bot.later(minutes=2, times=2)

@@ -116,7 +116,7 @@ async def test_refusals_and_failed_calls_are_counted_separately(tmp_path: Path) 
         s.comfydeploy.next_faults(Faults(queue_status=500), Faults(queue_drop=True))
         for prompt in ("a fox", "a hen"):
             await s.alice.slash(s.channel, "generate", prompt=prompt)
-            await s.play()
+            await s.later(seconds=5)
         await s.alice.slash(s.channel, "generate", prompt="an ox")
         found = await page(s)
         assert found['comfydeploy_calls_total{call="queue",result="500"}'] == 1
