@@ -17,6 +17,7 @@ from typing import TypeVar
 from bot.config.logs import run_context
 from bot.domain.backend import Backend, NewRun
 from bot.domain.errors import (
+    BackendBadReply,
     BackendError,
     BackendRateLimited,
     BackendTimeout,
@@ -176,14 +177,22 @@ class Submitter:
     async def _is_backend_back(self, run: Run) -> bool:
         """Return whether the backend answers; in an outage, ask it, and requeue the run if it doesn't.
 
-        A queue call that fails may have to be given up, but this question costs nothing.
+        A queue call that fails may have to be given up, but these questions cost nothing. Either answer is
+        enough: a deployment that is gone answers as an outage does, and so may a list that is too long.
         """
         if self._outage.since is None:
             return True
         try:
+            await self._backend.describe_deployment(run.deployment_id)
+        except BackendError as error:
+            if not error.passing:
+                return True
+        else:
+            return True
+        try:
             await self._backend.describe_deployments()
         except BackendError as error:
-            if error.passing:
+            if error.passing and not isinstance(error, BackendBadReply):
                 log.warning("the backend is still away: %s", error)
                 await self._wait_for_backend(run, error)
                 return False

@@ -12,7 +12,18 @@ from typing import Any
 import pytest
 
 from bot.domain.backend import DeploymentDescription, NewRun
-from bot.domain.errors import BackendForbidden, BackendRateLimited, NotNow, RefusedError, StoreUnavailable
+from bot.domain.errors import (
+    BackendBadReply,
+    BackendError,
+    BackendForbidden,
+    BackendNotFound,
+    BackendRateLimited,
+    BackendServerError,
+    BackendUnreachable,
+    NotNow,
+    RefusedError,
+    StoreUnavailable,
+)
 from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunState
 from bot.store import Store
@@ -33,6 +44,7 @@ class World:
         self.calls: list[str] = []
         self.renewing: list[Step] = []
         self.starting: list[Step] = []
+        self.describing: list[BackendError] = []
         self.submitter = Submitter(
             store=store,
             backend=self,  # type: ignore[arg-type]
@@ -60,7 +72,14 @@ class World:
             await self.starting.pop(0)()
         return RUN_ID
 
+    async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
+        if self.describing:
+            raise self.describing.pop(0)
+        return DeploymentDescription(id=deployment_id)
+
     async def describe_deployments(self) -> Sequence[DeploymentDescription]:
+        if self.describing:
+            raise self.describing.pop(0)
         return ()
 
     async def claim(self) -> Run:
@@ -155,6 +174,30 @@ async def test_after_failed_renewals_a_queue_call_is_still_repeated(world: World
         assert (await world.submit()).state is RunState.WAITING
         world.later(130)
     assert (await world.submit()).state is RunState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("describing", "calls"),
+    [
+        ([], 2),
+        ([BackendNotFound()], 2),
+        ([BackendServerError()], 2),
+        ([BackendServerError(), BackendBadReply("too long")], 2),
+        ([BackendServerError(), BackendServerError()], 1),
+        ([BackendUnreachable(), BackendUnreachable()], 1),
+    ],
+)
+async def test_in_an_outage_the_backend_is_asked_before_a_queue_call(
+    world: World, describing: list[BackendError], calls: int
+) -> None:
+    await accepted(world.store)
+    world.starting = [failing(BackendUnreachable())]
+    await world.submit()
+    world.later(60)
+    world.describing = list(describing)
+    found = await world.submit()
+    assert len(world.calls) == calls
+    assert found.state is (RunState.QUEUED if calls == 2 else RunState.WAITING)
 
 
 @pytest.mark.parametrize("what", ["cancelled", "ended", "adopted"])
