@@ -18,8 +18,9 @@ from bot.database.coordination import Coordinator
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.ssrf import is_public, is_public_or_private
 from bot.delivery.posting import Poster
-from bot.deployments.catalogue import Catalogue, Reloader
+from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import EXTRA_OPTIONS
+from bot.deployments.reloading import Reloader
 from bot.gateway.client import GenerateBot, RestClient
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage

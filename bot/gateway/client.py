@@ -15,7 +15,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.domain.errors import AlreadyTaken, BotError
+from bot.domain.errors import AlreadyTaken, BotError, DiscordAway
 from bot.gateway.command_mentions import CommandMentions
 from bot.gateway.guild import read_automod
 from bot.gateway.permissions import CommandOverrides
@@ -102,7 +102,11 @@ class GenerateBot(commands.Bot):
 
     async def setup_hook(self) -> None:
         await self.load_cogs()
-        await self.sync.run(self.tree, self.application_id or 0)
+        try:
+            await self.sync.run(self.tree, self.application_id or 0)
+        except DiscordAway as error:
+            log.warning("can't sync the commands yet: %s", error)
+            self.services.reloader.mark_outdated()
 
     async def close(self) -> None:
         """Stop the word checks and rule reads, then close the connection to Discord."""
@@ -114,12 +118,18 @@ class GenerateBot(commands.Bot):
         self._rebuilders.append(rebuild)
 
     async def show_deployments(self) -> None:
-        """Rebuild and sync the commands after the deployments changed. Raises StoreUnavailable."""
+        """Rebuild and sync the commands after the deployments changed.
+
+        Raises StoreUnavailable and DiscordAway.
+        """
         for rebuild in self._rebuilders:
             rebuild()
-        if self.application_id is not None:
-            await self.sync.run(self.tree, self.application_id)
-        self.mentions.forget()
+        self._availability.apply(self.tree.get_commands())
+        try:
+            if self.application_id is not None:
+                await self.sync.run(self.tree, self.application_id)
+        finally:
+            self.mentions.forget()
 
     async def load_cogs(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.
