@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -116,6 +116,12 @@ class GenerateBot(commands.Bot):
     def when_deployments_change(self, rebuild: Callable[[], None]) -> None:
         """Register a callback that rebuilds the commands made from deployments."""
         self._rebuilders.append(rebuild)
+
+    def remove_message_commands(self, names: Iterable[str]) -> None:
+        """Remove message commands from every scope. Names that aren't registered are ignored."""
+        for name in names:
+            for scope in (None, *map(discord.Object, self.sync.guild_ids)):
+                self.tree.remove_command(name, guild=scope, type=discord.AppCommandType.message)
 
     async def show_deployments(self) -> None:
         """Rebuild and sync the commands after the deployments changed.
