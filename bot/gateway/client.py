@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -14,6 +15,7 @@ import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
+from discord.ui import DynamicItem
 
 from bot.domain.errors import AlreadyTaken, BotError, DiscordAway
 from bot.gateway.command_mentions import CommandMentions
@@ -94,6 +96,7 @@ class GenerateBot(commands.Bot):
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], FormHandler[Any]]] = []
+        self._items: list[re.Pattern[str]] = []
 
     async def automod_rules(self, guild_id: int) -> WordRules:
         """Fetch a server's AutoMod rules. Raises the same errors as `read_automod`."""
@@ -147,24 +150,43 @@ class GenerateBot(commands.Bot):
             await importlib.import_module(extension).setup(self)
         self._availability.apply(self.tree.get_commands())
 
+    def add_dynamic_items(self, *items: type[DynamicItem[Any]]) -> None:
+        """Register items as discord.py does, and keep their patterns to recognize other custom_ids."""
+        super().add_dynamic_items(*items)
+        self._items += [item.__discord_ui_compiled_template__ for item in items]
+
     def add_form(self, codec: type[IdT], handler: FormHandler[IdT]) -> None:
         """Register a handler for submitted forms whose custom_id `codec` can read."""
         self._forms.append((codec, handler))
 
     async def on_interaction(self, interaction: discord.Interaction[GenerateBot]) -> None:
-        """Pass a submitted form to its handler.
+        """Pass a submitted form to its handler, and answer what no handler of this version knows.
 
         Forms are found by their custom_id, so nothing typed is lost if the bot restarts while a form is open.
         """
-        if interaction.type is not discord.InteractionType.modal_submit:
-            return
         data: Mapping[str, Any] = interaction.data or {}
         custom_id = str(data.get("custom_id", ""))
+        if interaction.type is discord.InteractionType.modal_submit:
+            is_known = await self._submit(interaction, custom_id)
+        elif interaction.type is discord.InteractionType.component:
+            # discord.py calls the item, and ignores a custom_id that no item matches.
+            is_known = any(pattern.fullmatch(custom_id) for pattern in self._items)
+        else:
+            return
+        if not is_known:
+            log.warning("received a button or form of another version: %r", custom_id)
+            await tell(interaction, say("other_version"))
+
+    async def _submit(self, interaction: discord.Interaction[GenerateBot], custom_id: str) -> bool:
+        """Pass a submitted form to its handler. Return whether a codec knows the form."""
         async with reporting_errors(interaction):
             for codec, handler in self._forms:
                 form = codec.read(custom_id)
                 if form is not None:
                     await handler(interaction, form)
+                    return True
+            return False
+        return True  # a codec refused the custom_id, and the user has been told
 
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
         """Drop a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""
