@@ -207,8 +207,9 @@ def assemble(resources: Resources) -> App:
     for topic in ("submit", "check", "show", "deliver"):
         if topic in workers:
             resources.wakeups.on(topic, workers[topic].wake)
-    page = _metrics_page(resources, client)
-    webhooks = _web(resources, client, recorder, page)
+    gateway = client if Role.GATEWAY in roles else None
+    page = _metrics_page(resources, gateway)
+    webhooks = _web(resources, gateway, recorder, page)
     app = App(
         settings=resources.settings,
         store=resources.store,
@@ -232,10 +233,9 @@ def _client(resources: Resources, reloader: Reloader) -> discord.Client | None:
 
 
 def _web(
-    resources: Resources, client: discord.Client | None, recorder: ReportRecorder, page: MetricsPage
+    resources: Resources, gateway: discord.Client | None, recorder: ReportRecorder, page: MetricsPage
 ) -> web.Application:
-    needs_gateway = Role.GATEWAY in resources.settings.roles
-    app = application(resources.store_answers, client if needs_gateway else None)
+    app = application(resources.store_answers, gateway)
     if resources.settings.metrics_port is None:
         page.add_to(app)
     if Role.WEB in resources.settings.roles:
@@ -243,13 +243,13 @@ def _web(
     return app
 
 
-def _metrics_page(resources: Resources, client: discord.Client | None) -> MetricsPage:
+def _metrics_page(resources: Resources, gateway: discord.Client | None) -> MetricsPage:
     token = resources.settings.metrics_token
     return MetricsPage(
         resources.metrics,
         resources.store.gauges,
         resources.clock,
-        client,
+        gateway,
         token=token.get_secret_value() if token else None,
         own_port=resources.settings.metrics_port is not None,
         daily_gpu_seconds=resources.settings.daily_gpu_seconds,
