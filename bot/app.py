@@ -18,8 +18,9 @@ from bot.database.coordination import Coordinator
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.ssrf import is_public, is_public_or_private
 from bot.delivery.posting import Poster
-from bot.deployments.catalogue import Catalogue, Reloader
+from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import EXTRA_OPTIONS
+from bot.deployments.reloading import Reloader
 from bot.gateway.client import GenerateBot, RestClient
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
@@ -206,8 +207,9 @@ def assemble(resources: Resources) -> App:
     for topic in ("submit", "check", "show", "deliver"):
         if topic in workers:
             resources.wakeups.on(topic, workers[topic].wake)
-    page = _metrics_page(resources, client)
-    webhooks = _web(resources, client, recorder, page)
+    gateway = client if Role.GATEWAY in roles else None
+    page = _metrics_page(resources, gateway)
+    webhooks = _web(resources, gateway, recorder, page)
     app = App(
         settings=resources.settings,
         store=resources.store,
@@ -231,10 +233,9 @@ def _client(resources: Resources, reloader: Reloader) -> discord.Client | None:
 
 
 def _web(
-    resources: Resources, client: discord.Client | None, recorder: ReportRecorder, page: MetricsPage
+    resources: Resources, gateway: discord.Client | None, recorder: ReportRecorder, page: MetricsPage
 ) -> web.Application:
-    needs_gateway = Role.GATEWAY in resources.settings.roles
-    app = application(resources.store_answers, client if needs_gateway else None)
+    app = application(resources.store_answers, gateway)
     if resources.settings.metrics_port is None:
         page.add_to(app)
     if Role.WEB in resources.settings.roles:
@@ -242,13 +243,13 @@ def _web(
     return app
 
 
-def _metrics_page(resources: Resources, client: discord.Client | None) -> MetricsPage:
+def _metrics_page(resources: Resources, gateway: discord.Client | None) -> MetricsPage:
     token = resources.settings.metrics_token
     return MetricsPage(
         resources.metrics,
         resources.store.gauges,
         resources.clock,
-        client,
+        gateway,
         token=token.get_secret_value() if token else None,
         own_port=resources.settings.metrics_port is not None,
         daily_gpu_seconds=resources.settings.daily_gpu_seconds,

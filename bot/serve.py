@@ -13,12 +13,13 @@ import aiohttp
 import discord
 
 from bot.app import App, build, metrics_port, running_workers, start_web, watched_event_loop
-from bot.config.roles import Role
+from bot.config.roles import Role, Shards
 from bot.config.settings import Settings
 from bot.delivery.media.temporary_files import require_temporary_folder
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import install_url, invite_url
+from bot.gateway.sharding import missing_starts
 from bot.role_locks import acquire_role_locks, lock_held_error
 
 log = logging.getLogger(__name__)
@@ -78,9 +79,7 @@ async def _logged_in(app: App) -> AsyncIterator[None]:
     async with app.client:
         await _login(app.client, app.settings.discord_token.get_secret_value())
         if isinstance(app.client, GenerateBot):
-            await _check_session_starts(
-                app.client, len(app.settings.shards.ids) if app.settings.shards else 1
-            )
+            await _check_session_starts(app.client, app.settings.shards)
         application_id = app.client.application_id or 0
         log.info("invite the bot to a server: %s", invite_url(application_id))
         if app.settings.allow_user_installs:
@@ -99,7 +98,7 @@ async def _login(client: discord.Client, token: str) -> None:
         raise StartLater(f"Discord can't be reached ({type(error).__name__}). Is the network up?") from error
 
 
-async def _check_session_starts(client: discord.Client, needed: int) -> None:
+async def _check_session_starts(client: discord.Client, shards: Shards | None) -> None:
     """Raise StartLater if too few session starts are left.
 
     Discord resets the token of a bot that exceeds the limit, for example one that keeps crashing and
@@ -110,8 +109,8 @@ async def _check_session_starts(client: discord.Client, needed: int) -> None:
     except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
         log.warning("can't read the session start limit: %s", error)
         return
-    if limits["remaining"] < needed:
-        minutes = limits["reset_after"] // 60_000 + 1
+    minutes = missing_starts(limits, shards)
+    if minutes is not None:
         raise StartLater(
             f"Discord grants no session start for the next {minutes} minutes, and "
             "would reset the token for one. Find out why the bot was started so often today."

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import discord
-from discord import AppCommandType, app_commands
+from discord import app_commands
 
 from bot.deployments.model import FollowUp
 from bot.deployments.validation import AttachedFile, media_type
@@ -133,14 +133,11 @@ class CommandBuilder:
 
     def build(self) -> None:
         """Remove the earlier commands from every scope, and add the current ones."""
-        tree, scopes = self._bot.tree, [None, *map(discord.Object, self._bot.sync.guild_ids)]
-        for name in self._names:
-            for scope in scopes:
-                tree.remove_command(name, guild=scope, type=AppCommandType.message)
+        self._bot.remove_message_commands(self._names)
         found = self._bot.services.catalogue.message_commands.offered
         self._names = [each.label for each in found]
         for each in found:
-            tree.add_command(app_commands.ContextMenu(name=each.label, callback=_command(each)))
+            self._bot.tree.add_command(app_commands.ContextMenu(name=each.label, callback=_command(each)))
 
 
 def _command(follow_up: FollowUp) -> Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]:

@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
-from bot.deployments.catalogue import Reloader, ReloadResult
+from bot.deployments.reloading import Reloader, ReloadResult
 from bot.domain.errors import RefusedError, StartupError
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
@@ -85,6 +85,8 @@ def reloaded_text(found: ReloadResult) -> str:
     parts = (("added", found.added), ("changed", found.changed), ("removed", found.removed))
     lines = [say(f"reload_{word}", names=_names(names)) for word, names in parts if names]
     lines = [say("reload_done"), *(lines or [say("reload_same")])]
+    if not found.synced:
+        lines.append(say("reload_unsynced"))
     if found.warnings:
         lines += [say("reload_warnings"), *_listed(found.warnings, _MESSAGE_LENGTH - len("\n".join(lines)))]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from itertools import chain
 import discord
 from discord import app_commands
 
+from bot.deployments.model import taking_pictures
 from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
@@ -124,8 +125,13 @@ def _picture_of_form(interaction: Interaction, id: UseId) -> str:
 async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(UseItem)
     bot.add_form(UseId, _submitted)
-    try:
-        bot.services.editing.taking_pictures()
-    except RefusedError:
-        return
-    bot.tree.add_command(app_commands.ContextMenu(name=say("use_menu"), callback=_on_menu))
+    name = say("use_menu")
+
+    def build() -> None:
+        """Offer the message command if a deployment takes a picture."""
+        bot.remove_message_commands([name])
+        if taking_pictures(bot.services.catalogue.all()):
+            bot.tree.add_command(app_commands.ContextMenu(name=name, callback=_on_menu))
+
+    build()
+    bot.when_deployments_change(build)

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import discord
 
+from bot.discord_errors import is_outage
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import Action, RunId
 from bot.ui.message_parts import ChannelName, OutgoingMessage, markers
@@ -329,24 +330,13 @@ def _mapped() -> Iterator[None]:
     except discord.HTTPException as error:
         if error.code == _TOO_LARGE or error.status == 413:
             raise TooLarge(str(error)) from error
-        if _is_outage(error):
+        if is_outage(error):
             raise OutcomeUnknown(str(error)) from error
         about_message = error.status == 400 and error.code not in _CLOSED
         kind = Refused if about_message else Unreachable
         raise kind(f"{error.status} {error.code}: {error.text}") from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
-
-
-def _is_outage(error: discord.HTTPException) -> bool:
-    """Return whether an answer says nothing about the message or its channel.
-
-    A 401 or 403 without one of Discord's codes concerns the whole bot: its token was reset, or Cloudflare
-    blocks the address for a while.
-    """
-    if error.status in (401, 403):
-        return error.code == 0
-    return error.status in (408, 429) or error.status >= 500
 
 
 # These buttons may differ between tries: they depend on the fetched pictures, and on the current deployments

@@ -24,7 +24,7 @@ _BREAKS = re.compile(r"\s+")
 # a scheme) and at its start. discord.py's escape_markdown won't do: it takes everything from the first `[` to
 # the last `)` for one link and leaves the marks inside unescaped.
 _MARKS = re.compile(
-    r"[\\*_~|`\[<@]|:(?=//)|(?<=discord\.gg)/|(?<=discord\.com)/(?=invite)|(?<=discordapp\.com)/(?=invite)"
+    r"[\\*_~|`\[\]<@]|:(?=//)|(?<=discord\.gg)/|(?<=discord\.com)/(?=invite)|(?<=discordapp\.com)/(?=invite)"
     r"|^[#>-]|^\d+(?=\.)",
     re.IGNORECASE,
 )

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 import discord
 
+from bot.discord_errors import is_outage
 from bot.domain.errors import DiscordAway
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
@@ -87,12 +88,12 @@ def _state_in(channel: object, parent: object, permissions: discord.Permissions)
 async def answering(seconds: float) -> AsyncIterator[None]:
     """Raise DiscordAway if the calls in the block fail or take longer than `seconds`.
 
-    Forbidden and NotFound are raised unchanged, because they are answers.
+    Forbidden and NotFound are raised unchanged if they are answers.
     """
     try:
         async with asyncio.timeout(seconds):
             yield
-    except (discord.Forbidden, discord.NotFound):
-        raise
     except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, TimeoutError, OSError) as error:
+        if isinstance(error, discord.Forbidden | discord.NotFound) and not is_outage(error):
+            raise
         raise DiscordAway(f"{type(error).__name__}: {error}") from error

@@ -10,6 +10,7 @@ from typing import Any
 import discord
 
 from bot.deployments.validation import AttachedFile, is_kind, linked_file, media_type
+from bot.discord_errors import is_outage
 from bot.domain.backend import InputKind
 from bot.domain.runs import MessageRef
 from bot.domain.sharing import MessageState
@@ -117,7 +118,9 @@ async def fetch_run_files(
         for channel_id, message_id in messages:
             try:
                 message = await client.get_partial_messageable(channel_id).fetch_message(message_id)
-            except (discord.Forbidden, discord.NotFound):
+            except (discord.Forbidden, discord.NotFound) as error:
+                if is_outage(error):
+                    raise
                 continue
             found += run_files(message, key)
     return found

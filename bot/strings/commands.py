@@ -212,6 +212,7 @@ OPERATOR = {
     "reload_added": "Added: {names}",
     "reload_changed": "Changed: {names}",
     "reload_removed": "Removed: {names}",
+    "reload_unsynced": "Discord didn't answer. Its commands are still the old ones; I'll try again soon.",
     "reload_warnings": "Please look at these warnings:",
     "reload_broken": "Nothing has changed, because the file has mistakes. Please correct:",
     "reload_more": "And {count} more, which `python -m bot check` lists.",

@@ -58,7 +58,7 @@ def plain_messages(
 def _links(run: Run) -> Iterator[tuple[str, str]]:
     files = [output for output in run.outputs if output.url]
     for number, output in enumerate(files, 1):
-        yield escape_line(output.filename or f"file {number}", _NAME_LENGTH), output.url or ""
+        yield escape_line(output.filename or "", _NAME_LENGTH) or f"file {number}", output.url or ""
 
 
 def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.run_log import last_error
 from bot.domain.runs import Deletions, Run, RunState
-from bot.domain.text import escape_line, escape_prose, sentence_case
+from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
@@ -37,9 +37,9 @@ _CHANNELS = 5  # channels that a sentence names
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
-# The links in our own sentences have short texts. A longer search from every "[" in a URL would take
-# quadratic time.
-_LINK = re.compile(r"\[([^\[\]]{0,80})\]\(\S*\)")
+# A link in one of our own sentences: its text is short or a file's escaped name. A longer search from every
+# "[" in a URL would take quadratic time.
+_LINK = re.compile(r"\[((?:\\.|[^\[\]\\]){0,160})\]\(\S*\)")
 
 
 def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
@@ -55,14 +55,24 @@ def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence
 
 
 def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
-    """Yield classic messages with the remarks.
+    """Yield as few classic messages as take the remarks, one per line.
 
-    If a remark is too long for a message, its links are replaced by their texts.
+    In a remark that is too long for a message, links are replaced by their texts, and the rest is shortened.
     """
-    remaining: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in remarks]
-    while remaining:
-        fitted, remaining = fitting(remaining, CONTENT_TEXT)
-        yield OutgoingMessage(content="\n".join(fitted))
+    content = ""
+    for remark in map(_short_enough, remarks):
+        if content and len(content) + 1 + len(remark) > CONTENT_TEXT:
+            yield OutgoingMessage(content=content)
+            content = ""
+        content = f"{content}\n{remark}" if content else remark
+    if content:
+        yield OutgoingMessage(content=content)
+
+
+def _short_enough(remark: str) -> str:
+    if len(remark) <= CONTENT_TEXT:
+        return remark
+    return shorten(_LINK.sub(r"\1", remark), CONTENT_TEXT)
 
 
 def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
