@@ -73,6 +73,17 @@ async def test_a_card_whose_answer_was_lost_is_brought_up_to_date(server: Modera
     assert buttons_of(server, server.card) == {}
 
 
+async def test_a_moderator_whose_answer_was_lost_may_approve_again(server: ModeratedServer) -> None:
+    await server.ask()
+    server.env.inject_error("POST", "/interactions/*/*/callback", status=503, times=9)
+    await server.mona.click(server.card, label="Approve")
+    server.env.backend.faults.clear()
+    await server.mona.click(server.card, label="Approve")
+    assert f"Approved by <@{server.mona.id}>" in server.verdict
+    await server.play()
+    assert len(server.calls) == 1
+
+
 @pytest.mark.bot(rules=NO_APPROVAL)
 async def test_a_forged_approval_of_a_running_request_changes_nothing(server: ModeratedServer) -> None:
     server.comfydeploy.next_faults(HELD)
