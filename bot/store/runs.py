@@ -125,7 +125,7 @@ class RunStore:
 
         Returns None if the report changes nothing, or only completes the data of an ended run. `asked` means
         that the report is a reply to GET /run. Unless the change or the run's end sets another time, the run
-        is polled at `next_check`. Raises KeyError for an unknown key, and ForeignRunReport if the key belongs
+        is polled at `next_check`. Raises RunGone for an unknown key, and ForeignRunReport if the key belongs
         to another run of ComfyDeploy.
         """
         async with self._database.write() as connection:

@@ -38,7 +38,7 @@ class ReportRecorder:
         """Record a report and return the run's state.
 
         Returns None if the report was buffered, changed nothing, or only completed the data of an ended run.
-        `asked` means that the report is a reply to GET /run, and therefore complete. Raises KeyError,
+        `asked` means that the report is a reply to GET /run, and therefore complete. Raises RunGone,
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
         if not asked and self._progress.add(key, report):

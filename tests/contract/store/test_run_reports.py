@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.run_timing import deadline_of
 from bot.domain.runs import FINAL, IN_FLIGHT, MessageRef, Output, Purpose, RunReport, RunState
 from bot.store import Store
@@ -182,13 +182,20 @@ async def test_a_report_of_another_run_changes_nothing(store: Store) -> None:
 
 
 @pytest.mark.sqlite_only
-async def test_an_unknown_key_is_a_key_error_everywhere(store: Store) -> None:
-    with pytest.raises(KeyError):
-        await store.runs.record_report("nobody", SUCCESS, NOW, SOON)
-    with pytest.raises(KeyError):
-        await store.runs.finish("nobody", RunState.FAILED, NOW, code="x")
-    with pytest.raises(KeyError):
-        await store.runs.request_cancel("nobody", NOW, by=1)
+async def test_a_run_that_is_gone_is_refused_everywhere(store: Store) -> None:
+    for change in (
+        store.runs.record_report("nobody", SUCCESS, NOW, SOON),
+        store.runs.finish("nobody", RunState.FAILED, NOW, code="x"),
+        store.runs.request_cancel("nobody", NOW, by=1),
+        store.reviews.approve("nobody", 1, NOW),
+        store.reviews.reject("nobody", 1, "", NOW),
+        store.reviews.delete("nobody", 1, NOW),
+        store.reviews.delete_all("nobody", 1, NOW),
+        store.reviews.report("nobody", 1, 2, NOW),
+        store.reviews.dismiss("nobody", 1, NOW),
+    ):
+        with pytest.raises(RefusedError, match="run_gone: nobody"):
+            await change
     assert await store.runs.get("nobody") is None
     await store.runs.save_progress({"nobody": report(progress=0.5)}, NOW)
 
