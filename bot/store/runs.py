@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
-from pydantic import ValidationError
 from sqlalchemy import BigInteger, bindparam, case, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +19,7 @@ from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
 from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
 from bot.database.text_types import CleanText
 from bot.domain.budgets import charged_seconds, weight_of
-from bot.domain.errors import BotError
+from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.records import AuditAction
 from bot.domain.run_timing import SETTLE_AFTER, is_settled
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
@@ -296,7 +295,7 @@ async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> flo
         return run.weight
     try:
         return weight_of(gpu, await read_rules(connection, run.guild_id))
-    except ValidationError:
+    except RefusedForNow:
         # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
         return run.weight
 

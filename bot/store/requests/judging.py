@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
 from sqlalchemy import RowMapping, and_, bindparam, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -66,9 +65,9 @@ async def judge_run(
         return run, RefusedError("parent_deleted")
     try:
         rules = validated(row["server_rules"], run.guild_id)
-    except ValidationError:
+    except RefusedForNow as unreadable:
         # Unreadable rules hold back all runs of their server, but no other server's.
-        return run, RefusedForNow("rules_unreadable")
+        return run, unreadable
     start = start_of(run, person, channel)
     usage = Usage(
         now=now,
