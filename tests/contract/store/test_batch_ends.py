@@ -43,7 +43,7 @@ async def test_ends_cancellations_and_progress_leave_one_outcome(store: Store, o
         news = {run.key: said(run, RunState.RUNNING, progress=0.5) for run in runs}
         await asyncio.gather(
             *(other.runs.record_report(run.key, success(run), NOW, SOON) for run in reversed(runs[:4])),
-            store.runs.save_progress(news, NOW),
+            store.runs.save_progress(news, NOW, SOON),
             store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id),
             *(store.runs.finish(run.key, RunState.CANCELLED, NOW, code="x") for run in runs[3:]),
             other.claims.claim_status(NOW, FAST, SLOW, 50),
@@ -127,7 +127,9 @@ async def test_the_status_message_is_edited_until_the_last_run_ends(store: Store
     runs = await running(store)
     assert await is_stale(0)
     assert not await is_stale(20)
-    await store.runs.save_progress({runs[2].key: said(runs[2], RunState.RUNNING, progress=0.5)}, at(20))
+    await store.runs.save_progress(
+        {runs[2].key: said(runs[2], RunState.RUNNING, progress=0.5)}, at(20), at(50)
+    )
     assert await is_stale(20)
     await ended(store, runs[0], now=at(21))
     assert not await is_stale(21)
