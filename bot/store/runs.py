@@ -190,22 +190,21 @@ class RunStore:
             return run
 
     @repeat_if_unknown
-    async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> Run:
-        """Cancel the active runs of a batch.
+    async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> bool:
+        """Cancel the active runs of a batch; return False if none is active.
 
-        Waiting runs end at once, the others once ComfyDeploy has cancelled them.
-
-        Return one of these runs as it was before, or an ended run if none is active.
+        Waiting runs end at once, the others once ComfyDeploy has stopped them.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
-            mine = [run for run in batch if may_be_stored and run.cancelled_by == by]
-            if mine:
-                return replace(mine[0], state=RunState.WAITING)
+            if may_be_stored and any(
+                (run.cancelled_by, run.cancel_requested_at) == (by, now) for run in batch
+            ):
+                return True
             active = [run for run in batch if not run.final]
             for run in active:
                 await _cancel(connection, run, now, by)
-            return (active or batch)[0]
+            return bool(active)
 
     @repeat_if_unknown
     async def stop_checking(self, key: str) -> None:
@@ -220,7 +219,12 @@ class RunStore:
             await connection.execute(
                 update(runs)
                 .where(runs.c.key == key, runs.c.state.not_in(FINAL))
-                .values(cancel_requested_at=None, status_note="not_cancellable", rev=runs.c.rev + 1)
+                .values(
+                    cancel_requested_at=None,
+                    cancelled_by=None,
+                    status_note="not_cancellable",
+                    rev=runs.c.rev + 1,
+                )
             )
 
     @repeat_if_unknown

@@ -55,15 +55,14 @@ async def test_a_cancellation_ends_waiting_runs_and_marks_running_ones(store: St
     runs = await accepted(store)
     assert await take(store) is not None
     await store.runs.record_report(runs[0].key, said(runs[0], RunState.RUNNING), NOW, SOON)
-    before = await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
-    assert not before.final
+    assert await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
     after = await store.runs.batch(runs[0])
     assert [run.state for run in after] == ["running", "cancelled", "cancelled"]
     assert all(run.cancel_requested_at for run in after)
     assert await purposes_of_each(store, runs) == [[], [], []]
     await store.runs.finish(runs[0].key, RunState.CANCELLED, NOW, code="cancelled_by_requester")
     assert await purposes_of_each(store, runs) == [["o"], [], []]
-    assert (await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)).final
+    assert not await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
 
 
 async def test_a_failure_waits_for_its_reason_even_if_another_run_ends_last(store: Store) -> None:
