@@ -190,9 +190,14 @@ def assemble(resources: Resources) -> App:
     roles = resources.settings.roles
     reloader = make_reloader(resources)
     client = _client(resources, reloader)
-    progress = ProgressBuffer(resources.store, resources.wakeups, resources.clock)
+    progress = ProgressBuffer()
     recorder = ReportRecorder(
-        resources.store, progress, resources.wakeups, resources.quiet_period, resources.clock
+        store=resources.store,
+        progress=progress,
+        wakeups=resources.wakeups,
+        quiet_period=resources.quiet_period,
+        run_timeout=resources.run_timeout,
+        clock=resources.clock,
     )
     workers: dict[str, Worker[Any]] = {}
     if client is not None:
@@ -201,7 +206,7 @@ def assemble(resources: Resources) -> App:
         if Role.COURIER in roles:
             workers |= courier_workers(resources, Poster(client))
     if Role.WEB in roles:
-        workers["progress"] = Worker("progress", progress.claim, progress.write, PROGRESS)
+        workers["progress"] = Worker("progress", progress.claim, recorder.save_progress, PROGRESS)
     if roles & CALLING_ROLES:
         workers["look"] = Worker("look", reloader.claim, reloader.handle, DEPLOYMENTS)
     for topic in ("submit", "check", "show", "deliver"):

@@ -114,8 +114,7 @@ class RunService:
                 raise RefusedError("cancel_not_yours" if run.guild_id is not None else "not_yours")
             if run.private or run.channel_id != moderated:
                 raise RefusedError("run_gone")
-        before = await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id)
-        if before.final:
+        if not await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id):
             raise RefusedError("cancel_too_late")
         self._wakeups.check()
         self._wakeups.deliver()

@@ -37,7 +37,7 @@ class ReviewStore:
     """Decisions about runs. An approval or a rejection also creates a delivery that updates the review card,
     in case the answer to the moderator's interaction is lost.
 
-    Every method raises StoreUnavailable if the database doesn't answer. Changes raise KeyError for an unknown
+    Every method raises StoreUnavailable if the database doesn't answer. Changes raise RunGone for an unknown
     run, and RefusedError if nothing is left to decide.
     """
 

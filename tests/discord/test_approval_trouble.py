@@ -10,6 +10,8 @@ import pytest
 from bot.database.tables import runs
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import Approval
+from bot.services.rate_limits import REFUSALS_PER_PERSON
+from tests.contract.store.rows import stored_rules
 from tests.discord.actors import report, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
@@ -17,6 +19,7 @@ from tests.discord.rendered import buttons_of, filled, refusal, text_of, texts
 from tests.harness import HELD, Harness
 
 NOT_A_MODERATOR = "Only this server's moderators can do that."
+UNREADABLE = "I can't read this server's settings. A moderator can repair them in `/settings`."
 UNREACHABLE = "Requests here wait for a moderator, but I can't post in the review channel."
 
 
@@ -71,6 +74,28 @@ async def test_a_card_whose_answer_was_lost_is_brought_up_to_date(server: Modera
     await server.play()
     assert f"Approved by <@{server.mona.id}>" in server.verdict
     assert buttons_of(server, server.card) == {}
+
+
+async def test_a_moderator_whose_answer_was_lost_may_approve_again(server: ModeratedServer) -> None:
+    await server.ask()
+    server.env.inject_error("POST", "/interactions/*/*/callback", status=503, times=9)
+    await server.mona.click(server.card, label="Approve")
+    server.env.backend.faults.clear()
+    await server.mona.click(server.card, label="Approve")
+    assert f"Approved by <@{server.mona.id}>" in server.verdict
+    await server.play()
+    assert len(server.calls) == 1
+
+
+async def test_unreadable_settings_let_nothing_through(server: ModeratedServer) -> None:
+    await server.ask()
+    await stored_rules(server.app.store, server.guild.id, {"approval": "sometimes"})
+    for label in ("Approve", "Reject", "Block"):
+        assert refusal(server, await server.mona.click(server.card, label=label)) == UNREADABLE
+    for _ in range(REFUSALS_PER_PERSON + 1):  # the user isn't to blame, so these don't count
+        assert refusal(server, await server.ask()) == UNREADABLE
+    assert [run.state for run in await server.runs()] == [RunState.AWAITING_APPROVAL]
+    assert server.calls == []
 
 
 @pytest.mark.bot(rules=NO_APPROVAL)

@@ -57,9 +57,13 @@ class ReviewService:
         """Let a request start, and return the run with its card's new content.
 
         An approval is judged like a new request. If a rule forbids the start, this raises RefusedError with
-        the rule's reason: `approve_later` if the card stays, `approve_never` if the request has ended.
+        the rule's reason: `approve_later` if the card stays, `approve_never` if the request has ended. If
+        this user has already approved the request, this only returns its run, since the reply may have been
+        lost.
         """
         run = await self._moderated(key, moderator, guild_id)
+        if has_decided(run, moderator.id, rejected=False):
+            return self._reviewed(run)
         check_undecided(moderator.id, run)
         person, channel = await present(run)
         refused = await self._store.reviews.approve(
