@@ -18,7 +18,7 @@ from discord.ext import commands
 from bot.domain.errors import AlreadyTaken, BotError
 from bot.gateway.command_mentions import CommandMentions
 from bot.gateway.guild import read_automod
-from bot.gateway.permissions import CommandOverrides
+from bot.gateway.overrides import CommandOverrides
 from bot.gateway.sync import Availability, CommandSync
 from bot.services import Services
 from bot.services.words.rules import WordRules
