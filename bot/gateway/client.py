@@ -16,7 +16,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.domain.errors import AlreadyTaken, BotError
-from bot.gateway.command_mentions import CommandMentions
+from bot.gateway.command_ids import CommandIds
 from bot.gateway.guild import read_automod
 from bot.gateway.overrides import CommandOverrides
 from bot.gateway.sync import Availability, CommandSync
@@ -86,8 +86,8 @@ class GenerateBot(commands.Bot):
         )
         self.services = services
         self.clock = clock
-        self.overrides = CommandOverrides(self.tree, services.catalogue.plan.name)
-        self.mentions = CommandMentions(self.tree, sync.guild_ids)
+        self.command_ids = CommandIds(self.tree, sync.guild_ids)
+        self.overrides = CommandOverrides(self, self.command_ids, services.catalogue.plan.name)
         self.sync = sync
         self._availability = availability
         self._extensions = extensions
@@ -119,7 +119,7 @@ class GenerateBot(commands.Bot):
             rebuild()
         if self.application_id is not None:
             await self.sync.run(self.tree, self.application_id)
-        self.mentions.forget()
+        self.command_ids.forget()
 
     async def load_cogs(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.

@@ -163,19 +163,6 @@ def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
     return state_of(channel, permissions, age_restricted=_is_age_restricted(channel))
 
 
-def member_from_user(user: discord.User | discord.Member) -> Member:
-    """Convert a user or member from discord.py. A user who isn't in the server has no roles."""
-    if not isinstance(user, discord.Member):
-        return Member(id=user.id, created_at=user.created_at)
-    return Member(
-        id=user.id,
-        role_ids=frozenset(role.id for role in user.roles),
-        manages_server=user.guild_permissions.manage_guild,
-        created_at=user.created_at,
-        joined_at=user.joined_at,
-    )
-
-
 def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
     """Return whether the bot itself is absent, so that only interactions can post in the channel.
 

@@ -6,22 +6,26 @@ would bypass them. The bot reads the overrides with its own token and caches the
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import discord
-from discord import AppCommandPermissionType, app_commands
+from discord import AppCommandPermissionType
 
 from bot.domain.errors import RefusedError
+from bot.gateway.channels import answering
+from bot.gateway.command_ids import CommandIds
 
 log = logging.getLogger(__name__)
 _CACHE_SECONDS = 60.0
 _CACHE_SIZE = 1000
 _UNKNOWN_OVERWRITES = 10066
+# Discord waits three seconds for an answer, and fetching the ids of the commands may take time, too.
+_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +90,19 @@ def _user(
 class CommandOverrides:
     """A cache of one command's overrides per server."""
 
-    def __init__(self, tree: app_commands.CommandTree[Any], command: str) -> None:
-        self._tree = tree
+    def __init__(self, client: discord.Client, ids: CommandIds, command: str) -> None:
+        self._client = client
+        self._ids = ids
         self._command = command
         self._cache: OrderedDict[int, tuple[float, Overrides]] = OrderedDict()
 
     async def check(
         self, guild: discord.Guild, user_id: int, role_ids: frozenset[int], channel_id: int
     ) -> None:
-        """Raise RefusedError if Discord would not offer the command to this user in this channel."""
+        """Raise RefusedError if Discord would not offer the command to this user in this channel.
+
+        Raises DiscordAway if Discord doesn't tell the overrides in time.
+        """
         overrides = await self._overrides(guild)
         if not is_permitted(overrides, guild.id, user_id, role_ids, channel_id):
             raise RefusedError("not_allowed_here")
@@ -111,17 +119,20 @@ class CommandOverrides:
         return overrides
 
     async def _fetch(self, guild: discord.Guild) -> Overrides:
-        command = await self._find(guild)
-        if command is None:
+        command_id = (await self._ids.offered(guild.id)).get(self._command)
+        application_id = self._client.application_id
+        if command_id is None or application_id is None:
             return Overrides()
         # Overrides for the whole bot have the application's id as their target.
-        return Overrides(
-            await self._lines(command.application_id, guild, command.id),
-            await self._lines(command.application_id, guild, command.application_id),
-        )
+        targets = (command_id, application_id)
+        async with answering(_SECONDS):
+            command, bot = await asyncio.gather(
+                *(self._lines(application_id, guild, target) for target in targets)
+            )
+        return Overrides(command, bot)
 
     async def _lines(self, application_id: int, guild: discord.Guild, target_id: int) -> tuple[Override, ...]:
-        http = self._tree.client.http
+        http = self._client.http
         try:
             overrides = await http.get_application_command_permissions(application_id, guild.id, target_id)
         except discord.NotFound as error:
@@ -132,10 +143,3 @@ class CommandOverrides:
             Override(AppCommandPermissionType(line["type"]), int(line["id"]), line["permission"])
             for line in overrides["permissions"]
         )
-
-    async def _find(self, guild: discord.Guild) -> app_commands.AppCommand | None:
-        for scope in (guild, None):
-            for command in await self._tree.fetch_commands(guild=scope):
-                if command.name == self._command:
-                    return command
-        return None

@@ -12,10 +12,10 @@ from bot.domain.errors import DiscordAway, RefusedError
 from bot.domain.moderation import block_duration
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
-from bot.gateway.channels import channel_state, requester_now
+from bot.gateway.channels import channel_state, member_from_user, requester_now
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, text_values
-from bot.gateway.interactions import Interaction, member_from_user, member_of
+from bot.gateway.interactions import Interaction, member_of
 from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
