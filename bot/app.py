@@ -120,7 +120,7 @@ async def metrics_port(app: App) -> AsyncIterator[None]:
         yield
         return
     page = web.Application()
-    app.metrics.add_to(page)
+    app.metrics_page.add_to(page)
     async with listening(page, settings.web_host, settings.metrics_port, setting="METRICS_PORT"):
         yield
 
@@ -143,7 +143,7 @@ async def running_workers(app: App, seconds: float) -> AsyncIterator[None]:
 @asynccontextmanager
 async def watched_event_loop(app: App) -> AsyncIterator[None]:
     """Measure the event loop's lag inside the block."""
-    watch = asyncio.create_task(app.counters.watch_event_loop(), name="lag")
+    watch = asyncio.create_task(app.metrics.watch_event_loop(), name="lag")
     try:
         yield
     finally:
@@ -166,8 +166,8 @@ class App:
     client: discord.Client | None
     web: web.Application
     workers: Mapping[str, Worker[Any]]
-    metrics: MetricsPage
-    counters: Metrics
+    metrics_page: MetricsPage
+    metrics: Metrics
     reloader: Reloader
 
     def request_reload(self) -> None:
@@ -215,8 +215,8 @@ def assemble(resources: Resources) -> App:
         client=client,
         web=webhooks,
         workers=workers,
-        metrics=page,
-        counters=resources.metrics,
+        metrics_page=page,
+        metrics=resources.metrics,
         reloader=reloader,
     )
     resources.wakeups.on("reload", app.request_reload)
