@@ -24,7 +24,7 @@ from bot.gateway.client import GenerateBot, RestClient
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
 from bot.store import Store
-from bot.web import application, listening, start_server
+from bot.web import application, listening
 from bot.wiring import (
     ReadHead,
     Resources,
@@ -105,11 +105,6 @@ async def _release_leases(store: Store, coordinator: Coordinator) -> None:
     """
     if store.database.is_sqlite and await coordinator.try_acquire("leases"):
         await store.deliveries.release_leases()
-
-
-async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Serve webhooks and health checks; return the runner and the port in use. Raises StartupError."""
-    return await start_server(app.web, host, port)
 
 
 @asynccontextmanager
