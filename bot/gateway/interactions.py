@@ -26,7 +26,6 @@ def requester_of(interaction: Interaction) -> Requester:
         person=member_of(interaction),
         origin=_origin(interaction, now),
         channel_ids=_channel_ids(interaction.channel),
-        can_post=lambda channel_id: _can_post(interaction.guild, channel_id),
         channel_state=lambda channel_id: _state_of(interaction.guild, channel_id),
         press=_press(interaction, now),
     )
@@ -147,11 +146,6 @@ def _channel_ids(channel: object) -> frozenset[int]:
     sources = ((channel, "id"), (channel, "parent_id"), (parent, "category_id"))
     ids = (getattr(source, name, None) for source, name in sources)
     return frozenset(number for number in ids if number)
-
-
-def _can_post(guild: discord.Guild | None, channel_id: int) -> bool:
-    state = _state_of(guild, channel_id)
-    return state.exists and not state.missing
 
 
 def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
