@@ -25,7 +25,7 @@ from bot.gateway.client import GenerateBot, RestClient
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
 from bot.store import Store
-from bot.web import application, listening, start_server
+from bot.web import application, listening
 from bot.wiring import (
     ReadHead,
     Resources,
@@ -108,11 +108,6 @@ async def _release_leases(store: Store, coordinator: Coordinator) -> None:
         await store.deliveries.release_leases()
 
 
-async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Serve webhooks and health checks; return the runner and the port in use. Raises StartupError."""
-    return await start_server(app.web, host, port)
-
-
 @asynccontextmanager
 async def metrics_port(app: App) -> AsyncIterator[None]:
     """Serve /metrics inside the block if METRICS_PORT is set. Raises StartupError."""
@@ -121,7 +116,7 @@ async def metrics_port(app: App) -> AsyncIterator[None]:
         yield
         return
     page = web.Application()
-    app.metrics.add_to(page)
+    app.metrics_page.add_to(page)
     async with listening(page, settings.web_host, settings.metrics_port, setting="METRICS_PORT"):
         yield
 
@@ -144,7 +139,7 @@ async def running_workers(app: App, seconds: float) -> AsyncIterator[None]:
 @asynccontextmanager
 async def watched_event_loop(app: App) -> AsyncIterator[None]:
     """Measure the event loop's lag inside the block."""
-    watch = asyncio.create_task(app.counters.watch_event_loop(), name="lag")
+    watch = asyncio.create_task(app.metrics.watch_event_loop(), name="lag")
     try:
         yield
     finally:
@@ -167,8 +162,8 @@ class App:
     client: discord.Client | None
     web: web.Application
     workers: Mapping[str, Worker[Any]]
-    metrics: MetricsPage
-    counters: Metrics
+    metrics_page: MetricsPage
+    metrics: Metrics
     reloader: Reloader
 
     def request_reload(self) -> None:
@@ -222,8 +217,8 @@ def assemble(resources: Resources) -> App:
         client=client,
         web=webhooks,
         workers=workers,
-        metrics=page,
-        counters=resources.metrics,
+        metrics_page=page,
+        metrics=resources.metrics,
         reloader=reloader,
     )
     resources.wakeups.on("reload", app.request_reload)

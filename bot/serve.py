@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.app import App, build, metrics_port, running_workers, start_web, watched_event_loop
+from bot.app import App, build, metrics_port, running_workers, watched_event_loop
 from bot.config.roles import Role, Shards
 from bot.config.settings import Settings
 from bot.delivery.media.temporary_files import require_temporary_folder
@@ -21,6 +21,7 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import install_url, invite_url
 from bot.gateway.sharding import missing_starts
 from bot.role_locks import acquire_role_locks, lock_held_error
+from bot.web import listening
 
 log = logging.getLogger(__name__)
 _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
@@ -51,9 +52,8 @@ async def _serve(app: App, signals: Signals) -> None:
     settings = app.settings
     if Role.COURIER in settings.roles:
         require_temporary_folder()
-    runner, port = await start_web(app, settings.web_host, settings.web_port)
-    log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
-    try:
+    async with listening(app.web, settings.web_host, settings.web_port) as port:
+        log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
         await acquire_role_locks(app.coordinator, settings)
         async with (
             metrics_port(app),
@@ -63,8 +63,6 @@ async def _serve(app: App, signals: Signals) -> None:
             signals.started(app.request_reload),
         ):
             await _until_stopped(app, signals.stop)
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
 from bot.gateway.message_files import shown_pictures
-from bot.gateway.replies import check_start, redeliver_here, started
+from bot.gateway.replies import answer_started, check_start, redeliver_here
 from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
@@ -64,7 +64,7 @@ async def _again(interaction: Interaction, key: str, repeat: RepeatMode = Repeat
     await check_start(interaction)
     generation = interaction.client.services.generation
     run, dropped = await generation.repeat(key, requester_of(interaction), repeat)
-    await started(interaction, run, dropped)
+    await answer_started(interaction, run, dropped)
 
 
 async def _repeat(interaction: Interaction, key: str) -> None:

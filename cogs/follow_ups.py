@@ -23,7 +23,7 @@ from bot.gateway.message_files import (
     run_key_of,
     shown_pictures,
 )
-from bot.gateway.replies import check_start, started
+from bot.gateway.replies import answer_started, check_start
 from bot.services.follow_ups import OpenFollowUp
 from bot.strings import explain
 from bot.ui.custom_ids import FollowUpId
@@ -49,7 +49,7 @@ class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
             await interaction.response.send_modal(modal)
             return
         run, dropped = await services.follow_ups.start(opened, files, {}, requester_of(interaction))
-        await started(interaction, run, dropped, _DROPPED)
+        await answer_started(interaction, run, dropped, _DROPPED)
 
 
 async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp, Sequence[AttachedFile]]:
@@ -121,7 +121,7 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
         layout = refused_layout(explain(error), again.encode(), next(iter(pictures), None))
         await interaction.response.send_message(view=layout, ephemeral=True)
         return
-    await started(interaction, run, dropped, _DROPPED)
+    await answer_started(interaction, run, dropped, _DROPPED)
 
 
 class CommandBuilder:
@@ -162,7 +162,7 @@ async def _use_message(interaction: Interaction, message: discord.Message, follo
     opened = await follow_ups.of_picture(keys[0], follow_up.reference, requester)
     if len(pictures) == 1 and not opened.fields({}):
         run, dropped = await follow_ups.start(opened, [picture_file(pictures[0])], {}, requester)
-        await started(interaction, run, dropped, _DROPPED)
+        await answer_started(interaction, run, dropped, _DROPPED)
         return
     await _check_before_form(interaction, opened)
     ids = [FollowUpId(key, follow_up.reference, str(index)).encode() for index, key in enumerate(keys)]

@@ -27,7 +27,7 @@ from bot.deployments.options import (
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, check_here, requester_of
 from bot.gateway.message_files import attached_file
-from bot.gateway.replies import answer_generated
+from bot.gateway.replies import answer_preset_run
 
 
 class Generate(commands.Cog):
@@ -57,7 +57,7 @@ class Generate(commands.Cog):
         preset = typed.pop(PRESET_OPTION.name, None)
         name = str(preset) if preset is not None else None
         made = await self._services.presets.generate(deployment, name, typed, requester)
-        await answer_generated(interaction, made)
+        await answer_preset_run(interaction, made)
 
     async def _suggest(
         self, interaction: Interaction, deployment: str, option: str, typed: str

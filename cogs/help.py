@@ -45,7 +45,7 @@ async def _help_text(interaction: Interaction, *, with_rules: bool = False) -> H
     return HelpText(
         deployments=bot.services.catalogue.all(),
         plan=bot.services.catalogue.plan,
-        mention=await bot.mentions.known(interaction.guild_id),
+        mention=await bot.command_ids.mention(interaction.guild_id),
         rules=rules,
         in_server=rules_guild_id(interaction) is not None,
     )

@@ -10,14 +10,10 @@ from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
 from bot.domain.runs import RunFilter, RunsPage
+from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, selected_values, show_list
-from bot.gateway.interactions import (
-    Interaction,
-    member_from_user,
-    member_of,
-    rules_guild_id,
-)
+from bot.gateway.interactions import Interaction, member_of, rules_guild_id
 from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services.runs import RunService
 from bot.strings import say

@@ -14,7 +14,7 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
 from bot.gateway.message_files import attached_pictures, run_key_of, shown_pictures
-from bot.gateway.replies import check_start, started
+from bot.gateway.replies import answer_started, check_start
 from bot.strings import explain, say
 from bot.ui.custom_ids import RunId, UseId
 from bot.ui.edit_forms import form_modal, pictures_layout, refused_layout
@@ -107,7 +107,7 @@ async def _submitted(interaction: Interaction, id: UseId) -> None:
         layout = refused_layout(explain(error), again.encode(), picture)
         await interaction.response.send_message(view=layout, ephemeral=True)
         return
-    await started(interaction, run, dropped)
+    await answer_started(interaction, run, dropped)
 
 
 def _picture_of_form(interaction: Interaction, id: UseId) -> str:

@@ -14,7 +14,6 @@ from bot.discord_errors import is_outage
 from bot.domain.errors import DiscordAway
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
-from bot.gateway.interactions import member_from_user
 from bot.gateway.permissions import state_of
 
 log = logging.getLogger(__name__)
@@ -51,6 +50,19 @@ async def requester_now(guild: discord.Guild, user_id: int, *, seconds: float) -
             return member_from_user(await guild.fetch_member(user_id))
     except (discord.Forbidden, discord.NotFound):
         return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))
+
+
+def member_from_user(user: discord.User | discord.Member) -> Member:
+    """Convert a user or member from discord.py. A user who isn't in the server has no roles."""
+    if not isinstance(user, discord.Member):
+        return Member(id=user.id, created_at=user.created_at)
+    return Member(
+        id=user.id,
+        role_ids=frozenset(role.id for role in user.roles),
+        manages_server=user.guild_permissions.manage_guild,
+        created_at=user.created_at,
+        joined_at=user.joined_at,
+    )
 
 
 async def member_names(guild: discord.Guild, user_ids: Iterable[int], *, seconds: float) -> dict[int, str]:

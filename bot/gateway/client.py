@@ -18,9 +18,9 @@ from discord.ext import commands
 from discord.ui import DynamicItem
 
 from bot.domain.errors import AlreadyTaken, BotError, DiscordAway
-from bot.gateway.command_mentions import CommandMentions
+from bot.gateway.command_ids import CommandIds
 from bot.gateway.guild import read_automod
-from bot.gateway.permissions import CommandOverrides
+from bot.gateway.overrides import CommandOverrides
 from bot.gateway.sync import Availability, CommandSync
 from bot.services import Services
 from bot.services.words.rules import WordRules
@@ -88,8 +88,8 @@ class GenerateBot(commands.Bot):
         )
         self.services = services
         self.clock = clock
-        self.overrides = CommandOverrides(self.tree, services.catalogue.plan.name)
-        self.mentions = CommandMentions(self.tree, sync.guild_ids)
+        self.command_ids = CommandIds(self.tree, sync.guild_ids)
+        self.overrides = CommandOverrides(self, self.command_ids, services.catalogue.plan.name)
         self.sync = sync
         self._availability = availability
         self._extensions = extensions
@@ -138,7 +138,7 @@ class GenerateBot(commands.Bot):
             if self.application_id is not None:
                 await self.sync.run(self.tree, self.application_id)
         finally:
-            self.mentions.forget()
+            self.command_ids.forget()
 
     async def load_cogs(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.

@@ -172,7 +172,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "preset_files_left": "Files aren't part of a preset, so they were left out.",
         "preset_shared": "Everybody on this server can use **{name}** now.",
         "preset_deleted": "Deleted **{name}**.",
-        "preset_dropped": "Some of **{name}** doesn't fit any more and was left out: {dropped}.",
+        "preset_dropped": "Some of **{name}** doesn't fit any more and was left out: {names}.",
         "preset_no_run": "There is no request of yours to save. Try `/generate` first.",
         "preset_no_prompt": "{title} takes no prompt, so a preset for it can't have one.",
         "preset_needs_prompt": "**{name}** is built around a prompt. Please give one with `prompt`.",

@@ -12,9 +12,10 @@ from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import BLOCK_DURATIONS, block_duration
+from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
-from bot.gateway.interactions import Interaction, member_from_user, member_of
+from bot.gateway.interactions import Interaction, member_of
 from bot.services.moderation.blocks import BlockService
 from bot.strings import explain, say
 from bot.ui.custom_ids import BlockedId, UnblockId

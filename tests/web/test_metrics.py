@@ -40,7 +40,7 @@ async def test_only_the_local_machine_may_read_it_without_a_proxy(tmp_path: Path
         for remote in ("203.0.113.9", "10.0.0.7", "2001:db8::1", "not an address"):
             request = make_mocked_request("GET", "/metrics").clone(remote=remote)
             assert isinstance(request, web.BaseRequest)
-            assert (await s.app.metrics.answer(request)).status == 403  # type: ignore[arg-type]
+            assert (await s.app.metrics_page.answer(request)).status == 403  # type: ignore[arg-type]
         status, text = await read(s.runner.port)
         assert status == 200
         assert "# TYPE comfydeploy_bot_webhooks_total counter" in text
