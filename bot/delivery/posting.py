@@ -17,6 +17,7 @@ import aiohttp
 import discord
 
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.text.file_names import belongs_to, without_suffix
 from bot.ui.custom_ids import Action, RunId
 from bot.ui.message_parts import ChannelName, OutgoingMessage, markers
 
@@ -364,7 +365,7 @@ def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage 
     the run, although it may have the same files and a Delete button, too.
     """
     found = set(markers(message.components))
-    files = {_stem(attachment.filename) for attachment in message.attachments}
+    files = {without_suffix(attachment.filename) for attachment in message.attachments}
     if outgoing is None:
         return not files and RunId(key, Action.AGAIN).encode() in found
     view = outgoing.layout or outgoing.view
@@ -379,7 +380,7 @@ def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage 
     if buttons:
         return buttons <= found
     if outgoing.files:
-        same = not files.isdisjoint(_stem(file.filename) for file in outgoing.files)
+        same = not files.isdisjoint(without_suffix(file.filename) for file in outgoing.files)
         return same and bool(meant) is bool(found)
     return not files and (meant <= found if view is not None else message.content == outgoing.content)
 
@@ -393,8 +394,4 @@ def is_about(message: discord.Message, key: str) -> bool:
     if found or message.content:
         actions = {id.action for id in map(RunId.read, found) if id is not None and id.key == key}
         return bool(actions) and Action.BLOCK not in actions
-    return any(f"-{key}" in attachment.filename for attachment in message.attachments)
-
-
-def _stem(filename: str) -> str:
-    return filename.rpartition(".")[0]
+    return any(belongs_to(attachment.filename, key) for attachment in message.attachments)
