@@ -19,7 +19,7 @@ import discord
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import belongs_to, without_suffix
 from bot.ui.custom_ids import Action, RunId
-from bot.ui.message_parts import ChannelName, OutgoingMessage, markers
+from bot.ui.message_parts import ChannelName, OutgoingMessage, markers, posted_layout
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = 40005
@@ -142,9 +142,8 @@ class Poster:
         with _mapped():
             message = await channel.fetch_message(message_id)
             kept = [attachment for attachment in message.attachments if attachment.filename in keep]
-            view = discord.ui.LayoutView.from_message(message, timeout=None)
+            view = posted_layout(message)
             _keep_items(view, keep)
-            view.stop()
             await message.edit(view=view, attachments=kept)
 
     async def read(self, channel_id: int, message_id: int) -> Posted:
@@ -292,11 +291,7 @@ def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
 
 
 def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
-    """Return discord.py's arguments for a message.
-
-    The view is stopped, so that discord.py doesn't store it. Buttons are answered by their custom_id, and a
-    stored view for each message would be a memory leak.
-    """
+    """Return discord.py's arguments for a message."""
     payload: dict[str, Any] = {
         "allowed_mentions": discord.AllowedMentions(
             everyone=False,
@@ -308,7 +303,6 @@ def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
     }
     view = outgoing.layout or outgoing.view
     if view is not None:
-        view.stop()
         payload["view"] = view
     if outgoing.content is not None:
         payload["content"] = outgoing.content

@@ -10,12 +10,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from discord import ButtonStyle, File, MediaGalleryItem
-from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
+from discord import ButtonStyle, File, MediaGalleryItem, Message
+from discord.ui import Button, Item, Label, LayoutView, MediaGallery, Modal, TextDisplay, View
 
 from bot.domain.run_log import last_error
 from bot.domain.runs import Deletions, Run, RunState
-from bot.domain.text import escape_line, escape_prose, sentence_case
+from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
@@ -29,9 +29,10 @@ _ERROR_SHOWN = 200
 # The most characters of prose, counted after escaping. Longer texts go into a code block, which needs no
 # escapes.
 PROSE_SHOWN = 2500
-# Discord's limits for the characters of all text in a layout, and of a classic message.
+# Discord's limits for the characters of all text in a layout, of a classic message, and of a form's title.
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
+_MODAL_TITLE = 45
 _MAX_BLOCKS = 10
 _CHANNELS = 5  # channels that a sentence names
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
@@ -115,10 +116,33 @@ def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
     return [*packed]
 
 
-def layout_of(item: Item[LayoutView]) -> LayoutView:
+# Buttons and forms are answered by their custom_id alone. These functions stop all views, because discord.py
+# keeps each view that is sent without having been stopped.
+
+
+def layout_of(*items: Item[LayoutView]) -> LayoutView:
+    """Build a layout, to which items can still be added."""
     layout = LayoutView(timeout=None)
-    layout.add_item(item)
+    for item in items:
+        layout.add_item(item)
+    layout.stop()
     return layout
+
+
+def posted_layout(message: Message) -> LayoutView:
+    """Return the layout of a posted message."""
+    layout = LayoutView.from_message(message, timeout=None)
+    layout.stop()
+    return layout
+
+
+def modal_of(custom_id: str, title: str, *labels: Label[Modal]) -> Modal:
+    """Build a form. A title that is too long for Discord is shortened."""
+    modal = Modal(title=shorten(title, _MODAL_TITLE), custom_id=custom_id, timeout=None)
+    for label in labels:
+        modal.add_item(label)
+    modal.stop()
+    return modal
 
 
 def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
@@ -128,6 +152,7 @@ def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
         for button in row:
             button.row = number
             view.add_item(button)
+    view.stop()
     return view
 
 

@@ -40,6 +40,8 @@ from bot.ui.message_parts import (
     PreparedOutputs,
     block_code,
     chunks,
+    layout_of,
+    modal_of,
     reason_of,
     subtext,
 )
@@ -308,9 +310,7 @@ def _card_button(run: Run, action: Action, label: str, style: ButtonStyle) -> Bu
 
 
 def _layout(items: Sequence[Item[LayoutView]], colour: Colour) -> LayoutView:
-    layout = LayoutView(timeout=None)
-    layout.add_item(Container(*items, accent_colour=colour))
-    return layout
+    return layout_of(Container(*items, accent_colour=colour))
 
 
 REASON_FIELD, DURATION_FIELD = "reason", "duration"
@@ -323,25 +323,22 @@ def reject_modal(key: str) -> Modal:
 
 def block_modal(key: str) -> Modal:
     """Build the form of *Block*, with the durations that `/block` offers."""
-    modal = _modal(ReviewFormId(key, ReviewForm.BLOCK))
     options = [
         RadioGroupOption(label=say(f"duration_{name}"), value=name, default=name == UNTIL_UNBLOCKED)
         for name in BLOCK_DURATIONS
     ]
     durations: RadioGroup[Modal] = RadioGroup(custom_id=DURATION_FIELD, required=True, options=options)
-    modal.add_item(Label(text=say("block_duration_label"), component=durations))
-    return modal
+    label = Label[Modal](text=say("block_duration_label"), component=durations)
+    return _modal(ReviewFormId(key, ReviewForm.BLOCK), label)
 
 
-def _modal(id: ReviewFormId) -> Modal:
+def _modal(id: ReviewFormId, *fields: Label[Modal]) -> Modal:
     form = id.form
-    modal = Modal(title=say(f"{form}_title"), custom_id=id.encode(), timeout=None)
     field: TextInput[Modal] = TextInput(
         style=discord.TextStyle.paragraph,
         required=form is ReviewForm.BLOCK,
         max_length=_REASON_LENGTH,
         custom_id=REASON_FIELD,
     )
-    modal.add_item(Label(text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field))
-    modal.stop()  # submissions arrive as interactions, so discord.py need not track the modal
-    return modal
+    reason = Label[Modal](text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field)
+    return modal_of(id.encode(), say(f"{form}_title"), reason, *fields)

@@ -173,9 +173,7 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], offered: Offere
     items += texts([remark, subtext(_facts(run))])
     items += [ActionRow[LayoutView](*row) for row in single_rows(run, offered, picture=bool(pictures))]
     colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
-    layout = layout_of(Container(*items, accent_colour=colour))
-    layout.stop()
-    return layout
+    return layout_of(Container(*items, accent_colour=colour))
 
 
 def more_layout(
@@ -186,16 +184,14 @@ def more_layout(
     `shown` are the custom_ids of the result's message. `pictures` are links to its pictures, which *Use as
     input* takes from this view. The view of a deleted result may be empty.
     """
-    layout = LayoutView(timeout=None)
     rows, select = hidden_buttons(run, offered, shown, picture=bool(pictures))
+    items: list[Item[LayoutView]] = []
     if any(button.custom_id == RunId(run.key, Action.USE).encode() for row in rows for button in row):
-        layout.add_item(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
+        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
     if select is not None:
-        layout.add_item(ActionRow(select))
-    for row in rows:
-        layout.add_item(ActionRow(*row))
-    layout.stop()
-    return layout
+        items.append(ActionRow(select))
+    items += [ActionRow[LayoutView](*row) for row in rows]
+    return layout_of(*items)
 
 
 def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
@@ -204,9 +200,7 @@ def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
     if pictures:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=runs[0].spoiler) for url in pictures)))
     items += [ActionRow[LayoutView](*row) for row in number_rows(runs)]
-    layout = layout_of(Container(*items, accent_colour=COLOURS.get(runs[0].state)))
-    layout.stop()
-    return layout
+    return layout_of(Container(*items, accent_colour=COLOURS.get(runs[0].state)))
 
 
 def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:

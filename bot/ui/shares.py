@@ -23,6 +23,7 @@ from bot.ui.message_parts import (
     gallery_of,
     gallery_only,
     layout_of,
+    modal_of,
     prompt_line,
     remark_messages,
     run_button,
@@ -39,11 +40,9 @@ PROMPT_FIELD = "prompt"
 
 def share_modal(key: str) -> Modal:
     """Build the form that asks whether a shared result shows its prompt."""
-    modal = Modal(title=say("share_title"), custom_id=ShareId(key).encode(), timeout=None)
     box: Checkbox[Modal] = Checkbox(custom_id=PROMPT_FIELD, default=False)
-    modal.add_item(Label(text=say("share_prompt_label"), description=say("share_prompt_hint"), component=box))
-    modal.stop()  # submissions arrive as interactions, so discord.py need not track the modal
-    return modal
+    label = Label[Modal](text=say("share_prompt_label"), description=say("share_prompt_hint"), component=box)
+    return modal_of(ShareId(key).encode(), say("share_title"), label)
 
 
 def share_messages(

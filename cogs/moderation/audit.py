@@ -54,7 +54,6 @@ async def _layout(interaction: Interaction, page: AuditPage, audit_filter: Audit
     layout = audit_layout(page, audit_filter, naming)
     for row in open_rows(page, naming.title, await _requesters(interaction, page)):
         layout.add_item(row)
-    layout.stop()  # answered by custom_id
     return layout
 
 

@@ -134,6 +134,7 @@ WITHOUT_WORDS = {
     "origin_message",
     "page_layout",
     "pictures_layout",
+    "posted_layout",
     "posting_layout",
     "ready_layout",
     "refused_layout",
