@@ -18,7 +18,7 @@ from bot.gateway.interactions import Interaction
 from bot.services.privacy import PrivacyService
 from bot.strings import say
 from bot.ui.custom_ids import EraseId
-from bot.ui.message_parts import view_of
+from bot.ui.views import view_of
 
 _LISTED = 10
 

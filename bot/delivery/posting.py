@@ -19,7 +19,8 @@ import discord
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import belongs_to, without_suffix
 from bot.ui.custom_ids import Action, RunId
-from bot.ui.message_parts import ChannelName, OutgoingMessage, markers, posted_layout
+from bot.ui.message_parts import ChannelName, OutgoingMessage, markers
+from bot.ui.views import posted_layout
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = 40005

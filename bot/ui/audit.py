@@ -25,9 +25,10 @@ from bot.domain.text import escape_line, message_url, sentence_case, shorten
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import AuditId
-from bot.ui.message_parts import layout_of, phase, subtext
+from bot.ui.message_parts import phase, subtext
 from bot.ui.settings.changes import Naming, stored_changes
 from bot.ui.settings.text import counted
+from bot.ui.views import layout_of
 
 _TEXT_LENGTH = 60
 _PROMPT_LENGTH = 80

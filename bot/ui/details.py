@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from discord import Colour
-from discord.ui import Container, File, Item, LayoutView, TextDisplay
+from discord.ui import File, Item, LayoutView, TextDisplay
 
 from bot.deployments.input_text import Commands, ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
@@ -15,7 +15,8 @@ from bot.domain.requests import NAME_LENGTH
 from bot.domain.runs import Deletions, Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.message_parts import deletion_facts, ending, layout_of, subtext, text_blocks
+from bot.ui.message_parts import deletion_facts, ending, subtext, text_blocks
+from bot.ui.views import framed
 
 # Longer details go into a file: a layout holds 4,000 characters of text.
 MAX_INLINE = 3500
@@ -88,7 +89,7 @@ def _layout(
     heading: str, values: str, facts: str, command_text: str, *more: Item[LayoutView], log: str = ""
 ) -> LayoutView:
     texts = [TextDisplay[LayoutView](text) for text in (heading, values, facts, log, command_text) if text]
-    return layout_of(Container(*texts, *more, accent_colour=Colour.blurple()))
+    return framed(Colour.blurple(), *texts, *more)
 
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:

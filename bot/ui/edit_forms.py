@@ -29,7 +29,7 @@ from bot.domain.backend import InputKind
 from bot.domain.text import shorten
 from bot.strings import say
 from bot.ui.custom_ids import UseId
-from bot.ui.message_parts import layout_of, modal_of
+from bot.ui.views import layout_of, modal_of
 
 # Discord's limit for the options of a select.
 _MAX_OPTIONS = 25

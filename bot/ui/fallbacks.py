@@ -16,11 +16,11 @@ from bot.ui.message_parts import (
     OutgoingMessage,
     PreparedOutputs,
     fitting,
-    layout_of,
     remark_messages,
     run_button,
 )
 from bot.ui.result_buttons import discard_button
+from bot.ui.views import layout_of
 
 _TEXT_LENGTH = 1500
 _NAME_LENGTH = 80

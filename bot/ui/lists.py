@@ -16,7 +16,8 @@ from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId, UnblockId
-from bot.ui.message_parts import deletion_facts, ending, layout_of, replaced_defaults, set_by, texts
+from bot.ui.message_parts import deletion_facts, ending, replaced_defaults, set_by, texts
+from bot.ui.views import layout_of
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
 _RUN_TITLE_LENGTH = 40

@@ -10,15 +10,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from discord import ButtonStyle, File, MediaGalleryItem, Message
-from discord.ui import Button, Item, Label, LayoutView, MediaGallery, Modal, TextDisplay, View
+from discord import ButtonStyle, File, MediaGalleryItem
+from discord.ui import Button, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.run_log import last_error
 from bot.domain.runs import Deletions, Run, RunState
-from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
+from bot.domain.text import escape_line, escape_prose, sentence_case
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
+from bot.ui.views import layout_of
 
 FILES_PER_MESSAGE = 10
 # Discord takes 25 MiB per request, so 1 MiB is left for the text and the multipart boundaries. A larger file,
@@ -29,10 +30,9 @@ _ERROR_SHOWN = 200
 # The most characters of prose, counted after escaping. Longer texts go into a code block, which needs no
 # escapes.
 PROSE_SHOWN = 2500
-# Discord's limits for the characters of all text in a layout, of a classic message, and of a form's title.
+# Discord's limits for the characters of all text in a layout, and of a classic message.
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
-_MODAL_TITLE = 45
 _MAX_BLOCKS = 10
 _CHANNELS = 5  # channels that a sentence names
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
@@ -78,6 +78,24 @@ def gallery_only(run: Run, files: Sequence[PreparedFile]) -> OutgoingMessage:
     return OutgoingMessage(layout=layout_of(gallery_of(run, files)), files=tuple(files))
 
 
+def further_messages(
+    run: Run,
+    galleries: Iterable[Sequence[PreparedFile]],
+    others: Iterable[Sequence[PreparedFile]],
+    remarks: Sequence[str],
+) -> list[OutgoingMessage]:
+    """Build the messages that follow a result's first one.
+
+    `galleries` and `others` hold the files of each message, and `remarks` are those that don't fit into the
+    first message.
+    """
+    return [
+        *(gallery_only(run, files) for files in galleries),
+        *(OutgoingMessage(files=tuple(files)) for files in others),
+        *remark_messages(remarks),
+    ]
+
+
 def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN) -> list[str]:
     """Return text outputs as blocks of Markdown that show them as the machine wrote them.
 
@@ -114,46 +132,6 @@ def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
         packed[-1].append(file)
         left -= file.size
     return [*packed]
-
-
-# Buttons and forms are answered by their custom_id alone. These functions stop all views, because discord.py
-# keeps each view that is sent without having been stopped.
-
-
-def layout_of(*items: Item[LayoutView]) -> LayoutView:
-    """Build a layout, to which items can still be added."""
-    layout = LayoutView(timeout=None)
-    for item in items:
-        layout.add_item(item)
-    layout.stop()
-    return layout
-
-
-def posted_layout(message: Message) -> LayoutView:
-    """Return the layout of a posted message."""
-    layout = LayoutView.from_message(message, timeout=None)
-    layout.stop()
-    return layout
-
-
-def modal_of(custom_id: str, title: str, *labels: Label[Modal]) -> Modal:
-    """Build a form. A title that is too long for Discord is shortened."""
-    modal = Modal(title=shorten(title, _MODAL_TITLE), custom_id=custom_id, timeout=None)
-    for label in labels:
-        modal.add_item(label)
-    modal.stop()
-    return modal
-
-
-def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
-    """Return the buttons as a view for a classic message."""
-    view = View(timeout=None)
-    for number, row in enumerate(rows):
-        for button in row:
-            button.row = number
-            view.add_item(button)
-    view.stop()
-    return view
 
 
 def run_button(

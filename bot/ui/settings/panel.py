@@ -29,7 +29,6 @@ from bot.domain.settings.without_effect import nothing_waits
 from bot.domain.text import escape_line, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.message_parts import layout_of, modal_of
 from bot.ui.settings.controls import Selection, button, choice_select, option, section_controls
 from bot.ui.settings.text import (
     ChangeSummary,
@@ -41,6 +40,7 @@ from bot.ui.settings.text import (
     role_name,
     summaries,
 )
+from bot.ui.views import layout_of, modal_of
 
 # Character limits: Discord's for all texts in a message, and ours for the parts above and below the rules.
 _MESSAGE_LENGTH = 4000

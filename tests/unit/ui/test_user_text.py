@@ -124,6 +124,8 @@ WITHOUT_WORDS = {
     "deployment_layout",
     "expired_card",
     "first_message",
+    "framed",
+    "further_messages",
     "follow_up_pictures_layout",
     "gallery_of",
     "gallery_only",

@@ -15,7 +15,8 @@ from bot.domain.backend import InputKind
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId
-from bot.ui.message_parts import layout_of, subtext
+from bot.ui.message_parts import subtext
+from bot.ui.views import layout_of
 
 _OPTIONS = 25
 _SELECTS = 5
