@@ -12,6 +12,7 @@ from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError
 from bot.domain.runs import Deletions, MessageRef, Run
+from bot.domain.text.file_names import belongs_to
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
@@ -198,7 +199,7 @@ async def _may_read_log(interaction: Interaction, run: Run) -> bool:
 async def _pick(interaction: Interaction, key: str) -> None:
     """Show one run of a batch with its pictures and its own buttons."""
     services, message = interaction.client.services, interaction.message
-    pictures = [url for url in shown_pictures(message) if f"-{key}-" in url] if message is not None else []
+    pictures = [url for url in shown_pictures(message) if belongs_to(url, key)] if message is not None else []
     run = await services.editing.visible_run(key, requester_of(interaction))
     title, offered = services.catalogue.title(run.deployment), await _offered(interaction, run)
     layout = single_layout(run, title, pictures, offered)

@@ -12,6 +12,7 @@ from discord import app_commands
 from bot.deployments.model import FollowUp
 from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
+from bot.domain.text.file_names import key_in
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
@@ -20,7 +21,6 @@ from bot.gateway.message_files import (
     fetch_run_files,
     picture_file,
     run_files,
-    run_key_of,
     shown_pictures,
 )
 from bot.gateway.replies import answer_started, check_start
@@ -157,7 +157,7 @@ async def _use_message(interaction: Interaction, message: discord.Message, follo
     pictures = shown_pictures(message) if is_own else attached_pictures(message)
     if not pictures:
         raise RefusedError("use_no_picture")
-    keys = [run_key_of(url) if is_own else "" for url in pictures]
+    keys = [key_in(url) if is_own else "" for url in pictures]
     follow_ups, requester = interaction.client.services.follow_ups, requester_of(interaction)
     opened = await follow_ups.of_picture(keys[0], follow_up.reference, requester)
     if len(pictures) == 1 and not opened.fields({}):

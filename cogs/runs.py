@@ -26,9 +26,7 @@ _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each i
 async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
     services = interaction.client.services
     history = await services.runs.history(interaction.user.id, page)
-    layout = runs_layout(history, page, services.catalogue.title, here=rules_guild_id(interaction))
-    layout.stop()  # answered by custom_id
-    return layout
+    return runs_layout(history, page, services.catalogue.title, here=rules_guild_id(interaction))
 
 
 class RunsItem(PersistentItem[RunsId], codec=RunsId):

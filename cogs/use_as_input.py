@@ -10,10 +10,11 @@ from discord import app_commands
 
 from bot.deployments.model import taking_pictures
 from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
+from bot.domain.text.file_names import key_in
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
-from bot.gateway.message_files import attached_pictures, run_key_of, shown_pictures
+from bot.gateway.message_files import attached_pictures, shown_pictures
 from bot.gateway.replies import answer_started, check_start
 from bot.strings import explain, say
 from bot.ui.custom_ids import RunId, UseId
@@ -52,7 +53,7 @@ def _key_of(message: discord.Message) -> str:
     """
     buttons = map(RunId.read, custom_ids(message.components))
     in_buttons = (button.key for button in buttons if button is not None)
-    in_names = filter(None, map(run_key_of, shown_pictures(message)))
+    in_names = filter(None, map(key_in, shown_pictures(message)))
     return next(chain(in_buttons, in_names), "")
 
 

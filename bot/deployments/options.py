@@ -8,10 +8,11 @@ from enum import StrEnum
 
 from bot.deployments.compile.inputs import number
 from bot.deployments.model import ATTACHMENTS, Deployment, Input
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
+from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.requests import NAME_LENGTH
+from bot.domain.text import shorten
 from bot.strings import say
 
 OptionValue = str | int | float

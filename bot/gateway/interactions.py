@@ -10,13 +10,13 @@ from typing import Any
 import discord
 
 from bot.domain.requests import ChannelState, Member, Origin, Press, Requester
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import check_permissions, state_of
 from bot.ui.custom_ids import FollowUpId, RunId
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)
-_DIRECT_LIMIT = 10 * 1024 * 1024
 
 
 def requester_of(interaction: Interaction) -> Requester:
@@ -101,7 +101,7 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
     """
     guild = interaction.guild
     user_install = is_user_install_only(interaction)
-    limit = guild.filesize_limit if guild is not None else _DIRECT_LIMIT
+    limit = guild.filesize_limit if guild is not None else DIRECT_UPLOAD_LIMIT
     return Origin(
         guild_id=rules_guild_id(interaction),
         channel_id=interaction.channel_id or 0,

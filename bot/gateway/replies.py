@@ -36,7 +36,6 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
     layout = status_message([run] * run.batch_size, services.catalogue.title(run.deployment)).layout
     if layout is None:
         raise RuntimeError("a status message is a layout")
-    layout.stop()  # its buttons are dynamic items, so discord.py need not store each message
     try:
         response = await interaction.response.send_message(
             view=layout,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from discord import ButtonStyle, File, MediaGalleryItem
-from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
+from discord.ui import Button, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.run_log import last_error
 from bot.domain.runs import Deletions, Run, RunState
@@ -19,6 +19,7 @@ from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
+from bot.ui.views import layout_of
 
 FILES_PER_MESSAGE = 10
 # Discord takes 25 MiB per request, so 1 MiB is left for the text and the multipart boundaries. A larger file,
@@ -87,6 +88,24 @@ def gallery_only(run: Run, files: Sequence[PreparedFile]) -> OutgoingMessage:
     return OutgoingMessage(layout=layout_of(gallery_of(run, files)), files=tuple(files))
 
 
+def further_messages(
+    run: Run,
+    galleries: Iterable[Sequence[PreparedFile]],
+    others: Iterable[Sequence[PreparedFile]],
+    remarks: Sequence[str],
+) -> list[OutgoingMessage]:
+    """Build the messages that follow a result's first one.
+
+    `galleries` and `others` hold the files of each message, and `remarks` are those that don't fit into the
+    first message.
+    """
+    return [
+        *(gallery_only(run, files) for files in galleries),
+        *(OutgoingMessage(files=tuple(files)) for files in others),
+        *remark_messages(remarks),
+    ]
+
+
 def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN) -> list[str]:
     """Return text outputs as blocks of Markdown that show them as the machine wrote them.
 
@@ -123,22 +142,6 @@ def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
         packed[-1].append(file)
         left -= file.size
     return [*packed]
-
-
-def layout_of(item: Item[LayoutView]) -> LayoutView:
-    layout = LayoutView(timeout=None)
-    layout.add_item(item)
-    return layout
-
-
-def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
-    """Return the buttons as a view for a classic message."""
-    view = View(timeout=None)
-    for number, row in enumerate(rows):
-        for button in row:
-            button.row = number
-            view.add_item(button)
-    return view
 
 
 def run_button(

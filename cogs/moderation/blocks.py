@@ -49,9 +49,7 @@ class UnblockButton(PersistentItem[UnblockId], codec=UnblockId):
             if error.code != "unblock_over":
                 raise
             sentence = explain(error)
-        view = await _page(interaction, id.page, or_last=True)
-        view.stop()  # answered by custom_id
-        await interaction.response.edit_message(view=view)
+        await interaction.response.edit_message(view=await _page(interaction, id.page, or_last=True))
         await tell(interaction, sentence)
 
 

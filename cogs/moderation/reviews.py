@@ -115,7 +115,6 @@ async def _show_card(interaction: Interaction, card: OutgoingMessage, *, keep_fi
     """
     if card.layout is None:
         raise RuntimeError("a card is a layout")
-    card.layout.stop()
     await interaction.response.edit_message(
         view=card.layout,
         attachments=discord.utils.MISSING if keep_files else [],
