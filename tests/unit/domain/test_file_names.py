@@ -7,7 +7,7 @@ import pytest
 from bot.domain.requests import new_key
 from bot.domain.text.file_names import belongs_to, file_stem, key_in, keys_in_links, without_suffix
 
-KEY = new_key()
+KEY = "abcdefghij234567"
 NAME = f"{file_stem('flux-pro', KEY, 12)}.png"
 
 
