@@ -57,6 +57,8 @@ async def _serve(app: App, signals: Signals) -> None:
         async with (
             metrics_port(app),
             watched_event_loop(app),
+            # Entered before the workers, so left after them: closing the client ends the HTTP session that
+            # deliveries use.
             _logged_in(app),
             running_workers(app, _STOP_SECONDS),
             signals.started(app.request_reload),
@@ -133,8 +135,6 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
     if app.coordinator.lost in done:
         raise StartupError(lock_held_error(app.coordinator.lost.result()))
     log.info("stopping: finishing the deliveries that are under way")
-
-    # The gateway closes last: closing it would end the HTTP session that deliveries use.
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:

@@ -58,7 +58,10 @@ async def _layout(interaction: Interaction, page: AuditPage, audit_filter: Audit
 
 
 async def _requesters(interaction: Interaction, page: AuditPage) -> dict[int, str]:
-    """Return the names of those whose private results can be opened, as far as Discord tells them in time."""
+    """Return the names of the requesters whose private results can be opened.
+
+    Names that Discord doesn't return in time are missing.
+    """
     people = {entry.subject_id for entry in openable(page).values() if entry.subject_id is not None}
     if interaction.guild is None:
         return {}
