@@ -88,7 +88,6 @@ class Queue(commands.Cog):
     """The command `/queue`. Its answer is ephemeral, since it shows users their own prompts."""
 
     @app_commands.command(name="queue", description=say("command_queue"))
-    @app_commands.guild_only()
     async def queue(self, interaction: Interaction) -> None:
         await show_list(interaction, _queue_page)
 
