@@ -98,7 +98,7 @@ async def test_only_a_process_with_the_gateway_has_its_gauges(tmp_path: Path, ro
         settings = s.runner.settings.model_copy(update={"roles": frozenset({role})})
         async with build(settings) as app:
             request = make_mocked_request("GET", "/metrics").clone(remote="127.0.0.1")
-            answer = await app.metrics.answer(request)  # type: ignore[arg-type]
+            answer = await app.metrics_page.answer(request)  # type: ignore[arg-type]
     assert isinstance(answer.body, bytes)
     names = set(re.findall(rb"^comfydeploy_bot_(gateway_\w+|servers|store_up) ", answer.body, re.MULTILINE))
     gateway = {b"gateway_ready", b"gateway_latency_seconds", b"servers"}
