@@ -45,11 +45,9 @@ async def apply_change(
         return
     if change.state is not run.state:
         await _record_outcome(connection, run, change, now)
-    in_review = run.state is RunState.AWAITING_APPROVAL
-    if run.is_first_in_batch and in_review:
+    if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
         await _release_card(connection, run.key, now)
-    if run.is_first_in_batch and in_review and change.state is not RunState.REJECTED:
-        # No moderator pressed a button on the card, so the bot has to change it.
+        # A moderator's press changes the card, too, but the answer to the press may be lost.
         await create_delivery(connection, run.key, Purpose.CARD, now, now)
     if run.final:
         await _deliver_late(connection, run, change.outcome_due_at, now)

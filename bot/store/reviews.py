@@ -102,7 +102,6 @@ class ReviewStore:
                 await apply_change(connection, run, change, values, now)
                 entry = run_entry(run, AuditAction.REJECT, moderator_id, now, **details)
                 await add_entries(connection, entry)
-            await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
             await create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
             return batch[0]
 
