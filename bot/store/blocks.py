@@ -220,7 +220,7 @@ async def end_blocked_run(connection: AsyncConnection, run: Run, verdict: BlockV
     change = end_for_block(run, verdict)
     if change is None:
         return False
-    await apply_change(connection, run, change, dict(change.values), verdict.now)
+    await apply_change(connection, run, change, verdict.now)
     return True
 
 

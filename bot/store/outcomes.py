@@ -29,13 +29,13 @@ _NOBODY = ""
 
 
 async def apply_change(
-    connection: AsyncConnection, run: Run, change: Change, values: dict[str, object], now: datetime
+    connection: AsyncConnection, run: Run, change: Change, now: datetime, **more: object
 ) -> None:
-    """Write `values` and the new state of a run that `bot.database.row_locks` has locked. Modifies `values`.
+    """Write a change to a run that `bot.database.row_locks` has locked, with `more` columns.
 
     If the change ends the run, this also writes the audit entry and creates the deliveries that follow.
     """
-    values["state"] = change.state
+    values = {**change.values, **more, "state": change.state}
     if change.visible:
         values["rev"] = runs.c.rev + 1
     result = await connection.execute(
