@@ -185,7 +185,7 @@ class RunStore:
                 if change is None:
                     stored = may_be_stored and (run.state, run.failure_code) == (target, code)
                     return run if stored else None
-                await apply_change(connection, each, change, now, **_measured(each, now))
+                await apply_change(connection, each, change, now, **_after_end(each, change, now))
             return run
 
     @repeat_if_unknown
@@ -336,16 +336,15 @@ async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> flo
         return run.weight
 
 
-def _measured(run: Run, now: datetime) -> dict[str, object]:
-    """Return the columns for a run that the bot ended.
+def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:
+    """Return more columns for a run that the bot ended: the charge for its measured duration, if any.
 
-    If the run had started, these are its duration by the bot's clock, and its charge. If ComfyDeploy has the
-    run, they include the time of the next poll, which corrects the duration.
+    If ComfyDeploy has the run, they include the time of the next poll, which corrects the duration.
     """
     values: dict[str, object] = {}
-    if run.started_at is not None:
-        duration = (now - run.started_at).total_seconds()
-        values |= {"run_duration": duration, "charged_seconds": duration * run.weight}
+    duration = change.values.get("run_duration")
+    if isinstance(duration, float):
+        values["charged_seconds"] = duration * run.weight
     if run.run_id is not None:
         values |= {"due_at": now + SETTLE_AFTER, "checks": 0}
     return values
