@@ -188,7 +188,7 @@ class ClaimStore:
             change = Change(RunState.WAITING, values, visible=True)
             if run.cancel_requested_at is not None:
                 change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
-            await apply_change(connection, run, change, dict(change.values), now)
+            await apply_change(connection, run, change, now)
             block = await block_of(connection, run, now)
             if block is not None and change.state is RunState.WAITING:
                 await end_blocked_run(connection, await lock_run(connection, key), block)

@@ -159,7 +159,7 @@ class RunStore:
                 if is_over and change.values.get("due_at") is None:
                     settled = asked and is_settled(run, report, now)
                     values["due_at"] = None if settled else now + SETTLE_AFTER
-            await apply_change(connection, run, change, values, now)
+            await apply_change(connection, run, change, now, **values)
             return change
 
     @repeat_if_unknown
@@ -185,8 +185,7 @@ class RunStore:
                 if change is None:
                     stored = may_be_stored and (run.state, run.failure_code) == (target, code)
                     return run if stored else None
-                values = {**change.values, **_measured(each, now)}
-                await apply_change(connection, each, change, values, now)
+                await apply_change(connection, each, change, now, **_after_end(each, change, now))
             return run
 
     @repeat_if_unknown
@@ -300,18 +299,18 @@ class RunStore:
 
 async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int) -> None:
     cancelled = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
-    values: dict[str, object] = {
-        "cancel_requested_at": cancelled.cancel_requested_at,
-        "cancelled_by": cancelled.cancelled_by,
-    }
     change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
-    if run.state in NOT_SUBMITTED and change is not None:
-        values |= change.values
-    else:
-        change = Change(run.state, visible=True)
-        values |= {"due_at": now} if run.run_id else {}
+    if run.state not in NOT_SUBMITTED or change is None:
+        change = Change(run.state, {"due_at": now} if run.run_id else {}, visible=True)
     await add_entries(connection, run_entry(run, AuditAction.CANCEL, by, now))
-    await apply_change(connection, run, change, values, now)
+    await apply_change(
+        connection,
+        run,
+        change,
+        now,
+        cancel_requested_at=cancelled.cancel_requested_at,
+        cancelled_by=cancelled.cancelled_by,
+    )
 
 
 async def _charge(
@@ -337,16 +336,15 @@ async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> flo
         return run.weight
 
 
-def _measured(run: Run, now: datetime) -> dict[str, object]:
-    """Return the columns for a run that the bot ended.
+def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:
+    """Return more columns for a run that the bot ended: the charge for its measured duration, if any.
 
-    If the run had started, these are its duration by the bot's clock, and its charge. If ComfyDeploy has the
-    run, they include the time of the next poll, which corrects the duration.
+    If ComfyDeploy has the run, they include the time of the next poll, which corrects the duration.
     """
     values: dict[str, object] = {}
-    if run.started_at is not None:
-        duration = (now - run.started_at).total_seconds()
-        values |= {"run_duration": duration, "charged_seconds": duration * run.weight}
+    duration = change.values.get("run_duration")
+    if isinstance(duration, float):
+        values["charged_seconds"] = duration * run.weight
     if run.run_id is not None:
         values |= {"due_at": now + SETTLE_AFTER, "checks": 0}
     return values
