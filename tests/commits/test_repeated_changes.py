@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from bot.database.tables import metadata
 from bot.domain.errors import CommitUnknown
@@ -17,15 +16,12 @@ from bot.domain.runs import DeliveryState, MessageRef, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.sharing import CopyRequest
 from bot.store import Store
-from tests.commits.proxy import Loss, PostgresProxy, proxy_of
-from tests.contract.conftest import Stores
-from tests.contract.store import batches
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, stored_rules, stored_run
+from tests.commits.proxy import Loss, PostgresProxy
+from tests.contract.store.rows import ALICE, GUILD, MOD, audit_log, stored_rules, stored_run
 from tests.contract.store.runs import (
     NOW,
     PERSON,
     RULES,
-    SOON,
     accepted,
     at,
     awaiting_approval,
@@ -33,18 +29,14 @@ from tests.contract.store.runs import (
     claimed,
     fetch,
     request,
-    submitted,
     take,
 )
-from tests.databases import PostgresServer
 from tests.sampling import every_nth
 from tests.unit.factories import made_preset
 
 PRESET = made_preset(holder=Holder.SERVER, holder_id=GUILD, created_at=NOW, created_by=ALICE)
 # A preparation, and the change that returns what its caller is told.
 Change = Callable[[], Awaitable[Any]]
-# A change, and a later one that another process makes while the first waits for its reply.
-Overtaken = tuple[Change, Callable[[Store], Awaitable[Any]]]
 
 
 async def block(store: Store) -> Change:
@@ -147,11 +139,19 @@ async def reject(store: Store) -> Change:
 
 async def cancel(store: Store) -> Change:
     run = await accepted(store)
+    return lambda: store.runs.request_cancel(run.key, NOW, by=run.requester_id)
 
-    async def was_active() -> bool:
-        return not (await store.runs.request_cancel(run.key, NOW, by=run.requester_id)).final
 
-    return was_active
+async def cancel_after_a_refusal(store: Store) -> Change:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.request_cancel(run.key, NOW, by=run.requester_id)
+    await store.runs.refuse_cancel(await fetch(store, run.key))
+
+    async def change() -> bool:
+        done = await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+        return done and (await fetch(store, run.key)).cancel_requested_at == at(1)
+
+    return change
 
 
 async def finish(store: Store) -> Change:
@@ -192,133 +192,6 @@ async def _key(found: Awaitable[Any]) -> bool:
     return (await found) is not None
 
 
-async def requeued(store: Store) -> Overtaken:
-    """Requeue a run, which is claimed again meanwhile. Its second claim makes a queue call."""
-    run = await submitted(store)
-    return lambda: store.claims.requeue(run, NOW, NOW), lambda other: take(other, at(1))
-
-
-async def stopped_checks(store: Store) -> Overtaken:
-    """Stop polling a run; a report that comes meanwhile makes it due again."""
-    run = await brought_to(store, RunState.UNCONFIRMED)
-    await store.runs.record_report(run.key, batches.said(run, RunState.RUNNING), NOW, NOW)
-    (due,) = await store.claims.claim_checks(at(1), at(2) - NOW, 1)
-    return (
-        lambda: store.runs.stop_checking(due),
-        lambda other: other.runs.record_report(run.key, batches.said(run, RunState.FAILED), at(2), SOON),
-    )
-
-
-async def refused_cancel(store: Store) -> Overtaken:
-    """Refuse a cancellation; meanwhile the user cancels again."""
-    run = await brought_to(store, RunState.RUNNING)
-    await store.runs.request_cancel(run.key, NOW, by=run.requester_id)
-    cancelled = await fetch(store, run.key)
-    return (
-        lambda: store.runs.refuse_cancel(cancelled),
-        lambda other: other.runs.request_cancel(run.key, at(1), by=run.requester_id),
-    )
-
-
-async def dismissed(store: Store) -> Overtaken:
-    """Dismiss a report; meanwhile another user reports the result."""
-    run = await brought_to(store, RunState.SUCCEEDED)
-    await store.reviews.report(run.key, ALICE, 9, NOW)
-    return (
-        lambda: store.reviews.dismiss(run.key, MOD, at(1)),
-        lambda other: other.reviews.report(run.key, BOB, 9, at(2)),
-    )
-
-
-async def all_deleted(store: Store) -> Overtaken:
-    """Delete a batch's results; meanwhile its other run succeeds."""
-    first, second = await batches.running(store, 2)
-    await store.runs.record_report(first.key, batches.success(first), NOW, SOON)
-    return (
-        lambda: store.reviews.delete_all(first.key, MOD, at(1)),
-        lambda other: other.runs.record_report(second.key, batches.success(second), at(2), SOON),
-    )
-
-
-async def blocked(store: Store) -> Overtaken:
-    """Block a user; meanwhile another moderator lifts the block."""
-    return (
-        lambda: store.blocks.block(GUILD, ALICE, by=MOD, reason=None, until=None, now=NOW),
-        lambda other: other.blocks.unblock(GUILD, ALICE, by=BOB, now=at(1)),
-    )
-
-
-async def unblocked(store: Store) -> Overtaken:
-    """Lift a block; meanwhile another moderator blocks the user again."""
-    return (
-        await unblock(store),
-        lambda other: other.blocks.block(GUILD, ALICE, by=BOB, reason=None, until=None, now=at(1)),
-    )
-
-
-async def paused(store: Store) -> Overtaken:
-    """Pause the bot; meanwhile another admin resumes it."""
-    return await pause(store), lambda other: other.pause.resume(by=2, now=at(1))
-
-
-async def resumed(store: Store) -> Overtaken:
-    """Resume the bot; meanwhile another admin pauses it."""
-    return await resume(store), lambda other: other.pause.pause("y", by=2, now=at(1))
-
-
-async def changed_rules(store: Store) -> Overtaken:
-    """Change a rule; meanwhile another admin changes it back."""
-
-    def days(number: int) -> Callable[[ServerRules], ServerRules]:
-        return lambda rules: rules.model_copy(update={"retention_days": number})
-
-    return (
-        lambda: store.rules.change(GUILD, ALICE, days(10), NOW, "days"),
-        lambda other: other.rules.change(GUILD, BOB, days(20), at(1), "days"),
-    )
-
-
-async def removed_preset(store: Store) -> Overtaken:
-    """Delete a preset; meanwhile another one gets its name."""
-    return await remove_preset(store), lambda other: other.presets.put(
-        replace(PRESET, created_at=at(1), created_by=BOB), at(1)
-    )
-
-
-async def default_set(store: Store) -> Overtaken:
-    """Set a channel's default; meanwhile a moderator clears it."""
-    return (
-        await set_default(store),
-        lambda other: other.presets.clear_default(GUILD, 5, by=BOB, now=at(2)),
-    )
-
-
-async def default_cleared(store: Store) -> Overtaken:
-    """Clear a channel's default; meanwhile a moderator sets it again."""
-    await store.presets.put(PRESET, NOW)
-    await store.presets.set_default(GUILD, 5, "noir", by=ALICE, now=NOW)
-    return (
-        lambda: store.presets.clear_default(GUILD, 5, by=ALICE, now=at(1)),
-        lambda other: other.presets.set_default(GUILD, 5, "noir", by=BOB, now=at(2)),
-    )
-
-
-OVERTAKEN: list[Callable[[Store], Awaitable[Overtaken]]] = [
-    requeued,
-    stopped_checks,
-    refused_cancel,
-    dismissed,
-    all_deleted,
-    blocked,
-    unblocked,
-    paused,
-    resumed,
-    changed_rules,
-    removed_preset,
-    default_set,
-    default_cleared,
-]
-
 # The result for the caller, with or without a lost reply.
 CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     block: 1,
@@ -339,6 +212,7 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     approve: None,
     reject: True,
     cancel: True,
+    cancel_after_a_refusal: True,
     finish: True,
     withdraw: True,
     redeliver: True,
@@ -346,15 +220,6 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     delete_copy: None,
     withdraw_copy: (),
 }
-
-
-@pytest.fixture
-async def behind_proxy(postgres: PostgresServer) -> AsyncIterator[tuple[Store, PostgresProxy]]:
-    """Open a store whose connections go through a proxy."""
-    url = await postgres.new_database()
-    async with proxy_of(url) as (proxy, behind), AsyncExitStack() as stack:
-        yield await Stores(behind, stack).open(), proxy
-    postgres.give_back(url)
 
 
 async def empty(store: Store) -> None:
@@ -380,31 +245,6 @@ async def test_a_lost_reply_changes_no_result(
         assert (told, proxy.lost is None) == (CHANGES[prepare], loss is None)
         written.add(len(await audit_log(store)) - before)
     assert len(written) == 1
-
-
-@pytest.mark.parametrize("prepare", OVERTAKEN, ids=lambda prepare: prepare.__name__)
-async def test_a_repetition_undoes_no_later_change(
-    behind_proxy: tuple[Store, PostgresProxy], prepare: Callable[[Store], Awaitable[Overtaken]]
-) -> None:
-    store, proxy = behind_proxy
-    change, later = await prepare(store)
-    async with AsyncExitStack() as stack:
-        other = await Stores(proxy.url, stack).open()
-        stored: list[object] = []
-
-        async def overtake() -> None:
-            await later(other)
-            stored.append(await everything(other))
-
-        proxy.while_lost = overtake
-        proxy.lose(lambda step: step.sql == "COMMIT")
-        await change()
-        assert stored == [await everything(other)]
-
-
-async def everything(store: Store) -> list[object]:
-    async with store.database.read() as connection:
-        return [(await connection.execute(select(table))).all() for table in metadata.sorted_tables]
 
 
 async def test_a_failed_repetition_is_an_unknown_commit(behind_proxy: tuple[Store, PostgresProxy]) -> None:
