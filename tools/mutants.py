@@ -166,7 +166,9 @@ TESTS = {
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",
         "schedule": "unit/workers/test_worker.py",
-        "submission": f"{DISCORD}_comfydeploy_says_no.py {DISCORD}_happy_path.py {DISCORD}_batch_progress.py",
+        "outage": f"unit/workers/test_outage.py {DISCORD}_comfydeploy_says_no.py",
+        "submission": f"{DISCORD}_comfydeploy_says_no.py {STORE}_submission.py "
+        f"{DISCORD}_happy_path.py {DISCORD}_batch_progress.py",
         "webhook": f"{WEB}_webhook.py {WEB}_broken_requests.py e2e/test_check.py",
         "worker": "unit/workers/test_worker.py",
     },
