@@ -159,7 +159,7 @@ class NoticePlanner:
         with suppress(Unreachable):
             found = await self._poster.find_offering(channel_id, delivery.run.key, Action.APPROVE, since)
             if found is not None:
-                await self._store.deliveries.mark_sent(delivery.id, [MessageRef(channel_id, found)])
+                await self._store.deliveries.mark_sent(delivery, [MessageRef(channel_id, found)])
 
     async def _report(self, delivery: Delivery, title: str, folder: Path, form: Form) -> Notice | None:
         run = delivery.run

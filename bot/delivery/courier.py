@@ -152,7 +152,7 @@ class Courier:
         notice = await self._planner.plan(delivery, folder, form)
         if notice is not None:
             await self._send_notice(delivery, notice)
-        await self._store.deliveries.complete(delivery.id, self._clock(), tries=delivery.tries)
+        await self._complete(delivery)
         return "done"
 
     async def _send_outcome(self, delivery: Delivery, folder: Path) -> str:
@@ -164,16 +164,17 @@ class Courier:
             self._outages.answered(delivery.id)
             return _UNDELIVERED
         await self._cleanup.run(delivery, in_place=route in (Route.IN_PLACE, Route.INTERACTION))
+        self._outages.answered(delivery.id)
+        # A withheld result may be requested again at once, with another token.
+        await self._store.runs.drop_interaction_token(delivery.run.key)
         if withheld:
             log.warning("withheld the result of run %s: no age-restricted channel", delivery.run.key)
             await self._mark_undelivered(delivery, "age-restricted")
         else:
-            await self._store.deliveries.complete(delivery.id, self._clock())
+            await self._complete(delivery)
             if not delivery.is_late_in_batch:
                 log.info("delivered")
-        self._outages.answered(delivery.id)
         self._metrics.shown(delivery.run, self._clock())
-        await self._store.runs.drop_interaction_token(delivery.run.key)
         return _UNDELIVERED if withheld else "done"
 
     async def _send_copy(self, delivery: Delivery, folder: Path) -> str:
@@ -210,8 +211,7 @@ class Courier:
         except (TooLarge, Unreachable) as error:
             if notice.without_files is None or not notice.message.files:
                 raise Unreachable(str(error)) from error
-            sent = await self._store.deliveries.clear_attempt(delivery.id)
-            delivery = replace(delivery, attempted=False, messages=sent)
+            delivery = await self._router.forget_attempt(delivery)
             messages = [await notice.without_files()]
             await self._router.post(delivery, route, channel_id, messages, nonce_suffix=suffix)
 
@@ -247,6 +247,10 @@ class Courier:
             return _UNDELIVERED
         await self._mark_undelivered(delivery, reason)
         return _UNDELIVERED
+
+    async def _complete(self, delivery: Delivery) -> None:
+        if not await self._store.deliveries.complete(delivery, self._clock()):
+            raise Superseded
 
     async def _mark_undelivered(self, delivery: Delivery, reason: str) -> None:
         await self._store.deliveries.mark_undelivered(delivery, self._owner, self._clock(), reason)

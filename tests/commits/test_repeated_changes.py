@@ -172,14 +172,14 @@ async def share(store: Store) -> Change:
 async def delete_copy(store: Store) -> Change:
     key, message = await stored_run(store), MessageRef(7, 8)
     await store.copies.request(CopyRequest(key=key, user_id=ALICE, shared_to=7), NOW)
-    await store.deliveries.mark_sent((await claimed(store)).id, [message], NOW)
+    await store.deliveries.mark_sent(await claimed(store), [message], NOW)
     return lambda: store.copies.delete(key, message, MOD, NOW)
 
 
 async def withdraw_copy(store: Store) -> Change:
     await store.copies.request(CopyRequest(key=await stored_run(store), user_id=ALICE, shared_to=7), NOW)
     delivery = await claimed(store)
-    return lambda: store.copies.withdraw(delivery, [])
+    return lambda: store.deliveries.withdraw(delivery, [])
 
 
 async def _key(found: Awaitable[Any]) -> bool:
