@@ -227,10 +227,9 @@ class Router:
             if step.form < simplest:
                 continue
             try:
-                if len(delivery.messages) > already_sent:
-                    # With another limit, the messages would no longer match those already sent.
-                    return await self._post_by(route, delivery, await self._links(delivery, folder))
-                messages = await self._messages(delivery, step, folder, budget)
+                # With another limit, the messages would no longer match those already sent.
+                way = step if len(delivery.messages) == already_sent else Step(Form.LINKS)
+                messages = await self._messages(delivery, way, folder, budget)
                 return await self._post_by(route, delivery, messages)
             except (TooLarge, Refused) as error:
                 log.info("route %s refused the message: %s", route.name.lower(), error)
@@ -264,13 +263,6 @@ class Router:
         if form is Form.LINKS:
             return await self._render(delivery, {run.key: linked_outputs(run) for run in shown})
         return plain_messages(delivery.batch, shown)
-
-    async def _links(self, delivery: Delivery, folder: Path) -> Sequence[OutgoingMessage]:
-        """Return placeholders for the messages already sent, then messages that link to every output."""
-        remarks: list[str] = []
-        for run in _runs_to_show(delivery):
-            remarks += (await self._preparer.prepare(run, 0, folder, last_try=True)).remarks
-        return [*_placeholders(delivery), *remark_messages(remarks)]
 
     async def _post_by(
         self, route: Route, delivery: Delivery, messages: Sequence[OutgoingMessage], *, nonce_suffix: str = ""

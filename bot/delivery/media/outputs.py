@@ -64,7 +64,7 @@ class OutputPreparer:
         self._shrinking = asyncio.Lock()
 
     async def prepare(
-        self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget | None = None
+        self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget
     ) -> PreparedOutputs:
         """Return a run's outputs for an upload limit of `limit` bytes per file.
 
@@ -74,7 +74,7 @@ class OutputPreparer:
         Raises MediaError or BackendError if a retry may help. On the `last_try`, and when the time has run
         out, a sentence stands in for each missing file instead.
         """
-        target = _Target(run, limit, folder, budget or MediaBudget())
+        target = _Target(run, limit, folder, budget)
         async with target.budget.spend():
             outputs, fetched = await self._fetch_renewed(target, last_try)
             out_of_time = target.budget.is_spent and not target.budget.is_stopped

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
+from discord import Client, Intents
 
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.download_slots import DownloadSlots
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
+from bot.delivery.posting import Poster
+from bot.delivery.reopening import PrivateViewer
 from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run
-from bot.ui.message_parts import PreparedOutputs
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from tests.unit.delivery.sites import PNG, Site, outside_only
+from tests.unit.domain.policy_cases import request
 from tests.unit.factories import made_run
 
 LIMIT = 10_000
@@ -62,17 +66,28 @@ Prepare = Callable[..., Awaitable[PreparedOutputs]]
 
 
 @asynccontextmanager
-async def preparer(
-    folder: Path, slots: DownloadSlots | None = None, renewed: Sequence[Output] | None = None
-) -> AsyncIterator[Prepare]:
-    """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
-
+async def output_preparer(
+    slots: DownloadSlots | None = None, renewed: Sequence[Output] | None = None
+) -> AsyncIterator[OutputPreparer]:
     async def renew(run: Run) -> Sequence[Output]:
         return run.outputs if renewed is None else renewed
 
     async with MediaFetcher(allows=outside_only) as fetcher:
-        outputs = OutputPreparer(fetcher, renew, slots)
-        yield partial(outputs.prepare, limit=LIMIT, folder=folder, last_try=False)
+        yield OutputPreparer(fetcher, renew, slots)
+
+
+@asynccontextmanager
+async def preparer(
+    folder: Path, slots: DownloadSlots | None = None, renewed: Sequence[Output] | None = None
+) -> AsyncIterator[Prepare]:
+    """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
+    async with output_preparer(slots, renewed) as outputs:
+
+        async def prepare(run: Run, *, budget: MediaBudget | None = None, **more: Any) -> PreparedOutputs:
+            options = {"limit": LIMIT, "folder": folder, "last_try": False, **more}
+            return await outputs.prepare(run, budget=budget or MediaBudget(), **options)
+
+        yield prepare
 
 
 def noting(answer: bool) -> tuple[asyncio.Event, Callable[[], Awaitable[bool]]]:
@@ -101,6 +116,21 @@ async def test_the_runs_of_a_batch_share_the_time(storage: Storage, tmp_path: Pa
         for path in ("held-1", "held-2"):
             prepared = await prepare(storage.run(path), budget=budget)
             assert (len(prepared.files), len(prepared.remarks)) == (0, 1)
+    assert "/held-2" not in storage.asked
+
+
+async def test_private_results_that_are_shown_again_share_the_time(storage: Storage, tmp_path: Path) -> None:
+    shown: list[PreparedOutputs] = []
+
+    def render(prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
+        shown.extend(prepared.values())
+        return []
+
+    batch = [storage.run("held-1"), storage.run("held-2", key="abcdefghij234568")]
+    async with output_preparer() as outputs:
+        viewer = PrivateViewer(Poster(Client(intents=Intents.none())), outputs, lambda: MediaBudget(0.3))
+        await viewer.show(batch, request().origin, render)
+    assert [len(prepared.remarks) for prepared in shown] == [1, 1]
     assert "/held-2" not in storage.asked
 
 
