@@ -13,7 +13,7 @@ from sqlalchemy import text
 from bot.database.tables import metadata
 from bot.domain.errors import CommitUnknown
 from bot.domain.requests import Holder
-from bot.domain.runs import DeliveryState, MessageRef, RunState
+from bot.domain.runs import Delivery, DeliveryState, MessageRef, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.sharing import CopyRequest
 from bot.store import Store
@@ -21,6 +21,7 @@ from tests.commits.proxy import Loss, PostgresProxy, proxy_of
 from tests.contract.conftest import Stores
 from tests.contract.store.rows import ALICE, GUILD, MOD, audit_log, stored_rules, stored_run
 from tests.contract.store.runs import (
+    LEASE,
     NOW,
     PERSON,
     RULES,
@@ -182,6 +183,33 @@ async def withdraw_copy(store: Store) -> Change:
     return lambda: store.deliveries.withdraw(delivery, [])
 
 
+async def attempted(store: Store) -> Delivery:
+    await brought_to(store, RunState.SUCCEEDED)
+    delivery = await claimed(store)
+    assert await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+    return delivery
+
+
+async def mark_attempt(store: Store) -> Change:
+    delivery = await attempted(store)
+    return lambda: store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 2)
+
+
+async def clear_attempt(store: Store) -> Change:
+    delivery = await attempted(store)
+    return lambda: store.deliveries.clear_attempt(delivery)
+
+
+async def mark_sent(store: Store) -> Change:
+    delivery = await attempted(store)
+    return lambda: store.deliveries.mark_sent(delivery, [MessageRef(7, 8)], NOW)
+
+
+async def complete(store: Store) -> Change:
+    delivery = await attempted(store)
+    return lambda: store.deliveries.complete(delivery, NOW)
+
+
 async def _key(found: Awaitable[Any]) -> bool:
     """Return whether a run came back."""
     return (await found) is not None
@@ -213,6 +241,10 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     share: None,
     delete_copy: None,
     withdraw_copy: (),
+    mark_attempt: True,
+    clear_attempt: (),
+    mark_sent: True,
+    complete: True,
 }
 
 
