@@ -263,7 +263,7 @@ class DeliveryStore:
         if row is None:
             return SentMessages()
         messages = _refs(row.messages)
-        # Within minutes, Discord answers a repeated nonce with the message of the earlier delivery.
+        # An edit of the command's answer is the same message as before.
         earlier = tuple(message for message in _refs(row.earlier_messages) if message not in messages)
         return SentMessages(messages, row.attempted_at if row.attempted else None, earlier, row.deleted_by)
 
