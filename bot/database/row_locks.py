@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import run_columns, runs, to_run
 from bot.database.text_types import CleanText
+from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 
 _self = runs.alias("self")
@@ -36,19 +37,19 @@ _BATCH_OF = (
 
 
 async def lock_run(connection: AsyncConnection, key: str) -> Run:
-    """Lock the batch that contains the run `key`, and return that run. Raises KeyError."""
+    """Lock the batch that contains the run `key`, and return that run. Raises RunGone."""
     found = (await connection.execute(_BATCH_OF, {"of": key})).mappings()
     row = next((row for row in found if row["key"] == key), None)
     if row is None:
-        raise KeyError(key)
+        raise RunGone(key)
     return to_run(row)
 
 
 async def lock_batch(connection: AsyncConnection, key: str) -> list[Run]:
-    """Lock the batch that contains the run `key`, and return its runs, ordered by key. Raises KeyError."""
+    """Lock the batch that contains the run `key`, and return its runs, ordered by key. Raises RunGone."""
     found = await lock_batch_if_any(connection, key)
     if not found:
-        raise KeyError(key)
+        raise RunGone(key)
     return found
 
 

@@ -138,7 +138,8 @@ class CopySender:
         """Delete the messages of a copy that failed, and return the delivery without them.
 
         This includes the messages of an earlier copy, which may be in another channel, and a notice about an
-        earlier failure. Direct messages about earlier failures stay.
+        earlier failure. Direct messages about earlier failures stay, unless Discord doesn't open the channel
+        of the direct messages.
         """
         delivery = await self._router.withdraw(delivery, await self._find_lost(delivery))
         withdrawn, direct = delivery.earlier, None

@@ -9,6 +9,7 @@ BotError                      code, params
 ├── RefusedError              a rule forbids the request
 │   ├── PressedTwice          a double press, which starts nothing
 │   ├── AlreadyPosted         a copy of a result that was posted before
+│   ├── RunGone               the store has no such run
 │   └── RefusedForNow         … until something changes: the end of a pause, a new day
 ├── NotNow                    Discord did not answer a call; nothing was done, and a retry may succeed
 │   └── DiscordAway           … and may be down entirely
@@ -124,6 +125,13 @@ class AlreadyPosted(RefusedError):
         super().__init__(code, url=url)
         self.channel_id = channel_id
         self.message_id = message_id
+
+
+class RunGone(RefusedError):
+    """The store has no run with this key, for example because its request was withdrawn."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("run_gone", f"run_gone: {key}")
 
 
 class RefusedForNow(RefusedError):

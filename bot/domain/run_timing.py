@@ -63,6 +63,22 @@ def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
     return min(latest, run.started_at + timedelta(seconds=run_timeout) + DEADLINE_MARGIN)
 
 
+def poll_after_report(
+    run: Run, run_timeout: int | None, now: datetime, next_check: datetime
+) -> datetime | None:
+    """Return when to poll a run that has just reported, or None if the report doesn't postpone its poll.
+
+    That is `next_check`, but a run in flight that reports all the time is still cancelled, and ended at its
+    deadline.
+    """
+    deadline = deadline_of(run, run_timeout)
+    if run.state not in IN_FLIGHT or deadline is None:
+        return next_check
+    if run.cancel_requested_at is not None or deadline <= now:
+        return None
+    return min(next_check, deadline)
+
+
 def silence_at_end(outputs: Sequence[Output]) -> timedelta:
     """Return how long a run with these outputs must be silent after its last node to count as finished."""
     return _SILENCE_OF_FILES if any(output.url is not None for output in outputs) else _SILENCE_OF_TEXTS

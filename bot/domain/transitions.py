@@ -194,9 +194,9 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
     if target not in TRANSITIONS[run.state]:
         return None
     values = {"failure_code": code, "failure_params": dict(params), "ended_at": now, "due_at": None}
-    if run.started_at is not None and run.run_duration is None:
+    if run.run_duration is None:
         # No report will tell the duration, but it is billed and counts against the daily limit.
-        values["run_duration"] = (now - run.started_at).total_seconds()
+        values |= _measured_cost(run, now)
     if run.outputs:
         values["partial"] = True
     return Change(target, values, outcome_due_at=now, visible=True)

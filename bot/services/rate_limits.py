@@ -21,9 +21,9 @@ OPENINGS_PER_PERSON = 5
 COPIES_PER_PERSON = 5
 WINDOW = timedelta(minutes=1)
 _SIZE = 10_000
-# Refusals that don't count: of a second press, which writes nothing, and of forbidden words in the channel's
-# default preset, which the user didn't write.
-_UNCOUNTED = frozenset({"pressed_twice", "default_words"})
+# These refusals don't count: a second press writes nothing, and the user wrote neither the server's rules nor
+# the words of the channel's default preset.
+_UNCOUNTED = frozenset({"pressed_twice", "rules_unreadable", "default_words"})
 
 
 class RefusalLimiter:

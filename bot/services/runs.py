@@ -15,7 +15,8 @@ from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.runs import Deletions, Direction, HistoryPage, InputValue, Run, RunsPage
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import channel_url, keys_in_links
+from bot.domain.text import channel_url
+from bot.domain.text.file_names import keys_in_links
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
@@ -114,8 +115,7 @@ class RunService:
                 raise RefusedError("cancel_not_yours" if run.guild_id is not None else "not_yours")
             if run.private or run.channel_id != moderated:
                 raise RefusedError("run_gone")
-        before = await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id)
-        if before.final:
+        if not await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id):
             raise RefusedError("cancel_too_late")
         self._wakeups.check()
         self._wakeups.deliver()

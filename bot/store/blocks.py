@@ -220,9 +220,7 @@ async def end_blocked_run(connection: AsyncConnection, run: Run, verdict: BlockV
     change = end_for_block(run, verdict)
     if change is None:
         return False
-    await apply_change(connection, run, change, dict(change.values), verdict.now)
-    if change.state is RunState.REJECTED and run.is_first_in_batch:
-        await create_delivery(connection, run.key, Purpose.CARD, verdict.now, verdict.now)
+    await apply_change(connection, run, change, verdict.now)
     return True
 
 

@@ -14,7 +14,7 @@ from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_run
 from bot.database.tables import run_columns, runs, to_run
-from bot.domain.errors import CommitUnknown, RefusedForNow
+from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
 from bot.domain.policy import OperatorRules
 from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
 from bot.domain.run_timing import LATE_CHECKS, next_pause
@@ -104,7 +104,7 @@ async def _is_turned_away(
             await hold_back(connection, run, reason, now)
         elif (current := await lock_run(connection, key)).state is RunState.WAITING:
             await refuse(connection, current, reason, now)
-    except KeyError:
+    except RunGone:
         log.info("skipped run %s, which was withdrawn before its claim", key)
     return True
 
@@ -188,7 +188,7 @@ class ClaimStore:
             change = Change(RunState.WAITING, values, visible=True)
             if run.cancel_requested_at is not None:
                 change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
-            await apply_change(connection, run, change, dict(change.values), now)
+            await apply_change(connection, run, change, now)
             block = await block_of(connection, run, now)
             if block is not None and change.state is RunState.WAITING:
                 await end_blocked_run(connection, await lock_run(connection, key), block)

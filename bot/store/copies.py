@@ -42,10 +42,7 @@ class CopyStore:
         one are deleted later.
         """
         async with self._database.write() as connection:
-            try:
-                run = await lock_run(connection, copy.key)
-            except KeyError:
-                raise RefusedError("run_gone") from None
+            run = await lock_run(connection, copy.key)
             # Checked under the lock: a deletion removes only the copies that exist by then, and an erasure
             # waits only for those.
             check_available(run)
@@ -86,10 +83,7 @@ class CopyStore:
         RefusedError if the copy was already deleted, or if the run doesn't exist any more.
         """
         async with self._database.write() as connection:
-            try:
-                run = await lock_run(connection, key)
-            except KeyError:
-                raise RefusedError("run_gone") from None
+            run = await lock_run(connection, key)
             copy = copy_in(message, await _deliveries_of(connection, run))
             if copy is None:
                 raise RefusedError("already_deleted")

@@ -29,13 +29,13 @@ _NOBODY = ""
 
 
 async def apply_change(
-    connection: AsyncConnection, run: Run, change: Change, values: dict[str, object], now: datetime
+    connection: AsyncConnection, run: Run, change: Change, now: datetime, **more: object
 ) -> None:
-    """Write `values` and the new state of a run that `bot.database.row_locks` has locked. Modifies `values`.
+    """Write a change to a run that `bot.database.row_locks` has locked, with `more` columns.
 
     If the change ends the run, this also writes the audit entry and creates the deliveries that follow.
     """
-    values["state"] = change.state
+    values = {**change.values, **more, "state": change.state}
     if change.visible:
         values["rev"] = runs.c.rev + 1
     result = await connection.execute(
@@ -45,11 +45,9 @@ async def apply_change(
         return
     if change.state is not run.state:
         await _record_outcome(connection, run, change, now)
-    in_review = run.state is RunState.AWAITING_APPROVAL
-    if run.is_first_in_batch and in_review:
+    if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
         await _release_card(connection, run.key, now)
-    if run.is_first_in_batch and in_review and change.state is not RunState.REJECTED:
-        # No moderator pressed a button on the card, so the bot has to change it.
+        # A moderator's press changes the card, too, but the answer to the press may be lost.
         await create_delivery(connection, run.key, Purpose.CARD, now, now)
     if run.final:
         await _deliver_late(connection, run, change.outcome_due_at, now)

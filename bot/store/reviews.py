@@ -37,7 +37,7 @@ class ReviewStore:
     """Decisions about runs. An approval or a rejection also creates a delivery that updates the review card,
     in case the answer to the moderator's interaction is lost.
 
-    Every method raises StoreUnavailable if the database doesn't answer. Changes raise KeyError for an unknown
+    Every method raises StoreUnavailable if the database doesn't answer. Changes raise RunGone for an unknown
     run, and RefusedError if nothing is left to decide.
     """
 
@@ -80,7 +80,7 @@ class ReviewStore:
             change = Change(RunState.WAITING, values, visible=True)
             known = await _known_now(connection, batch[0], person)
             for run in batch:
-                await apply_change(connection, run, change, values | known, now)
+                await apply_change(connection, run, change, now, **known)
                 await add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
             await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
             return None
@@ -98,11 +98,9 @@ class ReviewStore:
                 change = end(run, RunState.REJECTED, now, "rejected", {"reason": reason})
                 if change is None:
                     raise RefusedError("review_over")
-                values = {**change.values, "decided_by": moderator_id, "decided_at": now}
-                await apply_change(connection, run, change, values, now)
+                await apply_change(connection, run, change, now, decided_by=moderator_id, decided_at=now)
                 entry = run_entry(run, AuditAction.REJECT, moderator_id, now, **details)
                 await add_entries(connection, entry)
-            await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
             await create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
             return batch[0]
 

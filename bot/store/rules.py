@@ -15,6 +15,7 @@ from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.tables import key_values, runs, server_rules
 from bot.database.write_queue import GroupCommit
+from bot.domain.errors import RefusedForNow
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
 from bot.store.audit import add_entries
@@ -27,7 +28,7 @@ async def read_rules(connection: AsyncConnection, guild_id: int | None) -> Serve
     """Read a server's rules in the caller's transaction. If none are set, and outside servers, the defaults
     apply.
 
-    Raises ValidationError if any part can't be read, so that no request evades an unreadable rule.
+    Raises RefusedForNow if any part can't be read, so that no request evades an unreadable rule.
     """
     if guild_id is None:
         return ServerRules()
@@ -35,14 +36,14 @@ async def read_rules(connection: AsyncConnection, guild_id: int | None) -> Serve
 
 
 def validated(stored: object | None, guild_id: int | None) -> ServerRules:
-    """Return rules as stored, or the defaults if there are none. Raises ValidationError."""
+    """Return rules as stored, or the defaults if there are none. Raises RefusedForNow."""
     if stored is None:
         return ServerRules()
     try:
         return ServerRules.model_validate(stored)
-    except ValidationError:
+    except ValidationError as error:
         log.exception("can't read the rules of server %s", guild_id)
-        raise
+        raise RefusedForNow("rules_unreadable") from error
 
 
 class RuleStore:
@@ -108,7 +109,7 @@ class RuleStore:
             return after
 
     async def current(self, guild_id: int | None) -> ServerRules:
-        """Return the rules as they are now. Raises ValidationError, unlike `get`, if any part can't be read.
+        """Return the rules as they are now. Raises RefusedForNow, unlike `get`, if any part can't be read.
 
         Concurrent callers share a read that begins after their call.
         """

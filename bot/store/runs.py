@@ -6,23 +6,23 @@ conditional UPDATE decides which of two concurrent changes wins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import BigInteger, bindparam, case, literal, null, select, update
+from sqlalchemy import BigInteger, BindParameter, bindparam, case, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
-from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
+from bot.database.tables import UtcDateTime, deliveries, nothing_posted, run_columns, runs, to_run
 from bot.database.text_types import CleanText
 from bot.domain.budgets import charged_seconds, weight_of
-from bot.domain.errors import BotError
+from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.records import AuditAction
-from bot.domain.run_timing import SETTLE_AFTER, is_settled
+from bot.domain.run_timing import SETTLE_AFTER, is_settled, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
@@ -33,6 +33,14 @@ _IN_FLIGHT = tuple(sorted(IN_FLIGHT))
 # Built once: compiling a statement with all columns of a run takes longer than running it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
+
+
+# Returns the run timeout of a deployment in seconds, or None if it is unknown or has none.
+RunTimeout = Callable[[str], int | None]
+
+
+def _no_timeout(_deployment: str) -> None:
+    return None
 
 
 class ForeignRunReport(BotError):
@@ -118,6 +126,7 @@ class RunStore:
         now: datetime,
         next_check: datetime,
         *,
+        run_timeout: RunTimeout = _no_timeout,
         asked: bool = False,
         may_be_stored: bool = False,
     ) -> Change | None:
@@ -125,8 +134,8 @@ class RunStore:
 
         Returns None if the report changes nothing, or only completes the data of an ended run. `asked` means
         that the report is a reply to GET /run. Unless the change or the run's end sets another time, the run
-        is polled at `next_check`. Raises KeyError for an unknown key, and ForeignRunReport if the key belongs
-        to another run of ComfyDeploy.
+        is polled at `next_check`, or at its deadline if that is earlier. Raises RunGone for an unknown key,
+        and ForeignRunReport if the key belongs to another run of ComfyDeploy.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -141,14 +150,16 @@ class RunStore:
                 # The first transaction's changes are no longer known, only the state that they led to.
                 due_at = now if run.final else None
                 return Change(run.state, outcome_due_at=due_at, visible=True) if may_be_stored else None
-            values = {"due_at": next_check, "checks": 0, **change.values}
+            poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
+            postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
+            values = {**postponed, **change.values}
             if change.state in FINAL:
                 values |= await _charge(connection, run, report, change)
                 is_over = change.ends_run or change.state not in REVIVABLE
                 if is_over and change.values.get("due_at") is None:
                     settled = asked and is_settled(run, report, now)
                     values["due_at"] = None if settled else now + SETTLE_AFTER
-            await apply_change(connection, run, change, values, now)
+            await apply_change(connection, run, change, now, **values)
             return change
 
     @repeat_if_unknown
@@ -174,27 +185,25 @@ class RunStore:
                 if change is None:
                     stored = may_be_stored and (run.state, run.failure_code) == (target, code)
                     return run if stored else None
-                values = {**change.values, **_measured(each, now)}
-                await apply_change(connection, each, change, values, now)
+                await apply_change(connection, each, change, now, **_after_end(each, change, now))
             return run
 
     @repeat_if_unknown
-    async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> Run:
-        """Cancel the active runs of a batch.
+    async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> bool:
+        """Cancel the active runs of a batch; return False if none is active.
 
-        Waiting runs end at once, the others once ComfyDeploy has cancelled them.
-
-        Return one of these runs as it was before, or an ended run if none is active.
+        Waiting runs end at once, the others once ComfyDeploy has stopped them.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
-            mine = [run for run in batch if may_be_stored and run.cancelled_by == by]
-            if mine:
-                return replace(mine[0], state=RunState.WAITING)
+            if may_be_stored and any(
+                (run.cancelled_by, run.cancel_requested_at) == (by, now) for run in batch
+            ):
+                return True
             active = [run for run in batch if not run.final]
             for run in active:
                 await _cancel(connection, run, now, by)
-            return (active or batch)[0]
+            return bool(active)
 
     @repeat_if_unknown
     async def stop_checking(self, key: str) -> None:
@@ -209,7 +218,12 @@ class RunStore:
             await connection.execute(
                 update(runs)
                 .where(runs.c.key == key, runs.c.state.not_in(FINAL))
-                .values(cancel_requested_at=None, status_note="not_cancellable", rev=runs.c.rev + 1)
+                .values(
+                    cancel_requested_at=None,
+                    cancelled_by=None,
+                    status_note="not_cancellable",
+                    rev=runs.c.rev + 1,
+                )
             )
 
     @repeat_if_unknown
@@ -256,26 +270,47 @@ class RunStore:
                 .values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
             )
 
-    async def save_progress(self, reports: Mapping[str, RunReport], now: datetime) -> None:
-        """Save the progress of many runs in one transaction."""
+    async def save_progress(
+        self,
+        reports: Mapping[str, RunReport],
+        now: datetime,
+        next_check: datetime,
+        *,
+        run_timeout: RunTimeout = _no_timeout,
+    ) -> None:
+        """Save the progress in these reports, except those whose state or run id differs from the stored one.
+
+        Polls are postponed as by `record_report`, unless they are already due.
+        """
         async with self._database.write() as connection:
-            await save_progress(connection, reports, now)
+            found = await connection.execute(_LOCKED, {"wanted": list(reports)})
+            changes = []
+            for run in [to_run(row) for row in found.mappings()]:
+                report = reports[run.key]
+                if run.state is not report.state or run.run_id != report.run_id:
+                    continue
+                change = apply_report(run, report, now)
+                if change is not None:
+                    poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
+                    changes.append({**_values(run, change), "now": now, "poll_at": poll_at})
+            if changes:
+                await connection.execute(_SAVE, changes)
 
 
 async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int) -> None:
     cancelled = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
-    values: dict[str, object] = {
-        "cancel_requested_at": cancelled.cancel_requested_at,
-        "cancelled_by": cancelled.cancelled_by,
-    }
     change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
-    if run.state in NOT_SUBMITTED and change is not None:
-        values |= change.values
-    else:
-        change = Change(run.state, visible=True)
-        values |= {"due_at": now} if run.run_id else {}
+    if run.state not in NOT_SUBMITTED or change is None:
+        change = Change(run.state, {"due_at": now} if run.run_id else {}, visible=True)
     await add_entries(connection, run_entry(run, AuditAction.CANCEL, by, now))
-    await apply_change(connection, run, change, values, now)
+    await apply_change(
+        connection,
+        run,
+        change,
+        now,
+        cancel_requested_at=cancelled.cancel_requested_at,
+        cancelled_by=cancelled.cancelled_by,
+    )
 
 
 async def _charge(
@@ -296,21 +331,20 @@ async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> flo
         return run.weight
     try:
         return weight_of(gpu, await read_rules(connection, run.guild_id))
-    except ValidationError:
+    except RefusedForNow:
         # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
         return run.weight
 
 
-def _measured(run: Run, now: datetime) -> dict[str, object]:
-    """Return the columns for a run that the bot ended.
+def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:
+    """Return more columns for a run that the bot ended: the charge for its measured duration, if any.
 
-    If the run had started, these are its duration by the bot's clock, and its charge. If ComfyDeploy has the
-    run, they include the time of the next poll, which corrects the duration.
+    If ComfyDeploy has the run, they include the time of the next poll, which corrects the duration.
     """
     values: dict[str, object] = {}
-    if run.started_at is not None:
-        duration = (now - run.started_at).total_seconds()
-        values |= {"run_duration": duration, "charged_seconds": duration * run.weight}
+    duration = change.values.get("run_duration")
+    if isinstance(duration, float):
+        values["charged_seconds"] = duration * run.weight
     if run.run_id is not None:
         values |= {"due_at": now + SETTLE_AFTER, "checks": 0}
     return values
@@ -338,27 +372,21 @@ _LOCKED = (
     .order_by(runs.c.key)
     .with_for_update()
 )
+_POLL_AT: BindParameter[Any] = bindparam("poll_at", type_=UtcDateTime())
+_IS_POSTPONED = (runs.c.due_at > bindparam("now")) & _POLL_AT.is_not(None)
 _SAVE = (
     update(runs)
     .where(runs.c.key == bindparam("of_run"), runs.c.state == bindparam("in_state"))
-    .values(rev=runs.c.rev + 1, **{name: bindparam(f"new_{name}") for name in _PROGRESS_COLUMNS})
+    .values(
+        rev=runs.c.rev + 1,
+        due_at=case((_IS_POSTPONED, _POLL_AT), else_=runs.c.due_at),
+        checks=case((_IS_POSTPONED, 0), else_=runs.c.checks),
+        **{name: bindparam(f"new_{name}") for name in _PROGRESS_COLUMNS},
+    )
 )
 
 
-async def save_progress(connection: AsyncConnection, reports: Mapping[str, RunReport], now: datetime) -> None:
-    """Save the progress in these reports, except those whose state or run id differs from the stored one."""
-    found = await connection.execute(_LOCKED, {"wanted": list(reports)})
-    changes = []
-    for run in [to_run(row) for row in found.mappings()]:
-        report = reports[run.key]
-        if run.state is report.state and run.run_id == report.run_id:
-            change = apply_report(run, report, now)
-            changes += [_values(run, change)] if change is not None else []
-    if changes:
-        await connection.execute(_SAVE, changes)
-
-
 def _values(run: Run, change: Change) -> dict[str, object]:
-    """Return all parameters of `_SAVE`; unchanged columns keep their values."""
+    """Return the parameters of `_SAVE` that identify the run, and its progress as it is after the change."""
     values = {f"new_{name}": change.values.get(name, getattr(run, name)) for name in _PROGRESS_COLUMNS}
     return values | {"of_run": run.key, "in_state": run.state}

@@ -6,13 +6,10 @@ Buffered progress is lost if the process dies. State changes are never buffered.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
-from bot.store import Store
-from bot.workers.worker import Wakeups
 
 _KNOWN_RUNS = 10_000
 
@@ -25,10 +22,7 @@ class _Known(NamedTuple):
 class ProgressBuffer:
     """Buffers reports that change a run's progress, but not its state."""
 
-    def __init__(self, store: Store, wakeups: Wakeups, clock: Callable[[], datetime]) -> None:
-        self._store = store
-        self._wakeups = wakeups
-        self._clock = clock
+    def __init__(self) -> None:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._news: dict[str, RunReport] = {}
 
@@ -37,8 +31,8 @@ class ProgressBuffer:
         known = self._known.get(key)
         if known is None or report.state not in IN_FLIGHT or known != (report.run_id, report.state):
             return False
-        if report.progress is not None and report.progress >= 1:
-            return False  # after its last node the run is polled soon
+        if report.outputs or (report.progress is not None and report.progress >= 1):
+            return False  # outputs aren't progress, and after its last node the run is polled soon
         self._news[key] = report
         return True
 
@@ -59,8 +53,3 @@ class ProgressBuffer:
             return None
         news, self._news = self._news, {}
         return news
-
-    async def write(self, news: Mapping[str, RunReport]) -> None:
-        """Store the reports that `claim` returned."""
-        await self._store.runs.save_progress(news, self._clock())
-        self._wakeups.show()

@@ -6,11 +6,12 @@ A state change is stored before its webhook is answered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.runs import RunReport, RunState
 from bot.store import Store
+from bot.store.runs import RunTimeout
 from bot.workers.progress import ProgressBuffer
 from bot.workers.worker import Wakeups
 
@@ -22,29 +23,35 @@ class ReportRecorder:
 
     def __init__(
         self,
+        *,
         store: Store,
         progress: ProgressBuffer,
         wakeups: Wakeups,
         quiet_period: timedelta,
+        run_timeout: RunTimeout,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._progress = progress
         self._wakeups = wakeups
         self._quiet_period = quiet_period
+        self._run_timeout = run_timeout
         self._clock = clock
 
     async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
         """Record a report and return the run's state.
 
         Returns None if the report was buffered, changed nothing, or only completed the data of an ended run.
-        `asked` means that the report is a reply to GET /run, and therefore complete. Raises KeyError,
+        `asked` means that the report is a reply to GET /run, and therefore complete. Raises RunGone,
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
         if not asked and self._progress.add(key, report):
             return None
         now = self._clock()
-        change = await self._store.runs.record_report(key, report, now, now + self._quiet_period, asked=asked)
+        next_check = now + self._quiet_period
+        change = await self._store.runs.record_report(
+            key, report, now, next_check, run_timeout=self._run_timeout, asked=asked
+        )
         if change is None:
             return None
         self._progress.remember_state(key, report, change.state)
@@ -58,3 +65,10 @@ class ReportRecorder:
         if change.values.get("due_at") == now:
             self._wakeups.check()
         return change.state
+
+    async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
+        """Store the reports that `ProgressBuffer.claim` returned."""
+        now = self._clock()
+        next_check = now + self._quiet_period
+        await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._run_timeout)
+        self._wakeups.show()

@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.config.logs import run_context
 from bot.domain.backend import Backend
-from bot.domain.errors import BackendBadReply, StoreUnavailable
+from bot.domain.errors import BackendBadReply, RunGone, StoreUnavailable
 from bot.metrics import Metrics
 from bot.store.runs import ForeignRunReport
 from bot.workers.reports import ReportRecorder
@@ -81,7 +81,7 @@ class WebhookServer:
             return 400
         try:
             await self._recorder.record(key, report)
-        except KeyError:
+        except RunGone:
             log.warning("received a webhook for a run that the store doesn't know")
             return 404
         except ForeignRunReport as error:

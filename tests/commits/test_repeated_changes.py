@@ -143,11 +143,19 @@ async def reject(store: Store) -> Change:
 
 async def cancel(store: Store) -> Change:
     run = await accepted(store)
+    return lambda: store.runs.request_cancel(run.key, NOW, by=run.requester_id)
 
-    async def was_active() -> bool:
-        return not (await store.runs.request_cancel(run.key, NOW, by=run.requester_id)).final
 
-    return was_active
+async def cancel_after_a_refusal(store: Store) -> Change:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.request_cancel(run.key, NOW, by=run.requester_id)
+    await store.runs.refuse_cancel(run.key)
+
+    async def change() -> bool:
+        done = await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+        return done and (await fetch(store, run.key)).cancel_requested_at == at(1)
+
+    return change
 
 
 async def finish(store: Store) -> Change:
@@ -235,6 +243,7 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     approve: None,
     reject: True,
     cancel: True,
+    cancel_after_a_refusal: True,
     finish: True,
     withdraw: True,
     redeliver: True,

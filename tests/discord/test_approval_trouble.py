@@ -10,13 +10,18 @@ import pytest
 from bot.database.tables import runs
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import Approval
+from bot.services.rate_limits import REFUSALS_PER_PERSON
+from tests.contract.store.rows import stored_rules
 from tests.discord.actors import report, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
+from tests.discord.outages import held_calls
 from tests.discord.rendered import buttons_of, filled, refusal, text_of, texts
 from tests.harness import HELD, Harness
 
 NOT_A_MODERATOR = "Only this server's moderators can do that."
+UNREADABLE = "I can't read this server's settings. A moderator can repair them in `/settings`."
+AWAY = "Discord didn't answer, so nothing has changed. Please try again in a minute."
 UNREACHABLE = "Requests here wait for a moderator, but I can't post in the review channel."
 
 
@@ -71,6 +76,28 @@ async def test_a_card_whose_answer_was_lost_is_brought_up_to_date(server: Modera
     await server.play()
     assert f"Approved by <@{server.mona.id}>" in server.verdict
     assert buttons_of(server, server.card) == {}
+
+
+async def test_a_moderator_whose_answer_was_lost_may_approve_again(server: ModeratedServer) -> None:
+    await server.ask()
+    server.env.inject_error("POST", "/interactions/*/*/callback", status=503, times=9)
+    await server.mona.click(server.card, label="Approve")
+    server.env.backend.faults.clear()
+    await server.mona.click(server.card, label="Approve")
+    assert f"Approved by <@{server.mona.id}>" in server.verdict
+    await server.play()
+    assert len(server.calls) == 1
+
+
+async def test_unreadable_settings_let_nothing_through(server: ModeratedServer) -> None:
+    await server.ask()
+    await stored_rules(server.app.store, server.guild.id, {"approval": "sometimes"})
+    for label in ("Approve", "Reject", "Block"):
+        assert refusal(server, await server.mona.click(server.card, label=label)) == UNREADABLE
+    for _ in range(REFUSALS_PER_PERSON + 1):  # the user isn't to blame, so these don't count
+        assert refusal(server, await server.ask()) == UNREADABLE
+    assert [run.state for run in await server.runs()] == [RunState.AWAITING_APPROVAL]
+    assert server.calls == []
 
 
 @pytest.mark.bot(rules=NO_APPROVAL)
@@ -152,6 +179,19 @@ async def test_a_reviewer_who_lost_the_role_decides_nothing(server: ModeratedSer
         assert refusal(server, await rita.submit_modal(form, values)) == NOT_A_MODERATOR
     assert (await server.run()).state is RunState.AWAITING_APPROVAL
     assert buttons_of(server, server.card) == ids
+
+
+async def test_nobody_is_blocked_while_discord_does_not_tell_their_roles(server: ModeratedServer) -> None:
+    await server.ask()
+    first, second = [await server.mona.click(server.card, label="Block") for _ in range(2)]
+    values = filled(first.modal) | {"reason": "no"}
+    server.env.inject_error("GET", "/guilds/*/members/*", status=503)
+    assert refusal(server, await server.mona.submit_modal(first, values)) == AWAY
+    with held_calls(server, "/members/"):
+        assert refusal(server, await server.mona.submit_modal(second, values)) == AWAY
+    assert (await server.run()).state is RunState.AWAITING_APPROVAL
+    await server.decide_with_reason("Block", "no")
+    assert (await server.run()).state is RunState.REJECTED
 
 
 async def forget(server: ModeratedServer) -> None:

@@ -82,6 +82,13 @@ async def test_progress_is_stored_by_the_worker_and_its_end_at_once(caller: Call
     assert (await caller.run()).progress == 1.0
 
 
+async def test_outputs_among_the_progress_are_stored_at_once(caller: Caller) -> None:
+    for progress, outputs in ((0.2, []), (0.7, [output()])):
+        reported = caller.event("running", progress=progress, outputs=outputs)
+        assert (await caller.call(reported))[0] == 204
+    assert [each.filename for each in (await caller.run()).outputs] == ["a.png"]
+
+
 async def test_progress_never_decreases(caller: Caller) -> None:
     for progress in (0.2, 0.7, 0.4, 0.7):
         assert (await caller.call(caller.event("running", progress=progress)))[0] == 204

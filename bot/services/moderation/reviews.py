@@ -57,9 +57,13 @@ class ReviewService:
         """Let a request start, and return the run with its card's new content.
 
         An approval is judged like a new request. If a rule forbids the start, this raises RefusedError with
-        the rule's reason: `approve_later` if the card stays, `approve_never` if the request has ended.
+        the rule's reason: `approve_later` if the card stays, `approve_never` if the request has ended. If
+        this user has already approved the request, this only returns its run, since the reply may have been
+        lost.
         """
         run = await self._moderated(key, moderator, guild_id)
+        if has_decided(run, moderator.id, rejected=False):
+            return self._reviewed(run)
         check_undecided(moderator.id, run)
         person, channel = await present(run)
         refused = await self._store.reviews.approve(
@@ -163,7 +167,7 @@ class ReviewService:
         """Return whether a report from this server would reach its moderators."""
         rules = await self._store.rules.get(requester.origin.guild_id)
         channel_id = rules.approval.review_channel_id
-        return channel_id is not None and requester.can_post(channel_id)
+        return channel_id is not None and requester.channel_state(channel_id).can_post
 
     async def report(self, key: str, requester: Requester) -> bool:
         """Report a result to the moderators.
@@ -177,7 +181,7 @@ class ReviewService:
         check_shown(*reported)
         rules = await self._store.rules.current(requester.origin.guild_id)
         channel_id = rules.approval.review_channel_id
-        if channel_id is None or not requester.can_post(channel_id):
+        if channel_id is None or not requester.channel_state(channel_id).can_post:
             raise RefusedError("no_review_channel")
         is_new = await self._store.reviews.report(run.key, requester.person.id, channel_id, self._clock())
         self._wakeups.deliver()

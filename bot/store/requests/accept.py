@@ -30,6 +30,8 @@ from bot.store.requests.presses import read_presses
 from bot.store.requests.usage import UsageTally, read_tally
 from bot.store.rules import read_rules
 
+# How PostgreSQL and SQLite name the unique index that is violated by a second request of an interaction.
+_INTERACTION_IS_TAKEN = ("runs_interaction", "runs.interaction_id")
 # The terms of each request of a batch, or why the batch is refused.
 _Verdict = Sequence[Allowed] | Refused
 
@@ -69,8 +71,8 @@ class RequestStore:
     ) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
 
-        Raises RefusedError, which is also recorded in the audit log; PressedTwice for a double press; and
-        AlreadyTaken for an interaction that another process has stored.
+        Raises RefusedError, which is also recorded in the audit log unless the server's rules are unreadable;
+        PressedTwice for a double press; and AlreadyTaken for an interaction that another process has stored.
 
         The transaction excludes all other processes, so that no budget is overdrawn. The queue call waits for
         `RunStore.release`. If that isn't called within `hold`, Discord is asked whether the interaction was
@@ -80,7 +82,7 @@ class RequestStore:
         try:
             return await self._group.submit(submission)
         except IntegrityError as error:
-            if submission.first.origin.interaction_id is None:
+            if not any(name in str(error.orig) for name in _INTERACTION_IS_TAKEN):
                 raise
             raise AlreadyTaken(f"interaction {submission.first.origin.interaction_id}") from error
 

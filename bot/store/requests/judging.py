@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
 from sqlalchemy import RowMapping, and_, bindparam, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import blocks, key_values, run_columns, runs, server_rules, to_run
 from bot.domain.budgets import Block, Usage, budget_day, limits_of
-from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.errors import RefusedError, RefusedForNow, RunGone
 from bot.domain.policy import OperatorRules, Start, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
@@ -52,7 +51,7 @@ async def judge_run(
     person: Member | None = None,
     channel: ChannelState | None = None,
 ) -> tuple[Run, RefusedError | None]:
-    """Return a run and the refusal that keeps it from starting now, if any. Raises KeyError.
+    """Return a run and the refusal that keeps it from starting now, if any. Raises RunGone.
 
     Only started runs count against the budgets. If waiting ones counted, too, two of them could keep each
     other waiting. `person` and `channel` are the requester and the channel as they are now, or None if
@@ -60,15 +59,15 @@ async def judge_run(
     """
     row = (await connection.execute(_JUDGED, {"judged": key})).mappings().first()
     if row is None:
-        raise KeyError(key)
+        raise RunGone(key)
     run = to_run(row)
     if run.sources and await _is_source_deleted(connection, run):
         return run, RefusedError("parent_deleted")
     try:
         rules = validated(row["server_rules"], run.guild_id)
-    except ValidationError:
+    except RefusedForNow as unreadable:
         # Unreadable rules hold back all runs of their server, but no other server's.
-        return run, RefusedForNow("rules_unreadable")
+        return run, unreadable
     start = start_of(run, person, channel)
     usage = Usage(
         now=now,
@@ -119,4 +118,4 @@ async def refuse(connection: AsyncConnection, run: Run, reason: RefusedError, no
         return
     change = end(run, RunState.REFUSED, now, reason.code, reason.params)
     if change is not None:
-        await apply_change(connection, run, change, dict(change.values), now)
+        await apply_change(connection, run, change, now)

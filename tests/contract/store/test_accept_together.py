@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from sqlalchemy.exc import IntegrityError
+
 from bot.domain.budgets import Spending, budget_day
 from bot.domain.errors import AlreadyTaken, RefusedError
 from bot.domain.records import AuditAction, AuditFilter
@@ -88,6 +90,15 @@ async def test_a_request_that_cannot_be_stored_fails_alone(store: Store) -> None
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
     assert (await store.usage.today(GUILD, PERSON.id, NOW)).server.runs == 3
     assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
+
+
+async def test_a_request_with_the_key_of_another_fails_visibly(store: Store) -> None:
+    """Its requester gets an answer, because no other process handles the interaction."""
+    one, two = (HERE.model_copy(update={"interaction_id": 1 << 60 | number}) for number in range(2))
+    first = request(origin=one)
+    again = first.model_copy(update={"origin": two})
+    results = [(await together(store, each))[0] for each in (first, again)]
+    assert [type(result) for result in results] == [Run, IntegrityError]
 
 
 async def test_unreadable_rules_refuse_only_their_own_server(store: Store) -> None:

@@ -43,7 +43,7 @@ async def test_ends_cancellations_and_progress_leave_one_outcome(store: Store, o
         news = {run.key: said(run, RunState.RUNNING, progress=0.5) for run in runs}
         await asyncio.gather(
             *(other.runs.record_report(run.key, success(run), NOW, SOON) for run in reversed(runs[:4])),
-            store.runs.save_progress(news, NOW),
+            store.runs.save_progress(news, NOW, SOON),
             store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id),
             *(store.runs.finish(run.key, RunState.CANCELLED, NOW, code="x") for run in runs[3:]),
             other.claims.claim_status(NOW, FAST, SLOW, 50),
@@ -55,15 +55,14 @@ async def test_a_cancellation_ends_waiting_runs_and_marks_running_ones(store: St
     runs = await accepted(store)
     assert await take(store) is not None
     await store.runs.record_report(runs[0].key, said(runs[0], RunState.RUNNING), NOW, SOON)
-    before = await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
-    assert not before.final
+    assert await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
     after = await store.runs.batch(runs[0])
     assert [run.state for run in after] == ["running", "cancelled", "cancelled"]
     assert all(run.cancel_requested_at for run in after)
     assert await purposes_of_each(store, runs) == [[], [], []]
     await store.runs.finish(runs[0].key, RunState.CANCELLED, NOW, code="cancelled_by_requester")
     assert await purposes_of_each(store, runs) == [["o"], [], []]
-    assert (await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)).final
+    assert not await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
 
 
 async def test_a_failure_waits_for_its_reason_even_if_another_run_ends_last(store: Store) -> None:
@@ -127,7 +126,9 @@ async def test_the_status_message_is_edited_until_the_last_run_ends(store: Store
     runs = await running(store)
     assert await is_stale(0)
     assert not await is_stale(20)
-    await store.runs.save_progress({runs[2].key: said(runs[2], RunState.RUNNING, progress=0.5)}, at(20))
+    await store.runs.save_progress(
+        {runs[2].key: said(runs[2], RunState.RUNNING, progress=0.5)}, at(20), at(50)
+    )
     assert await is_stale(20)
     await ended(store, runs[0], now=at(21))
     assert not await is_stale(21)

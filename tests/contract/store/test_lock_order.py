@@ -85,7 +85,7 @@ async def record_end(store: Store, rows: Rows, number: int) -> None:
 
 async def save_progress(store: Store, rows: Rows, _: int) -> None:
     found = [run for key in rows.keys if (run := await store.runs.get(key)) is not None]
-    await store.runs.save_progress({run.key: said(run, S.RUNNING, progress=0.5) for run in found}, NOW)
+    await store.runs.save_progress({run.key: said(run, S.RUNNING, progress=0.5) for run in found}, NOW, SOON)
 
 
 async def remove(store: Store, rows: Rows, _: int) -> None:

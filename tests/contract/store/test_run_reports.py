@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.run_timing import deadline_of
 from bot.domain.runs import FINAL, IN_FLIGHT, MessageRef, Output, Purpose, RunReport, RunState
 from bot.store import Store
@@ -182,15 +182,22 @@ async def test_a_report_of_another_run_changes_nothing(store: Store) -> None:
 
 
 @pytest.mark.sqlite_only
-async def test_an_unknown_key_is_a_key_error_everywhere(store: Store) -> None:
-    with pytest.raises(KeyError):
-        await store.runs.record_report("nobody", SUCCESS, NOW, SOON)
-    with pytest.raises(KeyError):
-        await store.runs.finish("nobody", RunState.FAILED, NOW, code="x")
-    with pytest.raises(KeyError):
-        await store.runs.request_cancel("nobody", NOW, by=1)
+async def test_a_run_that_is_gone_is_refused_everywhere(store: Store) -> None:
+    for change in (
+        store.runs.record_report("nobody", SUCCESS, NOW, SOON),
+        store.runs.finish("nobody", RunState.FAILED, NOW, code="x"),
+        store.runs.request_cancel("nobody", NOW, by=1),
+        store.reviews.approve("nobody", 1, NOW),
+        store.reviews.reject("nobody", 1, "", NOW),
+        store.reviews.delete("nobody", 1, NOW),
+        store.reviews.delete_all("nobody", 1, NOW),
+        store.reviews.report("nobody", 1, 2, NOW),
+        store.reviews.dismiss("nobody", 1, NOW),
+    ):
+        with pytest.raises(RefusedError, match="run_gone: nobody"):
+            await change
     assert await store.runs.get("nobody") is None
-    await store.runs.save_progress({"nobody": report(progress=0.5)}, NOW)
+    await store.runs.save_progress({"nobody": report(progress=0.5)}, NOW, SOON)
 
 
 async def test_a_failure_gets_its_reason_only_before_it_is_posted(store: Store) -> None:
@@ -304,19 +311,49 @@ async def test_progress_of_many_runs_is_written_together_and_never_decreases(sto
     first, second = await brought_to(store, RunState.RUNNING), await brought_to(store, RunState.QUEUED)
     await store.runs.record_report(first.key, report(progress=0.5, live_status="half"), NOW, SOON)
     news = {first.key: report(progress=0.4, live_status="older"), second.key: report(progress=0.2)}
-    await store.runs.save_progress(news, at(1))
+    await store.runs.save_progress(news, at(1), SOON)
     unchanged = await fetch(store, first.key)
     assert (unchanged.progress, unchanged.live_status) == (0.5, "half")
     assert (await fetch(store, second.key)).progress is None
-    await store.runs.save_progress({first.key: report(progress=0.6)}, at(2))
+    await store.runs.save_progress({first.key: report(progress=0.6)}, at(2), SOON)
     assert (await fetch(store, first.key)).progress == 0.6
+
+
+async def test_progress_postpones_the_poll_unless_the_run_is_already_due(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)  # due at SOON
+    await store.claims.claim_checks(SOON, timedelta(seconds=15), 8)
+    for now, next_check, due_at in (
+        (at(31), at(91), at(91)),
+        (at(90), at(150), at(150)),
+        (at(150), at(210), at(150)),
+        (at(151), at(211), at(150)),
+    ):
+        news = {run.key: report(progress=(now - NOW).total_seconds() / 1000)}
+        await store.runs.save_progress(news, now, next_check)
+        row = await columns(store, run.key)
+        assert (row["due_at"], row["checks"]) == (due_at, 0)
+
+
+async def test_no_report_postpones_the_deadline_or_a_cancellation(store: Store) -> None:
+    async def save_alone(key: str, told: RunReport, now: datetime, next_check: datetime) -> None:
+        await store.runs.save_progress({key: told}, now, next_check)
+
+    overdue, cancelled = [await brought_to(store, RunState.RUNNING) for _ in range(2)]
+    await store.runs.request_cancel(cancelled.key, NOW, by=1)
+    late = at(overdue.deadline_seconds)
+    assert len(await store.claims.claim_checks(late, timedelta(seconds=15), 8)) == 2
+    for step, record in enumerate((store.runs.record_report, save_alone), 1):
+        for run in (overdue, cancelled):
+            await record(run.key, report(progress=step / 10), late, late + timedelta(minutes=1))
+            row = await columns(store, run.key)
+            assert (row["progress"], row["due_at"]) == (step / 10, late + timedelta(seconds=15))
 
 
 @pytest.mark.sqlite_only
 async def test_progress_of_another_run_is_ignored(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     foreign = report(progress=0.9, run_id=RUN_ID.replace("a", "b"))
-    await store.runs.save_progress({run.key: foreign}, NOW)
+    await store.runs.save_progress({run.key: foreign}, NOW, SOON)
     assert (await fetch(store, run.key)).progress is None
 
 
@@ -326,7 +363,9 @@ async def test_progress_in_opposite_orders_does_not_deadlock(store: Store, other
         up = {key: report(progress=(2 * step + 1) / 100) for key in keys}
         down = {key: report(progress=(2 * step + 2) / 100) for key in reversed(keys)}
         results = await asyncio.gather(
-            store.runs.save_progress(up, NOW), other.runs.save_progress(down, NOW), return_exceptions=True
+            store.runs.save_progress(up, NOW, SOON),
+            other.runs.save_progress(down, NOW, SOON),
+            return_exceptions=True,
         )
         assert [r for r in results if r is not None and not isinstance(r, StoreUnavailable)] == []
         assert [(await fetch(store, key)).progress for key in keys] == [(2 * step + 2) / 100] * 8

@@ -14,6 +14,7 @@ from bot.domain.run_timing import (
     is_settled,
     is_silent_at_end,
     next_pause,
+    poll_after_report,
     quiet_period,
     silence_at_end,
 )
@@ -33,6 +34,14 @@ def test_the_pause_doubles_up_to_twenty_intervals() -> None:
     assert quiet_period(INTERVAL, webhooks=False) == INTERVAL
     # Texts are waited for less long than files.
     assert silence_at_end((WORDS,)) < silence_at_end((WORDS, PICTURE))
+
+
+def test_a_report_postpones_the_next_poll_but_neither_the_deadline_nor_a_cancellation() -> None:
+    run = made_run(RunState.RUNNING, submitted_at=NOW, started_at=NOW, deadline_seconds=3600)
+    told = [(minutes(at), minutes(at + 1)) for at in (1, 59.5, 60, 61)]
+    assert [poll_after_report(run, None, *times) for times in told] == [minutes(2), minutes(60), None, None]
+    assert poll_after_report(run, 60, minutes(2.5), minutes(3.5)) == minutes(1) + DEADLINE_MARGIN
+    assert poll_after_report(replace(run, cancel_requested_at=NOW), None, *told[0]) is None
 
 
 def minutes(count: float) -> datetime:
