@@ -189,7 +189,7 @@ class Submitter:
         ended = await self._store.runs.finish(
             run.key, target, self._clock(), code=error.code, params=error.params
         )
-        if ended is None:
+        if not ended:
             # The webhook about the failure was faster. It gave no reason, but this answer does.
             await self._store.runs.add_failure_reason(run.key, error.code, error.params)
         self._wakeups.deliver()
