@@ -89,7 +89,7 @@ def excerpt(text: str) -> str:
     return repr(text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…")
 
 
-# The end of a link to a file of a result; see `file_stem` in bot/delivery/media.
+# The end of a link to a file of a result; see `file_stem` in bot/delivery/media/outputs.py.
 _OWN_FILE = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/?]*(?:\?|\Z)")
 
 

@@ -30,7 +30,7 @@ from bot.store.outcomes import apply_change, release_outcome
 from bot.store.rules import read_rules
 
 _IN_FLIGHT = tuple(sorted(IN_FLIGHT))
-# Built once: compiling a statement with all columns of a run takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
 

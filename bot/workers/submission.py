@@ -151,7 +151,7 @@ class Submitter:
 
     async def _queued(self, run: Run, run_id: str) -> None:
         """Store the run's id, retrying until the database answers. A webhook with the id may never arrive."""
-        log.info("queued as %s", run_id)
+        log.info("queued the run as %s", run_id)
         while True:
             try:
                 await self._record_id(run, run_id)

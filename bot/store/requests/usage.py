@@ -185,7 +185,7 @@ def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnEle
     return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
 
 
-# Built once: compiling such a query takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _STANDING = _standing()
 _IN_SERVER = runs.c.guild_id == bindparam("guild")
 _PRIVATELY = runs.c.guild_id.is_(None)
