@@ -101,7 +101,7 @@ async def test_nobody_else_shares_or_posts_a_result(shares: Shares) -> None:
     key = (await bot.runs())[1].key
     theirs = await open_one(bot, bot.bob, 2)
     assert list(buttons_of(bot, theirs.response)) == ["Edit", "Use as input", "Details"]
-    for action in ("publish", "share"):
+    for action in ("post", "share"):
         refused = await press(bot, bot.bob, message, f"run:{key}:{action}")
         assert refusal(bot, refused) == "Only the person who asked can post or share this."
     await bot.play()
