@@ -18,13 +18,14 @@ from bot.database.coordination import Coordinator
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.ssrf import is_public, is_public_or_private
 from bot.delivery.posting import Poster
-from bot.deployments.catalogue import Catalogue, Reloader
+from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import EXTRA_OPTIONS
+from bot.deployments.reloading import Reloader
 from bot.gateway.client import GenerateBot, RestClient
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
 from bot.store import Store
-from bot.web import application, listening, start_server
+from bot.web import application, listening
 from bot.wiring import (
     ReadHead,
     Resources,
@@ -107,11 +108,6 @@ async def _release_leases(store: Store, coordinator: Coordinator) -> None:
         await store.deliveries.release_leases()
 
 
-async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Serve webhooks and health checks; return the runner and the port in use. Raises StartupError."""
-    return await start_server(app.web, host, port)
-
-
 @asynccontextmanager
 async def metrics_port(app: App) -> AsyncIterator[None]:
     """Serve /metrics inside the block if METRICS_PORT is set. Raises StartupError."""
@@ -120,7 +116,7 @@ async def metrics_port(app: App) -> AsyncIterator[None]:
         yield
         return
     page = web.Application()
-    app.metrics.add_to(page)
+    app.metrics_page.add_to(page)
     async with listening(page, settings.web_host, settings.metrics_port, setting="METRICS_PORT"):
         yield
 
@@ -143,7 +139,7 @@ async def running_workers(app: App, seconds: float) -> AsyncIterator[None]:
 @asynccontextmanager
 async def watched_event_loop(app: App) -> AsyncIterator[None]:
     """Measure the event loop's lag inside the block."""
-    watch = asyncio.create_task(app.counters.watch_event_loop(), name="lag")
+    watch = asyncio.create_task(app.metrics.watch_event_loop(), name="lag")
     try:
         yield
     finally:
@@ -166,8 +162,8 @@ class App:
     client: discord.Client | None
     web: web.Application
     workers: Mapping[str, Worker[Any]]
-    metrics: MetricsPage
-    counters: Metrics
+    metrics_page: MetricsPage
+    metrics: Metrics
     reloader: Reloader
 
     def request_reload(self) -> None:
@@ -211,8 +207,9 @@ def assemble(resources: Resources) -> App:
     for topic in ("submit", "check", "show", "deliver"):
         if topic in workers:
             resources.wakeups.on(topic, workers[topic].wake)
-    page = _metrics_page(resources, client)
-    webhooks = _web(resources, client, recorder, page)
+    gateway = client if Role.GATEWAY in roles else None
+    page = _metrics_page(resources, gateway)
+    webhooks = _web(resources, gateway, recorder, page)
     app = App(
         settings=resources.settings,
         store=resources.store,
@@ -220,8 +217,8 @@ def assemble(resources: Resources) -> App:
         client=client,
         web=webhooks,
         workers=workers,
-        metrics=page,
-        counters=resources.metrics,
+        metrics_page=page,
+        metrics=resources.metrics,
         reloader=reloader,
     )
     resources.wakeups.on("reload", app.request_reload)
@@ -236,10 +233,9 @@ def _client(resources: Resources, reloader: Reloader) -> discord.Client | None:
 
 
 def _web(
-    resources: Resources, client: discord.Client | None, recorder: ReportRecorder, page: MetricsPage
+    resources: Resources, gateway: discord.Client | None, recorder: ReportRecorder, page: MetricsPage
 ) -> web.Application:
-    needs_gateway = Role.GATEWAY in resources.settings.roles
-    app = application(resources.store_answers, client if needs_gateway else None)
+    app = application(resources.store_answers, gateway)
     if resources.settings.metrics_port is None:
         page.add_to(app)
     if Role.WEB in resources.settings.roles:
@@ -247,13 +243,13 @@ def _web(
     return app
 
 
-def _metrics_page(resources: Resources, client: discord.Client | None) -> MetricsPage:
+def _metrics_page(resources: Resources, gateway: discord.Client | None) -> MetricsPage:
     token = resources.settings.metrics_token
     return MetricsPage(
         resources.metrics,
         resources.store.gauges,
         resources.clock,
-        client,
+        gateway,
         token=token.get_secret_value() if token else None,
         own_port=resources.settings.metrics_port is not None,
         daily_gpu_seconds=resources.settings.daily_gpu_seconds,

@@ -27,9 +27,9 @@ _ACTIVE_STATES = tuple(state.value for state in RunState if state not in FINAL)
 class MetricsPage:
     """The /metrics page. It shows this process's metrics, and gauges that are updated on each request.
 
-    `client` is None in a process without Discord. If there is a `token`, readers must send it. Without a
-    token, the page is open to everyone if it has a port of its own (`own_port`). On the shared port, it is
-    open only to direct connections from this machine.
+    `gateway` is the client that connects to Discord's gateway, or None in a process without one. If there is
+    a `token`, readers must send it. Without a token, the page is open to everyone if it has a port of its own
+    (`own_port`). On the shared port, it is open only to direct connections from this machine.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class MetricsPage:
         metrics: Metrics,
         gauges: GaugeStore,
         clock: Callable[[], datetime],
-        client: discord.Client | None,
+        gateway: discord.Client | None,
         *,
         token: str | None,
         own_port: bool,
@@ -46,7 +46,6 @@ class MetricsPage:
         self._metrics = metrics
         self._gauges = gauges
         self._clock = clock
-        self._client = client
         self._token = token
         self._own_port = own_port
         self._known_deployments: set[str] = set()
@@ -59,9 +58,7 @@ class MetricsPage:
         self._oldest = gauge("oldest_undelivered_seconds", "Age of the oldest pending outcome")
         self._used = gauge("gpu_seconds_today", "GPU seconds today, with estimates for unfinished runs")
         gauge("gpu_seconds_daily_limit", "DAILY_GPU_SECONDS; 0 if unset").set(daily_gpu_seconds or 0)
-        self._gateway = gauge("gateway_ready", "Whether Discord's gateway is connected and ready")
-        self._latency = gauge("gateway_latency_seconds", "Discord's last heartbeat")
-        self._servers = gauge("servers", "Servers that the bot is on")
+        self._gateway = _GatewayGauges(metrics, gateway) if gateway is not None else None
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get(METRICS_PATH, self.answer)
@@ -70,7 +67,8 @@ class MetricsPage:
         if not self._may_read(request):
             return web.Response(status=403)
         await self._read_store()
-        self._read_gateway()
+        if self._gateway is not None:
+            self._gateway.read()
         text = self._metrics.text()
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -103,12 +101,20 @@ class MetricsPage:
         self._oldest.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
         self._used.set(values.gpu_seconds_today)
 
-    def _read_gateway(self) -> None:
+
+class _GatewayGauges:
+    """The gauges of the gateway connection. A process without one lacks them, as a 0 would mean an outage."""
+
+    def __init__(self, metrics: Metrics, client: discord.Client) -> None:
+        self._client = client
+        self._ready = metrics.gauge("gateway_ready", "Whether Discord's gateway is connected and ready")
+        self._latency = metrics.gauge("gateway_latency_seconds", "Discord's last heartbeat")
+        self._servers = metrics.gauge("servers", "Servers that the bot is on")
+
+    def read(self) -> None:
         client = self._client
-        if client is None:
-            return
         ready = client.is_ready()
-        self._gateway.set(ready)
+        self._ready.set(ready)
         # Before the first heartbeat the latency is NaN or infinite.
         self._latency.set(client.latency if ready and client.latency < 3600 else 0)
         self._servers.set(len(client.guilds))

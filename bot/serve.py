@@ -12,14 +12,16 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.app import App, build, metrics_port, running_workers, start_web, watched_event_loop
-from bot.config.roles import Role
+from bot.app import App, build, metrics_port, running_workers, watched_event_loop
+from bot.config.roles import Role, Shards
 from bot.config.settings import Settings
 from bot.delivery.media.temporary_files import require_temporary_folder
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import install_url, invite_url
+from bot.gateway.sharding import missing_starts
 from bot.role_locks import acquire_role_locks, lock_held_error
+from bot.web import listening
 
 log = logging.getLogger(__name__)
 _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
@@ -50,20 +52,19 @@ async def _serve(app: App, signals: Signals) -> None:
     settings = app.settings
     if Role.COURIER in settings.roles:
         require_temporary_folder()
-    runner, port = await start_web(app, settings.web_host, settings.web_port)
-    log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
-    try:
+    async with listening(app.web, settings.web_host, settings.web_port) as port:
+        log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
         await acquire_role_locks(app.coordinator, settings)
         async with (
             metrics_port(app),
             watched_event_loop(app),
+            # Entered before the workers, so left after them: closing the client ends the HTTP session that
+            # deliveries use.
             _logged_in(app),
             running_workers(app, _STOP_SECONDS),
             signals.started(app.request_reload),
         ):
             await _until_stopped(app, signals.stop)
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -78,9 +79,7 @@ async def _logged_in(app: App) -> AsyncIterator[None]:
     async with app.client:
         await _login(app.client, app.settings.discord_token.get_secret_value())
         if isinstance(app.client, GenerateBot):
-            await _check_session_starts(
-                app.client, len(app.settings.shards.ids) if app.settings.shards else 1
-            )
+            await _check_session_starts(app.client, app.settings.shards)
         application_id = app.client.application_id or 0
         log.info("invite the bot to a server: %s", invite_url(application_id))
         if app.settings.allow_user_installs:
@@ -99,7 +98,7 @@ async def _login(client: discord.Client, token: str) -> None:
         raise StartLater(f"Discord can't be reached ({type(error).__name__}). Is the network up?") from error
 
 
-async def _check_session_starts(client: discord.Client, needed: int) -> None:
+async def _check_session_starts(client: discord.Client, shards: Shards | None) -> None:
     """Raise StartLater if too few session starts are left.
 
     Discord resets the token of a bot that exceeds the limit, for example one that keeps crashing and
@@ -110,8 +109,8 @@ async def _check_session_starts(client: discord.Client, needed: int) -> None:
     except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
         log.warning("can't read the session start limit: %s", error)
         return
-    if limits["remaining"] < needed:
-        minutes = limits["reset_after"] // 60_000 + 1
+    minutes = missing_starts(limits, shards)
+    if minutes is not None:
         raise StartLater(
             f"Discord grants no session start for the next {minutes} minutes, and "
             "would reset the token for one. Find out why the bot was started so often today."
@@ -133,8 +132,6 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
     if app.coordinator.lost in done:
         raise StartupError(lock_held_error(app.coordinator.lost.result()))
     log.info("stopping: finishing the deliveries that are under way")
-
-    # The gateway closes last: closing it would end the HTTP session that deliveries use.
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:

@@ -41,10 +41,11 @@ def application(store_answers: Check, gateway: discord.Client | None) -> web.App
     return app
 
 
-async def start_server(
+@asynccontextmanager
+async def listening(
     app: web.Application, host: str, port: int, *, setting: str = "WEB_PORT"
-) -> tuple[web.AppRunner, int]:
-    """Start a server and return its runner and the port in use.
+) -> AsyncIterator[int]:
+    """Serve inside the block and yield the port in use.
 
     Raises StartupError if the server can't listen on this host and port. The error says whether to change
     WEB_HOST or `setting`, the name of the setting with the port.
@@ -52,14 +53,19 @@ async def start_server(
     # No client needs compressed bodies. Decompressing them would cost work before authentication.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, auto_decompress=False)
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
     try:
-        await site.start()
-    except OSError as error:
+        await _start(runner, host, port, setting)
+        yield runner.addresses[0][1]
+    finally:
         await runner.cleanup()
+
+
+async def _start(runner: web.AppRunner, host: str, port: int, setting: str) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
         remedy = port_remedy(error, setting)
         raise StartupError(f"Port {port} on {host} can't be used ({error.strerror}). {remedy}") from error
-    return runner, runner.addresses[0][1]
 
 
 def port_remedy(error: OSError, setting: str) -> str:
@@ -70,15 +76,3 @@ def port_remedy(error: OSError, setting: str) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
     return f"Stop what uses it, or set {setting} to another."
-
-
-@asynccontextmanager
-async def listening(
-    app: web.Application, host: str, port: int, *, setting: str = "WEB_PORT"
-) -> AsyncIterator[int]:
-    """Serve inside the block and yield the port in use. Raises StartupError."""
-    runner, used = await start_server(app, host, port, setting=setting)
-    try:
-        yield used
-    finally:
-        await runner.cleanup()

@@ -27,7 +27,8 @@ from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.pace.request_pace import RequestPace
 from bot.delivery.posting import Poster
 from bot.delivery.reopening import PrivateViewer
-from bot.deployments.catalogue import Catalogue, Reloader
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.reloading import Reloader
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules

@@ -46,7 +46,7 @@ def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[An
     )
 
     async def on_slow(delivery: Delivery) -> bool:
-        has_place = places.give_up(delivery)
+        has_place = places.move_to_slow(delivery)
         deliver.wake()
         await status.show_download(delivery)
         return has_place

@@ -12,11 +12,12 @@ from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError
 from bot.domain.runs import Deletions, MessageRef, Run
+from bot.domain.text.file_names import belongs_to
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
 from bot.gateway.message_files import shown_pictures
-from bot.gateway.replies import check_start, redeliver_here, started
+from bot.gateway.replies import answer_started, check_start, redeliver_here
 from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
@@ -64,7 +65,7 @@ async def _again(interaction: Interaction, key: str, repeat: RepeatMode = Repeat
     await check_start(interaction)
     generation = interaction.client.services.generation
     run, dropped = await generation.repeat(key, requester_of(interaction), repeat)
-    await started(interaction, run, dropped)
+    await answer_started(interaction, run, dropped)
 
 
 async def _repeat(interaction: Interaction, key: str) -> None:
@@ -198,7 +199,7 @@ async def _may_read_log(interaction: Interaction, run: Run) -> bool:
 async def _pick(interaction: Interaction, key: str) -> None:
     """Show one run of a batch with its pictures and its own buttons."""
     services, message = interaction.client.services, interaction.message
-    pictures = [url for url in shown_pictures(message) if f"-{key}-" in url] if message is not None else []
+    pictures = [url for url in shown_pictures(message) if belongs_to(url, key)] if message is not None else []
     run = await services.editing.visible_run(key, requester_of(interaction))
     title, offered = services.catalogue.title(run.deployment), await _offered(interaction, run)
     layout = single_layout(run, title, pictures, offered)

@@ -15,7 +15,7 @@ from bot.domain.errors import BotError, InputError, InputErrors, PressedTwice, R
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, form_values
 from bot.gateway.interactions import Interaction, requester_of
-from bot.gateway.replies import check_start, started
+from bot.gateway.replies import answer_started, check_start
 from bot.strings import explain
 from bot.ui.custom_ids import EditId
 from bot.ui.edit_forms import TEXT_FILE, form_modal, ready_layout, refused_layout
@@ -63,7 +63,7 @@ async def _send(interaction: Interaction, id: EditId, values: dict[str, FormValu
     except BotError as error:
         await _refuse(interaction, id, values, error)
         return
-    await started(interaction, run, dropped)
+    await answer_started(interaction, run, dropped)
 
 
 async def _read_texts(interaction: Interaction, id: EditId, values: dict[str, FormValue]) -> None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import discord
-from discord import AppCommandType, app_commands
+from discord import app_commands
 
 from bot.deployments.model import FollowUp
 from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
+from bot.domain.text.file_names import key_in
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
@@ -20,10 +21,9 @@ from bot.gateway.message_files import (
     fetch_run_files,
     picture_file,
     run_files,
-    run_key_of,
     shown_pictures,
 )
-from bot.gateway.replies import check_start, started
+from bot.gateway.replies import answer_started, check_start
 from bot.services.follow_ups import OpenFollowUp
 from bot.strings import explain
 from bot.ui.custom_ids import FollowUpId
@@ -49,7 +49,7 @@ class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
             await interaction.response.send_modal(modal)
             return
         run, dropped = await services.follow_ups.start(opened, files, {}, requester_of(interaction))
-        await started(interaction, run, dropped, _DROPPED)
+        await answer_started(interaction, run, dropped, _DROPPED)
 
 
 async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp, Sequence[AttachedFile]]:
@@ -121,7 +121,7 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
         layout = refused_layout(explain(error), again.encode(), next(iter(pictures), None))
         await interaction.response.send_message(view=layout, ephemeral=True)
         return
-    await started(interaction, run, dropped, _DROPPED)
+    await answer_started(interaction, run, dropped, _DROPPED)
 
 
 class CommandBuilder:
@@ -133,14 +133,11 @@ class CommandBuilder:
 
     def build(self) -> None:
         """Remove the earlier commands from every scope, and add the current ones."""
-        tree, scopes = self._bot.tree, [None, *map(discord.Object, self._bot.sync.guild_ids)]
-        for name in self._names:
-            for scope in scopes:
-                tree.remove_command(name, guild=scope, type=AppCommandType.message)
+        self._bot.remove_message_commands(self._names)
         found = self._bot.services.catalogue.message_commands.offered
         self._names = [each.label for each in found]
         for each in found:
-            tree.add_command(app_commands.ContextMenu(name=each.label, callback=_command(each)))
+            self._bot.tree.add_command(app_commands.ContextMenu(name=each.label, callback=_command(each)))
 
 
 def _command(follow_up: FollowUp) -> Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]:
@@ -160,12 +157,12 @@ async def _use_message(interaction: Interaction, message: discord.Message, follo
     pictures = shown_pictures(message) if is_own else attached_pictures(message)
     if not pictures:
         raise RefusedError("use_no_picture")
-    keys = [run_key_of(url) if is_own else "" for url in pictures]
+    keys = [key_in(url) if is_own else "" for url in pictures]
     follow_ups, requester = interaction.client.services.follow_ups, requester_of(interaction)
     opened = await follow_ups.of_picture(keys[0], follow_up.reference, requester)
     if len(pictures) == 1 and not opened.fields({}):
         run, dropped = await follow_ups.start(opened, [picture_file(pictures[0])], {}, requester)
-        await started(interaction, run, dropped, _DROPPED)
+        await answer_started(interaction, run, dropped, _DROPPED)
         return
     await _check_before_form(interaction, opened)
     ids = [FollowUpId(key, follow_up.reference, str(index)).encode() for index, key in enumerate(keys)]

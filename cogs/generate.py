@@ -27,7 +27,7 @@ from bot.deployments.options import (
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, check_here, requester_of
 from bot.gateway.message_files import attached_file
-from bot.gateway.replies import answer_generated
+from bot.gateway.replies import answer_preset_run
 
 
 class Generate(commands.Cog):
@@ -41,12 +41,9 @@ class Generate(commands.Cog):
         self._build()
         self._bot.when_deployments_change(self._build)
 
-    async def cog_unload(self) -> None:
-        self._bot.tree.remove_command(self._command.name)
-
     def _build(self) -> None:
-        self._command = build_generate(self._services.catalogue.plan, self._generate, self._suggest)
-        self._bot.tree.add_command(self._command, override=True)
+        command = build_generate(self._services.catalogue.plan, self._generate, self._suggest)
+        self._bot.tree.add_command(command, override=True)
 
     async def _generate(
         self, interaction: Interaction, deployment: str, given: Mapping[str, RawValue]
@@ -57,7 +54,7 @@ class Generate(commands.Cog):
         preset = typed.pop(PRESET_OPTION.name, None)
         name = str(preset) if preset is not None else None
         made = await self._services.presets.generate(deployment, name, typed, requester)
-        await answer_generated(interaction, made)
+        await answer_preset_run(interaction, made)
 
     async def _suggest(
         self, interaction: Interaction, deployment: str, option: str, typed: str

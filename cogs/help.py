@@ -14,7 +14,7 @@ from bot.gateway.interactions import Interaction, requester_of, rules_guild_id
 from bot.strings import say
 from bot.ui.custom_ids import HelpId
 from bot.ui.help import HelpText, deployment_layout, help_layout
-from bot.ui.help_rules import rules_text
+from bot.ui.help.rules import rules_text
 
 # Fetching the commands' ids may take as long again, and an interaction has to be answered within 3 seconds.
 _SECONDS = 1.2
@@ -45,7 +45,7 @@ async def _help_text(interaction: Interaction, *, with_rules: bool = False) -> H
     return HelpText(
         deployments=bot.services.catalogue.all(),
         plan=bot.services.catalogue.plan,
-        mention=await bot.mentions.known(interaction.guild_id),
+        mention=await bot.command_ids.mention(interaction.guild_id),
         rules=rules,
         in_server=rules_guild_id(interaction) is not None,
     )

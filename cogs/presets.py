@@ -19,14 +19,12 @@ from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import (
     Interaction,
-    check_here,
-    check_overrides,
     member_of,
     requester_of,
     rules_guild_id,
     settings_channel_id,
 )
-from bot.gateway.replies import answer_generated, escape_name
+from bot.gateway.replies import answer_preset_run, check_start, escape_name
 from bot.services.presets import NameTaken, PresetDraft, PresetService, SavedPreset
 from bot.strings import say
 from bot.ui.custom_ids import PresetsId, ReplaceId
@@ -134,10 +132,9 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     async def use(
         self, interaction: Interaction, name: _Name, prompt: Range[str, 1, 6000] | None = None
     ) -> None:
-        await check_overrides(interaction)
-        check_here(interaction)
+        await check_start(interaction)
         preset_run = await self._presets.use(name, prompt, requester_of(interaction))
-        await answer_generated(interaction, preset_run)
+        await answer_preset_run(interaction, preset_run)
 
     @app_commands.command(name="list", description=say("command_preset_list"))
     async def list_(self, interaction: Interaction) -> None:
@@ -151,14 +148,12 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
 
     @app_commands.command(name="share", description=say("command_preset_share"))
     @app_commands.describe(name=say("option_preset_name"))
-    @app_commands.guild_only()
     async def share(self, interaction: Interaction, name: _Name) -> None:
         shared = await self._presets.share(member_of(interaction), interaction.guild_id, name)
         await _answer(interaction, shared, copied=True)
 
     @app_commands.command(name="default", description=say("command_preset_default"))
     @app_commands.describe(name=say("option_preset_default"))
-    @app_commands.guild_only()
     async def default(self, interaction: Interaction, name: _Name | None = None) -> None:
         channel_id = settings_channel_id(interaction)
         default = await self._presets.set_default(

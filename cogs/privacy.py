@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import discord
 from discord import ButtonStyle, app_commands
 from discord.ext import commands
-from discord.ui import Button, View
+from discord.ui import Button
 
 from bot.domain.errors import RefusedError
 from bot.domain.records import Erased
@@ -17,6 +18,7 @@ from bot.gateway.interactions import Interaction
 from bot.services.privacy import PrivacyService
 from bot.strings import say
 from bot.ui.custom_ids import EraseId
+from bot.ui.views import view_of
 
 _LISTED = 10
 
@@ -43,7 +45,6 @@ class EraseButton(PersistentItem[EraseId], codec=EraseId):
         await interaction.edit_original_response(content=erased_text(erased), view=None)
 
 
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 class Privacy(
     commands.GroupCog,
     group_name="privacy",
@@ -69,15 +70,12 @@ class Privacy(
 
     @app_commands.command(name="delete", description=say("command_privacy_delete"))
     async def delete(self, interaction: Interaction) -> None:
-        view = View(timeout=None)
-        view.add_item(
-            Button(
-                label=say("erase_button"),
-                style=ButtonStyle.danger,
-                custom_id=EraseId(interaction.user.id).encode(),
-            )
+        erase = Button[Any](
+            label=say("erase_button"),
+            style=ButtonStyle.danger,
+            custom_id=EraseId(interaction.user.id).encode(),
         )
-        view.stop()  # answered by custom_id
+        view = view_of([[erase]])
         await interaction.response.send_message(say("erase_ask"), view=view, ephemeral=True)
 
 

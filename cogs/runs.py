@@ -10,14 +10,10 @@ from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
 from bot.domain.runs import RunFilter, RunsPage
+from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, selected_values, show_list
-from bot.gateway.interactions import (
-    Interaction,
-    member_from_user,
-    member_of,
-    rules_guild_id,
-)
+from bot.gateway.interactions import Interaction, member_of, rules_guild_id
 from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services.runs import RunService
 from bot.strings import say
@@ -30,27 +26,30 @@ _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each i
 async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
     services = interaction.client.services
     history = await services.runs.history(interaction.user.id, page)
-    layout = runs_layout(history, page, services.catalogue.title, here=rules_guild_id(interaction))
-    layout.stop()  # answered by custom_id
-    return layout
+    return runs_layout(history, page, services.catalogue.title, here=rules_guild_id(interaction))
 
 
 class RunsItem(PersistentItem[RunsId], codec=RunsId):
     """A page button or a select of the list."""
 
     async def pressed(self, interaction: Interaction, id: RunsId) -> None:
-        if id.action is RunListAction.CANCEL:
-            await interaction.client.services.runs.cancel(_selected_key(interaction), interaction.user.id)
-        elif id.action is RunListAction.OPEN:
-            await reopen_here(interaction, _selected_key(interaction))
-            return
-        elif id.action is RunListAction.REDELIVER and await redeliver_here(
-            interaction, _selected_key(interaction)
-        ):
-            return
-        await interaction.response.edit_message(view=await _runs_page(interaction, id.page))
-        if id.action is RunListAction.REDELIVER:
-            await tell(interaction, say("post_noted"))
+        match id.action:
+            case RunListAction.PAGE:
+                await _show_page(interaction, id.page)
+            case RunListAction.CANCEL:
+                key = _selected_key(interaction)
+                await interaction.client.services.runs.cancel(key, interaction.user.id)
+                await _show_page(interaction, id.page)
+            case RunListAction.OPEN:
+                await reopen_here(interaction, _selected_key(interaction))
+            case RunListAction.REDELIVER:
+                if not await redeliver_here(interaction, _selected_key(interaction)):
+                    await _show_page(interaction, id.page)
+                    await tell(interaction, say("post_noted"))
+
+
+async def _show_page(interaction: Interaction, page: RunsPage) -> None:
+    await interaction.response.edit_message(view=await _runs_page(interaction, page))
 
 
 def _selected_key(interaction: Interaction) -> str:
@@ -89,7 +88,6 @@ class Queue(commands.Cog):
     """The command `/queue`. Its answer is ephemeral, since it shows users their own prompts."""
 
     @app_commands.command(name="queue", description=say("command_queue"))
-    @app_commands.guild_only()
     async def queue(self, interaction: Interaction) -> None:
         await show_list(interaction, _queue_page)
 

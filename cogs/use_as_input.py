@@ -8,12 +8,14 @@ from itertools import chain
 import discord
 from discord import app_commands
 
+from bot.deployments.model import taking_pictures
 from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
+from bot.domain.text.file_names import key_in
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
-from bot.gateway.message_files import attached_pictures, run_key_of, shown_pictures
-from bot.gateway.replies import check_start, started
+from bot.gateway.message_files import attached_pictures, shown_pictures
+from bot.gateway.replies import answer_started, check_start
 from bot.strings import explain, say
 from bot.ui.custom_ids import RunId, UseId
 from bot.ui.edit_forms import form_modal, pictures_layout, refused_layout
@@ -51,7 +53,7 @@ def _key_of(message: discord.Message) -> str:
     """
     buttons = map(RunId.read, custom_ids(message.components))
     in_buttons = (button.key for button in buttons if button is not None)
-    in_names = filter(None, map(run_key_of, shown_pictures(message)))
+    in_names = filter(None, map(key_in, shown_pictures(message)))
     return next(chain(in_buttons, in_names), "")
 
 
@@ -106,7 +108,7 @@ async def _submitted(interaction: Interaction, id: UseId) -> None:
         layout = refused_layout(explain(error), again.encode(), picture)
         await interaction.response.send_message(view=layout, ephemeral=True)
         return
-    await started(interaction, run, dropped)
+    await answer_started(interaction, run, dropped)
 
 
 def _picture_of_form(interaction: Interaction, id: UseId) -> str:
@@ -124,8 +126,13 @@ def _picture_of_form(interaction: Interaction, id: UseId) -> str:
 async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(UseItem)
     bot.add_form(UseId, _submitted)
-    try:
-        bot.services.editing.taking_pictures()
-    except RefusedError:
-        return
-    bot.tree.add_command(app_commands.ContextMenu(name=say("use_menu"), callback=_on_menu))
+    name = say("use_menu")
+
+    def build() -> None:
+        """Offer the message command if a deployment takes a picture."""
+        bot.remove_message_commands([name])
+        if taking_pictures(bot.services.catalogue.all()):
+            bot.tree.add_command(app_commands.ContextMenu(name=name, callback=_on_menu))
+
+    build()
+    bot.when_deployments_change(build)

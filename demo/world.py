@@ -15,10 +15,11 @@ import discord
 import simcord
 from yarl import URL
 
-from bot.app import App, build, running_workers, start_web
+from bot.app import App, build, running_workers
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
 from bot.domain.settings.rules_and_defaults import with_values
+from bot.web import listening
 from bot.wiring import utc_now
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.ports import free_port
@@ -92,17 +93,14 @@ async def open_world(pace: float) -> AsyncIterator[World]:
         async with (
             FakeComfyDeploy(pace=pace) as comfydeploy,
             build(_settings(comfydeploy, Path(folder), port), read_head=read) as app,
+            listening(app.web, HOST, port),
+            simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env,
         ):
-            runner, _ = await start_web(app, HOST, port)
-            try:
-                async with simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env:
-                    _count_faults_only(env)
-                    world = await _furnish(app, env, comfydeploy)
-                    comfydeploy.open_link = read
-                    async with running_workers(app, seconds=2), _in_time(world):
-                        yield world
-            finally:
-                await runner.cleanup()
+            _count_faults_only(env)
+            world = await _furnish(app, env, comfydeploy)
+            comfydeploy.open_link = read
+            async with running_workers(app, seconds=2), _in_time(world):
+                yield world
 
 
 async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:

@@ -14,9 +14,10 @@ from typing import Any
 import discord
 import simcord
 
-from bot.app import App, build, start_web
+from bot.app import App, build
 from bot.config.settings import Settings
 from bot.domain.runs import Run, RunState
+from bot.web import listening
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
@@ -73,8 +74,7 @@ class AppRunner:
         self.app = await self.stack.enter_async_context(
             build(self.settings, self.clock, read_head=self._read_head)
         )
-        runner, _ = await start_web(self.app, "127.0.0.1", self.port)
-        self.stack.push_async_callback(runner.cleanup)
+        await self.stack.enter_async_context(listening(self.app.web, "127.0.0.1", self.port))
         return self.app
 
     async def _read_head(self, url: str) -> bytes | None:

@@ -17,7 +17,6 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.planted_faults import copy_working_tree
 
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.toml"
@@ -230,18 +231,8 @@ def main() -> int:
 def copied(root: Path, scope: Scope, without: Sequence[str]) -> Iterator[Path]:
     """Yield a copy of the files that git tracks or would track, with mutmut configured in it."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=root,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
         copy = Path(folder)
-        for name in filter(None, listed.split("\0")):
-            if (root / name).is_file():
-                (copy / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(root / name, copy / name)
+        copy_working_tree(root, copy)
         left_out = [f"--ignore={each}" for each in NOT_IN_A_COPY] + [f"--deselect={each}" for each in without]
         configuration = {
             "source_paths": ["bot"],

@@ -47,7 +47,7 @@ from bot.config.fields import (
     WebhookSecret,
     one_of,
 )
-from bot.config.roles import ALL_ROLES, CALLING_ROLES, Role, Shards, shards_of
+from bot.config.roles import ALL_ROLES, CALLING_ROLES, Role, Shards, role_names, shards_of
 from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import StartupError
@@ -201,7 +201,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
 
 def _calls(raw: dict[str, str]) -> bool:
     """Return whether any role in ROLES calls Discord or ComfyDeploy. Empty or invalid ROLES count as all."""
-    names = {name.strip().lower() for name in raw.get("ROLES", "").split(",") if name.strip()}
+    names = role_names(raw.get("ROLES", ""))
     return not names or not names <= set(Role) - CALLING_ROLES
 
 

@@ -9,6 +9,7 @@ import aiohttp
 import discord
 from discord.http import Route
 
+from bot.discord_errors import is_outage
 from bot.domain.errors import RequestUnknown
 from bot.domain.requests import Answer, AnswerState
 from bot.domain.runs import Run
@@ -44,7 +45,7 @@ class AnswerReader:
 
 
 def _state(error: discord.HTTPException) -> AnswerState:
-    if error.status in (408, 429) or error.status >= 500:
+    if is_outage(error):
         log.warning("can't ask Discord about an answer: %s", error)
         return AnswerState.UNKNOWN
     # With any other code, the token has expired or the channel was deleted.

@@ -11,6 +11,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ATTACHMENTS
 from bot.domain.errors import DiscordAway, NotNow, RefusedError
 from bot.domain.runs import InputValue, Run
+from bot.domain.text.file_names import file_stem, without_suffix
 from bot.store.reviews import ReviewStore
 
 # The machine downloads its inputs later, when a GPU is free.
@@ -78,8 +79,9 @@ class AttachmentRenewer:
             raise DiscordAway(str(error)) from error
         except PostError as error:
             raise RefusedError("attachment_expired", str(error)) from error
-        stems = {name.rpartition(".")[0]: url for name, url in found.items()}
-        urls = [stems.get(f"{run.deployment}-{run.batch_key}-{number}") for number in range(1, count + 1)]
+        stems = {without_suffix(name): url for name, url in found.items()}
+        numbers = range(1, count + 1)
+        urls = [stems.get(file_stem(run.deployment, run.batch_key, number)) for number in numbers]
         if None in urls:
             raise RefusedError("attachment_expired")
         return [url for url in urls if url is not None]

@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.delivery.media.outputs import file_stem, inline_texts, kind_of
+from bot.delivery.media.outputs import inline_texts, kind_of
 from bot.delivery.posting import NotYet, Posted, Poster, Unreachable
 from bot.domain.records import AuditAction
 from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
 from bot.domain.text import escape_line
+from bot.domain.text.file_names import belongs_to, file_stem
 from bot.store import Store
 from bot.store.deliveries import DeliveryStore
 from bot.strings import say
@@ -153,7 +154,7 @@ class ResultRemoval:
 
     async def _remove_copies(self, card: MessageRef, deleted: Sequence[Run]) -> None:
         posted = await self._poster.read(*card)
-        keep = {name for name in posted.files if not any(f"-{run.key}" in name for run in deleted)}
+        keep = {name for name in posted.files if not any(belongs_to(name, run.key) for run in deleted)}
         if len(keep) < len(posted.files):
             await self._poster.drop_files(*card, keep)
 
@@ -256,12 +257,12 @@ def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:
 
     `files` are the attachments of the messages. Outputs that aren't among them are linked.
     """
-    own = [_as_prepared(name, kind) for name, kind in files.items() if f"-{run.key}" in name]
+    own = [_as_prepared(name, kind) for name, kind in files.items() if belongs_to(name, run.key)]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(
         say("media_too_large", name=escape_line(output.filename or f"file {number}", 80), url=output.url)
         for number, output in enumerate(links, 1)
-        if not any(f"{file_stem(run, number)}." in file.filename for file in own)
+        if not any(f"{file_stem(run.deployment, run.key, number)}." in file.filename for file in own)
     )
     texts = [output.text for output in run.outputs if output.text is not None]
     return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), remarks)

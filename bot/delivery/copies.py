@@ -144,8 +144,9 @@ class CopySender:
         """Delete the messages of a copy that failed, and return the delivery without them.
 
         This includes the messages of an earlier copy, which may be in another channel, and a notice about an
-        earlier failure. Direct messages about earlier failures stay. The messages are first stored as those
-        of an earlier attempt, so that none of them is forgotten after a crash.
+        earlier failure. Direct messages about earlier failures stay, unless Discord doesn't open the channel
+        of the direct messages. The messages are first stored as those of an earlier attempt, so that none of
+        them is forgotten after a crash.
         """
         lost = await self._find_lost(delivery)
         withdrawn = await self._store.copies.withdraw(delivery, lost)

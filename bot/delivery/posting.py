@@ -16,9 +16,12 @@ from typing import Any
 import aiohttp
 import discord
 
+from bot.discord_errors import is_outage
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.text.file_names import belongs_to, without_suffix
 from bot.ui.custom_ids import Action, RunId
 from bot.ui.message_parts import ChannelName, OutgoingMessage, markers
+from bot.ui.views import posted_layout
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = 40005
@@ -141,9 +144,8 @@ class Poster:
         with _mapped():
             message = await channel.fetch_message(message_id)
             kept = [attachment for attachment in message.attachments if attachment.filename in keep]
-            view = discord.ui.LayoutView.from_message(message, timeout=None)
+            view = posted_layout(message)
             _keep_items(view, keep)
-            view.stop()
             await message.edit(view=view, attachments=kept)
 
     async def read(self, channel_id: int, message_id: int) -> Posted:
@@ -291,11 +293,7 @@ def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
 
 
 def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
-    """Return discord.py's arguments for a message.
-
-    The view is stopped, so that discord.py doesn't store it. Buttons are answered by their custom_id, and a
-    stored view for each message would be a memory leak.
-    """
+    """Return discord.py's arguments for a message."""
     payload: dict[str, Any] = {
         "allowed_mentions": discord.AllowedMentions(
             everyone=False,
@@ -307,7 +305,6 @@ def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
     }
     view = outgoing.layout or outgoing.view
     if view is not None:
-        view.stop()
         payload["view"] = view
     if outgoing.content is not None:
         payload["content"] = outgoing.content
@@ -329,24 +326,13 @@ def _mapped() -> Iterator[None]:
     except discord.HTTPException as error:
         if error.code == _TOO_LARGE or error.status == 413:
             raise TooLarge(str(error)) from error
-        if _is_outage(error):
+        if is_outage(error):
             raise OutcomeUnknown(str(error)) from error
         about_message = error.status == 400 and error.code not in _CLOSED
         kind = Refused if about_message else Unreachable
         raise kind(f"{error.status} {error.code}: {error.text}") from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
-
-
-def _is_outage(error: discord.HTTPException) -> bool:
-    """Return whether an answer says nothing about the message or its channel.
-
-    A 401 or 403 without one of Discord's codes concerns the whole bot: its token was reset, or Cloudflare
-    blocks the address for a while.
-    """
-    if error.status in (401, 403):
-        return error.code == 0
-    return error.status in (408, 429) or error.status >= 500
 
 
 # These buttons may differ between tries: they depend on the fetched pictures, and on the current deployments
@@ -364,7 +350,7 @@ def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage 
     the run, although it may have the same files and a Delete button, too.
     """
     found = set(markers(message.components))
-    files = {_stem(attachment.filename) for attachment in message.attachments}
+    files = {without_suffix(attachment.filename) for attachment in message.attachments}
     if outgoing is None:
         return not files and RunId(key, Action.AGAIN).encode() in found
     view = outgoing.layout or outgoing.view
@@ -379,7 +365,7 @@ def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage 
     if buttons:
         return buttons <= found
     if outgoing.files:
-        same = not files.isdisjoint(_stem(file.filename) for file in outgoing.files)
+        same = not files.isdisjoint(without_suffix(file.filename) for file in outgoing.files)
         return same and bool(meant) is bool(found)
     return not files and (meant <= found if view is not None else message.content == outgoing.content)
 
@@ -393,8 +379,4 @@ def is_about(message: discord.Message, key: str) -> bool:
     if found or message.content:
         actions = {id.action for id in map(RunId.read, found) if id is not None and id.key == key}
         return bool(actions) and Action.BLOCK not in actions
-    return any(f"-{key}" in attachment.filename for attachment in message.attachments)
-
-
-def _stem(filename: str) -> str:
-    return filename.rpartition(".")[0]
+    return any(belongs_to(attachment.filename, key) for attachment in message.attachments)

@@ -10,6 +10,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import NamedTuple
 
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT
+
 # If a courier doesn't extend its lease for this long, another takes the delivery over.
 LEASE = timedelta(seconds=60)
 MAX_TRIES = 20
@@ -26,7 +28,6 @@ _WORDS_AFTER = 14
 _ABANDONED_AFTER = 20
 _ABANDONED_TIME = timedelta(days=1)
 _MAX_PAUSE = 600.0
-DIRECT_UPLOAD_LIMIT = 10 * 1024 * 1024
 
 
 class Form(IntEnum):

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bot.deployments.model import Deployment
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
+from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
 from bot.deployments.options import OPTIONS, CommandSpec, OptionSpec, plan_options
 from bot.domain.errors import StartupError
+from bot.domain.text import shorten
 from bot.strings import say
 
 

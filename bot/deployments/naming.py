@@ -46,8 +46,3 @@ def one_line(text: str) -> str:
     """
     line = " ".join(_CONTROL.sub(" ", text).split())
     return line if any(char.isprintable() and not char.isspace() for char in line) else ""
-
-
-def shorten(text: str, length: int) -> str:
-    """Cut `text` to `length` characters, with an ellipsis if something was cut."""
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

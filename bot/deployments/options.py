@@ -8,10 +8,11 @@ from enum import StrEnum
 
 from bot.deployments.compile.inputs import number
 from bot.deployments.model import ATTACHMENTS, Deployment, Input
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
+from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.requests import NAME_LENGTH
+from bot.domain.text import shorten
 from bot.strings import say
 
 OptionValue = str | int | float
@@ -67,10 +68,6 @@ class CommandSpec:
     description: str
     options: tuple[OptionSpec, ...]
     group: str | None = None
-
-    @property
-    def more(self) -> bool:
-        return any(option.name == MORE for option in self.options)
 
     def option_for(self, name: str) -> OptionSpec | None:
         return next((option for option in self.options if option.name == name), None)

@@ -213,7 +213,7 @@ def _in_review(request: GenerationRequest, requester: Requester, rules: ServerRu
     if request.origin.guild_id is None or not needs_approval(request, requester.person, rules):
         return False
     channel_id = rules.approval.review_channel_id
-    if channel_id is None or not requester.can_post(channel_id):
+    if channel_id is None or not requester.channel_state(channel_id).can_post:
         raise RefusedError("review_unreachable")
     return True
 

@@ -133,22 +133,25 @@ class ChannelState:
     missing: tuple[str, ...] = ()
     age_restricted: bool = False
 
+    @property
+    def can_post(self) -> bool:
+        """Return whether the bot can post a result in the channel."""
+        return self.exists and not self.locked and not self.missing
+
 
 @dataclass(frozen=True, slots=True)
 class Requester:
     """The user behind an interaction, without discord.py objects.
 
     `channel_ids` are the ids of the channel, its parent and its category. AutoMod rules can exempt any of
-    them, and the channel's default preset is looked up by them. `can_post` tells whether the bot can post in
-    another channel of the server, and `channel_state` returns the state of such a channel. `press` is None
-    for a command.
+    them, and the channel's default preset is looked up by them. `channel_state` returns the state of any
+    channel of the server. `press` is None for a command.
     """
 
     person: Member
     origin: Origin
     channel_ids: frozenset[int]
-    can_post: Callable[[int], bool]
-    channel_state: Callable[[int], ChannelState] = lambda _channel_id: ChannelState(exists=False)
+    channel_state: Callable[[int], ChannelState]
     press: Press | None = None
 
 

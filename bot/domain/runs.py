@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from bot.domain.text import keys_in_links
+from bot.domain.text.file_names import keys_in_links
 
 # An edit that starts in the token's last seconds would arrive too late.
 _TOKEN_MARGIN = timedelta(seconds=20)
+# Discord's limit for the size of a file in a direct message, in bytes.
+DIRECT_UPLOAD_LIMIT = 10 * 1024 * 1024
 InputValue = str | int | float | bool | list[str]
 
 
@@ -115,7 +117,7 @@ class Run:
     application_id: int = 0
     interaction_token: str | None = field(default=None, repr=False)
     interaction_expires_at: datetime | None = None
-    upload_limit: int = 10 * 1024 * 1024
+    upload_limit: int = DIRECT_UPLOAD_LIMIT
     user_install: bool = False
     private: bool = False
     status_message_id: int | None = None

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 import discord
 
+from bot.discord_errors import is_outage
 from bot.domain.errors import DiscordAway
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
-from bot.gateway.interactions import member_from_user
 from bot.gateway.permissions import state_of
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,19 @@ async def requester_now(guild: discord.Guild, user_id: int, *, seconds: float) -
         return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))
 
 
+def member_from_user(user: discord.User | discord.Member) -> Member:
+    """Convert a user or member from discord.py. A user who isn't in the server has no roles."""
+    if not isinstance(user, discord.Member):
+        return Member(id=user.id, created_at=user.created_at)
+    return Member(
+        id=user.id,
+        role_ids=frozenset(role.id for role in user.roles),
+        manages_server=user.guild_permissions.manage_guild,
+        created_at=user.created_at,
+        joined_at=user.joined_at,
+    )
+
+
 async def member_names(guild: discord.Guild, user_ids: Iterable[int], *, seconds: float) -> dict[int, str]:
     """Return the display names of members by user id.
 
@@ -87,12 +100,12 @@ def _state_in(channel: object, parent: object, permissions: discord.Permissions)
 async def answering(seconds: float) -> AsyncIterator[None]:
     """Raise DiscordAway if the calls in the block fail or take longer than `seconds`.
 
-    Forbidden and NotFound are raised unchanged, because they are answers.
+    Forbidden and NotFound are raised unchanged if they are answers.
     """
     try:
         async with asyncio.timeout(seconds):
             yield
-    except (discord.Forbidden, discord.NotFound):
-        raise
     except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, TimeoutError, OSError) as error:
+        if isinstance(error, discord.Forbidden | discord.NotFound) and not is_outage(error):
+            raise
         raise DiscordAway(f"{type(error).__name__}: {error}") from error

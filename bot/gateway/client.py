@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -14,11 +15,12 @@ import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
+from discord.ui import DynamicItem
 
-from bot.domain.errors import AlreadyTaken, BotError
-from bot.gateway.command_mentions import CommandMentions
+from bot.domain.errors import AlreadyTaken, BotError, DiscordAway
+from bot.gateway.command_ids import CommandIds
 from bot.gateway.guild import read_automod
-from bot.gateway.permissions import CommandOverrides
+from bot.gateway.overrides import CommandOverrides
 from bot.gateway.sync import Availability, CommandSync
 from bot.services import Services
 from bot.services.words.rules import WordRules
@@ -68,7 +70,6 @@ class GenerateBot(commands.Bot):
         extensions: Sequence[str] = EXTENSIONS,
         **options: Any,
     ) -> None:
-        availability = availability or Availability()
         intents = discord.Intents.none()
         intents.guilds = True
         intents.auto_moderation_configuration = True
@@ -80,20 +81,19 @@ class GenerateBot(commands.Bot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             allowed_mentions=discord.AllowedMentions.none(),
-            allowed_contexts=availability.contexts,
-            allowed_installs=availability.installs,
             **options,
         )
         self.services = services
         self.clock = clock
-        self.overrides = CommandOverrides(self.tree, services.catalogue.plan.name)
-        self.mentions = CommandMentions(self.tree, sync.guild_ids)
+        self.command_ids = CommandIds(self.tree, sync.guild_ids)
+        self.overrides = CommandOverrides(self, self.command_ids, services.catalogue.plan.name)
         self.sync = sync
-        self._availability = availability
+        self._availability = availability or Availability()
         self._extensions = extensions
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], FormHandler[Any]]] = []
+        self._items: list[re.Pattern[str]] = []
 
     async def automod_rules(self, guild_id: int) -> WordRules:
         """Fetch a server's AutoMod rules. Raises the same errors as `read_automod`."""
@@ -102,7 +102,11 @@ class GenerateBot(commands.Bot):
 
     async def setup_hook(self) -> None:
         await self.load_cogs()
-        await self.sync.run(self.tree, self.application_id or 0)
+        try:
+            await self.sync.run(self.tree, self.application_id or 0)
+        except DiscordAway as error:
+            log.warning("can't sync the commands yet: %s", error)
+            self.services.reloader.mark_outdated()
 
     async def close(self) -> None:
         """Stop the word checks and rule reads, then close the connection to Discord."""
@@ -113,13 +117,25 @@ class GenerateBot(commands.Bot):
         """Register a callback that rebuilds the commands made from deployments."""
         self._rebuilders.append(rebuild)
 
+    def remove_message_commands(self, names: Iterable[str]) -> None:
+        """Remove message commands from every scope. Names that aren't registered are ignored."""
+        for name in names:
+            for scope in (None, *map(discord.Object, self.sync.guild_ids)):
+                self.tree.remove_command(name, guild=scope, type=discord.AppCommandType.message)
+
     async def show_deployments(self) -> None:
-        """Rebuild and sync the commands after the deployments changed. Raises StoreUnavailable."""
+        """Rebuild and sync the commands after the deployments changed.
+
+        Raises StoreUnavailable and DiscordAway.
+        """
         for rebuild in self._rebuilders:
             rebuild()
-        if self.application_id is not None:
-            await self.sync.run(self.tree, self.application_id)
-        self.mentions.forget()
+        self._availability.apply(self.tree.get_commands())
+        try:
+            if self.application_id is not None:
+                await self.sync.run(self.tree, self.application_id)
+        finally:
+            self.command_ids.forget()
 
     async def load_cogs(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.
@@ -131,24 +147,43 @@ class GenerateBot(commands.Bot):
             await importlib.import_module(extension).setup(self)
         self._availability.apply(self.tree.get_commands())
 
+    def add_dynamic_items(self, *items: type[DynamicItem[Any]]) -> None:
+        """Register items as discord.py does, and keep their patterns to recognize other custom_ids."""
+        super().add_dynamic_items(*items)
+        self._items += [item.__discord_ui_compiled_template__ for item in items]
+
     def add_form(self, codec: type[IdT], handler: FormHandler[IdT]) -> None:
         """Register a handler for submitted forms whose custom_id `codec` can read."""
         self._forms.append((codec, handler))
 
     async def on_interaction(self, interaction: discord.Interaction[GenerateBot]) -> None:
-        """Pass a submitted form to its handler.
+        """Pass a submitted form to its handler, and answer what no handler of this version knows.
 
         Forms are found by their custom_id, so nothing typed is lost if the bot restarts while a form is open.
         """
-        if interaction.type is not discord.InteractionType.modal_submit:
-            return
         data: Mapping[str, Any] = interaction.data or {}
         custom_id = str(data.get("custom_id", ""))
+        if interaction.type is discord.InteractionType.modal_submit:
+            is_known = await self._submit(interaction, custom_id)
+        elif interaction.type is discord.InteractionType.component:
+            # discord.py calls the item, and ignores a custom_id that no item matches.
+            is_known = any(pattern.fullmatch(custom_id) for pattern in self._items)
+        else:
+            return
+        if not is_known:
+            log.warning("received a button or form of another version: %r", custom_id)
+            await tell(interaction, say("other_version"))
+
+    async def _submit(self, interaction: discord.Interaction[GenerateBot], custom_id: str) -> bool:
+        """Pass a submitted form to its handler. Return whether a codec knows the form."""
         async with reporting_errors(interaction):
             for codec, handler in self._forms:
                 form = codec.read(custom_id)
                 if form is not None:
                     await handler(interaction, form)
+                    return True
+            return False
+        return True  # a codec refused the custom_id, and the user has been told
 
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
         """Drop a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""

@@ -75,9 +75,7 @@ PageBuilder = Callable[[Interaction, int], Awaitable[LayoutView]]
 
 async def show_list(interaction: Interaction, build: PageBuilder) -> None:
     """Answer a command with the first page."""
-    view = await build(interaction, 0)
-    view.stop()  # answered by custom_id
-    await interaction.response.send_message(view=view, ephemeral=True)
+    await interaction.response.send_message(view=await build(interaction, 0), ephemeral=True)
 
 
 def page_button(codec: type[PageId], build: PageBuilder) -> type[PersistentItem[PageId]]:
@@ -85,9 +83,7 @@ def page_button(codec: type[PageId], build: PageBuilder) -> type[PersistentItem[
 
     class PageButton(PersistentItem[PageId], codec=codec):
         async def pressed(self, interaction: Interaction, id: PageId) -> None:
-            view = await build(interaction, id.page)
-            view.stop()  # answered by custom_id
-            await interaction.response.edit_message(view=view)
+            await interaction.response.edit_message(view=await build(interaction, id.page))
 
     return PageButton
 

@@ -11,6 +11,7 @@ from functools import partial
 import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
 
+from bot.discord_errors import is_outage
 from bot.domain.errors import RefusedError
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import NotApplied, ReviewChannel
@@ -92,7 +93,9 @@ async def read_automod(guild: discord.Guild, compile: RunInThread) -> WordRules:
     """
     try:
         rules = await guild.fetch_automod_rules()
-    except discord.Forbidden:
+    except discord.Forbidden as error:
+        if is_outage(error):
+            raise
         raise RefusedError("words_forbidden") from None
     return await compile(partial(compile_automod, rules))
 

@@ -10,13 +10,13 @@ from typing import Any
 import discord
 
 from bot.domain.requests import ChannelState, Member, Origin, Press, Requester
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import check_permissions, state_of
 from bot.ui.custom_ids import FollowUpId, RunId
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)
-_DIRECT_LIMIT = 10 * 1024 * 1024
 
 
 def requester_of(interaction: Interaction) -> Requester:
@@ -26,7 +26,6 @@ def requester_of(interaction: Interaction) -> Requester:
         person=member_of(interaction),
         origin=_origin(interaction, now),
         channel_ids=_channel_ids(interaction.channel),
-        can_post=lambda channel_id: _can_post(interaction.guild, channel_id),
         channel_state=lambda channel_id: _state_of(interaction.guild, channel_id),
         press=_press(interaction, now),
     )
@@ -102,7 +101,7 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
     """
     guild = interaction.guild
     user_install = is_user_install_only(interaction)
-    limit = guild.filesize_limit if guild is not None else _DIRECT_LIMIT
+    limit = guild.filesize_limit if guild is not None else DIRECT_UPLOAD_LIMIT
     return Origin(
         guild_id=rules_guild_id(interaction),
         channel_id=interaction.channel_id or 0,
@@ -149,11 +148,6 @@ def _channel_ids(channel: object) -> frozenset[int]:
     return frozenset(number for number in ids if number)
 
 
-def _can_post(guild: discord.Guild | None, channel_id: int) -> bool:
-    state = _state_of(guild, channel_id)
-    return state.exists and not state.missing
-
-
 def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
     """Return the state of a server's channel or active thread, as this process has it from the gateway."""
     channel = guild.get_channel_or_thread(channel_id) if guild is not None else None
@@ -161,19 +155,6 @@ def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
         return ChannelState(exists=False)
     permissions = channel.permissions_for(guild.me)
     return state_of(channel, permissions, age_restricted=_is_age_restricted(channel))
-
-
-def member_from_user(user: discord.User | discord.Member) -> Member:
-    """Convert a user or member from discord.py. A user who isn't in the server has no roles."""
-    if not isinstance(user, discord.Member):
-        return Member(id=user.id, created_at=user.created_at)
-    return Member(
-        id=user.id,
-        role_ids=frozenset(role.id for role in user.roles),
-        manages_server=user.guild_permissions.manage_guild,
-        created_at=user.created_at,
-        joined_at=user.joined_at,
-    )
 
 
 def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:

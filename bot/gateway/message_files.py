@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,17 +9,17 @@ from typing import Any
 import discord
 
 from bot.deployments.validation import AttachedFile, is_kind, linked_file, media_type
+from bot.discord_errors import is_outage
 from bot.domain.backend import InputKind
 from bot.domain.runs import MessageRef
 from bot.domain.sharing import MessageState
+from bot.domain.text.file_names import key_in
 from bot.gateway.channels import answering
 
 _LIMIT = 10
 # Less than the 3 s in which Discord accepts the answer to an interaction.
 _FETCH_SECONDS = 2
 _UNKNOWN_CHANNEL = 10003
-# A file's name consists of its deployment, its run's key and its number; see `file_stem` in bot/delivery.
-_NAMED = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/]*\Z")
 
 
 def shown_pictures(message: discord.Message) -> list[str]:
@@ -72,12 +71,6 @@ def picture_file(url: str) -> AttachedFile:
     return file if media_type(file).startswith("image/") else replace(file, content_type="image/png")
 
 
-def run_key_of(url: str) -> str:
-    """Return the run key in the name of one of the bot's own files, or an empty string if it has none."""
-    found = _NAMED.search(linked_file(url).filename)
-    return found[1] if found is not None else ""
-
-
 def run_files(message: discord.Message, key: str, *, linked: bool = False) -> list[AttachedFile]:
     """Return the files of the run `key` that are attached to one of the bot's messages, in order.
 
@@ -88,7 +81,7 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
     if linked:
         media = (item.media for item in _gallery_items(message.components))
         found += (linked_file(each.url, each.content_type) for each in media)
-    return [file for file in found if run_key_of(file.filename) == key]
+    return [file for file in found if key_in(file.filename) == key]
 
 
 async def message_state(client: discord.Client, message: MessageRef) -> MessageState:
@@ -117,7 +110,9 @@ async def fetch_run_files(
         for channel_id, message_id in messages:
             try:
                 message = await client.get_partial_messageable(channel_id).fetch_message(message_id)
-            except (discord.Forbidden, discord.NotFound):
+            except (discord.Forbidden, discord.NotFound) as error:
+                if is_outage(error):
+                    raise
                 continue
             found += run_files(message, key)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 
 import aiohttp
@@ -20,6 +21,8 @@ from bot.ui.status import status_message
 
 log = logging.getLogger(__name__)
 _ANSWERED = 40060  # "Interaction has already been acknowledged"
+# How many dropped inputs a sentence names, so that it fits into a message.
+_NAMED = 15
 
 
 async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -> None:
@@ -33,7 +36,6 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
     layout = status_message([run] * run.batch_size, services.catalogue.title(run.deployment)).layout
     if layout is None:
         raise RuntimeError("a status message is a layout")
-    layout.stop()  # its buttons are dynamic items, so discord.py need not store each message
     try:
         response = await interaction.response.send_message(
             view=layout,
@@ -115,23 +117,24 @@ async def check_start(interaction: Interaction) -> None:
     await check_overrides(interaction)
 
 
-async def started(
-    interaction: Interaction, run: Run, dropped: tuple[str, ...], code: str = "edit_dropped"
+async def answer_started(
+    interaction: Interaction, run: Run, dropped: Sequence[str], code: str = "edit_dropped", **params: str
 ) -> None:
-    """Send the status message, and tell the user with the sentence `code` which inputs were dropped."""
+    """Send the status message, and tell the user with the sentence `code` which inputs were dropped.
+
+    `params` are the sentence's other values.
+    """
     await send_status(interaction, run)
     if dropped:
-        await tell(interaction, say(code, names=", ".join(f"`{in_code(name, 60)}`" for name in dropped)))
+        names = [f"`{in_code(name, 60)}`" for name in dropped[:_NAMED]]
+        more = ["…"] if len(dropped) > _NAMED else []
+        await tell(interaction, say(code, names=", ".join(names + more), **params))
 
 
-async def answer_generated(interaction: Interaction, made: PresetRun) -> None:
+async def answer_preset_run(interaction: Interaction, made: PresetRun) -> None:
     """Send the status message, and tell the user which inputs of the preset were dropped."""
-    await send_status(interaction, made.run)
-    if made.preset is not None and made.dropped:
-        dropped = ", ".join(f"`{in_code(name, 60)}`" for name in made.dropped)
-        await tell(
-            interaction, say("preset_dropped", name=escape_name(made.preset.name), dropped=dropped[:1000])
-        )
+    name = escape_name(made.preset.name) if made.preset is not None else ""
+    await answer_started(interaction, made.run, made.dropped, "preset_dropped", name=name)
 
 
 def escape_name(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,20 @@ log = logging.getLogger(__name__)
 # refuses the session of a second one. Processes that start at the same time therefore reserve slots through
 # the store. Half a second is added because latency varies.
 IDENTIFY_INTERVAL = timedelta(seconds=5.5)
+
+
+def missing_starts(limits: Mapping[str, Any], shards: Shards | None) -> int | None:
+    """Return the minutes until Discord grants the session starts that `shards` need, one for each.
+
+    Returns None if enough are left. `limits` is the `session_start_limit` of Discord's gateway.
+    """
+    if int(limits.get("remaining", 1000)) >= needed_starts(shards):
+        return None
+    return int(limits.get("reset_after", 0)) // 60_000 + 1
+
+
+def needed_starts(shards: Shards | None) -> int:
+    return len(shards.ids) if shards is not None else 1
 
 
 class ShardedBot(commands.AutoShardedBot, GenerateBot):

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.app_commands import AppCommandContext, AppInstallationType, Command, ContextMenu, Group
 
 from bot.database.key_values import KeyValueStore
-from bot.strings import say
+from bot.discord_errors import is_outage
+from bot.domain.errors import DiscordAway
 
 log = logging.getLogger(__name__)
 _KEY_PREFIX = "synced:"
@@ -57,13 +59,22 @@ class CommandSync:
         await self._put(application_id, scope, _fingerprint(tree, scope))
 
     async def run(self, tree: app_commands.CommandTree[Any], application_id: int) -> None:
-        """Sync the scopes that changed; if Discord refuses one, only log it. Raises StoreUnavailable."""
+        """Sync the scopes that changed; if Discord refuses one, only log it. Raises StoreUnavailable.
+
+        If Discord didn't answer for a scope, raise DiscordAway after the others.
+        """
         self.arrange(tree)
         synced = await self.synced(application_id)
+        away: DiscordAway | None = None
         for scope in self.scopes(synced):
             fingerprint = _fingerprint(tree, scope)
-            if synced.get(scope) != fingerprint and await _sync(tree, scope):
-                await self._put(application_id, scope, fingerprint)
+            try:
+                if synced.get(scope) != fingerprint and await _sync(tree, scope):
+                    await self._put(application_id, scope, fingerprint)
+            except DiscordAway as error:
+                away = error
+        if away is not None:
+            raise away
 
     async def _put(self, application_id: int, scope: str, fingerprint: str) -> None:
         await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", fingerprint)
@@ -89,9 +100,14 @@ def describe_scope(scope: str) -> str:
 
 
 async def _sync(tree: app_commands.CommandTree[Any], scope: str) -> bool:
+    """Sync a scope. Return False if Discord refuses it, and raise DiscordAway if there is no answer."""
     try:
         await tree.sync(guild=guild_of_scope(scope))
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise DiscordAway(f"{type(error).__name__}: {error}") from error
     except discord.HTTPException as error:
+        if is_outage(error):
+            raise DiscordAway(str(error)) from error
         # Usually a server that the bot has left, or to which it was invited without `applications.commands`.
         # An expected error needs no traceback.
         log.error("can't sync the commands to %s: %s", describe_scope(scope), error)  # noqa: TRY400
@@ -169,7 +185,7 @@ OWNER = frozenset({"pause", "resume", "reload"})
 OWN = frozenset({"help", "runs", "usage", "privacy"})
 # Commands that start runs.
 _GENERATE = "generate"
-GENERATING = frozenset({_GENERATE, "preset", say("use_menu")})
+GENERATING = frozenset({_GENERATE, "preset"})
 _SERVERS_ONLY = AppInstallationType(guild=True, user=False)
 AnyCommand = Command[Any, ..., Any] | Group | ContextMenu
 
@@ -213,4 +229,3 @@ class Availability:
             # Every message command starts runs, as /generate does, and the operator may have named it.
             name = _GENERATE if isinstance(command, ContextMenu) else command.name
             command.allowed_installs, command.allowed_contexts = self.of(name)
-            command.guild_only = False  # the older flag would override the contexts

@@ -11,6 +11,7 @@ from discord import app_commands
 
 from bot.config.settings import Settings
 from bot.gateway.permissions import lacks
+from bot.gateway.sharding import missing_starts, needed_starts
 from bot.gateway.sync import CommandSync, describe_scope, differences, payload
 from bot.ops.discord_http import DiscordApi, DiscordFault
 from bot.ops.findings import Finding, ok, problem, warning
@@ -62,7 +63,7 @@ def check_intents(intents: discord.Intents, flags: int) -> Finding:
 
 
 async def check_session_starts(api: DiscordApi, settings: Settings) -> Finding:
-    """Check that session starts are left, and that SHARD_COUNT isn't below Discord's recommendation.
+    """Check that enough session starts are left, and that SHARD_COUNT isn't below Discord's recommendation.
 
     Discord resets the token of a bot that starts too many sessions.
     """
@@ -74,11 +75,12 @@ async def check_session_starts(api: DiscordApi, settings: Settings) -> Finding:
         )
     limit, shards = gateway.get("session_start_limit") or {}, int(gateway.get("shards", 1))
     remaining, total = int(limit.get("remaining", 1)), int(limit.get("total", 1))
-    if remaining == 0:
-        minutes = round(int(limit.get("reset_after", 0)) / 60_000)
+    minutes = missing_starts(limit, settings.shards)
+    if minutes is not None:
         return problem(
             SESSIONS,
-            "no session start is left today.",
+            f"of today's session starts, {remaining} are left, and a start needs "
+            f"{needed_starts(settings.shards)}.",
             f"Wait {minutes} minutes, and find out why the bot was restarted so often.",
         )
     if shards > (settings.shard_count or 1):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.deployments.catalogue import Catalogue, Reloader
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.reloading import Reloader
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
 from bot.services.editing import EditingService

@@ -19,7 +19,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run
-from bot.domain.text import keys_in_links
+from bot.domain.text.file_names import keys_in_links
 from bot.services.generation import GenerationService, current_deployment, draw_seed, has_marked_file
 from bot.services.runs import RunService
 from bot.store.rules import RuleStore

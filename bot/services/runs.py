@@ -15,7 +15,8 @@ from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.runs import Deletions, Direction, HistoryPage, InputValue, Run, RunsPage
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import channel_url, keys_in_links
+from bot.domain.text import channel_url
+from bot.domain.text.file_names import keys_in_links
 from bot.store import Store
 from bot.workers.worker import Wakeups
 

@@ -57,7 +57,7 @@ class SharingService:
         if not offers_copy(run, requester) or run.guild_id is None or run.private:
             return False
         gallery = (await self._store.rules.get(run.guild_id)).gallery_channel_id
-        return gallery is not None and requester.can_post(gallery)
+        return gallery is not None and requester.channel_state(gallery).can_post
 
     def is_postable(self, run: Run, requester: Requester) -> bool:
         """Return whether the requester may post this one result of a batch in the batch's channel."""
@@ -170,7 +170,7 @@ class SharingService:
         if gallery is None:
             raise RefusedError("share_no_gallery")
         channel = requester.channel_state(gallery)
-        if not channel.exists or channel.missing:
+        if not channel.can_post:
             raise RefusedError("share_closed")
         restricted = is_age_restricted_now(run, requester)
         # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.

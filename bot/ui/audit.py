@@ -28,6 +28,7 @@ from bot.ui.custom_ids import AuditId
 from bot.ui.message_parts import phase, subtext
 from bot.ui.settings.changes import Naming, stored_changes
 from bot.ui.settings.text import counted
+from bot.ui.views import layout_of
 
 _TEXT_LENGTH = 60
 _PROMPT_LENGTH = 80
@@ -39,19 +40,15 @@ _VARIANTS = ("_count", "_none")
 
 def audit_layout(page: AuditPage, audit_filter: AuditFilter, naming: Naming) -> LayoutView:
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
-    layout = LayoutView(timeout=None)
     lines = [audit_line(line, naming) for line in page.lines] or [say("record_none")]
     filters = subtext(_filters(audit_filter, naming))
     text = [say("record_heading"), *([filters] if filters else []), *lines]
-    layout.add_item(TextDisplay("\n".join(text)))
-    layout.add_item(
-        ActionRow(
-            _button("record_newer", AuditButton.NEWER, audit_filter, page.newer),
-            _button("record_older", AuditButton.OLDER, audit_filter, page.older),
-            _button("record_file", AuditButton.FILE, audit_filter, None, enabled=bool(page.lines)),
-        )
+    buttons = ActionRow[LayoutView](
+        _button("record_newer", AuditButton.NEWER, audit_filter, page.newer),
+        _button("record_older", AuditButton.OLDER, audit_filter, page.older),
+        _button("record_file", AuditButton.FILE, audit_filter, None, enabled=bool(page.lines)),
     )
-    return layout
+    return layout_of(TextDisplay("\n".join(text)), buttons)
 
 
 def audit_line(stored: StoredEntry, naming: Naming) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from discord import Colour
-from discord.ui import Container, File, Item, LayoutView, TextDisplay
+from discord.ui import File, Item, LayoutView, TextDisplay
 
 from bot.deployments.input_text import Commands, ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
@@ -16,6 +16,7 @@ from bot.domain.runs import Deletions, Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.message_parts import deletion_facts, ending, subtext, text_blocks
+from bot.ui.views import framed
 
 # Longer details go into a file: a layout holds 4,000 characters of text.
 MAX_INLINE = 3500
@@ -88,10 +89,7 @@ def _layout(
     heading: str, values: str, facts: str, command_text: str, *more: Item[LayoutView], log: str = ""
 ) -> LayoutView:
     texts = [TextDisplay[LayoutView](text) for text in (heading, values, facts, log, command_text) if text]
-    layout = LayoutView(timeout=None)
-    layout.add_item(Container(*texts, *more, accent_colour=Colour.blurple()))
-    layout.stop()
-    return layout
+    return framed(Colour.blurple(), *texts, *more)
 
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:

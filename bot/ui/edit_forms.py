@@ -29,9 +29,9 @@ from bot.domain.backend import InputKind
 from bot.domain.text import shorten
 from bot.strings import say
 from bot.ui.custom_ids import UseId
+from bot.ui.views import layout_of, modal_of
 
-# Discord's limits for the characters of a modal's title and the options of a select.
-_TITLE_LENGTH = 45
+# Discord's limit for the options of a select.
 _MAX_OPTIONS = 25
 _LABEL_LENGTH = 80
 _CHOICE_LENGTH = 100
@@ -51,11 +51,11 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField], *, label
     Submissions are matched by custom_id alone, so they work after a restart.
     """
     heading = title if label == title else f"{label}: {title}" if label else say("edit_title", title=title)
-    modal = Modal(title=shorten(heading, _TITLE_LENGTH), custom_id=custom_id, timeout=None)
-    for field in fields:
-        modal.add_item(Label(text=field.name, description=_description(field), component=_component(field)))
-    modal.stop()
-    return modal
+    labels = (
+        Label[Modal](text=field.name, description=_description(field), component=_component(field))
+        for field in fields
+    )
+    return modal_of(custom_id, heading, *labels)
 
 
 def refused_layout(sentence: str, custom_id: str, picture: str | None = None) -> LayoutView:
@@ -63,26 +63,16 @@ def refused_layout(sentence: str, custom_id: str, picture: str | None = None) ->
 
     `picture` is the link of the form's picture, if it has one. The reopened form reads it from this message.
     """
-    layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)))
-    if picture is not None:
-        layout.add_item(MediaGallery(MediaGalleryItem(picture)))
-    layout.add_item(
-        ActionRow(Button(label=say("button_edit_again"), style=ButtonStyle.primary, custom_id=custom_id))
-    )
-    layout.stop()
-    return layout
+    gallery = [MediaGallery[LayoutView](MediaGalleryItem(picture))] if picture is not None else []
+    again = Button[LayoutView](label=say("button_edit_again"), style=ButtonStyle.primary, custom_id=custom_id)
+    return layout_of(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)), *gallery, ActionRow(again))
 
 
 def ready_layout(again_id: str, send_id: str) -> LayoutView:
     """Build the message that asks whether to submit a form whose text was uploaded."""
-    layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(say("edit_ready")))
     send = Button[LayoutView](label=say("button_send"), style=ButtonStyle.primary, custom_id=send_id)
     again = Button[LayoutView](label=say("button_edit_again"), custom_id=again_id)
-    layout.add_item(ActionRow(send, again))
-    layout.stop()
-    return layout
+    return layout_of(TextDisplay(say("edit_ready")), ActionRow(send, again))
 
 
 def pictures_layout(pictures: Sequence[str], deployments: Sequence[Deployment], parent: str) -> LayoutView:
@@ -104,12 +94,10 @@ def follow_up_pictures_layout(pictures: Sequence[str], label: str, custom_ids: S
 
 
 def _with_controls(heading: str, pictures: Sequence[str], controls: Sequence[Item[LayoutView]]) -> LayoutView:
-    layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(heading))
+    layout = layout_of(TextDisplay(heading))
     for picture, control in zip(pictures, controls, strict=True):
         layout.add_item(MediaGallery(MediaGalleryItem(picture)))
         layout.add_item(ActionRow(control))
-    layout.stop()
     return layout
 
 

@@ -20,6 +20,7 @@ from bot.ui.message_parts import (
     run_button,
 )
 from bot.ui.result_buttons import discard_button
+from bot.ui.views import layout_of
 
 _TEXT_LENGTH = 1500
 _NAME_LENGTH = 80
@@ -49,16 +50,15 @@ def plain_messages(
     code = ("plain_result" if links or texts else "plain_hidden") if shown else "plain_ended"
     heading = f"{say('mention', user=first.requester_id)} {say(code)}"
     lines, left = fitting([*links, *texts], LAYOUT_TEXT - len(heading) - 1)
-    layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay("\n".join([heading, *lines])))
-    layout.add_item(ActionRow[LayoutView](*_buttons(first, shown)))
+    buttons = ActionRow[LayoutView](*_buttons(first, shown))
+    layout = layout_of(TextDisplay("\n".join([heading, *lines])), buttons)
     return [OutgoingMessage(layout=layout, mention=first.requester_id), *remark_messages(left)]
 
 
 def _links(run: Run) -> Iterator[tuple[str, str]]:
     files = [output for output in run.outputs if output.url]
     for number, output in enumerate(files, 1):
-        yield escape_line(output.filename or f"file {number}", _NAME_LENGTH), output.url or ""
+        yield escape_line(output.filename or "", _NAME_LENGTH) or f"file {number}", output.url or ""
 
 
 def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:

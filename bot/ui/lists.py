@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from discord import ButtonStyle, SelectOption
-from discord.ui import ActionRow, Button, LayoutView, Section, Select, TextDisplay
+from discord.ui import ActionRow, Button, Item, LayoutView, Section, Select, TextDisplay
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.budgets import Limits, Spending, UsageView
@@ -16,7 +16,8 @@ from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId, UnblockId
-from bot.ui.message_parts import deletion_facts, ending, replaced_defaults, set_by
+from bot.ui.message_parts import deletion_facts, ending, replaced_defaults, set_by, texts
+from bot.ui.views import layout_of
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
 _RUN_TITLE_LENGTH = 40
@@ -32,14 +33,13 @@ def runs_layout(
     `here` is the id of the current server, or None outside servers. Undelivered results can be posted, and
     private ones opened, only in the server that they belong to.
     """
-    layout = LayoutView(timeout=None)
     entries = page.entries
     lines = [_run_line(number, entry, title, here) for number, entry in enumerate(entries, 1)]
     heading = say("runs_heading")
     if current.run_filter is not RunFilter.ALL:
         heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
     empty_text = say("runs_none" if current.run_filter is RunFilter.ALL else "runs_none_such")
-    layout.add_item(TextDisplay("\n".join([heading, *(lines or [empty_text])])))
+    layout = layout_of(TextDisplay("\n".join([heading, *(lines or [empty_text])])))
     open_runs = [
         (number, entry) for number, entry in enumerate(entries, 1) if any(map(cancellable, entry.batch))
     ]
@@ -81,10 +81,7 @@ def posting_layout() -> LayoutView:
 
 def text_layout(text: str) -> LayoutView:
     """Build a layout with one text. It can replace another layout, which can't become a classic message."""
-    layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(text))
-    layout.stop()
-    return layout
+    return layout_of(TextDisplay(text))
 
 
 def cancellable(run: Run) -> bool:
@@ -239,26 +236,24 @@ def page_layout(codec: type[PageId], lines: Sequence[str], page: int, *, more: b
 
     `codec.NAME` is the prefix of the list's string codes. `more` means that another page follows.
     """
-    layout = LayoutView(timeout=None)
     heading, nothing = say(f"{codec.NAME}_heading"), say(f"{codec.NAME}_none")
-    layout.add_item(TextDisplay("\n".join([heading, *(lines or [nothing])])))
-    _add_page_buttons(layout, codec, page, ("queue_back", "queue_on"), more=more)
-    return layout
+    text = TextDisplay[LayoutView]("\n".join([heading, *(lines or [nothing])]))
+    return layout_of(text, *_page_buttons(codec, page, ("queue_back", "queue_on"), more=more))
 
 
-def _add_page_buttons(
-    layout: LayoutView, codec: type[PageId], page: int, labels: tuple[str, str], *, more: bool
-) -> None:
-    """Add buttons to the adjacent pages, unless there is only one page. `labels` are string codes."""
+def _page_buttons(
+    codec: type[PageId], page: int, labels: tuple[str, str], *, more: bool
+) -> list[ActionRow[LayoutView]]:
+    """Return buttons to the adjacent pages, unless there is only one page. `labels` are string codes."""
     if not page and not more:
-        return
+        return []
     back, forward = labels
-    layout.add_item(
+    return [
         ActionRow(
             _page_button(codec(max(page - 1, 0)), back, enabled=page > 0),
             _page_button(codec(page + 1), forward, enabled=more),
         )
-    )
+    ]
 
 
 def _page_button(to: PageId, label: str, *, enabled: bool) -> Button[LayoutView]:
@@ -270,18 +265,16 @@ _BLOCK_REASON_LENGTH = 100
 
 def blocked_layout(blocked: Sequence[ActiveBlock], page: int, *, more: bool) -> LayoutView:
     """Build a page of blocked users, each with a button to unblock them; pages count from 0."""
-    layout = LayoutView(timeout=None)
     nothing = [] if blocked else [say("blocked_none")]
-    layout.add_item(TextDisplay("\n".join([say("blocked_heading"), *nothing])))
+    items: list[Item[LayoutView]] = [TextDisplay("\n".join([say("blocked_heading"), *nothing]))]
     for block in blocked:
         unblock = Button[LayoutView](
             label=say("button_unblock"),
             style=ButtonStyle.secondary,
             custom_id=UnblockId(block.user_id, block.created_at, page).encode(),
         )
-        layout.add_item(Section[LayoutView](TextDisplay(_blocked_line(block)), accessory=unblock))
-    _add_page_buttons(layout, BlockedId, page, ("record_newer", "record_older"), more=more)
-    return layout
+        items.append(Section(TextDisplay(_blocked_line(block)), accessory=unblock))
+    return layout_of(*items, *_page_buttons(BlockedId, page, ("record_newer", "record_older"), more=more))
 
 
 def _blocked_line(block: ActiveBlock) -> str:
@@ -337,11 +330,9 @@ def replace_layout(
     if earlier.holder is Holder.SERVER and earlier.created_by is not None:
         made = say("preset_made_by", person=earlier.created_by, at=at)
     line = _preset_line(earlier, title, inputs, made)
-    layout = text_layout(f"{say('preset_taken')}\n{line}{replaced_defaults(default_in)}")
-    layout.add_item(
-        ActionRow(Button(label=say("button_replace"), style=ButtonStyle.danger, custom_id=custom_id))
-    )
-    return layout
+    text = f"{say('preset_taken')}\n{line}{replaced_defaults(default_in)}"
+    replace = Button[LayoutView](label=say("button_replace"), style=ButtonStyle.danger, custom_id=custom_id)
+    return layout_of(TextDisplay(text), ActionRow(replace))
 
 
 def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs, mark: str = "") -> str:
@@ -359,15 +350,13 @@ def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInput
 
 
 def usage_layout(view: UsageView) -> LayoutView:
-    layout = LayoutView(timeout=None)
     heading = say("usage_heading") if view.own else say("usage_heading_other", person=view.user_id)
     person = [heading, *_lines(view.usage.person, view.running.person, view.limits), *_restrictions(view)]
-    layout.add_item(TextDisplay("\n".join(person)))
+    server: list[str] = []
     if view.server is not None:
         server = [say("usage_server"), *_lines(view.usage.server, view.running.server, view.server)]
-        layout.add_item(TextDisplay("\n".join(server)))
-    layout.add_item(TextDisplay(say("usage_returns", until=int(view.usage.day_end.timestamp()))))
-    return layout
+    returns = say("usage_returns", until=int(view.usage.day_end.timestamp()))
+    return layout_of(*texts(person, server, [returns]))
 
 
 def _lines(spent: Spending, running: int, limits: Limits) -> Iterator[str]:

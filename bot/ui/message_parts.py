@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from discord import ButtonStyle, File, MediaGalleryItem
-from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
+from discord.ui import Button, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.run_log import last_error
 from bot.domain.runs import Deletions, Run, RunState
-from bot.domain.text import escape_line, escape_prose, sentence_case
+from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
+from bot.ui.views import layout_of
 
 FILES_PER_MESSAGE = 10
 # Discord takes 25 MiB per request, so 1 MiB is left for the text and the multipart boundaries. A larger file,
@@ -37,9 +38,9 @@ _CHANNELS = 5  # channels that a sentence names
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
-# The links in our own sentences have short texts. A longer search from every "[" in a URL would take
-# quadratic time.
-_LINK = re.compile(r"\[([^\[\]]{0,80})\]\(\S*\)")
+# A link in one of our own sentences: its text is short or a file's escaped name. A longer search from every
+# "[" in a URL would take quadratic time.
+_LINK = re.compile(r"\[((?:\\.|[^\[\]\\]){0,160})\]\(\S*\)")
 
 
 def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
@@ -55,14 +56,24 @@ def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence
 
 
 def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
-    """Yield classic messages with the remarks.
+    """Yield as few classic messages as take the remarks, one per line.
 
-    If a remark is too long for a message, its links are replaced by their texts.
+    In a remark that is too long for a message, links are replaced by their texts, and the rest is shortened.
     """
-    remaining: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in remarks]
-    while remaining:
-        fitted, remaining = fitting(remaining, CONTENT_TEXT)
-        yield OutgoingMessage(content="\n".join(fitted))
+    content = ""
+    for remark in map(_short_enough, remarks):
+        if content and len(content) + 1 + len(remark) > CONTENT_TEXT:
+            yield OutgoingMessage(content=content)
+            content = ""
+        content = f"{content}\n{remark}" if content else remark
+    if content:
+        yield OutgoingMessage(content=content)
+
+
+def _short_enough(remark: str) -> str:
+    if len(remark) <= CONTENT_TEXT:
+        return remark
+    return shorten(_LINK.sub(r"\1", remark), CONTENT_TEXT)
 
 
 def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
@@ -75,6 +86,24 @@ def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutVi
 
 def gallery_only(run: Run, files: Sequence[PreparedFile]) -> OutgoingMessage:
     return OutgoingMessage(layout=layout_of(gallery_of(run, files)), files=tuple(files))
+
+
+def further_messages(
+    run: Run,
+    galleries: Iterable[Sequence[PreparedFile]],
+    others: Iterable[Sequence[PreparedFile]],
+    remarks: Sequence[str],
+) -> list[OutgoingMessage]:
+    """Build the messages that follow a result's first one.
+
+    `galleries` and `others` hold the files of each message, and `remarks` are those that don't fit into the
+    first message.
+    """
+    return [
+        *(gallery_only(run, files) for files in galleries),
+        *(OutgoingMessage(files=tuple(files)) for files in others),
+        *remark_messages(remarks),
+    ]
 
 
 def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN) -> list[str]:
@@ -113,22 +142,6 @@ def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
         packed[-1].append(file)
         left -= file.size
     return [*packed]
-
-
-def layout_of(item: Item[LayoutView]) -> LayoutView:
-    layout = LayoutView(timeout=None)
-    layout.add_item(item)
-    return layout
-
-
-def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
-    """Return the buttons as a view for a classic message."""
-    view = View(timeout=None)
-    for number, row in enumerate(rows):
-        for button in row:
-            button.row = number
-            view.add_item(button)
-    return view
 
 
 def run_button(

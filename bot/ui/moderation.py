@@ -9,8 +9,6 @@ import discord
 from discord import ButtonStyle, Colour, MediaGalleryItem, RadioGroupOption
 from discord.ui import (
     ActionRow,
-    Button,
-    Container,
     File,
     Item,
     Label,
@@ -29,7 +27,7 @@ from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
-from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
+from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId
 from bot.ui.message_parts import (
     GALLERY,
     LAYOUT_TEXT,
@@ -41,10 +39,12 @@ from bot.ui.message_parts import (
     block_code,
     chunks,
     reason_of,
+    run_button,
     subtext,
 )
 from bot.ui.result_buttons import discard_button
 from bot.ui.status import batch_title
+from bot.ui.views import framed, modal_of
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000
@@ -70,14 +70,14 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
     items: list[Item[LayoutView]] = [TextDisplay(text), *_media(files, spoiler=run.spoiler)]
     items += _notes(prepared, len(files), len(text))
     row: ActionRow[LayoutView] = ActionRow(
-        _card_button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
-        _card_button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
-        _card_button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
+        run_button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
+        run_button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
+        run_button(run, Action.BLOCK, "button_block"),
     )
     if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > len(files):
-        row.add_item(_card_button(run, Action.DETAILS, "button_details", ButtonStyle.secondary))
+        row.add_item(run_button(run, Action.DETAILS, "button_details"))
     items.append(row)
-    return OutgoingMessage(layout=_layout(items, Colour.gold()), files=files)
+    return OutgoingMessage(layout=framed(Colour.gold(), *items), files=files)
 
 
 def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> list[Item[LayoutView]]:
@@ -126,7 +126,7 @@ def decided_card(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     if reason:
         lines.append(f"> {escape_line(str(reason), _VALUE_LENGTH)}")
-    return OutgoingMessage(layout=_layout([TextDisplay("\n".join(lines))], colour))
+    return OutgoingMessage(layout=framed(colour, TextDisplay("\n".join(lines))))
 
 
 def _verdict(run: Run) -> tuple[str, Colour]:
@@ -164,14 +164,14 @@ def report_card(
         texts.pop()
     is_batch = run.is_first_in_batch and run.batch_size > 1
     row: ActionRow[LayoutView] = ActionRow(
-        _card_button(run, Action.CLEAR if is_batch else Action.DELETE, "button_delete", ButtonStyle.danger),
-        _card_button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
-        _card_button(run, Action.DISMISS, "button_dismiss", ButtonStyle.secondary),
+        run_button(run, Action.CLEAR if is_batch else Action.DELETE, "button_delete"),
+        run_button(run, Action.BLOCK, "button_block"),
+        run_button(run, Action.DISMISS, "button_dismiss"),
     )
     items: list[Item[LayoutView]] = [TextDisplay(about), *_media(files, spoiler=True)]
     items += [TextDisplay(text) for text in texts]
     items += _notes(prepared, len(files), len(about) + sum(map(len, texts)))
-    return OutgoingMessage(layout=_layout([*items, row], Colour.orange()), files=files)
+    return OutgoingMessage(layout=framed(Colour.orange(), *items, row), files=files)
 
 
 def _reported(
@@ -203,12 +203,12 @@ def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
         say("report_made_by", person=run.requester_id),
         verdict,
     ]
-    return OutgoingMessage(layout=_layout([TextDisplay("\n".join(lines))], Colour.light_grey()))
+    return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay("\n".join(lines))))
 
 
 def expired_card() -> OutgoingMessage:
     """Build the card of a request that no longer exists in the store."""
-    return OutgoingMessage(layout=_layout([TextDisplay(say("card_gone"))], Colour.light_grey()))
+    return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay(say("card_gone"))))
 
 
 def rejection_notice(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
@@ -256,7 +256,7 @@ def _notice(run: Run, about: str, channel_name: ChannelName | None) -> OutgoingM
         lines.append(say("notice_link", url=url))
     items: list[Item[LayoutView]] = [TextDisplay(line) for line in lines]
     items.append(ActionRow(discard_button(run)))
-    return OutgoingMessage(layout=_layout(items, Colour.red()))
+    return OutgoingMessage(layout=framed(Colour.red(), *items))
 
 
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
@@ -303,16 +303,6 @@ def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
     ]
 
 
-def _card_button(run: Run, action: Action, label: str, style: ButtonStyle) -> Button[LayoutView]:
-    return Button(label=say(label), style=style, custom_id=RunId(run.key, action).encode())
-
-
-def _layout(items: Sequence[Item[LayoutView]], colour: Colour) -> LayoutView:
-    layout = LayoutView(timeout=None)
-    layout.add_item(Container(*items, accent_colour=colour))
-    return layout
-
-
 REASON_FIELD, DURATION_FIELD = "reason", "duration"
 _REASON_LENGTH = 500
 
@@ -323,25 +313,22 @@ def reject_modal(key: str) -> Modal:
 
 def block_modal(key: str) -> Modal:
     """Build the form of *Block*, with the durations that `/block` offers."""
-    modal = _modal(ReviewFormId(key, ReviewForm.BLOCK))
     options = [
         RadioGroupOption(label=say(f"duration_{name}"), value=name, default=name == UNTIL_UNBLOCKED)
         for name in BLOCK_DURATIONS
     ]
     durations: RadioGroup[Modal] = RadioGroup(custom_id=DURATION_FIELD, required=True, options=options)
-    modal.add_item(Label(text=say("block_duration_label"), component=durations))
-    return modal
+    label = Label[Modal](text=say("block_duration_label"), component=durations)
+    return _modal(ReviewFormId(key, ReviewForm.BLOCK), label)
 
 
-def _modal(id: ReviewFormId) -> Modal:
+def _modal(id: ReviewFormId, *fields: Label[Modal]) -> Modal:
     form = id.form
-    modal = Modal(title=say(f"{form}_title"), custom_id=id.encode(), timeout=None)
     field: TextInput[Modal] = TextInput(
         style=discord.TextStyle.paragraph,
         required=form is ReviewForm.BLOCK,
         max_length=_REASON_LENGTH,
         custom_id=REASON_FIELD,
     )
-    modal.add_item(Label(text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field))
-    modal.stop()  # submissions arrive as interactions, so discord.py need not track the modal
-    return modal
+    reason = Label[Modal](text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field)
+    return modal_of(id.encode(), say(f"{form}_title"), reason, *fields)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from discord import Colour, SelectOption
-from discord.ui import ActionRow, Container, Item, LayoutView, Select, TextDisplay
+from discord.ui import ActionRow, Item, LayoutView, Select, TextDisplay
 
 from bot.domain.records import AuditAction, AuditEntry, AuditPage
 from bot.domain.runs import Run, RunState
@@ -23,14 +23,14 @@ from bot.ui.message_parts import (
     chunks,
     facts_of,
     fitting,
+    further_messages,
     gallery_of,
-    layout_of,
-    remark_messages,
     run_button,
     subtext,
     text_blocks,
     texts,
 )
+from bot.ui.views import framed
 
 # The states in which a run may have outputs.
 _MAY_SHOW = frozenset(
@@ -102,9 +102,5 @@ def opened_messages(
     items += texts(*([block] for block in blocks), [*remarks, subtext(facts_of(run))])
     details = run_button(run, Action.DETAILS, "button_details")
     items.append(ActionRow(details, run_button(run, Action.DELETE, "button_delete")))
-    first = OutgoingMessage(
-        layout=layout_of(Container(*items, accent_colour=Colour.blurple())), files=tuple(shown)
-    )
-    more = [OutgoingMessage(layout=layout_of(gallery_of(run, each)), files=tuple(each)) for each in further]
-    files = [OutgoingMessage(files=tuple(each)) for each in chunks(others)]
-    return [first, *more, *files, *remark_messages(left)]
+    first = OutgoingMessage(layout=framed(Colour.blurple(), *items), files=tuple(shown))
+    return [first, *further_messages(run, further, chunks(others), left)]

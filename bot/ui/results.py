@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from discord import Colour, MediaGalleryItem
-from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay
+from discord.ui import ActionRow, Button, Item, LayoutView, MediaGallery, TextDisplay
 
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
@@ -26,18 +26,15 @@ from bot.ui.message_parts import (
     ending,
     facts_of,
     fitting,
+    further_messages,
     gallery_of,
-    gallery_only,
-    layout_of,
     prompt_line,
     reason_of,
-    remark_messages,
     run_button,
     subtext,
     taken,
     text_blocks,
     texts,
-    view_of,
 )
 from bot.ui.result_buttons import (
     BUTTONS_A_ROW,
@@ -51,6 +48,7 @@ from bot.ui.result_buttons import (
     single_rows,
 )
 from bot.ui.status import batch_title, in_common
+from bot.ui.views import framed, layout_of, view_of
 
 _ALT_TEXT = 500
 _NONE_OFFERED = OfferedActions()
@@ -118,16 +116,13 @@ def outcome_messages(
     has_texts = any(batch.prepared[run.key].texts for run in batch.shown)
     # If only interactions can show the outcome, it is an edit of the status message. That message is a
     # layout, and a layout can't become a classic message.
-    if gallery or not others or has_texts or batch.first.needs_interaction:
-        pictures, *further = chunks(gallery) or [()]
-        first, left = first_message(batch, title, pictures, offered)
-        more = [gallery_only(batch.first, chunk) for chunk in further]
-        more += [OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)]
-    else:
-        shown, *further = chunks(others)
-        first, left = first_message(batch, title, shown, offered, classic=True)
-        more = [OutgoingMessage(files=tuple(chunk)) for chunk in further]
-    return [first, *more, *remark_messages(left)]
+    # If only interactions can show the outcome, it is an edit of the status message. That message is a
+    # layout, and a layout can't become a classic message.
+    is_classic = bool(others) and not (gallery or has_texts or batch.first.needs_interaction)
+    shown, *further = chunks(others if is_classic else gallery) or [()]
+    first, left = first_message(batch, title, shown, offered, classic=is_classic)
+    galleries, files_left = ([], further) if is_classic else (further, chunks(others))
+    return [first, *further_messages(batch.first, galleries, files_left, left)]
 
 
 def first_message(
@@ -158,7 +153,7 @@ def first_message(
         items.append(gallery_of(first, files))
     items += texts(*([block] for block in blocks), [*remarks, footer])
     items += [ActionRow[LayoutView](*row) for row in rows]
-    layout = layout_of(Container(*items, accent_colour=_colour(batch)))
+    layout = framed(_colour(batch), *items)
     return OutgoingMessage(layout=layout, files=tuple(files), mention=mention), left
 
 
@@ -173,9 +168,7 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], offered: Offere
     items += texts([remark, subtext(_facts(run))])
     items += [ActionRow[LayoutView](*row) for row in single_rows(run, offered, picture=bool(pictures))]
     colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
-    layout = layout_of(Container(*items, accent_colour=colour))
-    layout.stop()
-    return layout
+    return framed(colour, *items)
 
 
 def more_layout(
@@ -186,16 +179,14 @@ def more_layout(
     `shown` are the custom_ids of the result's message. `pictures` are links to its pictures, which *Use as
     input* takes from this view. The view of a deleted result may be empty.
     """
-    layout = LayoutView(timeout=None)
     rows, select = hidden_buttons(run, offered, shown, picture=bool(pictures))
+    items: list[Item[LayoutView]] = []
     if any(button.custom_id == RunId(run.key, Action.USE).encode() for row in rows for button in row):
-        layout.add_item(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
+        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
     if select is not None:
-        layout.add_item(ActionRow(select))
-    for row in rows:
-        layout.add_item(ActionRow(*row))
-    layout.stop()
-    return layout
+        items.append(ActionRow(select))
+    items += [ActionRow[LayoutView](*row) for row in rows]
+    return layout_of(*items)
 
 
 def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
@@ -204,9 +195,7 @@ def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
     if pictures:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=runs[0].spoiler) for url in pictures)))
     items += [ActionRow[LayoutView](*row) for row in number_rows(runs)]
-    layout = layout_of(Container(*items, accent_colour=COLOURS.get(runs[0].state)))
-    layout.stop()
-    return layout
+    return framed(COLOURS.get(runs[0].state), *items)
 
 
 def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
@@ -218,12 +207,9 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
     if postable:
         buttons.insert(0, run_button(run, Action.REDELIVER, "button_redeliver"))
-    container = Container(
-        *texts([heading, prompt_line(run)], [say("withheld")]),
-        ActionRow(*buttons),
-        accent_colour=COLOURS[RunState.SUCCEEDED],
-    )
-    return OutgoingMessage(layout=layout_of(container), mention=run.requester_id)
+    blocks = texts([heading, prompt_line(run)], [say("withheld")])
+    layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
+    return OutgoingMessage(layout=layout, mention=run.requester_id)
 
 
 def origin_message(run: Run) -> OutgoingMessage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from discord.ui import ActionRow, Button, Checkbox, Container, Item, Label, LayoutView, Modal, TextDisplay
+from discord.ui import ActionRow, Button, Checkbox, Item, Label, LayoutView, Modal, TextDisplay
 
 from bot.domain.runs import Run
 from bot.domain.text import escape_line
@@ -20,30 +20,26 @@ from bot.ui.message_parts import (
     PreparedOutputs,
     chunks,
     fitting,
+    further_messages,
     gallery_of,
-    gallery_only,
-    layout_of,
     prompt_line,
-    remark_messages,
     run_button,
     subtext,
     text_blocks,
     texts,
-    view_of,
 )
 from bot.ui.result_buttons import discard_button
 from bot.ui.results import COLOURS
+from bot.ui.views import framed, modal_of, view_of
 
 PROMPT_FIELD = "prompt"
 
 
 def share_modal(key: str) -> Modal:
     """Build the form that asks whether a shared result shows its prompt."""
-    modal = Modal(title=say("share_title"), custom_id=ShareId(key).encode(), timeout=None)
     box: Checkbox[Modal] = Checkbox(custom_id=PROMPT_FIELD, default=False)
-    modal.add_item(Label(text=say("share_prompt_label"), description=say("share_prompt_hint"), component=box))
-    modal.stop()  # submissions arrive as interactions, so discord.py need not track the modal
-    return modal
+    label = Label[Modal](text=say("share_prompt_label"), description=say("share_prompt_hint"), component=box)
+    return modal_of(ShareId(key).encode(), say("share_title"), label)
 
 
 def share_messages(
@@ -71,12 +67,9 @@ def share_messages(
     if is_classic:
         content = "\n".join(line for line in (top, *below) if line)
         first = OutgoingMessage(content=content, view=view_of(rows), files=tuple(shown))
-        more = [OutgoingMessage(files=tuple(chunk)) for chunk in further]
-    else:
-        first = _layout_message(run, top, shown, [*([block] for block in blocks), below], rows)
-        more = [gallery_only(run, chunk) for chunk in further]
-        more += [OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)]
-    return [first, *more, *remark_messages(left)]
+        return [first, *further_messages(run, [], further, left)]
+    first = _layout_message(run, top, shown, [*([block] for block in blocks), below], rows)
+    return [first, *further_messages(run, further, chunks(others), left)]
 
 
 def copy_failed_message(run: Run, reason: str, link: str | None) -> OutgoingMessage:
@@ -103,5 +96,5 @@ def _layout_message(
         items.append(gallery_of(run, files))
     items += texts(*blocks)
     items += [ActionRow[LayoutView](*row) for row in rows]
-    layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
+    layout = framed(COLOURS.get(run.state), *items)
     return OutgoingMessage(layout=layout, files=tuple(files))

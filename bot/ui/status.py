@@ -7,24 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from discord import Colour
-from discord.ui import ActionRow, Container, Item, LayoutView
+from discord.ui import ActionRow, Item, LayoutView
 
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import say
 from bot.ui.custom_ids import Action
-from bot.ui.message_parts import (
-    OutgoingMessage,
-    facts_of,
-    layout_of,
-    phase,
-    prompt_line,
-    run_button,
-    subtext,
-    texts,
-)
+from bot.ui.message_parts import OutgoingMessage, facts_of, phase, prompt_line, run_button, subtext, texts
 from bot.ui.result_buttons import discard_button
+from bot.ui.views import framed
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.
@@ -58,7 +50,7 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
     items: list[Item[LayoutView]] = [*texts(above, below)]
     if any(run.cancel_requested_at is None and run.status_note != "not_cancellable" for run in active):
         items.append(ActionRow(run_button(first, Action.CANCEL, "button_cancel")))
-    return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
+    return OutgoingMessage(layout=framed(Colour.blurple(), *items))
 
 
 def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
@@ -67,7 +59,7 @@ def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     heading = f"### {say('title_uploading')}: {batch_title(title, len(batch))}"
     below = subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))])
     items: list[Item[LayoutView]] = [*texts([heading, prompt_line(first)], [below])]
-    return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
+    return OutgoingMessage(layout=framed(Colour.blurple(), *items))
 
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
@@ -75,7 +67,7 @@ def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     heading = f"### {say('title_undelivered')}: {batch_title(title, len(batch))}"
     blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
     buttons = ActionRow[LayoutView](discard_button(batch[0]))
-    return OutgoingMessage(layout=layout_of(Container(*blocks, buttons, accent_colour=Colour.orange())))
+    return OutgoingMessage(layout=framed(Colour.orange(), *blocks, buttons))
 
 
 def batch_title(title: str, size: int) -> str:

@@ -54,12 +54,14 @@ async def _layout(interaction: Interaction, page: AuditPage, audit_filter: Audit
     layout = audit_layout(page, audit_filter, naming)
     for row in open_rows(page, naming.title, await _requesters(interaction, page)):
         layout.add_item(row)
-    layout.stop()  # answered by custom_id
     return layout
 
 
 async def _requesters(interaction: Interaction, page: AuditPage) -> dict[int, str]:
-    """Return the names of those whose private results can be opened, as far as Discord tells them in time."""
+    """Return the names of the requesters whose private results can be opened.
+
+    Names that Discord doesn't return in time are missing.
+    """
     people = {entry.subject_id for entry in openable(page).values() if entry.subject_id is not None}
     if interaction.guild is None:
         return {}
@@ -130,7 +132,6 @@ class Audit(commands.Cog):
     )
     @app_commands.choices(outcome=_OUTCOMES, action=_ACTIONS)
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.guild_only()
     async def audit(
         self,
         interaction: Interaction,

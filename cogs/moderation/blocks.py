@@ -12,9 +12,10 @@ from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import BLOCK_DURATIONS, block_duration
+from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
-from bot.gateway.interactions import Interaction, member_from_user, member_of
+from bot.gateway.interactions import Interaction, member_of
 from bot.services.moderation.blocks import BlockService
 from bot.strings import explain, say
 from bot.ui.custom_ids import BlockedId, UnblockId
@@ -48,9 +49,7 @@ class UnblockButton(PersistentItem[UnblockId], codec=UnblockId):
             if error.code != "unblock_over":
                 raise
             sentence = explain(error)
-        view = await _page(interaction, id.page, or_last=True)
-        view.stop()  # answered by custom_id
-        await interaction.response.edit_message(view=view)
+        await interaction.response.edit_message(view=await _page(interaction, id.page, or_last=True))
         await tell(interaction, sentence)
 
 
@@ -69,7 +68,6 @@ class Blocks(commands.Cog):
     )
     @app_commands.choices(duration=_CHOICES)
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.guild_only()
     async def block(
         self,
         interaction: Interaction,
@@ -92,14 +90,12 @@ class Blocks(commands.Cog):
     @app_commands.command(name="unblock", description=say("command_unblock"))
     @app_commands.describe(user=say("option_unblock_user"))
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.guild_only()
     async def unblock(self, interaction: Interaction, user: discord.User) -> None:
         await self._service.unblock(interaction.guild_id, member_of(interaction), user.id)
         await tell(interaction, say("unblock_done", person=user.id))
 
     @app_commands.command(name="blocked", description=say("command_blocked"))
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.guild_only()
     async def blocked(self, interaction: Interaction) -> None:
         await show_list(interaction, _page)
 

@@ -15,7 +15,7 @@ from bot.domain.runs import Run
 from bot.gateway.channels import channel_state, requester_now
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, text_values
-from bot.gateway.interactions import Interaction, member_from_user, member_of
+from bot.gateway.interactions import Interaction, member_of
 from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
@@ -52,14 +52,19 @@ async def approve(interaction: Interaction, key: str) -> None:
     """Approve a request, judged by the current state of its requester and channel."""
 
     async def present(run: Run) -> tuple[Member, ChannelState | None]:
-        if interaction.guild is None:
-            raise RefusedError("server_only")
-        person = await requester_now(interaction.guild, run.requester_id, seconds=_SECONDS)
+        person = await _requester(interaction, run.requester_id)
         return person, await channel_state(interaction.client, run, seconds=_SECONDS)
 
     reviews = interaction.client.services.reviews
     reviewed = await reviews.approve(key, member_of(interaction), interaction.guild_id, present)
     await show_decision(interaction, reviewed)
+
+
+async def _requester(interaction: Interaction, user_id: int) -> Member:
+    """Fetch a requester of this server. Raises DiscordAway."""
+    if interaction.guild is None:
+        raise RefusedError("server_only")
+    return await requester_now(interaction.guild, user_id, seconds=_SECONDS)
 
 
 async def _reject(interaction: Interaction, key: str, reason: str) -> None:
@@ -75,31 +80,20 @@ async def open_block(interaction: Interaction, key: str) -> None:
     """
     services, moderator = interaction.client.services, member_of(interaction)
     user_id = await services.reviews.requester_id(key, moderator, interaction.guild_id)
-    if interaction.guild is not None:
-        with suppress(DiscordAway):
-            target = await requester_now(interaction.guild, user_id, seconds=_SECONDS)
-            await services.blocks.check(interaction.guild_id, moderator, target)
+    with suppress(DiscordAway):
+        target = await _requester(interaction, user_id)
+        await services.blocks.check(interaction.guild_id, moderator, target)
     await interaction.response.send_modal(block_modal(key))
 
 
 async def _block(interaction: Interaction, key: str, reason: str, duration: timedelta | None) -> None:
     services = interaction.client.services
     user_id = await services.reviews.requester_id(key, member_of(interaction), interaction.guild_id)
-    target = await _member(interaction, user_id)
+    target = await _requester(interaction, user_id)
     done = await services.blocks.block(
         interaction.guild_id, member_of(interaction), target, reason=reason, duration=duration
     )
     await tell(interaction, block_confirmation(user_id, done))
-
-
-async def _member(interaction: Interaction, user_id: int) -> Member:
-    """Fetch a member with their roles, which show whether they are a moderator. A user who left has none."""
-    if interaction.guild is not None:
-        try:
-            return member_from_user(await interaction.guild.fetch_member(user_id))
-        except discord.NotFound:
-            pass
-    return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))
 
 
 async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None:
@@ -121,7 +115,6 @@ async def _show_card(interaction: Interaction, card: OutgoingMessage, *, keep_fi
     """
     if card.layout is None:
         raise RuntimeError("a card is a layout")
-    card.layout.stop()
     await interaction.response.edit_message(
         view=card.layout,
         attachments=discord.utils.MISSING if keep_files else [],

@@ -122,13 +122,11 @@ def _draw(panel: Panel, current: CurrentSettings) -> LayoutView:
 
 
 async def _update(interaction: Interaction, layout: LayoutView) -> None:
-    layout.stop()  # answered by custom_id
     await interaction.response.edit_message(view=layout)
 
 
 async def _open_form(interaction: Interaction, form: FormContent) -> None:
     modal = settings_modal(form.control, form.rules, about=form.about, form_values=form.form_values)
-    modal.stop()  # answered by custom_id
     await interaction.response.send_modal(modal)
 
 
@@ -152,11 +150,9 @@ class Settings(commands.Cog):
         self._service = service
 
     @app_commands.command(name="settings", description=say("command_settings"))
-    @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:
         layout = await _layout(self._service, allowed(interaction), Panel())
-        layout.stop()
         await interaction.response.send_message(view=layout, ephemeral=True)
 
 

@@ -112,8 +112,8 @@ class FaultPlan:
     def __init__(self, faults: Faults | None = None, chaos: Chaos | None = None) -> None:
         self.everywhere = faults or Faults()
         self.chaos = chaos
+        # Whether the service is down: 503 for every call and file, and no webhooks.
         self.away = False
-        """Whether the service is down: 503 for every call and file, and no webhooks."""
         self._next: deque[Faults] = deque()
 
     def queue_up(self, faults: Iterable[Faults]) -> None:

@@ -30,7 +30,7 @@ from bot.deployments.options import PRESET_OPTION, autocomplete
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import BotError
 from bot.domain.records import AuditAction, AuditFilter
-from bot.domain.requests import Member, Origin, Requester
+from bot.domain.requests import ChannelState, Member, Origin, Requester
 from bot.domain.runs import Output, Run, RunReport, RunsPage, RunState
 from bot.domain.settings.fields import Section, SettingControl
 from bot.domain.settings.forms import FORMS, Form
@@ -138,7 +138,7 @@ def requester() -> Requester:
         upload_limit=10 * hostile.MIB,
     )
     person = Member(id=PERSON, created_at=now - timedelta(days=900), manages_server=True)
-    return Requester(person, origin, frozenset({CHANNEL}), lambda _: True)
+    return Requester(person, origin, frozenset({CHANNEL}), lambda _: ChannelState())
 
 
 def texts(app: App) -> Iterator[Case]:

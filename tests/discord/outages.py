@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -70,4 +71,22 @@ def failing_library(bot: Harness, when: Callable[[str], bool], error: Exception)
 
     http.request = fails  # type: ignore[method-assign]
     yield
+    http.request = before  # type: ignore[method-assign]
+
+
+@contextmanager
+def held_calls(bot: Harness, part: str) -> Iterator[list[str]]:
+    """Let Discord answer no call inside the block whose path contains `part`; yield the paths of these."""
+    http = bot.app.bot.http
+    before = http.request
+    held: list[str] = []
+
+    async def request(route: Any, **kwargs: Any) -> Any:
+        if part in route.path:
+            held.append(route.path)
+            await asyncio.sleep(3600)
+        return await before(route, **kwargs)
+
+    http.request = request  # type: ignore[method-assign]
+    yield held
     http.request = before  # type: ignore[method-assign]

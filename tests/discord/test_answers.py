@@ -21,9 +21,12 @@ async def unanswered(bot: Harness) -> Run:
     return await bot.run()
 
 
-async def test_an_unanswered_request_is_withdrawn_once_discord_can_be_asked(bot: Harness) -> None:
+@pytest.mark.parametrize("status", [503, 401, 403], ids=["outage", "reset token", "Cloudflare"])
+async def test_an_unanswered_request_is_withdrawn_once_discord_can_be_asked(
+    bot: Harness, status: int
+) -> None:
     await unanswered(bot)
-    bot.env.inject_error("GET", ANSWERS, status=503, times=None)
+    bot.env.inject_error("GET", ANSWERS, status=status, times=None)
     await bot.later(seconds=6, times=20)
     assert await bot.states() == [RunState.WAITING]
     bot.env.backend.faults.clear()

@@ -15,11 +15,13 @@ from tests.contract.store.rows import stored_rules
 from tests.discord.actors import report, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
+from tests.discord.outages import held_calls
 from tests.discord.rendered import buttons_of, filled, refusal, text_of, texts
 from tests.harness import HELD, Harness
 
 NOT_A_MODERATOR = "Only this server's moderators can do that."
 UNREADABLE = "I can't read this server's settings. A moderator can repair them in `/settings`."
+AWAY = "Discord didn't answer, so nothing has changed. Please try again in a minute."
 UNREACHABLE = "Requests here wait for a moderator, but I can't post in the review channel."
 
 
@@ -177,6 +179,19 @@ async def test_a_reviewer_who_lost_the_role_decides_nothing(server: ModeratedSer
         assert refusal(server, await rita.submit_modal(form, values)) == NOT_A_MODERATOR
     assert (await server.run()).state is RunState.AWAITING_APPROVAL
     assert buttons_of(server, server.card) == ids
+
+
+async def test_nobody_is_blocked_while_discord_does_not_tell_their_roles(server: ModeratedServer) -> None:
+    await server.ask()
+    first, second = [await server.mona.click(server.card, label="Block") for _ in range(2)]
+    values = filled(first.modal) | {"reason": "no"}
+    server.env.inject_error("GET", "/guilds/*/members/*", status=503)
+    assert refusal(server, await server.mona.submit_modal(first, values)) == AWAY
+    with held_calls(server, "/members/"):
+        assert refusal(server, await server.mona.submit_modal(second, values)) == AWAY
+    assert (await server.run()).state is RunState.AWAITING_APPROVAL
+    await server.decide_with_reason("Block", "no")
+    assert (await server.run()).state is RunState.REJECTED
 
 
 async def forget(server: ModeratedServer) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from demo.fake_comfydeploy.deployments import FAILS_ID
 from tests.discord.deployments import ONE
-from tests.discord.forged import press
+from tests.discord.forged import press, send_form
 from tests.discord.rendered import (
     RESULT_BUTTONS,
     buttons_of,
@@ -77,13 +77,20 @@ async def test_an_unknown_key_is_told(bot: Harness) -> None:
 
 
 @pytest.mark.parametrize("custom_id", ["run:{key}:explode", "run:{upper}:cancel", "xrun:{key}:cancel"])
-async def test_a_malformed_custom_id_changes_nothing(bot: Harness, custom_id: str) -> None:
+@pytest.mark.parametrize("kind", ["button", "form"])
+async def test_a_button_or_form_of_another_version_changes_nothing_and_is_told(
+    bot: Harness, custom_id: str, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     asked = await bot.ask(faults=HELD)
     before = await bot.run()
     forged = custom_id.format(key=before.key, upper=before.key.upper())
-    result = await press(bot, bot.alice, asked.response.message, forged)
+    send = press if kind == "button" else send_form
+    result = await send(bot, bot.alice, asked.response.message, forged)
     await bot.play()
-    assert not result.acknowledged
+    assert refusal(bot, result) == (
+        "This comes from another version of the bot. Please start again with its command."
+    )
+    assert any(repr(forged) in line for line in caplog.messages)
     assert await bot.run() == before
     assert not bot.comfydeploy.call_log.cancel_calls
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.database.tables import presets, runs
 from demo.fake_comfydeploy.deployments import PICTURE_ID, SLOW_ID
 from tests.discord.actors import open_details
 from tests.discord.deployments import ONE, described
@@ -45,6 +46,20 @@ async def test_again_and_edit_leave_out_a_choice_that_is_gone(bot: Harness) -> N
     form = await bot.alice.click(message, label="Edit")
     sent = await bot.alice.submit_modal(form, {"prompt": "a wolf"})
     assert [told.content for told in sent.followups] == [f"{DROPPED}`style`."]
+
+
+async def test_of_many_inputs_that_were_left_out_the_first_are_named(bot: Harness) -> None:
+    message = await bot.made()
+    await bot.alice.slash(bot.channel, "preset save", name="noir")
+    old = {"prompt": "a fox"} | {f"{n:02}{'x' * 70}": 1 for n in range(60)}
+    async with bot.app.store.database.write() as connection:
+        await connection.execute(runs.update().values(inputs=old))
+        await connection.execute(presets.update().values(inputs=old))
+    again = await bot.alice.click(message, label="Again")
+    used = await bot.alice.slash(bot.channel, "preset use", name="noir")
+    for (note,) in (again.followups, used.followups):
+        assert [part[:2] for part in note.content.split("`")[1::2]] == [f"{n:02}" for n in range(15)]
+        assert note.content.endswith("`, ….")
 
 
 async def test_a_deployment_under_another_name_is_found_again(bot: Harness) -> None:

@@ -9,6 +9,7 @@ import pytest
 import simcord
 
 from bot.domain.runs import RunState
+from bot.strings import say
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID, InputNode, picture, video
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import owner
@@ -129,3 +130,15 @@ async def test_a_comfydeploy_outage_removes_nothing(bot: Harness, caplog: pytest
     assert bot.app.bot.services.catalogue.plan == plan
     told = [text for text in caplog.messages if text.startswith("ComfyDeploy does not describe")]
     assert len(told) == 2
+
+
+async def test_commands_that_discord_does_not_take_in_an_outage_are_synced_later(bot: Harness) -> None:
+    bot.env.inject_error("PUT", "*/commands", status=503, times=None)
+    bot.runner.write_deployments(TWO)
+    told = await reload(bot, owner(bot))
+    assert told.splitlines()[1:] == ["Added: `film`", say("reload_unsynced")]
+    await bot.later(minutes=11)
+    bot.env.backend.faults.clear()
+    assert say("reload_unsynced") not in await reload(bot, owner(bot))
+    await bot.ask(command="generate film")
+    assert (await bot.run()).state is RunState.SUCCEEDED

@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import member, moderator, override
+from tests.discord.actors import member, moderator, override, read
 from tests.discord.deployments import ADULT, TWO
+from tests.discord.follow_ups import PICTURE, TARGETS, UPSCALE
 from tests.discord.forged import press
 from tests.discord.moderated_server import adult_channel, mark_adult, set_rules
-from tests.discord.rendered import buttons_of, refusal
+from tests.discord.outages import held_calls
+from tests.discord.rendered import buttons_of, refusal, requests_to
 from tests.harness import Harness
+
+NOT_HERE = "This server's settings don't let you use this here."
+AWAY = "Discord didn't answer, so nothing has changed. Please try again in a minute."
 
 
 async def test_a_gpu_for_some_roles_is_refused_to_others_also_by_again(bot: Harness) -> None:
@@ -73,9 +78,36 @@ async def test_overrides_apply_to_post_and_share(bot: Harness) -> None:
         await bot.alice.click(more, label="Share"),
         await bot.alice.submit_modal(form, {"prompt": True}),
     ):
-        assert refusal(bot, refused) == "This server's settings don't let you use this here."
+        assert refusal(bot, refused) == NOT_HERE
     await bot.play()
     assert (len(bot.messages()), bot.messages(gallery)) == (1, [])
+
+
+@pytest.mark.bot(deployments=PICTURE + UPSCALE.replace("Upscale", "generate") + TARGETS)
+async def test_overrides_are_those_of_the_slash_command(bot: Harness) -> None:
+    message = await bot.made(command="generate picture")
+    registered = bot.env.backend.commands
+    registered[None] = dict(reversed(registered[None].items()))  # Discord promises no order
+    override(bot, {bot.guild.default_role: False})
+    assert refusal(bot, await bot.alice.click(message, label="Again")) == NOT_HERE
+
+
+async def test_help_and_presses_read_the_list_of_commands_once(bot: Harness) -> None:
+    message = await bot.made()
+    await read(bot, bot.alice, "help")
+    assert not (await bot.alice.click(message, label="Again")).ephemeral
+    lists = [call for call in requests_to(bot, "GET", "/commands") if call.path.endswith("/commands")]
+    assert len(lists) == 1
+
+
+async def test_while_discord_does_not_tell_the_overrides_a_press_is_refused(bot: Harness) -> None:
+    message = await bot.made()
+    bot.env.inject_error("GET", "*/permissions", status=503)
+    assert refusal(bot, await bot.alice.click(message, label="Again")) == AWAY
+    with held_calls(bot, "/permissions") as held:
+        assert refusal(bot, await bot.alice.click(message, label="Again")) == AWAY
+    assert len(held) == 2, "the command's overrides and the bot's are read together"
+    assert not (await bot.alice.click(message, label="Again")).ephemeral
 
 
 async def test_a_refused_word_is_told_without_it_and_noted_with_it(bot: Harness) -> None:

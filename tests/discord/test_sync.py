@@ -48,6 +48,23 @@ async def test_a_server_that_refuses_does_not_stop_the_start(bot: Harness) -> No
     assert syncs(bot)[-1][0] == str(SERVER)
 
 
+async def test_an_outage_at_the_start_is_made_good(bot: Harness) -> None:
+    bot.env.create_guild("Home", id=SERVER)
+    bot.env.inject_error("PUT", f"*/guilds/{SERVER}/*", status=403, times=None)  # Cloudflare
+    bot.env.inject_error("PUT", "*/commands", status=503, times=None)
+    await bot.restart(command_guild_ids=(SERVER,))
+    assert bot.app.bot.is_ready()
+    await bot.later(minutes=11)
+    assert bot.alice.available_commands(bot.channel) != ()
+    bot.env.backend.faults.clear()
+    await bot.later(minutes=11)
+    assert bot.alice.available_commands(bot.channel) == ()
+    done = syncs(bot)
+    assert [scope for scope, _ in done[-2:]] == ["global", str(SERVER)]
+    await bot.later(minutes=11)
+    assert syncs(bot) == done
+
+
 async def test_on_joining_a_server_nothing_is_posted_anywhere(bot: Harness) -> None:
     before = len(requests_to(bot, "POST", "/channels/")) + len(requests_to(bot, "POST", "/users/"))
     new = bot.env.create_guild("Somewhere else")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_ID
-from tests.discord.actors import submit
+from tests.discord.actors import owner, submit
 from tests.discord.deployments import ONE, described
 from tests.discord.files import post_pictures
-from tests.discord.rendered import buttons_of, refusal, stored, text_of
+from tests.discord.rendered import buttons_of, refusal, requests_to, stored, text_of
 from tests.harness import Harness
 
 
@@ -90,6 +90,28 @@ async def test_a_refused_form_keeps_the_picture_and_what_was_typed(bot: Harness)
     assert prompt["component"]["value"] == "a lion"
     await submit(bot, again, {"prompt": "a lion", "width": "256"})
     assert bot.calls[-1].body["inputs"]["image"] == message.attachments[0].url
+
+
+@pytest.mark.bot(deployments=described(film=VIDEO_ID))
+async def test_the_menu_follows_the_file(bot: Harness) -> None:
+    def names() -> list[str]:
+        found = requests_to(bot, "PUT", "/commands")[-1].json
+        return [command["name"] for command in found if command["type"] == 3]
+
+    olga = owner(bot)
+    assert names() == []
+    bot.runner.write_deployments(described(film=VIDEO_ID, picture=PICTURE_ID))
+    await olga.slash(bot.channel, "reload")
+    assert names() == ["Use as input"]
+    form = await bot.alice.context_menu(bot.channel, "Use as input", await post_pictures(bot, "cat.png"))
+    await submit(bot, form, {"prompt": "a lion"})
+    assert (await bot.run()).deployment == "picture"
+    await bot.restart(command_guild_ids=(bot.guild.id,))
+    assert names() == ["Use as input"]
+    bot.app.bot.owner_id = olga.id
+    bot.runner.write_deployments(described(film=VIDEO_ID))
+    await olga.slash(bot.channel, "reload")
+    assert names() == []
 
 
 GONE = "The result that this needs was deleted, so nothing was started."

@@ -123,7 +123,10 @@ async def test_imperfections_are_warnings(home: BotProcess) -> None:
     assert "Studio (" not in said.out
     found(said, "warning", "GPU rules", f"{home.guild.id}: GTX 970", "/settings")
     found(said, "warning", "ALLOWED_GUILD_IDS", "4712")
+    home.discord.routes.starts_left = 3
     await finds(home, "ok", "Gateway", SHARD_COUNT="3")
+    home.discord.routes.starts_left = 2
+    await finds(home, "error", "Gateway", "2 are left, and a start needs 3", "1441 minutes", SHARD_COUNT="3")
 
 
 async def test_obstacles_are_errors(home: BotProcess) -> None:
@@ -132,7 +135,7 @@ async def test_obstacles_are_errors(home: BotProcess) -> None:
     home.comfydeploy.faults = Faults(deployment_status=500)
     home.write("UPDATE alembic_version SET version_num = '9999'")
     said = await finds(home, "error", "Clock", "behind")
-    found(said, "error", "Gateway", "1440 minutes")
+    found(said, "error", "Gateway", "0 are left, and a start needs 1", "1441 minutes")
     found(said, "error", "Deployment", PICTURE_ID, "Try again in a minute", "check the id")
     found(said, "error", "Database", "9999", "newer version")
     home.database.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)

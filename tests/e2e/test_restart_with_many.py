@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from bot.domain.requests import GenerationRequest, Member, Origin, Requester
+from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
 from bot.domain.runs import RunReport, RunState
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID
@@ -44,7 +44,7 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, alre
         prompt="a fox",
     )
     person = Member(id=home.alice.id, created_at=already_sent - timedelta(days=100))
-    requester = Requester(person, request.origin, frozenset(), can_post=lambda _channel_id: True)
+    requester = Requester(person, request.origin, frozenset(), lambda _channel_id: ChannelState())
     await store.requests.accept([request], requester, already_sent, timedelta())
     status = home.discord.post(home.discord.bot, place, "Generating")
     await store.runs.release(request.key, status.id, already_sent)

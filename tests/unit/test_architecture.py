@@ -1,7 +1,8 @@
-"""Import rules beyond the contracts in pyproject.toml, and the picture drawn from the imports."""
+"""Rules beyond the import contracts in pyproject.toml, and the picture drawn from the imports."""
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from tools.architecture import DOCUMENT, written
 
 ROOT = Path(__file__).parents[2]
 PURE = "Pure modules reach no I/O library"
+BUILDERS = {"LayoutView", "View", "Modal", "from_message"}
 
 # `import a.b` runs `a/__init__.py` too, which import-linter's graph does not follow.
 LOAD = """
@@ -32,6 +34,18 @@ def test_importing_the_pure_modules_loads_no_io_library() -> None:
         [sys.executable, "-c", LOAD, *named], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert loaded.stdout.split() == []
+
+
+def test_one_module_builds_all_views_and_forms() -> None:
+    """It stops them, because discord.py would keep the others in memory."""
+    built = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("bot", "cogs", "demo")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in BUILDERS
+    }
+    assert built == {"bot/ui/views.py"}
 
 
 def test_the_picture_of_the_packages_is_up_to_date() -> None:

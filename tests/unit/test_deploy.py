@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import discord
 import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -77,7 +78,8 @@ async def families() -> dict[str, set[str]]:
     """Return the metrics with their labels, after each event has happened once."""
     metrics = Metrics()
     gauges = GaugeStore(Database("sqlite+aiosqlite:///nowhere.db"))
-    MetricsPage(metrics, gauges, lambda: NOW, None, token=None, own_port=False, daily_gpu_seconds=None)
+    client = discord.Client(intents=discord.Intents.none())
+    MetricsPage(metrics, gauges, lambda: NOW, client, token=None, own_port=False, daily_gpu_seconds=None)
     with metrics.request("flux"):
         metrics.attempt("outcome", "done")
     metrics.shown(RUN, NOW)

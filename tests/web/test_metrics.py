@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from bot.app import metrics_port
+from bot.app import build, metrics_port
+from bot.config.roles import Role
 from bot.metrics import WEBHOOK_RESULTS
 from demo.fake_comfydeploy.faults import Faults
 from demo.ports import free_port
@@ -39,7 +40,7 @@ async def test_only_the_local_machine_may_read_it_without_a_proxy(tmp_path: Path
         for remote in ("203.0.113.9", "10.0.0.7", "2001:db8::1", "not an address"):
             request = make_mocked_request("GET", "/metrics").clone(remote=remote)
             assert isinstance(request, web.BaseRequest)
-            assert (await s.app.metrics.answer(request)).status == 403  # type: ignore[arg-type]
+            assert (await s.app.metrics_page.answer(request)).status == 403  # type: ignore[arg-type]
         status, text = await read(s.runner.port)
         assert status == 200
         assert "# TYPE comfydeploy_bot_webhooks_total counter" in text
@@ -88,6 +89,20 @@ async def test_a_run_is_counted_from_the_request_to_the_outcome(tmp_path: Path) 
         assert after["gpu_seconds_today"] == pytest.approx((await s.run()).run_duration)
         assert after["store_up"] == 1
         assert after["servers"] == 1
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_only_a_process_with_the_gateway_has_its_gauges(tmp_path: Path, role: Role) -> None:
+    """At 0 in every other process, they raised the alert GatewayAway."""
+    async with running_bot(tmp_path) as s:
+        settings = s.runner.settings.model_copy(update={"roles": frozenset({role})})
+        async with build(settings) as app:
+            request = make_mocked_request("GET", "/metrics").clone(remote="127.0.0.1")
+            answer = await app.metrics_page.answer(request)  # type: ignore[arg-type]
+    assert isinstance(answer.body, bytes)
+    names = set(re.findall(rb"^comfydeploy_bot_(gateway_\w+|servers|store_up) ", answer.body, re.MULTILINE))
+    gateway = {b"gateway_ready", b"gateway_latency_seconds", b"servers"}
+    assert names == {b"store_up", *(gateway if role is Role.GATEWAY else ())}
 
 
 async def test_the_age_of_an_undelivered_outcome_is_shown(caller: Caller) -> None:

@@ -26,6 +26,7 @@ from bot.domain.errors import (
 )
 from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
+from bot.domain.text.file_names import file_stem
 from bot.strings import say
 from bot.ui.message_parts import GALLERY, FileKind, PreparedFile, PreparedOutputs
 
@@ -261,13 +262,8 @@ def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind)
     """Return a file to upload. The run key in its name lets the courier find its own message again."""
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
-    filename = f"{prefix}{file_stem(run, number)}{extension}"
+    filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
     return PreparedFile(path, filename, kind, alt, path.stat().st_size)
-
-
-def file_stem(run: Run, number: int) -> str:
-    """Return the name of an output's file without its suffix."""
-    return f"{run.deployment}-{run.key}-{number}"
 
 
 def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:
@@ -279,7 +275,7 @@ def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...
         return inline, ()
     path = folder / f"{run.key}-text"
     path.write_text("\n\n".join(texts), encoding="utf-8")
-    filename = f"{run.deployment}-{run.key}.txt"
+    filename = f"{file_stem(run.deployment, run.key)}.txt"
     return (), (PreparedFile(path, filename, FileKind.OTHER, size=path.stat().st_size),)
 
 

@@ -46,7 +46,7 @@ class MediaBudget:
 
     @asynccontextmanager
     async def spend(self) -> AsyncIterator[None]:
-        """Count the time inside the block, and wait for `on_slow` if it has started."""
+        """Count the time inside the block. If it ends without an error, wait for a started `on_slow`."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._deadline = began + self._left

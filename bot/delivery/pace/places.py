@@ -56,7 +56,7 @@ class Places:
             self._channels.pop(delivery.id, None)
             self._slow.pop(delivery.id, None)
 
-    def give_up(self, delivery: Delivery) -> bool:
+    def move_to_slow(self, delivery: Delivery) -> bool:
         """Free the place of a delivery whose download is slow.
 
         If too many downloads are slow already, return False and keep the place.

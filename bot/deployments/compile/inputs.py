@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bot.deployments.model import Choice, Input
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten, unique
+from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, unique
 from bot.deployments.schema import InputConfig
 from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputClass, InputDescription, InputKind
 from bot.domain.runs import InputValue
+from bot.domain.text import shorten
 
 _IMAGES_IN_A_BATCH = 4
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})

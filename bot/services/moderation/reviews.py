@@ -167,7 +167,7 @@ class ReviewService:
         """Return whether a report from this server would reach its moderators."""
         rules = await self._store.rules.get(requester.origin.guild_id)
         channel_id = rules.approval.review_channel_id
-        return channel_id is not None and requester.can_post(channel_id)
+        return channel_id is not None and requester.channel_state(channel_id).can_post
 
     async def report(self, key: str, requester: Requester) -> bool:
         """Report a result to the moderators.
@@ -181,7 +181,7 @@ class ReviewService:
         check_shown(*reported)
         rules = await self._store.rules.current(requester.origin.guild_id)
         channel_id = rules.approval.review_channel_id
-        if channel_id is None or not requester.can_post(channel_id):
+        if channel_id is None or not requester.channel_state(channel_id).can_post:
             raise RefusedError("no_review_channel")
         is_new = await self._store.reviews.report(run.key, requester.person.id, channel_id, self._clock())
         self._wakeups.deliver()

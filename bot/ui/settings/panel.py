@@ -26,7 +26,7 @@ from bot.domain.settings.missing_references import missing_references
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from bot.domain.settings.values import SettingsContext, token
 from bot.domain.settings.without_effect import nothing_waits
-from bot.domain.text import escape_line, shorten, strip_invisible
+from bot.domain.text import escape_line, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.controls import Selection, button, choice_select, option, section_controls
@@ -40,6 +40,7 @@ from bot.ui.settings.text import (
     role_name,
     summaries,
 )
+from bot.ui.views import layout_of, modal_of
 
 # Character limits: Discord's for all texts in a message, and ours for the parts above and below the rules.
 _MESSAGE_LENGTH = 4000
@@ -90,8 +91,7 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     rules_shown: list[Item[LayoutView]] = [TextDisplay(body)] if body else []
     container = Container(*top, *rules_shown, *below, Separator(), *controls)
     container.accent_colour = _colour(panel, is_warning=bool(warned))
-    layout = LayoutView(timeout=None)
-    layout.add_item(container)
+    layout = layout_of(container)
     _forget_choices(layout, panel)
     return layout
 
@@ -272,10 +272,6 @@ def _word_warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str
         yield say("settings_warn_not_applied", rules=listed(shown, 5))
 
 
-# Discord's limit for the characters of a form's title.
-_TITLE_LENGTH = 45
-
-
 def settings_modal(
     control: SettingControl, rules: ServerRules, *, about: str = "", form_values: Sequence[str] | None = None
 ) -> Modal:
@@ -289,13 +285,13 @@ def settings_modal(
     stamp = form.stamp(rules, control.arg)
     stamped = SettingId(control.section, control.name, f"{stamp}:{token(control.arg)}")
     title = say(f"settings_form_{control.section.value}_{control.name}", about=strip_invisible(about))
-    modal = Modal(title=shorten(title, _TITLE_LENGTH), timeout=None, custom_id=stamped.encode())
     texts = form.prefill(rules, control.arg)
     if form_values is not None and len(form_values) == len(texts):
         texts = tuple(form_values)
-    for number, (box, text) in enumerate(zip(form.boxes, texts, strict=True)):
-        modal.add_item(_label(number, box, text))
-    return modal
+    labels = (
+        _label(number, box, text) for number, (box, text) in enumerate(zip(form.boxes, texts, strict=True))
+    )
+    return modal_of(stamped.encode(), title, *labels)
 
 
 def _label(number: int, box: Box, text: str) -> Label[Modal]:

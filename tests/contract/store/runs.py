@@ -13,7 +13,7 @@ from sqlalchemy import select
 from bot.database.tables import deliveries, runs
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.policy import OperatorRules
-from bot.domain.requests import GenerationRequest, Member, Origin, Requester
+from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
 from bot.domain.runs import Delivery, MessageRef, Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
@@ -85,7 +85,7 @@ async def accept(
     hold: timedelta = HOLD,
 ) -> Run:
     """Submit a request, or a batch of them, to the store as the bot does."""
-    requester = Requester(person, batch[0].origin, frozenset(), can_post=lambda _channel_id: True)
+    requester = Requester(person, batch[0].origin, frozenset(), lambda _channel_id: ChannelState())
     return await store.requests.accept(batch, requester, now, hold)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.errors import AlreadyTaken, PressedTwice, RefusedError
-from bot.domain.requests import Member, Press, Requester
+from bot.domain.requests import ChannelState, Member, Press, Requester
 from bot.domain.runs import Run
 from bot.store import Store
 from bot.store.requests.presses import DOUBLE_PRESS
@@ -22,7 +22,7 @@ async def press(
 ) -> Run:
     origin = request().origin.model_copy(update={"interaction_id": interaction})
     asked = request(requester_id=person.id, origin=origin)
-    requester = Requester(person, origin, frozenset(), lambda _channel_id: True, press=press)
+    requester = Requester(person, origin, frozenset(), lambda _channel_id: ChannelState(), press=press)
     return await store.requests.accept([asked], requester, press.at if press else NOW, HOLD)
 
 

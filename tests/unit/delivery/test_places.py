@@ -47,7 +47,7 @@ def test_a_slow_download_frees_its_channel() -> None:
     places, slow = Places(), [delivery() for _ in range(PER_CHANNEL)]
     for taken in slow:
         places.take(taken)
-    assert places.give_up(slow[0])
+    assert places.move_to_slow(slow[0])
     assert places.full() == frozenset()
     assert places.deliveries() == {each.id for each in slow}
     with places.held(slow[0]):
@@ -56,18 +56,18 @@ def test_a_slow_download_frees_its_channel() -> None:
 
 
 def test_slow_downloads_of_one_server_end_where_those_of_another_begin() -> None:
-    places, given_up = Places(), []
-    while places.give_up(next_one := delivery(channel=len(given_up), server=1)):
-        given_up.append(next_one)
-    assert places.give_up(delivery(server=2))
-    with places.held(given_up[0]):
+    places, slow = Places(), []
+    while places.move_to_slow(another := delivery(channel=len(slow), server=1)):
+        slow.append(another)
+    assert places.move_to_slow(delivery(server=2))
+    with places.held(slow[0]):
         pass
-    assert places.give_up(delivery(server=1))
+    assert places.move_to_slow(delivery(server=1))
 
 
 def test_slow_downloads_never_take_the_places_of_fifty_channels() -> None:
     places, slow = Places(), 0
-    while places.give_up(delivery(channel=slow, server=slow)):
+    while places.move_to_slow(delivery(channel=slow, server=slow)):
         slow += 1
     assert WIDTH - slow == 50 * PER_CHANNEL
 

@@ -9,7 +9,7 @@ from typing import Any
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param
 from bot.domain.policy import Allowed, Decision, OperatorRules, decide
-from bot.domain.requests import GenerationRequest, Member, Origin, Requester
+from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
 
@@ -47,7 +47,9 @@ def judge(
     **operator: Any,
 ) -> Decision:
     asked = asked or request()
-    requester = Requester(person, asked.origin, frozenset(), can_post=lambda channel_id: channel_id != CLOSED)
+    requester = Requester(
+        person, asked.origin, frozenset(), lambda channel_id: ChannelState(exists=channel_id != CLOSED)
+    )
     return decide(asked, requester, usage, OperatorRules(**operator), rules or ServerRules())
 
 

@@ -296,7 +296,7 @@ def test_an_age_restricted_result_is_shown_only_in_such_a_channel(
     made = made_run(channel_id=3, age_restricted=run, channel_age_restricted=channel_then)
     channels = {3: ChannelState(age_restricted=channel_now)}
     origin = request().origin.model_copy(update={"age_restricted": here})
-    requester = Requester(PERSON, origin, frozenset(), lambda _: True, channels.__getitem__)
+    requester = Requester(PERSON, origin, frozenset(), channels.__getitem__)
     is_refused = (deployment or run or channel_then or channel_now) and not here
     assert refused(lambda: check_age(made, requester, restricted=deployment)) == (
         "result_age" if is_refused else None
@@ -304,5 +304,5 @@ def test_an_age_restricted_result_is_shown_only_in_such_a_channel(
 
 
 def test_a_result_counts_as_unrestricted_if_nothing_is_said() -> None:
-    requester = Requester(PERSON, request().origin, frozenset(), lambda _: True)
+    requester = Requester(PERSON, request().origin, frozenset(), lambda _: ChannelState())
     check_age(made_run(), requester)

@@ -1,14 +1,15 @@
-"""Run keys, requests, and the requests of a batch."""
+"""Run keys, requests, the requests of a batch, presses, and channels."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from bot.domain.requests import Press, batch_requests, folded, new_key
+from bot.domain.requests import ChannelState, Press, batch_requests, folded, new_key
 from tests.unit.domain.policy_cases import request
 
 
@@ -79,3 +80,9 @@ def test_a_press_is_the_same_only_for_what_was_pressed() -> None:
 )
 def test_a_name_is_found_in_any_case(name: str, expected: str) -> None:
     assert folded(name) == expected
+
+
+@pytest.mark.parametrize("obstacle", [{"exists": False}, {"locked": True}, {"missing": ("Embed Links",)}])
+def test_the_bot_can_post_unless_something_forbids_it(obstacle: dict[str, Any]) -> None:
+    assert ChannelState(age_restricted=True).can_post
+    assert not ChannelState(**obstacle).can_post

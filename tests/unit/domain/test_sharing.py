@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import AlreadyPosted, RefusedError
-from bot.domain.requests import Member, Origin, Requester
+from bot.domain.requests import ChannelState, Member, Origin, Requester
 from bot.domain.runs import DeliveryState, MessageRef, Output, Purpose, RunState
 from bot.domain.sharing import (
     CopyRequest,
@@ -32,7 +32,7 @@ P, D = Purpose, DeliveryState
 
 def requester(person: Member = PERSON, guild_id: int | None = 7) -> Requester:
     origin: Origin = request(guild_id).origin
-    return Requester(person, origin, frozenset(), can_post=lambda _: True)
+    return Requester(person, origin, frozenset(), lambda _: ChannelState())
 
 
 OTHER = replace(PERSON, id=5)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.domain.text import escape_line, shorten, strip_invisible
 
 # What starts something in Discord's markdown when no backslash stands before it.
-_LIVE = re.compile(r"(?<!\\)(?:\\\\)*(?:[*_~|`\[<@]|://|discord\.gg/)")
+_LIVE = re.compile(r"(?<!\\)(?:\\\\)*(?:[*_~|`\[\]<@]|://|discord\.gg/)")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_only_what_can_be_seen_is_kept_on_one_line(words: str, shown: str) -> No
         ("@everyone @here", r"\@everyone \@here"),
         ("<@1> <@&2> <#3> <t:1:R> <:a:1>", r"\<\@1> \<\@&2> \<#3> \<t:1:R> \<:a:1>"),
         ("**b** _i_ ~~s~~ ||x|| `c`", r"\*\*b\*\* \_i\_ \~\~s\~\~ \|\|x\|\| \`c\`"),
-        ("[a](https://x) **b** [c](https://y)", r"\[a](https\://x) \*\*b\*\* \[c](https\://y)"),
+        ("[a](https://x) **b** [c](https://y)", r"\[a\](https\://x) \*\*b\*\* \[c\](https\://y)"),
         ("see HTTPS://x, steam://y", r"see HTTPS\://x, steam\://y"),
         ("discord.gg/a Discord.com/invite/b", r"discord.gg\/a Discord.com\/invite/b"),
         ("discord.com/channels 12:30 f/1.8 a:b", "discord.com/channels 12:30 f/1.8 a:b"),

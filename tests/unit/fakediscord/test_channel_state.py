@@ -12,8 +12,11 @@ import pytest
 
 from bot.domain.errors import DiscordAway
 from bot.domain.requests import ChannelState
+from bot.domain.runs import MessageRef
 from bot.gateway.channels import channel_state, requester_now
 from bot.gateway.client import RestClient
+from bot.gateway.guild import read_automod
+from bot.gateway.message_files import fetch_run_files, message_state
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.world import Channel
 from tests.unit.factories import made_run
@@ -88,6 +91,25 @@ async def test_no_answer_says_nothing_about_the_channel(studio: Studio, rest: Re
     run = made_run(guild_id=studio.guild.id, channel_id=studio.general.id)
     with pytest.raises(DiscordAway):
         await channel_state(rest, run, seconds=0.3)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refusal_without_a_code_is_no_answer(studio: Studio, rest: RestClient, status: int) -> None:
+    """A reset token, or Cloudflare, which blocks the bot's address for a while."""
+    studio.fake.faults.add("*", Fault.answer(status), times=None)
+    run = made_run(guild_id=studio.guild.id, channel_id=studio.general.id)
+    guild = studio.bot.get_guild(studio.guild.id)
+    assert guild is not None
+    with pytest.raises(DiscordAway):
+        await channel_state(rest, run)
+    with pytest.raises(DiscordAway):
+        await requester_now(guild, studio.alice.id, seconds=10)
+    with pytest.raises(DiscordAway):
+        await message_state(rest, MessageRef(studio.general.id, 1))
+    with pytest.raises(DiscordAway):
+        await fetch_run_files(rest, [MessageRef(studio.general.id, 1)], run.key)
+    with pytest.raises(discord.HTTPException):
+        await read_automod(guild, asyncio.to_thread)
 
 
 async def test_direct_messages_are_not_asked_about(rest: RestClient) -> None:

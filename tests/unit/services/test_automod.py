@@ -40,11 +40,11 @@ def automod_rule(name: str = "Keywords", **changes: Any) -> discord.AutoModRule:
     return discord.AutoModRule(data=cast(Any, data), guild=cast(Any, None), state=cast(Any, None))
 
 
-def http_fault(kind: type[discord.HTTPException], status: int) -> discord.HTTPException:
-    return kind(cast(Any, SimpleNamespace(status=status, reason="")), "")
+def http_fault(kind: type[discord.HTTPException], status: int, code: int = 0) -> discord.HTTPException:
+    return kind(cast(Any, SimpleNamespace(status=status, reason="")), {"code": code, "message": ""})
 
 
-FORBIDDEN = http_fault(discord.Forbidden, 403)
+FORBIDDEN = http_fault(discord.Forbidden, 403, 50013)
 AWAY = http_fault(discord.DiscordServerError, 503)
 
 

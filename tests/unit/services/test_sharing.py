@@ -86,7 +86,6 @@ def member(
             age_restricted=adult,
         ),
         channel_ids=frozenset({2}),
-        can_post=lambda channel: channel == GALLERY and gallery.exists and not gallery.missing,
         channel_state=lambda channel: gallery if channel == GALLERY else GONE,
     )
 

@@ -44,7 +44,7 @@ def test_hostile_words_neither_ping_nor_break_out(state: RunState) -> None:
     for part in messages_of(hostile, PreparedOutputs(), HOSTILE):
         shown = text(part).replace("<@42>", "")
         assert not re.search(r"(?<!\\)(\*\*b|`c`|\[a\]|\|\|z|<@1>|<#2>|@everyone)", shown)
-        assert "\\[a](https\\:" in shown
+        assert "\\[a\\](https\\:" in shown
         assert "\u202e" not in shown
         assert "\n> y" not in shown
         assert part.mention in (42, None)

@@ -33,7 +33,7 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import RunListAction, RunsId
 from bot.ui.details import details
 from bot.ui.help import HelpText, deployment_layout, help_layout
-from bot.ui.help_rules import rules_text
+from bot.ui.help.rules import rules_text
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card

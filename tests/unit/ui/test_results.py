@@ -8,10 +8,11 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.runs import Output, Run, RunState
+from bot.domain.text import escape_line
 from bot.strings import SENTENCES
 from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
@@ -280,6 +281,26 @@ def test_plain_messages_have_every_link_within_discords_limits(count: int) -> No
     for part in parts:
         assert_within_limits(part)
     assert sum(text(part).count("](https://") for part in parts) == count
+
+
+@given(st.lists(st.text(max_size=300), min_size=1, max_size=3), st.integers(1, 8000))
+@example(["a]b.png"], 1900)
+@example(["a]b.png", "_" * 80], 8000)
+@example(["](https://x.example)" * 4], 8000)
+def test_a_link_too_long_for_any_message_leaves_the_name_of_its_file(names: list[str], length: int) -> None:
+    """Such a link alone exceeded a message, and an endless series of empty messages filled the memory."""
+    url = f"https://files.example/{'x' * length}?sig=[(]"
+    made = run(RunState.SUCCEEDED, outputs=tuple(Output("images", url, name) for name in names))
+    parts = plain_messages([made], [made])
+    assert len(parts) <= 1 + len(names)
+    for part in parts:
+        assert_within_limits(part)
+        assert text(part)
+    shown = "\n".join(map(text, parts))
+    for number, name in enumerate(names, 1):
+        assert (escape_line(name, 80) or f"file {number}") in shown
+    if length < 1700:
+        assert shown.count(f"]({url})") == len(names)
 
 
 @pytest.mark.parametrize("made", [done(1), done(1, guild_id=None), run(RunState.FAILED)])

@@ -35,7 +35,7 @@ from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budge
 from bot.ui.details import details
 from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
 from bot.ui.help import HelpText, deployment_layout, help_layout
-from bot.ui.help_rules import rules_text
+from bot.ui.help.rules import rules_text
 from bot.ui.lists import (
     blocked_layout,
     posting_layout,

@@ -25,7 +25,7 @@ from bot.ui.audit import audit_layout
 from bot.ui.details import details
 from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.help import HelpText, help_layout
-from bot.ui.help_rules import rules_text
+from bot.ui.help.rules import rules_text
 from bot.ui.lists import (
     blocked_layout,
     presets_layout,

@@ -16,6 +16,7 @@ from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId
 from bot.ui.message_parts import subtext
+from bot.ui.views import layout_of
 
 _OPTIONS = 25
 _SELECTS = 5
@@ -52,26 +53,22 @@ def help_layout(shown: HelpText) -> LayoutView:
         first = _deployment_text(shown.deployments[0], shown, space)
     else:
         first = "\n".join([say("help_heading"), *_lines(shown, space)])
-    layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(first))
+    layout = layout_of(TextDisplay(first))
     for text in blocks:
         layout.add_item(Separator())
         layout.add_item(TextDisplay(text))
-    _add_selects(layout, shown.deployments)
-    layout.stop()
+    for select in _selects(shown.deployments):
+        layout.add_item(select)
     return layout
 
 
 def deployment_layout(deployment: Deployment, shown: HelpText) -> LayoutView:
     """Build the view of one deployment's options, with selects to choose another deployment."""
-    layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(_deployment_text(deployment, shown, _MAX_TEXT)))
-    _add_selects(layout, shown.deployments)
-    layout.stop()
-    return layout
+    text = _deployment_text(deployment, shown, _MAX_TEXT)
+    return layout_of(TextDisplay(text), *_selects(shown.deployments))
 
 
-def _add_selects(layout: LayoutView, deployments: Sequence[Deployment]) -> None:
+def _selects(deployments: Sequence[Deployment]) -> Iterator[ActionRow[LayoutView]]:
     if len(deployments) < 2:
         return
     for number in range(min(_SELECTS, -(-len(deployments) // _OPTIONS))):
@@ -82,7 +79,7 @@ def _add_selects(layout: LayoutView, deployments: Sequence[Deployment]) -> None:
         select: Select[LayoutView] = Select(
             placeholder=say("help_placeholder"), options=options, custom_id=HelpId(number).encode()
         )
-        layout.add_item(ActionRow(select))
+        yield ActionRow(select)
 
 
 def _tips(deployments: Sequence[Deployment]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 
 # PostgreSQL rejects NUL in text, and terminals interpret the other control characters. Text outputs keep line
 # breaks and tabs.
@@ -24,7 +23,7 @@ _BREAKS = re.compile(r"\s+")
 # a scheme) and at its start. discord.py's escape_markdown won't do: it takes everything from the first `[` to
 # the last `)` for one link and leaves the marks inside unescaped.
 _MARKS = re.compile(
-    r"[\\*_~|`\[<@]|:(?=//)|(?<=discord\.gg)/|(?<=discord\.com)/(?=invite)|(?<=discordapp\.com)/(?=invite)"
+    r"[\\*_~|`\[\]<@]|:(?=//)|(?<=discord\.gg)/|(?<=discord\.com)/(?=invite)|(?<=discordapp\.com)/(?=invite)"
     r"|^[#>-]|^\d+(?=\.)",
     re.IGNORECASE,
 )
@@ -87,17 +86,6 @@ _LENGTH = 100
 def excerpt(text: str) -> str:
     """Quote text for an error message, cut to 100 characters."""
     return repr(text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…")
-
-
-# The end of a link to a file of a result; see `file_stem` in bot/delivery/media/outputs.py.
-_OWN_FILE = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/?]*(?:\?|\Z)")
-
-
-def keys_in_links(values: Iterable[object]) -> frozenset[str]:
-    """Return the run keys in the names of the files that values, or lists of values, link to."""
-    lists = (value if isinstance(value, list) else [value] for value in values)
-    links = (str(link) for each in lists for link in each if str(link).startswith("https://"))
-    return frozenset(key for link in links for key in _OWN_FILE.findall(link))
 
 
 def channel_url(guild_id: int | None, channel_id: int) -> str:

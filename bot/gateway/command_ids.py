@@ -1,16 +1,16 @@
-"""Build clickable mentions of the bot's commands from the ids that Discord gave them."""
+"""Fetch the ids that Discord gave the bot's slash commands, and build clickable mentions from them."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
 
+from bot.domain.errors import DiscordAway
+from bot.gateway.channels import answering
 from bot.ui.help import Mention, plain_mention
 
 log = logging.getLogger(__name__)
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 _SECONDS = 1.2
 
 
-class CommandMentions:
-    """The ids of the registered commands, fetched once for each scope.
+class CommandIds:
+    """The ids of the registered slash commands, fetched once for each scope.
 
     `forget` is called when the deployments change, because a new command gets a new id. A command that only
     changes keeps its id.
@@ -31,21 +31,30 @@ class CommandMentions:
         self._ids: dict[int | None, Mapping[str, int]] = {}
 
     def forget(self) -> None:
-        self._ids.clear()
+        self._ids = {}
 
-    async def known(self, guild_id: int | None) -> Mention:
+    async def offered(self, guild_id: int | None) -> Mapping[str, int]:
+        """Return the ids of the slash commands that a server or a direct message has, by name.
+
+        Raises DiscordAway, or Forbidden if the bot may not use commands in a server of the settings.
+        """
+        ids = self._ids
+        scope = guild_id if guild_id in self._guild_ids else None
+        if scope not in ids:
+            async with answering(_SECONDS):
+                ids[scope] = await self._fetch(scope)
+        return ids[scope]
+
+    async def mention(self, guild_id: int | None) -> Mention:
         """Return a function that converts a path, such as `/generate flux`, to a mention.
 
         If an id isn't known, for example because Discord doesn't answer in time, the path itself is shown.
         """
-        scope = guild_id if guild_id in self._guild_ids else None
-        if scope not in self._ids:
-            try:
-                async with asyncio.timeout(_SECONDS):
-                    self._ids[scope] = await self._fetch(scope)
-            except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-                log.warning("can't fetch the ids of the commands: %s: %s", type(error).__name__, error)
-        ids = self._ids.get(scope, {})
+        ids: Mapping[str, int] = {}
+        try:
+            ids = await self.offered(guild_id)
+        except (discord.HTTPException, DiscordAway) as error:
+            log.warning("can't fetch the ids of the commands: %s", error)
 
         def mention(path: str) -> str:
             command_id = ids.get(path.removeprefix("/").partition(" ")[0])

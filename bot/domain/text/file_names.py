@@ -1,0 +1,41 @@
+"""Name the files of results, and find the run in a file's name.
+
+A file is named after its deployment, its run's key and its number, as in `flux-k3v9x2m7q4t8w1zb-2.png`. A
+prefix such as `SPOILER_` may come first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+# The end of a name, or of a link to the file.
+_KEY = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/?]*(?:\?|\Z)")
+
+
+def file_stem(deployment: str, key: str, number: int | None = None) -> str:
+    """Return the name of a run's file without its suffix. The file of the run's texts has no number."""
+    return f"{deployment}-{key}" if number is None else f"{deployment}-{key}-{number}"
+
+
+def without_suffix(name: str) -> str:
+    """Return a file's name without its suffix, or an empty string if it has none."""
+    return name.rpartition(".")[0]
+
+
+def belongs_to(name: str, key: str) -> bool:
+    """Return whether a file is one of the run `key`, by its name or a link to it."""
+    return f"-{key}-" in name or f"-{key}." in name
+
+
+def key_in(name: str) -> str:
+    """Return the run key in a file's name or a link to it, or an empty string if the bot didn't name it."""
+    found = _KEY.search(name)
+    return found[1] if found is not None else ""
+
+
+def keys_in_links(values: Iterable[object]) -> frozenset[str]:
+    """Return the run keys in the names of the files that values, or lists of values, link to."""
+    lists = (value if isinstance(value, list) else [value] for value in values)
+    links = (str(link) for each in lists for link in each if str(link).startswith("https://"))
+    return frozenset(key for link in links for key in _KEY.findall(link))
