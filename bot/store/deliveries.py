@@ -42,7 +42,7 @@ _OWN = (
 )
 _PENDING = select(func.count()).where(deliveries.c.state == DeliveryState.PENDING)
 _is_late = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.purpose == Purpose.LATE)
-# Built once: compiling a statement with all columns of a run takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BATCH = (
     select(*run_columns(), _is_late.label("is_late"))
     .where(runs.c.batch_key == bindparam("batch"))

@@ -151,7 +151,7 @@ class Submitter:
 
     async def _queued(self, run: Run, run_id: str) -> None:
         """Store the run's id, retrying until the database answers. A webhook with the id may never arrive."""
-        log.info("queued as %s", run_id)
+        log.info("queued the run as %s", run_id)
         while True:
             try:
                 await self._record_id(run, run_id)
@@ -189,7 +189,7 @@ class Submitter:
         ended = await self._store.runs.finish(
             run.key, target, self._clock(), code=error.code, params=error.params
         )
-        if ended is None:
+        if not ended:
             # The webhook about the failure was faster. It gave no reason, but this answer does.
             await self._store.runs.add_failure_reason(run.key, error.code, error.params)
         self._wakeups.deliver()

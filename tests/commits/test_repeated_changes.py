@@ -107,7 +107,7 @@ async def clear_default(store: Store) -> Change:
 
 async def delete(store: Store) -> Change:
     run = await brought_to(store, RunState.SUCCEEDED)
-    return lambda: _key(store.reviews.delete(run.key, MOD, NOW))
+    return lambda: store.reviews.delete(run.key, MOD, NOW)
 
 
 async def discard(store: Store) -> Change:
@@ -138,7 +138,7 @@ async def approve(store: Store) -> Change:
 
 async def reject(store: Store) -> Change:
     run = await awaiting_approval(store)
-    return lambda: _key(store.reviews.reject(run.key, MOD, "no", NOW))
+    return lambda: store.reviews.reject(run.key, MOD, "no", NOW)
 
 
 async def cancel(store: Store) -> Change:
@@ -160,7 +160,7 @@ async def cancel_after_a_refusal(store: Store) -> Change:
 
 async def finish(store: Store) -> Change:
     run = await brought_to(store, RunState.RUNNING)
-    return lambda: _key(store.runs.finish(run.key, RunState.TIMED_OUT, NOW, code="deadline"))
+    return lambda: store.runs.finish(run.key, RunState.TIMED_OUT, NOW, code="deadline")
 
 
 async def withdraw(store: Store) -> Change:
@@ -218,11 +218,6 @@ async def complete(store: Store) -> Change:
     return lambda: store.deliveries.complete(delivery, NOW)
 
 
-async def _key(found: Awaitable[Any]) -> bool:
-    """Return whether a run came back."""
-    return (await found) is not None
-
-
 # The result for the caller, with or without a lost reply.
 CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     block: 1,
@@ -235,13 +230,13 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     remove_preset: True,
     set_default: True,
     clear_default: True,
-    delete: True,
+    delete: None,
     discard: None,
     dismiss: None,
     record_opening: None,
     report: True,
     approve: None,
-    reject: True,
+    reject: None,
     cancel: True,
     cancel_after_a_refusal: True,
     finish: True,

@@ -148,7 +148,7 @@ async def test_a_concurrent_decision_and_expiry_have_one_winner(store: Store, ot
             assert decided.code == "review_over"
             assert found.state is RunState.EXPIRED
         else:
-            assert ended is None
+            assert not ended
             assert found.state is RunState.WAITING
 
 
