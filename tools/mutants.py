@@ -108,7 +108,8 @@ TESTS = {
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
         "copies": f"{STORE}_copies.py {DISCORD}_shares.py {DISCORD}_deleted_copies.py",
         "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
-        f" {DISCORD}_undelivered.py",
+        f" {DISCORD}_undelivered.py {DISCORD}_deadlines.py",
+        "requests.redelivery": f"{STORE}_deliveries.py {DISCORD}_undelivered.py {DISCORD}_private.py",
         "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "durations": f"{STORE}_durations.py {DISCORD}_estimates.py",

@@ -184,8 +184,13 @@ class OutcomeCleanup:
         self._clock = clock
 
     async def run(self, delivery: Delivery, *, in_place: bool) -> None:
-        """Clean up after a sent outcome. `in_place` means that the outcome replaced the status message."""
+        """Clean up after a sent outcome. `in_place` means that the outcome replaced the status message.
+
+        If the delivery was reopened since then, everything stays until its next message is posted.
+        """
         sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
+        if not sent.messages:
+            return
         await delete_all(self._poster, sent.earlier)
         if delivery.is_late_in_batch:
             return

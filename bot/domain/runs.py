@@ -352,9 +352,10 @@ class Delivery:
 
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
     holds the keys of runs whose late success has a delivery of its own. `tries` includes this attempt. If
-    `all_sent` is True, all messages have been sent, and only the cleanup is left. A copy goes to the channel
-    `shared_to`; a share shows the prompt if `with_prompt` is set. `deleted_by` is the user who deleted the
-    copy. `abandoned` means that Discord has ignored the delivery for a day although it answered other calls.
+    `all_sent` is True, all messages have been sent, and only the cleanup is left. `earlier` are the messages
+    that this delivery replaces. A copy goes to the channel `shared_to`; a share shows the prompt if
+    `with_prompt` is set. `deleted_by` is the user who deleted the copy. `abandoned` means that Discord has
+    ignored the delivery for a day although it answered other calls.
     """
 
     id: int
@@ -367,6 +368,7 @@ class Delivery:
     messages: tuple[MessageRef, ...]
     batch: tuple[Run, ...]
     all_sent: bool = False
+    earlier: tuple[MessageRef, ...] = ()
     late: frozenset[str] = frozenset()
     shared_to: int | None = None
     with_prompt: bool = False

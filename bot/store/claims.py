@@ -40,7 +40,7 @@ QUEUE_ENTRY = (
     runs.c.server_limit,
 )
 _HELD = runs.c.waiting_code.is_not(None)
-# Built once: compiling such a statement takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BUSY = select(*QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
 # A run whose requester may have seen a failure is not in the queue.
 _READY = and_(runs.c.state == RunState.WAITING, runs.c.answer_due_at.is_(None))

@@ -13,13 +13,13 @@ from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, REQUESTER_BLOCKED, UNSUCCESSFUL, Change
 from bot.store.audit import add_entries, run_entry
 
-# Select, for all runs of a batch but one: the number of active runs; the time of the latest failure without a
-# reason (the answer to the queue call may still give it); and the time of the latest end without outputs (a
-# poll may still find some).
+# The answer to the queue call may still give the reason for such a failure.
 _unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
+# The next poll may still find outputs of such a run.
 _unasked = (
     runs.c.state.in_(tuple(sorted(UNSUCCESSFUL))) & ~runs.c.partial & (runs.c.due_at <= runs.c.ended_at)
 )
+# For all runs of a batch but one: how many are active, and when the latest of each of these kinds ended.
 _BATCH_END = select(
     func.count(case((runs.c.state.not_in(FINAL), 1))),
     func.max(case((_unexplained, runs.c.ended_at))),

@@ -86,12 +86,12 @@ class ReviewStore:
             return None
 
     @repeat_if_unknown
-    async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> Run:
-        """Reject a batch, and return its first run. The requester gets the reason in a direct message."""
+    async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> None:
+        """Reject a batch. The requester gets the reason in a direct message."""
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
             if has_decided(batch[0], moderator_id, rejected=True):
-                return batch[0]
+                return
             check_undecided(moderator_id, *batch)
             details = {"reason": reason} if reason else {}
             for run in batch:
@@ -102,10 +102,9 @@ class ReviewStore:
                 entry = run_entry(run, AuditAction.REJECT, moderator_id, now, **details)
                 await add_entries(connection, entry)
             await create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
-            return batch[0]
 
     @repeat_if_unknown
-    async def delete(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> Run:
+    async def delete(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> None:
         """Mark a run's result as deleted, and create the delivery that removes it from Discord.
 
         The run's audit entries stay.
@@ -117,11 +116,10 @@ class ReviewStore:
             )
             if marked.rowcount != 1:
                 if may_be_stored:
-                    return run
+                    return
                 raise RefusedError("already_deleted")
             await create_or_reopen_delivery(connection, key, Purpose.REMOVAL, now)
             await add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
-            return run
 
     @repeat_if_unknown
     async def discard(

@@ -30,7 +30,7 @@ from bot.store.outcomes import apply_change, release_outcome
 from bot.store.rules import read_rules
 
 _IN_FLIGHT = tuple(sorted(IN_FLIGHT))
-# Built once: compiling a statement with all columns of a run takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
 
@@ -172,10 +172,10 @@ class RunStore:
         code: str,
         params: Mapping[str, object] | None = None,
         may_be_stored: bool = False,
-    ) -> Run | None:
+    ) -> bool:
         """End a run without a report from ComfyDeploy. If it awaits approval, its whole batch ends.
 
-        Returns the run as it was before, or None if its state no longer allows `target`.
+        Returns False if the run's state no longer allows `target`.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -183,10 +183,9 @@ class RunStore:
             for each in await lock_batch(connection, key) if in_review else [run]:
                 change = end(each, target, now, code, params or {})
                 if change is None:
-                    stored = may_be_stored and (run.state, run.failure_code) == (target, code)
-                    return run if stored else None
+                    return may_be_stored and (run.state, run.failure_code) == (target, code)
                 await apply_change(connection, each, change, now, **_after_end(each, change, now))
-            return run
+            return True
 
     @repeat_if_unknown
     async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> bool:

@@ -260,9 +260,8 @@ class Reconciler:
             log.warning("received an answer about another run: %s", error)
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
-        ended = await self._store.runs.finish(run.key, target, self._clock(), code=code)
-        if ended is not None:
-            log.info("%s (%s)", target.value, code)
+        if await self._store.runs.finish(run.key, target, self._clock(), code=code):
+            log.info("ended the run as %s (%s)", target.value, code)
             self._wakeups.deliver()
             self._wakeups.submit()
 

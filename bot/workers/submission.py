@@ -252,7 +252,7 @@ class Submitter:
 
     async def _queued(self, run: Run, run_id: str) -> None:
         """Store the run's id. A webhook with the id may never arrive."""
-        log.info("queued as %s", run_id)
+        log.info("queued the run as %s", run_id)
         await self._until_stored(lambda: self._record_id(run, run_id))
         self._wakeups.show()
         self._wakeups.check()
@@ -299,7 +299,7 @@ class Submitter:
         ended = await self._until_stored(
             lambda: runs.finish(run.key, target, self._clock(), code=code, params=params)
         )
-        if ended is None:
+        if not ended:
             # The webhook about the failure was faster. It gave no reason, but this answer does.
             await self._until_stored(lambda: runs.add_failure_reason(run.key, code, params))
         self._wakeups.deliver()

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import mimetypes
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from bot.delivery.media.download import Media, MediaFetcher
 from bot.delivery.media.download_slots import DownloadSlots
-from bot.delivery.media.shrink import shrink_image
+from bot.delivery.media.shrink import SECONDS, shrink_image
 from bot.delivery.media.temporary_files import disk_errors
 from bot.delivery.media.time_budget import MediaBudget
 from bot.domain.errors import (
@@ -53,6 +55,11 @@ class _Target:
     folder: Path
     budget: MediaBudget
 
+    @property
+    def server(self) -> int:
+        """Return the id of the run's server, or of its requester outside servers."""
+        return self.run.guild_id or self.run.requester_id
+
 
 class OutputPreparer:
     """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not expired."""
@@ -63,9 +70,10 @@ class OutputPreparer:
         self._slots = slots or DownloadSlots()
         # A decoded picture may take hundreds of megabytes, so the process shrinks one at a time.
         self._shrinking = asyncio.Lock()
+        self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def prepare(
-        self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget | None = None
+        self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget
     ) -> PreparedOutputs:
         """Return a run's outputs for an upload limit of `limit` bytes per file.
 
@@ -75,7 +83,7 @@ class OutputPreparer:
         Raises MediaError or BackendError if a retry may help. On the `last_try`, and when the time has run
         out, a sentence stands in for each missing file instead.
         """
-        target = _Target(run, limit, folder, budget or MediaBudget())
+        target = _Target(run, limit, folder, budget)
         async with target.budget.spend():
             outputs, fetched = await self._fetch_renewed(target, last_try)
             out_of_time = target.budget.is_spent and not target.budget.is_stopped
@@ -150,7 +158,7 @@ class OutputPreparer:
         try:
             media = await self._download(target, output, path)
             with disk_errors():
-                return await self._fitted(target.run, number, media, path, target.limit)
+                return await self._fitted(target, number, media, path)
         except MediaForbidden as error:
             log.warning("refused to fetch an output from a forbidden address: %s", error)
             return [say("media_forbidden", name=name)]
@@ -161,11 +169,11 @@ class OutputPreparer:
 
     async def _download(self, target: _Target, output: Output, path: Path) -> Media:
         """Fetch an output when a slot is free. Raises MediaError, also when the time has run out."""
-        url, run = output.url or "", target.run
+        url = output.url or ""
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
         ceiling = max(PICTURE_LIMIT, target.limit) if is_picture else target.limit
         try:
-            async with target.budget.limit(), self._slots.take(url, run.guild_id or run.requester_id):
+            async with target.budget.limit(), self._slots.take(url, target.server):
                 with disk_errors(), path.open("w+b") as file:
                     return await self._fetcher.fetch(
                         url, limit_bytes=ceiling, into=file, filename=output.filename
@@ -174,13 +182,11 @@ class OutputPreparer:
             why = "too many downloads are slow" if target.budget.is_stopped else "no time is left"
             raise MediaUnavailable(f"{output.filename}: {why}") from None
 
-    async def _fitted(
-        self, run: Run, number: int, media: Media, path: Path, limit: int
-    ) -> list[PreparedItem]:
-        kind = kind_of(media.content_type)
-        if media.size <= limit:
+    async def _fitted(self, target: _Target, number: int, media: Media, path: Path) -> list[PreparedItem]:
+        run, kind = target.run, kind_of(media.content_type)
+        if media.size <= target.limit:
             return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
-        suffix = await self._shrink(path, limit) if kind is FileKind.IMAGE else None
+        suffix = await self._shrink(target, path) if kind is FileKind.IMAGE else None
         if suffix is None:
             raise MediaTooLarge(media.filename)
         return [
@@ -188,15 +194,24 @@ class OutputPreparer:
             say("media_recompressed", name=escape_line(media.filename, 80)),
         ]
 
-    async def _shrink(self, path: Path, limit: int) -> str | None:
-        """Shrink a picture in place and return its new suffix, or None if it can't be made to fit."""
-        async with self._shrinking:
-            shrunk = await shrink_image(await asyncio.to_thread(path.read_bytes), limit)
-            if shrunk is None:
-                return None
-            data, extension = shrunk
-            await asyncio.to_thread(path.write_bytes, data)
-            return f".{extension}"
+    async def _shrink(self, target: _Target, path: Path) -> str | None:
+        """Shrink a picture in place and return its new suffix.
+
+        Returns None if it can't be made to fit, or not in the time that is left.
+        """
+        # A server has at most one picture in the queue, so that it doesn't delay the others.
+        of_server = self._shrinking_of.setdefault(target.server, asyncio.Lock())
+        with suppress(TimeoutError):
+            async with target.budget.limit(), of_server, self._shrinking:
+                seconds = min(target.budget.left, SECONDS)
+                shrunk = await shrink_image(await asyncio.to_thread(path.read_bytes), target.limit, seconds)
+                if shrunk is not None:
+                    data, extension = shrunk
+                    await asyncio.to_thread(path.write_bytes, data)
+                    return f".{extension}"
+        if target.budget.is_stopped:
+            raise MediaUnavailable("too many downloads are slow")
+        return None
 
 
 async def _all(fetches: Iterable[Awaitable[Fetched]]) -> list[Fetched]:

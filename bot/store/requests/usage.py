@@ -101,8 +101,8 @@ async def read_started(
     whose = {"guild": guild_id, "persons": [person_id], "day_start": day}
     started = STARTED_PRIVATELY if guild_id is None else STARTED_IN_SERVER
     rows = (await connection.execute(started, whose)).all()
-    own = [row for row in rows if row[0] is not None]
-    return sum(float(row[1]) for row in rows), _spent(own), _spent(rows)
+    own = [row for row in rows if row.person is not None]
+    return sum(float(row.taken) for row in rows), _spent(own), _spent(rows)
 
 
 async def read_tally(
@@ -119,9 +119,9 @@ async def read_tally(
     paused = [row.reason for row in standing if row.person is None]
     return UsageTally(
         day=day,
-        seconds=sum(float(row[1]) for row in rows),
+        seconds=sum(float(row.taken) for row in rows),
         server=_spent(rows),
-        persons={row[0]: _spent([row]) for row in rows if row[0] is not None},
+        persons={row.person: _spent([row]) for row in rows if row.person is not None},
         blocked={
             row.person: Block(reason=row.reason, until=row.until)
             for row in standing
@@ -133,9 +133,9 @@ async def read_tally(
 
 def _spent(rows: Sequence[Any]) -> Spending:
     return Spending(
-        runs=sum(int(row[2]) for row in rows),
-        gpu_seconds=sum(float(row[3]) for row in rows),
-        waiting=sum(int(row[4]) for row in rows),
+        runs=sum(int(row.runs) for row in rows),
+        gpu_seconds=sum(float(row.charged) for row in rows),
+        waiting=sum(int(row.waiting) for row in rows),
     )
 
 
@@ -152,12 +152,12 @@ def _standing() -> CompoundSelect[Any]:
 def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
     """Select a row for each user, and one that sums up all other runs.
 
-    The columns are today's GPU seconds on all servers, unweighted; then this server's runs, weighted seconds
-    and waiting runs. An unsettled run without a duration counts its reserved seconds. With `reserved`,
-    waiting runs are included, no matter when they were requested.
+    `taken` are today's unweighted GPU seconds on all servers. `runs`, the weighted seconds `charged`, and
+    `waiting` are of this server. An unsettled run without a duration counts its reserved seconds. With
+    `reserved`, waiting runs are included, no matter when they were requested.
     """
     mine = here & runs.c.requester_id.in_(_PERSONS)
-    who = case((mine, runs.c.requester_id), else_=null()).label("who")
+    person = case((mine, runs.c.requester_id), else_=null()).label("person")
     unsettled = or_(runs.c.state.not_in(FINAL), runs.c.due_at.is_not(None))
     taken = case(
         (runs.c.run_duration.is_not(None), runs.c.run_duration),
@@ -173,19 +173,19 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
     waiting = runs.c.state.in_(NOT_SUBMITTED)
     came = or_(runs.c.state.not_in(MADE_NOTHING), runs.c.partial)
     sums = [
-        func.coalesce(func.sum(taken), 0),
-        _sum(here & came, literal(1)),
-        _sum(here, charged),
-        _sum(here & waiting, literal(1)),
+        func.coalesce(func.sum(taken), 0).label("taken"),
+        _sum(here & came, literal(1)).label("runs"),
+        _sum(here, charged).label("charged"),
+        _sum(here & waiting, literal(1)).label("waiting"),
     ]
-    return select(who, *sums).where(started | waiting if reserved else started).group_by("who")
+    return select(person, *sums).where(started | waiting if reserved else started).group_by("person")
 
 
 def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
 
 
-# Built once: compiling such a query takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _STANDING = _standing()
 _IN_SERVER = runs.c.guild_id == bindparam("guild")
 _PRIVATELY = runs.c.guild_id.is_(None)

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -45,22 +45,36 @@ class Rows:
 Writer = Callable[[Store, Rows, int], Awaitable[Any]]
 
 
-async def mark_attempt(store: Store, rows: Rows, _: int) -> None:
+async def delivery_of(store: Store, rows: Rows) -> Delivery | None:
     run = await store.runs.get(rows.lead)
-    if run is not None and rows.delivery is not None:
-        batch = tuple(await store.runs.batch(run))
-        delivery = Delivery(
-            id=rows.delivery,
-            run=run,
-            purpose=Purpose.OUTCOME,
-            tries=0,
-            route=0,
-            attempted=False,
-            attempted_at=None,
-            messages=(),
-            batch=batch,
-        )
+    if run is None or rows.delivery is None:
+        return None
+    return Delivery(
+        id=rows.delivery,
+        run=run,
+        purpose=Purpose.OUTCOME,
+        tries=0,
+        route=0,
+        attempted=False,
+        attempted_at=None,
+        messages=(),
+        batch=tuple(await store.runs.batch(run)),
+    )
+
+
+async def mark_attempt(store: Store, rows: Rows, _: int) -> None:
+    if (delivery := await delivery_of(store, rows)) is not None:
         await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+
+
+async def mark_sent(store: Store, rows: Rows, number: int) -> None:
+    if (delivery := await delivery_of(store, rows)) is not None:
+        await store.deliveries.mark_sent(replace(delivery, tries=number), [SHARED], NOW)
+
+
+async def complete(store: Store, rows: Rows, _: int) -> None:
+    if (delivery := await delivery_of(store, rows)) is not None:
+        await store.deliveries.complete(delivery, NOW)
 
 
 async def record_end(store: Store, rows: Rows, number: int) -> None:
@@ -110,7 +124,8 @@ WRITERS: dict[str, Writer] = {
     "report": lambda store, rows, number: store.reviews.report(rows.keys[number], 5, 9, NOW),
     "deliver": lambda store, _rows, _number: store.deliveries.claim("courier", NOW, LEASE),
     "attempt": mark_attempt,
-    "complete": lambda store, rows, _: store.deliveries.complete(rows.delivery or 0, NOW),
+    "mark sent": mark_sent,
+    "complete": complete,
     "redeliver": lambda store, rows, _: store.deliveries.redeliver(rows.lead, request().origin, NOW),
     "placeholder": lambda store, rows, _: store.deliveries.confirm_placeholder(rows.lead, 78, NOW),
     "block": lambda store, _rows, _number: store.blocks.block(

@@ -209,7 +209,7 @@ async def test_a_failure_gets_its_reason_only_before_it_is_posted(store: Store) 
     assert await store.deliveries.mark_attempt(delivery, "courier", at(60), LEASE, 1)
     await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
     assert await fetch(store, run.key) == told
-    await store.deliveries.mark_sent(delivery.id, [(1, 2)])
+    await store.deliveries.mark_sent(delivery, [(1, 2)])
     await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
     assert await fetch(store, run.key) == told
 
