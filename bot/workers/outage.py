@@ -36,6 +36,9 @@ class BackendOutage:
 
     def lets_through(self, now: datetime) -> bool:
         """Return whether another run may be claimed."""
+        if self._failed_at is not None and now < self._failed_at:
+            # The clock was set back. The queue must not stop until it has caught up.
+            self._failed_at = self._until = now
         return self._until is None or (self._trying is None and now >= self._until)
 
     def begin(self, key: str) -> None:

@@ -62,6 +62,14 @@ def test_one_run_at_a_time_is_tried(outage: BackendOutage) -> None:
     assert outage.lets_through(at(10))
 
 
+def test_a_clock_that_is_set_back_stops_no_run(outage: BackendOutage) -> None:
+    assert outage.lets_through(at(-3600))
+    assert outage.fail(at(-3600)) <= at(-3500)
+    assert not outage.lets_through(at(-3599))
+    outage.answered(at(-3598))
+    assert outage.since is None
+
+
 def test_an_answer_ends_it_unless_its_call_is_older_than_the_last_failure(outage: BackendOutage) -> None:
     outage.answered(at(-1))
     assert not outage.lets_through(at(1))
