@@ -14,12 +14,12 @@ from bot.domain.run_log import end_of_log
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
     CANCEL_TRIES,
-    LATE_CHECKS,
     SETTLE_AFTER,
     SETTLE_CHECKS,
     deadline_of,
     is_settled,
     is_silent_at_end,
+    late_checks_end,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, is_own_verdict
@@ -138,7 +138,7 @@ class Reconciler:
             await self._end_finished(run, report)
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
-        elif run.final and self._clock() >= run.created_at + LATE_CHECKS:
+        elif run.final and self._clock() >= late_checks_end(run):
             await self._store.runs.stop_checking(run.key)
         elif report is not None:
             await self._record(run, report)

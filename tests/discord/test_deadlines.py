@@ -11,10 +11,12 @@ from pydantic import SecretStr
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.faults import Faults
+from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, one_failure, one_result, pinged, text_of, texts
 from tests.harness import HELD, Harness
 
 IMPATIENT = {"deployments": [replace(picture(), run_timeout=300)]}
+LATE_APPROVAL = {"approval": {"hours": 72}}
 DEADLINE = pytest.mark.bot(run_deadline_seconds=600)
 
 
@@ -139,3 +141,17 @@ async def test_time_in_comfydeploys_queue_does_not_count_as_run_time(bot: Harnes
     await bot.ask(faults=Faults(hold_at="queued"))
     await bot.later(minutes=5, times=4)
     assert (await bot.run()).state is RunState.QUEUED
+
+
+@pytest.mark.bot(run_deadline_seconds=600, rules=LATE_APPROVAL)
+async def test_a_success_is_awaited_for_a_day_after_the_deadline_not_after_the_request(
+    server: ModeratedServer,
+) -> None:
+    await server.ask(faults=Faults(hold_at="running", cancel_supported=False, webhook_drop=True))
+    await server.later(hours=25)
+    await server.decide("Approve")
+    await server.later(minutes=5, times=4)
+    assert (await server.run()).state is RunState.TIMED_OUT
+    await server.release()
+    await server.later(minutes=10)
+    assert (await server.run()).state is RunState.SUCCEEDED

@@ -15,7 +15,7 @@ from tests.discord.actors import open_details, read
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deployments import ADULT
 from tests.discord.files import png
-from tests.discord.moderated_server import mark_adult
+from tests.discord.moderated_server import ModeratedServer, mark_adult
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, one_result, text_of, texts
 from tests.harness import HELD, Harness
 
@@ -74,6 +74,16 @@ async def test_outputs_that_get_run_has_only_later_replace_the_failure(bot: Harn
     assert galleries_of(bot, message) == [1]
     outcomes = [line for line in await audit_log(bot.app.store) if line.action == "outcome"]
     assert [line.outcome for line in outcomes] == ["failed"]
+
+
+@pytest.mark.bot(rules={"approval": {"hours": 72}})
+async def test_the_outputs_of_a_failure_are_fetched_a_day_after_the_request(server: ModeratedServer) -> None:
+    await server.ask(faults=Faults(ends_as="failed", made=1, outputs_missing=True))
+    await server.later(hours=25)
+    await server.decide("Approve")
+    await server.later(minutes=1)
+    (message,) = server.messages()
+    assert "**Partly done: Picture**" in text_of(server, message)
 
 
 def add_output(bot: Harness) -> None:
