@@ -57,10 +57,12 @@ OUTPUTS_GRACE = timedelta(seconds=10)
 _GPU_NAME = 32
 # The failure code of a run that ended because its requester was blocked.
 REQUESTER_BLOCKED = "requester_blocked"
-# The failure codes of a run at the bot's deadline: the bot cancels it, or it can't be cancelled. The first is
-# stored before the cancel call, so that the report that follows isn't taken for someone else's cancellation.
+# The failure codes of a run at the bot's deadline: the bot cancels it, it can't be cancelled, or its reports
+# can't be read. The first is stored before the cancel call, so that the report that follows isn't taken for
+# someone else's cancellation.
 DEADLINE = "deadline"
 DEADLINE_RUNNING = "deadline_running"
+DEADLINE_UNREADABLE = "deadline_unreadable"
 # The states that ComfyDeploy reports; only the bot sets the others.
 REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
     RunState.SUCCEEDED,

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
-from bot.domain.errors import BackendError, BackendNotCancellable, BackendTimeout
+from bot.domain.errors import BackendBadReply, BackendError, BackendNotCancellable, BackendTimeout
 from bot.domain.run_log import end_of_log
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
@@ -22,7 +22,7 @@ from bot.domain.run_timing import (
     late_checks_end,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
-from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, is_own_verdict
+from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, is_own_verdict
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.store.runs import ForeignRunReport
@@ -169,11 +169,16 @@ class Reconciler:
             await self._record(run, report)
         await self._store.runs.note_deadline(run.key, DEADLINE)
         stopped = await self._try_cancel(run_id)
-        ended = await self._report(run) if stopped else None
+        code, ended = DEADLINE if stopped else DEADLINE_RUNNING, None
+        try:
+            ended = await self._backend.get_run(run_id) if stopped else None
+        except BackendError as error:
+            log.warning("can't get the run's state: %s", error)
+            code = DEADLINE_UNREADABLE if isinstance(error, BackendBadReply) else code
         if ended is not None and ended.state in FINAL:
             await self._record_end(run, ended)
         else:
-            await self._finish(run, RunState.TIMED_OUT, DEADLINE if stopped else DEADLINE_RUNNING)
+            await self._finish(run, RunState.TIMED_OUT, code)
 
     async def _cancel(self, run: Run, run_id: str) -> None:
         """Cancel a run, then fetch its state, since the call also succeeds for a run that has ended."""

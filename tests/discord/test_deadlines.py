@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.runs import Output
 from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, one_failure, one_result, pinged, text_of, texts
 from tests.harness import HELD, Harness
@@ -99,6 +101,26 @@ async def test_a_run_that_alone_gets_no_answer_is_given_up_at_its_deadline(bot: 
     await bot.ask(faults=Faults(hold_at="running", get_status=503))
     await bot.later(minutes=5, times=4)
     assert (await bot.run()).state is RunState.TIMED_OUT
+
+
+@DEADLINE
+@pytest.mark.parametrize("in_strings", [True, False])
+async def test_only_a_report_with_too_many_values_is_unreadable(bot: Harness, in_strings: bool) -> None:
+    """As JSON in a text output, keypoints may have any number of brackets."""
+    await bot.ask(faults=HELD)
+    keypoints: list[Any] = [[1]] * 101_000
+    made = [json.dumps(keypoints)] if in_strings else keypoints
+    (run,) = bot.comfydeploy.runs
+    now = bot.comfydeploy.world.now()
+    run.outputs.append(Output(data={"text": made}, node_meta={"node_id": "8"}, created_at=now))
+    await bot.release()
+    await bot.later(minutes=5, times=3)
+    if not in_strings:
+        assert "I can't read ComfyDeploy's reports about this run" in texts(bot)[0]
+        run.outputs.pop(0)
+        await bot.later(hours=1)
+    assert (await bot.run()).state is RunState.SUCCEEDED
+    assert sum(len(message.attachments) for message in bot.messages()) == 1 + in_strings
 
 
 @DEADLINE
