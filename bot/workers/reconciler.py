@@ -25,7 +25,6 @@ from bot.domain.runs import FINAL, Run, RunReport, RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, is_own_verdict
 from bot.metrics import Metrics
 from bot.store import Store
-from bot.store.runs import ForeignRunReport
 from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Wakeups
 
@@ -252,10 +251,7 @@ class Reconciler:
             return None
 
     async def _record(self, run: Run, report: RunReport, *, asked: bool = True) -> None:
-        try:
-            await self._recorder.record(run.key, report, asked=asked)
-        except ForeignRunReport as error:
-            log.warning("received an answer about another run: %s", error)
+        await self._recorder.record(run.key, report, asked=asked)
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         ended = await self._store.runs.finish(run.key, target, self._clock(), code=code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.domain.runs import RunState
+from demo.fake_comfydeploy import api
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Output
@@ -121,6 +123,22 @@ async def test_only_a_report_with_too_many_values_is_unreadable(bot: Harness, in
         await bot.later(hours=1)
     assert (await bot.run()).state is RunState.SUCCEEDED
     assert sum(len(message.attachments) for message in bot.messages()) == 1 + in_strings
+
+
+@DEADLINE
+@pytest.mark.parametrize("status", ["success", "running"])
+async def test_a_run_ends_although_get_run_always_answers_about_another(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    real, another = api.run_for_get, str(uuid.uuid4())
+    foreign = {"id": another, "status": status}
+    monkeypatch.setattr(api, "run_for_get", lambda *a: {**real(*a), **foreign})
+    await bot.ask(faults=Faults(webhook_drop=True))
+    await bot.later(minutes=5, times=4)
+    assert "I can't read ComfyDeploy's reports about this run" in await one_failure(bot, RunState.TIMED_OUT)
+    monkeypatch.setattr(api, "run_for_get", real)
+    await bot.later(hours=1)
+    assert (await bot.run()).state is RunState.SUCCEEDED
 
 
 @DEADLINE
