@@ -58,7 +58,7 @@ def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
     if run.submitted_at is None:
         return None
     latest = run.submitted_at + timedelta(seconds=run.deadline_seconds)
-    if not run_timeout or run_timeout < 0 or run.started_at is None:
+    if not run_timeout or run.started_at is None:
         return latest
     return min(latest, run.started_at + timedelta(seconds=run_timeout) + DEADLINE_MARGIN)
 
