@@ -103,6 +103,8 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
     if run.state is RunState.AWAITING_APPROVAL or never_sent:
         return None  # no report can approve it
     values = _run_id(run, report, now)
+    if run.erased_at is not None:
+        return Change(run.state, values) if values else None  # outputs would undo the erasure
     target = _target(run, report)
     if not asked and _is_doubtful(run, report, target):
         target = RunState.UPLOADING

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
-    ColumnElement,
     RowMapping,
     Text,
     and_,
@@ -169,7 +167,7 @@ class PrivacyStore:
         async with self._database.write() as connection:
             found = await connection.execute(
                 select(runs.c.key)
-                .where(runs.c.requester_id == user_id, nothing_pending(), _to_erase())
+                .where(runs.c.requester_id == user_id, runs.c.erased_at.is_(None), nothing_pending())
                 .order_by(runs.c.key)
                 .limit(chunk_size)
                 .with_for_update()
@@ -225,16 +223,6 @@ class PrivacyStore:
                 await connection.execute(
                     update(audit).where(audit.c.id == entry["id"]).values(details=public)
                 )
-
-
-def _to_erase() -> ColumnElement[bool]:
-    """Match runs that were not erased, or to which a late report has added something since."""
-    left = (
-        # PostgreSQL can't compare JSON values, only texts.
-        runs.c[name].is_not(None) if empty is None else cast(runs.c[name], Text) != json.dumps(empty)
-        for name, empty in _ERASED.items()
-    )
-    return or_(runs.c.erased_at.is_(None), *left)
 
 
 async def _drop_undelivered(connection: AsyncConnection, keys: Sequence[str]) -> None:

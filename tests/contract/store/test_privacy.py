@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import update
+import pytest
 
-from bot.database.tables import runs
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, DeliveryState, RunState
 from bot.store import Store
@@ -14,7 +13,16 @@ from bot.store.audit import add_entries
 from bot.workers.schedule import PRUNE
 from bot.workers.worker import Worker
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
-from tests.contract.store.runs import NOW, at, columns, request
+from tests.contract.store.runs import (
+    NOW,
+    SUCCESS,
+    at,
+    brought_to,
+    columns,
+    posted,
+    purposes,
+    request,
+)
 
 UNENDED = set(RunState) - FINAL
 
@@ -84,16 +92,22 @@ async def test_a_request_without_inputs_and_outputs_is_erased_too(store: Store) 
     assert await columns(store, key) == row
 
 
-async def test_outputs_that_come_after_an_erasure_are_erased_by_the_next(store: Store) -> None:
-    """An unconfirmed run may still succeed."""
-    key = await stored_run(store, RunState.UNCONFIRMED, outputs=[])
-    await store.privacy.erase(ALICE, NOW)
-    late = [{"kind": "text", "text": "a lighthouse"}]
-    async with store.database.write() as connection:
-        await connection.execute(update(runs).where(runs.c.key == key).values(outputs=late))
-    assert (await store.privacy.erase(ALICE, at(1))).emptied == 1
-    row = await columns(store, key)
-    assert (row["outputs"], row["erased_at"]) == ([], at(1))
+@pytest.mark.parametrize("state", [RunState.UNCONFIRMED, RunState.TIMED_OUT, RunState.FAILED])
+@pytest.mark.parametrize("asked", [True, False])
+async def test_a_report_after_the_erasure_only_adds_its_cost(
+    store: Store, state: RunState, asked: bool
+) -> None:
+    run = await brought_to(store, state)
+    await posted(store, now=at(10))
+    await store.privacy.erase(run.requester_id, NOW)
+    late = SUCCESS._replace(log="a prompt", live_status="a node", run_duration=7.5)
+    for each in (late, late._replace(state=RunState.FAILED)):
+        await store.runs.record_report(run.key, each, at(11), at(60), asked=asked)
+    row = await columns(store, run.key)
+    assert (row["state"], row["outputs"], row["partial"]) == (state, [], False)
+    assert (row["failure_log"], row["live_status"]) == (None, None)
+    assert row["run_duration"] == (7.5 if asked else None)
+    assert await purposes(store, run.key) == ["o"]
 
 
 async def test_erasure_leaves_and_returns_unfinished_and_undelivered_runs(store: Store) -> None:
