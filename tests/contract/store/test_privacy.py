@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
+from bot.database.row_locks import lock_run
+from bot.database.tables import create_delivery
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import FINAL, DeliveryState, RunState
+from bot.domain.runs import FINAL, DeliveryState, Purpose, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
 from bot.workers.schedule import PRUNE
 from bot.workers.worker import Worker
+from tests.contract.conftest import Stores
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
 from tests.contract.store.runs import (
     NOW,
@@ -23,6 +28,7 @@ from tests.contract.store.runs import (
     purposes,
     request,
 )
+from tests.databases import PostgresServer
 
 UNENDED = set(RunState) - FINAL
 
@@ -117,6 +123,24 @@ async def test_erasure_leaves_and_returns_unfinished_and_undelivered_runs(store:
     erased = await store.privacy.erase(ALICE, NOW)
     assert (erased.emptied, {run.key for run in erased.left}) == (0, left)
     assert [await columns(store, key) for key in left] == before
+
+
+async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    """The erasure waits for the lock of the transaction that creates the message."""
+    url = await postgres.new_database()
+    store, other = await opening.open(url), await opening.open(url)
+    keys = sorted([await stored_run(store) for _ in range(3)])
+    async with store.database.write() as connection, asyncio.timeout(60):
+        run = await lock_run(connection, keys[0])
+        await create_delivery(connection, run.key, Purpose.SHARE, NOW, NOW)
+        erasing = asyncio.create_task(other.privacy.erase(ALICE, NOW, chunk_size=1))
+        while not await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            pass
+    erased = await erasing
+    assert (erased.emptied, [each.key for each in erased.left]) == (2, keys[:1])
+    assert (await columns(store, keys[0]))["outputs"]
 
 
 async def test_an_erased_undelivered_result_is_not_offered_any_more(store: Store) -> None:
