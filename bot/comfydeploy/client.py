@@ -110,7 +110,10 @@ class ComfyDeploy:
     async def get_run(self, run_id: str) -> RunReport:
         """Return the state of a run, including its position in the queue."""
         params = {"queue_position": "true"}
-        return _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
+        report = _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
+        if report.run_id != run_id:
+            raise BackendBadReply(f"200: an answer about another run, {report.run_id}")
+        return report
 
     async def cancel_run(self, run_id: str) -> None:
         """Ask ComfyDeploy to stop a run. ComfyDeploy answers 200 even if the run has ended."""

@@ -29,6 +29,7 @@ MAX_OPTIONS = 1000  # of one input
 MAX_ALL_OPTIONS = 5000  # of all inputs
 MAX_OPTION = 500
 MAX_OPTIONS_TEXT = 100_000
+MAX_COUNT = 604_800  # a week of seconds; dates can't be computed with much larger numbers
 
 
 def parse_deployment(body: bytes) -> DeploymentDescription:
@@ -125,8 +126,9 @@ def _number(value: object) -> int | float | None:
 
 
 def _count(value: object) -> int | None:
+    """Parse a limit, at most MAX_COUNT. Return None for 0 or less, which means that there is no limit."""
     number = _number(value)
-    return None if number is None else int(number)
+    return min(int(number), MAX_COUNT) if number is not None and number >= 1 else None
 
 
 def _is_scalar(value: object) -> bool:

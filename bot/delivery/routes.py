@@ -19,7 +19,7 @@ from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
 from bot.domain.policy import is_age_restricted
-from bot.domain.runs import COPY_PURPOSES, DIRECT_UPLOAD_LIMIT, Delivery, MessageRef, Run
+from bot.domain.runs import COPY_PURPOSES, DIRECT_UPLOAD_LIMIT, Delivery, MessageRef, Purpose, Run
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
 from bot.ui.fallbacks import linked_outputs, plain_messages
@@ -64,11 +64,11 @@ class Router:
     async def deliver(self, delivery: Delivery, folder: Path, form: Form = Form.FULL) -> tuple[Route, bool]:
         """Try each route in order. Return the route that worked, and whether the result was withheld there.
 
-        Returns `Route.UNDELIVERED` if none worked. If another outcome already reports the end of every run,
-        only the first route is tried, and returned even if it failed. The number of tries may require a
-        simpler form than `form`.
+        Returns `Route.UNDELIVERED` if none worked. A late result whose part was deleted isn't sent. If
+        another outcome already reports the end of every run, only the first route is tried, and returned even
+        if it failed. The number of tries may require a simpler form than `form`.
         """
-        if delivery.all_sent:
+        if delivery.all_sent or _is_deleted_unsent(delivery):
             return Route(delivery.route), False
         form = max(form, form_of(delivery.tries))
         route = first_route(delivery, self._clock())
@@ -378,6 +378,12 @@ def _runs_to_show(delivery: Delivery) -> list[Run]:
         and run.key not in delivery.late
         and (run.deleted_at is None or len(delivery.batch) == 1)
     ]
+
+
+def _is_deleted_unsent(delivery: Delivery) -> bool:
+    """Return whether a late result's part was deleted before anything of the late result was sent."""
+    untouched = not delivery.attempted and not delivery.messages
+    return delivery.purpose is Purpose.LATE and delivery.run.deleted_at is not None and untouched
 
 
 def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:

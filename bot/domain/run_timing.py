@@ -15,8 +15,8 @@ from bot.domain.runs import IN_FLIGHT, Output, Run, RunReport, RunState
 _QUIET_INTERVALS = 4
 _LONGEST_PAUSE = 20  # polling intervals
 SETTLE_CHECKS = 5
-# How long the bot polls a run that it gave up on, because a late success is still shown. If this time ends
-# during an outage, the run is polled once more afterwards.
+# How long after its end a run is polled for a late success and for outputs. If this time ends during an
+# outage, a run that the bot gave up on is polled once more afterwards.
 LATE_CHECKS = timedelta(days=1)
 # How long a cancelled run is polled while its state can't be read. The backend also accepts a cancel call for
 # a run that has already succeeded.
@@ -61,9 +61,14 @@ def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
     if run.submitted_at is None:
         return None
     latest = run.submitted_at + timedelta(seconds=run.deadline_seconds)
-    if not run_timeout or run_timeout < 0 or run.started_at is None:
+    if not run_timeout or run.started_at is None:
         return latest
     return min(latest, run.started_at + timedelta(seconds=run_timeout) + DEADLINE_MARGIN)
+
+
+def late_checks_end(run: Run) -> datetime:
+    """Return the time after which a run that has ended is no longer polled for a late result."""
+    return (run.ended_at or run.submitted_at or run.created_at) + LATE_CHECKS
 
 
 def poll_after_report(

@@ -1,8 +1,9 @@
 """Decide how an event changes a run, and return the columns to write.
 
 ComfyDeploy repeats, reorders and drops its events, so their order isn't trusted. Progress only grows, and a
-success counts only with its outputs. A final state doesn't change, except that `unconfirmed` and `timed_out`
-may become `succeeded`. Outputs that arrive after an unsuccessful end are added to a run without any.
+success counts only with its outputs. A final state doesn't change, except that `unconfirmed`, `timed_out` and
+`refused` may become `succeeded`. Outputs that arrive after an unsuccessful end are added to a run that has
+none.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ S = RunState
 UNSUCCESSFUL = frozenset({S.FAILED, S.CANCELLED, S.TIMED_OUT})
 _ENDS = UNSUCCESSFUL | {S.SUCCEEDED}
 # Our own verdicts about runs that may still be executing and are paid for: a late success is delivered.
-REVIVABLE = frozenset({S.UNCONFIRMED, S.TIMED_OUT})
+# ComfyDeploy may even start a run whose queue call it refused.
+REVIVABLE = frozenset({S.UNCONFIRMED, S.TIMED_OUT, S.REFUSED})
 
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REFUSED, S.REJECTED, S.EXPIRED, S.CANCELLED}),
@@ -32,13 +34,14 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     S.UPLOADING: _ENDS,
     S.UNCONFIRMED: frozenset({S.SUCCEEDED}),
     S.TIMED_OUT: frozenset({S.SUCCEEDED}),
+    S.REFUSED: frozenset({S.SUCCEEDED}),
     **{s: frozenset[RunState]() for s in FINAL - REVIVABLE},
 }
 
 
 def may_have_result(run: Run) -> bool:
-    """Return whether the run has a result or may still get one."""
-    return run.has_result or not run.final or run.state in REVIVABLE
+    """Return whether the run has a result or is likely to get one."""
+    return run.has_result or not run.final or run.state in REVIVABLE - {S.REFUSED}
 
 
 def sources(target: RunState) -> frozenset[RunState]:
@@ -54,10 +57,12 @@ OUTPUTS_GRACE = timedelta(seconds=10)
 _GPU_NAME = 32
 # The failure code of a run that ended because its requester was blocked.
 REQUESTER_BLOCKED = "requester_blocked"
-# The failure codes of a run at the bot's deadline: the bot cancels it, or it can't be cancelled. The first is
-# stored before the cancel call, so that the report that follows isn't taken for someone else's cancellation.
+# The failure codes of a run at the bot's deadline: the bot cancels it, it can't be cancelled, or its reports
+# can't be read. The first is stored before the cancel call, so that the report that follows isn't taken for
+# someone else's cancellation.
 DEADLINE = "deadline"
 DEADLINE_RUNNING = "deadline_running"
+DEADLINE_UNREADABLE = "deadline_unreadable"
 # The states that ComfyDeploy reports; only the bot sets the others.
 REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
     RunState.SUCCEEDED,
@@ -94,9 +99,12 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
 
     `asked` marks a reply to GET /run. Webhooks don't contain everything that such a reply does.
     """
-    if run.state is RunState.AWAITING_APPROVAL:
-        return None  # the run was never sent to ComfyDeploy, and a report can't approve it
+    never_sent = run.state is RunState.REFUSED and not run.submissions
+    if run.state is RunState.AWAITING_APPROVAL or never_sent:
+        return None  # no report can approve it
     values = _run_id(run, report, now)
+    if run.erased_at is not None:
+        return Change(run.state, values) if values else None  # outputs would undo the erasure
     target = _target(run, report)
     if not asked and _is_doubtful(run, report, target):
         target = RunState.UPLOADING
@@ -104,7 +112,7 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
             values["due_at"] = now
     if target in REPORTED and target in TRANSITIONS[run.state]:
         return _moved(run, report, target, values, now, asked=asked)
-    if run.final and report.state in UNSUCCESSFUL:
+    if run.final and report.state in _ENDS:
         return _after_the_end(run, report, values, now, asked=asked)
     return _without_transition(run, report, values, now)
 

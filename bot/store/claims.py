@@ -259,6 +259,8 @@ class ClaimStore:
 
         Each run is due again after a pause, which starts at `interval` and grows with the number of checks.
         """
+        # The same as `late_checks_end`, in SQL.
+        ended_at = func.coalesce(runs.c.ended_at, runs.c.submitted_at, runs.c.created_at)
         async with self._database.write() as connection:
             due = (
                 select(runs.c.key)
@@ -271,7 +273,7 @@ class ClaimStore:
                             runs.c.state.in_(FINAL),
                             runs.c.run_id.is_not(None),
                             # After any outage, a run that the bot gave up on is polled once more.
-                            or_(runs.c.state.in_(REVIVABLE), runs.c.created_at > now - LATE_CHECKS),
+                            or_(runs.c.state.in_(REVIVABLE), ended_at > now - LATE_CHECKS),
                         ),
                     ),
                 )

@@ -110,7 +110,12 @@ async def _release_card(connection: AsyncConnection, key: str, now: datetime) ->
 
 
 async def _deliver_late(connection: AsyncConnection, run: Run, due_at: datetime, now: datetime) -> None:
-    """Create the delivery of a result that came after the run's end, unless the outcome will show it."""
+    """Create the delivery of a result that came after the run's end, unless the outcome will show it.
+
+    If the run's earlier, partial result was deleted, the new one isn't shown, either.
+    """
+    if run.deleted_at is not None:
+        return
     outcome = (deliveries.c.run_key == run.batch_key) & (deliveries.c.purpose == Purpose.OUTCOME)
     # The courier renders the run's state at the time of the post, so an unposted verdict becomes the result.
     if await connection.scalar(select(deliveries.c.id).where(outcome, nothing_posted())) is not None:

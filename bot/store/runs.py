@@ -358,7 +358,7 @@ async def _settle(connection: AsyncConnection, run: Run, report: RunReport, now:
     """Store the GPU, duration and log that were fetched for an ended run, and when to poll it next."""
     settled = run.ended_at is None or is_settled(run, report, now)
     values: dict[str, object] = {"due_at": None if settled else now + SETTLE_AFTER}
-    if report.log:
+    if report.log and run.erased_at is None:
         values["failure_log"] = report.log
     if report.gpu:
         values["gpu_used"] = report.gpu

@@ -41,6 +41,8 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "deadline": "The run took too long, so I stopped it. A smaller size or fewer steps may help.",
         "deadline_running": "The run took too long, so I stopped waiting. A smaller size or fewer steps may help. "
         "If it finishes after all, I'll post the result here.",
+        "deadline_unreadable": "I can't read ComfyDeploy's reports about this run, so I stopped it. "
+        "If that changes, I'll post the result here.",
         "no_outputs": "The run finished but made nothing that can be shown. Other inputs may work; "
         "if not, please tell the bot's operator.",
         # outputs

@@ -9,23 +9,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
-from bot.domain.errors import BackendError, BackendNotCancellable, BackendTimeout
+from bot.domain.errors import BackendBadReply, BackendError, BackendNotCancellable, BackendTimeout
 from bot.domain.run_log import end_of_log
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
     CANCEL_TRIES,
-    LATE_CHECKS,
     SETTLE_AFTER,
     SETTLE_CHECKS,
     deadline_of,
     is_settled,
     is_silent_at_end,
+    late_checks_end,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
-from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, is_own_verdict
+from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, is_own_verdict
 from bot.metrics import Metrics
 from bot.store import Store
-from bot.store.runs import ForeignRunReport
 from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Wakeups
 
@@ -145,7 +144,7 @@ class Reconciler:
             await self._end_finished(run, report)
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
-        elif run.final and self._clock() >= run.created_at + LATE_CHECKS:
+        elif run.final and self._clock() >= late_checks_end(run):
             await self._store.runs.stop_checking(run)
         elif report is not None:
             await self._record(run, report)
@@ -176,11 +175,16 @@ class Reconciler:
             await self._record(run, report)
         await self._store.runs.note_deadline(run.key, DEADLINE)
         stopped = await self._try_cancel(run_id)
-        ended = await self._report(run) if stopped else None
+        code, ended = DEADLINE if stopped else DEADLINE_RUNNING, None
+        try:
+            ended = await self._backend.get_run(run_id) if stopped else None
+        except BackendError as error:
+            log.warning("can't get the run's state: %s", error)
+            code = DEADLINE_UNREADABLE if isinstance(error, BackendBadReply) else code
         if ended is not None and ended.state in FINAL:
             await self._record_end(run, ended)
         else:
-            await self._finish(run, RunState.TIMED_OUT, DEADLINE if stopped else DEADLINE_RUNNING)
+            await self._finish(run, RunState.TIMED_OUT, code)
 
     async def _cancel(self, run: Run, run_id: str) -> None:
         """Cancel a run, then fetch its state, since the call also succeeds for a run that has ended."""
@@ -254,10 +258,7 @@ class Reconciler:
             return None
 
     async def _record(self, run: Run, report: RunReport, *, asked: bool = True) -> None:
-        try:
-            await self._recorder.record(run.key, report, asked=asked)
-        except ForeignRunReport as error:
-            log.warning("received an answer about another run: %s", error)
+        await self._recorder.record(run.key, report, asked=asked)
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         if await self._store.runs.finish(run.key, target, self._clock(), code=code):

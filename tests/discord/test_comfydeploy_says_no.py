@@ -14,7 +14,7 @@ from demo.fake_comfydeploy.deployments import PICTURE_ID, REJECTS_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.discord.outages import UNREACHABLE, endure
-from tests.discord.rendered import buttons_of, one_failure, pinged, text_of
+from tests.discord.rendered import buttons_of, one_failure, one_result, pinged, text_of
 from tests.harness import QUICK, Harness
 from tests.serving import serving
 
@@ -42,6 +42,23 @@ async def test_a_refusal_is_told_where_it_was_asked(bot: Harness, status: int, s
     assert sentence in await one_failure(bot, RunState.REFUSED)
     await bot.later(hours=1)
     assert len(bot.calls) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
+@pytest.mark.parametrize("webhooks", [True, False])
+async def test_a_run_that_starts_although_its_call_was_refused_is_shown(
+    bot: Harness, status: int, webhooks: bool
+) -> None:
+    """Without `webhooks`, only the first webhook arrives, and the success is found by polling."""
+    await bot.ask(faults=Faults(queue_status=status, queue_starts=1, hold_at="running"))
+    refused = await one_failure(bot, RunState.REFUSED)
+    assert "nothing was charged" in refused
+    (run,) = bot.comfydeploy.runs
+    run.own_faults = Faults(webhook_drop=not webhooks)
+    await bot.release()
+    await bot.later(minutes=10)
+    await one_result(bot)
+    assert pinged(bot) == [bot.alice.id]
 
 
 @pytest.mark.parametrize("status", [401, 429])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +11,13 @@ import pytest
 from pydantic import SecretStr
 
 from bot.domain.runs import DeliveryState, RunState
+from demo.fake_comfydeploy import api
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.runs import Output
 from tests.discord.deliveries import delivery_states
 from tests.discord.files import end_with, pictures
+from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import (
     RESULT_BUTTONS,
     buttons_of,
@@ -26,6 +31,7 @@ from tests.discord.rendered import (
 from tests.harness import HELD, Harness
 
 IMPATIENT = {"deployments": [replace(picture(), run_timeout=300)]}
+LATE_APPROVAL = {"approval": {"hours": 72}}
 DEADLINE = pytest.mark.bot(run_deadline_seconds=600)
 
 
@@ -157,6 +163,42 @@ async def test_a_run_that_alone_gets_no_answer_is_given_up_at_its_deadline(bot: 
 
 
 @DEADLINE
+@pytest.mark.parametrize("in_strings", [True, False])
+async def test_only_a_report_with_too_many_values_is_unreadable(bot: Harness, in_strings: bool) -> None:
+    """As JSON in a text output, keypoints may have any number of brackets."""
+    await bot.ask(faults=HELD)
+    keypoints: list[Any] = [[1]] * 101_000
+    made = [json.dumps(keypoints)] if in_strings else keypoints
+    (run,) = bot.comfydeploy.runs
+    now = bot.comfydeploy.world.now()
+    run.outputs.append(Output(data={"text": made}, node_meta={"node_id": "8"}, created_at=now))
+    await bot.release()
+    await bot.later(minutes=5, times=3)
+    if not in_strings:
+        assert "I can't read ComfyDeploy's reports about this run" in texts(bot)[0]
+        run.outputs.pop(0)
+        await bot.later(hours=1)
+    assert (await bot.run()).state is RunState.SUCCEEDED
+    assert sum(len(message.attachments) for message in bot.messages()) == 1 + in_strings
+
+
+@DEADLINE
+@pytest.mark.parametrize("status", ["success", "running"])
+async def test_a_run_ends_although_get_run_always_answers_about_another(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    real, another = api.run_for_get, str(uuid.uuid4())
+    foreign = {"id": another, "status": status}
+    monkeypatch.setattr(api, "run_for_get", lambda *a: {**real(*a), **foreign})
+    await bot.ask(faults=Faults(webhook_drop=True))
+    await bot.later(minutes=5, times=4)
+    assert "I can't read ComfyDeploy's reports about this run" in await one_failure(bot, RunState.TIMED_OUT)
+    monkeypatch.setattr(api, "run_for_get", real)
+    await bot.later(hours=1)
+    assert (await bot.run()).state is RunState.SUCCEEDED
+
+
+@DEADLINE
 async def test_while_comfydeploy_is_away_no_run_is_given_up(bot: Harness) -> None:
     await bot.ask(faults=HELD)
     (run,) = bot.comfydeploy.runs
@@ -196,3 +238,17 @@ async def test_time_in_comfydeploys_queue_does_not_count_as_run_time(bot: Harnes
     await bot.ask(faults=Faults(hold_at="queued"))
     await bot.later(minutes=5, times=4)
     assert (await bot.run()).state is RunState.QUEUED
+
+
+@pytest.mark.bot(run_deadline_seconds=600, rules=LATE_APPROVAL)
+async def test_a_success_is_awaited_for_a_day_after_the_deadline_not_after_the_request(
+    server: ModeratedServer,
+) -> None:
+    await server.ask(faults=Faults(hold_at="running", cancel_supported=False, webhook_drop=True))
+    await server.later(hours=25)
+    await server.decide("Approve")
+    await server.later(minutes=5, times=4)
+    assert (await server.run()).state is RunState.TIMED_OUT
+    await server.release()
+    await server.later(minutes=10)
+    assert (await server.run()).state is RunState.SUCCEEDED

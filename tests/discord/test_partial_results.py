@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from simcord import MemberActor
 
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import CLASSIC_TEXT_ID, VARIATIONS_ID
@@ -13,10 +14,19 @@ from demo.fake_comfydeploy.runs import Output
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import open_details, read
 from tests.discord.batches import ask, files, open_one
+from tests.discord.deliveries import end_runs
 from tests.discord.deployments import ADULT
 from tests.discord.files import png
-from tests.discord.moderated_server import mark_adult
-from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, one_result, text_of, texts
+from tests.discord.moderated_server import ModeratedServer, mark_adult
+from tests.discord.rendered import (
+    RESULT_BUTTONS,
+    buttons_of,
+    galleries_of,
+    one_result,
+    pinged,
+    text_of,
+    texts,
+)
 from tests.harness import HELD, Harness
 
 MADE_BEFORE = "This is what was made before it "
@@ -74,6 +84,16 @@ async def test_outputs_that_get_run_has_only_later_replace_the_failure(bot: Harn
     assert galleries_of(bot, message) == [1]
     outcomes = [line for line in await audit_log(bot.app.store) if line.action == "outcome"]
     assert [line.outcome for line in outcomes] == ["failed"]
+
+
+@pytest.mark.bot(rules={"approval": {"hours": 72}})
+async def test_the_outputs_of_a_failure_are_fetched_a_day_after_the_request(server: ModeratedServer) -> None:
+    await server.ask(faults=Faults(ends_as="failed", made=1, outputs_missing=True))
+    await server.later(hours=25)
+    await server.decide("Approve")
+    await server.later(minutes=1)
+    (message,) = server.messages()
+    assert "**Partly done: Picture**" in text_of(server, message)
 
 
 def add_output(bot: Harness) -> None:
@@ -177,3 +197,27 @@ async def test_outputs_at_the_deadline_are_shown(bot: Harness) -> None:
     assert f"{MADE_BEFORE}timed out." in shown
     await bot.later(hours=3)
     assert len(bot.messages()) == 1
+
+
+@pytest.mark.parametrize("moderated", [False, True])
+@pytest.mark.parametrize("first", ["deletion", "success"])
+@pytest.mark.bot(run_deadline_seconds=600)
+async def test_a_success_after_the_deletion_of_its_part_is_not_shown(
+    bot: Harness, mona: MemberActor, first: str, moderated: bool
+) -> None:
+    await bot.ask(faults=Faults(hold_at="running", cancel_supported=False))
+    add_output(bot)
+    await bot.later(minutes=5, times=3)
+    (message,) = bot.messages()
+    told = pinged(bot)
+    if first == "success":
+        await end_runs(bot)
+        await bot.app.workers["check"].drain()
+    await (mona if moderated else bot.alice).click(message, label="Delete")
+    if first == "deletion":
+        await bot.play()
+        await bot.release()
+    await bot.later(minutes=10)
+    assert (await bot.run()).state is RunState.SUCCEEDED
+    assert bot.messages() == []
+    assert pinged(bot) == told

@@ -10,6 +10,7 @@ from simcord import MemberActor
 
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import CAPTION_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, open_details, read
 from tests.discord.deployments import described
 from tests.discord.forged import press
@@ -176,3 +177,16 @@ async def test_deletion_leaves_a_channels_default_without_a_name(bot: Harness, p
     at = int(bot.clock().timestamp())
     assert f"- noir for Picture in <#{channel}> · set <t:{at}:R>\n" in panel.text
     assert f"<@{bot.alice.id}>" not in await read(bot, bot.bob, "preset list")
+
+
+async def test_outputs_that_are_found_after_the_deletion_are_not_shown(bot: Harness) -> None:
+    await bot.ask(faults=Faults(ends_as="failed", made=1, get_status=500))
+    await bot.later(seconds=20)
+    assert "That didn't work" in texts(bot)[0]
+    await erase_data(bot)
+    (run,) = bot.comfydeploy.runs
+    run.own_faults = Faults(ends_as="failed", made=1)
+    await bot.later(minutes=1, times=3)
+    assert (await bot.run()).outputs == ()
+    (message,) = bot.messages()
+    assert not message.attachments

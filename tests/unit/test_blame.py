@@ -9,7 +9,7 @@ import pytest
 from bot.comfydeploy.wire import error_from_http
 from bot.domain.errors import BackendError, BackendNotCancellable, BackendUnlisted
 from bot.domain.runs import RunState
-from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, UNSUCCESSFUL
+from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, UNSUCCESSFUL
 from bot.strings import SENTENCES, explain, say
 from bot.ui.message_parts import PreparedOutputs
 from tests.unit.comfydeploy.samples import answer
@@ -33,7 +33,7 @@ BLAMED = {
     ),
     Party.COMFYDEPLOY: (
         *("comfy_failed", "comfy_rate_limited", "comfy_unreachable", "comfy_server_error"),
-        *("comfy_timeout", "comfy_bad_reply"),
+        *("comfy_timeout", "comfy_bad_reply", DEADLINE_UNREADABLE),
     ),
 }
 

@@ -46,6 +46,22 @@ def test_json_with_too_many_values_is_refused_by_its_separators(unit: str, most:
         wire.load(f"[{unit * most}{unit * 2}0]".encode())
 
 
+@pytest.mark.parametrize("text", ["[[1],[2]],", '{"a": "\\\\"}, ', '\\"[\\', "\\\\"])
+def test_separators_inside_strings_do_not_count(text: str) -> None:
+    long = text * wire.MAX_BRACKETS
+    assert wire.load(json.dumps([long, [1]]).encode()) == [long, [1]]
+    with pytest.raises(wire.WireError, match="too many values"):
+        wire.load(json.dumps([long, [[]] * wire.MAX_BRACKETS]).encode())
+
+
+def test_strings_are_searched_for_only_if_there_are_few() -> None:
+    few = [["["]] * (wire.MAX_QUOTES // 2)
+    body = json.dumps([*few, "[" * wire.MAX_BRACKETS]).encode()
+    with pytest.raises(wire.WireError, match="too many values"):
+        wire.load(body)
+    assert wire.load(json.dumps([*few[1:], "[" * wire.MAX_BRACKETS]).encode())
+
+
 @pytest.mark.parametrize("body", [b"[1]", b"no JSON"])
 def test_parsing_leaves_garbage_collection_as_it_was(body: bytes) -> None:
     for is_on in (False, True):

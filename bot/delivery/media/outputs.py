@@ -124,7 +124,7 @@ class OutputPreparer:
         if not any(isinstance(error, MediaExpired) for error in errors) and not (errors and last_try):
             return outputs, fetched
         log.info("asking ComfyDeploy for new links to the outputs")
-        renewed = await self._renewed(target.run, last_try or target.budget.is_spent)
+        renewed = _with_links(outputs, await self._renewed(target.run, last_try or target.budget.is_spent))
         return renewed, await self._fetch(target, renewed, _kept(outputs, renewed, fetched))
 
     async def _renewed(self, run: Run, last_try: bool) -> Sequence[Output]:
@@ -233,6 +233,24 @@ def _shown(outputs: Sequence[Output]) -> list[Output]:
 
 def _name(output: Output, number: int) -> str:
     return escape_line(output.filename or f"file {number}", 80)
+
+
+def _with_links(outputs: Sequence[Output], renewed: Sequence[Output]) -> Sequence[Output]:
+    """Return the outputs with the links that were renewed.
+
+    An answer with fewer outputs than are known is incomplete, so it only replaces outputs of the same name.
+    """
+    if len(renewed) >= len(outputs):
+        return renewed
+    links: dict[tuple[str, str | None], list[Output]] = {}
+    for output in renewed:
+        links.setdefault((output.kind, output.filename), []).append(output)
+
+    def current(output: Output) -> Output:
+        same = links.get((output.kind, output.filename)) if output.url is not None else None
+        return same.pop(0) if same else output
+
+    return [current(output) for output in outputs]
 
 
 def _kept(

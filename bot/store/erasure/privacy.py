@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
-    ColumnElement,
     RowMapping,
     Text,
     and_,
@@ -143,7 +141,7 @@ class PrivacyStore:
         await self._delete_presets(user_id)
         await self._forget_setter(user_id)
         erased = 0
-        while (count := await self._erase_chunk(user_id, now, chunk_size)) > 0:
+        while (count := await self._erase_chunk(user_id, now, chunk_size)) is not None:
             erased += count
         last = 0
         while found := await self._entries(user_id, last, chunk_size):
@@ -165,21 +163,27 @@ class PrivacyStore:
             )
         return Erased(erased, await self._unsettled(user_id))
 
-    async def _erase_chunk(self, user_id: int, now: datetime, chunk_size: int) -> int:
-        """Erase one chunk of runs, and return its size; 0 if nothing is left."""
+    async def _erase_chunk(self, user_id: int, now: datetime, chunk_size: int) -> int | None:
+        """Erase one chunk of runs, and return its size; None if nothing is left."""
         async with self._database.write() as connection:
             found = await connection.execute(
                 select(runs.c.key)
-                .where(runs.c.requester_id == user_id, nothing_pending(), _to_erase())
+                .where(runs.c.requester_id == user_id, runs.c.erased_at.is_(None), nothing_pending())
                 .order_by(runs.c.key)
                 .limit(chunk_size)
                 .with_for_update()
             )
-            keys = list(found.scalars())
-            if not keys:
-                return 0
-            values = {**_ERASED, "erased_at": now}
-            await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(values))
+            locked = list(found.scalars())
+            if not locked:
+                return None
+            # Check again, because a message may have become pending while this waited for the locks.
+            erased = await connection.execute(
+                update(runs)
+                .where(runs.c.key.in_(locked), nothing_pending())
+                .values({**_ERASED, "erased_at": now})
+                .returning(runs.c.key)
+            )
+            keys = list(erased.scalars())
             await _drop_undelivered(connection, keys)
             return len(keys)
 
@@ -226,16 +230,6 @@ class PrivacyStore:
                 await connection.execute(
                     update(audit).where(audit.c.id == entry["id"]).values(details=public)
                 )
-
-
-def _to_erase() -> ColumnElement[bool]:
-    """Match runs that were not erased, or to which a late report has added something since."""
-    left = (
-        # PostgreSQL can't compare JSON values, only texts.
-        runs.c[name].is_not(None) if empty is None else cast(runs.c[name], Text) != json.dumps(empty)
-        for name, empty in _ERASED.items()
-    )
-    return or_(runs.c.erased_at.is_(None), *left)
 
 
 async def _drop_undelivered(connection: AsyncConnection, keys: Sequence[str]) -> None:

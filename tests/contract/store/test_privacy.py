@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import text
 
-from bot.database.tables import runs
+from bot.database.row_locks import lock_run
+from bot.database.tables import create_delivery
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import FINAL, DeliveryState, RunState
+from bot.domain.runs import FINAL, DeliveryState, Purpose, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
 from bot.workers.schedule import PRUNE
 from bot.workers.worker import Worker
+from tests.contract.conftest import Stores
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
-from tests.contract.store.runs import NOW, at, columns, request
+from tests.contract.store.runs import (
+    NOW,
+    SUCCESS,
+    at,
+    brought_to,
+    columns,
+    posted,
+    purposes,
+    request,
+)
+from tests.databases import PostgresServer
 
 UNENDED = set(RunState) - FINAL
 
@@ -83,16 +97,22 @@ async def test_a_request_without_inputs_and_outputs_is_erased_too(store: Store) 
     assert await columns(store, key) == row
 
 
-async def test_outputs_that_come_after_an_erasure_are_erased_by_the_next(store: Store) -> None:
-    """An unconfirmed run may still succeed."""
-    key = await stored_run(store, RunState.UNCONFIRMED, outputs=[])
-    await store.privacy.erase(ALICE, NOW)
-    late = [{"kind": "text", "text": "a lighthouse"}]
-    async with store.database.write() as connection:
-        await connection.execute(update(runs).where(runs.c.key == key).values(outputs=late))
-    assert (await store.privacy.erase(ALICE, at(1))).emptied == 1
-    row = await columns(store, key)
-    assert (row["outputs"], row["erased_at"]) == ([], at(1))
+@pytest.mark.parametrize("state", [RunState.UNCONFIRMED, RunState.TIMED_OUT, RunState.FAILED])
+@pytest.mark.parametrize("asked", [True, False])
+async def test_a_report_after_the_erasure_only_adds_its_cost(
+    store: Store, state: RunState, asked: bool
+) -> None:
+    run = await brought_to(store, state)
+    await posted(store, now=at(10))
+    await store.privacy.erase(run.requester_id, NOW)
+    late = SUCCESS._replace(log="a prompt", live_status="a node", run_duration=7.5)
+    for each in (late, late._replace(state=RunState.FAILED)):
+        await store.runs.record_report(run.key, each, at(11), at(60), asked=asked)
+    row = await columns(store, run.key)
+    assert (row["state"], row["outputs"], row["partial"]) == (state, [], False)
+    assert (row["failure_log"], row["live_status"]) == (None, None)
+    assert row["run_duration"] == (7.5 if asked else None)
+    assert await purposes(store, run.key) == ["o"]
 
 
 async def test_erasure_leaves_and_returns_unfinished_and_undelivered_runs(store: Store) -> None:
@@ -102,6 +122,24 @@ async def test_erasure_leaves_and_returns_unfinished_and_undelivered_runs(store:
     erased = await store.privacy.erase(ALICE, NOW)
     assert (erased.emptied, {run.key for run in erased.left}) == (0, left)
     assert [await columns(store, key) for key in left] == before
+
+
+async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    """The erasure waits for the lock of the transaction that creates the message."""
+    url = await postgres.new_database()
+    store, other = await opening.open(url), await opening.open(url)
+    keys = sorted([await stored_run(store) for _ in range(3)])
+    async with store.database.write() as connection, asyncio.timeout(60):
+        run = await lock_run(connection, keys[0])
+        await create_delivery(connection, run.key, Purpose.SHARE, NOW, NOW)
+        erasing = asyncio.create_task(other.privacy.erase(ALICE, NOW, chunk_size=1))
+        while not await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            pass
+    erased = await erasing
+    assert (erased.emptied, [each.key for each in erased.left]) == (2, keys[:1])
+    assert (await columns(store, keys[0]))["outputs"]
 
 
 async def test_an_erased_undelivered_result_is_not_offered_any_more(store: Store) -> None:

@@ -47,6 +47,14 @@ async def test_a_run_is_asked_for_with_its_queue_position(session: aiohttp.Clien
     assert (report.state, report.queue_position) == (RunState.QUEUED, 2)
 
 
+async def test_an_answer_about_another_run_is_refused(session: aiohttp.ClientSession) -> None:
+    """Its outputs may be another user's."""
+    body = sample("run_not_started_queue_position")["exchanges"]["run 2 queue_position=true"]["response"]
+    async with http_server(Recording(body["body"]).serve) as url:
+        with pytest.raises(errors.BackendBadReply, match="another run"):
+            await connect(session, url).get_run(RUN_ID)
+
+
 async def test_a_cancel_is_posted_without_a_body(session: aiohttp.ClientSession) -> None:
     handler = Recording({"status": "success", "message": "Function cancelled"})
     async with http_server(handler.serve) as url:

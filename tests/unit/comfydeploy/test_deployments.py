@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from bot.comfydeploy.deployments import parse_deployment, parse_deployments
+from bot.comfydeploy.deployments import MAX_COUNT, parse_deployment, parse_deployments
 from bot.comfydeploy.input_classes import input_class
 from bot.comfydeploy.wire import WireError
 from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
@@ -46,6 +46,21 @@ def test_raw_node_fields_and_the_workflow_are_dropped() -> None:
     info = parse_deployment(json.dumps(body).encode())
     assert info.inputs[0].input_class.name == "L"
     assert "leak" not in repr(info)
+
+
+@pytest.mark.parametrize(
+    ("number", "limit"),
+    [
+        *((number, None) for number in (-1, 0, 0.5, "0", None, "x", True, 1e300)),
+        *((number, 3) for number in (3, 3.9, "3")),
+        (2**53 - 1, MAX_COUNT),
+    ],
+)
+def test_a_limit_is_positive_and_small_enough_to_compute_with(number: Any, limit: int | None) -> None:
+    """2**53 - 1 is JavaScript's largest integer: no limit."""
+    body = {"id": "d", "concurrency_limit": number, "run_timeout": number}
+    info = parse_deployment(json.dumps(body).encode())
+    assert (info.concurrency_limit, info.run_timeout) == (limit, limit)
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,21 @@ async def test_with_new_links_only_the_missing_files_are_fetched(storage: Storag
     assert sorted(storage.asked) == ["/gone-2", "/good-1", "/good-2-again"]
 
 
+async def test_an_answer_with_fewer_outputs_only_renews_links(storage: Storage, tmp_path: Path) -> None:
+    run = storage.run("good-1", "gone-2", "gone-3")
+    run = replace(run, outputs=(*run.outputs, Output("text", text="a caption")))
+    again = replace(run.outputs[1], url=storage.site.url("/good-again"))
+    for renewed, files in (((), 1), ((again,), 2)):
+        async with preparer(tmp_path, renewed=renewed) as prepare:
+            prepared = await prepare(run, last_try=True)
+        assert (len(prepared.files), len(prepared.remarks), prepared.texts) == (
+            files,
+            3 - files,
+            ("a caption",),
+        )
+    assert storage.asked.count("/good-1") == 2
+
+
 async def test_a_slow_download_is_told_and_goes_on(storage: Storage, tmp_path: Path) -> None:
     slow, on_slow = noting(answer=True)
     async with preparer(tmp_path) as prepare, asyncio.TaskGroup() as group:

@@ -65,7 +65,8 @@ events = st.lists(
 def test_any_sequence_of_events_follows_the_table_and_owes_one_message_per_end(
     start: RunState, sequence: list[tuple[RunReport, bool] | End], cancel: datetime | None
 ) -> None:
-    subject, outcomes, ends, gains = run(start, cancel_requested_at=cancel), 0, 0, 0
+    subject = run(start, cancel_requested_at=cancel, submissions=1)
+    outcomes, ends, gains = 0, 0, 0
     for number, event in enumerate(sequence):
         now = NOW + timedelta(seconds=number)
         if isinstance(event, End):
@@ -103,6 +104,13 @@ def test_any_sequence_of_events_follows_the_table_and_owes_one_message_per_end(
 
 
 NEVER_RAN = FINAL - REVIVABLE - UNSUCCESSFUL
+
+
+@given(report=reports, asked=st.booleans())
+def test_no_report_changes_a_run_that_was_refused_before_any_queue_call(
+    report: RunReport, asked: bool
+) -> None:
+    assert apply_report(run(S.REFUSED), report, NOW, asked=asked) is None
 
 
 @given(state=st.sampled_from(sorted(NEVER_RAN)), report=reports, asked=st.booleans())

@@ -133,17 +133,22 @@ LATE_PART = Change(S.FAILED, {**PART, "due_at": None}, outcome_due_at=NOW, visib
 
 
 @pytest.mark.parametrize(
-    ("before", "code"),
+    ("before", "word", "code"),
     [
-        (known(S.FAILED, failure_code="run_failed"), None),
-        (known(S.CANCELLED, failure_code="cancelled_by_requester"), None),
-        (known(S.TIMED_OUT, failure_code=DEADLINE), None),
-        (known(S.TIMED_OUT, failure_code=DEADLINE_RUNNING), "run_failed"),
-        (known(S.UNCONFIRMED, failure_code="comfy_timeout"), "run_failed"),
+        (known(S.FAILED, failure_code="run_failed"), S.FAILED, None),
+        (known(S.FAILED, failure_code="run_failed"), S.SUCCEEDED, None),
+        (known(S.CANCELLED, failure_code="cancelled_by_requester"), S.FAILED, None),
+        (known(S.CANCELLED, failure_code="cancelled_by_requester"), S.SUCCEEDED, None),
+        (known(S.TIMED_OUT, failure_code=DEADLINE), S.FAILED, None),
+        (known(S.TIMED_OUT, failure_code=DEADLINE_RUNNING), S.FAILED, "run_failed"),
+        (known(S.UNCONFIRMED, failure_code="comfy_timeout"), S.FAILED, "run_failed"),
+        (known(S.REFUSED, failure_code="comfy_forbidden"), S.FAILED, "run_failed"),
     ],
 )
-def test_outputs_are_added_once_to_a_run_that_ended_without(before: Run, code: str | None) -> None:
-    report = said(S.FAILED, outputs=(PICTURE,), progress=0.5)
+def test_outputs_are_added_once_to_a_run_that_ended_without(
+    before: Run, word: RunState, code: str | None
+) -> None:
+    report = said(word, outputs=(PICTURE,), progress=0.5)
     # The promise to post a later result is replaced by how the run ended.
     reason = {} if code is None else {"failure_code": code, "failure_params": {}}
     expected = replace(LATE_PART, state=before.state, values={**LATE_PART.values, **reason})

@@ -25,7 +25,7 @@ def run(state: RunState = S.SUBMITTING, **more: Any) -> Run:
 
 def known(state: RunState, **more: Any) -> Run:
     """Return a run whose id is known already, so that a report adds no id."""
-    return run(state, run_id="r", **more)
+    return run(state, run_id="r", submissions=1, **more)
 
 
 def said(state: RunState | None = None, **more: Any) -> RunReport:

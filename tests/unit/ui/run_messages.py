@@ -69,6 +69,7 @@ ENDS: Mapping[str, Run] = {
     "failed": run(S.FAILED, failure_code="run_failed"),
     "failed-because": run(S.FAILED, failure_code="run_failed", failure_log="x\nValueError: no *model*\ny"),
     "timed-out-running": run(S.TIMED_OUT, failure_code="deadline_running"),
+    "timed-out-unreadable": run(S.TIMED_OUT, failure_code="deadline_unreadable"),
     "timed-out": run(S.TIMED_OUT, failure_code="deadline"),
     "timed-out-there": run(S.FAILED, failure_code="run_timed_out"),
     "cancelled": run(S.CANCELLED, failure_code="cancelled_by_requester"),
