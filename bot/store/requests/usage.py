@@ -1,7 +1,8 @@
 """Read today's usage and the active runs.
 
 A run counts on the day it starts. A waiting run reserves its share of today's budget, no matter when it was
-requested.
+requested. But runs that wait on other servers reserve nothing of the operator's limit, because a server's
+owner decides how many may wait, and for how long.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ _PERSONS: BindParameter[Any] = bindparam("persons", expanding=True)
 class UsageTally:
     """The usage of one day, on one server or outside servers.
 
-    The tally includes the reservations of waiting runs. It is read once for a group of requests, and each
-    accepted request is then added to it. `seconds` are the unweighted GPU seconds used on all servers.
+    The tally includes the reservations of runs that wait there. It is read once for a group of requests, and
+    each accepted request is then added to it. `seconds` are the unweighted GPU seconds used on all servers.
     """
 
     day: datetime
@@ -154,7 +155,7 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
 
     The columns are today's GPU seconds on all servers, unweighted; then this server's runs, weighted seconds
     and waiting runs. An unsettled run without a duration counts its reserved seconds. With `reserved`,
-    waiting runs are included, no matter when they were requested.
+    the runs that wait here are included, no matter when they were requested.
     """
     mine = here & runs.c.requester_id.in_(_PERSONS)
     who = case((mine, runs.c.requester_id), else_=null()).label("who")
@@ -178,7 +179,7 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
         _sum(here, charged),
         _sum(here & waiting, literal(1)),
     ]
-    return select(who, *sums).where(started | waiting if reserved else started).group_by("who")
+    return select(who, *sums).where(started | (here & waiting) if reserved else started).group_by("who")
 
 
 def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from bot.database.tables import runs
 from bot.domain.budgets import Running, Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.policy import OperatorRules
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from tests.contract.conftest import Stores
@@ -23,6 +24,7 @@ from tests.contract.store.runs import (
     PERSON,
     SOON,
     accept,
+    accepted,
     at,
     columns,
     owed,
@@ -136,6 +138,20 @@ async def test_a_run_that_waits_since_yesterday_reserves_its_share_of_today(stor
     found = await usage(store)
     assert found.person == Spending(runs=2, gpu_seconds=120, waiting=2)
     assert found.gpu_seconds_today == 120
+
+
+async def test_requests_that_wait_on_one_server_use_up_no_other_servers_seconds(stores: Stores) -> None:
+    store = await stores.open(operator=OperatorRules(daily_gpu_seconds=120))
+    elsewhere = request().origin.model_copy(update={"guild_id": 5})
+    approval = {"mode": "everybody", "review_channel_id": 9, "hours": 336}
+    await stored_rules(store, GUILD, {"approval": approval})
+    assert [await tried(store) for _ in range(3)] == [None, None, "daily_limit"]
+    for now in (NOW, NOW + timedelta(days=1), NOW + timedelta(days=1, seconds=1)):
+        await accepted(store, origin=elsewhere, now=now)
+        assert await take(store, now) is not None
+    # What has started counts on every server.
+    with pytest.raises(RefusedError, match="daily_limit"):
+        await accept(store, request(origin=elsewhere), now=NOW + timedelta(days=1, seconds=2))
 
 
 async def test_a_run_counts_on_the_day_on_which_it_starts(store: Store) -> None:
