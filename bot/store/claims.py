@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 # happens next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
+# How many runs of a server a claim may turn away before it tries those of other servers.
+_TURNS = 5
 QUEUE_ENTRY = (
     runs.c.key,
     runs.c.deployment,
@@ -128,6 +131,8 @@ class ClaimStore:
         Each candidate is judged again by the current rules. A run that may not start is postponed or ended,
         and the next candidate is tried. `limit` returns how many runs of a deployment may be in flight at
         once, or None for no limit. If the queue call has no answer by `answer_by`, the run is checked.
+
+        A server of which several runs were turned away comes last, so that its many runs delay no other's.
         """
         claim_id = uuid4().hex
         try:
@@ -145,15 +150,21 @@ class ClaimStore:
     async def _claim_submission(
         self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime, claim_id: str
     ) -> Run | None:
+        turned_away = Counter[int | None]()
         while True:
             async with self._database.exclusive("submit") as connection:
                 waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
                 if not waiting:
                     return None
-                entry = next_to_submit(waiting, await _busy(connection), limit, await _served(connection))
+                tried = [each for each in waiting if turned_away[each.guild_id] < _TURNS]
+                entry = next_to_submit(tried, await _busy(connection), limit, await _served(connection))
+                if entry is None and len(tried) < len(waiting):
+                    turned_away.clear()
+                    continue
                 if entry is None:
                     return None
                 if await _is_turned_away(connection, entry.key, self._operator, now):
+                    turned_away[entry.guild_id] += 1
                     continue
                 claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
                 row = (await connection.execute(_CLAIM, claim)).mappings().first()
