@@ -19,15 +19,15 @@ from bot.database.engine import Database
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
 from bot.database.tables import UtcDateTime, deliveries, nothing_posted, run_columns, runs, to_run
 from bot.database.text_types import CleanText
-from bot.domain.budgets import charged_seconds, weight_of
-from bot.domain.errors import BotError, RefusedForNow
+from bot.domain.budgets import measured_seconds, reported_seconds
+from bot.domain.errors import BotError
 from bot.domain.records import AuditAction
 from bot.domain.run_timing import SETTLE_AFTER, is_settled, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change, release_outcome
-from bot.store.rules import read_rules
+from bot.store.requests.charges import charge
 
 _IN_FLIGHT = tuple(sorted(IN_FLIGHT))
 # Built once: compiling a statement with all columns of a run takes longer than running it.
@@ -154,7 +154,7 @@ class RunStore:
             postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
             values = {**postponed, **change.values}
             if change.state in FINAL:
-                values |= await _charge(connection, run, report, change)
+                values |= await charge(connection, run, report, change, now)
                 is_over = change.ends_run or change.state not in REVIVABLE
                 if is_over and change.values.get("due_at") is None:
                     settled = asked and is_settled(run, report, now)
@@ -314,29 +314,6 @@ async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int)
     await apply_change(connection, run, change, values, now)
 
 
-async def _charge(
-    connection: AsyncConnection, run: Run, report: RunReport, change: Change
-) -> dict[str, object]:
-    duration = change.values.get("run_duration", run.run_duration)
-    known = duration if isinstance(duration, float | int) else None
-    charged = charged_seconds(run, known, await _weight(connection, run, report.gpu))
-    return {} if charged is None else {"charged_seconds": charged}
-
-
-async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> float:
-    """Return the weight of the GPU that ComfyDeploy reported.
-
-    Returns the run's own weight if no other GPU was reported, or if the server's rules can't be read.
-    """
-    if not gpu or gpu == run.gpu:
-        return run.weight
-    try:
-        return weight_of(gpu, await read_rules(connection, run.guild_id))
-    except RefusedForNow:
-        # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
-        return run.weight
-
-
 def _measured(run: Run, now: datetime) -> dict[str, object]:
     """Return the columns for a run that the bot ended.
 
@@ -344,8 +321,8 @@ def _measured(run: Run, now: datetime) -> dict[str, object]:
     run, they include the time of the next poll, which corrects the duration.
     """
     values: dict[str, object] = {}
-    if run.started_at is not None:
-        duration = (now - run.started_at).total_seconds()
+    duration = measured_seconds(run, now)
+    if duration is not None:
         values |= {"run_duration": duration, "charged_seconds": duration * run.weight}
     if run.run_id is not None:
         values |= {"due_at": now + SETTLE_AFTER, "checks": 0}
@@ -360,9 +337,10 @@ async def _settle(connection: AsyncConnection, run: Run, report: RunReport, now:
         values["failure_log"] = report.log
     if report.gpu:
         values["gpu_used"] = report.gpu
-    if report.run_duration is not None:
-        values["run_duration"] = report.run_duration
-        values |= await _charge(connection, run, report, Change(run.state, values))
+    duration = reported_seconds(run, report, now)
+    if duration is not None:
+        values["run_duration"] = duration
+        values |= await charge(connection, run, report, Change(run.state, values), now)
     await connection.execute(update(runs).where(runs.c.key == run.key).values(values))
 
 

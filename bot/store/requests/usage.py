@@ -154,14 +154,16 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
     """Select a row for each user, and one that sums up all other runs.
 
     The columns are today's GPU seconds on all servers, unweighted; then this server's runs, weighted seconds
-    and waiting runs. An unsettled run without a duration counts its reserved seconds. With `reserved`,
-    the runs that wait here are included, no matter when they were requested.
+    and waiting runs. A run without a duration counts what it was charged,
+    or, until it is settled, its reserved seconds. With `reserved`, the runs that wait here are included, no
+    matter when they were requested.
     """
     mine = here & runs.c.requester_id.in_(_PERSONS)
     who = case((mine, runs.c.requester_id), else_=null()).label("who")
     unsettled = or_(runs.c.state.not_in(FINAL), runs.c.due_at.is_not(None))
     taken = case(
         (runs.c.run_duration.is_not(None), runs.c.run_duration),
+        (runs.c.charged_seconds.is_not(None), runs.c.charged_seconds / runs.c.weight),
         (unsettled, runs.c.reserved_seconds / runs.c.weight),
         else_=0.0,
     )

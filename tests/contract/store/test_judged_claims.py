@@ -77,11 +77,11 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
     first, second = await accepted(store), await accepted(store, now=at(1))
     assert (await take(store)) is not None
     ended = report(RunState.SUCCEEDED, run_duration=300.0)
-    await store.runs.record_report(first.key, ended, at(2), SOON, asked=True)
+    await store.runs.record_report(first.key, ended, at(300), SOON, asked=True)
     shown = (await columns(store, second.key))["rev"]
-    assert await take(store, at(3)) is None
+    assert await take(store, at(301)) is None
     until = {"until": int(MIDNIGHT.timestamp())}
-    assert await waits_for(store, second) == ("daily_limit", until, at(3) + HOUR)
+    assert await waits_for(store, second) == ("daily_limit", until, at(301) + HOUR)
     assert (await columns(store, second.key))["rev"] > shown
     late = MIDNIGHT - timedelta(minutes=5)
     assert await take(store, late) is None
@@ -114,9 +114,9 @@ async def test_the_reserves_of_waiting_runs_do_not_block_a_claim(store: Store) -
     runs = [await accepted(store, now=at(number)) for number in range(3)]
     assert await take(store) is not None
     used = report(RunState.SUCCEEDED, run_duration=300.0)
-    await store.runs.record_report(runs[0].key, used, at(5), SOON, asked=True)
+    await store.runs.record_report(runs[0].key, used, at(300), SOON, asked=True)
     # Together the other two reserve 120 of the 100 seconds that are left.
-    assert await taken(store, at(6)) == [runs[1].key]
+    assert await taken(store, at(301)) == [runs[1].key]
 
 
 async def test_concurrent_claims_never_exceed_a_budget(store: Store, other: Store) -> None:
