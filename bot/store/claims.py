@@ -69,13 +69,11 @@ _CLAIM = (
 _CLAIMED = select(*run_columns()).where(
     runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim")
 )
-# The submitted runs that have ended since the oldest waiting request was made.
 SERVED = select(*QUEUE_ENTRY).where(
-    runs.c.state.in_(FINAL),
-    runs.c.submissions > 0,
-    runs.c.ended_at
-    >= select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery(),
+    runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= bindparam("since")
 )
+# A run that its server's limits keep waiting must not make turns of hours ago count.
+_TURN_AGE = timedelta(hours=1)
 _member = runs.alias("member")
 _BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
 # A change to any run changes its batch's status message. A run's `rev` only grows, and so does the sum.
@@ -87,8 +85,12 @@ async def _busy(connection: AsyncConnection) -> list[QueueEntry]:
     return [QueueEntry(*row) for row in found]
 
 
-async def _served(connection: AsyncConnection) -> list[QueueEntry]:
-    found = await connection.execute(SERVED)
+async def _served(
+    connection: AsyncConnection, waiting: Sequence[QueueEntry], now: datetime
+) -> list[QueueEntry]:
+    """Return the submitted runs that have ended since the oldest due request was made."""
+    since = max(min(entry.created_at for entry in waiting), now - _TURN_AGE)
+    found = await connection.execute(SERVED, {"since": since})
     return [QueueEntry(*row) for row in found]
 
 
@@ -157,7 +159,8 @@ class ClaimStore:
                 if not waiting:
                     return None
                 tried = [each for each in waiting if turned_away[each.guild_id] < _TURNS]
-                entry = next_to_submit(tried, await _busy(connection), limit, await _served(connection))
+                served = await _served(connection, waiting, now)
+                entry = next_to_submit(tried, await _busy(connection), limit, served)
                 if entry is None and len(tried) < len(waiting):
                     turned_away.clear()
                     continue
@@ -212,12 +215,13 @@ class ClaimStore:
                     select(*QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
                 )
             ).all()
-            earlier = [*await _busy(connection), *await _served(connection)] if rows else []
+            if not rows:
+                return 0
+            waiting = [QueueEntry(*row[:-1]) for row in rows]
+            earlier = [*await _busy(connection), *await _served(connection, waiting, now)]
             shown = {row.key: row.queue_position for row in rows}
             changed = {
-                key: number
-                for key, number in positions([QueueEntry(*row[:-1]) for row in rows], earlier).items()
-                if shown[key] != number
+                key: number for key, number in positions(waiting, earlier).items() if shown[key] != number
             }
             if changed:
                 await connection.execute(
