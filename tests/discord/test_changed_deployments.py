@@ -9,9 +9,9 @@ from demo.fake_comfydeploy.deployments import PICTURE_ID, SLOW_ID
 from tests.discord.actors import open_details
 from tests.discord.deployments import ONE, described
 from tests.discord.forged import press
-from tests.discord.moderated_server import ModeratedServer
+from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, fields, refusal, text_of
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 
 pytestmark = pytest.mark.bot(deployments=ONE)
 
@@ -67,6 +67,19 @@ async def test_a_deployment_under_another_name_is_found_again(bot: Harness) -> N
     await bot.restart(deployments=described(landscape=PICTURE_ID))
     await bot.click(message, "Again")
     assert [run.deployment for run in await bot.runs()] == ["picture", "landscape"]
+
+
+@pytest.mark.bot(deployments=f"{ONE}concurrency_limit = 1\n")
+async def test_waiting_runs_of_a_renamed_deployment_still_start_one_by_one(bot: Harness) -> None:
+    await set_rules(bot, **NO_APPROVAL, budgets={"person": {"at_once": None, "waiting": None}})
+    bot.comfydeploy.faults = HELD
+    for _ in range(4):
+        await bot.ask()
+    renamed = described(slow=SLOW_ID, landscape=PICTURE_ID)
+    await bot.restart(deployments=f"{renamed}concurrency_limit = 1\n")
+    for done in range(1, 5):
+        assert len(bot.calls) == done
+        await bot.release()
 
 
 async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> None:
