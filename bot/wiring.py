@@ -332,6 +332,7 @@ def _submission(resources: Resources, poster: Poster, client: discord.Client) ->
         limit=resources.limit,
         renew=renewer.inputs,
         look=partial(channel_state, client),
+        configured=resources.catalogue.configured,
         first_check=resources.quiet_period,
         grace=resources.grace,
         user_installs=resources.settings.allow_user_installs,

@@ -239,6 +239,12 @@ class RunStore:
             )
 
     @repeat_if_unknown
+    async def mark_age_restricted(self, key: str) -> None:
+        """Mark a run whose deployment has been marked as age-restricted since the request."""
+        async with self._database.write() as connection:
+            await connection.execute(update(runs).where(runs.c.key == key).values(age_restricted=True))
+
+    @repeat_if_unknown
     async def release_outcome(self, key: str, now: datetime) -> None:
         """Let the outcome of an unsuccessful run be posted now, because its outputs can't be fetched."""
         async with self._database.write() as connection:
