@@ -233,9 +233,13 @@ class Resources:
         return timedelta(seconds=self.settings.submit_grace_seconds)
 
     def limit(self, name: str) -> int | None:
-        """Return how many runs of a deployment may be in flight, or None without a limit."""
+        """Return how many runs of a deployment may be in flight, or None without a limit.
+
+        If the deployment was renamed or removed, the lowest limit of all applies to its waiting runs.
+        """
         deployment = self.catalogue.get(name)
-        own = deployment.concurrency_limit if deployment else None
+        found = self.catalogue.all() if deployment is None else [deployment]
+        own = min((each.concurrency_limit for each in found if each.concurrency_limit), default=None)
         return lower_limit(own, self.settings.max_concurrent_runs)
 
     def run_timeout(self, name: str) -> int | None:
@@ -328,6 +332,7 @@ def _submission(resources: Resources, poster: Poster, client: discord.Client) ->
         limit=resources.limit,
         renew=renewer.inputs,
         look=partial(channel_state, client),
+        configured=resources.catalogue.configured,
         first_check=resources.quiet_period,
         grace=resources.grace,
         user_installs=resources.settings.allow_user_installs,

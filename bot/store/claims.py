@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 # happens next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
+# How many runs of a server a claim may turn away before it tries those of other servers.
+_TURNS = 5
 QUEUE_ENTRY = (
     runs.c.key,
     runs.c.deployment,
@@ -66,13 +69,11 @@ _CLAIM = (
 _CLAIMED = select(*run_columns()).where(
     runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim")
 )
-# The submitted runs that have ended since the oldest waiting request was made.
 SERVED = select(*QUEUE_ENTRY).where(
-    runs.c.state.in_(FINAL),
-    runs.c.submissions > 0,
-    runs.c.ended_at
-    >= select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery(),
+    runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= bindparam("since")
 )
+# A run that its server's limits keep waiting must not make turns of hours ago count.
+_TURN_AGE = timedelta(hours=1)
 _member = runs.alias("member")
 _BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
 # A change to any run changes its batch's status message. A run's `rev` only grows, and so does the sum.
@@ -84,8 +85,12 @@ async def _busy(connection: AsyncConnection) -> list[QueueEntry]:
     return [QueueEntry(*row) for row in found]
 
 
-async def _served(connection: AsyncConnection) -> list[QueueEntry]:
-    found = await connection.execute(SERVED)
+async def _served(
+    connection: AsyncConnection, waiting: Sequence[QueueEntry], now: datetime
+) -> list[QueueEntry]:
+    """Return the submitted runs that have ended since the oldest due request was made."""
+    since = max(min(entry.created_at for entry in waiting), now - _TURN_AGE)
+    found = await connection.execute(SERVED, {"since": since})
     return [QueueEntry(*row) for row in found]
 
 
@@ -133,6 +138,8 @@ class ClaimStore:
         Each candidate is judged again by the current rules. A run that may not start is postponed or ended,
         and the next candidate is tried. `limit` returns how many runs of a deployment may be in flight at
         once, or None for no limit. If the queue call has no answer by `answer_by`, the run is checked.
+
+        A server of which several runs were turned away comes last, so that its many runs delay no other's.
         """
         claim_id = uuid4().hex
         try:
@@ -150,15 +157,22 @@ class ClaimStore:
     async def _claim_submission(
         self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime, claim_id: str
     ) -> Run | None:
+        turned_away = Counter[int | None]()
         while True:
             async with self._database.exclusive("submit") as connection:
                 waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
                 if not waiting:
                     return None
-                entry = next_to_submit(waiting, await _busy(connection), limit, await _served(connection))
+                tried = [each for each in waiting if turned_away[each.guild_id] < _TURNS]
+                served = await _served(connection, waiting, now)
+                entry = next_to_submit(tried, await _busy(connection), limit, served)
+                if entry is None and len(tried) < len(waiting):
+                    turned_away.clear()
+                    continue
                 if entry is None:
                     return None
                 if await _is_turned_away(connection, entry.key, self._operator, now):
+                    turned_away[entry.guild_id] += 1
                     continue
                 claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
                 row = (await connection.execute(_CLAIM, claim)).mappings().first()
@@ -238,12 +252,13 @@ class ClaimStore:
                     select(*QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
                 )
             ).all()
-            earlier = [*await _busy(connection), *await _served(connection)] if rows else []
+            if not rows:
+                return 0
+            waiting = [QueueEntry(*row[:-1]) for row in rows]
+            earlier = [*await _busy(connection), *await _served(connection, waiting, now)]
             shown = {row.key: row.queue_position for row in rows}
             changed = {
-                key: number
-                for key, number in positions([QueueEntry(*row[:-1]) for row in rows], earlier).items()
-                if shown[key] != number
+                key: number for key, number in positions(waiting, earlier).items() if shown[key] != number
             }
             if changed:
                 await connection.execute(

@@ -19,15 +19,15 @@ from bot.database.engine import Database
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
 from bot.database.tables import UtcDateTime, deliveries, nothing_posted, run_columns, runs, to_run
 from bot.database.text_types import CleanText
-from bot.domain.budgets import charged_seconds, weight_of
-from bot.domain.errors import BotError, RefusedForNow
+from bot.domain.budgets import reported_seconds
+from bot.domain.errors import BotError
 from bot.domain.records import AuditAction
 from bot.domain.run_timing import SETTLE_AFTER, is_settled, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change, release_outcome
-from bot.store.rules import read_rules
+from bot.store.requests.charges import charge
 
 _IN_FLIGHT = tuple(sorted(IN_FLIGHT))
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -154,7 +154,7 @@ class RunStore:
             postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
             values = {**postponed, **change.values}
             if change.state in FINAL:
-                values |= await _charge(connection, run, report, change)
+                values |= await charge(connection, run, report, change, now)
                 is_over = change.ends_run or change.state not in REVIVABLE
                 if is_over and change.values.get("due_at") is None:
                     settled = asked and is_settled(run, report, now)
@@ -242,6 +242,12 @@ class RunStore:
             )
 
     @repeat_if_unknown
+    async def mark_age_restricted(self, key: str) -> None:
+        """Mark a run whose deployment has been marked as age-restricted since the request."""
+        async with self._database.write() as connection:
+            await connection.execute(update(runs).where(runs.c.key == key).values(age_restricted=True))
+
+    @repeat_if_unknown
     async def release_outcome(self, key: str, now: datetime) -> None:
         """Let the outcome of an unsuccessful run be posted now, because its outputs can't be fetched."""
         async with self._database.write() as connection:
@@ -317,29 +323,6 @@ async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int)
     )
 
 
-async def _charge(
-    connection: AsyncConnection, run: Run, report: RunReport, change: Change
-) -> dict[str, object]:
-    duration = change.values.get("run_duration", run.run_duration)
-    known = duration if isinstance(duration, float | int) else None
-    charged = charged_seconds(run, known, await _weight(connection, run, report.gpu))
-    return {} if charged is None else {"charged_seconds": charged}
-
-
-async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> float:
-    """Return the weight of the GPU that ComfyDeploy reported.
-
-    Returns the run's own weight if no other GPU was reported, or if the server's rules can't be read.
-    """
-    if not gpu or gpu == run.gpu:
-        return run.weight
-    try:
-        return weight_of(gpu, await read_rules(connection, run.guild_id))
-    except RefusedForNow:
-        # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
-        return run.weight
-
-
 def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:
     """Return more columns for a run that the bot ended: the charge for its measured duration, if any.
 
@@ -362,9 +345,10 @@ async def _settle(connection: AsyncConnection, run: Run, report: RunReport, now:
         values["failure_log"] = report.log
     if report.gpu:
         values["gpu_used"] = report.gpu
-    if report.run_duration is not None:
-        values["run_duration"] = report.run_duration
-        values |= await _charge(connection, run, report, Change(run.state, values))
+    duration = reported_seconds(run, report, now)
+    if duration is not None:
+        values["run_duration"] = duration
+        values |= await charge(connection, run, report, Change(run.state, values), now)
     await connection.execute(update(runs).where(runs.c.key == run.key).values(values))
 
 

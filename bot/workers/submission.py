@@ -11,10 +11,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.config.logs import run_context
+from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import Backend, NewRun
 from bot.domain.errors import (
     BackendBadReply,
@@ -74,6 +76,7 @@ class Submitter:
         limit: Callable[[str], int | None],
         renew: Renew,
         look: Look,
+        configured: Callable[[Run], DeploymentConfig | None],
         first_check: timedelta,
         grace: timedelta,
         user_installs: bool,
@@ -85,6 +88,7 @@ class Submitter:
         self._limit = limit
         self._renew = renew
         self._look = look
+        self._configured = configured
         self._first_check = first_check
         self._grace = grace
         self._user_installs = user_installs
@@ -213,15 +217,32 @@ class Submitter:
         return False
 
     async def _check_channel(self, run: Run) -> None:
-        """Raise RefusedError if the result can no longer be shown in its channel, or DiscordAway.
+        """Raise RefusedError if the deployment is gone or its channel can't show the result, or DiscordAway.
 
-        A request that is younger than CHANNEL_TRUST isn't checked again.
+        The channel of a request that is younger than CHANNEL_TRUST isn't checked again, unless the deployment
+        has been marked as age-restricted since.
         """
-        if self._clock() - run.created_at < CHANNEL_TRUST:
+        run = await self._with_current_mark(run)
+        fits = run.channel_age_restricted or not run.age_restricted
+        if fits and self._clock() - run.created_at < CHANNEL_TRUST:
             return
         channel = await self._look(run)
-        if channel is not None:
-            check_channel(channel, restricted=is_age_restricted(run))
+        if channel is None:
+            channel = ChannelState(age_restricted=run.channel_age_restricted)
+        check_channel(channel, restricted=is_age_restricted(run))
+
+    async def _with_current_mark(self, run: Run) -> Run:
+        """Return the run as age-restricted as its deployment is now.
+
+        Raises RefusedError if the operator has removed the deployment.
+        """
+        deployment = self._configured(run)
+        if deployment is None:
+            raise RefusedError("deployment_gone")
+        if run.age_restricted or not deployment.age_restricted:
+            return run
+        await self._store.runs.mark_age_restricted(run.key)
+        return replace(run, age_restricted=True)
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
         """Requeue a run whose attached files Discord didn't return. After MAX_RENEWALS tries, refuse it."""

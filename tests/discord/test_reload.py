@@ -15,7 +15,7 @@ from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import owner
 from tests.discord.deployments import described
 from tests.discord.rendered import refusal
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 from tests.sampling import every_nth
 
 ONE = described(paint=PICTURE_ID)
@@ -42,10 +42,12 @@ async def test_a_deployment_that_is_added_can_be_used_at_once(bot: Harness) -> N
 
 @pytest.mark.bot(deployments=TWO)
 async def test_a_deployment_that_is_gone_ends_what_was_under_way_as_before(bot: Harness) -> None:
+    bot.comfydeploy.faults = HELD
     await bot.alice.slash(bot.channel, "generate film", prompt="a fox")
+    await bot.play()
     bot.runner.write_deployments(ONE)
     assert await reload(bot, owner(bot)) == "I have read the deployments again.\nRemoved: `film`"
-    await bot.play()
+    await bot.release()
     assert (await bot.run()).state is RunState.SUCCEEDED
     assert any("film" in repr(m.components) or m.attachments for m in bot.messages())
 

@@ -1,7 +1,8 @@
 """Read today's usage and the active runs.
 
 A run counts on the day it starts. A waiting run reserves its share of today's budget, no matter when it was
-requested.
+requested. But runs that wait on other servers reserve nothing of the operator's limit, because a server's
+owner decides how many may wait, and for how long.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ _PERSONS: BindParameter[Any] = bindparam("persons", expanding=True)
 class UsageTally:
     """The usage of one day, on one server or outside servers.
 
-    The tally includes the reservations of waiting runs. It is read once for a group of requests, and each
-    accepted request is then added to it. `seconds` are the unweighted GPU seconds used on all servers.
+    The tally includes the reservations of runs that wait there. It is read once for a group of requests, and
+    each accepted request is then added to it. `seconds` are the unweighted GPU seconds used on all servers.
     """
 
     day: datetime
@@ -153,14 +154,16 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
     """Select a row for each user, and one that sums up all other runs.
 
     `taken` are today's unweighted GPU seconds on all servers. `runs`, the weighted seconds `charged`, and
-    `waiting` are of this server. An unsettled run without a duration counts its reserved seconds. With
-    `reserved`, waiting runs are included, no matter when they were requested.
+    `waiting` are of this server. A run without a duration counts what it was charged, or, until it is
+    settled, its reserved seconds. With `reserved`, the runs that wait here are included, no matter when they
+    were requested.
     """
     mine = here & runs.c.requester_id.in_(_PERSONS)
     person = case((mine, runs.c.requester_id), else_=null()).label("person")
     unsettled = or_(runs.c.state.not_in(FINAL), runs.c.due_at.is_not(None))
     taken = case(
         (runs.c.run_duration.is_not(None), runs.c.run_duration),
+        (runs.c.charged_seconds.is_not(None), runs.c.charged_seconds / runs.c.weight),
         (unsettled, runs.c.reserved_seconds / runs.c.weight),
         else_=0.0,
     )
@@ -178,7 +181,7 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
         _sum(here, charged).label("charged"),
         _sum(here & waiting, literal(1)).label("waiting"),
     ]
-    return select(person, *sums).where(started | waiting if reserved else started).group_by("person")
+    return select(person, *sums).where(started | (here & waiting) if reserved else started).group_by("person")
 
 
 def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -32,7 +32,7 @@ CHOSEN: list[tuple[Select[Any], set[str]]] = [
 USABLE: list[tuple[Select[Any], str]] = [
     (STARTED_IN_SERVER.params(**TODAY), "runs_submitted"),
     (RESERVED_IN_SERVER.params(**TODAY), "runs_submitted"),
-    (SERVED, "runs_ended"),
+    (SERVED.params(since=NOW), "runs_ended"),
 ]
 
 
