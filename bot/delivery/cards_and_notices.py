@@ -68,7 +68,7 @@ class NoticePlanner:
         self._inputs = inputs
         self._budget = budget
         self._clock = clock
-        self._removal = ResultRemoval(store, poster, title)
+        self._removal = ResultRemoval(store, poster, title, preparer.may_link)
 
     async def plan(self, delivery: Delivery, folder: Path, form: Form) -> Notice | None:
         """Build a delivery's notice, or return None if there is nothing to send.
@@ -125,7 +125,8 @@ class NoticePlanner:
         # card marks them as spoilers itself.
         attached = replace(run, outputs=inputs.files, spoiler=False)
         withheld = bool(inputs.files) and not await self._may_show(run, delivery.destination)
-        linked = linked_outputs(attached, "card_file_restricted" if withheld else "media_linked")
+        code = "card_file_restricted" if withheld else "media_linked"
+        linked = linked_outputs(attached, self._preparer.may_link, code)
 
         async def card(limit: int) -> OutgoingMessage:
             budget = self._budget(delivery)

@@ -239,11 +239,14 @@ class Router:
         messages with the links.
         """
         if delivery.messages:
-            remarks = [remark for run in shown for remark in linked_outputs(run).remarks]
+            remarks = [remark for run in shown for remark in self._linked(run).remarks]
             return [*_placeholders(delivery), *remark_messages(remarks)]
         if form is Form.LINKS:
-            return await self._render(delivery, {run.key: linked_outputs(run) for run in shown})
-        return plain_messages(delivery.batch, shown)
+            return await self._render(delivery, {run.key: self._linked(run) for run in shown})
+        return plain_messages(delivery.batch, shown, self._preparer.may_link)
+
+    def _linked(self, run: Run) -> PreparedOutputs:
+        return linked_outputs(run, self._preparer.may_link)
 
     async def _links(self, delivery: Delivery, folder: Path) -> Sequence[OutgoingMessage]:
         """Return placeholders for the messages already sent, then messages that link to every output."""
@@ -382,6 +385,6 @@ def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:
 def _withheld(delivery: Delivery, route: Route, form: Form) -> list[OutgoingMessage]:
     """Return placeholders for the messages already sent, then the note that the result is withheld."""
     if form is Form.WORDS:
-        return [*_placeholders(delivery), *plain_messages(delivery.batch, [delivery.run], with_links=False)]
+        return [*_placeholders(delivery), *plain_messages(delivery.batch, [delivery.run], None)]
     message = withheld_message(delivery.run, postable=route is not Route.DIRECT_MESSAGE)
     return [*_placeholders(delivery), message]

@@ -64,6 +64,16 @@ class OutputPreparer:
         # A decoded picture may take hundreds of megabytes, so the process shrinks one at a time.
         self._shrinking = asyncio.Lock()
 
+    def may_link(self, url: str) -> bool:
+        """Return whether a message may link to `url`. Addresses that may not be opened aren't shown, because
+        they may contain a password or reveal the operator's network.
+        """
+        try:
+            self._fetcher.check(url)
+        except MediaForbidden:
+            return False
+        return True
+
     async def prepare(
         self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget | None = None
     ) -> PreparedOutputs:
@@ -144,10 +154,11 @@ class OutputPreparer:
     async def _file(self, target: _Target, number: int, output: Output) -> Fetched:
         url = output.url or ""
         name = _name(output, number)
-        if target.limit == 0:
-            return [say("media_too_large", name=name, url=url)]
         path = target.folder / f"{target.run.key}-{number}"
         try:
+            self._fetcher.check(url)
+            if target.limit == 0:
+                return [say("media_too_large", name=name, url=url)]
             media = await self._download(target, output, path)
             with disk_errors():
                 return await self._fitted(target.run, number, media, path, target.limit)
