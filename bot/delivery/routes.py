@@ -23,7 +23,13 @@ from bot.domain.runs import COPY_PURPOSES, DIRECT_UPLOAD_LIMIT, Delivery, Messag
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
 from bot.ui.fallbacks import linked_outputs, plain_messages
-from bot.ui.message_parts import OutgoingMessage, PreparedOutputs, remark_messages
+from bot.ui.message_parts import (
+    OutgoingMessage,
+    PreparedOutputs,
+    chunks,
+    further_messages,
+    remark_messages,
+)
 from bot.ui.results import origin_message, withheld_message
 
 log = logging.getLogger(__name__)
@@ -250,10 +256,12 @@ class Router:
 
     async def _links(self, delivery: Delivery, folder: Path) -> Sequence[OutgoingMessage]:
         """Return placeholders for the messages already sent, then messages that link to every output."""
-        remarks: list[str] = []
-        for run in _runs_to_show(delivery):
-            remarks += (await self._preparer.prepare(run, 0, folder, last_try=True)).remarks
-        return [*_placeholders(delivery), *remark_messages(remarks)]
+        linked = [
+            await self._preparer.prepare(run, 0, folder, last_try=True) for run in _runs_to_show(delivery)
+        ]
+        files = chunks([file for each in linked for file in each.files])
+        remarks = [remark for each in linked for remark in each.remarks]
+        return [*_placeholders(delivery), *further_messages(delivery.run, [], files, remarks)]
 
     async def _post_by(
         self, route: Route, delivery: Delivery, messages: Sequence[OutgoingMessage], *, nonce_suffix: str = ""

@@ -28,7 +28,7 @@ from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
 from bot.strings import say
-from bot.ui.message_parts import GALLERY, FileKind, PreparedFile, PreparedOutputs
+from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
 # A picture above the upload limit is fetched anyway, because it can be recompressed.
@@ -38,8 +38,19 @@ _INLINE_TEXT = 1500
 _ALT_TEXT = 500
 _CONCURRENT_FETCHES = 4
 Renew = Callable[[Run], Awaitable[Sequence[Output]]]
-# A file, or a sentence about one that is missing or was recompressed.
-PreparedItem = PreparedFile | str
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """A sentence, given by its code, that links an output in place of its file."""
+
+    code: str
+    name: str
+    url: str
+
+
+# A file, a sentence that links it, or one about a file that is missing or was recompressed.
+PreparedItem = PreparedFile | _Linked | str
 # The result of fetching an output.
 Fetched = list[PreparedItem] | MediaError
 
@@ -158,7 +169,7 @@ class OutputPreparer:
         try:
             self._fetcher.check(url)
             if target.limit == 0:
-                return [say("media_too_large", name=name, url=url)]
+                return [_Linked("media_too_large", name, url)]
             media = await self._download(target, output, path)
             with disk_errors():
                 return await self._fitted(target.run, number, media, path, target.limit)
@@ -166,7 +177,7 @@ class OutputPreparer:
             log.warning("refused to fetch an output from a forbidden address: %s", error)
             return [say("media_forbidden", name=name)]
         except MediaTooLarge:
-            return [say("media_too_large", name=name, url=url)]
+            return [_Linked("media_too_large", name, url)]
         except MediaError as error:
             return error
 
@@ -249,11 +260,12 @@ def _kept(
 
 
 def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fetched]) -> PreparedOutputs:
-    items: list[PreparedItem] = []
-    for number, (output, each) in enumerate(zip(_shown(outputs), fetched, strict=True), 1):
-        missing = say("media_unavailable", name=_name(output, number), url=output.url)
-        items += [missing] if isinstance(each, MediaError) else each
+    items: list[PreparedFile | str] = []
     with disk_errors():
+        for number, (output, each) in enumerate(zip(_shown(outputs), fetched, strict=True), 1):
+            missing = _Linked("media_unavailable", _name(output, number), output.url or "")
+            for item in [missing] if isinstance(each, MediaError) else each:
+                items += _linked(target, number, item) if isinstance(item, _Linked) else [item]
         texts, text_files = _texts(
             target.run, [output.text for output in outputs if output.text is not None], target.folder
         )
@@ -265,8 +277,23 @@ def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fet
         files=(*(item for item in items if isinstance(item, PreparedFile)), *text_files),
         texts=texts,
         remarks=tuple(remarks),
-        missing=len(list(_errors(fetched))),
+        is_gone=any(_errors(fetched)) and not texts and not text_files and not _has_file(fetched),
     )
+
+
+def _has_file(fetched: Sequence[Fetched]) -> bool:
+    return any(isinstance(item, PreparedFile) for each in fetched if isinstance(each, list) for item in each)
+
+
+def _linked(target: _Target, number: int, linked: _Linked) -> list[PreparedFile | str]:
+    """Return the sentence with the link. If no message could hold it, put the link into a text file."""
+    sentence = say(linked.code, name=linked.name, url=linked.url)
+    if len(sentence) <= CONTENT_TEXT:
+        return [sentence]
+    path = target.folder / f"{target.run.key}-{number}-link"
+    path.write_text(linked.url, encoding="utf-8")
+    file = _prepared(target.run, number, path, ".txt", FileKind.OTHER)
+    return [file, say("media_link_attached", name=linked.name, file=escape_line(file.filename, 100))]
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:
