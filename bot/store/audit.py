@@ -74,6 +74,18 @@ async def add_entries(connection: AsyncConnection, *entries: AuditEntry) -> None
     await connection.execute(_INSERT, [_row(entry) for entry in entries])
 
 
+async def is_recorded(connection: AsyncConnection, entry: AuditEntry) -> bool:
+    """Return whether an entry of the same action, people, server and time is written.
+
+    A change that may be stored already finds out in this way, whatever happened after it.
+    """
+    same = (
+        getattr(audit.c, name).is_not_distinct_from(getattr(entry, name))
+        for name in ("at", "guild_id", "actor_id", "subject_id", "action", "run_key")
+    )
+    return (await connection.execute(select(audit.c.id).where(*same).limit(1))).first() is not None
+
+
 def _row(entry: AuditEntry) -> dict[str, object]:
     return {
         "at": entry.at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from bot.database.tables import blocks, create_delivery, run_columns, runs, to_r
 from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
 from bot.domain.runs import NOT_SUBMITTED, Purpose, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED, BlockVerdict, end_for_block
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, is_recorded
 from bot.store.outcomes import apply_change
 
 
@@ -39,10 +40,13 @@ class BlockStore:
         may_be_stored: bool = False,
     ) -> int:
         """Block a user, replacing any earlier block. End their waiting runs and return how many ended."""
+        entry = AuditEntry(
+            at=now, guild_id=guild_id, action=AuditAction.BLOCK, actor_id=by, subject_id=user_id
+        )
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             # A request that is accepted at the same time either is ended here or is refused by the block.
             await self._database.lock(connection, "accept")
-            if may_be_stored and await connection.scalar(_stored(guild_id, user_id, by, now)) is not None:
+            if may_be_stored and await is_recorded(connection, entry):
                 return await connection.scalar(_ended(guild_id, user_id, now)) or 0
             await connection.execute(delete(blocks).where(_one(guild_id, user_id)))
             await connection.execute(
@@ -60,17 +64,8 @@ class BlockStore:
             )
             details: dict[str, object] = {"reason": reason, "until": until.isoformat() if until else None}
             details["ended"] = ended or None
-            await add_entries(
-                connection,
-                AuditEntry(
-                    at=now,
-                    guild_id=guild_id,
-                    action=AuditAction.BLOCK,
-                    actor_id=by,
-                    subject_id=user_id,
-                    details={name: value for name, value in details.items() if value is not None},
-                ),
-            )
+            shown = {name: value for name, value in details.items() if value is not None}
+            await add_entries(connection, replace(entry, details=shown))
             return ended
 
     @repeat_if_unknown
@@ -88,16 +83,18 @@ class BlockStore:
 
         Returns False if there is no such block, or if it has expired.
         """
+        entry = AuditEntry(
+            at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id
+        )
         which = _one(guild_id, user_id) & is_active(now)
         if since is not None:
             which &= blocks.c.created_at == since
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
+            if may_be_stored and await is_recorded(connection, entry):
+                return True
             lifted = await connection.execute(delete(blocks).where(which).returning(blocks.c.user_id))
             if lifted.first() is None:
-                return may_be_stored
-            entry = AuditEntry(
-                at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id
-            )
+                return False
             await add_entries(connection, entry)
             return True
 
@@ -138,13 +135,6 @@ _REQUESTS = func.count(runs.c.batch_key.distinct())
 
 def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
     return (blocks.c.guild_id == guild_id) & (blocks.c.user_id == user_id)
-
-
-def _stored(guild_id: int, user_id: int, by: int, now: datetime) -> Select[Any]:
-    """Select the block that the moderator `by` stored at the time `now`."""
-    return select(blocks.c.user_id).where(
-        _one(guild_id, user_id), blocks.c.created_by == by, blocks.c.created_at == now
-    )
 
 
 def _ended(guild_id: int, user_id: int, now: datetime) -> Select[Any]:

@@ -27,7 +27,7 @@ from bot.domain.records import AuditAction
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
-from bot.store.audit import add_entries, run_entry
+from bot.store.audit import add_entries, is_recorded, run_entry
 from bot.store.outcomes import apply_change
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_rules
@@ -136,12 +136,12 @@ class ReviewStore:
         """
         async with self._database.write() as connection:
             run = (await lock_batch(connection, key))[0]
-            stored = _count_entries(run, AuditAction.DISCARD, user_id).where(audit.c.at == now)
-            if may_be_stored and await connection.scalar(stored):
+            entry = run_entry(run, AuditAction.DISCARD, user_id, now)
+            if may_be_stored and await is_recorded(connection, entry):
                 return
             if remove:
                 await create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
-            await add_entries(connection, run_entry(run, AuditAction.DISCARD, user_id, now))
+            await add_entries(connection, entry)
 
     @repeat_if_unknown
     async def delete_all(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> None:
@@ -183,11 +183,12 @@ class ReviewStore:
         """Close the open report of a run without action. A report by another user creates a new card."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
-            if may_be_stored and not has_open_report(run):
+            entry = run_entry(run, AuditAction.DISMISS, moderator_id, now)
+            if may_be_stored and await is_recorded(connection, entry):
                 return
             check_open_report(run)
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
-            await add_entries(connection, run_entry(run, AuditAction.DISMISS, moderator_id, now))
+            await add_entries(connection, entry)
 
     @repeat_if_unknown
     async def record_opening(
@@ -196,9 +197,9 @@ class ReviewStore:
         """Record that a moderator opened a private result."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
-            mine = _count_entries(run, AuditAction.OPEN_PRIVATE, moderator_id).where(audit.c.at == now)
-            if not (may_be_stored and await connection.scalar(mine)):
-                await add_entries(connection, run_entry(run, AuditAction.OPEN_PRIVATE, moderator_id, now))
+            entry = run_entry(run, AuditAction.OPEN_PRIVATE, moderator_id, now)
+            if not (may_be_stored and await is_recorded(connection, entry)):
+                await add_entries(connection, entry)
 
     async def dismissals(self, run: Run) -> int:
         """Return how many times a report card of a run was dismissed."""

@@ -18,7 +18,7 @@ from bot.database.write_queue import GroupCommit
 from bot.domain.errors import RefusedForNow
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, is_recorded
 from bot.store.postponed import PAUSED, ask_again
 
 log = logging.getLogger(__name__)
@@ -169,15 +169,13 @@ class PauseStore:
     @repeat_if_unknown
     async def pause(self, reason: str, *, by: int, now: datetime, may_be_stored: bool = False) -> None:
         """Pause the bot. It refuses new requests and starts no runs. A second pause changes the reason."""
+        entry = _entry(AuditAction.PAUSE, by, now, reason)
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
-            same = select(key_values.c.name).where(
-                key_values.c.name == PAUSE_KEY, key_values.c.updated_at == now
-            )
-            if may_be_stored and await connection.scalar(same) is not None:
+            if may_be_stored and await is_recorded(connection, entry):
                 return
             await connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
             await connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
-            await add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
+            await add_entries(connection, entry)
             # Runs that waited for the end of an earlier pause show the new reason.
             await ask_again(connection, runs.c.waiting_code == PAUSED, now)
 
@@ -187,12 +185,14 @@ class PauseStore:
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
             # A submitter that still sees the pause postpones its runs before this transaction reads them.
             await self._database.lock(connection, "submit")
+            if may_be_stored and await is_recorded(connection, _entry(AuditAction.RESUME, by, now, "")):
+                return True
             lifted = await connection.execute(
                 delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)
             )
             reason = lifted.scalar()
             if reason is None:
-                return may_be_stored
+                return False
             await add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
             await ask_again(connection, runs.c.waiting_code == PAUSED, now)
             return True
