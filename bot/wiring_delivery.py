@@ -117,7 +117,9 @@ def _courier(
             inputs=inputs,
             budget=budget,
         ),
-        removal=ResultRemoval(resources.store, poster, resources.catalogue.title),
+        removal=ResultRemoval(
+            resources.store, poster, resources.catalogue.title, resources.preparer.may_link
+        ),
         owner=owner,
         clock=resources.clock,
     )

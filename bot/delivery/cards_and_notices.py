@@ -106,7 +106,8 @@ class NoticeBuilder:
         # card marks them as spoilers itself.
         attached = replace(run, outputs=inputs.files, spoiler=False)
         withheld = bool(inputs.files) and not await self._may_show(run, delivery.destination)
-        linked = linked_outputs(attached, "card_file_restricted" if withheld else "media_linked")
+        code = "card_file_restricted" if withheld else "media_linked"
+        linked = linked_outputs(attached, self._preparer.may_link, code)
 
         async def card(limit: int) -> OutgoingMessage:
             budget = self._budget(delivery)

@@ -60,14 +60,17 @@ class PrivateViewer:
             await self._send(render(prepared), origin)
         except (TooLarge, Refused) as error:
             log.info("Discord refused the files of a private result: %s", error)
-            await self._send(render({run.key: linked_outputs(run) for run in shown}), origin)
+            await self._send(render({run.key: self._linked(run) for run in shown}), origin)
 
     async def _prepared(self, run: Run, limit: int, folder: Path, budget: MediaBudget) -> PreparedOutputs:
         try:
             return await self._preparer.prepare(run, limit, folder, last_try=True, budget=budget)
         except (MediaError, BackendError) as error:
             log.warning("can't fetch the outputs of private run %s: %s", run.key, error)
-            return linked_outputs(run)
+            return self._linked(run)
+
+    def _linked(self, run: Run) -> PreparedOutputs:
+        return linked_outputs(run, self._preparer.may_link)
 
     async def _send(self, messages: Sequence[OutgoingMessage], origin: Origin) -> None:
         for message in messages:

@@ -23,7 +23,11 @@ from bot.domain.runs import COPY_PURPOSES, DIRECT_UPLOAD_LIMIT, Delivery, Messag
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
 from bot.ui.fallbacks import linked_outputs, plain_messages
-from bot.ui.message_parts import OutgoingMessage, PreparedOutputs, remark_messages
+from bot.ui.message_parts import (
+    OutgoingMessage,
+    PreparedOutputs,
+    remark_messages,
+)
 from bot.ui.results import origin_message, withheld_message
 
 log = logging.getLogger(__name__)
@@ -258,11 +262,14 @@ class Router:
         messages with the links.
         """
         if delivery.messages:
-            remarks = [remark for run in shown for remark in linked_outputs(run).remarks]
+            remarks = [remark for run in shown for remark in self._linked(run).remarks]
             return [*_placeholders(delivery), *remark_messages(remarks)]
         if form is Form.LINKS:
-            return await self._render(delivery, {run.key: linked_outputs(run) for run in shown})
-        return plain_messages(delivery.batch, shown)
+            return await self._render(delivery, {run.key: self._linked(run) for run in shown})
+        return plain_messages(delivery.batch, shown, self._preparer.may_link)
+
+    def _linked(self, run: Run) -> PreparedOutputs:
+        return linked_outputs(run, self._preparer.may_link)
 
     async def _post_by(
         self, route: Route, delivery: Delivery, messages: Sequence[OutgoingMessage], *, nonce_suffix: str = ""
@@ -393,6 +400,6 @@ def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:
 def _withheld(delivery: Delivery, route: Route, form: Form) -> list[OutgoingMessage]:
     """Return placeholders for the messages already sent, then the note that the result is withheld."""
     if form is Form.WORDS:
-        return [*_placeholders(delivery), *plain_messages(delivery.batch, [delivery.run], with_links=False)]
+        return [*_placeholders(delivery), *plain_messages(delivery.batch, [delivery.run], None)]
     message = withheld_message(delivery.run, postable=route is not Route.DIRECT_MESSAGE)
     return [*_placeholders(delivery), message]

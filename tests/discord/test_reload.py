@@ -113,10 +113,22 @@ async def test_a_deployment_that_breaks_upstream_can_be_described_in_the_file(bo
     assert (await bot.run()).state is RunState.SUCCEEDED
 
 
-async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harness) -> None:
+def add_artist(bot: Harness) -> None:
+    """Add an input to the deployment at ComfyDeploy."""
     more = InputNode(class_type="TextSingleLine", input_id="artist", display_name="Artist")
     inputs = (*picture().inputs, more)
     bot.comfydeploy.world.deployments[PICTURE_ID] = replace(picture(), inputs=inputs)  # type: ignore[index]
+
+
+async def test_a_change_at_comfydeploy_is_noticed_although_the_clock_was_set_back(bot: Harness) -> None:
+    add_artist(bot)
+    bot.clock.move(days=-1)
+    await bot.play()
+    assert bot.app.bot.services.catalogue.plan.commands[0].option_for("artist") is not None
+
+
+async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harness) -> None:
+    add_artist(bot)
     await bot.later(minutes=9)
     assert bot.app.bot.services.catalogue.plan.commands[0].option_for("artist") is None
     await bot.later(minutes=2)

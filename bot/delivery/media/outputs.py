@@ -30,7 +30,7 @@ from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
 from bot.strings import say
-from bot.ui.message_parts import GALLERY, FileKind, PreparedFile, PreparedOutputs
+from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
 # A picture above the upload limit is fetched anyway, because it can be recompressed.
@@ -40,8 +40,19 @@ _INLINE_TEXT = 1500
 _ALT_TEXT = 500
 _CONCURRENT_FETCHES = 4
 Renew = Callable[[Run], Awaitable[Sequence[Output]]]
-# A file, or a sentence about one that is missing or was recompressed.
-PreparedItem = PreparedFile | str
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """A sentence, given by its code, that links an output in place of its file."""
+
+    code: str
+    name: str
+    url: str
+
+
+# A file, a sentence that links it, or one about a file that is missing or was recompressed.
+PreparedItem = PreparedFile | _Linked | str
 # The result of fetching an output.
 Fetched = list[PreparedItem] | MediaError
 
@@ -71,6 +82,16 @@ class OutputPreparer:
         # A decoded picture may take hundreds of megabytes, so the process shrinks one at a time.
         self._shrinking = asyncio.Lock()
         self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    def may_link(self, url: str) -> bool:
+        """Return whether a message may link to `url`. Addresses that may not be opened aren't shown, because
+        they may contain a password or reveal the operator's network.
+        """
+        try:
+            self._fetcher.check(url)
+        except MediaForbidden:
+            return False
+        return True
 
     async def prepare(
         self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget
@@ -152,10 +173,11 @@ class OutputPreparer:
     async def _file(self, target: _Target, number: int, output: Output) -> Fetched:
         url = output.url or ""
         name = _name(output, number)
-        if target.limit == 0:
-            return [say("media_too_large", name=name, url=url)]
         path = target.folder / f"{target.run.key}-{number}"
         try:
+            self._fetcher.check(url)
+            if target.limit == 0:
+                return [_Linked("media_too_large", name, url)]
             media = await self._download(target, output, path)
             with disk_errors():
                 return await self._fitted(target, number, media, path)
@@ -163,7 +185,7 @@ class OutputPreparer:
             log.warning("refused to fetch an output from a forbidden address: %s", error)
             return [say("media_forbidden", name=name)]
         except MediaTooLarge:
-            return [say("media_too_large", name=name, url=url)]
+            return [_Linked("media_too_large", name, url)]
         except MediaError as error:
             return error
 
@@ -271,11 +293,12 @@ def _kept(
 
 
 def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fetched]) -> PreparedOutputs:
-    items: list[PreparedItem] = []
-    for number, (output, each) in enumerate(zip(_shown(outputs), fetched, strict=True), 1):
-        missing = say("media_unavailable", name=_name(output, number), url=output.url)
-        items += [missing] if isinstance(each, MediaError) else each
+    items: list[PreparedFile | str] = []
     with disk_errors():
+        for number, (output, each) in enumerate(zip(_shown(outputs), fetched, strict=True), 1):
+            missing = _Linked("media_unavailable", _name(output, number), output.url or "")
+            for item in [missing] if isinstance(each, MediaError) else each:
+                items += _linked(target, number, item) if isinstance(item, _Linked) else [item]
         texts, text_files = _texts(
             target.run, [output.text for output in outputs if output.text is not None], target.folder
         )
@@ -287,8 +310,23 @@ def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fet
         files=(*(item for item in items if isinstance(item, PreparedFile)), *text_files),
         texts=texts,
         remarks=tuple(remarks),
-        missing=len(list(_errors(fetched))),
+        is_gone=any(_errors(fetched)) and not texts and not text_files and not _has_file(fetched),
     )
+
+
+def _has_file(fetched: Sequence[Fetched]) -> bool:
+    return any(isinstance(item, PreparedFile) for each in fetched if isinstance(each, list) for item in each)
+
+
+def _linked(target: _Target, number: int, linked: _Linked) -> list[PreparedFile | str]:
+    """Return the sentence with the link. If no message could hold it, put the link into a text file."""
+    sentence = say(linked.code, name=linked.name, url=linked.url)
+    if len(sentence) <= CONTENT_TEXT:
+        return [sentence]
+    path = target.folder / f"{target.run.key}-{number}-link"
+    path.write_text(linked.url, encoding="utf-8")
+    file = _prepared(target.run, number, path, ".txt", FileKind.OTHER)
+    return [file, say("media_link_attached", name=linked.name, file=escape_line(file.filename, 100))]
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:

@@ -99,7 +99,7 @@ async def read_started(
 
     Returns the unweighted GPU seconds on all servers, then the spending of the user and of the server.
     """
-    whose = {"guild": guild_id, "persons": [person_id], "day_start": day}
+    whose = {"guild": guild_id, "persons": [person_id], **_bounds(day)}
     started = STARTED_PRIVATELY if guild_id is None else STARTED_IN_SERVER
     rows = (await connection.execute(started, whose)).all()
     own = [row for row in rows if row.person is not None]
@@ -115,7 +115,7 @@ async def read_tally(
     """
     whose = {"guild": guild_id, "persons": sorted(set(person_ids))}
     spendings = RESERVED_PRIVATELY if guild_id is None else RESERVED_IN_SERVER
-    rows = (await connection.execute(spendings, whose | {"day_start": day})).all()
+    rows = (await connection.execute(spendings, {**whose, **_bounds(day)})).all()
     standing = (await connection.execute(_STANDING, whose)).all()
     paused = [row.reason for row in standing if row.person is None]
     return UsageTally(
@@ -130,6 +130,10 @@ async def read_tally(
         },
         paused=paused[0] if paused else None,
     )
+
+
+def _bounds(day: datetime) -> Mapping[str, datetime]:
+    return {"day_start": day, "day_end": day + timedelta(days=1)}
 
 
 def _spent(rows: Sequence[Any]) -> Spending:
@@ -172,7 +176,8 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
         (unsettled, runs.c.reserved_seconds),
         else_=0.0,
     )
-    started = runs.c.submitted_at >= bindparam("day_start")
+    # The upper bound leaves out runs that started while the clock was ahead; they count on their own day.
+    started = (runs.c.submitted_at >= bindparam("day_start")) & (runs.c.submitted_at < bindparam("day_end"))
     waiting = runs.c.state.in_(NOT_SUBMITTED)
     came = or_(runs.c.state.not_in(MADE_NOTHING), runs.c.partial)
     sums = [

@@ -163,6 +163,18 @@ async def test_a_run_counts_on_the_day_on_which_it_starts(store: Store) -> None:
     assert (found.person, found.gpu_seconds_today) == (Spending(runs=1, gpu_seconds=60), 60)
 
 
+async def test_a_run_that_started_while_the_clock_was_ahead_counts_on_one_day(store: Store) -> None:
+    ahead = NOW + timedelta(days=30)
+    run = await accepted(store, now=ahead)
+    await take(store, ahead)
+    await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=60.0), ahead, ahead)
+    counted = [
+        (await store.usage.today(GUILD, PERSON.id, NOW + timedelta(days=day))).person.gpu_seconds
+        for day in range(32)
+    ]
+    assert [day for day, seconds in enumerate(counted) if seconds] == [30]
+
+
 async def test_the_weighted_reserve_is_replaced_by_the_billed_gpu_and_duration(store: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"gpu_weights": {"H100": 4, "A10G": 2}}})
     run = await submitted(store, gpu="H100")

@@ -181,6 +181,15 @@ async def test_an_answer_with_fewer_outputs_only_renews_links(storage: Storage, 
     assert storage.asked.count("/good-1") == 2
 
 
+async def test_a_forbidden_address_is_never_linked(storage: Storage, tmp_path: Path) -> None:
+    urls = ("https://minio:s3cret@storage.example/a.png", "http://169.254.169.254/a.png", "ftp://a.example/a")
+    run = storage.run(outputs=tuple(Output("images", url, "a.png") for url in urls))
+    async with preparer(tmp_path) as prepare:
+        for limit, seconds in ((0, 60), (LIMIT, 60), (LIMIT, 0)):
+            prepared = await prepare(run, limit=limit, budget=MediaBudget(seconds))
+            assert set(prepared.remarks) == {"a.png is at an address I'm not allowed to open."}
+
+
 async def test_a_slow_download_is_told_and_goes_on(storage: Storage, tmp_path: Path) -> None:
     slow, on_slow = noting(answer=True)
     async with preparer(tmp_path) as prepare, asyncio.TaskGroup() as group:
