@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 from bot.store import Store
 from bot.store.rules import PAUSE_KEY
@@ -47,33 +46,6 @@ async def test_a_block_is_lifted_once(store: Store) -> None:
     assert sorted(tries) == [False, False, False, True]
     assert await store.blocks.list(GUILD, at(1), limit=10) == []
     assert [row.action for row in await audit_log(store)] == ["block", "unblock"]
-
-
-async def test_a_repeated_block_or_unblock_leaves_a_newer_block_alone(store: Store) -> None:
-    """A change is repeated if the reply to its commit is lost, perhaps after another moderator's change."""
-    blocks = store.blocks
-    block = partial(blocks.block, GUILD, ALICE, by=MOD, reason="spam", until=None, now=NOW)
-    unblock = partial(blocks.unblock, GUILD, ALICE, by=MOD, now=at(1))
-    assert await block() == 0
-    assert await unblock()
-    await blocks.block(GUILD, ALICE, by=BOB, reason="worse", until=None, now=at(2))
-    assert await unblock(may_be_stored=True)
-    assert await block(may_be_stored=True) == 0
-    assert [one.reason for one in await blocks.list(GUILD, at(3), limit=10)] == ["worse"]
-    assert [row.action for row in await audit_log(store)] == ["block", "unblock", "block"]
-
-
-async def test_a_repeated_pause_or_resumption_leaves_a_newer_pause_alone(store: Store) -> None:
-    pause, resume = (
-        partial(store.pause.pause, "old", by=1, now=NOW),
-        partial(store.pause.resume, by=1, now=at(1)),
-    )
-    await pause()
-    assert await resume()
-    await store.pause.pause("new", by=1, now=at(2))
-    assert await resume(may_be_stored=True)
-    await pause(may_be_stored=True)
-    assert (await store.usage.today(GUILD, ALICE, at(3))).paused == "new"
 
 
 async def test_only_a_current_block_is_lifted(store: Store) -> None:

@@ -253,15 +253,6 @@ async def test_several_reports_share_one_card_and_one_dismissal(store: Store, ot
     assert [line.action for line in await audit_log(store)].count("dismiss") == 1
 
 
-async def test_a_repeated_dismissal_leaves_a_newer_report_open(store: Store) -> None:
-    run = await brought_to(store, RunState.SUCCEEDED)
-    await store.reviews.report(run.key, 5, 90, NOW)
-    await store.reviews.dismiss(run.key, MOD, at(1))
-    assert await store.reviews.report(run.key, 6, 91, at(2))
-    await store.reviews.dismiss(run.key, MOD, at(1), may_be_stored=True)
-    assert (await fetch(store, run.key)).report_channel_id == 91
-
-
 async def test_after_a_dismissal_another_report_creates_a_card(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     await store.reviews.report(run.key, 5, 90, NOW)
