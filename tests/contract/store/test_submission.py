@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import (
     BackendBadReply,
@@ -52,6 +53,7 @@ class World:
             limit=lambda _: None,
             renew=self.renew,
             look=self.look,
+            configured=lambda run: DeploymentConfig(name=run.deployment, deployment_id=run.deployment_id),
             first_check=SOON - NOW,
             grace=GRACE,
             user_installs=False,
