@@ -253,23 +253,19 @@ class Router:
         prepared = {run.key: await prepare(run, step.limit, folder, budget=budget) for run in shown}
         return await self._render(delivery, prepared)
 
-    async def _simplified(
-        self, delivery: Delivery, form: Form, shown: Sequence[Run]
-    ) -> Sequence[OutgoingMessage]:
+    async def _simplified(self, delivery: Delivery, form: Form, shown: list[Run]) -> list[OutgoingMessage]:
         """Return an outcome's messages with links in place of the files, or only a sentence with the links.
 
         `form` chooses between the two. If messages were already sent, return placeholders for them, then
         messages with the links.
         """
+        linked = {run.key: linked_outputs(run, self._preparer.may_link) for run in shown}
         if delivery.messages:
-            remarks = [remark for run in shown for remark in self._linked(run).remarks]
+            remarks = [remark for each in linked.values() for remark in each.remarks]
             return [*_placeholders(delivery), *remark_messages(remarks)]
         if form is Form.LINKS:
-            return await self._render(delivery, {run.key: self._linked(run) for run in shown})
+            return await self._render(delivery, linked)
         return plain_messages(delivery.batch, shown, self._preparer.may_link)
-
-    def _linked(self, run: Run) -> PreparedOutputs:
-        return linked_outputs(run, self._preparer.may_link)
 
     async def _post_by(
         self, route: Route, delivery: Delivery, messages: Sequence[OutgoingMessage], *, nonce_suffix: str = ""
