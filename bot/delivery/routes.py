@@ -233,8 +233,9 @@ class Router:
             try:
                 # With another limit, the messages would no longer match those already sent.
                 way = step if len(delivery.messages) == already_sent else Step(Form.LINKS)
-                messages = await self._messages(delivery, way, folder, budget)
-                return await self._post_by(route, delivery, messages)
+                return await self._post_by(
+                    route, delivery, await self._messages(delivery, way, folder, budget)
+                )
             except (TooLarge, Refused) as error:
                 log.info("route %s refused the message: %s", route.name.lower(), error)
                 simplest = step.form + isinstance(error, Refused)
