@@ -233,9 +233,13 @@ class Resources:
         return timedelta(seconds=self.settings.submit_grace_seconds)
 
     def limit(self, name: str) -> int | None:
-        """Return how many runs of a deployment may be in flight, or None without a limit."""
+        """Return how many runs of a deployment may be in flight, or None without a limit.
+
+        If the deployment was renamed or removed, the lowest limit of all applies to its waiting runs.
+        """
         deployment = self.catalogue.get(name)
-        own = deployment.concurrency_limit if deployment else None
+        found = self.catalogue.all() if deployment is None else [deployment]
+        own = min((each.concurrency_limit for each in found if each.concurrency_limit), default=None)
         return lower_limit(own, self.settings.max_concurrent_runs)
 
     def run_timeout(self, name: str) -> int | None:
@@ -309,7 +313,7 @@ def reconcile_workers(
     """Return the workers `answers`, `submit`, `check` and `prune`."""
     submission = _submission(resources, Poster(client), client)
     answers = AnswerChecker(resources.store, AnswerReader(client).read, resources.wakeups, resources.clock)
-    reconciler = _reconciler(resources, recorder)
+    reconciler = _reconciler(resources, recorder, submission)
     retention = resources.store.retention
     return {
         "answers": Worker("answers", answers.claim, answers.check, ANSWERS),
@@ -328,6 +332,7 @@ def _submission(resources: Resources, poster: Poster, client: discord.Client) ->
         limit=resources.limit,
         renew=renewer.inputs,
         look=partial(channel_state, client),
+        configured=resources.catalogue.configured,
         first_check=resources.quiet_period,
         grace=resources.grace,
         user_installs=resources.settings.allow_user_installs,
@@ -335,7 +340,7 @@ def _submission(resources: Resources, poster: Poster, client: discord.Client) ->
     )
 
 
-def _reconciler(resources: Resources, recorder: ReportRecorder) -> Reconciler:
+def _reconciler(resources: Resources, recorder: ReportRecorder, submission: Submitter) -> Reconciler:
     return Reconciler(
         store=resources.store,
         backend=resources.backend,
@@ -344,6 +349,7 @@ def _reconciler(resources: Resources, recorder: ReportRecorder) -> Reconciler:
         metrics=resources.metrics,
         run_timeout=resources.run_timeout,
         read_log=resources.backend.read_log if resources.settings.run_logs else None,
+        is_submitting=submission.is_submitting,
         pause=resources.interval,
         grace=resources.grace,
         clock=resources.clock,

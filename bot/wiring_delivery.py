@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from bot.delivery.cards_and_notices import NoticePlanner
+from bot.delivery.cards_and_notices import NoticeBuilder
+from bot.delivery.cleanup import ResultRemoval
 from bot.delivery.copies import share_copy
 from bot.delivery.courier import Courier
 from bot.delivery.estimator import Estimator
@@ -108,14 +109,16 @@ def _courier(
         ),
         status=status,
         metrics=resources.metrics,
-        planner=NoticePlanner(
+        notices=NoticeBuilder(
             store=resources.store,
             poster=poster,
             preparer=preparer,
             title=resources.catalogue.title,
             inputs=inputs,
             budget=budget,
-            clock=resources.clock,
+        ),
+        removal=ResultRemoval(
+            resources.store, poster, resources.catalogue.title, resources.preparer.may_link
         ),
         owner=owner,
         clock=resources.clock,

@@ -41,12 +41,9 @@ class Generate(commands.Cog):
         self._build()
         self._bot.when_deployments_change(self._build)
 
-    async def cog_unload(self) -> None:
-        self._bot.tree.remove_command(self._command.name)
-
     def _build(self) -> None:
-        self._command = build_generate(self._services.catalogue.plan, self._generate, self._suggest)
-        self._bot.tree.add_command(self._command, override=True)
+        command = build_generate(self._services.catalogue.plan, self._generate, self._suggest)
+        self._bot.tree.add_command(command, override=True)
 
     async def _generate(
         self, interaction: Interaction, deployment: str, given: Mapping[str, RawValue]

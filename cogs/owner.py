@@ -29,7 +29,6 @@ class Pause(commands.Cog):
     @app_commands.command(name="pause", description=say("command_pause"))
     @app_commands.describe(reason=say("option_pause_reason"))
     @app_commands.default_permissions(administrator=True)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def pause(self, interaction: Interaction, reason: Range[str, 1, _REASON]) -> None:
         await _require_owner(self._bot, interaction)
         # Every refused requester sees the reason, so it is stored in the form that may be shown.
@@ -39,7 +38,6 @@ class Pause(commands.Cog):
 
     @app_commands.command(name="resume", description=say("command_resume"))
     @app_commands.default_permissions(administrator=True)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def resume(self, interaction: Interaction) -> None:
         await _require_owner(self._bot, interaction)
         await self._service.resume(interaction.user.id)
@@ -55,7 +53,6 @@ class Reload(commands.Cog):
 
     @app_commands.command(name="reload", description=say("command_reload"))
     @app_commands.default_permissions(administrator=True)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def reload(self, interaction: Interaction) -> None:
         await _require_owner(self._bot, interaction)
         # ComfyDeploy is asked about each deployment, which takes longer than Discord waits.

@@ -148,14 +148,12 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
 
     @app_commands.command(name="share", description=say("command_preset_share"))
     @app_commands.describe(name=say("option_preset_name"))
-    @app_commands.guild_only()
     async def share(self, interaction: Interaction, name: _Name) -> None:
         shared = await self._presets.share(member_of(interaction), interaction.guild_id, name)
         await _answer(interaction, shared, copied=True)
 
     @app_commands.command(name="default", description=say("command_preset_default"))
     @app_commands.describe(name=say("option_preset_default"))
-    @app_commands.guild_only()
     async def default(self, interaction: Interaction, name: _Name | None = None) -> None:
         channel_id = settings_channel_id(interaction)
         default = await self._presets.set_default(

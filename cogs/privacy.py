@@ -45,7 +45,6 @@ class EraseButton(PersistentItem[EraseId], codec=EraseId):
         await interaction.edit_original_response(content=erased_text(erased), view=None)
 
 
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 class Privacy(
     commands.GroupCog,
     group_name="privacy",

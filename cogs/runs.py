@@ -33,18 +33,23 @@ class RunsItem(PersistentItem[RunsId], codec=RunsId):
     """A page button or a select of the list."""
 
     async def pressed(self, interaction: Interaction, id: RunsId) -> None:
-        if id.action is RunListAction.CANCEL:
-            await interaction.client.services.runs.cancel(_selected_key(interaction), interaction.user.id)
-        elif id.action is RunListAction.OPEN:
-            await reopen_here(interaction, _selected_key(interaction))
-            return
-        elif id.action is RunListAction.REDELIVER and await redeliver_here(
-            interaction, _selected_key(interaction)
-        ):
-            return
-        await interaction.response.edit_message(view=await _runs_page(interaction, id.page))
-        if id.action is RunListAction.REDELIVER:
-            await tell(interaction, say("post_noted"))
+        match id.action:
+            case RunListAction.PAGE:
+                await _show_page(interaction, id.page)
+            case RunListAction.CANCEL:
+                key = _selected_key(interaction)
+                await interaction.client.services.runs.cancel(key, interaction.user.id)
+                await _show_page(interaction, id.page)
+            case RunListAction.OPEN:
+                await reopen_here(interaction, _selected_key(interaction))
+            case RunListAction.REDELIVER:
+                if not await redeliver_here(interaction, _selected_key(interaction)):
+                    await _show_page(interaction, id.page)
+                    await tell(interaction, say("post_noted"))
+
+
+async def _show_page(interaction: Interaction, page: RunsPage) -> None:
+    await interaction.response.edit_message(view=await _runs_page(interaction, page))
 
 
 def _selected_key(interaction: Interaction) -> str:
@@ -83,7 +88,6 @@ class Queue(commands.Cog):
     """The command `/queue`. Its answer is ephemeral, since it shows users their own prompts."""
 
     @app_commands.command(name="queue", description=say("command_queue"))
-    @app_commands.guild_only()
     async def queue(self, interaction: Interaction) -> None:
         await show_list(interaction, _queue_page)
 

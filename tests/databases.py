@@ -8,6 +8,8 @@ import shutil
 import signal
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -127,3 +129,16 @@ class PostgresServer:
         name = f"bot_{next(self._numbers)}"
         await self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
+
+
+@contextmanager
+def file_away(file: Path) -> Iterator[None]:
+    """Make a SQLite file impossible to open inside the block; close its connections before."""
+    aside = file.with_suffix(".away")
+    file.rename(aside)
+    file.mkdir()
+    try:
+        yield
+    finally:
+        file.rmdir()
+        aside.rename(file)

@@ -23,7 +23,7 @@ from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
 from demo.ports import free_port
 from demo.world import SETTLED_WITHIN, open_attachment
-from tests.databases import new_sqlite
+from tests.databases import file_away, new_sqlite
 
 HELD = Faults(hold_at="running")
 # Arguments of `FakeComfyDeploy`: full-size pictures took a third of these tests' time.
@@ -214,15 +214,8 @@ class Harness:
     @contextmanager
     def database_away(self) -> Iterator[None]:
         """Make the database file impossible to open inside the block; call `store.close()` before it."""
-        file = Path(str(self.app.store.database.engine.url.database))
-        aside = file.with_suffix(".away")
-        file.rename(aside)
-        file.mkdir()
-        try:
+        with file_away(Path(str(self.app.store.database.engine.url.database))):
             yield
-        finally:
-            file.rmdir()
-            aside.rename(file)
 
 
 @asynccontextmanager

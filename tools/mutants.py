@@ -17,7 +17,6 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.planted_faults import copy_working_tree
 
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.toml"
@@ -107,7 +108,8 @@ TESTS = {
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
         "copies": f"{STORE}_copies.py {DISCORD}_shares.py {DISCORD}_deleted_copies.py",
         "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
-        f" {DISCORD}_undelivered.py",
+        f" {DISCORD}_undelivered.py {DISCORD}_deadlines.py",
+        "requests.redelivery": f"{STORE}_deliveries.py {DISCORD}_undelivered.py {DISCORD}_private.py",
         "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "durations": f"{STORE}_durations.py {DISCORD}_estimates.py",
@@ -115,6 +117,7 @@ TESTS = {
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
         "erasure.retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
+        "requests.charges": f"{STORE}_requests.py {STORE}_run_reports.py",
         "requests.presses": f"{STORE}_presses.py",
         "requests.accept": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py"
         f" {STORE}_batch.py",
@@ -165,7 +168,9 @@ TESTS = {
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",
         "schedule": "unit/workers/test_worker.py",
-        "submission": f"{DISCORD}_comfydeploy_says_no.py {DISCORD}_happy_path.py {DISCORD}_batch_progress.py",
+        "outage": f"unit/workers/test_outage.py {DISCORD}_comfydeploy_says_no.py",
+        "submission": f"{DISCORD}_comfydeploy_says_no.py {STORE}_submission.py "
+        f"{DISCORD}_happy_path.py {DISCORD}_batch_progress.py",
         "webhook": f"{WEB}_webhook.py {WEB}_broken_requests.py e2e/test_check.py",
         "worker": "unit/workers/test_worker.py",
     },
@@ -230,18 +235,8 @@ def main() -> int:
 def copied(root: Path, scope: Scope, without: Sequence[str]) -> Iterator[Path]:
     """Yield a copy of the files that git tracks or would track, with mutmut configured in it."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=root,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
         copy = Path(folder)
-        for name in filter(None, listed.split("\0")):
-            if (root / name).is_file():
-                (copy / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(root / name, copy / name)
+        copy_working_tree(root, copy)
         left_out = [f"--ignore={each}" for each in NOT_IN_A_COPY] + [f"--deselect={each}" for each in without]
         configuration = {
             "source_paths": ["bot"],

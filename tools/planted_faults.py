@@ -117,7 +117,7 @@ def main() -> int:
     chosen = [fault for fault in read_faults() if given.k.casefold() in fault.name.casefold()]
     with tempfile.TemporaryDirectory(prefix="planted-faults-") as folder:
         clean = Path(folder) / "clean"
-        copy_working_tree(clean)
+        copy_working_tree(ROOT, clean)
         if given.check_clean and not is_green(clean, chosen, given.jobs):
             return 2
         results = judge_all(clean, chosen, jobs=given.jobs, all_tests=given.all_tests)
@@ -143,19 +143,19 @@ def read_faults() -> list[Fault]:
     return [Fault(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries]
 
 
-def copy_working_tree(target: Path) -> None:
+def copy_working_tree(root: Path, target: Path) -> None:
     """Copy the files that git tracks or would track, as they are on disk."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
+        cwd=root,
         check=True,
         capture_output=True,
         text=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
+        if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+            shutil.copy2(root / name, target / name)
 
 
 @contextlib.contextmanager

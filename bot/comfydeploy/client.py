@@ -29,6 +29,7 @@ from bot.comfydeploy.wire import (
 )
 from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, BackendUnreachable
+from bot.domain.run_timing import QUEUE_CALL_SECONDS
 from bot.domain.runs import RunReport
 
 MAX_REPLY = 4 * 1024 * 1024
@@ -53,8 +54,7 @@ def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSess
 class ComfyDeploy:
     """A client for ComfyDeploy's API at `base_url`. It implements `bot.domain.backend.Backend`.
 
-    Pass a session from `open_session`. The timeouts are totals in seconds. The queue call gets more than 60,
-    since ComfyDeploy needs up to 55 to report a hanging machine.
+    Pass a session from `open_session`. The timeouts are totals in seconds.
     """
 
     gpus = GPUS
@@ -67,7 +67,7 @@ class ComfyDeploy:
         api_key: SecretStr | str,
         signer: WebhookSigner,
         *,
-        queue_timeout: float = 120,
+        queue_timeout: float = QUEUE_CALL_SECONDS,
         call_timeout: float = 20,
         log_timeout: float = 3,
         connect_timeout: float = 10,

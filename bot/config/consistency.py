@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.comfydeploy.input_classes import input_class
-from bot.config.roles import ALL_ROLES, shard_mistakes
+from bot.config.roles import ALL_ROLES, role_names, shard_mistakes
 from bot.deployments.config_file import load_deployments_file
 from bot.domain.errors import StartupError
 from bot.domain.text import excerpt
@@ -87,7 +87,7 @@ def sqlite_mistakes(raw: Mapping[str, str], default_url: str) -> list[str]:
     """
     if not raw.get("DATABASE_URL", default_url).strip().startswith("sqlite"):
         return []
-    roles = {name.strip().lower() for name in raw.get("ROLES", "").split(",") if name.strip()}
+    roles = role_names(raw.get("ROLES", ""))
     ids = {_number(part) for part in raw.get("SHARD_IDS", "").split(",") if part.strip()}
     count = _number(raw.get("SHARD_COUNT", ""))
     return [

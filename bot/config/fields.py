@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 from bot.config.addresses import HIGHEST_PORT, base_url, database_url, host, public_url
-from bot.config.roles import Role
+from bot.config.roles import Role, role_names
 from bot.domain.text import excerpt
 
 
@@ -104,9 +104,8 @@ def _is_id(text: str) -> bool:
 def _roles(value: object) -> object:
     if not isinstance(value, str):
         return value
-    names = [name.strip().lower() for name in value.split(",") if name.strip()]
-    unknown = [name for name in names if name not in list(Role)]
-    if unknown or not names:
+    names = role_names(value)
+    if not names or not names <= set(Role):
         roles = ", ".join(Role)
         raise ValueError(f"must be one or more of {roles}, separated by commas, not {excerpt(value)}")
     return frozenset(Role(name) for name in names)

@@ -25,6 +25,11 @@ ALL_ROLES = frozenset(Role)
 CALLING_ROLES = ALL_ROLES - {Role.WEB}
 
 
+def role_names(text: str) -> frozenset[str]:
+    """Return the names in the text of ROLES in lower case, including those that aren't roles."""
+    return frozenset(name.strip().lower() for name in text.split(",") if name.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class Shards:
     """The share of Discord's events that one process receives: shards `ids` out of `count`."""

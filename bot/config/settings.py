@@ -47,10 +47,11 @@ from bot.config.fields import (
     WebhookSecret,
     one_of,
 )
-from bot.config.roles import ALL_ROLES, CALLING_ROLES, Role, Shards, shards_of
+from bot.config.roles import ALL_ROLES, CALLING_ROLES, Role, Shards, role_names, shards_of
 from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import StartupError
+from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
@@ -125,6 +126,7 @@ class Settings(BaseSettings):
             self._about_deployments(),
             self._about_user_installs(),
             self._about_command_guilds(),
+            self._about_grace(),
         )
         return (*(sentence for sentence in checks if sentence), *self._hints)
 
@@ -146,6 +148,14 @@ class Settings(BaseSettings):
         if self.comfydeploy_api_url.startswith("http:") and not _is_loopback(self.comfydeploy_api_url):
             return "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https."
         return None
+
+    def _about_grace(self) -> str | None:
+        if self.submit_grace_seconds >= QUEUE_CALL_SECONDS:
+            return None
+        return (
+            "SUBMIT_GRACE_SECONDS is shorter than a queue call, so a run may end as not confirmed before "
+            f"ComfyDeploy answers. Set {QUEUE_CALL_SECONDS} or more."
+        )
 
     def _about_user_installs(self) -> str | None:
         if self.allow_user_installs and self.daily_gpu_seconds is None:
@@ -201,7 +211,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
 
 def _calls(raw: dict[str, str]) -> bool:
     """Return whether any role in ROLES calls Discord or ComfyDeploy. Empty or invalid ROLES count as all."""
-    names = {name.strip().lower() for name in raw.get("ROLES", "").split(",") if name.strip()}
+    names = role_names(raw.get("ROLES", ""))
     return not names or not names <= set(Role) - CALLING_ROLES
 
 

@@ -22,8 +22,10 @@ def repeat_if_unknown(change: Callable[P, Awaitable[T]]) -> Callable[P, Awaitabl
 
     If the repetition isn't confirmed either, or the database doesn't answer, the method raises CommitUnknown.
     Use this only for an idempotent change that locks the rows it writes, so that the first transaction has
-    ended before the second reads them. A change whose repetition would return or raise something else takes
-    `may_be_stored`, which is True in the repetition.
+    ended before the second reads them. Others may change the rows between the two, so the repetition must
+    recognize its own change, by a claim, a time or an audit entry, and leave later changes alone. A change
+    whose repetition would return or raise something else takes `may_be_stored`, which is True in the
+    repetition.
     """
     told = {_TOLD: True} if _TOLD in inspect.signature(change).parameters else {}
     again: Callable[..., Awaitable[T]] = change  # also takes `told`, which isn't a part of P

@@ -16,9 +16,9 @@ from bot.database.sqlite import connect as one_hop_connection
 from bot.database.write_queue import WriteLock
 from bot.domain.errors import CommitUnknown, StoreUnavailable
 
-# Interactions must be answered within 3 s, so a writer waits this long for the write lock …
+# How long a writer waits for the write lock, and then for another process that holds SQLite's lock. The sum
+# is below the 3 s in which an interaction must be answered.
 LOCK_SECONDS = 2.0
-# … and then this long for another process that holds SQLite's lock.
 _BUSY_SECONDS = 0.8
 _MIGRATION_LOCK_SECONDS = 60.0
 # Work at startup may wait longer than an interaction.

@@ -27,7 +27,7 @@ from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 
 _self = runs.alias("self")
-# Built once: compiling a statement with all columns of a run takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BATCH_KEY = (
     select(_self.c.batch_key).where(_self.c.key == bindparam("of", type_=CleanText())).scalar_subquery()
 )

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from bot.delivery.posting import OutcomeUnknown, Poster, PostError
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.model import ATTACHMENTS
+from bot.deployments.model import ATTACHMENTS, Input, deployment_of
 from bot.domain.errors import DiscordAway, NotNow, RefusedError
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import file_stem, without_suffix
@@ -23,11 +23,17 @@ def expires_soon(url: str, now: datetime) -> bool:
 
     Returns False for a link without an expiry.
     """
-    stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
+    end = _end_of(url)
+    return end is not None and end < now + _MIN_LINK_LIFETIME
+
+
+def _end_of(url: str) -> datetime | None:
+    """Return when a signed Discord link expires, or None for any other text."""
     try:
-        return datetime.fromtimestamp(int(stamp, 16), UTC) < now + _MIN_LINK_LIFETIME
+        stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
+        return datetime.fromtimestamp(int(stamp, 16), UTC)
     except (ValueError, OverflowError, OSError):
-        return False
+        return None
 
 
 class AttachmentRenewer:
@@ -44,10 +50,14 @@ class AttachmentRenewer:
         Raises RefusedError if a file has to be attached again, DiscordAway during an outage, or NotNow if
         Discord answers other calls but doesn't return the card.
         """
-        keys = self._attachment_keys(run)
+        deployment = deployment_of(run, self._catalogue.all())
+        items = {item.key: item for item in deployment.inputs} if deployment is not None else {}
+        keys = _attachment_keys(run, items)
         old = [url for key in keys for url in _urls(run.inputs[key])]
         if not any(expires_soon(url, now) for url in old):
             return run.inputs
+        if len(keys) > 1 and not items.keys() >= set(keys):
+            raise RefusedError("attachment_expired", "the order of the inputs isn't known any more")
         renewed_urls = iter(await self._card_urls(run, len(old)))
         renewed = dict(run.inputs)
         for key in keys:
@@ -56,16 +66,11 @@ class AttachmentRenewer:
             renewed[key] = urls if isinstance(value, list) else urls[0]
         return renewed
 
-    def _attachment_keys(self, run: Run) -> list[str]:
-        deployment = self._catalogue.get(run.deployment)
-        if deployment is None:
-            return []
-        return [i.key for i in deployment.offered if i.kind in ATTACHMENTS and i.key in run.inputs]
-
     async def _card_urls(self, run: Run, count: int) -> list[str]:
         """Return fresh links to the `count` attachments of a batch, from its review card.
 
-        The numbers in the card's file names follow the order of the deployment's inputs. Raises the same
+        The numbers in the card's file names follow the order of the deployment's inputs. If the card has more
+        files, the deployment has changed, and the numbers may be those of other inputs. Raises the same
         errors as `inputs`.
         """
         card = await self._reviews.card(run.batch_key)
@@ -80,11 +85,26 @@ class AttachmentRenewer:
         except PostError as error:
             raise RefusedError("attachment_expired", str(error)) from error
         stems = {without_suffix(name): url for name, url in found.items()}
-        numbers = range(1, count + 1)
-        urls = [stems.get(file_stem(run.deployment, run.batch_key, number)) for number in numbers]
-        if None in urls:
+        named = [file_stem(run.deployment, run.batch_key, number) for number in range(1, count + 2)]
+        urls = [stems[name] for name in named if name in stems]
+        if len(urls) != count or named[-1] in stems:
             raise RefusedError("attachment_expired")
-        return [url for url in urls if url is not None]
+        return urls
+
+
+def _attachment_keys(run: Run, items: Mapping[str, Input]) -> list[str]:
+    """Return the run's inputs that hold attached files, in the deployment's order.
+
+    An input that the deployment has hidden or lost since the request counts if its links can expire.
+    """
+    keys = [*(key for key in items if key in run.inputs), *(key for key in run.inputs if key not in items)]
+    return [key for key in keys if _is_attached(items.get(key), run.inputs[key])]
+
+
+def _is_attached(item: Input | None, value: InputValue) -> bool:
+    if item is not None and item.offered:
+        return item.kind in ATTACHMENTS
+    return any(_end_of(url) is not None for url in _urls(value))
 
 
 def _urls(value: InputValue) -> list[str]:

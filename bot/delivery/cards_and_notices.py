@@ -1,16 +1,13 @@
-"""Build review cards, report cards and notices to requesters, and carry out removals."""
+"""Build review cards, report cards and notices to requesters."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import assert_never
 
-from bot.delivery.cleanup import ResultRemoval
 from bot.delivery.copies import needs_restriction, result_message
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
@@ -22,12 +19,9 @@ from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import message_url
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store
-from bot.ui.custom_ids import Action
 from bot.ui.fallbacks import linked_outputs
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +29,19 @@ class Notice:
     """A message to send. If `edits` is set, that message is edited. Otherwise a new message is posted.
 
     A new message goes to `channel_id`, or to the requester's direct messages if that is None. If it can't be
-    posted with its files, `without_files` builds a replacement without them. `on_unreachable` is called if
-    nothing could be sent. `nonce_suffix` is passed to `Router.post`.
+    posted with its files, `without_files` builds a replacement without them. `nonce_suffix` is passed to
+    `Router.post`.
     """
 
     message: OutgoingMessage
     channel_id: int | None = None
     edits: MessageRef | None = None
-    on_unreachable: Callable[[], Awaitable[None]] | None = None
     without_files: Callable[[], Awaitable[OutgoingMessage]] | None = None
     nonce_suffix: str = ""
 
 
-class NoticePlanner:
-    """Builds the notices of deliveries that are neither outcomes nor copies, and carries out removals."""
+class NoticeBuilder:
+    """Builds the notices of deliveries that are neither outcomes, copies nor removals."""
 
     def __init__(
         self,
@@ -59,7 +52,6 @@ class NoticePlanner:
         title: Callable[[str], str],
         inputs: Callable[[Run], ShownInputs],
         budget: Callable[[Delivery], MediaBudget],
-        clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._poster = poster
@@ -67,14 +59,11 @@ class NoticePlanner:
         self._title = title
         self._inputs = inputs
         self._budget = budget
-        self._clock = clock
-        self._removal = ResultRemoval(store, poster, title)
 
-    async def plan(self, delivery: Delivery, folder: Path, form: Form) -> Notice | None:
+    async def build(self, delivery: Delivery, folder: Path, form: Form) -> Notice | None:
         """Build a delivery's notice, or return None if there is nothing to send.
 
-        A removal sends nothing; it is carried out here. Only the full form has files. Raises NotYet if
-        another message has to be posted first.
+        Only the full form has files. Raises NotYet if another message has to be posted first.
         """
         run = delivery.run
         title = self._title(run.deployment)
@@ -87,10 +76,7 @@ class NoticePlanner:
                 return Notice(await self._rejection(run, title))
             case Purpose.REPORT:
                 return await self._report(delivery, title, folder, form)
-            case Purpose.REMOVAL:
-                await self._removal.run(run)
-                return None
-            case Purpose.OUTCOME | Purpose.LATE | Purpose.SINGLE | Purpose.SHARE:
+            case Purpose.OUTCOME | Purpose.LATE | Purpose.SINGLE | Purpose.SHARE | Purpose.REMOVAL:
                 raise ValueError(f"a delivery with the purpose {delivery.purpose.name} has no notice")
             case _:
                 assert_never(delivery.purpose)
@@ -111,21 +97,17 @@ class NoticePlanner:
         card = await self._store.reviews.card(run.key)
         return Notice(decided_card(run, title, self._inputs(run)), edits=card) if card else None
 
-    async def refuse_review(self, key: str) -> None:
-        """End a request whose review card can't be posted. The outcome tells its requester why."""
-        await self._store.runs.finish(key, RunState.REFUSED, self._clock(), code="review_unreachable")
-
     async def _review(self, delivery: Delivery, title: str, folder: Path, form: Form) -> Notice | None:
         run = delivery.run
         if run.state is not RunState.AWAITING_APPROVAL:
-            await self._find_lost_card(delivery)
             return None
         inputs = self._inputs(run)
         # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
         # card marks them as spoilers itself.
         attached = replace(run, outputs=inputs.files, spoiler=False)
         withheld = bool(inputs.files) and not await self._may_show(run, delivery.destination)
-        linked = linked_outputs(attached, "card_file_restricted" if withheld else "media_linked")
+        code = "card_file_restricted" if withheld else "media_linked"
+        linked = linked_outputs(attached, self._preparer.may_link, code)
 
         async def card(limit: int) -> OutgoingMessage:
             budget = self._budget(delivery)
@@ -137,7 +119,6 @@ class NoticePlanner:
             if form is Form.FULL and not withheld
             else review_card(run, title, inputs, linked),
             channel_id=run.review_channel_id,
-            on_unreachable=lambda: self.refuse_review(run.key),
             without_files=lambda: card(0),
         )
 
@@ -150,16 +131,6 @@ class NoticePlanner:
             if await self._poster.is_age_restricted(channel_id):
                 return True
         return not await needs_restriction(self._poster, run)
-
-    async def _find_lost_card(self, delivery: Delivery) -> None:
-        """Look for a card whose post was interrupted, and store its id, so that the decision updates it."""
-        channel_id, since = delivery.run.review_channel_id, delivery.attempted_at
-        if delivery.messages or not delivery.attempted or since is None or channel_id is None:
-            return
-        with suppress(Unreachable):
-            found = await self._poster.find_offering(channel_id, delivery.run.key, Action.APPROVE, since)
-            if found is not None:
-                await self._store.deliveries.mark_sent(delivery.id, [MessageRef(channel_id, found)])
 
     async def _report(self, delivery: Delivery, title: str, folder: Path, form: Form) -> Notice | None:
         run = delivery.run

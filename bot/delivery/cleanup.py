@@ -20,6 +20,7 @@ from bot.store import Store
 from bot.store.deliveries import DeliveryStore
 from bot.strings import say
 from bot.ui.custom_ids import Action
+from bot.ui.fallbacks import MayLink, link_remark
 from bot.ui.message_parts import OutgoingMessage, PreparedFile, PreparedOutputs, gallery_only
 from bot.ui.moderation import closed_report_card
 from bot.ui.result_buttons import OfferedActions
@@ -32,10 +33,11 @@ class ResultRemoval:
     `run` is idempotent.
     """
 
-    def __init__(self, store: Store, poster: Poster, title: Callable[[str], str]) -> None:
+    def __init__(self, store: Store, poster: Poster, title: Callable[[str], str], may_link: MayLink) -> None:
         self._store = store
         self._poster = poster
         self._title = title
+        self._may_link = may_link
 
     async def run(self, run: Run) -> None:
         """Remove the deleted results and copies of a run's batch.
@@ -88,7 +90,11 @@ class ResultRemoval:
             with suppress(Unreachable):
                 found[message] = await self._poster.read(*message)
         files = {name: kind for posted in found.values() for name, kind in posted.files.items()}
-        prepared = {run.key: _as_posted(run, files) for run in batch if run.is_shown and run.key not in late}
+        prepared = {
+            run.key: _as_posted(run, files, self._may_link)
+            for run in batch
+            if run.is_shown and run.key not in late
+        }
         shown = Batch(batch, prepared, late)
         guild_id = batch[0].guild_id
         rules = await self._store.rules.get(guild_id)
@@ -184,8 +190,13 @@ class OutcomeCleanup:
         self._clock = clock
 
     async def run(self, delivery: Delivery, *, in_place: bool) -> None:
-        """Clean up after a sent outcome. `in_place` means that the outcome replaced the status message."""
+        """Clean up after a sent outcome. `in_place` means that the outcome replaced the status message.
+
+        If the delivery was reopened since then, everything stays until its next message is posted.
+        """
         sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
+        if not sent.messages:
+            return
         await delete_all(self._poster, sent.earlier)
         if delivery.is_late_in_batch:
             return
@@ -252,7 +263,7 @@ async def delete_all(poster: Poster, messages: Iterable[MessageRef]) -> None:
             await poster.delete(*message)
 
 
-def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:
+def _as_posted(run: Run, files: Mapping[str, str | None], may_link: MayLink) -> PreparedOutputs:
     """Return a run's outputs as its messages show them.
 
     `files` are the attachments of the messages. Outputs that aren't among them are linked.
@@ -260,7 +271,12 @@ def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:
     own = [_as_prepared(name, kind) for name, kind in files.items() if belongs_to(name, run.key)]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(
-        say("media_too_large", name=escape_line(output.filename or f"file {number}", 80), url=output.url)
+        link_remark(
+            "media_too_large",
+            escape_line(output.filename or f"file {number}", 80),
+            output.url or "",
+            may_link,
+        )
         for number, output in enumerate(links, 1)
         if not any(f"{file_stem(run.deployment, run.key, number)}." in file.filename for file in own)
     )

@@ -17,7 +17,7 @@ from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.first_route import Route
 from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
-from bot.delivery.routes import Router, Superseded
+from bot.delivery.routes import Router
 from bot.domain.errors import MediaGone
 from bot.domain.policy import is_age_restricted, is_spoiler
 from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
@@ -55,7 +55,7 @@ class CopySender:
         if delivery.run.deleted_at is not None or delivery.deleted_by is not None:
             lost = await self._find_lost(delivery)
             if lost:
-                await self._store.deliveries.mark_sent(delivery.id, [*delivery.messages, *lost])
+                await self._store.deliveries.mark_sent(delivery, [*delivery.messages, *lost])
             return "copy_failed" if failed else None
         if not delivery.all_sent:
             reason = await self._post(delivery, folder, form, failed=failed)
@@ -77,9 +77,6 @@ class CopySender:
         if delivery.route not in _FAILURE_ROUTES:
             delivery = await self._withdraw(delivery)
         log.warning("did not post the copy of run %s: %s", run.key, reason)
-        # The message about an earlier failure of this copy used the same nonce, so add a suffix.
-        earlier = (await self._store.deliveries.sent(run.key, delivery.purpose)).earlier
-        suffix = str(len(earlier) or "")
         result = await result_message(self._store.deliveries, run)
         message = copy_failed_message(run, reason, message_url(run.guild_id, *result) if result else None)
         for route in _FAILURE_ROUTES:
@@ -90,13 +87,10 @@ class CopySender:
                 if route is Route.DIRECT_MESSAGE:
                     channel_id = await self._poster.direct_channel(run.requester_id)
                 sent = [OutgoingMessage()] * len(delivery.messages)
-                return await self._router.post(
-                    delivery, route, channel_id, [*sent, message], nonce_suffix=suffix
-                )
+                return await self._router.post(delivery, route, channel_id, [*sent, message])
             except Unreachable as error:
                 log.info("can't reach the requester of run %s by this route: %s", run.key, error)
-                kept = await self._store.deliveries.clear_attempt(delivery.id)
-                delivery = replace(delivery, attempted=False, messages=kept)
+                delivery = await self._router.forget_attempt(delivery)
         return None
 
     async def _post(self, delivery: Delivery, folder: Path, form: Form, *, failed: bool) -> str | None:
@@ -145,19 +139,15 @@ class CopySender:
 
         This includes the messages of an earlier copy, which may be in another channel, and a notice about an
         earlier failure. Direct messages about earlier failures stay, unless Discord doesn't open the channel
-        of the direct messages. The messages are first stored as those of an earlier attempt, so that none of
-        them is forgotten after a crash.
+        of the direct messages.
         """
-        lost = await self._find_lost(delivery)
-        withdrawn = await self._store.copies.withdraw(delivery, lost)
-        if withdrawn is None:
-            raise Superseded
-        direct = None
+        delivery = await self._router.withdraw(delivery, await self._find_lost(delivery))
+        withdrawn, direct = delivery.earlier, None
         if any(message.channel_id != delivery.destination for message in withdrawn):
             with suppress(Unreachable):
                 direct = await self._poster.direct_channel(delivery.run.requester_id)
         await delete_all(self._poster, (each for each in withdrawn if each.channel_id != direct))
-        return replace(delivery, messages=(), attempted=False, attempted_at=None)
+        return delivery
 
     async def _find_lost(self, delivery: Delivery) -> list[MessageRef]:
         """Return the messages that an interrupted attempt posted.

@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bot.delivery.cards_and_notices import Notice, NoticePlanner
-from bot.delivery.cleanup import OutcomeCleanup
+from bot.delivery.cards_and_notices import Notice, NoticeBuilder
+from bot.delivery.cleanup import OutcomeCleanup, ResultRemoval
 from bot.delivery.copies import CopySender
 from bot.delivery.first_route import Route
 from bot.delivery.media.temporary_files import temporary_folder
@@ -21,9 +21,10 @@ from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
 from bot.delivery.routes import Router, Superseded
 from bot.delivery.status import StatusUpdater
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
-from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose
+from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, RunState
 from bot.metrics import Metrics
 from bot.store import Store
+from bot.ui.custom_ids import Action
 from bot.ui.message_parts import OutgoingMessage
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ class Courier:
         router: Router,
         status: StatusUpdater,
         metrics: Metrics,
-        planner: NoticePlanner,
+        notices: NoticeBuilder,
+        removal: ResultRemoval,
         owner: str,
         clock: Callable[[], datetime],
     ) -> None:
@@ -57,7 +59,8 @@ class Courier:
         self._cleanup = OutcomeCleanup(store, poster, clock)
         self._status = status
         self._metrics = metrics
-        self._planner = planner
+        self._notices = notices
+        self._removal = removal
         self._owner = owner
         self._clock = clock
         self._outages = Outages()
@@ -148,11 +151,11 @@ class Courier:
             return await self._send_outcome(delivery, folder)
         if delivery.purpose in COPY_PURPOSES:
             return await self._send_copy(delivery, folder)
-        form = max(form_of(delivery.tries), self._outages.form(delivery.id))
-        notice = await self._planner.plan(delivery, folder, form)
-        if notice is not None:
-            await self._send_notice(delivery, notice)
-        await self._store.deliveries.complete(delivery.id, self._clock(), tries=delivery.tries)
+        if delivery.purpose is Purpose.REMOVAL:
+            await self._removal.run(delivery.run)
+        else:
+            await self._send_notice(delivery, folder)
+        await self._complete(delivery)
         return "done"
 
     async def _send_outcome(self, delivery: Delivery, folder: Path) -> str:
@@ -164,16 +167,17 @@ class Courier:
             self._outages.answered(delivery.id)
             return _UNDELIVERED
         await self._cleanup.run(delivery, in_place=route in (Route.IN_PLACE, Route.INTERACTION))
+        self._outages.answered(delivery.id)
+        # A withheld result may be requested again at once, with another token.
+        await self._store.runs.drop_interaction_token(delivery.run.key)
         if withheld:
             log.warning("withheld the result of run %s: no age-restricted channel", delivery.run.key)
             await self._mark_undelivered(delivery, "age-restricted")
         else:
-            await self._store.deliveries.complete(delivery.id, self._clock())
+            await self._complete(delivery)
             if not delivery.is_late_in_batch:
                 log.info("delivered")
-        self._outages.answered(delivery.id)
         self._metrics.shown(delivery.run, self._clock())
-        await self._store.runs.drop_interaction_token(delivery.run.key)
         return _UNDELIVERED if withheld else "done"
 
     async def _send_copy(self, delivery: Delivery, folder: Path) -> str:
@@ -183,8 +187,13 @@ class Courier:
         await self._store.copies.finish(delivery, self._owner, self._clock(), failed)
         return "done" if failed is None else _UNDELIVERED
 
-    async def _send_notice(self, delivery: Delivery, notice: Notice) -> None:
-        """Send a notice. If it can't be sent, call its `on_unreachable`."""
+    async def _send_notice(self, delivery: Delivery, folder: Path) -> None:
+        """Send a delivery's notice, if it still has one. A request whose review card can't be posted ends."""
+        form = max(form_of(delivery.tries), self._outages.form(delivery.id))
+        notice = await self._notices.build(delivery, folder, form)
+        if notice is None:
+            await self._find_lost_card(delivery)
+            return
         try:
             if notice.edits is not None:
                 await self._edit(delivery, notice.edits, notice.message)
@@ -194,9 +203,25 @@ class Courier:
                 await self._post(delivery, route, channel_id, notice)
         except Unreachable as error:
             log.warning("can't post the %s: %s", delivery.purpose.name.lower(), error)
-            if notice.on_unreachable is not None:
-                await notice.on_unreachable()
+            if delivery.purpose is Purpose.REVIEW:
+                await self._refuse_review(delivery.run.key)
         self._outages.answered(delivery.id)
+
+    async def _find_lost_card(self, delivery: Delivery) -> None:
+        """Look for a review card whose post was interrupted, and store its id for the delivery that updates
+        it.
+        """
+        since, channel_id = delivery.attempted_at, delivery.destination
+        if delivery.purpose is not Purpose.REVIEW or delivery.messages or since is None:
+            return
+        with suppress(Unreachable):
+            found = await self._poster.find_offering(channel_id, delivery.run.key, Action.APPROVE, since)
+            if found is not None:
+                await self._store.deliveries.mark_sent(delivery, [MessageRef(channel_id, found)])
+
+    async def _refuse_review(self, key: str) -> None:
+        """End a request whose review card can't be posted. The outcome tells its requester why."""
+        await self._store.runs.finish(key, RunState.REFUSED, self._clock(), code="review_unreachable")
 
     async def _edit(self, delivery: Delivery, edited: MessageRef, message: OutgoingMessage) -> None:
         if delivery.abandoned:
@@ -210,8 +235,7 @@ class Courier:
         except (TooLarge, Unreachable) as error:
             if notice.without_files is None or not notice.message.files:
                 raise Unreachable(str(error)) from error
-            sent = await self._store.deliveries.clear_attempt(delivery.id)
-            delivery = replace(delivery, attempted=False, messages=sent)
+            delivery = await self._router.forget_attempt(delivery)
             messages = [await notice.without_files()]
             await self._router.post(delivery, route, channel_id, messages, nonce_suffix=suffix)
 
@@ -240,13 +264,17 @@ class Courier:
         if delivery.purpose in OUTCOME_PURPOSES:
             await self._status.show_undelivered(delivery)
         elif delivery.purpose is Purpose.REVIEW:
-            await self._planner.refuse_review(delivery.run.key)
+            await self._refuse_review(delivery.run.key)
         elif delivery.purpose in COPY_PURPOSES:
             await self._copies.tell(delivery, "copy_failed")
             await self._store.copies.finish(delivery, self._owner, self._clock(), "copy_failed")
             return _UNDELIVERED
         await self._mark_undelivered(delivery, reason)
         return _UNDELIVERED
+
+    async def _complete(self, delivery: Delivery) -> None:
+        if not await self._store.deliveries.complete(delivery, self._clock()):
+            raise Superseded
 
     async def _mark_undelivered(self, delivery: Delivery, reason: str) -> None:
         await self._store.deliveries.mark_undelivered(delivery, self._owner, self._clock(), reason)

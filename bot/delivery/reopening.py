@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.temporary_files import temporary_folder
+from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import OutcomeUnknown, Poster, PostError, Refused, TooLarge
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.requests import Origin
@@ -23,22 +24,26 @@ Render = Callable[[Mapping[str, PreparedOutputs]], Sequence[OutgoingMessage]]
 class PrivateViewer:
     """Sends the outputs of private results to the user of a deferred interaction.
 
-    Nothing is stored. If sending fails, the user simply tries again.
+    Nothing is stored. If sending fails, the user simply tries again. All runs of a batch share one `budget`,
+    because the interaction's token is valid for only 15 minutes.
     """
 
-    def __init__(self, poster: Poster, preparer: OutputPreparer) -> None:
+    def __init__(
+        self, poster: Poster, preparer: OutputPreparer, budget: Callable[[], MediaBudget] = MediaBudget
+    ) -> None:
         self._poster = poster
         self._preparer = preparer
+        self._budget = budget
 
     async def show(self, batch: Sequence[Run], origin: Origin, render: Render) -> None:
         """Send the results of a batch; links stand in for files that can't be fetched or uploaded.
 
         Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses the messages.
         """
-        shown = [run for run in batch if run.is_shown]
+        shown, budget = [run for run in batch if run.is_shown], self._budget()
         with temporary_folder() as folder:
             prepared = {
-                run.key: await self._prepared(run, origin.upload_limit, Path(folder)) for run in shown
+                run.key: await self._prepared(run, origin.upload_limit, Path(folder), budget) for run in shown
             }
             try:
                 await self._send_fitting(render, prepared, shown, origin)
@@ -55,14 +60,17 @@ class PrivateViewer:
             await self._send(render(prepared), origin)
         except (TooLarge, Refused) as error:
             log.info("Discord refused the files of a private result: %s", error)
-            await self._send(render({run.key: linked_outputs(run) for run in shown}), origin)
+            await self._send(render({run.key: self._linked(run) for run in shown}), origin)
 
-    async def _prepared(self, run: Run, limit: int, folder: Path) -> PreparedOutputs:
+    async def _prepared(self, run: Run, limit: int, folder: Path, budget: MediaBudget) -> PreparedOutputs:
         try:
-            return await self._preparer.prepare(run, limit, folder, last_try=True)
+            return await self._preparer.prepare(run, limit, folder, last_try=True, budget=budget)
         except (MediaError, BackendError) as error:
             log.warning("can't fetch the outputs of private run %s: %s", run.key, error)
-            return linked_outputs(run)
+            return self._linked(run)
+
+    def _linked(self, run: Run) -> PreparedOutputs:
+        return linked_outputs(run, self._preparer.may_link)
 
     async def _send(self, messages: Sequence[OutgoingMessage], origin: Origin) -> None:
         for message in messages:

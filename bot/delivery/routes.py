@@ -23,7 +23,11 @@ from bot.domain.runs import COPY_PURPOSES, DIRECT_UPLOAD_LIMIT, Delivery, Messag
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
 from bot.ui.fallbacks import linked_outputs, plain_messages
-from bot.ui.message_parts import OutgoingMessage, PreparedOutputs, remark_messages
+from bot.ui.message_parts import (
+    OutgoingMessage,
+    PreparedOutputs,
+    remark_messages,
+)
 from bot.ui.results import origin_message, withheld_message
 
 log = logging.getLogger(__name__)
@@ -84,7 +88,7 @@ class Router:
                     await self._post_fitting(route, delivery, folder, form, budget)
             except (Unreachable, TooLarge) as error:
                 log.info("route %s failed: %s", route.name.lower(), error)
-                delivery = await self._forget_attempt(delivery)
+                delivery = await self.forget_attempt(delivery)
                 if all(is_told_elsewhere(run) for run in delivery.batch):
                     return route, False
                 route = Route(route + 1)
@@ -108,9 +112,11 @@ class Router:
         """Post the messages that aren't sent yet. Store each attempt before, and its message's id after.
 
         If the result of an earlier attempt is unknown, search the channel for its message first.
-        `nonce_suffix` distinguishes messages of the same purpose, because for a few minutes Discord answers a
-        repeated nonce with the earlier message.
+        For a few minutes, Discord answers a repeated nonce with the earlier message. `nonce_suffix` and the
+        number of replaced messages therefore distinguish messages of the same purpose.
         """
+        # Two digits at most, because Discord takes 25 characters.
+        repetition = f"e{len(delivery.earlier) % 100}" if delivery.earlier else ""
         sent = list(delivery.messages)
         for index in range(len(sent), len(messages)):
             message = messages[index]
@@ -121,11 +127,28 @@ class Router:
                     raise Unreachable("Discord never answers this post")
             if found is None:
                 await self._mark_attempt(delivery, route)
-                nonce = f"{delivery.run.key}-{delivery.purpose}{int(route)}{index}{nonce_suffix}"
+                nonce = f"{delivery.run.key}-{delivery.purpose}{int(route)}{index}{nonce_suffix}{repetition}"
                 found = await self._poster.post(channel_id, message, nonce)
             sent.append(MessageRef(channel_id, found))
             last = index == len(messages) - 1 and nonce_suffix != _WITHHELD_SUFFIX
             await self._mark_sent(delivery, sent, last=last)
+
+    async def forget_attempt(self, delivery: Delivery) -> Delivery:
+        """Clear the mark of an attempt that Discord refused; messages sent before it stay."""
+        sent = await self._deliveries.clear_attempt(delivery)
+        if sent is None:
+            raise Superseded
+        return replace(delivery, attempted=False, messages=sent)
+
+    async def withdraw(self, delivery: Delivery, lost: Sequence[MessageRef] = ()) -> Delivery:
+        """Store the messages of a delivery, and those that an attempt has `lost`, as earlier ones.
+
+        They are to be deleted, and none is forgotten after a crash.
+        """
+        withdrawn = await self._deliveries.withdraw(delivery, lost)
+        if withdrawn is None:
+            raise Superseded
+        return replace(delivery, messages=(), earlier=withdrawn, attempted=False, attempted_at=None)
 
     async def _is_withheld(self, route: Route, delivery: Delivery) -> bool:
         """Return whether the result is age-restricted and may not be shown on this route.
@@ -179,9 +202,10 @@ class Router:
             found = await self._poster.find(channel_id, delivery.run.key, note, snowflake_time(last))
         if (found == last) is withheld:
             return delivery
-        await self._deliveries.mark_sent(delivery.id, [])
-        await delete_all(self._poster, delivery.messages)
-        return replace(delivery, messages=(), attempted=False, attempted_at=None)
+        unfit = delivery.messages
+        delivery = await self.withdraw(delivery)
+        await delete_all(self._poster, unfit)
+        return delivery
 
     async def _post_note(self, route: Route, delivery: Delivery, form: Form) -> None:
         """Post the note that the result is withheld, unless it was posted before the process died.
@@ -207,15 +231,14 @@ class Router:
             if step.form < simplest:
                 continue
             try:
-                if len(delivery.messages) > already_sent:
-                    # With another limit, the messages would no longer match those already sent.
-                    return await self._post_by(route, delivery, await self._links(delivery, folder))
-                messages = await self._messages(delivery, step, folder, budget)
+                # With another limit, the messages would no longer match those already sent.
+                way = step if len(delivery.messages) == already_sent else Step(Form.LINKS)
+                messages = await self._messages(delivery, way, folder, budget)
                 return await self._post_by(route, delivery, messages)
             except (TooLarge, Refused) as error:
                 log.info("route %s refused the message: %s", route.name.lower(), error)
                 simplest = step.form + isinstance(error, Refused)
-                delivery = await self._forget_attempt(delivery)
+                delivery = await self.forget_attempt(delivery)
         raise Unreachable("refused in every form")
 
     async def _messages(
@@ -239,18 +262,14 @@ class Router:
         messages with the links.
         """
         if delivery.messages:
-            remarks = [remark for run in shown for remark in linked_outputs(run).remarks]
+            remarks = [remark for run in shown for remark in self._linked(run).remarks]
             return [*_placeholders(delivery), *remark_messages(remarks)]
         if form is Form.LINKS:
-            return await self._render(delivery, {run.key: linked_outputs(run) for run in shown})
-        return plain_messages(delivery.batch, shown)
+            return await self._render(delivery, {run.key: self._linked(run) for run in shown})
+        return plain_messages(delivery.batch, shown, self._preparer.may_link)
 
-    async def _links(self, delivery: Delivery, folder: Path) -> Sequence[OutgoingMessage]:
-        """Return placeholders for the messages already sent, then messages that link to every output."""
-        remarks: list[str] = []
-        for run in _runs_to_show(delivery):
-            remarks += (await self._preparer.prepare(run, 0, folder, last_try=True)).remarks
-        return [*_placeholders(delivery), *remark_messages(remarks)]
+    def _linked(self, run: Run) -> PreparedOutputs:
+        return linked_outputs(run, self._preparer.may_link)
 
     async def _post_by(
         self, route: Route, delivery: Delivery, messages: Sequence[OutgoingMessage], *, nonce_suffix: str = ""
@@ -258,9 +277,6 @@ class Router:
         run = delivery.run
         if delivery.purpose in COPY_PURPOSES:  # the requester has just asked for the copy, so no ping
             messages = [replace(message, mention=None) for message in messages]
-            # A copy that failed halfway used the same nonces.
-            earlier = (await self._deliveries.sent(run.key, delivery.purpose)).earlier
-            nonce_suffix = f"e{len(earlier)}" if earlier else ""
         if route is Route.CHANNEL:
             await self.post(delivery, route, delivery.destination, messages, nonce_suffix=nonce_suffix)
         elif route is Route.DIRECT_MESSAGE:
@@ -346,12 +362,8 @@ class Router:
             await self._mark_sent(delivery, sent, last=last and index == len(messages) - 1)
 
     async def _mark_sent(self, delivery: Delivery, sent: Sequence[MessageRef], *, last: bool) -> None:
-        await self._deliveries.mark_sent(delivery.id, sent, self._clock() if last else None)
-
-    async def _forget_attempt(self, delivery: Delivery) -> Delivery:
-        """Clear the mark of an attempt that Discord refused; messages sent before it stay."""
-        sent = await self._deliveries.clear_attempt(delivery.id)
-        return replace(delivery, attempted=False, messages=sent)
+        if not await self._deliveries.mark_sent(delivery, sent, self._clock() if last else None):
+            raise Superseded
 
     async def _mark_attempt(self, delivery: Delivery, route: Route) -> None:
         marked = await self._deliveries.mark_attempt(delivery, self._owner, self._clock(), LEASE, int(route))
@@ -388,6 +400,6 @@ def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:
 def _withheld(delivery: Delivery, route: Route, form: Form) -> list[OutgoingMessage]:
     """Return placeholders for the messages already sent, then the note that the result is withheld."""
     if form is Form.WORDS:
-        return [*_placeholders(delivery), *plain_messages(delivery.batch, [delivery.run], with_links=False)]
+        return [*_placeholders(delivery), *plain_messages(delivery.batch, [delivery.run], None)]
     message = withheld_message(delivery.run, postable=route is not Route.DIRECT_MESSAGE)
     return [*_placeholders(delivery), message]

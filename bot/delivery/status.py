@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
@@ -83,9 +83,10 @@ class StatusUpdater:
         """
         claimed = self._next()
         if claimed is None:
-            full = self._posting() | _full(self._editing)
             self._claimed.extend(
-                await self._store.claims.claim_status(self._clock(), self._fast, SLOW, _CHUNK_SIZE, full=full)
+                await self._store.claims.claim_status(
+                    self._clock(), self._fast, SLOW, _CHUNK_SIZE, full=self._full_channels()
+                )
             )
             claimed = self._next()
         if claimed is not None:
@@ -123,12 +124,18 @@ class StatusUpdater:
 
     def _next(self) -> Run | None:
         """Return the first claimed run whose channel has a free place, and keep the others for later."""
-        full = _full(self._editing)
+        full = self._full_channels()
         for index, run in enumerate(self._claimed):
             if self._channel(run) not in full:
                 del self._claimed[index]
                 return run
         return None
+
+    def _full_channels(self) -> frozenset[int]:
+        """Return the channels to which deliveries are posted, or with as many edits as may run at once."""
+        counted = Counter(channel for channel in self._editing.values() if channel is not None)
+        full = frozenset(channel for channel, count in counted.items() if count >= _EDITS_PER_CHANNEL)
+        return self._posting() | full
 
     def _channel(self, run: Run) -> int | None:
         """Return the channel whose rate limit an edit counts against, or None for an edit by interaction."""
@@ -169,9 +176,3 @@ class StatusUpdater:
                 return
         if not run.needs_interaction:
             await self._poster.edit(run.channel_id, message_id, message)
-
-
-def _full(editing: Mapping[str, int | None]) -> frozenset[int]:
-    """Return the channels that have reached the limit of simultaneous edits."""
-    counted = Counter(channel for channel in editing.values() if channel is not None)
-    return frozenset(channel for channel, count in counted.items() if count >= _EDITS_PER_CHANNEL)

@@ -14,7 +14,7 @@ from bot.deployments.compile.deployment import compile_deployment, describes_its
 from bot.deployments.config_file import single_deployment
 from bot.deployments.follow_ups.link import link_follow_ups
 from bot.deployments.follow_ups.message_commands import MessageCommands, message_commands
-from bot.deployments.model import Deployment
+from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.options import OptionSpec
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import Backend, DeploymentDescription
@@ -27,6 +27,7 @@ from bot.domain.errors import (
     StartupError,
     StoreUnavailable,
 )
+from bot.domain.runs import Run
 
 log = logging.getLogger(__name__)
 _NONE = "No deployment can be offered. ComfyDeploy described none of them; the lines above give the reasons"
@@ -101,6 +102,13 @@ class Catalogue:
     def all(self) -> tuple[Deployment, ...]:
         """Return the deployments in the order of the file."""
         return tuple(self._deployments.values())
+
+    def configured(self, run: Run) -> DeploymentConfig | None:
+        """Return the configuration of a run's deployment, or None if the operator has removed it.
+
+        It exists even if the deployment isn't offered because nothing describes it now.
+        """
+        return deployment_of(run, self._configs)
 
     @property
     def message_commands(self) -> MessageCommands:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from bot.domain.backend import InputKind
@@ -182,7 +182,19 @@ def taking_pictures(deployments: Sequence[Deployment]) -> list[Deployment]:
     return [deployment for deployment in deployments if picture_input(deployment) is not None]
 
 
-def deployment_of(run: Run, deployments: Sequence[Deployment]) -> Deployment | None:
+class Named(Protocol):
+    """A deployment, or its configuration."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def deployment_id(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def deployment_of(run: Run, deployments: Sequence[N]) -> N | None:
     """Return a run's deployment, by name or, if it has been renamed, by id. Return None if it is gone."""
     by_name = (deployment for deployment in deployments if deployment.name == run.deployment)
     by_id = (deployment for deployment in deployments if deployment.deployment_id == run.deployment_id)

@@ -69,10 +69,6 @@ class CommandSpec:
     options: tuple[OptionSpec, ...]
     group: str | None = None
 
-    @property
-    def more(self) -> bool:
-        return any(option.name == MORE for option in self.options)
-
     def option_for(self, name: str) -> OptionSpec | None:
         return next((option for option in self.options if option.name == name), None)
 

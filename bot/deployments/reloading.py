@@ -101,7 +101,8 @@ class Reloader:
             self._requested = False
             return ReloadTask.READ
         now = self._clock()
-        if now < self._next:
+        # The wait is longer than the pause if the clock was set back.
+        if timedelta() < self._next - now <= self._every:
             return None
         self._next = now + self._every
         return ReloadTask.POLL

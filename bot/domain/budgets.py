@@ -7,11 +7,13 @@ from datetime import datetime
 
 from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.requests import Member
-from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunReport, RunState
 from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRules
 
 # The assumed cost of a run, in seconds, until ComfyDeploy reports its duration.
 EXPECTED_SECONDS = 60.0
+# How many seconds ComfyDeploy's duration may exceed the time since the queue call, as the clocks differ.
+_CLOCKS_DIFFER = 60.0
 # Runs in these states count towards `runs_a_day` only if they made outputs; their GPU seconds always count.
 MADE_NOTHING = FINAL - {RunState.SUCCEEDED}
 # The codes of refusals that a smaller batch may avoid. Each also has a sentence for batches, whose code has
@@ -70,6 +72,36 @@ def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
     """Return the weight of a second on this GPU, and the weighted seconds to reserve for a run."""
     weight = weight_of(gpu, rules)
     return weight, weight * EXPECTED_SECONDS
+
+
+def measured_seconds(run: Run, now: datetime) -> float | None:
+    """Return how long a run has been executing by the bot's clock, or None if it was never seen running.
+
+    If the clock was set back, this is 0. A negative charge would enlarge the budget.
+    """
+    return None if run.started_at is None else max(0.0, (now - run.started_at).total_seconds())
+
+
+def reported_seconds(run: Run, report: RunReport, now: datetime) -> float | None:
+    """Return the duration that ComfyDeploy reports, or None.
+
+    It is at most the time since the queue call, because a wrong figure could use up everybody's budget.
+    """
+    if report.run_duration is None:
+        return None
+    return min(report.run_duration, _since_the_call(run, now) + _CLOCKS_DIFFER)
+
+
+def assumed_seconds(run: Run, now: datetime) -> float:
+    """Return the duration to charge for a run that has a result, but was neither measured nor reported.
+
+    This is what the run was expected to take, or the time since its queue call if that is shorter.
+    """
+    return min(_since_the_call(run, now) or EXPECTED_SECONDS, EXPECTED_SECONDS)
+
+
+def _since_the_call(run: Run, now: datetime) -> float:
+    return max(0.0, (now - (run.submitted_at or run.created_at)).total_seconds())
 
 
 def charged_seconds(run: Run, duration: float | None, weight: float) -> float | None:

@@ -23,6 +23,9 @@ LATE_CHECKS = timedelta(days=1)
 CANCEL_DOUBT = timedelta(minutes=2)
 # How many times the bot tries to stop a run that it gave up on.
 CANCEL_TRIES = 3
+# How long a queue call may take. It gets more than 60 seconds, since ComfyDeploy needs up to 55 to report a
+# hanging machine.
+QUEUE_CALL_SECONDS = 120
 # The pause between the last node's start and the first poll for outputs.
 AFTER_LAST_NODE = timedelta(seconds=5)
 # Webhooks have neither GPU nor duration; GET /run has them a little after the end.

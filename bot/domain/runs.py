@@ -89,7 +89,8 @@ class Run:
 
     `default_preset` is the name of the channel's default preset that the request used. Only the requester
     sees the messages of a `private` run. `waiting_code` is the code of the sentence that says why a waiting
-    run can't start yet. `requester_roles` is None if the request is older than the column, or if the
+    run can't start yet. `claim_id` identifies the last claim that made, or may make, a queue call.
+    `requester_roles` is None if the request is older than the column, or if the
     requester erased their data. `partial` marks a run that did not succeed but made outputs, which are shown.
     A run in flight has the outputs that were reported last. `outputs_since` is when these outputs were first
     seen after the last node. `erased_at` is when the requester erased the inputs and outputs.
@@ -130,6 +131,7 @@ class Run:
     run_duration: float | None = None
     submitted_at: datetime | None = None
     submissions: int = 0
+    claim_id: str | None = field(default=None, repr=False)
     checks: int = 0
     deadline_seconds: int = 3600
     started_at: datetime | None = None
@@ -350,9 +352,10 @@ class Delivery:
 
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
     holds the keys of runs whose late success has a delivery of its own. `tries` includes this attempt. If
-    `all_sent` is True, all messages have been sent, and only the cleanup is left. A copy goes to the channel
-    `shared_to`; a share shows the prompt if `with_prompt` is set. `deleted_by` is the user who deleted the
-    copy. `abandoned` means that Discord has ignored the delivery for a day although it answered other calls.
+    `all_sent` is True, all messages have been sent, and only the cleanup is left. `earlier` are the messages
+    that this delivery replaces. A copy goes to the channel `shared_to`; a share shows the prompt if
+    `with_prompt` is set. `deleted_by` is the user who deleted the copy. `abandoned` means that Discord has
+    ignored the delivery for a day although it answered other calls.
     """
 
     id: int
@@ -365,6 +368,7 @@ class Delivery:
     messages: tuple[MessageRef, ...]
     batch: tuple[Run, ...]
     all_sent: bool = False
+    earlier: tuple[MessageRef, ...] = ()
     late: frozenset[str] = frozenset()
     shared_to: int | None = None
     with_prompt: bool = False

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from bot.domain.budgets import measured_seconds, reported_seconds
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Output, Run, RunReport, RunState
 
@@ -171,7 +172,7 @@ def _after_the_end(
     may_gain = run.state in UNSUCCESSFUL | REVIVABLE and not run.partial
     if may_gain and report.outputs:
         values |= {"outputs": pack_outputs(report.outputs), "partial": True, "due_at": None}
-        values |= _reported_cost(report) | _failure_log(report)
+        values |= _reported_cost(run, report, now) | _failure_log(report)
         if is_own_verdict(run) and run.failure_code != DEADLINE and report.state is not None:
             # The verdict's sentence promises a late result; replace it with how the run ended.
             values |= {"failure_code": f"run_{report.state.value}", "failure_params": {}}
@@ -202,9 +203,9 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
     if target not in TRANSITIONS[run.state]:
         return None
     values = {"failure_code": code, "failure_params": dict(params), "ended_at": now, "due_at": None}
-    if run.started_at is not None and run.run_duration is None:
+    if run.run_duration is None:
         # No report will tell the duration, but it is billed and counts against the daily limit.
-        values["run_duration"] = (now - run.started_at).total_seconds()
+        values |= _measured_cost(run, now)
     if run.outputs:
         values["partial"] = True
     return Change(target, values, outcome_due_at=now, visible=True)
@@ -321,7 +322,7 @@ def _transition(run: Run, report: RunReport, target: RunState, now: datetime) ->
                 values["started_at"] = now
         return values
     values = {"ended_at": now, "due_at": None, "queue_position": None}
-    values |= _measured_cost(run, now) | _reported_cost(report)
+    values |= _measured_cost(run, now) | _reported_cost(run, report, now)
     outputs = pack_outputs(report.outputs or run.outputs)
     if target is RunState.SUCCEEDED:
         values |= {"outputs": outputs, "failure_code": None, "failure_params": {}}
@@ -335,16 +336,16 @@ def _transition(run: Run, report: RunReport, target: RunState, now: datetime) ->
 
 
 def _measured_cost(run: Run, now: datetime) -> dict[str, object]:
-    return {} if run.started_at is None else {"run_duration": (now - run.started_at).total_seconds()}
+    seconds = measured_seconds(run, now)
+    return {} if seconds is None else {"run_duration": seconds}
 
 
-def _reported_cost(report: RunReport) -> dict[str, object]:
+def _reported_cost(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
     values: dict[str, object] = {}
     if report.gpu:
         values["gpu_used"] = report.gpu[:_GPU_NAME]
-    if report.run_duration is not None:
-        values["run_duration"] = report.run_duration
-    return values
+    seconds = reported_seconds(run, report, now)
+    return values if seconds is None else values | {"run_duration": seconds}
 
 
 def _failure_log(report: RunReport) -> dict[str, object]:

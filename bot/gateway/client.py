@@ -70,7 +70,6 @@ class GenerateBot(commands.Bot):
         extensions: Sequence[str] = EXTENSIONS,
         **options: Any,
     ) -> None:
-        availability = availability or Availability()
         intents = discord.Intents.none()
         intents.guilds = True
         intents.auto_moderation_configuration = True
@@ -82,8 +81,6 @@ class GenerateBot(commands.Bot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             allowed_mentions=discord.AllowedMentions.none(),
-            allowed_contexts=availability.contexts,
-            allowed_installs=availability.installs,
             **options,
         )
         self.services = services
@@ -91,7 +88,7 @@ class GenerateBot(commands.Bot):
         self.command_ids = CommandIds(self.tree, sync.guild_ids)
         self.overrides = CommandOverrides(self, self.command_ids, services.catalogue.plan.name)
         self.sync = sync
-        self._availability = availability
+        self._availability = availability or Availability()
         self._extensions = extensions
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []

@@ -9,6 +9,7 @@ from typing import Any
 
 import discord
 
+from bot.domain.errors import RefusedForNow
 from bot.domain.requests import ChannelState, Member, Origin, Press, Requester
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.gateway.client import GenerateBot
@@ -20,7 +21,10 @@ _TOKEN_LIFETIME = timedelta(minutes=15)
 
 
 def requester_of(interaction: Interaction) -> Requester:
-    """Return the requester. All data comes with the interaction, so nothing is fetched."""
+    """Return the requester. All data comes with the interaction, so nothing is fetched.
+
+    Raises RefusedForNow as `member_of` does.
+    """
     now = interaction.client.clock()
     return Requester(
         person=member_of(interaction),
@@ -54,8 +58,11 @@ def _press(interaction: Interaction, now: datetime) -> Press | None:
 def member_of(interaction: Interaction) -> Member:
     """Return the user with the roles and permissions that the interaction contains.
 
-    The bot caches no members.
+    The bot caches no members. Raises RefusedForNow until the gateway has sent the server's roles and
+    channels: discord.py leaves unknown roles out, and a thread isn't age-restricted without its parent.
     """
+    if not is_user_install_only(interaction) and not _is_loaded(interaction.guild, interaction.channel):
+        raise RefusedForNow("starting")
     user = interaction.user
     member = user if isinstance(user, discord.Member) else None
     return Member(
@@ -66,6 +73,12 @@ def member_of(interaction: Interaction) -> Member:
         created_at=user.created_at,
         joined_at=member.joined_at if member else None,
     )
+
+
+def _is_loaded(guild: discord.Guild | None, channel: object) -> bool:
+    if guild is None:
+        return True
+    return not guild.unavailable and not (isinstance(channel, discord.Thread) and channel.parent is None)
 
 
 def check_here(interaction: Interaction) -> None:

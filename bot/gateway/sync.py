@@ -20,7 +20,6 @@ from discord.app_commands import AppCommandContext, AppInstallationType, Command
 from bot.database.key_values import KeyValueStore
 from bot.discord_errors import is_outage
 from bot.domain.errors import DiscordAway
-from bot.strings import say
 
 log = logging.getLogger(__name__)
 _KEY_PREFIX = "synced:"
@@ -186,7 +185,7 @@ OWNER = frozenset({"pause", "resume", "reload"})
 OWN = frozenset({"help", "runs", "usage", "privacy"})
 # Commands that start runs.
 _GENERATE = "generate"
-GENERATING = frozenset({_GENERATE, "preset", say("use_menu")})
+GENERATING = frozenset({_GENERATE, "preset"})
 _SERVERS_ONLY = AppInstallationType(guild=True, user=False)
 AnyCommand = Command[Any, ..., Any] | Group | ContextMenu
 
@@ -230,4 +229,3 @@ class Availability:
             # Every message command starts runs, as /generate does, and the operator may have named it.
             name = _GENERATE if isinstance(command, ContextMenu) else command.name
             command.allowed_installs, command.allowed_contexts = self.of(name)
-            command.guild_only = False  # the older flag would override the contexts

@@ -110,13 +110,15 @@ def _output(output: Output) -> Mapping[str, str | None]:
 
 
 def _unsigned(text: str) -> str:
-    """Remove the query from a URL, since it may hold a signature that grants access.
+    """Remove from a URL what may grant access: the query, which may hold a signature, and any password.
 
     Returns any other text unchanged.
     """
     if not text.startswith(("https://", "http://")) or any(char.isspace() for char in text):
         return text
     try:
-        return urlsplit(text)._replace(query="", fragment="").geturl()
+        parts = urlsplit(text)
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=host, query="", fragment="").geturl()
     except ValueError:
         return text

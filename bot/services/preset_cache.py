@@ -30,7 +30,8 @@ class PresetCache:
         """Return the presets that a user can use in a server. Raises StoreUnavailable."""
         key = (user_id, guild_id)
         cached = self._cached.get(key)
-        if cached is not None and self._clock() - cached[0] < LIFETIME:
+        # The age is negative if the clock was set back.
+        if cached is not None and timedelta() <= self._clock() - cached[0] < LIFETIME:
             return cached[1]
         changes, asked_at = self._changes, self._clock()
         presets = await self._fetch(user_id, guild_id)

@@ -18,7 +18,7 @@ SIZE = 8 * 1024 * 1024
 # request, and their channels, are the moderators' own data.
 _OMITTED = frozenset(
     {"requester_id", "deployment_id", "application_id", "interaction_token", "interaction_expires_at"}
-    | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "checks"}
+    | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "claim_id", "checks"}
     | {"deadline_seconds", "weight", "reserved_seconds", "status_note", "waiting_code", "waiting_params"}
     | {"failure_log", "outputs_since"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by"}

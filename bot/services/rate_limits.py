@@ -56,10 +56,8 @@ class RefusalLimiter:
     def check(self, user_id: int, guild_id: int | None) -> None:
         """Raise RefusedError if the user was refused too often. Call this before using the database."""
         now = self._clock()
-        own = self._persons.since(user_id, now - WINDOW)
-        crowded = (
-            guild_id is not None and len(self._servers.since(guild_id, now - WINDOW)) >= REFUSALS_PER_SERVER
-        )
+        own = self._persons.until(user_id, now)
+        crowded = guild_id is not None and len(self._servers.until(guild_id, now)) >= REFUSALS_PER_SERVER
         allowed = 1 if crowded else REFUSALS_PER_PERSON
         if len(own) >= allowed:
             # Another request is allowed once the oldest of the last `allowed` refusals leaves the window.
@@ -135,13 +133,16 @@ class RecentTimes:
         self._size = size
         self._times: OrderedDict[Hashable, deque[datetime]] = OrderedDict()
 
-    def since(self, key: Hashable, start: datetime) -> list[datetime]:
-        """Return a key's times after `start`, oldest first."""
-        return [at for at in self._times.get(key, ()) if at > start]
+    def until(self, key: Hashable, now: datetime) -> list[datetime]:
+        """Return a key's times in the minute before `now`, oldest first.
+
+        Later times are left out: they were noted before the clock was set back.
+        """
+        return [at for at in self._times.get(key, ()) if now - WINDOW < at <= now]
 
     def check(self, key: Hashable, now: datetime, code: str) -> None:
         """Raise RefusedError with this code if the last minute has `limit` times of a key."""
-        recent = self.since(key, now - WINDOW)
+        recent = self.until(key, now)
         if len(recent) >= self._limit:
             raise RefusedError(code, until=int((recent[0] + WINDOW).timestamp()) + 1)
 

@@ -74,6 +74,18 @@ async def add_entries(connection: AsyncConnection, *entries: AuditEntry) -> None
     await connection.execute(_INSERT, [_row(entry) for entry in entries])
 
 
+async def is_recorded(
+    connection: AsyncConnection, guild_id: int | None, action: AuditAction, by: int, now: datetime
+) -> bool:
+    """Return whether a change that is being repeated was stored by its first transaction.
+
+    The change itself may have been undone since, but its entry, with the time of the command, stays.
+    """
+    ours = (audit.c.guild_id == guild_id, audit.c.at == now)
+    query = select(audit.c.id).where(*ours, audit.c.action == action, audit.c.actor_id == by).limit(1)
+    return await connection.scalar(query) is not None
+
+
 def _row(entry: AuditEntry) -> dict[str, object]:
     return {
         "at": entry.at,

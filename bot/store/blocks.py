@@ -16,7 +16,7 @@ from bot.database.tables import blocks, create_delivery, run_columns, runs, to_r
 from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
 from bot.domain.runs import NOT_SUBMITTED, Purpose, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED, BlockVerdict, end_for_block
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, is_recorded
 from bot.store.outcomes import apply_change
 
 
@@ -42,7 +42,7 @@ class BlockStore:
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             # A request that is accepted at the same time either is ended here or is refused by the block.
             await self._database.lock(connection, "accept")
-            if may_be_stored and await connection.scalar(_stored(guild_id, user_id, by, now)) is not None:
+            if may_be_stored and await is_recorded(connection, guild_id, AuditAction.BLOCK, by, now):
                 return await connection.scalar(_ended(guild_id, user_id, now)) or 0
             await connection.execute(delete(blocks).where(_one(guild_id, user_id)))
             await connection.execute(
@@ -91,6 +91,8 @@ class BlockStore:
         which = _one(guild_id, user_id) & is_active(now)
         if since is not None:
             which &= blocks.c.created_at == since
+        if may_be_stored:
+            which &= blocks.c.created_at <= now
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             lifted = await connection.execute(delete(blocks).where(which).returning(blocks.c.user_id))
             if lifted.first() is None:
@@ -138,13 +140,6 @@ _REQUESTS = func.count(runs.c.batch_key.distinct())
 
 def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
     return (blocks.c.guild_id == guild_id) & (blocks.c.user_id == user_id)
-
-
-def _stored(guild_id: int, user_id: int, by: int, now: datetime) -> Select[Any]:
-    """Select the block that the moderator `by` stored at the time `now`."""
-    return select(blocks.c.user_id).where(
-        _one(guild_id, user_id), blocks.c.created_by == by, blocks.c.created_at == now
-    )
 
 
 def _ended(guild_id: int, user_id: int, now: datetime) -> Select[Any]:
@@ -220,9 +215,7 @@ async def end_blocked_run(connection: AsyncConnection, run: Run, verdict: BlockV
     change = end_for_block(run, verdict)
     if change is None:
         return False
-    await apply_change(connection, run, change, dict(change.values), verdict.now)
-    if change.state is RunState.REJECTED and run.is_first_in_batch:
-        await create_delivery(connection, run.key, Purpose.CARD, verdict.now, verdict.now)
+    await apply_change(connection, run, change, verdict.now)
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
-from bot.database.row_locks import lock_run
+from bot.database.row_locks import lock_rows, lock_run
 from bot.database.tables import run_columns, runs, to_run
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
 from bot.domain.policy import OperatorRules
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 # happens next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
+# How many runs of a server a claim may turn away before it tries those of other servers.
+_TURNS = 5
 QUEUE_ENTRY = (
     runs.c.key,
     runs.c.deployment,
@@ -40,7 +43,7 @@ QUEUE_ENTRY = (
     runs.c.server_limit,
 )
 _HELD = runs.c.waiting_code.is_not(None)
-# Built once: compiling such a statement takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BUSY = select(*QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
 # A run whose requester may have seen a failure is not in the queue.
 _READY = and_(runs.c.state == RunState.WAITING, runs.c.answer_due_at.is_(None))
@@ -66,13 +69,11 @@ _CLAIM = (
 _CLAIMED = select(*run_columns()).where(
     runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim")
 )
-# The submitted runs that have ended since the oldest waiting request was made.
 SERVED = select(*QUEUE_ENTRY).where(
-    runs.c.state.in_(FINAL),
-    runs.c.submissions > 0,
-    runs.c.ended_at
-    >= select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery(),
+    runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= bindparam("since")
 )
+# A run that its server's limits keep waiting must not make turns of hours ago count.
+_TURN_AGE = timedelta(hours=1)
 _member = runs.alias("member")
 _BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
 # A change to any run changes its batch's status message. A run's `rev` only grows, and so does the sum.
@@ -84,8 +85,12 @@ async def _busy(connection: AsyncConnection) -> list[QueueEntry]:
     return [QueueEntry(*row) for row in found]
 
 
-async def _served(connection: AsyncConnection) -> list[QueueEntry]:
-    found = await connection.execute(SERVED)
+async def _served(
+    connection: AsyncConnection, waiting: Sequence[QueueEntry], now: datetime
+) -> list[QueueEntry]:
+    """Return the submitted runs that have ended since the oldest due request was made."""
+    since = max(min(entry.created_at for entry in waiting), now - _TURN_AGE)
+    found = await connection.execute(SERVED, {"since": since})
     return [QueueEntry(*row) for row in found]
 
 
@@ -109,6 +114,11 @@ async def _is_turned_away(
     return True
 
 
+def _is_held(run: Run, claimed: Run) -> bool:
+    """Return whether the claim that returned `claimed` may still make or repeat the queue call of `run`."""
+    return run.state is RunState.SUBMITTING and run.run_id is None and run.claim_id == claimed.claim_id
+
+
 class ClaimStore:
     """Claims runs in transactions, so that no two workers get the same run.
 
@@ -128,6 +138,8 @@ class ClaimStore:
         Each candidate is judged again by the current rules. A run that may not start is postponed or ended,
         and the next candidate is tried. `limit` returns how many runs of a deployment may be in flight at
         once, or None for no limit. If the queue call has no answer by `answer_by`, the run is checked.
+
+        A server of which several runs were turned away comes last, so that its many runs delay no other's.
         """
         claim_id = uuid4().hex
         try:
@@ -145,15 +157,22 @@ class ClaimStore:
     async def _claim_submission(
         self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime, claim_id: str
     ) -> Run | None:
+        turned_away = Counter[int | None]()
         while True:
             async with self._database.exclusive("submit") as connection:
                 waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
                 if not waiting:
                     return None
-                entry = next_to_submit(waiting, await _busy(connection), limit, await _served(connection))
+                tried = [each for each in waiting if turned_away[each.guild_id] < _TURNS]
+                served = await _served(connection, waiting, now)
+                entry = next_to_submit(tried, await _busy(connection), limit, served)
+                if entry is None and len(tried) < len(waiting):
+                    turned_away.clear()
+                    continue
                 if entry is None:
                     return None
                 if await _is_turned_away(connection, entry.key, self._operator, now):
+                    turned_away[entry.guild_id] += 1
                     continue
                 claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
                 row = (await connection.execute(_CLAIM, claim)).mappings().first()
@@ -169,17 +188,17 @@ class ClaimStore:
 
     @repeat_if_unknown
     async def requeue(
-        self, key: str, due_at: datetime, now: datetime, *, waits_for: str | None = None
+        self, claimed: Run, due_at: datetime, now: datetime, *, waits_for: str | None = None
     ) -> None:
         """Requeue a claimed run, because ComfyDeploy can't have accepted a queue call for it.
 
-        Does nothing if the run has an id or has left SUBMITTING. A run that was cancelled meanwhile, or whose
-        requester was blocked, ends instead. `waits_for` is the code of a sentence that tells the requester
-        what the run waits for. If it is given, the submission isn't counted.
+        Does nothing if the run has an id, has left SUBMITTING or was claimed again. A run that was cancelled
+        meanwhile, or whose requester was blocked, ends instead. `waits_for` is the code of a sentence that
+        tells the requester what the run waits for. If it is given, the submission isn't counted.
         """
         async with self._database.write() as connection:
-            run = await lock_run(connection, key)
-            if run.state is not RunState.SUBMITTING or run.run_id is not None:
+            run = await lock_run(connection, claimed.key)
+            if not _is_held(run, claimed):
                 return
             values: dict[str, object] = {"due_at": due_at, "submitted_at": None}
             if waits_for is not None:
@@ -188,10 +207,42 @@ class ClaimStore:
             change = Change(RunState.WAITING, values, visible=True)
             if run.cancel_requested_at is not None:
                 change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
-            await apply_change(connection, run, change, dict(change.values), now)
+            await apply_change(connection, run, change, now)
             block = await block_of(connection, run, now)
             if block is not None and change.state is RunState.WAITING:
-                await end_blocked_run(connection, await lock_run(connection, key), block)
+                await end_blocked_run(connection, await lock_run(connection, run.key), block)
+
+    async def confirm(self, claimed: Run, answer_by: datetime) -> bool:
+        """Return whether a claim's queue call may still be made. If so, its check is moved to `answer_by`.
+
+        It may not if the run has ended, has an id or was cancelled meanwhile.
+        """
+        async with self._database.write() as connection:
+            result = await connection.execute(
+                update(runs)
+                .where(
+                    runs.c.key == claimed.key,
+                    runs.c.state == RunState.SUBMITTING,
+                    runs.c.claim_id == claimed.claim_id,
+                    runs.c.run_id.is_(None),
+                    runs.c.cancel_requested_at.is_(None),
+                )
+                .values(due_at=answer_by)
+            )
+            return result.rowcount == 1
+
+    async def show_reason(self, code: str, now: datetime) -> bool:
+        """Tell the requesters of all due runs what they wait for, and return whether a message changes.
+
+        `code` is the code of a sentence without parameters. The runs stay due.
+        """
+        others = runs.c.waiting_code.is_distinct_from(code)
+        async with self._database.exclusive("submit") as connection:
+            keys = await lock_rows(connection, runs.c.key, _READY, runs.c.due_at <= now, others)
+            if keys:
+                columns = {**waiting_for(code, {}), "rev": runs.c.rev + 1}
+                await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(columns))
+            return bool(keys)
 
     async def update_queue_positions(self, now: datetime) -> int:
         """Write the queue positions that changed; return how many."""
@@ -201,12 +252,13 @@ class ClaimStore:
                     select(*QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
                 )
             ).all()
-            earlier = [*await _busy(connection), *await _served(connection)] if rows else []
+            if not rows:
+                return 0
+            waiting = [QueueEntry(*row[:-1]) for row in rows]
+            earlier = [*await _busy(connection), *await _served(connection, waiting, now)]
             shown = {row.key: row.queue_position for row in rows}
             changed = {
-                key: number
-                for key, number in positions([QueueEntry(*row[:-1]) for row in rows], earlier).items()
-                if shown[key] != number
+                key: number for key, number in positions(waiting, earlier).items() if shown[key] != number
             }
             if changed:
                 await connection.execute(

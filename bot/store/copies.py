@@ -123,27 +123,6 @@ class CopyStore:
             if row is not None and (failed is not None or row.messages):
                 await add_entries(connection, _entry(delivery, now, failed))
 
-    @repeat_if_unknown
-    async def withdraw(self, delivery: Delivery, lost: Sequence[MessageRef]) -> tuple[MessageRef, ...] | None:
-        """Store all messages of a copy that failed as those of an earlier attempt, and return them.
-
-        `lost` are messages whose ids weren't stored before. Returns None if the delivery was claimed again.
-        """
-        async with self._database.write() as connection:
-            ours = (deliveries.c.id == delivery.id, deliveries.c.tries == delivery.tries)
-            columns = (deliveries.c.messages, deliveries.c.earlier_messages)
-            row = (await connection.execute(select(*columns).where(*ours).with_for_update())).first()
-            if row is None:
-                return None
-            stored = [tuple(message) for message in (*row.earlier_messages, *row.messages)]
-            withdrawn = [*dict.fromkeys([*stored, *lost])]
-            await connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == delivery.id)
-                .values(attempted=False, attempted_at=None, messages=[], earlier_messages=withdrawn)
-            )
-            return tuple(MessageRef(*message) for message in withdrawn)
-
     async def is_blocked(self, run: Run, now: datetime) -> bool:
         """Return whether a moderator has blocked the requester on the run's server."""
         async with self._database.read() as connection:

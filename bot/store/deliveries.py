@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import RESET, deliveries, run_columns, runs, to_run
-from bot.domain.policy import is_spoiler
+from bot.database.tables import deliveries, run_columns, runs, to_run
 from bot.domain.requests import Origin
 from bot.domain.runs import (
     OUTCOME_PURPOSES,
@@ -25,7 +24,7 @@ from bot.domain.runs import (
     RunState,
     SentMessages,
 )
-from bot.store.rules import read_rules
+from bot.store.requests.redelivery import deliver_again
 
 _OWN = (
     deliveries.c.id.label("delivery_id"),
@@ -35,19 +34,24 @@ _OWN = (
     deliveries.c.attempted,
     deliveries.c.attempted_at,
     deliveries.c.messages,
+    deliveries.c.earlier_messages,
     deliveries.c.done_at,
     deliveries.c.shared_to,
     deliveries.c.with_prompt,
     deliveries.c.deleted_by,
 )
 _PENDING = select(func.count()).where(deliveries.c.state == DeliveryState.PENDING)
-_member = runs.alias("member")
 _is_late = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.purpose == Purpose.LATE)
-# Built once: compiling a statement with all columns of a run takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BATCH = (
     select(*run_columns(), _is_late.label("is_late"))
     .where(runs.c.batch_key == bindparam("batch"))
     .order_by(runs.c.batch_index)
+)
+_SENT_BEFORE = (
+    select(deliveries.c.earlier_messages, deliveries.c.messages)
+    .where(deliveries.c.id == bindparam("id"))
+    .with_for_update()
 )
 # The same as `Delivery.destination`, in SQL.
 _DESTINATION = func.coalesce(
@@ -111,6 +115,7 @@ class DeliveryStore:
                 attempted=row["attempted"],
                 attempted_at=row["attempted_at"],
                 messages=_refs(row["messages"]),
+                earlier=_refs(row["earlier_messages"]),
                 all_sent=row["done_at"] is not None,
                 shared_to=row["shared_to"],
                 with_prompt=row["with_prompt"],
@@ -118,15 +123,14 @@ class DeliveryStore:
             )
 
     @repeat_if_unknown
-    async def extend(self, delivery_id: int, owner: str, until: datetime) -> bool:
-        """Extend the lease during a long transfer. Return False if `owner` no longer holds it."""
+    async def extend(self, delivery_id: int, owner: str, until: datetime) -> None:
+        """Extend the lease during a long transfer, unless `owner` has lost it."""
         async with self._database.write() as connection:
-            result = await connection.execute(
+            await connection.execute(
                 update(deliveries)
                 .where(deliveries.c.id == delivery_id, deliveries.c.lease_owner == owner)
                 .values(lease_until=until)
             )
-            return result.rowcount == 1
 
     @repeat_if_unknown
     async def mark_attempt(
@@ -156,35 +160,78 @@ class DeliveryStore:
             return result.rowcount == 1
 
     @repeat_if_unknown
-    async def clear_attempt(self, delivery_id: int) -> tuple[MessageRef, ...]:
-        """Clear an attempt that certainly sent nothing; return the messages sent before it."""
+    async def clear_attempt(self, delivery: Delivery) -> tuple[MessageRef, ...] | None:
+        """Clear an attempt that certainly sent nothing; return the messages sent before it.
+
+        Returns None if the delivery was reopened or claimed again since its claim.
+        """
         async with self._database.write() as connection:
             sent = await connection.scalar(
                 update(deliveries)
-                .where(deliveries.c.id == delivery_id)
+                .where(_is_same_try(delivery))
                 .values(attempted=False, attempted_at=None)
                 .returning(deliveries.c.messages)
             )
-            return _refs(sent or ())
-
-    async def mark_sent(
-        self, delivery_id: int, messages: Sequence[MessageRef], all_at: datetime | None = None
-    ) -> None:
-        """Store all messages sent so far. With `all_at`, no others will follow, so a retry only cleans up."""
-        await self._set(delivery_id, attempted=False, attempted_at=None, messages=messages, done_at=all_at)
+            return None if sent is None else _refs(sent)
 
     @repeat_if_unknown
-    async def complete(self, delivery_id: int, now: datetime, *, tries: int | None = None) -> None:
-        """Mark the delivery as sent. With `tries`, a delivery reopened since that try stays pending."""
-        released: dict[str, object] = {"lease_owner": None, "lease_until": None}
-        sent = {"state": DeliveryState.SENT, "done_at": now}
-        own = update(deliveries).where(deliveries.c.id == delivery_id)
+    async def mark_sent(
+        self, delivery: Delivery, messages: Sequence[MessageRef], all_at: datetime | None = None
+    ) -> bool:
+        """Store all messages sent so far. With `all_at`, no others will follow, so a retry only cleans up.
+
+        Returns False if the delivery was reopened or claimed again since its claim. The messages then become
+        earlier ones, which the next attempt replaces.
+        """
+        sent = {"attempted": False, "attempted_at": None, "messages": messages, "done_at": all_at}
         async with self._database.write() as connection:
-            ours = own if tries is None else own.where(deliveries.c.tries == tries)
-            result = await connection.execute(ours.values(**released, **sent))
-            if result.rowcount == 0:
-                # It has zero tries until it is claimed again, which this lease would delay.
-                await connection.execute(own.where(deliveries.c.tries == 0).values(**released))
+            result = await connection.execute(update(deliveries).where(_is_same_try(delivery)).values(**sent))
+            if result.rowcount == 1:
+                return True
+            row = (await connection.execute(_SENT_BEFORE, {"id": delivery.id})).first()
+            if row is not None:
+                new = {*_refs(messages)}.difference(_refs(row.messages))
+                await connection.execute(
+                    update(deliveries)
+                    .where(deliveries.c.id == delivery.id)
+                    .values(earlier_messages=_joined(row.earlier_messages, sorted(new)))
+                )
+            return False
+
+    @repeat_if_unknown
+    async def withdraw(
+        self, delivery: Delivery, lost: Sequence[MessageRef] = ()
+    ) -> tuple[MessageRef, ...] | None:
+        """Store all messages of a delivery as earlier ones, which are to be deleted, and return them.
+
+        `lost` are messages whose ids weren't stored before. Returns None if the delivery was reopened or
+        claimed again since its claim.
+        """
+        async with self._database.write() as connection:
+            found = await connection.execute(
+                _SENT_BEFORE.where(deliveries.c.tries == delivery.tries), {"id": delivery.id}
+            )
+            row = found.first()
+            if row is None:
+                return None
+            withdrawn = _joined(*row, lost)
+            await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery.id)
+                .values(attempted=False, attempted_at=None, messages=[], earlier_messages=withdrawn)
+            )
+            return withdrawn
+
+    @repeat_if_unknown
+    async def complete(self, delivery: Delivery, now: datetime) -> bool:
+        """Mark the delivery as sent; return False if it was reopened or claimed again since its claim."""
+        async with self._database.write() as connection:
+            result = await connection.execute(
+                update(deliveries)
+                .where(_is_same_try(delivery))
+                .values(state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None)
+            )
+            return result.rowcount == 1
 
     async def postpone(
         self, delivery: Delivery, owner: str, due_at: datetime, *, error: str = "", counted: bool = True
@@ -216,7 +263,7 @@ class DeliveryStore:
         if row is None:
             return SentMessages()
         messages = _refs(row.messages)
-        # Within minutes, Discord answers a repeated nonce with the message of the earlier delivery.
+        # An edit of the command's answer is the same message as before.
         earlier = tuple(message for message in _refs(row.earlier_messages) if message not in messages)
         return SentMessages(messages, row.attempted_at if row.attempted else None, earlier, row.deleted_by)
 
@@ -245,16 +292,16 @@ class DeliveryStore:
 
     @repeat_if_unknown
     async def _give_back(self, delivery: Delivery, owner: str, **values: object) -> None:
+        released: dict[str, object] = {"lease_owner": None, "lease_until": None}
         async with self._database.write() as connection:
             held = update(deliveries).where(_is_held(delivery, owner))
-            await connection.execute(held.values(lease_owner=None, lease_until=None, **values))
-
-    @repeat_if_unknown
-    async def _set(self, delivery_id: int, **values: object) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(deliveries).where(deliveries.c.id == delivery_id).values(**values)
-            )
+            result = await connection.execute(held.values(**released, **values))
+            if result.rowcount == 0:
+                # A reopened delivery has zero tries until it is claimed again, which this lease would delay.
+                own = and_(deliveries.c.id == delivery.id, deliveries.c.lease_owner == owner)
+                await connection.execute(
+                    update(deliveries).where(own, deliveries.c.tries == 0).values(**released)
+                )
 
     @repeat_if_unknown
     async def redeliver(
@@ -267,23 +314,8 @@ class DeliveryStore:
         messages with parts of the results, and the status message that mentioned `/runs`.
         """
         async with self._database.write() as connection:
-            batch = await lock_batch_if_any(connection, key)
-            undelivered = (await connection.execute(undelivered_of(key))).all()
-            if not undelivered:
-                return may_be_stored
-            for row in undelivered:
-                await connection.execute(
-                    update(deliveries)
-                    .where(deliveries.c.id == row.id)
-                    .values(**RESET, due_at=due_at, earlier_messages=_replaced(row))
-                )
-            rules = await read_rules(connection, origin.guild_id)
-            spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
-            columns = destination_columns(origin, private=batch[0].private)
-            await connection.execute(
-                update(runs).where(runs.c.batch_key == key).values(**columns, spoiler=spoiler)
-            )
-            return True
+            found = await deliver_again(connection, key, origin, due_at)
+            return found or may_be_stored
 
     @repeat_if_unknown
     async def confirm_placeholder(self, key: str, message_id: int | None, now: datetime) -> None:
@@ -304,10 +336,14 @@ class DeliveryStore:
             )
 
 
+def _is_same_try(delivery: Delivery) -> ColumnElement[bool]:
+    """Match a delivery until it is reopened or claimed again, even if its lease has expired."""
+    return and_(deliveries.c.id == delivery.id, deliveries.c.tries == delivery.tries)
+
+
 def _is_held(delivery: Delivery, owner: str) -> ColumnElement[bool]:
     """Match a delivery while the claim that returned it still holds the lease."""
-    same_claim = deliveries.c.tries == delivery.tries
-    return and_(deliveries.c.id == delivery.id, deliveries.c.lease_owner == owner, same_claim)
+    return and_(_is_same_try(delivery), deliveries.c.lease_owner == owner)
 
 
 def _oldest_pending(now: datetime, full: Collection[int], own: Collection[int]) -> Select[Any]:
@@ -325,21 +361,13 @@ def _oldest_pending(now: datetime, full: Collection[int], own: Collection[int]) 
     return query.join(runs, runs.c.key == deliveries.c.run_key).where(_DESTINATION.not_in(sorted(full)))
 
 
-def _replaced(row: Row[Any]) -> list[Sequence[int]]:
-    """Return the messages that a new delivery of a result replaces.
-
-    Messages that only an interaction can reach are left out, because the bot can't delete them.
-    """
-    sent = [*row.earlier_messages, *row.messages]
-    if row.user_install or row.private:
-        return [message for message in sent if message[0] != row.channel_id]
-    status = [row.channel_id, row.status_message_id]
-    is_ours = row.status_message_id is not None and status not in row.messages
-    return [*sent, *([status] if is_ours else [])]
-
-
 def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
     return tuple(MessageRef(*pair) for pair in pairs)
+
+
+def _joined(*lists: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
+    """Return the messages of all lists, each once."""
+    return tuple(dict.fromkeys(message for each in lists for message in _refs(each)))
 
 
 async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
@@ -348,51 +376,3 @@ async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run
     """
     found = (await connection.execute(_BATCH, {"batch": batch_key})).mappings().all()
     return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])
-
-
-def undelivered_of(key: str) -> Select[Any]:
-    """Select the undelivered outcomes of a batch, except those whose results have all been deleted."""
-    left = exists().where(
-        _member.c.batch_key == runs.c.batch_key,
-        _member.c.deleted_at.is_(None),
-        or_(deliveries.c.purpose == Purpose.OUTCOME, _member.c.key == runs.c.key),
-    )
-    return (
-        select(
-            deliveries.c.id,
-            deliveries.c.messages,
-            deliveries.c.earlier_messages,
-            runs.c.channel_id,
-            runs.c.status_message_id,
-            runs.c.user_install,
-            runs.c.private,
-        )
-        .join(runs, runs.c.key == deliveries.c.run_key)
-        .where(
-            runs.c.batch_key == key,
-            deliveries.c.purpose.in_(OUTCOME_PURPOSES),
-            deliveries.c.state == DeliveryState.UNDELIVERED,
-            left,
-        )
-        .order_by(deliveries.c.id)
-        .with_for_update(of=deliveries)
-    )
-
-
-def destination_columns(origin: Origin, *, private: bool = False) -> dict[str, object]:
-    """Return the columns that move an undelivered result to another channel.
-
-    The server's id stays the same, because that server's budget paid for the result, and its moderators are
-    responsible for it. The token of the `/runs` interaction is stored only if nothing else can show the
-    result in the channel. This is the case for a private result and for a user install.
-    """
-    by_interaction = origin.user_install or private
-    token, expires = origin.interaction_token, origin.interaction_expires_at
-    return {
-        "channel_id": origin.channel_id,
-        "upload_limit": origin.upload_limit,
-        "user_install": origin.user_install,
-        "interaction_token": token if by_interaction else None,
-        "interaction_expires_at": expires if by_interaction else None,
-        "status_message_id": None,
-    }

@@ -14,7 +14,7 @@ from bot.domain.queue.fair_queue import QueueEntry
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store.claims import QUEUE_ENTRY
 
-# Built once: compiling a statement takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 SUCCESSES = (
     select(runs.c.submitted_at, runs.c.started_at, runs.c.ended_at)
     .where(

@@ -34,7 +34,6 @@ from bot.domain.text import message_url
 S = RunState
 _member = runs.alias("member")
 _WAITING = (S.AWAITING_APPROVAL, S.WAITING)
-# These are sequences, not sets, because statements are cached by their text.
 _ACTIVE = (*_WAITING, *sorted(IN_FLIGHT))
 _SHOWING = tuple(sorted(OUTCOME_PURPOSES | COPY_PURPOSES | {Purpose.REMOVAL}))
 _STATES = {

@@ -13,13 +13,13 @@ from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, REQUESTER_BLOCKED, UNSUCCESSFUL, Change
 from bot.store.audit import add_entries, run_entry
 
-# Select, for all runs of a batch but one: the number of active runs; the time of the latest failure without a
-# reason (the answer to the queue call may still give it); and the time of the latest end without outputs (a
-# poll may still find some).
+# The answer to the queue call may still give the reason for such a failure.
 _unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
+# The next poll may still find outputs of such a run.
 _unasked = (
     runs.c.state.in_(tuple(sorted(UNSUCCESSFUL))) & ~runs.c.partial & (runs.c.due_at <= runs.c.ended_at)
 )
+# For all runs of a batch but one: how many are active, and when the latest of each of these kinds ended.
 _BATCH_END = select(
     func.count(case((runs.c.state.not_in(FINAL), 1))),
     func.max(case((_unexplained, runs.c.ended_at))),
@@ -29,13 +29,13 @@ _NOBODY = ""
 
 
 async def apply_change(
-    connection: AsyncConnection, run: Run, change: Change, values: dict[str, object], now: datetime
+    connection: AsyncConnection, run: Run, change: Change, now: datetime, **more: object
 ) -> None:
-    """Write `values` and the new state of a run that `bot.database.row_locks` has locked. Modifies `values`.
+    """Write a change to a run that `bot.database.row_locks` has locked, with `more` columns.
 
     If the change ends the run, this also writes the audit entry and creates the deliveries that follow.
     """
-    values["state"] = change.state
+    values = {**change.values, **more, "state": change.state}
     if change.visible:
         values["rev"] = runs.c.rev + 1
     result = await connection.execute(
@@ -45,11 +45,9 @@ async def apply_change(
         return
     if change.state is not run.state:
         await _record_outcome(connection, run, change, now)
-    in_review = run.state is RunState.AWAITING_APPROVAL
-    if run.is_first_in_batch and in_review:
+    if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
         await _release_card(connection, run.key, now)
-    if run.is_first_in_batch and in_review and change.state is not RunState.REJECTED:
-        # No moderator pressed a button on the card, so the bot has to change it.
+        # A moderator's press changes the card, too, but the answer to the press may be lost.
         await create_delivery(connection, run.key, Purpose.CARD, now, now)
     if run.final:
         await _deliver_late(connection, run, change.outcome_due_at, now)

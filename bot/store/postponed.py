@@ -19,12 +19,16 @@ _ASK_AGAIN_AFTER = timedelta(hours=1)
 DISCORD_PAUSE = timedelta(minutes=1)
 _HERE = (runs.c.guild_id, "guild_id")
 _OWN = (runs.c.requester_id, "requester_id")
+_AS_EXPENSIVE = (runs.c.reserved_seconds, "reserved_seconds")
 # For each refusal, the columns that all affected runs share. A refusal without an entry affects one run.
 _SHARED: Mapping[str, tuple[tuple[ColumnElement[int], str], ...]] = {
     PAUSED: (),
     "daily_limit": (),
+    "rules_unreadable": (_HERE,),
     "server_budget_runs": (_HERE,),
+    "server_budget_gpu": (_HERE, _AS_EXPENSIVE),
     "budget_runs": (_HERE, _OWN),
+    "budget_gpu": (_HERE, _OWN, _AS_EXPENSIVE),
 }
 
 

@@ -19,7 +19,7 @@ from bot.database.write_queue import GroupCommit
 from bot.domain.errors import RefusedError
 from bot.domain.records import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry, ChannelDefault
 from bot.domain.requests import Holder, Preset, folded
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, is_recorded
 
 MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
@@ -94,10 +94,11 @@ class PresetStore:
         may_be_stored: bool = False,
     ) -> bool:
         """Delete a preset and any channel defaults that use it; return False if no preset has that name."""
+        which = _one(holder, holder_id, name)
+        if may_be_stored:
+            which &= presets.c.created_at <= now  # keep one that was saved since
         async with self._database.write(urgent=True) as connection:
-            found = await connection.execute(
-                delete(presets).where(_one(holder, holder_id, name)).returning(*_COLUMNS)
-            )
+            found = await connection.execute(delete(presets).where(which).returning(*_COLUMNS))
             row = found.first()
             if row is None:
                 return may_be_stored
@@ -114,7 +115,14 @@ class PresetStore:
 
     @repeat_if_unknown
     async def set_default(
-        self, guild_id: int, channel_id: int, name: str, *, by: int, now: datetime
+        self,
+        guild_id: int,
+        channel_id: int,
+        name: str,
+        *,
+        by: int,
+        now: datetime,
+        may_be_stored: bool = False,
     ) -> NewDefault | None:
         """Make a server's preset the default of a channel; return None if there is no such preset.
 
@@ -129,7 +137,8 @@ class PresetStore:
             preset = _preset(row)
             here = channel_defaults.c.channel_id == channel_id
             same = select(channel_defaults.c.channel_id).where(here, _defaults_of(preset))
-            if await connection.scalar(same) is not None:
+            stored = may_be_stored and await is_recorded(connection, guild_id, AuditAction.SETTINGS, by, now)
+            if stored or await connection.scalar(same) is not None:
                 return NewDefault(preset)
             before = await _current_default(connection, guild_id, channel_id)
             await connection.execute(delete(channel_defaults).where(here))
@@ -147,10 +156,12 @@ class PresetStore:
         """Remove the default of a channel; return False if it has none."""
         here = (channel_defaults.c.channel_id == channel_id) & (channel_defaults.c.guild_id == guild_id)
         async with self._database.write(urgent=True) as connection:
+            if may_be_stored and await is_recorded(connection, guild_id, AuditAction.SETTINGS, by, now):
+                return True
             before = await _current_default(connection, guild_id, channel_id)
             removed = await connection.execute(delete(channel_defaults).where(here))
             if not removed.rowcount:
-                return may_be_stored
+                return False
             details = _default_change(channel_id, before, None)
             await add_entries(connection, _settings_entry(guild_id, by, now, details=details))
             return True

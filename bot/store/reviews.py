@@ -80,34 +80,31 @@ class ReviewStore:
             change = Change(RunState.WAITING, values, visible=True)
             known = await _known_now(connection, batch[0], person)
             for run in batch:
-                await apply_change(connection, run, change, values | known, now)
+                await apply_change(connection, run, change, now, **known)
                 await add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
             await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
             return None
 
     @repeat_if_unknown
-    async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> Run:
-        """Reject a batch, and return its first run. The requester gets the reason in a direct message."""
+    async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> None:
+        """Reject a batch. The requester gets the reason in a direct message."""
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
             if has_decided(batch[0], moderator_id, rejected=True):
-                return batch[0]
+                return
             check_undecided(moderator_id, *batch)
             details = {"reason": reason} if reason else {}
             for run in batch:
                 change = end(run, RunState.REJECTED, now, "rejected", {"reason": reason})
                 if change is None:
                     raise RefusedError("review_over")
-                values = {**change.values, "decided_by": moderator_id, "decided_at": now}
-                await apply_change(connection, run, change, values, now)
+                await apply_change(connection, run, change, now, decided_by=moderator_id, decided_at=now)
                 entry = run_entry(run, AuditAction.REJECT, moderator_id, now, **details)
                 await add_entries(connection, entry)
-            await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
             await create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
-            return batch[0]
 
     @repeat_if_unknown
-    async def delete(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> Run:
+    async def delete(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> None:
         """Mark a run's result as deleted, and create the delivery that removes it from Discord.
 
         The run's audit entries stay.
@@ -119,11 +116,10 @@ class ReviewStore:
             )
             if marked.rowcount != 1:
                 if may_be_stored:
-                    return run
+                    return
                 raise RefusedError("already_deleted")
             await create_or_reopen_delivery(connection, key, Purpose.REMOVAL, now)
             await add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
-            return run
 
     @repeat_if_unknown
     async def discard(
@@ -149,7 +145,7 @@ class ReviewStore:
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
             shown = [run for run in batch if run.is_shown]
-            if may_be_stored and not shown:
+            if may_be_stored and any(run.deleted_at == now for run in batch):
                 return
             check_shown(*batch)
             keys = [run.key for run in shown]
@@ -183,7 +179,8 @@ class ReviewStore:
         """Close the open report of a run without action. A report by another user creates a new card."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
-            if may_be_stored and not has_open_report(run):
+            entries = _count_entries(run, AuditAction.DISMISS, moderator_id).where(audit.c.at == now)
+            if may_be_stored and await connection.scalar(entries):
                 return
             check_open_report(run)
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
@@ -18,7 +17,7 @@ from bot.database.write_queue import GroupCommit
 from bot.domain.errors import RefusedForNow
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
-from bot.store.audit import add_entries
+from bot.store.audit import add_entries, is_recorded
 from bot.store.postponed import PAUSED, ask_again
 
 log = logging.getLogger(__name__)
@@ -92,7 +91,7 @@ class RuleStore:
         """
         async with self._database.exclusive(f"rules {guild_id}") as connection:
             before, lost = await _readable(connection, guild_id)
-            if may_be_stored and await connection.scalar(_changed(guild_id, actor_id, now)) is not None:
+            if may_be_stored and await is_recorded(connection, guild_id, AuditAction.SETTINGS, actor_id, now):
                 return before
             after = edit(before)
             if after == before and not lost:
@@ -126,14 +125,6 @@ async def _stored(connection: AsyncConnection, guild_id: int) -> object | None:
         select(server_rules.c.rules).where(server_rules.c.guild_id == guild_id)
     )
     return found
-
-
-def _changed(guild_id: int, actor_id: int, now: datetime) -> Select[Any]:
-    """Select the server if the last change of its rules was made by `actor_id` at the time `now`."""
-    table = server_rules.c
-    return select(table.guild_id).where(
-        table.guild_id == guild_id, table.updated_by == actor_id, table.updated_at == now
-    )
 
 
 async def _readable(connection: AsyncConnection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
@@ -170,10 +161,7 @@ class PauseStore:
     async def pause(self, reason: str, *, by: int, now: datetime, may_be_stored: bool = False) -> None:
         """Pause the bot. It refuses new requests and starts no runs. A second pause changes the reason."""
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
-            same = select(key_values.c.name).where(
-                key_values.c.name == PAUSE_KEY, key_values.c.updated_at == now
-            )
-            if may_be_stored and await connection.scalar(same) is not None:
+            if may_be_stored and await is_recorded(connection, None, AuditAction.PAUSE, by, now):
                 return
             await connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
             await connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
@@ -187,12 +175,14 @@ class PauseStore:
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
             # A submitter that still sees the pause postpones its runs before this transaction reads them.
             await self._database.lock(connection, "submit")
+            if may_be_stored and await is_recorded(connection, None, AuditAction.RESUME, by, now):
+                return True
             lifted = await connection.execute(
                 delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)
             )
             reason = lifted.scalar()
             if reason is None:
-                return may_be_stored
+                return False
             await add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
             await ask_again(connection, runs.c.waiting_code == PAUSED, now)
             return True

@@ -19,18 +19,18 @@ from bot.database.engine import Database
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
 from bot.database.tables import UtcDateTime, deliveries, nothing_posted, run_columns, runs, to_run
 from bot.database.text_types import CleanText
-from bot.domain.budgets import charged_seconds, weight_of
-from bot.domain.errors import BotError, RefusedForNow
+from bot.domain.budgets import reported_seconds
+from bot.domain.errors import BotError
 from bot.domain.records import AuditAction
 from bot.domain.run_timing import SETTLE_AFTER, is_settled, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change, release_outcome
-from bot.store.rules import read_rules
+from bot.store.requests.charges import charge
 
 _IN_FLIGHT = tuple(sorted(IN_FLIGHT))
-# Built once: compiling a statement with all columns of a run takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
 
@@ -85,16 +85,20 @@ class RunStore:
             return True
 
     @repeat_if_unknown
-    async def withdraw(self, key: str, *, may_be_stored: bool = False) -> bool:
+    async def withdraw(self, key: str, *, unreleased: bool = False, may_be_stored: bool = False) -> bool:
         """Delete a request whose interaction wasn't answered.
 
-        Returns False if the request no longer exists, was already submitted, or has ended.
+        Returns False if the request no longer exists, was already submitted, or has ended. With `unreleased`,
+        it also returns False if the request was released.
         """
         async with self._database.write() as connection:
             batch = await lock_batch_if_any(connection, key)
             if not batch:
                 return may_be_stored
             if any(run.state not in NOT_SUBMITTED or run.submissions for run in batch):
+                return False
+            held = select(runs.c.answer_due_at).where(runs.c.key == key)
+            if unreleased and await connection.scalar(held) is None:
                 return False
             await connection.execute(runs.delete().where(runs.c.key.in_([run.key for run in batch])))
             return True
@@ -154,12 +158,12 @@ class RunStore:
             postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
             values = {**postponed, **change.values}
             if change.state in FINAL:
-                values |= await _charge(connection, run, report, change)
+                values |= await charge(connection, run, report, change, now)
                 is_over = change.ends_run or change.state not in REVIVABLE
                 if is_over and change.values.get("due_at") is None:
                     settled = asked and is_settled(run, report, now)
                     values["due_at"] = None if settled else now + SETTLE_AFTER
-            await apply_change(connection, run, change, values, now)
+            await apply_change(connection, run, change, now, **values)
             return change
 
     @repeat_if_unknown
@@ -172,10 +176,10 @@ class RunStore:
         code: str,
         params: Mapping[str, object] | None = None,
         may_be_stored: bool = False,
-    ) -> Run | None:
+    ) -> bool:
         """End a run without a report from ComfyDeploy. If it awaits approval, its whole batch ends.
 
-        Returns the run as it was before, or None if its state no longer allows `target`.
+        Returns False if the run's state no longer allows `target`.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -183,11 +187,9 @@ class RunStore:
             for each in await lock_batch(connection, key) if in_review else [run]:
                 change = end(each, target, now, code, params or {})
                 if change is None:
-                    stored = may_be_stored and (run.state, run.failure_code) == (target, code)
-                    return run if stored else None
-                values = {**change.values, **_measured(each, now)}
-                await apply_change(connection, each, change, values, now)
-            return run
+                    return may_be_stored and (run.state, run.failure_code) == (target, code)
+                await apply_change(connection, each, change, now, **_after_end(each, change, now))
+            return True
 
     @repeat_if_unknown
     async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> bool:
@@ -207,18 +209,23 @@ class RunStore:
             return bool(active)
 
     @repeat_if_unknown
-    async def stop_checking(self, key: str) -> None:
-        """Stop polling a run."""
+    async def stop_checking(self, claimed: Run) -> None:
+        """Stop polling a run that was claimed for a check, unless it was reported or claimed again since."""
+        ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
         async with self._database.write() as connection:
-            await connection.execute(update(runs).where(runs.c.key == key).values(due_at=None))
+            await connection.execute(update(runs).where(*ours).values(due_at=None))
 
     @repeat_if_unknown
-    async def refuse_cancel(self, key: str) -> None:
-        """Withdraw a cancellation that ComfyDeploy can't carry out; the status message says so."""
+    async def refuse_cancel(self, cancelled: Run) -> None:
+        """Withdraw the cancellation of `cancelled`, which ComfyDeploy can't carry out.
+
+        The status message says so. A later cancellation stays.
+        """
+        same = runs.c.cancel_requested_at == cancelled.cancel_requested_at
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs)
-                .where(runs.c.key == key, runs.c.state.not_in(FINAL))
+                .where(runs.c.key == cancelled.key, same, runs.c.state.not_in(FINAL))
                 .values(
                     cancel_requested_at=None,
                     cancelled_by=None,
@@ -237,6 +244,12 @@ class RunStore:
             await connection.execute(
                 update(runs).where(runs.c.key == key, runs.c.state.in_(_IN_FLIGHT)).values(failure_code=code)
             )
+
+    @repeat_if_unknown
+    async def mark_age_restricted(self, key: str) -> None:
+        """Mark a run whose deployment has been marked as age-restricted since the request."""
+        async with self._database.write() as connection:
+            await connection.execute(update(runs).where(runs.c.key == key).values(age_restricted=True))
 
     @repeat_if_unknown
     async def release_outcome(self, key: str, now: datetime) -> None:
@@ -300,53 +313,29 @@ class RunStore:
 
 async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int) -> None:
     cancelled = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
-    values: dict[str, object] = {
-        "cancel_requested_at": cancelled.cancel_requested_at,
-        "cancelled_by": cancelled.cancelled_by,
-    }
     change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
-    if run.state in NOT_SUBMITTED and change is not None:
-        values |= change.values
-    else:
-        change = Change(run.state, visible=True)
-        values |= {"due_at": now} if run.run_id else {}
+    if run.state not in NOT_SUBMITTED or change is None:
+        change = Change(run.state, {"due_at": now} if run.run_id else {}, visible=True)
     await add_entries(connection, run_entry(run, AuditAction.CANCEL, by, now))
-    await apply_change(connection, run, change, values, now)
+    await apply_change(
+        connection,
+        run,
+        change,
+        now,
+        cancel_requested_at=cancelled.cancel_requested_at,
+        cancelled_by=cancelled.cancelled_by,
+    )
 
 
-async def _charge(
-    connection: AsyncConnection, run: Run, report: RunReport, change: Change
-) -> dict[str, object]:
-    duration = change.values.get("run_duration", run.run_duration)
-    known = duration if isinstance(duration, float | int) else None
-    charged = charged_seconds(run, known, await _weight(connection, run, report.gpu))
-    return {} if charged is None else {"charged_seconds": charged}
+def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:
+    """Return more columns for a run that the bot ended: the charge for its measured duration, if any.
 
-
-async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> float:
-    """Return the weight of the GPU that ComfyDeploy reported.
-
-    Returns the run's own weight if no other GPU was reported, or if the server's rules can't be read.
-    """
-    if not gpu or gpu == run.gpu:
-        return run.weight
-    try:
-        return weight_of(gpu, await read_rules(connection, run.guild_id))
-    except RefusedForNow:
-        # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
-        return run.weight
-
-
-def _measured(run: Run, now: datetime) -> dict[str, object]:
-    """Return the columns for a run that the bot ended.
-
-    If the run had started, these are its duration by the bot's clock, and its charge. If ComfyDeploy has the
-    run, they include the time of the next poll, which corrects the duration.
+    If ComfyDeploy has the run, they include the time of the next poll, which corrects the duration.
     """
     values: dict[str, object] = {}
-    if run.started_at is not None:
-        duration = (now - run.started_at).total_seconds()
-        values |= {"run_duration": duration, "charged_seconds": duration * run.weight}
+    duration = change.values.get("run_duration")
+    if isinstance(duration, float):
+        values["charged_seconds"] = duration * run.weight
     if run.run_id is not None:
         values |= {"due_at": now + SETTLE_AFTER, "checks": 0}
     return values
@@ -360,9 +349,10 @@ async def _settle(connection: AsyncConnection, run: Run, report: RunReport, now:
         values["failure_log"] = report.log
     if report.gpu:
         values["gpu_used"] = report.gpu
-    if report.run_duration is not None:
-        values["run_duration"] = report.run_duration
-        values |= await _charge(connection, run, report, Change(run.state, values))
+    duration = reported_seconds(run, report, now)
+    if duration is not None:
+        values["run_duration"] = duration
+        values |= await charge(connection, run, report, Change(run.state, values), now)
     await connection.execute(update(runs).where(runs.c.key == run.key).values(values))
 
 

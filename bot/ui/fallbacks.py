@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
@@ -24,29 +24,36 @@ from bot.ui.views import layout_of
 
 _TEXT_LENGTH = 1500
 _NAME_LENGTH = 80
+# Returns whether a message may link to an address.
+MayLink = Callable[[str], bool]
 
 
-def linked_outputs(run: Run, code: str = "media_linked") -> PreparedOutputs:
+def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked") -> PreparedOutputs:
     """Return a run's outputs with a link in place of each file, and the beginning of each text.
 
     `code` is the code of the sentence that contains the link.
     """
     texts = [output.text for output in run.outputs if output.text and output.text.strip()]
     space = _TEXT_LENGTH // run.batch_size // max(1, len(texts))
-    remarks = [say(code, name=name, url=url) for name, url in _links(run)]
+    remarks = [link_remark(code, name, url, may_link) for name, url in _links(run)]
     return PreparedOutputs(texts=tuple(shorten(text, space) for text in texts), remarks=tuple(remarks))
 
 
+def link_remark(code: str, name: str, url: str, may_link: MayLink) -> str:
+    """Return the sentence `code` with a link to an output, or one without it if the link may not be shown."""
+    return say(code, name=name, url=url) if may_link(url) else say("media_forbidden", name=name)
+
+
 def plain_messages(
-    batch: Sequence[Run], shown: Sequence[Run], *, with_links: bool = True
+    batch: Sequence[Run], shown: Sequence[Run], may_link: MayLink | None
 ) -> list[OutgoingMessage]:
     """Build messages with a sentence about a batch's outcome, and the links and texts of the `shown` runs.
 
-    Without `with_links`, the texts are left out, too.
+    If `may_link` is None, links and texts are left out.
     """
     first = batch[0]
-    links = [f"[{name}]({url})" for run in shown for name, url in _links(run)] if with_links else []
-    texts = list(_code_blocks(shown)) if with_links else []
+    links = [_line(name, url, may_link) for run in shown for name, url in _links(run)] if may_link else []
+    texts = list(_code_blocks(shown)) if may_link else []
     code = ("plain_result" if links or texts else "plain_hidden") if shown else "plain_ended"
     heading = f"{say('mention', user=first.requester_id)} {say(code)}"
     lines, left = fitting([*links, *texts], LAYOUT_TEXT - len(heading) - 1)
@@ -59,6 +66,10 @@ def _links(run: Run) -> Iterator[tuple[str, str]]:
     files = [output for output in run.outputs if output.url]
     for number, output in enumerate(files, 1):
         yield escape_line(output.filename or "", _NAME_LENGTH) or f"file {number}", output.url or ""
+
+
+def _line(name: str, url: str, may_link: MayLink) -> str:
+    return f"[{name}]({url})" if may_link(url) else say("media_forbidden", name=name)
 
 
 def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:

@@ -58,7 +58,7 @@ def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence
 def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
     """Yield as few classic messages as take the remarks, one per line.
 
-    In a remark that is too long for a message, links are replaced by their texts, and the rest is shortened.
+    In a remark that is too long for a message, a sentence replaces the link, and the rest is shortened.
     """
     content = ""
     for remark in map(_short_enough, remarks):
@@ -73,7 +73,7 @@ def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
 def _short_enough(remark: str) -> str:
     if len(remark) <= CONTENT_TEXT:
         return remark
-    return shorten(_LINK.sub(r"\1", remark), CONTENT_TEXT)
+    return shorten(_LINK.sub(lambda link: f"{link[1]} {say('link_too_long')}", remark), CONTENT_TEXT)
 
 
 def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
@@ -339,18 +339,13 @@ def markers(components: Iterable[Any]) -> Iterator[str]:
 class PreparedOutputs:
     """A run's outputs that can be posted: files, texts, and remarks about the other outputs.
 
-    `missing` counts the files that could not be fetched.
+    `is_gone` says that nothing is left to show, because no file could be fetched.
     """
 
     files: tuple[PreparedFile, ...] = ()
     texts: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default=())
-    missing: int = 0
-
-    @property
-    def is_gone(self) -> bool:
-        """Return whether nothing is left to show because no file could be fetched."""
-        return self.missing > 0 and not self.files and not self.texts
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

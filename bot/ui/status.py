@@ -130,7 +130,7 @@ def _held(active: Sequence[Run]) -> Iterator[str]:
         return
     params = run.waiting_params or {}
     yield say(run.waiting_code, **params)
-    if run.waiting_code != "waits_for_discord":
+    if not run.waiting_code.startswith("waits_for_"):
         yield say("waits_until_then" if "until" in params else "waits_until_over")
 
 

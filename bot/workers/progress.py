@@ -1,6 +1,7 @@
 """Buffer progress in memory and write it once a second, to avoid a transaction for each step of a run.
 
-Buffered progress is lost if the process dies. State changes are never buffered.
+Buffered progress is lost if the process dies, or if the database is unavailable. State changes are never
+buffered.
 """
 
 from __future__ import annotations

@@ -58,6 +58,7 @@ class Reconciler:
         metrics: Metrics,
         run_timeout: Callable[[str], int | None],
         read_log: ReadLog | None,
+        is_submitting: Callable[[str], bool],
         pause: timedelta,
         grace: timedelta,
         clock: Callable[[], datetime],
@@ -69,6 +70,7 @@ class Reconciler:
         self._metrics = metrics
         self._run_timeout = run_timeout
         self._read_log = read_log
+        self._is_submitting = is_submitting
         self._pause = pause
         self._grace = grace
         self._clock = clock
@@ -119,12 +121,17 @@ class Reconciler:
         else:
             await self._store.runs.release_outcome(run.key, self._clock())
             if run.checks >= SETTLE_CHECKS:
-                await self._store.runs.stop_checking(run.key)
+                await self._store.runs.stop_checking(run)
                 self._metrics.settled(run, gpu=None, seconds=None)
         self._wakeups.deliver()
 
     async def _check_unconfirmed(self, run: Run) -> None:
-        """End a run as unconfirmed if it still has no id at the end of the grace time."""
+        """End a run as unconfirmed if it still has no id at the end of the grace time.
+
+        A run whose submitter still waits for ComfyDeploy or for the database is left to it.
+        """
+        if self._is_submitting(run.key):
+            return
         if run.submitted_at is not None and self._clock() < run.submitted_at + self._grace:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
@@ -138,7 +145,7 @@ class Reconciler:
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
         elif run.final and self._clock() >= late_checks_end(run):
-            await self._store.runs.stop_checking(run.key)
+            await self._store.runs.stop_checking(run)
         elif report is not None:
             await self._record(run, report)
             if run.failure_code == DEADLINE_RUNNING and run.checks < CANCEL_TRIES:
@@ -190,7 +197,7 @@ class Reconciler:
                 await self._record(run, report)
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
-            await self._store.runs.refuse_cancel(run.key)
+            await self._store.runs.refuse_cancel(run)
             self._wakeups.show()
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
@@ -254,9 +261,8 @@ class Reconciler:
         await self._recorder.record(run.key, report, asked=asked)
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
-        ended = await self._store.runs.finish(run.key, target, self._clock(), code=code)
-        if ended is not None:
-            log.info("%s (%s)", target.value, code)
+        if await self._store.runs.finish(run.key, target, self._clock(), code=code):
+            log.info("ended the run as %s (%s)", target.value, code)
             self._wakeups.deliver()
             self._wakeups.submit()
 

@@ -56,7 +56,7 @@ class ReportRecorder:
             return None
         self._progress.remember_state(key, report, change.state)
         result = "result" if change.state is RunState.SUCCEEDED else "outcome"
-        log.info("%s%s", change.state.value, f"; posting the {result}" if change.ends_run else "")
+        log.info("recorded %s%s", change.state.value, f"; posting the {result}" if change.ends_run else "")
         if change.ends_run:
             self._wakeups.deliver()
             self._wakeups.submit()

@@ -10,9 +10,10 @@ class Schedule:
     """The pauses of a worker's loop, in seconds, and its number of concurrent items.
 
     The loop waits `pause` if there is no item, and `rest` after it has started one. It waits `fault_pause` if
-    the claim failed, for example because the database is unreachable. A wake-up ends any of these pauses.
-    With `again`, the loop also looks for items whenever one is done, because the finished item may have held
-    others back. `width` is the number of concurrent items.
+    the claim failed, for example because the database is unreachable. A wake-up ends any of these pauses. An
+    item that failed keeps its place for `fault_pause`. With `again`, the loop also looks for items whenever
+    one is done, because the finished item may have held others back. `width` is the number of concurrent
+    items.
     """
 
     pause: float

@@ -1,8 +1,8 @@
 """Start stored runs at the backend.
 
 Starting a run is not idempotent and costs money, so each claim makes at most one call. A run is requeued only
-if the backend can't have accepted it. If the result of the call is unknown, a webhook may still bring the
-run's id. Otherwise the reconciler ends the run as unconfirmed after the grace time.
+if the backend can't have accepted it, as in an outage. If the result of the call is unknown, a webhook may
+still bring the run's id. Otherwise the reconciler ends the run as unconfirmed after the grace time.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from bot.config.logs import run_context
+from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import Backend, NewRun
 from bot.domain.errors import (
+    BackendBadReply,
     BackendError,
     BackendRateLimited,
     BackendTimeout,
@@ -32,17 +36,29 @@ from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.postponed import DISCORD_PAUSE
 from bot.store.runs import ForeignRunReport
+from bot.workers.outage import BackendOutage
 from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
-MAX_SUBMISSIONS = 5
+# Only claims that ended without the attached files count as a run's submissions.
 MAX_RENEWALS = 30
+# A request that is older than this is refused once the backend has accepted no call for an hour.
+LONGEST_WAIT = timedelta(days=7)
+_LASTING = timedelta(hours=1)
 # A user install's run is not started this close to the end of its interaction.
 START_MARGIN = timedelta(minutes=3)
 # The channel was checked with the request, and is checked again if the request is older than this.
 CHANNEL_TRUST = timedelta(minutes=1)
+# The checks take milliseconds, unless they have to ask Discord.
+_CHECK_SECONDS = 60
+# From this age on, a claim is confirmed before its queue call.
+_CLAIM_TRUST = timedelta(seconds=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
+_WAITS_FOR_STORE = "waits_for_store"
+_BACKEND_IS_AWAY = "waits_for_backend"
+_BACKEND_IS_BUSY = "waits_for_busy_backend"
 _STORE_PAUSE = 1.0
+T = TypeVar("T")
 # Raises DiscordAway. Returns None if there is no channel to ask about, as in direct messages.
 Look = Callable[[Run], Awaitable[ChannelState | None]]
 Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
@@ -60,6 +76,7 @@ class Submitter:
         limit: Callable[[str], int | None],
         renew: Renew,
         look: Look,
+        configured: Callable[[Run], DeploymentConfig | None],
         first_check: timedelta,
         grace: timedelta,
         user_installs: bool,
@@ -71,19 +88,29 @@ class Submitter:
         self._limit = limit
         self._renew = renew
         self._look = look
+        self._configured = configured
         self._first_check = first_check
         self._grace = grace
         self._user_installs = user_installs
         self._clock = clock
+        self._outage = BackendOutage()
+        self._claimed: set[str] = set()
 
     async def claim(self) -> Run | None:
-        """Claim the next run to start. If there is none, update the queue positions and return None."""
+        """Claim the next run to start. If there is none, update the queue positions and return None.
+
+        While the backend is away, there is one only after a pause, and only if no other is being submitted.
+        """
         now = self._clock()
         if self._user_installs:
             await self._refuse_late(now)
+        if not self._outage.lets_through(now):
+            return None
         run = await self._store.claims.claim_submission(self._limit, now, now + self._grace)
+        if run is not None:
+            self._outage.begin(run.key)
         # Renumber the queue only when nothing more can be started, not after each start.
-        if run is None and await self._store.claims.update_queue_positions(now):
+        elif await self._store.claims.update_queue_positions(now):
             self._wakeups.show()
         return run
 
@@ -93,6 +120,10 @@ class Submitter:
             with run_context(run.key):
                 await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))
 
+    def is_submitting(self, key: str) -> bool:
+        """Return whether this process knows, or will know, what became of a claimed run."""
+        return key in self._claimed
+
     async def submit(self, run: Run) -> None:
         """Make the queue call of a claimed run.
 
@@ -100,17 +131,31 @@ class Submitter:
         refused without a call.
         """
         self._wakeups.show()
+        self._claimed.add(run.key)
         try:
-            await self._check_channel(run)
-            inputs = await self._renew(run, self._clock())
+            await self._submit(run)
+        finally:
+            self._claimed.discard(run.key)
+            self._outage.finish(run.key)
+
+    async def _submit(self, run: Run) -> None:
+        try:
+            inputs = await self._checked(run)
         except RefusedError as error:
             await self._end(run, RunState.REFUSED, error)
             return
         except DiscordAway as error:
-            await self._wait_for_discord(run, error)
+            log.warning("can't ask Discord: %s", error)
+            await self._requeue(run, self._clock() + DISCORD_PAUSE, _WAITS_FOR_DISCORD)
             return
         except NotNow as error:
             await self._renew_later(run, error)
+            return
+        except StoreUnavailable as error:
+            log.warning("can't check a run before its queue call: %s", error)
+            await self._requeue(run, self._clock() + _backoff(1), _WAITS_FOR_STORE)
+            return
+        if not await self._is_backend_back(run) or not await self._is_still_claimed(run):
             return
         new_run = NewRun(key=run.key, deployment_id=run.deployment_id, inputs=inputs, gpu=run.gpu)
         try:
@@ -118,26 +163,86 @@ class Submitter:
         except BackendError as error:
             await self._failed(run, error)
         else:
+            self._outage.answered(run.submitted_at)
             await self._queued(run, run_id)
 
-    async def _check_channel(self, run: Run) -> None:
-        """Raise RefusedError if the result can no longer be shown in its channel, or DiscordAway.
+    async def _checked(self, run: Run) -> Mapping[str, InputValue]:
+        """Check the channel, and return the inputs with links that work.
 
-        A request that is younger than CHANNEL_TRUST isn't checked again.
+        Raises RefusedError, DiscordAway, NotNow or StoreUnavailable.
         """
-        if self._clock() - run.created_at < CHANNEL_TRUST:
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._check_channel(run)
+                return await self._renew(run, self._clock())
+        except TimeoutError as error:
+            raise DiscordAway("no answer in time") from error
+
+    async def _is_backend_back(self, run: Run) -> bool:
+        """Return whether the backend answers; in an outage, ask it, and requeue the run if it doesn't.
+
+        A queue call that fails may have to be given up, but these questions cost nothing. Either answer is
+        enough: a deployment that is gone answers as an outage does, and so may a list that is too long.
+        """
+        if self._outage.since is None:
+            return True
+        try:
+            await self._backend.describe_deployment(run.deployment_id)
+        except BackendError as error:
+            if not error.passing:
+                return True
+        else:
+            return True
+        try:
+            await self._backend.describe_deployments()
+        except BackendError as error:
+            if error.passing and not isinstance(error, BackendBadReply):
+                log.warning("the backend is still away: %s", error)
+                await self._wait_for_backend(run, error)
+                return False
+        return True
+
+    async def _is_still_claimed(self, run: Run) -> bool:
+        """Return whether the queue call may be made; if the claim isn't fresh, ask the store.
+
+        A run that was cancelled meanwhile ends.
+        """
+        now = self._clock()
+        if run.submitted_at is not None and now - run.submitted_at < _CLAIM_TRUST:
+            return True
+        if await self._until_stored(lambda: self._store.claims.confirm(run, now + self._grace)):
+            return True
+        log.info("made no queue call, because the run has changed since its claim")
+        await self._requeue(run, now)
+        return False
+
+    async def _check_channel(self, run: Run) -> None:
+        """Raise RefusedError if the deployment is gone or its channel can't show the result, or DiscordAway.
+
+        The channel of a request that is younger than CHANNEL_TRUST isn't checked again, unless the deployment
+        has been marked as age-restricted since.
+        """
+        run = await self._with_current_mark(run)
+        fits = run.channel_age_restricted or not run.age_restricted
+        if fits and self._clock() - run.created_at < CHANNEL_TRUST:
             return
         channel = await self._look(run)
-        if channel is not None:
-            check_channel(channel, restricted=is_age_restricted(run))
+        if channel is None:
+            channel = ChannelState(age_restricted=run.channel_age_restricted)
+        check_channel(channel, restricted=is_age_restricted(run))
 
-    async def _wait_for_discord(self, run: Run, error: DiscordAway) -> None:
-        """Requeue a run without a queue call, because Discord didn't answer."""
-        log.warning("can't ask Discord: %s", error)
-        now = self._clock()
-        await self._store.claims.requeue(run.key, now + DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
-        self._wakeups.show()
-        self._wakeups.submit()
+    async def _with_current_mark(self, run: Run) -> Run:
+        """Return the run as age-restricted as its deployment is now.
+
+        Raises RefusedError if the operator has removed the deployment.
+        """
+        deployment = self._configured(run)
+        if deployment is None:
+            raise RefusedError("deployment_gone")
+        if run.age_restricted or not deployment.age_restricted:
+            return run
+        await self._store.runs.mark_age_restricted(run.key)
+        return replace(run, age_restricted=True)
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
         """Requeue a run whose attached files Discord didn't return. After MAX_RENEWALS tries, refuse it."""
@@ -145,20 +250,31 @@ class Submitter:
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
             return
-        now = self._clock()
-        await self._store.claims.requeue(run.key, now + _backoff(run.submissions, error), now)
+        await self._requeue(run, self._clock() + _backoff(run.submissions))
+
+    async def _requeue(self, run: Run, due_at: datetime, waits_for: str | None = None) -> None:
+        requeue = self._store.claims.requeue
+        await self._until_stored(lambda: requeue(run, due_at, self._clock(), waits_for=waits_for))
+        self._wakeups.show()
+        self._wakeups.deliver()
         self._wakeups.submit()
 
-    async def _queued(self, run: Run, run_id: str) -> None:
-        """Store the run's id, retrying until the database answers. A webhook with the id may never arrive."""
-        log.info("queued as %s", run_id)
+    async def _until_stored(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Make a change after a claim, retrying until the database answers.
+
+        Nobody else knows whether a queue call was made, and what it returned.
+        """
         while True:
             try:
-                await self._record_id(run, run_id)
-                break
+                return await change()
             except StoreUnavailable as error:
-                log.warning("waiting for the database to store the queue reply: %s", error)
+                log.warning("waiting for the database to store what became of a claim: %s", error)
             await asyncio.sleep(_STORE_PAUSE)
+
+    async def _queued(self, run: Run, run_id: str) -> None:
+        """Store the run's id. A webhook with the id may never arrive."""
+        log.info("queued the run as %s", run_id)
+        await self._until_stored(lambda: self._record_id(run, run_id))
         self._wakeups.show()
         self._wakeups.check()
 
@@ -173,30 +289,43 @@ class Submitter:
 
     async def _failed(self, run: Run, error: BackendError) -> None:
         log.warning("the queue call failed: %s", error)
-        may_try_again = isinstance(error, BackendUnreachable | BackendRateLimited)
-        if may_try_again and run.submissions < MAX_SUBMISSIONS and run.cancel_requested_at is None:
-            now = self._clock()
-            await self._store.claims.requeue(run.key, now + _backoff(run.submissions, error), now)
-        elif isinstance(error, BackendTimeout):
-            # The call may have been accepted: a webhook adopts the run, or it ends as unconfirmed.
+        if isinstance(error, BackendUnreachable | BackendRateLimited):
+            await self._wait_for_backend(run, error)
             return
+        if error.passing:
+            self._outage.fail(self._clock())
         else:
-            target = RunState.UNCONFIRMED if error.accepted else RunState.REFUSED
-            await self._end(run, target, error)
+            self._outage.answered(run.submitted_at)
+        # After a timeout, a webhook adopts the run, or it ends as unconfirmed.
+        if not isinstance(error, BackendTimeout):
+            await self._end(run, RunState.UNCONFIRMED if error.accepted else RunState.REFUSED, error)
         self._wakeups.submit()
 
+    async def _wait_for_backend(self, run: Run, error: BackendError) -> None:
+        """Requeue a run for which the backend can't have accepted a call. After a week, refuse it."""
+        now = self._clock()
+        is_busy = isinstance(error, BackendRateLimited)
+        due_at = self._outage.fail(now, error.retry_after if isinstance(error, BackendRateLimited) else None)
+        lasts = now - (self._outage.since or now)
+        if lasts >= _LASTING and now - run.created_at >= LONGEST_WAIT and run.cancel_requested_at is None:
+            await self._end(run, RunState.REFUSED, error if is_busy else BackendUnreachable(str(error)))
+            return
+        reason = _BACKEND_IS_BUSY if is_busy else _BACKEND_IS_AWAY
+        await self._requeue(run, due_at, reason)
+        if self._outage.is_long and await self._store.claims.show_reason(reason, now):
+            self._wakeups.show()
+
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
-        ended = await self._store.runs.finish(
-            run.key, target, self._clock(), code=error.code, params=error.params
+        runs, code, params = self._store.runs, error.code, error.params
+        ended = await self._until_stored(
+            lambda: runs.finish(run.key, target, self._clock(), code=code, params=params)
         )
-        if ended is None:
+        if not ended:
             # The webhook about the failure was faster. It gave no reason, but this answer does.
-            await self._store.runs.add_failure_reason(run.key, error.code, error.params)
+            await self._until_stored(lambda: runs.add_failure_reason(run.key, code, params))
         self._wakeups.deliver()
         self._wakeups.submit()
 
 
-def _backoff(tries: int, error: BotError) -> timedelta:
-    asked = error.retry_after if isinstance(error, BackendRateLimited) else None
-    seconds = asked if asked is not None else 2.0**tries
-    return timedelta(seconds=min(seconds, 120) + random.uniform(0, 1))
+def _backoff(tries: int) -> timedelta:
+    return timedelta(seconds=min(2.0**tries, 120) + random.uniform(0, 1))

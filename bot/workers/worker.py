@@ -20,7 +20,7 @@ class Worker(Generic[T]):
     """A loop that claims items and handles several of them concurrently, as its schedule says.
 
     `handle` should store its failures. If it raises an exception, the exception is logged, and the item can
-    be claimed again when its claim expires.
+    be claimed again when its claim expires. Its place stays taken for the schedule's `fault_pause`.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Worker(Generic[T]):
         self._schedule = schedule
         self._slots = asyncio.Semaphore(schedule.width)
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def wake(self) -> None:
@@ -50,7 +50,7 @@ class Worker(Generic[T]):
             # `finish` waits for the loop too, so that a claim in progress is not lost at `stop`.
             self._tasks.add(own)
             own.add_done_callback(self._tasks.discard)
-        while not self._stopping:
+        while not self._stopping.is_set():
             await self._slots.acquire()
             item, pause = await self._next()
             if item is None:
@@ -73,7 +73,7 @@ class Worker(Generic[T]):
 
     def stop(self) -> None:
         """Stop claiming items."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
 
     async def finish(self, seconds: float) -> None:
@@ -90,7 +90,7 @@ class Worker(Generic[T]):
 
     async def _next(self) -> tuple[T | None, float]:
         """Claim an item, or return how long to wait if there is none."""
-        if self._stopping:
+        if self._stopping.is_set():
             return None, 0
         self._wake.clear()
         try:
@@ -110,6 +110,10 @@ class Worker(Generic[T]):
                 log.warning("%s left an item for later: the database is unavailable: %s", self.name, error)
             except Exception:
                 log.exception("%s failed on an item", self.name)
+            else:
+                return
+        # The item may be claimed again at once, as when reads succeed and writes fail.
+        await _wait(self._stopping, self._schedule.fault_pause)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -118,13 +122,16 @@ class Worker(Generic[T]):
             self.wake()
 
     async def _idle(self, seconds: float) -> None:
-        if self._stopping:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+        if not self._stopping.is_set():
+            await _wait(self._wake, seconds)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
 
 
 class Wakeups:

@@ -132,7 +132,6 @@ class Audit(commands.Cog):
     )
     @app_commands.choices(outcome=_OUTCOMES, action=_ACTIONS)
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.guild_only()
     async def audit(
         self,
         interaction: Interaction,

@@ -68,7 +68,6 @@ class Blocks(commands.Cog):
     )
     @app_commands.choices(duration=_CHOICES)
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.guild_only()
     async def block(
         self,
         interaction: Interaction,
@@ -91,14 +90,12 @@ class Blocks(commands.Cog):
     @app_commands.command(name="unblock", description=say("command_unblock"))
     @app_commands.describe(user=say("option_unblock_user"))
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.guild_only()
     async def unblock(self, interaction: Interaction, user: discord.User) -> None:
         await self._service.unblock(interaction.guild_id, member_of(interaction), user.id)
         await tell(interaction, say("unblock_done", person=user.id))
 
     @app_commands.command(name="blocked", description=say("command_blocked"))
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.guild_only()
     async def blocked(self, interaction: Interaction) -> None:
         await show_list(interaction, _page)
 

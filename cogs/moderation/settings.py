@@ -150,7 +150,6 @@ class Settings(commands.Cog):
         self._service = service
 
     @app_commands.command(name="settings", description=say("command_settings"))
-    @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:
         layout = await _layout(self._service, allowed(interaction), Panel())

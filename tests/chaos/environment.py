@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from bot.store.rules import PAUSE_KEY
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.chaos.database import Database
@@ -98,6 +99,7 @@ class Environment:
 
     def jump(self, seconds: float) -> None:
         """Move the clocks of the bot and of Discord forward."""
+        self.discord.messages_service.keep_nonces_in_use(seconds)
         self.jumps.jump(seconds)
         self.discord.world.clock.advance(seconds)
 
@@ -111,10 +113,15 @@ class Environment:
     async def calm(self) -> None:
         """Restart a bot that died, end a pause, approve the open review cards, and release held runs."""
         await self.watch()
-        if self.servers.may_be_paused:
+        if self.servers.may_be_paused or await self._is_paused():
             await self.servers.resume()
         await self.servers.decide_the_rest()
         self.let_go()
+
+    async def _is_paused(self) -> bool:
+        """Return whether a pause is stored. A busy machine may store it after it has answered `/resume`."""
+        stored = await self.database.rows("SELECT name FROM key_values")
+        return PAUSE_KEY in {row["name"] for row in stored}
 
     def let_go(self) -> None:
         """Release held runs after a while, some only past the bot's deadline, so that none blocks a slot for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -50,8 +50,11 @@ class Step:
 class PostgresProxy:
     """Forwards connections to the server's socket, and notes the transactions in their order."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, url: str) -> None:
+        self.url = url
+        """The database's URL without the proxy."""
+        (folder,) = parse_qs(urlsplit(url).query)["host"]
+        self._socket = Path(folder) / ".s.PGSQL.5432"
         self._connections: set[_Connection] = set()
         self.transactions: list[Transaction] = []
         self.matches: Callable[[Step], bool] | None = None
@@ -62,6 +65,8 @@ class PostgresProxy:
         self.is_open = True
         self.lost: Step | None = None
         """The step that was lost."""
+        self.while_lost: Callable[[], Awaitable[object]] | None = None
+        """Awaited between the reply that is lost and the end of its connection, as while a reply hangs."""
 
     def lose(self, matches: Callable[[Step], bool], loss: Loss = Loss.REPLY, *, times: int = 1) -> None:
         """Lose the next steps that match, and break their connections."""
@@ -188,7 +193,10 @@ class _Connection:
                     self._writer.write(message)
                     await self._writer.drain()
                 elif kind == _READY:
-                    break  # the server has done it; nobody is told
+                    # The server has done it; nobody is told.
+                    if self._proxy.while_lost is not None:
+                        await self._proxy.while_lost()
+                    break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         self.lose() if self._losing else self.abort()
@@ -213,8 +221,7 @@ async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 @asynccontextmanager
 async def proxy_of(url: str) -> AsyncIterator[tuple[PostgresProxy, str]]:
     """Start a proxy of a database, and return it with the database's URL behind it."""
-    (folder,) = parse_qs(urlsplit(url).query)["host"]
-    proxy = PostgresProxy(Path(folder) / ".s.PGSQL.5432")
+    proxy = PostgresProxy(url)
     server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     direct = make_url(url).set(host="127.0.0.1", port=port, query={"ssl": "disable"})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +12,14 @@ from sqlalchemy import text
 from bot.database.tables import metadata
 from bot.domain.errors import CommitUnknown
 from bot.domain.requests import Holder
-from bot.domain.runs import DeliveryState, MessageRef, RunState
+from bot.domain.runs import Delivery, DeliveryState, MessageRef, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.sharing import CopyRequest
 from bot.store import Store
-from tests.commits.proxy import Loss, PostgresProxy, proxy_of
-from tests.contract.conftest import Stores
+from tests.commits.proxy import Loss, PostgresProxy
 from tests.contract.store.rows import ALICE, GUILD, MOD, audit_log, stored_rules, stored_run
 from tests.contract.store.runs import (
+    LEASE,
     NOW,
     PERSON,
     RULES,
@@ -33,7 +32,6 @@ from tests.contract.store.runs import (
     request,
     take,
 )
-from tests.databases import PostgresServer
 from tests.sampling import every_nth
 from tests.unit.factories import made_preset
 
@@ -92,7 +90,7 @@ async def set_default(store: Store) -> Change:
     await store.presets.put(PRESET, NOW)
 
     async def change() -> bool:
-        default = await store.presets.set_default(GUILD, 5, "noir", by=ALICE, now=NOW)
+        default = await store.presets.set_default(GUILD, 5, "noir", by=ALICE, now=at(1))
         return default is not None and default.preset == PRESET
 
     return change
@@ -101,12 +99,12 @@ async def set_default(store: Store) -> Change:
 async def clear_default(store: Store) -> Change:
     await store.presets.put(PRESET, NOW)
     await store.presets.set_default(GUILD, 5, "noir", by=ALICE, now=NOW)
-    return lambda: store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
+    return lambda: store.presets.clear_default(GUILD, 5, by=ALICE, now=at(1))
 
 
 async def delete(store: Store) -> Change:
     run = await brought_to(store, RunState.SUCCEEDED)
-    return lambda: _key(store.reviews.delete(run.key, MOD, NOW))
+    return lambda: store.reviews.delete(run.key, MOD, NOW)
 
 
 async def discard(store: Store) -> Change:
@@ -137,7 +135,7 @@ async def approve(store: Store) -> Change:
 
 async def reject(store: Store) -> Change:
     run = await awaiting_approval(store)
-    return lambda: _key(store.reviews.reject(run.key, MOD, "no", NOW))
+    return lambda: store.reviews.reject(run.key, MOD, "no", NOW)
 
 
 async def cancel(store: Store) -> Change:
@@ -148,7 +146,7 @@ async def cancel(store: Store) -> Change:
 async def cancel_after_a_refusal(store: Store) -> Change:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.request_cancel(run.key, NOW, by=run.requester_id)
-    await store.runs.refuse_cancel(run.key)
+    await store.runs.refuse_cancel(await fetch(store, run.key))
 
     async def change() -> bool:
         done = await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
@@ -159,7 +157,7 @@ async def cancel_after_a_refusal(store: Store) -> Change:
 
 async def finish(store: Store) -> Change:
     run = await brought_to(store, RunState.RUNNING)
-    return lambda: _key(store.runs.finish(run.key, RunState.TIMED_OUT, NOW, code="deadline"))
+    return lambda: store.runs.finish(run.key, RunState.TIMED_OUT, NOW, code="deadline")
 
 
 async def withdraw(store: Store) -> Change:
@@ -180,19 +178,41 @@ async def share(store: Store) -> Change:
 async def delete_copy(store: Store) -> Change:
     key, message = await stored_run(store), MessageRef(7, 8)
     await store.copies.request(CopyRequest(key=key, user_id=ALICE, shared_to=7), NOW)
-    await store.deliveries.mark_sent((await claimed(store)).id, [message], NOW)
+    await store.deliveries.mark_sent(await claimed(store), [message], NOW)
     return lambda: store.copies.delete(key, message, MOD, NOW)
 
 
 async def withdraw_copy(store: Store) -> Change:
     await store.copies.request(CopyRequest(key=await stored_run(store), user_id=ALICE, shared_to=7), NOW)
     delivery = await claimed(store)
-    return lambda: store.copies.withdraw(delivery, [])
+    return lambda: store.deliveries.withdraw(delivery, [])
 
 
-async def _key(found: Awaitable[Any]) -> bool:
-    """Return whether a run came back."""
-    return (await found) is not None
+async def attempted(store: Store) -> Delivery:
+    await brought_to(store, RunState.SUCCEEDED)
+    delivery = await claimed(store)
+    assert await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+    return delivery
+
+
+async def mark_attempt(store: Store) -> Change:
+    delivery = await attempted(store)
+    return lambda: store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 2)
+
+
+async def clear_attempt(store: Store) -> Change:
+    delivery = await attempted(store)
+    return lambda: store.deliveries.clear_attempt(delivery)
+
+
+async def mark_sent(store: Store) -> Change:
+    delivery = await attempted(store)
+    return lambda: store.deliveries.mark_sent(delivery, [MessageRef(7, 8)], NOW)
+
+
+async def complete(store: Store) -> Change:
+    delivery = await attempted(store)
+    return lambda: store.deliveries.complete(delivery, NOW)
 
 
 # The result for the caller, with or without a lost reply.
@@ -207,13 +227,13 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     remove_preset: True,
     set_default: True,
     clear_default: True,
-    delete: True,
+    delete: None,
     discard: None,
     dismiss: None,
     record_opening: None,
     report: True,
     approve: None,
-    reject: True,
+    reject: None,
     cancel: True,
     cancel_after_a_refusal: True,
     finish: True,
@@ -222,16 +242,11 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     share: None,
     delete_copy: None,
     withdraw_copy: (),
+    mark_attempt: True,
+    clear_attempt: (),
+    mark_sent: True,
+    complete: True,
 }
-
-
-@pytest.fixture
-async def behind_proxy(postgres: PostgresServer) -> AsyncIterator[tuple[Store, PostgresProxy]]:
-    """Open a store whose connections go through a proxy."""
-    url = await postgres.new_database()
-    async with proxy_of(url) as (proxy, behind), AsyncExitStack() as stack:
-        yield await Stores(behind, stack).open(), proxy
-    postgres.give_back(url)
 
 
 async def empty(store: Store) -> None:

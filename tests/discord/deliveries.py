@@ -28,13 +28,22 @@ async def end_runs(bot: Harness) -> None:
 
 async def die_at_a_post(bot: Harness, *, after: bool = True) -> None:
     """Let the process die at a post, after Discord has taken it or before; the bot notes neither."""
+    await _die_at(bot, "POST", "/messages", after=after)
+
+
+async def die_at_a_deletion(bot: Harness) -> None:
+    """Let the process die before Discord has deleted a message."""
+    await _die_at(bot, "DELETE", "/messages/{message_id}", after=False)
+
+
+async def _die_at(bot: Harness, method: str, path: str, *, after: bool) -> None:
     http = bot.app.bot.http
     before = http.request
 
     async def dies(route: Any, **kwargs: Any) -> Any:
-        is_post = route.method == "POST" and route.path.endswith("/messages")
-        answer = await before(route, **kwargs) if after or not is_post else None
-        if is_post:
+        is_last = route.method == method and route.path.endswith(path)
+        answer = await before(route, **kwargs) if after or not is_last else None
+        if is_last:
             raise asyncio.CancelledError
         return answer
 

@@ -63,20 +63,20 @@ async def finish_with(bot: Harness, files: Files, **options: Any) -> None:
     await end_with(bot, files)
 
 
-async def end_with(bot: Harness, files: Files) -> None:
+async def end_with(bot: Harness, files: Files, status: str = "success") -> None:
     """Tell the bot, as ComfyDeploy does, that the only run has ended with these files."""
     made = bot.comfydeploy.world.bucket
     for name, (content, content_type) in files.items():
         made.put(name, content, content_type)
-    await end_with_links(bot, {name: made.plain_link(name) for name in files})
+    await end_with_links(bot, {name: made.plain_link(name) for name in files}, status)
 
 
-async def end_with_links(bot: Harness, links: Mapping[str, str]) -> None:
+async def end_with_links(bot: Harness, links: Mapping[str, str], status: str = "success") -> None:
     """Tell the bot that the only run has ended with the files at these addresses, by name."""
     (call,) = bot.calls
     items = [{"url": url, "filename": name, "type": "output"} for name, url in links.items()]
     output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
-    event = {"event_type": "run.updated", "run_id": call.run_ids[0], "status": "success", "outputs": [output]}
+    event = {"event_type": "run.updated", "run_id": call.run_ids[0], "status": status, "outputs": [output]}
     async with aiohttp.ClientSession() as session, session.post(call.webhook, json=event) as reply:
         assert reply.status == 204
 

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.workers.submission import MAX_RENEWALS
+from demo.fake_comfydeploy.deployments import PICTURE_ID
+from tests.discord.deployments import ONE, described
 from tests.discord.files import bucket, png
 from tests.discord.forged import call, press
 from tests.discord.moderated_server import ModeratedServer, mark_adult
@@ -67,6 +69,24 @@ async def test_an_expired_link_is_renewed_from_the_card(server: ModeratedServer,
     (queued,) = server.calls
     assert queued.body["inputs"]["image"] == copy.url
     assert len(server.messages()) == 1
+
+
+@pytest.mark.bot(deployments=ONE)
+@pytest.mark.parametrize(
+    "changed",
+    [described(landscape=PICTURE_ID), f"{ONE}[deployments.picture.inputs.image]\nhidden = true\n"],
+    ids=["renamed deployment", "hidden input"],
+)
+async def test_an_expired_link_is_renewed_although_its_input_has_changed(
+    server: ModeratedServer, host: str, changed: str
+) -> None:
+    await ask_with_picture(server, signed(host, server.clock().replace(hour=10)))
+    (copy,) = server.card.attachments
+    await server.later(hours=11)
+    await server.restart(deployments=changed)
+    await server.decide("Approve")
+    (queued,) = server.calls
+    assert queued.body["inputs"]["image"] == copy.url
 
 
 async def test_a_link_that_still_works_is_used_as_it_is(server: ModeratedServer, host: str) -> None:

@@ -7,11 +7,11 @@ import pytest
 from bot.database.tables import presets, runs
 from demo.fake_comfydeploy.deployments import PICTURE_ID, SLOW_ID
 from tests.discord.actors import open_details
-from tests.discord.deployments import ONE, described
+from tests.discord.deployments import ADULT, ONE, described
 from tests.discord.forged import press
-from tests.discord.moderated_server import ModeratedServer
+from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, mark_adult, set_rules
 from tests.discord.rendered import buttons_of, fields, refusal, text_of
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 
 pytestmark = pytest.mark.bot(deployments=ONE)
 
@@ -69,6 +69,19 @@ async def test_a_deployment_under_another_name_is_found_again(bot: Harness) -> N
     assert [run.deployment for run in await bot.runs()] == ["picture", "landscape"]
 
 
+@pytest.mark.bot(deployments=f"{ONE}concurrency_limit = 1\n")
+async def test_waiting_runs_of_a_renamed_deployment_still_start_one_by_one(bot: Harness) -> None:
+    await set_rules(bot, **NO_APPROVAL, budgets={"person": {"at_once": None, "waiting": None}})
+    bot.comfydeploy.faults = HELD
+    for _ in range(4):
+        await bot.ask()
+    renamed = described(slow=SLOW_ID, landscape=PICTURE_ID)
+    await bot.restart(deployments=f"{renamed}concurrency_limit = 1\n")
+    for done in range(1, 5):
+        assert len(bot.calls) == done
+        await bot.release()
+
+
 async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> None:
     message = await bot.made()
     await bot.alice.slash(bot.channel, "preset save", name="noir")
@@ -84,6 +97,33 @@ async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> N
     details = await open_details(message, bot.alice)
     assert "no command repeats this" in text_of(bot, details.response)
     assert len(bot.calls) == 1
+
+
+async def test_a_deployment_that_is_removed_while_a_request_waits_is_not_started(
+    server: ModeratedServer,
+) -> None:
+    await server.ask()
+    await server.restart(deployments=described(slow=SLOW_ID))
+    await server.decide("Approve")
+    assert ((await server.run()).failure_code, len(server.calls)) == ("deployment_gone", 0)
+
+
+@pytest.mark.parametrize("minutes", [0, 5])
+@pytest.mark.parametrize("channel_marked", [False, True])
+async def test_a_mark_while_a_request_waits_applies_to_it(
+    server: ModeratedServer, minutes: int, channel_marked: bool
+) -> None:
+    await server.ask()
+    await server.restart(deployments=ADULT)
+    mark_adult(server, server.channel, marked=channel_marked)
+    await server.later(minutes=minutes)
+    await server.decide("Approve")
+    run = await server.run()
+    assert run.age_restricted
+    if channel_marked:
+        assert (run.state, len(server.calls)) == ("succeeded", 1)
+    else:
+        assert (run.failure_code, len(server.calls)) == ("age_restricted", 0)
 
 
 async def test_before_its_approval_a_request_is_its_requesters_alone(

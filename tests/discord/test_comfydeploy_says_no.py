@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,7 +13,8 @@ from demo.fake_comfydeploy.catalogue import all_deployments
 from demo.fake_comfydeploy.deployments import PICTURE_ID, REJECTS_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from tests.discord.rendered import buttons_of, one_failure, one_result, pinged
+from tests.discord.outages import UNREACHABLE, endure
+from tests.discord.rendered import buttons_of, one_failure, one_result, pinged, text_of
 from tests.harness import QUICK, Harness
 from tests.serving import serving
 
@@ -94,12 +96,58 @@ async def test_a_429_is_asked_again_and_shows_one_outcome(bot: Harness) -> None:
     assert pinged(bot) == [bot.alice.id]
 
 
-async def test_a_429_that_lasts_is_told_in_the_end(bot: Harness) -> None:
+async def test_a_429_that_lasts_costs_time_and_is_told_meanwhile_and_after_a_week(bot: Harness) -> None:
     bot.comfydeploy.faults = Faults(queue_status=429)
-    await bot.ask()
+    asked = await bot.ask()
     await bot.later(minutes=3, times=10)
+    assert "### Not started yet: Picture" in text_of(bot, asked.response)
+    assert "ComfyDeploy is too busy right now. I'll start this once" in text_of(bot, asked.response)
+    await bot.later(days=6)
+    assert await bot.states() == [RunState.WAITING]
+    await bot.later(days=1)
     assert "ComfyDeploy is too busy right now." in await one_failure(bot, RunState.REFUSED)
-    assert len(bot.calls) == 5
+
+
+async def test_in_an_outage_one_run_at_a_time_is_tried_and_all_start_afterwards(bot: Harness) -> None:
+    bot.comfydeploy.faults = Faults(queue_status=429)
+    asked = [await bot.ask(actor) for actor in (bot.alice, bot.bob, bot.alice, bot.bob)]
+    made = len(bot.calls)
+    for number in range(1, 7):
+        await bot.later(minutes=2)
+        assert len(bot.calls) == made + number
+    for answer in asked:
+        assert "ComfyDeploy is too busy right now." in text_of(bot, answer.response)
+    await bot.later(seconds=30)
+    assert len(bot.calls) == made + 6
+    bot.comfydeploy.faults = Faults()
+    await bot.later(minutes=2)
+    assert await bot.states() == [RunState.SUCCEEDED] * 4
+    assert len(bot.calls) == made + 6 + 4
+
+
+async def test_an_outage_with_5xx_ends_one_run_as_unconfirmed_and_the_others_start_afterwards(
+    bot: Harness,
+) -> None:
+    bot.comfydeploy.faults = UNREACHABLE
+    for actor in (bot.alice, bot.bob, bot.alice):
+        asked = await bot.ask(actor)
+    await endure(bot, timedelta(hours=3), 30)
+    assert await bot.states() == [RunState.UNCONFIRMED, RunState.WAITING, RunState.WAITING]
+    assert "ComfyDeploy doesn't answer right now." in text_of(bot, asked.response)
+    bot.comfydeploy.faults = Faults()
+    await bot.later(minutes=2, times=2)
+    assert await bot.states() == [RunState.UNCONFIRMED, RunState.SUCCEEDED, RunState.SUCCEEDED]
+    assert len(bot.calls) == 3
+
+
+async def test_a_request_that_waits_for_comfydeploy_can_be_cancelled(bot: Harness) -> None:
+    bot.comfydeploy.faults = Faults(queue_status=429)
+    asked = await bot.ask()
+    await bot.later(minutes=5)
+    await bot.click(asked.response, "Cancel")
+    await bot.later(minutes=5)
+    assert await bot.states() == [RunState.CANCELLED]
+    assert len(bot.calls) == 2
 
 
 async def test_a_5xx_proves_nothing_and_is_not_asked_again(bot: Harness) -> None:
@@ -133,8 +181,11 @@ async def test_comfydeploy_is_down_and_comes_back(bot: Harness) -> None:
 
 async def test_comfydeploy_stays_down(bot: Harness) -> None:
     await bot.comfydeploy.__aexit__(None, None, None)
-    await bot.ask()
-    await bot.later(minutes=3, times=10)
+    asked = await bot.ask()
+    await bot.later(hours=1, times=10)
+    assert "ComfyDeploy doesn't answer right now. I'll start this once" in text_of(bot, asked.response)
+    await bot.restart()
+    await bot.later(days=7, times=2)
     assert "I can't reach ComfyDeploy right now. Nothing was started" in await one_failure(
         bot, RunState.REFUSED
     )

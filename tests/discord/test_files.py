@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from bot.delivery.media.outputs import MAX_FILES
 from bot.domain.runs import RunState
+from bot.ui.message_parts import CONTENT_TEXT
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from tests.discord.files import finish_with, picture, pictures, song
+from tests.discord.files import end_with_links, finish_with, picture, pictures, png, song
 from tests.discord.rendered import buttons_of, pinged, text_of
-from tests.harness import QUICK, Clock, Harness, running_bot
+from tests.harness import HELD, QUICK, Clock, Harness, running_bot
+
+LARGE_SOUND = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(11 * 1024**2)
 
 
 async def test_audio_comes_as_a_classic_message_that_has_a_player(bot: Harness) -> None:
@@ -39,12 +43,31 @@ async def test_a_picture_above_the_servers_limit_is_recompressed(bot: Harness) -
 
 
 async def test_anything_else_above_the_limit_is_linked(bot: Harness) -> None:
-    body = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(11 * 1024**2)
-    await finish_with(bot, {"long.wav": (body, "audio/wav")})
+    await finish_with(bot, {"long.wav": (LARGE_SOUND, "audio/wav")})
     await bot.play()
     (message,) = bot.messages()
     assert not message.attachments
     assert "long.wav is too large to upload here: [open it](http" in text_of(bot, message)
+
+
+@pytest.mark.parametrize("length", [1900, 2500, 8000])
+async def test_a_link_too_long_for_a_message_is_in_a_text_file(bot: Harness, length: int) -> None:
+    await bot.ask(faults=HELD)
+    bot.comfydeploy.world.bucket.put("long.wav", LARGE_SOUND, "audio/wav")
+    link = bot.comfydeploy.world.bucket.plain_link("long.wav") + "?X-Amz-Security-Token="
+    link = link.ljust(length, "a")
+    await end_with_links(bot, {"long.wav": link})
+    await bot.play()
+    (message,) = bot.messages()
+    if length < CONTENT_TEXT:
+        assert f"long.wav is too large to upload here: [open it]({link})" in text_of(bot, message)
+        return
+    (file,) = message.attachments
+    assert (await file.read()).decode() == link
+    name = file.filename.replace("_", "\\_")
+    assert f"I couldn't attach long.wav: open the link in {name} while it works." in text_of(bot, message)
+    await bot.click(message, "Delete")
+    assert bot.messages() == []
 
 
 async def test_files_beyond_the_limit_are_counted(bot: Harness) -> None:
@@ -63,6 +86,25 @@ async def test_a_file_that_can_not_be_fetched_becomes_a_link(bot: Harness) -> No
     assert "couldn't be fetched: [try it yourself](http" in text_of(bot, message)
     assert pinged(bot) == [bot.alice.id]
     assert len(bot.calls) == 1
+
+
+@pytest.mark.parametrize("refusals", [0, 1, 2], ids=["with files", "with links", "plainly"])
+async def test_a_forbidden_address_is_not_linked_in_any_form(bot: Harness, refusals: int) -> None:
+    await bot.ask(faults=HELD)
+    bot.comfydeploy.world.bucket.put("good.png", png(), "image/png")
+    good = bot.comfydeploy.world.bucket.plain_link("good.png")
+    forbidden = ["https://minio:s3cret@storage.example/a", "http://169.254.169.254/meta", "ftp://10.0.0.7/a"]
+    path = f"/channels/{bot.channel.id}/messages"
+    for _ in range(refusals):
+        bot.env.inject_error("POST", path, status=400, code=50035)
+    await end_with_links(bot, {f"{number}.png": url for number, url in enumerate([good, *forbidden])})
+    await bot.play()
+    (message,) = bot.messages()
+    shown = text_of(bot, message)
+    assert len(message.attachments) == (not refusals)
+    assert (good in shown) is bool(refusals)
+    assert shown.count("is at an address I'm not allowed to open.") == len(forbidden)
+    assert not any(url in shown for url in forbidden)
 
 
 async def test_a_link_that_ran_out_is_renewed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Their deployments aren't age-restricted. `test_age_marks.py` tests those that ar
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,8 +13,15 @@ import pytest
 
 from bot.domain.runs import DeliveryState, RunState
 from tests.discord.batches import ask, open_one
-from tests.discord.deliveries import delivery_states, die_at_a_post, end_runs, every_way_closed
+from tests.discord.deliveries import (
+    delivery_states,
+    die_at_a_deletion,
+    die_at_a_post,
+    end_runs,
+    every_way_closed,
+)
 from tests.discord.deployments import ADULT, ONE
+from tests.discord.files import finish_with, pictures
 from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, mark_adult
 from tests.discord.rendered import pinged, refusal, text_of
@@ -218,3 +226,40 @@ async def test_a_request_is_not_approved_if_its_channel_has_lost_the_mark(server
     assert MARKED_ONLY in refusal(server, await server.decide("Approve"))
     assert await server.states() == [RunState.REFUSED]
     assert server.calls == []
+
+
+async def die_after_the_first_part(bot: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process die once it has stored the first message of a result."""
+    before = bot.app.store.deliveries.mark_sent
+
+    async def dies(*args: Any) -> None:
+        await before(*args)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(bot.app.store.deliveries, "mark_sent", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await bot.app.workers["deliver"].drain()
+
+
+@pytest.mark.bot(deployments=ADULT)
+@pytest.mark.parametrize("crash", [False, True], ids=["no answer", "crash"])
+async def test_a_part_whose_deletion_fails_is_deleted_later_if_the_mark_was_removed(
+    bot: Harness, crash: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adult = bot.channel
+    mark_adult(bot, adult)
+    await finish_with(bot, pictures(12))
+    await die_after_the_first_part(bot, monkeypatch)
+    await bot.restart()
+    mark_adult(bot, adult, marked=False)
+    if crash:
+        await die_at_a_deletion(bot)
+        await bot.restart()
+    else:
+        bot.env.inject_error("DELETE", f"/channels/{adult.id}/messages/*", status=500, times=1)
+        await bot.play()
+    assert [len(message.attachments) for message in bot.messages()] == [0, 10]
+    await bot.later(minutes=2, times=3)
+    assert [len(message.attachments) for message in bot.messages()] == [0]
+    assert WITHHELD in text_of(bot, bot.messages()[0])
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]

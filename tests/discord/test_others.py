@@ -73,7 +73,7 @@ async def test_a_refusal_names_nobody_on_another_server(bot: Harness) -> None:
     await bot.env.settle()
     await bot.ask(bob)
     (own,) = bot.channel.history(viewer=bob)
-    for action in ("again", "vary", "repeat", "post"):
+    for action in ("again", "vary", "repeat", "redeliver"):
         told = refusal(bot, await press(bot, bob, own, f"run:{key}:{action}"))
         assert told == "Only the person who asked can use this."
     bot.channel = home

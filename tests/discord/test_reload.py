@@ -15,7 +15,7 @@ from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import owner
 from tests.discord.deployments import described
 from tests.discord.rendered import refusal
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 from tests.sampling import every_nth
 
 ONE = described(paint=PICTURE_ID)
@@ -42,10 +42,12 @@ async def test_a_deployment_that_is_added_can_be_used_at_once(bot: Harness) -> N
 
 @pytest.mark.bot(deployments=TWO)
 async def test_a_deployment_that_is_gone_ends_what_was_under_way_as_before(bot: Harness) -> None:
+    bot.comfydeploy.faults = HELD
     await bot.alice.slash(bot.channel, "generate film", prompt="a fox")
+    await bot.play()
     bot.runner.write_deployments(ONE)
     assert await reload(bot, owner(bot)) == "I have read the deployments again.\nRemoved: `film`"
-    await bot.play()
+    await bot.release()
     assert (await bot.run()).state is RunState.SUCCEEDED
     assert any("film" in repr(m.components) or m.attachments for m in bot.messages())
 
@@ -111,10 +113,22 @@ async def test_a_deployment_that_breaks_upstream_can_be_described_in_the_file(bo
     assert (await bot.run()).state is RunState.SUCCEEDED
 
 
-async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harness) -> None:
+def add_artist(bot: Harness) -> None:
+    """Add an input to the deployment at ComfyDeploy."""
     more = InputNode(class_type="TextSingleLine", input_id="artist", display_name="Artist")
     inputs = (*picture().inputs, more)
     bot.comfydeploy.world.deployments[PICTURE_ID] = replace(picture(), inputs=inputs)  # type: ignore[index]
+
+
+async def test_a_change_at_comfydeploy_is_noticed_although_the_clock_was_set_back(bot: Harness) -> None:
+    add_artist(bot)
+    bot.clock.move(days=-1)
+    await bot.play()
+    assert bot.app.bot.services.catalogue.plan.commands[0].option_for("artist") is not None
+
+
+async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harness) -> None:
+    add_artist(bot)
     await bot.later(minutes=9)
     assert bot.app.bot.services.catalogue.plan.commands[0].option_for("artist") is None
     await bot.later(minutes=2)

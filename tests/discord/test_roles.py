@@ -6,6 +6,7 @@ import pytest
 
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import member, moderator, override, read
+from tests.discord.channels import thread_in
 from tests.discord.deployments import ADULT, TWO
 from tests.discord.follow_ups import PICTURE, TARGETS, UPSCALE
 from tests.discord.forged import press
@@ -14,6 +15,7 @@ from tests.discord.outages import held_calls
 from tests.discord.rendered import buttons_of, refusal, requests_to
 from tests.harness import Harness
 
+STARTING = "I'm still starting up. Please try again in a few seconds."
 NOT_HERE = "This server's settings don't let you use this here."
 AWAY = "Discord didn't answer, so nothing has changed. Please try again in a minute."
 
@@ -143,3 +145,33 @@ async def test_an_age_restricted_deployment_runs_only_where_discord_marks_the_ch
     assert [(line.actor_id, line.deployment, line.outcome) for line in lines] == [
         (bot.alice.id, "picture", "age_restricted")
     ] * 2
+
+
+def make_unloaded(bot: Harness) -> None:
+    """Leave the server as discord.py has it between READY and GUILD_CREATE."""
+    guild = bot.app.bot.get_guild(bot.guild.id)
+    assert guild is not None
+    guild.unavailable = True
+    guild._channels.clear()
+    guild._threads.clear()
+    guild._roles.clear()
+
+
+async def test_a_thread_starts_nothing_until_its_parents_age_restriction_is_known(bot: Harness) -> None:
+    thread = thread_in(bot, bot.channel)
+    mark_adult(bot, bot.channel)
+    await bot.env.settle()
+    make_unloaded(bot)
+    assert refusal(bot, await bot.ask(channel=thread)) == STARTING
+    assert await bot.runs() == []
+
+
+async def test_a_button_starts_nothing_until_the_servers_roles_are_known(bot: Harness) -> None:
+    role = bot.guild.create_role("banned")
+    carol = member(bot, "carol", role)
+    await bot.ask(carol)
+    override(bot, {role: False})
+    make_unloaded(bot)
+    assert refusal(bot, await carol.click(bot.messages()[-1], label="Again")) == STARTING
+    await bot.play()
+    assert len(bot.calls) == 1

@@ -77,10 +77,18 @@ async def test_a_channel_whose_edits_wait_holds_up_no_other(bot: Harness) -> Non
     assert last.channel_id == bot.channel.id
 
 
-async def test_outcomes_go_before_the_bots_own_edits(bot: Harness) -> None:
-    await bot.ask(faults=HELD)
-    posting = {bot.channel.id}
+@pytest.mark.parametrize("claimed", [False, True], ids=["not claimed yet", "claimed with others"])
+async def test_outcomes_go_before_the_bots_own_edits(bot: Harness, claimed: bool) -> None:
+    posting: set[int] = set() if claimed else {bot.channel.id}
+    for _ in range(3 if claimed else 1):
+        await bot.ask(faults=HELD)
     updater = await updater_of_old_runs(bot, posting)
+    if claimed:
+        editing = [await updater.claim() for _ in range(3)]
+        posting.add(bot.channel.id)
+        for run in editing[:2]:
+            assert run is not None
+            await updater.update(run)
     assert await updater.claim() is None
     posting.clear()
     assert await updater.claim() is not None

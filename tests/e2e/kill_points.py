@@ -58,8 +58,8 @@ COPY_DELETED = (
 # The direct message about a copy that can't be posted, in a process that does nothing else.
 COPY_REFUSED = (
     f"{OWED}.claim:got:1",
-    f"{COPIES}.withdraw:before:1",
-    f"{COPIES}.withdraw:after:1",
+    f"{OWED}.withdraw:before:1",
+    f"{OWED}.withdraw:after:1",
     f"{POSTER}.direct_channel:after:1",
     f"{OWED}.mark_attempt:before:1",
     f"{OWED}.mark_attempt:after:1",

@@ -65,7 +65,7 @@ async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost
     await home.held()
     with locked(home.database):
         home.comfydeploy.release()
-        await home.until(lambda: "waiting for the database to store the queue reply" in home.log)
+        await home.until(lambda: "waiting for the database to store what became of a claim" in home.log)
     await home.settled(runs=1)
     assert home.rows("SELECT state FROM runs") == [("succeeded",)], home.log
     home.check_outcomes()

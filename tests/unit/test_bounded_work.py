@@ -182,4 +182,6 @@ def test_a_remark_that_is_too_long_loses_its_link_whatever_is_in_the_link() -> N
         f"a.png is too large: [open it](https://x.example/{'[' * 4000}{'[](' * 1000}) while the link works."
     )
     (message,) = remark_messages([remark])
-    assert message.content == "a.png is too large: open it while the link works."
+    assert message.content == (
+        "a.png is too large: open it (the link is too long to show) while the link works."
+    )

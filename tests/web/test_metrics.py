@@ -98,7 +98,7 @@ async def test_only_a_process_with_the_gateway_has_its_gauges(tmp_path: Path, ro
         settings = s.runner.settings.model_copy(update={"roles": frozenset({role})})
         async with build(settings) as app:
             request = make_mocked_request("GET", "/metrics").clone(remote="127.0.0.1")
-            answer = await app.metrics.answer(request)  # type: ignore[arg-type]
+            answer = await app.metrics_page.answer(request)  # type: ignore[arg-type]
     assert isinstance(answer.body, bytes)
     names = set(re.findall(rb"^comfydeploy_bot_(gateway_\w+|servers|store_up) ", answer.body, re.MULTILINE))
     gateway = {b"gateway_ready", b"gateway_latency_seconds", b"servers"}
@@ -131,7 +131,7 @@ async def test_refusals_and_failed_calls_are_counted_separately(tmp_path: Path) 
         s.comfydeploy.next_faults(Faults(queue_status=500), Faults(queue_drop=True))
         for prompt in ("a fox", "a hen"):
             await s.alice.slash(s.channel, "generate", prompt=prompt)
-            await s.play()
+            await s.later(seconds=5)
         await s.alice.slash(s.channel, "generate", prompt="an ox")
         found = await page(s)
         assert found['comfydeploy_calls_total{call="queue",result="500"}'] == 1

@@ -107,6 +107,10 @@ class MediaFetcher:
             await self._session.close()
             self._session = None
 
+    def check(self, url: str) -> None:
+        """Raise MediaForbidden if `url` may not be opened. Host names are checked when they are resolved."""
+        check_url(_parse(url), self._allows)
+
     async def fetch(
         self,
         url: str,

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import mimetypes
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from bot.delivery.media.download import Media, MediaFetcher
 from bot.delivery.media.download_slots import DownloadSlots
-from bot.delivery.media.shrink import shrink_image
+from bot.delivery.media.shrink import SECONDS, shrink_image
 from bot.delivery.media.temporary_files import disk_errors
 from bot.delivery.media.time_budget import MediaBudget
 from bot.domain.errors import (
@@ -28,7 +30,7 @@ from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
 from bot.strings import say
-from bot.ui.message_parts import GALLERY, FileKind, PreparedFile, PreparedOutputs
+from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
 # A picture above the upload limit is fetched anyway, because it can be recompressed.
@@ -38,8 +40,19 @@ _INLINE_TEXT = 1500
 _ALT_TEXT = 500
 _CONCURRENT_FETCHES = 4
 Renew = Callable[[Run], Awaitable[Sequence[Output]]]
-# A file, or a sentence about one that is missing or was recompressed.
-PreparedItem = PreparedFile | str
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """A sentence, given by its code, that links an output in place of its file."""
+
+    code: str
+    name: str
+    url: str
+
+
+# A file, a sentence that links it, or one about a file that is missing or was recompressed.
+PreparedItem = PreparedFile | _Linked | str
 # The result of fetching an output.
 Fetched = list[PreparedItem] | MediaError
 
@@ -53,6 +66,11 @@ class _Target:
     folder: Path
     budget: MediaBudget
 
+    @property
+    def server(self) -> int:
+        """Return the id of the run's server, or of its requester outside servers."""
+        return self.run.guild_id or self.run.requester_id
+
 
 class OutputPreparer:
     """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not expired."""
@@ -63,9 +81,20 @@ class OutputPreparer:
         self._slots = slots or DownloadSlots()
         # A decoded picture may take hundreds of megabytes, so the process shrinks one at a time.
         self._shrinking = asyncio.Lock()
+        self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    def may_link(self, url: str) -> bool:
+        """Return whether a message may link to `url`. Addresses that may not be opened aren't shown, because
+        they may contain a password or reveal the operator's network.
+        """
+        try:
+            self._fetcher.check(url)
+        except MediaForbidden:
+            return False
+        return True
 
     async def prepare(
-        self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget | None = None
+        self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget
     ) -> PreparedOutputs:
         """Return a run's outputs for an upload limit of `limit` bytes per file.
 
@@ -75,7 +104,7 @@ class OutputPreparer:
         Raises MediaError or BackendError if a retry may help. On the `last_try`, and when the time has run
         out, a sentence stands in for each missing file instead.
         """
-        target = _Target(run, limit, folder, budget or MediaBudget())
+        target = _Target(run, limit, folder, budget)
         async with target.budget.spend():
             outputs, fetched = await self._fetch_renewed(target, last_try)
             out_of_time = target.budget.is_spent and not target.budget.is_stopped
@@ -144,28 +173,29 @@ class OutputPreparer:
     async def _file(self, target: _Target, number: int, output: Output) -> Fetched:
         url = output.url or ""
         name = _name(output, number)
-        if target.limit == 0:
-            return [say("media_too_large", name=name, url=url)]
         path = target.folder / f"{target.run.key}-{number}"
         try:
+            self._fetcher.check(url)
+            if target.limit == 0:
+                return [_Linked("media_too_large", name, url)]
             media = await self._download(target, output, path)
             with disk_errors():
-                return await self._fitted(target.run, number, media, path, target.limit)
+                return await self._fitted(target, number, media, path)
         except MediaForbidden as error:
             log.warning("refused to fetch an output from a forbidden address: %s", error)
             return [say("media_forbidden", name=name)]
         except MediaTooLarge:
-            return [say("media_too_large", name=name, url=url)]
+            return [_Linked("media_too_large", name, url)]
         except MediaError as error:
             return error
 
     async def _download(self, target: _Target, output: Output, path: Path) -> Media:
         """Fetch an output when a slot is free. Raises MediaError, also when the time has run out."""
-        url, run = output.url or "", target.run
+        url = output.url or ""
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
         ceiling = max(PICTURE_LIMIT, target.limit) if is_picture else target.limit
         try:
-            async with target.budget.limit(), self._slots.take(url, run.guild_id or run.requester_id):
+            async with target.budget.limit(), self._slots.take(url, target.server):
                 with disk_errors(), path.open("w+b") as file:
                     return await self._fetcher.fetch(
                         url, limit_bytes=ceiling, into=file, filename=output.filename
@@ -174,13 +204,11 @@ class OutputPreparer:
             why = "too many downloads are slow" if target.budget.is_stopped else "no time is left"
             raise MediaUnavailable(f"{output.filename}: {why}") from None
 
-    async def _fitted(
-        self, run: Run, number: int, media: Media, path: Path, limit: int
-    ) -> list[PreparedItem]:
-        kind = kind_of(media.content_type)
-        if media.size <= limit:
+    async def _fitted(self, target: _Target, number: int, media: Media, path: Path) -> list[PreparedItem]:
+        run, kind = target.run, kind_of(media.content_type)
+        if media.size <= target.limit:
             return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
-        suffix = await self._shrink(path, limit) if kind is FileKind.IMAGE else None
+        suffix = await self._shrink(target, path) if kind is FileKind.IMAGE else None
         if suffix is None:
             raise MediaTooLarge(media.filename)
         return [
@@ -188,15 +216,24 @@ class OutputPreparer:
             say("media_recompressed", name=escape_line(media.filename, 80)),
         ]
 
-    async def _shrink(self, path: Path, limit: int) -> str | None:
-        """Shrink a picture in place and return its new suffix, or None if it can't be made to fit."""
-        async with self._shrinking:
-            shrunk = await shrink_image(await asyncio.to_thread(path.read_bytes), limit)
-            if shrunk is None:
-                return None
-            data, extension = shrunk
-            await asyncio.to_thread(path.write_bytes, data)
-            return f".{extension}"
+    async def _shrink(self, target: _Target, path: Path) -> str | None:
+        """Shrink a picture in place and return its new suffix.
+
+        Returns None if it can't be made to fit, or not in the time that is left.
+        """
+        # A server has at most one picture in the queue, so that it doesn't delay the others.
+        of_server = self._shrinking_of.setdefault(target.server, asyncio.Lock())
+        with suppress(TimeoutError):
+            async with target.budget.limit(), of_server, self._shrinking:
+                seconds = min(target.budget.left, SECONDS)
+                shrunk = await shrink_image(await asyncio.to_thread(path.read_bytes), target.limit, seconds)
+                if shrunk is not None:
+                    data, extension = shrunk
+                    await asyncio.to_thread(path.write_bytes, data)
+                    return f".{extension}"
+        if target.budget.is_stopped:
+            raise MediaUnavailable("too many downloads are slow")
+        return None
 
 
 async def _all(fetches: Iterable[Awaitable[Fetched]]) -> list[Fetched]:
@@ -256,11 +293,12 @@ def _kept(
 
 
 def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fetched]) -> PreparedOutputs:
-    items: list[PreparedItem] = []
-    for number, (output, each) in enumerate(zip(_shown(outputs), fetched, strict=True), 1):
-        missing = say("media_unavailable", name=_name(output, number), url=output.url)
-        items += [missing] if isinstance(each, MediaError) else each
+    items: list[PreparedFile | str] = []
     with disk_errors():
+        for number, (output, each) in enumerate(zip(_shown(outputs), fetched, strict=True), 1):
+            missing = _Linked("media_unavailable", _name(output, number), output.url or "")
+            for item in [missing] if isinstance(each, MediaError) else each:
+                items += _linked(target, number, item) if isinstance(item, _Linked) else [item]
         texts, text_files = _texts(
             target.run, [output.text for output in outputs if output.text is not None], target.folder
         )
@@ -272,8 +310,23 @@ def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fet
         files=(*(item for item in items if isinstance(item, PreparedFile)), *text_files),
         texts=texts,
         remarks=tuple(remarks),
-        missing=len(list(_errors(fetched))),
+        is_gone=any(_errors(fetched)) and not texts and not text_files and not _has_file(fetched),
     )
+
+
+def _has_file(fetched: Sequence[Fetched]) -> bool:
+    return any(isinstance(item, PreparedFile) for each in fetched if isinstance(each, list) for item in each)
+
+
+def _linked(target: _Target, number: int, linked: _Linked) -> list[PreparedFile | str]:
+    """Return the sentence with the link. If no message could hold it, put the link into a text file."""
+    sentence = say(linked.code, name=linked.name, url=linked.url)
+    if len(sentence) <= CONTENT_TEXT:
+        return [sentence]
+    path = target.folder / f"{target.run.key}-{number}-link"
+    path.write_text(linked.url, encoding="utf-8")
+    file = _prepared(target.run, number, path, ".txt", FileKind.OTHER)
+    return [file, say("media_link_attached", name=linked.name, file=escape_line(file.filename, 100))]
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:

@@ -28,7 +28,7 @@ class MediaBudget:
         slow: float = 0,
     ) -> None:
         self.is_stopped = False
-        self._left = seconds
+        self._seconds = seconds
         self._until_slow = slow
         self._on_slow = on_slow
         self._deadline = 0.0
@@ -40,16 +40,21 @@ class MediaBudget:
         return cls(max(_FIRST_TRY / 2 ** min(tries - 1, 10), _LATER_TRIES), on_slow, slow=slow)
 
     @property
+    def left(self) -> float:
+        """Return the seconds that are left. Valid only inside `spend`."""
+        return self._deadline - asyncio.get_running_loop().time()
+
+    @property
     def is_spent(self) -> bool:
         """Return whether the time has run out. Valid only inside `spend`."""
-        return asyncio.get_running_loop().time() >= self._deadline
+        return self.left <= 0
 
     @asynccontextmanager
     async def spend(self) -> AsyncIterator[None]:
         """Count the time inside the block. If it ends without an error, wait for a started `on_slow`."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self._deadline = began + self._left
+        self._deadline = began + self._seconds
         watching = asyncio.create_task(self._watch())
         try:
             yield
@@ -58,7 +63,7 @@ class MediaBudget:
                 await asyncio.wait([watching])
         finally:
             watching.cancel()
-            self._left = self._deadline - loop.time()
+            self._seconds = self._deadline - loop.time()
             self._until_slow -= loop.time() - began
 
     @asynccontextmanager

@@ -36,10 +36,31 @@ class _Trouble:
     since: datetime | None = None
 
 
-class Outages:
-    """One courier's view of Discord's state. A restart loses it, so a few attempts may be made too early."""
+class _SteadyTime:
+    """Turns the times of a clock that may be set back into times that never go back."""
 
     def __init__(self) -> None:
+        self._last: datetime | None = None
+        self._set_back = timedelta()
+
+    def of(self, now: datetime) -> datetime:
+        """Return the steady time at which the clock shows `now`."""
+        steady = now + self._set_back
+        if self._last is not None and steady < self._last:
+            self._set_back += self._last - steady
+            steady = self._last
+        self._last = steady
+        return steady
+
+
+class Outages:
+    """One courier's view of Discord's state. A restart loses it, so a few attempts may be made too early.
+
+    If the clock is set back, pauses don't grow.
+    """
+
+    def __init__(self) -> None:
+        self._time = _SteadyTime()
         self._troubles: dict[int, _Trouble] = {}
         self._answers = 0
         self._in_a_row = 0
@@ -51,6 +72,7 @@ class Outages:
 
     def admits(self, now: datetime) -> bool:
         """Return whether another delivery may be started, and count it."""
+        now = self._time.of(now)
         if self._in_a_row >= _UNANSWERED:
             if self._next_probe is not None and now < self._next_probe:
                 return False
@@ -85,6 +107,7 @@ class Outages:
 
     def unanswered(self, delivery_id: int, now: datetime) -> None:
         """Record that Discord did not answer a delivery."""
+        now = self._time.of(now)
         trouble = self._trouble(delivery_id)
         if trouble.unanswered and self._answers > trouble.answers:
             trouble.alone += 1
@@ -112,7 +135,7 @@ class Outages:
         trouble = self._troubles.get(delivery_id)
         if trouble is None or trouble.since is None:
             return False
-        return is_route_abandoned(trouble.alone, now - trouble.since)
+        return is_route_abandoned(trouble.alone, self._time.of(now) - trouble.since)
 
     def form(self, delivery_id: int) -> Form:
         """Return the form for a delivery, which is simpler if Discord ignores it but answers other calls."""

@@ -78,9 +78,9 @@ def next_to_submit(
 ) -> QueueEntry | None:
     """Return the run to submit now, or None if limits of deployments, users or servers hold back all of them.
 
-    `limit` returns a deployment's limit. `served` are submitted runs that have ended since the oldest waiting
-    run was requested. They count as turns of their users, because with a limit of one, no run is active when
-    the next one is chosen.
+    `limit` returns a deployment's limit. `served` are submitted runs that have ended lately, while a
+    waiting run could have been submitted. They count as turns of their users, because with a limit of one,
+    no run is active when the next one is chosen.
     """
     counted = [*busy, *served]
     occupied = Occupied(busy)

@@ -224,10 +224,15 @@ class AutomodCache:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _is_fresh(self, entry: _Entry) -> bool:
-        return self._clock() - entry.tried_at < (self._retry if entry.fault else self._ttl)
+        return self._age(entry.tried_at) < (self._retry if entry.fault else self._ttl)
 
     def _is_stale(self, entry: _Entry) -> bool:
-        return entry.read_at is None or self._clock() - entry.read_at >= self._stale
+        return entry.read_at is None or self._age(entry.read_at) >= self._stale
+
+    def _age(self, at: datetime) -> timedelta:
+        """Return the time since `at`. After the clock was set back, nothing is known to be recent."""
+        age = self._clock() - at
+        return age if age >= timedelta() else timedelta.max
 
     async def _read(self, guild_id: int) -> _Entry | None:
         task = self._reading.get(guild_id)

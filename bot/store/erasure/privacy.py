@@ -57,6 +57,7 @@ _ERASED: Mapping[str, object] = {
     "seed": None,
     "outputs": [],
     "requester_roles": None,
+    "requester_joined_at": None,
     "live_status": None,
     "failure_log": None,
     "interaction_token": None,

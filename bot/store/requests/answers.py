@@ -62,5 +62,5 @@ class AnswerStore:
             for run in batch:
                 change = end(run, RunState.REFUSED, now, code, {})
                 if change is not None and run.state in NOT_SUBMITTED:
-                    await apply_change(connection, run, change, dict(change.values), now)
+                    await apply_change(connection, run, change, now)
             return True

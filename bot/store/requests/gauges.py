@@ -12,7 +12,7 @@ from bot.database.engine import Database
 from bot.database.tables import deliveries, runs
 from bot.domain.budgets import budget_day
 from bot.domain.runs import FINAL, OUTCOME_PURPOSES, DeliveryState, RunState
-from bot.store.requests.usage import read_tally
+from bot.store.requests.usage import read_started
 
 _ACTIVE_RUNS = (
     select(runs.c.deployment, runs.c.state, func.count().label("number"))
@@ -38,7 +38,8 @@ class Gauges:
     """The values of the metrics page. `runs` counts active runs by (deployment, state).
 
     `pending` and `undelivered` count outcomes that haven't been sent, and `oldest_pending_at` is when the
-    oldest pending one was created. `gpu_seconds_today` are unweighted, and include reserved seconds.
+    oldest pending one was created. `gpu_seconds_today` are unweighted, and include what runs in flight
+    reserve.
     """
 
     runs: Mapping[tuple[str, str], int]
@@ -59,7 +60,7 @@ class GaugeStore:
         async with self._database.read() as connection:
             counted = await connection.execute(_ACTIVE_RUNS)
             outcomes = {row.state: row for row in await connection.execute(_OUTCOMES)}
-            tally = await read_tally(connection, None, (), budget_day(now))
+            seconds, _, _ = await read_started(connection, None, 0, budget_day(now))
         pending = outcomes.get(DeliveryState.PENDING)
         undelivered = outcomes.get(DeliveryState.UNDELIVERED)
         return Gauges(
@@ -67,5 +68,5 @@ class GaugeStore:
             pending=pending.number if pending else 0,
             undelivered=undelivered.number if undelivered else 0,
             oldest_pending_at=pending.oldest if pending else None,
-            gpu_seconds_today=tally.seconds,
+            gpu_seconds_today=seconds,
         )

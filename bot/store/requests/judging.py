@@ -118,4 +118,4 @@ async def refuse(connection: AsyncConnection, run: Run, reason: RefusedError, no
         return
     change = end(run, RunState.REFUSED, now, reason.code, reason.params)
     if change is not None:
-        await apply_change(connection, run, change, dict(change.values), now)
+        await apply_change(connection, run, change, now)

@@ -14,6 +14,9 @@ from bot.domain.requests import Requester
 
 # A second press of the same button within this time counts as a double click.
 DOUBLE_PRESS = timedelta(seconds=5)
+# An earlier press may be accepted after the second one was made, because requests queue for the database. A
+# request from further in the future was accepted before the clock was set back.
+_LATEST = timedelta(minutes=1)
 # When the press was accepted, and its interaction.
 _Accepted = tuple[datetime, int | None]
 
@@ -36,7 +39,8 @@ class RecentPresses:
             return False
         own = requester.origin.interaction_id
         return any(
-            created_at > press.at - DOUBLE_PRESS and (own is None or interaction_id != own)
+            press.at - DOUBLE_PRESS < created_at < press.at + _LATEST
+            and (own is None or interaction_id != own)
             for created_at, interaction_id in self._accepted.get((requester.person.id, press.id), ())
         )
 

@@ -1,7 +1,8 @@
 """Read today's usage and the active runs.
 
 A run counts on the day it starts. A waiting run reserves its share of today's budget, no matter when it was
-requested.
+requested. But runs that wait on other servers reserve nothing of the operator's limit, because a server's
+owner decides how many may wait, and for how long.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ _PERSONS: BindParameter[Any] = bindparam("persons", expanding=True)
 class UsageTally:
     """The usage of one day, on one server or outside servers.
 
-    The tally includes the reservations of waiting runs. It is read once for a group of requests, and each
-    accepted request is then added to it. `seconds` are the unweighted GPU seconds used on all servers.
+    The tally includes the reservations of runs that wait there. It is read once for a group of requests, and
+    each accepted request is then added to it. `seconds` are the unweighted GPU seconds used on all servers.
     """
 
     day: datetime
@@ -98,11 +99,11 @@ async def read_started(
 
     Returns the unweighted GPU seconds on all servers, then the spending of the user and of the server.
     """
-    whose = {"guild": guild_id, "persons": [person_id], "day_start": day}
+    whose = {"guild": guild_id, "persons": [person_id], **_bounds(day)}
     started = STARTED_PRIVATELY if guild_id is None else STARTED_IN_SERVER
     rows = (await connection.execute(started, whose)).all()
-    own = [row for row in rows if row[0] is not None]
-    return sum(float(row[1]) for row in rows), _spent(own), _spent(rows)
+    own = [row for row in rows if row.person is not None]
+    return sum(float(row.taken) for row in rows), _spent(own), _spent(rows)
 
 
 async def read_tally(
@@ -114,14 +115,14 @@ async def read_tally(
     """
     whose = {"guild": guild_id, "persons": sorted(set(person_ids))}
     spendings = RESERVED_PRIVATELY if guild_id is None else RESERVED_IN_SERVER
-    rows = (await connection.execute(spendings, whose | {"day_start": day})).all()
+    rows = (await connection.execute(spendings, {**whose, **_bounds(day)})).all()
     standing = (await connection.execute(_STANDING, whose)).all()
     paused = [row.reason for row in standing if row.person is None]
     return UsageTally(
         day=day,
-        seconds=sum(float(row[1]) for row in rows),
+        seconds=sum(float(row.taken) for row in rows),
         server=_spent(rows),
-        persons={row[0]: _spent([row]) for row in rows if row[0] is not None},
+        persons={row.person: _spent([row]) for row in rows if row.person is not None},
         blocked={
             row.person: Block(reason=row.reason, until=row.until)
             for row in standing
@@ -131,11 +132,15 @@ async def read_tally(
     )
 
 
+def _bounds(day: datetime) -> Mapping[str, datetime]:
+    return {"day_start": day, "day_end": day + timedelta(days=1)}
+
+
 def _spent(rows: Sequence[Any]) -> Spending:
     return Spending(
-        runs=sum(int(row[2]) for row in rows),
-        gpu_seconds=sum(float(row[3]) for row in rows),
-        waiting=sum(int(row[4]) for row in rows),
+        runs=sum(int(row.runs) for row in rows),
+        gpu_seconds=sum(float(row.charged) for row in rows),
+        waiting=sum(int(row.waiting) for row in rows),
     )
 
 
@@ -152,15 +157,17 @@ def _standing() -> CompoundSelect[Any]:
 def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
     """Select a row for each user, and one that sums up all other runs.
 
-    The columns are today's GPU seconds on all servers, unweighted; then this server's runs, weighted seconds
-    and waiting runs. An unsettled run without a duration counts its reserved seconds. With `reserved`,
-    waiting runs are included, no matter when they were requested.
+    `taken` are today's unweighted GPU seconds on all servers. `runs`, the weighted seconds `charged`, and
+    `waiting` are of this server. A run without a duration counts what it was charged, or, until it is
+    settled, its reserved seconds. With `reserved`, the runs that wait here are included, no matter when they
+    were requested.
     """
     mine = here & runs.c.requester_id.in_(_PERSONS)
-    who = case((mine, runs.c.requester_id), else_=null()).label("who")
+    person = case((mine, runs.c.requester_id), else_=null()).label("person")
     unsettled = or_(runs.c.state.not_in(FINAL), runs.c.due_at.is_not(None))
     taken = case(
         (runs.c.run_duration.is_not(None), runs.c.run_duration),
+        (runs.c.charged_seconds.is_not(None), runs.c.charged_seconds / runs.c.weight),
         (unsettled, runs.c.reserved_seconds / runs.c.weight),
         else_=0.0,
     )
@@ -169,23 +176,24 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
         (unsettled, runs.c.reserved_seconds),
         else_=0.0,
     )
-    started = runs.c.submitted_at >= bindparam("day_start")
+    # The upper bound leaves out runs that started while the clock was ahead; they count on their own day.
+    started = (runs.c.submitted_at >= bindparam("day_start")) & (runs.c.submitted_at < bindparam("day_end"))
     waiting = runs.c.state.in_(NOT_SUBMITTED)
     came = or_(runs.c.state.not_in(MADE_NOTHING), runs.c.partial)
     sums = [
-        func.coalesce(func.sum(taken), 0),
-        _sum(here & came, literal(1)),
-        _sum(here, charged),
-        _sum(here & waiting, literal(1)),
+        func.coalesce(func.sum(taken), 0).label("taken"),
+        _sum(here & came, literal(1)).label("runs"),
+        _sum(here, charged).label("charged"),
+        _sum(here & waiting, literal(1)).label("waiting"),
     ]
-    return select(who, *sums).where(started | waiting if reserved else started).group_by("who")
+    return select(person, *sums).where(started | (here & waiting) if reserved else started).group_by("person")
 
 
 def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
 
 
-# Built once: compiling such a query takes longer than running it.
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _STANDING = _standing()
 _IN_SERVER = runs.c.guild_id == bindparam("guild")
 _PRIVATELY = runs.c.guild_id.is_(None)

@@ -93,7 +93,7 @@ async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await accept(file_store, big)
     with pytest.raises(StoreUnavailable, match="disk is full"):
-        await file_store.deliveries.mark_sent(delivery.id, [(n, n) for n in range(200_000)])
+        await file_store.deliveries.mark_sent(delivery, [(n, n) for n in range(200_000)])
     assert await file_store.runs.get(big.key) is None
     assert (await owed(file_store, delivery.run.key))[0]["messages"] == []
     assert await columns(file_store, running.key) == before
@@ -152,7 +152,7 @@ async def test_a_connection_that_breaks_at_its_start_is_unavailable(on_postgres:
         with pytest.raises(StoreUnavailable):
             await store.runs.get(run.key)
         with pytest.raises(StoreUnavailable):
-            await store.runs.stop_checking(run.key)
+            await store.runs.stop_checking(run)
     event.remove(engine, "connect", breaks)
     assert await store.runs.get(run.key) == run
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select, text
+from sqlalchemy import Select, delete, event, insert, select, text
 
 from bot.database.tables import audit, deliveries, request_row, runs, server_rules
 from bot.domain.requests import GenerationRequest, Origin
@@ -83,6 +84,23 @@ async def audit_log(store: Store) -> Sequence[Any]:
 async def run_keys(store: Store) -> set[str]:
     async with store.database.read() as connection:
         return set((await connection.execute(select(runs.c.key))).scalars())
+
+
+@contextmanager
+def selects(store: Store) -> Iterator[list[str]]:
+    """Collect the statements that read."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            seen.append(statement)
+
+    engine = store.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 async def plan_of(store: Store, query: Select[Any], *, scans: bool = True) -> str:

@@ -183,8 +183,8 @@ async def claimed(store: Store, owner: str = "courier", now: datetime = NOW) -> 
 async def posted(store: Store, *messages: MessageRef, now: datetime = NOW) -> Delivery:
     """Claim the next delivery, and complete it with these messages."""
     delivery = await claimed(store, now=now)
-    await store.deliveries.mark_sent(delivery.id, messages, now)
-    await store.deliveries.complete(delivery.id, now)
+    await store.deliveries.mark_sent(delivery, messages, now)
+    await store.deliveries.complete(delivery, now)
     return delivery
 
 

@@ -99,7 +99,7 @@ async def test_withdrawing_removes_only_what_has_never_gone_out(store: Store) ->
 
     gone_out = await submitted(store)
     assert not await store.runs.withdraw(gone_out.key)
-    await store.claims.requeue(gone_out.key, NOW, NOW)
+    await store.claims.requeue(gone_out, NOW, NOW)
     assert not await store.runs.withdraw(gone_out.key)
     assert (await fetch(store, gone_out.key)).state is RunState.WAITING
 

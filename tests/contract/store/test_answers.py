@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from bot.domain.runs import RunState
+from bot.domain.requests import Answer, AnswerState
+from bot.domain.runs import Run, RunState
 from bot.store import Store
+from bot.workers.answers import AnswerChecker
+from bot.workers.worker import Wakeups
 from tests.contract.store.batches import asked
 from tests.contract.store.runs import (
     NOW,
@@ -72,6 +75,21 @@ async def test_a_withdrawn_or_refused_request_is_not_released(store: Store) -> N
 async def test_a_released_request_is_not_refused(store: Store) -> None:
     run = await accepted(store)
     assert not await store.answers.refuse(run.key, "answer_lost", NOW)
+    assert (await fetch(store, run.key)).state is RunState.WAITING
+
+
+async def test_a_request_that_is_released_while_discord_is_asked_stays(store: Store) -> None:
+    """The answer may arrive after Discord has said that there is none."""
+
+    async def read_answer(run: Run, _token: str) -> Answer:
+        assert await store.runs.release(run.key, 77, at(6))
+        return Answer(AnswerState.MISSING)
+
+    run = await accept(store, request())
+    checker = AnswerChecker(store, read_answer, Wakeups(), lambda: at(6))
+    claimed = await checker.claim()
+    assert claimed is not None
+    await checker.check(claimed)
     assert (await fetch(store, run.key)).state is RunState.WAITING
 
 

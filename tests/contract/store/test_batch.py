@@ -91,7 +91,7 @@ async def test_an_unapproved_batch_ends_with_one_outcome(store: Store) -> None:
         elif how == "cancelled":
             await store.runs.request_cancel(lead.key, NOW, by=PERSON.id)
         else:
-            assert await store.runs.finish(lead.key, RunState(how), NOW, code=how) is not None
+            assert await store.runs.finish(lead.key, RunState(how), NOW, code=how)
         runs = list(await store.runs.batch(lead))
         assert {(run.state, run.hidden_from_channel) for run in runs} == {(RunState(how), True)}
         first, *others = await purposes_of_each(store, runs)

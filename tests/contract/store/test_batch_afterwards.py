@@ -56,7 +56,7 @@ async def test_retention_removes_a_batch_as_a_whole(store: Store) -> None:
     assert not (await expired(store)).run_keys
     await ended(store, runs[2])
     assert not (await expired(store)).run_keys  # its outcome is pending
-    await store.deliveries.complete((await claimed(store)).id, NOW)
+    await store.deliveries.complete(await claimed(store), NOW)
     old = await expired(store)
     assert list(old.run_keys) == [runs[0].key]
     await store.retention.handle(old)
@@ -69,7 +69,7 @@ async def test_erasure_leaves_a_batch_until_its_last_run_has_ended(store: Store)
     erased = await store.privacy.erase(PERSON.id, NOW)
     assert (erased.emptied, len(erased.left)) == (0, 3)
     await ended(store, runs[2])
-    await store.deliveries.complete((await claimed(store)).id, NOW)
+    await store.deliveries.complete(await claimed(store), NOW)
     assert (await store.privacy.erase(PERSON.id, NOW)).emptied == 3
     assert {run.prompt for run in await store.runs.batch(runs[0])} == {None}
 

@@ -99,7 +99,7 @@ async def test_budgets_are_given_back(store: Store) -> None:
 async def test_a_run_requeued_after_the_block_ends(store: Store) -> None:
     run = await submitted(store)
     await block(store)
-    await store.claims.requeue(run.key, at(70), at(65))
+    await store.claims.requeue(run, at(70), at(65))
     assert await state_of(store, run) == (RunState.REFUSED, "requester_blocked")
     assert [row["purpose"] for row in await owed(store, run.key)] == ["o"]
     assert await take(store, at(3600)) is None
@@ -109,7 +109,7 @@ async def test_a_run_requeued_after_the_block_was_lifted_waits(store: Store) -> 
     run = await submitted(store)
     await block(store)
     await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(61))
-    await store.claims.requeue(run.key, at(70), at(65))
+    await store.claims.requeue(run, at(70), at(65))
     assert (await fetch(store, run.key)).state is RunState.WAITING
 
 
@@ -139,7 +139,7 @@ async def test_no_concurrent_change_leaves_a_blocked_users_run_waiting(store: St
         await at_once(
             block(store),
             other.reviews.approve(unread.key, MOD, at(60)),
-            other.claims.requeue(gone_out.key, at(61), at(60)),
+            other.claims.requeue(gone_out, at(61), at(60)),
             take(other, at(60)),
         )
         for run in (unread, gone_out, queued):

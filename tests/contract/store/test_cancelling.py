@@ -39,11 +39,11 @@ async def test_cancelling_an_ended_run_changes_nothing(store: Store) -> None:
 async def test_a_run_that_cannot_be_cancelled_says_so(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
-    await store.runs.refuse_cancel(run.key)
+    await store.runs.refuse_cancel(await fetch(store, run.key))
     after = await fetch(store, run.key)
     assert (after.cancel_requested_at, after.cancelled_by) == (None, None)
     assert after.status_note == "not_cancellable"
 
     ended = await brought_to(store, RunState.SUCCEEDED)
-    await store.runs.refuse_cancel(ended.key)
+    await store.runs.refuse_cancel(ended)
     assert (await fetch(store, ended.key)).status_note is None

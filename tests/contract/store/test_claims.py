@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from bot.domain.errors import RefusedForNow
 from bot.domain.runs import RunState
 from bot.store import Store
+from bot.store.postponed import hold_back
 from tests.contract.conftest import Stores
+from tests.contract.store.rows import stored_rules, stored_run
 from tests.contract.store.runs import (
     GRACE,
     NOW,
@@ -17,12 +22,15 @@ from tests.contract.store.runs import (
     fetch,
     owed,
     report,
+    request,
     started,
     state_of,
     submitted,
     take,
     take_all,
 )
+
+HOUR = 3600
 
 
 async def test_concurrent_claims_get_each_run_once(store: Store, stores: Stores) -> None:
@@ -64,10 +72,32 @@ async def test_one_request_does_not_wait_for_all_of_another_persons(store: Store
     assert [(await started(store, at(40))).requester_id for _ in range(2)] == [1, 2]
 
 
+@pytest.mark.parametrize("held", ["by nothing", "by a budget", "by the server's own limit"])
+async def test_only_turns_of_the_last_hour_count_and_only_if_a_run_was_due(store: Store, held: str) -> None:
+    """Otherwise one waiting run of a third member would move those who were served today to the end."""
+    if held == "by a budget":
+        third = await accepted(store, requester_id=3)
+        async with store.database.write() as connection:
+            await hold_back(connection, third, RefusedForNow("budget_gpu"), at(2 * HOUR))
+    elif held == "by the server's own limit":
+        elsewhere = request().origin.model_copy(update={"guild_id": 5})
+        await stored_rules(store, 5, {"budgets": {"server": {"at_once": 1}}})
+        await stored_run(store, RunState.RUNNING, guild=5, server_limit=1)
+        await accepted(store, requester_id=3, origin=elsewhere)
+    for number in range(3):
+        served = await accepted(store, requester_id=1, now=at(number))
+        assert (await started(store, at(number))).key == served.key
+        await store.runs.record_report(served.key, report(RunState.FAILED), at(number), SOON)
+    await accepted(store, requester_id=1, now=at(2 * HOUR))
+    for _ in range(2):
+        await accepted(store, requester_id=2, now=at(2 * HOUR + 1))
+    assert [(await started(store, at(2 * HOUR + 2))).requester_id for _ in range(2)] == [1, 2]
+
+
 async def test_a_requeued_run_is_claimed_again_after_its_pause(store: Store) -> None:
     run = await submitted(store)
     shown = (await columns(store, run.key))["rev"]
-    await store.claims.requeue(run.key, at(10), NOW)
+    await store.claims.requeue(run, at(10), NOW)
     back = await columns(store, run.key)
     assert (back["state"], back["submitted_at"], back["submissions"]) == (RunState.WAITING, None, 1)
     assert back["rev"] > shown
@@ -78,14 +108,14 @@ async def test_a_requeued_run_is_claimed_again_after_its_pause(store: Store) -> 
 async def test_a_run_that_a_webhook_has_adopted_is_not_put_back(store: Store) -> None:
     run = await submitted(store)
     await store.runs.record_report(run.key, report(None), NOW, SOON)
-    await store.claims.requeue(run.key, at(10), NOW)
+    await store.claims.requeue(run, at(10), NOW)
     assert (await fetch(store, run.key)).state is RunState.SUBMITTING
 
 
 async def test_requeuing_a_cancelled_run_ends_it(store: Store) -> None:
     run = await submitted(store)
     await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
-    await store.claims.requeue(run.key, at(10), at(2))
+    await store.claims.requeue(run, at(10), at(2))
     assert await state_of(store, run) == (RunState.CANCELLED, "cancelled_by_requester")
     assert len(await owed(store, run.key)) == 1
     assert await take(store, at(20)) is None

@@ -48,7 +48,7 @@ async def test_the_audit_log_says_once_how_a_copy_ended(
     delivery = await claimed(store)
     assert await audit_log(store) == []
     await store.copies.finish(delivery, "another", at(1))
-    await store.deliveries.mark_sent(delivery.id, [MessageRef(7, 8)], NOW)
+    await store.deliveries.mark_sent(delivery, [MessageRef(7, 8)], NOW)
     for _ in range(2):
         await store.copies.finish(delivery, "courier", at(1))
     (entry,) = await audit_log(store)
@@ -74,14 +74,14 @@ async def test_a_copy_is_made_once_and_again_only_if_it_failed(store: Store, sha
     assert (await refused(store, copy)).code == "copy_pending"
     delivery = await claimed(store)
     assert await store.deliveries.mark_attempt(delivery, "courier", NOW, at(60) - NOW, 3)
-    await store.deliveries.mark_sent(delivery.id, [MessageRef(7, 8)], NOW)
+    await store.deliveries.mark_sent(delivery, [MessageRef(7, 8)], NOW)
     await store.copies.finish(delivery, "courier", NOW, "share_closed")
     await store.copies.request(copy, at(5))
     again = await claimed(store, now=at(5))
     assert (again.id, again.tries, again.route, again.all_sent) == (delivery.id, 1, 0, False)
     assert (again.attempted, again.messages) == (False, ())
     assert (await store.deliveries.sent(key, copy.purpose)).earlier == (MessageRef(7, 8),)
-    await store.deliveries.mark_sent(again.id, [MessageRef(7, 9)], at(6))
+    await store.deliveries.mark_sent(again, [MessageRef(7, 9)], at(6))
     await store.copies.finish(again, "courier", at(6))
     error = await refused(store, copy)
     assert error.code == ("post_there" if shared_to is None else "share_there")
@@ -138,11 +138,11 @@ async def test_a_withdrawn_copy_keeps_its_messages_as_earlier_ones(store: Store)
     await store.copies.request(wish(key), NOW)
     delivery = await claimed(store)
     first, lost = MessageRef(7, 8), MessageRef(7, 9)
-    await store.deliveries.mark_sent(delivery.id, [first])
+    await store.deliveries.mark_sent(delivery, [first])
     assert await store.deliveries.mark_attempt(delivery, "courier", NOW, at(60) - NOW, 1)
-    assert await store.copies.withdraw(replace(delivery, tries=9), [lost]) is None
+    assert await store.deliveries.withdraw(replace(delivery, tries=9), [lost]) is None
     for found in ([lost], []):
-        assert await store.copies.withdraw(delivery, found) == (first, lost)
+        assert await store.deliveries.withdraw(delivery, found) == (first, lost)
     assert await store.deliveries.sent(key, Purpose.SHARE) == SentMessages(earlier=(first, lost))
 
 
@@ -157,7 +157,7 @@ async def posted_copy(store: Store, key: str, message: MessageRef, shared_to: in
     """Request a copy, and complete its delivery with one message."""
     await store.copies.request(wish(key, shared_to=shared_to), NOW)
     delivery = await claimed(store)
-    await store.deliveries.mark_sent(delivery.id, [message], NOW)
+    await store.deliveries.mark_sent(delivery, [message], NOW)
     await store.copies.finish(delivery, "courier", NOW)
 
 
@@ -232,8 +232,9 @@ async def test_a_removal_that_is_requested_again_meanwhile_is_claimed_again(stor
     await store.copies.delete(key, ALONE, MOD, at(2))
     assert await store.deliveries.claim("other", at(3), at(60) - NOW) is None
     for _ in range(2):
-        await store.deliveries.complete(first.id, at(3), tries=first.tries)
+        assert not await store.deliveries.complete(first, at(3))
+        await store.deliveries.postpone(first, "courier", at(3))
     second = await claimed(store, owner="other", now=at(3))
     assert (second.id, second.purpose, second.tries) == (first.id, Purpose.REMOVAL, 1)
-    await store.deliveries.complete(second.id, at(4), tries=second.tries)
+    assert await store.deliveries.complete(second, at(4))
     assert [row["state"] for row in await owed(store, key)][-1] == DeliveryState.SENT

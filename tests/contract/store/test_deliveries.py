@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from bot.app import build
 from bot.database.tables import create_delivery, runs
-from bot.domain.runs import DeliveryState, Purpose, RunState
+from bot.domain.runs import DeliveryState, MessageRef, Purpose, RunState
 from bot.store import Store
 from tests.contract.store.runs import (
     LEASE,
@@ -22,6 +22,7 @@ from tests.contract.store.runs import (
     claimed,
     fetch,
     owed,
+    posted,
     report,
     request,
     submitted,
@@ -48,7 +49,7 @@ async def test_a_delivery_is_claimed_with_its_current_run_until_it_is_complete(s
     assert (delivery.purpose, delivery.tries, delivery.route) == (Purpose.OUTCOME, 1, 0)
     assert (delivery.attempted, delivery.attempted_at, delivery.messages) == (False, None, ())
     assert await store.deliveries.pending() == 1
-    await store.deliveries.complete(delivery.id, NOW)
+    await store.deliveries.complete(delivery, NOW)
     assert await store.deliveries.pending() == 0
     assert await store.deliveries.claim("courier", at(10_000), LEASE) is None
     assert not await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
@@ -101,11 +102,12 @@ async def test_the_store_skips_a_delivery_by_its_destination(store: Store, purpo
 async def test_an_expired_lease_goes_to_another_courier(store: Store) -> None:
     await brought_to(store, RunState.SUCCEEDED)
     delivery = await claimed(store, "one")
-    assert await store.deliveries.extend(delivery.id, "one", at(90))
+    await store.deliveries.extend(delivery.id, "one", at(90))
     assert await store.deliveries.claim("two", at(61), LEASE) is None
     again = await claimed(store, "two", at(91))
     assert (again.id, again.tries) == (delivery.id, 2)
-    assert not await store.deliveries.extend(delivery.id, "one", at(200))
+    await store.deliveries.extend(delivery.id, "one", at(200))
+    assert (await claimed(store, "three", at(152))).tries == 3
 
 
 @pytest.mark.parametrize("again", ["two", "one"], ids=["another courier", "the same courier"])
@@ -145,7 +147,7 @@ async def test_a_success_during_the_attempt_is_shown_exactly_once(store: Store, 
             await store.deliveries.postpone(verdict, "courier", NOW)
         last = await claimed(store)
         assert last.run.state is RunState.SUCCEEDED
-        await store.deliveries.complete(last.id, NOW)
+        await store.deliveries.complete(last, NOW)
         assert await store.deliveries.claim("courier", NOW, LEASE) is None
 
 
@@ -154,16 +156,39 @@ async def test_a_success_after_the_verdict_is_a_second_message(store: Store, com
     run = await brought_to(store, RunState.TIMED_OUT)
     verdict = await claimed(store)
     await store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1)
-    await store.deliveries.mark_sent(verdict.id, [(7, 8)])
+    await store.deliveries.mark_sent(verdict, [(7, 8)])
     if completed:
-        await store.deliveries.complete(verdict.id, NOW)
+        await store.deliveries.complete(verdict, NOW)
     await store.runs.record_report(run.key, SUCCESS, at(5), SOON)
     if not completed:
-        await store.deliveries.complete(verdict.id, at(5))
+        await store.deliveries.complete(verdict, at(5))
     late = await claimed(store, now=at(5))
     assert (late.purpose, late.run.state, late.messages) == (Purpose.LATE, RunState.SUCCEEDED, ())
     assert (await store.deliveries.sent(run.key, Purpose.OUTCOME)).messages == ((7, 8),)
     assert (await store.deliveries.sent(run.key, Purpose.LATE)).messages == ()
+
+
+async def test_a_success_during_the_post_of_a_late_part_stays_pending(store: Store) -> None:
+    """The part that was posted is deleted once the success is posted."""
+    run = await brought_to(store, RunState.TIMED_OUT)
+    await posted(store, MessageRef(7, 8))
+    part = report(RunState.CANCELLED, outputs=SUCCESS.outputs)
+    await store.runs.record_report(run.key, part, at(1), SOON)
+    late = await claimed(store, now=at(1))
+    await store.deliveries.mark_attempt(late, "courier", at(1), LEASE, 1)
+    assert await store.deliveries.mark_sent(late, [MessageRef(7, 9)])
+    await store.deliveries.mark_attempt(late, "courier", at(1), LEASE, 1)
+    await store.runs.record_report(run.key, SUCCESS, at(2), SOON)
+    assert not await store.deliveries.mark_sent(late, [MessageRef(7, 9), MessageRef(7, 10)], at(2))
+    assert await store.deliveries.clear_attempt(late) is None
+    assert await store.deliveries.withdraw(late) is None
+    assert not await store.deliveries.complete(late, at(2))
+    await store.deliveries.mark_undelivered(late, "courier", at(2), "closed")
+    success = await claimed(store, "other", at(2))
+    assert (success.run.state, success.messages, success.all_sent) == (RunState.SUCCEEDED, (), False)
+    assert success.earlier == ((7, 9), (7, 10))
+    assert await store.deliveries.mark_sent(success, [MessageRef(7, 11)], at(3))
+    assert await store.deliveries.complete(success, at(3))
 
 
 async def test_a_death_in_the_middle_of_the_verdict_does_not_show_the_success_twice(store: Store) -> None:
@@ -181,12 +206,14 @@ async def test_sent_messages_are_kept_and_an_attempt_can_be_cleared(store: Store
     await brought_to(store, RunState.SUCCEEDED)
     delivery = await claimed(store)
     await store.deliveries.mark_attempt(delivery, "courier", at(1), LEASE, 2)
-    await store.deliveries.mark_sent(delivery.id, [(1 << 62, (1 << 62) + 1)])
+    await store.deliveries.mark_sent(delivery, [(1 << 62, (1 << 62) + 1)])
     await store.deliveries.mark_attempt(delivery, "courier", at(2), LEASE, 3)
     dead = await claimed(store, "restarted", at(63))
     assert (dead.attempted, dead.attempted_at, dead.route) == (True, at(2), 3)
     assert dead.messages == ((1 << 62, (1 << 62) + 1),)
-    assert await store.deliveries.clear_attempt(delivery.id) == dead.messages
+    assert await store.deliveries.clear_attempt(delivery) is None
+    assert (await owed(store, delivery.run.key))[0]["attempted"]
+    assert await store.deliveries.clear_attempt(dead) == dead.messages
     assert not (await owed(store, delivery.run.key))[0]["attempted"]
 
 
@@ -233,9 +260,10 @@ async def test_a_lost_claim_does_not_change_a_later_one_of_the_same_courier(stor
 async def test_all_sent_holds_until_the_result_is_redelivered(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     delivery = await claimed(store)
-    await store.deliveries.mark_sent(delivery.id, [(1, 2)])
-    assert not (await claimed(store, now=at(61))).all_sent
-    await store.deliveries.mark_sent(delivery.id, [(1, 2), (1, 3)], at(62))
+    await store.deliveries.mark_sent(delivery, [(1, 2)])
+    second = await claimed(store, now=at(61))
+    assert not second.all_sent
+    await store.deliveries.mark_sent(second, [(1, 2), (1, 3)], at(62))
     last = await claimed(store, now=at(122))
     assert last.all_sent
     await store.deliveries.mark_undelivered(last, "courier", at(123), "closed")
@@ -247,7 +275,7 @@ async def test_redelivery_replaces_the_status_message(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     await store.runs.release(run.key, 77, NOW)
     delivery = await claimed(store)
-    await store.deliveries.mark_sent(delivery.id, [(run.channel_id, 78)])
+    await store.deliveries.mark_sent(delivery, [(run.channel_id, 78)])
     await store.deliveries.mark_undelivered(delivery, "courier", at(1), "closed")
     assert await store.deliveries.redeliver(run.key, request().origin, at(2))
     earlier = (await store.deliveries.sent(run.key, Purpose.OUTCOME)).earlier
@@ -275,7 +303,8 @@ async def test_on_sqlite_a_start_releases_leases_unless_another_process_is_alive
         await brought_to(store, RunState.SUCCEEDED)
         delivery = await claimed(store, "alive")
         async with build(runner.settings):
-            assert await store.deliveries.extend(delivery.id, "alive", at(600))
+            await store.deliveries.extend(delivery.id, "alive", at(600))
+            assert await store.deliveries.claim("next", at(100), LEASE) is None
         await runner.close()
         async with build(runner.settings) as app:
             assert await app.store.deliveries.claim("next", at(1), LEASE) is not None

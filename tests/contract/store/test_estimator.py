@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from bot.database.tables import runs
 from bot.delivery.estimator import MEDIANS_AGE, QUEUE_AGE, TOO_FEW_AGE, Estimator
@@ -16,7 +14,7 @@ from bot.domain.queue.estimates import NEEDED
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from tests.contract.conftest import Stores
-from tests.contract.store.rows import stored_run
+from tests.contract.store.rows import selects, stored_run
 from tests.contract.store.runs import at, fetch
 from tests.databases import new_sqlite
 from tests.harness import Clock
@@ -38,23 +36,6 @@ async def minutes_long(store: Store, number: int, *, minutes: float = 1, **more:
 
 async def active(store: Store, state: RunState = RunState.QUEUED, **more: Any) -> Run:
     return await fetch(store, await stored_run(store, state, delivery=None, expected_gpu="L4", **more))
-
-
-@contextmanager
-def selects(store: Store) -> Iterator[list[str]]:
-    """Collect the statements that read."""
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("SELECT"):
-            seen.append(statement)
-
-    engine = store.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def left(end: datetime | None, clock: Clock) -> float | None:

@@ -18,7 +18,12 @@ from bot.store.requests.usage import RESERVED_IN_SERVER, STARTED_IN_SERVER
 from tests.contract.store.rows import ALICE, GUILD, plan_of, stored_run
 from tests.contract.store.runs import NOW, columns
 
-TODAY = {"guild": GUILD, "persons": [ALICE], "day_start": NOW - timedelta(hours=12)}
+TODAY = {
+    "guild": GUILD,
+    "persons": [ALICE],
+    "day_start": NOW - timedelta(hours=12),
+    "day_end": NOW + timedelta(hours=12),
+}
 RECENT = {"of_deployment": "flux", "since": NOW - WINDOW}
 OPEN_RUNS = {"runs_guild_state", "runs_due", "runs_ended"}
 # Queries, and the indexes of which the databases choose one; those of `OPEN_RUNS` begin with the state.
@@ -32,7 +37,7 @@ CHOSEN: list[tuple[Select[Any], set[str]]] = [
 USABLE: list[tuple[Select[Any], str]] = [
     (STARTED_IN_SERVER.params(**TODAY), "runs_submitted"),
     (RESERVED_IN_SERVER.params(**TODAY), "runs_submitted"),
-    (SERVED, "runs_ended"),
+    (SERVED.params(since=NOW), "runs_ended"),
 ]
 
 

@@ -19,7 +19,7 @@ from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store import batches
-from tests.contract.store.rows import GUILD, MOD, stored_rules
+from tests.contract.store.rows import GUILD, MOD, selects, stored_rules
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -35,6 +35,7 @@ from tests.contract.store.runs import (
     request,
     started,
     state_of,
+    submitted,
     take,
     take_all,
 )
@@ -77,11 +78,11 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
     first, second = await accepted(store), await accepted(store, now=at(1))
     assert (await take(store)) is not None
     ended = report(RunState.SUCCEEDED, run_duration=300.0)
-    await store.runs.record_report(first.key, ended, at(2), SOON, asked=True)
+    await store.runs.record_report(first.key, ended, at(300), SOON, asked=True)
     shown = (await columns(store, second.key))["rev"]
-    assert await take(store, at(3)) is None
+    assert await take(store, at(301)) is None
     until = {"until": int(MIDNIGHT.timestamp())}
-    assert await waits_for(store, second) == ("daily_limit", until, at(3) + HOUR)
+    assert await waits_for(store, second) == ("daily_limit", until, at(301) + HOUR)
     assert (await columns(store, second.key))["rev"] > shown
     late = MIDNIGHT - timedelta(minutes=5)
     assert await take(store, late) is None
@@ -114,9 +115,9 @@ async def test_the_reserves_of_waiting_runs_do_not_block_a_claim(store: Store) -
     runs = [await accepted(store, now=at(number)) for number in range(3)]
     assert await take(store) is not None
     used = report(RunState.SUCCEEDED, run_duration=300.0)
-    await store.runs.record_report(runs[0].key, used, at(5), SOON, asked=True)
+    await store.runs.record_report(runs[0].key, used, at(300), SOON, asked=True)
     # Together the other two reserve 120 of the 100 seconds that are left.
-    assert await taken(store, at(6)) == [runs[1].key]
+    assert await taken(store, at(301)) == [runs[1].key]
 
 
 async def test_concurrent_claims_never_exceed_a_budget(store: Store, other: Store) -> None:
@@ -225,10 +226,36 @@ async def test_unreadable_rules_delay_only_their_own_server(store: Store) -> Non
     assert await waits_for(store, run) == ("rules_unreadable", {}, at(2) + HOUR)
 
 
-async def test_a_run_requeued_before_its_call_keeps_the_reason(store: Store) -> None:
-    run = await accepted(store)
+@pytest.mark.parametrize(
+    "code", ["server_budget_gpu", "budget_gpu", "rules_unreadable", "deployment_role_none"]
+)
+async def test_many_runs_that_may_not_start_delay_no_other_servers_run(store: Store, code: str) -> None:
+    """A claim reads the queue again for each run that it turns away, so that a long queue takes minutes."""
+    used = await accepted(store)
     assert await take(store) is not None
-    await store.claims.requeue(run.key, at(60), at(1), waits_for="waits_for_discord")
+    mine = [await accepted(store, now=at(number)) for number in range(20)]
+    elsewhere = request().origin.model_copy(update={"guild_id": 5})
+    other = await accepted(store, origin=elsewhere, now=at(30))
+    spent = {"at_once": None, "waiting": None, "gpu_seconds_a_day": 60}
+    rules = {
+        "server_budget_gpu": {"budgets": {"server": spent}},
+        "budget_gpu": {"budgets": {"person": spent}},
+        "rules_unreadable": {"budgets": "not budgets"},
+        "deployment_role_none": {"deployment_roles": {used.deployment: [5]}},
+    }
+    await stored_rules(store, GUILD, rules[code])
+    with selects(store) as seen:
+        assert (await started(store, at(40))).key == other.key
+    assert sum("answer_due_at IS NULL" in statement for statement in seen) < 10
+    assert await taken(store, at(41)) == []
+    for run in mine:
+        found = await fetch(store, run.key)
+        assert code in (found.waiting_code, found.failure_code)
+
+
+async def test_a_run_requeued_before_its_call_keeps_the_reason(store: Store) -> None:
+    run = await submitted(store)
+    await store.claims.requeue(run, at(60), at(1), waits_for="waits_for_discord")
     until = {"until": int(at(60).timestamp())}
     assert await waits_for(store, run) == ("waits_for_discord", until, at(60))
     assert (await fetch(store, run.key)).submissions == 0

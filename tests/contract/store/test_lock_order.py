@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
 from tests.contract.store.rows import GUILD
-from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, request
+from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, fetch, request
 from tests.databases import PostgresServer
 
 S = RunState
@@ -45,22 +45,36 @@ class Rows:
 Writer = Callable[[Store, Rows, int], Awaitable[Any]]
 
 
-async def mark_attempt(store: Store, rows: Rows, _: int) -> None:
+async def delivery_of(store: Store, rows: Rows) -> Delivery | None:
     run = await store.runs.get(rows.lead)
-    if run is not None and rows.delivery is not None:
-        batch = tuple(await store.runs.batch(run))
-        delivery = Delivery(
-            id=rows.delivery,
-            run=run,
-            purpose=Purpose.OUTCOME,
-            tries=0,
-            route=0,
-            attempted=False,
-            attempted_at=None,
-            messages=(),
-            batch=batch,
-        )
+    if run is None or rows.delivery is None:
+        return None
+    return Delivery(
+        id=rows.delivery,
+        run=run,
+        purpose=Purpose.OUTCOME,
+        tries=0,
+        route=0,
+        attempted=False,
+        attempted_at=None,
+        messages=(),
+        batch=tuple(await store.runs.batch(run)),
+    )
+
+
+async def mark_attempt(store: Store, rows: Rows, _: int) -> None:
+    if (delivery := await delivery_of(store, rows)) is not None:
         await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+
+
+async def mark_sent(store: Store, rows: Rows, number: int) -> None:
+    if (delivery := await delivery_of(store, rows)) is not None:
+        await store.deliveries.mark_sent(replace(delivery, tries=number), [SHARED], NOW)
+
+
+async def complete(store: Store, rows: Rows, _: int) -> None:
+    if (delivery := await delivery_of(store, rows)) is not None:
+        await store.deliveries.complete(delivery, NOW)
 
 
 async def record_end(store: Store, rows: Rows, number: int) -> None:
@@ -84,6 +98,10 @@ async def end(store: Store, rows: Rows, number: int) -> None:
     await store.runs.finish(rows.keys[number], S.TIMED_OUT, NOW, code="deadline")
 
 
+async def requeue(store: Store, rows: Rows, number: int) -> None:
+    await store.claims.requeue(await fetch(store, rows.keys[number]), SOON, NOW)
+
+
 WRITERS: dict[str, Writer] = {
     "accept": lambda store, _rows, _number: accept(store, request()),
     "release": lambda store, rows, _: store.runs.release(rows.lead, 77, NOW),
@@ -91,7 +109,7 @@ WRITERS: dict[str, Writer] = {
     "refuse": lambda store, rows, _: store.answers.refuse(rows.lead, "answer_lost", NOW),
     "ask": lambda store, _rows, _number: store.answers.claim(at(60)),
     "claim": lambda store, _rows, _number: store.claims.claim_submission(lambda _: None, NOW, NOW + GRACE),
-    "requeue": lambda store, rows, number: store.claims.requeue(rows.keys[number], SOON, NOW),
+    "requeue": requeue,
     "positions": lambda store, _rows, _number: store.claims.update_queue_positions(NOW),
     "checks": lambda store, _rows, _number: store.claims.claim_checks(at(60), MINUTE, 8),
     "statuses": lambda store, _rows, _number: store.claims.claim_status(at(60), MINUTE, MINUTE, 8),
@@ -106,7 +124,8 @@ WRITERS: dict[str, Writer] = {
     "report": lambda store, rows, number: store.reviews.report(rows.keys[number], 5, 9, NOW),
     "deliver": lambda store, _rows, _number: store.deliveries.claim("courier", NOW, LEASE),
     "attempt": mark_attempt,
-    "complete": lambda store, rows, _: store.deliveries.complete(rows.delivery or 0, NOW),
+    "mark sent": mark_sent,
+    "complete": complete,
     "redeliver": lambda store, rows, _: store.deliveries.redeliver(rows.lead, request().origin, NOW),
     "placeholder": lambda store, rows, _: store.deliveries.confirm_placeholder(rows.lead, 78, NOW),
     "block": lambda store, _rows, _number: store.blocks.block(

@@ -55,6 +55,11 @@ async def test_only_the_same_users_same_button_within_the_time_is_a_double_press
     assert [type(result) for result in results] == [Run, Run, Run, PressedTwice, Run]
 
 
+async def test_a_press_before_the_clock_was_set_back_does_not_count(store: Store) -> None:
+    await press(store)
+    assert await results_of(press(store, Press(AGAIN.id, NOW - timedelta(minutes=30)))) == [Run]
+
+
 async def test_a_press_from_a_slower_clock_is_a_double_press_too(store: Store, other: Store) -> None:
     await press(store, Press(AGAIN.id, NOW + timedelta(seconds=3)))
     assert await results_of(press(other)) == [PressedTwice]

@@ -87,12 +87,11 @@ async def test_erasure_empties_the_rows_of_ended_requests(store: Store) -> None:
 
 async def test_a_request_without_inputs_and_outputs_is_erased_too(store: Store) -> None:
     empty = {"inputs": {}, "prompt": None, "seed": None, "outputs": []}
-    key = await stored_run(
-        store, RunState.FAILED, **empty, requester_roles=[5], failure_log="no memory", press="a button"
-    )
+    about = {"requester_roles": [5], "requester_joined_at": NOW, "press": "a button"}
+    key = await stored_run(store, RunState.FAILED, **empty, **about, failure_log="no memory")
     assert (await store.privacy.erase(ALICE, NOW)).emptied == 1
     row = await columns(store, key)
-    assert (row["requester_roles"], row["failure_log"], row["press"]) == (None, None, None)
+    assert [row[name] for name in ("failure_log", *about)] == [None] * 4
     assert row["erased_at"] == NOW
     assert (await store.privacy.erase(ALICE, at(1))).emptied == 0
     assert await columns(store, key) == row

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from bot.database.tables import runs
 from bot.domain.budgets import Running, Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.policy import OperatorRules
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from tests.contract.conftest import Stores
@@ -21,8 +22,10 @@ from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log, stored_rules
 from tests.contract.store.runs import (
     NOW,
     PERSON,
+    PICTURE,
     SOON,
     accept,
+    accepted,
     at,
     columns,
     owed,
@@ -138,12 +141,38 @@ async def test_a_run_that_waits_since_yesterday_reserves_its_share_of_today(stor
     assert found.gpu_seconds_today == 120
 
 
+async def test_requests_that_wait_on_one_server_use_up_no_other_servers_seconds(stores: Stores) -> None:
+    store = await stores.open(operator=OperatorRules(daily_gpu_seconds=120))
+    elsewhere = request().origin.model_copy(update={"guild_id": 5})
+    approval = {"mode": "everybody", "review_channel_id": 9, "hours": 336}
+    await stored_rules(store, GUILD, {"approval": approval})
+    assert [await tried(store) for _ in range(3)] == [None, None, "daily_limit"]
+    for now in (NOW, NOW + timedelta(days=1), NOW + timedelta(days=1, seconds=1)):
+        await accepted(store, origin=elsewhere, now=now)
+        assert await take(store, now) is not None
+    # What has started counts on every server.
+    with pytest.raises(RefusedError, match="daily_limit"):
+        await accept(store, request(origin=elsewhere), now=NOW + timedelta(days=1, seconds=2))
+
+
 async def test_a_run_counts_on_the_day_on_which_it_starts(store: Store) -> None:
     yesterday = NOW - timedelta(days=1)
     await stored_run(store, RunState.RUNNING, person=PERSON.id, at=yesterday, submitted_at=NOW)
     await stored_run(store, RunState.RUNNING, person=PERSON.id, at=yesterday)
     found = await usage(store)
     assert (found.person, found.gpu_seconds_today) == (Spending(runs=1, gpu_seconds=60), 60)
+
+
+async def test_a_run_that_started_while_the_clock_was_ahead_counts_on_one_day(store: Store) -> None:
+    ahead = NOW + timedelta(days=30)
+    run = await accepted(store, now=ahead)
+    await take(store, ahead)
+    await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=60.0), ahead, ahead)
+    counted = [
+        (await store.usage.today(GUILD, PERSON.id, NOW + timedelta(days=day))).person.gpu_seconds
+        for day in range(32)
+    ]
+    assert [day for day, seconds in enumerate(counted) if seconds] == [30]
 
 
 async def test_the_weighted_reserve_is_replaced_by_the_billed_gpu_and_duration(store: Store) -> None:
@@ -170,9 +199,45 @@ async def test_a_run_without_a_billed_duration_costs_nothing_in_the_end(store: S
     if told:
         await store.runs.record_report(run.key, report(RunState.CANCELLED), at(20), SOON, asked=True)
     else:
-        await store.runs.stop_checking(run.key)
+        (due,) = await store.claims.claim_checks(at(20), at(30) - at(20), 1)
+        await store.runs.stop_checking(due)
     found = await usage(store)
     assert (found.person.gpu_seconds, found.gpu_seconds_today) == (0, 0)
+
+
+async def test_a_result_without_any_known_duration_costs_what_it_reserved(store: Store) -> None:
+    """Without webhooks, a short run can be over before a poll sees it running."""
+    run = await submitted(store)
+    for now in (101, 106, 111):
+        success = report(RunState.SUCCEEDED, outputs=(PICTURE,))
+        await store.runs.record_report(run.key, success, at(now), SOON, asked=True)
+    row = await columns(store, run.key)
+    assert (row["run_duration"], row["due_at"]) == (None, None)
+    found = await usage(store)
+    assert (found.person.gpu_seconds, found.gpu_seconds_today) == (60, 60)
+
+
+@pytest.mark.parametrize("reported", [True, False], ids=["by ComfyDeploy", "at the deadline"])
+async def test_a_clock_that_is_set_back_while_a_run_executes_gives_no_budget(
+    store: Store, reported: bool
+) -> None:
+    run = await submitted(store)
+    await store.runs.record_report(run.key, report(RunState.RUNNING), at(1), SOON)
+    if reported:
+        await store.runs.record_report(run.key, report(RunState.FAILED), at(-3600), SOON)
+    else:
+        await store.runs.finish(run.key, RunState.TIMED_OUT, at(-3600), code="deadline")
+    found = await usage(store)
+    assert (found.person.gpu_seconds, found.gpu_seconds_today) == (0, 0)
+
+
+async def test_a_wrong_duration_uses_up_nobodys_budget(store: Store) -> None:
+    run = await submitted(store)
+    done = report(RunState.SUCCEEDED, outputs=(PICTURE,), run_duration=45_000_000.0)
+    await store.runs.record_report(run.key, done, at(46), SOON)
+    assert (await usage(store)).gpu_seconds_today == 106
+    await store.runs.record_report(run.key, done, at(56), SOON, asked=True)
+    assert (await usage(store)).gpu_seconds_today == 116
 
 
 async def test_a_request_that_needs_approval_has_a_card_and_no_queue_call(store: Store) -> None:

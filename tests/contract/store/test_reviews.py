@@ -148,7 +148,7 @@ async def test_a_concurrent_decision_and_expiry_have_one_winner(store: Store, ot
             assert decided.code == "review_over"
             assert found.state is RunState.EXPIRED
         else:
-            assert ended is None
+            assert not ended
             assert found.state is RunState.WAITING
 
 
@@ -189,9 +189,9 @@ async def test_the_card_is_found_after_its_delivery_is_complete(store: Store) ->
     run = await awaiting_approval(store)
     assert await store.reviews.card(run.key) is None
     delivery = await claimed(store)
-    await store.deliveries.mark_sent(delivery.id, [(9, 1234)])
+    await store.deliveries.mark_sent(delivery, [(9, 1234)])
     assert await store.reviews.card(run.key) is None
-    await store.deliveries.complete(delivery.id, NOW)
+    await store.deliveries.complete(delivery, NOW)
     assert await store.reviews.card(run.key) == (9, 1234)
 
 
@@ -236,7 +236,7 @@ async def test_an_outcome_is_pending_until_its_delivery_is_complete(store: Store
     run = await brought_to(store, RunState.SUCCEEDED)
     delivery = await claimed(store)
     assert await store.deliveries.is_pending(run.key, OUTCOME_PURPOSES)
-    await store.deliveries.complete(delivery.id, NOW)
+    await store.deliveries.complete(delivery, NOW)
     assert not await store.deliveries.is_pending(run.key, OUTCOME_PURPOSES)
 
 

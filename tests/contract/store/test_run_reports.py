@@ -209,7 +209,7 @@ async def test_a_failure_gets_its_reason_only_before_it_is_posted(store: Store) 
     assert await store.deliveries.mark_attempt(delivery, "courier", at(60), LEASE, 1)
     await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
     assert await fetch(store, run.key) == told
-    await store.deliveries.mark_sent(delivery.id, [(1, 2)])
+    await store.deliveries.mark_sent(delivery, [(1, 2)])
     await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
     assert await fetch(store, run.key) == told
 
@@ -227,7 +227,7 @@ async def test_a_requeued_run_that_is_reported_gets_no_second_call(store: Store)
     """A report shows that the first call was accepted, even one with an unknown status."""
     for state in (None, RunState.QUEUED, RunState.RUNNING):
         run = await submitted(store)
-        await store.claims.requeue(run.key, at(5), NOW)
+        await store.claims.requeue(run, at(5), NOW)
         await store.runs.record_report(run.key, report(state), at(6), SOON)
         assert await take(store, at(10)) is None
         adopted = await fetch(store, run.key)

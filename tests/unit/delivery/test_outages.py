@@ -65,6 +65,17 @@ def test_after_an_outage_so_many_a_second_are_started_until_nothing_is_due(cut_o
     assert all(cut_off.admits(at(63)) for _ in range(50))
 
 
+def test_a_clock_that_is_set_back_lengthens_no_pause(cut_off: Outages) -> None:
+    day = 24 * 3600
+    assert not cut_off.admits(at(-day))
+    assert cut_off.admits(at(60 - day))
+    cut_off.answered(1)
+    for back in (day, 2 * day):
+        started = [cut_off.admits(at(60 - back)) for _ in range(50)]
+        started += [cut_off.admits(at(61 - back)) for _ in range(50)]
+        assert sum(started) >= DELIVERIES_A_SECOND
+
+
 def test_pauses_grow_to_ten_minutes_with_jitter() -> None:
     outages = Outages()
     pauses = [fail(outages, 1).total_seconds() for _ in range(60)]

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import io
+import random
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
+from discord import Client, Intents
+from PIL import Image
 
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.download_slots import DownloadSlots
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
+from bot.delivery.posting import Poster
+from bot.delivery.reopening import PrivateViewer
 from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run
-from bot.ui.message_parts import PreparedOutputs
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from tests.unit.delivery.sites import PNG, Site, outside_only
+from tests.unit.domain.policy_cases import request
 from tests.unit.factories import made_run
 
 LIMIT = 10_000
+
+
+def picture(width: int, height: int) -> bytes:
+    """Return a PNG of noise, which is larger than the limit."""
+    file = io.BytesIO()
+    noise = random.Random(1).randbytes(width * height * 3)
+    Image.frombytes("RGB", (width, height), noise).save(file, "PNG")
+    return file.getvalue()
 
 
 class Storage:
@@ -32,6 +48,7 @@ class Storage:
         self.site = site
         self.open = asyncio.Event()
         self.asked: list[str] = []
+        self.bodies: dict[str, bytes] = {}
         self.changed = asyncio.Condition()
         site.handler = self.serve
 
@@ -42,7 +59,7 @@ class Storage:
         if request.path.startswith("/held"):
             await self.open.wait()
         status = {"/gone": 404, "/broken": 500}.get(request.path.partition("-")[0], 200)
-        return web.Response(status=status, body=PNG)
+        return web.Response(status=status, body=self.bodies.get(request.path, PNG))
 
     async def until_asked(self, path: str) -> None:
         async with asyncio.timeout(60), self.changed:
@@ -62,17 +79,28 @@ Prepare = Callable[..., Awaitable[PreparedOutputs]]
 
 
 @asynccontextmanager
-async def preparer(
-    folder: Path, slots: DownloadSlots | None = None, renewed: Sequence[Output] | None = None
-) -> AsyncIterator[Prepare]:
-    """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
-
+async def output_preparer(
+    slots: DownloadSlots | None = None, renewed: Sequence[Output] | None = None
+) -> AsyncIterator[OutputPreparer]:
     async def renew(run: Run) -> Sequence[Output]:
         return run.outputs if renewed is None else renewed
 
     async with MediaFetcher(allows=outside_only) as fetcher:
-        outputs = OutputPreparer(fetcher, renew, slots)
-        yield partial(outputs.prepare, limit=LIMIT, folder=folder, last_try=False)
+        yield OutputPreparer(fetcher, renew, slots)
+
+
+@asynccontextmanager
+async def preparer(
+    folder: Path, slots: DownloadSlots | None = None, renewed: Sequence[Output] | None = None
+) -> AsyncIterator[Prepare]:
+    """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
+    async with output_preparer(slots, renewed) as outputs:
+
+        async def prepare(run: Run, *, budget: MediaBudget | None = None, **more: Any) -> PreparedOutputs:
+            options = {"limit": LIMIT, "folder": folder, "last_try": False, **more}
+            return await outputs.prepare(run, budget=budget or MediaBudget(), **options)
+
+        yield prepare
 
 
 def noting(answer: bool) -> tuple[asyncio.Event, Callable[[], Awaitable[bool]]]:
@@ -101,6 +129,21 @@ async def test_the_runs_of_a_batch_share_the_time(storage: Storage, tmp_path: Pa
         for path in ("held-1", "held-2"):
             prepared = await prepare(storage.run(path), budget=budget)
             assert (len(prepared.files), len(prepared.remarks)) == (0, 1)
+    assert "/held-2" not in storage.asked
+
+
+async def test_private_results_that_are_shown_again_share_the_time(storage: Storage, tmp_path: Path) -> None:
+    shown: list[PreparedOutputs] = []
+
+    def render(prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
+        shown.extend(prepared.values())
+        return []
+
+    batch = [storage.run("held-1"), storage.run("held-2", key="abcdefghij234568")]
+    async with output_preparer() as outputs:
+        viewer = PrivateViewer(Poster(Client(intents=Intents.none())), outputs, lambda: MediaBudget(0.3))
+        await viewer.show(batch, request().origin, render)
+    assert [len(prepared.remarks) for prepared in shown] == [1, 1]
     assert "/held-2" not in storage.asked
 
 
@@ -136,6 +179,15 @@ async def test_an_answer_with_fewer_outputs_only_renews_links(storage: Storage, 
             ("a caption",),
         )
     assert storage.asked.count("/good-1") == 2
+
+
+async def test_a_forbidden_address_is_never_linked(storage: Storage, tmp_path: Path) -> None:
+    urls = ("https://minio:s3cret@storage.example/a.png", "http://169.254.169.254/a.png", "ftp://a.example/a")
+    run = storage.run(outputs=tuple(Output("images", url, "a.png") for url in urls))
+    async with preparer(tmp_path) as prepare:
+        for limit, seconds in ((0, 60), (LIMIT, 60), (LIMIT, 0)):
+            prepared = await prepare(run, limit=limit, budget=MediaBudget(seconds))
+            assert set(prepared.remarks) == {"a.png is at an address I'm not allowed to open."}
 
 
 async def test_a_slow_download_is_told_and_goes_on(storage: Storage, tmp_path: Path) -> None:
@@ -186,7 +238,84 @@ async def test_slow_downloads_of_one_leave_slots_to_others(
         storage.open.set()
 
 
+class Encoder:
+    """Replaces Pillow's encoder by one that waits for `allowed`, and notes the width of each picture."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.allowed = threading.Semaphore(0)
+        self.widths: list[int] = []
+        self.encoding = asyncio.Event()
+        loop, save = asyncio.get_running_loop(), Image.Image.save
+
+        def slow(image: Image.Image, *args: Any, **kwargs: Any) -> None:
+            self.widths.append(image.width)
+            loop.call_soon_threadsafe(self.encoding.set)
+            assert self.allowed.acquire(timeout=120)
+            save(image, *args, **kwargs)
+
+        monkeypatch.setattr(Image.Image, "save", slow)
+
+
+async def test_recompressing_pictures_ends_with_the_time(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second picture waits for the first. Both are linked."""
+    run = storage.run("good-1", "good-2", "good-3")
+    storage.bodies = {f"/good-{number}": picture(100, 100) for number in (1, 2)}
+    encoder = Encoder(monkeypatch)
+    async with preparer(tmp_path) as prepare, asyncio.timeout(50):
+        prepared = await prepare(run, budget=MediaBudget(5))
+    assert [file.filename for file in prepared.files] == [f"flux-{run.key}-3.png"]
+    assert [f"good-{number}" in remark for number, remark in enumerate(prepared.remarks, 1)] == [True, True]
+    encoder.allowed.release(100)
+
+
+async def test_recompressing_one_slow_picture_too_many_is_left_for_later(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, on_slow = noting(answer=False)
+    storage.bodies = {"/good-1": picture(100, 100)}
+    encoder = Encoder(monkeypatch)
+    async with preparer(tmp_path) as prepare, asyncio.timeout(50):
+        with pytest.raises(MediaUnavailable, match="too many downloads are slow"):
+            await prepare(storage.run("good-1"), budget=MediaBudget(3600, on_slow, slow=0.5))
+    encoder.allowed.release(100)
+
+
+class Queue(asyncio.Lock):
+    """A lock that sets `both` once two have asked for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.both = asyncio.Event()
+
+    async def acquire(self) -> Literal[True]:
+        self.asked += 1
+        if self.asked == 2:
+            self.both.set()
+        return await super().acquire()
+
+
+async def test_the_pictures_of_one_server_are_not_all_recompressed_first(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = storage.run("good-1", "good-2", "good-3", guild_id=1)
+    one = storage.run("good-4", guild_id=2, key="abcdefghij234568")
+    storage.bodies = {f"/good-{number}": picture(70, 60) for number in (1, 2, 3)}
+    storage.bodies["/good-4"] = picture(71, 60)
+    encoder, queue = Encoder(monkeypatch), Queue()
+    async with output_preparer() as outputs, asyncio.timeout(100), asyncio.TaskGroup() as group:
+        outputs._shrinking = queue
+        for run in (many, one):
+            group.create_task(outputs.prepare(run, LIMIT, tmp_path, last_try=False, budget=MediaBudget(3600)))
+            await encoder.encoding.wait()
+        await queue.both.wait()
+        encoder.allowed.release(100)
+    assert encoder.widths == [70, 71, 70, 70]
+
+
 @pytest.mark.parametrize(("tries", "seconds"), [(1, 120), (2, 60), (3, 30), (4, 30), (5, 30), (2000, 30)])
 def test_each_try_has_less_time(tries: int, seconds: float) -> None:
     _, on_slow = noting(answer=True)
-    assert MediaBudget.of_try(tries, on_slow, 5)._left == seconds
+    assert MediaBudget.of_try(tries, on_slow, 5)._seconds == seconds

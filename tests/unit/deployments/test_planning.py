@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from bot.deployments.command_plan import CommandPlan, plan_commands, size
 from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.naming import RESERVED
-from bot.deployments.options import OptionChoice, OptionSpec, OptionType
+from bot.deployments.options import MORE, OptionChoice, OptionSpec, OptionType
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node
@@ -90,7 +90,7 @@ def assert_nothing_lost(plan: CommandPlan, made: Deployment) -> None:
     assert command is not None
     offered = {option.key for option in command.options}
     for item in made.offered:
-        assert item.key in offered or (command.more and item.kind not in ATTACHMENTS)
+        assert item.key in offered or (command.option_for(MORE) is not None and item.kind not in ATTACHMENTS)
     if any(item.required and item.key not in offered for item in made.offered):
         assert next(option.required for option in command.options if option.name == "more")
 
@@ -191,7 +191,7 @@ def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
     nodes = [node(f"t{number}", "Text", default="x") for number in range(22)]
     made = deployment(*nodes, node("images", "ImageBatch"), inputs={"images": {"max_count": 10}})
     (command,) = plan_commands([made]).commands
-    assert not command.more
+    assert command.option_for(MORE) is None
     assert len(command.options) == 25
     assert [option.key for option in command.options].count("images") == 2
 
@@ -245,9 +245,9 @@ def test_then_descriptions_shrink_and_then_inputs_move_into_more() -> None:
 
     shrunk, moved = plan_commands(made(6)), plan_commands(made(24))
     assert_discord_takes(shrunk)
-    assert not shrunk.commands[0].more
+    assert shrunk.commands[0].option_for(MORE) is None
     assert_discord_takes(moved)
-    assert moved.commands[0].more
+    assert moved.commands[0].option_for(MORE) is not None
     for item in made(24):
         assert_nothing_lost(moved, item)
 

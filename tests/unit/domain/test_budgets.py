@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,14 +10,17 @@ import pytest
 from bot.domain.budgets import (
     EXPECTED_SECONDS,
     Limits,
+    assumed_seconds,
     budget_day,
     charged_seconds,
     limits_of,
+    measured_seconds,
+    reported_seconds,
     reserve,
     weight_of,
 )
 from bot.domain.requests import Member
-from bot.domain.runs import RunState
+from bot.domain.runs import RunReport, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from tests.unit.factories import made_run
 
@@ -79,6 +82,31 @@ def test_an_ended_run_counts_its_duration_and_a_run_that_never_started_counts_no
     state: RunState, duration: float | None, charged: float | None
 ) -> None:
     assert charged_seconds(made_run(state), duration, 4) == charged
+
+
+@pytest.mark.parametrize(
+    ("passed", "measured", "reported", "assumed"),
+    [
+        (-3600, 0, 60, 60),  # the clock was set back
+        (0, 0, 60, 60),
+        (20, 20, 80, 20),
+        (600, 600, 660, 60),
+        (7200, 7200, 5000, 60),
+    ],
+)
+def test_no_duration_is_negative_or_longer_than_the_time_since_the_queue_call(
+    passed: float, measured: float, reported: float, assumed: float
+) -> None:
+    called = datetime(2026, 3, 14, tzinfo=UTC)
+    now, run = called + timedelta(seconds=passed), made_run(submitted_at=called, started_at=called)
+    assert measured_seconds(run, now) == measured
+    assert reported_seconds(run, RunReport("r", None, run_duration=5000.0), now) == reported
+    assert assumed_seconds(run, now) == assumed
+
+
+def test_without_a_start_or_a_report_no_duration_is_known() -> None:
+    now, run = datetime(2026, 3, 14, tzinfo=UTC), made_run(started_at=None)
+    assert measured_seconds(run, now) is reported_seconds(run, RunReport("r", None), now) is None
 
 
 def test_the_day_of_a_budget_begins_at_midnight() -> None:

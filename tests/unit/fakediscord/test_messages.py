@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import discord
+import pytest
 
 from tests.fakediscord.world import MIB, Channel
 from tests.unit.fakediscord.bot import card, picture
@@ -36,6 +37,17 @@ async def test_a_repeated_nonce_returns_the_first_message(studio: Studio) -> Non
     studio.fake.world.clock.advance(301)
     third = await studio.channel.send("three", nonce="same")
     assert third.id != first.id
+
+
+@pytest.mark.parametrize(("waited", "repeated"), [(0, True), (60, False)], ids=["at-once", "later"])
+async def test_a_jump_of_the_clock_spares_the_nonces_of_posts_that_are_being_repeated(
+    studio: Studio, waited: float, repeated: bool
+) -> None:
+    first = await studio.channel.send("one", nonce="same")
+    studio.fake.messages_service.keep_nonces_in_use(3600)
+    studio.fake.world.clock.advance(3600 + waited)
+    second = await studio.channel.send("two", nonce="same")
+    assert (second.id == first.id) is repeated
 
 
 async def test_history_pages_like_discord_and_forgets_the_nonce(studio: Studio) -> None:

@@ -106,6 +106,17 @@ async def test_rules_are_read_once_and_again_after_five_minutes(world: Discord) 
     assert world.reads == [GUILD, GUILD]
 
 
+async def test_rules_and_faults_from_before_the_clock_was_set_back_are_read_again(world: Discord) -> None:
+    cache = world.cache()
+    assert await hit(cache) is not None
+    world.now -= timedelta(days=1)
+    world.fault = AWAY
+    assert await refusal(cache) == "words_unavailable"
+    world.now -= timedelta(days=1)
+    world.fault = None
+    assert await hit(cache) is not None
+
+
 async def test_a_hundred_requests_at_once_cause_one_read(world: Discord) -> None:
     cache = world.cache()
     world.gate.clear()

@@ -50,6 +50,9 @@ async def test_presets_that_another_process_saved_show_up_a_little_later(shelf: 
     shelf.presets.append(made_preset("ink"))
     shelf.clock.now += LIFETIME
     assert len(await shelf.cache.visible(1, 7)) == 2
+    shelf.presets.clear()
+    shelf.clock.move(days=-1)
+    assert len(await shelf.cache.visible(1, 7)) == 0
 
 
 async def test_a_change_is_seen_at_once_by_its_user_or_by_the_whole_server(shelf: Shelf) -> None:

@@ -45,6 +45,19 @@ def test_only_the_refusals_of_the_last_minute_count() -> None:
     assert not is_free(limiter, 1)
 
 
+def test_times_before_the_clock_was_set_back_do_not_count() -> None:
+    clock = Clock()
+    refusals, openings, copies = RefusalLimiter(clock), OpeningLimiter(clock), CopyLimiter(clock)
+    for _ in range(5):
+        refusals.note(1, 1)
+        with openings.slot(1), copies.counted(1):
+            pass
+    clock.move(days=-1)
+    assert is_free(refusals, 1)
+    with openings.slot(1), copies.counted(1):
+        pass
+
+
 def test_the_time_to_try_again_is_when_the_person_is_free() -> None:
     clock = Clock()
     limiter = RefusalLimiter(clock)

@@ -147,7 +147,7 @@ async def shared(store: Store) -> str:
     key = await stored_run(store)
     await sharing(store).share(key, member(), with_prompt=False)
     delivery = await claimed(store)
-    await store.deliveries.mark_sent(delivery.id, [MessageRef(GALLERY, 8)], NOW)
+    await store.deliveries.mark_sent(delivery, [MessageRef(GALLERY, 8)], NOW)
     await store.copies.finish(delivery, "courier", NOW)
     return key
 
@@ -244,7 +244,7 @@ async def test_a_user_at_the_limit_of_copies_gets_the_link_to_an_earlier_one(sto
     for number, key in enumerate(keys):
         await service.post(key, member())
         delivery = await claimed(store)
-        await store.deliveries.mark_sent(delivery.id, [MessageRef(2, number)], NOW)
+        await store.deliveries.mark_sent(delivery, [MessageRef(2, number)], NOW)
         await store.copies.finish(delivery, "courier", NOW)
     for number, key in enumerate(keys):
         with pytest.raises(AlreadyPosted) as caught:

@@ -17,7 +17,7 @@ from bot.ui.status import finishing_message, undelivered_message
 from tests.unit.factories import made_run
 from tests.unit.ui import messages
 from tests.unit.ui.follow_up_messages import FOLLOWED
-from tests.unit.ui.messages import ASKED, KEY
+from tests.unit.ui.messages import ASKED, KEY, may_link
 
 S = RunState
 RAN = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
@@ -151,11 +151,11 @@ RESULTS: Mapping[str, list[OutgoingMessage]] = {
     "notes": outcome(run(), PreparedOutputs((file(),), remarks=(LARGE,))),
     "weighted-gpu": outcome(run(gpu_used="H100", charged_seconds=32.8), PICTURE),
     "direct-message": outcome(run(guild_id=None), PICTURE),
-    "linked": outcome(LINKED, linked_outputs(LINKED)),
-    "plain": plain_messages([LINKED], [LINKED]),
-    "plain-without-links": plain_messages([LINKED], [LINKED], with_links=False),
-    "plain-spoiler": plain_messages([HIDDEN], [HIDDEN]),
-    "plain-of-several": plain_messages(TWO, TWO),
+    "linked": outcome(LINKED, linked_outputs(LINKED, may_link)),
+    "plain": plain_messages([LINKED], [LINKED], may_link),
+    "plain-without-links": plain_messages([LINKED], [LINKED], None),
+    "plain-spoiler": plain_messages([HIDDEN], [HIDDEN], may_link),
+    "plain-of-several": plain_messages(TWO, TWO, may_link),
     "finishing": [finishing_message([run()], TITLE)],
     "undelivered": [undelivered_message([run()], TITLE)],
     "private-opened": opened_messages(run(private=True), TITLE, {KEY: PICTURE}),

@@ -26,6 +26,7 @@ from tests.unit.ui.messages import (
     assert_within_limits,
     buttons,
     file,
+    may_link,
     options,
     outcome,
     run,
@@ -118,7 +119,7 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
 def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> None:
     note = f"movie.mp4 is too large: [open it](https://s3.example/{'x' * 8000}) while it works."
     parts = result(PreparedOutputs((file(),), remarks=(note,)))
-    assert "movie.mp4 is too large: open it while it works." in text(parts[-1])
+    assert "movie.mp4 is too large: open it (the link is too long to show) while it works." in text(parts[-1])
 
 
 LABELS = st.lists(st.text("Wi", min_size=1, max_size=32), max_size=6, unique=True)
@@ -277,7 +278,7 @@ def done(count: int, *texts: str, **more: Any) -> Run:
 @pytest.mark.parametrize("count", [0, 1, 60, 400])
 def test_plain_messages_have_every_link_within_discords_limits(count: int) -> None:
     made = done(count, *["`a` " * 2000] * 3)
-    parts = plain_messages([made], [made])
+    parts = plain_messages([made], [made], may_link)
     for part in parts:
         assert_within_limits(part)
     assert sum(text(part).count("](https://") for part in parts) == count
@@ -291,7 +292,7 @@ def test_a_link_too_long_for_any_message_leaves_the_name_of_its_file(names: list
     """Such a link alone exceeded a message, and an endless series of empty messages filled the memory."""
     url = f"https://files.example/{'x' * length}?sig=[(]"
     made = run(RunState.SUCCEEDED, outputs=tuple(Output("images", url, name) for name in names))
-    parts = plain_messages([made], [made])
+    parts = plain_messages([made], [made], may_link)
     assert len(parts) <= 1 + len(names)
     for part in parts:
         assert_within_limits(part)
@@ -306,6 +307,6 @@ def test_a_link_too_long_for_any_message_leaves_the_name_of_its_file(names: list
 @pytest.mark.parametrize("made", [done(1), done(1, guild_id=None), run(RunState.FAILED)])
 def test_the_courier_recognizes_a_plain_message_by_buttons_that_the_usual_one_has(made: Run) -> None:
     shown = [made] if made.state is RunState.SUCCEEDED else []
-    (usual,) = outcome(made, linked_outputs(made))
-    plain = plain_messages([made], shown)[0]
+    (usual,) = outcome(made, linked_outputs(made, may_link))
+    plain = plain_messages([made], shown, may_link)[0]
     assert {mark for _, mark in buttons(plain)} <= {mark for _, mark in buttons(usual)}

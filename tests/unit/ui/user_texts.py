@@ -44,7 +44,7 @@ from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
 from tests.unit.factories import made_entry, made_preset, made_run
 from tests.unit.ui.audit_messages import NAMING
-from tests.unit.ui.messages import ASKED, CODES, file, outcome
+from tests.unit.ui.messages import ASKED, CODES, file, may_link, outcome
 
 Shown = OutgoingMessage | BaseView
 S = RunState
@@ -78,7 +78,7 @@ def run(words: str, state: RunState = S.SUCCEEDED, **more: Any) -> Run:
 
 def made(words: str, run: Run) -> PreparedOutputs:
     """Return a picture, a text and what is said about a file that is too large."""
-    linked = linked_outputs(run, "media_too_large")
+    linked = linked_outputs(run, may_link, "media_too_large")
     return PreparedOutputs((file(),), (words,), linked.remarks)
 
 
@@ -103,7 +103,7 @@ def batches(words: str) -> list[Shown]:
     prepared = {runs[0].key: made(words, runs[0])}
     batch = Batch(runs, prepared)
     single = [single_layout(one, TITLE, [], OfferedActions()) for one in runs]
-    return [*outcome_messages(batch, TITLE), *plain_messages(runs, runs), *single]
+    return [*outcome_messages(batch, TITLE), *plain_messages(runs, runs, may_link), *single]
 
 
 def results(words: str) -> list[Shown]:
@@ -116,7 +116,7 @@ def results(words: str) -> list[Shown]:
         *outcome(hidden, made(words, hidden)),
         *share_messages(done, TITLE, prepared, LINK),
         *share_messages(done, TITLE, sounds, LINK),
-        *plain_messages([done], [done]),
+        *plain_messages([done], [done], may_link),
         *opened_messages(done, TITLE, {done.key: prepared}),
         withheld_message(done, postable=True),
         finishing_message([done], TITLE),

@@ -143,7 +143,7 @@ async def test_a_fault_in_one_item_does_not_stop_the_others(
 ) -> None:
     bench.items.extend([-1, -2, 3])
     with caplog.at_level(logging.WARNING):
-        async with running(bench.worker()):
+        async with running(bench.worker(fault_pause=0)):
             await bench.until(lambda: bench.done == [3])
     assert "the database is unavailable" in caplog.text
     assert "ValueError" in caplog.text
@@ -166,6 +166,21 @@ async def test_a_claim_that_fails_is_not_repeated_at_once(bench: Bench) -> None:
         for _ in range(50):
             await asyncio.sleep(0)
         assert bench.claims == 1
+
+
+@pytest.mark.parametrize("item", [-1, -2], ids=["the database is away", "a bug"])
+async def test_an_item_that_fails_keeps_its_place_for_the_pause_for_faults(bench: Bench, item: int) -> None:
+    bench.items.extend([item, 2])
+    worker = bench.worker()
+    async with running(worker):
+        await bench.until(lambda: bench.already_sent == [item])
+        for _ in range(50):
+            worker.wake()
+            await asyncio.sleep(0)
+        assert bench.claims == 1
+        worker.stop()
+        async with asyncio.timeout(60):
+            await worker.finish(FOREVER)
 
 
 async def test_draining_handles_all_items_and_counts_them(bench: Bench) -> None:

@@ -1,0 +1,77 @@
+"""Limit the queue calls while the backend is away or too busy."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+_FIRST_PAUSE = timedelta(seconds=2)
+_LONGEST_PAUSE = timedelta(minutes=1)
+# The longest pause that the backend may ask for.
+_LONGEST_ASKED = timedelta(hours=1)
+# How long the others are given; longer than the submitter's pause between two claims.
+_TURN = timedelta(seconds=3)
+# An outage with shorter pauses may be a burst of calls, which is over before other requesters have to know.
+_LONG_PAUSE = timedelta(seconds=8)
+
+
+class BackendOutage:
+    """Lets one queue call at a time through, with growing pauses, until the backend answers one again.
+
+    An outage begins with a queue call that fails for now: without a connection, because of too many calls, or
+    by an internal error.
+    """
+
+    def __init__(self) -> None:
+        self.since: datetime | None = None
+        self._pause = _FIRST_PAUSE
+        self._failed_at: datetime | None = None
+        self._until: datetime | None = None
+        self._trying: str | None = None
+
+    @property
+    def is_long(self) -> bool:
+        """Return whether several calls in a row have failed."""
+        return self.since is not None and self._pause >= _LONG_PAUSE
+
+    def lets_through(self, now: datetime) -> bool:
+        """Return whether another run may be claimed."""
+        if self._failed_at is not None and now < self._failed_at:
+            # The clock was set back. The queue must not stop until it has caught up.
+            self._failed_at = self._until = now
+        return self._until is None or (self._trying is None and now >= self._until)
+
+    def begin(self, key: str) -> None:
+        """Note that a run was claimed, so that during an outage no other run is until `finish`."""
+        if self.since is not None:
+            self._trying = key
+
+    def finish(self, key: str) -> None:
+        """Note that a claimed run's queue call was answered, or that none was made."""
+        if self._trying == key:
+            self._trying = None
+
+    def fail(self, now: datetime, retry_after: float | None = None) -> datetime:
+        """Note a call that failed, and return when its run is due again.
+
+        `retry_after` is the pause in seconds that the backend asks for, or None. Another run may be claimed
+        first, so that a run whose calls always fail holds up no others.
+        """
+        if self._until is None:
+            self.since = self._until = now
+            self._pause = _FIRST_PAUSE
+        elif now >= self._until:
+            # Calls that were made together fail together, and count once.
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        asked = min(timedelta(seconds=retry_after or 0), _LONGEST_ASKED)
+        self._failed_at = now
+        self._until = max(self._until, now + max(self._pause, asked))
+        return self._until + _TURN + timedelta(seconds=random.uniform(0, 1))
+
+    def answered(self, claimed_at: datetime | None) -> None:
+        """Note that the backend answered the call of a run that was claimed at `claimed_at`.
+
+        A call that was made before the last one failed proves nothing.
+        """
+        if self._failed_at is None or (claimed_at is not None and claimed_at >= self._failed_at):
+            self.since = self._until = self._failed_at = None
