@@ -72,7 +72,8 @@ class Router:
         another outcome already reports the end of every run, only the first route is tried, and returned even
         if it failed. The number of tries may require a simpler form than `form`.
         """
-        if delivery.all_sent or _is_deleted_unsent(delivery):
+        is_deleted = delivery.purpose is Purpose.LATE and delivery.run.deleted_at is not None
+        if delivery.all_sent or (is_deleted and not delivery.attempted and not delivery.messages):
             return Route(delivery.route), False
         form = max(form, form_of(delivery.tries))
         route = first_route(delivery, self._clock())
@@ -382,12 +383,6 @@ def _runs_to_show(delivery: Delivery) -> list[Run]:
         and run.key not in delivery.late
         and (run.deleted_at is None or len(delivery.batch) == 1)
     ]
-
-
-def _is_deleted_unsent(delivery: Delivery) -> bool:
-    """Return whether a late result's part was deleted before anything of the late result was sent."""
-    untouched = not delivery.attempted and not delivery.messages
-    return delivery.purpose is Purpose.LATE and delivery.run.deleted_at is not None and untouched
 
 
 def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:
