@@ -247,7 +247,7 @@ class EditingService:
         run = await self.visible_run(key, requester)
         if run.erased_at is not None:
             # Without the erased inputs, the defaults would make another picture.
-            raise RefusedError("run_gone")
+            raise RefusedError("run_erased")
         return run
 
 

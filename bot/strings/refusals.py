@@ -88,6 +88,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "delete_not_yours": "Only the person who asked, moderators and people with Manage Messages can delete this.",
         "delete_not_yours_report": "Only the person who asked, moderators and people with Manage Messages can delete this. You can report it; Report may be behind More.",
         "run_gone": "This request no longer exists.",
+        "run_erased": "The data of this request was deleted, so it can't be repeated. Please start a new one.",
         "run_ended": "This request has already ended.",
         # cancelling
         "cancel_too_late": "It has already finished.",

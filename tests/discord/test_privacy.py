@@ -20,6 +20,8 @@ from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
 from tests.discord.settings_panel import Panel
 from tests.harness import HELD, Harness
 
+ERASED = "The data of this request was deleted, so it can't be repeated. Please start a new one."
+
 
 async def exported(bot: Harness, person: Any) -> dict[str, Any]:
     result = await person.slash(bot.channel, "privacy export")
@@ -119,7 +121,7 @@ async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(bot
     result = bot.messages()[-1]
     await bot.alice.click(await asked_to_delete(bot, bot.alice), label="Delete my data")
     refused = await bot.alice.click(result, label="Again")
-    assert refusal(bot, refused) == "This request no longer exists."
+    assert refusal(bot, refused) == ERASED
     await bot.play()
     assert len(bot.calls) == 1
 
@@ -141,7 +143,7 @@ async def test_a_request_without_inputs_can_be_repeated_until_its_data_is_delete
     assert [call.body["inputs"] for call in bot.calls] == [{}, {}]
     await erase_data(bot)
     for label in ("Again", "Edit"):
-        assert refusal(bot, await bot.click(message, label)) == "This request no longer exists."
+        assert refusal(bot, await bot.click(message, label)) == ERASED
     assert "/generate" not in text_of(bot, (await open_details(message, bot.alice)).response)
     assert len(bot.calls) == 2
 
