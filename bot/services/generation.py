@@ -173,6 +173,7 @@ class GenerationService:
             inputs=inputs.inputs,
             gpu=inputs.gpu,
             expected_gpu=deployment.expected_gpu(inputs.gpu),
+            offers_gpus=bool(deployment.gpus),
             seed=inputs.seed,
             prompt=inputs.prompt,
             parent_key=parent_key,

@@ -62,6 +62,7 @@ _CAUTIONS = {
     "settings_unread_regex_too_large": "{rule} (a regular expression that is too large)",
     "settings_unread_regex_ascii_classes": "{rule} (a regular expression, beyond plain letters)",
     "settings_warn_gpu_unknown": "The default GPU isn't known for: {names}. There, members without every restricted GPU have to choose one.",
+    "settings_warn_gpu_not_offered": "No GPU can be chosen for: {names}. Only members who may use every restricted GPU can run these.",
     "settings_note_not_offered": "This isn't offered any more, so the rule has no effect.",
     "settings_note_some_not_offered": "Missing entries aren't offered any more and have no effect.",
     "settings_note_nobody": "None of its roles exists any more, so nobody may use it.",
