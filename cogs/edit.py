@@ -119,7 +119,7 @@ def _refused(
     interaction: Interaction, id: EditId, values: Mapping[str, FormValue], *errors: BotError
 ) -> LayoutView:
     """Keep the values as a draft, and build the answer with *Edit again*."""
-    draft = interaction.client.services.editing.keep_draft(interaction.user.id, values)
+    draft = interaction.client.services.editing.keep_draft(interaction.user.id, values, *errors)
     return refused_layout("\n".join(map(explain, errors)), EditId(id.key, draft).encode())
 
 

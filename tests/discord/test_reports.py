@@ -116,7 +116,9 @@ async def test_a_result_can_be_reported_after_its_requester_erased_their_data(
     await server.play()
     assert list(buttons_of(server, server.card)) == REPORT_BUTTONS
     refused = await server.bob.click(message, label="Edit")
-    assert refusal(server, refused).startswith("The data of this request was deleted, so it can't be repeated.")
+    assert refusal(server, refused).startswith(
+        "The data of this request was deleted, so it can't be repeated."
+    )
 
 
 @pytest.mark.bot(deployments=ADULT)
