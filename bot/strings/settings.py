@@ -47,6 +47,7 @@ _CAUTIONS = {
     "request. A reviewer role adds more people.",
     "settings_warn_reviewers_blind": "The reviewer role can't see the review channel. "
     "Grant it View Channel there.",
+    "settings_warn_review_public": "Everybody can see requests in {channel}. Change who may view that channel.",
     "settings_warn_nothing_selected": "No available deployment or GPU is chosen, so nothing waits for approval.",
     "settings_warn_automod": "I can't read the AutoMod rules without Manage Server, so requests "
     "with text are refused. Grant it to my role, or switch AutoMod off under Words.",

@@ -6,6 +6,7 @@ from typing import Any
 
 import discord
 import pytest
+from simcord.backend.models.channel import Overwrite
 
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
 from tests.contract.store.rows import audit_log
@@ -82,6 +83,21 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, panel: Panel) -> No
     assert (approval.mode, approval.hours) == (ApprovalMode.SELECTED, 48)
     assert {who for who, _ in await settings_record(bot)} == {panel.actor.id}
     assert [what for _, what in await settings_record(bot)][:2] == ["approval.channel", "approval.mode"]
+
+
+async def test_a_review_channel_that_everybody_sees_is_a_warning(bot: Harness, panel: Panel) -> None:
+    review = bot.guild.create_text_channel("review")
+    await bot.env.settle()
+    warning = f"Everybody can see requests in <#{review.id}>."
+    await panel.open("approval")
+    assert "Everybody can see requests" not in panel.text
+    await panel.choose("approval:channel", review)
+    assert warning in panel.text
+    everyone = Overwrite(target_id=bot.guild.id, type=0, deny=discord.Permissions(view_channel=True).value)
+    bot.env.backend.set_overwrite(review.id, everyone)
+    await bot.env.settle()
+    await panel.open("approval")
+    assert warning not in panel.text
 
 
 async def test_words_are_added_edited_shown_and_removed(bot: Harness, panel: Panel) -> None:

@@ -28,6 +28,7 @@ class ReviewChannel:
 
     missing: tuple[str, ...] = ()  # missing permissions of the bot, by Discord's names
     reviewers_see: bool = True
+    everybody_sees: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -244,6 +244,8 @@ def _approval_warnings(rules: ServerRules, context: SettingsContext) -> Iterator
     approval = rules.approval
     if context.review is not None and context.review.missing:  # reports go there even without approval
         yield _no_access(approval.review_channel_id, context.review.missing, context)
+    if context.review is not None and context.review.everybody_sees:
+        yield say("settings_warn_review_public", channel=channel_name(approval.review_channel_id, context))
     if approval.mode is ApprovalMode.OFF:
         return
     if context.review is None:

@@ -35,6 +35,7 @@ AROUND = SettingsContext(
 )
 WITH_DEFAULTS = replace(AROUND, default_presets=DEFAULTS)
 UNKNOWN_GPUS = replace(AROUND, gpu_unknown=("Flux",), gpu_not_offered=("Song", "Text"))
+PUBLIC = replace(AROUND, review=ReviewChannel(everybody_sees=True))
 BARE = SettingsContext(channel_ids=frozenset({CHANNEL}), manages_server=False)
 UNREAD = tuple(
     NotApplied(code, "*My* rule")
@@ -107,6 +108,7 @@ SETTINGS: Mapping[str, Callable[[], str]] = {
     **{f"settings-{each}-automod": partial(panel, each, AUTOMOD, BARE) for each in TELLING},
     **{f"settings-{each}-no-automod": partial(panel, each, NO_AUTOMOD, BARE) for each in TELLING},
     **{f"settings-{each}-away": partial(panel, each, {}, AWAY) for each in TELLING},
+    "settings-approval-public": partial(panel, Section.APPROVAL, WHOLE, PUBLIC),
     "settings-approval-no-channel": lambda: approval(ApprovalMode.OFF, review_channel_id=None),
     "settings-approval-gone-channel": lambda: approval(ApprovalMode.OFF, review_channel_id=GONE),
     "settings-approval-of-all": lambda: approval(ApprovalMode.WITHOUT_ROLES, exempt_roles=[GONE]),
