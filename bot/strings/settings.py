@@ -35,6 +35,8 @@ _REFUSALS = {
     "settings_too_large": "{value} is too large; the largest is {limit}.",
     "settings_mistake": "**{label}:** {sentence}",
     "settings_word_too_long": "“{word}” is too long: a word or phrase has at most {limit} characters.",
+    "settings_word_only_star": "“{word}” is only a wildcard. Add letters to it, like `fox*`.",
+    "settings_word_inner_star": "“{word}” has a `*` inside, which is no wildcard. Put it at either end.",
     "settings_too_many_words": "The list takes at most {limit} words. AutoMod keyword rules hold more.",
     "settings_word_not_listed": "“{word}” is not on the list.",
     "settings_too_many_roles": "At most {limit} roles can have limits of their own.",
