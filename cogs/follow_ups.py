@@ -11,7 +11,7 @@ from discord import app_commands
 
 from bot.deployments.model import FollowUp
 from bot.deployments.validation import AttachedFile, media_type
-from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
+from bot.domain.errors import BotError, CodedError, PressedTwice, RefusedError, WrongFiles
 from bot.domain.text.file_names import key_in
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, form_values, selected_values
@@ -114,7 +114,7 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
     except PressedTwice:
         raise
     except BotError as error:
-        is_gone = is_checked and not files and isinstance(error, RefusedError)
+        is_gone = is_checked and not files and isinstance(error, CodedError)
         is_wrong = isinstance(error, WrongFiles) and not error.urls.isdisjoint(file.url for file in files)
         if is_gone or is_wrong:
             raise  # no other value helps

@@ -42,9 +42,9 @@ class OperatorRules:
 class Start:
     """The facts about a new or stored run that `judge` needs.
 
-    `gpu` is None if the GPU isn't known; `offers_gpus` says whether choosing one would help. `channel` is
-    None if Discord wasn't asked about the channel.
-    `roles_known` is False for a run that was stored without its requester's roles.
+    `gpu` is None if the GPU isn't known; `offers_gpus` says whether the user could choose one. `channel` is
+    None if Discord wasn't asked about the channel. `roles_known` is False for a run that was stored without
+    its requester's roles.
     """
 
     guild_id: int | None

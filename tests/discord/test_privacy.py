@@ -16,7 +16,7 @@ from tests.discord.deployments import described
 from tests.discord.forged import press
 from tests.discord.moderated_server import set_rules
 from tests.discord.presets import share
-from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
+from tests.discord.rendered import buttons_of, filled, pinged, refusal, text_of, texts
 from tests.discord.settings_panel import Panel
 from tests.harness import HELD, Harness
 
@@ -119,9 +119,11 @@ async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(
 async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(bot: Harness) -> None:
     await bot.ask(prompt="a lighthouse")
     result = bot.messages()[-1]
+    form = await bot.alice.click(result, label="Edit")
     await bot.alice.click(await asked_to_delete(bot, bot.alice), label="Delete my data")
     refused = await bot.alice.click(result, label="Again")
     assert refusal(bot, refused) == ERASED
+    assert refusal(bot, await bot.alice.submit_modal(form, filled(form.modal))) == ERASED
     await bot.play()
     assert len(bot.calls) == 1
 
