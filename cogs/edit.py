@@ -110,7 +110,9 @@ async def _replace_files(interaction: Interaction, values: dict[str, FormValue])
 async def _refuse(
     interaction: Interaction, id: EditId, values: Mapping[str, FormValue], error: BotError
 ) -> None:
-    """Answer a form that was refused."""
+    """Answer a form that was refused. If the request is gone, raise the error, since no other value helps."""
+    if error.code in ("run_gone", "run_erased"):
+        raise error
     layout = _refused(interaction, id, values, error)
     await interaction.response.send_message(view=layout, ephemeral=True)
 
@@ -119,7 +121,7 @@ def _refused(
     interaction: Interaction, id: EditId, values: Mapping[str, FormValue], *errors: BotError
 ) -> LayoutView:
     """Keep the values as a draft, and build the answer with *Edit again*."""
-    draft = interaction.client.services.editing.keep_draft(interaction.user.id, values)
+    draft = interaction.client.services.editing.keep_draft(interaction.user.id, values, *errors)
     return refused_layout("\n".join(map(explain, errors)), EditId(id.key, draft).encode())
 
 

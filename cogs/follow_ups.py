@@ -11,7 +11,7 @@ from discord import app_commands
 
 from bot.deployments.model import FollowUp
 from bot.deployments.validation import AttachedFile, media_type
-from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
+from bot.domain.errors import BotError, CodedError, PressedTwice, RefusedError, WrongFiles
 from bot.domain.text.file_names import key_in
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, form_values, selected_values
@@ -105,16 +105,20 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
     services = interaction.client.services
     values = {**services.editing.draft(id.draft, interaction.user.id), **form_values(interaction)}
     files: Sequence[AttachedFile] = []
+    is_checked = False
     try:
         await check_start(interaction)
+        is_checked = True
         opened, files = await _open(interaction, id)
         run, dropped = await services.follow_ups.start(opened, files, values, requester_of(interaction))
     except PressedTwice:
         raise
     except BotError as error:
-        if isinstance(error, WrongFiles) and not error.urls.isdisjoint(file.url for file in files):
+        is_gone = is_checked and not files and isinstance(error, CodedError)
+        is_wrong = isinstance(error, WrongFiles) and not error.urls.isdisjoint(file.url for file in files)
+        if is_gone or is_wrong:
             raise  # no other value helps
-        draft = services.editing.keep_draft(interaction.user.id, values)
+        draft = services.editing.keep_draft(interaction.user.id, values, error)
         pictures = [file.url for file in files if media_type(file).startswith("image/")]
         # The picture is shown again, since the new form reads it from this message.
         again = replace(id, picture="0" if id.picture and pictures else id.picture, draft=draft)

@@ -103,7 +103,9 @@ async def _submitted(interaction: Interaction, id: UseId) -> None:
     except BotError as error:
         if isinstance(error, WrongFiles) and picture in error.urls:
             raise  # no other value helps
-        draft = editing.keep_draft(interaction.user.id, values)
+        if isinstance(error, RefusedError):
+            await editing.check_files([picture], id.parent)  # if it was deleted, no other value helps
+        draft = editing.keep_draft(interaction.user.id, values, error)
         again = UseId(id.deployment, 0, id.parent, draft)
         layout = refused_layout(explain(error), again.encode(), picture)
         await interaction.response.send_message(view=layout, ephemeral=True)

@@ -321,7 +321,7 @@ def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
     """
     unanswered = {"interaction_token": None} if request.batch_index else {}
     return {
-        **request.model_dump(exclude={"origin"}),
+        **request.model_dump(exclude={"origin", "offers_gpus"}),
         **request.origin.model_dump(exclude={"age_restricted"}),
         "channel_age_restricted": request.origin.age_restricted,
         "created_at": now,

@@ -13,7 +13,7 @@ from bot.deployments.options import GPU
 from bot.deployments.size_conversion import as_offered
 from bot.deployments.validation import AttachedFile, takes_value
 from bot.domain.backend import InputKind
-from bot.domain.errors import RefusedError
+from bot.domain.errors import BotError, InputErrors, RefusedError, WrongFiles
 from bot.domain.runs import InputValue
 
 # Discord's limits: fields of a modal, and characters of a text input.
@@ -62,21 +62,32 @@ def editable_fields(
     return tuple(fields)
 
 
-def require_new_files(
-    fields: Iterable[FormField], gone: Set[str], form_values: FormValues
-) -> tuple[FormField, ...]:
-    """Let the form require other files for the inputs with the keys `gone`, unless `form_values` have some.
+def require_new_files(fields: Iterable[FormField], gone: Set[str]) -> tuple[FormField, ...]:
+    """Let the form require other files for the inputs with the keys `gone`.
 
     Raises RefusedError if such an input has no field.
     """
     found = []
     for field in fields:
         key = field.item.key if field.item is not None else None
-        is_gone = key in gone and field.name not in form_values
-        found.append(replace(field, value="", is_file_gone=True) if is_gone else field)
+        found.append(replace(field, value="", is_file_gone=True) if key in gone else field)
     if not gone <= {field.item.key for field in found if field.item is not None}:
         raise RefusedError("parent_deleted")
     return tuple(found)
+
+
+def without_refused_files(form_values: FormValues, *errors: BotError) -> FormValues:
+    """Return the form's values without the files that one of the errors refuses."""
+    mistakes = [
+        each for error in errors for each in (error.errors if isinstance(error, InputErrors) else [error])
+    ]
+    options = {each.params.get("option") for each in mistakes}
+    urls = frozenset(url for error in errors if isinstance(error, WrongFiles) for url in error.urls)
+
+    def is_refused(option: str, value: FormValue) -> bool:
+        return isinstance(value, tuple) and (option in options or any(file.url in urls for file in value))
+
+    return {option: value for option, value in form_values.items() if not is_refused(option, value)}
 
 
 def chosen_fields(

@@ -71,11 +71,13 @@ class Commands:
     """The commands to copy for a run: one for the run alone and, if it belongs to a batch, one for the batch.
 
     `default` is the name of the channel's default preset if it would change the pasted commands, or None.
+    `new_seeds` says that the batch's command draws new seeds.
     """
 
     run: str
     batch: str | None = None
     default: str | None = None
+    new_seeds: bool = False
 
     @property
     def text(self) -> str:

@@ -42,8 +42,9 @@ class OperatorRules:
 class Start:
     """The facts about a new or stored run that `judge` needs.
 
-    `gpu` is None if the GPU isn't known. `channel` is None if Discord wasn't asked about the channel.
-    `roles_known` is False for a run that was stored without its requester's roles.
+    `gpu` is None if the GPU isn't known; `offers_gpus` says whether the user could choose one. `channel` is
+    None if Discord wasn't asked about the channel. `roles_known` is False for a run that was stored without
+    its requester's roles.
     """
 
     guild_id: int | None
@@ -52,6 +53,7 @@ class Start:
     gpu: str | None
     age_restricted: bool
     person: Member
+    offers_gpus: bool = False
     private: bool = False
     roles_known: bool = True
     channel: ChannelState | None = None
@@ -98,6 +100,7 @@ def decide(
         gpu=request.expected_gpu,
         age_restricted=request.age_restricted,
         person=requester.person,
+        offers_gpus=request.offers_gpus,
         private=request.private,
         # The gateway has already checked the bot's permissions in the channel.
         channel=ChannelState(age_restricted=origin.age_restricted),
@@ -354,7 +357,7 @@ def _check_roles(start: Start, rules: ServerRules) -> None:
     if gpu is None:
         # The machine's own GPU could be any of the restricted ones.
         if not all(_may(person, rules.gpu_roles, name) for name in rules.gpu_roles):
-            raise RefusedError("gpu_role_unknown")
+            raise RefusedError("gpu_role_unknown" if start.offers_gpus else "gpu_role_all")
     elif not _may(person, rules.gpu_roles, gpu):
         raise _without_role("gpu_role", person, rules.gpu_roles, gpu=gpu)
 

@@ -58,7 +58,7 @@ class GenerationRequest(BaseModel):
     `age_restricted` is True if the deployment is age-restricted, or if the request takes a file of a result
     that is age-restricted or from an age-restricted channel. Only the requester sees the messages of a
     `private` request. `gpu` is the GPU to ask for, and `expected_gpu` is the GPU that will be used, or None
-    if unknown.
+    if unknown. `offers_gpus` says whether the deployment offers GPUs to choose from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,6 +71,7 @@ class GenerationRequest(BaseModel):
     inputs: Mapping[str, InputValue]
     gpu: str | None = None
     expected_gpu: str | None = Field(default_factory=lambda validated: validated["gpu"])
+    offers_gpus: bool = False
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None

@@ -271,11 +271,13 @@ class SentMessages(NamedTuple):
 class Deletions:
     """What was deleted of a request.
 
-    `outcome` means that no message shows its outcome any more. `by_moderator` means that somebody else than
-    the requester deleted a result, and `copy_by_moderator` that they deleted a copy of a result that stays.
+    `outcome` means that no message shows its outcome any more, and `partly` that only some of its results
+    were deleted. `by_moderator` means that somebody else than the requester deleted a result, and
+    `copy_by_moderator` that they deleted a copy of a result that stays.
     """
 
     outcome: bool = False
+    partly: bool = False
     by_moderator: bool = False
     copy_by_moderator: bool = False
 

@@ -73,6 +73,7 @@ class GuildInfo:
             # a result.
             missing=tuple(lacks(channel, permissions)),
             reviewers_see=role is None or channel.permissions_for(role).view_channel,
+            everybody_sees=channel.permissions_for(self._guild.default_role).view_channel,
         )
 
     def gallery_lacks(self, rules: ServerRules) -> tuple[str, ...]:

@@ -32,8 +32,9 @@ def rule_findings(rules: Mapping[int, ServerRules], deployments: Sequence[Deploy
         yield warning(
             RULES,
             f"the default GPU isn't known for {', '.join(unknown)}. "
-            f"{_servers(len(restricting))} roles for GPUs: members without all of them have to choose one.",
-            "Set default_gpu of these deployments in deployments.toml.",
+            f"{_servers(len(restricting))} roles for GPUs: members without all of them have to choose one, "
+            "and can't use the deployment if it offers none.",
+            "Set gpus and default_gpu of these deployments in deployments.toml.",
             *_first(restricting),
         )
     elif not without and any(each.gpu_roles or each.approval.gpus for each in rules.values()):

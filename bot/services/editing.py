@@ -11,11 +11,18 @@ from typing import Any, Generic, TypeVar
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.earlier_values import revise
-from bot.deployments.form_fields import FormField, FormValue, FormValues, editable_fields, require_new_files
+from bot.deployments.form_fields import (
+    FormField,
+    FormValue,
+    FormValues,
+    editable_fields,
+    require_new_files,
+    without_refused_files,
+)
 from bot.deployments.model import ATTACHMENTS, Deployment, picture_input, taking_pictures
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
-from bot.domain.errors import RefusedError
+from bot.domain.errors import BotError, RefusedError
 from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run
@@ -109,9 +116,14 @@ class EditingService:
         )
         form_values = self.draft(draft, requester.person.id)
         fields = editable_fields(deployment, run.inputs, run.gpu, form_values=form_values)
-        files = [item.key for item in deployment.offered if item.kind in ATTACHMENTS]
-        gone = await self._run_service.deleted_files({key: run.inputs.get(key, "") for key in files})
-        return InputForm(deployment.title, require_new_files(fields, gone, form_values))
+        files: dict[str, InputValue] = {}
+        for item in deployment.offered:
+            if item.kind in ATTACHMENTS:
+                entered = form_values.get(item.option)
+                kept = [file.url for file in entered] if isinstance(entered, tuple) else None
+                files[item.key] = kept or run.inputs.get(item.key, "")
+        gone = await self._run_service.deleted_files(files)
+        return InputForm(deployment.title, require_new_files(fields, gone))
 
     async def resubmit(
         self, run_key: str, form_values: FormValues, requester: Requester
@@ -222,9 +234,13 @@ class EditingService:
             raise RefusedError("use_nobody")
         return deployments
 
-    def keep_draft(self, user_id: int, form_values: FormValues) -> str:
-        """Keep the values of a submitted form as a draft, and return the draft's name."""
-        return self._drafts.keep(user_id, json.dumps(form_values, default=astuple))
+    def keep_draft(self, user_id: int, form_values: FormValues, *errors: BotError) -> str:
+        """Keep the values of a submitted form as a draft, and return the draft's name.
+
+        Files that one of the `errors` refuses aren't kept, so that the next form asks for them again.
+        """
+        kept = without_refused_files(form_values, *errors)
+        return self._drafts.keep(user_id, json.dumps(kept, default=astuple))
 
     def keep_picture(self, user_id: int, link: str) -> str:
         """Keep a picture's link for a form that belongs to no message; return the name for `kept_picture`."""
@@ -247,7 +263,7 @@ class EditingService:
         run = await self.visible_run(key, requester)
         if run.erased_at is not None:
             # Without the erased inputs, the defaults would make another picture.
-            raise RefusedError("run_gone")
+            raise RefusedError("run_erased")
         return run
 
 

@@ -156,7 +156,7 @@ class FollowUpService:
             if source is None:
                 raise RefusedError("follow_up_gone")
             if parent.erased_at is not None:
-                raise RefusedError("run_gone")
+                raise RefusedError("run_erased")
         target = next(each for each in deployments if each.deployment_id == found.target)
         return OpenFollowUp(
             Preparation.of(found, target, parent, source),

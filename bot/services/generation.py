@@ -104,7 +104,7 @@ class GenerationService:
         parent = await self._runs.own_run(key, requester, _only_requester_repeats)
         if parent.erased_at is not None:
             # Without the erased inputs, the defaults would make, and charge, another picture.
-            raise RefusedError("run_gone")
+            raise RefusedError("run_erased")
         deployment = current_deployment(self._catalogue, parent)
         seeds = {item.key: draw_seed(item) for item in deployment.offered if item.is_seed}
         revision = revise(deployment, {**parent.inputs, **seeds}, parent.gpu, {}, draw_seed)
@@ -173,6 +173,7 @@ class GenerationService:
             inputs=inputs.inputs,
             gpu=inputs.gpu,
             expected_gpu=deployment.expected_gpu(inputs.gpu),
+            offers_gpus=bool(deployment.gpus),
             seed=inputs.seed,
             prompt=inputs.prompt,
             parent_key=parent_key,
@@ -287,7 +288,7 @@ def has_marked_file(run: Run, requester: Requester) -> bool:
 def _only_requester_repeats(run: Run) -> RefusedError:
     """Return the refusal for other members, who can edit the run unless its inputs were erased."""
     if run.erased_at is not None:
-        return RefusedError("run_gone")
+        return RefusedError("run_erased")
     return RefusedError("again_not_yours", person=run.requester_id)
 
 

@@ -43,12 +43,14 @@ class RepeatCommands:
             return None
         plan, default = self._catalogue.plan, await self._default(deployment, requester)
         line, works = _command(plan, deployment, run, run.inputs, default)
-        count, batch = min(run.batch_size, deployment.max_count), None
+        count, batch, new_seeds = min(run.batch_size, deployment.max_count), None, False
         if count > 1:
             inputs = repeatable_inputs(deployment, await self._store.runs.batch(run))
+            new_seeds = inputs.keys() != run.inputs.keys()
             batch, batch_works = _command(plan, deployment, run, inputs, default, count=count)
             works = works and batch_works
-        return Commands(line, batch, None if works or default is None else default.preset.name)
+        changing = None if works or default is None else default.preset.name
+        return Commands(line, batch, changing, new_seeds)
 
     async def _default(self, deployment: Deployment, requester: Requester) -> _Default | None:
         """Return the channel's default preset if it is for the deployment."""

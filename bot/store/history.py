@@ -238,6 +238,7 @@ def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]], moderated: Set[str]) 
     message = MessageRef(*outcomes[0].messages[0]) if outcomes and outcomes[0].messages else None
     deletions = Deletions(
         outcome=removed and not shown,
+        partly=bool(shown) and any(run.has_result and run.key not in shown for run in batch),
         by_moderator=any(run.key in moderated for run in batch),
         copy_by_moderator=any(_is_moderated_copy(batch[0], row) for row in rows if row.run_key in shown),
     )

@@ -102,6 +102,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "rule_deployment_role": "roles of the deployment",
         "rule_gpu_role": "roles of the GPU",
         "rule_gpu_role_unknown": "roles of the GPU, which wasn't known",
+        "rule_gpu_role_all": "roles of all GPUs, because the GPU wasn't known",
         "rule_budget_waiting": "person's limit of waiting runs",
         "rule_budget_runs": "person's runs a day",
         "rule_budget_gpu": "person's GPU seconds a day",

@@ -69,6 +69,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "details_command": "To run the same again, copy this:\n```\n{command}\n```",
         "details_command_one": "To run only this one again, copy this:\n```\n{command}\n```",
         "details_command_batch": "To run the whole batch again, copy this:\n```\n{command}\n```",
+        "details_command_batch_new_seeds": "To run the whole batch again with new seeds, copy this:\n```\n{command}\n```",
         "details_default": "This channel's default **{name}** would change it. Please paste it in another channel.",
         "details_log": "The end of its log, for moderators and the bot's owner:",
         "details_step": "step: {step}",

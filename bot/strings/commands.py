@@ -117,6 +117,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "runs_private": " · private",
         "deleted": "deleted",
         "deleted_by_moderator": "deleted by a moderator",
+        "partly_deleted": "partly deleted",
         "partly_deleted_by_moderator": "partly deleted by a moderator",
         "copy_deleted_by_moderator": "a moderator deleted a copy of it",
         "button_redeliver": "Post it here",

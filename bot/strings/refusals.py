@@ -35,6 +35,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "gpu_role": "Your roles can't use {gpu}. Restricted GPUs that you may use: {allowed}.",
         "gpu_role_none": "Your roles can't use {gpu}. Choose another, or ask a moderator which role you need.",
         "gpu_role_unknown": "This server restricts some GPUs, and I don't know the default. Please choose one.",
+        "gpu_role_all": "Only members who may use every restricted GPU can run this. Ask a moderator.",
         "budget_waiting": "You already have {limit} requests waiting. Please let one finish, or cancel one.",
         "budget_runs": "You have used your {limit} runs for today. Resets <t:{until}:R>.",
         "budget_gpu": "This needs about {needed} GPU seconds, and you have {left} of {limit} left today. Resets <t:{until}:R>.",
@@ -88,6 +89,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "delete_not_yours": "Only the person who asked, moderators and people with Manage Messages can delete this.",
         "delete_not_yours_report": "Only the person who asked, moderators and people with Manage Messages can delete this. You can report it; Report may be behind More.",
         "run_gone": "This request no longer exists.",
+        "run_erased": "The data of this request was deleted, so it can't be repeated. Please start a new one.",
         "run_ended": "This request has already ended.",
         # cancelling
         "cancel_too_late": "It has already finished.",

@@ -35,6 +35,8 @@ _REFUSALS = {
     "settings_too_large": "{value} is too large; the largest is {limit}.",
     "settings_mistake": "**{label}:** {sentence}",
     "settings_word_too_long": "“{word}” is too long: a word or phrase has at most {limit} characters.",
+    "settings_word_only_star": "“{word}” is only a wildcard. Add letters to it, like `fox*`.",
+    "settings_word_inner_star": "“{word}” has a `*` inside, which is no wildcard. Put it at either end.",
     "settings_too_many_words": "The list takes at most {limit} words. AutoMod keyword rules hold more.",
     "settings_word_not_listed": "“{word}” is not on the list.",
     "settings_too_many_roles": "At most {limit} roles can have limits of their own.",
@@ -47,6 +49,7 @@ _CAUTIONS = {
     "request. A reviewer role adds more people.",
     "settings_warn_reviewers_blind": "The reviewer role can't see the review channel. "
     "Grant it View Channel there.",
+    "settings_warn_review_public": "Everybody can see requests in {channel}. Change who may view that channel.",
     "settings_warn_nothing_selected": "No available deployment or GPU is chosen, so nothing waits for approval.",
     "settings_warn_automod": "I can't read the AutoMod rules without Manage Server, so requests "
     "with text are refused. Grant it to my role, or switch AutoMod off under Words.",
@@ -62,6 +65,7 @@ _CAUTIONS = {
     "settings_unread_regex_too_large": "{rule} (a regular expression that is too large)",
     "settings_unread_regex_ascii_classes": "{rule} (a regular expression, beyond plain letters)",
     "settings_warn_gpu_unknown": "The default GPU isn't known for: {names}. There, members without every restricted GPU have to choose one.",
+    "settings_warn_gpu_not_offered": "No GPU can be chosen for: {names}. Only members who may use every restricted GPU can run these.",
     "settings_note_not_offered": "This isn't offered any more, so the rule has no effect.",
     "settings_note_some_not_offered": "Missing entries aren't offered any more and have no effect.",
     "settings_note_nobody": "None of its roles exists any more, so nobody may use it.",

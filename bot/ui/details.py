@@ -76,7 +76,8 @@ def _command_texts(commands: Commands) -> Iterator[str]:
         yield say("details_command", command=commands.run)
     else:
         yield say("details_command_one", command=commands.run)
-        yield say("details_command_batch", command=commands.batch)
+        code = "details_command_batch_new_seeds" if commands.new_seeds else "details_command_batch"
+        yield say(code, command=commands.batch)
     yield from _default_note(commands)
 
 

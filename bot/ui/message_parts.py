@@ -260,8 +260,8 @@ def deletion_facts(deletions: Deletions) -> list[str]:
     facts = []
     if deletions.outcome:
         facts.append(say("deleted_by_moderator" if deletions.by_moderator else "deleted"))
-    elif deletions.by_moderator:
-        facts.append(say("partly_deleted_by_moderator"))
+    elif deletions.partly:
+        facts.append(say("partly_deleted_by_moderator" if deletions.by_moderator else "partly_deleted"))
     if deletions.copy_by_moderator:
         facts.append(say("copy_deleted_by_moderator"))
     return facts

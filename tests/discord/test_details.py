@@ -82,7 +82,8 @@ async def test_a_run_of_a_batch_has_a_command_for_itself_and_one_for_the_batch(
     batch = await bot.runs()
     text = await details_of(bot, batch[1].key)
     assert "To run only this one again, copy this:\n" in text
-    assert "To run the whole batch again, copy this:\n" in text
+    with_seeds = "" if seed is not None else " with new seeds"
+    assert f"To run the whole batch again{with_seeds}, copy this:\n" in text
     one, whole = commands(text)
     assert "count:" not in one
     assert whole.endswith(" count:3")

@@ -222,6 +222,16 @@ async def test_a_result_that_was_deleted_is_told_and_nothing_is_spent(bot: Harne
     assert len(bot.calls) == 2
 
 
+async def test_a_form_for_a_result_deleted_meanwhile_is_not_offered_again(bot: Harness) -> None:
+    message = await made(bot, count=2)
+    one = (await bot.alice.click(message, label="1")).response.message
+    form = await bot.alice.click(one, label="Animate")
+    await bot.click(message, "Delete")
+    refused = await bot.alice.submit_modal(form, {"motion": "pan"})
+    assert refusal(bot, refused) == "This has already been deleted."
+    assert len(bot.calls) == 2
+
+
 @pytest.mark.parametrize("action", ["Again", "Edit"])
 async def test_a_follow_up_is_not_repeated_once_its_original_was_deleted(bot: Harness, action: str) -> None:
     let_open(bot)
@@ -243,6 +253,28 @@ async def test_a_follow_up_is_not_repeated_once_its_original_was_deleted(bot: Ha
     assert len(bot.calls) == 2
 
 
+@pytest.mark.parametrize("content", [b"just some notes\n", b"", None], ids=["text", "empty", "deleted"])
+async def test_a_refused_file_is_not_kept_in_place_of_a_deleted_one(
+    bot: Harness, content: bytes | None
+) -> None:
+    let_open(bot)
+    original = await made(bot)
+    deleted = original.attachments[0].filename, await original.attachments[0].read()
+    await bot.click(original, "Upscale")
+    upscaled = bot.messages()[-1]
+    await bot.click(original, "Delete")
+    form = await bot.alice.click(upscaled, label="Edit")
+    wrong = deleted if content is None else ("note.png", content)
+    sent = await submit(bot, form, filled(form.modal) | {"image": wrong})
+    for values in ({"image": wrong}, {"image": ("cat.png", png())}):
+        again = await bot.alice.click(sent.response.message, label="Edit again")
+        (label,) = [each for each in again.modal["components"] if each["label"] == "image"]
+        assert label["component"]["required"]
+        assert label["description"] == "The earlier file was deleted. Please attach another."
+        sent = await submit(bot, again, filled(again.modal) | values)
+    assert len(bot.calls) == 3
+
+
 @pytest.mark.parametrize("by_button", [True, False])
 async def test_a_result_whose_prompt_was_erased_is_not_followed_with_a_default(
     bot: Harness, by_button: bool
@@ -253,7 +285,7 @@ async def test_a_result_whose_prompt_was_erased_is_not_followed_with_a_default(
         refused = await bot.click(message, "Animate")
     else:
         refused = await bot.alice.context_menu(bot.channel, "Animate", message)
-    assert refusal(bot, refused) == "This request no longer exists."
+    assert refusal(bot, refused).startswith("The data of this request was deleted, so it can't be repeated.")
     assert len(bot.calls) == 1
 
 

@@ -16,9 +16,11 @@ from tests.discord.deployments import described
 from tests.discord.forged import press
 from tests.discord.moderated_server import set_rules
 from tests.discord.presets import share
-from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
+from tests.discord.rendered import buttons_of, filled, pinged, refusal, text_of, texts
 from tests.discord.settings_panel import Panel
 from tests.harness import HELD, Harness
+
+ERASED = "The data of this request was deleted, so it can't be repeated. Please start a new one."
 
 
 async def exported(bot: Harness, person: Any) -> dict[str, Any]:
@@ -117,9 +119,11 @@ async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(
 async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(bot: Harness) -> None:
     await bot.ask(prompt="a lighthouse")
     result = bot.messages()[-1]
+    form = await bot.alice.click(result, label="Edit")
     await bot.alice.click(await asked_to_delete(bot, bot.alice), label="Delete my data")
     refused = await bot.alice.click(result, label="Again")
-    assert refusal(bot, refused) == "This request no longer exists."
+    assert refusal(bot, refused) == ERASED
+    assert refusal(bot, await bot.alice.submit_modal(form, filled(form.modal))) == ERASED
     await bot.play()
     assert len(bot.calls) == 1
 
@@ -141,7 +145,7 @@ async def test_a_request_without_inputs_can_be_repeated_until_its_data_is_delete
     assert [call.body["inputs"] for call in bot.calls] == [{}, {}]
     await erase_data(bot)
     for label in ("Again", "Edit"):
-        assert refusal(bot, await bot.click(message, label)) == "This request no longer exists."
+        assert refusal(bot, await bot.click(message, label)) == ERASED
     assert "/generate" not in text_of(bot, (await open_details(message, bot.alice)).response)
     assert len(bot.calls) == 2
 

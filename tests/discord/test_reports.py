@@ -9,7 +9,8 @@ import discord
 import pytest
 
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import member, report
+from tests.discord.actors import erase_data, member, report
+from tests.discord.batches import ask
 from tests.discord.deployments import ADULT
 from tests.discord.forged import press
 from tests.discord.moderated_server import (
@@ -96,6 +97,28 @@ async def test_the_card_of_a_result_that_is_gone_links_to_nothing(server: Modera
     await server.click(message, "Delete")
     assert "was reported" in server.verdict
     assert "[Open it](" not in server.verdict
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_result_can_be_reported_after_its_requester_erased_their_data(
+    server: ModeratedServer, count: int
+) -> None:
+    await ask(server, count=count)
+    (message,) = server.messages()
+    await erase_data(server)
+    if count > 1:
+        message = (await server.bob.click(message, label="2")).response.message
+    if "Report" in buttons_of(server, message):
+        done = await server.bob.click(message, label="Report")
+    else:
+        done = await report(message, server.bob)
+    assert done.response.content == NOTED
+    await server.play()
+    assert list(buttons_of(server, server.card)) == REPORT_BUTTONS
+    refused = await server.bob.click(message, label="Edit")
+    assert refusal(server, refused).startswith(
+        "The data of this request was deleted, so it can't be repeated."
+    )
 
 
 @pytest.mark.bot(deployments=ADULT)

@@ -7,12 +7,13 @@ import pytest
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import member, moderator, override, read
 from tests.discord.channels import thread_in
-from tests.discord.deployments import ADULT, TWO
+from tests.discord.deployments import ADULT, ONE, TWO
 from tests.discord.follow_ups import PICTURE, TARGETS, UPSCALE
 from tests.discord.forged import press
 from tests.discord.moderated_server import adult_channel, mark_adult, set_rules
 from tests.discord.outages import held_calls
 from tests.discord.rendered import buttons_of, refusal, requests_to
+from tests.discord.settings_panel import Panel
 from tests.harness import Harness
 
 STARTING = "I'm still starting up. Please try again in a few seconds."
@@ -31,6 +32,18 @@ async def test_a_gpu_for_some_roles_is_refused_to_others_also_by_again(bot: Harn
     assert not (await bot.ask(gpu="A10G")).ephemeral
     assert not (await bot.ask(pat, gpu="H100")).ephemeral
     assert len(bot.calls) == 3
+
+
+@pytest.mark.bot(deployments=f"{ONE}gpus = []\n")
+async def test_a_refusal_asks_for_no_gpu_if_none_can_be_chosen(bot: Harness, panel: Panel) -> None:
+    patrons = bot.guild.create_role("patrons")
+    pat = member(bot, "pat", patrons)
+    await set_rules(bot, gpu_roles={"H100": [patrons.id]})
+    told = "Only members who may use every restricted GPU can run this. Ask a moderator."
+    assert refusal(bot, await bot.ask()) == told
+    assert not (await bot.ask(pat)).ephemeral
+    await panel.open("gpus")
+    assert "No GPU can be chosen for: Picture." in panel.text
 
 
 @pytest.mark.bot(deployments=TWO)

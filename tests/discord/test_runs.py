@@ -52,6 +52,19 @@ async def test_a_deleted_result_is_listed_without_a_link(
     assert "[open](" not in text
 
 
+async def test_a_deletion_of_one_of_several_results_is_listed(bot: Harness, mona: MemberActor) -> None:
+    await bot.ask(count=3)
+    for number, actor, told in ((1, bot.alice, "partly deleted"), (2, mona, "partly deleted by a moderator")):
+        one = (await actor.click(bot.messages()[0], label=str(number))).response.message
+        found = buttons_of(bot, one)
+        opened = one if "Delete" in found else (await actor.click(one, label="More")).response.message
+        await bot.click(opened, "Delete", actor)
+        (line,) = [
+            line for line in (await read(bot, bot.alice, "runs")).splitlines() if line.startswith("1.")
+        ]
+        assert line.endswith(f") · {told}")
+
+
 async def test_ones_own_runs_come_newest_first_in_pages_also_after_a_restart(bot: Harness) -> None:
     for number in range(12):
         await bot.ask(prompt=f"fox {number}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import discord
 import pytest
+from simcord.backend.models.channel import Overwrite
 
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
 from tests.contract.store.rows import audit_log
@@ -84,6 +85,21 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, panel: Panel) -> No
     assert [what for _, what in await settings_record(bot)][:2] == ["approval.channel", "approval.mode"]
 
 
+async def test_a_review_channel_that_everybody_sees_is_a_warning(bot: Harness, panel: Panel) -> None:
+    review = bot.guild.create_text_channel("review")
+    await bot.env.settle()
+    warning = f"Everybody can see requests in <#{review.id}>."
+    await panel.open("approval")
+    assert "Everybody can see requests" not in panel.text
+    await panel.choose("approval:channel", review)
+    assert warning in panel.text
+    everyone = Overwrite(target_id=bot.guild.id, type=0, deny=discord.Permissions(view_channel=True).value)
+    bot.env.backend.set_overwrite(review.id, everyone)
+    await bot.env.settle()
+    await panel.open("approval")
+    assert warning not in panel.text
+
+
 async def test_words_are_added_edited_shown_and_removed(bot: Harness, panel: Panel) -> None:
     await panel.open("words")
     assert panel.defaults("words:automod") == ["able"]
@@ -95,6 +111,9 @@ async def test_words_are_added_edited_shown_and_removed(bot: Harness, panel: Pan
     assert (await rules_of(bot)).words.automod is None
     await panel.fill(await panel.press("Add words"), "  red   fox\n\nbad\nbad")
     assert (await rules_of(bot)).words.blocked == ("bad", "red fox")
+    await panel.fill(await panel.press("Add words"), "**\na*b")
+    assert "“\\*\\*” is only a wildcard." in panel.text
+    assert "“a\\*b” has a `*` inside, which is no wildcard." in panel.text
     form = await panel.press("Edit the list")
     assert boxes(form) == ["bad\nred fox"]
     await panel.fill(form, "bad\nworse")

@@ -75,7 +75,7 @@ async def test_an_approval_under_a_pause_is_told_the_rule_and_the_card_stays(ser
     await server.ask()
     await olga.slash(server.channel, "pause", reason="moving")
     told = refusal(server, await server.decide("Approve"))
-    assert told == f"This can't start now, so the card stays. The rule says: {PAUSED}"
+    assert told == f"This can't start now, so the card stays. The reason: {PAUSED}"
     assert await server.states() == [RunState.AWAITING_APPROVAL]
     assert list(buttons_of(server, server.card)) == ["Approve", "Reject", "Block"]
     assert server.calls == []
@@ -116,9 +116,9 @@ async def test_an_approval_for_a_deleted_channel_ends_the_request(server: Modera
     await server.ask(channel=elsewhere)
     server.env.backend.delete_channel(elsewhere.id)
     told = refusal(server, await server.decide("Approve"))
-    assert told.startswith("This can't start any more, so I ended the request. The rule says: I can't reach")
+    assert told.startswith("This couldn't start and has ended. The requester reads: I can't reach")
     assert await server.states() == [RunState.REFUSED]
-    assert "It can't start any more, so it has ended. The rule says: I can't reach" in server.verdict
+    assert "It couldn't start and has ended. The requester reads: I can't reach" in server.verdict
     assert buttons_of(server, server.card) == {}
     assert len([letter for letter in server.letters() if GONE in letter]) == 1
     assert server.calls == []
@@ -189,7 +189,7 @@ async def test_a_role_taken_away_while_a_request_awaits_approval(server: Moderat
     await server.click(first, "Approve", server.mona)
     server.env.backend.remove_member_role(server.guild.id, art.id, artists.id)
     told = refusal(server, await server.click(second, "Approve", server.mona))
-    assert "The rule says: Your roles can't use this." in told
+    assert "The requester reads: Your roles can't use this." in told
     assert await server.states() == [RunState.SUCCEEDED, RunState.REFUSED]
     assert len(server.calls) == 1
 

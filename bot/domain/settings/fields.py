@@ -290,7 +290,7 @@ _READ: Mapping[Kind, Callable[[Field, Edit], object]] = MappingProxyType(
         Kind.NUMBERS: _read_numbers,
         Kind.NUMBER_BY_NAME: _read_number_by_name,
         Kind.UNLIMITED: _read_unlimited,
-        Kind.WORDS: lambda _field, edit: lines(one(edit.values)),
+        Kind.WORDS: lambda _field, edit: _read_words(edit),
     }
 )
 
@@ -299,9 +299,28 @@ def _without(entries: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {other: value for other, value in entries.items() if other != name}
 
 
+def _read_words(edit: Edit) -> tuple[str, ...]:
+    """Return the typed words. Raises InputErrors for words in which a `*` would be no wildcard.
+
+    Stored words aren't checked, since earlier versions accepted these.
+    """
+    words = lines(one(edit.values))
+    codes = {word: code for word in words if (code := _misplaced_star(word)) is not None}
+    if codes:
+        raise InputErrors([InputError(code, word=word[:60]) for word, code in codes.items()])
+    return words
+
+
+def _misplaced_star(word: str) -> str | None:
+    """Return the code of the refusal if a `*` of the word is no wildcard, or None."""
+    core = word.strip("*").strip()
+    if not core:
+        return "settings_word_only_star"
+    return "settings_word_inner_star" if "*" in core else None
+
+
 def _add_words(edit: Edit) -> Values:
-    added = lines(one(edit.values))
-    return {"words.blocked": lines("\n".join([*edit.rules.words.blocked, *added]))}
+    return {"words.blocked": lines("\n".join([*edit.rules.words.blocked, *_read_words(edit)]))}
 
 
 def _remove_words(edit: Edit) -> Values:

@@ -28,6 +28,7 @@ class ReviewChannel:
 
     missing: tuple[str, ...] = ()  # missing permissions of the bot, by Discord's names
     reviewers_see: bool = True
+    everybody_sees: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +51,8 @@ class SettingsContext:
     channel. `manages_server` says whether the bot has the permission to read AutoMod rules. `automod_unread`
     holds the AutoMod rules that can't be applied completely. `automod_away` means that AutoMod rules can't
     be read at the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds
-    the titles of deployments whose GPU is known only if the user chooses one. `default_presets` holds the
-    default presets of channels that exist.
+    the titles of deployments whose GPU is known only if the user chooses one, and `gpu_not_offered` of those
+    whose GPU is never known. `default_presets` holds the default presets of channels that exist.
     """
 
     server: str = ""
@@ -66,6 +67,7 @@ class SettingsContext:
     automod_away: bool = False
     unreadable: tuple[str, ...] = ()
     gpu_unknown: tuple[str, ...] = ()
+    gpu_not_offered: tuple[str, ...] = ()
     default_presets: tuple[DefaultPreset, ...] = ()
 
     def offered(self, names: Names) -> Mapping[str, str]:

@@ -187,15 +187,15 @@ class ServerSettingsService:
     def _context(self, server: Server) -> SettingsContext:
         deployments = self._catalogue.all()
         gpus = dict.fromkeys(gpu for deployment in deployments for gpu in deployment.usable_gpus)
+        unknown = [deployment for deployment in deployments if deployment.expected_gpu(None) is None]
         return SettingsContext(
             server=server.name,
             role_ids=server.role_ids,
             channel_ids=server.channel_ids,
             deployments={deployment.name: deployment.title for deployment in deployments},
             gpus=tuple(gpus),
-            gpu_unknown=tuple(
-                deployment.title for deployment in deployments if deployment.expected_gpu(None) is None
-            ),
+            gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),
+            gpu_not_offered=tuple(deployment.title for deployment in unknown if not deployment.gpus),
             manages_server=server.manages_server,
         )
 

@@ -225,9 +225,8 @@ def warnings(section: Section, rules: ServerRules, context: SettingsContext) -> 
         found += _approval_warnings(rules, context)
     if section in (Section.HOME, Section.WORDS):
         found += _word_warnings(rules, context)
-    if section in (Section.HOME, Section.GPUS) and rules.gpu_roles and context.gpu_unknown:
-        names = listed([escape_line(title, 60) for title in context.gpu_unknown], 5)
-        found.append(say("settings_warn_gpu_unknown", names=names))
+    if section in (Section.HOME, Section.GPUS) and rules.gpu_roles:
+        found += _gpu_warnings(context)
     if section in (Section.HOME, Section.RESULTS) and context.gallery_lacks:
         found.append(_no_access(rules.gallery_channel_id, context.gallery_lacks, context))
     if missing_references(rules, context):
@@ -245,6 +244,8 @@ def _approval_warnings(rules: ServerRules, context: SettingsContext) -> Iterator
     approval = rules.approval
     if context.review is not None and context.review.missing:  # reports go there even without approval
         yield _no_access(approval.review_channel_id, context.review.missing, context)
+    if context.review is not None and context.review.everybody_sees:
+        yield say("settings_warn_review_public", channel=channel_name(approval.review_channel_id, context))
     if approval.mode is ApprovalMode.OFF:
         return
     if context.review is None:
@@ -255,6 +256,15 @@ def _approval_warnings(rules: ServerRules, context: SettingsContext) -> Iterator
         yield say("settings_warn_reviewers_blind")
     if nothing_waits(rules, context):
         yield say("settings_warn_nothing_selected")
+
+
+def _gpu_warnings(context: SettingsContext) -> Iterator[str]:
+    for code, titles in (
+        ("settings_warn_gpu_unknown", context.gpu_unknown),
+        ("settings_warn_gpu_not_offered", context.gpu_not_offered),
+    ):
+        if titles:
+            yield say(code, names=listed([escape_line(title, 60) for title in titles], 5))
 
 
 def _word_warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:

@@ -150,7 +150,10 @@ async def test_an_entry_has_no_message_after_the_message_of_a_failure_was_delete
     assert (entry.message, entry.deletions) == (None, Deletions(outcome=True))
 
 
-async def test_the_entry_of_a_batch_has_its_message_until_nothing_of_it_is_shown(store: Store) -> None:
+@pytest.mark.parametrize(("by", "moderated"), [(PERSON.id, False), (MOD, True)])
+async def test_the_entry_of_a_batch_has_its_message_until_nothing_of_it_is_shown(
+    store: Store, by: int, moderated: bool
+) -> None:
     failed, *made = await batches.accepted(store, 3)
     for _ in range(3):
         assert await take(store) is not None
@@ -158,12 +161,13 @@ async def test_the_entry_of_a_batch_has_its_message_until_nothing_of_it_is_shown
     await store.runs.finish(failed.key, RunState.REFUSED, NOW, code="comfy_failed")
     outcome = MessageRef(failed.channel_id, 901)
     await posted(store, outcome)
-    await store.reviews.delete(made[0].key, MOD, at(1))
+    assert (await entry_of(store, failed)).deletions == Deletions()
+    await store.reviews.delete(made[0].key, by, at(1))
     entry = await entry_of(store, failed)
-    assert (entry.message, entry.deletions) == (outcome, Deletions(by_moderator=True))
+    assert (entry.message, entry.deletions) == (outcome, Deletions(partly=True, by_moderator=moderated))
     await store.reviews.delete(made[1].key, PERSON.id, at(2))
     entry = await entry_of(store, failed)
-    assert (entry.message, entry.deletions) == (None, Deletions(outcome=True, by_moderator=True))
+    assert (entry.message, entry.deletions) == (None, Deletions(outcome=True, by_moderator=moderated))
 
 
 @pytest.mark.parametrize("by", [PERSON.id, MOD])

@@ -182,7 +182,7 @@ async def test_a_higher_budget_lets_runs_start_at_once(store: Store) -> None:
     [
         ({"deployment_roles": {"flux": [5]}}, {}, "deployment_role_none"),
         ({"gpu_roles": {"H100": [5]}}, {"gpu": "H100"}, "gpu_role_none"),
-        ({"gpu_roles": {"H100": [5]}}, {}, "gpu_role_unknown"),
+        ({"gpu_roles": {"H100": [5]}}, {}, "gpu_role_all"),
         ({"budgets": {"person": {"gpu_seconds_a_day": 59}}}, {}, "budget_gpu"),
     ],
     ids=["deployment", "GPU", "unknown GPU", "less than one run a day"],

@@ -9,11 +9,11 @@ import pytest
 from discord import ComponentType
 
 from bot.deployments.earlier_values import revise
-from bot.deployments.form_fields import editable_fields, require_new_files
+from bot.deployments.form_fields import editable_fields, require_new_files, without_refused_files
 from bot.deployments.model import Choice, Deployment, Input, picture_input
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputErrors, RefusedError
+from bot.domain.errors import InputError, InputErrors, RefusedError, WrongFiles
 from bot.strings import explain
 from bot.ui.edit_forms import form_modal
 
@@ -209,10 +209,19 @@ def boom(_: Input) -> int:
 
 def test_a_form_requires_another_file_in_place_of_a_deleted_one() -> None:
     fields = editable_fields(deployment(PROMPT, IMAGE), {"p": "a fox", IMAGE.key: "https://x/a.png"}, None)
-    uploaded = {IMAGE.option: (AttachedFile("https://x/b.png", "b.png", None, 1),)}
-    prompt, image = require_new_files(fields, {IMAGE.key}, {})
+    prompt, image = require_new_files(fields, {IMAGE.key})
     assert (prompt.is_file_gone, image.is_file_gone, image.value) == (False, True, "")
-    for gone, form_values in ((set[str](), {}), ({IMAGE.key}, uploaded)):
-        assert require_new_files(fields, gone, form_values) == fields
+    assert require_new_files(fields, set()) == fields
     with pytest.raises(RefusedError, match="parent_deleted"):
-        require_new_files(fields[:1], {IMAGE.key}, {})
+        require_new_files(fields[:1], {IMAGE.key})
+
+
+def test_only_files_that_an_error_refuses_are_left_out() -> None:
+    files = {name: (AttachedFile(f"https://x/{name}", name, None, 1),) for name in ("image", "mask")}
+    values = {"prompt": "a fox", **files}
+    mistakes = InputErrors([InputError("input_file_type", option="image"), InputError("x", option="prompt")])
+    without = {"prompt": "a fox", "mask": files["mask"]}
+    assert without_refused_files(values, mistakes) == without
+    wrong = WrongFiles([InputError("input_file_type", option="image_2")], ["https://x/image"])
+    assert without_refused_files(values, wrong) == without
+    assert without_refused_files(values, RefusedError("paused")) == values

@@ -135,7 +135,7 @@ def test_the_roles_of_the_request_count_unless_discord_was_asked(roles: tuple[in
         ("H100", None, "gpu_role_none"),
         ("L4", None, None),
         ("L4", "H100", "gpu_role_none"),
-        (None, None, "gpu_role_unknown"),
+        (None, None, "gpu_role_all"),
         (None, "L4", None),
     ],
 )

@@ -203,12 +203,12 @@ def test_a_role_refusal_names_the_choices_that_the_roles_include(
     ("roles_for", "roles", "expected"),
     [
         ({}, [], None),
-        ({"H100": {STAFF}}, [], "gpu_role_unknown"),
+        ({"H100": {STAFF}}, [], "gpu_role_all"),
         ({"H100": {STAFF}}, [STAFF], None),
         # It may be either of them.
-        ({"H100": {STAFF}, "A10G": {ARTISTS}}, [STAFF], "gpu_role_unknown"),
+        ({"H100": {STAFF}, "A10G": {ARTISTS}}, [STAFF], "gpu_role_all"),
         ({"H100": {STAFF}, "A10G": {ARTISTS}}, [STAFF, ARTISTS], None),
-        ({"H100": set()}, [STAFF, ARTISTS], "gpu_role_unknown"),
+        ({"H100": set()}, [STAFF, ARTISTS], "gpu_role_all"),
     ],
 )
 def test_a_gpu_that_nobody_knows_may_be_any_restricted_one(
@@ -216,6 +216,8 @@ def test_a_gpu_that_nobody_knows_may_be_any_restricted_one(
 ) -> None:
     rules = ServerRules.model_validate({"gpu_roles": roles_for})
     assert code(judge(request(), having(*roles), rules=rules)) == expected
+    choosing = judge(request(offers_gpus=True), having(*roles), rules=rules)
+    assert code(choosing) == (expected and "gpu_role_unknown")
     assert code(judge(request(gpu="L4"), having(*roles), rules=rules)) is None
 
 

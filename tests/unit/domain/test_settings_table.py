@@ -174,6 +174,18 @@ def test_words_are_kept_once_each_without_spare_space() -> None:
     both = refused("words.add", f"{'x' * 61}\nfox\n{'y' * 62}")
     assert isinstance(both, InputErrors)
     assert [str(each.params["word"])[0] for each in both.errors] == ["x", "y"]
+    stars = refused("words.list", "*\n* *\na*b\n*fox*\n**")
+    assert isinstance(stars, InputErrors)
+    assert [(each.code, each.params["word"]) for each in stars.errors] == [
+        ("settings_word_only_star", "*"),
+        ("settings_word_only_star", "* *"),
+        ("settings_word_only_star", "**"),
+        ("settings_word_inner_star", "a*b"),
+    ]
+    # A list of an earlier version.
+    old = ServerRules(words=Words(blocked=("a*b",)))
+    assert edit(old, "words.add", "**fox").words.blocked == ("**fox", "a*b")
+    assert edit(old, "words.remove", "a*b").words.blocked == ()
     many = refused("words.list", "\n".join(f"w{n}" for n in range(501)))
     assert (many.code, many.params["limit"]) == ("settings_too_many_words", 500)
 

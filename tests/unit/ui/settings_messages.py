@@ -34,6 +34,8 @@ AROUND = SettingsContext(
     review=ReviewChannel(),
 )
 WITH_DEFAULTS = replace(AROUND, default_presets=DEFAULTS)
+UNKNOWN_GPUS = replace(AROUND, gpu_unknown=("Flux",), gpu_not_offered=("Song", "Text"))
+PUBLIC = replace(AROUND, review=ReviewChannel(everybody_sees=True))
 BARE = SettingsContext(channel_ids=frozenset({CHANNEL}), manages_server=False)
 UNREAD = tuple(
     NotApplied(code, "*My* rule")
@@ -106,10 +108,12 @@ SETTINGS: Mapping[str, Callable[[], str]] = {
     **{f"settings-{each}-automod": partial(panel, each, AUTOMOD, BARE) for each in TELLING},
     **{f"settings-{each}-no-automod": partial(panel, each, NO_AUTOMOD, BARE) for each in TELLING},
     **{f"settings-{each}-away": partial(panel, each, {}, AWAY) for each in TELLING},
+    "settings-approval-public": partial(panel, Section.APPROVAL, WHOLE, PUBLIC),
     "settings-approval-no-channel": lambda: approval(ApprovalMode.OFF, review_channel_id=None),
     "settings-approval-gone-channel": lambda: approval(ApprovalMode.OFF, review_channel_id=GONE),
     "settings-approval-of-all": lambda: approval(ApprovalMode.WITHOUT_ROLES, exempt_roles=[GONE]),
     "settings-approval-of-some": lambda: approval(ApprovalMode.WITHOUT_ROLES, exempt_roles=[GONE, ROLE]),
+    "settings-gpus-unknown": lambda: panel(Section.GPUS, WHOLE, UNKNOWN_GPUS),
     "settings-home-default": lambda: panel(Section.HOME, {}, BARE),
     "settings-home-members": lambda: panel(Section.HOME, {"people": {"member_days": 2}}),
     "settings-words-unread": lambda: panel(Section.WORDS, {}, replace(AROUND, automod_unread=UNREAD)),

@@ -47,7 +47,7 @@ FULL = SettingsContext(
     channel_ids=frozenset({7}),
     deployments=DEPLOYMENTS,
     gpus=GPUS,
-    review=ReviewChannel(missing=("View Channel", "Send Messages"), reviewers_see=False),
+    review=ReviewChannel(missing=("View Channel", "Send Messages"), reviewers_see=False, everybody_sees=True),
     automod_unread=tuple(NotApplied("automod_preset", f"rule {n} " + "r" * 90) for n in range(6)),
     gallery_lacks=("View Channel", "Send Messages"),
     default_presets=tuple(
@@ -60,6 +60,8 @@ FULL = SettingsContext(
         )
         for number in range(500)
     ),
+    gpu_unknown=tuple(DEPLOYMENTS.values()),
+    gpu_not_offered=tuple(DEPLOYMENTS.values()),
     unreadable=tuple(f"budgets.roles.{n}" for n in range(50)),
 )
 CROWDED = ServerRules(

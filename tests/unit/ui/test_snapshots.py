@@ -225,7 +225,7 @@ def shown_details(made: Run, deployment: Deployment | None, log: str | None = No
 def details_of_a_batch() -> str:
     several = replace(FLUX, max_count=4)
     line = partial(command_line, plan_commands([several]), several, {"p": "a lighthouse"}, None)
-    commands = Commands(line(), line(count=4), "house style")
+    commands = Commands(line(), line(count=4), "house style", new_seeds=True)
     deletions = Deletions(outcome=True, by_moderator=True)
     return of_layout(details(run(batch_size=4), TITLE, FLUX, commands, deletions=deletions).layout)
 

@@ -193,6 +193,7 @@ def settings(words: str) -> list[Shown]:
         automod_unread=(NotApplied("automod_spam", words),),
         default_presets=(DefaultPreset(channel_id=2, name=words, deployment="flux"),),
         gpu_unknown=(words,),
+        gpu_not_offered=(words,),
     )
     rules = ServerRules.model_validate({"deployment_roles": {"flux": [5]}})
     return [panel_layout(Panel(section), rules, context) for section in Section]
