@@ -148,8 +148,9 @@ def mark_unavailable(bot: Harness) -> None:
 
 
 async def test_a_request_that_did_not_wait_asks_nothing_about_its_channel(bot: Harness) -> None:
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
     mark_unavailable(bot)
-    await bot.ask()
+    await bot.play()
     assert await bot.states() == [RunState.SUCCEEDED]
     asked = [request.path for request in requests_to(bot, "GET", "/")]
     assert [path for path in asked if "/channels/" in path or "/members/" in path] == []
