@@ -6,12 +6,13 @@ import math
 import mimetypes
 from dataclasses import dataclass
 
-from bot.deployments.compile.inputs import FLOAT, INTEGER, NUMBER_LENGTH, number
+from bot.deployments.compile.inputs import number
 from bot.deployments.model import Choice, Input, OfferedValue, Size
 from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.text import escape_line, in_code, strip_invisible
+from bot.domain.text.numbers import shown_number, typed_integer, typed_number
 from bot.strings import say
 
 Plain = str | int | float | bool
@@ -78,19 +79,14 @@ def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
     any case, and these over equal numbers (`512.0` is `512`).
     """
     text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
-    folded, as_number = text.casefold(), _number(text)
+    folded, as_number = text.casefold(), typed_number(text)
     tests = (
         lambda choice: choice.name == text,
         lambda choice: choice.value == text,
         lambda choice: folded in (choice.name.casefold(), choice.value.casefold()),
-        lambda choice: as_number is not None and _number(choice.value) == as_number,
+        lambda choice: as_number is not None and typed_number(choice.value) == as_number,
     )
     return next((choice for test in tests for choice in choices if test(choice)), None)
-
-
-def _number(text: str) -> float | None:
-    """Parse a decimal number such as `512`, `-.5` or `1e3`. Return None for other text, such as `nan`."""
-    return float(text) if len(text) <= NUMBER_LENGTH and FLOAT.fullmatch(text) else None
 
 
 def _integer(item: Input, value: Plain) -> int:
@@ -98,14 +94,13 @@ def _integer(item: Input, value: Plain) -> int:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    text = str(value).strip()
-    if isinstance(value, str) and len(text) <= NUMBER_LENGTH and INTEGER.fullmatch(text):
-        return int(text.partition(".")[0])
+    if isinstance(value, str) and (found := typed_integer(value)) is not None:
+        return found
     raise InputError("input_not_integer", option=item.option, value=_excerpt(value))
 
 
 def _float(item: Input, value: Plain) -> int | float:
-    if isinstance(value, str) and (found := _number(value.strip())) is not None:
+    if isinstance(value, str) and (found := typed_number(value)) is not None:
         value = found
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return value
@@ -116,15 +111,10 @@ def _check_range(item: Input, value: int | float) -> int | float:
     low = -LARGEST if item.minimum is None else item.minimum
     high = LARGEST if item.maximum is None else item.maximum
     if value < low:
-        raise InputError("input_too_small", option=item.option, value=_shown(value), minimum=low)
+        raise InputError("input_too_small", option=item.option, value=shown_number(value), minimum=low)
     if value > high:
-        raise InputError("input_too_large", option=item.option, value=_shown(value), maximum=high)
+        raise InputError("input_too_large", option=item.option, value=shown_number(value), maximum=high)
     return value
-
-
-def _shown(value: int | float) -> int | float:
-    """Return a number as users type it, 999 and not 999.0."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _boolean(item: Input, value: Plain) -> bool:

@@ -15,17 +15,13 @@ from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputClass, InputDescription, InputKind
 from bot.domain.runs import InputValue
 from bot.domain.text import shorten
+from bot.domain.text.numbers import FLOAT, NUMBER_LENGTH
 
 _IMAGES_IN_A_BATCH = 4
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
-# Accept decimal notation, but not Python's `1_0` or `nan`, and no more digits than Python parses safely.
-INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
-# Possessive, so that each digit can match in only one way: backtracking would take quadratic time.
-FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
-# Nobody types a number longer than this.
-NUMBER_LENGTH = 100
+_INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +185,7 @@ def number(text: str, kind: InputKind) -> int | float | None:
     number has a fraction.
     """
     # Python also parses `1_0` and `nan`, which users would not recognize among the choices.
-    form = INTEGER if kind is InputKind.INTEGER else FLOAT
+    form = _INTEGER if kind is InputKind.INTEGER else FLOAT
     if len(text) > NUMBER_LENGTH or not form.fullmatch(text):
         return None
     value = int(text.partition(".")[0]) if kind is InputKind.INTEGER else float(text)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.domain.errors import InputError, InputErrors
+from bot.domain.text.numbers import shown_number
 
 Ids = frozenset[int]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -228,8 +229,8 @@ def with_values(rules: ServerRules, values: Mapping[str, Any]) -> ServerRules:
 def _as_input_error(details: Any) -> InputError:
     context = details.get("ctx", {})
     lowest, highest = context.get("ge", context.get("gt")), context.get("le")
-    # A factor is stored as a float, but 999 was typed and not 999.0.
-    shown, name = str(details["input"]).removesuffix(".0")[:40], str(details["loc"][-1])
+    value, name = details["input"], str(details["loc"][-1])
+    shown = str(shown_number(value) if isinstance(value, int | float) else value)[:40]
     if lowest is not None:
         code = "settings_too_small" if "ge" in context else "settings_not_above"
         return InputError(code, value=shown, limit=lowest, name=name)

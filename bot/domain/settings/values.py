@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
-from math import isfinite
 from typing import TypeVar
 
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import strip_invisible
+from bot.domain.text.numbers import typed_integer, typed_number
 
 
 class Names(StrEnum):
@@ -80,29 +80,17 @@ SELECT_LIMIT = 25
 
 
 def whole_number(text: str) -> int | None:
-    """Parse a whole number as users type it, such as `1,000` or `1 000`. Return None for blank text.
-
-    Raises InputError for any other text, and for more than 15 digits.
-    """
-    plain = text.replace(",", "").replace(" ", "").replace("\u00a0", "").replace("_", "")
-    if not plain:
-        return None
-    digits = plain.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 15:
+    """Parse a whole number as users type it. Return None for blank text. Raises InputError."""
+    number = typed_integer(text)
+    if number is None and text.strip():
         raise InputError("settings_not_integer", value=text[:40])
-    return int(plain)
+    return number
 
 
 def decimal_number(text: str) -> float | None:
-    """Parse a number with a decimal point or comma. Return None for blank text. Raises InputError."""
-    plain = text.strip().replace(",", ".")
-    if not plain:
-        return None
-    try:
-        number = float(plain)
-    except ValueError:
-        raise InputError("settings_not_number", value=text[:40]) from None
-    if not isfinite(number):
+    """Parse a number as users type it. Return None for blank text. Raises InputError."""
+    number = typed_number(text)
+    if number is None and text.strip():
         raise InputError("settings_not_number", value=text[:40])
     return number
 
