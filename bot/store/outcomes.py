@@ -156,7 +156,9 @@ async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -
 async def _record_outcome(connection: AsyncConnection, run: Run, change: Change, now: datetime) -> None:
     expired = change.state is RunState.EXPIRED
     action = AuditAction.EXPIRE if expired else AuditAction.OUTCOME
-    details = {"private": True} if run.private else {}
+    details: dict[str, object] = {"private": True} if run.private else {}
+    if run.private and run.batch_size > 1:  # each result is listed by itself
+        details |= {"number": run.number, "of": run.batch_size}
     blocked = change.values.get("failure_code") == REQUESTER_BLOCKED
     outcome = REQUESTER_BLOCKED if blocked else change.state
     await add_entries(connection, run_entry(run, action, None, now, outcome=outcome, **details))

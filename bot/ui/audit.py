@@ -129,6 +129,8 @@ def _details(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str
 def _facts(details: Mapping[str, object]) -> Iterator[str]:
     if details.get("private"):
         yield say("record_private")
+    if "number" in details:
+        yield say("details_several", number=details["number"], count=details.get("of"))
     ended = details.get("ended")
     if isinstance(ended, int):
         yield counted("record_ended", ended)

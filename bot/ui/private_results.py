@@ -37,7 +37,7 @@ _MAY_SHOW = frozenset(
     {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT, RunState.UNCONFIRMED}
 )
 # An option's label has at most 100 characters.
-_TITLE, _NAME = 60, 32
+_TITLE, _NAME = 50, 32
 
 
 def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
@@ -72,6 +72,9 @@ def open_rows(
 
 def _label(entry: AuditEntry, title: Callable[[str], str], names: Mapping[int, str]) -> str:
     deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _TITLE)
+    if "number" in entry.details:
+        number, count = entry.details["number"], entry.details.get("of")
+        deployment = say("queue_of_several", title=deployment, number=number, count=count)
     name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _NAME)
     return say("record_private_option", deployment=deployment, name=name) if name else deployment
 

@@ -187,6 +187,15 @@ async def test_a_moderator_can_open_a_result_whose_requester_discord_does_not_na
     assert len(opened.response.attachments) == 1
 
 
+async def test_the_audit_log_numbers_the_results_of_a_private_batch(lenient: Harness) -> None:
+    bot = lenient
+    await bot.ask(private=True, count=2)
+    page = (await moderator(bot).slash(bot.channel, "audit")).response
+    labels = {label for label, _ in menus(bot, page)[OPEN]}
+    assert labels == {"Picture 1 of 2 for alice", "Picture 2 of 2 for alice"}
+    assert " · private · number 1 of 2" in text_of(bot, page)
+
+
 async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> None:
     bot = lenient
     await bot.ask(private=True, count=2)

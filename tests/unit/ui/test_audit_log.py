@@ -87,7 +87,7 @@ def test_a_change_too_long_for_a_line_is_truncated_there_but_not_in_the_file() -
     assert audit_cells(stored, PLAIN)[-1].count("everybody → Staff") == 30
 
 
-def private_options(deployment: str, requesters: dict[int, str]) -> list[dict[str, Any]]:
+def private_options(deployment: str, requesters: dict[int, str], **details: int) -> list[dict[str, Any]]:
     """Return the options of the select of private results on a page with one such result, of person 22."""
     entry = made_entry(
         action=AuditAction.OUTCOME,
@@ -95,7 +95,7 @@ def private_options(deployment: str, requesters: dict[int, str]) -> list[dict[st
         subject_id=22,
         deployment=deployment,
         outcome="succeeded",
-        details={"private": True},
+        details={"private": True, **details},
     )
     (row,) = open_rows(AuditPage([entry], None, None), lambda name: name, requesters)
     (select,) = row.to_component_dict()["components"]
@@ -107,8 +107,8 @@ def test_a_private_result_is_chosen_by_deployment_requester_and_time() -> None:
     (nameless,) = private_options("*Flux*", {23: "bob"})
     assert [named["label"], nameless["label"]] == ["*Flux* for al_ice", "*Flux*"]
     assert [each["description"] for each in (named, nameless)] == ["4 May 2026, 12:30 UTC"] * 2
-    (longest,) = private_options("F" * 100, {22: "a" * 99})
-    assert "… for aaa" in longest["label"]
+    (longest,) = private_options("F" * 100, {22: "a" * 99}, number=10, of=10)
+    assert "… 10 of 10 for aaa" in longest["label"]
     assert len(longest["label"]) <= 100
 
 
