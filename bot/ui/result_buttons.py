@@ -184,22 +184,24 @@ def hidden_buttons(
 ) -> tuple[list[list[Button[Any]]], Select[Any] | None]:
     """Return the actions behind *More*: rows of buttons, and a select of the other follow-ups or None.
 
-    `shown` are the custom_ids in the message whose *More* was pressed; these actions are left out. For a
-    deleted result, there may be no actions at all.
+    A single other follow-up is a button if two rows have space for it. `shown` are the custom_ids in the
+    message whose *More* was pressed; these actions are left out. For a deleted result, there may be no
+    actions at all.
     """
     use = _use_buttons(run, offered, picture=picture)
     rare, delete = _rare_buttons(run, offered), _delete_buttons(run, offered)
     buttons = [*_repeat_buttons(run, offered), *use, *rare, *delete]
     hidden = [button for button in buttons if button.custom_id not in shown]
-    options = [
-        SelectOption(label=each.label, emoji=each.emoji, value=custom_id)
-        for each in _fitting(offered, kinds_of(run))
-        if (custom_id := _action_id(run, each)) not in shown
-    ]
-    if not options:
+    others = [each for each in _fitting(offered, kinds_of(run)) if _action_id(run, each) not in shown]
+    if not others:
         # If settings have changed since the result was posted, nothing may be hidden any more. Discord
         # refuses an empty message, so repeat some buttons.
         return _in_two_rows(hidden or (rare if run.is_shown else [])), None
+    if len(others) == 1 and len(rows := _in_two_rows([_action_button(run, others[0]), *hidden])) <= _ROWS:
+        return rows, None
+    options = [
+        SelectOption(label=each.label, emoji=each.emoji, value=_action_id(run, each)) for each in others
+    ]
     placeholder, custom_id = say("follow_up_placeholder"), FollowUpId(run.key).encode()
     return _in_two_rows(hidden), Select(placeholder=placeholder, options=options, custom_id=custom_id)
 
@@ -222,10 +224,11 @@ def _action_id(run: Run, action: FollowUp) -> str:
 
 
 def _action_buttons(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
-    return [
-        Button(label=each.label, emoji=each.emoji, custom_id=_action_id(run, each))
-        for each in _fitting(offered, kinds)[:_ACTIONS]
-    ]
+    return [_action_button(run, each) for each in _fitting(offered, kinds)[:_ACTIONS]]
+
+
+def _action_button(run: Run, action: FollowUp) -> Button[Any]:
+    return Button(label=action.label, emoji=action.emoji, custom_id=_action_id(run, action))
 
 
 def _most(
@@ -248,11 +251,11 @@ def _most(
 def _arranged(buttons: Sequence[Button[Any]], last: Sequence[Button[Any]]) -> list[list[Button[Any]]] | None:
     """Put each button into the first of two rows that has space for it on a phone.
 
-    `last` ends the second row. Return None if two rows are not enough.
+    If they don't fit, try every other split. `last` ends the second row. Return None if no split fits.
     """
     rows = _packed(buttons, [[], [*last]])
     if len(rows) > _ROWS:
-        return None
+        return _split(buttons, last)
     first, second = rows
     return [row for row in (first, [*second[len(last) :], *second[: len(last)]]) if row]
 
@@ -263,14 +266,29 @@ def _in_two_rows(buttons: Sequence[Button[Any]]) -> list[list[Button[Any]]]:
     If no order fits in two rows, use more.
     """
     rows = _packed(buttons)
-    if len(rows) <= _ROWS:
-        return rows
-    for size in range(len(buttons) - 1, 0, -1):
-        for first in combinations(buttons, size):
-            split = [[*first], [each for each in buttons if each not in first]]
-            if all(len(_packed(row)) == 1 for row in split):
-                return split
-    return rows
+    return rows if len(rows) <= _ROWS else _split(buttons) or rows
+
+
+def _split(
+    buttons: Sequence[Button[Any]], last: Sequence[Button[Any]] = ()
+) -> list[list[Button[Any]]] | None:
+    """Split the buttons into two rows of a phone, the first as long as possible and the second with `last` at
+    its end. The first button stays in the first row. Return None if no split fits.
+    """
+    if _row_width([*buttons, *last]) > _ROWS * _ROW_WIDTH + _GAP:
+        return None
+    # Adding up widths is fast, and only a split that fits becomes rows.
+    widths = {button: _width(button) + _GAP for button in buttons}
+    most, least = _ROW_WIDTH + _GAP, _row_width([*buttons, *last]) - _ROW_WIDTH
+    for size in range(len(buttons) - 1, -1, -1):
+        for others in combinations(buttons[1:], size):
+            if not least <= widths[buttons[0]] + sum(widths[each] for each in others) <= most:
+                continue
+            first = [buttons[0], *others]
+            second = [*(each for each in buttons if each not in first), *last]
+            if _fits(first) and _fits(second):
+                return [first, second]
+    return None
 
 
 def _packed(
@@ -282,7 +300,7 @@ def _packed(
     """
     rows = [list(row) for row in started]
     for button in buttons:
-        found = next((row for row in rows if _fits(row, button)), None)
+        found = next((row for row in rows if _fits([*row, button])), None)
         if found is None:
             rows.append([button])
         else:
@@ -290,9 +308,12 @@ def _packed(
     return rows
 
 
-def _fits(row: Sequence[Button[Any]], button: Button[Any]) -> bool:
-    used = sum(_width(each) + _GAP for each in row)
-    return len(row) < BUTTONS_A_ROW and used + _width(button) <= _ROW_WIDTH
+def _fits(row: Sequence[Button[Any]]) -> bool:
+    return len(row) <= BUTTONS_A_ROW and _row_width(row) <= _ROW_WIDTH
+
+
+def _row_width(row: Sequence[Button[Any]]) -> float:
+    return sum(_width(each) + _GAP for each in row) - _GAP
 
 
 def _width(button: Button[Any]) -> float:

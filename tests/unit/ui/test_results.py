@@ -19,7 +19,7 @@ from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, hidden_buttons
 from bot.ui.results import Batch, more_layout, outcome_messages, single_layout
 from tests.unit.ui.batch_messages import parts, runs
-from tests.unit.ui.follow_up_messages import MADE, action
+from tests.unit.ui.follow_up_messages import ANIMATE, MADE, REMOVE, UPSCALE, action
 from tests.unit.ui.messages import (
     ASKED,
     KEY,
@@ -156,6 +156,21 @@ def test_any_picture_of_a_batch_has_again_and_post_in_two_rows_of_a_phone(offere
     assert hidden == [] or f"run:{KEY}:more" in {mark for _, mark in found}
     reported = "Report" in {label for label, _ in [*found, *hidden]}
     assert reported is offered.reportable
+
+
+@pytest.mark.parametrize("flags", [*product((True, False), repeat=5)])
+def test_an_opened_picture_shows_both_follow_ups_whatever_the_server_offers(flags: tuple[bool, ...]) -> None:
+    offered = OfferedActions(*flags, follow_ups=(UPSCALE, ANIMATE))
+    layout = single_layout(replace(MADE, batch_size=2), "Flux", ["https://x/a.png"], offered)
+    assert {"Upscale", "Animate", "Again"} <= {label for label, _ in buttons(layout)}
+
+
+def test_a_single_follow_up_behind_more_is_a_button() -> None:
+    offered = OfferedActions(vary=True, follow_ups=(UPSCALE, ANIMATE, REMOVE))
+    (part,) = outcome(MADE, PreparedOutputs((file(),)), "Flux", offered)
+    more = more_layout(MADE, offered, {mark for _, mark in buttons(part)}, ["https://x/a.png"])
+    assert "Remove background" in {label for label, _ in buttons(more)}
+    assert options(more) == []
 
 
 NAMES = (
