@@ -62,6 +62,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "details_started": "started: <t:{at}:T>",
         "details_ended": "ended: <t:{at}:T>",
         "details_took": "took: {seconds} s",
+        "details_gpu_time": "GPU time: {seconds} s",
         "details_key": "request: `{key}`",
         "details_several": "number {number} of {count}",
         "details_parent": "made from: `{key}`",

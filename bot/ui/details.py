@@ -15,7 +15,7 @@ from bot.domain.requests import NAME_LENGTH
 from bot.domain.runs import Deletions, Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.message_parts import deletion_facts, ending, subtext, text_blocks
+from bot.ui.message_parts import deletion_facts, ending, seconds_taken, subtext, text_blocks
 from bot.ui.views import framed
 
 # Longer details go into a file: a layout holds 4,000 characters of text.
@@ -122,8 +122,11 @@ def _state_facts(run: Run, deletions: Deletions) -> Iterator[str]:
     yield from deletion_facts(deletions)
     if run.live_status and not run.final:
         yield say("details_step", step=escape_line(run.live_status, 60))
-    if run.run_duration is not None:
-        yield say("details_took", seconds=f"{run.run_duration:.1f}")
+    if (seconds := seconds_taken(run)) is not None:
+        taken, gpu_time = f"{seconds:.0f}", f"{run.run_duration:.0f}"
+        yield say("details_took", seconds=taken)
+        if gpu_time != taken:
+            yield say("details_gpu_time", seconds=gpu_time)
     if run.seed is not None:
         yield say("details_seed", seed=run.seed)
     if run.gpu or run.gpu_used:

@@ -246,7 +246,7 @@ def replaced_defaults(channel_ids: Sequence[int]) -> str:
 def facts_of(run: Run) -> list[str]:
     if run.hidden_from_channel:
         return []
-    facts = taken([run]) if run.final else []
+    facts = time_facts(run) if run.final else []
     gpu = run.gpu_used or run.gpu
     if gpu:
         facts.append(say("gpu", gpu=escape_line(gpu, 32)))
@@ -267,21 +267,33 @@ def deletion_facts(deletions: Deletions) -> list[str]:
     return facts
 
 
-def taken(runs: Sequence[Run], code: str = "took") -> list[str]:
-    """Return facts about the runs' billed GPU time and, if budgets count it differently, the weighted time.
+def seconds_taken(run: Run) -> float | None:
+    """Return the seconds from a run's start to its end, or None if it isn't known to have cost GPU time.
 
-    Returns an empty list if no run's time is known.
+    They don't change when the billed duration is fetched, which is often after the result is posted.
     """
-    measured = [(run, run.run_duration) for run in runs if run.run_duration is not None]
-    if not measured:
-        return []
-    gpu_seconds = f"{sum(duration for _, duration in measured):.0f}"
-    weighted_times = ((run.charged_seconds, duration) for run, duration in measured)
-    weighted = f"{sum(duration if seconds is None else seconds for seconds, duration in weighted_times):.0f}"
-    return [
-        say(code, seconds=gpu_seconds),
-        *([say("counted", seconds=weighted)] if weighted != gpu_seconds else []),
-    ]
+    if run.run_duration is None or run.started_at is None or run.ended_at is None:
+        return run.run_duration
+    return max((run.ended_at - run.started_at).total_seconds(), 0)
+
+
+def time_facts(run: Run) -> list[str]:
+    """Return facts about the time that a run took and, if budgets weight its GPU time, the weighted time."""
+    seconds = seconds_taken(run)
+    return [] if seconds is None else [say("took", seconds=f"{seconds:.0f}"), *_counted([run])]
+
+
+def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
+    """Return facts about the GPU time of several runs together. If no run's is known, there are none."""
+    seconds = [run.run_duration for run in runs if run.run_duration is not None]
+    return [say("several_took", seconds=f"{sum(seconds):.0f}"), *_counted(runs)] if seconds else []
+
+
+def _counted(runs: Iterable[Run]) -> list[str]:
+    measured = [(run.run_duration, run.charged_seconds) for run in runs if run.run_duration is not None]
+    gpu_seconds = f"{sum(duration for duration, _ in measured):.0f}"
+    weighted = f"{sum(duration if charged is None else charged for duration, charged in measured):.0f}"
+    return [say("counted", seconds=weighted)] if weighted != gpu_seconds else []
 
 
 def subtext(facts: Iterable[str]) -> str:

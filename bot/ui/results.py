@@ -28,11 +28,11 @@ from bot.ui.message_parts import (
     fitting,
     further_messages,
     gallery_of,
+    gpu_time_facts,
     prompt_line,
     reason_of,
     run_button,
     subtext,
-    taken,
     text_blocks,
     texts,
 )
@@ -314,7 +314,7 @@ def _footer(batch: Batch) -> Iterator[str]:
     seeds = [say("several_seed", number=run.number, seed=run.seed) for run in shown if run.seed is not None]
     yield from filter(None, [subtext(seeds)])
     used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
-    facts = [*taken(batch.runs, "several_took"), *facts_of(replace(in_common(batch.runs), gpu_used=used))]
+    facts = [*gpu_time_facts(batch.runs), *facts_of(replace(in_common(batch.runs), gpu_used=used))]
     yield from filter(None, [subtext(facts)])
     if shown and len(batch.runs) <= BUTTONS_A_ROW:
         yield subtext([say("several_hint")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import SENTENCES
+from bot.ui.details import details
 from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, hidden_buttons
@@ -49,6 +51,16 @@ def test_the_code_of_an_unknown_failure_is_not_shown() -> None:
     for code in ("nobody_wrote_this", "media_too_large", None):
         (part,) = outcome(run(RunState.FAILED, failure_code=code), PreparedOutputs())
         assert SENTENCES["internal"] in text(part)
+
+
+def test_a_result_and_details_tell_the_same_duration_after_the_billed_one_is_known() -> None:
+    times = {"started_at": ASKED, "ended_at": ASKED + timedelta(seconds=12)}
+    measured = run(RunState.SUCCEEDED, run_duration=12.0, **times)
+    for one in (measured, replace(measured, run_duration=9.8)):
+        (part,) = outcome(one, PreparedOutputs((file(),)))
+        assert "Took 12 s" in text(part)
+        assert "took: 12 s" in text(details(one, "Flux", None, None).layout)
+    assert "GPU time: 10 s" in text(details(replace(measured, run_duration=9.8), "Flux", None, None).layout)
 
 
 MIB = 1024 * 1024
