@@ -149,11 +149,12 @@ def _as_typed(item: Input, value: OfferedValue) -> str:
 class ShownInputs:
     """Inputs for display: `values` as pairs of name and text, and `files` as outputs that can be fetched.
 
-    Both are in the deployment's order.
+    Both are in the deployment's order. `file_options` are the options that took the files.
     """
 
     values: tuple[tuple[str, str], ...]
     files: tuple[Output, ...]
+    file_options: tuple[str, ...] = ()
 
 
 def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputValue]) -> ShownInputs:
@@ -163,6 +164,7 @@ def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputVa
     offered = as_offered(deployment, inputs)
     values: list[tuple[str, str]] = []
     files: list[Output] = []
+    options: list[str] = []
     for item in deployment.offered:
         value = offered.get(item.key)
         if value is None:
@@ -170,10 +172,12 @@ def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputVa
         if item.kind in ATTACHMENTS:
             urls = value if isinstance(value, list) else [str(value)]
             files += [Output(kind=item.kind, url=url, filename=_filename(url)) for url in urls]
+            # An earlier run may have taken more files than the deployment takes today.
+            options += [*item.option_names, *[item.option] * len(urls)][: len(urls)]
         else:
             names = {choice.value: choice.name for choice in item.choices}
             values.append((item.option, names.get(str(value), _as_text(value))))
-    return ShownInputs(tuple(values), tuple(files))
+    return ShownInputs(tuple(values), tuple(files), tuple(options))
 
 
 def free_texts(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict[str, str]:

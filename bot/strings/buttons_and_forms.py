@@ -51,7 +51,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         # details
         "details_heading": "### Details: {title}",
         "details_input": "**{name}** {value}",
-        "details_input_file": "[{name}]({url})",
+        "details_input_file": "**{option}** [{name}]({url})",
         "details_state": "state: {state}",
         "details_seed": "seed: {seed}",
         "details_gpu": "GPU asked for: {asked} · used: {used}",
@@ -71,11 +71,14 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "details_command_one": "To run only this one again, copy this:\n```\n{command}\n```",
         "details_command_batch": "To run the whole batch again, copy this:\n```\n{command}\n```",
         "details_command_batch_new_seeds": "To run the whole batch again with new seeds, copy this:\n```\n{command}\n```",
+        "details_attach": "Files can't be pasted. Please attach them again: {options}.",
         "details_default": "This channel's default **{name}** would change it. Please paste it in another channel.",
         "details_log": "The end of its log, for moderators and the bot's owner:",
         "details_step": "step: {step}",
         "details_erased": "The inputs were deleted, so no command repeats this.",
         "details_gone": "This deployment isn't offered any more, so no command repeats this.",
+        "details_command_in_file": "Backticks in this command would break it here. Please copy it from the file.",
+        "details_all_in_file": "That is too long to show here. The file has all of it.",
         "details_in_file": "That is too long to show here. The file has all of it, and the command to copy.",
         "details_hidden": "Only the requester and the moderators can see this before it is approved.",
         # user installs

@@ -59,30 +59,39 @@ def details(
     facts = "\n".join(_facts(run, inputs, origin, deletions))
     values = "\n".join(_values(inputs, None))
     size = len(heading) + len(facts) + len(values) + len(command) + len(log or "")
-    if size > MAX_INLINE or "```" in command:
-        shortened = list(_values(inputs, _SHORT))
-        values = "\n".join(shortened[:_LINES])
-        command_text = "\n".join([say("details_in_file"), *_default_note(commands)])
-        layout = _layout(heading, values, facts, command_text, File(f"attachment://{FILENAME}"))
-        return Details(layout, _full_text(run.key, inputs, command, log))
-    missing = say("details_erased" if deployment is not None else "details_gone")
-    command_text = "\n".join(_command_texts(commands)) if commands is not None else missing
     log_text = "\n".join([say("details_log"), *text_blocks((log,), spoiler=False, space=0)]) if log else ""
-    return Details(_layout(heading, values, facts, command_text, log=log_text), None)
+    in_file = ""
+    if size > MAX_INLINE:
+        in_file, log_text = "details_in_file", ""
+        values = "\n".join([*_values(inputs, _SHORT)][:_LINES])
+    elif "```" in command:
+        in_file = "details_command_in_file"
+    command_texts = [say("details_erased" if deployment is not None else "details_gone")]
+    if commands is not None:
+        command_texts = [*_command_texts(commands, inputs, in_file)]
+    elif in_file:
+        command_texts.insert(0, say("details_all_in_file"))
+    command_text = "\n".join(command_texts)
+    if not in_file:
+        return Details(_layout(heading, values, facts, command_text, log=log_text), None)
+    file = File[LayoutView](f"attachment://{FILENAME}")
+    layout = _layout(heading, values, facts, command_text, file, log=log_text)
+    return Details(layout, _full_text(run.key, inputs, command, log))
 
 
-def _command_texts(commands: Commands) -> Iterator[str]:
-    if commands.batch is None:
+def _command_texts(commands: Commands, inputs: ShownInputs, in_file: str) -> Iterator[str]:
+    """Yield the commands, or the sentence `in_file` if a file has them, and what to know before pasting."""
+    if in_file:
+        yield say(in_file)
+    elif commands.batch is None:
         yield say("details_command", command=commands.run)
     else:
         yield say("details_command_one", command=commands.run)
         code = "details_command_batch_new_seeds" if commands.new_seeds else "details_command_batch"
         yield say(code, command=commands.batch)
-    yield from _default_note(commands)
-
-
-def _default_note(commands: Commands | None) -> Iterator[str]:
-    if commands is not None and commands.default is not None:
+    if inputs.file_options:
+        yield say("details_attach", options=", ".join(f"`{name}`" for name in inputs.file_options))
+    if commands.default is not None:
         yield say("details_default", name=escape_line(commands.default, NAME_LENGTH))
 
 
@@ -98,9 +107,9 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
         yield say(
             "details_input", name=escape_line(name, 32), value=escape_line(value, limit or len(value) + 1)
         )
-    for file in inputs.files:
+    for option, file in zip(inputs.file_options, inputs.files, strict=True):
         name = escape_line(shorten(file.filename or "", 60), 60)
-        yield say("details_input_file", name=name, url=file.url)
+        yield say("details_input_file", option=escape_line(option, 32), name=name, url=file.url)
 
 
 def _facts(run: Run, inputs: ShownInputs, origin: str | None, deletions: Deletions) -> Iterator[str]:
@@ -147,5 +156,6 @@ def _times(run: Run) -> Mapping[str, datetime | None]:
 def _full_text(key: str, inputs: ShownInputs, command: str, log: str | None) -> str:
     """Return all inputs, the log and the commands as plain text, to read and copy."""
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
-    parts += [f"{file.kind}:\n{file.url}" for file in inputs.files]
+    files = zip(inputs.file_options, inputs.files, strict=True)
+    parts += [f"{option}:\n{file.url}" for option, file in files]
     return "\n\n".join([key, *parts, *filter(None, [log, command])]) + "\n"

@@ -22,6 +22,7 @@ from bot.domain.rules_for_help import Offer, standing
 from bot.domain.runs import (
     Direction,
     HistoryPage,
+    InputValue,
     Run,
     RunCursor,
     RunFilter,
@@ -126,6 +127,31 @@ def test_short_details_need_no_file() -> None:
         details(made_run(inputs={"p": "a fox"}), "Flux", FLUX, Commands("/generate prompt:a fox")).file
         is None
     )
+
+
+def test_a_command_with_a_fence_is_in_the_file_and_the_values_in_the_message() -> None:
+    prompt = f"a ``` {'very ' * 30}long road"
+    command = command_line(plan_commands([FLUX]), FLUX, {"p": prompt}, None)
+    found = details(made_run(inputs={"p": prompt}), "Flux", FLUX, Commands(command), log="a log")
+    assert "long road" in text(found.layout)
+    assert "a log" in text(found.layout)
+    assert "Backticks in this command would break it here. Please copy it from the file." in text(
+        found.layout
+    )
+    assert "too long" not in text(found.layout)
+    assert found.file is not None
+    assert command in found.file
+
+
+def test_details_name_the_option_of_each_file_and_say_that_pasting_leaves_it_out() -> None:
+    images = Input(key="i", option="image", kind=InputKind.IMAGES, max_count=2)
+    taking = replace(FLUX, inputs=(PROMPT, images))
+    inputs: dict[str, InputValue] = {"p": "a fox", "i": [f"https://x/{name}.png" for name in "abc"]}
+    command = command_line(plan_commands([taking]), taking, inputs, None)
+    found = text(details(made_run(inputs=inputs), "Flux", taking, Commands(command)).layout)
+    for option, name in (("image1", "a"), ("image2", "b"), ("image", "c")):
+        assert f"**{option}** [{name}.png](https://x/{name}.png)" in found
+    assert "Files can't be pasted. Please attach them again: `image1`, `image2`" in found
 
 
 @pytest.mark.parametrize("prompt", ["x" * 6000, "*" * 3000, "a ``` b", "<@1>" * 900])
