@@ -80,6 +80,7 @@ MODERATION: Mapping[str, str] = MappingProxyType(
         "reject_label": "Reason",
         "reject_hint": "The requester reads it in a direct message.",
         "block_title": "Block from generating",
+        "block_title_of": "Block {name}",
         "block_label": "Reason",
         "block_hint": "The person reads it when they try to generate.",
         "block_duration_label": "Duration",

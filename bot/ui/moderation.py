@@ -22,9 +22,9 @@ from discord.ui import (
 from discord.utils import snowflake_time
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.moderation import BLOCK_DURATIONS, UNTIL_UNBLOCKED
+from bot.domain.moderation import BLOCK_DURATIONS
 from bot.domain.runs import Run, RunState
-from bot.domain.text import channel_url, escape_line
+from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId
@@ -305,24 +305,26 @@ def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
 
 REASON_FIELD, DURATION_FIELD = "reason", "duration"
 _REASON_LENGTH = 500
+_PERSON_LENGTH = 32
 
 
 def reject_modal(key: str) -> Modal:
     return _modal(ReviewFormId(key, ReviewForm.REJECT))
 
 
-def block_modal(key: str) -> Modal:
-    """Build the form of *Block*, with the durations that `/block` offers."""
-    options = [
-        RadioGroupOption(label=say(f"duration_{name}"), value=name, default=name == UNTIL_UNBLOCKED)
-        for name in BLOCK_DURATIONS
-    ]
+def block_modal(key: str, name: str) -> Modal:
+    """Build the form of *Block*, with the durations that `/block` offers and none of them chosen.
+
+    `name` is the display name of the person to block, or empty if it isn't known.
+    """
+    options = [RadioGroupOption(label=say(f"duration_{each}"), value=each) for each in BLOCK_DURATIONS]
     durations: RadioGroup[Modal] = RadioGroup(custom_id=DURATION_FIELD, required=True, options=options)
     label = Label[Modal](text=say("block_duration_label"), component=durations)
-    return _modal(ReviewFormId(key, ReviewForm.BLOCK), label)
+    title = say("block_title_of", name=shorten(strip_invisible(name), _PERSON_LENGTH)) if name else ""
+    return _modal(ReviewFormId(key, ReviewForm.BLOCK), label, title=title)
 
 
-def _modal(id: ReviewFormId, *fields: Label[Modal]) -> Modal:
+def _modal(id: ReviewFormId, *fields: Label[Modal], title: str = "") -> Modal:
     form = id.form
     field: TextInput[Modal] = TextInput(
         style=discord.TextStyle.paragraph,
@@ -331,4 +333,4 @@ def _modal(id: ReviewFormId, *fields: Label[Modal]) -> Modal:
         custom_id=REASON_FIELD,
     )
     reason = Label[Modal](text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field)
-    return modal_of(id.encode(), say(f"{form}_title"), reason, *fields)
+    return modal_of(id.encode(), title or say(f"{form}_title"), reason, *fields)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from bot.domain.errors import DiscordAway, RefusedError
 from bot.domain.moderation import block_duration
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
-from bot.gateway.channels import channel_state, requester_now
+from bot.gateway.channels import channel_state, member_names, requester_now
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, text_values
 from bot.gateway.interactions import Interaction, member_of
@@ -80,10 +80,13 @@ async def open_block(interaction: Interaction, key: str) -> None:
     """
     services, moderator = interaction.client.services, member_of(interaction)
     user_id = await services.reviews.requester_id(key, moderator, interaction.guild_id)
+    names: Mapping[int, str] = {}
     with suppress(DiscordAway):
         target = await _requester(interaction, user_id)
         await services.blocks.check(interaction.guild_id, moderator, target)
-    await interaction.response.send_modal(block_modal(key))
+        if interaction.guild is not None:
+            names = await member_names(interaction.guild, [user_id], seconds=_SECONDS)
+    await interaction.response.send_modal(block_modal(key, names.get(user_id, "")))
 
 
 async def _block(interaction: Interaction, key: str, reason: str, duration: timedelta | None) -> None:

@@ -77,7 +77,8 @@ class ModeratedServer(Harness):
     async def decide_with_reason(self, label: str, reason: str) -> Any:
         """Press a button of the newest card that asks for a reason, give one, and run what follows."""
         shown = await self.mona.click(self.card, label=label)
-        result = await self.mona.submit_modal(shown, filled(shown.modal) | {"reason": reason})
+        chosen = {"reason": reason, **({"duration": "open"} if label == "Block" else {})}
+        result = await self.mona.submit_modal(shown, filled(shown.modal) | chosen)
         await self.play()
         return result
 

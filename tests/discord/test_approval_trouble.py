@@ -184,7 +184,7 @@ async def test_a_reviewer_who_lost_the_role_decides_nothing(server: ModeratedSer
 async def test_nobody_is_blocked_while_discord_does_not_tell_their_roles(server: ModeratedServer) -> None:
     await server.ask()
     first, second = [await server.mona.click(server.card, label="Block") for _ in range(2)]
-    values = filled(first.modal) | {"reason": "no"}
+    values = filled(first.modal) | {"reason": "no", "duration": "open"}
     server.env.inject_error("GET", "/guilds/*/members/*", status=503)
     assert refusal(server, await server.mona.submit_modal(first, values)) == AWAY
     with held_calls(server, "/members/"):

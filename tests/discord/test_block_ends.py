@@ -156,6 +156,7 @@ async def test_the_form_of_a_block_opens_if_discord_is_silent_and_is_still_check
     await server.ask(other)
     server.env.inject_error("GET", f"/guilds/{server.guild.id}/members/{other.id}", status=400, times=1)
     shown = await server.mona.click(server.card, label="Block")
+    assert shown.modal["title"] == "Block from generating"
     refused = await server.mona.submit_modal(shown, {"reason": "spam", "duration": "open"})
     assert "is a moderator here and can't be blocked" in refusal(server, refused)
     assert await server.states() == [RunState.AWAITING_APPROVAL]
@@ -208,7 +209,8 @@ async def test_a_cards_form_offers_the_durations_of_the_command(
     offered = [(each["name"], each["value"]) for each in duration["choices"]]
     field = fields(shown.modal)["Duration"]
     assert [(each["label"], each["value"]) for each in field["options"]] == offered
-    assert [each["value"] for each in field["options"] if each.get("default")] == ["open"]
+    assert [each["value"] for each in field["options"] if each.get("default")] == []
+    assert shown.modal["title"] == "Block alice"
     done = await server.mona.submit_modal(shown, {"reason": "spam", "duration": choice})
     (block,) = await server.app.store.blocks.list(server.guild.id, server.clock(), limit=2)
     assert block.until == (block.created_at + length if length is not None else None)

@@ -252,7 +252,7 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",
     "share-form": lambda: of_modal(share_modal(KEY)),
     "reject-form": lambda: of_modal(reject_modal(KEY)),
-    "block-form": lambda: of_modal(block_modal(KEY)),
+    "block-form": lambda: of_modal(block_modal(KEY, "al\u200bice")),
     "details": lambda: shown_details(run(parent_key="p" * 16, gpu="L4"), FLUX),
     "details-log": lambda: shown_details(run(RunState.FAILED), FLUX, "Traceback ```\nValueError: no *model*"),
     "details-batch": details_of_a_batch,
