@@ -160,13 +160,15 @@ class Requester:
 class Member:
     """A member of a server, or a user in direct messages (no roles, no `joined_at`).
 
-    `manages_channels` says whether they have Manage Channels in the channel of the interaction.
+    `manages_channels` says whether they have Manage Channels in the channel of the interaction, and
+    `owns_server` whether they own the server.
     """
 
     id: int
     role_ids: frozenset[int] = frozenset()
     manages_server: bool = False
     manages_channels: bool = False
+    owns_server: bool = False
     created_at: datetime
     joined_at: datetime | None = None
 

@@ -60,6 +60,7 @@ def member_from_user(user: discord.User | discord.Member) -> Member:
         id=user.id,
         role_ids=frozenset(role.id for role in user.roles),
         manages_server=user.guild_permissions.manage_guild,
+        owns_server=user.id == user.guild.owner_id,
         created_at=user.created_at,
         joined_at=user.joined_at,
     )

@@ -34,6 +34,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "block_bot": "Bots don't generate anything here, so there is no need to block one.",
         "block_moderator": "<@{person}> is a moderator here and can't be blocked. "
         "A server admin can take the role away first.",
+        "block_owner": "<@{person}> owns this server and can't be blocked.",
         "block_duration_twice": "Please give either a duration or a number of days, not both.",
         "block_duration_unknown": "This duration isn't offered. Please choose one from the list.",
         "unblock_done": "<@{person}> can generate here again.",

@@ -63,7 +63,9 @@ async def test_moderators_oneself_and_bots_can_not_be_blocked(bot: Harness) -> N
     is_moderator = (
         "<@{}> is a moderator here and can't be blocked. A server admin can take the role away first."
     )
+    owner = MemberActor(bot.env, bot.guild, bot.guild.owner)
     expected = {
+        owner: f"<@{owner.id}> owns this server and can't be blocked.",
         mona: "You can't block yourself.",
         other: is_moderator.format(other.id),
         rita: is_moderator.format(rita.id),

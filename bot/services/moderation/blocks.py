@@ -41,6 +41,8 @@ class BlockService:
         server = check_moderator(guild_id, moderator, rules)
         if target.id == moderator.id:
             raise RefusedError("block_self")
+        if target.owns_server:
+            raise RefusedError("block_owner", person=target.id)
         if target.is_moderator(rules):
             raise RefusedError("block_moderator", person=target.id)
         return server
