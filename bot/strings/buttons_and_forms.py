@@ -84,11 +84,14 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         # user installs
         "answer_lives": "I'm not a member here, so I can answer for 15 minutes. "
         "A result that takes longer comes as a direct message, or waits in `/runs`.",
+        "answer_lives_age": "I'm not a member here, so I can answer for 15 minutes. "
+        "To see a later result, use `/runs` in an age-restricted channel.",
         # the default presets of channels
         "with_default": "With this channel's default **{name}**.",
         # private results
         "answer_private": "Only you see this; moderators can open the result from the audit log.",
         "answer_private_lives": "After 15 minutes, the result comes as a direct message, or waits in `/runs`.",
+        "answer_private_lives_age": "After 15 minutes, use `/runs` in an age-restricted channel to see the result.",
         "from_private": "I couldn't answer privately in [that channel]({url}) any more, so here it is.",
         "private_off": "Private results are off here. A server admin can allow them in `/settings`.",
         "private_server_only": "Private results work only on servers that I'm a member of.",
@@ -99,6 +102,8 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "private_refused": "Discord refused to show this result. Please tell the bot's operator.",
         "answer_ends": "This takes longer than I can answer here. "
         "The result comes as a direct message, or waits in `/runs`.",
+        "answer_ends_age": "This takes longer than I can answer here. "
+        "To see the result, use `/runs` in an age-restricted channel.",
         "answer_too_late": "The queue was too long to answer here in time, so nothing was started. "
         "Please try again later.",
         # pictures as input

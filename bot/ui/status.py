@@ -28,6 +28,8 @@ _PROGRESS_ORDER = (
     RunState.UPLOADING,
     RunState.RUNNING,
 )
+# An age-restricted result never comes as a direct message, so sentences that name one have another form.
+_NAMING_DIRECT_MESSAGES = frozenset({"answer_ends", "answer_lives", "answer_private_lives"})
 
 
 def status_message(batch: Sequence[Run], title: str, expected: datetime | None = None) -> OutgoingMessage:
@@ -110,11 +112,12 @@ def _remark(run: Run) -> str:
     """Return the run's status note. If it has none, but only an interaction can update the message, say for
     how long that works.
     """
-    if run.status_note:
-        return say(run.status_note)
-    if run.needs_interaction:
-        return say("answer_private_lives" if run.private else "answer_lives")
-    return ""
+    code = run.status_note or ""
+    if not code and run.needs_interaction:
+        code = "answer_private_lives" if run.private else "answer_lives"
+    if run.age_restricted and code in _NAMING_DIRECT_MESSAGES:
+        code += "_age"
+    return say(code) if code else ""
 
 
 def _default(run: Run) -> str:

@@ -62,6 +62,11 @@ STATUS: Mapping[str, Run] = {
     "private": run(S.RUNNING, private=True),
     "private-approval": run(S.AWAITING_APPROVAL, private=True, review_channel_id=9),
     "private-leaving": run(S.RUNNING, private=True, status_note="answer_ends"),
+    "private-restricted": run(S.RUNNING, private=True, age_restricted=True),
+    "private-restricted-leaving": run(
+        S.RUNNING, private=True, age_restricted=True, status_note="answer_ends"
+    ),
+    "user-install-restricted": run(S.RUNNING, user_install=True, guild_id=None, age_restricted=True),
     "user-install-leaving": run(S.RUNNING, user_install=True, guild_id=None, status_note="answer_ends"),
 }
 
