@@ -135,6 +135,8 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "queue_none": "Nothing at the moment.",
         "queue_line": "{state}: **{title}** <@{person}> <t:{at}:R>{position}",
         "queue_private": "{state}: a private request <t:{at}:R>{position}",
+        "queue_next": "next in its deployment's queue",
+        "queue_position": "number {position} in its deployment's queue",
         "queue_of_several": "{title} {number} of {count}",
         "queue_back": "Back",
         "queue_on": "More",

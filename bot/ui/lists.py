@@ -201,7 +201,7 @@ def _position(run: Run) -> str:
     if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
         return ""
     position = run.queue_position
-    return " · " + (say("next_in_queue") if position == 1 else say("position", position=position))
+    return " · " + (say("queue_next") if position == 1 else say("queue_position", position=position))
 
 
 def _select(
