@@ -162,9 +162,8 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         if default is None:
             await tell(interaction, say("default_removed", channel=channel_id))
             return
-        sentence = say("default_set", channel=channel_id, **self._names(default.preset))
-        if len(self._catalogue.all()) > 1:
-            sentence += f" {say('default_others')}"
+        path = self._catalogue.plan.path_of(default.preset.deployment)
+        sentence = say("default_set", channel=channel_id, path=path, name=escape_name(default.preset.name))
         sentences = [sentence, *_unused_texts(default.unused)]
         if default.earlier is not None:
             sentences.insert(1, say("default_replaces", **self._names(default.earlier)))

@@ -42,6 +42,11 @@ class CommandPlan:
         words = [self.name] if self.is_single else [self.name, *group, spec.name]
         return "/" + " ".join(words)
 
+    def path_of(self, deployment: str) -> str | None:
+        """Return a deployment's command as a user types it, or None if it isn't offered."""
+        spec = self.command(deployment)
+        return self.path(spec) if spec is not None else None
+
 
 def group_description(group: str) -> str:
     return say("command_generate_group", group=group)

@@ -204,8 +204,7 @@ class PresetService:
         presets = await self._named(requester.person.id, requester.origin.guild_id, name)
         preset = next((one for one in presets if one.deployment == deployment), None)
         if preset is None:
-            title = escape_line(self._catalogue.title(presets[0].deployment), 60)
-            raise RefusedError("preset_elsewhere", name=escape_line(name, NAME_LENGTH), title=title)
+            raise self._preset_elsewhere(presets[0])
         return await self._generate(self._catalogue.require(deployment), preset, options, requester)
 
     async def set_default(
@@ -349,15 +348,24 @@ class PresetService:
 
     def _missing_input(self, error: InputError, preset: Preset) -> InputError:
         """Return the error or, if the preset lacks a required input, one that points to the full command."""
-        spec = self._catalogue.plan.command(preset.deployment)
-        if error.code != "input_required" or spec is None:
+        path = self._catalogue.plan.path_of(preset.deployment)
+        if error.code != "input_required" or path is None:
             return error
         return InputError(
             "preset_needs",
             name=escape_line(preset.name, NAME_LENGTH),
-            path=self._catalogue.plan.path(spec),
+            path=path,
             option=error.params.get("option"),
         )
+
+    def _preset_elsewhere(self, preset: Preset) -> RefusedError:
+        """Return the refusal of a preset in the command of another deployment."""
+        name = escape_line(preset.name, NAME_LENGTH)
+        path = self._catalogue.plan.path_of(preset.deployment)
+        if path is None:
+            return RefusedError("default_gone", name=name)
+        title = escape_line(self._catalogue.title(preset.deployment), 60)
+        return RefusedError("preset_elsewhere", name=name, title=title, path=path)
 
     async def _named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
         presets = await self._store.presets.named(user_id, guild_id, name)

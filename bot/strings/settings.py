@@ -100,7 +100,7 @@ _PANEL = {
     "settings_hint_people": "How old accounts and memberships must be",
     "settings_hint_results": "Spoilers, the gallery, private results",
     "settings_hint_record": "How long requests and decisions are kept",
-    "settings_words_file": "The bot's own block list:",
+    "settings_words_file": "The bot's own list:",
 }
 _LABELS = {
     "settings_label_mode": "Who waits for approval:",
@@ -233,7 +233,7 @@ _CONTROLS = {
     "settings_button_home_back": "Back",
     "settings_button_home_tidy": "Remove missing",
     "settings_button_again": "Edit again",
-    "settings_button_approval_hours": "Change when it expires",
+    "settings_button_approval_hours": "Change when requests expire",
     "settings_button_words_add": "Add words",
     "settings_button_words_list": "Edit the list",
     "settings_button_words_remove": "Remove words",
@@ -246,7 +246,7 @@ _CONTROLS = {
 }
 _FORMS = {
     "settings_form_approval_hours": "When a request expires",
-    "settings_form_words_list": "The bot's own block list",
+    "settings_form_words_list": "The bot's own list",
     "settings_form_words_add": "Add words",
     "settings_form_words_remove": "Remove words",
     "settings_form_budgets_person": "What each person may use",

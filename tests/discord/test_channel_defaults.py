@@ -35,7 +35,7 @@ async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness,
     await bot.env.settle()
     said = await told(bot, carl, "default", thread, name="NOIR")
     assert said == (
-        f"`/generate` for Picture in <#{bot.channel.id}> now uses **noir**; what people type wins."
+        f"In <#{bot.channel.id}>, `/generate` now starts from **noir**. Whatever people type overrides it."
     )
     await bot.restart()
     await bot.ask(faults=HELD)
@@ -45,9 +45,9 @@ async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness,
     await bot.ask(channel=thread)
     await bot.ask(channel=other)
     assert styles(bot) == ["ink", "neon", "ink", ""]
-    sentence = "`/generate` for Picture uses the preset **noir** here; what you type wins."
+    sentence = "`/generate` for Picture starts from the preset **noir** here. What you type overrides it."
     assert sentence in await read(bot, bot.alice, "help")
-    assert "uses the preset" not in await read(bot, bot.alice, "help", channel=other)
+    assert "starts from the preset" not in await read(bot, bot.alice, "help", channel=other)
 
 
 async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_it(
@@ -86,7 +86,7 @@ async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_i
 async def test_other_deployments_ignore_a_channels_default(bot: Harness, carl: MemberActor) -> None:
     await share(bot, deployment="picture")
     said = await told(bot, carl, "default", name="noir")
-    assert said.endswith("what people type wins. Other deployments there ignore it.")
+    assert said.startswith(f"In <#{bot.channel.id}>, `/generate picture` now starts from **noir**.")
     bot.comfydeploy.next_faults(HELD)
     await bot.ask(command="generate video")
     await bot.ask(command="generate picture")

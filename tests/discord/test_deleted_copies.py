@@ -21,7 +21,7 @@ from tests.harness import Harness
 
 NOTED = "This copy will be deleted in a moment. The result itself stays."
 GONE = "This has already been deleted."
-FINAL = "A moderator deleted this after it was shared, so I don't share it again."
+FINAL = "A moderator deleted this after it was shared, so I won't share it again."
 
 
 async def deletions(bot: Harness) -> list[Any]:
@@ -153,7 +153,7 @@ async def test_a_moderators_deletion_of_a_posted_picture_is_final(bot: Harness) 
     await bot.click(alone, "Delete", carol)
     assert [message.id for message in bot.messages()] == [batch.id]
     again = await bot.click(one.response.message, "Post")
-    assert refusal(bot, again).startswith("A moderator deleted this after it was posted, so I don't post")
+    assert refusal(bot, again).startswith("A moderator deleted this after it was posted, so I won't post")
     assert len(bot.messages()) == 1
 
 

@@ -113,7 +113,7 @@ async def test_no_text_is_downloaded_for_a_form_that_a_rule_refuses(
         refused = await bot.alice.submit_modal(form, {"prompt.txt": ("prompt.txt", text.encode())})
         assert "blocked you from generating on this server: spam" in text_of(bot, refused.response)
     slowed = await bot.alice.submit_modal(last, {"prompt.txt": ("prompt.txt", text.encode())})
-    assert "Your last requests were all refused" in text_of(bot, slowed.response)
+    assert "Too many of your requests were refused" in text_of(bot, slowed.response)
     assert downloaded == []
     refusals = [line.outcome for line in await audit_log(bot.app.store) if line.action == "refusal"]
     assert refusals == ["blocked"] * REFUSALS_PER_PERSON

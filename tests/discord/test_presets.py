@@ -115,7 +115,7 @@ async def test_generate_suggests_ones_own_first_then_the_servers_of_that_deploym
         await connection.execute(presets.update().values(deployment="variations"))
     calls = len(bot.calls)
     refused = await bot.alice.slash(bot.channel, "generate picture", prompt="x", preset="zebra")
-    assert refusal(bot, refused).startswith("**zebra** is a preset for Variations.")
+    assert refusal(bot, refused).startswith("**zebra** is for Variations. Type `/generate variations` or")
     await bot.play()
     assert len(bot.calls) == calls
 
@@ -193,7 +193,7 @@ async def test_a_prompt_with_a_gap_takes_in_the_typed_one(bot: Harness) -> None:
     assert (await inputs(bot))["prompt"] == "a cat {prompt}, in our house style"
     calls = len(bot.calls)
     said = await told(bot, bot.alice, "use", name="house")
-    assert said == "**house** is built around a prompt. Please give one with `prompt`."
+    assert said == "**house** needs a prompt. Fill in `prompt`."
     await bot.play()
     assert len(bot.calls) == calls
 

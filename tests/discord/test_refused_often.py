@@ -12,7 +12,7 @@ from tests.discord.rendered import refusal
 from tests.harness import Harness
 from tests.unit.factories import made_preset
 
-SLOW_DOWN = "Your last requests were all refused. Please try again <t:"
+SLOW_DOWN = "Too many of your requests were refused. Please try again <t:"
 WORDS = {"words": {"blocked": ["fox"]}}
 
 

@@ -70,7 +70,7 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, panel: Panel) -> No
     await panel.choose("approval:gpus:0", "H100")
     assert "removed A100" in panel.text
 
-    form = await panel.press("Change when it expires")
+    form = await panel.press("Change when requests expire")
     assert boxes(form) == ["24"]
     await bot.restart()
     await panel.fill(form, "48")

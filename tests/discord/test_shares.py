@@ -30,7 +30,7 @@ from tests.discord.shares import Shares
 from tests.harness import Harness
 
 ALREADY = "This has been shared already: [open it]("
-DELETED = "A moderator deleted this after it was shared, so I don't share it again."
+DELETED = "A moderator deleted this after it was shared, so I won't share it again."
 CLOSED = "I can't post in the gallery channel. A moderator can fix that in `/settings`."
 
 
@@ -203,7 +203,7 @@ async def test_a_copy_that_a_moderator_deleted_in_discord_is_not_posted_again(sh
     *_, alone = bot.messages()
     bot.env.backend.delete_message(bot.channel.id, alone.id)
     again = await bot.alice.click(one.response.message, label="Post")
-    assert refusal(bot, again).startswith("A moderator deleted this after it was posted, so I don't post")
+    assert refusal(bot, again).startswith("A moderator deleted this after it was posted, so I won't post")
     await bot.play()
     assert shares.shown() == []
 

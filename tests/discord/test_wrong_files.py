@@ -199,7 +199,7 @@ async def answers_to_notes(bot: Harness, times: int) -> tuple[list[str], int]:
 async def test_a_user_with_wrong_files_is_slowed_down(bot: Harness) -> None:
     answers, downloads = await answers_to_notes(bot, REFUSALS_PER_PERSON + 1)
     assert all("cat.png is a text file" in answer for answer in answers[:-1])
-    assert answers[-1].startswith("Your last requests were all refused. Please try again <t:")
+    assert answers[-1].startswith("Too many of your requests were refused. Please try again <t:")
     assert downloads == REFUSALS_PER_PERSON
 
 
