@@ -81,7 +81,15 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
 
 
 def _sentence(stored: StoredEntry) -> str:
-    """Return the string code of an entry's event.
+    """Return the string code of an entry's event, which may have another form for one's own request."""
+    code, entry = _event(stored), stored.entry
+    own = f"{code}_own"
+    is_own = entry.actor_id is not None and entry.actor_id == entry.subject_id
+    return own if is_own and own in SENTENCES else code
+
+
+def _event(stored: StoredEntry) -> str:
+    """Return the string code of an event, whoever did it.
 
     An entry about a copy has an outcome only if the copy could not be posted.
     """

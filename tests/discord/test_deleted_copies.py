@@ -67,7 +67,7 @@ async def test_the_requester_deletes_each_copy_alone_and_may_post_it_again(share
     assert [(each.actor_id, each.run_key) for each in lines] == [(bot.alice.id, second)] * 2
     assert [each.details for each in lines] == [{"copy": True, "channel": place} for place in places]
     log = await read(bot, mona, "audit")
-    told = f"<@{bot.alice.id}> deleted only a copy of a result of **Picture** for <@{bot.alice.id}>"
+    told = f"<@{bot.alice.id}> deleted only a copy of their own result of **Picture**"
     assert f"{told} · in {shares.gallery.mention}" in log
     one = await open_one(bot, bot.alice, 2)
     await bot.click(one.response.message, "Post")

@@ -34,6 +34,7 @@ PLAIN = in_file(
 )
 BETWEEN = {"actor_id": 11, "subject_id": 22, "deployment": "flux", "run_key": KEY}
 ASKING = {**BETWEEN, "prompt": "a *red* fox " + "far away " * 20, "message": MessageRef(2, 3)}
+OWN = {**BETWEEN, "actor_id": 22}
 REFUSED = {"action": A.REFUSAL, "subject_id": 22, "deployment": "flux"}
 WORDS = {"rule": "Slurs", "word": "bad*", "option": "prompt"}
 CODES = ("budget_runs", "server_budget_gpu_count", "gpu_role_none", "a_rule_of_another_version")
@@ -51,6 +52,12 @@ ENTRIES = [
     made_entry(action=A.BLOCK, **BETWEEN, details={"until": "2026-05-05T12:30:00+00:00", "ended": 1}),
     made_entry(action=A.DELETE, **BETWEEN),
     made_entry(action=A.DELETE, **BETWEEN, details={"copy": True, "channel": str(CHANNEL)}),
+    *(
+        made_entry(**OWN, action=action)
+        for action in (A.DELETE, A.CANCEL, A.DISCARD, A.REPORT, A.OPEN_PRIVATE, A.SHARE)
+    ),
+    made_entry(**OWN, action=A.DELETE, details={"copy": True}),
+    made_entry(**OWN, action=A.DELETE, batch_key="b" * 16, count=4),
     made_entry(**REFUSED, outcome="words_refused", details=WORDS),
     *(made_entry(**REFUSED, outcome=code) for code in CODES),
     made_entry(action=A.SETTINGS, actor_id=11, details={"changes": {"presets": {"replaced": ["*noir*"]}}}),
