@@ -170,6 +170,8 @@ async def test_gpus_and_deployments_for_some_roles_only(bot: Harness, panel: Pan
     assert panel.defaults("gpus:gpu:0") == ["H100"]
     await panel.choose("gpus:gpu_roles:H100", staff, boosters)
     assert panel.defaults("gpus:gpu_roles:H100") == [str(staff.id), str(boosters.id)]
+    assert "**H100:** everybody → <@&" in panel.text
+    assert "not set" not in panel.text
     assert "The default GPU isn't known for: Picture." in panel.text
     await panel.choose("gpus:deployment:0", deployment)
     await panel.choose(f"gpus:deployment_roles:{deployment}", staff)
@@ -179,6 +181,9 @@ async def test_gpus_and_deployments_for_some_roles_only(bot: Harness, panel: Pan
     await panel.press("Open it to everybody")
     await panel.choose("gpus:gpu:0", "H100")
     await panel.choose("gpus:gpu_roles:H100")
+    assert "> → everybody" in panel.text
+    assert "**All GPUs:** everybody" in panel.text
+    assert "not set" not in panel.text
     assert (await rules_of(bot)) == ServerRules()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any
@@ -33,7 +33,8 @@ class Line:
     """A label and a value. `key` identifies the setting, so that two states can be compared.
 
     `entries` are all parts of a list, of which `value` may show only some. `kind` is set on lines about a
-    single role, GPU or deployment. `note` is the code of a sentence about a value without effect.
+    single role, GPU or deployment. `note` is the code of a sentence about a value without effect. A line that
+    `stands_for_none` says that there are no such lines, so it comes and goes without being a change.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Line:
     entries: tuple[str, ...] = ()
     kind: str = ""
     note: str | None = None
+    stands_for_none: bool = False
 
     @property
     def heading(self) -> str:
@@ -103,7 +105,7 @@ def describe_changes(before: ServerRules, after: ServerRules, context: SettingsC
         new = {line.key: line for line in _lines_of(changed, after, context)}
         for key in {**old, **new}:
             pair = old.get(key), new.get(key)
-            if pair[0] != pair[1]:
+            if pair[0] != pair[1] and not any(line and line.stands_for_none for line in pair):
                 differences.append(_difference(*pair))
                 if not _is_list(*pair):
                     covered.add(key)
@@ -116,10 +118,11 @@ def _is_list(old: Line | None, new: Line | None) -> bool:
 
 
 def _difference(old: Line | None, new: Line | None) -> str:
-    label = (new or old or Line("", "", "")).heading
+    line = new or old or Line("", "", "")
+    label, missing = line.heading, "settings_everybody" if line.kind in set(Names) else "settings_not_set"
     if old is not None and new is not None and _is_list(old, new):
         return say("settings_changed_line", label=label, change=_added_and_removed(old.entries, new.entries))
-    texts = [shorten_line(line.value if line else say("settings_not_set")) for line in (old, new)]
+    texts = [shorten_line(line.value if line else say(missing)) for line in (old, new)]
     return say("settings_changed_line", label=label, change=" → ".join(texts))
 
 
@@ -176,7 +179,7 @@ def _names(field: Field, names: Collection[str], context: SettingsContext) -> Li
 def _roles_by_name(field: Field, roles_by_name: RolesFor, context: SettingsContext) -> Lines:
     offered = context.offered(field.names)
     if not roles_by_name:
-        yield _line(f"all_{field.names}s", say("settings_everybody"))
+        yield replace(_line(f"all_{field.names}s", say("settings_everybody")), stands_for_none=True)
     for name in ordered(roles_by_name, offered):
         allowed = role_names(roles_by_name[name], context)
         text = listed(allowed, 3) if allowed else say("settings_nobody")
