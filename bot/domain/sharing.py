@@ -77,7 +77,7 @@ def check_copyable(run: Run, requester: Requester) -> None:
 def check_available(run: Run) -> None:
     """Raise RefusedError unless the run has a result that was neither deleted nor erased."""
     if not run.is_shown:
-        raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
+        raise RefusedError("copy_result_deleted" if run.deleted_at is not None else "no_result")
     if not run.outputs:  # its requester has erased them
         raise RefusedError("copy_file_gone")
 

@@ -72,7 +72,7 @@ class FollowUpService:
         """Open a follow-up of the requester's own result."""
         parent = await self._runs.own_run(key, requester, lambda run: self._only_requester_follows(run, ref))
         if not parent.is_shown:
-            raise RefusedError("already_deleted" if parent.deleted_at is not None else "follow_up_no_file")
+            raise RefusedError("parent_deleted" if parent.deleted_at is not None else "follow_up_no_file")
         return self._opened(ref, parent, requester)
 
     async def of_picture(self, key: str, ref: FollowUpRef, requester: Requester) -> OpenFollowUp:
@@ -87,7 +87,7 @@ class FollowUpService:
             age_restricted = bool(key) and requester.origin.age_restricted
             return replace(self._opened(ref, None, requester), age_restricted=age_restricted)
         if made_by.deleted_at is not None:
-            raise RefusedError("already_deleted")
+            raise RefusedError("parent_deleted")
         parent = None
         if made_by.is_shown:
             with suppress(RefusedError):

@@ -128,6 +128,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         # and why a copy of a result could not be posted
         "rule_copy_blocked": "a moderator had blocked them",
         "rule_copy_failed": "Discord took no message",
+        "rule_copy_result_deleted": "the result was deleted",
         "rule_copy_file_gone": "the file was gone",
         "rule_post_age": "the channel wasn't age-restricted any more",
         "rule_post_closed": "the bot couldn't post in the channel",

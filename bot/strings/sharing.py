@@ -25,6 +25,7 @@ SHARING: Mapping[str, str] = MappingProxyType(
         "copy_pending": "This is already on its way. Please wait a moment.",
         "copy_often": "You have just posted or shared several results. Please try again <t:{until}:R>.",
         "copy_file_gone": "The file of this result is gone, so I can't post it. Please generate again.",
+        "copy_result_deleted": "The result was deleted, so I can't post or share it.",
         "copy_blocked": "A moderator has blocked you there, so I didn't post this.",
         "copy_failed": "I couldn't post this. Please press the button again in a few minutes.",
         "copy_failed_link": "It was about [this result]({url}).",

@@ -210,7 +210,7 @@ async def test_a_result_that_was_deleted_is_told_and_nothing_is_spent(bot: Harne
     one = (await bot.alice.click(message, label="1")).response.message
     if by_bot:
         await bot.click(message, "Delete")
-        told = "This has already been deleted."
+        told = "The result that this needs was deleted, so nothing was started."
     else:
         bot.env.backend.delete_message(bot.channel.id, message.id)
         told = "I can't find the file of this result. Attach it to a new request."
@@ -377,7 +377,7 @@ async def test_a_form_that_is_sent_after_the_deletion_of_its_picture_starts_noth
     form = await bot.alice.click(offered.response.message, label="Animate")
     await bot.click(message, "Delete")
     refused = await submit(bot, form, {"motion": "pan"})
-    assert "This has already been deleted." in text_of(bot, refused.response)
+    assert "The result that this needs was deleted" in text_of(bot, refused.response)
     assert (len(bot.calls), bot.messages()) == (1, [])
 
 

@@ -99,7 +99,7 @@ async def test_a_result_can_have_both_kinds_of_copies(store: Store) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"deleted_at": NOW}, "already_deleted"),
+        ({"deleted_at": NOW}, "copy_result_deleted"),
         ({"state": RunState.FAILED}, "no_result"),
         ({"state": RunState.RUNNING}, "no_result"),
     ],

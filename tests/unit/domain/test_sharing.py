@@ -44,7 +44,7 @@ OTHER = replace(PERSON, id=5)
         (requester(), {}, None),
         (requester(OTHER), {}, "copy_not_yours"),
         (requester(guild_id=8), {}, "copy_elsewhere"),
-        (requester(), {"deleted_at": NOW}, "already_deleted"),
+        (requester(), {"deleted_at": NOW}, "copy_result_deleted"),
         (requester(), {"state": RunState.FAILED}, "no_result"),
         (requester(), {"state": RunState.FAILED, "partial": True}, None),
         (requester(), {"outputs": ()}, "copy_file_gone"),
@@ -63,7 +63,7 @@ def test_only_the_requester_copies_a_public_result_that_is_there(
     ("changes", "code"),
     [
         ({}, None),
-        ({"deleted_at": NOW}, "already_deleted"),
+        ({"deleted_at": NOW}, "copy_result_deleted"),
         ({"state": RunState.RUNNING}, "no_result"),
         ({"outputs": ()}, "copy_file_gone"),
     ],

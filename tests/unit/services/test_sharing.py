@@ -109,7 +109,7 @@ CASES: dict[str, tuple[Requester, dict[str, Any], tuple[str | None, str | None]]
     "from direct messages": (AWAY, batch(), ELSEWHERE),
     "made outside of servers": (AWAY, batch(guild=None), (None, "share_no_gallery")),
     "of a user install": (AWAY, batch(guild=None, user_install=True), ("post_nothing", "share_no_gallery")),
-    "deleted": (member(), batch(deleted_at=NOW), ("already_deleted",) * 2),
+    "deleted": (member(), batch(deleted_at=NOW), ("copy_result_deleted",) * 2),
     "failed": (member(), batch(state=RunState.FAILED), ("no_result",) * 2),
     "unfinished": (member(), batch(state=RunState.RUNNING), ("no_result",) * 2),
     "not approved": (member(), batch(review_channel_id=9), ("details_hidden",) * 2),
