@@ -204,7 +204,10 @@ class PresetService:
         presets = await self._named(requester.person.id, requester.origin.guild_id, name)
         preset = next((one for one in presets if one.deployment == deployment), None)
         if preset is None:
-            raise self._preset_elsewhere(presets[0])
+            other, name = presets[0].deployment, escape_line(name, NAME_LENGTH)
+            title, path = escape_line(self._catalogue.title(other), 60), self._catalogue.plan.path_of(other)
+            code = "preset_elsewhere" if path is not None else "default_gone"
+            raise RefusedError(code, name=name, title=title, path=path)
         return await self._generate(self._catalogue.require(deployment), preset, options, requester)
 
     async def set_default(
@@ -351,21 +354,8 @@ class PresetService:
         path = self._catalogue.plan.path_of(preset.deployment)
         if error.code != "input_required" or path is None:
             return error
-        return InputError(
-            "preset_needs",
-            name=escape_line(preset.name, NAME_LENGTH),
-            path=path,
-            option=error.params.get("option"),
-        )
-
-    def _preset_elsewhere(self, preset: Preset) -> RefusedError:
-        """Return the refusal of a preset in the command of another deployment."""
-        name = escape_line(preset.name, NAME_LENGTH)
-        path = self._catalogue.plan.path_of(preset.deployment)
-        if path is None:
-            return RefusedError("default_gone", name=name)
-        title = escape_line(self._catalogue.title(preset.deployment), 60)
-        return RefusedError("preset_elsewhere", name=name, title=title, path=path)
+        name, option = escape_line(preset.name, NAME_LENGTH), error.params.get("option")
+        return InputError("preset_needs", name=name, path=path, option=option)
 
     async def _named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
         presets = await self._store.presets.named(user_id, guild_id, name)
