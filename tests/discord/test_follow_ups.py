@@ -225,7 +225,7 @@ async def test_a_form_for_a_result_deleted_meanwhile_is_not_offered_again(bot: H
     form = await bot.alice.click(one, label="Animate")
     await bot.click(message, "Delete")
     refused = await bot.alice.submit_modal(form, {"motion": "pan"})
-    assert refusal(bot, refused) == "This has already been deleted."
+    assert refusal(bot, refused) == "The result that this needs was deleted, so nothing was started."
     assert len(bot.calls) == 2
 
 
