@@ -90,10 +90,9 @@ class Run:
     `default_preset` is the name of the channel's default preset that the request used. Only the requester
     sees the messages of a `private` run. `waiting_code` is the code of the sentence that says why a waiting
     run can't start yet. `claim_id` identifies the last claim that made, or may make, a queue call.
-    `requester_roles` is None if the request is older than the column, or if the
-    requester erased their data. `partial` marks a run that did not succeed but made outputs, which are shown.
-    A run in flight has the outputs that were reported last. `outputs_since` is when these outputs were first
-    seen after the last node. `erased_at` is when the requester erased the inputs and outputs.
+    `requester_roles` is None if the requester erased their data. `partial` marks a run that did not succeed
+    but made outputs. A run in flight has the outputs that were reported last; `outputs_since` is when they
+    were first seen after the last node. `erased_at` is when the requester erased the inputs and outputs.
     """
 
     key: str
@@ -328,8 +327,7 @@ class DeliveryState(StrEnum):
 class Purpose(StrEnum):
     """The purpose of a delivery. A run has at most one delivery for each purpose.
 
-    The letter is part of the nonce, and the name is a label of metrics. `Delivery.destination` and
-    `bot.store.deliveries` say which channel a delivery is for.
+    The letter is part of the nonce, and the name is a label of metrics.
     """
 
     OUTCOME = "o"
