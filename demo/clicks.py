@@ -1,4 +1,4 @@
-"""Accept clicks on a page that is up to half a second out of date.
+"""Accept clicks on a page that is out of date: by half a second, or for as long as a select was open.
 
 simcord 3.2 refuses every action that was taken before the page fetched the newest state. During a run that
 state changes about once a second, so Cancel would fail at random. simcord has no option for this, so this
@@ -16,8 +16,8 @@ from simcord.preview import Preview
 from demo.world import World
 
 Labels = Mapping[str, str]
-# A page fetches the state twice a second, so it is at most a few publications behind.
-_KEPT = 40
+# A page fetches the state twice a second, but keeps its state while a select is open (look/page.js).
+_KEPT = 1000
 # These actions identify their own target: a command, or the handle of an open form.
 _UNBOUND = ("run_command", "autocomplete_command", "send_message", "modal_submit", "browse_candidates")
 
@@ -35,7 +35,10 @@ class Clicks:
     def note(self) -> None:
         """Record the published controls. Call this before and after each publication."""
         for page in self._preview._pages.values():
-            self._shown.setdefault((page.id, page.revision), dict(_labels(page.snapshot)))
+            if (page.id, page.revision) not in self._shown:
+                labels = dict(_labels(page.snapshot))
+                before = self._shown.get((page.id, page.revision - 1))
+                self._shown[page.id, page.revision] = before if before == labels else labels
         while len(self._shown) > _KEPT:
             del self._shown[next(iter(self._shown))]
 

@@ -67,16 +67,18 @@ class Pages:
         self._media = media
 
     async def keep_fresh(self) -> None:
-        """Refresh the pages when the bot has called Discord, at most once a second, until cancelled."""
+        """Refresh the pages when the bot has changed something in Discord, at most once a second, until
+        cancelled.
+        """
         shown = 0
         while True:
             for page in self.all:
                 page.note()
-            calls = len(self._world.env.http_requests)
-            if calls != shown:
+            calls = self._world.env.http_requests[shown:]
+            if any(call.method != "GET" for call in calls):
                 await self._refresh()
-                shown = calls
                 await asyncio.sleep(_PAUSE)
+            shown += len(calls)
             await asyncio.sleep(_LOOK)
 
     async def closed(self) -> None:

@@ -1,13 +1,17 @@
-// Added to simcord's page: links to the other channels, what to try, a hint for newcomers, and a view that follows the
-// newest message until the reader scrolls up.
+// Added to simcord's page: links to the other channels, what to try, a hint for newcomers, a view that follows the
+// newest message until the reader scrolls up, and a view that stands still while a select or a form is open.
 const NEAR = 150; // pixels from the end that still count as the end
 const timeline = document.getElementById("channel-timeline");
 const list = document.getElementById("channel-message-list");
 const composer = document.getElementById("channel-composer");
 let following = true;
 
+function choosing() {
+  return document.querySelector(".preview-select.is-open, [role=dialog]") !== null;
+}
+
 function follow() {
-  if (following) timeline.scrollTop = timeline.scrollHeight;
+  if (following && !choosing()) timeline.scrollTop = timeline.scrollHeight;
 }
 
 function noteScroll() {
@@ -33,6 +37,41 @@ composer.addEventListener("keydown", (event) => {
 document.getElementById("viewer-picker").addEventListener("change", show);
 // simcord also scrolls, after each redraw and each loaded picture. Repeating our own scroll overrides that.
 setInterval(follow, 250);
+
+// Opening a select redraws every message, whose element stays. It remembers the ratio of its pictures for page.css;
+// without their height, the view would jump, and simcord closes a select that leaves the view.
+function rememberRatio(event) {
+  if (!event.target.matches(".gallery-image")) return;
+  const { naturalWidth: width, naturalHeight: height } = event.target;
+  event.target.closest("[data-message-id]")?.style.setProperty("--picture-ratio", `${width} / ${height}`);
+}
+list.addEventListener("load", rememberRatio, { capture: true });
+// A layout in the middle of such a redraw finds a shorter list and scrolls up. Scroll back before simcord, which has
+// just shown the options again, looks where the select is.
+let place = 0;
+for (const event of ["click", "keydown"]) {
+  list.addEventListener(event, () => { place = timeline.scrollTop; }, { capture: true });
+}
+const showPopover = HTMLElement.prototype.showPopover;
+HTMLElement.prototype.showPopover = function (...options) {
+  if (timeline.contains(this)) timeline.scrollTop = place;
+  return showPopover.apply(this, options);
+};
+
+// While a select or a form is open, answer simcord's polls with the state that it shows, so that it redraws nothing.
+// The state after an action always passes: it may bring the options of the open select.
+const request = window.fetch;
+let shown = null;
+let acted = false;
+window.fetch = async (path, options) => {
+  const answer = await request(path, options);
+  if (path === "/api/action") acted = true;
+  if (path !== "/api/state" || !answer.ok) return answer;
+  const newest = await answer.text();
+  if (shown === null || acted || !choosing()) shown = newest;
+  acted = false;
+  return new Response(shown);
+};
 
 // Remove the hint once the reader has sent something and got an answer.
 function hideHintAfterAnswer(hint) {

@@ -28,9 +28,9 @@ class Visitor:
     """An open page; `state` is what it fetched last."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
-        self.base, _, capability = url.partition("/#")
+        self.base, _, self.capability = url.partition("/#")
         self._http = http
-        self._headers = {"X-Simcord-Capability": capability}
+        self._headers = {"X-Simcord-Capability": self.capability}
         self._sequence = 0
         self.state: dict[str, Any] = {}
 
