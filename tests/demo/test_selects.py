@@ -11,7 +11,7 @@ import pytest
 from tests.demo.chromium import FOUND, Tab, tab
 from tests.demo.test_page import Visitor, shown_files, texts, visiting
 
-pytestmark = pytest.mark.skipif(FOUND is None, reason="Chromium is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(FOUND is None, reason="needs Chromium")]
 
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
