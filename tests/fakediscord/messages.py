@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tests.fakediscord import payloads, rules
 from tests.fakediscord.calls import Upload, as_attachment
@@ -31,6 +32,15 @@ _BODY = ("content", "embeds", "components", "poll", "sticker_ids")
 _SETTABLE_FLAGS = COMPONENTS_V2 | 1 << 2 | 1 << 12
 
 
+@dataclass(slots=True)
+class _Nonce:
+    """The nonce of a message; the times are of Discord's clock."""
+
+    message: Message
+    known_until: float
+    in_use_until: float
+
+
 class Messages:
     """The messages of all channels. The bot has no intent for messages, so it gets no events about them."""
 
@@ -38,28 +48,29 @@ class Messages:
         self._world = world
         self._books = books
         self.sign = sign
-        self._nonces: OrderedDict[str, tuple[float, Message]] = OrderedDict()
+        self._nonces: OrderedDict[str, _Nonce] = OrderedDict()
 
     def repeated(self, nonce: object) -> Message | None:
         """Return the message that was created with this nonce in the last minutes, in any channel."""
         now = self._world.clock.now()
         while self._nonces:
             oldest = next(iter(self._nonces))
-            if now - self._nonces[oldest][0] < NONCE_SECONDS and len(self._nonces) < _NONCES_KEPT:
+            if now < self._nonces[oldest].known_until and len(self._nonces) < _NONCES_KEPT:
                 break
             del self._nonces[oldest]
         entry = self._nonces.get(str(nonce))
-        return entry[1] if entry else None
+        return entry.message if entry else None
 
     def keep_nonces_in_use(self, jump: float) -> None:
-        """Keep the nonces of the last seconds through a jump of the clock, and for a few seconds after it.
+        """Keep the nonces of the last seconds through a jump of the clock.
 
         discord.py repeats a post within seconds if Discord answers 500. No real clock jumps in between.
         """
         now = self._world.clock.now()
-        for nonce, (at, message) in self._nonces.items():
-            if now - at < _REPEATED_WITHIN:
-                self._nonces[nonce] = (now + jump + _REPEATED_WITHIN - NONCE_SECONDS, message)
+        for nonce in self._nonces.values():
+            if now < nonce.in_use_until:
+                nonce.in_use_until += jump
+                nonce.known_until = max(nonce.known_until, nonce.in_use_until)
 
     def create(
         self,
@@ -98,7 +109,8 @@ class Messages:
 
     def _publish(self, message: Message, *, enforce: bool) -> None:
         if enforce and message.nonce is not None:
-            self._nonces[message.nonce] = (message.created_at, message)
+            at = message.created_at
+            self._nonces[message.nonce] = _Nonce(message, at + NONCE_SECONDS, at + _REPEATED_WITHIN)
         message.channel.messages[message.id] = message
         self._books.created(message)
         self._world.changed()

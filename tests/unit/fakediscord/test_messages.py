@@ -44,8 +44,10 @@ async def test_a_jump_of_the_clock_spares_the_nonces_of_posts_that_are_being_rep
     studio: Studio, waited: float, repeated: bool
 ) -> None:
     first = await studio.channel.send("one", nonce="same")
-    studio.fake.messages_service.keep_nonces_in_use(3600)
-    studio.fake.world.clock.advance(3600 + waited)
+    for _ in range(3):
+        studio.fake.messages_service.keep_nonces_in_use(3600)
+        studio.fake.world.clock.advance(3600)
+    studio.fake.world.clock.advance(waited)
     second = await studio.channel.send("two", nonce="same")
     assert (second.id == first.id) is repeated
 
