@@ -24,7 +24,8 @@ POSTGRES = "postgresql+asyncpg://bot:hunter2@127.0.0.1:{port}/bot"
 
 async def ends(home: BotProcess, code: int, sentence: str, **settings: str) -> None:
     """Assert that the start ends with this exit code and one line on stderr that is no log line."""
-    said = await home.command(LOG_LEVEL="CRITICAL", **settings)
+    # A short grace time, as the other tests have it, would add a warning.
+    said = await home.command(LOG_LEVEL="CRITICAL", SUBMIT_GRACE_SECONDS="180", **settings)
     assert (said.code, said.out) == (code, ""), said.err
     (told,) = said.err.splitlines()
     assert re.search(sentence, told), told
