@@ -75,8 +75,8 @@ A result has buttons for up to three follow-ups that take its files, as many as 
 follow-up takes the first file that fits. The first four in the file that take pictures are also commands on any picture: the message's
 menu, *Apps*.
 
-Posted buttons survive a new NAME of the deployment that they start, but not a new `deployment_id` or `label`; **More** then has the
-new button."""
+Posted buttons keep working if the target's NAME changes. If its `deployment_id` or the `label` changes, they don't, and
+**More** has the new button."""
 OF_SIZES = {
     "width": "the key of the input for the width; default: `width`",
     "height": "the key of the input for the height; default: `height`",

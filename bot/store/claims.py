@@ -72,7 +72,7 @@ _CLAIMED = select(*run_columns()).where(
 SERVED = select(*QUEUE_ENTRY).where(
     runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= bindparam("since")
 )
-# A run that its server's limits keep waiting must not make turns of hours ago count.
+# Older turns don't count, even if a server's limits have kept a run waiting since then.
 _TURN_AGE = timedelta(hours=1)
 _member = runs.alias("member")
 _BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))

@@ -89,7 +89,7 @@ def _sentence(stored: StoredEntry) -> str:
 
 
 def _event(stored: StoredEntry) -> str:
-    """Return the string code of an event, whoever did it.
+    """Return the string code of an event; it doesn't depend on who acted.
 
     An entry about a copy has an outcome only if the copy could not be posted.
     """

@@ -284,7 +284,7 @@ def time_facts(run: Run) -> list[str]:
 
 
 def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
-    """Return facts about the GPU time of several runs together. If no run's is known, there are none."""
+    """Return facts about the total GPU time of the runs, or an empty list if it isn't known for any."""
     seconds = [run.run_duration for run in runs if run.run_duration is not None]
     return [say("several_took", seconds=f"{sum(seconds):.0f}"), *_counted(runs)] if seconds else []
 

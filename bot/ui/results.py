@@ -263,9 +263,7 @@ def _caption(run: Run) -> str:
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
-    """Yield the runs' text outputs. In a batch of several runs, a heading with the run's number
-    comes first.
-    """
+    """Yield the runs' text outputs, under headings with the runs' numbers if there are several runs."""
     for run in batch.shown:
         found = batch.prepared[run.key].texts
         blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))

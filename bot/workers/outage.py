@@ -18,8 +18,8 @@ _LONG_PAUSE = timedelta(seconds=8)
 class BackendOutage:
     """Lets one queue call at a time through, with growing pauses, until the backend answers one again.
 
-    An outage begins with a queue call that fails for now: without a connection, because of too many calls, or
-    by an internal error.
+    An outage begins with a queue call that fails temporarily: no connection, too many calls, or
+    an internal error.
     """
 
     def __init__(self) -> None:
