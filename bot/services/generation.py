@@ -244,8 +244,8 @@ class GenerationService:
     async def confirm_answer(self, key: str, status_message_id: int) -> bool:
         """Allow the queue call, because the requester sees the status message.
 
-        Returns False if the request was withdrawn or has ended meanwhile. If the database is unavailable,
-        this returns True, and `bot.workers.answers` allows the call later.
+        Returns False if the request was withdrawn meanwhile. If the database is unavailable, this returns
+        True, and `bot.workers.answers` allows the call later.
         """
         with run_context(key):
             try:

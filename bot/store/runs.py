@@ -57,8 +57,9 @@ class RunStore:
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> bool:
         """Let a request be submitted, or its review card be posted, because its interaction was answered.
 
-        `status_message_id` is None if the answer isn't the status message. Returns False if the request was
-        withdrawn, or ended before it was released.
+        `status_message_id` is None if the answer isn't the status message. If the request has already ended,
+        for example because its requester cancelled it, only the id is stored, for its outcome. Returns False
+        if the request was withdrawn.
         """
         async with self._database.write() as connection:
             if not await lock_batch_if_any(connection, key):
@@ -67,12 +68,11 @@ class RunStore:
             answer_id = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
             released = await connection.execute(
                 update(runs)
-                .where(runs.c.batch_key == key, runs.c.answer_due_at.is_not(None), runs.c.state.not_in(FINAL))
+                .where(runs.c.batch_key == key, runs.c.answer_due_at.is_not(None))
                 .values(status_message_id=answer_id, due_at=due_at, answer_due_at=None)
             )
             if not released.rowcount:
-                held = select(runs.c.answer_due_at).where(runs.c.key == key)
-                return await connection.scalar(held) is None
+                return True
             await connection.execute(
                 update(deliveries)
                 .where(

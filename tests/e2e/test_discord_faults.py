@@ -78,6 +78,20 @@ async def test_an_answer_that_discord_took_silently_starts_one_run(home: BotProc
     assert not home.leftovers(), home.log
 
 
+async def test_a_cancellation_before_discords_reply_to_the_answer_keeps_its_outcome(home: BotProcess) -> None:
+    """Requesters can press Cancel before the bot knows that Discord has its answer."""
+    home.discord.faults.add(CALLBACK, Fault.delay(1.0, after=True))
+    await home.start()
+    asking = await home.ask()
+    await home.until(lambda: asking.original)
+    await home.cancel(asking)
+    assert await outcomes_of_all(home) == [1]
+    await home.until(lambda: home.rows("SELECT status_message_id FROM runs") != [(None,)])
+    assert len(home.outcomes(home.keys[0])) == 1, home.log
+    assert not home.leftovers(), home.log
+    assert asking.followups == []
+
+
 async def token_runs_out(home: BotProcess, _: Interaction) -> None:
     home.discord.interactions.token_lifetime = 0
 

@@ -61,15 +61,24 @@ async def test_a_released_run_keeps_its_message(store: Store) -> None:
     assert (row["status_message_id"], row["due_at"], row["state"]) == (77, at(60), RunState.RUNNING)
 
 
-async def test_a_withdrawn_or_refused_request_is_not_released(store: Store) -> None:
+async def test_a_withdrawn_request_is_not_released(store: Store) -> None:
     withdrawn = await accept(store, request())
     assert await store.runs.withdraw(withdrawn.key)
     assert not await store.runs.release(withdrawn.key, 77, NOW)
+
+
+async def test_a_request_that_ended_before_its_release_remembers_its_message_and_starts_nothing(
+    store: Store,
+) -> None:
     refused = await accept(store, request())
     assert await store.answers.refuse(refused.key, "answer_lost", NOW)
-    assert not await store.runs.release(refused.key, 77, NOW)
-    assert (await fetch(store, refused.key)).state is RunState.REFUSED
+    before = await columns(store, refused.key)
+    assert await store.runs.release(refused.key, 77, at(2))
+    after = await columns(store, refused.key)
+    assert (after["state"], after["status_message_id"]) == (RunState.REFUSED, 77)
+    assert after["due_at"] == before["due_at"]
     assert await purposes(store, refused.key) == ["o"]
+    assert await take(store, at(3600)) is None
 
 
 async def test_a_released_request_is_not_refused(store: Store) -> None:
