@@ -1,4 +1,4 @@
-"""Limit the queue calls while the backend is away or too busy."""
+"""Limit the queue calls while the backend is away or too busy, and decide how long requests wait for it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ _LONGEST_ASKED = timedelta(hours=1)
 _TURN = timedelta(seconds=3)
 # An outage with shorter pauses may be a burst of calls, which is over before other requesters have to know.
 _LONG_PAUSE = timedelta(seconds=8)
+# A request that is older than this is refused once the backend has accepted no call for an hour.
+_LONGEST_WAIT = timedelta(days=7)
+_LASTING = timedelta(hours=1)
 
 
 class BackendOutage:
@@ -33,6 +36,11 @@ class BackendOutage:
     def is_long(self) -> bool:
         """Return whether several calls in a row have failed."""
         return self.since is not None and self._pause >= _LONG_PAUSE
+
+    def has_outlasted(self, requested_at: datetime, now: datetime) -> bool:
+        """Return whether a request has waited so long that it is refused."""
+        lasts = now - (self.since or now)
+        return lasts >= _LASTING and now - requested_at >= _LONGEST_WAIT
 
     def lets_through(self, now: datetime) -> bool:
         """Return whether another run may be claimed."""

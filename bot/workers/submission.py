@@ -42,9 +42,6 @@ from bot.workers.worker import Wakeups
 log = logging.getLogger(__name__)
 # Only claims that ended without the attached files count as a run's submissions.
 MAX_RENEWALS = 30
-# A request that is older than this is refused once the backend has accepted no call for an hour.
-LONGEST_WAIT = timedelta(days=7)
-_LASTING = timedelta(hours=1)
 # A user install's run is not started this close to the end of its interaction.
 START_MARGIN = timedelta(minutes=3)
 # The channel was checked with the request, and is checked again if the request is older than this.
@@ -302,12 +299,11 @@ class Submitter:
         self._wakeups.submit()
 
     async def _wait_for_backend(self, run: Run, error: BackendError) -> None:
-        """Requeue a run for which the backend can't have accepted a call. After a week, refuse it."""
+        """Requeue a run for which the backend can't have accepted a call. After a long outage, refuse it."""
         now = self._clock()
         is_busy = isinstance(error, BackendRateLimited)
         due_at = self._outage.fail(now, error.retry_after if isinstance(error, BackendRateLimited) else None)
-        lasts = now - (self._outage.since or now)
-        if lasts >= _LASTING and now - run.created_at >= LONGEST_WAIT and run.cancel_requested_at is None:
+        if self._outage.has_outlasted(run.created_at, now) and run.cancel_requested_at is None:
             await self._end(run, RunState.REFUSED, error if is_busy else BackendUnreachable(str(error)))
             return
         reason = _BACKEND_IS_BUSY if is_busy else _BACKEND_IS_AWAY

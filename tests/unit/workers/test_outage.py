@@ -87,3 +87,22 @@ def test_it_is_long_after_three_failures(outage: BackendOutage) -> None:
     assert not outage.is_long
     outage.fail(at(6))
     assert outage.is_long
+
+
+WEEK = 7 * 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("age", "lasts", "refused"),
+    [(WEEK, 3600, True), (WEEK - 1, 3600, False), (WEEK, 3599, False), (0, 2 * WEEK, False)],
+)
+def test_a_request_of_a_week_is_refused_after_an_hour_without_calls(
+    outage: BackendOutage, age: int, lasts: int, *, refused: bool
+) -> None:
+    now = at(lasts)
+    assert outage.has_outlasted(now - timedelta(seconds=age), now) is refused
+
+
+def test_a_request_outlasts_an_outage_that_is_over(outage: BackendOutage) -> None:
+    outage.answered(at(1))
+    assert not outage.has_outlasted(NOW - timedelta(days=30), at(7200))
