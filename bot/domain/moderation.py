@@ -64,13 +64,13 @@ def check_open_report(run: Run) -> None:
         raise RefusedError("report_over")
 
 
-def accepts_report(run: Run, *, is_first: bool) -> bool:
-    """Return whether the run has an open report after a user's report.
+def opens_card(run: Run, *, is_first: bool) -> bool:
+    """Return whether a user's report creates a card for the moderators.
 
     `is_first` is False if this user reported the run before. Such a report is ignored, so after a dismissal
     only another user's report reaches the moderators.
     """
-    return is_first or has_open_report(run)
+    return is_first and not has_open_report(run)
 
 
 def check_shown(*batch: Run) -> None:

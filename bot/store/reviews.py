@@ -15,12 +15,12 @@ from bot.database.tables import audit, create_delivery, create_or_reopen_deliver
 from bot.domain.budgets import limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation import (
-    accepts_report,
     check_open_report,
     check_shown,
     check_undecided,
     has_decided,
     has_open_report,
+    opens_card,
 )
 from bot.domain.policy import OperatorRules
 from bot.domain.records import AuditAction
@@ -165,12 +165,13 @@ class ReviewStore:
             is_first = not await connection.scalar(_count_entries(run, AuditAction.REPORT, user_id))
             if is_first:
                 await add_entries(connection, run_entry(run, AuditAction.REPORT, user_id, now))
-            if is_first and not has_open_report(run):
+            created = opens_card(run, is_first=is_first)
+            if created:
                 await connection.execute(
                     update(runs).where(runs.c.key == key).values(report_channel_id=channel_id)
                 )
                 await create_or_reopen_delivery(connection, key, Purpose.REPORT, now)
-            return accepts_report(run, is_first=is_first)
+            return created or has_open_report(run)
 
     @repeat_if_unknown
     async def dismiss(

@@ -9,13 +9,13 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import (
-    accepts_report,
     check_open_report,
     check_shown,
     check_undecided,
     has_decided,
     has_open_report,
     may_delete,
+    opens_card,
 )
 from bot.domain.runs import Run, RunState
 from tests.unit.domain.policy_cases import NOW, PERSON
@@ -76,9 +76,9 @@ def test_a_report_is_open_until_it_is_handled() -> None:
 
 
 def test_after_a_dismissal_only_another_users_report_counts() -> None:
-    assert accepts_report(made_run(), is_first=True)
-    assert not accepts_report(made_run(), is_first=False)
-    assert accepts_report(made_run(report_channel_id=9), is_first=False)
+    assert opens_card(made_run(), is_first=True)
+    assert not opens_card(made_run(), is_first=False)
+    assert not opens_card(made_run(report_channel_id=9), is_first=True)
 
 
 def test_something_of_a_batch_has_to_be_shown() -> None:
