@@ -131,6 +131,7 @@ TESTS = {
         f" {DISCORD}_usage.py {DISCORD}_queue.py",
     },
     "delivery": {
+        "age_restriction": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
         "cleanup": f"{DISCORD}_delivery.py {DISCORD}_deadlines.py {DISCORD}_batch.py {DISCORD}_results.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py {DISCORD}_deleted_copies.py",
         "answers": f"{DISCORD}_answers.py",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from discord.utils import snowflake_time
-
+from bot.delivery.age_restriction import AgeRestriction, runs_to_show
 from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.first_route import Route, first_route
 from bot.delivery.media.outputs import OutputPreparer
@@ -23,11 +21,7 @@ from bot.domain.runs import COPY_PURPOSES, DIRECT_UPLOAD_LIMIT, Delivery, Messag
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
 from bot.ui.fallbacks import linked_outputs, plain_messages
-from bot.ui.message_parts import (
-    OutgoingMessage,
-    PreparedOutputs,
-    remark_messages,
-)
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs, remark_messages
 from bot.ui.results import origin_message, withheld_message
 
 log = logging.getLogger(__name__)
@@ -59,6 +53,7 @@ class Router:
     ) -> None:
         self._deliveries = deliveries
         self._poster = poster
+        self._age_restriction = AgeRestriction(deliveries, poster)
         self._preparer = preparer
         self._render = render
         self._budget = budget
@@ -80,9 +75,9 @@ class Router:
         budget = self._budget(delivery)
         while route < Route.UNDELIVERED:
             try:
-                withheld = await self._is_withheld(route, delivery)
+                withheld = await self._age_restriction.withholds(route, delivery)
                 if route is Route.CHANNEL and is_age_restricted(delivery.run):
-                    delivery = await self._match_mark(delivery, form, withheld=withheld)
+                    delivery = await self._match_restriction(delivery, form, withheld=withheld)
                 if withheld:
                     await self._post_note(route, delivery, form)
                 else:
@@ -151,61 +146,13 @@ class Router:
             raise Superseded
         return replace(delivery, messages=(), earlier=withdrawn, attempted=False, attempted_at=None)
 
-    async def _is_withheld(self, route: Route, delivery: Delivery) -> bool:
-        """Return whether the result is age-restricted and may not be shown on this route.
-
-        A channel shows it only if the channel is age-restricted now. A user install's channel can't be read,
-        so the check at the time of the request has to suffice. A direct message shows it only if it is
-        age-restricted merely by the channel of its request.
-        """
-        run = delivery.run
-        if not is_age_restricted(run) or not _runs_to_show(delivery):
-            return False
-        if route is Route.DIRECT_MESSAGE:
-            return run.age_restricted
-        if run.user_install:
-            return False
-        try:
-            return not await self._poster.is_age_restricted(run.channel_id)
-        except Unreachable:
-            return run.age_restricted
-
-    async def _delete_other_form(self, delivery: Delivery, note: OutgoingMessage, *, withheld: bool) -> None:
-        """Delete what an interrupted attempt posted before the channel's age restriction changed.
-
-        If the result is `withheld` now, delete the result. Otherwise, delete the `note` that replaced it.
-        """
-        since, channel_id, key = delivery.attempted_at, delivery.destination, delivery.run.key
-        shown = [run.key for run in _runs_to_show(delivery)]
-        if not delivery.attempted or since is None or not shown:
-            return
-        keys = [run.key for run in delivery.batch]
-        ignore = await known_messages(self._deliveries, [*keys, delivery.run.batch_key])
-        ignore += [run.status_message_id or 0 for run in delivery.batch]
-        with suppress(Unreachable):
-            found = await self._poster.find(channel_id, key, note, since, ignore=ignore)
-            notes = [found] if found is not None else []
-            results: list[int] = []
-            for each in {key, *shown} if withheld else ():
-                seen = [*ignore, *notes, *results]
-                results += await self._poster.find_about(channel_id, each, since, ignore=seen)
-            obsolete = results if withheld else notes
-            await delete_all(self._poster, [MessageRef(channel_id, each) for each in obsolete])
-
-    async def _match_mark(self, delivery: Delivery, form: Form, *, withheld: bool) -> Delivery:
+    async def _match_restriction(self, delivery: Delivery, form: Form, *, withheld: bool) -> Delivery:
         """Delete messages that don't fit the channel's age restriction; return the delivery without them."""
         *_, note = _withheld(delivery, Route.CHANNEL, form)
-        await self._delete_other_form(delivery, note, withheld=withheld)
-        if not delivery.messages:
-            return delivery
-        (channel_id, last), found = delivery.messages[-1], None
-        with suppress(Unreachable):
-            found = await self._poster.find(channel_id, delivery.run.key, note, snowflake_time(last))
-        if (found == last) is withheld:
-            return delivery
-        unfit = delivery.messages
-        delivery = await self.withdraw(delivery)
-        await delete_all(self._poster, unfit)
+        unfit = await self._age_restriction.unfit_messages(delivery, note, withheld=withheld)
+        if unfit:
+            delivery = await self.withdraw(delivery)
+            await delete_all(self._poster, unfit)
         return delivery
 
     async def _post_note(self, route: Route, delivery: Delivery, form: Form) -> None:
@@ -246,7 +193,7 @@ class Router:
     async def _messages(
         self, delivery: Delivery, step: Step, folder: Path, budget: MediaBudget
     ) -> Sequence[OutgoingMessage]:
-        shown = _runs_to_show(delivery)
+        shown = runs_to_show(delivery)
         if step.form is not Form.FULL:
             return await self._simplified(delivery, step.form, shown)
         prepare: Callable[..., Awaitable[PreparedOutputs]] = self._preparer.prepare_copy
@@ -278,15 +225,31 @@ class Router:
         if route is Route.CHANNEL:
             await self.post(delivery, route, delivery.destination, messages, nonce_suffix=nonce_suffix)
         elif route is Route.DIRECT_MESSAGE:
-            channel_id = await self._poster.direct_channel(run.requester_id)
-            origin = [] if nonce_suffix else [origin_message(run)]
-            await self.post(delivery, route, channel_id, [*messages, *origin], nonce_suffix=nonce_suffix)
+            await self._post_privately(delivery, messages, nonce_suffix)
         elif delivery.is_late_in_batch:
             raise Unreachable("the answer shows the whole batch")
         elif run.needs_interaction:
             await self._post_by_interaction(delivery, route, messages, last=not nonce_suffix)
         else:
             await self._edit_answer(delivery, route, messages, last=not nonce_suffix)
+
+    async def _post_privately(
+        self, delivery: Delivery, messages: Sequence[OutgoingMessage], nonce_suffix: str
+    ) -> None:
+        """Post in the requester's direct messages, then say where the request was made.
+
+        If only this last message is refused, the outcome has been shown all the same.
+        """
+        route, run = Route.DIRECT_MESSAGE, delivery.run
+        channel_id = await self._poster.direct_channel(run.requester_id)
+        origin = [] if nonce_suffix else [origin_message(run)]
+        try:
+            await self.post(delivery, route, channel_id, [*messages, *origin], nonce_suffix=nonce_suffix)
+        except Unreachable:
+            delivery = await self.forget_attempt(delivery)
+            if not origin or len(delivery.messages) < len(messages):
+                raise
+            await self._mark_sent(delivery, delivery.messages, last=True)
 
     async def _find(
         self, delivery: Delivery, channel_id: int, message: OutgoingMessage, since: datetime
@@ -367,22 +330,6 @@ class Router:
         marked = await self._deliveries.mark_attempt(delivery, self._owner, self._clock(), LEASE, int(route))
         if not marked:
             raise Superseded
-
-
-def _runs_to_show(delivery: Delivery) -> list[Run]:
-    """Return the runs whose outputs this delivery posts.
-
-    A run in `late` is left out, because its success has a delivery of its own. So is a deleted result, unless
-    it is the only one. That one is posted to the end, which also stores the ids of messages that an
-    interrupted attempt has left. The removal waits for this, and then deletes all of them.
-    """
-    return [
-        run
-        for run in delivery.batch
-        if run.has_result
-        and run.key not in delivery.late
-        and (run.deleted_at is None or len(delivery.batch) == 1)
-    ]
 
 
 def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:

@@ -52,6 +52,21 @@ async def _die_at(bot: Harness, method: str, path: str, *, after: bool) -> None:
         await bot.app.workers["deliver"].drain()
 
 
+def close_after_a_post(bot: Harness) -> None:
+    """Let Discord refuse further posts in each channel in which it has taken one."""
+    http = bot.app.bot.http
+    before = http.request
+
+    async def closes(route: Any, **kwargs: Any) -> Any:
+        answer = await before(route, **kwargs)
+        if route.method == "POST" and route.path.endswith("/messages"):
+            path = f"/channels/{route.channel_id}/messages"
+            bot.env.inject_error("POST", path, status=403, code=50007, times=None)
+        return answer
+
+    http.request = closes  # type: ignore[method-assign]  # a user who closes direct messages just then
+
+
 def close_channel(bot: Harness, channel: Any = None, *, code: int = 50013, times: int | None = None) -> None:
     """Let Discord refuse posts in a channel."""
     path = f"/channels/{(channel or bot.channel).id}/messages"

@@ -14,6 +14,7 @@ from bot.domain.runs import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deliveries import (
     POSTS,
+    close_after_a_post,
     close_answer,
     close_channel,
     delivery_states,
@@ -110,6 +111,18 @@ async def test_with_channel_and_answer_gone_it_comes_as_a_direct_message(bot: Ha
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}"
     assert note.content == f"I couldn't post this in [the channel you asked in]({link}), so here it is."
     assert await delivery_states(bot) == [DeliveryState.SENT]
+
+
+async def test_an_outcome_in_a_direct_message_counts_without_its_link(bot: Harness) -> None:
+    await asked(bot)
+    await lose_channel_and_answer(bot)
+    close_after_a_post(bot)
+    await bot.play()
+    await bot.later(minutes=1)
+    (result,) = bot.alice.user.dm_channel.history()
+    assert len(result.attachments) == 1
+    assert await delivery_states(bot) == [DeliveryState.SENT]
+    assert bot.messages() == []
 
 
 async def test_with_every_way_closed_it_is_kept_and_its_status_message_says_so(bot: Harness) -> None:
