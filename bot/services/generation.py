@@ -258,7 +258,7 @@ class GenerationService:
             return released
 
     async def cancel_unanswered(self, key: str) -> None:
-        """Withdraw a request whose status message Discord refused, because its requester saw a failure.
+        """Withdraw a request whose status message Discord refused. Its requester saw a failure.
 
         If the database is unavailable, `bot.workers.answers` does this later.
         """

@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 
 async def read_rules(connection: AsyncConnection, guild_id: int | None) -> ServerRules:
-    """Read a server's rules in the caller's transaction. If none are set, and outside servers, the defaults
-    apply.
+    """Return a server's rules, read in the caller's transaction.
 
+    Returns the defaults if the server has set none, or if `guild_id` is None.
     Raises RefusedForNow if any part can't be read, so that no request evades an unreadable rule.
     """
     if guild_id is None:

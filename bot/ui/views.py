@@ -28,7 +28,7 @@ def layout_of(*items: Item[LayoutView]) -> LayoutView:
 
 
 def framed(colour: Colour | None, *items: Item[LayoutView]) -> LayoutView:
-    """Build a layout with all items in one box, whose edge has the colour."""
+    """Build a layout with all items in one container, with `colour` as its accent colour, if any."""
     return layout_of(Container(*items, accent_colour=colour))
 
 

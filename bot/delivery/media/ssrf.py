@@ -81,7 +81,11 @@ def check_url(url: URL, allows: AddressRule) -> None:
 
 
 def _literal(host: str) -> IPAddress | None:
-    """Parse a literal address, including forms like `2130706433` and `0x7f.1`; return None for a name."""
+    """Return the IP address that `host` spells, including forms like `2130706433` and `0x7f.1`, or None if it
+    is a name.
+
+    Raises MediaForbidden if it is neither.
+    """
     try:
         return ip_address(host)
     except ValueError:

@@ -74,9 +74,9 @@ class RequestStore:
         Raises RefusedError, which is also recorded in the audit log unless the server's rules are unreadable;
         PressedTwice for a double press; and AlreadyTaken for an interaction that another process has stored.
 
-        The transaction excludes all other processes, so that no budget is overdrawn. The queue call waits for
-        `RunStore.release`. If that isn't called within `hold`, Discord is asked whether the interaction was
-        answered (`bot.store.requests.answers`).
+        Only one transaction at a time accepts requests, across all processes, so no budget is overdrawn. The
+        queue call waits for `RunStore.release`. If that isn't called within `hold`, Discord is asked whether
+        the interaction was answered (`bot.store.requests.answers`).
         """
         submission = _Submission(requests, requester, now, hold)
         try:

@@ -38,8 +38,8 @@ class Gauges:
     """The values of the metrics page. `runs` counts active runs by (deployment, state).
 
     `pending` and `undelivered` count outcomes that haven't been sent, and `oldest_pending_at` is when the
-    oldest pending one was created. `gpu_seconds_today` are unweighted, and include what runs in flight
-    reserve.
+    oldest pending one was created. `gpu_seconds_today` is unweighted and includes the seconds reserved by
+    runs in flight.
     """
 
     runs: Mapping[tuple[str, str], int]
