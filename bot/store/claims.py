@@ -18,9 +18,9 @@ from bot.database.tables import run_columns, runs, to_run
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
 from bot.domain.policy import OperatorRules
 from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
-from bot.domain.run_timing import LATE_CHECKS, next_pause
+from bot.domain.run_timing import next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
-from bot.domain.transitions import REVIVABLE, Change, end
+from bot.domain.transitions import Change, end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.outcomes import apply_change
 from bot.store.postponed import NOT_HELD, hold_back, waiting_for
@@ -274,8 +274,6 @@ class ClaimStore:
 
         Each run is due again after a pause, which starts at `interval` and grows with the number of checks.
         """
-        # The same as `late_checks_end`, in SQL.
-        ended_at = func.coalesce(runs.c.ended_at, runs.c.submitted_at, runs.c.created_at)
         async with self._database.write() as connection:
             due = (
                 select(runs.c.key)
@@ -284,12 +282,7 @@ class ClaimStore:
                     or_(
                         runs.c.state.in_(IN_FLIGHT),
                         runs.c.state == RunState.AWAITING_APPROVAL,
-                        and_(
-                            runs.c.state.in_(FINAL),
-                            runs.c.run_id.is_not(None),
-                            # After any outage, a run that the bot gave up on is polled once more.
-                            or_(runs.c.state.in_(REVIVABLE), ended_at > now - LATE_CHECKS),
-                        ),
+                        and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)),
                     ),
                 )
                 .order_by(runs.c.due_at)

@@ -113,14 +113,14 @@ class Reconciler:
         """Fetch the outputs and the billed duration of an ended run.
 
         If ComfyDeploy doesn't report the end, the outcome no longer waits for the outputs. After
-        SETTLE_CHECKS such checks the polling stops.
+        SETTLE_CHECKS such checks the polling stops, but not before the end of an outage.
         """
         report = await self._report(run)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         else:
             await self._store.runs.release_outcome(run.key, self._clock())
-            if run.checks >= SETTLE_CHECKS:
+            if run.checks >= SETTLE_CHECKS and (report is not None or not await self._is_backend_away(run)):
                 await self._store.runs.stop_checking(run)
                 self._metrics.settled(run, gpu=None, seconds=None)
         self._wakeups.deliver()
@@ -235,9 +235,19 @@ class Reconciler:
             return None
 
     async def _is_backend_away(self, run: Run) -> bool:
-        """Return whether describing the run's deployment also fails with a temporary error."""
+        """Return whether other calls also fail with a temporary error.
+
+        One deployment isn't enough: for a deployment that is gone, ComfyDeploy answers as in an outage.
+        """
         try:
             await self._backend.describe_deployment(run.deployment_id)
+        except BackendError as error:
+            return error.passing and await self._fails_to_list()
+        return False
+
+    async def _fails_to_list(self) -> bool:
+        try:
+            await self._backend.describe_deployments()
         except BackendError as error:
             return error.passing
         return False

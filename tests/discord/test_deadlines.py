@@ -213,6 +213,17 @@ async def test_while_comfydeploy_is_away_no_run_is_given_up(bot: Harness) -> Non
     assert not bot.comfydeploy.call_log.cancel_calls
 
 
+@DEADLINE
+async def test_a_run_of_a_deleted_deployment_whose_state_cannot_be_read_is_given_up(bot: Harness) -> None:
+    """For an unknown deployment, ComfyDeploy answers 500, as in an outage."""
+    await bot.ask(faults=HELD)
+    (run,) = bot.comfydeploy.runs
+    run.own_faults = Faults(get_status=500, webhook_drop=True, hold_at="running")
+    del bot.comfydeploy.world.deployments[run.deployment.id]
+    await bot.later(minutes=10, times=3)
+    await one_failure(bot, RunState.TIMED_OUT)
+
+
 @pytest.mark.parametrize("ends_as", ["success", "failed"])
 async def test_only_a_late_success_replaces_the_verdict_after_a_lost_reply(
     bot: Harness, ends_as: Any

@@ -86,6 +86,35 @@ async def test_outputs_that_get_run_has_only_later_replace_the_failure(bot: Harn
     assert [line.outcome for line in outcomes] == ["failed"]
 
 
+@pytest.mark.parametrize("hours", [1, 30])
+async def test_the_outputs_of_a_failure_are_fetched_after_an_outage_of_any_length(
+    bot: Harness, hours: int
+) -> None:
+    failing = Faults(ends_as="failed", made=1)
+    await bot.ask(faults=failing.model_copy(update={"hold_at": "running"}))
+    (run,) = bot.comfydeploy.runs
+    run.own_faults = failing.model_copy(update={"get_status": 503})
+    bot.comfydeploy.faults = Faults(deployment_status=503)
+    await bot.release()
+    await bot.later(hours=hours / 10, times=10)
+    assert "That didn't work" in texts(bot)[0]
+    run.own_faults, bot.comfydeploy.faults = failing, Faults()
+    await bot.later(minutes=10)
+    (message,) = bot.messages()
+    assert "**Partly done: Picture**" in text_of(bot, message)
+
+
+async def test_outputs_that_get_run_cannot_read_are_given_up_after_a_few_polls(
+    bot: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bot.ask(faults=Faults(ends_as="failed", made=1, get_status=500))
+    await bot.later(hours=1, times=10)
+    polls = caplog.text.count("can't get the run's state")
+    assert polls
+    await bot.later(hours=1, times=10)
+    assert caplog.text.count("can't get the run's state") == polls
+
+
 @pytest.mark.bot(rules={"approval": {"hours": 72}})
 async def test_the_outputs_of_a_failure_are_fetched_a_day_after_the_request(server: ModeratedServer) -> None:
     await server.ask(faults=Faults(ends_as="failed", made=1, outputs_missing=True))
