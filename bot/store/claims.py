@@ -366,19 +366,3 @@ class ClaimStore:
                 .returning(*run_columns())
             )
             return [to_run(row) for row in result.mappings()]
-
-    async def next_due(self) -> datetime | None:
-        """Return when the next unfinished run is due, or None if no unfinished run has a due time."""
-        async with self._database.read() as connection:
-            found: datetime | None = await connection.scalar(
-                select(func.min(runs.c.due_at)).where(runs.c.state.not_in(FINAL))
-            )
-            return found
-
-    async def in_flight(self) -> int:
-        """Return how many runs are in flight at ComfyDeploy."""
-        async with self._database.read() as connection:
-            found = await connection.scalar(
-                select(func.count()).select_from(runs).where(runs.c.state.in_(IN_FLIGHT))
-            )
-            return found or 0
