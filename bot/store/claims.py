@@ -158,6 +158,8 @@ class ClaimStore:
         self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime, claim_id: str
     ) -> Run | None:
         turned_away = Counter[int | None]()
+        # Each candidate has its own transaction, because turning several away in one would lock rows out of
+        # order. Everything is read again, because in between another process may have claimed a run.
         while True:
             async with self._database.exclusive("submit") as connection:
                 waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
