@@ -10,7 +10,7 @@ their number. It lists outcomes in this way even if the runs ended at different 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -191,7 +191,7 @@ _OF_RUN = (
     runs.c.review_channel_id,
     runs.c.private,
 )
-_SHOWING = (Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW)
+_SHOWING = frozenset({Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW})
 Sent = Mapping[Purpose, Sequence[Sequence[int]]]  # the messages of a run's deliveries, by purpose
 
 
@@ -200,7 +200,7 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
 
     Entries of private runs get neither. A moderator has to open such a run, and the opening is recorded.
     """
-    keys = sorted({stored.entry.run_key for stored in entries if stored.entry.run_key})
+    keys = {stored.entry.run_key for stored in entries if stored.entry.run_key}
     if not keys:
         return list(entries)
     batches = select(runs.c.batch_key).where(runs.c.key.in_(keys))
@@ -210,7 +210,7 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
     for row in rows:
         batch_rows[row.batch_key].append(row)
     found = {row.key: row for row in rows}
-    sent = await _sent(connection, sorted(found))
+    sent = await _sent(connection, found.keys())
 
     def complete(stored: StoredEntry) -> StoredEntry:
         run = found.get(stored.entry.run_key or "")
@@ -224,7 +224,7 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
     return [complete(stored) for stored in entries]
 
 
-async def _sent(connection: AsyncConnection, keys: Sequence[str]) -> Mapping[str, Sent]:
+async def _sent(connection: AsyncConnection, keys: Collection[str]) -> Mapping[str, Sent]:
     query = select(deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages).where(
         deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING)
     )
@@ -330,7 +330,7 @@ def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, 
 def _outcome(outcome: str) -> ColumnElement[bool]:
     if outcome != RunState.REFUSED:
         return audit.c.outcome == outcome
-    never_started = audit.c.outcome.in_((RunState.REFUSED, REQUESTER_BLOCKED))
+    never_started = audit.c.outcome.in_({RunState.REFUSED, REQUESTER_BLOCKED})
     return or_(never_started, audit.c.action == AuditAction.REFUSAL)
 
 

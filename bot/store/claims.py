@@ -340,7 +340,7 @@ class ClaimStore:
             and_(token_is_valid, runs.c.shown_at <= now - fast),
             runs.c.shown_at <= now - slow,
         )
-        has_place = or_(token_is_valid, runs.c.channel_id.not_in(sorted(full)))
+        has_place = or_(token_is_valid, runs.c.channel_id.not_in(full))
         out_of_date = (
             select(runs.c.key)
             .where(

@@ -33,15 +33,15 @@ from bot.domain.text import message_url
 
 S = RunState
 _member = runs.alias("member")
-_WAITING = (S.AWAITING_APPROVAL, S.WAITING)
-_ACTIVE = (*_WAITING, *sorted(IN_FLIGHT))
-_SHOWING = tuple(sorted(OUTCOME_PURPOSES | COPY_PURPOSES | {Purpose.REMOVAL}))
+_WAITING = frozenset({S.AWAITING_APPROVAL, S.WAITING})
+_ACTIVE = _WAITING | IN_FLIGHT
+_SHOWING = OUTCOME_PURPOSES | COPY_PURPOSES | {Purpose.REMOVAL}
 _STATES = {
     RunFilter.WAITING: _WAITING,
-    RunFilter.RUNNING: tuple(sorted(IN_FLIGHT)),
-    RunFilter.DONE: (S.SUCCEEDED,),
-    RunFilter.FAILED: (S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED),
-    RunFilter.ENDED: (S.CANCELLED, S.REJECTED, S.EXPIRED),
+    RunFilter.RUNNING: IN_FLIGHT,
+    RunFilter.DONE: frozenset({S.SUCCEEDED}),
+    RunFilter.FAILED: frozenset({S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED}),
+    RunFilter.ENDED: frozenset({S.CANCELLED, S.REJECTED, S.EXPIRED}),
 }
 
 
@@ -217,7 +217,7 @@ async def _deleted_by_others(connection: AsyncConnection, batch: Sequence[Run]) 
     # The entry has the time of the deletion, so the index `audit_user` finds it.
     query = select(audit.c.run_key).where(
         audit.c.subject_id == batch[0].requester_id,
-        audit.c.at.in_(sorted(set(times.values()))),
+        audit.c.at.in_(set(times.values())),
         audit.c.action == AuditAction.DELETE,
         audit.c.actor_id != audit.c.subject_id,
     )
