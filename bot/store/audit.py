@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, RowMapping, Select, and_,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
+from bot.database.keyset import earlier, later
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
 from bot.domain.requests import GenerationRequest
@@ -127,7 +128,8 @@ class AuditStore:
         self, guild_id: int, audit_filter: AuditFilter, limit: int, after: AuditCursor
     ) -> AuditPage:
         """Return the entries just newer than `after`, or the newest page if they don't fill one."""
-        query = _listed_once(guild_id, audit_filter).where(_beyond(after, newer=True))
+        newer = later(audit.c.at, after.at, audit.c.id > after.id)
+        query = _listed_once(guild_id, audit_filter).where(newer)
         async with self._database.read() as connection:
             query = query.order_by(audit.c.at, audit.c.id).limit(limit + 1)
             entries = await _listed(connection, guild_id, audit_filter, query)
@@ -168,7 +170,7 @@ def _newest_first(
     query: Select[tuple[object, ...]], limit: int, before: AuditCursor | None
 ) -> Select[tuple[object, ...]]:
     if before is not None:
-        query = query.where(_beyond(before, newer=False))
+        query = query.where(earlier(audit.c.at, before.at, audit.c.id < before.id))
     return query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
 
 
@@ -332,11 +334,3 @@ def _outcome(outcome: str) -> ColumnElement[bool]:
         return audit.c.outcome == outcome
     never_started = audit.c.outcome.in_({RunState.REFUSED, REQUESTER_BLOCKED})
     return or_(never_started, audit.c.action == AuditAction.REFUSAL)
-
-
-def _beyond(cursor: AuditCursor, *, newer: bool) -> ColumnElement[bool]:
-    # Only the first condition can use an index. The second one breaks ties between equal times.
-    if newer:
-        tie = or_(audit.c.at > cursor.at, audit.c.id > cursor.id)
-        return and_(audit.c.at >= cursor.at, tie)
-    return and_(audit.c.at <= cursor.at, or_(audit.c.at < cursor.at, audit.c.id < cursor.id))
