@@ -250,7 +250,7 @@ class Resources:
     async def store_answers(self) -> bool:
         """Return whether the database answers, for `/readyz`."""
         try:
-            await self.store.claims.in_flight()
+            await self.store.database.ping()
         except StoreUnavailable:
             return False
         return True

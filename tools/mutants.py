@@ -92,6 +92,7 @@ TESTS = {
         "engine": f"{DATABASE}_faults.py {DATABASE}_schema.py {STORE}_accept.py",
         "commits": "commits/test_lost_replies.py commits/test_repeated_changes.py",
         "key_values": f"{DATABASE}_key_values.py",
+        "keyset": f"{STORE}_history.py {STORE}_audit.py {STORE}_privacy.py",
         "row_locks": f"{STORE}_batch_ends.py {STORE}_run_reports.py",
         "schema": f"{DATABASE}_schema.py e2e/test_start.py",
         "sqlite": f"{DATABASE}_faults.py {DATABASE}_schema.py",

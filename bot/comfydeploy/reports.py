@@ -75,7 +75,6 @@ def parse_run(body: bytes) -> RunReport:
         queue_position=ahead + 1 if ahead is not None and 0 <= ahead < 2**31 - 1 else None,
         gpu=_phrase(_if(data.get("gpu"), str)),
         run_duration=_seconds(data.get("run_duration")),
-        cold_start_duration=_seconds(data.get("cold_start_duration")),
     )
 
 

@@ -55,6 +55,7 @@ from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
+_ENV_FILE = Path(".env")
 REQUIRED_SECRETS = {
     "DISCORD_TOKEN": "Create a bot at https://discord.com/developers/applications and copy its token.",
     "COMFYDEPLOY_API_KEY": "Create an API key in ComfyDeploy's dashboard and copy it.",
@@ -182,19 +183,19 @@ class Settings(BaseSettings):
 NAMES = tuple(name.upper() for name in Settings.model_fields)
 
 
-def load_settings(env_file: str | Path | None = ".env") -> Settings:
-    """Read `env_file` and the environment, which takes precedence. Raises StartupError with all mistakes."""
-    sources = read_sources(env_file)
+def load_settings() -> Settings:
+    """Read `.env` and the environment, which takes precedence. Raises StartupError with all mistakes."""
+    sources = _read_sources()
     hints = _misspelled_settings(sources)
     raw = sources.all
     mistakes = [*sources.mistakes]
     if _calls(raw):
-        mistakes += (*_missing(raw, env_file), *deployment_mistakes(raw))
+        mistakes += (*_missing(raw), *deployment_mistakes(raw))
     mistakes += port_mistakes(raw, Settings.model_fields["web_port"].default)
     mistakes += sharding_mistakes(raw)
     mistakes += sqlite_mistakes(raw, Settings.model_fields["database_url"].default.get_secret_value())
     try:
-        settings = Settings(_env_file=env_file)
+        settings = Settings(_env_file=_ENV_FILE)
     except ValidationError as error:
         mistakes = [
             *(_sentence(item["loc"], item["msg"]) for item in error.errors()),
@@ -215,13 +216,13 @@ def _calls(raw: dict[str, str]) -> bool:
     return not names or not names <= set(Role) - CALLING_ROLES
 
 
-def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
+def _missing(raw: dict[str, str]) -> list[str]:
     missing = [
         f"{name} is missing. {remedy}" for name, remedy in REQUIRED_SECRETS.items() if not raw.get(name)
     ]
-    if missing and env_file is not None and not Path(env_file).exists():
+    if missing and not _ENV_FILE.exists():
         missing.append(
-            f"There is no {env_file} in the current folder. Copy .env.example to it, "
+            f"There is no {_ENV_FILE} in the current folder. Copy .env.example to it, "
             "or start the bot where it is."
         )
     return missing
@@ -271,26 +272,26 @@ class Sources:
         return {**self.file, **self.environment}
 
 
-def read_sources(env_file: str | Path | None) -> Sources:
-    """Read the environment and, if it exists, `env_file`. Raises StartupError if the file can't be read."""
+def _read_sources() -> Sources:
+    """Read the environment and, if it exists, `.env`. Raises StartupError if the file can't be read."""
     # Silence dotenv's warnings: invalid lines are reported below, with the file's name.
     logging.getLogger("dotenv.main").setLevel(logging.ERROR)
     environment = {name.upper(): value for name, value in os.environ.items() if value}
-    if env_file is None or not Path(env_file).exists():
+    if not _ENV_FILE.exists():
         return Sources({}, environment)
     try:
-        with Path(env_file).open(encoding="utf-8") as stream:
+        with _ENV_FILE.open(encoding="utf-8") as stream:
             invalid = [binding.original.line for binding in parse_stream(stream) if binding.error]
-        pairs = dotenv_values(env_file, encoding="utf-8")
+        pairs = dotenv_values(_ENV_FILE, encoding="utf-8")
     except IsADirectoryError:
-        raise StartupError(f"{env_file} is a folder. Put the file with the settings in its place.") from None
+        raise StartupError(f"{_ENV_FILE} is a folder. Put the file with the settings in its place.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StartupError(
-            f"{env_file} can't be read: {type(error).__name__}. Save it as UTF-8 text."
+            f"{_ENV_FILE} can't be read: {type(error).__name__}. Save it as UTF-8 text."
         ) from None
     variables = {name.upper(): value for name, value in pairs.items() if value}
     return Sources(
-        variables, environment, tuple(f"{env_file}, line {line}, is not NAME=value." for line in invalid)
+        variables, environment, tuple(f"{_ENV_FILE}, line {line}, is not NAME=value." for line in invalid)
     )
 
 

@@ -32,6 +32,7 @@ _UNAVAILABLE_STATES = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006")
 _UNKNOWN_STATES = ("08", "57", "58", "XX", "40003")
 # The server ends a transaction whose client has vanished, so that its locks are released.
 _IDLE_MILLISECONDS = 15_000
+_PING = text("SELECT version_num FROM alembic_version")
 
 
 class Database:
@@ -65,6 +66,11 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+    async def ping(self) -> None:
+        """Read a row, because SQLite opens its file only for the first table. Raises StoreUnavailable."""
+        async with self.read() as connection:
+            await connection.execute(_PING)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -48,7 +48,6 @@ class StatusUpdater:
         expected: Callable[[Sequence[Run]], Awaitable[datetime | None]],
         clock: Callable[[], datetime],
         posting: Callable[[], frozenset[int]] = frozenset,
-        fast: timedelta = FAST,
     ) -> None:
         self._store = store
         self._coordinator = coordinator
@@ -56,7 +55,6 @@ class StatusUpdater:
         self._title = title
         self._expected = expected
         self._clock = clock
-        self._fast = fast
         self._posting = posting
         self._claimed: deque[Run] = deque()
         self._editing: dict[str, int | None] = {}
@@ -85,7 +83,7 @@ class StatusUpdater:
         if claimed is None:
             self._claimed.extend(
                 await self._store.claims.claim_status(
-                    self._clock(), self._fast, SLOW, _CHUNK_SIZE, full=self._full_channels()
+                    self._clock(), FAST, SLOW, _CHUNK_SIZE, full=self._full_channels()
                 )
             )
             claimed = self._next()

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _NONE = "No deployment can be offered. ComfyDeploy described none of them; the lines above give the reasons"
 _WITHOUT = "To start without ComfyDeploy, describe a deployment in full in deployments.toml."
 _DESCRIPTION = TypeAdapter(DeploymentDescription)
+_AT_ONCE = 4  # deployments that the backend is asked to describe at the same time
 
 
 class DeploymentCache(Protocol):
@@ -51,8 +52,7 @@ class DeploymentCache(Protocol):
 class Catalogue:
     """The current deployments and their command. Only `load` waits for the backend.
 
-    `parallel` limits how many deployments are described at the same time. `extra` holds the options that
-    every deployment gets, such as `preset`.
+    `extra` holds the options that every deployment gets, such as `preset`.
     """
 
     def __init__(
@@ -62,13 +62,11 @@ class Catalogue:
         cache: DeploymentCache,
         *,
         extra: Sequence[OptionSpec] = (),
-        parallel: int = 4,
     ) -> None:
         self._configs = tuple(configs)
         self._backend = backend
         self._cache = cache
         self._extra = tuple(extra)
-        self._parallel = parallel
         self._deployments: dict[str, Deployment] = {}
         self._plan: CommandPlan | None = None
         self._reload = asyncio.Lock()
@@ -127,7 +125,7 @@ class Catalogue:
         """
         async with self._reload:
             wanted = self._configs if configs is None else tuple(configs)
-            gate, account = asyncio.Semaphore(self._parallel), _AccountList(self._backend)
+            gate, account = asyncio.Semaphore(_AT_ONCE), _AccountList(self._backend)
             found = await asyncio.gather(*(self._compiled(config, gate, account) for config in wanted))
             deployments = {item.name: item for item in found if item is not None}
             if not deployments:

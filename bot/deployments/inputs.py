@@ -43,13 +43,11 @@ def collect(
     options: Mapping[str, RawValue],
     *,
     draw_seed: Callable[[Input], int],
-    gpu: str | None = None,
 ) -> CollectedInputs:
     """Validate the options that a user entered, including `more` and `gpu`. Raises InputError.
 
-    `gpu` overrides the option. Omitted optional inputs are not sent, since ComfyDeploy has their defaults.
-    The exceptions are fixed values, defaults that deployments.toml changes, and seeds, which `draw_seed`
-    draws (see `seed_range`).
+    Omitted optional inputs are not sent, since ComfyDeploy has their defaults. The exceptions are fixed
+    values, defaults that deployments.toml changes, and seeds, which `draw_seed` draws (see `seed_range`).
     """
     values = _with_more(deployment, options)
     drawn: set[str] = set()
@@ -67,7 +65,7 @@ def collect(
         if value is not None:
             offered[item.key] = value
     inputs = as_sent(deployment, offered)
-    chosen = check_gpu(deployment, gpu if gpu is not None else values.get(GPU))
+    chosen = check_gpu(deployment, values.get(GPU))
     seed, prompt = seed_of(deployment, inputs), prompt_of(deployment, inputs)
     return CollectedInputs(inputs, chosen, seed, prompt, files, frozenset(drawn))
 

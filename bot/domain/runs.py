@@ -74,7 +74,6 @@ class RunReport(NamedTuple):
     queue_position: int | None = None
     gpu: str | None = None
     run_duration: float | None = None
-    cold_start_duration: float | None = None
     log: str | None = None  # the end of a failed run's log, without secrets
 
     @property

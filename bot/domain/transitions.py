@@ -45,11 +45,6 @@ def may_have_result(run: Run) -> bool:
     return run.has_result or not run.final or run.state in REVIVABLE - {S.REFUSED}
 
 
-def sources(target: RunState) -> frozenset[RunState]:
-    """Return the states from which `target` may be entered."""
-    return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)
-
-
 # The queue call's 400, which explains a `failed` webhook, arrives about 0.15 s after the webhook, so the
 # outcome waits for the 400.
 REASON_GRACE = timedelta(seconds=3)

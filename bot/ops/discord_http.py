@@ -19,6 +19,7 @@ _AGENT: Final = "DiscordBot (https://github.com/Rapptz/discord.py, 2) comfydeplo
 
 _PAGE = 200  # Discord's maximum
 _LONGEST_WAIT = 30.0
+_CALL_SECONDS = 15.0
 
 
 class DiscordFault(Exception):
@@ -108,6 +109,6 @@ def _commands(application_id: int, scope: str) -> str:
 
 
 @asynccontextmanager
-async def discord_api(token: SecretStr, seconds: float = 15) -> AsyncIterator[DiscordApi]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds)) as session:
+async def discord_api(token: SecretStr) -> AsyncIterator[DiscordApi]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_CALL_SECONDS)) as session:
         yield DiscordApi(session, token)

@@ -1,4 +1,8 @@
-"""The repositories on SQLite or PostgreSQL. Their rows are the source of truth."""
+"""The repositories on SQLite or PostgreSQL. Their rows are the source of truth.
+
+Conditions take collections as they are, as in `in_(FINAL)`. The values are parameters, so neither their order
+nor their number changes the statement that SQLAlchemy caches.
+"""
 
 from __future__ import annotations
 

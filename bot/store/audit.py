@@ -10,7 +10,7 @@ their number. It lists outcomes in this way even if the runs ended at different 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, RowMapping, Select, and_,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
+from bot.database.keyset import earlier, later
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
 from bot.domain.requests import GenerationRequest
@@ -127,7 +128,8 @@ class AuditStore:
         self, guild_id: int, audit_filter: AuditFilter, limit: int, after: AuditCursor
     ) -> AuditPage:
         """Return the entries just newer than `after`, or the newest page if they don't fill one."""
-        query = _listed_once(guild_id, audit_filter).where(_beyond(after, newer=True))
+        newer = later(audit.c.at, after.at, audit.c.id > after.id)
+        query = _listed_once(guild_id, audit_filter).where(newer)
         async with self._database.read() as connection:
             query = query.order_by(audit.c.at, audit.c.id).limit(limit + 1)
             entries = await _listed(connection, guild_id, audit_filter, query)
@@ -168,7 +170,7 @@ def _newest_first(
     query: Select[tuple[object, ...]], limit: int, before: AuditCursor | None
 ) -> Select[tuple[object, ...]]:
     if before is not None:
-        query = query.where(_beyond(before, newer=False))
+        query = query.where(earlier(audit.c.at, before.at, audit.c.id < before.id))
     return query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
 
 
@@ -191,7 +193,7 @@ _OF_RUN = (
     runs.c.review_channel_id,
     runs.c.private,
 )
-_SHOWING = (Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW)
+_SHOWING = frozenset({Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW})
 Sent = Mapping[Purpose, Sequence[Sequence[int]]]  # the messages of a run's deliveries, by purpose
 
 
@@ -200,7 +202,7 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
 
     Entries of private runs get neither. A moderator has to open such a run, and the opening is recorded.
     """
-    keys = sorted({stored.entry.run_key for stored in entries if stored.entry.run_key})
+    keys = {stored.entry.run_key for stored in entries if stored.entry.run_key}
     if not keys:
         return list(entries)
     batches = select(runs.c.batch_key).where(runs.c.key.in_(keys))
@@ -210,7 +212,7 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
     for row in rows:
         batch_rows[row.batch_key].append(row)
     found = {row.key: row for row in rows}
-    sent = await _sent(connection, sorted(found))
+    sent = await _sent(connection, found.keys())
 
     def complete(stored: StoredEntry) -> StoredEntry:
         run = found.get(stored.entry.run_key or "")
@@ -224,7 +226,7 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
     return [complete(stored) for stored in entries]
 
 
-async def _sent(connection: AsyncConnection, keys: Sequence[str]) -> Mapping[str, Sent]:
+async def _sent(connection: AsyncConnection, keys: Collection[str]) -> Mapping[str, Sent]:
     query = select(deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages).where(
         deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING)
     )
@@ -330,13 +332,5 @@ def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, 
 def _outcome(outcome: str) -> ColumnElement[bool]:
     if outcome != RunState.REFUSED:
         return audit.c.outcome == outcome
-    never_started = audit.c.outcome.in_((RunState.REFUSED, REQUESTER_BLOCKED))
+    never_started = audit.c.outcome.in_({RunState.REFUSED, REQUESTER_BLOCKED})
     return or_(never_started, audit.c.action == AuditAction.REFUSAL)
-
-
-def _beyond(cursor: AuditCursor, *, newer: bool) -> ColumnElement[bool]:
-    # Only the first condition can use an index. The second one breaks ties between equal times.
-    if newer:
-        tie = or_(audit.c.at > cursor.at, audit.c.id > cursor.id)
-        return and_(audit.c.at >= cursor.at, tie)
-    return and_(audit.c.at <= cursor.at, or_(audit.c.at < cursor.at, audit.c.id < cursor.id))

@@ -158,6 +158,8 @@ class ClaimStore:
         self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime, claim_id: str
     ) -> Run | None:
         turned_away = Counter[int | None]()
+        # Each candidate has its own transaction, because turning several away in one would lock rows out of
+        # order. Everything is read again, because in between another process may have claimed a run.
         while True:
             async with self._database.exclusive("submit") as connection:
                 waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
@@ -331,7 +333,7 @@ class ClaimStore:
             and_(token_is_valid, runs.c.shown_at <= now - fast),
             runs.c.shown_at <= now - slow,
         )
-        has_place = or_(token_is_valid, runs.c.channel_id.not_in(sorted(full)))
+        has_place = or_(token_is_valid, runs.c.channel_id.not_in(full))
         out_of_date = (
             select(runs.c.key)
             .where(
@@ -359,19 +361,3 @@ class ClaimStore:
                 .returning(*run_columns())
             )
             return [to_run(row) for row in result.mappings()]
-
-    async def next_due(self) -> datetime | None:
-        """Return when the next unfinished run is due, or None if no unfinished run has a due time."""
-        async with self._database.read() as connection:
-            found: datetime | None = await connection.scalar(
-                select(func.min(runs.c.due_at)).where(runs.c.state.not_in(FINAL))
-            )
-            return found
-
-    async def in_flight(self) -> int:
-        """Return how many runs are in flight at ComfyDeploy."""
-        async with self._database.read() as connection:
-            found = await connection.scalar(
-                select(func.count()).select_from(runs).where(runs.c.state.in_(IN_FLIGHT))
-            )
-            return found or 0

@@ -131,9 +131,7 @@ class CopyStore:
 
 async def _deliveries_of(connection: AsyncConnection, run: Run) -> Sequence[ResultDelivery]:
     """Return the deliveries that show the run's result: its batch's outcome, its late success, its copies."""
-    own = and_(
-        deliveries.c.run_key == run.key, deliveries.c.purpose.in_(sorted({Purpose.LATE, *COPY_PURPOSES}))
-    )
+    own = and_(deliveries.c.run_key == run.key, deliveries.c.purpose.in_({Purpose.LATE, *COPY_PURPOSES}))
     outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
     columns = (
         deliveries.c.id,

@@ -56,10 +56,10 @@ _SENT_BEFORE = (
 # The same as `Delivery.destination`, in SQL.
 _DESTINATION = func.coalesce(
     case(
-        (deliveries.c.purpose.in_((Purpose.REVIEW, Purpose.CARD)), runs.c.review_channel_id),
+        (deliveries.c.purpose.in_({Purpose.REVIEW, Purpose.CARD}), runs.c.review_channel_id),
         (deliveries.c.purpose == Purpose.REPORT, runs.c.report_channel_id),
         (deliveries.c.purpose == Purpose.NOTICE, runs.c.requester_id),
-        (deliveries.c.purpose.in_((Purpose.SINGLE, Purpose.SHARE)), deliveries.c.shared_to),
+        (deliveries.c.purpose.in_({Purpose.SINGLE, Purpose.SHARE}), deliveries.c.shared_to),
     ),
     runs.c.channel_id,
 )
@@ -146,7 +146,7 @@ class DeliveryStore:
             states = {run.key: (run.state, run.partial) for run in delivery.batch}
             found = await connection.execute(
                 select(runs.c.key, runs.c.state, runs.c.partial)
-                .where(runs.c.key.in_(list(states)))
+                .where(runs.c.key.in_(states.keys()))
                 .order_by(runs.c.key)
                 .with_for_update()
             )
@@ -351,14 +351,14 @@ def _oldest_pending(now: datetime, full: Collection[int], own: Collection[int]) 
     query = (
         select(deliveries.c.id)
         .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.due_at <= now, free)
-        .where(deliveries.c.id.not_in(sorted(own)))
+        .where(deliveries.c.id.not_in(own))
         .order_by(deliveries.c.due_at, deliveries.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=deliveries)
     )
     if not full:
         return query
-    return query.join(runs, runs.c.key == deliveries.c.run_key).where(_DESTINATION.not_in(sorted(full)))
+    return query.join(runs, runs.c.key == deliveries.c.run_key).where(_DESTINATION.not_in(full))
 
 
 def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:

@@ -37,7 +37,7 @@ QUEUE = select(
     runs.c.started_at,
     runs.c.progress,
 ).where(
-    runs.c.state.in_((*sorted(IN_FLIGHT), RunState.WAITING)),
+    runs.c.state.in_(IN_FLIGHT | {RunState.WAITING}),
     or_(
         runs.c.state != RunState.WAITING,
         and_(runs.c.deployment == bindparam("of_deployment"), runs.c.queue_position <= PLACES),

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, or_, select
+from sqlalchemy import Row, Select, and_, case, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
+from bot.database.keyset import earlier, later
 from bot.database.tables import audit, deliveries, listed_columns, run_columns, runs, to_listed_run, to_run
 from bot.domain.records import AuditAction
 from bot.domain.runs import (
@@ -33,15 +34,15 @@ from bot.domain.text import message_url
 
 S = RunState
 _member = runs.alias("member")
-_WAITING = (S.AWAITING_APPROVAL, S.WAITING)
-_ACTIVE = (*_WAITING, *sorted(IN_FLIGHT))
-_SHOWING = tuple(sorted(OUTCOME_PURPOSES | COPY_PURPOSES | {Purpose.REMOVAL}))
+_WAITING = frozenset({S.AWAITING_APPROVAL, S.WAITING})
+_ACTIVE = _WAITING | IN_FLIGHT
+_SHOWING = OUTCOME_PURPOSES | COPY_PURPOSES | {Purpose.REMOVAL}
 _STATES = {
     RunFilter.WAITING: _WAITING,
-    RunFilter.RUNNING: tuple(sorted(IN_FLIGHT)),
-    RunFilter.DONE: (S.SUCCEEDED,),
-    RunFilter.FAILED: (S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED),
-    RunFilter.ENDED: (S.CANCELLED, S.REJECTED, S.EXPIRED),
+    RunFilter.RUNNING: IN_FLIGHT,
+    RunFilter.DONE: frozenset({S.SUCCEEDED}),
+    RunFilter.FAILED: frozenset({S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED}),
+    RunFilter.ENDED: frozenset({S.CANCELLED, S.REJECTED, S.EXPIRED}),
 }
 
 
@@ -75,7 +76,8 @@ class HistoryStore:
         self, requester_id: int, *, limit: int, run_filter: RunFilter, after: RunCursor
     ) -> HistoryPage:
         """Return the batches just newer than `after`, or the newest page if they don't fill one."""
-        query = _matching(requester_id, run_filter).where(_beyond(after, newer=True))
+        newer = later(runs.c.created_at, after.at, runs.c.key < after.key)
+        query = _matching(requester_id, run_filter).where(newer)
         async with self._database.read() as connection:
             found = await connection.execute(
                 query.order_by(runs.c.created_at, runs.c.key.desc()).limit(limit + 1)
@@ -134,7 +136,7 @@ def own_runs(
     """Select a page of a user's batches, newest first, using the index `runs_requester`."""
     query = _matching(requester_id, run_filter)
     if before is not None:
-        query = query.where(_beyond(before, newer=False))
+        query = query.where(earlier(runs.c.created_at, before.at, runs.c.key > before.key))
     return query.order_by(runs.c.created_at.desc(), runs.c.key).limit(limit)
 
 
@@ -169,14 +171,6 @@ def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
             deliveries.c.state == DeliveryState.UNDELIVERED,
         )
     )
-
-
-def _beyond(cursor: RunCursor, *, newer: bool) -> ColumnElement[bool]:
-    # Only the first condition can use an index. The second one breaks ties between equal times.
-    if newer:
-        tie = or_(runs.c.created_at > cursor.at, runs.c.key < cursor.key)
-        return and_(runs.c.created_at >= cursor.at, tie)
-    return and_(runs.c.created_at <= cursor.at, or_(runs.c.created_at < cursor.at, runs.c.key > cursor.key))
 
 
 def _cursor(run: Run) -> RunCursor:
@@ -217,7 +211,7 @@ async def _deleted_by_others(connection: AsyncConnection, batch: Sequence[Run]) 
     # The entry has the time of the deletion, so the index `audit_user` finds it.
     query = select(audit.c.run_key).where(
         audit.c.subject_id == batch[0].requester_id,
-        audit.c.at.in_(sorted(set(times.values()))),
+        audit.c.at.in_(set(times.values())),
         audit.c.action == AuditAction.DELETE,
         audit.c.actor_id != audit.c.subject_id,
     )
@@ -293,7 +287,5 @@ def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select
     if run_filter.guild_id is not None:
         query = query.where(runs.c.guild_id == run_filter.guild_id)
     if last is not None:
-        at = last.created_at
-        beyond = or_(runs.c.created_at > at, and_(runs.c.created_at == at, runs.c.key > last.key))
-        query = query.where(runs.c.created_at >= at, beyond)
+        query = query.where(later(runs.c.created_at, last.created_at, runs.c.key > last.key))
     return query.order_by(runs.c.created_at, runs.c.key).limit(chunk_size)

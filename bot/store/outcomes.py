@@ -16,9 +16,7 @@ from bot.store.audit import add_entries, run_entry
 # The answer to the queue call may still give the reason for such a failure.
 _unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
 # The next poll may still find outputs of such a run.
-_unasked = (
-    runs.c.state.in_(tuple(sorted(UNSUCCESSFUL))) & ~runs.c.partial & (runs.c.due_at <= runs.c.ended_at)
-)
+_unasked = runs.c.state.in_(UNSUCCESSFUL) & ~runs.c.partial & (runs.c.due_at <= runs.c.ended_at)
 # For all runs of a batch but one: how many are active, and when the latest of each of these kinds ended.
 _BATCH_END = select(
     func.count(case((runs.c.state.not_in(FINAL), 1))),

@@ -186,7 +186,7 @@ class PresetStore:
         found: dict[tuple[int, int], ChannelDefault] = {}
         async with self._database.read() as connection:
             for guild_id, wanted in channels.items():
-                here = channel_defaults.c.channel_id.in_(sorted(wanted))
+                here = channel_defaults.c.channel_id.in_(wanted)
                 for row in await connection.execute(_defaults(guild_id).where(here)):
                     found[guild_id, row.channel_id] = _default(row)
         return [

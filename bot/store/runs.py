@@ -29,7 +29,6 @@ from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change, release_outcome
 from bot.store.requests.charges import charge
 
-_IN_FLIGHT = tuple(sorted(IN_FLIGHT))
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
@@ -100,7 +99,7 @@ class RunStore:
             held = select(runs.c.answer_due_at).where(runs.c.key == key)
             if unreleased and await connection.scalar(held) is None:
                 return False
-            await connection.execute(runs.delete().where(runs.c.key.in_([run.key for run in batch])))
+            await connection.execute(runs.delete().where(runs.c.key.in_({run.key for run in batch})))
             return True
 
     async def get(self, key: str) -> Run | None:
@@ -118,7 +117,7 @@ class RunStore:
         """Return those of the keys whose runs' results were deleted."""
         if not keys:
             return frozenset()
-        query = select(runs.c.key).where(runs.c.key.in_(sorted(keys)), runs.c.deleted_at.is_not(None))
+        query = select(runs.c.key).where(runs.c.key.in_(keys), runs.c.deleted_at.is_not(None))
         async with self._database.read() as connection:
             return frozenset((await connection.execute(query)).scalars())
 
@@ -242,7 +241,7 @@ class RunStore:
         """
         async with self._database.write() as connection:
             await connection.execute(
-                update(runs).where(runs.c.key == key, runs.c.state.in_(_IN_FLIGHT)).values(failure_code=code)
+                update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT)).values(failure_code=code)
             )
 
     @repeat_if_unknown

@@ -49,12 +49,11 @@ class MediaLimits:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A fetched output: the file passed to `fetch`, rewound, with the type detected from its content.
+    """The type of a fetched output, detected from its content, with its name and its size in bytes.
 
-    `filename` is safe to use, and its suffix fits the type. `size` is in bytes.
+    `filename` is safe to use, and its suffix fits the type.
     """
 
-    file: IO[bytes]
     content_type: str
     filename: str
     size: int
@@ -118,13 +117,12 @@ class MediaFetcher:
         limit_bytes: int,
         into: IO[bytes],
         filename: str | None = None,
-        fallback: str = "output",
     ) -> Media:
-        """Download an output of at most `limit_bytes` into `into`, an empty seekable file.
+        """Download an output of at most `limit_bytes` into `into`, an empty file.
 
         The caller closes the file. `filename` is the name that the service reports; by default it is taken
-        from the URL. `fallback` replaces a name that has no safe characters. Raises MediaForbidden,
-        MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable (try again later).
+        from the URL. Raises MediaForbidden, MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable
+        (try again later).
         """
         try:
             async with asyncio.timeout(self._limits.total):
@@ -134,7 +132,7 @@ class MediaFetcher:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # Timeouts are OSErrors too. The error's text may contain the signed address.
             raise MediaUnavailable(f"{_shown(url)}: {_reason(error)}") from None
-        return _described(into, head, size, filename or _name_in(url), fallback)
+        return _described(head, size, filename or _name_in(url))
 
     async def head(self, url: str) -> bytes:
         """Return the first `SNIFF_BYTES` of a file, or all of a shorter one; the rest isn't downloaded.
@@ -271,12 +269,11 @@ async def _first_bytes(response: aiohttp.ClientResponse) -> bytes:
     return head
 
 
-def _described(into: IO[bytes], head: bytes, size: int, name: str, fallback: str) -> Media:
+def _described(head: bytes, size: int, name: str) -> Media:
     content_type, extension = sniff(head)
     if is_wrong_type(extension, name):
         raise MediaUnavailable(f"{content_type} instead of the expected {name!r}")
-    into.seek(0)
-    return Media(into, content_type, safe_filename(name, fallback, extension), size)
+    return Media(content_type, safe_filename(name, extension), size)
 
 
 def _reason(error: Exception) -> str:

@@ -53,12 +53,12 @@ def is_wrong_type(extension: str, expected_name: str) -> bool:
     return extension in _RUNNABLE or (is_media and extension == TEXT[1])
 
 
-def safe_filename(name: str | None, fallback: str, extension: str) -> str:
+def safe_filename(name: str | None, extension: str) -> str:
     """Return a plain name that ends in `.extension`, or in a suffix of `name` that fits it.
 
     Folders and leading dots are removed. Inner dots and unsafe characters, such as control and direction
     characters, become underscores. The part before the suffix has at most 80 characters, so that Discord
-    shows all of it. If nothing is left of it, `fallback` replaces it.
+    shows all of it. If nothing is left of it, it is `output`.
     """
     last = unicodedata.normalize("NFKC", name or "").replace("\\", "/").rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")
@@ -68,7 +68,7 @@ def safe_filename(name: str | None, fallback: str, extension: str) -> str:
     # Underscores for inner dots: `cat.exe.png` looks like `cat.exe` where suffixes are hidden.
     stem = re.sub(r"[\s_]+", "_", _UNSAFE.sub("_", stem).replace(".", "_")).strip("_ -")[:_MAX_STEM_LENGTH]
     fitting = ending if ending in _ENDINGS.get(extension, frozenset()) else extension
-    return f"{stem or fallback}.{fitting}"
+    return f"{stem or 'output'}.{fitting}"
 
 
 def _is_text(head: bytes) -> bool:

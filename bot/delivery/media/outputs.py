@@ -196,7 +196,7 @@ class OutputPreparer:
         ceiling = max(PICTURE_LIMIT, target.limit) if is_picture else target.limit
         try:
             async with target.budget.limit(), self._slots.take(url, target.server):
-                with disk_errors(), path.open("w+b") as file:
+                with disk_errors(), path.open("wb") as file:
                     return await self._fetcher.fetch(
                         url, limit_bytes=ceiling, into=file, filename=output.filename
                     )

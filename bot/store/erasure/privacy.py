@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
+from bot.database.keyset import earlier
 from bot.database.row_locks import lock_rows
 from bot.database.tables import (
     audit,
@@ -82,10 +83,7 @@ class PrivacyStore:
         while True:
             query = select(*run_columns()).where(runs.c.requester_id == user_id)
             if last is not None:
-                query = query.where(
-                    runs.c.created_at <= last.created_at,
-                    or_(runs.c.created_at < last.created_at, runs.c.key > last.key),
-                )
+                query = query.where(earlier(runs.c.created_at, last.created_at, runs.c.key > last.key))
             query = query.order_by(runs.c.created_at.desc(), runs.c.key).limit(chunk_size)
             async with self._database.read() as connection:
                 found = [to_run(row) for row in (await connection.execute(query)).mappings()]

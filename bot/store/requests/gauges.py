@@ -16,7 +16,7 @@ from bot.store.requests.usage import read_started
 
 _ACTIVE_RUNS = (
     select(runs.c.deployment, runs.c.state, func.count().label("number"))
-    .where(runs.c.state.in_(tuple(sorted(set(RunState) - FINAL))))
+    .where(runs.c.state.in_(set(RunState) - FINAL))
     .group_by(runs.c.deployment, runs.c.state)
 )
 _OUTCOMES = (
@@ -26,8 +26,8 @@ _OUTCOMES = (
         func.min(deliveries.c.created_at).label("oldest"),
     )
     .where(
-        deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.UNDELIVERED)),
-        deliveries.c.purpose.in_(tuple(sorted(OUTCOME_PURPOSES))),
+        deliveries.c.state.in_({DeliveryState.PENDING, DeliveryState.UNDELIVERED}),
+        deliveries.c.purpose.in_(OUTCOME_PURPOSES),
     )
     .group_by(deliveries.c.state)
 )

@@ -82,7 +82,7 @@ async def judge_run(
 
 async def _is_source_deleted(connection: AsyncConnection, run: Run) -> bool:
     """Return whether a result was deleted whose file the run takes, even by way of a repeated request."""
-    deleted = runs.c.key.in_(sorted(run.sources)) & runs.c.deleted_at.is_not(None)
+    deleted = runs.c.key.in_(run.sources) & runs.c.deleted_at.is_not(None)
     return await connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None
 
 

@@ -80,7 +80,7 @@ def _undelivered_of(key: str) -> Select[Any]:
     )
 
 
-def _destination_columns(origin: Origin, *, private: bool = False) -> dict[str, object]:
+def _destination_columns(origin: Origin, *, private: bool) -> dict[str, object]:
     """Return the columns that move an undelivered result to another channel.
 
     The server's id stays the same, because that server's budget paid for the result, and its moderators are

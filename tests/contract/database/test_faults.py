@@ -62,6 +62,14 @@ async def test_a_file_that_another_process_locks_is_unavailable(file_store: Stor
     assert await take(file_store) is not None
 
 
+async def test_a_damaged_file_does_not_answer(file_store: Store, tmp_path: Path) -> None:
+    await file_store.database.ping()
+    await file_store.close()
+    (tmp_path / "bot.db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(StoreUnavailable):
+        await file_store.database.ping()
+
+
 async def test_rows_that_another_session_locks_are_unavailable(on_postgres: Stores) -> None:
     store, outsider = await on_postgres.open(), await on_postgres.open()
     run = await brought_to(store, RunState.RUNNING)

@@ -172,17 +172,6 @@ async def test_a_new_message_is_claimed_before_busy_ones(store: Store) -> None:
     assert await _status(store, 100, 1) == [fresh.key]
 
 
-async def test_the_store_returns_how_many_runs_are_in_flight_and_when_one_is_due(store: Store) -> None:
-    assert await store.claims.in_flight() == 0
-    assert await store.claims.next_due() is None
-    run = await submitted(store)
-    await brought_to(store, RunState.SUCCEEDED)
-    assert await store.claims.in_flight() == 1
-    assert await store.claims.next_due() == NOW + GRACE
-    await store.runs.record_report(run.key, report(), NOW, at(5))
-    assert await store.claims.next_due() == at(5)
-
-
 async def test_times_of_any_zone_are_read_in_utc(store: Store) -> None:
     tokyo = NOW.astimezone(tz=timezone(timedelta(hours=9)))
     run = await accept(store, request(), now=tokyo, hold=PAUSE)

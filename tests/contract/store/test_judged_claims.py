@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, event, insert
+from sqlalchemy.util import await_only
 
 from bot.database.tables import blocks
 from bot.domain.budgets import budget_day
@@ -251,6 +252,29 @@ async def test_many_runs_that_may_not_start_delay_no_other_servers_run(store: St
     for run in mine:
         found = await fetch(store, run.key)
         assert code in (found.waiting_code, found.failure_code)
+
+
+async def test_a_claim_counts_runs_that_another_process_starts_meanwhile(store: Store, other: Store) -> None:
+    """The other process claims between two candidates of a claim, while the claim holds no lock."""
+    turned_away = await accepted(store)
+    wan = [await accepted(store, deployment="wan", now=at(number)) for number in (1, 2)]
+    await stored_rules(store, GUILD, RULES | {"deployment_roles": {turned_away.deployment: [5]}})
+    elsewhere: list[Run | None] = []
+    begun: list[Connection] = []
+
+    def note(connection: Connection) -> None:
+        begun.append(connection)
+        if len(begun) == 2:
+            elsewhere.append(await_only(take(other, at(9), limit=1)))
+
+    engine = store.database.engine.sync_engine
+    event.listen(engine, "begin", note)
+    try:
+        assert await take(store, at(9), limit=1) is None
+    finally:
+        event.remove(engine, "begin", note)
+    assert [run.key for run in elsewhere if run is not None] == [wan[0].key]
+    assert (await fetch(store, wan[1].key)).state is RunState.WAITING
 
 
 async def test_a_run_requeued_before_its_call_keeps_the_reason(store: Store) -> None:

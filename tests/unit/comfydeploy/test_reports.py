@@ -132,7 +132,7 @@ def test_get_run_reads_fields_of_the_wrong_type_as_absent() -> None:
         "gpu": 7,
         "run_duration": "x",
     }
-    assert answered(live_status=5, cold_start_duration=-1, **odd) == RunReport(run_id=RUN_ID)
+    assert answered(live_status=5, **odd) == RunReport(run_id=RUN_ID)
 
 
 def test_get_run_reads_every_field() -> None:
@@ -144,7 +144,6 @@ def test_get_run_reads_every_field() -> None:
         queue_position=0,
         gpu="A10G",
         run_duration=12.34567,
-        cold_start_duration=3,
     )
     assert read == RunReport(
         run_id=RUN_ID,
@@ -155,7 +154,6 @@ def test_get_run_reads_every_field() -> None:
         queue_position=1,
         gpu="A10G",
         run_duration=12.346,
-        cold_start_duration=3.0,
     )
 
 
@@ -164,9 +162,8 @@ def test_get_run_reads_every_field() -> None:
 )
 def test_durations_and_positions_fit_into_32_bits(number: int, kept: int | None) -> None:
     ahead = number - 1 if number is not True else True  # positions count from one
-    read = answered(run_duration=number, cold_start_duration=number, queue_position=ahead)
-    assert (read.run_duration, read.cold_start_duration) == (kept, kept)
-    assert read.queue_position == (kept or None)
+    read = answered(run_duration=number, queue_position=ahead)
+    assert (read.run_duration, read.queue_position) == (kept, kept or None)
 
 
 scalars = (

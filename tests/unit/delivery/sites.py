@@ -7,6 +7,7 @@ import io
 import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import IO
 
 import pytest
 from aiohttp import web
@@ -103,9 +104,10 @@ async def fetch(
     names: Names | None = None,
     limits: MediaLimits | None = None,
     filename: str | None = None,
+    into: IO[bytes] | None = None,
 ) -> Media:
     async with MediaFetcher(allows=outside_only, resolver=names, limits=limits) as fetcher:
-        return await fetcher.fetch(url, limit_bytes=limit, into=io.BytesIO(), filename=filename)
+        return await fetcher.fetch(url, limit_bytes=limit, into=into or io.BytesIO(), filename=filename)
 
 
 async def refusal(url: str, kind: type[MediaError], **options: object) -> str:

@@ -17,8 +17,9 @@ from tests.unit.delivery.sites import OUTSIDE, PNG, Handler, Site, dripping, fet
 
 
 async def test_an_output_is_fetched_and_known_by_its_bytes(outside: Site) -> None:
-    media = await fetch(outside.url("/out/ComfyUI_00001_.exe"), limit=len(PNG))
-    assert media.file.read() == PNG
+    file = io.BytesIO()
+    media = await fetch(outside.url("/out/ComfyUI_00001_.exe"), limit=len(PNG), into=file)
+    assert file.getvalue() == PNG
     assert (media.content_type, media.filename, media.size) == ("image/png", "ComfyUI_00001.png", len(PNG))
 
 

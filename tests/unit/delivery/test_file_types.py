@@ -109,12 +109,12 @@ def test_pages_and_programs_in_place_of_media_are_noticed(data: bytes, name: str
     ],
 )
 def test_names_from_outside_become_harmless(name: str | None, extension: str, expected: str) -> None:
-    assert safe_filename(name, "output", extension) == expected
+    assert safe_filename(name, extension) == expected
 
 
 @given(st.text(max_size=300))
 def test_no_name_escapes_breaks_a_line_or_grows(name: str) -> None:
-    result = safe_filename(name, "output", "png")
+    result = safe_filename(name, "png")
     stem = result.removesuffix(".png")
     assert result.endswith(".png")
     assert 1 <= len(stem) <= 80
