@@ -51,6 +51,7 @@ from bot.services.help import HelpService
 from bot.services.input_files import DetectType, InputFiles
 from bot.services.moderation.audit import AuditService
 from bot.services.moderation.blocks import BlockService
+from bot.services.moderation.deletions import DeletionService
 from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets import PresetService
@@ -148,6 +149,7 @@ def _services(
         repeat_commands=RepeatCommands(store, catalogue),
         help=HelpService(store, catalogue, clock),
         reviews=ReviewService(store, catalogue, wakeups, clock),
+        deletions=DeletionService(store, wakeups, clock),
         sharing=SharingService(
             store=store,
             operator=operator,

@@ -179,6 +179,8 @@ TESTS = {
         "__init__": f"{DISCORD}_happy_path.py",
         "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
+        "moderation.deletions": f"{DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py"
+        f" {DISCORD}_moderated_elsewhere.py {DISCORD}_others.py {DISCORD}_batch_moderated.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
         "follow_ups": f"{DISCORD}_follow_ups.py {DISCORD}_others.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
@@ -192,7 +194,7 @@ TESTS = {
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_refused_often.py {DISCORD}_private.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
-        f" {DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py {DISCORD}_others.py",
+        f" {DISCORD}_batch_moderated.py {DISCORD}_others.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py",
         "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
