@@ -44,8 +44,9 @@ from bot.gateway.sharding import ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.services import Services, ShowPrivate
-from bot.services.editing import EditingService, FormDrafts
+from bot.services.editing import EditingService
 from bot.services.follow_ups import FollowUpService
+from bot.services.form_drafts import FormDrafts
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
 from bot.services.input_files import DetectType, InputFiles
@@ -54,7 +55,7 @@ from bot.services.moderation.blocks import BlockService
 from bot.services.moderation.deletions import DeletionService
 from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
-from bot.services.presets import PresetService
+from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.rate_limits import CopyLimiter, OpeningLimiter, RefusalLimiter
 from bot.services.repeat_commands import RepeatCommands

@@ -19,7 +19,7 @@ from bot.services.moderation.blocks import BlockService
 from bot.services.moderation.deletions import DeletionService
 from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
-from bot.services.presets import PresetService
+from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.rate_limits import OpeningLimiter
 from bot.services.repeat_commands import RepeatCommands
