@@ -44,6 +44,7 @@ from bot.gateway.sharding import ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.services import Services, ShowPrivate
+from bot.services.early_checks import EarlyChecks
 from bot.services.editing import EditingService
 from bot.services.follow_ups import FollowUpService
 from bot.services.form_drafts import FormDrafts
@@ -119,9 +120,11 @@ def _services(
     wakeups, clock = resources.wakeups, resources.clock
     operator, refusals = operator_rules(resources.settings), RefusalLimiter(clock)
     runs = RunService(store, catalogue, operator, wakeups, clock)
+    checks = EarlyChecks(store, operator, clock)
     generation = GenerationService(
         catalogue=catalogue,
         runs=runs,
+        checks=checks,
         request_store=store.requests,
         run_store=store.runs,
         wakeups=wakeups,
@@ -136,7 +139,7 @@ def _services(
     editing = EditingService(
         runs=store.runs,
         rules=store.rules,
-        run_service=runs,
+        checks=checks,
         generation=generation,
         catalogue=catalogue,
         drafts=drafts,
@@ -145,7 +148,14 @@ def _services(
         generation=generation,
         runs=runs,
         editing=editing,
-        follow_ups=FollowUpService(store, runs, editing, generation, catalogue),
+        follow_ups=FollowUpService(
+            store=store,
+            runs=runs,
+            checks=checks,
+            editing=editing,
+            generation=generation,
+            catalogue=catalogue,
+        ),
         presets=presets,
         repeat_commands=RepeatCommands(store, catalogue),
         help=HelpService(store, catalogue, clock),

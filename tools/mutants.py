@@ -182,6 +182,8 @@ TESTS = {
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
         "moderation.deletions": f"{DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py"
         f" {DISCORD}_moderated_elsewhere.py {DISCORD}_others.py {DISCORD}_batch_moderated.py",
+        "early_checks": f"{DISCORD}_edit.py {DISCORD}_use_as_input.py {DISCORD}_follow_ups.py"
+        f" {DISCORD}_wrong_files.py {DISCORD}_age_marks.py {DISCORD}_private.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
         "follow_ups": f"{DISCORD}_follow_ups.py {DISCORD}_others.py",
         "form_drafts": f"{SERVICES}_form_drafts.py {DISCORD}_edit.py",

@@ -25,9 +25,9 @@ from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import keys_in_links
+from bot.services.early_checks import EarlyChecks
 from bot.services.form_drafts import FormDrafts
 from bot.services.generation import GenerationService, current_deployment, draw_seed, has_marked_file
-from bot.services.runs import RunService
 from bot.store.rules import RuleStore
 from bot.store.runs import RunStore
 
@@ -52,14 +52,14 @@ class EditingService:
         *,
         runs: RunStore,
         rules: RuleStore,
-        run_service: RunService,
+        checks: EarlyChecks,
         generation: GenerationService,
         catalogue: Catalogue,
         drafts: FormDrafts[str],
     ) -> None:
         self._runs = runs
         self._rules = rules
-        self._run_service = run_service
+        self._checks = checks
         self._generation = generation
         self._catalogue = catalogue
         self._drafts = drafts
@@ -110,9 +110,7 @@ class EditingService:
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
         marked = has_marked_file(run, requester)
-        await self._run_service.check_before_form(
-            deployment, requester, age_restricted=marked, private=run.private
-        )
+        await self._checks.check_rules(deployment, requester, age_restricted=marked, private=run.private)
         form_values = self.draft(draft, requester.person.id)
         fields = editable_fields(deployment, run.inputs, run.gpu, form_values=form_values)
         files: dict[str, InputValue] = {}
@@ -121,7 +119,7 @@ class EditingService:
                 entered = form_values.get(item.option)
                 kept = [file.url for file in entered] if isinstance(entered, tuple) else None
                 files[item.key] = kept or run.inputs.get(item.key, "")
-        gone = await self._run_service.deleted_files(files)
+        gone = await self._checks.deleted_files(files)
         return InputForm(deployment.title, require_new_files(fields, gone))
 
     async def resubmit(
@@ -162,7 +160,7 @@ class EditingService:
         is still to choose one.
         """
         parent = await self._runs.get(parent_key) if parent_key else None
-        await self._run_service.check_before_form(
+        await self._checks.check_rules(
             deployment,
             requester,
             age_restricted=_is_marked(parent, parent_key, requester),
