@@ -12,7 +12,7 @@ from bot.ops.check import check
 from bot.ops.export import export
 from bot.ops.sync import resync
 from bot.serve import serve
-from bot.store.history import ExportFilter
+from bot.store.reading.export import ExportFilter
 
 _EPILOG = """\
 Settings come from the environment and from .env: docs/configuration.md explains each.

@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import FINAL, RunState
 from bot.metrics import Metrics
-from bot.store.requests.gauges import GaugeStore
+from bot.store.reading.gauges import GaugeStore
 
 log = logging.getLogger(__name__)
 METRICS_PATH = "/metrics"

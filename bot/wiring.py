@@ -44,16 +44,19 @@ from bot.gateway.sharding import ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.services import Services, ShowPrivate
-from bot.services.editing import EditingService, FormDrafts
+from bot.services.early_checks import EarlyChecks
+from bot.services.editing import EditingService
 from bot.services.follow_ups import FollowUpService
+from bot.services.form_drafts import FormDrafts
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
 from bot.services.input_files import DetectType, InputFiles
 from bot.services.moderation.audit import AuditService
 from bot.services.moderation.blocks import BlockService
+from bot.services.moderation.deletions import DeletionService
 from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
-from bot.services.presets import PresetService
+from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.rate_limits import CopyLimiter, OpeningLimiter, RefusalLimiter
 from bot.services.repeat_commands import RepeatCommands
@@ -117,9 +120,11 @@ def _services(
     wakeups, clock = resources.wakeups, resources.clock
     operator, refusals = operator_rules(resources.settings), RefusalLimiter(clock)
     runs = RunService(store, catalogue, operator, wakeups, clock)
+    checks = EarlyChecks(store, operator, clock)
     generation = GenerationService(
         catalogue=catalogue,
         runs=runs,
+        checks=checks,
         request_store=store.requests,
         run_store=store.runs,
         wakeups=wakeups,
@@ -134,7 +139,7 @@ def _services(
     editing = EditingService(
         runs=store.runs,
         rules=store.rules,
-        run_service=runs,
+        checks=checks,
         generation=generation,
         catalogue=catalogue,
         drafts=drafts,
@@ -143,11 +148,19 @@ def _services(
         generation=generation,
         runs=runs,
         editing=editing,
-        follow_ups=FollowUpService(store, runs, editing, generation, catalogue),
+        follow_ups=FollowUpService(
+            store=store,
+            runs=runs,
+            checks=checks,
+            editing=editing,
+            generation=generation,
+            catalogue=catalogue,
+        ),
         presets=presets,
         repeat_commands=RepeatCommands(store, catalogue),
         help=HelpService(store, catalogue, clock),
         reviews=ReviewService(store, catalogue, wakeups, clock),
+        deletions=DeletionService(store, wakeups, clock),
         sharing=SharingService(
             store=store,
             operator=operator,

@@ -18,7 +18,6 @@ from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
 from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import answer_started, check_start, redeliver_here
-from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
@@ -90,22 +89,37 @@ async def _reject(interaction: Interaction, key: str) -> None:
         await interaction.response.send_modal(reject_modal(key))
 
 
-async def _delete(interaction: Interaction, key: str, *, whole_batch: bool = False) -> None:
-    reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
-    reviewed = await reviews.delete(
+async def _delete(interaction: Interaction, key: str) -> None:
+    if is_report(interaction, key):
+        await _delete_reported(interaction, key, whole_batch=False)
+        return
+    run, only_copy = await interaction.client.services.deletions.delete_result_or_copy(
         key,
         member_of(interaction),
         interaction.guild_id,
-        whole_batch=whole_batch,
-        message=_posted_message(interaction),
+        _posted_message(interaction),
         moderated=_moderated_channel(interaction),
-        by_card=by_card,
     )
-    await _confirm_deletion(interaction, reviewed, by_card=by_card)
+    await _confirm_deletion(interaction, run, say("delete_noted_copy" if only_copy else "delete_noted"))
 
 
 async def _clear(interaction: Interaction, key: str) -> None:
-    await _delete(interaction, key, whole_batch=True)
+    if is_report(interaction, key):
+        await _delete_reported(interaction, key, whole_batch=True)
+        return
+    person, moderated = member_of(interaction), _moderated_channel(interaction)
+    deletions = interaction.client.services.deletions
+    run = await deletions.delete_batch(key, person, interaction.guild_id, moderated=moderated)
+    await _confirm_deletion(interaction, run, say("delete_noted"))
+
+
+async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: bool) -> None:
+    reviews = interaction.client.services.reviews
+    reviewed = await reviews.delete_reported(
+        key, member_of(interaction), interaction.guild_id, whole_batch=whole_batch
+    )
+    code = "report_gone" if reviewed.already_deleted else "report_deleted"
+    await close_report(interaction, reviewed, code)
 
 
 def _posted_message(interaction: Interaction) -> MessageRef | None:
@@ -116,19 +130,13 @@ def _posted_message(interaction: Interaction) -> MessageRef | None:
     return MessageRef(message.channel.id, message.id)
 
 
-async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, by_card: bool) -> None:
-    """Close the report if the button is on its card. Otherwise confirm the deletion to the user, or delete
-    the message if only this interaction can.
-    """
-    if by_card:
-        code = "report_gone" if reviewed.already_deleted else "report_deleted"
-        await close_report(interaction, reviewed, code)
-    elif is_user_install_only(interaction) or (reviewed.run.private and _posted_message(interaction) is None):
-        # Only this interaction can delete the message.
+async def _confirm_deletion(interaction: Interaction, run: Run, sentence: str) -> None:
+    """Confirm a deletion to the user, or delete the message if only this interaction can."""
+    if is_user_install_only(interaction) or (run.private and _posted_message(interaction) is None):
         await interaction.response.defer()
         await interaction.delete_original_response()
     else:
-        await tell(interaction, say("delete_noted_copy" if reviewed.only_copy else "delete_noted"))
+        await tell(interaction, sentence)
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
@@ -137,7 +145,7 @@ async def _discard(interaction: Interaction, key: str) -> None:
     """
     person, moderated = member_of(interaction), _moderated_channel(interaction)
     message_id = interaction.message.id if interaction.message is not None else 0
-    await interaction.client.services.reviews.discard(
+    await interaction.client.services.deletions.discard(
         key, person, interaction.guild_id, message_id, moderated=moderated
     )
     await interaction.response.defer()
@@ -211,16 +219,15 @@ async def _pick(interaction: Interaction, key: str) -> None:
 async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     """Return the actions that the user may take on a result now."""
     services, requester = interaction.client.services, requester_of(interaction)
-    reviews, person = services.reviews, requester.person
-    moderated = _moderated_channel(interaction)
+    person, moderated = requester.person, _moderated_channel(interaction)
     return offered_actions(
         run,
         services.catalogue.all(),
-        reportable=run.is_shown and not run.private and await reviews.takes_reports(requester),
+        reportable=run.is_shown and not run.private and await services.reviews.takes_reports(requester),
         shareable=await services.sharing.is_offered(run, requester),
         postable=services.sharing.is_postable(run, requester),
         own=run.requester_id == person.id,
-        deletable=await reviews.may_delete(run, person, interaction.guild_id, moderated=moderated),
+        deletable=await services.deletions.may_delete(run, person, interaction.guild_id, moderated=moderated),
     )
 
 

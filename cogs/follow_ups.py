@@ -40,15 +40,15 @@ class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
             id = FollowUpId.read(value) or id
         await check_start(interaction)
         opened, files = await _open(interaction, id)
-        services = interaction.client.services
+        services, requester = interaction.client.services, requester_of(interaction)
         fields = opened.fields(services.editing.draft(id.draft, interaction.user.id))
         if fields:
-            await _check_before_form(interaction, opened)
+            await services.follow_ups.check_before_form(opened, requester)
             title = opened.preparation.target.title
             modal = form_modal(id.encode(), title, fields, label=opened.label)
             await interaction.response.send_modal(modal)
             return
-        run, dropped = await services.follow_ups.start(opened, files, {}, requester_of(interaction))
+        run, dropped = await services.follow_ups.start(opened, files, {}, requester)
         await answer_started(interaction, run, dropped, _DROPPED)
 
 
@@ -72,17 +72,6 @@ async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp,
     if not opened.fits(files):
         raise RefusedError("follow_up_no_file")
     return opened, files
-
-
-async def _check_before_form(interaction: Interaction, opened: OpenFollowUp) -> None:
-    """Raise RefusedError if the request would be refused whatever the user enters into the form."""
-    await interaction.client.services.runs.check_files(opened.preparation.inputs)
-    await interaction.client.services.runs.check_before_form(
-        opened.preparation.target,
-        requester_of(interaction),
-        age_restricted=opened.age_restricted,
-        private=opened.private,
-    )
 
 
 async def _files(interaction: Interaction, opened: OpenFollowUp, key: str) -> Sequence[AttachedFile]:
@@ -168,7 +157,7 @@ async def _use_message(interaction: Interaction, message: discord.Message, follo
         run, dropped = await follow_ups.start(opened, [picture_file(pictures[0])], {}, requester)
         await answer_started(interaction, run, dropped, _DROPPED)
         return
-    await _check_before_form(interaction, opened)
+    await follow_ups.check_before_form(opened, requester)
     ids = [FollowUpId(key, follow_up.reference, str(index)).encode() for index, key in enumerate(keys)]
     layout = follow_up_pictures_layout(pictures, opened.label, ids)
     await interaction.response.send_message(view=layout, ephemeral=True)

@@ -25,7 +25,7 @@ from bot.gateway.interactions import (
     settings_channel_id,
 )
 from bot.gateway.replies import answer_preset_run, check_start, escape_name
-from bot.services.presets import NameTaken, PresetDraft, PresetService, SavedPreset
+from bot.services.presets.service import NameTaken, PresetDraft, PresetService, SavedPreset
 from bot.strings import say
 from bot.ui.custom_ids import PresetsId, ReplaceId
 from bot.ui.lists import presets_layout, replace_layout, run_label, text_layout

@@ -113,8 +113,9 @@ TESTS = {
         "requests.redelivery": f"{STORE}_deliveries.py {DISCORD}_undelivered.py {DISCORD}_private.py",
         "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
-        "durations": f"{STORE}_durations.py {DISCORD}_estimates.py",
-        "history": f"{STORE}_history.py {DISCORD}_runs.py e2e/test_operator_commands.py",
+        "reading.durations": f"{STORE}_durations.py {DISCORD}_estimates.py",
+        "reading.export": f"{STORE}_history.py e2e/test_operator_commands.py",
+        "reading.history": f"{STORE}_history.py {DISCORD}_runs.py",
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
         "erasure.retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
@@ -127,7 +128,7 @@ TESTS = {
         "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py"
         f" {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py {DISCORD}_cancel.py",
         "postponed": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
-        "requests.gauges": f"{WEB}_metrics.py",
+        "reading.gauges": f"{WEB}_metrics.py",
         "requests.usage": f"{STORE}_requests.py {WEB}_metrics.py {DISCORD}_budget.py"
         f" {DISCORD}_usage.py {DISCORD}_queue.py",
     },
@@ -180,20 +181,25 @@ TESTS = {
         "__init__": f"{DISCORD}_happy_path.py",
         "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
+        "moderation.deletions": f"{DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py"
+        f" {DISCORD}_moderated_elsewhere.py {DISCORD}_others.py {DISCORD}_batch_moderated.py",
+        "early_checks": f"{DISCORD}_edit.py {DISCORD}_use_as_input.py {DISCORD}_follow_ups.py"
+        f" {DISCORD}_wrong_files.py {DISCORD}_age_marks.py {DISCORD}_private.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
         "follow_ups": f"{DISCORD}_follow_ups.py {DISCORD}_others.py",
+        "form_drafts": f"{SERVICES}_form_drafts.py {DISCORD}_edit.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
         "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py",
-        "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
+        "presets.inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "repeat_commands": f"{DISCORD}_details.py {DISCORD}_batch.py",
-        "preset_cache": f"{SERVICES}_preset_cache.py",
-        "presets": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
+        "presets.cache": f"{SERVICES}_preset_cache.py",
+        "presets.service": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_refused_often.py {DISCORD}_private.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
-        f" {DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py {DISCORD}_others.py",
+        f" {DISCORD}_batch_moderated.py {DISCORD}_others.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py",
         "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",

@@ -20,7 +20,7 @@ from bot.domain.queue.estimates import (
     medians_of,
 )
 from bot.domain.runs import Run, RunState
-from bot.store.durations import DurationStore
+from bot.store.reading.durations import DurationStore
 
 log = logging.getLogger(__name__)
 # Medians change slowly, so each process caches them for this long.

@@ -14,7 +14,7 @@ from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, in_code
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, check_here, check_overrides, requester_of
-from bot.services.presets import PresetRun
+from bot.services.presets.service import PresetRun
 from bot.strings import say
 from bot.ui.lists import posting_layout
 from bot.ui.status import status_message

@@ -13,7 +13,7 @@ from bot.database.schema import known_schemas, schema_of
 from bot.domain.errors import StartupError
 from bot.domain.runs import InputValue, Output, Run
 from bot.store import Store
-from bot.store.history import ExportFilter, ExportStore
+from bot.store.reading.export import ExportFilter, ExportStore
 
 # These columns are exported as stored. The interaction token is excluded: its holder can answer as the bot.
 PLAIN: Final = (

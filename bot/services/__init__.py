@@ -16,9 +16,10 @@ from bot.services.generation import GenerationService
 from bot.services.help import HelpService
 from bot.services.moderation.audit import AuditService
 from bot.services.moderation.blocks import BlockService
+from bot.services.moderation.deletions import DeletionService
 from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
-from bot.services.presets import PresetService
+from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.rate_limits import OpeningLimiter
 from bot.services.repeat_commands import RepeatCommands
@@ -45,6 +46,7 @@ class Services:
     repeat_commands: RepeatCommands
     help: HelpService
     reviews: ReviewService
+    deletions: DeletionService
     sharing: SharingService
     blocks: BlockService
     audit: AuditService

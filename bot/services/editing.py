@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.earlier_values import revise
@@ -27,8 +25,9 @@ from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import keys_in_links
+from bot.services.early_checks import EarlyChecks
+from bot.services.form_drafts import FormDrafts
 from bot.services.generation import GenerationService, current_deployment, draw_seed, has_marked_file
-from bot.services.runs import RunService
 from bot.store.rules import RuleStore
 from bot.store.runs import RunStore
 
@@ -53,14 +52,14 @@ class EditingService:
         *,
         runs: RunStore,
         rules: RuleStore,
-        run_service: RunService,
+        checks: EarlyChecks,
         generation: GenerationService,
         catalogue: Catalogue,
         drafts: FormDrafts[str],
     ) -> None:
         self._runs = runs
         self._rules = rules
-        self._run_service = run_service
+        self._checks = checks
         self._generation = generation
         self._catalogue = catalogue
         self._drafts = drafts
@@ -111,9 +110,7 @@ class EditingService:
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
         marked = has_marked_file(run, requester)
-        await self._run_service.check_before_form(
-            deployment, requester, age_restricted=marked, private=run.private
-        )
+        await self._checks.check_rules(deployment, requester, age_restricted=marked, private=run.private)
         form_values = self.draft(draft, requester.person.id)
         fields = editable_fields(deployment, run.inputs, run.gpu, form_values=form_values)
         files: dict[str, InputValue] = {}
@@ -122,7 +119,7 @@ class EditingService:
                 entered = form_values.get(item.option)
                 kept = [file.url for file in entered] if isinstance(entered, tuple) else None
                 files[item.key] = kept or run.inputs.get(item.key, "")
-        gone = await self._run_service.deleted_files(files)
+        gone = await self._checks.deleted_files(files)
         return InputForm(deployment.title, require_new_files(fields, gone))
 
     async def resubmit(
@@ -163,7 +160,7 @@ class EditingService:
         is still to choose one.
         """
         parent = await self._runs.get(parent_key) if parent_key else None
-        await self._run_service.check_before_form(
+        await self._checks.check_rules(
             deployment,
             requester,
             age_restricted=_is_marked(parent, parent_key, requester),
@@ -272,39 +269,3 @@ def _is_marked(parent: Run | None, parent_key: str | None, requester: Requester)
     if parent is None:
         return bool(parent_key) and requester.origin.age_restricted
     return is_age_restricted_now(parent, requester)
-
-
-T = TypeVar("T")
-
-
-class FormDrafts(Generic[T]):
-    """A cache of each user's newest drafts, in memory. After a restart, forms open without their drafts.
-
-    It holds at most `per_user` drafts of a user, and the drafts of the `users` who kept one most recently.
-    """
-
-    def __init__(self, per_user: int = 5, users: int = 500) -> None:
-        self._per_user = per_user
-        self._users = users
-        self._kept: OrderedDict[int, OrderedDict[str, T]] = OrderedDict()
-
-    def keep(self, user_id: int, draft: T) -> str:
-        """Keep a draft and return its name."""
-        name = secrets.token_hex(4)
-        drafts = self._kept.setdefault(user_id, OrderedDict())
-        self._kept.move_to_end(user_id)
-        drafts[name] = draft
-        if len(drafts) > self._per_user:
-            drafts.popitem(last=False)
-        if len(self._kept) > self._users:
-            self._kept.popitem(last=False)
-        return name
-
-    def get(self, name: str, user_id: int) -> T | None:
-        """Return a draft, or None if it is no longer kept or belongs to another user."""
-        drafts = self._kept.get(user_id)
-        return drafts.get(name) if drafts is not None else None
-
-    def forget(self, user_id: int) -> None:
-        """Drop a user's drafts."""
-        self._kept.pop(user_id, None)

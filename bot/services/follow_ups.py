@@ -15,6 +15,7 @@ from bot.domain.errors import InputError, RefusedError
 from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
 from bot.domain.runs import MessageRef, Run
+from bot.services.early_checks import EarlyChecks
 from bot.services.editing import EditingService
 from bot.services.generation import GenerationService, draw_seed
 from bot.services.runs import RunService
@@ -56,14 +57,17 @@ class FollowUpService:
 
     def __init__(
         self,
+        *,
         store: Store,
         runs: RunService,
+        checks: EarlyChecks,
         editing: EditingService,
         generation: GenerationService,
         catalogue: Catalogue,
     ) -> None:
         self._store = store
         self._runs = runs
+        self._checks = checks
         self._editing = editing
         self._generation = generation
         self._catalogue = catalogue
@@ -95,6 +99,16 @@ class FollowUpService:
         opened = self._opened(ref, parent, requester)
         age_restricted = is_age_restricted_now(made_by, requester)
         return replace(opened, age_restricted=age_restricted, private=made_by.private)
+
+    async def check_before_form(self, opened: OpenFollowUp, requester: Requester) -> None:
+        """Raise RefusedError if the request would be refused whatever the user enters into the form."""
+        await self._checks.check_files(opened.preparation.inputs)
+        await self._checks.check_rules(
+            opened.preparation.target,
+            requester,
+            age_restricted=opened.age_restricted,
+            private=opened.private,
+        )
 
     async def start(
         self,

@@ -21,6 +21,7 @@ from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import GenerationRequest, Requester, batch_requests
 from bot.domain.runs import Run
 from bot.metrics import Metrics
+from bot.services.early_checks import EarlyChecks
 from bot.services.input_files import InputFiles
 from bot.services.rate_limits import RefusalLimiter
 from bot.services.runs import ANSWER_HOLD, RunService
@@ -47,6 +48,7 @@ class GenerationService:
         *,
         catalogue: Catalogue,
         runs: RunService,
+        checks: EarlyChecks,
         request_store: RequestStore,
         run_store: RunStore,
         wakeups: Wakeups,
@@ -59,6 +61,7 @@ class GenerationService:
     ) -> None:
         self._catalogue = catalogue
         self._runs = runs
+        self._checks = checks
         self._request_store = request_store
         self._run_store = run_store
         self._wakeups = wakeups
@@ -203,7 +206,7 @@ class GenerationService:
         If files have to be downloaded for this, the rules that don't depend on them are checked first. Their
         RefusedError is recorded in the audit log.
         """
-        await self._runs.check_files(inputs.inputs)
+        await self._checks.check_files(inputs.inputs)
         if self._files.must_read(deployment, inputs):
             await self._check_rules(deployment, request, requester)
             await self._files.check(deployment, inputs)
@@ -230,7 +233,7 @@ class GenerationService:
         self, deployment: Deployment, request: GenerationRequest, requester: Requester
     ) -> None:
         try:
-            await self._runs.check_before_form(
+            await self._checks.check_rules(
                 deployment, requester, age_restricted=request.age_restricted, private=request.private
             )
         except RefusedError as refused:

@@ -14,7 +14,7 @@ from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.requests import Preset, Requester
 from bot.domain.runs import InputValue, Run
-from bot.services.preset_inputs import gives, left_to_type
+from bot.services.presets.inputs import gives, left_to_type
 from bot.store import Store
 
 

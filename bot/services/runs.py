@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.model import Deployment
 from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
-from bot.domain.policy import OperatorRules, Start, check_age, check_before_form, check_posting
+from bot.domain.policy import OperatorRules, check_age, check_posting
 from bot.domain.records import PAGE_SIZE
-from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import Deletions, Direction, HistoryPage, InputValue, Run, RunsPage
+from bot.domain.requests import Member, Requester
+from bot.domain.runs import Deletions, Direction, HistoryPage, Run, RunsPage
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import channel_url
-from bot.domain.text.file_names import keys_in_links
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
@@ -60,45 +58,6 @@ class RunService:
         if not is_here or run.private or run.hidden_from_channel:
             raise RefusedError("not_yours")
         raise refuse(run)
-
-    async def check_before_form(
-        self,
-        deployment: Deployment | None,
-        requester: Requester,
-        *,
-        age_restricted: bool = False,
-        private: bool = False,
-    ) -> None:
-        """Raise RefusedError if the user's request would be refused whatever its inputs are.
-
-        `deployment` is None if the user is still to choose one. `age_restricted` and `private` describe the
-        result that the request starts from.
-        """
-        origin, person = requester.origin, requester.person
-        start = Start(
-            guild_id=origin.guild_id,
-            user_install=origin.user_install,
-            deployment=deployment.name if deployment is not None else "",
-            gpu=None,
-            age_restricted=age_restricted or (deployment is not None and deployment.age_restricted),
-            person=person,
-            private=private and not origin.is_direct_message,
-            channel=ChannelState(age_restricted=origin.age_restricted),
-        )
-        rules = await self._store.rules.get(origin.guild_id)
-        usage = await self._store.usage.today(origin.guild_id, person.id, self._clock())
-        check_before_form(start, usage, self._operator, rules)
-
-    async def deleted_files(self, inputs: Mapping[str, InputValue]) -> frozenset[str]:
-        """Return the keys of those inputs that take a file of a deleted result."""
-        made_by = {key: keys_in_links([value]) for key, value in inputs.items()}
-        deleted = await self._store.runs.deleted(frozenset[str]().union(*made_by.values()))
-        return frozenset(key for key, runs in made_by.items() if runs & deleted)
-
-    async def check_files(self, inputs: Mapping[str, InputValue]) -> None:
-        """Raise RefusedError if an input takes a file of a deleted result."""
-        if await self.deleted_files(inputs):
-            raise RefusedError("parent_deleted")
 
     async def cancel(self, key: str, user_id: int, *, moderated: int | None = None) -> None:
         """Cancel a batch. Raises RefusedError if it has ended, or if this user may not cancel it.

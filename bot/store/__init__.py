@@ -16,14 +16,14 @@ from bot.store.blocks import BlockStore
 from bot.store.claims import ClaimStore
 from bot.store.copies import CopyStore
 from bot.store.deliveries import DeliveryStore
-from bot.store.durations import DurationStore
 from bot.store.erasure.privacy import PrivacyStore
 from bot.store.erasure.retention import RetentionStore
-from bot.store.history import HistoryStore
 from bot.store.presets import PresetStore
+from bot.store.reading.durations import DurationStore
+from bot.store.reading.gauges import GaugeStore
+from bot.store.reading.history import HistoryStore
 from bot.store.requests.accept import RequestStore
 from bot.store.requests.answers import AnswerStore
-from bot.store.requests.gauges import GaugeStore
 from bot.store.requests.usage import UsageStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore

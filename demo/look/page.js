@@ -1,5 +1,6 @@
 // Added to simcord's page: links to the other channels, what to try, a hint for newcomers, a view that follows the
-// newest message until the reader scrolls up, and a view that stands still while a select or a form is open.
+// newest message until the reader scrolls up, a view that stands still while a select or a form is open, and a notice
+// when the demo has ended.
 const NEAR = 150; // pixels from the end that still count as the end
 const timeline = document.getElementById("channel-timeline");
 const list = document.getElementById("channel-message-list");
@@ -58,13 +59,53 @@ HTMLElement.prototype.showPopover = function (...options) {
   return showPopover.apply(this, options);
 };
 
+// simcord's own line says only that the session is unavailable, and page.css hides it on phones. simcord also hides the
+// channel, so the notice is outside of it.
+const ENDED = "The demo isn't running. Start it again, and open the address that it prints.";
+// The secret in the address is new at each start, so a restarted demo refuses this page's.
+const RESTARTED = "The demo was restarted. Open the address that it printed.";
+const INCOMPLETE = "This address is incomplete. Open the whole address that the demo printed.";
+const EXPIRED = "This page was idle for too long. Reload it.";
+const MISSED = 3; // polls in a row that may get no answer; a page polls twice a second
+let missed = 0;
+const notice = document.createElement("p");
+notice.id = "demo-notice";
+notice.setAttribute("role", "alert");
+
+function tell(text) {
+  document.getElementById("demo-hint")?.remove();
+  notice.textContent = text;
+  document.body.append(notice);
+}
+
+function noteAnswer(path, status) {
+  if (status === 401) tell(location.hash ? RESTARTED : INCOMPLETE);
+  if (path !== "/api/state") return;
+  if (status === 410) tell(EXPIRED);
+  if (status === 200) notice.remove();
+  missed = 0;
+}
+
+function noteFailure(path, error) {
+  if (path !== "/api/state" || error.name === "AbortError") return; // simcord aborts polls when the reader acts
+  missed += 1;
+  if (missed === MISSED) tell(ENDED);
+}
+
 // While a select or a form is open, answer simcord's polls with the state that it shows, so that it redraws nothing.
 // The state after an action always passes: it may bring the options of the open select.
 const request = window.fetch;
 let shown = null;
 let acted = false;
 window.fetch = async (path, options) => {
-  const answer = await request(path, options);
+  let answer = null;
+  try {
+    answer = await request(path, options);
+  } catch (error) {
+    noteFailure(path, error);
+    throw error;
+  }
+  noteAnswer(path, answer.status);
   if (path === "/api/action") acted = true;
   if (path !== "/api/state" || !answer.ok) return answer;
   const newest = await answer.text();

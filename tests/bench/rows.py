@@ -20,7 +20,7 @@ from bot.domain.records import AuditFilter
 from bot.domain.runs import RunFilter
 from bot.store import Store
 from bot.store.audit import newest_first
-from bot.store.history import open_on_server, own_runs
+from bot.store.reading.history import open_on_server, own_runs
 from bot.store.requests.judging import judge_run
 from tests.bench.figures import Figure
 from tests.chaos.database import opened

@@ -18,7 +18,7 @@ from bot.config.roles import ALL_ROLES
 from bot.database.engine import Database
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
 from bot.metrics_page import MetricsPage
-from bot.store.requests.gauges import GaugeStore
+from bot.store.reading.gauges import GaugeStore
 from tests.unit.factories import made_run
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Check who may approve, reject, delete, report and dismiss, and carry out these actions."""
+"""Approve, reject and report requests and results, and decide about reports."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import datetime
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.moderation import check_shown, check_undecided, has_decided, may_delete
+from bot.domain.moderation import check_shown, check_undecided, has_decided
 from bot.domain.policy import check_age
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import MessageRef, Purpose, Run
+from bot.domain.runs import Run
 from bot.store import Store
 from bot.strings import explain
 from bot.workers.worker import Wakeups
@@ -25,15 +25,13 @@ Present = Callable[[Run], Awaitable[tuple[Member, ChannelState | None]]]
 class ReviewedRun:
     """A run and the content of its card.
 
-    `already_deleted` means that its result had already been removed, and `only_copy` that its result stays
-    because only a copy was deleted.
+    `already_deleted` is True if a moderator deletes a reported result that had already been removed.
     """
 
     run: Run
     title: str
     inputs: ShownInputs
     already_deleted: bool = False
-    only_copy: bool = False
 
 
 class ReviewService:
@@ -100,69 +98,6 @@ class ReviewService:
         """Return the user whom a card's Block button blocks."""
         return (await self._moderated(key, moderator, guild_id)).requester_id
 
-    async def delete(
-        self,
-        key: str,
-        person: Member,
-        guild_id: int | None,
-        *,
-        whole_batch: bool = False,
-        message: MessageRef | None = None,
-        moderated: int | None = None,
-        by_card: bool = False,
-    ) -> ReviewedRun:
-        """Delete a result, or all results of a batch, for its requester or a moderator.
-
-        If `message`, which has the button, belongs to a copy of the result, only that copy is deleted.
-        `moderated` is the channel of the interaction if the user may manage messages there. With `by_card`,
-        the button is on a report, which is closed even if the result has already been removed.
-        """
-        now, store = self._clock(), self._store
-        if message is not None and not (whole_batch or by_card) and await self._is_copy(key, message):
-            run = await self._deletable(key, person, guild_id, moderated=moderated, message=message)
-            await store.copies.delete(key, message, person.id, now)
-            self._wakeups.deliver()
-            return replace(self._reviewed(run), only_copy=True)
-        run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=by_card)
-        results = await store.runs.batch(run) if whole_batch else [run]
-        if by_card and not any(each.is_shown for each in results):
-            return replace(self._reviewed(run), already_deleted=True)
-        check_shown(*results)
-        await (store.reviews.delete_all if whole_batch else store.reviews.delete)(key, person.id, now)
-        self._wakeups.deliver()
-        return self._reviewed(run)
-
-    async def may_delete(
-        self, run: Run, person: Member, guild_id: int | None, *, moderated: int | None = None
-    ) -> bool:
-        """Return whether `delete` would accept this user for the run's result."""
-        if may_delete(run, person, moderated):
-            return True
-        is_here = run.guild_id is not None and run.guild_id == guild_id
-        return is_here and person.is_moderator(await self._store.rules.current(guild_id))
-
-    async def discard(
-        self,
-        key: str,
-        person: Member,
-        guild_id: int | None,
-        message_id: int,
-        *,
-        moderated: int | None = None,
-    ) -> None:
-        """Check that the user may delete a message without a result, as in `delete`. The caller deletes it.
-
-        If the message belongs to the outcome and no result of the batch is shown any more, the courier
-        deletes the outcome's other messages, too.
-        """
-        run = await self._deletable(key, person, guild_id, moderated=moderated)
-        outcome = await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)
-        if message_id in [message.message_id for message in outcome.everywhere]:
-            batch = await self._store.runs.batch(run)
-            remove = not any(each.is_shown for each in batch)
-            await self._store.reviews.discard(run.batch_key, person.id, self._clock(), remove=remove)
-            self._wakeups.deliver()
-
     async def takes_reports(self, requester: Requester) -> bool:
         """Return whether a report from this server would reach its moderators."""
         rules = await self._store.rules.get(requester.origin.guild_id)
@@ -186,6 +121,22 @@ class ReviewService:
         is_new = await self._store.reviews.report(run.key, requester.person.id, channel_id, self._clock())
         self._wakeups.deliver()
         return is_new
+
+    async def delete_reported(
+        self, key: str, moderator: Member, guild_id: int | None, *, whole_batch: bool
+    ) -> ReviewedRun:
+        """Delete a reported result or batch, which closes its report.
+
+        If nothing of it is shown any more, this changes nothing and sets `already_deleted`.
+        """
+        run = await self._moderated(key, moderator, guild_id)
+        results = await self._store.runs.batch(run) if whole_batch else [run]
+        if not any(each.is_shown for each in results):
+            return replace(self._reviewed(run), already_deleted=True)
+        reviews, now = self._store.reviews, self._clock()
+        await (reviews.delete_all if whole_batch else reviews.delete)(key, moderator.id, now)
+        self._wakeups.deliver()
+        return self._reviewed(run)
 
     async def dismiss(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun:
         """Close a report and leave the result in place."""
@@ -214,43 +165,11 @@ class ReviewService:
         inputs = displayed_inputs(self._catalogue.get(run.deployment), run.inputs)
         return ReviewedRun(run, title, inputs)
 
-    async def _is_copy(self, key: str, message: MessageRef) -> bool:
-        run = await self._store.runs.get(key)
-        return run is not None and await self._store.copies.shown_in(run, message)
-
-    async def _deletable(
-        self,
-        key: str,
-        person: Member,
-        guild_id: int | None,
-        *,
-        moderated: int | None,
-        message: MessageRef | None = None,
-        by_card: bool = False,
-    ) -> Run:
-        """Return the run if this user may delete its result or, if `message` is given, that copy of it."""
-        run = await self._store.runs.get(key)
-        if by_card or run is None:
-            return await self._moderated(key, person, guild_id)
-        channel_id = message.channel_id if message is not None else run.channel_id
-        if may_delete(run, person, moderated, channel_id=channel_id):
-            return run
-        refusal = await self._refusal(run) if guild_id is not None else "not_yours"
-        return await self._moderated(key, person, guild_id, refusal=refusal)
-
-    async def _refusal(self, run: Run) -> str:
-        """Return the code of the sentence for users who may not delete, but perhaps report, a result."""
-        channel_id = (await self._store.rules.get(run.guild_id)).approval.review_channel_id
-        is_reportable = channel_id is not None and run.is_shown and not run.private
-        return "delete_not_yours_report" if is_reportable else "delete_not_yours"
-
-    async def _moderated(
-        self, key: str, person: Member, guild_id: int | None, *, refusal: str = "not_a_moderator"
-    ) -> Run:
+    async def _moderated(self, key: str, person: Member, guild_id: int | None) -> Run:
         """Return a run of the server. Raises RefusedError for users who aren't its moderators."""
         run = await self._run(key, guild_id)
         if not person.is_moderator(await self._store.rules.current(guild_id)):
-            raise RefusedError(refusal)
+            raise RefusedError("not_a_moderator")
         return run
 
     async def _run(self, key: str, guild_id: int | None) -> Run:

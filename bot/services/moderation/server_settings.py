@@ -21,7 +21,7 @@ from bot.domain.settings.values import (
     known_ids,
     known_names,
 )
-from bot.services.editing import FormDrafts
+from bot.services.form_drafts import FormDrafts
 from bot.services.words.filter import AutomodCache
 from bot.store.presets import PresetStore
 from bot.store.rules import RuleStore

@@ -18,7 +18,7 @@ from bot.domain.runs import (
 )
 from bot.domain.sharing import CopyRequest
 from bot.store import Store
-from bot.store.history import ExportFilter, ExportStore
+from bot.store.reading.export import ExportFilter, ExportStore
 from tests.contract.store import batches
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_run
 from tests.contract.store.runs import (

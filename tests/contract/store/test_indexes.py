@@ -12,8 +12,8 @@ from bot.domain.queue.estimates import WINDOW
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.claims import SERVED
-from bot.store.durations import QUEUE, SUCCESSES
-from bot.store.history import open_on_server
+from bot.store.reading.durations import QUEUE, SUCCESSES
+from bot.store.reading.history import open_on_server
 from bot.store.requests.usage import RESERVED_IN_SERVER, STARTED_IN_SERVER
 from tests.contract.store.rows import ALICE, GUILD, plan_of, stored_run
 from tests.contract.store.runs import NOW, columns

@@ -18,7 +18,7 @@ from bot.deployments.options import MORE, autocomplete, describe
 from bot.deployments.size_conversion import as_offered, as_sent, size_input
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.runs import InputValue
-from bot.services.preset_inputs import apply_preset, kept_inputs
+from bot.services.presets.inputs import apply_preset, kept_inputs
 from tests.unit.deployments.made import by_key, deployment, node
 from tests.unit.factories import made_preset
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.services.editing import FormDrafts
+from bot.services.form_drafts import FormDrafts
 
 ALICE, BOB = 1, 2
 

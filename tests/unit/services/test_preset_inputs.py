@@ -7,7 +7,7 @@ import pytest
 from bot.deployments.model import Input
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.services.preset_inputs import apply_preset, left_to_type, replaced_inputs
+from bot.services.presets.inputs import apply_preset, left_to_type, replaced_inputs
 from tests.unit.deployments.flux import FLUX
 from tests.unit.factories import made_preset
 

@@ -16,10 +16,10 @@ from bot.domain.records import PAGE_SIZE, ChannelDefault
 from bot.domain.requests import NAME_LENGTH, Holder, Member, Preset, Requester, folded
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
-from bot.services.editing import FormDrafts
+from bot.services.form_drafts import FormDrafts
 from bot.services.generation import GenerationService
-from bot.services.preset_cache import PresetCache
-from bot.services.preset_inputs import apply_preset, kept_inputs, prompt_input, replaced_inputs
+from bot.services.presets.cache import PresetCache
+from bot.services.presets.inputs import apply_preset, kept_inputs, prompt_input, replaced_inputs
 from bot.services.words.filter import DefaultTexts
 from bot.store import Store
 

@@ -1,10 +1,8 @@
-"""Read a user's runs by page, a server's queue, and all runs for the export."""
+"""Read a user's runs by page, and a server's queue."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence, Set
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence, Set
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, case, exists, or_, select
@@ -12,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.keyset import earlier, later
-from bot.database.tables import audit, deliveries, listed_columns, run_columns, runs, to_listed_run, to_run
+from bot.database.tables import audit, deliveries, listed_columns, runs, to_listed_run
 from bot.domain.records import AuditAction
 from bot.domain.runs import (
     COPY_PURPOSES,
@@ -241,51 +239,3 @@ def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]], moderated: Set[str]) 
 
 def _is_moderated_copy(run: Run, row: Row[Any]) -> bool:
     return row.deleted_by is not None and row.deleted_by != run.requester_id
-
-
-_CHUNK_SIZE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class ExportFilter:
-    """A filter for the export: runs requested from `since` (inclusive) to `until` (exclusive) on a server.
-
-    None matches everything.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
-    guild_id: int | None = None
-
-
-class ExportStore:
-    """Reads runs in chunks, so that a long export doesn't block writers."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def runs(self, run_filter: ExportFilter, chunk_size: int = _CHUNK_SIZE) -> AsyncIterator[Run]:
-        """Yield the runs, oldest first. Raises StoreUnavailable."""
-        last: Run | None = None
-        while True:
-            async with self._database.read() as connection:
-                rows = (await connection.execute(_next(run_filter, last, chunk_size))).mappings().all()
-            found = [to_run(row) for row in rows]
-            for run in found:
-                yield run
-            if len(found) < chunk_size:
-                return
-            last = found[-1]
-
-
-def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:
-    query = select(*run_columns())
-    if run_filter.since is not None:
-        query = query.where(runs.c.created_at >= run_filter.since)
-    if run_filter.until is not None:
-        query = query.where(runs.c.created_at < run_filter.until)
-    if run_filter.guild_id is not None:
-        query = query.where(runs.c.guild_id == run_filter.guild_id)
-    if last is not None:
-        query = query.where(later(runs.c.created_at, last.created_at, runs.c.key > last.key))
-    return query.order_by(runs.c.created_at, runs.c.key).limit(chunk_size)

@@ -1,0 +1,1 @@
+"""Presets: saving and using them, suggesting their names, and merging their inputs into requests."""
