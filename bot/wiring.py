@@ -34,8 +34,9 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.queue.fair_queue import lower_limit
 from bot.domain.requests import Origin
+from bot.domain.results.deliveries import MessageRef
 from bot.domain.run_timing import quiet_period
-from bot.domain.runs import MessageRef, Output, Run
+from bot.domain.runs import Output, Run
 from bot.domain.sharing import MessageState
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot

@@ -55,6 +55,7 @@ CORE = Scope(
         "bot/domain/sharing.py",
         "bot/domain/run_timing.py",
         "bot/domain/requests.py",
+        "bot/domain/results/deliveries.py",
         "bot/domain/runs.py",
         "bot/domain/transitions.py",
         "bot/delivery/media/ssrf.py",

@@ -34,7 +34,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.text_types import CleanText, CutString, ExactString
 from bot.domain.requests import GenerationRequest
-from bot.domain.runs import DeliveryState, Output, Purpose, Run, RunState
+from bot.domain.results.deliveries import DeliveryState, Purpose
+from bot.domain.runs import Output, Run, RunState
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.requests import Preset
-from bot.domain.runs import FINAL, MessageRef, Run, RunState
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.runs import FINAL, Run, RunState
 
 # Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
 PAGE_SIZE = 10

@@ -14,7 +14,8 @@ from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
-from bot.domain.runs import MessageRef, Run
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.runs import Run
 from bot.services.editing import EditingService
 from bot.services.generation import GenerationService, draw_seed
 from bot.services.runs import RunService

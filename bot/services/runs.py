@@ -10,10 +10,11 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment
 from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
+from bot.domain.pages import Direction, HistoryPage, RunsPage
 from bot.domain.policy import OperatorRules, Start, check_age, check_before_form, check_posting
 from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import Deletions, Direction, HistoryPage, InputValue, Run, RunsPage
+from bot.domain.runs import Deletions, InputValue, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import channel_url
 from bot.domain.text.file_names import keys_in_links

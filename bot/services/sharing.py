@@ -11,7 +11,8 @@ from functools import partial
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.policy import OperatorRules, check_posting, is_age_restricted_now
 from bot.domain.requests import Requester
-from bot.domain.runs import MessageRef, Run
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.runs import Run
 from bot.domain.sharing import CopyRequest, MessageState, check_copyable, copy_code, offers_copy
 from bot.services.rate_limits import CopyLimiter, RefusalLimiter
 from bot.store import Store

@@ -15,7 +15,8 @@ from bot.database.row_locks import lock_run
 from bot.database.tables import RESET, create_delivery, create_or_reopen_delivery, deliveries
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import COPY_PURPOSES, Delivery, DeliveryState, MessageRef, Purpose, Run
+from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, DeliveryState, MessageRef, Purpose
+from bot.domain.runs import Run
 from bot.domain.sharing import (
     CopyRequest,
     ResultDelivery,

@@ -14,16 +14,15 @@ from bot.database.engine import Database
 from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import deliveries, run_columns, runs, to_run
 from bot.domain.requests import Origin
-from bot.domain.runs import (
+from bot.domain.results.deliveries import (
     OUTCOME_PURPOSES,
     Delivery,
     DeliveryState,
     MessageRef,
     Purpose,
-    Run,
-    RunState,
     SentMessages,
 )
+from bot.domain.runs import Run, RunState
 from bot.store.requests.redelivery import deliver_again
 
 _OWN = (

@@ -25,7 +25,8 @@ from bot.domain.moderation import (
 from bot.domain.policy import OperatorRules
 from bot.domain.records import AuditAction
 from bot.domain.requests import ChannelState, Member
-from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
+from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
+from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change

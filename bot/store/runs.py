@@ -22,8 +22,9 @@ from bot.database.text_types import CleanText
 from bot.domain.budgets import reported_seconds
 from bot.domain.errors import BotError
 from bot.domain.records import AuditAction
+from bot.domain.results.deliveries import Purpose
 from bot.domain.run_timing import SETTLE_AFTER, is_settled, poll_after_report
-from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change, release_outcome

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bot.domain.runs import Delivery
+from bot.domain.results.deliveries import Delivery
 
 # Discord lets a bot post five messages in five seconds in a channel: two at a time are enough for that.
 PER_CHANNEL: Final = 2

@@ -12,7 +12,8 @@ from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation import check_shown, check_undecided, has_decided, may_delete
 from bot.domain.policy import check_age
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import MessageRef, Purpose, Run
+from bot.domain.results.deliveries import MessageRef, Purpose
+from bot.domain.runs import Run
 from bot.store import Store
 from bot.strings import explain
 from bot.workers.worker import Wakeups

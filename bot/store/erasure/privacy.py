@@ -40,7 +40,8 @@ from bot.domain.records import (
     StoredEntry,
 )
 from bot.domain.requests import Holder
-from bot.domain.runs import DeliveryState, Run
+from bot.domain.results.deliveries import DeliveryState
+from bot.domain.runs import Run
 from bot.store.audit import add_entries, to_entry
 from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by

@@ -23,7 +23,8 @@ from bot.domain.errors import AlreadyTaken, CommitUnknown, PressedTwice, Request
 from bot.domain.policy import Allowed, OperatorRules, Refused, decide
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import GenerationRequest, Requester
-from bot.domain.runs import Purpose, Run, RunState
+from bot.domain.results.deliveries import Purpose
+from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store.audit import add_entries, batch_of
 from bot.store.requests.presses import read_presses

@@ -13,7 +13,7 @@ from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import RESET, deliveries, runs
 from bot.domain.policy import is_spoiler
 from bot.domain.requests import Origin
-from bot.domain.runs import OUTCOME_PURPOSES, DeliveryState, Purpose
+from bot.domain.results.deliveries import OUTCOME_PURPOSES, DeliveryState, Purpose
 from bot.store.rules import read_rules
 
 _member = runs.alias("member")

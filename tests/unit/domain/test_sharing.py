@@ -9,7 +9,8 @@ import pytest
 
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.requests import ChannelState, Member, Origin, Requester
-from bot.domain.runs import DeliveryState, MessageRef, Output, Purpose, RunState
+from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
+from bot.domain.runs import Output, RunState
 from bot.domain.sharing import (
     CopyRequest,
     ResultDelivery,

@@ -19,7 +19,7 @@ from bot.domain.records import (
     AuditFilter,
     AuditPage,
 )
-from bot.domain.runs import MessageRef
+from bot.domain.results.deliveries import MessageRef
 from bot.ui.audit import audit_cells, audit_layout, audit_line
 from bot.ui.custom_ids import AuditId
 from bot.ui.private_results import open_rows
