@@ -166,6 +166,11 @@ class Run:
         return self.batch_index + 1
 
     @property
+    def server(self) -> int:
+        """Return the id of the run's server, or of its requester outside servers."""
+        return self.guild_id or self.requester_id
+
+    @property
     def final(self) -> bool:
         return self.state in FINAL
 

@@ -61,9 +61,9 @@ class Places:
 
         If too many downloads are slow already, return False and keep the place.
         """
-        of_server = sum(server == delivery.server for server in self._slow.values())
+        of_server = sum(server == delivery.run.server for server in self._slow.values())
         if len(self._slow) >= _SLOW or of_server >= _SLOW_PER_SERVER:
             return False
-        self._slow[delivery.id] = delivery.server
+        self._slow[delivery.id] = delivery.run.server
         self._channels.pop(delivery.id, None)
         return True

@@ -92,11 +92,6 @@ class Delivery:
         return run.requester_id if self.purpose is Purpose.NOTICE else run.channel_id
 
     @property
-    def server(self) -> int:
-        """Return the id of the server that the delivery belongs to, or of the user outside servers."""
-        return self.run.guild_id or self.run.requester_id
-
-    @property
     def is_late_in_batch(self) -> bool:
         """Return whether this is the late success of one run in a larger batch, which must not replace the
         message that shows the whole batch.
