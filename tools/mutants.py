@@ -89,6 +89,7 @@ SERVICES, WEB = "unit/services/test", "web/test"
 # The tests of each module: running the whole suite for each of 200 mutants would take a day.
 TESTS = {
     "database": {
+        "column_types": f"{DATABASE}_texts.py {STORE}_run_reports.py {STORE}_deliveries.py",
         "coordination": f"{DATABASE}_coordination.py",
         "engine": f"{DATABASE}_faults.py {DATABASE}_schema.py {STORE}_accept.py",
         "commits": "commits/test_lost_replies.py commits/test_repeated_changes.py",
@@ -97,7 +98,6 @@ TESTS = {
         "schema": f"{DATABASE}_schema.py e2e/test_start.py",
         "sqlite": f"{DATABASE}_faults.py {DATABASE}_schema.py",
         "tables": f"{STORE}_run_reports.py {STORE}_deliveries.py {STORE}_requests.py {STORE}_reviews.py",
-        "text_types": f"{DATABASE}_texts.py {STORE}_run_reports.py",
         "write_queue": f"unit/database/test_group_commit.py unit/database/test_write_lock.py"
         f" {STORE}_accept_together.py",
     },

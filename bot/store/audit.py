@@ -193,7 +193,7 @@ _OF_RUN = (
     runs.c.private,
 )
 _SHOWING = (Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW)
-Sent = Mapping[Purpose, Sequence[Sequence[int]]]  # the messages of a run's deliveries, by purpose
+Sent = Mapping[Purpose, Sequence[MessageRef]]  # the messages of a run's deliveries, by purpose
 
 
 async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
@@ -229,7 +229,7 @@ async def _sent(connection: AsyncConnection, keys: Sequence[str]) -> Mapping[str
     query = select(deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages).where(
         deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING)
     )
-    sent: dict[str, dict[Purpose, Sequence[Sequence[int]]]] = defaultdict(dict)
+    sent: dict[str, dict[Purpose, Sequence[MessageRef]]] = defaultdict(dict)
     for row in await connection.execute(query):
         sent[row.run_key][Purpose(row.purpose)] = row.messages
     return sent
@@ -254,8 +254,8 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent])
             return None
         messages = of_batch.get(Purpose.OUTCOME) or of_batch.get(Purpose.REVIEW)
     if not messages and first.status_message_id is not None and first.review_channel_id is None:
-        messages = [(first.channel_id, first.status_message_id)]
-    found = next((MessageRef(*message) for message in messages or ()), None)
+        messages = [MessageRef(first.channel_id, first.status_message_id)]
+    found = next(iter(messages or ()), None)
     channels = (run.channel_id, first.review_channel_id)
     return found if found is not None and found.channel_id in channels else None
 

@@ -153,8 +153,8 @@ async def _deliveries_of(connection: AsyncConnection, run: Run) -> Sequence[Resu
             purpose=Purpose(row.purpose),
             state=DeliveryState(row.state),
             channel_id=row.shared_to or run.channel_id,
-            messages=tuple(MessageRef(*message) for message in row.messages),
-            earlier=tuple(MessageRef(*message) for message in row.earlier_messages),
+            messages=row.messages,
+            earlier=row.earlier_messages,
             attempted=row.attempted,
             deleted_by=row.deleted_by,
         )

@@ -223,14 +223,14 @@ class ReviewStore:
     async def card(self, key: str) -> MessageRef | None:
         """Return the run's review card, or None if it hasn't been posted."""
         async with self._database.read() as connection:
-            found = await connection.scalar(
+            found: tuple[MessageRef, ...] | None = await connection.scalar(
                 select(deliveries.c.messages).where(
                     deliveries.c.run_key == key,
                     deliveries.c.purpose == Purpose.REVIEW,
                     deliveries.c.state == DeliveryState.SENT,
                 )
             )
-            return MessageRef(*found[0]) if found else None
+            return found[0] if found else None
 
 
 def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -> Select[Any]:

@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import BigInteger, BindParameter, bindparam, case, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.column_types import CleanText, UtcDateTime
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
-from bot.database.tables import UtcDateTime, deliveries, nothing_posted, run_columns, runs, to_run
-from bot.database.text_types import CleanText
+from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
 from bot.domain.budgets import reported_seconds
 from bot.domain.errors import BotError
 from bot.domain.records import AuditAction

@@ -11,7 +11,7 @@ from bot.domain.runs import Run
 
 
 class MessageRef(NamedTuple):
-    """A Discord message by its ids. The store writes it as a JSON list."""
+    """A Discord message by its ids."""
 
     channel_id: int
     message_id: int

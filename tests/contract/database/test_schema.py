@@ -28,8 +28,9 @@ from sqlalchemy import (
     text,
 )
 
+from bot.database.column_types import UtcDateTime
 from bot.database.schema import alembic_config
-from bot.database.tables import UtcDateTime, metadata
+from bot.database.tables import metadata
 from bot.domain.errors import StartLater, StartupError
 from bot.domain.records import AuditAction, AuditEntry, AuditFilter
 from bot.domain.requests import Holder

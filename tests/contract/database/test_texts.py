@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, Boolean, Column, DateTime, Float, String, Table, delete, insert, select
 
+from bot.database.column_types import CleanText, CutString, ExactString
 from bot.database.tables import metadata
-from bot.database.text_types import CleanText, CutString, ExactString
 from bot.domain.errors import DoesNotFit
 from bot.domain.requests import Holder
 from bot.domain.runs import RunState
