@@ -47,15 +47,17 @@ class Scope:
 
 CORE = Scope(
     files=(
+        "bot/domain/access.py",
         "bot/domain/budgets.py",
         "bot/domain/queue/estimates.py",
         "bot/domain/queue/fair_queue.py",
         "bot/domain/moderation.py",
         "bot/domain/policy.py",
-        "bot/domain/sharing.py",
         "bot/domain/run_timing.py",
         "bot/domain/requests.py",
         "bot/domain/results/deliveries.py",
+        "bot/domain/results/sharing.py",
+        "bot/domain/results/showing.py",
         "bot/domain/runs.py",
         "bot/domain/transitions.py",
         "bot/delivery/media/ssrf.py",
@@ -69,6 +71,7 @@ CORE = Scope(
     tests=(
         "tests/unit/comfydeploy",
         "tests/unit/delivery",
+        "tests/unit/domain/test_access.py",
         "tests/unit/domain/test_budgets.py",
         "tests/unit/domain/test_estimates.py",
         "tests/unit/domain/test_fair_queue.py",
@@ -80,6 +83,7 @@ CORE = Scope(
         "tests/unit/domain/test_request.py",
         "tests/unit/domain/test_runs.py",
         "tests/unit/domain/test_sharing.py",
+        "tests/unit/domain/test_showing.py",
         "tests/unit/domain/test_transitions.py",
         "tests/unit/domain/test_unsuccessful_ends.py",
     ),

@@ -18,8 +18,8 @@ from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
-from bot.domain.policy import is_age_restricted
 from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, MessageRef, Purpose
+from bot.domain.results.showing import is_age_restricted
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore

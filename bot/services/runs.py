@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.pages import Direction, HistoryPage, RunsPage
-from bot.domain.policy import OperatorRules, Start, check_age, check_before_form, check_posting
+from bot.domain.policy import Start, check_before_form
 from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import ChannelState, Member, Requester
+from bot.domain.results.showing import check_age, check_posting
 from bot.domain.runs import Deletions, InputValue, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import channel_url

@@ -23,8 +23,8 @@ from bot.database.tables import audit, deliveries, runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
 from bot.domain.requests import GenerationRequest
 from bot.domain.results.deliveries import MessageRef, Purpose
+from bot.domain.results.sharing import outcome_stands
 from bot.domain.runs import Run, RunState
-from bot.domain.sharing import outcome_stands
 from bot.domain.transitions import REQUESTER_BLOCKED
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop

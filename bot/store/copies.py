@@ -16,8 +16,7 @@ from bot.database.tables import RESET, create_delivery, create_or_reopen_deliver
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, DeliveryState, MessageRef, Purpose
-from bot.domain.runs import Run
-from bot.domain.sharing import (
+from bot.domain.results.sharing import (
     CopyRequest,
     ResultDelivery,
     check_available,
@@ -25,6 +24,7 @@ from bot.domain.sharing import (
     check_first_copy,
     copy_in,
 )
+from bot.domain.runs import Run
 from bot.store.audit import add_entries, run_entry
 from bot.store.blocks import block_of
 

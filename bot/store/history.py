@@ -15,8 +15,8 @@ from bot.database.tables import audit, deliveries, listed_columns, run_columns, 
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
 from bot.domain.records import AuditAction
 from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
+from bot.domain.results.sharing import outcome_stands
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
-from bot.domain.sharing import outcome_stands
 from bot.domain.text import message_url
 
 S = RunState

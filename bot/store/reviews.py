@@ -12,6 +12,7 @@ from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.tables import audit, create_delivery, create_or_reopen_delivery, deliveries, runs
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation import (
@@ -22,7 +23,6 @@ from bot.domain.moderation import (
     has_decided,
     has_open_report,
 )
-from bot.domain.policy import OperatorRules
 from bot.domain.records import AuditAction
 from bot.domain.requests import ChannelState, Member
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose

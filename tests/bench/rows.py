@@ -15,8 +15,8 @@ from sqlalchemy import Column, Select, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import audit, deliveries, runs
+from bot.domain.access import OperatorRules
 from bot.domain.pages import RunFilter
-from bot.domain.policy import OperatorRules
 from bot.domain.records import AuditFilter
 from bot.store import Store
 from bot.store.audit import newest_first

@@ -1,1 +1,1 @@
-"""Records and rules of showing results."""
+"""Results: the deliveries that show them, where they may be shown, and their copies."""

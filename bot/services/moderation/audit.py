@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import CHOICES, OptionChoice
+from bot.domain.access import check_moderator
 from bot.domain.errors import RefusedError
-from bot.domain.policy import check_moderator
 from bot.domain.records import (
     FINAL_STATES,
     PAGE_SIZE,

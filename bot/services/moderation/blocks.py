@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from bot.domain.access import check_moderator
 from bot.domain.errors import RefusedError
-from bot.domain.policy import check_moderator
 from bot.domain.records import PAGE_SIZE, ActiveBlock, BlockResult
 from bot.domain.requests import Member
 from bot.store.blocks import BlockStore

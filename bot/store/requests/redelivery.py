@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import RESET, deliveries, runs
-from bot.domain.policy import is_spoiler
 from bot.domain.requests import Origin
 from bot.domain.results.deliveries import OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
+from bot.domain.results.showing import is_spoiler
 from bot.store.rules import read_rules
 
 _member = runs.alias("member")

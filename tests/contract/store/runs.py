@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.database.tables import deliveries, runs
+from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.policy import OperatorRules
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
 from bot.domain.results.deliveries import Delivery, MessageRef
 from bot.domain.runs import Output, Run, RunReport, RunState
