@@ -1,4 +1,4 @@
-"""Records of pages of a user's runs."""
+"""The size of the pages of lists, and records of the pages of a user's runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from bot.domain.results.deliveries import MessageRef
 from bot.domain.runs import Deletions, Run
+
+# Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
+PAGE_SIZE = 10
 
 
 class Direction(StrEnum):

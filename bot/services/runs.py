@@ -11,9 +11,8 @@ from bot.deployments.model import Deployment
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
-from bot.domain.pages import Direction, HistoryPage, RunsPage
+from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
 from bot.domain.policy import Start, check_before_form
-from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.results.showing import check_age, check_posting
 from bot.domain.runs import Deletions, InputValue, Run

@@ -20,7 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import audit, deliveries, runs
-from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
+from bot.domain.moderation.audit import (
+    AuditAction,
+    AuditCursor,
+    AuditEntry,
+    AuditFilter,
+    AuditPage,
+    StoredEntry,
+)
 from bot.domain.requests import GenerationRequest
 from bot.domain.results.deliveries import MessageRef, Purpose
 from bot.domain.results.sharing import outcome_stands

@@ -14,7 +14,7 @@ from bot.database.engine import Database
 from bot.database.row_locks import lock_run
 from bot.database.tables import RESET, create_delivery, create_or_reopen_delivery, deliveries
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, DeliveryState, MessageRef, Purpose
 from bot.domain.results.sharing import (
     CopyRequest,

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import audit, deliveries, listed_columns, run_columns, runs, to_listed_run, to_run
+from bot.domain.moderation.audit import AuditAction
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
-from bot.domain.records import AuditAction
 from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
 from bot.domain.results.sharing import outcome_stands
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState

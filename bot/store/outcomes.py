@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, selec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import RESET, create_delivery, deliveries, nothing_posted, runs
-from bot.domain.records import AuditAction
+from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, REQUESTER_BLOCKED, UNSUCCESSFUL, Change

@@ -15,7 +15,8 @@ from bot.database.tables import audit, create_delivery, create_or_reopen_deliver
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.moderation import (
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.moderation.reviews import (
     accepts_report,
     check_open_report,
     check_shown,
@@ -23,7 +24,6 @@ from bot.domain.moderation import (
     has_decided,
     has_open_report,
 )
-from bot.domain.records import AuditAction
 from bot.domain.requests import ChannelState, Member
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import Run, RunState

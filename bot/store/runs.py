@@ -21,7 +21,7 @@ from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
 from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
 from bot.domain.budgets import reported_seconds
 from bot.domain.errors import BotError
-from bot.domain.records import AuditAction
+from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import Purpose
 from bot.domain.run_timing import SETTLE_AFTER, is_settled, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState

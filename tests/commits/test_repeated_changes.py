@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from bot.database.tables import metadata
 from bot.domain.errors import CommitUnknown
-from bot.domain.requests import Holder
+from bot.domain.presets import Holder
 from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState

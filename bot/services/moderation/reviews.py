@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.moderation import check_shown, check_undecided, has_decided, may_delete
+from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided, may_delete
 from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.results.deliveries import MessageRef, Purpose
 from bot.domain.results.showing import check_age

@@ -21,8 +21,8 @@ from bot.database.write_queue import GroupCommit
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, for_batch
 from bot.domain.errors import AlreadyTaken, CommitUnknown, PressedTwice, RequestUnknown, StoreUnavailable
+from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.policy import Allowed, Refused, decide
-from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import Run, RunState

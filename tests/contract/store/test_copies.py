@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from bot.database.tables import deliveries
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction
+from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose, SentMessages
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState

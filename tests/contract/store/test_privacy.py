@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from bot.database.row_locks import lock_run
 from bot.database.tables import create_delivery
-from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store

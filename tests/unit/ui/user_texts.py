@@ -13,9 +13,11 @@ from bot.deployments.input_text import Commands, ShownInputs, command_line
 from bot.deployments.model import Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Limits, Running, Usage, UsageView
+from bot.domain.moderation.audit import AuditAction, AuditFilter, AuditPage
+from bot.domain.moderation.blocks import ActiveBlock
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
-from bot.domain.records import ActiveBlock, AuditAction, AuditFilter, AuditPage, ChannelDefault
-from bot.domain.requests import Holder, Member
+from bot.domain.presets import ChannelDefault, Holder
+from bot.domain.requests import Member
 from bot.domain.rules_for_help import Offer, standing
 from bot.domain.runs import FINAL, Output, Run, RunState
 from bot.domain.settings.fields import Section
