@@ -29,14 +29,15 @@ from bot.delivery.posting import Poster
 from bot.delivery.reopening import PrivateViewer
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.reloading import Reloader
+from bot.domain.access import OperatorRules
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
-from bot.domain.policy import OperatorRules
 from bot.domain.queue.fair_queue import lower_limit
 from bot.domain.requests import Origin
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.results.sharing import MessageState
 from bot.domain.run_timing import quiet_period
-from bot.domain.runs import MessageRef, Output, Run
-from bot.domain.sharing import MessageState
+from bot.domain.runs import Output, Run
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot
 from bot.gateway.message_files import message_state

@@ -21,7 +21,8 @@ from bot.delivery.posting import Poster
 from bot.delivery.routes import Router
 from bot.delivery.status import FINISHING_AFTER, StatusUpdater
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.domain.runs import Delivery, Purpose, Run
+from bot.domain.results.deliveries import Delivery, Purpose
+from bot.domain.runs import Run
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages

@@ -11,7 +11,8 @@ import discord
 from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError
-from bot.domain.runs import Deletions, MessageRef, Run
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import belongs_to
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids

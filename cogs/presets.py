@@ -12,7 +12,7 @@ from discord.ui import LayoutView
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Input
-from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
+from bot.domain.presets import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list

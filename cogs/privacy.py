@@ -11,7 +11,7 @@ from discord.ext import commands
 from discord.ui import Button
 
 from bot.domain.errors import RefusedError
-from bot.domain.records import Erased
+from bot.domain.privacy import Erased
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction

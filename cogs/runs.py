@@ -9,7 +9,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
-from bot.domain.runs import RunFilter, RunsPage
+from bot.domain.pages import RunFilter, RunsPage
 from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, selected_values, show_list

@@ -47,14 +47,19 @@ class Scope:
 
 CORE = Scope(
     files=(
+        "bot/domain/access.py",
         "bot/domain/budgets.py",
         "bot/domain/queue/estimates.py",
         "bot/domain/queue/fair_queue.py",
-        "bot/domain/moderation.py",
+        "bot/domain/moderation/blocks.py",
+        "bot/domain/moderation/reviews.py",
         "bot/domain/policy.py",
-        "bot/domain/sharing.py",
+        "bot/domain/presets.py",
         "bot/domain/run_timing.py",
         "bot/domain/requests.py",
+        "bot/domain/results/deliveries.py",
+        "bot/domain/results/sharing.py",
+        "bot/domain/results/showing.py",
         "bot/domain/runs.py",
         "bot/domain/transitions.py",
         "bot/delivery/media/ssrf.py",
@@ -68,6 +73,7 @@ CORE = Scope(
     tests=(
         "tests/unit/comfydeploy",
         "tests/unit/delivery",
+        "tests/unit/domain/test_access.py",
         "tests/unit/domain/test_budgets.py",
         "tests/unit/domain/test_estimates.py",
         "tests/unit/domain/test_fair_queue.py",
@@ -75,10 +81,12 @@ CORE = Scope(
         "tests/unit/domain/test_moderation.py",
         "tests/unit/domain/test_policy.py",
         "tests/unit/domain/test_policy_terms.py",
+        "tests/unit/domain/test_presets.py",
         "tests/unit/domain/test_run_timing.py",
         "tests/unit/domain/test_request.py",
         "tests/unit/domain/test_runs.py",
         "tests/unit/domain/test_sharing.py",
+        "tests/unit/domain/test_showing.py",
         "tests/unit/domain/test_transitions.py",
         "tests/unit/domain/test_unsuccessful_ends.py",
     ),
@@ -88,6 +96,7 @@ SERVICES, WEB = "unit/services/test", "web/test"
 # The tests of each module: running the whole suite for each of 200 mutants would take a day.
 TESTS = {
     "database": {
+        "column_types": f"{DATABASE}_texts.py {STORE}_run_reports.py {STORE}_deliveries.py",
         "coordination": f"{DATABASE}_coordination.py",
         "engine": f"{DATABASE}_faults.py {DATABASE}_schema.py {STORE}_accept.py",
         "commits": "commits/test_lost_replies.py commits/test_repeated_changes.py",
@@ -97,7 +106,6 @@ TESTS = {
         "schema": f"{DATABASE}_schema.py e2e/test_start.py",
         "sqlite": f"{DATABASE}_faults.py {DATABASE}_schema.py",
         "tables": f"{STORE}_run_reports.py {STORE}_deliveries.py {STORE}_requests.py {STORE}_reviews.py",
-        "text_types": f"{DATABASE}_texts.py {STORE}_run_reports.py",
         "write_queue": f"unit/database/test_group_commit.py unit/database/test_write_lock.py"
         f" {STORE}_accept_together.py",
     },

@@ -21,8 +21,8 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.column_types import CleanText
 from bot.database.tables import run_columns, runs, to_run
-from bot.database.text_types import CleanText
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 

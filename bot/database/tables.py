@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -12,8 +12,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -22,7 +20,6 @@ from sqlalchemy import (
     RowMapping,
     Table,
     Text,
-    TypeDecorator,
     and_,
     cast,
     false,
@@ -32,23 +29,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.text_types import CleanText, CutString, ExactString
+from bot.database.column_types import CleanText, CutString, ExactString, MessageRefs, UtcDateTime
 from bot.domain.requests import GenerationRequest
-from bot.domain.runs import DeliveryState, Output, Purpose, Run, RunState
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A time that is aware UTC in Python and naive UTC in the table, because SQLite stores no time zone."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value is not None else None
-
+from bot.domain.results.deliveries import DeliveryState, Purpose
+from bot.domain.runs import Output, Run, RunState
 
 metadata = MetaData()
 runs = Table(
@@ -187,9 +171,9 @@ deliveries = Table(
     Column("route", Integer, nullable=False, default=0),
     Column("attempted", Boolean, nullable=False, server_default=false()),
     Column("attempted_at", UtcDateTime),
-    Column("messages", JSON, nullable=False),  # a MessageRef for each message sent so far
+    Column("messages", MessageRefs, nullable=False),  # sent so far
     # Messages of an earlier delivery of the same result, which are still to be deleted.
-    Column("earlier_messages", JSON, nullable=False, default=list),
+    Column("earlier_messages", MessageRefs, nullable=False, default=list),
     Column("created_at", UtcDateTime, nullable=False),
     Column("done_at", UtcDateTime),
     Column("last_error", CleanText),

@@ -10,8 +10,8 @@ from discord.utils import snowflake_time
 from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.first_route import Route
 from bot.delivery.posting import Poster, Unreachable
-from bot.domain.policy import is_age_restricted
-from bot.domain.runs import Delivery, MessageRef, Run
+from bot.domain.results.deliveries import Delivery, MessageRef
+from bot.domain.results.showing import is_age_restricted, runs_to_show
 from bot.store.deliveries import DeliveryStore
 from bot.ui.message_parts import OutgoingMessage
 
@@ -84,19 +84,3 @@ class AgeRestriction:
                 results += await self._poster.find_about(channel_id, each, since, ignore=seen)
             obsolete = results if withheld else notes
             await delete_all(self._poster, [MessageRef(channel_id, each) for each in obsolete])
-
-
-def runs_to_show(delivery: Delivery) -> list[Run]:
-    """Return the runs whose outputs this delivery posts.
-
-    A run in `late` is left out, because its success has a delivery of its own. So is a deleted result, unless
-    it is the only one. That one is posted to the end, which also stores the ids of messages that an
-    interrupted attempt has left. The removal waits for this, and then deletes all of them.
-    """
-    return [
-        run
-        for run in delivery.batch
-        if run.has_result
-        and run.key not in delivery.late
-        and (run.deleted_at is None or len(delivery.batch) == 1)
-    ]

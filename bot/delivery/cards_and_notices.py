@@ -14,8 +14,9 @@ from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
 from bot.deployments.input_text import ShownInputs
-from bot.domain.records import AuditAction
-from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.results.deliveries import Delivery, MessageRef, Purpose
+from bot.domain.runs import Run, RunState
 from bot.domain.text import message_url
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from bot.delivery.media.outputs import inline_texts, kind_of
 from bot.delivery.posting import NotYet, Posted, Poster, Unreachable
-from bot.domain.records import AuditAction
-from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose
+from bot.domain.runs import Run
 from bot.domain.text import escape_line
 from bot.domain.text.file_names import belongs_to, file_stem
 from bot.store import Store

@@ -19,8 +19,9 @@ from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
 from bot.delivery.routes import Router
 from bot.domain.errors import MediaGone
-from bot.domain.policy import is_age_restricted, is_spoiler
-from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
+from bot.domain.results.deliveries import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose
+from bot.domain.results.showing import is_age_restricted, is_spoiler
+from bot.domain.runs import Run
 from bot.domain.text import message_url
 from bot.store import Store
 from bot.store.deliveries import DeliveryStore

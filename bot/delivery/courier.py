@@ -21,7 +21,8 @@ from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
 from bot.delivery.routes import Router, Superseded
 from bot.delivery.status import StatusUpdater
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
-from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, RunState
+from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose
+from bot.domain.runs import RunState
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.ui.custom_ids import Action

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from bot.domain.runs import Delivery, Run, RunState
+from bot.domain.results.deliveries import Delivery
+from bot.domain.runs import Run, RunState
 from bot.domain.transitions import is_told_elsewhere
 
 _WATCHED = timedelta(minutes=2)

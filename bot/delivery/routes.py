@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from bot.delivery.age_restriction import AgeRestriction, runs_to_show
+from bot.delivery.age_restriction import AgeRestriction
 from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.first_route import Route, first_route
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
-from bot.domain.policy import is_age_restricted
-from bot.domain.runs import COPY_PURPOSES, DIRECT_UPLOAD_LIMIT, Delivery, MessageRef, Purpose, Run
+from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, MessageRef, Purpose
+from bot.domain.results.showing import is_age_restricted, runs_to_show
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
 from bot.ui.fallbacks import linked_outputs, plain_messages

@@ -13,7 +13,8 @@ from weakref import WeakValueDictionary
 from bot.database.coordination import Coordinator, LockHeld, locked
 from bot.delivery.posting import NotYet, Poster, PostError, Unreachable
 from bot.domain.errors import StoreUnavailable
-from bot.domain.runs import Delivery, Purpose, Run
+from bot.domain.results.deliveries import Delivery, Purpose
+from bot.domain.runs import Run
 from bot.store import Store
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message

@@ -11,7 +11,7 @@ from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
-from bot.domain.requests import NAME_LENGTH
+from bot.domain.presets import NAME_LENGTH
 from bot.domain.text import shorten
 from bot.strings import say
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from bot.domain.access import OperatorRules, check_availability, check_not_blocked, check_pause
 from bot.domain.budgets import (
     EXPECTED_SECONDS,
     Limits,
@@ -20,22 +21,10 @@ from bot.domain.budgets import (
     until_tomorrow,
 )
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
+from bot.domain.requests import ChannelState, GenerationRequest, Member, Requester
+from bot.domain.results.showing import check_channel, is_age_restricted, is_spoiler
 from bot.domain.runs import Run
-from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules, Spoiler
-from bot.domain.text import escape_line
-
-_REASON = 500
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorRules:
-    """The operator's limits. None means no limit."""
-
-    allowed_guild_ids: frozenset[int] | None = None
-    allow_direct_messages: bool = False
-    allow_user_installs: bool = False
-    daily_gpu_seconds: float | None = None
+from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +124,7 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
         _check_place_and_person(start, usage, operator, rules)
         if start.guild_id is not None:
             _check_roles(start, rules)
-        _check_pause(usage)
+        check_pause(usage)
         _check_ceiling(start, usage, operator)
         check_budgets(usage, limits_of(start.person, rules), start.reserved_seconds, rules)
     except RefusedError as reason:
@@ -153,7 +142,7 @@ def check_before_form(start: Start, usage: Usage, operator: OperatorRules, rules
     _check_place_and_person(start, usage, operator, rules)
     if start.guild_id is not None:
         _check_deployment_role(start, rules)
-    _check_pause(usage)
+    check_pause(usage)
 
 
 def _check_place_and_person(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
@@ -196,21 +185,6 @@ def start_of(run: Run, person: Member | None = None, channel: ChannelState | Non
     )
 
 
-def check_channel(channel: ChannelState, *, restricted: bool = False) -> None:
-    """Raise RefusedError if a result can't be shown in the channel.
-
-    `restricted` says whether the result is age-restricted.
-    """
-    if not channel.exists:
-        raise RefusedError("channel_gone")
-    if channel.locked:
-        raise RefusedError("thread_locked")
-    if channel.missing:
-        raise RefusedError("missing_permissions", missing=", ".join(channel.missing))
-    if restricted and not channel.age_restricted:
-        raise RefusedError("age_restricted")
-
-
 def _in_review(request: GenerationRequest, requester: Requester, rules: ServerRules) -> bool:
     """Return whether the request waits for a moderator. Raises RefusedError if its card can't be posted."""
     if request.origin.guild_id is None or not needs_approval(request, requester.person, rules):
@@ -236,71 +210,11 @@ def _is_selected(gpu: str | None, gpus: frozenset[str]) -> bool:
     return bool(gpus) if gpu is None else gpu in gpus
 
 
-def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
-    """Return whether a result is a spoiler. `age_restricted` says whether its channel is age-restricted."""
-    if rules.spoiler is Spoiler.NOT_AGE_RESTRICTED:
-        return not age_restricted
-    return rules.spoiler is Spoiler.ALWAYS
-
-
-def is_age_restricted(run: Run, channel: ChannelState | None = None) -> bool:
-    """Return whether an existing result may be shown only in age-restricted channels.
-
-    This is the case if the run is age-restricted, or if the channel of its request was at that time.
-    `channel` is that channel as it is now, if it can be read; if it is age-restricted, so is the result.
-    """
-    now = channel is not None and channel.age_restricted
-    return run.age_restricted or run.channel_age_restricted or now
-
-
-def is_age_restricted_now(run: Run, requester: Requester) -> bool:
-    """Return `is_age_restricted` with the channel of the request as the requester's server has it now."""
-    return is_age_restricted(run, requester.channel_state(run.channel_id))
-
-
-def check_age(run: Run, requester: Requester, *, restricted: bool = False) -> None:
-    """Raise RefusedError if an existing result is age-restricted and the channel of this interaction isn't.
-
-    `restricted` says whether the result's deployment is age-restricted now.
-    """
-    if (restricted or is_age_restricted_now(run, requester)) and not requester.origin.age_restricted:
-        raise RefusedError("result_age")
-
-
-def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
-    """Raise RefusedError if an existing result must not be posted at `origin`.
-
-    This is the case if the operator doesn't offer the bot in this server or conversation, if the user is
-    blocked, or if the bot is paused. Direct messages remain allowed even if the operator no longer accepts
-    requests in them.
-    """
-    _check_availability(origin.guild_id, operator, user_install=origin.user_install)
-    _check_not_blocked(usage)
-    _check_pause(usage)
-
-
-def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) -> int:
-    """Return the server's id. Raises RefusedError outside servers and for members who aren't moderators."""
-    if guild_id is None:
-        raise RefusedError("server_only")
-    if not person.is_moderator(rules):
-        raise RefusedError("not_a_moderator")
-    return guild_id
-
-
 def _check_place(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:
-    _check_availability(guild_id, operator, user_install=user_install)
+    check_availability(guild_id, operator, user_install=user_install)
     # Users who added the bot to their account may also write to it directly.
     if guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
-
-
-def _check_availability(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:
-    if user_install and not operator.allow_user_installs:
-        raise RefusedError("user_installs_off")
-    allowed = operator.allowed_guild_ids
-    if guild_id is not None and allowed is not None and guild_id not in allowed:
-        raise RefusedError("guild_not_allowed")
 
 
 def _check_private(start: Start, rules: ServerRules) -> None:
@@ -310,11 +224,6 @@ def _check_private(start: Start, rules: ServerRules) -> None:
         raise RefusedError("private_off")
 
 
-def _check_pause(usage: Usage) -> None:
-    if usage.paused is not None:
-        raise RefusedForNow("paused", reason=usage.paused)
-
-
 def _check_ceiling(start: Start, usage: Usage, operator: OperatorRules) -> None:
     # Rounded, because 42 / 0.7 is a little more than 60.
     ceiling, seconds = operator.daily_gpu_seconds, round(start.reserved_seconds / start.weight, 6)
@@ -322,19 +231,8 @@ def _check_ceiling(start: Start, usage: Usage, operator: OperatorRules) -> None:
         raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
 
 
-def _check_not_blocked(usage: Usage) -> None:
-    if usage.block is not None:
-        until = usage.block.until
-        code = "blocked_until" if until else "blocked"
-        raise RefusedError(
-            code,
-            reason=escape_line(usage.block.reason or "-", _REASON),
-            until=_timestamp(until) if until else 0,
-        )
-
-
 def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:
-    _check_not_blocked(usage)
+    check_not_blocked(usage)
     if person.is_moderator(rules):
         return
     account = person.created_at + timedelta(days=rules.people.account_days)

@@ -1,4 +1,4 @@
-"""Records of requests, of their requesters and answers in Discord, and of presets."""
+"""Records of requests, of their requesters, and of the answers in Discord."""
 
 from __future__ import annotations
 
@@ -175,37 +175,6 @@ class Member:
     def is_moderator(self, rules: ServerRules) -> bool:
         """Return whether the member has Manage Server or the server's reviewer role."""
         return self.manages_server or rules.reviewer_role_id in self.role_ids
-
-
-NAME_LENGTH = 32
-
-
-class Holder(StrEnum):
-    """The kind of owner of a preset."""
-
-    PERSON = "p"
-    SERVER = "s"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
-    """A saved set of inputs. `inputs` is keyed by the backend's input keys, and `created_by` is None if the
-    creator has erased their data.
-    """
-
-    holder: Holder
-    holder_id: int
-    name: str
-    deployment: str
-    inputs: Mapping[str, InputValue]
-    gpu: str | None
-    created_at: datetime
-    created_by: int | None
-
-
-def folded(name: str) -> str:
-    """Strip and case-fold a preset's name for lookups, and replace lone surrogates, which can't be stored."""
-    return name.strip().encode("utf-8", "replace").decode().casefold()
 
 
 class AnswerState(StrEnum):

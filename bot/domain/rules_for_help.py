@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.domain.budgets import Limits, Usage, limits_of
-from bot.domain.requests import Member, Preset
+from bot.domain.presets import Preset
+from bot.domain.requests import Member
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, RolesFor, ServerRules
 
 

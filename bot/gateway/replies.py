@@ -9,7 +9,7 @@ from contextlib import suppress
 import aiohttp
 import discord
 
-from bot.domain.requests import NAME_LENGTH
+from bot.domain.presets import NAME_LENGTH
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, in_code
 from bot.gateway.client import GenerateBot, tell

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from bot.deployments.model import Deployment
+from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError
-from bot.domain.policy import OperatorRules, Start, check_before_form
+from bot.domain.policy import Start, check_before_form
 from bot.domain.requests import ChannelState, Requester
 from bot.domain.runs import InputValue
 from bot.domain.text.file_names import keys_in_links

@@ -21,8 +21,8 @@ from bot.deployments.model import ATTACHMENTS, Deployment, picture_input, taking
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
 from bot.domain.errors import BotError, RefusedError
-from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
+from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import keys_in_links
 from bot.services.early_checks import EarlyChecks

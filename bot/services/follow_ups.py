@@ -12,9 +12,10 @@ from bot.deployments.form_fields import FormField, FormValues
 from bot.deployments.model import FollowUpRef, deployment_of, taking_pictures
 from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import Requester
-from bot.domain.runs import MessageRef, Run
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.results.showing import is_age_restricted_now
+from bot.domain.runs import Run
 from bot.services.early_checks import EarlyChecks
 from bot.services.editing import EditingService
 from bot.services.generation import GenerationService, draw_seed

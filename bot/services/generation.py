@@ -17,8 +17,8 @@ from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_rang
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT, PRIVATE
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.policy import is_age_restricted_now
 from bot.domain.requests import GenerationRequest, Requester, batch_requests
+from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import Run
 from bot.metrics import Metrics
 from bot.services.early_checks import EarlyChecks

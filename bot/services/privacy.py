@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Protocol
 
-from bot.domain.records import AuditAction, Erased, OwnBlock, OwnDefault, OwnPreset, StoredEntry
+from bot.domain.moderation.audit import AuditAction, StoredEntry
+from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset
 from bot.domain.runs import Run
 from bot.store.erasure.privacy import PrivacyStore
 

@@ -12,7 +12,8 @@ from bot.deployments.command_plan import CommandPlan
 from bot.deployments.input_text import Commands, command_line
 from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.options import PRESET_OPTION
-from bot.domain.requests import Preset, Requester
+from bot.domain.presets import Preset
+from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run
 from bot.services.presets.inputs import gives, left_to_type
 from bot.store import Store

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.deployments.catalogue import Catalogue
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
-from bot.domain.policy import OperatorRules, check_age, check_posting
-from bot.domain.records import PAGE_SIZE
+from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
 from bot.domain.requests import Member, Requester
-from bot.domain.runs import Deletions, Direction, HistoryPage, Run, RunsPage
+from bot.domain.results.showing import check_age, check_posting
+from bot.domain.runs import Deletions, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import channel_url
 from bot.store import Store

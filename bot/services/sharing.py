@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from bot.domain.access import OperatorRules
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
-from bot.domain.policy import OperatorRules, check_posting, is_age_restricted_now
 from bot.domain.requests import Requester
-from bot.domain.runs import MessageRef, Run
-from bot.domain.sharing import CopyRequest, MessageState, check_copyable, copy_code, offers_copy
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.results.sharing import CopyRequest, MessageState, check_copyable, copy_code, offers_copy
+from bot.domain.results.showing import check_posting, is_age_restricted_now
+from bot.domain.runs import Run
 from bot.services.rate_limits import CopyLimiter, RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups

@@ -21,10 +21,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.engine import Database
 from bot.database.keyset import earlier, later
 from bot.database.tables import audit, deliveries, runs
-from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
+from bot.domain.moderation.audit import (
+    AuditAction,
+    AuditCursor,
+    AuditEntry,
+    AuditFilter,
+    AuditPage,
+    StoredEntry,
+)
 from bot.domain.requests import GenerationRequest
-from bot.domain.runs import MessageRef, Purpose, Run, RunState
-from bot.domain.sharing import outcome_stands
+from bot.domain.results.deliveries import MessageRef, Purpose
+from bot.domain.results.sharing import outcome_stands
+from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
@@ -194,7 +202,7 @@ _OF_RUN = (
     runs.c.private,
 )
 _SHOWING = frozenset({Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW})
-Sent = Mapping[Purpose, Sequence[Sequence[int]]]  # the messages of a run's deliveries, by purpose
+Sent = Mapping[Purpose, Sequence[MessageRef]]  # the messages of a run's deliveries, by purpose
 
 
 async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
@@ -230,7 +238,7 @@ async def _sent(connection: AsyncConnection, keys: Collection[str]) -> Mapping[s
     query = select(deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages).where(
         deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING)
     )
-    sent: dict[str, dict[Purpose, Sequence[Sequence[int]]]] = defaultdict(dict)
+    sent: dict[str, dict[Purpose, Sequence[MessageRef]]] = defaultdict(dict)
     for row in await connection.execute(query):
         sent[row.run_key][Purpose(row.purpose)] = row.messages
     return sent
@@ -255,8 +263,8 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent])
             return None
         messages = of_batch.get(Purpose.OUTCOME) or of_batch.get(Purpose.REVIEW)
     if not messages and first.status_message_id is not None and first.review_channel_id is None:
-        messages = [(first.channel_id, first.status_message_id)]
-    found = next((MessageRef(*message) for message in messages or ()), None)
+        messages = [MessageRef(first.channel_id, first.status_message_id)]
+    found = next(iter(messages or ()), None)
     channels = (run.channel_id, first.review_channel_id)
     return found if found is not None and found.channel_id in channels else None
 

@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.tables import blocks, create_delivery, run_columns, runs, to_run
-from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
-from bot.domain.runs import NOT_SUBMITTED, Purpose, Run, RunState
+from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.moderation.blocks import ActiveBlock
+from bot.domain.results.deliveries import Purpose
+from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED, BlockVerdict, end_for_block
 from bot.store.audit import add_entries, is_recorded
 from bot.store.outcomes import apply_change

@@ -15,8 +15,8 @@ from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_rows, lock_run
 from bot.database.tables import run_columns, runs, to_run
+from bot.domain.access import OperatorRules
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
-from bot.domain.policy import OperatorRules
 from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
 from bot.domain.run_timing import next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState

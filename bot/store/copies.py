@@ -14,9 +14,9 @@ from bot.database.engine import Database
 from bot.database.row_locks import lock_run
 from bot.database.tables import RESET, create_delivery, create_or_reopen_delivery, deliveries
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import COPY_PURPOSES, Delivery, DeliveryState, MessageRef, Purpose, Run
-from bot.domain.sharing import (
+from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, DeliveryState, MessageRef, Purpose
+from bot.domain.results.sharing import (
     CopyRequest,
     ResultDelivery,
     check_available,
@@ -24,6 +24,7 @@ from bot.domain.sharing import (
     check_first_copy,
     copy_in,
 )
+from bot.domain.runs import Run
 from bot.store.audit import add_entries, run_entry
 from bot.store.blocks import block_of
 
@@ -150,8 +151,8 @@ async def _deliveries_of(connection: AsyncConnection, run: Run) -> Sequence[Resu
             purpose=Purpose(row.purpose),
             state=DeliveryState(row.state),
             channel_id=row.shared_to or run.channel_id,
-            messages=tuple(MessageRef(*message) for message in row.messages),
-            earlier=tuple(MessageRef(*message) for message in row.earlier_messages),
+            messages=row.messages,
+            earlier=row.earlier_messages,
             attempted=row.attempted,
             deleted_by=row.deleted_by,
         )

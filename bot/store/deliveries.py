@@ -14,16 +14,15 @@ from bot.database.engine import Database
 from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import deliveries, run_columns, runs, to_run
 from bot.domain.requests import Origin
-from bot.domain.runs import (
+from bot.domain.results.deliveries import (
     OUTCOME_PURPOSES,
     Delivery,
     DeliveryState,
     MessageRef,
     Purpose,
-    Run,
-    RunState,
     SentMessages,
 )
+from bot.domain.runs import Run, RunState
 from bot.store.requests.redelivery import deliver_again
 
 _OWN = (
@@ -114,8 +113,8 @@ class DeliveryStore:
                 route=row["route"],
                 attempted=row["attempted"],
                 attempted_at=row["attempted_at"],
-                messages=_refs(row["messages"]),
-                earlier=_refs(row["earlier_messages"]),
+                messages=row["messages"],
+                earlier=row["earlier_messages"],
                 all_sent=row["done_at"] is not None,
                 shared_to=row["shared_to"],
                 with_prompt=row["with_prompt"],
@@ -166,13 +165,13 @@ class DeliveryStore:
         Returns None if the delivery was reopened or claimed again since its claim.
         """
         async with self._database.write() as connection:
-            sent = await connection.scalar(
+            sent: tuple[MessageRef, ...] | None = await connection.scalar(
                 update(deliveries)
                 .where(_is_same_try(delivery))
                 .values(attempted=False, attempted_at=None)
                 .returning(deliveries.c.messages)
             )
-            return None if sent is None else _refs(sent)
+            return sent
 
     @repeat_if_unknown
     async def mark_sent(
@@ -190,7 +189,7 @@ class DeliveryStore:
                 return True
             row = (await connection.execute(_SENT_BEFORE, {"id": delivery.id})).first()
             if row is not None:
-                new = {*_refs(messages)}.difference(_refs(row.messages))
+                new = {*messages}.difference(row.messages)
                 await connection.execute(
                     update(deliveries)
                     .where(deliveries.c.id == delivery.id)
@@ -262,9 +261,9 @@ class DeliveryStore:
             row = (await connection.execute(query)).first()
         if row is None:
             return SentMessages()
-        messages = _refs(row.messages)
+        messages: tuple[MessageRef, ...] = row.messages
         # An edit of the command's answer is the same message as before.
-        earlier = tuple(message for message in _refs(row.earlier_messages) if message not in messages)
+        earlier = tuple(message for message in row.earlier_messages if message not in messages)
         return SentMessages(messages, row.attempted_at if row.attempted else None, earlier, row.deleted_by)
 
     async def is_pending(self, key: str, purposes: Collection[Purpose]) -> bool:
@@ -361,13 +360,9 @@ def _oldest_pending(now: datetime, full: Collection[int], own: Collection[int]) 
     return query.join(runs, runs.c.key == deliveries.c.run_key).where(_DESTINATION.not_in(full))
 
 
-def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
-    return tuple(MessageRef(*pair) for pair in pairs)
-
-
-def _joined(*lists: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
+def _joined(*lists: Iterable[MessageRef]) -> tuple[MessageRef, ...]:
     """Return the messages of all lists, each once."""
-    return tuple(dict.fromkeys(message for each in lists for message in _refs(each)))
+    return tuple(dict.fromkeys(message for each in lists for message in each))
 
 
 async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:

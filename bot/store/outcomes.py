@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, selec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import RESET, create_delivery, deliveries, nothing_posted, runs
-from bot.domain.records import AuditAction
-from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.results.deliveries import DeliveryState, Purpose
+from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, REQUESTER_BLOCKED, UNSUCCESSFUL, Change
 from bot.store.audit import add_entries, run_entry
 

@@ -17,8 +17,8 @@ from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
 from bot.database.write_queue import GroupCommit
 from bot.domain.errors import RefusedError
-from bot.domain.records import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry, ChannelDefault
-from bot.domain.requests import Holder, Preset, folded
+from bot.domain.moderation.audit import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry
+from bot.domain.presets import ChannelDefault, Holder, Preset, folded
 from bot.store.audit import add_entries, is_recorded
 
 MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}

@@ -12,9 +12,11 @@ from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.tables import audit, create_delivery, create_or_reopen_delivery, deliveries, runs
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.moderation import (
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.moderation.reviews import (
     check_open_report,
     check_shown,
     check_undecided,
@@ -22,10 +24,9 @@ from bot.domain.moderation import (
     has_open_report,
     opens_card,
 )
-from bot.domain.policy import OperatorRules
-from bot.domain.records import AuditAction
 from bot.domain.requests import ChannelState, Member
-from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
+from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
+from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change
@@ -223,14 +224,14 @@ class ReviewStore:
     async def card(self, key: str) -> MessageRef | None:
         """Return the run's review card, or None if it hasn't been posted."""
         async with self._database.read() as connection:
-            found = await connection.scalar(
+            found: tuple[MessageRef, ...] | None = await connection.scalar(
                 select(deliveries.c.messages).where(
                     deliveries.c.run_key == key,
                     deliveries.c.purpose == Purpose.REVIEW,
                     deliveries.c.state == DeliveryState.SENT,
                 )
             )
-            return MessageRef(*found[0]) if found else None
+            return found[0] if found else None
 
 
 def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -> Select[Any]:

@@ -15,7 +15,7 @@ from bot.database.engine import Database
 from bot.database.tables import key_values, runs, server_rules
 from bot.database.write_queue import GroupCommit
 from bot.domain.errors import RefusedForNow
-from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
 from bot.store.audit import add_entries, is_recorded
 from bot.store.postponed import PAUSED, ask_again

@@ -14,16 +14,17 @@ from typing import Any
 from sqlalchemy import BigInteger, BindParameter, bindparam, case, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.column_types import CleanText, UtcDateTime
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
-from bot.database.tables import UtcDateTime, deliveries, nothing_posted, run_columns, runs, to_run
-from bot.database.text_types import CleanText
+from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
 from bot.domain.budgets import reported_seconds
 from bot.domain.errors import BotError
-from bot.domain.records import AuditAction
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.results.deliveries import Purpose
 from bot.domain.run_timing import SETTLE_AFTER, is_settled, poll_after_report
-from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change, release_outcome

@@ -9,7 +9,7 @@ from datetime import datetime
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
-from bot.domain.records import (
+from bot.domain.moderation.audit import (
     AuditAction,
     AuditButton,
     AuditCursor,

@@ -11,7 +11,7 @@ from discord.ui import File, Item, LayoutView, TextDisplay
 
 from bot.deployments.input_text import Commands, ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
-from bot.domain.requests import NAME_LENGTH
+from bot.domain.presets import NAME_LENGTH
 from bot.domain.runs import Deletions, Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say

@@ -10,9 +10,10 @@ from discord.ui import ActionRow, Button, Item, LayoutView, Section, Select, Tex
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.budgets import Limits, Spending, UsageView
-from bot.domain.records import PAGE_SIZE, ActiveBlock, BlockResult, ChannelDefault
-from bot.domain.requests import NAME_LENGTH, Holder, Preset
-from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry, RunsPage, RunState
+from bot.domain.moderation.blocks import ActiveBlock, BlockResult
+from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
+from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
+from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId, UnblockId

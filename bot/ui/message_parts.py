@@ -13,9 +13,9 @@ from typing import Any
 from discord import ButtonStyle, File, MediaGalleryItem
 from discord.ui import Button, LayoutView, MediaGallery, TextDisplay, View
 
-from bot.domain.run_log import last_error
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
+from bot.domain.text.run_log import last_error
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId

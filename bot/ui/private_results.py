@@ -9,7 +9,7 @@ from typing import Any
 from discord import Colour, SelectOption
 from discord.ui import ActionRow, Item, LayoutView, Select, TextDisplay
 
-from bot.domain.records import AuditAction, AuditEntry, AuditPage
+from bot.domain.moderation.audit import AuditAction, AuditEntry, AuditPage
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say

@@ -9,7 +9,7 @@ from datetime import datetime
 from discord import Colour
 from discord.ui import ActionRow, Item, LayoutView
 
-from bot.domain.requests import NAME_LENGTH
+from bot.domain.presets import NAME_LENGTH
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import say

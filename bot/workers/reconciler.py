@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
 from bot.domain.errors import BackendBadReply, BackendError, BackendNotCancellable, BackendTimeout
-from bot.domain.run_log import end_of_log
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
     CANCEL_TRIES,
@@ -22,6 +21,7 @@ from bot.domain.run_timing import (
     late_checks_end,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
+from bot.domain.text.run_log import end_of_log
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, is_own_verdict
 from bot.metrics import Metrics
 from bot.store import Store

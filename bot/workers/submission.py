@@ -30,8 +30,8 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
-from bot.domain.policy import check_channel, is_age_restricted
 from bot.domain.requests import ChannelState
+from bot.domain.results.showing import check_channel, is_age_restricted
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.postponed import DISCORD_PAUSE

@@ -11,7 +11,7 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.domain.records import FINAL_STATES, AuditButton, AuditFilter, AuditPage
+from bot.domain.moderation.audit import FINAL_STATES, AuditButton, AuditFilter, AuditPage
 from bot.domain.settings.values import SettingsContext
 from bot.domain.text import shorten
 from bot.gateway.channels import member_names

@@ -11,7 +11,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
-from bot.domain.moderation import BLOCK_DURATIONS, block_duration
+from bot.domain.moderation.blocks import BLOCK_DURATIONS, block_duration
 from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list

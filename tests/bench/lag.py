@@ -29,9 +29,10 @@ from bot.deployments.inputs import RawValue
 from bot.deployments.options import PRESET_OPTION, autocomplete
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import BotError
-from bot.domain.records import AuditAction, AuditFilter
+from bot.domain.moderation.audit import AuditAction, AuditFilter
+from bot.domain.pages import RunsPage
 from bot.domain.requests import ChannelState, Member, Origin, Requester
-from bot.domain.runs import Output, Run, RunReport, RunsPage, RunState
+from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.fields import Section, SettingControl
 from bot.domain.settings.forms import FORMS, Form
 from bot.domain.settings.rules_and_defaults import ServerRules

@@ -15,9 +15,9 @@ from sqlalchemy import Column, Select, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import audit, deliveries, runs
-from bot.domain.policy import OperatorRules
-from bot.domain.records import AuditFilter
-from bot.domain.runs import RunFilter
+from bot.domain.access import OperatorRules
+from bot.domain.moderation.audit import AuditFilter
+from bot.domain.pages import RunFilter
 from bot.store import Store
 from bot.store.audit import newest_first
 from bot.store.reading.history import open_on_server, own_runs

@@ -11,10 +11,11 @@ from sqlalchemy import text
 
 from bot.database.tables import metadata
 from bot.domain.errors import CommitUnknown
-from bot.domain.requests import Holder
-from bot.domain.runs import Delivery, DeliveryState, MessageRef, RunState
+from bot.domain.presets import Holder
+from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef
+from bot.domain.results.sharing import CopyRequest
+from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.sharing import CopyRequest
 from bot.store import Store
 from tests.commits.proxy import Loss, PostgresProxy
 from tests.contract.store.rows import ALICE, GUILD, MOD, audit_log, stored_rules, stored_run

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
-from bot.domain.policy import Decision, OperatorRules, decide
+from bot.domain.policy import Decision, decide
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store

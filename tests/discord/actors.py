@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import simcord
 
-from bot.domain.records import AuditEntry
+from bot.domain.moderation.audit import AuditEntry
 from bot.store.audit import add_entries
 from bot.store.rules import RuleStore
 from tests.discord.rendered import text_of

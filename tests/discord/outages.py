@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from bot.domain.errors import StoreUnavailable
-from bot.domain.runs import DeliveryState
+from bot.domain.results.deliveries import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deliveries import delivery_states
 from tests.harness import Harness

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.domain.requests import Holder
+from bot.domain.presets import Holder
 from tests.discord.rendered import refusal
 from tests.harness import Harness
 from tests.unit.factories import made_preset

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.runs import DeliveryState
+from bot.domain.results.deliveries import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import moderator, submit
 from tests.discord.channels import thread_in

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from simcord import MemberActor
 
-from bot.domain.moderation import BLOCK_DURATIONS
+from bot.domain.moderation.blocks import BLOCK_DURATIONS
 from bot.domain.runs import RunState
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import moderator, report, reviewer

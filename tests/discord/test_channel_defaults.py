@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from simcord import MemberActor
 
-from bot.domain.requests import Holder
+from bot.domain.presets import Holder
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from tests.discord.actors import member, moderator, read
 from tests.discord.channels import thread_in

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.domain.runs import DeliveryState, RunState
+from bot.domain.results.deliveries import DeliveryState
+from bot.domain.runs import RunState
 from demo.fake_comfydeploy import api
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.faults import Faults

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.domain.runs import MessageRef
+from bot.domain.results.deliveries import MessageRef
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import erase_data, member, open_details, read, report

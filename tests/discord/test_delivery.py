@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.delivery.retries import MAX_TRIES
-from bot.domain.runs import DeliveryState
+from bot.domain.results.deliveries import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deliveries import (
     POSTS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.requests import Holder
+from bot.domain.presets import Holder
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, open_details
 from tests.discord.forged import press

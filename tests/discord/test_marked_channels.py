@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.runs import DeliveryState, RunState
+from bot.domain.results.deliveries import DeliveryState
+from bot.domain.runs import RunState
 from tests.discord.batches import ask, open_one
 from tests.discord.deliveries import (
     delivery_states,

@@ -11,7 +11,8 @@ import discord
 import pytest
 
 from bot.delivery.retries import MAX_TRIES
-from bot.domain.runs import DeliveryState, RunState
+from bot.domain.results.deliveries import DeliveryState
+from bot.domain.runs import RunState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deliveries import POSTS, delivery_states, end_runs, every_way_closed
 from tests.discord.files import finish_with, pictures

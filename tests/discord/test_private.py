@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.runs import DeliveryState, RunState
+from bot.domain.results.deliveries import DeliveryState
+from bot.domain.runs import RunState
 from bot.services.rate_limits import OPENINGS_PER_PERSON
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import member, moderator, read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.domain.requests import Holder
+from bot.domain.presets import Holder
 from bot.services.rate_limits import REFUSALS_PER_PERSON, REFUSALS_PER_SERVER
 from tests.contract.store.rows import audit_log
 from tests.discord.moderated_server import set_rules

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from bot.database.tables import deliveries
-from bot.domain.runs import DeliveryState, RunState
+from bot.domain.results.deliveries import DeliveryState
+from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VARIATIONS_ID
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import member

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.delivery.retries import MAX_TRIES
-from bot.domain.runs import DeliveryState
+from bot.domain.results.deliveries import DeliveryState
 from tests.discord.actors import block, erase_data, moderator, override
 from tests.discord.batches import DEPLOYMENTS, files
 from tests.discord.deliveries import (

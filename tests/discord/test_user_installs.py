@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.runs import DeliveryState
+from bot.domain.results.deliveries import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import open_details
 from tests.discord.deliveries import close_direct_messages, delivery_states, end_runs

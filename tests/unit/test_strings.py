@@ -77,12 +77,14 @@ def placeholders(sentence: str) -> set[str]:
     return {name.split(".")[0].split("[")[0] for _, name, _, _ in Formatter().parse(sentence) if name}
 
 
+# The modules whose refusals of a start are recorded.
+RULES = ("bot/domain/policy.py", "bot/domain/access.py", "bot/domain/results/showing.py")
 # Raised about an interaction, or outside of servers, which have the audit logs.
 NOT_IN_THE_LOG = {"server_only", "not_a_moderator", "result_age", "private_server_only"}
 
 
 def test_every_rule_that_refuses_a_start_has_a_name_in_the_audit_log() -> None:
-    raised = {code for place, code, _ in uses() if place.startswith("bot/domain/policy.py")}
+    raised = {code for place, code, _ in uses() if place.startswith(RULES)}
     assert raised > NOT_IN_THE_LOG
     assert {code for code in raised - NOT_IN_THE_LOG if f"rule_{code}" not in SENTENCES} == set()
 

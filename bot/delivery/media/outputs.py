@@ -66,11 +66,6 @@ class _Target:
     folder: Path
     budget: MediaBudget
 
-    @property
-    def server(self) -> int:
-        """Return the id of the run's server, or of its requester outside servers."""
-        return self.run.guild_id or self.run.requester_id
-
 
 class OutputPreparer:
     """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not expired."""
@@ -195,7 +190,7 @@ class OutputPreparer:
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
         ceiling = max(PICTURE_LIMIT, target.limit) if is_picture else target.limit
         try:
-            async with target.budget.limit(), self._slots.take(url, target.server):
+            async with target.budget.limit(), self._slots.take(url, target.run.server):
                 with disk_errors(), path.open("wb") as file:
                     return await self._fetcher.fetch(
                         url, limit_bytes=ceiling, into=file, filename=output.filename
@@ -222,7 +217,7 @@ class OutputPreparer:
         Returns None if it can't be made to fit, or not in the time that is left.
         """
         # A server has at most one picture in the queue, so that it doesn't delay the others.
-        of_server = self._shrinking_of.setdefault(target.server, asyncio.Lock())
+        of_server = self._shrinking_of.setdefault(target.run.server, asyncio.Lock())
         with suppress(TimeoutError):
             async with target.budget.limit(), of_server, self._shrinking:
                 seconds = min(target.budget.left, SECONDS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bot.domain.runs import Delivery
+from bot.domain.results.deliveries import Delivery
 
 # Discord lets a bot post five messages in five seconds in a channel: two at a time are enough for that.
 PER_CHANNEL: Final = 2
@@ -61,9 +61,9 @@ class Places:
 
         If too many downloads are slow already, return False and keep the place.
         """
-        of_server = sum(server == delivery.server for server in self._slow.values())
+        of_server = sum(server == delivery.run.server for server in self._slow.values())
         if len(self._slow) >= _SLOW or of_server >= _SLOW_PER_SERVER:
             return False
-        self._slow[delivery.id] = delivery.server
+        self._slow[delivery.id] = delivery.run.server
         self._channels.pop(delivery.id, None)
         return True

@@ -12,11 +12,10 @@ from typing import TypeVar
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import CHOICES, OptionChoice
+from bot.domain.access import check_moderator
 from bot.domain.errors import RefusedError
-from bot.domain.policy import check_moderator
-from bot.domain.records import (
+from bot.domain.moderation.audit import (
     FINAL_STATES,
-    PAGE_SIZE,
     AuditAction,
     AuditButton,
     AuditCursor,
@@ -24,6 +23,7 @@ from bot.domain.records import (
     AuditPage,
     StoredEntry,
 )
+from bot.domain.pages import PAGE_SIZE
 from bot.domain.requests import Member
 from bot.domain.text import escape_line
 from bot.store.audit import AuditStore

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from bot.domain.access import check_moderator
 from bot.domain.errors import RefusedError
-from bot.domain.policy import check_moderator
-from bot.domain.records import PAGE_SIZE, ActiveBlock, BlockResult
+from bot.domain.moderation.blocks import ActiveBlock, BlockResult
+from bot.domain.pages import PAGE_SIZE
 from bot.domain.requests import Member
 from bot.store.blocks import BlockStore
 from bot.store.rules import PauseStore, RuleStore

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.domain.errors import RefusedError
-from bot.domain.moderation import check_shown, may_delete
+from bot.domain.moderation.reviews import check_shown, may_delete
 from bot.domain.requests import Member
-from bot.domain.runs import MessageRef, Purpose, Run
+from bot.domain.results.deliveries import MessageRef, Purpose
+from bot.domain.runs import Run
 from bot.store import Store
 from bot.workers.worker import Wakeups
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.moderation import check_shown, check_undecided, has_decided
-from bot.domain.policy import check_age
+from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
 from bot.domain.requests import ChannelState, Member, Requester
+from bot.domain.results.showing import check_age
 from bot.domain.runs import Run
 from bot.store import Store
 from bot.strings import explain

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.records import ChannelDefault
+from bot.domain.presets import ChannelDefault
 from bot.domain.settings.fields import FIELDS, Kind, Section, SettingControl, change, resolve
 from bot.domain.settings.forms import form_of
 from bot.domain.settings.rules_and_defaults import ServerRules

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.requests import Holder, Preset
+from bot.domain.presets import Holder, Preset
 
 # Suggestions show a change by another process after at most this time.
 LIFETIME = timedelta(seconds=10)

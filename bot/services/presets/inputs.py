@@ -15,7 +15,7 @@ from bot.deployments.options import GPU, MORE
 from bot.deployments.size_conversion import as_offered, as_sent
 from bot.deployments.validation import check_value, takes_value
 from bot.domain.errors import InputError
-from bot.domain.requests import NAME_LENGTH, Preset
+from bot.domain.presets import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue
 from bot.domain.text import escape_line
 

@@ -12,8 +12,9 @@ from bot.deployments.inputs import RawValue
 from bot.deployments.model import Deployment, Input
 from bot.deployments.options import CHOICES, OptionChoice
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
-from bot.domain.records import PAGE_SIZE, ChannelDefault
-from bot.domain.requests import NAME_LENGTH, Holder, Member, Preset, Requester, folded
+from bot.domain.pages import PAGE_SIZE
+from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
+from bot.domain.requests import Member, Requester
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.form_drafts import FormDrafts

@@ -21,8 +21,9 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.requests import NAME_LENGTH, Requester
+from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.presets import NAME_LENGTH
+from bot.domain.requests import Requester
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line
 from bot.services.words.rules import CheckTooLong, Hit, WordRules

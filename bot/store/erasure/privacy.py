@@ -31,17 +31,11 @@ from bot.database.tables import (
     runs,
     to_run,
 )
-from bot.domain.records import (
-    AuditAction,
-    AuditEntry,
-    Erased,
-    OwnBlock,
-    OwnDefault,
-    OwnPreset,
-    StoredEntry,
-)
-from bot.domain.requests import Holder
-from bot.domain.runs import DeliveryState, Run
+from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
+from bot.domain.presets import Holder
+from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset
+from bot.domain.results.deliveries import DeliveryState
+from bot.domain.runs import Run
 from bot.store.audit import add_entries, to_entry
 from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by

@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 from bot.database.engine import Database
 from bot.database.tables import deliveries, runs
 from bot.domain.budgets import budget_day
-from bot.domain.runs import FINAL, OUTCOME_PURPOSES, DeliveryState, RunState
+from bot.domain.results.deliveries import OUTCOME_PURPOSES, DeliveryState
+from bot.domain.runs import FINAL, RunState
 from bot.store.requests.usage import read_started
 
 _ACTIVE_RUNS = (

@@ -11,23 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.engine import Database
 from bot.database.keyset import earlier, later
 from bot.database.tables import audit, deliveries, listed_columns, runs, to_listed_run
-from bot.domain.records import AuditAction
-from bot.domain.runs import (
-    COPY_PURPOSES,
-    IN_FLIGHT,
-    OUTCOME_PURPOSES,
-    Deletions,
-    DeliveryState,
-    HistoryPage,
-    MessageRef,
-    Purpose,
-    Run,
-    RunCursor,
-    RunFilter,
-    RunListEntry,
-    RunState,
-)
-from bot.domain.sharing import outcome_stands
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
+from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
+from bot.domain.results.sharing import outcome_stands
+from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
 
 S = RunState

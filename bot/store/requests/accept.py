@@ -18,12 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.engine import Database
 from bot.database.tables import create_delivery, request_row, run_columns, runs, to_run
 from bot.database.write_queue import GroupCommit
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, for_batch
 from bot.domain.errors import AlreadyTaken, CommitUnknown, PressedTwice, RequestUnknown, StoreUnavailable
-from bot.domain.policy import Allowed, OperatorRules, Refused, decide
-from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.policy import Allowed, Refused, decide
 from bot.domain.requests import GenerationRequest, Requester
-from bot.domain.runs import Purpose, Run, RunState
+from bot.domain.results.deliveries import Purpose
+from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store.audit import add_entries, batch_of
 from bot.store.requests.presses import read_presses

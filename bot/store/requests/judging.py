@@ -9,9 +9,10 @@ from sqlalchemy import RowMapping, and_, bindparam, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import blocks, key_values, run_columns, runs, server_rules, to_run
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import Block, Usage, budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow, RunGone
-from bot.domain.policy import OperatorRules, Start, judge, start_of
+from bot.domain.policy import Start, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import RESET, deliveries, runs
-from bot.domain.policy import is_spoiler
 from bot.domain.requests import Origin
-from bot.domain.runs import OUTCOME_PURPOSES, DeliveryState, Purpose
+from bot.domain.results.deliveries import OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
+from bot.domain.results.showing import is_spoiler
 from bot.store.rules import read_rules
 
 _member = runs.alias("member")
@@ -38,15 +37,15 @@ async def deliver_again(connection: AsyncConnection, key: str, origin: Origin, d
     return True
 
 
-def _replaced(row: Row[Any]) -> list[Sequence[int]]:
+def _replaced(row: Row[Any]) -> list[MessageRef]:
     """Return the messages that a new delivery of a result replaces.
 
     Messages that only an interaction can reach are left out, because the bot can't delete them.
     """
     sent = [*row.earlier_messages, *row.messages]
     if row.user_install or row.private:
-        return [message for message in sent if message[0] != row.channel_id]
-    status = [row.channel_id, row.status_message_id]
+        return [message for message in sent if message.channel_id != row.channel_id]
+    status = MessageRef(row.channel_id, row.status_message_id)
     is_ours = row.status_message_id is not None and status not in row.messages
     return [*sent, *([status] if is_ours else [])]
 

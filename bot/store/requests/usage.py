@@ -29,8 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database
-from bot.database.tables import UtcDateTime, blocks, key_values, runs
+from bot.database.tables import blocks, key_values, runs
 from bot.domain.budgets import MADE_NOTHING, Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED

@@ -14,7 +14,7 @@ from zlib import crc32
 
 from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
-from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage
+from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.settings.fields import Section, SettingControl
 from bot.ui.custom_ids.audit import AuditId as AuditId
 from bot.ui.custom_ids.base import EPOCH, microseconds

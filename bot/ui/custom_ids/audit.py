@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from bot.domain.errors import RefusedError
-from bot.domain.records import FINAL_STATES, AuditAction, AuditButton, AuditCursor, AuditFilter
+from bot.domain.moderation.audit import FINAL_STATES, AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.runs import RunState
 from bot.ui.custom_ids.base import EPOCH, CustomId, microseconds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from bot.domain.budgets import Spending
-from bot.domain.requests import NAME_LENGTH
+from bot.domain.presets import NAME_LENGTH
 from bot.domain.rules_for_help import Standing
 from bot.domain.text import escape_line, shorten
 from bot.strings import say

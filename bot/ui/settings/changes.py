@@ -12,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from bot.domain.records import DEFAULT_PRESET, PRESETS
+from bot.domain.moderation.audit import DEFAULT_PRESET, PRESETS
 from bot.domain.settings.fields import FIELDS, Field, Kind
 from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import escape_line, strip_invisible

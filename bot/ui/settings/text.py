@@ -8,7 +8,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
-from bot.domain.requests import NAME_LENGTH
+from bot.domain.presets import NAME_LENGTH
 from bot.domain.settings.fields import LIMITS, Field, Kind, Section, fields_of
 from bot.domain.settings.rules_and_defaults import (
     ApprovalMode,

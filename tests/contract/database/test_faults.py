@@ -103,7 +103,7 @@ async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await file_store.deliveries.mark_sent(delivery, [(n, n) for n in range(200_000)])
     assert await file_store.runs.get(big.key) is None
-    assert (await owed(file_store, delivery.run.key))[0]["messages"] == []
+    assert (await owed(file_store, delivery.run.key))[0]["messages"] == ()
     assert await columns(file_store, running.key) == before
 
     event.remove(file_store.database.engine.sync_engine, "connect", fill)

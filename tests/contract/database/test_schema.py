@@ -28,11 +28,12 @@ from sqlalchemy import (
     text,
 )
 
+from bot.database.column_types import UtcDateTime
 from bot.database.schema import alembic_config
-from bot.database.tables import UtcDateTime, metadata
+from bot.database.tables import metadata
 from bot.domain.errors import StartLater, StartupError
-from bot.domain.records import AuditAction, AuditEntry, AuditFilter
-from bot.domain.requests import Holder
+from bot.domain.moderation.audit import AuditAction, AuditEntry, AuditFilter
+from bot.domain.presets import Holder
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store import batches

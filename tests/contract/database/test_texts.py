@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, Boolean, Column, DateTime, Float, String, Table, delete, insert, select
 
+from bot.database.column_types import CleanText, CutString, ExactString
 from bot.database.tables import metadata
-from bot.database.text_types import CleanText, CutString, ExactString
 from bot.domain.errors import DoesNotFit
-from bot.domain.requests import Holder
+from bot.domain.presets import Holder
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.rows import ALICE, GUILD, MOD

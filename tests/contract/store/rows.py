@@ -11,7 +11,8 @@ from sqlalchemy import Select, delete, event, insert, select, text
 
 from bot.database.tables import audit, deliveries, request_row, runs, server_rules
 from bot.domain.requests import GenerationRequest, Origin
-from bot.domain.runs import DeliveryState, Purpose, RunState
+from bot.domain.results.deliveries import DeliveryState, Purpose
+from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.runs import NOW
 

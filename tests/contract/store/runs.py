@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.database.tables import deliveries, runs
+from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.policy import OperatorRules
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
-from bot.domain.runs import Delivery, MessageRef, Output, Run, RunReport, RunState
+from bot.domain.results.deliveries import Delivery, MessageRef
+from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.budgets import Spending, budget_day
 from bot.domain.errors import AlreadyTaken, RefusedError
-from bot.domain.records import AuditAction, AuditFilter
+from bot.domain.moderation.audit import AuditAction, AuditFilter
 from bot.domain.requests import GenerationRequest, Member
 from bot.domain.runs import Run
 from bot.store import Store

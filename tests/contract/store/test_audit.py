@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import delete, text
 
 from bot.database.tables import runs
-from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
-from bot.domain.runs import MessageRef, Run, RunState
+from bot.domain.moderation.audit import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.store.audit import add_entries, newest_first
 from tests.contract.store import batches

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.domain.runs import DeliveryState, RunFilter, RunState
+from bot.domain.pages import RunFilter
+from bot.domain.results.deliveries import DeliveryState
+from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import accepted, ended, purposes_of_each, running

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from bot.domain.runs import Purpose, RunState
+from bot.domain.results.deliveries import Purpose
+from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.batches import accepted, ended, purposes_of_each, running, said, success
 from tests.contract.store.runs import LEASE, NOW, PERSON, SOON, at, claimed, take

@@ -10,9 +10,10 @@ from sqlalchemy import insert
 
 from bot.database.tables import deliveries
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction
-from bot.domain.runs import DeliveryState, MessageRef, Purpose, RunState, SentMessages
-from bot.domain.sharing import CopyRequest
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose, SentMessages
+from bot.domain.results.sharing import CopyRequest
+from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.rows import ALICE, MOD, audit_log, stored_run
 from tests.contract.store.runs import NOW, at, at_once, claimed, owed, refusals

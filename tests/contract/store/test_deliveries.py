@@ -10,7 +10,8 @@ from sqlalchemy import update
 
 from bot.app import build
 from bot.database.tables import create_delivery, runs
-from bot.domain.runs import DeliveryState, MessageRef, Purpose, RunState
+from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
+from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.runs import (
     LEASE,

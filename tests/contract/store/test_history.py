@@ -6,17 +6,10 @@ import pytest
 from sqlalchemy import update
 
 from bot.database.tables import deliveries, runs
-from bot.domain.runs import (
-    Deletions,
-    DeliveryState,
-    HistoryPage,
-    MessageRef,
-    Run,
-    RunFilter,
-    RunListEntry,
-    RunState,
-)
-from bot.domain.sharing import CopyRequest
+from bot.domain.pages import HistoryPage, RunFilter, RunListEntry
+from bot.domain.results.deliveries import DeliveryState, MessageRef
+from bot.domain.results.sharing import CopyRequest
+from bot.domain.runs import Deletions, Run, RunState
 from bot.store import Store
 from bot.store.reading.export import ExportFilter, ExportStore
 from tests.contract.store import batches

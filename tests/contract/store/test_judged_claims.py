@@ -11,9 +11,9 @@ from sqlalchemy import Connection, event, insert
 from sqlalchemy.util import await_only
 
 from bot.database.tables import blocks
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
 from bot.domain.errors import RefusedError
-from bot.domain.policy import OperatorRules
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.transitions import REQUESTER_BLOCKED

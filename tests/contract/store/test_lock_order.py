@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import audit, deliveries, presets, request_row, runs
 from bot.domain.errors import StoreUnavailable
-from bot.domain.runs import Delivery, DeliveryState, MessageRef, Purpose, RunState
+from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef, Purpose
+from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said

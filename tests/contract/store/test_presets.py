@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction, ChannelDefault, OwnDefault
-from bot.domain.requests import Holder, Preset
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.presets import ChannelDefault, Holder, Preset
+from bot.domain.privacy import OwnDefault
 from bot.store import Store
 from bot.store.presets import MAX_PRESETS, NewDefault
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log

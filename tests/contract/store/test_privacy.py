@@ -10,8 +10,9 @@ from sqlalchemy import text
 
 from bot.database.row_locks import lock_run
 from bot.database.tables import create_delivery
-from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import FINAL, DeliveryState, Purpose, RunState
+from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.results.deliveries import DeliveryState, Purpose
+from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
 from bot.workers.schedule import PRUNE

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import update
 
 from bot.database.tables import runs
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import Running, Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.policy import OperatorRules
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from tests.contract.conftest import Stores

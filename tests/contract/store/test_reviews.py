@@ -10,7 +10,8 @@ import pytest
 
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState
-from bot.domain.runs import OUTCOME_PURPOSES, MessageRef, RunState
+from bot.domain.results.deliveries import OUTCOME_PURPOSES, MessageRef
+from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules
 from tests.contract.store.runs import (

@@ -11,8 +11,9 @@ import pytest
 
 from bot.comfydeploy.reports import parse_webhook
 from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.results.deliveries import MessageRef, Purpose
 from bot.domain.run_timing import deadline_of
-from bot.domain.runs import FINAL, IN_FLIGHT, MessageRef, Output, Purpose, RunReport, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignRunReport
 from tests.contract.store.rows import audit_log, stored_rules

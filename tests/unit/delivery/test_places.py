@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 
 from bot.delivery.pace.places import PER_CHANNEL, WIDTH, Places
-from bot.domain.runs import Delivery, Purpose
+from bot.domain.results.deliveries import Delivery, Purpose
 from tests.unit.factories import made_run
 
 _ids = count(1)

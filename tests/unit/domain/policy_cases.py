@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
-from bot.domain.errors import Param
-from bot.domain.policy import Allowed, Decision, OperatorRules, decide
+from bot.domain.errors import Param, RefusedError
+from bot.domain.policy import Allowed, Decision, decide
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
@@ -66,6 +68,15 @@ def refusal(decision: Decision) -> tuple[str, dict[str, Param]] | None:
 def code(decision: Decision) -> str | None:
     found = refusal(decision)
     return found[0] if found else None
+
+
+def refused(check: Callable[[], object]) -> str | None:
+    """Return the code of the RefusedError that a check raises, or None if it raises none."""
+    try:
+        check()
+    except RefusedError as error:
+        return error.code
+    return None
 
 
 def stamp(moment: datetime) -> int:

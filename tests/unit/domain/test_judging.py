@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from bot.domain.access import OperatorRules
 from bot.domain.budgets import Block, Spending
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import OperatorRules, check_before_form, judge, start_of
+from bot.domain.policy import check_before_form, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules

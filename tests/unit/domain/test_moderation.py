@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.domain.moderation import (
+from bot.domain.moderation.reviews import (
     check_open_report,
     check_shown,
     check_undecided,

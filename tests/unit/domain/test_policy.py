@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bot.domain.budgets import EXPECTED_SECONDS, LIMITS, Block, Spending, Usage, for_batch
+from bot.domain.budgets import EXPECTED_SECONDS, LIMITS, Block, Spending, for_batch
 from bot.domain.errors import RefusedError
-from bot.domain.policy import OperatorRules, check_age, check_moderator, check_posting
-from bot.domain.requests import ChannelState, GenerationRequest, Member, Requester
+from bot.domain.requests import GenerationRequest, Member
 from bot.domain.settings.rules_and_defaults import Budget, Budgets, People, ServerRules
 from bot.strings import explain
 from tests.unit.domain.policy_cases import (
@@ -31,22 +28,11 @@ from tests.unit.domain.policy_cases import (
     request,
     stamp,
 )
-from tests.unit.factories import made_run
 
 DIRECT = request(None)
 AWAY = request(None, user_install=True)
 PAUSED = replace(USAGE, paused="moving")
-BLOCKED = replace(USAGE, block=Block("spam", None))
 ELSEWHERE: dict[str, Any] = {"allowed_guild_ids": frozenset({8})}
-
-
-def refused(check: Callable[[], object]) -> str | None:
-    """Return the code of the RefusedError that a check raises, or None if it raises none."""
-    try:
-        check()
-    except RefusedError as error:
-        return error.code
-    return None
 
 
 @pytest.mark.parametrize(
@@ -93,28 +79,6 @@ def test_the_expected_seconds_must_fit_under_the_operators_ceiling(
     usage = replace(USAGE, gpu_seconds_today=spent)
     decision = judge(person=having(ARTISTS), usage=usage, rules=rules, daily_gpu_seconds=ceiling)
     assert refusal(decision) == (None if allowed else ("daily_limit", {"until": stamp(DAY_END)}))
-
-
-@pytest.mark.parametrize(
-    ("asked", "usage", "operator", "expected"),
-    [
-        (request(), USAGE, {}, None),
-        (request(), PAUSED, {}, "paused"),
-        (request(), BLOCKED, {}, "blocked"),
-        (request(), USAGE, ELSEWHERE, "guild_not_allowed"),
-        (AWAY, USAGE, {}, "user_installs_off"),
-        # What is paid for is posted where no new request would be allowed.
-        (DIRECT, USAGE, {}, None),
-        (request(), replace(USAGE, gpu_seconds_today=100), {"daily_gpu_seconds": 1}, None),
-    ],
-)
-def test_a_paid_result_may_be_posted_wherever_the_bot_may_be(
-    asked: GenerationRequest, usage: Usage, operator: dict[str, Any], expected: str | None
-) -> None:
-    forbidden = pytest.raises(RefusedError) if expected else nullcontext()
-    with forbidden as caught:
-        check_posting(asked.origin, usage, OperatorRules(**operator))
-    assert (caught and caught.value.code) == expected
 
 
 @pytest.mark.parametrize(
@@ -265,46 +229,3 @@ def test_a_refused_batch_says_how_many_fit(code: str) -> None:
     assert for_batch(reason, 0, 4) is reason
     other = RefusedError("paused", reason="maintenance")
     assert for_batch(other, 2, 4) is other
-
-
-@pytest.mark.parametrize(
-    ("guild_id", "changes", "expected"),
-    [
-        (7, {"manages_server": True}, None),
-        (7, {"role_ids": frozenset({REVIEWERS})}, None),
-        (7, {}, "not_a_moderator"),
-        (7, {"role_ids": frozenset({ARTISTS})}, "not_a_moderator"),
-        (None, {"manages_server": True}, "server_only"),
-    ],
-)
-def test_a_moderator_manages_the_server_or_has_the_reviewer_role(
-    guild_id: int | None, changes: dict[str, Any], expected: str | None
-) -> None:
-    def check() -> None:
-        rules = ServerRules(reviewer_role_id=REVIEWERS)
-        assert check_moderator(guild_id, replace(PERSON, **changes), rules) == guild_id
-
-    assert refused(check) == expected
-
-
-@pytest.mark.parametrize("here", [True, False])
-@pytest.mark.parametrize(
-    ("deployment", "run", "channel_then", "channel_now"),
-    [tuple(marked == number for marked in range(4)) for number in range(5)],
-)
-def test_an_age_restricted_result_is_shown_only_in_such_a_channel(
-    deployment: bool, run: bool, channel_then: bool, channel_now: bool, here: bool
-) -> None:
-    made = made_run(channel_id=3, age_restricted=run, channel_age_restricted=channel_then)
-    channels = {3: ChannelState(age_restricted=channel_now)}
-    origin = request().origin.model_copy(update={"age_restricted": here})
-    requester = Requester(PERSON, origin, frozenset(), channels.__getitem__)
-    is_refused = (deployment or run or channel_then or channel_now) and not here
-    assert refused(lambda: check_age(made, requester, restricted=deployment)) == (
-        "result_age" if is_refused else None
-    )
-
-
-def test_a_result_counts_as_unrestricted_if_nothing_is_said() -> None:
-    requester = Requester(PERSON, request().origin, frozenset(), lambda _: ChannelState())
-    check_age(made_run(), requester)

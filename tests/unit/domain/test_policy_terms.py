@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bot.domain.budgets import Limits
-from bot.domain.policy import Allowed, Decision, is_spoiler
+from bot.domain.policy import Allowed, Decision
+from bot.domain.results.showing import is_spoiler
 from bot.domain.settings.rules_and_defaults import Approval, Budget, Budgets, RoleBudget, ServerRules
 from tests.unit.domain.policy_cases import ARTISTS, CLOSED, NOW, STAFF, code, having, judge, request
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bot.domain.requests import ChannelState, Press, batch_requests, folded, new_key
+from bot.domain.requests import ChannelState, Press, batch_requests, new_key
 from tests.unit.domain.policy_cases import request
 
 
@@ -72,14 +72,6 @@ def test_a_press_is_the_same_only_for_what_was_pressed() -> None:
         ("again:ab", "ca fox \ud83e"),
     ]
     assert len({press.id, *(Press.of(at, *pressed).id for pressed in others)}) == 5
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [(" Noir ", "noir"), ("STRASSE", "strasse"), ("straße", "strasse"), ("a\ud83e", "a?")],
-)
-def test_a_name_is_found_in_any_case(name: str, expected: str) -> None:
-    assert folded(name) == expected
 
 
 @pytest.mark.parametrize("obstacle", [{"exists": False}, {"locked": True}, {"missing": ("Embed Links",)}])

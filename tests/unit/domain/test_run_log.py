@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.run_log import end_of_log, last_error, scrub
+from bot.domain.text.run_log import end_of_log, last_error, scrub
 
 MESSAGE = "mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)"
 COMFY = [

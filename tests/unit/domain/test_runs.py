@@ -33,6 +33,11 @@ def test_a_token_is_used_until_shortly_before_its_end(
     assert run.interaction_token_at(NOW) == ("hush" if usable else None)
 
 
+@pytest.mark.parametrize(("guild_id", "server"), [(8, 8), (None, 7)])
+def test_a_run_outside_servers_counts_for_its_requester(guild_id: int | None, server: int) -> None:
+    assert made_run(S.RUNNING, guild_id=guild_id, requester_id=7).server == server
+
+
 @pytest.mark.parametrize(
     ("state", "partial", "expected"),
     [

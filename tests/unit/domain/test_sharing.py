@@ -9,8 +9,8 @@ import pytest
 
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.requests import ChannelState, Member, Origin, Requester
-from bot.domain.runs import DeliveryState, MessageRef, Output, Purpose, RunState
-from bot.domain.sharing import (
+from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
+from bot.domain.results.sharing import (
     CopyRequest,
     ResultDelivery,
     check_available,
@@ -20,6 +20,7 @@ from bot.domain.sharing import (
     copy_in,
     offers_copy,
 )
+from bot.domain.runs import Output, RunState
 from tests.unit.domain.policy_cases import NOW, PERSON, request
 from tests.unit.factories import made_run
 

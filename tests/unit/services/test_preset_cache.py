@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.requests import Holder, Preset
+from bot.domain.presets import Holder, Preset
 from bot.services.presets.cache import LIFETIME, PresetCache
 from tests.harness import Clock
 from tests.unit.factories import made_preset

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.domain.records import AuditAction, AuditEntry, Erased, OwnBlock, OwnDefault, StoredEntry
+from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
+from bot.domain.privacy import Erased, OwnBlock, OwnDefault
 from bot.domain.runs import Output, Run, RunState
 from bot.services.privacy import PersonalDataWriter
 from cogs.privacy import erased_text

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from bot.domain.access import OperatorRules
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
-from bot.domain.policy import OperatorRules
 from bot.domain.requests import ChannelState, Origin, Requester
-from bot.domain.runs import MessageRef, RunState
-from bot.domain.sharing import MessageState
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.results.sharing import MessageState
+from bot.domain.runs import RunState
 from bot.services.rate_limits import COPIES_PER_PERSON, REFUSALS_PER_PERSON, CopyLimiter, RefusalLimiter
 from bot.services.sharing import FetchState, SharingService
 from bot.store import Store

@@ -9,7 +9,8 @@ from typing import Any
 
 from bot.deployments.model import FollowUp
 from bot.domain.backend import InputKind
-from bot.domain.runs import HistoryPage, Output, Run, RunListEntry, RunsPage, RunState
+from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
+from bot.domain.runs import Output, Run, RunState
 from bot.ui.lists import runs_layout
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions

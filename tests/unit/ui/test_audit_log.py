@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import RefusedError
-from bot.domain.records import (
+from bot.domain.moderation.audit import (
     FINAL_STATES,
-    PAGE_SIZE,
     AuditAction,
     AuditButton,
     AuditCursor,
     AuditFilter,
     AuditPage,
 )
-from bot.domain.runs import MessageRef
+from bot.domain.pages import PAGE_SIZE
+from bot.domain.results.deliveries import MessageRef
 from bot.ui.audit import audit_cells, audit_layout, audit_line
 from bot.ui.custom_ids import AuditId
 from bot.ui.private_results import open_rows

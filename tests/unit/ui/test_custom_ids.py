@@ -11,9 +11,9 @@ import pytest
 
 from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction, AuditButton, AuditCursor, AuditFilter
+from bot.domain.moderation.audit import AuditAction, AuditButton, AuditCursor, AuditFilter
+from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.requests import new_key
-from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.settings.fields import Section, SettingControl
 from bot.ui import custom_ids as ids
 from cogs.buttons import PRESSES

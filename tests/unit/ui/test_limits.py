@@ -16,20 +16,12 @@ from bot.deployments.input_text import Commands, ShownInputs, command_line, disp
 from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Usage
-from bot.domain.records import PAGE_SIZE, ActiveBlock, ChannelDefault
-from bot.domain.requests import Holder, Member
+from bot.domain.moderation.blocks import ActiveBlock
+from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
+from bot.domain.presets import ChannelDefault, Holder
+from bot.domain.requests import Member
 from bot.domain.rules_for_help import Offer, standing
-from bot.domain.runs import (
-    Direction,
-    HistoryPage,
-    InputValue,
-    Run,
-    RunCursor,
-    RunFilter,
-    RunListEntry,
-    RunsPage,
-    RunState,
-)
+from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import RunListAction, RunsId
 from bot.ui.details import details

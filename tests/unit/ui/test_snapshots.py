@@ -18,19 +18,12 @@ from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Limits, Running, Spending, Usage, UsageView
-from bot.domain.records import ActiveBlock, ChannelDefault
-from bot.domain.requests import Holder, Member, Preset
+from bot.domain.moderation.blocks import ActiveBlock
+from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
+from bot.domain.presets import ChannelDefault, Holder, Preset
+from bot.domain.requests import Member
 from bot.domain.rules_for_help import Offer, Standing, standing
-from bot.domain.runs import (
-    Deletions,
-    HistoryPage,
-    Run,
-    RunCursor,
-    RunFilter,
-    RunListEntry,
-    RunsPage,
-    RunState,
-)
+from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.ui.details import details
 from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout

@@ -13,10 +13,13 @@ from bot.deployments.input_text import Commands, ShownInputs, command_line
 from bot.deployments.model import Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Limits, Running, Usage, UsageView
-from bot.domain.records import ActiveBlock, AuditAction, AuditFilter, AuditPage, ChannelDefault
-from bot.domain.requests import Holder, Member
+from bot.domain.moderation.audit import AuditAction, AuditFilter, AuditPage
+from bot.domain.moderation.blocks import ActiveBlock
+from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
+from bot.domain.presets import ChannelDefault, Holder
+from bot.domain.requests import Member
 from bot.domain.rules_for_help import Offer, standing
-from bot.domain.runs import FINAL, HistoryPage, Output, Run, RunListEntry, RunsPage, RunState
+from bot.domain.runs import FINAL, Output, Run, RunState
 from bot.domain.settings.fields import Section
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import DefaultPreset, NotApplied, SettingsContext

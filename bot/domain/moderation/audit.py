@@ -1,4 +1,4 @@
-"""Records of the audit log, of blocks, of channels' default presets, and of a user's own data."""
+"""Records of the audit log."""
 
 from __future__ import annotations
 
@@ -7,21 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.requests import Preset
-from bot.domain.runs import FINAL, MessageRef, Run, RunState
-
-# Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
-PAGE_SIZE = 10
-
-
-@dataclass(frozen=True, slots=True)
-class BlockResult:
-    """The result of blocking a user. `until` is None for an indefinite block. `ended` is how many waiting
-    runs the block ended.
-    """
-
-    until: datetime | None
-    ended: int
+from bot.domain.results.deliveries import MessageRef
+from bot.domain.runs import FINAL, RunState
 
 
 class AuditButton(StrEnum):
@@ -140,71 +127,3 @@ class AuditPage:
     lines: Sequence[StoredEntry]
     older: AuditCursor | None
     newer: AuditCursor | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActiveBlock:
-    """A block that is in force; `until` None means indefinitely."""
-
-    user_id: int
-    reason: str | None
-    until: datetime | None
-    created_at: datetime
-    created_by: int
-
-
-@dataclass(frozen=True, slots=True)
-class OwnBlock:
-    """A block as shown to the blocked user, without the moderator's name."""
-
-    guild_id: int
-    reason: str | None
-    until: datetime | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class OwnPreset:
-    """A preset that a user created, for themselves or for a server (`guild_id`)."""
-
-    guild_id: int | None
-    name: str
-    deployment: str
-    inputs: Mapping[str, object]
-    gpu: str | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class OwnDefault:
-    """A channel's default preset that a user set."""
-
-    guild_id: int
-    channel_id: int
-    name: str
-    set_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelDefault:
-    """A channel's default preset, the time when it was set, and the user who set it.
-
-    `set_at` and `set_by` are None if an older version of the bot set the default. `set_by` is also None if
-    the user has erased their data.
-    """
-
-    channel_id: int
-    preset: Preset
-    set_at: datetime | None = None
-    set_by: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """The result of an erasure. `emptied` is the number of runs whose data was erased.
-
-    `left` are the runs that kept their data, because their batch is active or has a pending delivery.
-    """
-
-    emptied: int
-    left: Sequence[Run] = field(default=())

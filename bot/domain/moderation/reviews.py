@@ -2,36 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
-from types import MappingProxyType
-
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Member
 from bot.domain.runs import Run, RunState
-
-UNTIL_UNBLOCKED = "open"
-# The durations that moderators can choose for a block. None lasts until a moderator lifts the block.
-BLOCK_DURATIONS: Mapping[str, timedelta | None] = MappingProxyType(
-    {
-        "hour": timedelta(hours=1),
-        "day": timedelta(days=1),
-        "week": timedelta(days=7),
-        "month": timedelta(days=30),
-        UNTIL_UNBLOCKED: None,
-    }
-)
-
-
-def block_duration(choice: str | None) -> timedelta | None:
-    """Return the duration of a choice, by default until unblocked. Raises RefusedError if it isn't offered.
-
-    The value may come from another version's command or form, and a mistake must not block a user forever.
-    """
-    name = choice or UNTIL_UNBLOCKED
-    if name not in BLOCK_DURATIONS:
-        raise RefusedError("block_duration_unknown")
-    return BLOCK_DURATIONS[name]
 
 
 def has_decided(run: Run, moderator_id: int, *, rejected: bool) -> bool:

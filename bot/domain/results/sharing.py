@@ -8,7 +8,8 @@ from enum import Enum, auto
 
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.requests import Requester
-from bot.domain.runs import COPY_PURPOSES, DeliveryState, MessageRef, Purpose, Run
+from bot.domain.results.deliveries import COPY_PURPOSES, DeliveryState, MessageRef, Purpose
+from bot.domain.runs import Run
 from bot.domain.text import message_url
 
 

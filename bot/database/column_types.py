@@ -1,20 +1,47 @@
-"""Column types that store text the same way on SQLite and PostgreSQL.
+"""Column types that store text and times the same way on SQLite and PostgreSQL, and lists of messages.
 
 SQLite ignores a column's length and stores NUL; PostgreSQL refuses strings that are too long or contain NUL.
-These types truncate a string that is too long if it is only shown, and refuse it if it is compared, such as a
-key.
+The types of text truncate a string that is too long if it is only shown, and refuse it if it is compared,
+such as a key.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Dialect, String, Text, TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, String, Text, TypeDecorator
 from sqlalchemy.exc import DontWrapMixin
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeEngine
 
 from bot.domain.errors import DoesNotFit
+from bot.domain.results.deliveries import MessageRef
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time that is aware UTC in Python and naive UTC in the table, because SQLite stores no time zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+class MessageRefs(TypeDecorator[tuple[MessageRef, ...]]):
+    """A list of messages: MessageRefs in Python, and pairs of ids as JSON in the table."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_result_value(
+        self, value: list[list[int]] | None, dialect: Dialect
+    ) -> tuple[MessageRef, ...] | None:
+        return tuple(MessageRef(*pair) for pair in value) if value is not None else None
 
 
 def clean(value: str) -> str:
@@ -28,7 +55,7 @@ def clean(value: str) -> str:
 
 
 class CleanText(TypeDecorator[str]):
-    """A string of any length. As in all types here, NUL is removed, and lone surrogates become `?`."""
+    """A string of any length. As in all these types, NUL is removed, and lone surrogates become `?`."""
 
     impl = Text
     cache_ok = True

@@ -1,0 +1,1 @@
+"""Results: the deliveries that show them, where they may be shown, and their copies."""

@@ -1,0 +1,15 @@
+"""How a preset is looked up by its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.presets import folded
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(" Noir ", "noir"), ("STRASSE", "strasse"), ("straße", "strasse"), ("a\ud83e", "a?")],
+)
+def test_a_name_is_found_in_any_case(name: str, expected: str) -> None:
+    assert folded(name) == expected

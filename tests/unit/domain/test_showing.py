@@ -1,0 +1,57 @@
+"""Where a result may be shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.access import OperatorRules
+from bot.domain.budgets import Block, Usage
+from bot.domain.requests import ChannelState, GenerationRequest, Requester
+from bot.domain.results.showing import check_age, check_posting
+from tests.unit.domain.policy_cases import PERSON, USAGE, refused, request
+from tests.unit.factories import made_run
+
+
+@pytest.mark.parametrize(
+    ("asked", "usage", "operator", "expected"),
+    [
+        (request(), USAGE, {}, None),
+        (request(), replace(USAGE, paused="moving"), {}, "paused"),
+        (request(), replace(USAGE, block=Block("spam", None)), {}, "blocked"),
+        (request(), USAGE, {"allowed_guild_ids": frozenset({8})}, "guild_not_allowed"),
+        (request(None, user_install=True), USAGE, {}, "user_installs_off"),
+        # What is paid for is posted where no new request would be allowed.
+        (request(None), USAGE, {}, None),
+        (request(), replace(USAGE, gpu_seconds_today=100), {"daily_gpu_seconds": 1}, None),
+    ],
+)
+def test_a_paid_result_may_be_posted_wherever_the_bot_may_be(
+    asked: GenerationRequest, usage: Usage, operator: dict[str, Any], expected: str | None
+) -> None:
+    assert refused(lambda: check_posting(asked.origin, usage, OperatorRules(**operator))) == expected
+
+
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize(
+    ("deployment", "run", "channel_then", "channel_now"),
+    [tuple(marked == number for marked in range(4)) for number in range(5)],
+)
+def test_an_age_restricted_result_is_shown_only_in_such_a_channel(
+    deployment: bool, run: bool, channel_then: bool, channel_now: bool, here: bool
+) -> None:
+    made = made_run(channel_id=3, age_restricted=run, channel_age_restricted=channel_then)
+    channels = {3: ChannelState(age_restricted=channel_now)}
+    origin = request().origin.model_copy(update={"age_restricted": here})
+    requester = Requester(PERSON, origin, frozenset(), channels.__getitem__)
+    is_refused = (deployment or run or channel_then or channel_now) and not here
+    assert refused(lambda: check_age(made, requester, restricted=deployment)) == (
+        "result_age" if is_refused else None
+    )
+
+
+def test_a_result_counts_as_unrestricted_if_nothing_is_said() -> None:
+    requester = Requester(PERSON, request().origin, frozenset(), lambda _: ChannelState())
+    check_age(made_run(), requester)
