@@ -184,6 +184,11 @@ class Run:
         return self.has_result and self.deleted_at is None
 
     @property
+    def is_cancellable(self) -> bool:
+        """Return whether cancelling can still have an effect."""
+        return not self.final and self.cancel_requested_at is None and self.status_note != "not_cancellable"
+
+    @property
     def is_first_in_batch(self) -> bool:
         """Return whether this is the first run of its batch, which owns the status message and outcome."""
         return self.batch_index == 0

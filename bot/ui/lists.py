@@ -13,6 +13,7 @@ from bot.domain.budgets import Limits, Spending, UsageView
 from bot.domain.moderation.blocks import ActiveBlock, BlockResult
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
+from bot.domain.results.showing import can_be_reopened, is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
@@ -42,7 +43,9 @@ def runs_layout(
     empty_text = say("runs_none" if current.run_filter is RunFilter.ALL else "runs_none_such")
     layout = layout_of(TextDisplay("\n".join([heading, *(lines or [empty_text])])))
     open_runs = [
-        (number, entry) for number, entry in enumerate(entries, 1) if any(map(cancellable, entry.batch))
+        (number, entry)
+        for number, entry in enumerate(entries, 1)
+        if any(run.is_cancellable for run in entry.batch)
     ]
     undelivered = [
         (number, entry)
@@ -52,7 +55,7 @@ def runs_layout(
     private = [
         (number, entry)
         for number, entry in enumerate(entries, 1)
-        if _can_open(entry) and entry.first.guild_id == here
+        if can_be_reopened(entry) and entry.first.guild_id == here
     ]
     selects = {
         RunListAction.CANCEL: open_runs,
@@ -85,28 +88,10 @@ def text_layout(text: str) -> LayoutView:
     return layout_of(TextDisplay(text))
 
 
-def cancellable(run: Run) -> bool:
-    """Return whether cancelling can still have an effect."""
-    return not run.final and run.cancel_requested_at is None and run.status_note != "not_cancellable"
-
-
-def _can_open(entry: RunListEntry) -> bool:
-    """Return whether the entry is a private result that was shown and hasn't been deleted or erased.
-
-    Its requester may want to open it again, because Discord drops ephemeral messages on a reload.
-    """
-    was_shown = entry.first.private and entry.message is not None and not entry.undelivered
-    return was_shown and any(run.is_shown and run.erased_at is None for run in entry.batch)
-
-
 def queue_layout(
     runs: Sequence[Run], page: int, *, more: bool, viewer_id: int, title: Callable[[str], str]
 ) -> LayoutView:
-    """Build a page, counted from 0, of a server's active and waiting runs.
-
-    Other users' requests are shown without their prompts. Of other users' private requests, only the state,
-    time and queue position are shown.
-    """
+    """Build a page, counted from 0, of a server's active and waiting runs."""
     lines = [
         _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * PAGE_SIZE + 1)
     ]
@@ -178,7 +163,7 @@ def _prompt(run: Run) -> str:
 
 
 def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], str]) -> str:
-    if run.private and run.requester_id != viewer_id:
+    if not is_named_in_queue(run, viewer_id):
         at = int(run.created_at.timestamp())
         return f"{number}. {say('queue_private', state=_state(run), at=at, position=_position(run))}"
     line = say(
@@ -189,7 +174,7 @@ def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], st
         at=int(run.created_at.timestamp()),
         position=_position(run),
     )
-    return f"{number}. {line}{_prompt(run) if run.requester_id == viewer_id else ''}"
+    return f"{number}. {line}{_prompt(run) if shows_prompt_in_queue(run, viewer_id) else ''}"
 
 
 def _batch_title(title: str, run: Run) -> str:

@@ -50,7 +50,7 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
     ]
     items: list[Item[LayoutView]] = [*texts(above, below)]
-    if any(run.cancel_requested_at is None and run.status_note != "not_cancellable" for run in active):
+    if any(run.is_cancellable for run in active):
         items.append(ActionRow(run_button(first, Action.CANCEL, "button_cancel")))
     return OutgoingMessage(layout=framed(Colour.blurple(), *items))
 

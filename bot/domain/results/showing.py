@@ -1,10 +1,11 @@
-"""Decide where a result may be shown, and whether it is a spoiler."""
+"""Decide where a result may be shown, whether it is a spoiler, and what `/queue` shows to whom."""
 
 from __future__ import annotations
 
 from bot.domain.access import OperatorRules, check_availability, check_not_blocked, check_pause
 from bot.domain.budgets import Usage
 from bot.domain.errors import RefusedError
+from bot.domain.pages import RunListEntry
 from bot.domain.requests import ChannelState, Origin, Requester
 from bot.domain.results.deliveries import Delivery
 from bot.domain.runs import Run
@@ -83,3 +84,25 @@ def runs_to_show(delivery: Delivery) -> list[Run]:
         and run.key not in delivery.late
         and (run.deleted_at is None or len(delivery.batch) == 1)
     ]
+
+
+def can_be_reopened(entry: RunListEntry) -> bool:
+    """Return whether the entry is a private result that was shown and hasn't been deleted or erased.
+
+    Its requester may want to open it again, because Discord drops ephemeral messages on a reload.
+    """
+    was_shown = entry.first.private and entry.message is not None and not entry.undelivered
+    return was_shown and any(run.is_shown and run.erased_at is None for run in entry.batch)
+
+
+def is_named_in_queue(run: Run, viewer_id: int) -> bool:
+    """Return whether `/queue` shows a request's user and deployment to this viewer.
+
+    Of other users' private requests, it shows only the state, the time and the queue position.
+    """
+    return not run.private or run.requester_id == viewer_id
+
+
+def shows_prompt_in_queue(run: Run, viewer_id: int) -> bool:
+    """Return whether `/queue` shows a request's prompt to this viewer."""
+    return run.requester_id == viewer_id

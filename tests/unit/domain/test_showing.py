@@ -10,7 +10,12 @@ import pytest
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Block, Usage
 from bot.domain.requests import ChannelState, GenerationRequest, Requester
-from bot.domain.results.showing import check_age, check_posting
+from bot.domain.results.showing import (
+    check_age,
+    check_posting,
+    is_named_in_queue,
+    shows_prompt_in_queue,
+)
 from tests.unit.domain.policy_cases import PERSON, USAGE, refused, request
 from tests.unit.factories import made_run
 
@@ -55,3 +60,21 @@ def test_an_age_restricted_result_is_shown_only_in_such_a_channel(
 def test_a_result_counts_as_unrestricted_if_nothing_is_said() -> None:
     requester = Requester(PERSON, request().origin, frozenset(), lambda _: ChannelState())
     check_age(made_run(), requester)
+
+
+@pytest.mark.parametrize(
+    ("private", "own", "named", "with_prompt"),
+    [
+        (False, True, True, True),
+        (False, False, True, False),
+        (True, True, True, True),
+        (True, False, False, False),
+    ],
+)
+def test_the_queue_shows_prompts_to_their_authors_and_names_no_others_private_request(
+    *, private: bool, own: bool, named: bool, with_prompt: bool
+) -> None:
+    run = made_run(private=private)
+    viewer_id = run.requester_id if own else run.requester_id + 1
+    assert is_named_in_queue(run, viewer_id) is named
+    assert shows_prompt_in_queue(run, viewer_id) is with_prompt
