@@ -95,7 +95,7 @@ class Reconciler:
         try:
             await self._check(run)
         except _Unanswered as error:
-            log.warning("the run is past its deadline, but ComfyDeploy doesn't answer: %s", error)
+            log.warning("can't give up on the run yet, because ComfyDeploy is away: %s", error)
 
     async def _check(self, run: Run) -> None:
         if run.state is RunState.AWAITING_APPROVAL:
@@ -115,12 +115,12 @@ class Reconciler:
         If ComfyDeploy doesn't report the end, the outcome no longer waits for the outputs. After
         SETTLE_CHECKS such checks the polling stops, but not before the end of an outage.
         """
-        report = await self._report(run)
+        report = await self._report(run, needed=run.checks >= SETTLE_CHECKS)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         else:
             await self._store.runs.release_outcome(run.key, self._clock())
-            if run.checks >= SETTLE_CHECKS and (report is not None or not await self._is_backend_away(run)):
+            if run.checks >= SETTLE_CHECKS:
                 await self._store.runs.stop_checking(run)
                 self._metrics.settled(run, gpu=None, seconds=None)
         self._wakeups.deliver()
@@ -229,10 +229,13 @@ class Reconciler:
         try:
             return await self._backend.get_run(run.run_id or "")
         except BackendError as error:
-            if needed and error.passing and await self._is_backend_away(run):
-                raise _Unanswered(str(error)) from error
             log.warning("can't get the run's state: %s", error)
-            return None
+            if not (needed and error.passing):
+                return None
+            if await self._is_backend_away(run):
+                raise _Unanswered(str(error)) from error
+        # Other calls are answered, perhaps because an outage has just ended.
+        return await self._report(run)
 
     async def _is_backend_away(self, run: Run) -> bool:
         """Return whether other calls also fail with a temporary error.

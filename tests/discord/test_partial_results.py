@@ -8,6 +8,7 @@ import pytest
 from simcord import MemberActor
 
 from bot.domain.runs import RunState
+from demo.fake_comfydeploy import api
 from demo.fake_comfydeploy.deployments import CLASSIC_TEXT_ID, VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Output
@@ -100,6 +101,28 @@ async def test_the_outputs_of_a_failure_are_fetched_after_an_outage_of_any_lengt
     assert "That didn't work" in texts(bot)[0]
     run.own_faults, bot.comfydeploy.faults = failing, Faults()
     await bot.later(minutes=10)
+    (message,) = bot.messages()
+    assert "**Partly done: Picture**" in text_of(bot, message)
+
+
+async def test_an_outage_that_ends_between_two_calls_is_no_reason_to_give_up(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing, answer = Faults(ends_as="failed", made=1), api.failure
+    await bot.ask(faults=failing.model_copy(update={"hold_at": "running"}))
+    (run,) = bot.comfydeploy.runs
+    run.own_faults = failing.model_copy(update={"get_status": 503})
+    bot.comfydeploy.faults = Faults(deployment_status=500)
+    await bot.release()
+    await bot.later(minutes=6, times=10)
+
+    def ends(status: int) -> Any:
+        if status == 503:
+            run.own_faults, bot.comfydeploy.faults = failing, Faults()
+        return answer(status)
+
+    monkeypatch.setattr(api, "failure", ends)
+    await bot.later(minutes=6)
     (message,) = bot.messages()
     assert "**Partly done: Picture**" in text_of(bot, message)
 
