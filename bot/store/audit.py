@@ -206,10 +206,7 @@ Sent = Mapping[Purpose, Sequence[MessageRef]]  # the messages of a run's deliver
 
 
 async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
-    """Add the prompt and message of each entry's run.
-
-    Entries of private runs get neither. A moderator has to open such a run, and the opening is recorded.
-    """
+    """Add what moderators see of each entry's run."""
     keys = {stored.entry.run_key for stored in entries if stored.entry.run_key}
     if not keys:
         return list(entries)
@@ -224,12 +221,12 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
 
     def complete(stored: StoredEntry) -> StoredEntry:
         run = found.get(stored.entry.run_key or "")
-        if run is None or run.private:
+        if run is None:
             return stored
         batch = batch_rows[run.batch_key]
         about = [run, *batch] if stored.count > 1 else [run]
         messages = (_message(one, batch, sent) for one in about)
-        return replace(stored, prompt=run.prompt, message=next(filter(None, messages), None))
+        return stored.with_run(run.prompt, next(filter(None, messages), None), private=run.private)
 
     return [complete(stored) for stored in entries]
 
@@ -248,7 +245,7 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent])
     """Return the message with a run's result or, until there is a result, its status or review card.
 
     Returns None if the result was deleted, or if only the requester can open the message. Only the requester
-    can open a direct message, or the status of a request that needs approval.
+    can open a direct message, or the status of a request that needs approval and an outcome in its place.
     """
     if run.deleted_at is not None:
         return None
@@ -261,7 +258,10 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent])
         removed = any(Purpose.REMOVAL in sent[row.key] for row in batch)
         if not outcome_stands(shown, late, removed=removed):
             return None
-        messages = of_batch.get(Purpose.OUTCOME) or of_batch.get(Purpose.REVIEW)
+        messages = of_batch.get(Purpose.OUTCOME)
+        if first.review_channel_id is not None:
+            visible = [each for each in messages or () if each.message_id != first.status_message_id]
+            messages = visible or of_batch.get(Purpose.REVIEW)
     if not messages and first.status_message_id is not None and first.review_channel_id is None:
         messages = [MessageRef(first.channel_id, first.status_message_id)]
     found = next(iter(messages or ()), None)

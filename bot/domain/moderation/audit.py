@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -99,6 +99,13 @@ class StoredEntry:
     @property
     def cursor(self) -> AuditCursor:
         return AuditCursor(self.entry.at, self.id)
+
+    def with_run(self, prompt: str | None, message: MessageRef | None, *, private: bool) -> StoredEntry:
+        """Add what moderators see of the entry's run. Of a `private` run, they see nothing here.
+
+        They can open a private run, and the opening is recorded.
+        """
+        return self if private else replace(self, prompt=prompt, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

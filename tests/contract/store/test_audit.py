@@ -213,6 +213,17 @@ async def test_before_approval_an_entry_links_to_the_review_card(store: Store) -
     assert await line_of(store, run) == (run.prompt, MessageRef(REVIEW_CHANNEL, 901))
 
 
+async def test_an_outcome_that_only_its_requester_sees_is_not_linked_but_the_card(store: Store) -> None:
+    """The outcome of a request that was never approved replaces its ephemeral status message."""
+    run = await awaiting_approval(store)
+    await post(store, REVIEW_CHANNEL)
+    await store.runs.finish(run.key, RunState.EXPIRED, at(200), code="expired")
+    await posted(store, MessageRef(run.channel_id, 77), now=at(300))
+    await posted(store, MessageRef(run.channel_id, 77), now=at(300))
+    card = MessageRef(REVIEW_CHANNEL, 901)
+    assert await line_of(store, run) == (run.prompt, card)
+
+
 async def test_each_run_of_a_batch_links_to_its_message(store: Store) -> None:
     batch = await batches.accepted(store, 3)
     assert await line_of(store, batch[2]) == (batch[2].prompt, MessageRef(batch[2].channel_id, 77))
