@@ -64,6 +64,15 @@ class RunListEntry:
         """Return the run that represents the batch."""
         return self.batch[0]
 
+    @property
+    def can_be_reopened(self) -> bool:
+        """Return whether this is a private result that was shown and hasn't been deleted or erased.
+
+        Its requester may want to open it again, because Discord drops ephemeral messages on a reload.
+        """
+        was_shown = self.first.private and self.message is not None and not self.undelivered
+        return was_shown and any(run.is_shown and run.erased_at is None for run in self.batch)
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:

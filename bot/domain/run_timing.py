@@ -15,8 +15,11 @@ from bot.domain.runs import IN_FLIGHT, Output, Run, RunReport, RunState
 _QUIET_INTERVALS = 4
 _LONGEST_PAUSE = 20  # polling intervals
 SETTLE_CHECKS = 5
-# How long after its end a run is polled for a late success and for outputs. If this time ends during an
-# outage, a run that the bot gave up on is polled once more afterwards.
+# A check that fails in an outage sets the number of checks to this. A few are left for after the outage, and
+# the pauses until then are long.
+CHECKS_IN_OUTAGE = SETTLE_CHECKS - 2
+# How long after its end a run that the bot gave up on is polled for a late success. If this time ends during
+# an outage, the run is polled once more afterwards.
 LATE_CHECKS = timedelta(days=1)
 # How long a cancelled run is polled while its state can't be read. The backend also accepts a cancel call for
 # a run that has already succeeded.

@@ -216,6 +216,15 @@ class RunStore:
             await connection.execute(update(runs).where(*ours).values(due_at=None))
 
     @repeat_if_unknown
+    async def set_checks(self, claimed: Run, checks: int) -> None:
+        """Set the number of checks of a run that was claimed for one, unless it was reported or claimed again
+        since.
+        """
+        ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
+        async with self._database.write() as connection:
+            await connection.execute(update(runs).where(*ours).values(checks=checks))
+
+    @repeat_if_unknown
     async def refuse_cancel(self, cancelled: Run) -> None:
         """Withdraw the cancellation of `cancelled`, which ComfyDeploy can't carry out.
 

@@ -13,7 +13,7 @@ from bot.domain.budgets import Limits, Spending, UsageView
 from bot.domain.moderation.blocks import ActiveBlock, BlockResult
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
-from bot.domain.results.showing import can_be_reopened, is_named_in_queue, shows_prompt_in_queue
+from bot.domain.results.showing import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
@@ -55,7 +55,7 @@ def runs_layout(
     private = [
         (number, entry)
         for number, entry in enumerate(entries, 1)
-        if can_be_reopened(entry) and entry.first.guild_id == here
+        if entry.can_be_reopened and entry.first.guild_id == here
     ]
     selects = {
         RunListAction.CANCEL: open_runs,

@@ -1,10 +1,16 @@
-"""Limit the queue calls while the backend is away or too busy, and decide how long requests wait for it."""
+"""Limit the calls while the backend is away or too busy, and decide how long requests wait for it."""
 
 from __future__ import annotations
 
+import logging
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from bot.domain.backend import Backend
+from bot.domain.errors import BackendBadReply, BackendError
+
+log = logging.getLogger(__name__)
 _FIRST_PAUSE = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(minutes=1)
 # The longest pause that the backend may ask for.
@@ -16,6 +22,8 @@ _LONG_PAUSE = timedelta(seconds=8)
 # A request that is older than this is refused once the backend has accepted no call for an hour.
 _LONGEST_WAIT = timedelta(days=7)
 _LASTING = timedelta(hours=1)
+# A confirmed outage counts as lasting so long, so that not each run asks again.
+_TRUST = timedelta(minutes=1)
 
 
 class BackendOutage:
@@ -83,3 +91,48 @@ class BackendOutage:
         """
         if self._failed_at is None or (claimed_at is not None and claimed_at >= self._failed_at):
             self.since = self._until = self._failed_at = None
+
+
+class OutageCheck:
+    """Tells an outage of the backend from a run that can't be read, and remembers the outage for a minute."""
+
+    def __init__(self, backend: Backend, clock: Callable[[], datetime]) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._seen_at: datetime | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether an outage was confirmed within the last minute."""
+        return self._seen_at is not None and timedelta() <= self._clock() - self._seen_at < _TRUST
+
+    def end(self) -> None:
+        """Note that the backend has answered."""
+        self._seen_at = None
+
+    async def confirm(self, deployment_id: str) -> bool:
+        """Return whether the backend is away, after a call about a run of this deployment failed temporarily.
+
+        The deployment is asked for. For one that is gone, ComfyDeploy answers as in an outage, so a second
+        call looks whether it is still listed.
+        """
+        if self.is_known:
+            return True
+        try:
+            await self._backend.describe_deployment(deployment_id)
+        except BackendError as error:
+            is_away = error.passing and await self._may_exist(deployment_id)
+            self._seen_at = self._clock() if is_away else None
+            if is_away:
+                log.warning("ComfyDeploy is away, so no run is given up: %s", error)
+            return is_away
+        return False
+
+    async def _may_exist(self, deployment_id: str) -> bool:
+        try:
+            listed = await self._backend.describe_deployments()
+        except BackendBadReply:
+            return False  # the list is answered, but can't be read: nobody knows, and polling must end
+        except BackendError as error:
+            return error.passing
+        return any(each.id == deployment_id for each in listed)

@@ -13,6 +13,7 @@ from bot.domain.errors import BackendBadReply, BackendError, BackendNotCancellab
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
     CANCEL_TRIES,
+    CHECKS_IN_OUTAGE,
     SETTLE_AFTER,
     SETTLE_CHECKS,
     deadline_of,
@@ -25,6 +26,7 @@ from bot.domain.text.run_log import end_of_log
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, is_own_verdict
 from bot.metrics import Metrics
 from bot.store import Store
+from bot.workers.outage import OutageCheck
 from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Wakeups
 
@@ -76,6 +78,7 @@ class Reconciler:
         self._clock = clock
         self._claimed: deque[Run] = deque()
         self._paused_until = 0.0
+        self._outage = OutageCheck(backend, clock)
 
     async def claim(self) -> Run | None:
         """Claim a run that is due to be checked, or return None."""
@@ -95,7 +98,7 @@ class Reconciler:
         try:
             await self._check(run)
         except _Unanswered as error:
-            log.warning("can't give up on the run yet, because ComfyDeploy is away: %s", error)
+            log.debug("the run is checked again after the outage: %s", error)
 
     async def _check(self, run: Run) -> None:
         if run.state is RunState.AWAITING_APPROVAL:
@@ -113,9 +116,15 @@ class Reconciler:
         """Fetch the outputs and the billed duration of an ended run.
 
         If ComfyDeploy doesn't report the end, the outcome no longer waits for the outputs. After
-        SETTLE_CHECKS such checks the polling stops, but not before the end of an outage.
+        SETTLE_CHECKS such checks the polling stops. Checks in an outage don't count.
         """
-        report = await self._report(run, needed=run.checks >= SETTLE_CHECKS)
+        try:
+            report = await self._report(run, needed=True)
+        except _Unanswered:
+            await self._store.runs.release_outcome(run.key, self._clock())
+            await self._store.runs.set_checks(run, CHECKS_IN_OUTAGE)
+            self._wakeups.deliver()
+            raise
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         else:
@@ -223,37 +232,24 @@ class Reconciler:
     async def _report(self, run: Run, *, needed: bool = False) -> RunReport | None:
         """Return the backend's report, or None if the call fails.
 
-        If the report is `needed` and the whole backend is down, this raises _Unanswered instead. The bot
-        doesn't give up on a run during an outage.
+        If the report is `needed` and the backend is away, this raises _Unanswered instead. The bot doesn't
+        give up on a run during an outage.
         """
+        if needed and self._outage.is_known:
+            raise _Unanswered("an outage was confirmed a moment ago")
         try:
-            return await self._backend.get_run(run.run_id or "")
+            report = await self._backend.get_run(run.run_id or "")
         except BackendError as error:
             log.warning("can't get the run's state: %s", error)
             if not (needed and error.passing):
                 return None
-            if await self._is_backend_away(run):
+            if await self._outage.confirm(run.deployment_id):
                 raise _Unanswered(str(error)) from error
+        else:
+            self._outage.end()
+            return report
         # Other calls are answered, perhaps because an outage has just ended.
         return await self._report(run)
-
-    async def _is_backend_away(self, run: Run) -> bool:
-        """Return whether other calls also fail with a temporary error.
-
-        One deployment isn't enough: for a deployment that is gone, ComfyDeploy answers as in an outage.
-        """
-        try:
-            await self._backend.describe_deployment(run.deployment_id)
-        except BackendError as error:
-            return error.passing and await self._fails_to_list()
-        return False
-
-    async def _fails_to_list(self) -> bool:
-        try:
-            await self._backend.describe_deployments()
-        except BackendError as error:
-            return error.passing
-        return False
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
         """Record the end of a run. If it has just failed, read its log first."""

@@ -127,6 +127,22 @@ async def test_an_outage_that_ends_between_two_calls_is_no_reason_to_give_up(
     assert "**Partly done: Picture**" in text_of(bot, message)
 
 
+async def test_get_run_may_recover_after_the_other_calls(bot: Harness) -> None:
+    failing = Faults(ends_as="failed", made=1)
+    await bot.ask(faults=failing.model_copy(update={"hold_at": "running"}))
+    (run,) = bot.comfydeploy.runs
+    run.own_faults = failing.model_copy(update={"get_status": 503})
+    bot.comfydeploy.faults = Faults(deployment_status=503)
+    await bot.release()
+    await bot.later(minutes=6, times=10)
+    bot.comfydeploy.faults = Faults()
+    await bot.later(minutes=6)
+    run.own_faults = failing
+    await bot.later(minutes=10, times=10)
+    (message,) = bot.messages()
+    assert "**Partly done: Picture**" in text_of(bot, message)
+
+
 async def test_outputs_that_get_run_cannot_read_are_given_up_after_a_few_polls(
     bot: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:

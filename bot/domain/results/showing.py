@@ -5,7 +5,6 @@ from __future__ import annotations
 from bot.domain.access import OperatorRules, check_availability, check_not_blocked, check_pause
 from bot.domain.budgets import Usage
 from bot.domain.errors import RefusedError
-from bot.domain.pages import RunListEntry
 from bot.domain.requests import ChannelState, Origin, Requester
 from bot.domain.results.deliveries import Delivery
 from bot.domain.runs import Run
@@ -84,15 +83,6 @@ def runs_to_show(delivery: Delivery) -> list[Run]:
         and run.key not in delivery.late
         and (run.deleted_at is None or len(delivery.batch) == 1)
     ]
-
-
-def can_be_reopened(entry: RunListEntry) -> bool:
-    """Return whether the entry is a private result that was shown and hasn't been deleted or erased.
-
-    Its requester may want to open it again, because Discord drops ephemeral messages on a reload.
-    """
-    was_shown = entry.first.private and entry.message is not None and not entry.undelivered
-    return was_shown and any(run.is_shown and run.erased_at is None for run in entry.batch)
 
 
 def is_named_in_queue(run: Run, viewer_id: int) -> bool:

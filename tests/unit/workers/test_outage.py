@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
-from bot.workers.outage import BackendOutage
+from bot.domain.backend import Backend, DeploymentDescription
+from bot.domain.errors import BackendBadReply, BackendError, BackendServerError, BackendUnauthorized
+from bot.workers.outage import BackendOutage, OutageCheck
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -106,3 +110,63 @@ def test_a_request_of_a_week_is_refused_after_an_hour_without_calls(
 def test_a_request_outlasts_an_outage_that_is_over(outage: BackendOutage) -> None:
     outage.answered(at(1))
     assert not outage.has_outlasted(NOW - timedelta(days=30), at(7200))
+
+
+class Answering:
+    """A backend that answers both questions about deployments as told, and counts them."""
+
+    def __init__(self, one: BackendError | None, all_of_them: BackendError | Sequence[str] = ()) -> None:
+        self.one, self.all_of_them, self.calls = one, all_of_them, 0
+
+    async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
+        self.calls += 1
+        if self.one is not None:
+            raise self.one
+        return DeploymentDescription(id=deployment_id)
+
+    async def describe_deployments(self) -> Sequence[DeploymentDescription]:
+        self.calls += 1
+        if isinstance(self.all_of_them, BackendError):
+            raise self.all_of_them
+        return [DeploymentDescription(id=each) for each in self.all_of_them]
+
+
+DOWN = BackendServerError("503")
+
+
+@pytest.mark.parametrize(
+    ("backend", "away"),
+    [
+        (Answering(None), False),
+        (Answering(BackendUnauthorized("401")), False),
+        (Answering(DOWN, DOWN), True),
+        (Answering(DOWN, ["mine", "another"]), True),
+        (Answering(DOWN, ["another"]), False),
+        (Answering(DOWN, BackendBadReply("200: too long")), False),
+        (Answering(DOWN, BackendUnauthorized("401")), False),
+    ],
+    ids=["answers", "key", "all down", "one down", "gone", "unreadable list", "no list"],
+)
+async def test_an_outage_is_told_from_a_deployment_that_is_gone(backend: Any, *, away: bool) -> None:
+    check = OutageCheck(backend, lambda: NOW)
+    assert await check.confirm("mine") is away
+    assert check.is_known is away
+
+
+async def test_a_confirmed_outage_is_trusted_for_a_minute_or_until_an_answer() -> None:
+    clock, backend = [NOW], Answering(DOWN, DOWN)
+    check = OutageCheck(cast("Backend", backend), lambda: clock[0])
+    assert await check.confirm("mine")
+    clock[0] = at(59)
+    assert await check.confirm("another")
+    assert backend.calls == 2
+    clock[0] = at(60)
+    assert not check.is_known
+    backend.one = None
+    assert not await check.confirm("mine")
+    backend.one = DOWN
+    assert await check.confirm("mine")
+    check.end()
+    assert not check.is_known
+    clock[0] = at(30)  # the clock was set back
+    assert not check.is_known
