@@ -14,7 +14,7 @@ from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.first_route import Route, first_route
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
-from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
+from bot.delivery.posting import Poster, PostError, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
 from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, MessageRef, Purpose
 from bot.domain.results.showing import is_age_restricted, runs_to_show
@@ -239,18 +239,21 @@ class Router:
     ) -> None:
         """Post in the requester's direct messages, then say where the request was made.
 
-        If only this last message is refused, the outcome has been shown all the same.
+        The delivery is complete without this last message, which is tried only once.
         """
         route, run = Route.DIRECT_MESSAGE, delivery.run
         channel_id = await self._poster.direct_channel(run.requester_id)
-        origin = [] if nonce_suffix else [origin_message(run)]
+        await self.post(delivery, route, channel_id, messages, nonce_suffix=nonce_suffix)
+        if nonce_suffix:
+            return
         try:
-            await self.post(delivery, route, channel_id, [*messages, *origin], nonce_suffix=nonce_suffix)
-        except Unreachable:
-            delivery = await self.forget_attempt(delivery)
-            if not origin or len(delivery.messages) < len(messages):
-                raise
-            await self._mark_sent(delivery, delivery.messages, last=True)
+            nonce = f"{run.key}-{delivery.purpose}{int(route)}o"
+            origin = await self._poster.post(channel_id, origin_message(run), nonce)
+        except PostError as error:
+            log.info("posted no link to the request's channel: %s", error)
+            return
+        sent = await self._deliveries.sent(run.key, delivery.purpose)
+        await self._mark_sent(delivery, [*sent.messages, MessageRef(channel_id, origin)], last=True)
 
     async def _find(
         self, delivery: Delivery, channel_id: int, message: OutgoingMessage, since: datetime

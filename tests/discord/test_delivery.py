@@ -113,12 +113,29 @@ async def test_with_channel_and_answer_gone_it_comes_as_a_direct_message(bot: Ha
     assert await delivery_states(bot) == [DeliveryState.SENT]
 
 
-async def test_an_outcome_in_a_direct_message_counts_without_its_link(bot: Harness) -> None:
+async def link_is_refused(bot: Harness, _: str) -> None:
+    close_after_a_post(bot)
+
+
+async def link_is_never_answered(bot: Harness, link: str) -> None:
+    http = bot.app.bot.http
+    before = http.request
+
+    async def ignores(route: Any, **kwargs: Any) -> Any:
+        if route.method == "POST" and link in str(kwargs):
+            raise TimeoutError
+        return await before(route, **kwargs)
+
+    http.request = ignores  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("trouble", [link_is_refused, link_is_never_answered])
+async def test_an_outcome_in_a_direct_message_counts_without_its_link(bot: Harness, trouble: Any) -> None:
     await asked(bot)
     await lose_channel_and_answer(bot)
-    close_after_a_post(bot)
+    await trouble(bot, f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}")
     await bot.play()
-    await bot.later(minutes=1)
+    await bot.later(minutes=10, times=6)
     (result,) = bot.alice.user.dm_channel.history()
     assert len(result.attachments) == 1
     assert await delivery_states(bot) == [DeliveryState.SENT]
