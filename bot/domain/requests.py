@@ -192,6 +192,19 @@ class AnswerState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Release(StrEnum):
+    """What to do with the answer to an interaction once the bot knows that Discord has it.
+
+    KEPT: it stays, because the request was released, or its outcome is shown there. OBSOLETE: it is removed,
+    because the outcome was posted elsewhere. WITHDRAWN: it is removed, and the requester is told that nothing
+    was started.
+    """
+
+    KEPT = "kept"
+    OBSOLETE = "obsolete"
+    WITHDRAWN = "withdrawn"
+
+
 class Answer(NamedTuple):
     """The state of an answer; `message_id` is set if the answer is the status message."""
 

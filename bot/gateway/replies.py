@@ -10,6 +10,7 @@ import aiohttp
 import discord
 
 from bot.domain.presets import NAME_LENGTH
+from bot.domain.requests import Release
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, in_code
 from bot.gateway.client import GenerateBot, tell
@@ -93,12 +94,14 @@ async def _confirm(
     """Allow the run to start. If the message's id is unknown, AnswerChecker asks Discord about it first."""
     if status_message_id is None:
         return
-    generation = interaction.client.services.generation
-    if not await generation.confirm_answer(run.key, status_message_id):
+    released = await interaction.client.services.generation.confirm_answer(run.key, status_message_id)
+    if released is Release.KEPT:
+        return
+    log.warning("removing the status message of run %s, which is %s", run.key, released.value)
+    with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+        await interaction.delete_original_response()
+    if released is Release.WITHDRAWN:
         # The answer took so long that the worker has already asked Discord and withdrawn the run.
-        log.warning("removing the status message of run %s, which has been withdrawn", run.key)
-        with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-            await interaction.delete_original_response()
         await tell(interaction, say("answer_lost"))
 
 

@@ -17,7 +17,7 @@ from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_rang
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT, PRIVATE
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.requests import GenerationRequest, Requester, batch_requests
+from bot.domain.requests import GenerationRequest, Release, Requester, batch_requests
 from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import Run
 from bot.metrics import Metrics
@@ -26,8 +26,7 @@ from bot.services.input_files import InputFiles
 from bot.services.rate_limits import RefusalLimiter
 from bot.services.runs import ANSWER_HOLD, RunService
 from bot.services.words.filter import DefaultTexts
-from bot.store.requests.accept import RequestStore
-from bot.store.runs import RunStore
+from bot.store import Store
 from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
@@ -49,8 +48,7 @@ class GenerationService:
         catalogue: Catalogue,
         runs: RunService,
         checks: EarlyChecks,
-        request_store: RequestStore,
-        run_store: RunStore,
+        store: Store,
         wakeups: Wakeups,
         check_words: CheckWords,
         files: InputFiles,
@@ -62,8 +60,7 @@ class GenerationService:
         self._catalogue = catalogue
         self._runs = runs
         self._checks = checks
-        self._request_store = request_store
-        self._run_store = run_store
+        self._store = store
         self._wakeups = wakeups
         self._check_words = check_words
         self._files = files
@@ -189,7 +186,7 @@ class GenerationService:
         await self._check_files(deployment, inputs, request, requester)
         batch = batch_requests(request, batch_inputs(deployment, inputs, count, draw_seed))
         with run_context(batch[0].key):
-            run = await self._request_store.accept(batch, requester, self._clock(), ANSWER_HOLD)
+            run = await self._store.requests.accept(batch, requester, self._clock(), ANSWER_HOLD)
             size = f", a batch of {len(batch)}" if len(batch) > 1 else ""
             log.info("accepted a request of user %s in channel %s%s", run.requester_id, run.channel_id, size)
             return run
@@ -237,25 +234,25 @@ class GenerationService:
                 deployment, requester, age_restricted=request.age_restricted, private=request.private
             )
         except RefusedError as refused:
-            await self._request_store.record_refusal(request, refused.code, self._clock())
+            await self._store.requests.record_refusal(request, refused.code, self._clock())
             raise
 
     async def _is_private(self, key: str | None) -> bool:
-        run = await self._run_store.get(key) if key is not None else None
+        run = await self._store.runs.get(key) if key is not None else None
         return run is not None and run.private
 
-    async def confirm_answer(self, key: str, status_message_id: int) -> bool:
+    async def confirm_answer(self, key: str, status_message_id: int) -> Release:
         """Allow the queue call, because the requester sees the status message.
 
-        Returns False if the request was withdrawn meanwhile. If the database is unavailable, this returns
-        True, and `bot.workers.answers` allows the call later.
+        Returns what to do with the message. If the database is unavailable, it stays, and
+        `bot.workers.answers` allows the call later.
         """
         with run_context(key):
             try:
-                released = await self._run_store.release(key, status_message_id, self._clock())
+                released = await self._store.answers.release(key, status_message_id, self._clock())
             except StoreUnavailable as error:
                 log.warning("can't store the answer to a request, so Discord is asked later: %s", error)
-                return True
+                return Release.KEPT
             self._wakeups.submit()
             self._wakeups.deliver()
             return released
@@ -267,7 +264,7 @@ class GenerationService:
         """
         with run_context(key):
             try:
-                if not await self._run_store.withdraw(key):
+                if not await self._store.answers.withdraw(key):
                     log.warning("can't withdraw a request whose answer failed: it was submitted or has ended")
             except StoreUnavailable as error:
                 log.warning("can't withdraw a request, so Discord is asked later: %s", error)

@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, bindparam, case, literal, null, select, update
+from sqlalchemy import BindParameter, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.column_types import CleanText, UtcDateTime
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
-from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
+from bot.database.row_locks import lock_batch, lock_run
 from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
 from bot.domain.budgets import reported_seconds
 from bot.domain.errors import BotError
@@ -52,56 +52,6 @@ class RunStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    @repeat_if_unknown
-    async def release(self, key: str, status_message_id: int | None, now: datetime) -> bool:
-        """Let a request be submitted, or its review card be posted, because its interaction was answered.
-
-        `status_message_id` is None if the answer isn't the status message. If the request has already ended,
-        for example because its requester cancelled it, only the id is stored, for its outcome. Returns False
-        if the request was withdrawn.
-        """
-        async with self._database.write() as connection:
-            if not await lock_batch_if_any(connection, key):
-                return False
-            due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
-            answer_id = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
-            released = await connection.execute(
-                update(runs)
-                .where(runs.c.batch_key == key, runs.c.answer_due_at.is_not(None))
-                .values(status_message_id=answer_id, due_at=due_at, answer_due_at=None)
-            )
-            if not released.rowcount:
-                return True
-            await connection.execute(
-                update(deliveries)
-                .where(
-                    deliveries.c.run_key == key,
-                    deliveries.c.purpose == Purpose.REVIEW,
-                    deliveries.c.due_at > now,
-                )
-                .values(due_at=now)
-            )
-            return True
-
-    @repeat_if_unknown
-    async def withdraw(self, key: str, *, unreleased: bool = False, may_be_stored: bool = False) -> bool:
-        """Delete a request whose interaction wasn't answered.
-
-        Returns False if the request no longer exists, was already submitted, or has ended. With `unreleased`,
-        it also returns False if the request was released.
-        """
-        async with self._database.write() as connection:
-            batch = await lock_batch_if_any(connection, key)
-            if not batch:
-                return may_be_stored
-            if any(run.state not in NOT_SUBMITTED or run.submissions for run in batch):
-                return False
-            held = select(runs.c.answer_due_at).where(runs.c.key == key)
-            if unreleased and await connection.scalar(held) is None:
-                return False
-            await connection.execute(runs.delete().where(runs.c.key.in_({run.key for run in batch})))
-            return True
 
     async def get(self, key: str) -> Run | None:
         async with self._database.read() as connection:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from bot.domain.requests import Answer, AnswerState
+from bot.domain.requests import Answer, AnswerState, Release
 from bot.domain.runs import Run
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -55,14 +55,14 @@ class AnswerChecker:
             await self._refuse(run)
 
     async def _release(self, run: Run, message_id: int | None) -> None:
-        if await self._store.runs.release(run.key, message_id, self._clock()):
+        if await self._store.answers.release(run.key, message_id, self._clock()) is Release.KEPT:
             log.info("released a request, because Discord has its answer")
             self._wakeups.submit()
             self._wakeups.deliver()
             self._wakeups.show()
 
     async def _withdraw(self, run: Run) -> None:
-        if await self._store.runs.withdraw(run.key, unreleased=True):
+        if await self._store.answers.withdraw(run.key, unreleased=True):
             log.warning("dropped a request, because its interaction was never answered")
             self._wakeups.submit()
 

@@ -163,7 +163,7 @@ async def finish(store: Store) -> Change:
 
 async def withdraw(store: Store) -> Change:
     run = await accepted(store)
-    return lambda: store.runs.withdraw(run.key)
+    return lambda: store.answers.withdraw(run.key)
 
 
 async def redeliver(store: Store) -> Change:

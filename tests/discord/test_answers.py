@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import discord
 import pytest
 from sqlalchemy import update
 
@@ -58,4 +61,26 @@ async def test_a_request_whose_requester_was_told_something_else_is_refused_visi
     assert await bot.states() == [RunState.REFUSED]
     (told,) = texts(bot)
     assert say("answer_lost") in told
+    assert bot.calls == []
+
+
+async def test_the_answer_of_a_request_that_ended_before_it_is_removed(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request was cancelled by `/runs`, and its outcome couldn't be an edit of the answer."""
+    send = discord.InteractionResponse.send_message
+
+    async def late(self: Any, *args: Any, **kwargs: Any) -> Any:
+        run = await bot.run()
+        await bot.app.store.runs.request_cancel(run.key, bot.clock.now, by=run.requester_id)
+        await bot.app.workers["deliver"].drain()
+        return await send(self, *args, **kwargs)
+
+    for method in ("PATCH", "DELETE"):
+        bot.env.inject_error(method, "/webhooks/*", status=404, code=10015, times=1)
+    monkeypatch.setattr(discord.InteractionResponse, "send_message", late)
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.later(minutes=20)
+    (told,) = texts(bot)
+    assert "### Cancelled: Picture" in told
     assert bot.calls == []

@@ -8,6 +8,7 @@ from tests.e2e.bot_process import BotProcess
 
 INTAKE = "bot.store.requests.accept:RequestStore"
 RUNS = "bot.store.runs:RunStore"
+ANSWERS = "bot.store.requests.answers:AnswerStore"
 WORK = "bot.store.claims:ClaimStore"
 OWED = "bot.store.deliveries:DeliveryStore"
 COPIES = "bot.store.copies:CopyStore"
@@ -17,8 +18,8 @@ POSTER = "bot.delivery.posting:Poster"
 TAKEN_IN = (
     f"{INTAKE}.accept:before:1",
     f"{INTAKE}.accept:after:1",
-    f"{RUNS}.release:before:1",
-    f"{RUNS}.release:after:1",
+    f"{ANSWERS}.release:before:1",
+    f"{ANSWERS}.release:after:1",
 )
 DELIVERED = (
     f"{OWED}.claim:got:1",
@@ -90,7 +91,7 @@ ONE_LIFE = (
 # After a death here only time brings the request on: no webhook will come, and no reply is on its way.
 ONLY_TIME_HELPS = (
     f"{INTAKE}.accept:after",
-    f"{RUNS}.release:before",
+    f"{ANSWERS}.release:before",
     f"{WORK}.claim_submission:got",
     f"{COMFY}.start_run:before",
 )

@@ -86,7 +86,7 @@ async def test_a_cancellation_before_discords_reply_to_the_answer_keeps_its_outc
     await home.until(lambda: asking.original)
     await home.cancel(asking)
     assert await outcomes_of_all(home) == [1]
-    await home.until(lambda: home.rows("SELECT status_message_id FROM runs") != [(None,)])
+    await home.until(lambda: home.rows("SELECT answer_due_at FROM runs") == [(None,)])
     assert len(home.outcomes(home.keys[0])) == 1, home.log
     assert not home.leftovers(), home.log
     assert asking.followups == []

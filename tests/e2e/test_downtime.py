@@ -46,7 +46,7 @@ async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(home:
 
 
 async def test_a_request_of_unknown_answer_is_refused_once_its_token_has_run_out(home: BotProcess) -> None:
-    await home.start(die_at="bot.store.runs:RunStore.release:before:1")
+    await home.start(die_at="bot.store.requests.answers:AnswerStore.release:before:1")
     await home.ask()
     await home.died()
     await return_after(home, 1200)

@@ -47,7 +47,7 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, alre
     requester = Requester(person, request.origin, frozenset(), lambda _channel_id: ChannelState())
     await store.requests.accept([request], requester, already_sent, timedelta())
     status = home.discord.post(home.discord.bot, place, "Generating")
-    await store.runs.release(request.key, status.id, already_sent)
+    await store.answers.release(request.key, status.id, already_sent)
     run_id = str(uuid4())
     running = RunReport(run_id=run_id, state=RunState.RUNNING)
     await store.runs.record_report(request.key, running, already_sent, already_sent + timedelta(minutes=1))

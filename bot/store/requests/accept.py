@@ -77,8 +77,8 @@ class RequestStore:
         PressedTwice for a double press; and AlreadyTaken for an interaction that another process has stored.
 
         Only one transaction at a time accepts requests, across all processes, so no budget is overdrawn. The
-        queue call waits for `RunStore.release`. If that isn't called within `hold`, Discord is asked whether
-        the interaction was answered (`bot.store.requests.answers`).
+        queue call waits for `AnswerStore.release`. If that isn't called within `hold`, Discord is asked
+        whether the interaction was answered (`bot.store.requests.answers`).
         """
         submission = _Submission(requests, requester, now, hold)
         try:

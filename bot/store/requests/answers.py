@@ -1,15 +1,18 @@
-"""Find requests whose interaction may not have been answered. They wait until Discord has been asked."""
+"""Hold requests until Discord is known to have their answers, then release, withdraw or refuse them."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import BigInteger, case, literal, null, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import run_columns, runs, to_run
+from bot.database.tables import deliveries, run_columns, runs, to_run
+from bot.domain.requests import Release
+from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import end
 from bot.store.outcomes import apply_change
@@ -52,6 +55,61 @@ class AnswerStore:
             return run
 
     @repeat_if_unknown
+    async def release(self, key: str, status_message_id: int | None, now: datetime) -> Release:
+        """Let a request be submitted, or its review card be posted, because its interaction was answered.
+
+        `status_message_id` is None if the answer isn't the status message. A request may have ended before,
+        because its requester sees the message earlier than the bot knows. Its outcome then edits the message,
+        removes it, or has already been posted elsewhere.
+        """
+        async with self._database.write() as connection:
+            batch = await lock_batch_if_any(connection, key)
+            if not batch:
+                return Release.WITHDRAWN
+            told = await _outcome_messages(connection, key) if all(run.final for run in batch) else None
+            if told is not None:
+                held = update(runs).where(runs.c.batch_key == key)
+                await connection.execute(held.values(answer_due_at=None))
+                return Release.KEPT if status_message_id in told else Release.OBSOLETE
+            due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
+            answer_id = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
+            released = await connection.execute(
+                update(runs)
+                .where(runs.c.batch_key == key, runs.c.answer_due_at.is_not(None))
+                .values(status_message_id=answer_id, due_at=due_at, answer_due_at=None)
+            )
+            if released.rowcount:
+                await connection.execute(
+                    update(deliveries)
+                    .where(
+                        deliveries.c.run_key == key,
+                        deliveries.c.purpose == Purpose.REVIEW,
+                        deliveries.c.due_at > now,
+                    )
+                    .values(due_at=now)
+                )
+            return Release.KEPT
+
+    @repeat_if_unknown
+    async def withdraw(self, key: str, *, unreleased: bool = False, may_be_stored: bool = False) -> bool:
+        """Delete a request whose interaction wasn't answered.
+
+        Returns False if the request no longer exists, was already submitted, or has ended. With `unreleased`,
+        it also returns False if the request was released.
+        """
+        async with self._database.write() as connection:
+            batch = await lock_batch_if_any(connection, key)
+            if not batch:
+                return may_be_stored
+            if any(run.state not in NOT_SUBMITTED or run.submissions for run in batch):
+                return False
+            held = select(runs.c.answer_due_at).where(runs.c.key == key)
+            if unreleased and await connection.scalar(held) is None:
+                return False
+            await connection.execute(runs.delete().where(runs.c.key.in_({run.key for run in batch})))
+            return True
+
+    @repeat_if_unknown
     async def refuse(self, key: str, code: str, now: datetime) -> bool:
         """End a batch that may not start; return False if it has been released or withdrawn."""
         async with self._database.write() as connection:
@@ -64,3 +122,14 @@ class AnswerStore:
                 if change is not None and run.state in NOT_SUBMITTED:
                     await apply_change(connection, run, change, now)
             return True
+
+
+async def _outcome_messages(connection: AsyncConnection, key: str) -> list[int] | None:
+    """Return the ids of a request's outcome messages, or None if the outcome hasn't been posted."""
+    query = select(deliveries.c.messages).where(
+        deliveries.c.run_key == key,
+        deliveries.c.purpose == Purpose.OUTCOME,
+        deliveries.c.state == DeliveryState.SENT,
+    )
+    sent = (await connection.execute(query)).scalar_one_or_none()
+    return None if sent is None else [each.message_id for each in sent]

@@ -22,7 +22,7 @@ def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
 async def accepted(store: Store, count: int = 3, *, now: datetime = NOW, **changes: Any) -> list[Run]:
     """Return a batch of waiting runs whose interaction has been answered."""
     lead = await accept(store, *asked(count, **changes), now=now)
-    await store.runs.release(lead.key, 77, now)
+    await store.answers.release(lead.key, 77, now)
     return list(await store.runs.batch(lead))
 
 

@@ -93,7 +93,7 @@ async def accept(
 async def accepted(store: Store, *, now: datetime = NOW, **changes: Any) -> Run:
     """Return a waiting run whose interaction has been answered."""
     run = await accept(store, request(**changes), now=now)
-    await store.runs.release(run.key, 77, now)
+    await store.answers.release(run.key, 77, now)
     return await fetch(store, run.key)
 
 
@@ -206,5 +206,5 @@ async def accept_for_review(store: Store, *batch: GenerationRequest) -> Run:
 async def awaiting_approval(store: Store) -> Run:
     """Return a run that waits for approval and whose card is undelivered."""
     run = await accept_for_review(store, request())
-    await store.runs.release(run.key, 77, NOW)
+    await store.answers.release(run.key, 77, NOW)
     return await fetch(store, run.key)

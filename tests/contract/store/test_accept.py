@@ -87,26 +87,26 @@ async def test_a_run_past_its_deadline_counts_with_the_time_it_ran(store: Store,
 async def test_a_request_is_held_back_until_its_interaction_is_answered(store: Store) -> None:
     run = await accept(store, request())
     assert await take(store, at(4.9)) is None
-    await store.runs.release(run.key, 77, NOW)
+    await store.answers.release(run.key, 77, NOW)
     assert (await started(store)).status_message_id == 77
 
 
 async def test_withdrawing_removes_only_what_has_never_gone_out(store: Store) -> None:
     waiting = await accepted(store)
-    assert await store.runs.withdraw(waiting.key)
+    assert await store.answers.withdraw(waiting.key)
     assert await store.runs.get(waiting.key) is None
-    assert not await store.runs.withdraw(waiting.key)
+    assert not await store.answers.withdraw(waiting.key)
 
     gone_out = await submitted(store)
-    assert not await store.runs.withdraw(gone_out.key)
+    assert not await store.answers.withdraw(gone_out.key)
     await store.claims.requeue(gone_out, NOW, NOW)
-    assert not await store.runs.withdraw(gone_out.key)
+    assert not await store.answers.withdraw(gone_out.key)
     assert (await fetch(store, gone_out.key)).state is RunState.WAITING
 
 
 async def test_either_the_withdrawal_or_the_claim_wins(store: Store, other: Store) -> None:
     for _ in range(10):
         run = await accepted(store)
-        withdrawn, taken = await asyncio.gather(other.runs.withdraw(run.key), take(store))
+        withdrawn, taken = await asyncio.gather(other.answers.withdraw(run.key), take(store))
         assert withdrawn is (taken is None)
         assert (await store.runs.get(run.key) is None) is withdrawn

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bot.domain.requests import Answer, AnswerState
+import pytest
+
+from bot.domain.requests import Answer, AnswerState, Release
+from bot.domain.results.deliveries import MessageRef
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.workers.answers import AnswerChecker
@@ -17,6 +20,7 @@ from tests.contract.store.runs import (
     columns,
     fetch,
     owed,
+    posted,
     purposes,
     report,
     request,
@@ -33,7 +37,7 @@ async def test_a_request_without_a_known_answer_is_claimed_until_it_is_released(
     assert found is not None
     assert found.key == run.key
     assert await take(store, at(3600)) is None
-    assert await store.runs.release(run.key, 77, at(20))
+    assert await store.answers.release(run.key, 77, at(20)) is Release.KEPT
     assert await store.answers.claim(at(3600)) is None
     assert (await take(store, at(20))) is not None
 
@@ -56,15 +60,15 @@ async def test_the_pause_is_at_most_five_minutes_even_for_an_old_request(store: 
 async def test_a_released_run_keeps_its_message(store: Store) -> None:
     run = await submitted(store)
     await store.runs.record_report(run.key, report(), at(7), at(60))
-    assert await store.runs.release(run.key, 99, at(8))
+    assert await store.answers.release(run.key, 99, at(8)) is Release.KEPT
     row = await columns(store, run.key)
     assert (row["status_message_id"], row["due_at"], row["state"]) == (77, at(60), RunState.RUNNING)
 
 
 async def test_a_withdrawn_request_is_not_released(store: Store) -> None:
     withdrawn = await accept(store, request())
-    assert await store.runs.withdraw(withdrawn.key)
-    assert not await store.runs.release(withdrawn.key, 77, NOW)
+    assert await store.answers.withdraw(withdrawn.key)
+    assert await store.answers.release(withdrawn.key, 77, NOW) is Release.WITHDRAWN
 
 
 async def test_a_request_that_ended_before_its_release_remembers_its_message_and_starts_nothing(
@@ -73,12 +77,24 @@ async def test_a_request_that_ended_before_its_release_remembers_its_message_and
     refused = await accept(store, request())
     assert await store.answers.refuse(refused.key, "answer_lost", NOW)
     before = await columns(store, refused.key)
-    assert await store.runs.release(refused.key, 77, at(2))
+    assert await store.answers.release(refused.key, 77, at(2)) is Release.KEPT
     after = await columns(store, refused.key)
     assert (after["state"], after["status_message_id"]) == (RunState.REFUSED, 77)
     assert after["due_at"] == before["due_at"]
     assert await purposes(store, refused.key) == ["o"]
     assert await take(store, at(3600)) is None
+
+
+@pytest.mark.parametrize(("shown", "expected"), [(77, Release.KEPT), (901, Release.OBSOLETE)])
+async def test_after_the_outcome_the_answer_stays_only_as_a_part_of_it(
+    store: Store, shown: int, expected: Release
+) -> None:
+    lead = await accept(store, *asked(2))
+    assert await store.answers.refuse(lead.key, "answer_lost", NOW)
+    await posted(store, MessageRef(lead.channel_id, shown), now=at(120))
+    await store.runs.drop_interaction_token(lead.key)
+    assert await store.answers.release(lead.key, 77, at(200)) is expected
+    assert (await columns(store, lead.key))["status_message_id"] is None
 
 
 async def test_a_released_request_is_not_refused(store: Store) -> None:
@@ -91,7 +107,7 @@ async def test_a_request_that_is_released_while_discord_is_asked_stays(store: St
     """The answer may arrive after Discord has said that there is none."""
 
     async def read_answer(run: Run, _token: str) -> Answer:
-        assert await store.runs.release(run.key, 77, at(6))
+        assert await store.answers.release(run.key, 77, at(6)) is Release.KEPT
         return Answer(AnswerState.MISSING)
 
     run = await accept(store, request())

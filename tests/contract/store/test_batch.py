@@ -56,11 +56,11 @@ async def test_an_interaction_that_two_processes_receive_is_accepted_once(store:
 
 async def test_withdrawing_removes_the_batch_unless_a_run_has_started(store: Store) -> None:
     lead = await accept(store, *asked(3))
-    assert await store.runs.withdraw(lead.key)
+    assert await store.answers.withdraw(lead.key)
     assert await run_keys(store) == set()
     runs = await accepted(store)
     assert await take(store) is not None
-    assert not await store.runs.withdraw(runs[0].key)
+    assert not await store.answers.withdraw(runs[0].key)
     assert len(await run_keys(store)) == 3
 
 

@@ -157,7 +157,7 @@ async def test_ended_runs_and_runs_without_a_status_message_are_not_claimed(stor
     for state in FINAL - {RunState.REJECTED, RunState.EXPIRED}:
         await brought_to(store, state)
     without_message = await accept(store, request())
-    await store.runs.release(without_message.key, None, NOW)
+    await store.answers.release(without_message.key, None, NOW)
     await started(store)
     await store.runs.record_report(without_message.key, report(), at(1), at(2))
     assert await _status(store, 1000) == []
@@ -187,7 +187,7 @@ def _from_an_account() -> GenerationRequest:
 async def test_a_status_message_of_a_user_install_says_once_that_its_answer_ends(store: Store) -> None:
     """The token of `request` ends after 900 seconds."""
     run = await accept(store, _from_an_account(), hold=timedelta())
-    await store.runs.release(run.key, 77, NOW)
+    await store.answers.release(run.key, 77, NOW)
     await started(store)
     await store.runs.record_report(run.key, report(), at(1), at(30))
     assert await _status(store, 2) == [run.key]
@@ -208,7 +208,7 @@ async def test_only_a_waiting_run_of_a_user_install_becomes_too_late_to_start(st
     waiting = await accept(store, _from_an_account(), hold=timedelta())
     already_sent = await accept(store, _from_an_account(), now=at(-1), hold=timedelta())
     await accept(store, request(), hold=timedelta())
-    await store.runs.release(already_sent.key, 77, NOW)
+    await store.answers.release(already_sent.key, 77, NOW)
     assert (await started(store)).key == already_sent.key
     assert await store.claims.too_late_to_start(at(899)) == []
     assert [run.key for run in await store.claims.too_late_to_start(at(900))] == [waiting.key]

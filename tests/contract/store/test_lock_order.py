@@ -105,8 +105,8 @@ async def requeue(store: Store, rows: Rows, number: int) -> None:
 
 WRITERS: dict[str, Writer] = {
     "accept": lambda store, _rows, _number: accept(store, request()),
-    "release": lambda store, rows, _: store.runs.release(rows.lead, 77, NOW),
-    "withdraw": lambda store, rows, _: store.runs.withdraw(rows.lead),
+    "release": lambda store, rows, _: store.answers.release(rows.lead, 77, NOW),
+    "withdraw": lambda store, rows, _: store.answers.withdraw(rows.lead),
     "refuse": lambda store, rows, _: store.answers.refuse(rows.lead, "answer_lost", NOW),
     "ask": lambda store, _rows, _number: store.answers.claim(at(60)),
     "claim": lambda store, _rows, _number: store.claims.claim_submission(lambda _: None, NOW, NOW + GRACE),

@@ -249,10 +249,10 @@ async def test_a_request_that_needs_approval_has_a_card_and_no_queue_call(store:
     row = await columns(store, run.key)
     assert row["due_at"] == NOW + timedelta(hours=2)
     assert [(d["purpose"], d["due_at"]) for d in await owed(store, run.key)] == [("r", NOW + TOKEN)]
-    await store.runs.release(run.key, 77, at(2))
+    await store.answers.release(run.key, 77, at(2))
     assert [(d["purpose"], d["due_at"]) for d in await owed(store, run.key)] == [("r", at(2))]
     assert await take(store, at(3600)) is None
-    assert await store.runs.withdraw(run.key)
+    assert await store.answers.withdraw(run.key)
     assert await owed(store, run.key) == []
 
 
