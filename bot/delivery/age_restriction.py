@@ -8,9 +8,8 @@ from contextlib import suppress
 from discord.utils import snowflake_time
 
 from bot.delivery.cleanup import delete_all, known_messages
-from bot.delivery.first_route import Route
 from bot.delivery.posting import Poster, Unreachable
-from bot.domain.results.deliveries import Delivery, MessageRef
+from bot.domain.results.deliveries import Delivery, MessageRef, Route
 from bot.domain.results.showing import is_age_restricted, runs_to_show
 from bot.store.deliveries import DeliveryStore
 from bot.ui.message_parts import OutgoingMessage

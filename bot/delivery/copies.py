@@ -14,12 +14,11 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.delivery.cleanup import delete_all, known_messages
-from bot.delivery.first_route import Route
 from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
 from bot.delivery.routes import Router
 from bot.domain.errors import MediaGone
-from bot.domain.results.deliveries import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose
+from bot.domain.results.deliveries import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Route
 from bot.domain.results.showing import is_age_restricted, is_spoiler
 from bot.domain.runs import Run
 from bot.domain.text import message_url

@@ -13,7 +13,6 @@ from pathlib import Path
 from bot.delivery.cards_and_notices import Notice, NoticeBuilder
 from bot.delivery.cleanup import OutcomeCleanup, ResultRemoval
 from bot.delivery.copies import CopySender
-from bot.delivery.first_route import Route
 from bot.delivery.media.temporary_files import temporary_folder
 from bot.delivery.pace.outages import Outages
 from bot.delivery.posting import NotYet, OutcomeUnknown, Poster, TooLarge, Unreachable
@@ -21,7 +20,14 @@ from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
 from bot.delivery.routes import Router, Superseded
 from bot.delivery.status import StatusUpdater
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
-from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose
+from bot.domain.results.deliveries import (
+    COPY_PURPOSES,
+    OUTCOME_PURPOSES,
+    Delivery,
+    MessageRef,
+    Purpose,
+    Route,
+)
 from bot.domain.runs import RunState
 from bot.metrics import Metrics
 from bot.store import Store

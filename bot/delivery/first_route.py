@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import IntEnum
 
-from bot.domain.results.deliveries import Delivery
+from bot.domain.results.deliveries import Delivery, Route
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import is_told_elsewhere
 
 _WATCHED = timedelta(minutes=2)
-
-
-class Route(IntEnum):
-    """The routes in the order in which they are tried.
-
-    IN_PLACE edits the status message. CHANNEL posts in the channel with the bot's token. INTERACTION edits
-    the status message with the interaction's token and, where only interactions can post, also sends further
-    messages.
-    """
-
-    IN_PLACE = 0
-    CHANNEL = 1
-    INTERACTION = 2
-    DIRECT_MESSAGE = 3
-    UNDELIVERED = 4
 
 
 def first_route(delivery: Delivery, now: datetime) -> Route:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from bot.delivery.age_restriction import AgeRestriction
 from bot.delivery.cleanup import delete_all, known_messages
-from bot.delivery.first_route import Route, first_route
+from bot.delivery.first_route import first_route
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, PostError, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
-from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, MessageRef, Purpose
+from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, MessageRef, Purpose, Route
 from bot.domain.results.showing import is_age_restricted, runs_to_show
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run
 from bot.domain.transitions import is_told_elsewhere

@@ -30,7 +30,7 @@ from bot.domain.moderation.audit import (
     StoredEntry,
 )
 from bot.domain.requests import GenerationRequest
-from bot.domain.results.deliveries import MessageRef, Purpose
+from bot.domain.results.deliveries import MessageRef, Purpose, Route
 from bot.domain.results.sharing import outcome_stands
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
@@ -201,8 +201,9 @@ _OF_RUN = (
     runs.c.review_channel_id,
     runs.c.private,
 )
+_EDITS = frozenset({Route.IN_PLACE, Route.INTERACTION})
 _SHOWING = frozenset({Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW})
-Sent = Mapping[Purpose, Sequence[MessageRef]]  # the messages of a run's deliveries, by purpose
+Sent = Mapping[Purpose, Any]  # the messages and routes of a run's deliveries, by purpose
 
 
 async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
@@ -232,12 +233,12 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
 
 
 async def _sent(connection: AsyncConnection, keys: Collection[str]) -> Mapping[str, Sent]:
-    query = select(deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages).where(
-        deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING)
-    )
-    sent: dict[str, dict[Purpose, Sequence[MessageRef]]] = defaultdict(dict)
+    query = select(
+        deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages, deliveries.c.route
+    ).where(deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING))
+    sent: dict[str, dict[Purpose, Any]] = defaultdict(dict)
     for row in await connection.execute(query):
-        sent[row.run_key][Purpose(row.purpose)] = row.messages
+        sent[row.run_key][Purpose(row.purpose)] = row
     return sent
 
 
@@ -250,23 +251,34 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent])
     if run.deleted_at is not None:
         return None
     first = next((row for row in batch if row.key == run.batch_key), run)
-    of_batch = sent[run.batch_key]
-    messages = sent[run.key].get(Purpose.LATE)
+    messages = _posted(sent[run.key], Purpose.LATE)
     if not messages:
         shown = (row.key for row in batch if _has_result(row) and row.deleted_at is None)
-        late = {row.key for row in batch if sent[row.key].get(Purpose.LATE)}
+        late = {row.key for row in batch if _posted(sent[row.key], Purpose.LATE)}
         removed = any(Purpose.REMOVAL in sent[row.key] for row in batch)
         if not outcome_stands(shown, late, removed=removed):
             return None
-        messages = of_batch.get(Purpose.OUTCOME)
-        if first.review_channel_id is not None:
-            visible = [each for each in messages or () if each.message_id != first.status_message_id]
-            messages = visible or of_batch.get(Purpose.REVIEW)
+        messages = _outcome_or_card(first, sent[run.batch_key])
     if not messages and first.status_message_id is not None and first.review_channel_id is None:
         messages = [MessageRef(first.channel_id, first.status_message_id)]
-    found = next(iter(messages or ()), None)
+    found = next(iter(messages), None)
     channels = (run.channel_id, first.review_channel_id)
     return found if found is not None and found.channel_id in channels else None
+
+
+def _outcome_or_card(first: Row[Any], sent: Sent) -> Sequence[MessageRef]:
+    """Return the outcome's messages or, if only the requester sees them or there are none, the review card.
+
+    The status of a request that needs approval is ephemeral, and so is an outcome that replaces it.
+    """
+    outcome = _posted(sent, Purpose.OUTCOME)
+    needs_approval = first.review_channel_id is not None
+    is_ephemeral = needs_approval and outcome and sent[Purpose.OUTCOME].route in _EDITS
+    return _posted(sent, Purpose.REVIEW) if is_ephemeral or not outcome else outcome
+
+
+def _posted(sent: Sent, purpose: Purpose) -> Sequence[MessageRef]:
+    return sent[purpose].messages if purpose in sent else ()
 
 
 def _has_result(run: Row[Any]) -> bool:

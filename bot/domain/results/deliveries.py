@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 from bot.domain.runs import Run
@@ -48,6 +48,21 @@ class Purpose(StrEnum):
 OUTCOME_PURPOSES = frozenset({Purpose.OUTCOME, Purpose.LATE})
 # Copies of a result, which are sent only if its requester asks for them.
 COPY_PURPOSES = frozenset({Purpose.SINGLE, Purpose.SHARE})
+
+
+class Route(IntEnum):
+    """A route of an outcome, in the order in which they are tried.
+
+    IN_PLACE edits the status message. CHANNEL posts in the channel with the bot's token. INTERACTION edits
+    the status message with the interaction's token and, where only interactions can post, also sends further
+    messages.
+    """
+
+    IN_PLACE = 0
+    CHANNEL = 1
+    INTERACTION = 2
+    DIRECT_MESSAGE = 3
+    UNDELIVERED = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

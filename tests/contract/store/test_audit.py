@@ -220,6 +220,7 @@ async def test_an_outcome_that_only_its_requester_sees_is_not_linked_but_the_car
     await store.runs.finish(run.key, RunState.EXPIRED, at(200), code="expired")
     await posted(store, MessageRef(run.channel_id, 77), now=at(300))
     await posted(store, MessageRef(run.channel_id, 77), now=at(300))
+    await store.runs.drop_interaction_token(run.key)
     card = MessageRef(REVIEW_CHANNEL, 901)
     assert await line_of(store, run) == (run.prompt, card)
 
