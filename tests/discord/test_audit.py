@@ -9,12 +9,14 @@ import pytest
 from simcord import MemberActor
 
 from bot.domain.moderation.audit import AuditAction, AuditButton, AuditEntry, AuditFilter
+from bot.domain.results.deliveries import MessageRef
 from bot.domain.text import sentence_case
 from bot.ui.custom_ids import AuditId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import moderator, read, reviewer, write
 from tests.discord.deployments import described
 from tests.discord.forged import call, press, strings
+from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import buttons_of, csv_of, pinged, refusal, text_of
 from tests.discord.settings_panel import Panel
 from tests.harness import Harness
@@ -92,6 +94,17 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
     await bot.click(message, "Delete")
     assert link not in await read(bot, panel.actor, "audit")
     assert pinged(bot) == [bot.alice.id]
+
+
+async def test_a_request_that_was_never_approved_is_linked_by_its_card(server: ModeratedServer) -> None:
+    asked = await server.ask()
+    card = server.card
+    await server.click(asked.response.message, "Cancel")
+    await server.later(minutes=1)
+    (run,) = await server.runs()
+    lines = (await server.app.store.audit.page(run.guild_id or 0, AuditFilter(), 10)).lines
+    linked = {line.message for line in lines if line.entry.run_key}
+    assert linked == {MessageRef(card.channel.id, card.id)}
 
 
 async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: MemberActor) -> None:

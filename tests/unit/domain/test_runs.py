@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.runs import Run
 from bot.domain.runs import RunState as S
 from bot.domain.transitions import REQUESTER_BLOCKED, is_told_elsewhere, may_have_result
 from tests.unit.factories import made_run
@@ -72,3 +73,18 @@ def test_a_block_is_told_once_for_all_requests(
 ) -> None:
     run = made_run(S.CANCELLED, failure_code=code, failure_params=params)
     assert is_told_elsewhere(run) is expected
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (made_run(S.RUNNING), True),
+        (made_run(S.WAITING), True),
+        (made_run(S.RUNNING, cancel_requested_at=NOW), False),
+        (made_run(S.RUNNING, status_note="not_cancellable"), False),
+        (made_run(S.RUNNING, status_note="another"), True),
+        (made_run(S.SUCCEEDED), False),
+    ],
+)
+def test_a_run_can_be_cancelled_once_until_it_ends(run: Run, *, expected: bool) -> None:
+    assert run.is_cancellable is expected
