@@ -1,1 +1,1 @@
-"""What moderators do: decisions about requests and results, blocks, and the audit log."""
+"""Moderation: decisions about requests and results, blocks, and the audit log."""

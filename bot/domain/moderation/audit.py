@@ -101,9 +101,9 @@ class StoredEntry:
         return AuditCursor(self.entry.at, self.id)
 
     def with_run(self, prompt: str | None, message: MessageRef | None, *, private: bool) -> StoredEntry:
-        """Add what moderators see of the entry's run. Of a `private` run, they see nothing here.
+        """Return the entry with what its page shows of the run, which is nothing if the run is `private`.
 
-        They can open a private run, and the opening is recorded.
+        Moderators can open a private run, and the opening is recorded.
         """
         return self if private else replace(self, prompt=prompt, message=message)
 

@@ -1,1 +1,1 @@
-"""The use cases of moderators: deciding requests, blocking members, the audit log and a server's settings."""
+"""Use cases of moderation: decisions, reports, deletions, blocks, the audit log and a server's settings."""

@@ -96,7 +96,7 @@ class HistoryStore:
             # The newest first: a late success has its own message, whatever the outcome of its batch shows.
             found = await connection.execute(query.order_by(deliveries.c.id.desc()))
             lists = [row.messages or row.earlier_messages or () for row in found]
-        return [MessageRef(*message) for message in next(filter(None, lists), ())]
+        return list(next(filter(None, lists), ()))
 
     async def parent_link(self, run: Run) -> str | None:
         """Return a link to the result that a run was made from.
@@ -215,7 +215,7 @@ def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]], moderated: Set[str]) 
     late = {row.run_key for row in outcomes if row.purpose == Purpose.LATE}
     if not outcome_stands(shown, late, removed=removed):
         outcomes = [row for row in outcomes if row.run_key in shown & late]
-    message = MessageRef(*outcomes[0].messages[0]) if outcomes and outcomes[0].messages else None
+    message = outcomes[0].messages[0] if outcomes and outcomes[0].messages else None
     deletions = Deletions(
         outcome=removed and not shown,
         partly=bool(shown) and any(run.has_result and run.key not in shown for run in batch),
