@@ -251,34 +251,37 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent])
     if run.deleted_at is not None:
         return None
     first = next((row for row in batch if row.key == run.batch_key), run)
-    messages = _posted(sent[run.key], Purpose.LATE)
+    needs_approval = first.review_channel_id is not None
+    messages = _public(sent[run.key], Purpose.LATE, needs_approval=needs_approval)
     if not messages:
         shown = (row.key for row in batch if _has_result(row) and row.deleted_at is None)
-        late = {row.key for row in batch if _posted(sent[row.key], Purpose.LATE)}
+        late = {row.key for row in batch if _has_messages(sent[row.key], Purpose.LATE)}
         removed = any(Purpose.REMOVAL in sent[row.key] for row in batch)
         if not outcome_stands(shown, late, removed=removed):
             return None
-        messages = _outcome_or_card(first, sent[run.batch_key])
-    if not messages and first.status_message_id is not None and first.review_channel_id is None:
+        of_batch = sent[run.batch_key]
+        messages = _public(of_batch, Purpose.OUTCOME, needs_approval=needs_approval)
+        messages = messages or (of_batch[Purpose.REVIEW].messages if Purpose.REVIEW in of_batch else ())
+    if not messages and first.status_message_id is not None and not needs_approval:
         messages = [MessageRef(first.channel_id, first.status_message_id)]
     found = next(iter(messages), None)
     channels = (run.channel_id, first.review_channel_id)
     return found if found is not None and found.channel_id in channels else None
 
 
-def _outcome_or_card(first: Row[Any], sent: Sent) -> Sequence[MessageRef]:
-    """Return the outcome's messages or, if only the requester sees them or there are none, the review card.
+def _has_messages(sent: Sent, purpose: Purpose) -> bool:
+    return purpose in sent and bool(sent[purpose].messages)
+
+
+def _public(sent: Sent, purpose: Purpose, *, needs_approval: bool) -> Sequence[MessageRef]:
+    """Return the messages of a delivery, or none if only the requester sees them.
 
     The status of a request that needs approval is ephemeral, and so is an outcome that replaces it.
     """
-    outcome = _posted(sent, Purpose.OUTCOME)
-    needs_approval = first.review_channel_id is not None
-    is_ephemeral = needs_approval and outcome and sent[Purpose.OUTCOME].route in _EDITS
-    return _posted(sent, Purpose.REVIEW) if is_ephemeral or not outcome else outcome
-
-
-def _posted(sent: Sent, purpose: Purpose) -> Sequence[MessageRef]:
-    return sent[purpose].messages if purpose in sent else ()
+    if not _has_messages(sent, purpose) or (needs_approval and sent[purpose].route in _EDITS):
+        return ()
+    messages: Sequence[MessageRef] = sent[purpose].messages
+    return messages
 
 
 def _has_result(run: Row[Any]) -> bool:

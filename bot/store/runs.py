@@ -167,9 +167,7 @@ class RunStore:
 
     @repeat_if_unknown
     async def set_checks(self, claimed: Run, checks: int) -> None:
-        """Set the number of checks of a run that was claimed for one, unless it was reported or claimed again
-        since.
-        """
+        """Set the number of checks of a run that was claimed for one, unless it has changed since."""
         ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
         async with self._database.write() as connection:
             await connection.execute(update(runs).where(*ours).values(checks=checks))

@@ -24,6 +24,7 @@ _LONGEST_WAIT = timedelta(days=7)
 _LASTING = timedelta(hours=1)
 # A confirmed outage counts as lasting so long, so that not each run asks again.
 _TRUST = timedelta(minutes=1)
+_LONGEST_PARTIAL = timedelta(days=1)
 
 
 class BackendOutage:
@@ -99,40 +100,47 @@ class OutageCheck:
     def __init__(self, backend: Backend, clock: Callable[[], datetime]) -> None:
         self._backend = backend
         self._clock = clock
-        self._seen_at: datetime | None = None
+        self._away_at: datetime | None = None
+        self._broken_since: dict[str, datetime] = {}
 
     @property
     def is_known(self) -> bool:
-        """Return whether an outage was confirmed within the last minute."""
-        return self._seen_at is not None and timedelta() <= self._clock() - self._seen_at < _TRUST
+        """Return whether it was confirmed within the last minute that the whole backend is away."""
+        return self._away_at is not None and timedelta() <= self._clock() - self._away_at < _TRUST
 
     def end(self) -> None:
         """Note that the backend has answered."""
-        self._seen_at = None
+        self._away_at = None
 
     async def confirm(self, deployment_id: str) -> bool:
         """Return whether the backend is away, after a call about a run of this deployment failed temporarily.
 
-        The deployment is asked for. For one that is gone, ComfyDeploy answers as in an outage, so a second
-        call looks whether it is still listed.
+        The deployment is asked for. For one that is gone, ComfyDeploy answers as in an outage, so the account
+        is asked, too. If it still lists the deployment, only a part of the backend is away. That counts for a
+        day, after which the deployment is taken to be broken for good.
         """
         if self.is_known:
             return True
         try:
             await self._backend.describe_deployment(deployment_id)
         except BackendError as error:
-            is_away = error.passing and await self._may_exist(deployment_id)
-            self._seen_at = self._clock() if is_away else None
-            if is_away:
-                log.warning("ComfyDeploy is away, so no run is given up: %s", error)
-            return is_away
+            # An answer that can't be read is one: the list can be too long, or a description damaged.
+            if error.passing and not isinstance(error, BackendBadReply):
+                return await self._confirm_by_list(deployment_id, str(error))
+        self._broken_since.pop(deployment_id, None)
         return False
 
-    async def _may_exist(self, deployment_id: str) -> bool:
+    async def _confirm_by_list(self, deployment_id: str, reason: str) -> bool:
+        now = self._clock()
         try:
             listed = await self._backend.describe_deployments()
-        except BackendBadReply:
-            return False  # the list is answered, but can't be read: nobody knows, and polling must end
         except BackendError as error:
-            return error.passing
-        return any(each.id == deployment_id for each in listed)
+            if not error.passing or isinstance(error, BackendBadReply):
+                return False
+            self._away_at = now
+            log.warning("ComfyDeploy is away, so no run is given up: %s", reason)
+            return True
+        if all(each.id != deployment_id for each in listed):
+            return False
+        log.warning("ComfyDeploy doesn't describe deployment %s: %s", deployment_id, reason)
+        return now - self._broken_since.setdefault(deployment_id, now) < _LONGEST_PARTIAL

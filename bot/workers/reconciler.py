@@ -99,6 +99,7 @@ class Reconciler:
             await self._check(run)
         except _Unanswered as error:
             log.debug("the run is checked again after the outage: %s", error)
+            await self._leave_checks(run)
 
     async def _check(self, run: Run) -> None:
         if run.state is RunState.AWAITING_APPROVAL:
@@ -116,15 +117,9 @@ class Reconciler:
         """Fetch the outputs and the billed duration of an ended run.
 
         If ComfyDeploy doesn't report the end, the outcome no longer waits for the outputs. After
-        SETTLE_CHECKS such checks the polling stops. Checks in an outage don't count.
+        SETTLE_CHECKS such checks the polling stops. Checks in an outage count as CHECKS_IN_OUTAGE.
         """
-        try:
-            report = await self._report(run, needed=True)
-        except _Unanswered:
-            await self._store.runs.release_outcome(run.key, self._clock())
-            await self._store.runs.set_checks(run, CHECKS_IN_OUTAGE)
-            self._wakeups.deliver()
-            raise
+        report = await self._report(run, needed=True)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         else:
@@ -133,6 +128,15 @@ class Reconciler:
                 await self._store.runs.stop_checking(run)
                 self._metrics.settled(run, gpu=None, seconds=None)
         self._wakeups.deliver()
+
+    async def _leave_checks(self, run: Run) -> None:
+        """Leave a run that has ended some of its checks, and of its cancel calls, for after an outage."""
+        if run.failure_code == DEADLINE_RUNNING:
+            await self._store.runs.set_checks(run, min(run.checks, CANCEL_TRIES - 1))
+        elif run.final and not is_own_verdict(run):
+            await self._store.runs.release_outcome(run.key, self._clock())
+            await self._store.runs.set_checks(run, CHECKS_IN_OUTAGE)
+            self._wakeups.deliver()
 
     async def _check_unconfirmed(self, run: Run) -> None:
         """End a run as unconfirmed if it still has no id at the end of the grace time.
@@ -235,7 +239,7 @@ class Reconciler:
         If the report is `needed` and the backend is away, this raises _Unanswered instead. The bot doesn't
         give up on a run during an outage.
         """
-        if needed and self._outage.is_known:
+        if needed and run.checks and self._outage.is_known:
             raise _Unanswered("an outage was confirmed a moment ago")
         try:
             report = await self._backend.get_run(run.run_id or "")

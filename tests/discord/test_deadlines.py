@@ -225,6 +225,22 @@ async def test_a_run_of_a_deleted_deployment_whose_state_cannot_be_read_is_given
     await one_failure(bot, RunState.TIMED_OUT)
 
 
+@DEADLINE
+async def test_an_outage_uses_up_no_try_to_stop_a_run(bot: Harness) -> None:
+    await bot.ask(faults=HELD.model_copy(update={"cancel_supported": False}))
+    (run,) = bot.comfydeploy.runs
+    await bot.later(minutes=11)
+    assert (await bot.run()).state is RunState.TIMED_OUT
+    tried = len(bot.comfydeploy.call_log.cancel_calls)
+    bot.comfydeploy.world.plan.away = True
+    await bot.later(minutes=6, times=10)
+    bot.comfydeploy.world.plan.away = False
+    run.own_faults = HELD
+    await bot.later(minutes=10, times=12)
+    assert len(bot.comfydeploy.call_log.cancel_calls) == tried + 1
+    assert bot.comfydeploy.call_log.cancel_calls[-1].status == 200
+
+
 @pytest.mark.parametrize("ends_as", ["success", "failed"])
 async def test_only_a_late_success_replaces_the_verdict_after_a_lost_reply(
     bot: Harness, ends_as: Any

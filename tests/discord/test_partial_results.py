@@ -25,6 +25,7 @@ from tests.discord.rendered import (
     galleries_of,
     one_result,
     pinged,
+    requests_to,
     text_of,
     texts,
 )
@@ -141,6 +142,17 @@ async def test_get_run_may_recover_after_the_other_calls(bot: Harness) -> None:
     await bot.later(minutes=10, times=10)
     (message,) = bot.messages()
     assert "**Partly done: Picture**" in text_of(bot, message)
+
+
+async def test_an_outage_that_another_run_met_delays_no_outputs(bot: Harness) -> None:
+    failing = Faults(ends_as="failed", made=1, outputs_missing=True)
+    bot.comfydeploy.faults = Faults(deployment_status=503)
+    await bot.ask(faults=failing.model_copy(update={"get_status": 503}))
+    bot.comfydeploy.faults = Faults()
+    posts = len(requests_to(bot, "POST", "/messages"))
+    await bot.ask(bot.bob, faults=failing)
+    assert "**Partly done: Picture**" in texts(bot)[-1]
+    assert len(requests_to(bot, "POST", "/messages")) == posts + 1
 
 
 async def test_outputs_that_get_run_cannot_read_are_given_up_after_a_few_polls(

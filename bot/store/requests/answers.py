@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import deliveries, run_columns, runs, to_run
+from bot.database.tables import create_or_reopen_delivery, deliveries, run_columns, runs, to_run
 from bot.domain.requests import Release
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
@@ -59,15 +59,16 @@ class AnswerStore:
         """Let a request be submitted, or its review card be posted, because its interaction was answered.
 
         `status_message_id` is None if the answer isn't the status message. A request may have ended before,
-        because its requester sees the message earlier than the bot knows. Its outcome then edits the message,
-        removes it, or has already been posted elsewhere.
+        because its requester sees the message earlier than the bot knows. If its outcome was posted
+        elsewhere, the message is obsolete. Otherwise the outcome edits or removes it, even if it counted as
+        undelivered before there was this message.
         """
         async with self._database.write() as connection:
             batch = await lock_batch_if_any(connection, key)
             if not batch:
                 return Release.WITHDRAWN
-            told = await _outcome_messages(connection, key) if all(run.final for run in batch) else None
-            if told is not None:
+            told = await _outcome_messages(connection, key) if all(run.final for run in batch) else []
+            if told:
                 held = update(runs).where(runs.c.batch_key == key)
                 await connection.execute(held.values(answer_due_at=None))
                 return Release.KEPT if status_message_id in told else Release.OBSOLETE
@@ -78,7 +79,9 @@ class AnswerStore:
                 .where(runs.c.batch_key == key, runs.c.answer_due_at.is_not(None))
                 .values(status_message_id=answer_id, due_at=due_at, answer_due_at=None)
             )
-            if released.rowcount:
+            if all(run.final for run in batch):
+                await _retry_outcome(connection, key, now)
+            elif released.rowcount:
                 await connection.execute(
                     update(deliveries)
                     .where(
@@ -124,12 +127,17 @@ class AnswerStore:
             return True
 
 
-async def _outcome_messages(connection: AsyncConnection, key: str) -> list[int] | None:
-    """Return the ids of a request's outcome messages, or None if the outcome hasn't been posted."""
+async def _outcome_messages(connection: AsyncConnection, key: str) -> list[int]:
+    """Return the ids of the messages that show a request's outcome so far."""
     query = select(deliveries.c.messages).where(
-        deliveries.c.run_key == key,
-        deliveries.c.purpose == Purpose.OUTCOME,
-        deliveries.c.state == DeliveryState.SENT,
+        deliveries.c.run_key == key, deliveries.c.purpose == Purpose.OUTCOME
     )
-    sent = (await connection.execute(query)).scalar_one_or_none()
-    return None if sent is None else [each.message_id for each in sent]
+    return [each.message_id for each in (await connection.execute(query)).scalar_one_or_none() or ()]
+
+
+async def _retry_outcome(connection: AsyncConnection, key: str, now: datetime) -> None:
+    query = select(deliveries.c.state).where(
+        deliveries.c.run_key == key, deliveries.c.purpose == Purpose.OUTCOME
+    )
+    if await connection.scalar(query) == DeliveryState.UNDELIVERED:
+        await create_or_reopen_delivery(connection, key, Purpose.OUTCOME, now)

@@ -144,13 +144,26 @@ DOWN = BackendServerError("503")
         (Answering(DOWN, ["another"]), False),
         (Answering(DOWN, BackendBadReply("200: too long")), False),
         (Answering(DOWN, BackendUnauthorized("401")), False),
+        (Answering(BackendBadReply("200: damaged"), ["mine"]), False),
     ],
-    ids=["answers", "key", "all down", "one down", "gone", "unreadable list", "no list"],
+    ids=["answers", "key", "all down", "one down", "gone", "unreadable list", "no list", "unreadable"],
 )
 async def test_an_outage_is_told_from_a_deployment_that_is_gone(backend: Any, *, away: bool) -> None:
     check = OutageCheck(backend, lambda: NOW)
     assert await check.confirm("mine") is away
-    assert check.is_known is away
+    assert check.is_known is (backend.all_of_them is DOWN)
+
+
+async def test_a_deployment_that_is_listed_but_never_described_is_broken_after_a_day() -> None:
+    clock, backend = [NOW], Answering(DOWN, ["mine"])
+    check = OutageCheck(cast("Backend", backend), lambda: clock[0])
+    for hours, away in ((0, True), (23, True), (24, False), (30, False)):
+        clock[0] = at(hours * 3600)
+        assert await check.confirm("mine") is away
+    backend.one = None
+    assert not await check.confirm("mine")
+    backend.one = DOWN
+    assert await check.confirm("mine")
 
 
 async def test_a_confirmed_outage_is_trusted_for_a_minute_or_until_an_answer() -> None:
