@@ -59,8 +59,8 @@ def test_a_result_and_details_tell_the_same_duration_after_the_billed_one_is_kno
     for one in (measured, replace(measured, run_duration=9.8)):
         (part,) = outcome(one, PreparedOutputs((file(),)))
         assert "Took 12 s" in text(part)
-        assert "took: 12 s" in text(details(one, "Flux", None, None).layout)
-    assert "GPU time: 10 s" in text(details(replace(measured, run_duration=9.8), "Flux", None, None).layout)
+        assert "took 12 s" in text(details(one, "Flux", None, None).layout)
+    assert "GPU time 10 s" in text(details(replace(measured, run_duration=9.8), "Flux", None, None).layout)
 
 
 MIB = 1024 * 1024
