@@ -34,7 +34,7 @@ STATUS: Mapping[str, str] = MappingProxyType(
         # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
         "expected": "Result expected <t:{at}:R>",
         "took": "took {seconds} s",
-        "counted": "counts as {seconds} s",
+        "counted": "counts as {seconds} s towards the daily limits",
         "charged_time": "the GPU time counts towards the daily limits",
         "charged_nothing": "this doesn't count towards the daily limits",
         "gpu": "GPU {gpu}",

@@ -35,6 +35,7 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
     texts,
+    weighted_time_facts,
 )
 from bot.ui.result_buttons import (
     BUTTONS_A_ROW,
@@ -336,7 +337,8 @@ def _charge(run: Run) -> list[str]:
     """Return a note on whether a run without a result was charged, or nothing if that is unknown."""
     if _was_free(run):
         return [say("charged_nothing")]
-    return [say("charged_time")] if run.run_duration is not None else []
+    # A weighted time already says that it counts.
+    return [say("charged_time")] if run.run_duration is not None and not weighted_time_facts([run]) else []
 
 
 def _was_free(run: Run) -> bool:
