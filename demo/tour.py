@@ -37,7 +37,7 @@ TOUR = (
         (
             Step("/generate picture count:4", "Makes four. A number opens one, and Post posts it alone."),
             Step("/generate picture private:True", "Shows the result only to you."),
-            Step("Edit, Details, maybe under More", "Edit changes the inputs. Details shows what was sent."),
+            Step("Edit, Details (or in More)", "Edit changes the inputs. Details shows what was sent."),
             Step("More, then Share", f"Posts your result in #{GALLERY}."),
             Step("/preset save, /preset use", "Keep the inputs under a name, and use them again."),
             Step("/generate several, video, text", "Make four pictures in one run, a clip, or a text."),
@@ -45,7 +45,7 @@ TOUR = (
             Step("/generate slow", "Takes 45 seconds. Press Cancel to stop it."),
             Step("/generate restricted", f"Runs only in #{RESTRICTED}."),
             Step("/runs, /queue, /usage", "Show your requests, what is running, and today's usage."),
-            Step("/privacy export, /privacy delete", "Show and delete what the bot keeps about you."),
+            Step("/privacy export, delete", "Show and delete what the bot keeps about you."),
             Step("Apps, in a message's menu", "In Discord, it has Upscale, Animate and Use as input."),
         ),
     ),
