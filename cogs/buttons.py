@@ -184,8 +184,19 @@ async def _details(interaction: Interaction, key: str) -> None:
     own = run.requester_id == requester.person.id
     deletions = await services.runs.deletions(run) if own else Deletions()
     title = catalogue.title(run.deployment)
-    commands = await services.repeat_commands.of(run, requester)
-    found = details(run, title, deployment, commands, log=log, origin=origin, deletions=deletions)
+    # Whoever decides about a request needs its inputs, and not the prompt a second time in a command.
+    repeatable = own or not run.hidden_from_channel
+    commands = await services.repeat_commands.of(run, requester) if repeatable else None
+    found = details(
+        run,
+        title,
+        deployment,
+        commands,
+        log=log,
+        origin=origin,
+        deletions=deletions,
+        repeatable=repeatable,
+    )
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(
         view=found.layout,

@@ -32,10 +32,10 @@ PACE = 1.0
 INTRODUCTION = """\
 The bot is real: its command, its store, its HTTP client, its webhook endpoint and its messages.
 Discord and ComfyDeploy are fakes on this machine: no token, no account and no GPU is used,
-and the picture is painted here from the prompt and the seed.
+and the pictures are landscapes painted here, which don't show what the prompt says.
 """
 INVITATION = """
-Try this in the first page. At its top, choose who you are; this list is under its channels, too.
+Try this in the first page. At its top, choose who you are. This list is below its channels, too.
 
 {tour}
 

@@ -50,7 +50,8 @@ def of_queue_call(call: QueueCall) -> str:
 
 
 def of_webhook(attempt: WebhookAttempt) -> str:
-    outputs = f", {attempt.outputs} outputs" if attempt.outputs else ""
+    plural = "s" if attempt.outputs != 1 else ""
+    outputs = f", {attempt.outputs} output{plural}" if attempt.outputs else ""
     event = "output" if attempt.event_type == "run.output" else attempt.status
     share = f" {attempt.progress:.0%}" if attempt.status == "running" else ""
     return f"run {attempt.run_id[:8]} {event}{share}{outputs} -> the bot answers {attempt.answer}"
@@ -81,12 +82,25 @@ def _interaction(payload: Mapping[str, Any], known: Names) -> str | None:
 
 def _pressed(payload: Mapping[str, Any], data: Mapping[str, Any], known: Names) -> str:
     custom_id = str(data["custom_id"])
-    name = "a follow-up" if custom_id.startswith("then:") else custom_id.rpartition(":")[2]
     if payload.get("type") == 5:
-        return f"sends the form {name}"
+        return f"sends a form ({custom_id.partition(':')[0]})"
+    component = _component((payload.get("message") or {}).get("components") or (), custom_id)
     if "values" in data:
-        return f"chooses {', '.join(known.get(value, value) for value in data['values']) or 'nothing'}"
-    return f"presses {name}"
+        labels = {option["value"]: option["label"] for option in component.get("options") or ()}
+        chosen = [known.get(value) or labels.get(value, value) for value in data["values"]]
+        return f"chooses {', '.join(chosen) or 'nothing'}"
+    return f"presses {component.get('label') or custom_id}"
+
+
+def _component(components: Any, custom_id: str) -> Mapping[str, Any]:
+    """Return the button or select that was used, or nothing if the message no longer has it."""
+    for component in components:
+        if component.get("custom_id") == custom_id:
+            return dict(component)
+        inner = [*(component.get("components") or ()), *filter(None, [component.get("accessory")])]
+        if found := _component(inner, custom_id):
+            return found
+    return {}
 
 
 def _words(option: Mapping[str, Any]) -> Iterator[str]:

@@ -29,7 +29,8 @@ _LOOK = 0.25
 _PAUSE = 1.0
 _HINT = (
     "Type `/generate picture`, press Enter, and describe a picture. At the top, choose who you are. "
-    "What else to try is listed under the channels."
+    "What else to try is listed below the channels; on a phone, press Channels. "
+    "The pictures are painted landscapes, and don't show what you describe."
 )
 
 
@@ -134,7 +135,7 @@ class _View:
 
 def _views(world: World) -> Iterator[_View]:
     people, moderator = tuple(world.people.values()), MODERATOR.capitalize()
-    yield _View(f"#{world.channel.name}", world.channel, people, "ask for pictures here", _HINT)
+    yield _View(f"#{world.channel.name}", world.channel, people, "request pictures here", _HINT)
     yield _View(
         f"#{world.gallery.name}",
         world.gallery,

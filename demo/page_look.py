@@ -106,11 +106,18 @@ def _files(folder: Path) -> Iterator[None]:
     style.write_text((_SIMCORD / style.name).read_text(encoding="utf-8") + added, encoding="utf-8")
     page = folder / "index.html"
     script = '<script type="module" src="/page.js"></script>\n  </body>'
-    text = (_SIMCORD / page.name).read_text(encoding="utf-8").replace("</body>", script)
-    page.write_text(text, encoding="utf-8")
+    icon = '<link rel="icon" type="image/svg+xml" href="/favicon.ico">\n  </head>'
+    text = (_SIMCORD / page.name).read_text(encoding="utf-8")
+    page.write_text(text.replace("</body>", script).replace("</head>", icon), encoding="utf-8")
     # simcord joins these paths to the folder of its own files, which an absolute path replaces.
-    served = {"/": str(page), "/preview.css": str(style), "/page.js": str(_ADDED / "page.js")}
-    types = {str(page): "text/html", str(style): "text/css"}
+    icon_file = str(_ADDED / "icon.svg")
+    served = {
+        "/": str(page),
+        "/preview.css": str(style),
+        "/page.js": str(_ADDED / "page.js"),
+        "/favicon.ico": icon_file,
+    }
+    types = {str(page): "text/html", str(style): "text/css", icon_file: "image/svg+xml"}
     files, content_types = PreviewServer._STATIC_FILES, PreviewServer._STATIC_CONTENT_TYPES
     PreviewServer._STATIC_FILES = {**files, **served}
     PreviewServer._STATIC_CONTENT_TYPES = {**content_types, **types}

@@ -40,7 +40,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_ended_one": "ended 1 waiting request",
         "record_change": "{label} {change}",
         "record_open": "[open]({url})",
-        "record_request": "{whom} asked for **{deployment}**",
+        "record_request": "{whom} requested **{deployment}**",
         "record_refusal": "{whom} was refused **{deployment}**",
         "record_outcome": "**{deployment}** for {whom}",
         "record_approve": "{who} approved **{deployment}** for {whom}",

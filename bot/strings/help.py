@@ -12,12 +12,9 @@ HELP: Mapping[str, str] = MappingProxyType(
         "help_line": "**{title}** {path}\n-# {description}",
         "help_line_plain": "**{title}** {path}",
         "help_more": "-# And {count} more: choose one below.",
-        "help_tips": "**How to get good results**\n"
-        "- Say what is in the picture first, then how it should look: subject, light, style.\n"
-        "- Found something you like? Press Edit and change one thing. The seed keeps the rest alike.\n"
-        "- Details shows every setting of a result, and a command you can copy.",
+        "help_tips": "**How to get good results**\n- Say what is in the picture first, then how it should look: subject, light, style.\n- Found something you like? Press Edit and change one thing. The seed keeps the rest similar.\n- Details shows the settings that were sent, and a command you can copy.",
         "help_tip_count": "- Want a choice? `count` makes several at once, each with its own seed.",
-        "help_tip_picture": "- To use a picture: open its message's menu, choose Apps, then Use as input.",
+        "help_tip_picture": "- To start from a picture, open its message's menu. Choose Apps, then Use as input.",
         # help: the user's own limits
         "help_rules": "**Your limits here**",
         "help_rules_unread": "I can't read your limits right now. Please try again in a moment.",
@@ -28,7 +25,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "help_rules_gpu": "- You have {left} of {limit} GPU seconds left today.",
         "help_rules_server_runs": "- The whole server has {left} of {limit} runs left today.",
         "help_rules_server_gpu": "- The whole server has {left} of {limit} GPU seconds left today.",
-        "help_rules_unlimited": "- There is no limit on your runs a day.",
+        "help_rules_unlimited": "- There is no daily limit on your runs.",
         "help_rules_resets": "- Limits reset <t:{until}:R>.",
         "help_rules_at_once": "- At most {limit} of your runs are active at once; more wait in the queue.",
         "help_rules_default": "- `/generate` for {title} starts from the preset **{name}** here. What you type overrides it.",

@@ -37,7 +37,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "made_before_timed_out": "This is what was made before it timed out.",
         "made_before_cancelled": "This is what was made before it was cancelled.",
         "cancelled_by_moderator": "A moderator cancelled this request.",
-        "cancelled_by_requester": "Cancelled, as you asked.",
+        "cancelled_by_requester": "You cancelled this.",
         "deadline": "The run took too long, so I stopped it. A smaller size or fewer steps may help.",
         "deadline_running": "The run took too long, so I stopped waiting. A smaller size or fewer steps may help. "
         "If it finishes after all, I'll post the result here.",
@@ -55,13 +55,13 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "media_recompressed": "{name} was recompressed to fit this server's upload limit.",
         # outcomes that can't be shown as usual
         "plain_result": "This is done, but I couldn't show it as usual. Here it is, plainly:",
-        "plain_hidden": "This is done, but I couldn't show it. Press Details, or ask again.",
+        "plain_hidden": "This is done, but I couldn't show it. Press Details, or request it again.",
         "plain_ended": "This has ended without a result. Press Details to see your request.",
         "title_undelivered": "Couldn't be posted",
         "undelivered": "This has ended, but I couldn't post it here. Please open `/runs`.",
         "media_more": "{count} more files didn't fit into this message.",
-        "from_elsewhere": "I couldn't post this in [the channel you asked in]({url}), so here it is.",
-        "from_elsewhere_late": "I couldn't answer where you asked in time, so here it is.",
+        "from_elsewhere": "I couldn't post this in [the channel of the request]({url}), so here it is.",
+        "from_elsewhere_late": "I couldn't answer in time where you requested it, so here it is.",
         "mention": "<@{user}>",
     }
 )

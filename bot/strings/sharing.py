@@ -19,9 +19,9 @@ SHARING: Mapping[str, str] = MappingProxyType(
         "share_heading": "**{title}** by <@{user}>",
         "share_link": "[Open the original]({url})",
         # refusals, at the press or when posting
-        "copy_not_yours": "Only the person who asked can post or share this.",
+        "copy_not_yours": "Only the requester can post or share this.",
         "copy_private": "This is private, so I can't post or share it. Please generate it without `private`.",
-        "copy_elsewhere": "This works only on the server where you asked. Please press it there.",
+        "copy_elsewhere": "This works only on the server of the request. Please press it there.",
         "copy_pending": "This is already on its way. Please wait a moment.",
         "copy_often": "You have just posted or shared several results. Please try again <t:{until}:R>.",
         "copy_file_gone": "The file of this result is gone, so I can't post it. Please generate again.",

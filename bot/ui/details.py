@@ -46,12 +46,14 @@ def details(
     log: str | None = None,
     origin: str | None = None,
     deletions: Deletions = _NOTHING,
+    repeatable: bool = True,
 ) -> Details:
     """Build the details of a run. `commands` repeat it, or are None if `deployment` is None or the requester
     has erased the inputs.
 
     `log` is the end of the run's log, or None if the reader may not see it. `origin` is a link to the result
-    of the run's parent, or None. `deletions` is what to tell the reader about deletions.
+    of the run's parent, or None. `deletions` is what to tell the reader about deletions. If not
+    `repeatable`, the message has no commands and doesn't say why.
     """
     inputs = displayed_inputs(deployment, run.inputs)
     command = commands.text if commands is not None else ""
@@ -66,11 +68,12 @@ def details(
         values = "\n".join([*_values(inputs, _SHORT)][:_LINES])
     elif "```" in command:
         in_file = "details_command_in_file"
-    command_texts = [say("details_erased" if deployment is not None else "details_gone")]
     if commands is not None:
         command_texts = [*_command_texts(commands, inputs, in_file)]
-    elif in_file:
-        command_texts.insert(0, say("details_all_in_file"))
+    else:
+        command_texts = [say("details_all_in_file")] if in_file else []
+        if repeatable:
+            command_texts.append(say("details_erased" if deployment is not None else "details_gone"))
     command_text = "\n".join(command_texts)
     if not in_file:
         return Details(_layout(heading, values, facts, command_text, log=log_text), None)

@@ -19,6 +19,7 @@ from bot.domain.text import channel_url, escape_line, message_url, shorten, stri
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId, UnblockId
 from bot.ui.message_parts import deletion_facts, ending, replaced_defaults, set_by, texts
+from bot.ui.settings.text import counted
 from bot.ui.views import layout_of
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
@@ -316,7 +317,8 @@ def replace_layout(
     if earlier.holder is Holder.SERVER and earlier.created_by is not None:
         made = say("preset_made_by", person=earlier.created_by, at=at)
     line = _preset_line(earlier, title, inputs, made)
-    text = f"{say('preset_taken')}\n{line}{replaced_defaults(default_in)}"
+    taken = say("preset_taken_server" if earlier.holder is Holder.SERVER else "preset_taken")
+    text = f"{taken}\n{line}{replaced_defaults(default_in)}"
     replace = Button[LayoutView](label=say("button_replace"), style=ButtonStyle.danger, custom_id=custom_id)
     return layout_of(TextDisplay(text), ActionRow(replace))
 
@@ -330,7 +332,7 @@ def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInput
     )
     if mark:
         line += f" · {mark}"
-    values = [f"{name}={value}" for name, value in inputs.values]
+    values = [f"{name}: {value}" for name, value in inputs.values]
     values_text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
     return f"{line}\n-# {escape_line(values_text, _PRESET_VALUES_LENGTH)}" if values_text else line
 
@@ -372,4 +374,4 @@ def block_confirmation(user_id: int, result: BlockResult) -> str:
     """Return the confirmation for the moderator who blocked a user."""
     until = int(result.until.timestamp()) if result.until is not None else 0
     sentence = say("block_done_until" if until else "block_done", person=user_id, until=until)
-    return f"{sentence} {say('block_ended', count=result.ended)}" if result.ended else sentence
+    return f"{sentence} {counted('block_ended_requests', result.ended)}" if result.ended else sentence

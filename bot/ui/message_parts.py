@@ -280,16 +280,17 @@ def seconds_taken(run: Run) -> float | None:
 def time_facts(run: Run) -> list[str]:
     """Return facts about the time that a run took and, if budgets weight its GPU time, the weighted time."""
     seconds = seconds_taken(run)
-    return [] if seconds is None else [say("took", seconds=f"{seconds:.0f}"), *_counted([run])]
+    return [] if seconds is None else [say("took", seconds=f"{seconds:.0f}"), *weighted_time_facts([run])]
 
 
 def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
     """Return facts about the total GPU time of the runs, or an empty list if it isn't known for any."""
     seconds = [run.run_duration for run in runs if run.run_duration is not None]
-    return [say("several_took", seconds=f"{sum(seconds):.0f}"), *_counted(runs)] if seconds else []
+    return [say("several_took", seconds=f"{sum(seconds):.0f}"), *weighted_time_facts(runs)] if seconds else []
 
 
-def _counted(runs: Iterable[Run]) -> list[str]:
+def weighted_time_facts(runs: Iterable[Run]) -> list[str]:
+    """Return how much of the daily limits the runs used, or an empty list if that is their GPU time."""
     measured = [(run.run_duration, run.charged_seconds) for run in runs if run.run_duration is not None]
     gpu_seconds = f"{sum(duration for duration, _ in measured):.0f}"
     weighted = f"{sum(duration if charged is None else charged for duration, charged in measured):.0f}"

@@ -35,6 +35,7 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
     texts,
+    weighted_time_facts,
 )
 from bot.ui.result_buttons import (
     BUTTONS_A_ROW,
@@ -191,7 +192,9 @@ def more_layout(
 
 def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
     """Build the view with a button for each run of a large batch. `pictures` are links to its pictures."""
-    items: list[Item[LayoutView]] = [TextDisplay(say("several_hint"))]
+    items: list[Item[LayoutView]] = [
+        TextDisplay(say("several_hint_pictures" if pictures else "several_hint"))
+    ]
     if pictures:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=runs[0].spoiler) for url in pictures)))
     items += [ActionRow[LayoutView](*row) for row in number_rows(runs)]
@@ -310,12 +313,20 @@ def _footer(batch: Batch) -> Iterator[str]:
         return
     shown = batch.shown
     seeds = [say("several_seed", number=run.number, seed=run.seed) for run in shown if run.seed is not None]
-    yield from filter(None, [subtext(seeds)])
+    if seeds:
+        yield subtext([say("several_seeds", seeds=" · ".join(seeds))])
     used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
     facts = [*gpu_time_facts(batch.runs), *facts_of(replace(in_common(batch.runs), gpu_used=used))]
     yield from filter(None, [subtext(facts)])
     if shown and len(batch.runs) <= BUTTONS_A_ROW:
-        yield subtext([say("several_hint")])
+        yield subtext([say("several_hint_pictures" if _are_pictures(batch) else "several_hint")])
+
+
+def _are_pictures(batch: Batch) -> bool:
+    """Return whether the outcome shows only pictures."""
+    prepared = [batch.prepared[run.key] for run in batch.shown]
+    kinds = {file.kind for each in prepared for file in each.files}
+    return kinds == {FileKind.IMAGE} and not any(each.texts for each in prepared)
 
 
 def _facts(run: Run) -> list[str]:
@@ -326,7 +337,8 @@ def _charge(run: Run) -> list[str]:
     """Return a note on whether a run without a result was charged, or nothing if that is unknown."""
     if _was_free(run):
         return [say("charged_nothing")]
-    return [say("charged_time")] if run.run_duration is not None else []
+    # A weighted time already says that it counts.
+    return [say("charged_time")] if run.run_duration is not None and not weighted_time_facts([run]) else []
 
 
 def _was_free(run: Run) -> bool:

@@ -163,7 +163,10 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
 def _waiting(active: Sequence[Run]) -> str:
     """Return a line with the number of queued runs and the position of the first, or an empty string."""
     positions = [position for run in active if (position := _position(run))]
-    return say("several_waiting", count=len(positions), place=positions[0]) if positions else ""
+    if not positions:
+        return ""
+    code = "several_waiting" if len(positions) > 1 else "several_waiting_one"
+    return say(code, count=len(positions), place=positions[0])
 
 
 def _position(run: Run, form: str = "") -> str:

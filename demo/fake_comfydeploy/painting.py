@@ -7,10 +7,12 @@ import math
 import random
 
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from demo.fake_comfydeploy.picture_themes import Colour, Scene, Theme, blend, choose_theme
 
 LABEL = "ComfyDeploy stand-in"
+_MARK = "Comment"  # the text chunk that says that a picture has the label
 RIDGES = 5
 GLOW_EDGE = 78  # the inverted gradient's value at the edges; the glow ends there, not in the corners
 SCALE = 2  # ridges are drawn this much larger, then scaled down for smooth edges
@@ -22,10 +24,18 @@ def paint_png(scene: Scene, start_image: bytes | None = None) -> bytes:
     return as_png(picture)
 
 
-def as_png(picture: Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG", compress_level=4)
+def as_png(picture: Image.Image, *, labelled: bool = True) -> bytes:
+    """Return the picture as a file that says whether it has the label."""
+    out, chunks = io.BytesIO(), PngInfo()
+    if labelled:
+        chunks.add_text(_MARK, LABEL)
+    picture.save(out, "PNG", compress_level=4, pnginfo=chunks)
     return out.getvalue()
+
+
+def is_labelled(picture: Image.Image) -> bool:
+    """Return whether the file that the picture was opened from says that it has the label."""
+    return picture.info.get(_MARK) == LABEL
 
 
 def paint(scene: Scene, start_image: bytes | None = None) -> Image.Image:
@@ -41,12 +51,27 @@ def paint(scene: Scene, start_image: bytes | None = None) -> Image.Image:
 
 def label(picture: Image.Image) -> None:
     """Draw a small label in the lower right corner, so that nobody takes the picture for a model's work."""
-    size = max(10, min(picture.size) // 48)
-    font = ImageFont.load_default(size)
+    at, font = _place(picture)
     draw = ImageDraw.Draw(picture, "RGBA")
-    at = (picture.width - size * 0.7, picture.height - size * 0.6)
     draw.text((at[0] + 1, at[1] + 1), LABEL, (0, 0, 0, 140), font, anchor="rs")
     draw.text(at, LABEL, (255, 255, 255, 190), font, anchor="rs")
+
+
+def cover_label(picture: Image.Image) -> None:
+    """Cover the label with a reflection of what is above it."""
+    at, font = _place(picture)
+    left, top, _, _ = ImageDraw.Draw(picture).textbbox(at, LABEL, font, anchor="rs")
+    room = (picture.height - int(top)) // 2  # an enlarged label may be a little larger than a new one
+    left, top = max(int(left) - room, 0), max(int(top) - room, 0)
+    height = min(picture.height - top, top)
+    above = picture.crop((left, top - height, picture.width, top))
+    picture.paste(ImageOps.flip(above), (left, top))
+
+
+def _place(picture: Image.Image) -> tuple[tuple[float, float], ImageFont.FreeTypeFont | ImageFont.ImageFont]:
+    """Return the position of the label's lower right corner, and its font."""
+    size = max(10, min(picture.size) // 48)
+    return (picture.width - size * 0.7, picture.height - size * 0.6), ImageFont.load_default(size)
 
 
 def _gradient(size: tuple[int, int], top: Colour, low: Colour) -> Image.Image:

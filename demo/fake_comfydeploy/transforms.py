@@ -8,7 +8,7 @@ import math
 from PIL import Image, ImageFilter
 
 from demo.fake_comfydeploy.deployments import MOTIONS
-from demo.fake_comfydeploy.painting import as_png, label
+from demo.fake_comfydeploy.painting import as_png, cover_label, is_labelled, label
 from demo.fake_comfydeploy.video import encode_mp4
 
 LONGEST = 4096
@@ -22,7 +22,8 @@ def enlarge_png(picture: bytes, scale: int) -> bytes:
     scale = min(scale, max(1, LONGEST // max(source.size)))
     size = (source.width * scale, source.height * scale)
     larger = source.resize(size, Image.Resampling.LANCZOS)
-    return as_png(larger.filter(ImageFilter.UnsharpMask(radius=2, percent=120)))
+    sharper = larger.filter(ImageFilter.UnsharpMask(radius=2, percent=120))
+    return as_png(sharper, labelled=is_labelled(source))
 
 
 def animate_mp4(picture: bytes, motion: str) -> bytes:
@@ -30,6 +31,8 @@ def animate_mp4(picture: bytes, motion: str) -> bytes:
     if motion not in MOTIONS:
         raise ValueError(f"no motion {motion!r}")
     source = _opened(picture)
+    if is_labelled(source):
+        cover_label(source)  # each frame gets one of its own, which doesn't move
     share = _CLIP / max(source.size)
     size = (max(2, round(source.width * share) // 2 * 2), max(2, round(source.height * share) // 2 * 2))
 

@@ -37,7 +37,7 @@ def test_one_picture_is_made_from_the_command_to_the_channel(tmp_path: Path) -> 
         r"ComfyDeploy +queue call with prompt='an island .*-> 200, run \w+",
         r"webhook +run \w+ running \d\d% -> the bot answers 204",
         r"now says: Generating: Picture .*▰.*\d\d%",
-        r"webhook +run \w+ success, \d outputs -> the bot answers 204",
+        r"webhook +run \w+ success, (1 output|\d outputs) -> the bot answers 204",
         r"writes in #pictures: @ada .*, with \S+\.png \(\d+ kB\), pinging @ada",
         r"bot +\w+: delivered",
     )

@@ -161,6 +161,8 @@ async def test_only_a_page_with_its_secret_shows_the_channels() -> None:
             assert script.status == 200
         async with http.get(f"{visitor.base}/preview.css") as style:
             assert "#inspector-toggle" in await style.text()
+        async with http.get(f"{visitor.base}/favicon.ico") as icon:
+            assert (icon.status, icon.content_type) == (200, "image/svg+xml")
 
 
 async def test_another_users_view_does_not_decode_pictures_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,8 @@ def test_it_is_short() -> None:
     lines = list(tour.lines())
     assert len(lines) <= MOST_LINES
     assert max(map(len, lines)) <= COLUMNS
+    steps = [step for part in tour.TOUR for step in part.steps]
+    assert all(f"{step.what}  " in "\n".join(lines) for step in steps), "the columns are apart"
 
 
 async def test_it_names_commands_and_deployments_that_exist() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.runs import RunState
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import member, reviewer
+from tests.discord.actors import member, open_details, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
@@ -52,11 +52,15 @@ async def test_moderators_alone_read_a_prompt_too_long_for_the_card(server: Mode
     assert "in the dark" not in server.verdict
     whole = await server.decide("Details")
     assert whole.ephemeral
-    assert "in the dark" in text_of(server, whole.response)
+    told = text_of(server, whole.response)
+    assert told.count("in the dark") == 1, "there is no command with the prompt once more"
+    assert "copy this" not in told
     hidden = await server.decide("Details", server.bob)
     assert "in the dark" not in text_of(server, hidden.response)
     await server.decide("Approve")
     assert (await server.run()).state is RunState.SUCCEEDED
+    shown = await open_details(server.messages()[0], server.bob)
+    assert "copy this" in text_of(server, shown.response)
 
 
 async def test_only_the_requester_is_told_the_reason_of_a_rejection(server: ModeratedServer) -> None:

@@ -74,7 +74,7 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
     text = text_of(bot, asked.response)
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
     for line in (
-        f"<@{bot.alice.id}> asked for **Picture** · prompt “a \\*red\\* fox”\n",
+        f"<@{bot.alice.id}> requested **Picture** · prompt “a \\*red\\* fox”\n",
         f" · [open]({link})",
         f"changed the settings · Review channel: none → {review.mention}\n",
         f"changed the settings · Decided by: none → {staff.mention}\n",
@@ -211,8 +211,8 @@ async def test_a_deployment_is_found_by_its_title_or_name(bot: Harness, mona: Me
         ("gone", "gone"),
     ):
         log = await read(bot, mona, "audit", deployment=typed)
-        assert f"\n-# {sentence_case(shown)}\n<@{bot.alice.id}> asked for **{shown}**\n" in log, typed
-        assert log.count("asked for") == 1, typed
+        assert f"\n-# {sentence_case(shown)}\n<@{bot.alice.id}> requested **{shown}**\n" in log, typed
+        assert log.count("> requested ") == 1, typed
     assert "Nothing was found." in await read(bot, mona, "audit", deployment="pic")
     refused = await mona.slash(bot.channel, "audit", deployment="*" * 33)
     assert refusal(bot, refused).endswith("**. Please choose one from the list.")

@@ -22,7 +22,7 @@ async def test_four_at_once_come_as_one_result_with_their_own_seeds(bot: Harness
     shown = text_of(bot, message)
     assert f"<@{bot.alice.id}> **Picture ×4**" in shown
     assert "> a fox" in shown
-    assert "**1** seed 7 · **2** seed 8 · **3** seed 9 · **4** seed 10" in shown
+    assert "Seeds: **1** 7 · **2** 8 · **3** 9 · **4** 10" in shown
     assert list(buttons_of(bot, message)) == ["1", "2", "3", "4", "Again ×4", "Delete"]
     assert galleries_of(bot, message) == [4]
     assert files(message) == await bot.keys()
@@ -38,7 +38,7 @@ async def test_a_failed_run_leaves_the_others_their_result(bot: Harness) -> None
     shown = text_of(bot, message)
     assert "**Picture, 3 of 4**" in shown
     assert "**3** The run failed on the machine" in shown
-    assert "seed 9" not in shown
+    assert "**3** 9" not in shown
     assert galleries_of(bot, message) == [3]
     assert list(buttons_of(bot, message))[:4] == ["1", "2", "3", "4"]
     one = await open_one(bot, bot.alice, 3)
@@ -50,7 +50,7 @@ async def test_a_failed_run_leaves_the_others_their_result(bot: Harness) -> None
 async def test_it_is_a_failure_only_if_all_of_them_failed(bot: Harness) -> None:
     await ask(bot, *[Faults(ends_as="failed")] * 3, count=3)
     (shown,) = texts(bot)
-    assert "That didn't work: Picture ×3" in shown
+    assert "Failed: Picture ×3" in shown
     assert shown.count("The run failed on the machine") == 1
     assert list(buttons_of(bot, bot.messages()[0])) == ["Try again ×3", "Edit", "Details", "Delete"]
     assert pinged(bot) == [bot.alice.id]
@@ -115,7 +115,7 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
     assert list(buttons_of(bot, more)) == ["Details", "Delete"]
     details = await bot.alice.click(more, label="Details")
     told = text_of(bot, details.response)
-    assert "**seed** 8" in told
+    assert "**seed:** 8" in told
     assert "number 2 of 4" in told
     one_alone, batch = (line for line in told.splitlines() if line.startswith("/generate "))
     assert one_alone.endswith(" seed:8")

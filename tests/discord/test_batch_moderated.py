@@ -39,7 +39,7 @@ async def test_one_rejection_ends_all_of_them(server: ModeratedServer) -> None:
 async def test_the_budget_counts_each_and_says_how_many_there_is_room_for(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"waiting": None, "runs_a_day": 3}})
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=4)
-    assert refusal(bot, refused).startswith("You asked for 4 but have 3 of 3 runs left today.")
+    assert refusal(bot, refused).startswith("You requested 4 but have 3 of 3 runs left today.")
     assert await bot.runs() == []
     await ask(bot, count=2)
     assert "2 of 3" in await read(bot, bot.alice, "usage")
@@ -75,7 +75,7 @@ async def test_the_audit_log_lists_a_batch_once_and_its_file_each_run(server: Mo
         f"{mona} deleted results of **Picture ×4** for {alice}",
         f"**Picture ×4** for {alice}",
         f"{mona} approved **Picture ×4** for {alice}",
-        f"{alice} asked for **Picture ×4**",
+        f"{alice} requested **Picture ×4**",
     ]
     _, rows = await csv_of(await server.mona.click(asked.response, label="CSV file"))
     keys = set(await server.keys())

@@ -37,10 +37,10 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     assert await bot.states() == [RunState.RUNNING, RunState.WAITING, RunState.WAITING]
     assert not (await bot.bob.slash(bot.channel, "generate", prompt="a hen")).ephemeral
     done = await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
-    assert done.response.content.endswith(" Waiting requests ended: 2.")
+    assert done.response.content.endswith(" This ended 2 waiting requests.")
     await bot.play()
     for answer, sentence in zip(asked[1:], (ENDED, ENDED_TWO), strict=True):
-        assert "Ended by a block: Picture" in text_of(bot, answer.response)
+        assert "Ended because of a block: Picture" in text_of(bot, answer.response)
         assert sentence in text_of(bot, answer.response)
         assert list(buttons_of(bot, answer.response)) == ["Edit", "Details", "Delete"]
     assert not any("spam" in shown for shown in texts(bot))
@@ -48,7 +48,7 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     notice = text_of(bot, letter)
     assert (
         "blocked you from generating there. The block lasts until a moderator unblocks you. "
-        "That ended another of your requests, too." in notice
+        "The block also ended another of your requests." in notice
     )
     assert "The moderator's reason: spam" in notice
     await bot.restart()
@@ -75,20 +75,21 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     await server.restart()
     done = await server.mona.submit_modal(shown, {"reason": "that *word*", "duration": "open"})
     assert done.response.content == (
-        f"<@{server.alice.id}> can't generate here until somebody unblocks them. Waiting requests ended: 2."
+        f"<@{server.alice.id}> can't generate here until somebody unblocks them. "
+        "This ended 2 waiting requests."
     )
     await server.play()
     assert await server.states() == [RunState.REJECTED, RunState.REJECTED, RunState.AWAITING_APPROVAL]
     # The older request's answer, which only Alice sees, can't be edited any more.
     (told,) = texts(server)
-    assert "Ended by a block: Picture" in told
+    assert "Ended because of a block: Picture" in told
     assert ENDED_TWO in told
     assert not any(secret in told for secret in ("fox", "word", "seed"))
     assert pinged(server)[len(pinged_before) :] == [server.alice.id]
     for card in (first, second):
         by, of = f"<@{server.mona.id}>", f"<@{server.alice.id}>"
         assert f"{by} blocked {of} <t:" in text_of(server, card)
-        assert ", until somebody unblocks them.\nThat ended this request" in text_of(server, card)
+        assert ", until somebody unblocks them.\nThis ended their waiting requests" in text_of(server, card)
         assert "> that \\*word\\*" in text_of(server, card)
         assert buttons_of(server, card) == {}
     assert list(buttons_of(server, others)) == ["Approve", "Reject", "Block"]
@@ -121,12 +122,12 @@ async def test_the_audit_log_and_its_file_name_the_end_by_a_block(server: Modera
     await server.mona.slash(server.channel, "block", user=server.alice, reason="spam")
     asked = await server.mona.slash(server.channel, "audit")
     log = text_of(server, asked.response)
-    assert f"**Picture** for <@{server.alice.id}> · Ended by a block · " in log
+    assert f"**Picture** for <@{server.alice.id}> · Ended because of a block · " in log
     assert f"**Picture** for <@{server.bob.id}> · Not approved · " in log
     _, rows = await csv_of(await server.mona.click(asked.response, label="CSV file"))
     outcomes = [(row["person"], row["outcome"]) for row in rows if row["action"] == "Outcome"]
     alice, bob = f"<@{server.alice.id}>", f"<@{server.bob.id}>"
-    assert outcomes == [(alice, "Ended by a block"), (bob, "Not approved")]
+    assert outcomes == [(alice, "Ended because of a block"), (bob, "Not approved")]
 
 
 @pytest.mark.parametrize("whose", ["a stranger's", "one's own", "a moderator's", "a reviewer's"])
@@ -176,12 +177,12 @@ async def test_a_block_that_ends_many_requests_posts_one_message(
     posted = requests_to(server, "POST", f"/channels/{server.channel.id}/messages")[len(posts) :]
     assert len(posted) == 1
     for answer in asked[:2]:
-        assert "Ended by a block: Picture" in text_of(server, answer.response)
+        assert "Ended because of a block: Picture" in text_of(server, answer.response)
         assert ENDED in text_of(server, answer.response)
     told = texts(server)[-1]
     assert f"{BLOCKED}This request and 2 more of yours ended before they started." in told
     (letter,) = server.letters()
-    assert "That ended 2 more of your requests, too." in letter
+    assert "The block also ended 2 more of your requests." in letter
 
 
 async def test_the_end_of_a_block_is_told_wherever_it_ends_a_request(server: ModeratedServer) -> None:
@@ -194,7 +195,7 @@ async def test_the_end_of_a_block_is_told_wherever_it_ends_a_request(server: Mod
     (told,), (letter,) = texts(server), server.letters()
     assert f"A moderator has blocked you from generating here until {until}. This request ended" in told
     assert f"The block ends {until}." in letter
-    assert f", until {until}.\nThat ended this request" in server.verdict
+    assert f", until {until}.\nThis ended their waiting requests" in server.verdict
     assert "Not approved" not in told
 
 

@@ -18,7 +18,10 @@ from tests.discord.rendered import (
 )
 from tests.harness import HELD, Harness
 
-REPEATS = "Only <@{alice}> can repeat this. To make your own, press Edit; it may be behind More or a number."
+REPEATS = (
+    "Only <@{alice}> can repeat this. Press Edit to make your own. "
+    "If you don't see it, press More or a number first."
+)
 
 
 async def test_again_makes_the_same_with_another_seed(bot: Harness) -> None:
@@ -42,7 +45,7 @@ async def test_again_makes_the_same_with_another_seed(bot: Harness) -> None:
 async def test_try_again_after_a_failure(bot: Harness) -> None:
     message = await bot.made()
     text = text_of(bot, message)
-    assert "That didn't work: Fails" in text
+    assert "Failed: Fails" in text
     assert "The run failed on the machine: “RuntimeError: mat1 and mat2 shapes cannot" in text
     assert pinged(bot) == [bot.alice.id]
     await bot.click(message, "Try again")
@@ -58,7 +61,7 @@ async def test_try_again_after_a_failure(bot: Harness) -> None:
         (
             2,
             "Delete",
-            "Only the person who asked, moderators and people with Manage Messages can delete this.",
+            "Only the requester, moderators and people with Manage Messages here can delete this.",
         ),
     ],
 )

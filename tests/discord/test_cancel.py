@@ -35,7 +35,7 @@ async def test_the_requester_can(bot: Harness) -> None:
 async def test_a_stranger_can_not(bot: Harness) -> None:
     refused = await bot.bob.click(await running(bot), label="Cancel")
     assert refusal(bot, refused) == (
-        "Only the person who asked, and people with Manage Messages here, can cancel this."
+        "Only the requester and people with Manage Messages here can cancel this."
     )
     await bot.play()
     assert not bot.comfydeploy.call_log.cancel_calls

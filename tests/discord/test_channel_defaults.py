@@ -39,7 +39,7 @@ async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness,
     )
     await bot.restart()
     await bot.ask(faults=HELD)
-    assert "With this channel's default **noir**." in text_of(bot, bot.messages()[-1])
+    assert "Uses this channel's default preset **noir**." in text_of(bot, bot.messages()[-1])
     await bot.release()
     await bot.ask(style="neon")
     await bot.ask(channel=thread)
@@ -59,7 +59,7 @@ async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_i
     said = await told(bot, bot.alice, "default", name="noir")
     assert said == "Only people with Manage Channels can set a channel's default."
     assert (await told(bot, carl, "default")).startswith(f"<#{bot.channel.id}> has no default preset. ")
-    assert (await told(bot, carl, "default", name="gone")).startswith("There is no preset **gone**.")
+    assert (await told(bot, carl, "default", name="gone")).startswith("There is no preset called **gone**.")
     assert (await told(bot, carl, "default", name="mine")).startswith("**mine** is your own preset.")
     await told(bot, carl, "default", name="noir")
     await share(bot, "day")
@@ -114,7 +114,7 @@ async def test_the_settings_name_the_channels_with_a_default(
     bot: Harness, carl: MemberActor, panel: Panel
 ) -> None:
     await panel.open("results")
-    assert "**Default presets:** none\n-# `/preset default`, typed in a channel" in panel.text
+    assert "**Default presets:** None\n-# `/preset default`, typed in a channel" in panel.text
     await share(bot, "a *star*")
     voice, forum = bot.guild.create_voice_channel("voice"), bot.guild.create_forum_channel("forum")
     removed = bot.guild.create_text_channel("removed")

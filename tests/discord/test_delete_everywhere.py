@@ -23,14 +23,14 @@ FAILING = pytest.mark.bot(comfydeploy_deployment_id=FAILS_ID)
 async def test_the_requester_deletes_a_failure_and_runs_still_lists_it(bot: Harness, count: int) -> None:
     bot.comfydeploy.faults = Faults(ends_as="failed")
     message = await bot.made(count=count)
-    assert "That didn't work" in text_of(bot, message)
+    assert "Failed: " in text_of(bot, message)
     await bot.restart()
     await bot.alice.click(message, label="Delete")
     assert texts(bot) == []
     await bot.play()
     assert texts(bot) == []
     listed = await read(bot, bot.alice, "runs")
-    assert "That didn't work" in listed
+    assert "1. Failed" in listed
     assert ":R> · deleted" in listed
     assert "[open](" not in listed
     assert all(run.deleted_at is None for run in await bot.runs())
@@ -44,7 +44,7 @@ async def test_moderators_delete_a_failure_which_is_logged(bot: Harness, mona: M
     refused = await bot.bob.click(await bot.made(), label="Delete")
     assert (
         refusal(bot, refused)
-        == "Only the person who asked, moderators and people with Manage Messages can delete this."
+        == "Only the requester, moderators and people with Manage Messages here can delete this."
     )
     await bot.click(bot.messages()[0], "Delete", mona)
     for moderator in (mona, carol):
@@ -71,7 +71,7 @@ async def test_a_failure_in_direct_messages_goes_with_its_explanation(bot: Harne
     await bot.later(minutes=16)
     await bot.release()
     failure, note = bot.alice.user.dm_channel.history()
-    assert "That didn't work" in text_of(bot, failure)
+    assert "Failed: " in text_of(bot, failure)
     assert "here it is" in text_of(bot, note)
     await bot.alice.user.click(failure, label="Delete")
     await bot.play()
@@ -97,7 +97,7 @@ async def test_a_failure_is_deleted_where_the_bot_is_not_a_member(bot: Harness) 
     with elsewhere(bot, "group"):
         asked = await bot.alice.user.slash("generate", prompt="a fox")
         await bot.play()
-        assert "That didn't work" in text_of(bot, asked.response)
+        assert "Failed: " in text_of(bot, asked.response)
         await bot.alice.user.click(asked.response.message, label="Delete")
     await bot.play()
     assert bot.alice.user.dm_channel.history() == []

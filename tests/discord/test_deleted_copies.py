@@ -108,7 +108,7 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     (share,) = shares.shown()
     for stranger, message in ((bot.bob, share), (carol, original)):
         refused = await stranger.click(message, label="Delete")
-        assert refusal(bot, refused).startswith("Only the person who asked, moderators and people")
+        assert refusal(bot, refused).startswith("Only the requester, moderators and people")
     done = await (mona if by == "moderator" else carol).click(share, label="Delete")
     assert done.response.content == NOTED
     await bot.play()
@@ -117,7 +117,7 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     assert f") · {told}\n" in await read(bot, bot.alice, "runs")
     for reader in (bot.alice, bot.bob):
         details = text_of(bot, (await open_details(original, reader)).response)
-        assert (f"State: Done · {told} · " in details) is (reader is bot.alice)
+        assert (f"-# Done · {told} · " in details) is (reader is bot.alice)
     for _ in range(2):
         assert refusal(bot, await shares.open(original)) == FINAL
         await bot.restart()
@@ -304,7 +304,7 @@ async def test_a_forged_press_in_the_gallery_deletes_no_result(shares: Shares) -
     pictures, bot.channel = bot.channel, shares.gallery
     for custom_id in (f"run:{second}:delete", f"run:{first}:clear"):
         refused = await press(bot, carol, share, custom_id)
-        assert refusal(bot, refused).startswith("Only the person who asked, moderators and people")
+        assert refusal(bot, refused).startswith("Only the requester, moderators and people")
     bot.channel = pictures
     await bot.play()
     assert shown(shares) == [original.id, other.id, share.id]

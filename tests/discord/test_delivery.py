@@ -109,7 +109,7 @@ async def test_with_channel_and_answer_gone_it_comes_as_a_direct_message(bot: Ha
     result, note = bot.alice.user.dm_channel.history()
     assert len(result.attachments) == 1
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}"
-    assert note.content == f"I couldn't post this in [the channel you asked in]({link}), so here it is."
+    assert note.content == f"I couldn't post this in [the channel of the request]({link}), so here it is."
     assert await delivery_states(bot) == [DeliveryState.SENT]
 
 

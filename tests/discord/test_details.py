@@ -24,7 +24,14 @@ async def test_details_show_every_input_and_a_command_to_copy(bot: Harness) -> N
     assert shown.ephemeral
     text = text_of(bot, shown.response)
     run = await bot.run()
-    for part in ("a \\*red\\* fox", "**style** ink", "**seed** 7", "asked for: L4", "queued:", "ended:"):
+    for part in (
+        "a \\*red\\* fox",
+        "**style:** ink",
+        "**seed:** 7",
+        "GPU requested: L4",
+        "queued <t:",
+        "ended <t:",
+    ):
         assert part in text
     assert run.key in text
     line = "/generate prompt:a *red* fox seed:7 style:ink gpu:L4"

@@ -52,7 +52,7 @@ async def test_every_mistake_is_told_and_nothing_typed_is_lost(bot: Harness) -> 
     assert refused.ephemeral
     assert text_of(bot, refused.response).splitlines() == [
         "`seed` needs a whole number, not “y”.",
-        "`width` is 99999; the largest is 1536.",
+        "`width` is 99999, but must be at most 1536.",
         "`height` needs a whole number, not “x”.",
     ]
     again = await bot.alice.click(refused.response.message, label="Edit again")
@@ -86,7 +86,7 @@ async def test_a_file_that_is_no_text_is_refused_with_the_other_mistakes(bot: Ha
     (answer,) = sent.followups or [sent.response]
     assert text_of(bot, answer).splitlines() == [
         "`prompt`: that file isn't plain text. Please attach one that is.",
-        "`width` is 9; the smallest is 256.",
+        "`width` is 9, but must be at least 256.",
     ]
     again = await bot.alice.click(answer.message, label="Edit again")
     assert fields(again.modal)["width"]["value"] == "9"

@@ -55,7 +55,10 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
     await bot.restart()
     let_open(bot)
     refused = await bot.click(message, "Upscale", bot.bob)
-    told = f"Only <@{bot.alice.id}> can press this. Open the message's menu, then Apps, and choose Upscale."
+    told = (
+        f"Only <@{bot.alice.id}> can use this button. "
+        "For your own, open the message's menu and choose Apps, then Upscale."
+    )
     assert refusal(bot, refused) == told
     assert not (await bot.click(message, "Upscale")).ephemeral
     assert sent(bot) == {"image": message.attachments[0].url}
@@ -65,9 +68,9 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
     width, height = await size_of(message)
     assert await size_of(result) == (2 * width, 2 * height)
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
-    assert f"Made from [this result]({link})" in text_of(bot, result)
+    assert f"Made from [an earlier result]({link})" in text_of(bot, result)
     details = await open_details(result, bot.bob)
-    assert f"made from: [`{parent.key}`]({link})" in text_of(bot, details.response)
+    assert f"made from [`{parent.key}`]({link})" in text_of(bot, details.response)
 
 
 async def test_a_form_asks_first_and_the_prompt_is_carried_over(bot: Harness) -> None:

@@ -17,7 +17,7 @@ from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rul
 from tests.discord.rendered import BUTTON, buttons_of, menus, refusal, stored
 from tests.harness import Harness
 
-NOBODY_DELETES = "Only the person who asked, moderators and people with Manage Messages can delete this."
+NOBODY_DELETES = "Only the requester, moderators and people with Manage Messages here can delete this."
 
 
 async def behind_more(bot: Harness, actor: Any, message: Any) -> Any:
@@ -59,7 +59,10 @@ async def test_a_failed_run_of_a_batch_is_not_offered_to_others_again(bot: Harne
 async def test_a_refused_deletion_says_that_the_result_can_be_reported(server: ModeratedServer) -> None:
     message = await server.made()
     refused = await server.bob.click(message, label="Delete")
-    assert refusal(server, refused) == f"{NOBODY_DELETES} You can report it; Report may be behind More."
+    assert (
+        refusal(server, refused)
+        == f"{NOBODY_DELETES} You can press Report instead. If you don't see it, press More first."
+    )
     await set_rules(server)
     assert refusal(server, await server.bob.click(message, label="Delete")) == NOBODY_DELETES
 
@@ -75,7 +78,7 @@ async def test_a_refusal_names_nobody_on_another_server(bot: Harness) -> None:
     (own,) = bot.channel.history(viewer=bob)
     for action in ("again", "vary", "repeat", "redeliver"):
         told = refusal(bot, await press(bot, bob, own, f"run:{key}:{action}"))
-        assert told == "Only the person who asked can use this."
+        assert told == "Only the requester can use this."
     bot.channel = home
     assert refusal(bot, await bot.bob.click(message, label="Again")).startswith(f"Only <@{bot.alice.id}>")
 
@@ -84,12 +87,12 @@ async def test_a_refusal_names_nobody_on_another_server(bot: Harness) -> None:
 async def test_others_can_follow_up_a_picture_by_another_way_or_not_at_all(bot: Harness) -> None:
     message = await bot.made(**SMALL)
     _, (_, animate) = menus(bot, await behind_more(bot, bot.alice, message))["Choose a follow-up"]
-    only = f"Only <@{bot.alice.id}> can press this."
+    only = f"Only <@{bot.alice.id}> can use this button."
     told = refusal(bot, await bot.bob.click(message, label="2×"))
-    assert told == f"{only} Open the message's menu, then Apps, and choose 2×."
+    assert told == f"{only} For your own, open the message's menu and choose Apps, then 2×."
     # Discord takes only a few message commands.
     told = refusal(bot, await press(bot, bot.bob, message, animate))
-    assert told == f"{only} For your own, press Use as input; it may be behind More."
+    assert told == f"{only} Press Use as input to make your own. If you don't see it, press More first."
     await erase_data(bot)  # the bot doesn't know any more whether it was a picture
     assert refusal(bot, await bot.bob.click(message, label="2×")) == only
     assert len(bot.calls) == 1

@@ -92,9 +92,11 @@ async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness,
     )
     assert await told(bot, mona, "delete", name="house", server=True) == "Deleted **house**."
     unknown = await told(bot, bot.bob, "use", name="house")
-    assert unknown == "There is no preset **house**. `/preset list` shows those you can use."
+    assert unknown == "There is no preset called **house**. `/preset list` shows those you can use."
     assert await told(bot, bot.alice, "delete", name="house") == "Deleted **house**."
-    assert (await told(bot, bot.alice, "delete", name="house")).startswith("There is no preset **house**.")
+    assert (await told(bot, bot.alice, "delete", name="house")).startswith(
+        "There is no preset called **house**."
+    )
 
 
 @pytest.mark.bot(deployments=described(picture=PICTURE_ID, variations=VARIATIONS_ID))
@@ -145,7 +147,7 @@ async def test_the_list_shows_what_one_can_use_in_pages_also_after_a_restart(bot
     listed = await bot.alice.slash(bot.channel, "preset list")
     assert listed.ephemeral
     assert text_of(bot, listed.response).count("for Picture") == 10
-    assert "prompt=\\@everyone" in text_of(bot, listed.response)
+    assert "prompt: \\@everyone" in text_of(bot, listed.response)
     await bot.restart()
     await bot.alice.click(listed.response, label="More")
     assert "**house** for Picture · this server's" in text_of(bot, listed.response)
@@ -157,7 +159,7 @@ async def test_deleting_ones_data_deletes_ones_presets(bot: Harness) -> None:
     await bot.ask()
     await told(bot, bot.alice, "save", name="noir")
     await erase_data(bot)
-    assert (await told(bot, bot.alice, "use", name="noir")).startswith("There is no preset **noir**.")
+    assert (await told(bot, bot.alice, "use", name="noir")).startswith("There is no preset called **noir**.")
 
 
 async def suggested(bot: Harness, actor: Any, command: str = "default", **given: Any) -> list[str]:
@@ -193,7 +195,7 @@ async def test_a_prompt_with_a_gap_takes_in_the_typed_one(bot: Harness) -> None:
     assert (await inputs(bot))["prompt"] == "a cat {prompt}, in our house style"
     calls = len(bot.calls)
     said = await told(bot, bot.alice, "use", name="house")
-    assert said == "**house** needs a prompt. Fill in `prompt`."
+    assert said == "**house** needs a prompt. Type one in the option `prompt`."
     await bot.play()
     assert len(bot.calls) == calls
 
@@ -202,7 +204,8 @@ async def ask_again(bot: Harness, actor: Any, command: str, **given: Any) -> Any
     """Use a name that is taken, and return the message that asks whether to replace the earlier preset."""
     asked = await actor.slash(bot.channel, f"preset {command}", **given)
     assert asked.ephemeral
-    assert text_of(bot, asked.response).startswith("The name is taken by this preset.")
+    whose = "This server already has" if given.get("server") or command == "share" else "You already have"
+    assert text_of(bot, asked.response).startswith(f"{whose} a preset with this name. Replace it?\n")
     assert list(buttons_of(bot, asked.response)) == ["Replace"]
     return asked.response
 
@@ -215,7 +218,7 @@ async def test_a_taken_name_is_replaced_only_after_a_question(bot: Harness) -> N
     told_of = text_of(bot, question).splitlines()[1:]
     assert told_of == [
         f"**Noir** for Picture · saved <t:{int(bot.clock().timestamp())}:R>",
-        "-# prompt=a fox, style=ink",
+        "-# prompt: a fox, style: ink",
     ]
     await bot.alice.slash(bot.channel, "preset use", name="noir")
     assert (await inputs(bot))["style"] == "ink"

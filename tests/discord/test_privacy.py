@@ -96,7 +96,7 @@ async def test_results_and_their_copies_stay_until_delete_under_one_of_them(bot:
             await bot.alice.submit_modal(pressed, {"prompt": True})
         await bot.play()
     message = await asked_to_delete(bot, bot.alice)
-    assert "Messages in Discord stay, also what you posted or shared." in message.content
+    assert "Messages in Discord stay, including what you posted or shared." in message.content
     await bot.alice.click(message, label="Delete my data")
     await bot.play()
     assert all(run.prompt is None for run in await bot.runs())
@@ -154,7 +154,7 @@ async def test_nobody_deletes_for_another_and_forged_buttons_change_nothing(bot:
     await bot.ask(prompt="a lighthouse")
     message = await asked_to_delete(bot, bot.alice)
     refused = await press(bot, bot.bob, message, f"erase:{bot.alice.id}")
-    assert refusal(bot, refused) == "Only the person who asked can use this."
+    assert refusal(bot, refused) == "Only the requester can use this."
     assert (await bot.run()).prompt == "a lighthouse"
 
 
@@ -186,7 +186,7 @@ async def test_deletion_leaves_a_channels_default_without_a_name(bot: Harness, p
 async def test_outputs_that_are_found_after_the_deletion_are_not_shown(bot: Harness) -> None:
     await bot.ask(faults=Faults(ends_as="failed", made=1, get_status=500))
     await bot.later(seconds=20)
-    assert "That didn't work" in texts(bot)[0]
+    assert "Failed: " in texts(bot)[0]
     await erase_data(bot)
     (run,) = bot.comfydeploy.runs
     run.own_faults = Faults(ends_as="failed", made=1)

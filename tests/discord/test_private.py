@@ -59,7 +59,7 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     assert answer.ephemeral
     said = text_of(bot, answer.response)
     assert "moderators can open the result from the audit log" in said
-    assert "the result comes as a direct message, or waits in `/runs`" in said
+    assert "look in your direct messages or in `/runs`" in said
     await bot.restart()
     await bot.release()
     assert len(answer.response.message.attachments) == 1
@@ -93,7 +93,7 @@ async def test_it_starts_only_if_the_server_allows_it_and_a_failure_is_private(
     await admin.choose("results:private", "allowed")
     assert (await rules_of(bot)).private_results
     failed = await bot.ask(private=True, faults=Faults(ends_as="failed"))
-    assert "That didn't work" in text_of(bot, failed.response)
+    assert "Failed: " in text_of(bot, failed.response)
     assert len(bot.calls) == 1
     nothing_public(bot)
 
@@ -108,7 +108,7 @@ async def test_nobody_else_reaches_it_with_a_forged_press(lenient: Harness) -> N
         refused = await press(bot, carol, public, f"run:{key}:{action}")
         assert refusal(bot, refused) == GONE
     refused = await press(bot, carol, public, f"run:{key}:delete")
-    assert refusal(bot, refused).startswith("Only the person who asked, moderators and people")
+    assert refusal(bot, refused).startswith("Only the requester, moderators and people")
     for actor, shown in ((bot.bob, False), (bot.alice, True)):
         text = await read(bot, actor, "queue")
         assert (f"<@{bot.alice.id}>" in text, "**Picture**" in text) == (shown, shown)
@@ -206,7 +206,7 @@ async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> 
     assert shown.ephemeral
     assert galleries_of(bot, shown.response) == [2]
     refused = await select_as(bot, bot.bob, listed, "runs:open:o:all:0:", key)
-    assert refusal(bot, refused) == "Only the person who asked can use this."
+    assert refusal(bot, refused) == "Only the requester can use this."
     nothing_public(bot)
 
 

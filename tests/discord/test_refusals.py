@@ -43,7 +43,7 @@ async def test_more_reaches_comfydeploy(bot: Harness) -> None:
     assert call.body["inputs"]["number29"] == 7
     assert call.body["inputs"]["number28"] == 2
     refused = await bot.ask(more="number29=10")
-    assert "`number29` is 10; the largest is 9." in refusal(bot, refused)
+    assert "`number29` is 10, but must be at most 9." in refusal(bot, refused)
     assert len(bot.calls) == 1
 
 

@@ -41,7 +41,7 @@ async def test_a_moderator_deletes_it_and_a_stranger_does_not(bot: Harness) -> N
     refused = await bot.bob.click(message, label="Delete")
     assert (
         refusal(bot, refused)
-        == "Only the person who asked, moderators and people with Manage Messages can delete this."
+        == "Only the requester, moderators and people with Manage Messages here can delete this."
     )
     assert len(texts(bot)) == 1
     await bot.click(message, "Delete", carol)

@@ -86,7 +86,7 @@ async def test_ones_own_runs_come_newest_first_in_pages_also_after_a_restart(bot
 
 async def test_the_list_shows_one_state(bot: Harness) -> None:
     empty = await read(bot, bot.alice, "runs")
-    assert "You haven't asked for anything yet. Try `/generate`." in empty
+    assert "You haven't requested anything yet. Try `/generate`." in empty
     await bot.ask(faults=Faults(ends_as="failed"), prompt="broken")
     await bot.ask()
     failed = await read(bot, bot.alice, "runs", state="failed")
@@ -161,7 +161,7 @@ async def test_a_forged_choice_reaches_nobody_elses_run(bot: Harness) -> None:
     cancel = menu_id(bot, mine, "cancel")
     strange = await select_as(bot, bot.bob, bot.messages()[0], cancel, key)
     assert refusal(bot, strange) == (
-        "Only the person who asked, and people with Manage Messages here, can cancel this."
+        "Only the requester and people with Manage Messages here can cancel this."
     )
     gone = await select_as(bot, bot.bob, bot.messages()[0], cancel, "nothing")
     assert refusal(bot, gone) == "This request no longer exists."

@@ -49,7 +49,7 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, panel: Panel) -> No
     await select_as(bot, panel.actor, panel.message, "set:approval:mode", "everybody")
     assert "Approval needs a review channel. Please choose one first." in panel.text
     await panel.choose("approval:channel", review)
-    assert f"**Review channel:** none → {review.mention}" in panel.text
+    assert f"**Review channel:** None → {review.mention}" in panel.text
     await panel.choose("approval:mode", "everybody")
     assert "**Who waits for approval:** Nobody → Everybody" in panel.text
     assert "Only people with Manage Server can approve" in panel.text
@@ -66,7 +66,7 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, panel: Panel) -> No
     assert panel.defaults("approval:exempt") == []
     await panel.choose("approval:deployments:0", *panel.options("approval:deployments:0"))
     await panel.choose("approval:gpus:0", "A100", "H100")
-    assert "none → A100, H100" in panel.text
+    assert "None → A100, H100" in panel.text
     await panel.choose("approval:gpus:0", "H100")
     assert "removed A100" in panel.text
 
@@ -74,7 +74,7 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, panel: Panel) -> No
     assert boxes(form) == ["24"]
     await bot.restart()
     await panel.fill(form, "48")
-    assert "**Expires after:** 24 hours → 48 hours" in panel.text
+    assert "**Requests expire after:** 24 hours → 48 hours" in panel.text
 
     approval = (await rules_of(bot)).approval
     assert approval.review_channel_id == review.id
@@ -104,7 +104,7 @@ async def test_words_are_added_edited_shown_and_removed(bot: Harness, panel: Pan
     await panel.open("words")
     assert panel.defaults("words:automod") == ["able"]
     await panel.choose("words:automod", "never")
-    assert "applied → not applied" in panel.text
+    assert "Applied → Not applied" in panel.text
     await panel.choose("words:automod", "always")
     assert (await rules_of(bot)).words.automod is True
     await panel.choose("words:automod", "able")
@@ -132,20 +132,23 @@ async def test_budgets_of_a_person_the_server_a_role_and_a_gpu(bot: Harness, pan
     form = await panel.press("Limit each person")
     assert boxes(form) == ["3", "10", "", ""]
     await panel.fill(form, "2", "5", "20", "1,000")
-    assert "3 at once · 10 waiting → 2 at once · 5 waiting · 20 a day · 1,000 GPU seconds a day" in panel.text
+    assert (
+        "3 at once · 10 waiting → 2 at once · 5 waiting · 20 per day · 1,000 GPU seconds per day"
+        in panel.text
+    )
     await panel.fill(await panel.press("Limit the server"), "", "", "500", "")
 
     form = await panel.choose("budgets:role", boosters)
     assert form.modal["title"] == "Limits of Boosters"
     await panel.fill(form, "6", "", "")
-    assert f"**{boosters.mention}:** not set → 6 at once" in panel.text
+    assert f"**{boosters.mention}:** Not set → 6 at once" in panel.text
     assert boxes(await panel.choose("budgets:role", boosters)) == ["6", "", ""]
     await panel.choose("budgets:unlimited", staff)
-    assert f"**{staff.mention}:** not set → no limit" in panel.text
+    assert f"**{staff.mention}:** Not set → No limit" in panel.text
     form = await panel.choose("budgets:weight:0", "H100")
     assert form.modal["title"] == "How much H100 counts"
     await panel.fill(form, "2,5")
-    assert "H100: 2.5" in panel.text
+    assert "H100 ×2.5" in panel.text
 
     budgets = (await rules_of(bot)).budgets
     assert budgets.person == Budget(at_once=2, waiting=5, runs_a_day=20, gpu_seconds_a_day=1000)
@@ -170,7 +173,7 @@ async def test_gpus_and_deployments_for_some_roles_only(bot: Harness, panel: Pan
     assert panel.defaults("gpus:gpu:0") == ["H100"]
     await panel.choose("gpus:gpu_roles:H100", staff, boosters)
     assert panel.defaults("gpus:gpu_roles:H100") == [str(staff.id), str(boosters.id)]
-    assert "**H100:** everybody → <@&" in panel.text
+    assert "**H100:** Everybody → <@&" in panel.text
     assert "not set" not in panel.text
     assert "The default GPU isn't known for: Picture." in panel.text
     await panel.choose("gpus:deployment:0", deployment)
@@ -181,8 +184,8 @@ async def test_gpus_and_deployments_for_some_roles_only(bot: Harness, panel: Pan
     await panel.press("Open it to everybody")
     await panel.choose("gpus:gpu:0", "H100")
     await panel.choose("gpus:gpu_roles:H100")
-    assert "> → everybody" in panel.text
-    assert "**All GPUs:** everybody" in panel.text
+    assert "> → Everybody" in panel.text
+    assert "**All GPUs:** Everybody" in panel.text
     assert "not set" not in panel.text
     assert (await rules_of(bot)) == ServerRules()
 
@@ -202,7 +205,7 @@ async def test_people_results_and_the_record(bot: Harness, panel: Panel) -> None
     closed: Any = {bot.app.bot.user: discord.PermissionOverwrite(send_messages=False)}
     gallery = bot.guild.create_text_channel("gallery", overwrites=closed)
     await panel.choose("results:gallery", gallery)
-    assert f"**Gallery channel:** none → {gallery.mention}" in panel.text
+    assert f"**Gallery channel:** None → {gallery.mention}" in panel.text
     assert f"In {gallery.mention} I need: Send Messages" in panel.text
     await panel.press("Back")
     assert f"All are spoilers · shared to {gallery.mention}" in panel.text
@@ -217,15 +220,15 @@ async def test_people_results_and_the_record(bot: Harness, panel: Panel) -> None
 @pytest.mark.parametrize(
     ("section", "button", "typed", "sentences"),
     [
-        ("record", "Change how long it is kept", ["3651"], ["3651 is too large; the largest is 3650."]),
+        ("record", "Change how long it is kept", ["3651"], ["3651 is too large; it must be at most 3650."]),
         (
             "budgets",
             "Limit each person",
             ["0", "10", "*12*", "x"],
             [
-                "**Each person · Runs at once:** 0 is too small; the smallest is 1.",
-                "**Each person · Runs a day:** “\\*12\\*” is not a whole number. Please use digits only.",
-                "**Each person · GPU seconds a day:** “x” is not a whole number. Please use digits only.",
+                "**Each person · Runs at once:** 0 is too small; it must be at least 1.",
+                "**Each person · Runs per day:** “\\*12\\*” is not a whole number. Please use digits only.",
+                "**Each person · GPU seconds per day:** “x” is not a whole number. Please use digits only.",
             ],
         ),
         (
@@ -233,8 +236,9 @@ async def test_people_results_and_the_record(bot: Harness, panel: Panel) -> None
             "Change the limits",
             ["3651", "-1"],
             [
-                "**Minimum age of the Discord account, in days:** 3651 is too large; the largest is 3650.",
-                "**Minimum time on this server, in days:** \\-1 is too small; the smallest is 0.",
+                "**Minimum age of the Discord account, in days:** "
+                "3651 is too large; it must be at most 3650.",
+                "**Minimum time on this server, in days:** \\-1 is too small; it must be at least 0.",
             ],
         ),
     ],
@@ -259,8 +263,8 @@ async def test_a_refused_budget_says_whom_or_what_it_limits(bot: Harness, panel:
     await panel.fill(await panel.press("Limit the server"), "", "x", "", "")
     assert "❌ **Whole server · Runs waiting in the queue:** “x” is not a whole number." in panel.text
     await panel.fill(await panel.choose("budgets:role", role), "", "0", "")
-    assert f"❌ **{role.mention} · Runs a day:** 0 is too small; the smallest is 1." in panel.text
-    for typed, sentence in (("x", "“x” is not a number."), ("0", "0 is too small; it has to be more")):
+    assert f"❌ **{role.mention} · Runs per day:** 0 is too small; it must be at least 1." in panel.text
+    for typed, sentence in (("x", "“x” is not a number."), ("0", "0 is too small; it must be more")):
         await panel.fill(await panel.choose("budgets:weight:0", "H100"), typed)
         assert f"❌ **H100:** {sentence}" in panel.text
     assert await rules_of(bot) == ServerRules()

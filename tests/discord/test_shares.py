@@ -103,7 +103,7 @@ async def test_nobody_else_shares_or_posts_a_result(shares: Shares) -> None:
     assert list(buttons_of(bot, theirs.response)) == ["Edit", "Use as input", "Details"]
     for action in ("post", "share"):
         refused = await press(bot, bot.bob, message, f"run:{key}:{action}")
-        assert refusal(bot, refused) == "Only the person who asked can post or share this."
+        assert refusal(bot, refused) == "Only the requester can post or share this."
     await bot.play()
     assert (len(bot.messages()), shares.shown()) == (1, [])
 

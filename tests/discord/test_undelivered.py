@@ -95,11 +95,11 @@ async def test_on_another_server_it_is_neither_offered_nor_posted(bot: Harness) 
         (await bot.alice.user.slash("runs")).response,
         (await alice.slash(bot.channel, "runs", state="undelivered")).response,
     ):
-        assert f"couldn't be posted; use `/runs` [where you asked]({asked_in})" in text_of(bot, shown)
+        assert f"couldn't be posted; use `/runs` [where you requested it]({asked_in})" in text_of(bot, shown)
         assert menus(bot, shown) == {}
     forged = await select_as(bot, alice, shown, POST_ID, key)
     assert refusal(bot, forged) == (
-        f"Results are posted only on the server where you asked. Please use `/runs` [there]({asked_in})."
+        f"Results are posted only on the server of the request. Please use `/runs` [there]({asked_in})."
     )
     pressed = await press(bot, alice, shown, f"run:{key}:redeliver")
     assert refusal(bot, pressed).startswith("Results are posted only on the server")

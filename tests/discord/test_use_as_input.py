@@ -84,7 +84,7 @@ async def test_a_refused_form_keeps_the_picture_and_what_was_typed(bot: Harness)
     message = await post_pictures(bot, "cat.png")
     form = await bot.alice.context_menu(bot.channel, "Use as input", message)
     refused = await bot.alice.submit_modal(form, {"prompt": "a lion", "width": "9"})
-    assert "the smallest is 256" in text_of(bot, refused.response)
+    assert "but must be at least 256" in text_of(bot, refused.response)
     again = await bot.alice.click(refused.response.message, label="Edit again")
     (prompt, *_) = again.modal["components"]
     assert prompt["component"]["value"] == "a lion"

@@ -92,7 +92,7 @@ async def test_further_files_come_as_follow_ups(bot: Harness, refused: bool) -> 
     assert [each.filename.rpartition(".")[2] for each in third.attachments] == ["wav"]
     # Where a follow-up is refused, the rest comes directly, and what is there stays.
     assert [each.content for each in more] == (
-        ["I couldn't answer where you asked in time, so here it is."] if refused else []
+        ["I couldn't answer in time where you requested it, so here it is."] if refused else []
     )
     assert bool(by_token(bot)) is refused
     assert await delivery_states(bot) == [DeliveryState.SENT]
@@ -107,7 +107,7 @@ async def test_a_result_after_the_interaction_comes_directly(bot: Harness) -> No
     first, result, note = shown(bot)
     assert "This takes longer" in text_of(bot, first)
     assert len(result.attachments) == 1
-    assert note.content == "I couldn't answer where you asked in time, so here it is."
+    assert note.content == "I couldn't answer in time where you requested it, so here it is."
     assert len(bot.calls) == 1
 
 

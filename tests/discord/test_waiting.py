@@ -134,7 +134,7 @@ async def test_a_server_that_discord_does_not_describe_is_asked_about_again(bot:
     await bot.later(minutes=1, times=8)  # more often than a queue call is repeated
     shown = text_of(bot, waits.response)
     assert "### Not started yet: Picture" in shown
-    assert "Discord doesn't answer me right now. I'll ask again <t:" in shown
+    assert "Discord doesn't answer me right now. I'll try again <t:" in shown
     bot.env.backend.faults.clear()
     await bot.later(minutes=1)
     assert await bot.states() == [RunState.SUCCEEDED] * 2

@@ -112,7 +112,7 @@ LIVES = {
     ),
     "blocked": Life(
         "Block",
-        "That ended this request and any other of theirs that was waiting.",
+        "This ended their waiting requests, including this one.",
         (f"{BLOCKS}.block:before:1", f"{BLOCKS}.block:after:1", *AFTERWARDS, f"{POSTER}.post:after:3"),
         letters=1,
     ),

@@ -25,7 +25,7 @@ def take(page: Page, folder: Path) -> None:
     page.locator(PICTURE).nth(1).wait_for()
     shoot(page, folder, "result")
     start(page, "trouble", "a valley full of fog")
-    shown(page, "That didn't work")
+    shown(page, "Failed: ")
     shoot(page, folder, "failure")
     start(page, "slow", "a forest, leaf by leaf")
     page.wait_for_selector(BAR)

@@ -233,7 +233,7 @@ def _as_input_error(details: Any) -> InputError:
     shown = str(shown_number(value) if isinstance(value, int | float) else value)[:40]
     if lowest is not None:
         code = "settings_too_small" if "ge" in context else "settings_not_above"
-        return InputError(code, value=shown, limit=lowest, name=name)
+        return InputError(code, value=shown, limit=shown_number(lowest), name=name)
     if highest is not None:
         return InputError("settings_too_large", value=shown, limit=highest, name=name)
     if details["type"] == "string_too_long":

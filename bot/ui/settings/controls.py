@@ -16,7 +16,7 @@ from bot.domain.settings.forms import fits_in_form
 from bot.domain.settings.rules_and_defaults import Ids, RoleBudget, RolesFor, ServerRules
 from bot.domain.settings.values import SELECT_LIMIT, SettingsContext, page_of, token
 from bot.domain.settings.without_effect import unmet
-from bot.domain.text import shorten, strip_invisible
+from bot.domain.text import sentence_case, shorten, strip_invisible
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings.text import counted
@@ -136,8 +136,10 @@ def _roles_by_name(
 
 def _open_to(roles: Ids | None) -> str:
     if roles is None:
-        return say("settings_everybody")
-    return counted("settings_roles_count", len(roles)) if roles else say("settings_nobody")
+        return sentence_case(say("settings_everybody"))
+    if not roles:
+        return sentence_case(say("settings_nobody"))
+    return counted("settings_roles_count", len(roles))
 
 
 def _number(field: Field, _value: object, context: SettingsContext, _selection: Selection) -> Items:

@@ -20,7 +20,7 @@ from bot.domain.settings.rules_and_defaults import (
 )
 from bot.domain.settings.values import DefaultPreset, Names, SettingsContext
 from bot.domain.settings.without_effect import note_on_name, note_on_names, note_on_role, note_on_roles
-from bot.domain.text import escape_line, shorten
+from bot.domain.text import escape_line, sentence_case, shorten
 from bot.strings import say
 from bot.ui.message_parts import set_by
 
@@ -122,7 +122,7 @@ def _difference(old: Line | None, new: Line | None) -> str:
     label, missing = line.heading, "settings_everybody" if line.kind in set(Names) else "settings_not_set"
     if old is not None and new is not None and _is_list(old, new):
         return say("settings_changed_line", label=label, change=_added_and_removed(old.entries, new.entries))
-    texts = [shorten_line(line.value if line else say(missing)) for line in (old, new)]
+    texts = [shorten_line(line.value if line else sentence_case(say(missing))) for line in (old, new)]
     return say("settings_changed_line", label=label, change=" → ".join(texts))
 
 
@@ -144,7 +144,8 @@ def shorten_line(text: str) -> str:
 
 
 def _line(key: str, value: str, entries: Sequence[str] = (), note: str | None = None) -> Line:
-    return Line(key, say(f"settings_label_{key}"), value, tuple(entries), note=note)
+    shown = value if entries else sentence_case(value)  # an entry is shown as it was named
+    return Line(key, say(f"settings_label_{key}"), shown, tuple(entries), note=note)
 
 
 def _list(key: str, entries: Sequence[str], limit: int = _LIST_LIMIT, note: str | None = None) -> Line:
@@ -182,7 +183,7 @@ def _roles_by_name(field: Field, roles_by_name: RolesFor, context: SettingsConte
         yield replace(_line(f"all_{field.names}s", say("settings_everybody")), stands_for_none=True)
     for name in ordered(roles_by_name, offered):
         allowed = role_names(roles_by_name[name], context)
-        text = listed(allowed, 3) if allowed else say("settings_nobody")
+        text = listed(allowed, 3) if allowed else sentence_case(say("settings_nobody"))
         note = note_on_name(name, field.names, context) or note_on_roles(
             roles_by_name[name], context, "settings_note_nobody"
         )
@@ -216,7 +217,7 @@ def _number_by_name(field: Field, weights: Mapping[str, float], context: Setting
 def _unlimited(_field: Field, budgets: Mapping[int, RoleBudget], context: SettingsContext) -> Lines:
     """Yield a line for each role that has limits of its own. Roles that are marked as unlimited come last."""
     for role, budget in sorted(budgets.items(), key=lambda item: (item[1].unlimited, item[0])):
-        text = say("settings_no_limit") if budget.unlimited else limits_text(budget)
+        text = sentence_case(say("settings_no_limit")) if budget.unlimited else limits_text(budget)
         note = note_on_role(role, context, "settings_note_limits")
         yield Line(f"role {role}", role_name(role, context), text, kind="role", note=note)
 
@@ -369,7 +370,7 @@ def _gpus_summary(rules: ServerRules) -> str:
 
 
 def _results_summary(rules: ServerRules, context: SettingsContext) -> str:
-    parts = [say(f"settings_spoiler_{rules.spoiler.value}")]
+    parts = [say(f"settings_brief_spoiler_{rules.spoiler.value}")]
     if rules.gallery_channel_id is not None:
         parts.append(say("settings_shared_to", channel=channel_name(rules.gallery_channel_id, context)))
     if rules.private_results:

@@ -102,7 +102,7 @@ def test_every_mistake_is_told() -> None:
     assert [error.params["option"] for error in caught.value.errors] == [*typed]
     lines = explain(caught.value).splitlines()
     assert len(lines) == 5
-    assert lines[1] == "`steps` is 51; the largest is 50."
+    assert lines[1] == "`steps` is 51, but must be at most 50."
     assert caught.value.code == caught.value.errors[0].code
 
 

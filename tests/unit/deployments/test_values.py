@@ -52,7 +52,7 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
 def test_a_number_out_of_range_is_quoted_as_it_was_typed() -> None:
     with pytest.raises(InputError) as caught:
         take(cfg=999.0)
-    assert explain(caught.value) == "`cfg` is 999; the largest is 30."
+    assert explain(caught.value) == "`cfg` is 999, but must be at most 30."
     assert refused(cfg="1" * 99).params["value"] == "1.11111e+98"
 
 

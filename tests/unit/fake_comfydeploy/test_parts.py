@@ -9,15 +9,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import av
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from demo.fake_comfydeploy.call_log import CallLog, QueueCall
 from demo.fake_comfydeploy.deployments import STYLES, slow
 from demo.fake_comfydeploy.faults import FaultPlan, Faults
 from demo.fake_comfydeploy.files import Bucket
-from demo.fake_comfydeploy.painting import paint_png
+from demo.fake_comfydeploy.painting import as_png, paint, paint_png
 from demo.fake_comfydeploy.picture_themes import Scene
 from demo.fake_comfydeploy.runs import Run, RunBook
+from demo.fake_comfydeploy.transforms import animate_mp4, enlarge_png
 from demo.fake_comfydeploy.video import FRAME_RATE, SECONDS, film_mp4
 from demo.fake_comfydeploy.wire import webhook_time
 
@@ -123,6 +124,24 @@ def test_the_picture_has_the_size_that_was_asked_for(size: tuple[int, int]) -> N
 def test_a_size_out_of_range_is_refused(side: int) -> None:
     with pytest.raises(ValueError, match="range"):
         replace(SMALL, width=side)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_clip_of_a_labelled_picture_has_one_label(scale: int) -> None:
+    scene = replace(SMALL, width=640, height=480)
+    bare = enlarge_png(as_png(paint(scene), labelled=False), scale)
+    shown, expected = (last_frame(clip) for clip in map(zoomed, (enlarge_png(paint_png(scene), scale), bare)))
+    # Compression and the covered place differ a little, a white letter by much more.
+    assert max(high for _, high in ImageChops.difference(shown, expected).getextrema()) < 110
+
+
+def zoomed(picture: bytes) -> bytes:
+    return animate_mp4(picture, "zoom out")
+
+
+def last_frame(clip: bytes) -> Image.Image:
+    with av.open(io.BytesIO(clip), "r") as container:
+        return [*container.decode(container.streams.video[0])][-1].to_image()
 
 
 def test_the_clip_is_h264_that_every_player_takes() -> None:

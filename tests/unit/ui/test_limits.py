@@ -63,7 +63,9 @@ ENTRIES = [RunListEntry([run(key=f"key{number}")], True, None) for number in ran
 def test_results_of_other_servers_are_listed_but_not_offered(here: int | None) -> None:
     layout = runs_layout(HistoryPage(ENTRIES), RunsPage(), lambda _: WORST, here=here)
     assert len(text(layout)) <= 4000
-    assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == PAGE_SIZE
+    assert (
+        text(layout).count("use `/runs` [where you requested it](https://discord.com/channels/") == PAGE_SIZE
+    )
     assert not [found for found in custom_ids(layout) if found.startswith(f"runs:{RunListAction.REDELIVER}:")]
 
 
@@ -142,7 +144,7 @@ def test_details_name_the_option_of_each_file_and_say_that_pasting_leaves_it_out
     command = command_line(plan_commands([taking]), taking, inputs, None)
     found = text(details(made_run(inputs=inputs), "Flux", taking, Commands(command)).layout)
     for option, name in (("image1", "a"), ("image2", "b"), ("image", "c")):
-        assert f"**{option}** [{name}.png](https://x/{name}.png)" in found
+        assert f"**{option}:** [{name}.png](https://x/{name}.png)" in found
     assert "Files can't be pasted. Please attach them again: `image1`, `image2`" in found
 
 

@@ -59,8 +59,21 @@ def test_a_result_and_details_tell_the_same_duration_after_the_billed_one_is_kno
     for one in (measured, replace(measured, run_duration=9.8)):
         (part,) = outcome(one, PreparedOutputs((file(),)))
         assert "Took 12 s" in text(part)
-        assert "took: 12 s" in text(details(one, "Flux", None, None).layout)
-    assert "GPU time: 10 s" in text(details(replace(measured, run_duration=9.8), "Flux", None, None).layout)
+        assert "took 12 s" in text(details(one, "Flux", None, None).layout)
+    assert "GPU time 10 s" in text(details(replace(measured, run_duration=9.8), "Flux", None, None).layout)
+
+
+@pytest.mark.parametrize(
+    ("charged", "told"),
+    [
+        (12.0, "the GPU time counts towards the daily limits"),
+        (24.0, "counts as 24 s towards the daily limits"),
+    ],
+)
+def test_a_failure_says_once_what_counts(charged: float, told: str) -> None:
+    (part,) = outcome(run(RunState.FAILED, run_duration=12.0, charged_seconds=charged), PreparedOutputs())
+    assert told in text(part)
+    assert text(part).count("daily limits") == 1
 
 
 MIB = 1024 * 1024

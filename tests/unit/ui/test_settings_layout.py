@@ -212,7 +212,7 @@ def test_an_addition_and_a_removal_are_told_even_of_a_list_too_long_to_show() ->
     assert "added \\*new\\*; removed 000www" in changed(words=words)
     roles = {**CROWDED.budgets.roles, first: RoleBudget(at_once=1)}
     budgets = CROWDED.budgets.model_copy(update={"roles": roles})
-    assert changed(budgets=budgets) == f"**<@&{first}>:** no limit → 1 at once"
+    assert changed(budgets=budgets) == f"**<@&{first}>:** No limit → 1 at once"
 
 
 def test_a_list_is_shown_in_whole_below_the_news_about_it() -> None:

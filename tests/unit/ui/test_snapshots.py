@@ -262,7 +262,9 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "edit": form,
     "edit-choices": form_of_choices,
     "edit-long-text": form_of_a_long_text,
-    "edit-refused": lambda: of_layout(refused_layout("`width` is 9; the smallest is 256.", f"edit:{KEY}:0a")),
+    "edit-refused": lambda: of_layout(
+        refused_layout("`width` is 9, but must be at least 256.", f"edit:{KEY}:0a")
+    ),
     "edit-ready": lambda: of_layout(ready_layout(f"edit:{KEY}:0a", f"edit:{KEY}:0a:send")),
     "use-as-input": pictures,
 }
@@ -291,7 +293,7 @@ def test_a_message_is_as_in_its_file(name: str) -> None:
 
 
 # Lines of small text that are users' own words.
-OWN_WORDS = ("a lighthouse", "prompt=")
+OWN_WORDS = ("a lighthouse", "prompt: ")
 
 
 @pytest.mark.parametrize("name", SNAPSHOTS)

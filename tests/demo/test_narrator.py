@@ -1,0 +1,26 @@
+"""The lines that the demo prints name what was pressed and chosen as the page does."""
+
+from __future__ import annotations
+
+from demo.log_capture import capturing_logs
+from demo.narrator import Narrator, narrating
+from demo.world import open_world
+from tests.demo.test_tour import has_picture, seen
+
+
+async def test_presses_and_choices_are_told_by_their_labels() -> None:
+    with capturing_logs() as capture:
+        narrator = Narrator(capture, lambda _: None)
+        async with open_world(pace=0) as world, narrating(narrator, world):
+            ada, mia = world.people["ada"], world.people["mia"]
+            async with world.turn:
+                await ada.slash(world.channel, "generate picture", prompt="a red barn")
+            result = await seen(world, world.channel, has_picture)
+            async with world.turn:
+                await ada.click(result, label="More")
+                home = await mia.slash(world.channel, "settings")
+                await mia.select(home.response.message, ["record"], custom_id="set:home:open")
+    told = "\n".join(narrator.lines)
+    assert "@ada presses More\n" in told
+    assert "@mia chooses Audit log\n" in told
+    assert ", 1 output ->" in told
