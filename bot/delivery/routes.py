@@ -62,11 +62,12 @@ class Router:
         self._clock = clock
 
     async def deliver(self, delivery: Delivery, folder: Path, form: Form = Form.FULL) -> tuple[Route, bool]:
-        """Try each route in order. Return the route that worked, and whether the result was withheld there.
+        """Try the routes in order. Return the route that worked, and whether the result was withheld there.
 
-        Returns `Route.UNDELIVERED` if none worked. A late result whose part was deleted isn't sent. If
-        another outcome already reports the end of every run, only the first route is tried, and returned even
-        if it failed. The number of tries may require a simpler form than `form`.
+        Returns `Route.UNDELIVERED` if none worked. A late success isn't sent if its run's result was deleted
+        before the first attempt; the stored route is returned. If another outcome already reports the end of
+        every run, only the first route is tried, and it is returned even if it fails. After several tries,
+        the messages may be simpler than `form`.
         """
         is_deleted = delivery.purpose is Purpose.LATE and delivery.run.deleted_at is not None
         if delivery.all_sent or (is_deleted and not delivery.attempted and not delivery.messages):

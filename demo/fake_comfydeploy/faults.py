@@ -1,4 +1,4 @@
-"""Faults for every run, for the next runs, or drawn at random from a seed."""
+"""Choose the faults that the fake ComfyDeploy injects: for all runs, the next queue calls, or at random."""
 
 from __future__ import annotations
 

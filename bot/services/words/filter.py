@@ -299,10 +299,13 @@ class WordFilter:
         texts: Mapping[str, str],
         default: DefaultTexts | None = None,
     ) -> None:
-        """Raise RefusedError for a hit or unreadable rules, and record the refusal in the audit log.
+        """Raise RefusedError if a text has a forbidden word, and record the refusal in the audit log.
 
-        `default` is the channel's default preset whose texts are part of `texts`. If the preset's texts have
-        a hit, the code is `default_words`. Nothing is recorded then, because the requester didn't write them.
+        The same happens if required AutoMod rules can't be read, or if the check takes too long.
+
+        `default` is the channel's default preset whose texts are part of `texts`. If one of the preset's
+        texts has a hit, the code is `default_words`. Nothing is recorded then, because the requester didn't
+        write that text.
         """
         guild_id = requester.origin.guild_id
         if guild_id is None:
