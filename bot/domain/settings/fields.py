@@ -31,6 +31,7 @@ from bot.domain.settings.values import (
     required,
     whole_number,
 )
+from bot.domain.text import without_joiners
 
 
 class Section(StrEnum):
@@ -324,11 +325,15 @@ def _add_words(edit: Edit) -> Values:
 
 
 def _remove_words(edit: Edit) -> Values:
-    removed = {word.casefold() for word in lines(one(edit.values))}
-    unlisted = removed - {word.casefold() for word in edit.rules.words.blocked}
+    removed = set(map(_compared, lines(one(edit.values))))
+    unlisted = removed - set(map(_compared, edit.rules.words.blocked))
     if unlisted:
         raise RefusedError("settings_word_not_listed", word=min(unlisted))
-    return {"words.blocked": tuple(w for w in edit.rules.words.blocked if w.casefold() not in removed)}
+    return {"words.blocked": tuple(w for w in edit.rules.words.blocked if _compared(w) not in removed)}
+
+
+def _compared(word: str) -> str:
+    return without_joiners(word).casefold()
 
 
 def _open_to_all(path: str, edit: Edit) -> Values:

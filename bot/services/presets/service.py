@@ -388,7 +388,7 @@ def _holder(person: Member, guild_id: int | None, *, server: bool) -> tuple[Hold
 
 
 def _name(typed: str) -> str:
-    name = strip_invisible(typed)[:NAME_LENGTH].strip()
+    name = strip_invisible(strip_invisible(typed)[:NAME_LENGTH])
     if not name:
         raise InputError("input_required", option="name")
     return name

@@ -170,6 +170,9 @@ def test_words_are_kept_once_each_without_spare_space() -> None:
     assert edit(rules, "words.add", "bad\nnew").words.blocked == ("bad", "new", "red fox")
     assert edit(rules, "words.remove", "RED fox").words.blocked == ("bad",)
     assert refused("words.remove", "fox", rules=rules).code == "settings_word_not_listed"
+    joined = edit(RULES, "words.list", "क्\u200dष")
+    assert joined.words.blocked == ("क्\u200dष",)
+    assert edit(joined, "words.remove", "क्ष").words.blocked == ()
     long = refused("words.add", "x" * 61)
     assert (long.code, long.params["limit"]) == ("settings_word_too_long", 60)
     both = refused("words.add", f"{'x' * 61}\nfox\n{'y' * 62}")
