@@ -111,9 +111,10 @@ async def test_words_are_added_edited_shown_and_removed(bot: Harness, panel: Pan
     assert (await rules_of(bot)).words.automod is None
     await panel.fill(await panel.press("Add words"), "  red   fox\n\nbad\nbad")
     assert (await rules_of(bot)).words.blocked == ("bad", "red fox")
-    await panel.fill(await panel.press("Add words"), "**\na*b")
+    await panel.fill(await panel.press("Add words"), f"**\na*b\n{'x' * 61}")
     assert "“\\*\\*” is only a wildcard." in panel.text
     assert "“a\\*b” has a `*` inside, which is no wildcard." in panel.text
+    assert f"“{'x' * 39}…” is too long" in panel.text
     form = await panel.press("Edit the list")
     assert boxes(form) == ["bad\nred fox"]
     await panel.fill(form, "bad\nworse")

@@ -79,6 +79,10 @@ def _is_drawn(char: str) -> bool:
     return unicodedata.category(char)[0] != "C" or "\U0001f000" <= char <= "\U0001faff"
 
 
+# The length of a wrong value that a message quotes.
+QUOTED = 40
+
+
 def shorten(text: str, limit: int) -> str:
     """Cut to `limit` characters, with an ellipsis if anything was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip(JOINERS).rstrip() + "…"
