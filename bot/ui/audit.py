@@ -10,6 +10,7 @@ from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
 from bot.domain.moderation.audit import (
+    PARTIAL,
     AuditAction,
     AuditButton,
     AuditCursor,
@@ -232,6 +233,8 @@ def outcome_text(outcome: str) -> str:
     """Return an outcome as text: a title, or a short name for why a request or a copy was refused."""
     if outcome == REQUESTER_BLOCKED:
         return say("title_blocked")
+    if outcome == PARTIAL:
+        return say("title_partial")
     if outcome in set(RunState):
         return say(phase(RunState(outcome)))
     rule = outcome

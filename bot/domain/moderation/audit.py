@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from bot.domain.results.deliveries import MessageRef
 from bot.domain.runs import FINAL, RunState
+from bot.domain.transitions import REQUESTER_BLOCKED
 
 
 class AuditButton(StrEnum):
@@ -19,7 +20,17 @@ class AuditButton(StrEnum):
     FILE = "c"
 
 
-FINAL_STATES = tuple(state for state in RunState if state in FINAL)
+# The outcome of a run that ended unsuccessfully and made outputs.
+PARTIAL = "partial"
+# The outcomes of requests that were accepted.
+OUTCOMES = (*(state.value for state in RunState if state in FINAL), REQUESTER_BLOCKED, PARTIAL)
+
+
+def recorded_outcome(state: RunState, *, failure_code: object, partial: bool) -> str:
+    """Return a run's outcome, which names the same end as the title of its message."""
+    if failure_code == REQUESTER_BLOCKED:
+        return REQUESTER_BLOCKED
+    return PARTIAL if partial else state.value
 
 
 class AuditAction(StrEnum):

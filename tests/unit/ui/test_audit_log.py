@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import (
-    FINAL_STATES,
+    OUTCOMES,
     AuditAction,
     AuditButton,
     AuditCursor,
@@ -41,7 +41,7 @@ filters = st.builds(
     subject=st.none() | ids,
     actor=st.none() | ids,
     deployment=st.none() | names,
-    outcome=st.none() | st.sampled_from(FINAL_STATES),
+    outcome=st.none() | st.sampled_from(OUTCOMES),
     action=st.none() | st.sampled_from(AuditAction),
     since=st.none() | seconds,
     until=st.none() | seconds,
