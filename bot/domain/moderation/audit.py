@@ -98,7 +98,7 @@ class StoredEntry:
     `count` is the number of entries that a page lists as this one, including this one. `prompt` is the prompt
     of the entry's run. `message` shows the run's result or, until there is one, its status or review card.
     For a private run, `prompt` and `message` are None. `message` is also None if only the requester can open
-    it, or if the result was deleted.
+    it, or if the result was deleted. `may_open` means that moderators may open the run's private result.
     """
 
     id: int
@@ -106,17 +106,22 @@ class StoredEntry:
     prompt: str | None = None
     message: MessageRef | None = None
     count: int = 1
+    may_open: bool = False
 
     @property
     def cursor(self) -> AuditCursor:
         return AuditCursor(self.entry.at, self.id)
 
-    def with_run(self, prompt: str | None, message: MessageRef | None, *, private: bool) -> StoredEntry:
+    def with_run(
+        self, prompt: str | None, message: MessageRef | None, *, private: bool, may_open: bool
+    ) -> StoredEntry:
         """Add what moderators see of the entry's run. Of a `private` run, they see nothing here.
 
-        They can open a private run, and the opening is recorded.
+        They may open its result, and the opening is recorded.
         """
-        return self if private else replace(self, prompt=prompt, message=message)
+        if private:
+            return replace(self, may_open=may_open)
+        return replace(self, prompt=prompt, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,6 +123,7 @@ def private_options(deployment: str, requesters: dict[int, str], **details: int)
         subject_id=22,
         deployment=deployment,
         outcome="succeeded",
+        may_open=True,
         details={"private": True, **details},
     )
     (row,) = open_rows(AuditPage([entry], None, None), lambda name: name, requesters)
