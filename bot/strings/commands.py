@@ -68,8 +68,11 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "Delete under a result removes it and its copies, also after this.",
         "erase_button": "Delete my data",
         "erase_done": "Deleted the contents of {count} requests. Moderators still see that they existed, and any blocks.",
-        "erase_left": "Not deleted, because they aren't finished or posted yet: {keys}. Please ask again when they are.",
-        "erase_left_more": "{keys} and {more} more",
+        "erase_done_one": "Deleted the contents of 1 request. Moderators still see that it existed, and any blocks.",
+        "erase_presets": "Deleted your {count} presets.",
+        "erase_presets_one": "Deleted your preset.",
+        "erase_left": "Not deleted, because they aren't finished or posted yet:\n{requests}\nPlease delete again when they are.",
+        "erase_left_more": "and {more} more",
         # usage
         "command_usage": "Show what you have used today, and what is left",
         "option_usage_person": "For moderators: somebody else's usage",

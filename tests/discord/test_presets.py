@@ -156,7 +156,9 @@ async def test_the_list_shows_what_one_can_use_in_pages_also_after_a_restart(bot
 async def test_deleting_ones_data_deletes_ones_presets(bot: Harness) -> None:
     await bot.ask()
     await told(bot, bot.alice, "save", name="noir")
-    await erase_data(bot)
+    asked = await bot.alice.slash(bot.channel, "privacy delete")
+    await bot.alice.click(asked.response, label="Delete my data")
+    assert "\nDeleted your preset.\n" in f"{asked.response.content}\n"
     assert (await told(bot, bot.alice, "use", name="noir")).startswith("There is no preset **noir**.")
 
 
