@@ -181,6 +181,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "preset_deleted": "Deleted **{name}**.",
         "preset_dropped": "Some of **{name}** doesn't fit any more and was left out: {names}.",
         "preset_no_run": "There is no request of yours to save. Try `/generate` first.",
+        "preset_run_unknown": "Please choose a request from the list.",
         "preset_no_prompt": "{title} takes no prompt, so a preset for it can't have one.",
         "preset_needs_prompt": "**{name}** needs a prompt. Fill in `prompt`.",
         "preset_needs": "**{name}** has no `{option}`, which is required. Use `{path}` with `preset` and fill it in there.",
