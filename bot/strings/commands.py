@@ -191,6 +191,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "command_preset_default": "Make one of the server's presets this channel's only default",
         "option_preset_default": "The server preset to use; leave it out to remove the channel's default",
         "default_set": "In <#{channel}>, `{path}` now starts from **{name}**. Whatever people type overrides it.",
+        "default_set_gap": "In <#{channel}>, `{path}` now starts from **{name}**. The prompt becomes part of the preset's own; whatever else people type overrides it.",
         "default_replaces": "It replaces **{name}** for {title}.",
         "default_set_by": "set by <@{person}> <t:{at}:R>",
         "default_set_at": "set <t:{at}:R>",
