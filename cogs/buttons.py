@@ -244,7 +244,7 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
 
 
 async def _more(interaction: Interaction, key: str) -> None:
-    """Show the actions that have no button under the message."""
+    """Show the actions that have no button under the message, or the details if there is no other action."""
     message = interaction.message
     run = await interaction.client.services.editing.visible_run(key, requester_of(interaction))
     shown = set(custom_ids(message.components)) if message is not None else set()
@@ -252,7 +252,10 @@ async def _more(interaction: Interaction, key: str) -> None:
     layout = more_layout(run, await _offered(interaction, run), shown, pictures)
     if not layout.children:
         raise RefusedError("already_deleted")
-    await interaction.response.send_message(view=layout, ephemeral=True)
+    if set(custom_ids(layout.children)) - {""} == {RunId(key, Action.DETAILS).encode()}:
+        await _details(interaction, key)
+    else:
+        await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 async def _numbers(interaction: Interaction, key: str) -> None:

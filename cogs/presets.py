@@ -25,6 +25,7 @@ from bot.gateway.interactions import (
     settings_channel_id,
 )
 from bot.gateway.replies import answer_preset_run, check_start, escape_name
+from bot.services.presets.inputs import has_gap
 from bot.services.presets.service import NameTaken, PresetDraft, PresetService, SavedPreset
 from bot.strings import say
 from bot.ui.custom_ids import PresetsId, ReplaceId
@@ -163,7 +164,10 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
             await tell(interaction, say("default_removed", channel=channel_id))
             return
         path = self._catalogue.plan.path_of(default.preset.deployment)
-        sentence = say("default_set", channel=channel_id, path=path, name=escape_name(default.preset.name))
+        deployment = self._catalogue.get(default.preset.deployment)
+        gap = deployment is not None and has_gap(deployment, default.preset)
+        code = "default_set_gap" if gap else "default_set"
+        sentence = say(code, channel=channel_id, path=path, name=escape_name(default.preset.name))
         sentences = [sentence, *_unused_texts(default.unused)]
         if default.earlier is not None:
             sentences.insert(1, say("default_replaces", **self._names(default.earlier)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import discord
@@ -12,26 +13,31 @@ from discord.ui import Button
 
 from bot.domain.errors import RefusedError
 from bot.domain.privacy import Erased
+from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction
 from bot.services.privacy import PrivacyService
 from bot.strings import say
 from bot.ui.custom_ids import EraseId
+from bot.ui.lists import LABEL_LENGTH, run_label
+from bot.ui.settings.text import counted
 from bot.ui.views import view_of
 
-_LISTED = 10
+_LISTED = 3
 
 
-def erased_text(erased: Erased) -> str:
-    """Return a text with the number of erased requests and the keys of the remaining ones."""
-    done = say("erase_done", count=erased.emptied)
-    if not erased.left:
-        return done
-    keys = ", ".join(f"`{run.key}`" for run in erased.left[:_LISTED])
-    if len(erased.left) > _LISTED:
-        keys = say("erase_left_more", keys=keys, more=len(erased.left) - _LISTED)
-    return f"{done}\n{say('erase_left', keys=keys)}"
+def erased_text(erased: Erased, title: Callable[[str], str]) -> str:
+    """Return a text with the numbers of erased requests and presets, and the remaining requests by name."""
+    lines = [counted("erase_done", erased.emptied)]
+    if erased.presets:
+        lines.append(counted("erase_presets", erased.presets))
+    if erased.left:
+        names = [escape_line(run_label(run, title), LABEL_LENGTH) for run in erased.left[:_LISTED]]
+        if more := len(erased.left) - len(names):
+            names.append(say("erase_left_more", more=more))
+        lines.append(say("erase_left", requests="\n".join(f"- {name}" for name in names)))
+    return "\n".join(lines)
 
 
 class EraseButton(PersistentItem[EraseId], codec=EraseId):
@@ -42,7 +48,9 @@ class EraseButton(PersistentItem[EraseId], codec=EraseId):
             raise RefusedError("not_yours")
         await interaction.response.defer()
         erased = await interaction.client.services.privacy.erase(interaction.user.id)
-        await interaction.edit_original_response(content=erased_text(erased), view=None)
+        await interaction.edit_original_response(
+            content=erased_text(erased, interaction.client.services.catalogue.title), view=None
+        )
 
 
 class Privacy(

@@ -14,7 +14,7 @@ from bot.database.coordination import Coordinator, LockHeld, locked
 from bot.delivery.posting import NotYet, Poster, PostError, Unreachable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, Purpose
-from bot.domain.runs import Run
+from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
@@ -165,13 +165,15 @@ class StatusUpdater:
         if message_id is None:
             return
         token = run.interaction_token_at(self._clock())
+        # The status of a request that waits for approval is ephemeral.
+        only_by_interaction = run.needs_interaction or run.state is RunState.AWAITING_APPROVAL
         if token is not None:
             try:
                 await self._poster.edit_original(run.application_id, token, message_id, message)
             except Unreachable:
-                if run.needs_interaction:
+                if only_by_interaction:
                     raise
             else:
                 return
-        if not run.needs_interaction:
+        if not only_by_interaction:
             await self._poster.edit(run.channel_id, message_id, message)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.runs import InputValue
+from bot.domain.text import without_joiners
 
 NAME_LENGTH = 32
 
@@ -50,5 +51,8 @@ class ChannelDefault:
 
 
 def folded(name: str) -> str:
-    """Strip and case-fold a preset's name for lookups, and replace lone surrogates, which can't be stored."""
-    return name.strip().encode("utf-8", "replace").decode().casefold()
+    """Strip and case-fold a preset's name for lookups, without joiners, which are invisible.
+
+    Lone surrogates are replaced, because they can't be stored.
+    """
+    return without_joiners(name).strip().encode("utf-8", "replace").decode().casefold()

@@ -43,10 +43,11 @@ class OwnDefault:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The result of an erasure. `emptied` is the number of runs whose data was erased.
+    """The result of an erasure: the numbers of batches whose data was erased, and of deleted presets.
 
-    `left` are the runs that kept their data, because their batch is active or has a pending delivery.
+    `left` has the first run of each batch that kept its data, because it is active or has a pending delivery.
     """
 
     emptied: int
     left: Sequence[Run] = field(default=())
+    presets: int = 0

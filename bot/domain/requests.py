@@ -27,6 +27,11 @@ def new_key() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_LENGTH))
 
 
+def is_key(text: str) -> bool:
+    """Return whether a text has the form of a run key."""
+    return len(text) == _KEY_LENGTH and set(text) <= set(_ALPHABET)
+
+
 class Origin(BaseModel):
     """The channel or conversation of a request, and how it can be answered.
 

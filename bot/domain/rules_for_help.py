@@ -26,7 +26,8 @@ class Standing:
 
     With `always_reviewed`, each of the member's requests waits for approval. Otherwise only requests for the
     reviewed deployments and GPUs do. The closed deployments and GPUs are those that the member's roles don't
-    allow. `server` holds the server's limits, or None outside servers.
+    allow. `server` holds the server's limits, or None outside servers. `default_has_gap` means that a typed
+    prompt becomes part of the channel default's prompt.
     """
 
     usage: Usage
@@ -41,6 +42,7 @@ class Standing:
     age_restricted_channel: bool
     private_results: bool
     channel_default: Preset | None = None
+    default_has_gap: bool = False
 
 
 def standing(

@@ -23,7 +23,7 @@ def rule_findings(rules: Mapping[int, ServerRules], deployments: Sequence[Deploy
         yield warning(
             RULES,
             f"{_servers(len(without))} rules for GPUs that no deployment can run on. They have no effect.",
-            "A server admin presses Remove missing in /settings, or you offer the GPUs in deployments.toml.",
+            "A server admin presses Clean up in /settings, or you offer the GPUs in deployments.toml.",
             *_first(without),
         )
     restricting = [str(server) for server, each in rules.items() if each.gpu_roles]

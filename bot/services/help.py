@@ -9,6 +9,7 @@ from datetime import datetime
 from bot.deployments.catalogue import Catalogue
 from bot.domain.requests import Requester
 from bot.domain.rules_for_help import Offer, Standing, standing
+from bot.services.presets.inputs import has_gap
 from bot.store import Store
 
 
@@ -34,9 +35,11 @@ class HelpService:
             age_restricted_channel=origin.age_restricted,
         )
         default = await self._store.presets.channel_default(origin.guild_id, requester.channel_ids)
-        if default is None or self._catalogue.get(default.preset.deployment) is None:
+        deployment = self._catalogue.get(default.preset.deployment) if default is not None else None
+        if default is None or deployment is None:
             return found
-        return replace(found, channel_default=default.preset)
+        gap = has_gap(deployment, default.preset)
+        return replace(found, channel_default=default.preset, default_has_gap=gap)
 
     def _offer(self) -> Offer:
         deployments = self._catalogue.all()

@@ -76,8 +76,8 @@ class PrivacyService:
     async def erase(self, user_id: int) -> Erased:
         """Erase the inputs and outputs of a user's runs, their texts in the audit log, and their own presets.
 
-        This process also forgets the user's drafts, because they hold inputs, too. Returns the number of runs
-        that were erased, and the runs that were kept because they are pending.
+        This process also forgets the user's drafts, because they hold inputs, too. Returns what was
+        erased, and the requests that were kept because they are pending.
         """
         try:
             return await self._store.erase(user_id, self._clock())

@@ -15,7 +15,22 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, RowMapping, Select, and_, exists, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    false,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
@@ -29,6 +44,7 @@ from bot.domain.moderation.audit import (
     AuditPage,
     StoredEntry,
 )
+from bot.domain.moderation.reviews import may_open
 from bot.domain.requests import GenerationRequest
 from bot.domain.results.deliveries import MessageRef, Purpose, Route
 from bot.domain.results.sharing import outcome_stands
@@ -200,6 +216,8 @@ _OF_RUN = (
     runs.c.status_message_id,
     runs.c.review_channel_id,
     runs.c.private,
+    # Only private results are opened from the audit log.
+    case((runs.c.private, cast(runs.c.outputs, Text) != "[]"), else_=false()).label("has_outputs"),
 )
 _EDITS = frozenset({Route.IN_PLACE, Route.INTERACTION})
 _SHOWING = frozenset({Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW})
@@ -227,7 +245,10 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
         batch = batch_rows[run.batch_key]
         about = [run, *batch] if stored.count > 1 else [run]
         messages = (_message(one, batch, sent) for one in about)
-        return stored.with_run(run.prompt, next(filter(None, messages), None), private=run.private)
+        message = next(filter(None, messages), None)
+        shown = _has_result(run) and run.deleted_at is None
+        opens = may_open(private=run.private, shown=shown, has_outputs=bool(run.has_outputs))
+        return stored.with_run(run.prompt, message, private=run.private, may_open=opens)
 
     return [complete(stored) for stored in entries]
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import RESET, create_delivery, deliveries, nothing_posted, runs
-from bot.domain.moderation.audit import AuditAction
+from bot.database.tables import RESET, audit, create_delivery, deliveries, nothing_posted, runs
+from bot.domain.moderation.audit import PARTIAL, AuditAction, recorded_outcome
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
-from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, REQUESTER_BLOCKED, UNSUCCESSFUL, Change
+from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Change
 from bot.store.audit import add_entries, run_entry
 
 # The answer to the queue call may still give the reason for such a failure.
@@ -44,6 +44,8 @@ async def apply_change(
         return
     if change.state is not run.state:
         await _record_outcome(connection, run, change, now)
+    elif change.values.get("partial"):
+        await _correct_outcome(connection, run)
     if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
         await _release_card(connection, run.key, now)
         # A moderator's press changes the card, too, but the answer to the press may be lost.
@@ -158,9 +160,21 @@ async def _record_outcome(connection: AsyncConnection, run: Run, change: Change,
     details: dict[str, object] = {"private": True} if run.private else {}
     if run.private and run.batch_size > 1:  # each result is listed by itself
         details |= {"number": run.number, "of": run.batch_size}
-    blocked = change.values.get("failure_code") == REQUESTER_BLOCKED
-    outcome = REQUESTER_BLOCKED if blocked else change.state
+    code, partial = (change.values.get(name) for name in ("failure_code", "partial"))
+    outcome = recorded_outcome(change.state, failure_code=code, partial=bool(partial))
     await add_entries(connection, run_entry(run, action, None, now, outcome=outcome, **details))
+
+
+async def _correct_outcome(connection: AsyncConnection, run: Run) -> None:
+    """Update the audit entry about the end of a run whose outputs were found only after that."""
+    # There is no index on the run's key, but one on the server, the requester and the time.
+    indexed = (audit.c.guild_id == run.guild_id, audit.c.subject_id == run.requester_id)
+    await connection.execute(
+        update(audit)
+        .where(*indexed, audit.c.at >= run.created_at, audit.c.run_key == run.key)
+        .where(audit.c.action == AuditAction.OUTCOME, audit.c.outcome == run.state)
+        .values(outcome=PARTIAL)
+    )
 
 
 def nothing_pending() -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
 from bot.domain.moderation.audit import (
+    PARTIAL,
     AuditAction,
     AuditButton,
     AuditCursor,
@@ -30,8 +31,9 @@ from bot.ui.settings.changes import Naming, stored_changes
 from bot.ui.settings.text import counted
 from bot.ui.views import layout_of
 
-_TEXT_LENGTH = 60
-_PROMPT_LENGTH = 80
+# Lengths of a quoted prompt and of other quoted texts, such as a reason. A line has the first that fit in it.
+_QUOTED = ((80, 200), (40, 200), (20, 200), (10, 200), (20, 60), (0, 60))
+_NAME_LENGTH = 60
 _FILE_PROMPT_LENGTH = 300
 _LINE_LENGTH = 345  # ten lines and the filters stay below Discord's 4,000 characters
 # The suffixes of a rule's codes, if the rule has several sentences.
@@ -71,13 +73,23 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     key = entry.batch_key if stored.count > 1 else entry.run_key
     if url or key:
         subtext += f" · {say('record_open', url=url) if url else f'`{key}`'}"
-    left_out = ""
-    for part in _about(stored, naming, _in_message):
-        if len(line) + len(part) + len(subtext) + 6 > _LINE_LENGTH:
-            left_out = " …"
-        else:
-            line += f" · {part}"
-    return f"{line}{left_out}\n{subtext}"
+    return f"{line}{_fitting(stored, naming, _LINE_LENGTH - len(line) - len(subtext) - 1)}\n{subtext}"
+
+
+def _fitting(stored: StoredEntry, naming: Naming, space: int) -> str:
+    """Return the details of an entry that fit in `space`, and an ellipsis if any were left out.
+
+    The prompt is shortened before anything else, because the log is about what happened to it.
+    """
+    for quoted in _QUOTED:
+        text = "".join(f" · {part}" for part in _about(stored, naming, _in_message, quoted))
+        if len(text) <= space and (quoted[0] or not stored.prompt):
+            return text
+    text = ""
+    for part in _about(stored, naming, _in_message, _QUOTED[-1]):
+        if len(text) + len(part) + 5 <= space:
+            text += f" · {part}"
+    return f"{text} …"
 
 
 def _sentence(stored: StoredEntry) -> str:
@@ -107,28 +119,34 @@ def _deleted_copy(entry: AuditEntry) -> bool:
     return entry.action is AuditAction.DELETE and bool(entry.details.get("copy"))
 
 
-def _about(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str]) -> Iterator[str]:
+def _about(
+    stored: StoredEntry, naming: Naming, time: Callable[[datetime], str], quoted: tuple[int, int]
+) -> Iterator[str]:
     """Yield the outcome and the details of an entry, the most important first."""
     entry = stored.entry
     if entry.outcome and entry.action is not AuditAction.EXPIRE:
         yield outcome_text(entry.outcome)
-    yield from _details(stored, naming, time)
+    yield from _details(stored, naming, time, quoted)
 
 
-def _details(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str]) -> Iterator[str]:
+def _details(
+    stored: StoredEntry, naming: Naming, time: Callable[[datetime], str], quoted: tuple[int, int] = _QUOTED[0]
+) -> Iterator[str]:
+    """Yield the details of an entry. `quoted` are the lengths of a quoted prompt and of other texts."""
     entry, details = stored.entry, stored.entry.details
+    prompt_length, text_length = quoted
     for label, change in stored_changes(details.get("changes"), naming):
         yield say("record_change", label=label, change=change)
     what = details.get("what")
     if isinstance(what, str) and not details.get("changes"):
         yield _subject(what, naming)
     yield from _channel(details.get("channel"), naming)
-    if stored.prompt:
-        yield say("record_prompt", text=naming.text(stored.prompt, _PROMPT_LENGTH))
+    if stored.prompt and prompt_length:
+        yield say("record_prompt", text=naming.text(stored.prompt, prompt_length))
     for name in ("gpu", "reason", "rule", "word"):
         value = details.get(name)
         if isinstance(value, str) and value:
-            yield say(f"record_{name}", text=naming.text(value, _TEXT_LENGTH))
+            yield say(f"record_{name}", text=naming.text(value, text_length))
     if entry.action is AuditAction.BLOCK:
         yield _block_end(details.get("until"), time)
     yield from _facts(details)
@@ -159,7 +177,7 @@ def _subject(what: str, naming: Naming) -> str:
     """Name the subject of a change without stored values: a section of `/settings`, or a preset."""
     section, _, _ = what.partition(".")
     is_control = section in set(Section) - {Section.HOME}
-    return say(f"settings_title_{section}") if is_control else naming.text(what, _TEXT_LENGTH)
+    return say(f"settings_title_{section}") if is_control else naming.text(what, _NAME_LENGTH)
 
 
 def _in_message(at: datetime) -> str:
@@ -215,6 +233,8 @@ def outcome_text(outcome: str) -> str:
     """Return an outcome as text: a title, or a short name for why a request or a copy was refused."""
     if outcome == REQUESTER_BLOCKED:
         return say("title_blocked")
+    if outcome == PARTIAL:
+        return say("title_partial")
     if outcome in set(RunState):
         return say(phase(RunState(outcome)))
     rule = outcome

@@ -25,7 +25,7 @@ from bot.ui.views import layout_of
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
 _RUN_TITLE_LENGTH = 40
 _PROMPT = 60
-_LABEL = 100
+LABEL_LENGTH = 100
 
 
 def runs_layout(
@@ -102,7 +102,7 @@ def queue_layout(
 def run_label(run: Run, title: Callable[[str], str]) -> str:
     """Return a plain-text label of at most 100 characters for selects and autocomplete."""
     name = shorten(strip_invisible(title(run.deployment)), _RUN_TITLE_LENGTH)
-    return shorten(f"{name}: {strip_invisible(run.prompt)}" if run.prompt else name, _LABEL)
+    return shorten(f"{name}: {strip_invisible(run.prompt)}" if run.prompt else name, LABEL_LENGTH)
 
 
 def _run_line(number: int, entry: RunListEntry, title: Callable[[str], str], here: int | None) -> str:
@@ -202,7 +202,8 @@ def _select(
         placeholder=say(f"runs_{action}_choose"),
         options=[
             SelectOption(
-                label=shorten(f"{number}. {run_label(entry.first, title)}", _LABEL), value=entry.first.key
+                label=shorten(f"{number}. {run_label(entry.first, title)}", LABEL_LENGTH),
+                value=entry.first.key,
             )
             for number, entry in selectable
         ],

@@ -217,8 +217,9 @@ def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
     return [TextDisplay(text) for text in texts if text]
 
 
-def prompt_line(run: Run) -> str:
-    if run.hidden_from_channel:
+def prompt_line(run: Run, *, only_requester: bool = False) -> str:
+    """Quote the run's prompt. A prompt that nobody approved is quoted only if `only_requester` sees it."""
+    if run.hidden_from_channel and not only_requester:
         return ""
     return f"> {escape_line(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
 

@@ -10,7 +10,7 @@ from discord import Colour, SelectOption
 from discord.ui import ActionRow, Item, LayoutView, Select, TextDisplay
 
 from bot.domain.moderation.audit import AuditAction, AuditEntry, AuditPage
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import Action, OpenId
@@ -32,21 +32,16 @@ from bot.ui.message_parts import (
 )
 from bot.ui.views import framed
 
-# The states in which a run may have outputs.
-_MAY_SHOW = frozenset(
-    {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT, RunState.UNCONFIRMED}
-)
 # An option's label has at most 100 characters.
 _TITLE, _NAME = 50, 32
 
 
 def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
-    """Return the entries of a page whose private results may be opened, by run key."""
+    """Return the entries about the ends of runs whose private results may be opened, by run key."""
     return {
-        entry.run_key: entry
-        for entry in (line.entry for line in page.lines)
-        if entry.run_key and entry.action is AuditAction.OUTCOME
-        if entry.details.get("private") and entry.outcome in _MAY_SHOW
+        line.entry.run_key: line.entry
+        for line in page.lines
+        if line.may_open and line.entry.run_key and line.entry.action is AuditAction.OUTCOME
     }
 
 

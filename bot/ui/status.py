@@ -38,7 +38,10 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
     `expected` is when the result should come. Clients count down to it, so no edit is needed for that.
     """
     first, active = batch[0], [run for run in batch if not run.final]
-    above = [f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}", prompt_line(first)]
+    # The answer to a request that waits for approval is ephemeral, so it may quote the prompt.
+    only_requester = first.state is RunState.AWAITING_APPROVAL
+    heading = f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}"
+    above = [heading, prompt_line(first, only_requester=only_requester)]
     below = [
         *_progress(batch, active),
         say("expected", at=int(expected.timestamp())) if expected is not None else "",
@@ -46,7 +49,7 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
         _remark(next((run for run in (first, *active) if run.status_note), first)),
         _default(first),
         *_held(active),
-        say("waits_for_approval") if first.state is RunState.AWAITING_APPROVAL else "",
+        say("waits_for_approval") if only_requester else "",
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
     ]
     items: list[Item[LayoutView]] = [*texts(above, below)]

@@ -11,7 +11,7 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.domain.moderation.audit import FINAL_STATES, AuditButton, AuditFilter, AuditPage
+from bot.domain.moderation.audit import OUTCOMES, AuditButton, AuditFilter, AuditPage
 from bot.domain.settings.values import SettingsContext
 from bot.domain.text import shorten
 from bot.gateway.channels import member_names
@@ -26,7 +26,7 @@ from bot.ui.custom_ids import AuditId, OpenId
 from bot.ui.private_results import open_rows, openable
 from bot.ui.settings.changes import Naming, in_file, in_message
 
-_OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in FINAL_STATES]
+_OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
 _Days = Range[int, 0, 3650]
 # Discord waits three seconds for the answer, so the names of a page may take no longer than this.

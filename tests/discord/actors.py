@@ -8,6 +8,7 @@ import discord
 import simcord
 
 from bot.domain.moderation.audit import AuditEntry
+from bot.gateway.dynamic_items import custom_ids
 from bot.store.audit import add_entries
 from bot.store.rules import RuleStore
 from tests.discord.rendered import text_of
@@ -70,9 +71,11 @@ async def report(message: Any, actor: Any) -> Any:
 
 
 async def open_details(message: Any, actor: Any) -> Any:
-    """Press Details, which is behind More under a single result."""
+    """Press Details, which is behind More under a single result, or More if nothing else is there."""
     more = await actor.click(message, label="More")
-    return await actor.click(more.response.message, label="Details")
+    shown = more.response.message
+    has_details = any(custom_id.endswith(":details") for custom_id in custom_ids(shown.components))
+    return await actor.click(shown, label="Details") if has_details else more
 
 
 async def erase_data(bot: Harness) -> None:

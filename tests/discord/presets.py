@@ -14,9 +14,10 @@ async def told(bot: Harness, actor: Any, command: str, channel: Any = None, **gi
     return refusal(bot, await actor.slash(channel or bot.channel, f"preset {command}", **given))
 
 
-async def share(bot: Harness, name: str = "noir", *, deployment: str = "default", style: str = "ink") -> None:
-    """Save a preset for the server."""
+async def share(bot: Harness, name: str = "noir", *, deployment: str = "default", **inputs: str) -> None:
+    """Save a preset for the server, by default with the style ink."""
+    inputs = inputs or {"style": "ink"}
     preset = made_preset(
-        name, holder=Holder.SERVER, holder_id=bot.guild.id, deployment=deployment, inputs={"style": style}
+        name, holder=Holder.SERVER, holder_id=bot.guild.id, deployment=deployment, inputs=inputs
     )
     await bot.app.store.presets.put(preset, bot.clock())

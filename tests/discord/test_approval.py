@@ -28,6 +28,8 @@ async def test_a_request_waits_unseen_and_its_result_is_posted_once_approved(ser
     asked = await server.ask(style="ink", gpu="H100")
     assert asked.ephemeral
     assert "Waiting for approval" in text_of(server, asked.response)
+    assert "> a fox" in text_of(server, asked.response)
+    assert "ink" not in text_of(server, asked.response)
     assert texts(server) == []
     card = text_of(server, server.card)
     for told in (f"<@{server.alice.id}>", "account created", "joined", "a fox", "ink", "GPU H100", "60 GPU"):

@@ -50,6 +50,15 @@ async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness,
     assert "starts from the preset" not in await read(bot, bot.alice, "help", channel=other)
 
 
+async def test_a_default_with_a_gap_for_the_prompt_says_so(bot: Harness, carl: MemberActor) -> None:
+    await share(bot, prompt="{prompt}, in ink")
+    said = await told(bot, carl, "default", name="noir")
+    gap = "The prompt becomes part of the preset's own; whatever else people type overrides it."
+    assert said == f"In <#{bot.channel.id}>, `/generate` now starts from **noir**. {gap}"
+    sentence = "starts from the preset **noir** here. Your prompt becomes part of its own; "
+    assert sentence in await read(bot, bot.alice, "help")
+
+
 async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_it(
     bot: Harness, carl: MemberActor
 ) -> None:

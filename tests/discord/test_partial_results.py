@@ -61,6 +61,23 @@ async def test_the_pictures_made_before_the_end_are_shown(bot: Harness, end: Any
     assert MADE_BEFORE + how in shown
 
 
+@pytest.mark.bot(comfydeploy_deployment_id=VARIATIONS_ID)
+async def test_moderators_find_partial_results_in_the_audit_log(bot: Harness, mona: MemberActor) -> None:
+    # The webhook tells only that the run failed; its outputs come with the answer of the poll after it.
+    await bot.ask(faults=Faults(ends_as="failed", made=2))
+    await bot.later(minutes=2)
+    await bot.ask(faults=Faults(ends_as="failed", made=0))
+    await bot.later(minutes=2)
+    partial = f"**Variations** for <@{bot.alice.id}> · Partly done"
+    failed = f"**Variations** for <@{bot.alice.id}> · That didn't work"
+    log = await read(bot, mona, "audit", outcome="partial")
+    assert partial in log
+    assert failed not in log
+    log = await read(bot, mona, "audit", outcome="failed")
+    assert partial not in log
+    assert failed in log
+
+
 @pytest.mark.parametrize("webhooks", [True, False])
 async def test_a_timeout_that_made_everything_is_a_success(bot: Harness, webhooks: bool) -> None:
     if not webhooks:
@@ -85,7 +102,7 @@ async def test_outputs_that_get_run_has_only_later_replace_the_failure(bot: Harn
     assert "**Partly done: Picture**" in text_of(bot, message)
     assert galleries_of(bot, message) == [1]
     outcomes = [line for line in await audit_log(bot.app.store) if line.action == "outcome"]
-    assert [line.outcome for line in outcomes] == ["failed"]
+    assert [line.outcome for line in outcomes] == ["partial"]
 
 
 @pytest.mark.parametrize("hours", [1, 30])

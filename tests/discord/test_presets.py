@@ -62,6 +62,10 @@ async def test_a_certain_request_can_be_saved_and_nobody_elses(bot: Harness) -> 
     assert [choice["name"] for choice in offered] == ["Picture: first"]
     key = offered[0]["value"]
     assert await told(bot, bot.bob, "save", name="stolen", run=key) == "This request no longer exists."
+    for typed in ("garbage", "Picture: first", "a" * 15, "1" * 16):
+        said = await told(bot, bot.alice, "save", name="none", run=typed)
+        assert said == "Please choose a request from the list."
+    assert await told(bot, bot.alice, "save", name="none", run="a" * 16) == "This request no longer exists."
     await told(bot, bot.alice, "save", name="one", run=key)
     await bot.alice.slash(bot.channel, "preset use", name="one")
     assert (await inputs(bot))["style"] == "ink"
@@ -158,7 +162,9 @@ async def test_the_list_shows_what_one_can_use_in_pages_also_after_a_restart(bot
 async def test_deleting_ones_data_deletes_ones_presets(bot: Harness) -> None:
     await bot.ask()
     await told(bot, bot.alice, "save", name="noir")
-    await erase_data(bot)
+    asked = await bot.alice.slash(bot.channel, "privacy delete")
+    await bot.alice.click(asked.response, label="Delete my data")
+    assert "\nDeleted your preset.\n" in f"{asked.response.content}\n"
     assert (await told(bot, bot.alice, "use", name="noir")).startswith("There is no preset called **noir**.")
 
 

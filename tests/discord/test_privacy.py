@@ -61,7 +61,7 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot
     assert all(run.prompt for run in await bot.runs())
     await bot.restart()
     await bot.alice.click(message, label="Delete my data")
-    assert message.content.startswith("Deleted the contents of 1 requests.")
+    assert message.content.startswith("Deleted the contents of 1 request.")
     assert buttons_of(bot, message) == {}
     found = {run.requester_id: run for run in await bot.runs()}
     mine, theirs = found[bot.alice.id], found[bot.bob.id]
@@ -108,11 +108,10 @@ async def test_results_and_their_copies_stay_until_delete_under_one_of_them(bot:
 
 async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(bot: Harness) -> None:
     await bot.ask(faults=HELD, prompt="a lighthouse")
-    (run,) = await bot.runs()
     message = await asked_to_delete(bot, bot.alice)
     await bot.alice.click(message, label="Delete my data")
     assert message.content.startswith("Deleted the contents of 0 requests.")
-    assert f"aren't finished or posted yet: `{run.key}`." in message.content
+    assert "aren't finished or posted yet:\n- Picture: a lighthouse\n" in message.content
     assert (await bot.run()).prompt == "a lighthouse"
 
 

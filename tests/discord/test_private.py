@@ -173,6 +173,24 @@ async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient:
     assert bot.messages() == []
 
 
+async def test_only_a_private_request_with_a_result_is_offered_to_moderators(lenient: Harness) -> None:
+    bot = lenient
+    mona = moderator(bot)
+    await finish_with(bot, {}, private=True)
+    for made in (0, 1):
+        await bot.ask(private=True, faults=Faults(ends_as="failed", made=made))
+        await bot.later(minutes=1)
+    empty, failed, partial = await bot.keys()
+    page = (await mona.slash(bot.channel, "audit")).response
+    assert menus(bot, page)[OPEN] == [("Picture for alice", partial)]
+    for key in (failed, empty):
+        refused = await select_as(bot, mona, page, "auditopen", key)
+        assert refusal(bot, refused) == "This request has no result to open."
+    shown = (await mona.select(page, [partial], custom_id="auditopen")).response
+    await bot.click(shown, "Delete", mona)
+    assert OPEN not in menus(bot, (await mona.slash(bot.channel, "audit")).response)
+
+
 async def test_a_moderator_can_open_a_result_whose_requester_discord_does_not_name(lenient: Harness) -> None:
     bot = lenient
     mona = moderator(bot)

@@ -239,7 +239,9 @@ async def test_report_is_offered_only_where_it_reaches_somebody(server: Moderate
     before, single, batch = server.messages()
     for message in (before, single):
         more = await server.bob.click(message, label="More")
-        assert list(buttons_of(server, more.response)) == ["Details"]
+        assert more.ephemeral
+        assert "**prompt** a fox" in text_of(server, more.response)
+        assert "Report" not in buttons_of(server, more.response)
     assert "Report" not in buttons_of(server, batch)
     await set_rules(server, approval={"review_channel_id": server.review.id})
     await server.ask(count=2)

@@ -119,14 +119,14 @@ async def test_deleted_roles_and_channels_are_shown_and_can_be_removed(bot: Harn
     assert f"**H100:** a deleted role (`{role.id}`)\n" in panel.text
 
     await panel.turn_to("approval")
-    await panel.press("Remove missing")
+    await panel.press("Clean up")
     rules = await rules_of(bot)
     assert rules.reviewer_role_id is None
     assert rules.approval.exempt_roles == {kept.id}
     assert rules.gpu_roles == {"H100": frozenset()}  # a deleted role opens nothing
     assert rules.approval.review_channel_id == review.id  # nor does a deleted channel
     await panel.choose("approval:mode", "off")
-    await panel.press("Remove missing")
+    await panel.press("Clean up")
     assert (await rules_of(bot)).approval.review_channel_id is None
     assert "home:tidy:approval" not in panel.controls()
     await panel.turn_to("gpus")

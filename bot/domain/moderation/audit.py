@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from bot.domain.results.deliveries import MessageRef
 from bot.domain.runs import FINAL, RunState
+from bot.domain.transitions import REQUESTER_BLOCKED
 
 
 class AuditButton(StrEnum):
@@ -19,7 +20,17 @@ class AuditButton(StrEnum):
     FILE = "c"
 
 
-FINAL_STATES = tuple(state for state in RunState if state in FINAL)
+# The outcome of a run that ended unsuccessfully and made outputs.
+PARTIAL = "partial"
+# The outcomes of requests that were accepted.
+OUTCOMES = (*(state.value for state in RunState if state in FINAL), REQUESTER_BLOCKED, PARTIAL)
+
+
+def recorded_outcome(state: RunState, *, failure_code: object, partial: bool) -> str:
+    """Return a run's outcome, which names the same end as the title of its message."""
+    if failure_code == REQUESTER_BLOCKED:
+        return REQUESTER_BLOCKED
+    return PARTIAL if partial else state.value
 
 
 class AuditAction(StrEnum):
@@ -87,7 +98,7 @@ class StoredEntry:
     `count` is the number of entries that a page lists as this one, including this one. `prompt` is the prompt
     of the entry's run. `message` shows the run's result or, until there is one, its status or review card.
     For a private run, `prompt` and `message` are None. `message` is also None if only the requester can open
-    it, or if the result was deleted.
+    it, or if the result was deleted. `may_open` means that moderators may open the run's private result.
     """
 
     id: int
@@ -95,17 +106,22 @@ class StoredEntry:
     prompt: str | None = None
     message: MessageRef | None = None
     count: int = 1
+    may_open: bool = False
 
     @property
     def cursor(self) -> AuditCursor:
         return AuditCursor(self.entry.at, self.id)
 
-    def with_run(self, prompt: str | None, message: MessageRef | None, *, private: bool) -> StoredEntry:
+    def with_run(
+        self, prompt: str | None, message: MessageRef | None, *, private: bool, may_open: bool
+    ) -> StoredEntry:
         """Return the entry with what its page shows of the run, which is nothing if the run is `private`.
 
-        Moderators can open a private run, and the opening is recorded.
+        Moderators may open the result of a private run, and the opening is recorded.
         """
-        return self if private else replace(self, prompt=prompt, message=message)
+        if private:
+            return replace(self, may_open=may_open)
+        return replace(self, prompt=prompt, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

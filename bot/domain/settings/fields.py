@@ -16,7 +16,15 @@ from typing import Any
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.settings.missing_references import without_missing
-from bot.domain.settings.rules_and_defaults import ApprovalMode, RoleBudget, ServerRules, Spoiler, with_values
+from bot.domain.settings.rules_and_defaults import (
+    WORD_COUNT,
+    WORD_LENGTH,
+    ApprovalMode,
+    RoleBudget,
+    ServerRules,
+    Spoiler,
+    with_values,
+)
 from bot.domain.settings.values import (
     SELECT_LIMIT,
     Edit,
@@ -31,6 +39,7 @@ from bot.domain.settings.values import (
     required,
     whole_number,
 )
+from bot.domain.text import QUOTED, shorten, without_joiners
 
 
 class Section(StrEnum):
@@ -197,7 +206,7 @@ def change(
 def _read_choice(field: Field, edit: Edit) -> object:
     choice, choices = one(edit.values), dict(field.choices)
     if choice not in choices:
-        raise RefusedError("settings_not_offered", value=choice[:40])
+        raise RefusedError("settings_not_offered", value=shorten(choice, QUOTED))
     return choices[choice]
 
 
@@ -299,15 +308,20 @@ def _without(entries: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {other: value for other, value in entries.items() if other != name}
 
 
-def _read_words(edit: Edit) -> tuple[str, ...]:
-    """Return the typed words. Raises InputErrors for words in which a `*` would be no wildcard.
+def _read_words(edit: Edit, *, keep: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the typed words and those to keep. Raises InputErrors with all mistakes.
 
-    Stored words aren't checked, since earlier versions accepted these.
+    A `*` that is no wildcard is a mistake only in typed words, since earlier versions stored such words.
     """
-    words = lines(one(edit.values))
-    codes = {word: code for word in words if (code := _misplaced_star(word)) is not None}
-    if codes:
-        raise InputErrors([InputError(code, word=word[:60]) for word, code in codes.items()])
+    typed = lines(one(edit.values))
+    words = lines("\n".join([*keep, *typed]))
+    codes = [(word, code) for word in typed if (code := _misplaced_star(word)) is not None]
+    codes += [(word, "settings_word_too_long") for word in typed if len(word) > WORD_LENGTH]
+    mistakes = [_word_mistake(code, word) for word, code in codes]
+    if len(words) > WORD_COUNT:
+        mistakes.append(InputError("settings_too_many_words", limit=WORD_COUNT))
+    if mistakes:
+        raise InputErrors(mistakes)
     return words
 
 
@@ -319,16 +333,25 @@ def _misplaced_star(word: str) -> str | None:
     return "settings_word_inner_star" if "*" in core else None
 
 
+def _word_mistake(code: str, word: str) -> InputError:
+    return InputError(code, word=shorten(word, QUOTED), limit=WORD_LENGTH)
+
+
 def _add_words(edit: Edit) -> Values:
-    return {"words.blocked": lines("\n".join([*edit.rules.words.blocked, *_read_words(edit)]))}
+    return {"words.blocked": _read_words(edit, keep=edit.rules.words.blocked)}
 
 
 def _remove_words(edit: Edit) -> Values:
-    removed = {word.casefold() for word in lines(one(edit.values))}
-    unlisted = removed - {word.casefold() for word in edit.rules.words.blocked}
+    typed = {_compared(word): word for word in lines(one(edit.values))}
+    listed = set(map(_compared, edit.rules.words.blocked))
+    unlisted = [word for compared, word in typed.items() if compared not in listed]
     if unlisted:
-        raise RefusedError("settings_word_not_listed", word=min(unlisted))
-    return {"words.blocked": tuple(w for w in edit.rules.words.blocked if w.casefold() not in removed)}
+        raise InputErrors([_word_mistake("settings_word_not_listed", word) for word in unlisted])
+    return {"words.blocked": tuple(w for w in edit.rules.words.blocked if _compared(w) not in typed)}
+
+
+def _compared(word: str) -> str:
+    return without_joiners(word).casefold()
 
 
 def _open_to_all(path: str, edit: Edit) -> Values:

@@ -13,8 +13,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.domain.errors import InputError, InputErrors
+from bot.domain.text import QUOTED, shorten
 from bot.domain.text.numbers import shown_number
 
+# The limits of a server's own list of words.
+WORD_LENGTH, WORD_COUNT = 60, 500
 Ids = frozenset[int]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 # Maps a deployment or GPU to the roles that may use it. Everybody may use it if there is no entry.
@@ -88,8 +91,8 @@ class Words(_Rules):
     """
 
     automod: bool | None = None
-    blocked: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = Field(
-        default=(), max_length=500
+    blocked: tuple[Annotated[str, Field(min_length=1, max_length=WORD_LENGTH)], ...] = Field(
+        default=(), max_length=WORD_COUNT
     )
 
 
@@ -230,14 +233,10 @@ def _as_input_error(details: Any) -> InputError:
     context = details.get("ctx", {})
     lowest, highest = context.get("ge", context.get("gt")), context.get("le")
     value, name = details["input"], str(details["loc"][-1])
-    shown = str(shown_number(value) if isinstance(value, int | float) else value)[:40]
+    shown = shorten(str(shown_number(value) if isinstance(value, int | float) else value), QUOTED)
     if lowest is not None:
         code = "settings_too_small" if "ge" in context else "settings_not_above"
         return InputError(code, value=shown, limit=shown_number(lowest), name=name)
     if highest is not None:
         return InputError("settings_too_large", value=shown, limit=highest, name=name)
-    if details["type"] == "string_too_long":
-        return InputError("settings_word_too_long", word=shown, limit=context.get("max_length"), name=name)
-    if details["type"] == "too_long":
-        return InputError("settings_too_many_words", limit=context.get("max_length"), name=name)
     return InputError("settings_not_offered", value=shown, name=name)

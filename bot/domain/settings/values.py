@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import strip_invisible
+from bot.domain.text import QUOTED, shorten, strip_invisible
 from bot.domain.text.numbers import typed_integer, typed_number
 
 
@@ -83,7 +83,7 @@ def whole_number(text: str) -> int | None:
     """Parse a whole number as users type it. Return None for blank text. Raises InputError."""
     number = typed_integer(text)
     if number is None and text.strip():
-        raise InputError("settings_not_integer", value=text[:40])
+        raise InputError("settings_not_integer", value=shorten(text, QUOTED))
     return number
 
 
@@ -91,7 +91,7 @@ def decimal_number(text: str) -> float | None:
     """Parse a number as users type it. Return None for blank text. Raises InputError."""
     number = typed_number(text)
     if number is None and text.strip():
-        raise InputError("settings_not_number", value=text[:40])
+        raise InputError("settings_not_number", value=shorten(text, QUOTED))
     return number
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 # PostgreSQL rejects NUL in text, and terminals interpret the other control characters. Text outputs keep line
 # breaks and tabs.
@@ -31,19 +32,60 @@ _MARKS = re.compile(
 _LAID_OUT = re.compile(r"^\s|\t|\S {2,}\S|```|^[{}\[\]]")
 
 
+# Emoji and scripts such as Persian and Hindi need these between characters: zero-width non-joiner and joiner.
+JOINERS = "\u200c\u200d"
+_VARIATION_SELECTORS = "".join(map(chr, range(0xFE00, 0xFE10)))
+# The flags of England, Scotland and Wales are a black flag and invisible tags.
+_TAGGED_FLAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{2,6}\U000e007f)")
+_VIRAMA = 9  # the combining class of the sign that joins consonants; a joiner after it may end a word
+
+
 def strip_invisible(text: str) -> str:
-    """Remove control, zero-width and direction characters, and collapse white space."""
-    visible = "".join(
-        " " if char.isspace() else char
-        for char in text
-        if char.isspace() or unicodedata.category(char)[0] != "C"
-    )
-    return _BREAKS.sub(" ", visible).strip()
+    """Remove control, zero-width and direction characters, and collapse white space.
+
+    Joiners stay between visible characters. Return an empty string if no visible character is left.
+    """
+    # At odd positions are the flags that the pattern captures.
+    parts = enumerate(_TAGGED_FLAG.split(text))
+    kept = "".join(part if index % 2 else "".join(_visible(part)) for index, part in parts)
+    shown = _BREAKS.sub(" ", kept).strip()
+    return shown if shown.strip(_VARIATION_SELECTORS + JOINERS) else ""
+
+
+def without_joiners(text: str) -> str:
+    """Remove joiners, for the comparison of texts that look alike."""
+    return text.translate(dict.fromkeys(map(ord, JOINERS)))
+
+
+def _visible(text: str) -> Iterator[str]:
+    for index, char in enumerate(text):
+        if char in JOINERS:
+            before, after = text[index - 1 : index], text[index + 1 : index + 2]
+            joins = _is_drawn(before) and (_is_drawn(after) or unicodedata.combining(before) == _VIRAMA)
+            yield char if joins else ""
+        elif char.isspace():
+            yield " "
+        elif _is_drawn(char):
+            yield char
+
+
+def _is_drawn(char: str) -> bool:
+    """Return False for white space, an invisible character, or no character.
+
+    Emoji that are newer than Python's tables are unassigned characters in their blocks.
+    """
+    if not char or char.isspace():
+        return False
+    return unicodedata.category(char)[0] != "C" or "\U0001f000" <= char <= "\U0001faff"
+
+
+# The length of a wrong value that a message quotes.
+QUOTED = 40
 
 
 def shorten(text: str, limit: int) -> str:
     """Cut to `limit` characters, with an ellipsis if anything was cut."""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    return text if len(text) <= limit else text[: limit - 1].rstrip(JOINERS).rstrip() + "…"
 
 
 def escape_line(text: str, limit: int) -> str:

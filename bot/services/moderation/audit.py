@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import TypeVar
 
 from bot.deployments.catalogue import Catalogue
@@ -15,7 +14,7 @@ from bot.deployments.options import CHOICES, OptionChoice
 from bot.domain.access import check_moderator
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import (
-    FINAL_STATES,
+    OUTCOMES,
     AuditAction,
     AuditButton,
     AuditCursor,
@@ -36,7 +35,7 @@ _NAME_LENGTH = 32
 # These events belong to no server.
 _WITHOUT_SERVER = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
 SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _WITHOUT_SERVER)
-E = TypeVar("E", bound=StrEnum)
+E = TypeVar("E", bound=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +130,7 @@ class AuditService:
             subject=query.subject,
             actor=query.actor,
             deployment=self._deployment(query.deployment),
-            outcome=_choice(FINAL_STATES, query.outcome),
+            outcome=_choice(OUTCOMES, query.outcome),
             action=_choice(SERVER_ACTIONS, query.action),
             since=self._days_ago(since),
             until=self._days_ago(until),

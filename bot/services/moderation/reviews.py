@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
+from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided, may_open
 from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.results.showing import check_age
 from bot.domain.runs import Run
@@ -148,7 +148,7 @@ class ReviewService:
         """Return a private result for a moderator, and record that they opened it."""
         origin = moderator.origin
         run = await self._moderated(key, moderator.person, origin.guild_id)
-        if not (run.private and run.is_shown and run.outputs):
+        if not may_open(private=run.private, shown=run.is_shown, has_outputs=bool(run.outputs)):
             raise RefusedError("already_deleted" if run.deleted_at is not None else "open_nothing")
         check_age(run, moderator)
         await self._store.reviews.record_opening(run.key, moderator.person.id, self._clock())

@@ -188,6 +188,12 @@ def replaced_inputs(deployment: Deployment, preset: Preset, required: Collection
     ]
 
 
+def has_gap(deployment: Deployment, preset: Preset) -> bool:
+    """Return whether a typed prompt becomes part of the preset's prompt, instead of overriding it."""
+    item, saved = prompt_input(deployment), as_offered(deployment, preset.inputs)
+    return item is not None and GAP in str(saved.get(item.key))
+
+
 def _fill_gaps(item: Input, preset: Preset, stored: str, typed: RawValue | None) -> str:
     """Put the typed prompt into each gap. Raises InputError if it is missing or the result is too long."""
     if typed is None:

@@ -14,7 +14,7 @@ from bot.deployments.options import CHOICES, OptionChoice
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
-from bot.domain.requests import Member, Requester
+from bot.domain.requests import Member, Requester, is_key
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.form_drafts import FormDrafts
@@ -369,6 +369,8 @@ class PresetService:
             page = await self._store.history.page(user_id, limit=1)
             run = page.entries[0].first if page.entries else None
         else:
+            if not is_key(key):
+                raise RefusedError("preset_run_unknown")
             run = await self._store.runs.get(key)
             if run is None or run.requester_id != user_id:
                 raise RefusedError("run_gone")
@@ -388,7 +390,7 @@ def _holder(person: Member, guild_id: int | None, *, server: bool) -> tuple[Hold
 
 
 def _name(typed: str) -> str:
-    name = strip_invisible(typed)[:NAME_LENGTH].strip()
+    name = strip_invisible(strip_invisible(typed)[:NAME_LENGTH])
     if not name:
         raise InputError("input_required", option="name")
     return name

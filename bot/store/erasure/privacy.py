@@ -126,11 +126,12 @@ class PrivacyStore:
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs, and the user's texts in audit entries.
 
-        Runs of a batch that is active or has a pending delivery stay as they are, and are returned. The other
-        runs still show when and where they were requested, and how they ended. The user's own presets are
-        deleted. Presets made for a server and defaults set for a channel stay, without the user's id.
+        Runs of a batch that is active or has a pending delivery stay as they are, and the first of each such
+        batch is returned. The other runs still show when and where they were requested, and how they ended.
+        The user's own presets are deleted. Presets made for a server and defaults set for a channel stay,
+        without the user's id.
         """
-        await self._delete_presets(user_id)
+        presets_deleted = await self._delete_presets(user_id)
         await self._forget_setter(user_id)
         erased = 0
         while (count := await self._erase_chunk(user_id, now, chunk_size)) is not None:
@@ -153,10 +154,10 @@ class PrivacyStore:
                     details={"requests": erased},
                 ),
             )
-        return Erased(erased, await self._unsettled(user_id))
+        return Erased(erased, await self._unsettled(user_id), presets_deleted)
 
     async def _erase_chunk(self, user_id: int, now: datetime, chunk_size: int) -> int | None:
-        """Erase one chunk of runs, and return its size; None if nothing is left."""
+        """Erase one chunk of runs, and return how many of them are the first of a batch; None at the end."""
         async with self._database.write() as connection:
             found = await connection.execute(
                 select(runs.c.key)
@@ -173,22 +174,23 @@ class PrivacyStore:
                 update(runs)
                 .where(runs.c.key.in_(locked), nothing_pending())
                 .values({**_ERASED, "erased_at": now})
-                .returning(runs.c.key)
+                .returning(runs.c.key, runs.c.batch_key)
             )
-            keys = list(erased.scalars())
-            await _drop_undelivered(connection, keys)
-            return len(keys)
+            rows = erased.all()
+            await _drop_undelivered(connection, [row.key for row in rows])
+            return len([row for row in rows if row.key == row.batch_key])
 
-    async def _delete_presets(self, user_id: int) -> None:
+    async def _delete_presets(self, user_id: int) -> int:
         own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == user_id)
         async with self._database.write() as connection:
             ids = await lock_rows(connection, presets.c.id, or_(own, presets.c.created_by == user_id))
-            await connection.execute(delete(presets).where(presets.c.id.in_(ids), own))
+            deleted = await connection.execute(delete(presets).where(presets.c.id.in_(ids), own))
             await connection.execute(
                 update(presets)
                 .where(presets.c.id.in_(ids), presets.c.created_by == user_id)
                 .values(created_by=None)
             )
+            return deleted.rowcount
 
     async def _forget_setter(self, user_id: int) -> None:
         mine = channel_defaults.c.set_by == user_id
@@ -198,7 +200,8 @@ class PrivacyStore:
             await connection.execute(update(channel_defaults).where(here, mine).values(set_by=None))
 
     async def _unsettled(self, user_id: int) -> Sequence[Run]:
-        query = select(*run_columns()).where(runs.c.requester_id == user_id, ~nothing_pending())
+        mine = (runs.c.requester_id == user_id) & (runs.c.key == runs.c.batch_key)
+        query = select(*run_columns()).where(mine, ~nothing_pending())
         async with self._database.read() as connection:
             found = await connection.execute(query.order_by(runs.c.created_at.desc()))
             return [to_run(row) for row in found.mappings()]

@@ -10,15 +10,14 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import FINAL_STATES, AuditAction, AuditButton, AuditCursor, AuditFilter
-from bot.domain.runs import RunState
+from bot.domain.moderation.audit import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.ui.custom_ids.base import EPOCH, CustomId, microseconds
 
 # The cursor's microseconds and number, subject, actor, since and until in seconds, action and outcome.
 _AUDIT_FIELDS = struct.Struct(">QQQQIIBB")
-# Ids hold an index into these, so new actions and states go to the end.
+# Ids hold an index into these, so new actions and outcomes go to the end.
 _AUDIT_ACTIONS = (None, *AuditAction)
-_AUDIT_OUTCOMES = (None, *FINAL_STATES)
+_AUDIT_OUTCOMES = (None, *OUTCOMES)
 _LARGEST_SNOWFLAKE = (1 << 63) - 1
 _LARGEST_ENTRY = (1 << 31) - 1
 
@@ -45,7 +44,7 @@ class AuditId(CustomId):
             _seconds(chosen.since),
             _seconds(chosen.until),
             _AUDIT_ACTIONS.index(chosen.action),
-            _AUDIT_OUTCOMES.index(RunState(chosen.outcome) if chosen.outcome else None),
+            _AUDIT_OUTCOMES.index(chosen.outcome),
         )
         return f"audit:{self.button}:{base64.urlsafe_b64encode(packed).decode()}:{chosen.deployment or ''}"
 

@@ -31,7 +31,8 @@ def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     yield from _budgets(standing)
     if (default := standing.channel_default) is not None:
         name = escape_line(default.name, NAME_LENGTH)
-        yield say("help_rules_default", name=name, title=escape_line(title(default.deployment), 60))
+        code = "help_rules_default_gap" if standing.default_has_gap else "help_rules_default"
+        yield say(code, name=name, title=escape_line(title(default.deployment), 60))
     if standing.private_results:
         yield say("help_rules_private")
     if standing.closed_deployments:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from discord import ButtonStyle, Colour, TextStyle
 from discord.ui import (
     ActionRow,
+    Button,
     Container,
     Item,
     Label,
@@ -84,9 +85,6 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     used = sum(len(text) for text in (heading, news, warned)) + _length(controls)
     body = _lines(_body(panel, rules, context), _MESSAGE_LENGTH - used)
     top: list[Item[LayoutView]] = [TextDisplay(text) for text in (heading, news) if text]
-    if panel.again is not None:
-        again = SettingId(panel.section, "again", panel.again)
-        top.append(ActionRow(button(again, label="settings_button_again", style=ButtonStyle.primary)))
     below: list[Item[LayoutView]] = [TextDisplay(warned)] if warned else []
     rules_shown: list[Item[LayoutView]] = [TextDisplay(body)] if body else []
     container = Container(*top, *rules_shown, *below, Separator(), *controls)
@@ -177,7 +175,8 @@ def _controls(panel: Panel, rules: ServerRules, context: SettingsContext) -> lis
     if panel.section is not Section.HOME:
         controls = section_controls(panel.section, rules, context, panel.selection)
         back = button(SettingId(Section.HOME, "back"))
-        return [*controls, ActionRow(back, *tidy_buttons)]
+        # In one row, because a phone has space for two and the section's own buttons need the other.
+        return [*controls, ActionRow(*_again_button(panel), back, *tidy_buttons)]
     sections = [
         option(
             section.value,
@@ -190,6 +189,13 @@ def _controls(panel: Panel, rules: ServerRules, context: SettingsContext) -> lis
     select = choice_select(SettingId(Section.HOME, "open"), sections, "settings_choose_section")
     opener = ActionRow[LayoutView](select)
     return [opener, ActionRow(*tidy_buttons)] if tidy_buttons else [opener]
+
+
+def _again_button(panel: Panel) -> list[Button[LayoutView]]:
+    if panel.again is None:
+        return []
+    again = SettingId(panel.section, "again", panel.again)
+    return [button(again, label="settings_button_again", style=ButtonStyle.primary)]
 
 
 def _length(items: Sequence[Item[LayoutView]]) -> int:

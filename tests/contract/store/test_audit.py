@@ -104,7 +104,9 @@ FILTERS = [
     (AuditFilter(action=AuditAction.REFUSAL), {3}),
     (AuditFilter(outcome="failed"), {4}),
     (AuditFilter(outcome="refused"), {3, 5, 6}),
-    (AuditFilter(since=at(4)), {4, 5, 6}),
+    (AuditFilter(outcome="requester_blocked"), {6}),
+    (AuditFilter(outcome="partial"), {7}),
+    (AuditFilter(since=at(4)), {4, 5, 6, 7}),
     (AuditFilter(until=at(1)), {0}),
     (AuditFilter(subject=BOB, action=AuditAction.BLOCK, since=at(1), until=at(2)), {1}),
     (AuditFilter(subject=MOD), set()),
@@ -120,6 +122,7 @@ async def test_filters_apply_to_pages_and_exports(store: Store) -> None:
         entry(action=AuditAction.OUTCOME, actor_id=None, outcome="failed"),
         entry(action=AuditAction.OUTCOME, actor_id=None, outcome="refused"),
         entry(action=AuditAction.OUTCOME, actor_id=None, outcome="requester_blocked"),
+        entry(action=AuditAction.OUTCOME, actor_id=None, outcome="partial"),
     ]
     await fill(store, [replace(one, at=at(n), details={"n": n}) for n, one in enumerate(entries)])
     for wanted, found in FILTERS:

@@ -69,10 +69,10 @@ async def test_erasure_leaves_a_batch_until_its_last_run_has_ended(store: Store)
     runs = await running(store)
     await ended(store, *runs[:2])
     erased = await store.privacy.erase(PERSON.id, NOW)
-    assert (erased.emptied, len(erased.left)) == (0, 3)
+    assert (erased.emptied, len(erased.left)) == (0, 1)
     await ended(store, runs[2])
     await store.deliveries.complete(await claimed(store), NOW)
-    assert (await store.privacy.erase(PERSON.id, NOW)).emptied == 3
+    assert (await store.privacy.erase(PERSON.id, NOW)).emptied == 1
     assert {run.prompt for run in await store.runs.batch(runs[0])} == {None}
 
 

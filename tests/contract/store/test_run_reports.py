@@ -249,7 +249,7 @@ async def test_the_outcome_of_a_failure_waits_until_what_it_made_is_known(store:
     assert (shown.state, shown.partial, shown.outputs) == (RunState.FAILED, True, (PICTURE,))
     assert (shown.failure_log, shown.gpu_used, shown.charged_seconds) == ("ValueError: x", "L4", 2.5)
     assert await purposes(store, run.key) == ["o"]
-    assert [entry.outcome for entry in await audit_log(store) if entry.action == "outcome"] == ["failed"]
+    assert [entry.outcome for entry in await audit_log(store) if entry.action == "outcome"] == ["partial"]
 
 
 async def test_an_outcome_waits_for_ten_seconds_or_until_it_is_released(store: Store) -> None:

@@ -169,7 +169,15 @@ def test_words_are_kept_once_each_without_spare_space() -> None:
     assert rules.words.blocked == ("bad", "red fox")
     assert edit(rules, "words.add", "bad\nnew").words.blocked == ("bad", "new", "red fox")
     assert edit(rules, "words.remove", "RED fox").words.blocked == ("bad",)
-    assert refused("words.remove", "fox", rules=rules).code == "settings_word_not_listed"
+    gone = refused("words.remove", "fox\nbad\nOwl", rules=rules)
+    assert isinstance(gone, InputErrors)
+    assert [(each.code, each.params["word"]) for each in gone.errors] == [
+        ("settings_word_not_listed", "fox"),
+        ("settings_word_not_listed", "Owl"),
+    ]
+    joined = edit(RULES, "words.list", "क्\u200dष")
+    assert joined.words.blocked == ("क्\u200dष",)
+    assert edit(joined, "words.remove", "क्ष").words.blocked == ()
     long = refused("words.add", "x" * 61)
     assert (long.code, long.params["limit"]) == ("settings_word_too_long", 60)
     both = refused("words.add", f"{'x' * 61}\nfox\n{'y' * 62}")
@@ -183,12 +191,30 @@ def test_words_are_kept_once_each_without_spare_space() -> None:
         ("settings_word_only_star", "**"),
         ("settings_word_inner_star", "a*b"),
     ]
+    every = refused(
+        "words.add", "\n".join(["a*b", "z" * 61, f"*y{'*y' * 31}", *(f"w{n}" for n in range(500))])
+    )
+    assert isinstance(every, InputErrors)
+    assert [(each.code, each.params.get("word")) for each in every.errors] == [
+        ("settings_word_inner_star", f"*y{'*y' * 18}*…"),
+        ("settings_word_inner_star", "a*b"),
+        ("settings_word_too_long", f"*y{'*y' * 18}*…"),
+        ("settings_word_too_long", f"{'z' * 39}…"),
+        ("settings_too_many_words", None),
+    ]
     # A list of an earlier version.
     old = ServerRules(words=Words(blocked=("a*b",)))
     assert edit(old, "words.add", "**fox").words.blocked == ("**fox", "a*b")
     assert edit(old, "words.remove", "a*b").words.blocked == ()
     many = refused("words.list", "\n".join(f"w{n}" for n in range(501)))
     assert (many.code, many.params["limit"]) == ("settings_too_many_words", 500)
+
+
+@pytest.mark.parametrize(
+    ("field", "arg"), [("approval.hours", ""), ("budgets.weight", "T4"), ("results.spoiler", "")]
+)
+def test_a_long_value_is_quoted_as_cut(field: str, arg: str) -> None:
+    assert refused(field, "x" * 99, arg=arg).params["value"] == f"{'x' * 39}…"
 
 
 def test_a_gpu_for_nobody_is_not_open_to_everybody() -> None:

@@ -24,6 +24,14 @@ _LIVE = re.compile(r"(?<!\\)(?:\\\\)*(?:[*_~|`\[\]<@]|://|discord\.gg/)")
         ("\ud800x", "x"),
         ("  ", ""),
         ("naïve 日本語 🙂", "naïve 日本語 🙂"),
+        *((words, words) for words in ("🏳️\u200d🌈", "👩🏽\u200d🚀", "❤️\u200d🔥", "नी\u200cति", "क्\u200dष")),
+        ("می\u200cکند", "می\u200cکند"),
+        ("ന്\u200d ന്\u200d", "ന്\u200d ന്\u200d"),  # a Malayalam letter that ends in a joiner
+        ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",) * 2,  # the flag of England
+        ("a\U000e0067\U000e0062\U000e007fb", "ab"),
+        ("\U0001fae8 \U0001fadf", "\U0001fae8 \U0001fadf"),  # emoji of 2022 and 2024
+        ("\u200da\u200c \u200db\u200d\u200dc\u200c", "a bc"),
+        *((hidden, "") for hidden in ("\u200d", "\u200c\u200d \u200b", "\ufe0f", "\ufe0f\u200d\ufe0f")),
     ],
 )
 def test_only_what_can_be_seen_is_kept_on_one_line(words: str, shown: str) -> None:
@@ -59,6 +67,10 @@ def test_any_quotation_is_one_short_line_without_live_marks(words: str, limit: i
     assert len(shown) <= 2 * limit
     assert not _LIVE.search(shown)
     shown.encode()
+
+
+def test_a_text_is_not_cut_after_a_joiner() -> None:
+    assert shorten("🏳️\u200d🌈 flag", 4) == "🏳️…"
 
 
 def test_six_thousand_marks_are_cut_before_they_are_escaped() -> None:

@@ -98,10 +98,14 @@ def test_rows_beyond_the_size_are_left_out_whole_and_mentioned() -> None:
 
 
 def test_requests_left_after_an_erasure_are_listed_up_to_a_limit() -> None:
-    assert "`" not in erased_text(Erased(3))
-    few = erased_text(Erased(3, [run("abc"), run("def")]))
-    assert "contents of 3 requests" in few
-    assert "`abc`, `def`." in few
-    many = erased_text(Erased(0, [run(f"key{number}") for number in range(500)]))
-    assert "and 490 more" in many
+    assert erased_text(Erased(3), str.title).startswith("Deleted the contents of 3 requests.")
+    assert "presets" not in erased_text(Erased(3), str.title)
+    few = erased_text(Erased(1, [run(prompt="a *fox*"), run(prompt=None)], presets=2), str.title)
+    assert few.startswith("Deleted the contents of 1 request.")
+    assert "Deleted your 2 presets.\n" in few
+    assert "yet:\n- Flux: a \\*fox\\*\n- Flux\n" in few
+    many = erased_text(Erased(0, [run(prompt="*" * 6000) for _ in range(500)], presets=1), str.title)
+    assert "Deleted your preset.\n" in many
+    assert many.count("- Flux: ") == 3
+    assert "\n- and 497 more\n" in many
     assert len(many) < 2000

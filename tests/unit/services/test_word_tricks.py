@@ -22,6 +22,7 @@ def found(text: str, *keywords: str) -> str | None:
 # Ways of writing a forbidden word.
 TRICKS = {
     "porn": (
+        *("po\u200drn", "po\u200crn"),
         *("PoRn", "po\u200brn", "p\u00ado\u2060r\ufeffn", "po\u034frn", "p\U000e0061orn"),
         *("po\u3164rn", "po\u2065rn", "po\ufff0rn", "po\U000e01f5rn", "po\U0001d159rn", "po\ufffcrn"),
         *("\u202eporn\u202c", "pórn", "p\u0336o\u0336r\u0336n\u0336", "p\u05b0o\u0651rn", "ｐｏｒｎ"),

@@ -74,7 +74,7 @@ MISSING: dict[str, Any] = {
 
 
 def panel(section: Section, rules: Mapping[str, Any], context: SettingsContext = AROUND) -> str:
-    return of_layout(panel_layout(Panel(section), ServerRules.model_validate(rules), context), rows=3)
+    return of_layout(panel_layout(Panel(section), ServerRules.model_validate(rules), context))
 
 
 def approval(mode: ApprovalMode, **more: Any) -> str:
@@ -86,7 +86,7 @@ def refused() -> str:
     mistakes = InputErrors([InputError("settings_not_integer", value="*x*", box=box) for box in AGES])
     told = error_lines(mistakes, SettingControl(Section.PEOPLE, "ages"), AROUND)
     shown = Panel(Section.PEOPLE, mistakes=told, again="0123abcd:ages:")
-    return of_layout(panel_layout(shown, ServerRules(), AROUND), rows=3)
+    return of_layout(panel_layout(shown, ServerRules(), AROUND))
 
 
 def saved() -> str:

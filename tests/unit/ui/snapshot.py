@@ -69,10 +69,10 @@ def of_parts(parts: list[OutgoingMessage]) -> str:
     return "\n---\n".join("\n".join(_part(part)) for part in parts) + "\n"
 
 
-def of_layout(layout: Any, *, rows: int = 2) -> str:
-    """Return a layout with at most so many rows of buttons on a phone."""
+def of_layout(layout: Any) -> str:
+    """Return a layout, which has at most two rows of buttons on a phone."""
     components = layout.to_components()
-    assert button_rows(components) <= rows
+    assert button_rows(components) <= 2
     return "\n".join(_all(components, "")) + "\n"
 
 

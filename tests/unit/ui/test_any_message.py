@@ -68,7 +68,6 @@ def test_any_message_is_within_discords_limits(
 
 
 UNSEEN: dict[RunState, dict[str, Any]] = {
-    RunState.AWAITING_APPROVAL: {},
     RunState.REJECTED: {"decided_by": 5, "decided_at": ASKED, "failure_code": "rejected"},
     RunState.EXPIRED: {"failure_code": "expired"},
     RunState.CANCELLED: {},
@@ -80,8 +79,15 @@ UNSEEN: dict[RunState, dict[str, Any]] = {
 def test_a_request_that_no_moderator_approved_is_not_shown(state: RunState) -> None:
     more = {"failure_params": {"reason": "a secret reason"}, **UNSEEN[state]}
     asked = run(state, review_channel_id=9, seed=77, gpu="H100", gpu_used="H100", **more)
-    for part in outcome(asked, PreparedOutputs()) if state in FINAL else [status_message([asked], "Flux")]:
+    for part in outcome(asked, PreparedOutputs()):
         assert not re.search("lighthouse|seed|H100|secret", text(part))
+
+
+def test_of_a_request_that_waits_for_approval_its_requester_sees_the_prompt() -> None:
+    asked = run(RunState.AWAITING_APPROVAL, review_channel_id=9, seed=77, gpu="H100")
+    shown = text(status_message([asked], "Flux"))
+    assert "> a lighthouse" in shown
+    assert not re.search("seed|H100", shown)
 
 
 def test_an_approved_request_is_shown() -> None:

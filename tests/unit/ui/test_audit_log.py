@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import (
-    FINAL_STATES,
+    OUTCOMES,
     AuditAction,
     AuditButton,
     AuditCursor,
@@ -41,7 +41,7 @@ filters = st.builds(
     subject=st.none() | ids,
     actor=st.none() | ids,
     deployment=st.none() | names,
-    outcome=st.none() | st.sampled_from(FINAL_STATES),
+    outcome=st.none() | st.sampled_from(OUTCOMES),
     action=st.none() | st.sampled_from(AuditAction),
     since=st.none() | seconds,
     until=st.none() | seconds,
@@ -87,6 +87,34 @@ def test_a_change_too_long_for_a_line_is_truncated_there_but_not_in_the_file() -
     assert audit_cells(stored, PLAIN)[-1].count("everybody → Staff") == 30
 
 
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("not *here*", r"not \*here\*"),
+        ("we want no weapons here, and this has three of them at once", None),
+        ("r" * 120, None),
+        ("*" * 500, r"\*" * 59 + "…"),
+    ],
+)
+@pytest.mark.parametrize("prompt", ["*" * 300, "p" * 300, "a fox"])
+def test_a_long_prompt_leaves_space_for_the_reason(prompt: str, reason: str, shown: str | None) -> None:
+    stored = made_entry(
+        action=AuditAction.REJECT,
+        actor_id=LARGEST,
+        subject_id=LARGEST - 1,
+        deployment="flux",
+        run_key="k" * 16,
+        details={"reason": reason},
+        prompt=prompt,
+        message=MessageRef(LARGEST, LARGEST),
+    )
+    told = audit_line(stored, NAMING)
+    assert f"reason “{shown or reason}”" in told
+    assert ("prompt “" in told) or " …\n" in told
+    assert len(told) <= 345
+    assert reason in audit_cells(stored, PLAIN)[-1]
+
+
 def private_options(deployment: str, requesters: dict[int, str], **details: int) -> list[dict[str, Any]]:
     """Return the options of the select of private results on a page with one such result, of person 22."""
     entry = made_entry(
@@ -95,6 +123,7 @@ def private_options(deployment: str, requesters: dict[int, str], **details: int)
         subject_id=22,
         deployment=deployment,
         outcome="succeeded",
+        may_open=True,
         details={"private": True, **details},
     )
     (row,) = open_rows(AuditPage([entry], None, None), lambda name: name, requesters)

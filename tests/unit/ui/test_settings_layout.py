@@ -36,6 +36,7 @@ from bot.ui.settings.controls import Selection
 from bot.ui.settings.panel import Panel, panel_layout, settings_modal
 from bot.ui.settings.text import ChangeSummary, describe_changes
 from tests.unit.ui.messages import ASKED
+from tests.unit.ui.snapshot import button_rows
 
 ROLES = frozenset(range(10**18, 10**18 + 25))
 DEPLOYMENTS = {f"deployment-{n}" + "x" * 50: f"Deployment {n} " + "long " * 20 for n in range(25)}
@@ -260,3 +261,17 @@ def test_a_change_of_one_setting_is_not_told_of_those_that_it_rules_out() -> Non
     approval = before.approval.model_copy(update={"mode": ApprovalMode.EVERYBODY})
     (line,) = describe_changes(before, before.model_copy(update={"approval": approval}), FULL).lines
     assert line == "**Who waits for approval:** Everybody but certain roles → Everybody"
+
+
+@pytest.mark.parametrize("section", Section)
+@pytest.mark.parametrize("again", [None, "0123abcd:ages:"], ids=["plain", "again"])
+@pytest.mark.parametrize("words", [("bad",), CROWDED.words.blocked], ids=["few", "many"])
+@pytest.mark.parametrize("selection", [None, ("gpu", GPUS[0]), ("deployment", next(iter(DEPLOYMENTS)))])
+def test_a_phone_shows_at_most_two_rows_of_buttons(
+    section: Section, again: str | None, words: tuple[str, ...], selection: Selection
+) -> None:
+    rules = CROWDED.model_copy(update={"words": Words(blocked=words)})
+    panel = Panel(section, selection=selection, mistakes=["wrong"] if again else [], again=again)
+    layout = panel_layout(panel, rules, FULL)
+    assert any(isinstance(item, Button) and item.label == "Clean up" for item in layout.walk_children())
+    assert button_rows(layout.to_components()) <= 2
