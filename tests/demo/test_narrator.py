@@ -20,7 +20,7 @@ async def test_presses_and_choices_are_told_by_their_labels() -> None:
                 await ada.click(result, label="More")
                 home = await mia.slash(world.channel, "settings")
                 await mia.select(home.response.message, ["record"], custom_id="set:home:open")
-    told = "\n".join(narrator.lines)
+    told = "\n".join([*narrator.lines, ""])
     assert "@ada presses More\n" in told
     assert "@mia chooses Audit log\n" in told
     assert ", 1 output ->" in told

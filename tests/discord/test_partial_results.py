@@ -69,7 +69,7 @@ async def test_moderators_find_partial_results_in_the_audit_log(bot: Harness, mo
     await bot.ask(faults=Faults(ends_as="failed", made=0))
     await bot.later(minutes=2)
     partial = f"**Variations** for <@{bot.alice.id}> · Partly done"
-    failed = f"**Variations** for <@{bot.alice.id}> · That didn't work"
+    failed = f"**Variations** for <@{bot.alice.id}> · Failed"
     log = await read(bot, mona, "audit", outcome="partial")
     assert partial in log
     assert failed not in log

@@ -240,7 +240,7 @@ async def test_report_is_offered_only_where_it_reaches_somebody(server: Moderate
     for message in (before, single):
         more = await server.bob.click(message, label="More")
         assert more.ephemeral
-        assert "**prompt** a fox" in text_of(server, more.response)
+        assert "**prompt:** a fox" in text_of(server, more.response)
         assert "Report" not in buttons_of(server, more.response)
     assert "Report" not in buttons_of(server, batch)
     await set_rules(server, approval={"review_channel_id": server.review.id})

@@ -112,7 +112,7 @@ async def test_deleted_roles_and_channels_are_shown_and_can_be_removed(bot: Harn
     assert "The review channel is missing or not chosen" in panel.text
     await panel.choose("home:open", "approval")
     assert f"a deleted role (`{role.id}`)" in panel.text
-    assert f"a deleted channel (`{review.id}`)" in panel.text
+    assert f"A deleted channel (`{review.id}`)" in panel.text
     assert panel.defaults("approval:exempt") == [str(kept.id)]
     assert panel.defaults("approval:channel") == []
     await panel.turn_to("gpus")
@@ -169,4 +169,4 @@ async def test_without_the_database_the_panel_says_so(bot: Harness, panel: Panel
         sentence = said(await panel.choose("results:spoiler", "always"))
     assert sentence.startswith("I can't reach my database")
     await panel.choose("results:spoiler", "always")
-    assert "No spoilers → All are spoilers" in panel.text
+    assert "Never → Always" in panel.text

@@ -33,7 +33,7 @@ async def test_a_size_is_one_choice_from_the_command_to_details(bot: Harness) ->
     await bot.restart()
     details = await open_details(message, bot.bob)
     text = text_of(bot, details.response)
-    assert "**size** tall" in text
+    assert "**size:** tall" in text
     assert "width" not in text
     assert "```\n/generate prompt:a fox seed:7 size:tall\n```" in text
     form = await bot.alice.click(message, label="Edit")
@@ -51,7 +51,7 @@ async def test_a_size_from_before_is_kept_by_again_shown_and_left_in_the_form(bo
     await bot.restart(deployments=SIZED)
     details = await open_details(message, bot.alice)
     text = text_of(bot, details.response)
-    assert "**size** 640 × 384" in text
+    assert "**size:** 640 × 384" in text
     assert "size:\n```" in text
     await bot.click(message, "Again")
     assert sides(bot) == (640, 384)
@@ -82,7 +82,7 @@ async def test_requests_and_presets_outlive_sizes(bot: Harness) -> None:
     message = await bot.made(size="tall")
     await bot.alice.slash(bot.channel, "preset save", name="tall")
     listed = await bot.alice.slash(bot.channel, "preset list")
-    assert "size=tall" in text_of(bot, listed.response)
+    assert "size: tall" in text_of(bot, listed.response)
     await bot.restart(deployments=ONE)
     await bot.click(message, "Again")
     assert sides(bot) == (512, 1024)
