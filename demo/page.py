@@ -29,7 +29,7 @@ _LOOK = 0.25
 _PAUSE = 1.0
 _HINT = (
     "Type `/generate picture`, press Enter, and describe a picture. At the top, choose who you are. "
-    "What else to try is listed below the channels; on a phone, press Channels. "
+    "Find more to try below the channels; on a phone, press Channels. "
     "The pictures are painted landscapes, and don't show what you describe."
 )
 

@@ -46,7 +46,7 @@ TOUR = (
             Step("/generate restricted", f"Runs only in #{RESTRICTED}."),
             Step("/runs, /queue, /usage", "Show your requests, what is running, and today's usage."),
             Step("/privacy export, delete", "Show and delete what the bot keeps about you."),
-            Step("Apps, in a message's menu", "In Discord, it has Upscale, Animate and Use as input."),
+            Step("Apps, in a message's menu", "Only in Discord: Upscale, Animate and Use as input."),
         ),
     ),
     Part(
@@ -54,7 +54,7 @@ TOUR = (
         (
             Step("/settings, Approval", f"Choose #{REVIEW}, then Everybody. Requests wait there."),
             Step(f"Approve, Reject in #{REVIEW}", "Approve starts a request. Reject asks for a reason."),
-            Step("More, then Report", f"Sends a result to #{REVIEW}, once you have chosen it."),
+            Step("More, then Report", f"Sends a result to #{REVIEW}, if it is the review channel."),
             Step("/preset save server:True", "Saves your latest inputs for the server."),
             Step("/preset default", "Makes such a preset the default in this channel."),
             Step("/audit, /block, /blocked", "Show the audit log, block people, and list them."),

@@ -12,7 +12,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "help_line": "**{title}** {path}\n-# {description}",
         "help_line_plain": "**{title}** {path}",
         "help_more": "-# And {count} more: choose one below.",
-        "help_tips": "**How to get good results**\n- Say what is in the picture first, then how it should look: subject, light, style.\n- Found something you like? Press Edit and change one thing. The seed keeps the rest similar.\n- Details shows the settings that were sent, and a command you can copy.",
+        "help_tips": "**How to get good results**\n- Say what is in the picture first, then how it should look: subject, light, style.\n- Found something you like? Press Edit and change one thing. The seed keeps the rest similar.\n- Details shows the inputs that were sent, and a command you can copy.",
         "help_tip_count": "- Want a choice? `count` makes several at once, each with its own seed.",
         "help_tip_picture": "- To start from a picture, open its message's menu. Choose Apps, then Use as input.",
         # help: the user's own limits
@@ -29,7 +29,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "help_rules_resets": "- Limits reset <t:{until}:R>.",
         "help_rules_at_once": "- At most {limit} of your runs are active at once; more wait in the queue.",
         "help_rules_default": "- `/generate` for {title} starts from the preset **{name}** here. What you type overrides it.",
-        "help_rules_default_gap": "- `/generate` for {title} starts from the preset **{name}** here. Your prompt becomes part of its own; whatever else you type overrides it.",
+        "help_rules_default_gap": "- `/generate` for {title} starts from the preset **{name}** here. Your prompt is inserted into the preset's. Other inputs that you type override it.",
         "help_rules_private": "- With `private`, only you and the moderators can see a result.",
         "help_rules_closed": "- Your roles can't use {names}.",
         "help_rules_closed_gpus": "- Your roles can't use these GPUs: {names}.",

@@ -37,7 +37,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "made_before_timed_out": "This is what was made before it timed out.",
         "made_before_cancelled": "This is what was made before it was cancelled.",
         "cancelled_by_moderator": "A moderator cancelled this request.",
-        "cancelled_by_requester": "You cancelled this.",
+        "cancelled_by_requester": "You cancelled this request.",
         "deadline": "The run took too long, so I stopped it. A smaller size or fewer steps may help.",
         "deadline_running": "The run took too long, so I stopped waiting. A smaller size or fewer steps may help. "
         "If it finishes after all, I'll post the result here.",

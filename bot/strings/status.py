@@ -34,9 +34,9 @@ STATUS: Mapping[str, str] = MappingProxyType(
         # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
         "expected": "Result expected <t:{at}:R>",
         "took": "took {seconds} s",
-        "counted": "counts as {seconds} s towards the daily limits",
-        "charged_time": "the GPU time counts towards the daily limits",
-        "charged_nothing": "this doesn't count towards the daily limits",
+        "counted": "counts as {seconds} s of daily usage",
+        "charged_time": "the GPU time counts towards the daily usage",
+        "charged_nothing": "doesn't count towards the daily usage",
         "gpu": "GPU {gpu}",
         "seed": "seed {seed}",
         "button_cancel": "Cancel",

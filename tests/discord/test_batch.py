@@ -22,7 +22,7 @@ async def test_four_at_once_come_as_one_result_with_their_own_seeds(bot: Harness
     shown = text_of(bot, message)
     assert f"<@{bot.alice.id}> **Picture ×4**" in shown
     assert "> a fox" in shown
-    assert "Seeds: **1** 7 · **2** 8 · **3** 9 · **4** 10" in shown
+    assert "Seeds: **1:** 7 · **2:** 8 · **3:** 9 · **4:** 10" in shown
     assert list(buttons_of(bot, message)) == ["1", "2", "3", "4", "Again ×4", "Delete"]
     assert galleries_of(bot, message) == [4]
     assert files(message) == await bot.keys()

@@ -39,10 +39,12 @@ async def test_cancel_in_the_middle_keeps_what_is_finished(bot: Harness) -> None
     assert len(bot.calls) == 3
     (message,) = bot.messages()
     assert "**Picture, 1 of 4**" in text_of(bot, message)
-    assert "**2, 3** You cancelled this. The GPU time counts towards the daily limits." in text_of(
+    assert "**2, 3** You cancelled this request. The GPU time counts towards the daily usage." in text_of(
         bot, message
     )
-    assert "**4** You cancelled this. This doesn't count towards the daily limits." in text_of(bot, message)
+    assert "**4** You cancelled this request. This doesn't count towards the daily usage." in text_of(
+        bot, message
+    )
     assert galleries_of(bot, message) == [1]
 
 
@@ -51,8 +53,8 @@ async def test_cancelled_before_anything_came_the_answer_says_so_in_place(bot: H
     await bot.click(asked.response.message, "Cancel")
     (shown,) = texts(bot)
     assert "Cancelled: Picture ×4" in shown
-    assert "**1, 2** The GPU time counts towards the daily limits." in shown
-    assert "**3, 4** This doesn't count towards the daily limits." in shown
+    assert "**1, 2** The GPU time counts towards the daily usage." in shown
+    assert "**3, 4** This doesn't count towards the daily usage." in shown
     assert bot.messages()[0].id == asked.response.id
     assert pinged(bot) == []
     assert len(bot.comfydeploy.call_log.cancel_calls) == 2  # the machine takes two at once

@@ -89,7 +89,7 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     for card in (first, second):
         by, of = f"<@{server.mona.id}>", f"<@{server.alice.id}>"
         assert f"{by} blocked {of} <t:" in text_of(server, card)
-        assert ", until somebody unblocks them.\nThis ended their waiting requests" in text_of(server, card)
+        assert ", until somebody unblocks them.\nThe block ended this request" in text_of(server, card)
         assert "> that \\*word\\*" in text_of(server, card)
         assert buttons_of(server, card) == {}
     assert list(buttons_of(server, others)) == ["Approve", "Reject", "Block"]
@@ -195,7 +195,7 @@ async def test_the_end_of_a_block_is_told_wherever_it_ends_a_request(server: Mod
     (told,), (letter,) = texts(server), server.letters()
     assert f"A moderator has blocked you from generating here until {until}. This request ended" in told
     assert f"The block ends {until}." in letter
-    assert f", until {until}.\nThis ended their waiting requests" in server.verdict
+    assert f", until {until}.\nThe block ended this request" in server.verdict
     assert "Not approved" not in told
 
 

@@ -39,7 +39,7 @@ async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness,
     )
     await bot.restart()
     await bot.ask(faults=HELD)
-    assert "Uses this channel's default preset **noir**." in text_of(bot, bot.messages()[-1])
+    assert "This uses the channel's default preset **noir**." in text_of(bot, bot.messages()[-1])
     await bot.release()
     await bot.ask(style="neon")
     await bot.ask(channel=thread)
@@ -53,9 +53,9 @@ async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness,
 async def test_a_default_with_a_gap_for_the_prompt_says_so(bot: Harness, carl: MemberActor) -> None:
     await share(bot, prompt="{prompt}, in ink")
     said = await told(bot, carl, "default", name="noir")
-    gap = "The prompt becomes part of the preset's own; whatever else people type overrides it."
+    gap = "Typed prompts are inserted into the preset's. Other typed inputs override it."
     assert said == f"In <#{bot.channel.id}>, `/generate` now starts from **noir**. {gap}"
-    sentence = "starts from the preset **noir** here. Your prompt becomes part of its own; "
+    sentence = "starts from the preset **noir** here. Your prompt is inserted into the preset's. "
     assert sentence in await read(bot, bot.alice, "help")
 
 

@@ -62,7 +62,7 @@ async def test_nodes_are_named_in_details_alone(bot: Harness) -> None:
     assert run.live_status is not None
     assert run.live_status not in text_of(bot, asked.response)
     shown = await press(bot, bot.alice, asked.response.message, f"run:{run.key}:details")
-    assert f"step: {run.live_status}" in text_of(bot, shown.response)
+    assert f"step {run.live_status}" in text_of(bot, shown.response)
 
 
 def commands(text: str) -> list[str]:

@@ -209,7 +209,7 @@ async def test_the_pictures_of_a_cancelled_run_are_a_message_of_their_own(bot: H
     await bot.click(asked.response.message, "Cancel")
     (message,) = bot.messages()
     shown = text_of(bot, message)
-    assert "You cancelled this." in shown
+    assert "You cancelled this request." in shown
     assert f"{MADE_BEFORE}was cancelled." in shown
     assert galleries_of(bot, message) == [1]
     assert (await bot.run()).state is RunState.CANCELLED

@@ -64,7 +64,7 @@ async def test_a_certain_request_can_be_saved_and_nobody_elses(bot: Harness) -> 
     assert await told(bot, bot.bob, "save", name="stolen", run=key) == "This request no longer exists."
     for typed in ("garbage", "Picture: first", "a" * 15, "1" * 16):
         said = await told(bot, bot.alice, "save", name="none", run=typed)
-        assert said == "Please choose a request from the list."
+        assert said == "I don't know this request. Please choose one from the list."
     assert await told(bot, bot.alice, "save", name="none", run="a" * 16) == "This request no longer exists."
     await told(bot, bot.alice, "save", name="one", run=key)
     await bot.alice.slash(bot.channel, "preset use", name="one")

@@ -21,9 +21,9 @@ async def test_running_requests_come_first_then_the_queue_in_its_order(bot: Harn
     assert lines[1] == "-# a fox"
     waiting = [line for line in lines[2:] if not line.startswith("-# ")]
     assert waiting[0].startswith(f"2. Waiting for a free slot: **Picture** <@{bot.bob.id}>")
-    assert waiting[0].endswith("next in its queue")
+    assert waiting[0].endswith("next for its deployment")
     assert waiting[1].startswith(f"3. Waiting for a free slot: **Picture** <@{bot.alice.id}>")
-    assert waiting[1].endswith("number 2 in its queue")
+    assert waiting[1].endswith("number 2 for its deployment")
     assert "a secret" not in "\n".join(lines)
     assert pinged(bot) == []
 

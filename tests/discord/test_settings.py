@@ -130,14 +130,14 @@ async def test_words_are_added_edited_shown_and_removed(bot: Harness, panel: Pan
 async def test_budgets_of_a_person_the_server_a_role_and_a_gpu(bot: Harness, panel: Panel) -> None:
     boosters, staff = bot.guild.create_role("Boosters"), bot.guild.create_role("Staff")
     await panel.open("budgets")
-    form = await panel.press("Each person")
+    form = await panel.press("Limit people")
     assert boxes(form) == ["3", "10", "", ""]
     await panel.fill(form, "2", "5", "20", "1,000")
     assert (
         "3 at once · 10 waiting → 2 at once · 5 waiting · 20 per day · 1,000 GPU seconds per day"
         in panel.text
     )
-    await panel.fill(await panel.press("Whole server"), "", "", "500", "")
+    await panel.fill(await panel.press("Limit server"), "", "", "500", "")
 
     form = await panel.choose("budgets:role", boosters)
     assert form.modal["title"] == "Limits of Boosters"
@@ -224,7 +224,7 @@ async def test_people_results_and_the_record(bot: Harness, panel: Panel) -> None
         ("record", "Change how long it is kept", ["3651"], ["3651 is too large; it must be at most 3650."]),
         (
             "budgets",
-            "Each person",
+            "Limit people",
             ["0", "10", "*12*", "x"],
             [
                 "**Each person · Runs at once:** 0 is too small; it must be at least 1.",
@@ -261,7 +261,7 @@ async def test_every_refused_value_is_told_and_comes_back_to_be_edited(
 async def test_a_refused_budget_says_whom_or_what_it_limits(bot: Harness, panel: Panel) -> None:
     role = bot.guild.create_role("Boosters")
     await panel.open("budgets")
-    await panel.fill(await panel.press("Whole server"), "", "x", "", "")
+    await panel.fill(await panel.press("Limit server"), "", "x", "", "")
     assert "❌ **Whole server · Runs waiting in the queue:** “x” is not a whole number." in panel.text
     await panel.fill(await panel.choose("budgets:role", role), "", "0", "")
     assert f"❌ **{role.mention} · Runs per day:** 0 is too small; it must be at least 1." in panel.text
@@ -275,7 +275,7 @@ async def test_two_moderators_at_once_lose_nothing(bot: Harness) -> None:
     mona, theo = Panel(bot, "mona"), Panel(bot, "theo")
     await mona.open("budgets")
     await theo.open("budgets")
-    monas, theos = await mona.press("Each person"), await theo.press("Each person")
+    monas, theos = await mona.press("Limit people"), await theo.press("Limit people")
     await mona.fill(monas, "1", "10", "", "")
     await theo.fill(theos, "3", "10", "50", "")
     assert "Somebody else has just changed this." in theo.text

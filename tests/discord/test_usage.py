@@ -42,7 +42,7 @@ async def test_one_sees_what_is_used_what_is_left_and_when_it_returns(bot: Harne
         "GPU seconds: 60 of 600, 540 left",
         "Running: 1 of 2 at once",
         "Waiting: 0 of 5",
-        f"-# Resets {midnight(bot)}. Unfinished runs count with an estimate.",
+        f"-# Resets {midnight(bot)}. The GPU seconds of unfinished runs are estimates.",
     ]
     assert "Waiting: 1 of 5" in await lines(bot, bot.bob)
     assert pinged(bot) == []
@@ -52,10 +52,10 @@ async def test_no_limit_is_told_as_none(bot: Harness) -> None:
     role = bot.guild.create_role("patrons")
     await set_rules(bot, budgets=Budgets(person=BUDGETS.person, roles={role.id: RoleBudget(unlimited=True)}))
     assert (await lines(bot, member(bot, "pat", role)))[1:5] == [
-        "Runs: 0 (no limit)",
-        "GPU seconds: 0 (no limit)",
-        "Running: 0 (no limit)",
-        "Waiting: 0 (no limit)",
+        "Runs: 0",
+        "GPU seconds: 0",
+        "Running: 0",
+        "Waiting: 0",
     ]
 
 

@@ -66,14 +66,14 @@ def test_a_result_and_details_tell_the_same_duration_after_the_billed_one_is_kno
 @pytest.mark.parametrize(
     ("charged", "told"),
     [
-        (12.0, "the GPU time counts towards the daily limits"),
-        (24.0, "counts as 24 s towards the daily limits"),
+        (12.0, "the GPU time counts towards the daily usage"),
+        (24.0, "counts as 24 s of daily usage"),
     ],
 )
 def test_a_failure_says_once_what_counts(charged: float, told: str) -> None:
     (part,) = outcome(run(RunState.FAILED, run_duration=12.0, charged_seconds=charged), PreparedOutputs())
     assert told in text(part)
-    assert text(part).count("daily limits") == 1
+    assert text(part).count("daily usage") == 1
 
 
 MIB = 1024 * 1024
