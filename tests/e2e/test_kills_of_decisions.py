@@ -112,7 +112,7 @@ LIVES = {
     ),
     "blocked": Life(
         "Block",
-        "This ended their waiting requests, including this one.",
+        "The block ended this request and their other waiting ones.",
         (f"{BLOCKS}.block:before:1", f"{BLOCKS}.block:after:1", *AFTERWARDS, f"{POSTER}.post:after:3"),
         letters=1,
     ),
