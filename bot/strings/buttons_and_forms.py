@@ -93,8 +93,8 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "with_default": "This uses the channel's default preset **{name}**.",
         # private results
         "answer_private": "Only you see this; moderators can open the result from the audit log.",
-        "answer_private_lives": "A result after 15 minutes is in your direct messages or in `/runs`.",
-        "answer_private_lives_age": "For a result after 15 minutes, use `/runs` in an age-restricted channel.",
+        "answer_private_lives": "After 15 minutes, look in your direct messages or in `/runs`.",
+        "answer_private_lives_age": "After 15 minutes, use `/runs` in an age-restricted channel.",
         "from_private": "I couldn't answer privately in [that channel]({url}) any more, so here it is.",
         "private_off": "Private results are off here. A server admin can allow them in `/settings`.",
         "private_server_only": "Private results work only on servers that I'm a member of.",
