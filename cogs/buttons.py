@@ -184,7 +184,7 @@ async def _details(interaction: Interaction, key: str) -> None:
     own = run.requester_id == requester.person.id
     deletions = await services.runs.deletions(run) if own else Deletions()
     title = catalogue.title(run.deployment)
-    # Whoever decides about a request needs its inputs, and not the prompt a second time in a command.
+    # A moderator who decides about a request needs its inputs, but no command that repeats the prompt.
     repeatable = own or not run.hidden_from_channel
     commands = await services.repeat_commands.of(run, requester) if repeatable else None
     found = details(

@@ -91,7 +91,7 @@ def poll_after_report(
 
 
 def silence_at_end(outputs: Sequence[Output]) -> timedelta:
-    """Return how long these outputs must stay unchanged for a run whose nodes are all done to be finished."""
+    """Return how long these outputs must stay unchanged after the last node until the run is finished."""
     return _SILENCE_OF_FILES if any(output.url is not None for output in outputs) else _SILENCE_OF_TEXTS
 
 

@@ -124,7 +124,7 @@ class OutageCheck:
         try:
             await self._backend.describe_deployment(deployment_id)
         except BackendError as error:
-            # An answer that can't be read is one: the list can be too long, or a description damaged.
+            # Even a reply that can't be parsed proves that the backend is there.
             if error.passing and not isinstance(error, BackendBadReply):
                 return await self._confirm_by_list(deployment_id, str(error))
         self._broken_since.pop(deployment_id, None)

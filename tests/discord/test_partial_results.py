@@ -11,7 +11,7 @@ from bot.domain.runs import RunState
 from demo.fake_comfydeploy import api
 from demo.fake_comfydeploy.deployments import CLASSIC_TEXT_ID, VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
-from demo.fake_comfydeploy.runs import Output
+from demo.fake_comfydeploy.runs import Output, Run
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import open_details, read
 from tests.discord.batches import ask, files, open_one
@@ -105,19 +105,27 @@ async def test_outputs_that_get_run_has_only_later_replace_the_failure(bot: Harn
     assert [line.outcome for line in outcomes] == ["partial"]
 
 
+FAILING = Faults(ends_as="failed", made=1)
+
+
+async def fail_in_an_outage(bot: Harness, deployment_status: int) -> Run:
+    """Let a run fail with a picture while neither it nor a deployment can be read; return the run."""
+    await bot.ask(faults=FAILING.model_copy(update={"hold_at": "running"}))
+    (run,) = bot.comfydeploy.runs
+    run.own_faults = FAILING.model_copy(update={"get_status": 503})
+    bot.comfydeploy.faults = Faults(deployment_status=deployment_status)
+    await bot.release()
+    return run
+
+
 @pytest.mark.parametrize("hours", [1, 30])
 async def test_the_outputs_of_a_failure_are_fetched_after_an_outage_of_any_length(
     bot: Harness, hours: int
 ) -> None:
-    failing = Faults(ends_as="failed", made=1)
-    await bot.ask(faults=failing.model_copy(update={"hold_at": "running"}))
-    (run,) = bot.comfydeploy.runs
-    run.own_faults = failing.model_copy(update={"get_status": 503})
-    bot.comfydeploy.faults = Faults(deployment_status=503)
-    await bot.release()
+    run = await fail_in_an_outage(bot, 503)
     await bot.later(hours=hours / 10, times=10)
     assert "Failed: " in texts(bot)[0]
-    run.own_faults, bot.comfydeploy.faults = failing, Faults()
+    run.own_faults, bot.comfydeploy.faults = FAILING, Faults()
     await bot.later(minutes=10)
     (message,) = bot.messages()
     assert "**Partly done: Picture**" in text_of(bot, message)
@@ -126,17 +134,12 @@ async def test_the_outputs_of_a_failure_are_fetched_after_an_outage_of_any_lengt
 async def test_an_outage_that_ends_between_two_calls_is_no_reason_to_give_up(
     bot: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing, answer = Faults(ends_as="failed", made=1), api.failure
-    await bot.ask(faults=failing.model_copy(update={"hold_at": "running"}))
-    (run,) = bot.comfydeploy.runs
-    run.own_faults = failing.model_copy(update={"get_status": 503})
-    bot.comfydeploy.faults = Faults(deployment_status=500)
-    await bot.release()
+    run, answer = await fail_in_an_outage(bot, 500), api.failure
     await bot.later(minutes=6, times=10)
 
     def ends(status: int) -> Any:
         if status == 503:
-            run.own_faults, bot.comfydeploy.faults = failing, Faults()
+            run.own_faults, bot.comfydeploy.faults = FAILING, Faults()
         return answer(status)
 
     monkeypatch.setattr(api, "failure", ends)
@@ -146,16 +149,11 @@ async def test_an_outage_that_ends_between_two_calls_is_no_reason_to_give_up(
 
 
 async def test_get_run_may_recover_after_the_other_calls(bot: Harness) -> None:
-    failing = Faults(ends_as="failed", made=1)
-    await bot.ask(faults=failing.model_copy(update={"hold_at": "running"}))
-    (run,) = bot.comfydeploy.runs
-    run.own_faults = failing.model_copy(update={"get_status": 503})
-    bot.comfydeploy.faults = Faults(deployment_status=503)
-    await bot.release()
+    run = await fail_in_an_outage(bot, 503)
     await bot.later(minutes=6, times=10)
     bot.comfydeploy.faults = Faults()
     await bot.later(minutes=6)
-    run.own_faults = failing
+    run.own_faults = FAILING
     await bot.later(minutes=10, times=10)
     (message,) = bot.messages()
     assert "**Partly done: Picture**" in text_of(bot, message)
