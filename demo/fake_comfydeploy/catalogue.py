@@ -11,6 +11,7 @@ from demo.fake_comfydeploy.deployments import (
     CLASSIC_TEXT_ID,
     EVERY_INPUT_ID,
     MACHINE_DOWN_ID,
+    MACHINE_FAILS_ID,
     MACHINE_REFUSES_ID,
     NO_CREDITS_ID,
     PROMPT,
@@ -40,12 +41,13 @@ def _troubled(id_: str, name: str, refusal: Refusal) -> DemoDeployment:
 
 
 def troubled_deployments() -> list[DemoDeployment]:
-    """Return deployments whose queue call fails with a recorded error, and two on a classic machine."""
+    """Return deployments whose queue call always fails, and two on a classic machine."""
     return [
         _troubled(MACHINE_DOWN_ID, "Machine down", Refusal.MACHINE_DOWN),
         _troubled(NO_CREDITS_ID, "No credits", Refusal.NO_CREDITS),
         _troubled(REJECTS_ID, "Rejected", Refusal.NODE_ERRORS),
         _troubled(MACHINE_REFUSES_ID, "Machine refuses", Refusal.MACHINE_REFUSES),
+        _troubled(MACHINE_FAILS_ID, "Machine fails", Refusal.MACHINE_FAILS),
         replace(caption(), id=CLASSIC_TEXT_ID, name="Classic text", environment="staging", classic=True),
         DemoDeployment(
             id=CLASSIC_ID,

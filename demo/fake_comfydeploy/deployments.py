@@ -26,6 +26,7 @@ CLASSIC_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0104"
 EVERY_INPUT_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0105"
 CLASSIC_TEXT_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0106"
 MACHINE_REFUSES_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0107"
+MACHINE_FAILS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0108"
 
 STYLES = ("photo", "watercolour", "oil painting", "ink", "neon", "pastel")
 MOTIONS = ("zoom in", "zoom out", "pan")
@@ -48,6 +49,7 @@ class Refusal(StrEnum):
     """The reason why a deployment's queue call always fails."""
 
     MACHINE_DOWN = "machine_down"
+    MACHINE_FAILS = "machine_fails"
     NO_CREDITS = "no_credits"
     NODE_ERRORS = "node_errors"
     MACHINE_REFUSES = "machine_refuses"

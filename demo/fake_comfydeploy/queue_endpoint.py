@@ -21,6 +21,8 @@ from demo.fake_comfydeploy.world import World
 NO_CREDITS = "Insufficient deployment owner's GPU credits to create run"
 # The form in which the service passes on a machine's own answer, with the machine's status.
 PASSED_THROUGH = "Error creating run: {status}, message='{reason}', url='http://machine.internal:8188/prompt'"
+# What the service answers after several calls to a machine that answers 500 itself.
+MACHINE_FAILS = "Error creating run: 500 Internal Server Error"
 NODE_ERRORS = {
     "error": {"type": "prompt_outputs_failed_validation", "message": "Prompt outputs failed validation"},
     "node_errors": {"30": {"errors": [{"type": "value_not_in_list"}], "class_type": "KSampler"}},
@@ -81,6 +83,8 @@ class QueueEndpoint:
                 return detail(403, NO_CREDITS)
             case Refusal.MACHINE_REFUSES:
                 return passed_through(401)
+            case Refusal.MACHINE_FAILS:
+                return detail(500, MACHINE_FAILS)
             case Refusal.NODE_ERRORS:
                 run = self._run(deployment, asked, None)
                 self._book(run, call)

@@ -11,6 +11,7 @@ from demo.fake_comfydeploy.deployments import (
     CLASSIC_ID,
     EVERY_INPUT_ID,
     MACHINE_DOWN_ID,
+    MACHINE_FAILS_ID,
     NO_CREDITS_ID,
     PICTURE_ID,
     REJECTS_ID,
@@ -42,6 +43,11 @@ async def test_queue_calls_are_refused_as_recorded(caller: Caller, name: str, de
     asked = recorded["request"]["body"] | {"deployment_id": deployment_id}
     same(await caller.call("POST", recorded["request"]["path"], json=asked), recorded["response"])
     assert caller.comfydeploy.call_log.queue_calls[0].run_ids == []
+
+
+async def test_a_machine_that_answers_500_is_a_500_with_json(caller: Caller) -> None:
+    reply = await caller.queue(MACHINE_FAILS_ID, inputs={})
+    assert (reply.status, reply.body) == (500, {"detail": "Error creating run: 500 Internal Server Error"})
 
 
 async def test_a_bad_uuid_is_a_422_of_the_recorded_shape(caller: Caller) -> None:
