@@ -19,7 +19,7 @@ from tests.discord.actors import moderator
 from tests.discord.moderated_server import ModeratedServer, moderate
 from tests.discord.settings_panel import Panel
 from tests.discord.shares import Shares
-from tests.harness import QUICK, AppRunner, Harness, open_app, populate
+from tests.harness import QUICK, AppRunner, Clock, Harness, open_app, populate
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,11 +40,24 @@ def wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def runner(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AppRunner]:
-    """Open the app with the settings of the marker; `comfydeploy` holds arguments of `FakeComfyDeploy`."""
-    settings = {name: value for name, value in wanted(request).items() if name != "rules"}
-    comfydeploy = FakeComfyDeploy(**QUICK | settings.pop("comfydeploy", {}))
-    async with open_app(tmp_path, comfydeploy=comfydeploy, **settings) as opened:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def comfydeploy(request: pytest.FixtureRequest) -> FakeComfyDeploy:
+    """Return a fake ComfyDeploy that isn't started; `comfydeploy` in the marker holds its arguments."""
+    return FakeComfyDeploy(**QUICK | wanted(request).get("comfydeploy", {}))
+
+
+@pytest.fixture
+async def runner(
+    request: pytest.FixtureRequest, tmp_path: Path, comfydeploy: FakeComfyDeploy, clock: Clock
+) -> AsyncIterator[AppRunner]:
+    """Start the fake ComfyDeploy, and open the app with the settings of the marker."""
+    given = wanted(request).items()
+    settings = {name: value for name, value in given if name not in ("rules", "comfydeploy")}
+    async with open_app(tmp_path, comfydeploy=comfydeploy, clock=clock, **settings) as opened:
         yield opened
 
 
