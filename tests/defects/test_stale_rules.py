@@ -1,0 +1,197 @@
+"""What the operator or a moderator has changed applies to requests, results and forms from before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from demo.fake_comfydeploy.deployments import UPSCALE_ID
+from tests.defects.seen import given, results
+from tests.discord.actors import member, owner
+from tests.discord.deliveries import close_answer, close_channel
+from tests.discord.deployments import ONE
+from tests.discord.follow_ups import BOTH, SMALL, UPSCALE, let_open
+from tests.discord.moderated_server import ModeratedServer, mark_adult
+from tests.discord.rendered import buttons_of, refusal, text_of
+from tests.discord.settings_panel import Panel
+from tests.discord.shares import Shares
+from tests.harness import HELD, Harness
+
+BEFORE = f'{ONE}gpus = ["A10G", "H100"]\n'
+STYLES = '[deployments.picture.inputs.style]\nchoices = ["photo", "neon"]\n'
+# What is asked for, and the deployments.toml that no longer offers it.
+REMOVALS = {
+    "a GPU": ({"gpu": "H100"}, BEFORE.replace(', "H100"', "")),
+    "a choice": ({"style": "ink"}, f"{BEFORE}{STYLES}"),
+}
+removing = pytest.mark.parametrize("removed", REMOVALS)
+
+MARKED = BOTH.replace(UPSCALE, f"age_restricted = true\n{UPSCALE}")
+
+
+async def reload(bot: Harness, deployments: str) -> None:
+    """Let the bot's owner change deployments.toml and read it again."""
+    bot.runner.write_deployments(deployments)
+    done = await owner(bot).slash(bot.channel, "reload")
+    assert str(done.response.content).startswith("I have read the deployments again.")
+
+
+def with_removed(bot: Harness, asked: dict[str, str]) -> int:
+    """Count the queue calls with the GPU or the choice that `asked` names."""
+    sent = [{"gpu": call.body.get("gpu"), **call.body["inputs"]} for call in bot.calls]
+    return sum(asked.items() <= each.items() for each in sent)
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K6: a waiting request starts regardless")
+@pytest.mark.bot(deployments=BEFORE, max_concurrent_runs=1)
+@removing
+async def test_a_waiting_request_does_not_start_with_what_was_removed(bot: Harness, removed: str) -> None:
+    asked, after = REMOVALS[removed]
+    with given():
+        await bot.ask(faults=HELD, **asked)
+        await bot.ask(bot.bob, **asked)
+        assert with_removed(bot, asked) == len(bot.calls) == 1
+        assert "Waiting for a free slot" in text_of(bot, bot.messages()[-1])
+        await reload(bot, after)
+        await bot.release()
+        await bot.later(minutes=1)
+        assert results(bot) >= 1
+        assert not any("Cancel" in buttons_of(bot, message) for message in bot.messages())
+    assert with_removed(bot, asked) == 1
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K6: an approved request starts regardless")
+@pytest.mark.bot(deployments=BEFORE)
+@removing
+async def test_an_approved_request_does_not_start_with_what_was_removed(
+    server: ModeratedServer, removed: str
+) -> None:
+    asked, after = REMOVALS[removed]
+    with given():
+        for _ in range(2):
+            await server.ask(**asked)
+        first, second = server.cards()
+        await server.click(first, "Approve", server.mona)
+        assert with_removed(server, asked) == results(server) == 1
+        await reload(server, after)
+    pressed = await server.click(second, "Approve", server.mona)
+    if pressed.response is not None and pressed.ephemeral:
+        refusal(server, pressed)
+    await server.later(minutes=1)
+    assert with_removed(server, asked) == 1
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K7: an older result is shared anywhere")
+@pytest.mark.bot(deployments=BOTH)
+async def test_a_result_from_before_the_mark_is_shared_only_in_a_marked_gallery(shares: Shares) -> None:
+    bot = shares.bot
+    with given():
+        await shares.share(await bot.made(**SMALL))
+        assert results(bot, shares.gallery) == 1
+        await bot.made(**SMALL)
+        await reload(bot, MARKED)
+    started = await shares.start(bot.messages()[-1])
+    await bot.play()
+    assert results(bot, shares.gallery) == 1
+    assert "age-restricted" in refusal(bot, started)
+    mark_adult(bot, shares.gallery)
+    await bot.later(seconds=10)
+    await shares.share(bot.messages()[-1])
+    assert results(bot, shares.gallery) == 2
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K7: an older result is reused anywhere")
+@pytest.mark.bot(deployments=BOTH)
+async def test_a_follow_up_of_a_result_from_before_the_mark_runs_only_in_a_marked_channel(
+    bot: Harness,
+) -> None:
+    let_open(bot)
+    with given():
+        message = await bot.made(**SMALL)
+        await bot.click(message, "Upscale")
+        assert upscaled(bot) == 1
+        await reload(bot, MARKED)
+    await bot.later(seconds=10)
+    refused = await bot.click(message, "Upscale")
+    assert upscaled(bot) == 1
+    assert "age-restricted" in refusal(bot, refused)
+    mark_adult(bot, bot.channel)
+    await bot.later(seconds=10)
+    await bot.click(message, "Upscale")
+    assert upscaled(bot) == 2
+
+
+def upscaled(bot: Harness) -> int:
+    return sum(call.body["deployment_id"] == UPSCALE_ID for call in bot.calls)
+
+
+async def mark_during_a_run(bot: Harness) -> None:
+    """Mark the deployment as age-restricted while a run is under way, after an earlier result."""
+    with given():
+        await bot.ask(**SMALL)
+        assert results(bot) == 1
+        await bot.ask(faults=HELD, **SMALL)
+        await reload(bot, MARKED)
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K7: a run under way posts anywhere")
+@pytest.mark.bot(deployments=BOTH)
+async def test_a_run_that_was_under_way_at_the_mark_shows_nothing_in_an_unmarked_channel(
+    bot: Harness,
+) -> None:
+    await mark_during_a_run(bot)
+    with given():
+        await bot.release()
+        assert len(bot.messages()) == 2
+    assert results(bot) == 1
+    assert "It is age-restricted" in text_of(bot, bot.messages()[-1])
+    mark_adult(bot, bot.channel)
+    await bot.click(bot.messages()[-1], "Post it here")
+    assert results(bot) == 2
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K7: a run under way is sent directly")
+@pytest.mark.bot(deployments=BOTH)
+async def test_a_run_that_was_under_way_at_the_mark_is_not_sent_by_direct_message(bot: Harness) -> None:
+    await mark_during_a_run(bot)
+    close_channel(bot)
+    close_answer(bot)
+    with given():
+        await bot.release()
+        letters = bot.alice.user.dm_channel.history()
+        assert len(letters) >= 1
+    assert [letter.attachments for letter in letters] == [[]] * len(letters)
+    assert "It is age-restricted" in text_of(bot, letters[-1])
+
+
+def trusted(panel: Panel) -> list[str]:
+    """Return the roles that the panel shows as not waiting for approval."""
+    return panel.defaults("approval:exempt")
+
+
+async def trust(panel: Panel, *roles: Any) -> None:
+    """Choose who doesn't wait for approval, in the panel as it is open."""
+    await panel.choose("approval:exempt", *roles)
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K10: a stale panel undoes a decision")
+@pytest.mark.bot(rules={"approval": {"mode": "without_roles"}})
+async def test_a_stale_panel_does_not_undo_another_moderators_decision(server: ModeratedServer) -> None:
+    old, new = server.guild.create_role("old"), server.guild.create_role("new")
+    pat = member(server, "pat", old)
+    mona, theo = Panel(server, "maria"), Panel(server, "theo")
+    with given():
+        await mona.open("approval")
+        await trust(mona, old)
+        assert not (await server.ask(pat)).ephemeral
+        await mona.open("approval")
+        await theo.open("approval")
+        assert trusted(mona) == trusted(theo) == [str(old.id)]
+        await trust(theo)
+    # Discord sends everything that is chosen: what mona's panel still shows, and what she adds.
+    await trust(mona, old, new)
+    await theo.open("approval")
+    assert str(old.id) not in trusted(theo)
+    assert (await server.ask(pat)).ephemeral
+    assert len(server.cards()) == 1
