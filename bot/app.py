@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import discord
@@ -24,6 +23,7 @@ from bot.deployments.reloading import Reloader
 from bot.gateway.client import GenerateBot, RestClient
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
+from bot.outside import Outside
 from bot.store import Store
 from bot.web import application, listening
 from bot.wiring import (
@@ -35,11 +35,11 @@ from bot.wiring import (
     make_reloader,
     make_signer,
     open_backend,
+    open_executors,
     operator_rules,
     output_preparer,
     reconcile_workers,
     type_detector,
-    utc_now,
 )
 from bot.wiring_delivery import courier_workers
 from bot.workers.progress import ProgressBuffer
@@ -50,7 +50,7 @@ from bot.workers.worker import Wakeups, Worker
 
 @asynccontextmanager
 async def build(
-    settings: Settings, clock: Callable[[], datetime] = utc_now, *, read_head: ReadHead | None = None
+    settings: Settings, outside: Outside, *, read_head: ReadHead | None = None
 ) -> AsyncIterator[App]:
     """Open all resources for the block, and yield the assembled process, which is not started yet.
 
@@ -60,17 +60,18 @@ async def build(
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
         configs = load_deployment_configs(settings) if calling else ()
-        store = await _store(settings, stack)
+        store = await _store(settings, outside, stack)
         coordinator = store.coordinator()
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
         await coordinator.open(wakeups.receive)
         await _release_leases(store, coordinator)
-        metrics = Metrics()
+        metrics = Metrics(outside.monotonic)
         signer = await make_signer(settings, store)
         backend = await stack.enter_async_context(open_backend(settings, signer, metrics))
         allows = is_public_or_private if settings.allow_private_media_hosts else is_public
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
+        shrinker, files = open_executors(outside, stack)
         catalogue = Catalogue(configs, backend, store.key_values, extra=EXTRA_OPTIONS)
         if calling:
             await catalogue.load()
@@ -80,10 +81,11 @@ async def build(
                 store=store,
                 coordinator=coordinator,
                 backend=backend,
-                preparer=output_preparer(fetcher, backend),
+                preparer=output_preparer(fetcher, backend, shrinker, files),
                 detect_type=type_detector(fetcher, read_head),
                 catalogue=catalogue,
-                clock=clock,
+                outside=outside,
+                files=files,
                 wakeups=wakeups,
                 signer=signer,
                 metrics=metrics,
@@ -91,9 +93,9 @@ async def build(
         )
 
 
-async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
+async def _store(settings: Settings, outside: Outside, stack: AsyncExitStack) -> Store:
     url = settings.database_url.get_secret_value()
-    store = Store(url, settings.database_pool_size, operator=operator_rules(settings))
+    store = Store(url, outside, settings.database_pool_size, operator=operator_rules(settings))
     stack.push_async_callback(store.close)
     await store.open()
     return store

@@ -1,19 +1,24 @@
-"""The command line of `python -m bot`."""
+"""The command line of `python -m bot`, and the one way to run the bot or a command of it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from bot.config.settings import Settings
+from bot.config.logs import setup_logging
+from bot.config.settings import Settings, load_settings
+from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.ops.check import check
 from bot.ops.export import export
 from bot.ops.sync import resync
+from bot.outside import Outside
 from bot.serve import serve
 from bot.store.reading.export import ExportFilter
 
+CONFIGURATION = 2
+UNAVAILABLE = 1
 _EPILOG = """\
 Settings come from the environment and from .env: docs/configuration.md explains each.
 Exit codes: 0 success, 1 temporary failure, a failed check or a failed sync, 2 configuration error."""
@@ -65,16 +70,50 @@ def server(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a server id")
 
 
-async def run(arguments: argparse.Namespace, settings: Settings) -> int:
+async def main(arguments: Sequence[str], environment: Mapping[str, str], outside: Outside) -> int:
+    """Run the bot or a command, and return the exit code. Expected errors are printed as sentences.
+
+    The code is 0 for success or a clean stop, 1 for a temporary failure, a failed check or a failed sync, and
+    2 for a configuration error. Exits as `parse` does.
+    """
+    parsed = parse(arguments)
+    try:
+        settings = load_settings(environment)
+        level = _log_level(parsed.command, settings)
+        setup_logging(level, settings.log_format, secrets=settings.secret_values())
+        return await _run(parsed, settings, outside)
+    except StartupError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)
+        return UNAVAILABLE if isinstance(error, StartLater) else CONFIGURATION
+    except StoreUnavailable as error:
+        # Raised only during startup; later the workers wait for the database.
+        print(f"The database doesn't answer ({error}). Start the bot again when it does.", file=sys.stderr)
+        return UNAVAILABLE
+
+
+def _log_level(command: str | None, settings: Settings) -> str:
+    """Return the configured log level for the bot, WARNING for `sync` and CRITICAL for the other commands.
+
+    Commands print their results, so they log little.
+    """
+    if command is None:
+        return settings.log_level
+    return "WARNING" if command == "sync" else "CRITICAL"
+
+
+async def _run(arguments: argparse.Namespace, settings: Settings, outside: Outside) -> int:
     """Run the chosen command and return the exit code. Raises StartupError and StoreUnavailable."""
     match arguments.command:
         case "check":
-            return await check(settings, sys.stdout)
+            return await check(settings, outside, sys.stdout)
         case "sync":
-            return await resync(settings, sys.stdout)
+            return await resync(settings, outside, sys.stdout)
         case "export":
             wanted = ExportFilter(since=arguments.since, until=arguments.until, guild_id=arguments.guild)
-            return await export(settings, wanted, sys.stdout)
+            return await export(settings, outside, wanted, sys.stdout)
         case _:
-            await serve(settings)
+            for warning in settings.warnings():
+                print(warning, file=sys.stderr)
+            await serve(settings, outside)
             return 0

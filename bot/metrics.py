@@ -6,7 +6,6 @@ docs/metrics.md explains each metric, and deploy/alerts.yml has the alerts.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -46,7 +45,8 @@ _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 class Metrics:
     """The metrics of one process, in a registry of their own so that tests and the demo don't share one."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         self.registry = CollectorRegistry()
         ProcessCollector(namespace=PREFIX, registry=self.registry)
         GCCollector(registry=self.registry)
@@ -78,16 +78,12 @@ class Metrics:
             "event_loop_lag_seconds", "How late the event loop ran a task that was due", _LAG_SECONDS
         )
 
-    async def watch_event_loop(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    async def watch_event_loop(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Measure how late the event loop wakes a task, until this task is cancelled."""
         while True:
-            due = clock() + _LAG_INTERVAL
+            due = self._monotonic() + _LAG_INTERVAL
             await sleep(_LAG_INTERVAL)
-            self._lag.observe(max(0.0, clock() - due))
+            self._lag.observe(max(0.0, self._monotonic() - due))
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
@@ -150,7 +146,10 @@ class Metrics:
         def called(context: SimpleNamespace, path: str, result: str) -> None:
             call = call_name(path)
             self._calls.labels(call, result).inc()
-            self._call.labels(call).observe(time.monotonic() - context.began)
+            self._call.labels(call).observe(self._monotonic() - context.began)
+
+        async def started(_: Any, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
+            context.began = self._monotonic()
 
         async def answered(_: Any, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams) -> None:
             called(context, params.url.path, str(params.response.status))
@@ -161,7 +160,7 @@ class Metrics:
             called(context, params.url.path, "no_answer")
 
         trace = aiohttp.TraceConfig()
-        trace.on_request_start.append(_started)
+        trace.on_request_start.append(started)
         trace.on_request_end.append(answered)
         trace.on_request_exception.append(silent)
         return trace
@@ -183,7 +182,3 @@ class Metrics:
 
     def _histogram(self, name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"{PREFIX}_{name}", about, labels, buckets=buckets, registry=self.registry)
-
-
-async def _started(_: Any, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
-    context.began = time.monotonic()

@@ -20,6 +20,7 @@ from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import install_url, invite_url
 from bot.gateway.sharding import missing_starts
+from bot.outside import Outside
 from bot.role_locks import acquire_role_locks, lock_held_error
 from bot.web import listening
 
@@ -30,7 +31,7 @@ _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 _STOP_SECONDS = 5.0
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, outside: Outside) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises StartupError if startup fails, if Discord refuses the bot permanently, or if another process took
@@ -38,7 +39,7 @@ async def serve(settings: Settings) -> None:
     """
     signals = Signals()
     try:
-        async with build(settings) as app:
+        async with build(settings, outside) as app:
             await _serve(app, signals)
     except (asyncio.CancelledError, Exception) as error:
         # Errors of an interrupted startup, such as a cancelled migration, are not failures.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from concurrent.futures import Executor
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,11 +26,13 @@ from bot.delivery.attachment_renewal import AttachmentRenewer
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.file_types import sniff
 from bot.delivery.media.outputs import OutputPreparer
+from bot.delivery.media.shrink import Shrinker
 from bot.delivery.pace.request_pace import RequestPace
 from bot.delivery.posting import Poster
 from bot.delivery.reopening import PrivateViewer
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.reloading import Reloader
+from bot.deployments.schema import DeploymentConfig
 from bot.domain.access import OperatorRules
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
@@ -38,12 +42,14 @@ from bot.domain.results.deliveries import MessageRef
 from bot.domain.results.sharing import MessageState
 from bot.domain.run_timing import quiet_period
 from bot.domain.runs import Output, Run
+from bot.domain.text.run_log import end_of_log
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot
 from bot.gateway.message_files import message_state
 from bot.gateway.sharding import ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
+from bot.outside import Outside
 from bot.services import Services, ShowPrivate
 from bot.services.early_checks import EarlyChecks
 from bot.services.editing import EditingService
@@ -79,10 +85,6 @@ from bot.workers.webhook import WebhookServer, read_body
 from bot.workers.worker import Wakeups, Worker
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
     """Build the bot without logging in. Its commands are updated when the deployments change."""
 
@@ -100,7 +102,7 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
         await PrivateViewer(Poster(bot), resources.preparer).show(batch, origin, render)
 
     store, clock = resources.store, resources.clock
-    word_filter = WordFilter(AutomodCache(automod_rules, clock), store, clock)
+    word_filter = WordFilter(AutomodCache(automod_rules, resources.outside), store, clock)
 
     async def fetch_state(message: MessageRef) -> MessageState:
         return await message_state(bot, message)
@@ -118,7 +120,7 @@ def _services(
     fetch_state: FetchState,
 ) -> Services:
     store, catalogue = resources.store, resources.catalogue
-    wakeups, clock = resources.wakeups, resources.clock
+    wakeups, clock, random = resources.wakeups, resources.clock, resources.outside.random
     operator, refusals = operator_rules(resources.settings), RefusalLimiter(clock)
     runs = RunService(store, catalogue, operator, wakeups, clock)
     checks = EarlyChecks(store, operator, clock)
@@ -133,9 +135,11 @@ def _services(
         refusals=refusals,
         metrics=resources.metrics,
         clock=clock,
+        random=random,
         deadline_seconds=resources.settings.run_deadline_seconds,
     )
-    drafts, presets = FormDrafts[str](), PresetService(generation, catalogue, store, clock)
+    drafts = FormDrafts[str](random)
+    presets = PresetService(generation, catalogue, store, resources.outside)
     editing = EditingService(
         runs=store.runs,
         rules=store.rules,
@@ -175,7 +179,7 @@ def _services(
         audit=AuditService(store.audit, store.rules, catalogue, clock),
         privacy=PrivacyService(store.privacy, clock, [drafts, presets]),
         server_settings=ServerSettingsService(
-            store.rules, store.presets, catalogue, clock, word_filter.cache
+            store.rules, store.presets, catalogue, resources.outside, word_filter.cache
         ),
         show_private=show_private,
         openings=OpeningLimiter(clock),
@@ -186,7 +190,7 @@ def _services(
 
 
 def _bot(resources: Resources, services: Services) -> GenerateBot:
-    settings, clock = resources.settings, resources.clock
+    settings, outside = resources.settings, resources.outside
     sync = CommandSync(resources.store.key_values, settings.command_guild_ids)
     shards = settings.shards
     options: dict[str, Any] = {
@@ -196,8 +200,8 @@ def _bot(resources: Resources, services: Services) -> GenerateBot:
         "http_trace": discord_trace(resources),
     }
     if shards is None:
-        return GenerateBot(services, sync, clock, **options)
-    return ShardedBot(services, sync, clock, shards, resources.store.key_values, **options)
+        return GenerateBot(services, sync, outside, **options)
+    return ShardedBot(services, sync, outside, shards, resources.store.key_values, **options)
 
 
 def discord_trace(resources: Resources) -> aiohttp.TraceConfig:
@@ -227,10 +231,15 @@ class Resources:
     preparer: OutputPreparer
     detect_type: DetectType
     catalogue: Catalogue
-    clock: Callable[[], datetime]
+    outside: Outside
+    files: Executor
     wakeups: Wakeups
     signer: WebhookSigner
     metrics: Metrics
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        return self.outside.now
 
     @property
     def interval(self) -> timedelta:
@@ -311,13 +320,23 @@ def type_detector(fetcher: MediaFetcher, read_head: ReadHead | None = None) -> D
     return detect
 
 
-def output_preparer(fetcher: MediaFetcher, backend: Backend) -> OutputPreparer:
+def output_preparer(
+    fetcher: MediaFetcher, backend: Backend, shrinker: Shrinker, files: Executor
+) -> OutputPreparer:
     """Build the preparer, which downloads and shrinks outputs; the backend renews their links."""
 
     async def renew(run: Run) -> tuple[Output, ...]:
         return (await backend.get_run(run.run_id)).outputs if run.run_id else run.outputs
 
-    return OutputPreparer(fetcher, renew)
+    return OutputPreparer(fetcher, renew, shrinker, files)
+
+
+def open_executors(outside: Outside, stack: AsyncExitStack) -> tuple[Shrinker, Executor]:
+    """Return the shrinker, and the threads that read files. A stop waits for neither."""
+    shrinking, files = outside.executor("shrink", 1), outside.executor("files", 4)
+    for executor in (shrinking, files):
+        stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    return Shrinker(shrinking, outside.monotonic), files
 
 
 def reconcile_workers(
@@ -350,10 +369,15 @@ def _submission(resources: Resources, poster: Poster, client: discord.Client) ->
         grace=resources.grace,
         user_installs=resources.settings.allow_user_installs,
         clock=resources.clock,
+        random=resources.outside.random,
     )
 
 
 def _reconciler(resources: Resources, recorder: ReportRecorder, submission: Submitter) -> Reconciler:
+    async def read_log(run_id: str) -> str | None:
+        log = await resources.backend.read_log(run_id)
+        return await asyncio.get_running_loop().run_in_executor(resources.files, end_of_log, log)
+
     return Reconciler(
         store=resources.store,
         backend=resources.backend,
@@ -361,7 +385,7 @@ def _reconciler(resources: Resources, recorder: ReportRecorder, submission: Subm
         wakeups=resources.wakeups,
         metrics=resources.metrics,
         run_timeout=resources.run_timeout,
-        read_log=resources.backend.read_log if resources.settings.run_logs else None,
+        read_log=read_log if resources.settings.run_logs else None,
         is_submitting=submission.is_submitting,
         pause=resources.interval,
         grace=resources.grace,
@@ -370,9 +394,13 @@ def _reconciler(resources: Resources, recorder: ReportRecorder, submission: Subm
 
 
 def make_reloader(resources: Resources) -> Reloader:
+    async def read() -> Sequence[DeploymentConfig]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(resources.files, load_deployment_configs, resources.settings)
+
     return Reloader(
         resources.catalogue,
-        read=lambda: load_deployment_configs(resources.settings),
+        read=read,
         notify=resources.wakeups.reload,
         every=timedelta(seconds=resources.settings.deployments_refresh_seconds),
         clock=resources.clock,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -95,7 +94,7 @@ def _courier(
     def inputs(run: Run) -> ShownInputs:
         return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)
 
-    owner = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
+    owner = f"{socket.gethostname()[:32]}-{os.getpid()}-{resources.outside.random.randbytes(4).hex()}"
     return Courier(
         store=resources.store,
         poster=poster,
@@ -123,4 +122,5 @@ def _courier(
         ),
         owner=owner,
         clock=resources.clock,
+        random=resources.outside.random,
     )

@@ -5,13 +5,13 @@ webhooks, new rows in the store, and lines of the bot's log.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
 
-from bot.wiring import utc_now
 from demo import event_text
 from demo.log_capture import LogCapture, LogLine
 from demo.world import World
@@ -29,7 +29,7 @@ class Narrator:
         self.lines: list[str] = []
         self._capture = capture
         self._tell = tell
-        self._began = utc_now().timestamp()
+        self._began = time.time()
         self._events: deque[tuple[float, str, dict[str, Any]]] = deque()
         self._keys: set[str] = set()
         self._told = {"queue": 0, "webhook": 0, "cancel": 0}
@@ -46,7 +46,7 @@ class Narrator:
     def hear(self, event: str, payload: Any) -> None:
         """Receive an event of the gateway as Discord sends it to the bot."""
         if isinstance(payload, dict):
-            self._events.append((utc_now().timestamp(), event, payload))
+            self._events.append((time.time(), event, payload))
 
     async def follow(self, world: World) -> None:
         """Print events until cancelled."""

@@ -19,12 +19,13 @@ from bot.app import App, build, running_workers
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
 from bot.domain.settings.rules_and_defaults import with_values
+from bot.outside import Outside
 from bot.web import listening
-from bot.wiring import utc_now
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.ports import free_port
 
 HOST = "127.0.0.1"
+OUTSIDE = Outside()
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 SERVER = "The Studio"
 CHANNEL = "pictures"
@@ -74,7 +75,7 @@ class World:
         in production. If the two differed, times such as "5 seconds ago" and the lifetimes of interaction
         tokens would be wrong.
         """
-        behind = (utc_now() - self.env.now()).total_seconds()
+        behind = (OUTSIDE.now() - self.env.now()).total_seconds()
         if behind > 0:
             await self.env.advance_time(behind)
 
@@ -92,7 +93,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
 
         async with (
             FakeComfyDeploy(pace=pace) as comfydeploy,
-            build(_settings(comfydeploy, Path(folder), port), read_head=read) as app,
+            build(_settings(comfydeploy, Path(folder), port), OUTSIDE, read_head=read) as app,
             listening(app.web, HOST, port),
             simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env,
         ):
@@ -105,7 +106,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
 
 async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:
     """Create the server with its channels and members. Set the clock before, because ids contain the time."""
-    await env.advance_time((utc_now() - env.now()).total_seconds())
+    await env.advance_time((OUTSIDE.now() - env.now()).total_seconds())
     if app.bot.user is not None:
         await app.bot.user.edit(username=BOT)
     guild = env.create_guild(SERVER)
@@ -140,7 +141,7 @@ async def _set_rules(
     """Switch on Share and private results, which are off by default, so that newcomers can try them."""
     wanted = {"gallery_channel_id": gallery.id, "private_results": True}
     await app.store.rules.change(
-        guild.id, moderator.id, lambda rules: with_values(rules, wanted), utc_now(), "results"
+        guild.id, moderator.id, lambda rules: with_values(rules, wanted), OUTSIDE.now(), "results"
     )
 
 
@@ -209,20 +210,15 @@ async def _keep_time(world: World) -> None:
 
 
 def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings:
-    """Build the settings. They have a value for every field, so nothing is read from the environment."""
-    fields = Settings.model_fields.items()
-    values = {name: item.default for name, item in fields if not item.is_required()}
-    return Settings(
-        **{
-            **values,
-            "discord_token": "no.token.needed-in-the-demo",
-            "comfydeploy_api_key": comfydeploy.api_key,
-            "comfydeploy_api_url": comfydeploy.url,
-            "deployments_file": DEPLOYMENTS,
-            "public_url": f"http://{HOST}:{port}",
-            "web_host": HOST,
-            "web_port": port,
-            "database_url": f"sqlite+aiosqlite:///{folder}/bot.db",
-            "allow_private_media_hosts": True,  # the fake ComfyDeploy's files are on this machine
-        }
-    )
+    given = {
+        "discord_token": "no.token.needed-in-the-demo",
+        "comfydeploy_api_key": comfydeploy.api_key,
+        "comfydeploy_api_url": comfydeploy.url,
+        "deployments_file": DEPLOYMENTS,
+        "public_url": f"http://{HOST}:{port}",
+        "web_host": HOST,
+        "web_port": port,
+        "database_url": f"sqlite+aiosqlite:///{folder}/bot.db",
+        "allow_private_media_hosts": True,  # the fake ComfyDeploy's files are on this machine
+    }
+    return Settings.model_validate(given)

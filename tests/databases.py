@@ -20,6 +20,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.database.tables import metadata
+from bot.outside import Outside
 from bot.store import Store
 
 
@@ -38,7 +39,7 @@ def _migrated_sqlite() -> Path:
 
 async def migrate(url: str) -> None:
     """Bring the database at `url` to the current schema."""
-    store = Store(url)
+    store = Store(url, Outside())
     try:
         await store.open()
     finally:

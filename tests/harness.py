@@ -17,6 +17,7 @@ import simcord
 from bot.app import App, build
 from bot.config.settings import Settings
 from bot.domain.runs import Run, RunState
+from bot.outside import Outside
 from bot.web import listening
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
@@ -72,7 +73,7 @@ class AppRunner:
 
     async def open(self) -> App:
         self.app = await self.stack.enter_async_context(
-            build(self.settings, self.clock, read_head=self._read_head)
+            build(self.settings, Outside(now=self.clock), read_head=self._read_head)
         )
         await self.stack.enter_async_context(listening(self.app.web, "127.0.0.1", self.port))
         return self.app

@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import BeforeValidator, SecretStr
-from pydantic_settings import NoDecode
 
 from bot.config.addresses import HIGHEST_PORT, base_url, database_url, host, public_url
 from bot.config.roles import Role, role_names
@@ -133,10 +132,10 @@ Count = Annotated[int, integer(1, 2**53)]
 Seconds = Annotated[int, integer(1, 366 * 24 * 3600)]
 # At least the pause of the worker that refreshes the deployments.
 RefreshSeconds = Annotated[int, integer(15, 366 * 24 * 3600)]
-Ids = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids)]
-OptionalIds = Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_ids)]
-ShardIds = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_shard_ids)]
-Roles = Annotated[frozenset[Role], NoDecode, BeforeValidator(_roles)]
+Ids = Annotated[tuple[int, ...], BeforeValidator(_ids)]
+OptionalIds = Annotated[tuple[int, ...] | None, BeforeValidator(_ids)]
+ShardIds = Annotated[tuple[int, ...], BeforeValidator(_shard_ids)]
+Roles = Annotated[frozenset[Role], BeforeValidator(_roles)]
 ShardCount = Annotated[int, integer(1, 100_000)]
 PoolSize = Annotated[int, integer(2, 1000)]
 Flag = Annotated[bool, BeforeValidator(_yes_or_no)]

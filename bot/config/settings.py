@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import logging
-import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-from pydantic import PrivateAttr, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from dotenv.parser import Binding, parse_stream
+from dotenv.variables import parse_variables
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError
 from sqlalchemy.engine import make_url
 
 from bot.comfydeploy.input_classes import input_class
@@ -62,16 +60,10 @@ REQUIRED_SECRETS = {
 }
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The operator's settings. Each field is the variable of the same name in capitals; empty means unset."""
 
-    model_config = SettingsConfigDict(
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        env_file_encoding="utf-8",
-    )
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, validate_default=True)
 
     # Empty only if no role needs them, which `load_settings` checks.
     discord_token: Secret = SecretStr("")
@@ -183,9 +175,9 @@ class Settings(BaseSettings):
 NAMES = tuple(name.upper() for name in Settings.model_fields)
 
 
-def load_settings() -> Settings:
+def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read `.env` and the environment, which takes precedence. Raises StartupError with all mistakes."""
-    sources = _read_sources()
+    sources = _read_sources(environment)
     hints = _misspelled_settings(sources)
     raw = sources.all
     mistakes = [*sources.mistakes]
@@ -195,7 +187,7 @@ def load_settings() -> Settings:
     mistakes += sharding_mistakes(raw)
     mistakes += sqlite_mistakes(raw, Settings.model_fields["database_url"].default.get_secret_value())
     try:
-        settings = Settings(_env_file=_ENV_FILE)
+        settings = Settings(**{name.lower(): value for name, value in raw.items() if name in NAMES})
     except ValidationError as error:
         mistakes = [
             *(_sentence(item["loc"], item["msg"]) for item in error.errors()),
@@ -272,27 +264,36 @@ class Sources:
         return {**self.file, **self.environment}
 
 
-def _read_sources() -> Sources:
+def _read_sources(environment: Mapping[str, str]) -> Sources:
     """Read the environment and, if it exists, `.env`. Raises StartupError if the file can't be read."""
-    # Silence dotenv's warnings: invalid lines are reported below, with the file's name.
-    logging.getLogger("dotenv.main").setLevel(logging.ERROR)
-    environment = {name.upper(): value for name, value in os.environ.items() if value}
+    given = {name.upper(): value for name, value in environment.items() if value}
     if not _ENV_FILE.exists():
-        return Sources({}, environment)
+        return Sources({}, given)
     try:
         with _ENV_FILE.open(encoding="utf-8") as stream:
-            invalid = [binding.original.line for binding in parse_stream(stream) if binding.error]
-        pairs = dotenv_values(_ENV_FILE, encoding="utf-8")
+            bindings = list(parse_stream(stream))
     except IsADirectoryError:
         raise StartupError(f"{_ENV_FILE} is a folder. Put the file with the settings in its place.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StartupError(
             f"{_ENV_FILE} can't be read: {type(error).__name__}. Save it as UTF-8 text."
         ) from None
-    variables = {name.upper(): value for name, value in pairs.items() if value}
+    invalid = [binding.original.line for binding in bindings if binding.error]
     return Sources(
-        variables, environment, tuple(f"{_ENV_FILE}, line {line}, is not NAME=value." for line in invalid)
+        _variables(bindings, environment),
+        given,
+        tuple(f"{_ENV_FILE}, line {line}, is not NAME=value." for line in invalid),
     )
+
+
+def _variables(bindings: Iterable[Binding], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a file's variables. `${NAME}` stands for an earlier line or a variable of the environment."""
+    values: dict[str, str | None] = {}
+    for binding in bindings:
+        if binding.key is not None and binding.value is not None:
+            known = {**environment, **values}
+            values[binding.key] = "".join(atom.resolve(known) for atom in parse_variables(binding.value))
+    return {name.upper(): value for name, value in values.items() if value}
 
 
 def load_deployment_configs(settings: Settings) -> tuple[DeploymentConfig, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -193,8 +192,9 @@ class PostgresCoordinator:
                 continue
             if not lost:
                 return
-            since = since or time.monotonic()
-            if time.monotonic() - since > _STALE_SESSION_SECONDS and not self._lost.done():
+            now = asyncio.get_running_loop().time()
+            since = since or now
+            if now - since > _STALE_SESSION_SECONDS and not self._lost.done():
                 self._lost.set_result(next(iter(lost)))
                 return
             await self._disconnect()

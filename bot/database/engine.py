@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransactio
 from bot.database.sqlite import connect as one_hop_connection
 from bot.database.write_queue import WriteLock
 from bot.domain.errors import CommitUnknown, StoreUnavailable
+from bot.outside import Outside
 
 # How long a writer waits for the write lock, and then for another process that holds SQLite's lock. The sum
 # is below the 3 s in which an interaction must be answered.
@@ -42,11 +44,13 @@ class Database:
     BEGIN IMMEDIATE. Writers in this process queue for a `WriteLock` instead of SQLite's busy loop.
     """
 
-    def __init__(self, url: str, pool_size: int = 20, lock_seconds: float | None = None) -> None:
+    def __init__(
+        self, url: str, outside: Outside, pool_size: int = 20, lock_seconds: float | None = None
+    ) -> None:
         """Prepare the connection pool. A caller waits at most `lock_seconds` for a connection or a lock."""
         self.url = make_url(url)
         self.lock_seconds = LOCK_SECONDS if lock_seconds is None else lock_seconds
-        self.engine = _engine(self.url, pool_size, self.lock_seconds)
+        self.engine = _engine(self.url, outside, pool_size, self.lock_seconds)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writing = self.engine.execution_options(**{_WRITE: True})
         self._write_lock = WriteLock() if self.is_sqlite else None
@@ -211,7 +215,7 @@ def _is_unavailable(error: DBAPIError) -> bool:
     return sqlstate.startswith(_UNAVAILABLE_STATES) if sqlstate else type(error) is DatabaseError
 
 
-def _engine(url: URL, pool_size: int, lock_seconds: float) -> AsyncEngine:
+def _engine(url: URL, outside: Outside, pool_size: int, lock_seconds: float) -> AsyncEngine:
     # Hide parameters: tokens and prompts don't belong in error messages.
     if url.get_backend_name() != "sqlite":
         return create_async_engine(
@@ -238,7 +242,10 @@ def _engine(url: URL, pool_size: int, lock_seconds: float) -> AsyncEngine:
         pool_size=8,
         max_overflow=0,
         pool_timeout=lock_seconds,
-        connect_args={"timeout": _BUSY_SECONDS, "async_creator_fn": one_hop_connection},
+        connect_args={
+            "timeout": _BUSY_SECONDS,
+            "async_creator_fn": partial(one_hop_connection, executor=outside.executor),
+        },
     )
     event.listen(engine.sync_engine, "begin", _sqlite_begin)
     return engine

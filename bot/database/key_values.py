@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 
 from bot.database.engine import Database
 from bot.database.tables import key_values
+from bot.outside import Outside
 
 _DEPLOYMENT = "deployment:"
 _MAX_CLOCK_SKEW = timedelta(hours=1)
@@ -17,8 +17,9 @@ _MAX_CLOCK_SKEW = timedelta(hours=1)
 class KeyValueStore:
     """Stores named text values. Methods raise StoreUnavailable if the database is unreachable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, outside: Outside) -> None:
         self._database = database
+        self._outside = outside
 
     async def get(self, name: str) -> str | None:
         async with self._database.read() as connection:
@@ -28,7 +29,7 @@ class KeyValueStore:
         async with self._database.exclusive(f"key value {name}") as connection:
             await connection.execute(delete(key_values).where(key_values.c.name == name))
             await connection.execute(
-                insert(key_values).values(name=name, value=value, updated_at=datetime.now(UTC))
+                insert(key_values).values(name=name, value=value, updated_at=self._outside.now())
             )
 
     async def with_prefix(self, prefix: str) -> dict[str, str]:
@@ -49,9 +50,9 @@ class KeyValueStore:
             )
             if found is not None:
                 return found
-            value = secrets.token_urlsafe(32)
+            value = self._outside.random.randbytes(32).hex()
             await connection.execute(
-                insert(key_values).values(name=name, value=value, updated_at=datetime.now(UTC))
+                insert(key_values).values(name=name, value=value, updated_at=self._outside.now())
             )
             return value
 
@@ -64,7 +65,7 @@ class KeyValueStore:
             slot = max(now, previous + interval) if previous < now + _MAX_CLOCK_SKEW else now
             await connection.execute(delete(key_values).where(key_values.c.name == name))
             await connection.execute(
-                insert(key_values).values(name=name, value=slot.isoformat(), updated_at=datetime.now(UTC))
+                insert(key_values).values(name=name, value=slot.isoformat(), updated_at=self._outside.now())
             )
             return slot
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 
 from bot.delivery.cards_and_notices import Notice, NoticeBuilder
 from bot.delivery.cleanup import OutcomeCleanup, ResultRemoval
@@ -58,6 +59,7 @@ class Courier:
         removal: ResultRemoval,
         owner: str,
         clock: Callable[[], datetime],
+        random: Random,
     ) -> None:
         self._store = store
         self._poster = poster
@@ -70,7 +72,8 @@ class Courier:
         self._removal = removal
         self._owner = owner
         self._clock = clock
-        self._outages = Outages()
+        self._random = random
+        self._outages = Outages(random)
         self._interrupted: dict[int, Delivery] = {}
 
     async def claim(self, full: Collection[int], own: Collection[int]) -> Delivery | None:
@@ -256,7 +259,7 @@ class Courier:
         """Postpone a delivery after a failed try, or give it up after the last one."""
         if delivery.tries >= MAX_TRIES:
             return await self._give_up(delivery, str(error))
-        pause = pause_after(delivery.tries)
+        pause = pause_after(delivery.tries, self._random)
         log.warning("try %s failed, the next in %.0f s: %s", delivery.tries, pause.total_seconds(), error)
         await self._store.deliveries.postpone(delivery, self._owner, self._clock() + pause, error=str(error))
         return "again"

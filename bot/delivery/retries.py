@@ -5,9 +5,9 @@ An outage doesn't count as a try; `bot.delivery.pace.outages` paces the deliveri
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
 from enum import IntEnum
+from random import Random
 from typing import NamedTuple
 
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
@@ -74,7 +74,7 @@ def is_route_abandoned(attempts: int, since: timedelta) -> bool:
     return attempts >= _ABANDONED_AFTER and since >= _ABANDONED_TIME
 
 
-def pause_after(tries: int, longest: float = _MAX_PAUSE) -> timedelta:
+def pause_after(tries: int, random: Random, longest: float = _MAX_PAUSE) -> timedelta:
     """Return the pause after a failed try.
 
     The pause doubles with each try, up to `longest` seconds. It is shortened at random by up to a half, so

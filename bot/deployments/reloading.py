@@ -54,7 +54,7 @@ class Reloader:
         self,
         catalogue: Catalogue,
         *,
-        read: Callable[[], Sequence[DeploymentConfig]],
+        read: Callable[[], Awaitable[Sequence[DeploymentConfig]]],
         notify: Callable[[], None],
         every: timedelta,
         clock: Callable[[], datetime],
@@ -91,7 +91,7 @@ class Reloader:
         Raises StartupError if they can't be loaded, in which case the old deployments remain.
         """
         async with self._lock:
-            found = await self._load(await asyncio.to_thread(self._read))
+            found = await self._load(await self._read())
         self._notify()
         return found
 
@@ -117,7 +117,7 @@ class Reloader:
     async def _read_file(self) -> None:
         try:
             async with self._lock:
-                found = await self._load(await asyncio.to_thread(self._read))
+                found = await self._load(await self._read())
         except StartupError as error:
             for mistake in error.mistakes:
                 # An expected error needs no traceback.

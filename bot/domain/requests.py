@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from random import Random
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,12 +19,12 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # base32
 _KEY_LENGTH = 16
 
 
-def new_key() -> str:
+def new_key(random: Random) -> str:
     """Return a random run key of 16 characters (80 bits), safe in URLs, nonces, custom_ids and file names.
 
     Discord limits nonces to 25 characters, so the bot can add up to nine characters to the key.
     """
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_LENGTH))
+    return "".join(random.choices(_ALPHABET, k=_KEY_LENGTH))
 
 
 def is_key(text: str) -> bool:
@@ -68,7 +68,7 @@ class GenerationRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    key: str = Field(default_factory=new_key, pattern=r"^[a-z0-9]{1,20}$")
+    key: str = Field(pattern=r"^[a-z0-9]{1,20}$")
     requester_id: int
     origin: Origin
     deployment: str
@@ -90,14 +90,16 @@ class GenerationRequest(BaseModel):
 
 
 def batch_requests(
-    request: GenerationRequest, inputs: Sequence[tuple[Mapping[str, InputValue], int | None]]
+    request: GenerationRequest,
+    inputs: Sequence[tuple[Mapping[str, InputValue], int | None]],
+    random: Random,
 ) -> list[GenerationRequest]:
     """Return a batch with one copy of a request for each pair of inputs and seed.
 
     A batch of one keeps the request's key. Keys increase with the index. Rows are locked in key order, so the
     first run of a batch is always locked first.
     """
-    keys = sorted([request.key, *(new_key() for _ in inputs[1:])])
+    keys = sorted([request.key, *(new_key(random) for _ in inputs[1:])])
     return [
         request.model_copy(
             update={

@@ -7,7 +7,6 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ from bot.gateway.command_ids import CommandIds
 from bot.gateway.guild import read_automod
 from bot.gateway.overrides import CommandOverrides
 from bot.gateway.sync import Availability, CommandSync
+from bot.outside import Outside
 from bot.services import Services
 from bot.services.words.rules import WordRules
 from bot.strings import explain, say
@@ -64,7 +64,7 @@ class GenerateBot(commands.Bot):
         self,
         services: Services,
         sync: CommandSync,
-        clock: Callable[[], datetime],
+        outside: Outside,
         *,
         availability: Availability | None = None,
         extensions: Sequence[str] = EXTENSIONS,
@@ -84,9 +84,11 @@ class GenerateBot(commands.Bot):
             **options,
         )
         self.services = services
-        self.clock = clock
+        self.outside = outside
         self.command_ids = CommandIds(self.tree, sync.guild_ids)
-        self.overrides = CommandOverrides(self, self.command_ids, services.catalogue.plan.name)
+        self.overrides = CommandOverrides(
+            self, self.command_ids, services.catalogue.plan.name, outside.monotonic
+        )
         self.sync = sync
         self._availability = availability or Availability()
         self._extensions = extensions

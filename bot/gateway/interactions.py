@@ -25,7 +25,7 @@ def requester_of(interaction: Interaction) -> Requester:
 
     Raises RefusedForNow as `member_of` does.
     """
-    now = interaction.client.clock()
+    now = interaction.client.outside.now()
     return Requester(
         person=member_of(interaction),
         origin=_origin(interaction, now),

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import discord
@@ -90,10 +89,13 @@ def _user(
 class CommandOverrides:
     """A cache of one command's overrides per server."""
 
-    def __init__(self, client: discord.Client, ids: CommandIds, command: str) -> None:
+    def __init__(
+        self, client: discord.Client, ids: CommandIds, command: str, monotonic: Callable[[], float]
+    ) -> None:
         self._client = client
         self._ids = ids
         self._command = command
+        self._monotonic = monotonic
         self._cache: OrderedDict[int, tuple[float, Overrides]] = OrderedDict()
 
     async def check(
@@ -108,11 +110,11 @@ class CommandOverrides:
             raise RefusedError("not_allowed_here")
 
     async def _overrides(self, guild: discord.Guild) -> Overrides:
-        cached_at, cached = self._cache.get(guild.id, (0.0, Overrides()))
-        if cached_at and time.monotonic() - cached_at < _CACHE_SECONDS:
-            return cached
+        cached = self._cache.get(guild.id)
+        if cached is not None and self._monotonic() - cached[0] < _CACHE_SECONDS:
+            return cached[1]
         overrides = await self._fetch(guild)
-        self._cache[guild.id] = (time.monotonic(), overrides)
+        self._cache[guild.id] = (self._monotonic(), overrides)
         self._cache.move_to_end(guild.id)
         if len(self._cache) > _CACHE_SIZE:
             self._cache.popitem(last=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,7 @@ from bot.database.key_values import KeyValueStore
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
 from bot.gateway.sync import CommandSync
+from bot.outside import Outside
 from bot.services import Services
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class ShardedBot(commands.AutoShardedBot, GenerateBot):
         self,
         services: Services,
         sync: CommandSync,
-        clock: Callable[[], datetime],
+        outside: Outside,
         shards: Shards,
         key_values: KeyValueStore,
         **options: Any,
@@ -55,14 +56,14 @@ class ShardedBot(commands.AutoShardedBot, GenerateBot):
         # `super()` would fail the type check: discord.py's type stub gives AutoShardedBot an `__init__` that
         # it doesn't have.
         GenerateBot.__init__(
-            self, services, sync, clock, shard_count=shards.count, shard_ids=list(shards.ids), **options
+            self, services, sync, outside, shard_count=shards.count, shard_ids=list(shards.ids), **options
         )
         self._key_values = key_values
         self._max_concurrency: int | None = None
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait until this shard may identify. The bot's processes reserve their turns in the store."""
-        now = self.clock()
+        now = self.outside.now()
         group = (shard_id or 0) % await self._fetch_max_concurrency()
         try:
             slot = await self._key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)

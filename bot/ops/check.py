@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TextIO
 
 from bot.comfydeploy.client import ComfyDeploy, open_session
@@ -26,8 +24,9 @@ from bot.ops.check_host import compare_clock, inspect_database
 from bot.ops.check_rules import rule_findings
 from bot.ops.discord_http import DiscordApi, discord_api
 from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, warning
+from bot.outside import Outside
 from bot.store import Store
-from bot.wiring import Resources, gateway_bot, make_reloader, output_preparer, type_detector, utc_now
+from bot.wiring import Resources, gateway_bot, make_reloader, open_executors, output_preparer, type_detector
 from bot.workers.worker import Wakeups
 
 
@@ -43,11 +42,11 @@ class _CheckContext:
     store: Store
     backend: ComfyDeploy
     api: DiscordApi
-    clock: Callable[[], datetime]
+    outside: Outside
     usable: bool
 
 
-async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIterator[Finding]:
+async def findings(settings: Settings, outside: Outside) -> AsyncIterator[Finding]:
     """Yield findings as they become known.
 
     Raises StartupError if no deployment is configured or deployments.toml has mistakes.
@@ -55,21 +54,21 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
     for sentence in settings.warnings():
         yield warning("Settings", sentence, "Change it in .env; docs/configuration.md explains each setting.")
     async with AsyncExitStack() as stack:
-        store = Store(settings.database_url.get_secret_value())
+        store = Store(settings.database_url.get_secret_value(), outside)
         stack.push_async_callback(store.close)
         database = await inspect_database(store)
         yield database.finding
         if Role.COURIER in settings.roles:
             yield check_host.check_temporary_folder()
         session = await stack.enter_async_context(open_session())
-        signer = await _signer(settings, store, usable=database.usable)
+        signer = await _signer(settings, store, outside, usable=database.usable)
         context = _CheckContext(
             settings,
             signer,
             store,
             ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer),
             await stack.enter_async_context(discord_api(settings.discord_token)),
-            clock,
+            outside,
             database.usable,
         )
         if settings.roles & CALLING_ROLES:
@@ -107,29 +106,31 @@ async def _services(context: _CheckContext, stack: AsyncExitStack) -> AsyncItera
         yield finding
 
 
-async def _signer(settings: Settings, store: Store, *, usable: bool) -> WebhookSigner:
+async def _signer(settings: Settings, store: Store, outside: Outside, *, usable: bool) -> WebhookSigner:
     """Return a signer with the bot's webhook secret, or with a temporary one if the secret can't be read."""
     if settings.webhook_secret is not None:
         return WebhookSigner(settings.webhook_secret.get_secret_value(), settings.public_url)
     stored = await store.key_values.get("webhook_secret") if usable else None
-    return WebhookSigner(stored or secrets.token_urlsafe(32), settings.public_url)
+    return WebhookSigner(stored or outside.random.randbytes(32).hex(), settings.public_url)
 
 
 async def _bot(context: _CheckContext, catalogue: Catalogue, stack: AsyncExitStack) -> GenerateBot:
     """Return the bot with its commands, even if this process lacks the gateway role. It never logs in."""
     fetcher = await stack.enter_async_context(MediaFetcher())
+    shrinker, files = open_executors(context.outside, stack)
     resources = Resources(
         settings=context.settings,
         store=context.store,
         coordinator=context.store.coordinator(),
         backend=context.backend,
-        preparer=output_preparer(fetcher, context.backend),
+        preparer=output_preparer(fetcher, context.backend, shrinker, files),
         detect_type=type_detector(fetcher),
         catalogue=catalogue,
-        clock=context.clock,
+        outside=context.outside,
+        files=files,
         wakeups=Wakeups(),
         signer=context.signer,
-        metrics=Metrics(),
+        metrics=Metrics(context.outside.monotonic),
     )
     bot = gateway_bot(resources, make_reloader(resources))
     await bot.load_cogs()
@@ -139,7 +140,7 @@ async def _bot(context: _CheckContext, catalogue: Catalogue, stack: AsyncExitSta
 async def _discord(context: _CheckContext, bot: GenerateBot | None) -> AsyncIterator[Finding]:
     identity, finding = await check_discord.identify(context.api)
     yield finding
-    if (clock := compare_clock(context.api.date, context.clock())) is not None:
+    if (clock := compare_clock(context.api.date, context.outside.now())) is not None:
         yield clock
     if identity is None:
         return
@@ -159,14 +160,16 @@ async def _discord(context: _CheckContext, bot: GenerateBot | None) -> AsyncIter
 async def _address(context: _CheckContext, public_url: str) -> Finding:
     settings = context.settings
     async with check_host.ping_endpoint(context.signer, settings.web_host, settings.web_port) as local:
-        return await check_host.check_public_url(context.signer, public_url, local, settings.web_port)
+        return await check_host.check_public_url(
+            context.signer, public_url, local, settings.web_port, context.outside.random
+        )
 
 
-async def check(settings: Settings, out: TextIO) -> int:
+async def check(settings: Settings, outside: Outside, out: TextIO) -> int:
     """Print each finding as soon as it is known. Return 1 if any of them is an error, otherwise 0."""
     redact = Redactor(settings.secret_values())
     counts: Counter[Level] = Counter()
-    async for finding in findings(settings, utc_now):
+    async for finding in findings(settings, outside):
         counts[finding.level] += 1
         out.write(redact(format_finding(finding)) + "\n")
         out.flush()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import string
 import tempfile
@@ -15,6 +14,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
+from random import Random
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -74,10 +74,12 @@ async def ping_endpoint(signer: WebhookSigner, host: str, port: int) -> AsyncIte
         yield local
 
 
-async def check_public_url(signer: WebhookSigner, public_url: str, local: PingEndpoint, port: int) -> Finding:
+async def check_public_url(
+    signer: WebhookSigner, public_url: str, local: PingEndpoint, port: int, random: Random
+) -> Finding:
     """Call PUBLIC_URL with a signed ping, which only a bot with the same secret can answer."""
-    nonce = "".join(secrets.choice(_LETTERS) for _ in range(24))
-    body = secrets.token_bytes(4096)
+    nonce = "".join(random.choices(_LETTERS, k=24))
+    body = random.randbytes(4096)
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,

@@ -12,6 +12,7 @@ from bot.config.settings import Settings
 from bot.database.schema import known_schemas, schema_of
 from bot.domain.errors import StartupError
 from bot.domain.runs import InputValue, Output, Run
+from bot.outside import Outside
 from bot.store import Store
 from bot.store.reading.export import ExportFilter, ExportStore
 
@@ -60,12 +61,12 @@ def line(run: Run) -> str:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
-async def export(settings: Settings, run_filter: ExportFilter, out: TextIO) -> int:
+async def export(settings: Settings, outside: Outside, run_filter: ExportFilter, out: TextIO) -> int:
     """Write a line for each run that the filter matches, and return the exit code 0.
 
     Raises StartupError if the database is missing or has another schema, and StoreUnavailable.
     """
-    store = Store(settings.database_url.get_secret_value())
+    store = Store(settings.database_url.get_secret_value(), outside)
     try:
         await _check_schema(store)
         async for run in ExportStore(store.database).runs(run_filter):

@@ -10,18 +10,19 @@ from bot.config.settings import Settings
 from bot.domain.errors import StartupError
 from bot.gateway.sync import Differences, describe_scope, differences, payload
 from bot.ops.discord_http import DiscordApi, DiscordFault, discord_api
+from bot.outside import Outside
 
 _MISSING_ACCESS = 50001
 
 
-async def resync(settings: Settings, out: TextIO) -> int:
+async def resync(settings: Settings, outside: Outside, out: TextIO) -> int:
     """Sync every scope and print what changed. Return 1 if Discord refused a scope, otherwise 0.
 
     Raises StartupError if the bot can't be built, or if Discord doesn't return its application.
     """
     # Only the gateway role has the commands. It never connects here, and other roles are left out.
     settings = settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
-    async with build(settings) as app, discord_api(settings.discord_token) as api:
+    async with build(settings, outside) as app, discord_api(settings.discord_token) as api:
         await app.bot.load_cogs()
         try:
             application_id = int((await api.application())["id"])

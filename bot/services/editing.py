@@ -27,7 +27,7 @@ from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import keys_in_links
 from bot.services.early_checks import EarlyChecks
 from bot.services.form_drafts import FormDrafts
-from bot.services.generation import GenerationService, current_deployment, draw_seed, has_marked_file
+from bot.services.generation import GenerationService, current_deployment, has_marked_file
 from bot.store.rules import RuleStore
 from bot.store.runs import RunStore
 
@@ -131,7 +131,7 @@ class EditingService:
         """
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
-        revision = revise(deployment, run.inputs, run.gpu, form_values, draw_seed)
+        revision = revise(deployment, run.inputs, run.gpu, form_values, self._generation.draw_seed)
         new_run = await self._generation.submit(
             deployment,
             revision.inputs,
@@ -149,7 +149,13 @@ class EditingService:
     async def check(self, run_key: str, form_values: FormValues, requester: Requester) -> None:
         """Raise the InputErrors that `resubmit` would raise, without starting a run."""
         run = await self._editable_run(run_key, requester)
-        revise(current_deployment(self._catalogue, run), run.inputs, run.gpu, form_values, draw_seed)
+        revise(
+            current_deployment(self._catalogue, run),
+            run.inputs,
+            run.gpu,
+            form_values,
+            self._generation.draw_seed,
+        )
 
     async def check_picture(
         self, parent_key: str, requester: Requester, deployment: Deployment | None = None
@@ -213,7 +219,7 @@ class EditingService:
         if item is None:
             raise RefusedError("use_nobody")
         link: InputValue = [picture] if item.kind is InputKind.IMAGES else picture
-        revision = revise(deployment, {item.key: link}, None, form_values, draw_seed)
+        revision = revise(deployment, {item.key: link}, None, form_values, self._generation.draw_seed)
         parent = await self._runs.get(parent_key) if parent_key else None
         run = await self._generation.submit(
             deployment,

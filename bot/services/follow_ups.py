@@ -18,7 +18,7 @@ from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import Run
 from bot.services.early_checks import EarlyChecks
 from bot.services.editing import EditingService
-from bot.services.generation import GenerationService, draw_seed
+from bot.services.generation import GenerationService
 from bot.services.runs import RunService
 from bot.store import Store
 
@@ -125,7 +125,7 @@ class FollowUpService:
         taken = opened.preparation.choose(files)
         if taken is None:
             raise RefusedError("follow_up_no_file")
-        revision = opened.preparation.revise(taken, form_values, draw_seed)
+        revision = opened.preparation.revise(taken, form_values, self._generation.draw_seed)
         key, link = taken
         # What Discord said about the file saves reading it.
         own = tuple(file for file in files if file.url in (link if isinstance(link, list) else [link]))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import OrderedDict
+from random import Random
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,14 +15,15 @@ class FormDrafts(Generic[T]):
     It holds at most `per_user` drafts of a user, and the drafts of the `users` who kept one most recently.
     """
 
-    def __init__(self, per_user: int = 5, users: int = 500) -> None:
+    def __init__(self, random: Random, per_user: int = 5, users: int = 500) -> None:
+        self._random = random
         self._per_user = per_user
         self._users = users
         self._kept: OrderedDict[int, OrderedDict[str, T]] = OrderedDict()
 
     def keep(self, user_id: int, draft: T) -> str:
         """Keep a draft and return its name."""
-        name = secrets.token_hex(4)
+        name = self._random.randbytes(4).hex()
         drafts = self._kept.setdefault(user_id, OrderedDict())
         self._kept.move_to_end(user_id)
         drafts[name] = draft

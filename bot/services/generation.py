@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from random import Random
 
 from bot.config.logs import run_context
 from bot.deployments.batches import RepeatMode, batch_inputs, check_count, repeat_count
@@ -17,7 +17,7 @@ from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_rang
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT, PRIVATE
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.requests import GenerationRequest, Release, Requester, batch_requests
+from bot.domain.requests import GenerationRequest, Release, Requester, batch_requests, new_key
 from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import Run
 from bot.metrics import Metrics
@@ -55,6 +55,7 @@ class GenerationService:
         refusals: RefusalLimiter,
         metrics: Metrics,
         clock: Callable[[], datetime],
+        random: Random,
         deadline_seconds: int,
     ) -> None:
         self._catalogue = catalogue
@@ -67,6 +68,7 @@ class GenerationService:
         self._refusals = refusals
         self._metrics = metrics
         self._clock = clock
+        self._random = random
         self._deadline_seconds = deadline_seconds
 
     async def generate(
@@ -84,7 +86,7 @@ class GenerationService:
         deployment = self._catalogue.require(name)
         count = check_count(deployment, options.get(COUNT))
         typed = {option: value for option, value in options.items() if option not in (COUNT, PRIVATE)}
-        inputs = collect(deployment, typed, draw_seed=draw_seed)
+        inputs = collect(deployment, typed, draw_seed=self.draw_seed)
         return await self.submit(
             deployment,
             inputs,
@@ -106,8 +108,8 @@ class GenerationService:
             # Without the erased inputs, the defaults would make, and charge, another picture.
             raise RefusedError("run_erased")
         deployment = current_deployment(self._catalogue, parent)
-        seeds = {item.key: draw_seed(item) for item in deployment.offered if item.is_seed}
-        revision = revise(deployment, {**parent.inputs, **seeds}, parent.gpu, {}, draw_seed)
+        seeds = {item.key: self.draw_seed(item) for item in deployment.offered if item.is_seed}
+        revision = revise(deployment, {**parent.inputs, **seeds}, parent.gpu, {}, self.draw_seed)
         drawn = frozenset(item.key for item in deployment.inputs if varies_in_batch(item))
         inputs = replace(revision.inputs, drawn=drawn)
         count = repeat_count(deployment, mode, parent.batch_size)
@@ -166,6 +168,7 @@ class GenerationService:
     ) -> Run:
         await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs), default)
         request = GenerationRequest(
+            key=new_key(self._random),
             requester_id=requester.person.id,
             origin=requester.origin,
             deployment=deployment.name,
@@ -184,7 +187,8 @@ class GenerationService:
             deadline_seconds=self._deadline_seconds,
         )
         await self._check_files(deployment, inputs, request, requester)
-        batch = batch_requests(request, batch_inputs(deployment, inputs, count, draw_seed))
+        seeded = batch_inputs(deployment, inputs, count, self.draw_seed)
+        batch = batch_requests(request, seeded, self._random)
         with run_context(batch[0].key):
             run = await self._store.requests.accept(batch, requester, self._clock(), ANSWER_HOLD)
             size = f", a batch of {len(batch)}" if len(batch) > 1 else ""
@@ -215,6 +219,7 @@ class GenerationService:
         recorded in the audit log.
         """
         request = GenerationRequest(
+            key=new_key(self._random),
             requester_id=requester.person.id,
             origin=requester.origin,
             deployment=deployment.name,
@@ -236,6 +241,10 @@ class GenerationService:
         except RefusedError as refused:
             await self._store.requests.record_refusal(request, refused.code, self._clock())
             raise
+
+    def draw_seed(self, item: Input) -> int:
+        """Draw a seed within the input's range."""
+        return self._random.randint(*seed_range(item))
 
     async def _is_private(self, key: str | None) -> bool:
         run = await self._store.runs.get(key) if key is not None else None
@@ -290,8 +299,3 @@ def _only_requester_repeats(run: Run) -> RefusedError:
     if run.erased_at is not None:
         return RefusedError("run_erased")
     return RefusedError("again_not_yours", person=run.requester_id)
-
-
-def draw_seed(item: Input) -> int:
-    """Draw a seed within the input's range."""
-    return random.randint(*seed_range(item))

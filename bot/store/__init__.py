@@ -11,6 +11,7 @@ from bot.database.engine import Database
 from bot.database.key_values import KeyValueStore
 from bot.database.schema import upgrade
 from bot.domain.access import OperatorRules
+from bot.outside import Outside
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.claims import ClaimStore
@@ -36,6 +37,7 @@ class Store:
     def __init__(
         self,
         url: str,
+        outside: Outside,
         pool_size: int = 20,
         *,
         operator: OperatorRules | None = None,
@@ -44,7 +46,7 @@ class Store:
         """Create the repositories. SQLite ignores `pool_size`. Without `operator`, the defaults of
         OperatorRules apply.
         """
-        self.database = Database(url, pool_size, lock_seconds)
+        self.database = Database(url, outside, pool_size, lock_seconds)
         self.blocks = BlockStore(self.database)
         self.pause = PauseStore(self.database)
         self.presets = PresetStore(self.database)
@@ -57,14 +59,14 @@ class Store:
         self.requests = RequestStore(self.database, operator)
         self.reviews = ReviewStore(self.database, operator)
         self.runs = RunStore(self.database)
-        self.claims = ClaimStore(self.database, operator)
+        self.claims = ClaimStore(self.database, operator, outside.random)
         self.copies = CopyStore(self.database)
         self.deliveries = DeliveryStore(self.database)
         self.usage = UsageStore(self.database)
         self.durations = DurationStore(self.database)
         self.history = HistoryStore(self.database)
         self.gauges = GaugeStore(self.database)
-        self.key_values = KeyValueStore(self.database)
+        self.key_values = KeyValueStore(self.database, outside)
 
     async def open(self) -> None:
         """Bring the schema up to date. Raises StartupError."""

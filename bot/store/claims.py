@@ -6,7 +6,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from uuid import uuid4
+from random import Random
+from uuid import UUID
 
 from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -125,8 +126,9 @@ class ClaimStore:
     Every method raises StoreUnavailable if the database doesn't answer.
     """
 
-    def __init__(self, database: Database, operator: OperatorRules) -> None:
+    def __init__(self, database: Database, operator: OperatorRules, random: Random) -> None:
         self._database = database
+        self._random = random
         self._operator = operator
 
     async def claim_submission(
@@ -141,7 +143,7 @@ class ClaimStore:
 
         A server of which several runs were turned away comes last, so that its many runs delay no other's.
         """
-        claim_id = uuid4().hex
+        claim_id = UUID(bytes=self._random.randbytes(16), version=4).hex
         try:
             return await self._claim_submission(limit, now, answer_by, claim_id)
         except CommitUnknown:

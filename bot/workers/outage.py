@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from random import Random
 
 from bot.domain.backend import Backend
 from bot.domain.errors import BackendBadReply, BackendError
@@ -34,7 +34,8 @@ class BackendOutage:
     an internal error.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, random: Random) -> None:
+        self._random = random
         self.since: datetime | None = None
         self._pause = _FIRST_PAUSE
         self._failed_at: datetime | None = None
@@ -83,7 +84,7 @@ class BackendOutage:
         asked = min(timedelta(seconds=retry_after or 0), _LONGEST_ASKED)
         self._failed_at = now
         self._until = max(self._until, now + max(self._pause, asked))
-        return self._until + _TURN + timedelta(seconds=random.uniform(0, 1))
+        return self._until + _TURN + timedelta(seconds=self._random.uniform(0, 1))
 
     def answered(self, claimed_at: datetime | None) -> None:
         """Note that the backend answered the call of a run that was claimed at `claimed_at`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
@@ -22,7 +22,6 @@ from bot.domain.run_timing import (
     late_checks_end,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
-from bot.domain.text.run_log import end_of_log
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, is_own_verdict
 from bot.metrics import Metrics
 from bot.store import Store
@@ -36,7 +35,8 @@ log = logging.getLogger(__name__)
 # makes two calls, because the run's log is read, too.
 _CHUNK_SIZE = 8
 _CHUNK_PAUSE = 0.35
-ReadLog = Callable[[str], Awaitable[Sequence[str]]]
+# Returns the end of a failed run's log without what nobody may see, or None if the log is empty.
+ReadLog = Callable[[str], Awaitable[str | None]]
 
 
 class _Unanswered(Exception):
@@ -265,7 +265,7 @@ class Reconciler:
 
     async def _end_of_log(self, read_log: ReadLog, run_id: str) -> str | None:
         try:
-            return await asyncio.to_thread(end_of_log, await read_log(run_id))
+            return await read_log(run_id)
         except BackendError as error:
             log.info("can't read the run's log: %s", error)
             return None

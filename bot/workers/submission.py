@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from random import Random
 from typing import TypeVar
 
 from bot.config.logs import run_context
@@ -78,6 +78,7 @@ class Submitter:
         grace: timedelta,
         user_installs: bool,
         clock: Callable[[], datetime],
+        random: Random,
     ) -> None:
         self._store = store
         self._backend = backend
@@ -90,7 +91,8 @@ class Submitter:
         self._grace = grace
         self._user_installs = user_installs
         self._clock = clock
-        self._outage = BackendOutage()
+        self._random = random
+        self._outage = BackendOutage(random)
         self._claimed: set[str] = set()
 
     async def claim(self) -> Run | None:
@@ -150,7 +152,7 @@ class Submitter:
             return
         except StoreUnavailable as error:
             log.warning("can't check a run before its queue call: %s", error)
-            await self._requeue(run, self._clock() + _backoff(1), _WAITS_FOR_STORE)
+            await self._requeue(run, self._clock() + self._backoff(1), _WAITS_FOR_STORE)
             return
         if not await self._is_backend_back(run) or not await self._is_still_claimed(run):
             return
@@ -247,7 +249,7 @@ class Submitter:
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
             return
-        await self._requeue(run, self._clock() + _backoff(run.submissions))
+        await self._requeue(run, self._clock() + self._backoff(run.submissions))
 
     async def _requeue(self, run: Run, due_at: datetime, waits_for: str | None = None) -> None:
         requeue = self._store.claims.requeue
@@ -322,6 +324,5 @@ class Submitter:
         self._wakeups.deliver()
         self._wakeups.submit()
 
-
-def _backoff(tries: int) -> timedelta:
-    return timedelta(seconds=min(2.0**tries, 120) + random.uniform(0, 1))
+    def _backoff(self, tries: int) -> timedelta:
+        return timedelta(seconds=min(2.0**tries, 120) + self._random.uniform(0, 1))

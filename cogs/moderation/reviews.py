@@ -106,7 +106,7 @@ async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None
 
 async def close_report(interaction: Interaction, reviewed: ReviewedRun, code: str) -> None:
     """Show on the card that this user has just closed the report. `code` names the sentence that says how."""
-    at = int(interaction.client.clock().timestamp())
+    at = int(interaction.client.outside.now().timestamp())
     verdict = say(code, person=interaction.user.id, at=at)
     await _show_card(interaction, closed_report_card(reviewed.run, reviewed.title, verdict), keep_files=False)
 

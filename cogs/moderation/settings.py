@@ -7,9 +7,9 @@ permissions.
 from __future__ import annotations
 
 import io
-import random
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 import discord
 from discord import app_commands
@@ -62,6 +62,7 @@ class SettingsItem(PersistentItem[SettingId], codec=SettingId):
     async def pressed(self, interaction: Interaction, id: SettingId) -> None:
         service, values = interaction.client.services.server_settings, selected_values(interaction)
         server, control, user_id = allowed(interaction), id.control, interaction.user.id
+        random = interaction.client.outside.random
         if control.name == "again":
             draft, control = parse_again(control)
             await _open_form(interaction, await service.form(server, user_id, control, draft))
@@ -71,10 +72,10 @@ class SettingsItem(PersistentItem[SettingId], codec=SettingId):
         elif control.key == "words.show":
             await _send_words(interaction, await service.word_list(server))
         elif (panel := _opened_panel(control, values)) is not None:
-            await _update(interaction, await _layout(service, server, panel))
+            await _update(interaction, await _layout(service, server, panel, random))
         else:
             result = await service.edit(server, user_id, control, values)
-            await _update(interaction, await _result_layout(service, server, control, result))
+            await _update(interaction, await _result_layout(service, server, control, result, random))
 
 
 def _opened_panel(control: SettingControl, values: Sequence[str]) -> Panel | None:
@@ -88,13 +89,19 @@ def _opened_panel(control: SettingControl, values: Sequence[str]) -> Panel | Non
     return None
 
 
-async def _layout(service: ServerSettingsService, server: GuildInfo, panel: Panel) -> LayoutView:
+async def _layout(
+    service: ServerSettingsService, server: GuildInfo, panel: Panel, random: Random
+) -> LayoutView:
     current = await service.read(server, panel.section)
-    return _draw(panel, current)
+    return _draw(panel, current, random)
 
 
 async def _result_layout(
-    service: ServerSettingsService, server: GuildInfo, control: SettingControl, result: EditResult
+    service: ServerSettingsService,
+    server: GuildInfo,
+    control: SettingControl,
+    result: EditResult,
+    random: Random,
 ) -> LayoutView:
     """Build the panel that shows the result of an edit, in the section of the control."""
     tidied = control.key == "home.tidy" and control.arg in set(Section)
@@ -107,7 +114,7 @@ async def _result_layout(
     else:
         saved = describe_changes(result.before, result.after, current.context)
         panel = Panel(section, saved=saved)
-    return _draw(replace(panel, selection=_selection(control, current.context)), current)
+    return _draw(replace(panel, selection=_selection(control, current.context)), current, random)
 
 
 def _selection(control: SettingControl, context: SettingsContext) -> Selection:
@@ -117,7 +124,7 @@ def _selection(control: SettingControl, context: SettingsContext) -> Selection:
     return control.name.partition("_")[0], resolve(control, context).arg
 
 
-def _draw(panel: Panel, current: CurrentSettings) -> LayoutView:
+def _draw(panel: Panel, current: CurrentSettings, random: Random) -> LayoutView:
     return panel_layout(replace(panel, turn=random.getrandbits(32)), current.rules, current.context)
 
 
@@ -140,23 +147,25 @@ async def _submitted(interaction: Interaction, id: SettingId) -> None:
     server = allowed(interaction)
     stamp, control = split_stamp(id.control)
     result = await service.submit(server, interaction.user.id, control, texts, stamp)
-    await _update(interaction, await _result_layout(service, server, control, result))
+    random = interaction.client.outside.random
+    await _update(interaction, await _result_layout(service, server, control, result, random))
 
 
 class Settings(commands.Cog):
     """The command `/settings`, which shows the panel."""
 
-    def __init__(self, service: ServerSettingsService) -> None:
+    def __init__(self, service: ServerSettingsService, random: Random) -> None:
         self._service = service
+        self._random = random
 
     @app_commands.command(name="settings", description=say("command_settings"))
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:
-        layout = await _layout(self._service, allowed(interaction), Panel())
+        layout = await _layout(self._service, allowed(interaction), Panel(), self._random)
         await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(SettingsItem)
     bot.add_form(SettingId, _submitted)
-    await bot.add_cog(Settings(bot.services.server_settings))
+    await bot.add_cog(Settings(bot.services.server_settings, bot.outside.random))

@@ -21,7 +21,7 @@ from bot.comfydeploy.deployments import parse_deployment
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import WireError
 from bot.delivery.media.outputs import inline_texts
-from bot.delivery.media.shrink import shrink_image
+from bot.delivery.media.shrink import Shrinker
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile.deployment import compile_deployment
 from bot.deployments.input_text import Commands, command_line
@@ -37,6 +37,7 @@ from bot.domain.settings.fields import Section, SettingControl
 from bot.domain.settings.forms import FORMS, Form
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import ReviewChannel, SettingsContext
+from bot.outside import Outside
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import WordRule, WordRules
 from bot.store.audit import add_entries
@@ -227,7 +228,7 @@ def rules() -> Iterator[Case]:
         stored = ServerRules.model_validate(own)
         await word_check(cache, stored, GUILD, role_ids=(), channel_ids=(), texts={"prompt": text})
 
-    cache = AutomodCache(fetch, lambda: datetime.now(UTC))
+    cache = AutomodCache(fetch, Outside())
     for text in hostile.long_texts(6000):
         yield partial(check, text)
 
@@ -319,8 +320,10 @@ def lists(app: App) -> Iterator[Case]:
 
 
 def pictures() -> Iterator[Case]:
+    outside = Outside()
+    shrinker = Shrinker(outside.executor("shrink", 1), outside.monotonic)
     for data in hostile.pictures():
-        yield partial(shrink_image, data, 100_000)
+        yield partial(shrinker.shrink, data, 100_000)
 
 
 def pauses() -> Iterator[Case]:

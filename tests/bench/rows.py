@@ -18,6 +18,7 @@ from bot.database.tables import audit, deliveries, runs
 from bot.domain.access import OperatorRules
 from bot.domain.moderation.audit import AuditFilter
 from bot.domain.pages import RunFilter
+from bot.outside import Outside
 from bot.store import Store
 from bot.store.audit import newest_first
 from bot.store.reading.history import open_on_server, own_runs
@@ -85,7 +86,7 @@ async def measure(options: argparse.Namespace) -> list[Figure]:
 
 async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     now = datetime.now(UTC).replace(microsecond=0)
-    store = Store(url)
+    store = Store(url, Outside())
     await store.open()
     began = time.perf_counter()
     async with store.database.changing_schema() as connection:
@@ -102,7 +103,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     await store.close()
     section = f"rows, {kind}"
     began = time.perf_counter()
-    store = Store(url)
+    store = Store(url, Outside())
     await store.open()
     figures = [
         Figure(section, f"filled with {count:,} rows in three tables", filled, "s"),

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 from sqlalchemy import insert
@@ -19,6 +20,7 @@ from bot.comfydeploy.webhook_urls import WEBHOOK_PATH, WebhookSigner
 from bot.database.tables import runs
 from bot.domain.requests import new_key
 from bot.domain.runs import RunState
+from bot.outside import Outside
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.server import FakeComfyDeploy
@@ -127,8 +129,10 @@ async def seed(
     `run_ids` are ComfyDeploy's; without them it knows none of the runs.
     """
     ids = run_ids or [str(uuid.uuid4()) for _ in places]
-    seeded = [Seeded(new_key(), run_id, place) for run_id, place in zip(ids, places, strict=True)]
-    store = Store(home.environment()["DATABASE_URL"])
+    seeded = [
+        Seeded(new_key(SystemRandom()), run_id, place) for run_id, place in zip(ids, places, strict=True)
+    ]
+    store = Store(home.environment()["DATABASE_URL"], Outside())
     await store.open()
     try:
         async with store.database.write() as connection:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.runs import RunState
+from bot.outside import Outside
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
@@ -78,7 +79,7 @@ async def _held(home: BotProcess, count: int) -> Sequence[str]:
 
 async def _fill(home: BotProcess, url: str, kept: int, run_ids: Sequence[str]) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
-    store = Store(url)
+    store = Store(url, Outside())
     await store.open()
     dialect = store.database.engine.dialect.name
     async with store.database.changing_schema() as connection:
@@ -88,7 +89,7 @@ async def _fill(home: BotProcess, url: str, kept: int, run_ids: Sequence[str]) -
     await store.close()
     if run_ids:
         await seed(home, RunState.RUNNING, [None] * len(run_ids), run_ids=run_ids)
-    store = Store(url)
+    store = Store(url, Outside())
     under_way = runs.update().where(runs.c.state == RunState.RUNNING)
     async with store.database.changing_schema() as connection:
         await connection.execute(under_way.values(due_at=now - timedelta(seconds=1)))

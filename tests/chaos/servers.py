@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import discord
 
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, ServerRules
+from bot.outside import Outside
 from bot.store import Store
 from bot.strings import say
 from tests.bench.hostile import PATTERNS
@@ -56,7 +57,7 @@ class Servers:
         """Require approval for every request on the reviewed server."""
         approval = Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=self.cards.id)
         rules = ServerRules(approval=approval)
-        store = Store(database_url)
+        store = Store(database_url, Outside())
         try:
             await store.open()
             await store.rules.change(

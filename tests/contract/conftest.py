@@ -18,6 +18,7 @@ from bot.domain.budgets import Usage
 from bot.domain.policy import Decision, decide
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.outside import Outside
 from bot.store import Store
 from tests.contract.store.rows import GUILD, stored_rules
 from tests.contract.store.runs import OPEN_TO_ALL, RULES
@@ -91,7 +92,7 @@ class Stores:
         lock_seconds: float | None = None,
     ) -> Store:
         """Open a store. The server `GUILD` has `rules` (None: the defaults) until a test stores others."""
-        store = Store(url or self.url, operator=operator, lock_seconds=lock_seconds)
+        store = Store(url or self.url, Outside(), operator=operator, lock_seconds=lock_seconds)
         self._stack.push_async_callback(store.close)
         await store.open()
         if rules is not None and await store.rules.read(GUILD) == (ServerRules(), ()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bot.database.key_values import KeyValueStore
 from bot.domain.runs import RunState
 from bot.store.rules import PAUSE_KEY
 from tests.discord.actors import member, owner
@@ -40,4 +39,4 @@ async def test_the_servers_admin_is_not_the_bots_owner(bot: Harness) -> None:
         for name, options in (("pause", reason), ("resume", [])):
             refused = await call(bot, person, name, options)
             assert refusal(bot, refused) == "Only the bot's owner and their team can do that."
-    assert await KeyValueStore(bot.app.store.database).get(PAUSE_KEY) is None
+    assert await bot.app.store.key_values.get(PAUSE_KEY) is None

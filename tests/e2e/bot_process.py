@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.outside import Outside
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
@@ -255,7 +256,7 @@ class BotProcess:
 
     async def set_rules(self, **rules: Any) -> None:
         """Replace the server's rules; the bot need not run."""
-        store = Store(self.database_url)
+        store = Store(self.database_url, Outside())
         try:
             await store.open()
             wanted = ServerRules.model_validate(rules)

@@ -1,4 +1,4 @@
-"""Speed up or advance the time in the bot's process. Production code has no hook for this."""
+"""Clocks and an event loop with which the bot's time passes faster, or is ahead."""
 
 from __future__ import annotations
 
@@ -13,34 +13,37 @@ from pathlib import Path
 from typing import Any
 
 import bot.database.engine
-from bot import app
-from bot.services.words.filter import AutomodCache, WordChecks
+import bot.services.words.filter
 
 
-def quicken(speed: float) -> None:
-    """Let every pause and timeout of the event loop pass `speed` times as fast; sockets don't.
+def quick_loop(speed: float) -> asyncio.AbstractEventLoop:
+    """Return an event loop whose pauses and timeouts pass `speed` times as fast; sockets don't.
 
     The limits on waiting for the database and on checking words keep their real length: a fraction of them is
     too short on a busy machine.
     """
     bot.database.engine.LOCK_SECONDS *= speed
-    cache, checks = AutomodCache.__init__.__kwdefaults__, WordChecks.__init__.__kwdefaults__
-    if cache is None or checks is None:
-        raise TypeError("the timeouts have no defaults any more")
-    cache["timeout"] *= speed
-    checks |= {"slow": checks["slow"] * speed, "clock": lambda: time.monotonic() * speed}
-    select = selectors.DefaultSelector.select
-
-    def quicker(self: Any, timeout: float | None = None) -> Any:
-        return select(self, timeout / speed if timeout is not None and timeout > 0 else timeout)
-
-    selectors.DefaultSelector.select = quicker  # type: ignore[method-assign]
-    asyncio.BaseEventLoop.time = lambda self: time.monotonic() * speed  # type: ignore[method-assign]
+    bot.services.words.filter.TIMEOUT_SECONDS *= speed
+    bot.services.words.filter.SLOW_SECONDS *= speed
+    return _QuickLoop(speed)
 
 
-def set_clock(clock: Callable[[], datetime]) -> None:
-    """Replace the default clock of `bot.app.build`."""
-    app.build.__wrapped__.__defaults__ = (clock,)  # type: ignore[attr-defined]
+class _QuickSelector(selectors.DefaultSelector):
+    def __init__(self, speed: float) -> None:
+        super().__init__()
+        self._speed = speed
+
+    def select(self, timeout: float | None = None) -> Any:
+        return super().select(timeout / self._speed if timeout is not None and timeout > 0 else timeout)
+
+
+class _QuickLoop(asyncio.SelectorEventLoop):
+    def __init__(self, speed: float) -> None:
+        super().__init__(_QuickSelector(speed))
+        self._speed = speed
+
+    def time(self) -> float:
+        return time.monotonic() * self._speed
 
 
 class Jumps:

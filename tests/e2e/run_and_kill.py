@@ -1,5 +1,4 @@
-"""Run the bot so that it dies by SIGKILL at a chosen step, or with a clock of its own. Production code has no
-hook for this.
+"""Run the bot so that it dies by SIGKILL at a chosen step, or with a clock of its own.
 
     python -m tests.e2e.run_and_kill [POINT] [--ahead SECONDS] [--speed N --epoch TIME] [--jumps FILE]
                                  [--bot ARGUMENT…]
@@ -11,15 +10,18 @@ does anything, or when it has done everything but return; `got` counts only call
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib
 import os
-import runpy
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.fast_clock import Jumps, quick_clock, quicken, set_clock
+from bot import cli
+from bot.outside import Outside
+from tests.e2e.fast_clock import Jumps, quick_clock, quick_loop
 
 
 def die() -> None:
@@ -61,13 +63,18 @@ def main() -> None:
     given = parser.parse_args()
     if given.point:
         arm(given.point)
-    if given.ahead or given.speed != 1:
-        jumps = Jumps(given.jumps) if given.jumps else lambda: 0.0
-        set_clock(quick_clock(given.epoch, given.speed, given.ahead, jumps))
-    if given.speed != 1:
-        quicken(given.speed)
-    sys.argv = ["bot", *given.bot]
-    runpy.run_module("bot", run_name="__main__", alter_sys=True)
+    sys.exit(run(given))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the bot with the clock that the arguments describe."""
+    jumps = Jumps(given.jumps) if given.jumps else lambda: 0.0
+    outside = Outside(
+        now=quick_clock(given.epoch, given.speed, given.ahead, jumps),
+        monotonic=lambda: time.monotonic() * given.speed,
+    )
+    with asyncio.Runner(loop_factory=lambda: quick_loop(given.speed)) as runner:
+        return runner.run(cli.main(given.bot, os.environ, outside))
 
 
 if __name__ == "__main__":

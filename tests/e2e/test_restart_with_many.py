@@ -7,12 +7,14 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import SystemRandom
 from uuid import uuid4
 
 import pytest
 
-from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
+from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
 from bot.domain.runs import RunReport, RunState
+from bot.outside import Outside
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.runs import Run as FakeRun
@@ -29,6 +31,7 @@ DISCORD_CALLS = 50
 async def request_under_way(home: BotProcess, store: Store, place: Channel, already_sent: datetime) -> None:
     """Store a run as a bot that died during it would; ComfyDeploy has ended it since."""
     request = GenerationRequest(
+        key=new_key(SystemRandom()),
         requester_id=home.alice.id,
         origin=Origin(
             guild_id=home.guild.id,
@@ -68,7 +71,7 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, alre
 
 
 async def fill(home: BotProcess) -> None:
-    store = Store(f"sqlite+aiosqlite:///{home.database}")
+    store = Store(f"sqlite+aiosqlite:///{home.database}", Outside())
     await store.open()
     already_sent = datetime.now(UTC) - timedelta(minutes=30)
     places = [home.discord.add_text(home.guild, f"place-{number}") for number in range(PLACES)]

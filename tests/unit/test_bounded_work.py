@@ -22,6 +22,7 @@ from bot.deployments.naming import slug, unique
 from bot.deployments.validation import find_choice
 from bot.domain.errors import MediaForbidden
 from bot.domain.runs import Output
+from bot.outside import Outside
 from bot.services.words import rules as word_rules
 from bot.services.words.filter import WordChecks
 from bot.services.words.rules import KeywordMatcher, WordRules, compile_pattern
@@ -150,7 +151,7 @@ def test_a_pattern_that_takes_long_to_compile_is_refused_within_little_memory(pa
 
 async def test_rules_are_compiled_in_threads_of_their_own() -> None:
     """The default threads resolve host names, so a server's rules may not wait for them, or fill them."""
-    checks, now, go = WordChecks(clock=lambda: now[0]), [0.0], threading.Event()
+    checks, now, go = WordChecks(Outside(monotonic=lambda: now[0])), [0.0], threading.Event()
     loop = asyncio.get_running_loop()
     busy = ThreadPoolExecutor(1)
     loop.set_default_executor(busy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bot.config.roles import ALL_ROLES
 from bot.database.engine import Database
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
 from bot.metrics_page import MetricsPage
+from bot.outside import Outside
 from bot.store.reading.gauges import GaugeStore
 from tests.unit.factories import made_run
 
@@ -76,8 +78,8 @@ RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
 
 async def families() -> dict[str, set[str]]:
     """Return the metrics with their labels, after each event has happened once."""
-    metrics = Metrics()
-    gauges = GaugeStore(Database("sqlite+aiosqlite:///nowhere.db"))
+    metrics = Metrics(time.monotonic)
+    gauges = GaugeStore(Database("sqlite+aiosqlite:///nowhere.db", Outside()))
     client = discord.Client(intents=discord.Intents.none())
     MetricsPage(metrics, gauges, lambda: NOW, client, token=None, own_port=False, daily_gpu_seconds=None)
     with metrics.request("flux"):

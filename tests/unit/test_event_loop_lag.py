@@ -11,7 +11,8 @@ from bot.metrics import PREFIX, Metrics
 
 
 async def test_each_late_wake_up_is_measured_by_its_delay() -> None:
-    metrics, now, delays = Metrics(), [100.0], [0.0, 0.2, 3.0]
+    now, delays = [100.0], [0.0, 0.2, 3.0]
+    metrics = Metrics(lambda: now[0])
 
     async def sleep(seconds: float) -> None:
         if not delays:
@@ -19,7 +20,7 @@ async def test_each_late_wake_up_is_measured_by_its_delay() -> None:
         now[0] += seconds + delays.pop(0)
 
     with pytest.raises(asyncio.CancelledError):
-        await metrics.watch_event_loop(lambda: now[0], sleep)
+        await metrics.watch_event_loop(sleep)
     shown = re.findall(rf"(?m)^{PREFIX}_event_loop_lag_seconds_(\S+) (\S+)", metrics.text().decode())
     found = {name: float(value) for name, value in shown}
     assert found['bucket{le="0.1"}'] == 1

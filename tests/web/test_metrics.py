@@ -13,6 +13,7 @@ from aiohttp.test_utils import make_mocked_request
 from bot.app import build, metrics_port
 from bot.config.roles import Role
 from bot.metrics import WEBHOOK_RESULTS
+from bot.outside import Outside
 from demo.fake_comfydeploy.faults import Faults
 from demo.ports import free_port
 from tests.harness import Harness, running_bot
@@ -96,7 +97,7 @@ async def test_only_a_process_with_the_gateway_has_its_gauges(tmp_path: Path, ro
     """At 0 in every other process, they raised the alert GatewayAway."""
     async with running_bot(tmp_path) as s:
         settings = s.runner.settings.model_copy(update={"roles": frozenset({role})})
-        async with build(settings) as app:
+        async with build(settings, Outside()) as app:
             request = make_mocked_request("GET", "/metrics").clone(remote="127.0.0.1")
             answer = await app.metrics_page.answer(request)  # type: ignore[arg-type]
     assert isinstance(answer.body, bytes)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import mimetypes
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from bot.delivery.media.download import Media, MediaFetcher
 from bot.delivery.media.download_slots import DownloadSlots
-from bot.delivery.media.shrink import SECONDS, shrink_image
+from bot.delivery.media.shrink import SECONDS, Shrinker
 from bot.delivery.media.temporary_files import disk_errors
 from bot.delivery.media.time_budget import MediaBudget
 from bot.domain.errors import (
@@ -68,13 +69,25 @@ class _Target:
 
 
 class OutputPreparer:
-    """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not expired."""
+    """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not expired.
 
-    def __init__(self, fetcher: MediaFetcher, renew: Renew, slots: DownloadSlots | None = None) -> None:
+    Large files are read and written by `files`.
+    """
+
+    def __init__(
+        self,
+        fetcher: MediaFetcher,
+        renew: Renew,
+        shrinker: Shrinker,
+        files: Executor,
+        slots: DownloadSlots | None = None,
+    ) -> None:
         self._fetcher = fetcher
         self._renew = renew
+        self._shrinker = shrinker
+        self._files = files
         self._slots = slots or DownloadSlots()
-        # A decoded picture may take hundreds of megabytes, so the process shrinks one at a time.
+        # Held while a picture waits for nothing but the shrinker, so that its time begins with its turn.
         self._shrinking = asyncio.Lock()
         self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
@@ -221,10 +234,12 @@ class OutputPreparer:
         with suppress(TimeoutError):
             async with target.budget.limit(), of_server, self._shrinking:
                 seconds = min(target.budget.left, SECONDS)
-                shrunk = await shrink_image(await asyncio.to_thread(path.read_bytes), target.limit, seconds)
+                loop = asyncio.get_running_loop()
+                data = await loop.run_in_executor(self._files, path.read_bytes)
+                shrunk = await self._shrinker.shrink(data, target.limit, seconds)
                 if shrunk is not None:
                     data, extension = shrunk
-                    await asyncio.to_thread(path.write_bytes, data)
+                    await loop.run_in_executor(self._files, path.write_bytes, data)
                     return f".{extension}"
         if target.budget.is_stopped:
             raise MediaUnavailable("too many downloads are slow")

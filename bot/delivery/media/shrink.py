@@ -8,9 +8,9 @@ import logging
 import math
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
 from typing import Final
 
 from PIL import Image, ImageOps
@@ -32,78 +32,66 @@ _QUALITIES: Final = (92, 82, 70)
 _SCALED_QUALITY: Final = 82
 # About as long as one slow core takes to decode, scale and encode the largest picture a few times over.
 SECONDS: Final = 60.0
-# Allows one picture at a time. The thread holds this lock, because it continues after its caller gives up.
-_memory = threading.Lock()
 
 
 class _TooLong(Exception):
     """The deadline has passed."""
 
 
-async def shrink_image(data: bytes, limit: int, seconds: float = SECONDS) -> tuple[bytes, str] | None:
-    """Return the picture as WebP in at most `limit` bytes, and its extension.
+class Shrinker:
+    """Recompresses pictures, one at a time, because a decoded picture may take hundreds of megabytes.
 
-    Quality is reduced first, then the size. Returns None if the file isn't a still picture, is too large to
-    decode safely, takes too long, or can't be made to fit. The caller then links to it.
-
-    The work is done in a new thread, because address lookups need the shared executor. The thread can't be
-    stopped, but it is a daemon, so it doesn't delay the exit of the process.
+    The work is done in a thread of its own, because address lookups need the shared executor. It continues
+    after its caller gives up, until the next step or the end of the other process.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[tuple[bytes, str] | None] = loop.create_future()
-    ends = time.monotonic() + seconds
 
-    def work() -> None:
-        shrunk = _shrink(data, limit, ends)
+    def __init__(self, executor: Executor, monotonic: Callable[[], float]) -> None:
+        """Use an executor of one thread."""
+        self._executor = executor
+        self._monotonic = monotonic
+
+    async def shrink(self, data: bytes, limit: int, seconds: float = SECONDS) -> tuple[bytes, str] | None:
+        """Return the picture as WebP in at most `limit` bytes, and its extension.
+
+        Quality is reduced first, then the size. Returns None if the file isn't a still picture, is too large
+        to decode safely, takes too long, or can't be made to fit. The caller then links to it.
+        """
+        work = partial(_shrink, data, limit, self._monotonic, self._monotonic() + seconds)
         try:
-            loop.call_soon_threadsafe(_resolve, done, shrunk)
-        except RuntimeError:
-            log.debug("recompressed a picture after the loop had closed")
-
-    threading.Thread(target=work, name="shrink", daemon=True).start()
-    try:
-        async with asyncio.timeout(seconds):
-            return await done
-    except TimeoutError:
-        log.warning("did not recompress a picture within %.0f s", seconds)
-        return None
+            async with asyncio.timeout(seconds):
+                return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except TimeoutError:
+            log.warning("did not recompress a picture within %.0f s", seconds)
+            return None
 
 
-def _resolve(done: asyncio.Future[tuple[bytes, str] | None], shrunk: tuple[bytes, str] | None) -> None:
-    if not done.done():
-        done.set_result(shrunk)
-
-
-def _shrink(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
+def _shrink(data: bytes, limit: int, monotonic: Callable[[], float], ends: float) -> tuple[bytes, str] | None:
     def check() -> None:
-        if time.monotonic() >= ends:
+        if monotonic() >= ends:
             raise _TooLong
 
-    if not _memory.acquire(timeout=max(0.0, ends - time.monotonic())):
-        return None
     # Pillow raises all kinds of errors on broken files: `struct.error` for EXIF, RuntimeError for AVIF.
     try:
+        check()
         image = _header(data)
         if image is None:
             return None
         if image.width * image.height > _THREAD_PIXELS:
-            return _in_process(data, limit, ends)
+            return _in_process(data, limit, ends - monotonic())
         return _fit(_decoded(image), limit, check)
     except Exception as error:
         log.info("can't recompress a picture: %s: %s", type(error).__name__, error)
         return None
-    finally:
-        _memory.release()
 
 
-def _in_process(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
+def _in_process(data: bytes, limit: int, seconds: float) -> tuple[bytes, str] | None:
     """Recompress a picture in another process, which gets no secrets and is killed at the deadline."""
     done = subprocess.run(  # noqa: S603  # runs this file
         [sys.executable, "-I", __file__, str(limit)],
         input=data,
         capture_output=True,
         env={},
-        timeout=max(0.0, ends - time.monotonic()),
+        timeout=max(0.0, seconds),
         check=False,
     )
     if done.returncode:

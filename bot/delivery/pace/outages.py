@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from random import Random
 
 from bot.delivery.retries import Form, form_if_ignored, is_route_abandoned, pause_after
 
@@ -59,7 +60,8 @@ class Outages:
     If the clock is set back, pauses don't grow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, random: Random) -> None:
+        self._random = random
         self._time = _SteadyTime()
         self._troubles: dict[int, _Trouble] = {}
         self._answers = 0
@@ -115,13 +117,13 @@ class Outages:
         trouble.answers = self._answers
         self._in_a_row += 1
         self._silent.add(delivery_id)
-        self._next_probe = now + pause_after(self._in_a_row, _LONGEST_PROBE_PAUSE)
+        self._next_probe = now + pause_after(self._in_a_row, self._random, _LONGEST_PROBE_PAUSE)
 
     def pause(self, delivery_id: int) -> timedelta:
         """Count an attempt that doesn't count as a try, and return the pause before the next attempt."""
         trouble = self._trouble(delivery_id)
         trouble.unanswered += 1
-        return pause_after(trouble.unanswered)
+        return pause_after(trouble.unanswered, self._random)
 
     def is_suspect(self, delivery_id: int) -> bool:
         """Return whether it is unclear if Discord ignores only this delivery or answers nothing at all."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Protocol
 
 from bot.deployments.catalogue import Catalogue
@@ -21,6 +20,7 @@ from bot.domain.settings.values import (
     known_ids,
     known_names,
 )
+from bot.outside import Outside
 from bot.services.form_drafts import FormDrafts
 from bot.services.words.filter import AutomodCache
 from bot.store.presets import PresetStore
@@ -89,15 +89,15 @@ class ServerSettingsService:
         rule_store: RuleStore,
         preset_store: PresetStore,
         catalogue: Catalogue,
-        clock: Callable[[], datetime],
+        outside: Outside,
         automod: AutomodCache | None = None,
     ) -> None:
         self._rules = rule_store
         self._presets = preset_store
         self._catalogue = catalogue
-        self._clock = clock
+        self._clock = outside.now
         self._automod = automod
-        self._drafts = FormDrafts[Sequence[str]]()
+        self._drafts = FormDrafts[Sequence[str]](outside.random)
 
     async def read(self, server: Server, section: Section) -> CurrentSettings:
         """Return the rules with everything else that a section of the panel shows."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.inputs import RawValue
@@ -17,6 +16,7 @@ from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, fold
 from bot.domain.requests import Member, Requester, is_key
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
+from bot.outside import Outside
 from bot.services.form_drafts import FormDrafts
 from bot.services.generation import GenerationService
 from bot.services.presets.cache import PresetCache
@@ -113,14 +113,14 @@ class PresetService:
         generation: GenerationService,
         catalogue: Catalogue,
         store: Store,
-        clock: Callable[[], datetime],
+        outside: Outside,
     ) -> None:
         self._generation = generation
         self._catalogue = catalogue
         self._store = store
-        self._clock = clock
-        self._cache = PresetCache(store.presets.visible, clock)
-        self._drafts = FormDrafts[_Unsaved]()
+        self._clock = outside.now
+        self._cache = PresetCache(store.presets.visible, outside.now)
+        self._drafts = FormDrafts[_Unsaved](outside.random)
 
     async def save(self, person: Member, guild_id: int | None, draft: PresetDraft) -> SavedPreset | NameTaken:
         """Save a run's inputs as a preset of the user or of the server.

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,10 +25,14 @@ from bot.domain.presets import NAME_LENGTH
 from bot.domain.requests import Requester
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line
+from bot.outside import Outside
 from bot.services.words.rules import CheckTooLong, Hit, WordRules
 from bot.store import Store
 
 log = logging.getLogger(__name__)
+# How long a check or a read may take, and from when on a check counts as slow.
+TIMEOUT_SECONDS = 2.0
+SLOW_SECONDS = 0.25
 T = TypeVar("T")
 # Raises RefusedError if the bot may not read a server's AutoMod rules, anything else if Discord fails.
 Fetch = Callable[[int], Awaitable[WordRules]]
@@ -77,7 +80,7 @@ class _Entry:
 class Deadline:
     """Stops a check in its thread, because cancelling the waiting coroutine doesn't stop the thread."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._end = clock() + seconds
 
@@ -96,16 +99,18 @@ class WordChecks:
 
     def __init__(
         self,
+        outside: Outside,
         *,
-        timeout: float = 2.0,
-        slow: float = 0.25,
+        timeout: float | None = None,
+        slow: float | None = None,
         threads: int = 4,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._timeout, self._slow_seconds, self._clock = timeout, slow, clock
-        self._quick = ThreadPoolExecutor(threads, "word-check")
-        self._slow = ThreadPoolExecutor(1, "slow-word-check")
-        self._compiling = ThreadPoolExecutor(2, "word-compile")
+        self._timeout = TIMEOUT_SECONDS if timeout is None else timeout
+        self._slow_seconds = SLOW_SECONDS if slow is None else slow
+        self._clock = outside.monotonic
+        self._quick = outside.executor("word-check", threads)
+        self._slow = outside.executor("slow-word-check", 1)
+        self._compiling = outside.executor("word-compile", 2)
         self._slow_servers: set[int] = set()
         self._slow_compilers: set[int] = set()
         self._busy: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -172,18 +177,18 @@ class AutomodCache:
     def __init__(
         self,
         fetch: Fetch,
-        clock: Callable[[], datetime],
+        outside: Outside,
         *,
         ttl: timedelta = timedelta(minutes=5),
         stale: timedelta = timedelta(hours=1),
         retry: timedelta = timedelta(seconds=30),
-        timeout: float = 2.0,
+        timeout: float | None = None,
         size: int = 500,
     ) -> None:
-        self._fetch, self._clock = fetch, clock
+        self._fetch, self._clock = fetch, outside.now
         self._ttl, self._stale, self._retry = ttl, stale, retry
-        self._timeout, self._size = timeout, size
-        self.checks = WordChecks(timeout=timeout)
+        self._timeout, self._size = TIMEOUT_SECONDS if timeout is None else timeout, size
+        self.checks = WordChecks(outside, timeout=timeout)
         self._entries: dict[int, _Entry] = {}
         self._own: dict[int, tuple[Sequence[str], WordRules]] = {}
         self._reading: dict[int, asyncio.Task[_Entry]] = {}

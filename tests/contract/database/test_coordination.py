@@ -14,6 +14,7 @@ from sqlalchemy import NullPool, event, text
 
 from bot.database.coordination import Coordinator, LockHeld, acquire, locked
 from bot.domain.errors import StoreUnavailable
+from bot.outside import Outside
 from bot.store import Store
 from bot.workers.worker import Wakeups
 from tests.contract.conftest import Stores
@@ -90,7 +91,7 @@ async def test_a_lock_is_held_by_one_process_at_a_time(store: Store, other: Stor
 
 def hold_shard_0(url: str, told: Connection) -> None:
     async def main() -> None:
-        line = Store(url).coordinator()
+        line = Store(url, Outside()).coordinator()
         await line.open(lambda _: None)
         told.send(await line.try_acquire("shard 0"))
         await asyncio.Event().wait()

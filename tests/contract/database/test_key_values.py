@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store.processes import in_processes
@@ -20,7 +21,7 @@ async def test_every_store_gets_the_same_secret(store: Store, other: Store) -> N
 
 def secret_of(url: str) -> str:
     async def read() -> str:
-        store = Store(url)
+        store = Store(url, Outside())
         found = await store.key_values.secret("webhook")
         await store.close()
         return found

@@ -34,6 +34,7 @@ from bot.database.tables import metadata
 from bot.domain.errors import StartLater, StartupError
 from bot.domain.moderation.audit import AuditAction, AuditEntry, AuditFilter
 from bot.domain.presets import Holder
+from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store import batches
@@ -191,7 +192,7 @@ def _fill_first_schema(connection: Connection) -> list[str]:
 
 async def test_a_filled_database_of_the_first_schema_is_upgraded(stores: Stores) -> None:
     """Every later migration runs here on rows, on both databases."""
-    before = Store(stores.url)
+    before = Store(stores.url, Outside())
     async with before.database.write() as connection:
         tables = await connection.run_sync(_fill_first_schema)
     await before.close()
@@ -269,7 +270,7 @@ async def test_the_upgrade_takes_the_channels_of_earlier_runs_for_unrestricted(s
 
 @pytest.mark.parametrize("schema", ["0001", "0009"])
 async def test_a_discontinued_schema_is_refused(stores: Stores, schema: str) -> None:
-    before = Store(stores.url)
+    before = Store(stores.url, Outside())
     async with before.database.write() as connection:
         await connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
         await connection.execute(text("INSERT INTO alembic_version VALUES (:schema)"), {"schema": schema})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from random import SystemRandom
 from typing import Any
 
 from bot.domain.requests import GenerationRequest, batch_requests
@@ -15,7 +16,9 @@ from tests.contract.store.runs import NOW, SOON, accept, fetch, purposes, reques
 def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
     """Return the requests of a batch: the same with different seeds."""
     return batch_requests(
-        request(**changes), [({"prompt": "a lighthouse", "seed": n}, n) for n in range(count)]
+        request(**changes),
+        [({"prompt": "a lighthouse", "seed": n}, n) for n in range(count)],
+        SystemRandom(),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from random import SystemRandom
 from typing import Any
 
 from sqlalchemy import Select, delete, event, insert, select, text
 
 from bot.database.tables import audit, deliveries, request_row, runs, server_rules
-from bot.domain.requests import GenerationRequest, Origin
+from bot.domain.requests import GenerationRequest, Origin, new_key
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import RunState
 from bot.store import Store
@@ -32,6 +33,7 @@ async def stored_run(
 ) -> str:
     """Insert a run in some state with one delivery and return its key."""
     asked = GenerationRequest(
+        key=new_key(SystemRandom()),
         requester_id=person,
         origin=Origin(
             guild_id=guild,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import SystemRandom
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from bot.database.tables import deliveries, runs
 from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
+from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
 from bot.domain.results.deliveries import Delivery, MessageRef
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
@@ -60,6 +61,7 @@ def request(**changes: Any) -> GenerationRequest:
     )
     return GenerationRequest(
         **{
+            "key": new_key(SystemRandom()),
             "requester_id": (1 << 63) - 1,
             "origin": origin,
             "deployment": "flux",

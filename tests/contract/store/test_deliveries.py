@@ -12,6 +12,7 @@ from bot.app import build
 from bot.database.tables import create_delivery, runs
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState
+from bot.outside import Outside
 from bot.store import Store
 from tests.contract.store.runs import (
     LEASE,
@@ -303,11 +304,11 @@ async def test_on_sqlite_a_start_releases_leases_unless_another_process_is_alive
         store = runner.app.store
         await brought_to(store, RunState.SUCCEEDED)
         delivery = await claimed(store, "alive")
-        async with build(runner.settings):
+        async with build(runner.settings, Outside()):
             await store.deliveries.extend(delivery.id, "alive", at(600))
             assert await store.deliveries.claim("next", at(100), LEASE) is None
         await runner.close()
-        async with build(runner.settings) as app:
+        async with build(runner.settings, Outside()) as app:
             assert await app.store.deliveries.claim("next", at(1), LEASE) is not None
 
 

@@ -18,6 +18,7 @@ from bot.database.tables import audit, deliveries, presets, request_row, runs
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState
+from bot.outside import Outside
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
@@ -245,7 +246,7 @@ async def _deadlocks(
     # Without indexes a plain UPDATE or DELETE locks its rows in the order in which they lie in the table.
     for plan in ("indexscan", "bitmapscan", "indexonlyscan"):
         await postgres.run(f"ALTER DATABASE {name} SET enable_{plan} = off")
-    store = Store(url, 2 * BATCHES + 4, operator=OPEN_TO_ALL)
+    store = Store(url, Outside(), 2 * BATCHES + 4, operator=OPEN_TO_ALL)
     try:
         found = {pair: len(await interleaved(store, pair, rounds, luck)) for pair in pairs}
     finally:

@@ -15,6 +15,7 @@ from bot.domain.access import OperatorRules
 from bot.domain.budgets import Running, Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.runs import IN_FLIGHT, RunState
+from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store.processes import in_processes
@@ -88,7 +89,7 @@ def accepted_of_25(url: str) -> int:
                 continue
 
     async def ask() -> int:
-        store = Store(url)
+        store = Store(url, Outside())
         found = await asyncio.gather(*(accepted(store) for _ in range(25)))
         await store.close()
         return sum(found)

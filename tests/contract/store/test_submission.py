@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -58,6 +59,7 @@ class World:
             grace=GRACE,
             user_installs=False,
             clock=lambda: self.now,
+            random=Random(1),
         )
 
     async def look(self, _run: Run) -> ChannelState | None:

@@ -10,20 +10,17 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from PIL import Image, ImageCms
 
-from bot.delivery.media import shrink
 from bot.delivery.media.file_types import SNIFF_BYTES, sniff
-from bot.delivery.media.shrink import shrink_image
 from tests.sampling import every_nth
+from tests.unit.delivery.pictures import shrink_image, shrinker
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -193,7 +190,7 @@ async def test_a_bomb_is_not_decoded(name: str) -> None:
 LARGEST = """
 import asyncio, io, random, resource
 from PIL import Image
-from bot.delivery.media.shrink import shrink_image
+from tests.unit.delivery.pictures import shrink_image
 
 tags = Image.Exif()
 tags[0x0112] = 6
@@ -246,18 +243,19 @@ async def test_a_picture_that_takes_too_long_is_given_up_and_the_next_waits_for_
         save(image, *args, **kwargs)
 
     data = real("PNG", 1)
+    # The thread's own check of the deadline would keep a busy machine from reaching the encoder.
+    pictures = shrinker(lambda: 0.0)
     with monkeypatch.context() as patched:
         patched.setattr(Image.Image, "save", slow)
-        # The thread's own check of the deadline would keep a busy machine from reaching the encoder.
-        patched.setattr(shrink, "time", SimpleNamespace(monotonic=lambda: 0.0))
-        assert await shrink_image(data, 100_000, 0.05) is None
+        assert await pictures.shrink(data, 100_000, 0.05) is None
         assert await asyncio.to_thread(encoding.wait, 60)
-        assert await shrink_image(data, 100_000, 0.05) is None
+        assert await pictures.shrink(data, 100_000, 0.05) is None
     held.set()
-    assert await shrink_image(data, 100_000) is not None
-    assert not [thread for thread in threading.enumerate() if thread.name == "shrink" and not thread.daemon]
+    assert await pictures.shrink(data, 100_000) is not None
+    assert {thread.daemon for thread in threading.enumerate() if thread.name == "shrink_0"} == {True}
 
 
 async def test_between_two_steps_the_deadline_is_tested() -> None:
-    ended = time.monotonic() - 1
-    assert shrink._shrink(real("PNG", 1), 100_000, ended) is None
+    assert await shrink_image(real("PNG", 1), 100_000, 60) is not None
+    times = iter([0.0, *[61.0] * 9])
+    assert await shrinker(lambda: next(times)).shrink(real("PNG", 1), 100_000, 60) is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -22,14 +23,14 @@ def fail(outages: Outages, delivery_id: int, now: datetime = NOW) -> timedelta:
 @pytest.fixture
 def cut_off() -> Outages:
     """Return what a courier knows after three deliveries in a row without an answer."""
-    outages = Outages()
+    outages = Outages(Random(1))
     for delivery_id in range(3):
         fail(outages, delivery_id)
     return outages
 
 
 def test_one_message_without_an_answer_is_no_outage() -> None:
-    outages = Outages()
+    outages = Outages(Random(1))
     for delivery_id in (1, 1):
         assert all(outages.admits(NOW) for _ in range(100))
         fail(outages, delivery_id)
@@ -77,7 +78,7 @@ def test_a_clock_that_is_set_back_lengthens_no_pause(cut_off: Outages) -> None:
 
 
 def test_pauses_grow_to_ten_minutes_with_jitter() -> None:
-    outages = Outages()
+    outages = Outages(Random(1))
     pauses = [fail(outages, 1).total_seconds() for _ in range(60)]
     assert 1 <= pauses[0] <= 2
     assert all(2**n / 2 <= pause <= 2**n for n, pause in enumerate(pauses[:9], 1))
@@ -88,7 +89,7 @@ def test_pauses_grow_to_ten_minutes_with_jitter() -> None:
 
 
 def test_a_message_is_simplified_only_if_discord_answers_others_each_time() -> None:
-    outages = Outages()
+    outages = Outages(Random(1))
     for _ in range(50):
         fail(outages, 1)
     assert outages.form(1) is Form.FULL
@@ -112,7 +113,7 @@ def ignore(outages: Outages, delivery_id: int, now: datetime = NOW) -> bool:
 
 
 def test_an_only_delivery_without_an_answer_is_suspected_from_its_third_attempt_on() -> None:
-    outages = Outages()
+    outages = Outages(Random(1))
     assert [ignore(outages, 1) for _ in range(5)] == [False, False, True, True, True]
     for _ in range(15):
         ignore(outages, 1)
@@ -130,7 +131,7 @@ def test_none_of_several_deliveries_without_an_answer_is_suspected(cut_off: Outa
     ("attempts", "hours", "abandoned"), [(23, 23.9, False), (22, 24, False), (23, 24, True)]
 )
 def test_an_ignored_delivery_is_abandoned_after_a_day(attempts: int, hours: float, abandoned: bool) -> None:
-    outages = Outages()
+    outages = Outages(Random(1))
     for _ in range(attempts):
         ignore(outages, 1)
     assert outages.is_abandoned(1, at(hours * 3600)) is abandoned
@@ -143,7 +144,7 @@ def test_an_ignored_delivery_is_abandoned_after_a_day(attempts: int, hours: floa
 
 
 def test_it_forgets_the_oldest_of_ten_thousand() -> None:
-    outages = Outages()
+    outages = Outages(Random(1))
     for delivery_id in range(10_001):
         fail(outages, delivery_id)
     assert fail(outages, 0).total_seconds() <= 2

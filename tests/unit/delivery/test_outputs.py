@@ -25,7 +25,9 @@ from bot.delivery.posting import Poster
 from bot.delivery.reopening import PrivateViewer
 from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run
+from bot.outside import DaemonThreads
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
+from tests.unit.delivery.pictures import shrinker
 from tests.unit.delivery.sites import PNG, Site, outside_only
 from tests.unit.domain.policy_cases import request
 from tests.unit.factories import made_run
@@ -86,7 +88,7 @@ async def output_preparer(
         return run.outputs if renewed is None else renewed
 
     async with MediaFetcher(allows=outside_only) as fetcher:
-        yield OutputPreparer(fetcher, renew, slots)
+        yield OutputPreparer(fetcher, renew, shrinker(), DaemonThreads("files", 1), slots)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bot.delivery.media.shrink import shrink_image
+from tests.unit.delivery.pictures import shrink_image
 
 
 def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:

@@ -15,6 +15,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.config_file import single_deployment
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import BackendUnlisted, BackendUnreachable, StartLater, StartupError
+from bot.outside import Outside
 from bot.store import Store
 from demo.ports import free_port
 from tests.databases import new_sqlite
@@ -71,7 +72,7 @@ class Comfy:
 
 @pytest.fixture
 async def comfy(tmp_path: Path) -> AsyncIterator[Comfy]:
-    store = Store(new_sqlite(tmp_path))
+    store = Store(new_sqlite(tmp_path), Outside())
     made = Comfy(store.key_values)
     try:
         async with http_server(made.answer) as url, open_session() as session:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import SystemRandom
 from typing import Any
 
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param, RefusedError
 from bot.domain.policy import Allowed, Decision, decide
-from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
+from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
 
@@ -37,8 +38,15 @@ def request(
         age_restricted=restricted_channel,
         user_install=user_install,
     )
-    plain = {"requester_id": 4, "origin": origin, "deployment": "flux", "deployment_id": "i", "inputs": {}}
-    return GenerationRequest(**{**plain, **more})
+    plain = {
+        "key": new_key(SystemRandom()),
+        "requester_id": 4,
+        "origin": origin,
+        "deployment": "flux",
+        "deployment_id": "i",
+        "inputs": {},
+    }
+    return GenerationRequest(**{"key": new_key(SystemRandom()), **plain, **more})
 
 
 def judge(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import SystemRandom
+
 import pytest
 
 from bot.domain.requests import new_key
@@ -15,7 +17,7 @@ NAME = f"{file_stem('flux-pro', KEY, 12)}.png"
 def test_a_name_says_which_run_made_the_file(name: str) -> None:
     assert key_in(name) == KEY
     assert belongs_to(name, KEY)
-    assert not belongs_to(name, new_key())
+    assert not belongs_to(name, new_key(SystemRandom()))
 
 
 def test_the_file_of_the_texts_belongs_to_its_run() -> None:

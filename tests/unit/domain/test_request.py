@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from random import SystemRandom
 from typing import Any
 
 import pytest
@@ -14,11 +15,11 @@ from tests.unit.domain.policy_cases import request
 
 
 def test_keys_are_unique_and_sixteen_base32_characters() -> None:
-    keys = {new_key() for _ in range(2000)}
+    keys = {new_key(SystemRandom()) for _ in range(2000)}
     assert len(keys) == 2000
     assert all(re.fullmatch(r"[a-z2-7]{16}", key) for key in keys)
     # `{key}-{purpose}{route}{part}` must fit into a nonce, of which Discord takes 25 characters.
-    assert len(f"{new_key()}-l399") <= 25
+    assert len(f"{new_key(SystemRandom())}-l399") <= 25
 
 
 def test_a_request_is_frozen_and_hides_its_token() -> None:
@@ -48,7 +49,7 @@ def test_impossible_values_are_invalid(field: str, value: object) -> None:
 def test_a_batch_differs_in_key_inputs_seed_and_index(count: int) -> None:
     asked = request(prompt="a fox", gpu="T4", parent_key="p")
     wanted = [({"n": n}, None if n == 1 else n) for n in range(count)]
-    made = batch_requests(asked, wanted)
+    made = batch_requests(asked, wanted, SystemRandom())
     assert [(each.inputs, each.seed) for each in made] == wanted
     assert [(each.batch_index, each.batch_size) for each in made] == [(n, count) for n in range(count)]
     own = {"key", "inputs", "seed", "batch_key", "batch_index", "batch_size"}
@@ -56,7 +57,7 @@ def test_a_batch_differs_in_key_inputs_seed_and_index(count: int) -> None:
     keys = [each.key for each in made]
     assert keys == sorted(set(keys))
     assert {each.batch_key for each in made} == {keys[0]}
-    assert batch_requests(asked, [({}, None)]) == [asked]
+    assert batch_requests(asked, [({}, None)], SystemRandom()) == [asked]
 
 
 def test_a_press_is_the_same_only_for_what_was_pressed() -> None:

@@ -15,6 +15,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.settings.rules_and_defaults import ServerRules, Words
 from bot.domain.settings.values import NotApplied
 from bot.gateway.guild import compile_automod, read_automod
+from bot.outside import Outside
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import Hit, WordRules
 
@@ -76,7 +77,7 @@ class Discord:
         return self.now
 
     def cache(self, **options: Any) -> AutomodCache:
-        return AutomodCache(self.read, self.clock, **{"timeout": 60, **options})
+        return AutomodCache(self.read, Outside(now=self.clock), **{"timeout": 60, **options})
 
 
 @pytest.fixture

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from bot.services.form_drafts import FormDrafts
 
 ALICE, BOB = 1, 2
 
 
 def test_only_its_user_gets_a_draft() -> None:
-    drafts = FormDrafts[str]()
+    drafts = FormDrafts[str](Random(1))
     name = drafts.keep(ALICE, "a fox")
     assert drafts.get(name, ALICE) == "a fox"
     assert drafts.get(name, BOB) is None
@@ -16,7 +18,7 @@ def test_only_its_user_gets_a_draft() -> None:
 
 
 def test_a_users_oldest_draft_goes_first_and_nobody_elses() -> None:
-    drafts = FormDrafts[int](per_user=3)
+    drafts = FormDrafts[int](Random(1), per_user=3)
     other = drafts.keep(BOB, 0)
     names = [drafts.keep(ALICE, number) for number in range(5)]
     assert [drafts.get(name, ALICE) for name in names] == [None, None, 2, 3, 4]
@@ -24,7 +26,7 @@ def test_a_users_oldest_draft_goes_first_and_nobody_elses() -> None:
 
 
 def test_the_users_with_the_newest_drafts_keep_theirs() -> None:
-    drafts = FormDrafts[str](users=2)
+    drafts = FormDrafts[str](Random(1), users=2)
     first = drafts.keep(ALICE, "first")
     bobs = drafts.keep(BOB, "bob's")
     second = drafts.keep(ALICE, "second")
@@ -34,7 +36,7 @@ def test_the_users_with_the_newest_drafts_keep_theirs() -> None:
 
 
 def test_forgetting_a_user_drops_all_their_drafts() -> None:
-    drafts = FormDrafts[str]()
+    drafts = FormDrafts[str](Random(1))
     own, other = [drafts.keep(ALICE, text) for text in ("a", "b")], drafts.keep(BOB, "c")
     for _ in range(2):
         drafts.forget(ALICE)

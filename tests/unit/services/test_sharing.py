@@ -15,6 +15,7 @@ from bot.domain.requests import ChannelState, Origin, Requester
 from bot.domain.results.deliveries import MessageRef
 from bot.domain.results.sharing import MessageState
 from bot.domain.runs import RunState
+from bot.outside import Outside
 from bot.services.rate_limits import COPIES_PER_PERSON, REFUSALS_PER_PERSON, CopyLimiter, RefusalLimiter
 from bot.services.sharing import FetchState, SharingService
 from bot.store import Store
@@ -30,7 +31,7 @@ GONE, CLOSED = ChannelState(exists=False), ChannelState(missing=("Send Messages"
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(new_sqlite(tmp_path))
+    store = Store(new_sqlite(tmp_path), Outside())
     await stored_rules(store, GUILD, {"gallery_channel_id": GALLERY})
     yield store
     await store.close()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import RefusedError
+from bot.outside import Outside
 from bot.services.words.filter import Deadline, WordChecks
 from bot.services.words.rules import MAX_ALLOWED_MATCHES, CheckTooLong, Hit, WordRule, WordRules
 
@@ -52,7 +53,7 @@ async def begun(held: Held) -> None:
 
 
 async def test_another_server_is_served_while_one_server_is_busy(held: Held) -> None:
-    checks = WordChecks(timeout=60)
+    checks = WordChecks(Outside(), timeout=60)
     busy = [asyncio.create_task(run(checks, 1, held)) for _ in range(50)]
     await begun(held)
     assert await run(checks, 2, RULES) == Hit(None, "prompt", "cat")
@@ -64,7 +65,7 @@ async def test_another_server_is_served_while_one_server_is_busy(held: Held) -> 
 
 
 async def test_the_event_loops_own_threads_stay_free(held: Held) -> None:
-    checks = WordChecks(timeout=60)
+    checks = WordChecks(Outside(), timeout=60)
     busy = [asyncio.create_task(run(checks, guild_id, held)) for guild_id in range(50)]
     await begun(held)
     assert await asyncio.to_thread(lambda: "resolved") == "resolved"
@@ -75,7 +76,7 @@ async def test_the_event_loops_own_threads_stay_free(held: Held) -> None:
 
 async def test_slow_servers_share_one_thread(held: Held) -> None:
     ticks = iter(range(1_000_000))
-    checks = WordChecks(timeout=60, slow=0.5, threads=1, clock=lambda: next(ticks))
+    checks = WordChecks(Outside(monotonic=lambda: next(ticks)), timeout=60, slow=0.5, threads=1)
     assert await run(checks, 1, RULES) is not None  # each look at this clock takes a second
     busy = asyncio.create_task(run(checks, 1, held))
     await begun(held)
@@ -86,7 +87,7 @@ async def test_slow_servers_share_one_thread(held: Held) -> None:
 
 
 async def test_a_check_that_takes_too_long_is_refused_and_the_next_waits_for_its_end(held: Held) -> None:
-    checks = WordChecks(timeout=0.01)
+    checks = WordChecks(Outside(), timeout=0.01)
     for _ in range(2):
         with pytest.raises(RefusedError) as refused:
             await run(checks, 1, held)
@@ -96,7 +97,7 @@ async def test_a_check_that_takes_too_long_is_refused_and_the_next_waits_for_its
 
 
 async def test_closing_waits_for_no_check(held: Held) -> None:
-    checks = WordChecks(timeout=60)
+    checks = WordChecks(Outside(), timeout=60)
     busy = asyncio.create_task(run(checks, 1, held))
     await begun(held)
     checks.close()

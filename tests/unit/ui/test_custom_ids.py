@@ -6,6 +6,7 @@ import base64
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_the_table_has_every_kind_and_every_action() -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        ids.RunId(new_key(), ids.Action.DETAILS),
+        ids.RunId(new_key(SystemRandom()), ids.Action.DETAILS),
         ids.ReviewFormId("k" * 20, ids.ReviewForm.REJECT),
         ids.EditId("k" * 20, "0123abcd", send=True),
         ids.UseId("d" * 32, 9, "k" * 20, "0123abcd", "89abcdef"),

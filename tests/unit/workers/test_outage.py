@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any, cast
 
 import pytest
@@ -22,7 +23,7 @@ def at(seconds: float) -> datetime:
 @pytest.fixture
 def outage() -> BackendOutage:
     """Return an outage whose first call has failed."""
-    made = BackendOutage()
+    made = BackendOutage(Random(1))
     assert made.lets_through(NOW)
     made.begin("first")
     made.begin("second")
@@ -51,7 +52,7 @@ def test_calls_that_fail_together_count_once(outage: BackendOutage) -> None:
 
 @pytest.mark.parametrize(("asked", "pause"), [(30, 30), (1, 2), (10**9, 3600)])
 def test_the_backends_own_pause_is_kept_for_up_to_an_hour(asked: float, pause: float) -> None:
-    outage = BackendOutage()
+    outage = BackendOutage(Random(1))
     assert at(pause + 3) <= outage.fail(NOW, asked) <= at(pause + 4)
     assert not outage.lets_through(at(pause - 0.1))
     assert outage.lets_through(at(pause))
