@@ -4,7 +4,8 @@ ComfyDeploy behind real sockets. Workers run when a test calls `play`, so no tes
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ import simcord
 from bot.app import App, build
 from bot.config.settings import Settings
 from bot.domain.runs import Run, RunState
-from bot.outside import Outside
+from bot.outside import DaemonThreads, Outside
 from bot.web import listening
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
@@ -67,13 +68,18 @@ class AppRunner:
     clock: Clock
     port: int
     comfydeploy: FakeComfyDeploy
+    executor: Callable[[str, int], Executor] = DaemonThreads
     app: App = field(init=False)
     pruned_at: datetime | None = field(default=None, init=False)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def open(self) -> App:
         self.app = await self.stack.enter_async_context(
-            build(self.settings, Outside(now=self.clock), read_head=self._read_head)
+            build(
+                self.settings,
+                Outside(now=self.clock, executor=self.executor),
+                read_head=self._read_head,
+            )
         )
         await self.stack.enter_async_context(listening(self.app.web, "127.0.0.1", self.port))
         return self.app
@@ -227,6 +233,7 @@ async def open_app(
     webhooks: bool = True,
     comfydeploy: FakeComfyDeploy | None = None,
     clock: Clock | None = None,
+    executor: Callable[[str, int], Executor] = DaemonThreads,
     **more: Any,
 ) -> AsyncIterator[AppRunner]:
     """Start the fake ComfyDeploy and open the app, not yet connected to a Discord.
@@ -243,7 +250,7 @@ async def open_app(
         elif "comfydeploy_deployment_id" not in more:
             more["comfydeploy_deployment_id"] = PICTURE_ID
         settings = settings_for(backend, folder, port if webhooks else None, **more)
-        runner = AppRunner(settings, clock or Clock(), port, backend)
+        runner = AppRunner(settings, clock or Clock(), port, backend, executor)
         try:
             await runner.open()
             yield runner

@@ -12,7 +12,6 @@ LIBRARIES = (
     "aiohttp.web",
     "sqlalchemy.ext.asyncio",
     "aiosqlite",
-    "pydantic_settings",
 )
 
 

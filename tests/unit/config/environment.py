@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def read_env(text: str) -> dict[str, str]:
 
 def load(**values: str) -> Settings:
     write_env(**{**REQUIRED, **values})
-    return load_settings()
+    return load_settings(os.environ)
 
 
 def mistakes(**values: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_ports_that_the_system_chooses_are_no_clash() -> None:
 
 def start_error() -> StartupError:
     with pytest.raises(StartupError) as caught:
-        load_settings()
+        load_settings(os.environ)
     return caught.value
 
 

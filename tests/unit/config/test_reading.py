@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_probable_slips_are_warnings(text: str, sentences: tuple[str, ...]) -> N
 def test_a_missing_env_file_leaves_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in REQUIRED.items():
         monkeypatch.setenv(name, value)
-    assert load_settings().comfydeploy_deployment_id == DEPLOYMENT
+    assert load_settings(os.environ).comfydeploy_deployment_id == DEPLOYMENT
 
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
@@ -93,7 +94,7 @@ def test_the_example_names_every_setting_and_no_other() -> None:
 def test_the_values_of_the_example_are_the_defaults() -> None:
     example = {name: value for name, value in dotenv_values(EXAMPLE).items() if value}
     write_env(**{**example, **REQUIRED})
-    from_example = load_settings()
+    from_example = load_settings(os.environ)
     assert from_example == load()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_roles_are_read_in_any_order_and_case() -> None:
 
 def test_a_process_that_only_takes_webhooks_needs_no_key_and_no_deployment(tmp_path: Path) -> None:
     write_env(ROLES="web", DATABASE_URL=POSTGRES)
-    settings = load_settings()
+    settings = load_settings(os.environ)
     assert settings.roles == {Role.WEB}
     assert settings.secret_values() == ("pw",)
 
@@ -35,7 +36,7 @@ def test_a_process_that_only_takes_webhooks_needs_no_key_and_no_deployment(tmp_p
 def test_every_other_role_needs_both_keys(role: str) -> None:
     write_env(ROLES=role)
     with pytest.raises(StartupError) as caught:
-        load_settings()
+        load_settings(os.environ)
     said = " ".join(caught.value.mistakes)
     assert "DISCORD_TOKEN is missing" in said
     assert "COMFYDEPLOY_API_KEY is missing" in said
