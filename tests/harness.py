@@ -37,12 +37,20 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self._passed = timedelta()
 
     def __call__(self) -> datetime:
         return self.now
 
+    def monotonic(self) -> float:
+        """Return the seconds by which the clock was moved forward."""
+        return self._passed.total_seconds()
+
     def move(self, **parts: float) -> None:
-        self.now += timedelta(**parts)
+        """Move the clock. If that sets it back, no time passes."""
+        moved = timedelta(**parts)
+        self.now += moved
+        self._passed += max(moved, timedelta())
 
 
 def settings_for(comfydeploy: FakeComfyDeploy, folder: Path, port: int | None, **more: Any) -> Settings:
@@ -77,7 +85,7 @@ class AppRunner:
         self.app = await self.stack.enter_async_context(
             build(
                 self.settings,
-                Outside(now=self.clock, executor=self.executor),
+                Outside(now=self.clock, monotonic=self.clock.monotonic, executor=self.executor),
                 read_head=self._read_head,
             )
         )

@@ -37,7 +37,7 @@ def away(bot: Harness, party: Party) -> Iterator[None]:
 async def endure(bot: Harness, length: timedelta, steps: int) -> None:
     """Let an outage pass in so many steps. The workers go on, whatever their database does."""
     for _ in range(steps):
-        bot.clock.now += length / steps
+        bot.clock.move(seconds=(length / steps).total_seconds())
         await bot.env.advance_time(length.total_seconds() / steps)
         for worker in bot.app.workers.values():
             with suppress(StoreUnavailable):
