@@ -1,0 +1,66 @@
+"""A life: one process of the bot, from its start to its end, inside the simulation's only thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context, ContextVar
+from typing import Protocol
+
+
+class Resource(Protocol):
+    """Something that the operating system closes when a process dies."""
+
+    def die(self) -> None: ...
+
+
+class Life:
+    """A simulated process. Once it is dead, nothing that it still does has an effect outside."""
+
+    def __init__(self, name: str, log: Callable[[str, str], None]) -> None:
+        self.name = name
+        self.dead = False
+        self.resources: dict[Resource, None] = {}
+        self.signal_handlers: dict[int, asyncio.Handle] = {}
+        self._log = log
+
+    def __repr__(self) -> str:
+        return f"<{self.name}{' dead' if self.dead else ''}>"
+
+    def write(self, text: str) -> None:
+        """Append to the process's standard error."""
+        if not self.dead:
+            self._log(self.name, text)
+
+    def kill(self) -> None:
+        """End the process like SIGKILL.
+
+        The event loop drops its handles from now on. Its sockets, database connections and locks are
+        released in the loop's next iteration, because the process may be in the middle of using one.
+        """
+        if not self.dead:
+            self.dead = True
+            asyncio.get_running_loop().call_soon(self._release, context=OUTSIDE)
+
+    def _release(self) -> None:
+        resources, self.resources = list(self.resources), {}
+        for resource in resources:
+            resource.die()
+
+
+LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
+
+
+def current_life() -> Life | None:
+    """Return the process whose code is running, or None for the world around the bot."""
+    return LIFE.get()
+
+
+def _outside() -> Context:
+    context = Context()
+    context.run(LIFE.set, None)
+    return context
+
+
+OUTSIDE = _outside()
+"""The context of the world around the bot."""

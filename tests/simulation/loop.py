@@ -1,0 +1,272 @@
+"""An event loop in virtual time, with a seeded order of the bot's own steps and a network in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import heapq
+import itertools
+import random
+import socket
+import time
+from asyncio import events
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextvars import Context, copy_context
+from typing import Any
+
+from tests.simulation.life import LIFE, OUTSIDE, Life, current_life
+from tests.simulation.network import LATENCY, MemoryServer, Network
+from tests.simulation.patches import TIME
+
+# Processor seconds that one callback of the bot may take, statements not counted.
+LONGEST_CALLBACK = 0.05
+_REAL = 1e-9
+
+
+class Deadlock(Exception):
+    """Nothing is ready, and nothing will ever be."""
+
+
+class SimTask(asyncio.Task[Any]):
+    """A task with a stable hash, because sets would otherwise iterate by memory address."""
+
+    def __init__(self, *arguments: Any, serial: int, life: Life | None, **more: Any) -> None:
+        self.serial = serial
+        self.life = life
+        super().__init__(*arguments, **more)
+
+    def __hash__(self) -> int:
+        return self.serial
+
+
+class SimFuture(asyncio.Future[Any]):
+    """A future with a stable hash."""
+
+    serial = 0
+
+    def __hash__(self) -> int:
+        return self.serial
+
+
+class SimTimer(events.TimerHandle):
+    """A timer that is ordered by its serial number if its time is that of another one."""
+
+    serial: int
+
+    def __lt__(self, other: object) -> bool:
+        assert isinstance(other, SimTimer)
+        return (self._when, self.serial) < (other._when, other.serial)  # type: ignore[attr-defined]
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Runs what is ready, then jumps to the next timer.
+
+    `chance` decides the order of the steps of the bot's tasks that are ready together. Callbacks of
+    transports and futures keep their order, which the libraries rely on.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self.chance = chance
+        self.network = Network()
+        self.slow_callbacks: list[str] = []
+        self.errors: list[str] = []
+        self.collecting = False
+        self.steps = 0
+        self.not_counted = 0.0
+        """Processor seconds inside the current callback that aren't the bot's own: its statements."""
+        self.executor_delay: Callable[[Life, str], float] = lambda _life, _name: 0.0
+        self._serials = itertools.count(1)
+        self.set_task_factory(self._make_task)
+        self.set_exception_handler(self._note_error)
+
+    # Time and order.
+
+    def time(self) -> float:
+        return TIME.monotonic
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = SimTimer(when, callback, args, self, context)
+        timer.serial = next(self._serials)
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+    def call_soon_threadsafe(
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        return self.call_soon(callback, *args, context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        future = SimFuture(loop=self)
+        future.serial = next(self._serials)
+        return future
+
+    def _make_task(
+        self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], context: Context | None = None
+    ) -> SimTask:
+        life = current_life()
+        if context is None:
+            context = copy_context()
+        elif life is not None and LIFE not in context:
+            context.run(LIFE.set, life)
+        owner = context.get(LIFE)
+        return SimTask(coro, loop=loop, context=context, serial=next(self._serials), life=owner)
+
+    def _run_once(self) -> None:
+        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
+        while timers and timers[0]._cancelled:
+            heapq.heappop(timers)._scheduled = False
+        if not ready:
+            self._wait(timers)
+        now = TIME.monotonic
+        while timers and timers[0]._when <= now:
+            timer = heapq.heappop(timers)
+            timer._scheduled = False
+            ready.append(timer)
+        batch = list(ready)
+        ready.clear()
+        self._shuffle(batch)
+        for handle in batch:
+            self._run_handle(handle)
+
+    def _wait(self, timers: list[Any]) -> None:
+        """Jump to the next timer."""
+        if not timers:
+            raise Deadlock("nothing is ready or scheduled")
+        TIME.monotonic = max(TIME.monotonic, timers[0]._when)
+
+    def _shuffle(self, batch: list[Any]) -> None:
+        places = [place for place, handle in enumerate(batch) if _is_step_of_the_bot(handle)]
+        if len(places) > 1:
+            steps = [batch[place] for place in places]
+            self.chance.shuffle(steps)
+            for place, step in zip(places, steps, strict=True):
+                batch[place] = step
+
+    def _run_handle(self, handle: Any) -> None:
+        life = handle._context.get(LIFE)
+        if handle._cancelled or (life is not None and life.dead):
+            return
+        self.steps += 1
+        if life is None:
+            handle._run()
+            return
+        self.not_counted = 0.0
+        began = time.thread_time()
+        handle._run()
+        took = time.thread_time() - began - self.not_counted
+        if took > LONGEST_CALLBACK:
+            self.slow_callbacks.append(f"{took * 1000:.0f} ms in {handle!r}")
+
+    def jump(self, seconds: float) -> None:
+        """Move all clocks at once, as a machine that slept does; then everything that was due runs."""
+        TIME.monotonic += seconds
+
+    def _note_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not self.collecting:
+            error = context.get("exception")
+            self.errors.append(f"{context.get('message')}: {error!r}")
+
+    # Threads.
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        """Call the function at once, in this thread, and deliver its result in a later iteration."""
+        if executor is not None:
+            return asyncio.wrap_future(executor.submit(func, *args), loop=self)
+        return asyncio.wrap_future(self.run_inline("default", func, *args), loop=self)
+
+    def run_inline(self, name: str, func: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Call a function that production calls in a thread. In a process that is or gets killed, the call
+        never returns.
+        """
+        life = current_life()
+        future: Future[Any] = Future()
+        if life is not None and life.dead:
+            return future
+        began = time.thread_time()
+        try:
+            finish: Callable[[], None] = _result(future, func(*args))
+        except BaseException as error:
+            finish = _error(future, error)
+        self.not_counted += time.thread_time() - began
+        if life is not None and life.dead:
+            return future
+        delay = self.executor_delay(life, name) if life is not None else 0.0
+        if delay:
+            self.call_later(delay, finish)
+        else:
+            finish()
+        return future
+
+    # The network.
+
+    async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> Any:
+        """Resolve addresses only: this world has no names."""
+        try:
+            return socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST, type=socket.SOCK_STREAM)
+        except socket.gaierror:
+            if host == "localhost":
+                return await self.getaddrinfo("127.0.0.1", port)
+            raise
+
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **more: Any) -> Any:
+        return self.network.listen(protocol_factory, host or "127.0.0.1", port or 0)
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        await asyncio.sleep(LATENCY)
+        self.network.dial(sock.fileno(), address[1])
+
+    async def create_connection(self, protocol_factory: Any, *address: Any, sock: Any = None, **more: Any) -> Any:
+        if sock is None:
+            raise AssertionError(f"a connection that the simulation doesn't know: {address}")
+        await asyncio.sleep(LATENCY)
+        try:
+            return self.network.open(sock.fileno(), protocol_factory)
+        finally:
+            sock.close()
+
+    # Signals.
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        life = current_life()
+        if life is not None:
+            life.signal_handlers[sig] = asyncio.Handle(callback, args, self, copy_context())
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        life = current_life()
+        return life is not None and life.signal_handlers.pop(sig, None) is not None
+
+    # The end of a round.
+
+    def bury(self) -> None:
+        """Collect what dead processes and a closed round left, while nothing of it has an effect."""
+        self.collecting = True
+        for task in asyncio.all_tasks(self):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self._ready.clear()  # type: ignore[attr-defined]
+        self._scheduled.clear()  # type: ignore[attr-defined]
+        gc.collect()
+
+    def _asyncgen_finalizer_hook(self, agen: Any) -> None:
+        if not self.collecting:
+            super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
+
+
+def _is_step_of_the_bot(handle: Any) -> bool:
+    owner = getattr(handle._callback, "__self__", None)
+    return isinstance(owner, SimTask) and owner.life is not None
+
+
+def _result(future: Future[Any], value: Any) -> Callable[[], None]:
+    return lambda: future.set_result(value)
+
+
+def _error(future: Future[Any], error: BaseException) -> Callable[[], None]:
+    return lambda: future.set_exception(error)
+
+
+__all__ = ["OUTSIDE", "Deadlock", "MemoryServer", "SimTask", "VirtualLoop"]

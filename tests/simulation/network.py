@@ -1,0 +1,273 @@
+"""A network in memory: connections between the servers and clients of one event loop.
+
+Each hop takes a millisecond of virtual time, because retry loops without any latency never let time pass.
+Bytes arrive in order. A writer is paused while more than 64 KiB are on their way or unread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from tests.simulation.life import Life, current_life
+
+LATENCY = 0.001
+_HIGH_WATER = 64 * 1024
+_FIRST_PORT = 20_000
+_EOF = object()
+_RESET = object()
+
+
+class Address:
+    """The socket of a server or connection, as far as libraries ask for one."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._name = (host, port)
+
+    def getsockname(self) -> tuple[str, int]:
+        return self._name
+
+
+class MemoryServer(asyncio.AbstractServer):
+    """A listening server. Its protocols are created in the context that opened it."""
+
+    def __init__(self, network: Network, factory: Callable[[], Any], host: str, port: int) -> None:
+        self._network = network
+        self._factory = factory
+        self.address = (host, port)
+        self.context = copy_context()
+        self.life = current_life()
+        self.sockets = [Address(host, port)]
+        if self.life is not None:
+            self.life.resources[self] = None
+
+    def accept(self) -> Any:
+        """Return the protocol of a new connection."""
+        return self.context.copy().run(self._factory)
+
+    def close(self) -> None:
+        self._network.forget(self)
+        self.sockets = []
+
+    def die(self) -> None:
+        self.close()
+
+    def close_clients(self) -> None:
+        """Leave the connections to their protocols, which close them."""
+
+    async def wait_closed(self) -> None:
+        """Return at once: what listens has been forgotten."""
+
+    def is_serving(self) -> bool:
+        return bool(self.sockets)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+
+class MemoryTransport(asyncio.Transport):
+    """One end of a connection. Everything that arrives is handled in the context of its owner."""
+
+    _peer: MemoryTransport
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        protocol: Any,
+        context: Context,
+        own: tuple[str, int],
+        other: tuple[str, int],
+    ) -> None:
+        super().__init__({"sockname": own, "peername": other})
+        self._loop = loop
+        self._protocol = protocol
+        self._context = context
+        self.life: Life | None = context.run(current_life)
+        self._closing = self._lost = False
+        self._reading = True
+        self._unread: deque[Any] = deque()
+        self._last_arrival = 0.0
+        self._outstanding = 0
+        self._writing_paused = False
+        if self.life is not None:
+            self.life.resources[self] = None
+
+    @property
+    def _dead(self) -> bool:
+        return self.life is not None and self.life.dead
+
+    def join(self, peer: MemoryTransport) -> None:
+        """Connect both ends, and tell both protocols; this one at once, as its creator expects."""
+        self._peer, peer._peer = peer, self
+        self._protocol.connection_made(self)
+        self._loop.call_soon(peer._protocol.connection_made, peer, context=peer._context)
+
+    # What the owner does.
+
+    def write(self, data: Any) -> None:
+        data = bytes(data)
+        if not data or self._closing or self._dead:
+            return
+        self._outstanding += len(data)
+        self._peer.arrive(data)
+        if self._outstanding > _HIGH_WATER and not self._writing_paused:
+            self._writing_paused = True
+            self._protocol.pause_writing()
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def write_eof(self) -> None:
+        if not self._closing and not self._dead:
+            self._peer.arrive(_EOF)
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._close(_EOF)
+
+    def abort(self) -> None:
+        self._close(_RESET)
+
+    def _close(self, how: object) -> None:
+        if self._closing or self._dead:
+            return
+        self._closing = True
+        self._peer.arrive(how)
+        self._loop.call_soon(self._lose, None, context=self._context)
+
+    def die(self) -> None:
+        """Close the connection as the operating system does for a killed process."""
+        if not self._closing:
+            self._closing = self._lost = True
+            self._peer.arrive(_EOF)
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def pause_reading(self) -> None:
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self._loop.call_soon(self._read, context=self._context)
+
+    def is_reading(self) -> bool:
+        return self._reading and not self._closing
+
+    def set_protocol(self, protocol: Any) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> Any:
+        return self._protocol
+
+    def get_write_buffer_size(self) -> int:
+        return max(0, self._outstanding - _HIGH_WATER)
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        return (0, _HIGH_WATER)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Keep the limit of this network."""
+
+    # What comes from the other end.
+
+    def arrive(self, item: object) -> None:
+        """Let an item arrive after the latency, behind what was sent before it."""
+        self._last_arrival = max(self._last_arrival, self._loop.time() + LATENCY)
+        self._loop.call_at(self._last_arrival, self._receive, item, context=self._context)
+
+    def _receive(self, item: object) -> None:
+        self._unread.append(item)
+        if self._reading or item is _RESET:
+            self._read()
+
+    def _read(self) -> None:
+        while self._unread and not self._lost:
+            if _RESET in self._unread:
+                self._unread.clear()
+                self._loop.call_soon(self._lose, ConnectionResetError(), context=self._context)
+                return
+            if not self._reading:
+                return
+            item = self._unread.popleft()
+            if item is _EOF:
+                # In the same iteration as the last bytes it would overtake the handler that they wake.
+                self._loop.call_soon(self._end_of_file, context=self._context)
+                return
+            assert isinstance(item, bytes)
+            self._peer.taken(len(item))
+            if not self._closing:
+                self._protocol.data_received(item)
+
+    def taken(self, size: int) -> None:
+        """Make room for more bytes, which the other end has read."""
+        self._outstanding -= size
+        if self._writing_paused and self._outstanding <= _HIGH_WATER // 2:
+            self._writing_paused = False
+            self._loop.call_soon(self._resume_writing, context=self._context)
+
+    def _resume_writing(self) -> None:
+        if not self._lost:
+            self._protocol.resume_writing()
+
+    def _end_of_file(self) -> None:
+        if not self._lost and not self._protocol.eof_received():
+            self.close()
+
+    def _lose(self, error: Exception | None) -> None:
+        if self._lost:
+            return
+        self._lost = self._closing = True
+        if self.life is not None:
+            self.life.resources.pop(self, None)
+        self._protocol.connection_lost(error)
+
+
+class Network:
+    """The servers that listen, by port, and the sockets that were connected to one."""
+
+    def __init__(self) -> None:
+        self._servers: dict[int, MemoryServer] = {}
+        self._dialled: dict[int, MemoryServer] = {}
+        self._next_port = _FIRST_PORT
+
+    def listen(self, factory: Callable[[], Any], host: str, port: int) -> MemoryServer:
+        """Open a server; port 0 chooses a free one. Raises OSError if the port is taken."""
+        if port in self._servers:
+            raise OSError(errno.EADDRINUSE, "address already in use")
+        if not port:
+            port, self._next_port = self._next_port, self._next_port + 1
+        server = self._servers[port] = MemoryServer(self, factory, host, port)
+        return server
+
+    def forget(self, server: MemoryServer) -> None:
+        if self._servers.get(server.address[1]) is server:
+            del self._servers[server.address[1]]
+
+    def dial(self, fileno: int, port: int) -> None:
+        """Remember which server a socket was connected to. Raises ConnectionRefusedError."""
+        server = self._servers.get(port)
+        if server is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
+        self._dialled[fileno] = server
+
+    def open(self, fileno: int, factory: Callable[[], Any]) -> tuple[MemoryTransport, Any]:
+        """Build both ends of a connection that was dialled. Raises ConnectionResetError."""
+        server = self._dialled.pop(fileno)
+        if self._servers.get(server.address[1]) is not server:
+            raise ConnectionResetError(errno.ECONNRESET, "connection reset")
+        loop = asyncio.get_running_loop()
+        here, there = ("127.0.0.1", self._next_port), server.address
+        self._next_port += 1
+        protocol = factory()
+        near = MemoryTransport(loop, protocol, copy_context(), here, there)
+        far = MemoryTransport(loop, server.accept(), server.context.copy(), there, here)
+        near.join(far)
+        return near, protocol

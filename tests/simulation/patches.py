@@ -1,0 +1,75 @@
+"""Replace this process's clocks and randomness. Import this module before all libraries."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from typing import Any
+
+EPOCH = 1_790_000_000.0
+_UPTIME = 1_000.0
+
+if "aiohttp" in sys.modules or "discord" in sys.modules:
+    raise ImportError("the libraries have already imported the real clocks")
+
+
+class VirtualTime:
+    """The time of the simulated world, in seconds. It moves only when the event loop moves it."""
+
+    def __init__(self) -> None:
+        self.monotonic = _UPTIME
+
+    @property
+    def wall(self) -> float:
+        """Return the Unix time."""
+        return EPOCH + self.monotonic - _UPTIME
+
+    def restart(self) -> None:
+        """Begin a new round at the first instant."""
+        self.monotonic = _UPTIME
+
+
+class _Entropy:
+    """The source of all bytes that the operating system would give."""
+
+    def __init__(self) -> None:
+        self._random = _RealRandom(0)
+
+    def restart(self, seed: str) -> None:
+        self._random.seed(seed)
+        random.seed(self.urandom(32))
+
+    def urandom(self, size: int, /) -> bytes:
+        return self._random.randbytes(size)
+
+
+class _SeededRandom(random.Random):
+    """`random.Random`, but without a seed it takes one from the simulation instead of the system."""
+
+    def __init__(self, x: Any = None) -> None:
+        super().__init__(entropy.urandom(32) if x is None else x)
+
+    def seed(self, a: Any = None, version: int = 2) -> None:
+        super().seed(entropy.urandom(32) if a is None else a, version)
+
+
+_RealRandom = random.Random
+TIME = VirtualTime()
+entropy = _Entropy()
+
+
+def _never_sleep(_: float, /) -> None:
+    raise AssertionError("a thread of the simulation would sleep")
+
+
+time.time = lambda: TIME.wall
+time.time_ns = lambda: int(TIME.wall * 1_000_000_000)
+time.monotonic = lambda: TIME.monotonic
+time.monotonic_ns = lambda: int(TIME.monotonic * 1_000_000_000)
+time.perf_counter = lambda: TIME.monotonic
+time.sleep = _never_sleep
+os.urandom = entropy.urandom
+random._urandom = entropy.urandom  # type: ignore[attr-defined]  # what SystemRandom and `secrets` read
+random.Random = _SeededRandom  # type: ignore[misc]

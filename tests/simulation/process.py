@@ -1,0 +1,82 @@
+"""Start, stop and kill processes of the bot. Nothing else in this package imports the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
+from datetime import datetime, timedelta
+
+from bot.cli import main
+from bot.outside import Outside
+from tests.simulation.boundaries import InlineExecutor, random_source, utc_now
+from tests.simulation.life import LIFE, Life
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.patches import TIME
+
+
+class Process:
+    """A process of the bot. `ahead` is how far its wall clock is wrong, in seconds."""
+
+    def __init__(self, name: str, loop: VirtualLoop, log: Callable[[str, str], None], seed: str) -> None:
+        self.life = Life(name, log)
+        self.ahead = 0.0
+        self.code: int | None = None
+        """The exit code; None while it runs, -9 after a kill."""
+        self._loop = loop
+        self._seed = seed
+        self._task: asyncio.Task[int] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.code is None
+
+    def start(self, environment: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
+        context = copy_context()
+        context.run(LIFE.set, self.life)
+        outside = Outside(
+            now=self._now,
+            monotonic=lambda: TIME.monotonic,
+            random=random_source(self._seed),
+            executor=lambda name, _threads: InlineExecutor(self._loop, name),
+        )
+        work = main(arguments, environment, outside)
+        self._task = context.run(asyncio.ensure_future, work)
+        self._task.add_done_callback(self._ended, context=copy_context())
+
+    def _now(self) -> datetime:
+        return utc_now() + timedelta(seconds=self.ahead)
+
+    def _ended(self, task: asyncio.Task[int]) -> None:
+        if self.code is None:
+            error = None if task.cancelled() else task.exception()
+            self.code = 1 if task.cancelled() or error else task.result()
+            if error is not None:
+                self.life.write(f"the process ended with {error!r}\n")
+            self.life.kill()
+
+    def kill(self) -> None:
+        """End the process like SIGKILL."""
+        if self.running:
+            self.code = -signal.SIGKILL
+            self.life.kill()
+
+    def terminate(self) -> None:
+        """Send SIGTERM, whose handler stops the process in order; without a handler it dies at once."""
+        self.signal(signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        handler = self.life.signal_handlers.get(number)
+        if handler is not None:
+            self._loop.call_soon(handler._run, context=handler._context)  # type: ignore[attr-defined]
+        elif number == signal.SIGTERM:
+            self.code = -signal.SIGTERM
+            self.life.kill()
+
+    async def ended(self, within: float) -> int | None:
+        """Wait for the end, and return the exit code, or None if it still runs after `within` seconds."""
+        deadline = self._loop.time() + within
+        while self.code is None and self._loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        return self.code
