@@ -99,6 +99,7 @@ class SimCursor(sqlite3.Cursor):
 
 
 _connect = sqlite3.connect
+_real_stderr = sys.stderr
 
 
 def _connect_simulated(database: Any, **options: Any) -> sqlite3.Connection:
@@ -156,7 +157,7 @@ class StandardError:
         if life is not None:
             life.write(text)
         else:
-            sys.__stderr__.write(text)  # type: ignore[union-attr]
+            _real_stderr.write(text)
         return len(text)
 
     def flush(self) -> None:
@@ -174,6 +175,7 @@ def random_source(seed: str) -> random.Random:
     return random.Random(seed)
 
 
+sys.stderr = StandardError()  # type: ignore[assignment]
 sqlite3.connect = _connect_simulated  # type: ignore[assignment]
 sqlite3.dbapi2.connect = _connect_simulated  # type: ignore[assignment,attr-defined]
 discord.gateway.KeepAliveHandler = Beats  # type: ignore[misc]

@@ -21,7 +21,7 @@ class Life:
         self.name = name
         self.dead = False
         self.resources: dict[Resource, None] = {}
-        self.signal_handlers: dict[int, asyncio.Handle] = {}
+        self.signal_handlers: dict[int, Callable[[], None]] = {}
         self._log = log
 
     def __repr__(self) -> str:

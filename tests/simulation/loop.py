@@ -234,7 +234,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
         life = current_life()
         if life is not None:
-            life.signal_handlers[sig] = asyncio.Handle(callback, args, self, copy_context())
+            life.signal_handlers[sig] = lambda: callback(*args)
 
     def remove_signal_handler(self, sig: int) -> bool:
         life = current_life()

@@ -33,7 +33,7 @@ class Process:
         return self.code is None
 
     def start(self, environment: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
-        context = copy_context()
+        context = self._context = copy_context()
         context.run(LIFE.set, self.life)
         outside = Outside(
             now=self._now,
@@ -69,7 +69,7 @@ class Process:
     def signal(self, number: int) -> None:
         handler = self.life.signal_handlers.get(number)
         if handler is not None:
-            self._loop.call_soon(handler._run, context=handler._context)  # type: ignore[attr-defined]
+            self._loop.call_soon(handler, context=self._context.copy())
         elif number == signal.SIGTERM:
             self.code = -signal.SIGTERM
             self.life.kill()

@@ -1,0 +1,85 @@
+"""What happens in a round, as data: a list of steps that is drawn, played, saved and shortened.
+
+A module that knows how people act or how services fail registers its actions here. An action has a function
+that draws its arguments, which are JSON, and one that plays it. Arguments name things by their order, such as
+the second request, so a step still makes sense if an earlier one is left out; if it doesn't, playing it does
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.simulation.story import Story
+
+Arguments = Mapping[str, Any]
+Draw = Callable[[random.Random], dict[str, Any]]
+Play = Callable[..., Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step. It begins `after` virtual seconds after the step before it has been played."""
+
+    after: float
+    name: str
+    arguments: Arguments = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"+{self.after:g} {self.name}({given})"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that can happen. `weight` is how often it is drawn, relative to others of its kind."""
+
+    name: str
+    kind: str
+    weight: float
+    draw: Draw
+    play: Play
+
+
+ACTIONS: dict[str, Action] = {}
+
+
+def action(kind: str, draw: Draw, *, weight: float = 1.0) -> Callable[[Play], Play]:
+    """Register a function as the action of its name. It gets the story and the drawn arguments."""
+
+    def register(play: Play) -> Play:
+        name = play.__name__
+        ACTIONS[name] = Action(name, kind, weight, draw, play)
+        return play
+
+    return register
+
+
+def nothing(_: random.Random) -> dict[str, Any]:
+    """Draw no arguments."""
+    return {}
+
+
+async def play(story: Story, step: Step) -> None:
+    await ACTIONS[step.name].play(story, **step.arguments)
+
+
+def save(steps: Iterable[Step], path: Path) -> None:
+    entries = [{"after": s.after, "name": s.name, "arguments": dict(s.arguments)} for s in steps]
+    path.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> list[Step]:
+    return [Step(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def choose(chance: random.Random, kind: str) -> Action:
+    """Choose an action of a kind by its weight."""
+    found = [each for each in ACTIONS.values() if each.kind == kind]
+    return chance.choices(found, [each.weight for each in found])[0]

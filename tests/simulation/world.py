@@ -1,0 +1,226 @@
+"""The world of a round: the two services, the servers and their people, and the processes of the bot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import discord
+
+from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.server import FakeComfyDeploy
+from tests.fakediscord.errors import Json
+from tests.fakediscord.patch import point_discord_at
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import MODERATOR, Channel, Guild, User
+from tests.simulation.boundaries import utc_now
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.patches import TIME
+from tests.simulation.process import Process
+
+FORBIDDEN = "forbidden"
+WEB_PORT = 8080
+# The fake Discord's application belongs to this user.
+_OWNER_ID = 1
+_STOP_WITHIN = 30.0
+_START_WITHIN = 60.0
+
+DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the round's log: what happened, when and to whom."""
+
+    at: float
+    who: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.at:9.3f} {self.who:<10} {self.text}"
+
+
+@dataclass
+class Cast:
+    """The servers, channels and people of a round, by name."""
+
+    guilds: dict[str, Guild] = field(default_factory=dict)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    people: dict[str, User] = field(default_factory=dict)
+
+
+class World:
+    """Everything outside the bot, and the bot's processes.
+
+    `database` is the bot's DATABASE_URL, `folder` its working directory.
+    """
+
+    def __init__(self, loop: VirtualLoop, folder: Path, seed: str) -> None:
+        self.loop = loop
+        self.folder = folder
+        self.seed = seed
+        self.log: list[Entry] = []
+        self.discord = FakeDiscord(rate_limits=True, answer_within=3.0)
+        self.comfydeploy = FakeComfyDeploy(pace=0.4, picture_scale=1 / 16, now=comfydeploy_now)
+        self.cast = Cast()
+        self.processes: list[Process] = []
+        self.database_url = ""
+        self.settings: dict[str, str] = {}
+        self._started = 0
+
+    async def open(self) -> None:
+        """Start the services and build the servers."""
+        await self.discord.start()
+        await self.comfydeploy.__aenter__()
+        point_discord_at(self.discord.url)
+        self._build()
+
+    async def close(self) -> None:
+        await self.comfydeploy.__aexit__(None, None, None)
+        await self.discord.stop()
+
+    def note(self, who: str, text: str) -> None:
+        """Add a line to the round's log."""
+        self.log += [Entry(TIME.monotonic, who, line) for line in text.rstrip("\n").split("\n")]
+
+    # The servers.
+
+    def _build(self) -> None:
+        studio, quiet = self.discord.add_guild("Studio"), self.discord.add_guild("Reviewed")
+        elsewhere = self.discord.add_guild("Elsewhere")
+        self.cast.guilds = {"studio": studio, "reviewed": quiet, "elsewhere": elsewhere}
+        for name, home in {
+            "pictures": studio,
+            "gallery": studio,
+            "reports": studio,
+            "requests": quiet,
+            "cards": quiet,
+            "outside": elsewhere,
+        }.items():
+            self.cast.channels[name] = self.discord.add_text(home, name)
+        self.cast.channels["adult"] = self.discord.add_text(studio, "adult", nsfw=True)
+        owner = User(_OWNER_ID, "owner")
+        self.discord.world.users[owner.id] = owner
+        self.cast.people["owner"] = owner
+        for name in ("alice", "bob", "carol"):
+            person = self.cast.people[name] = self.discord.add_user(name, studio)
+            self.discord.join(quiet, person)
+        mona = self.cast.people["mona"] = self.discord.add_user("mona", studio, permissions=MODERATOR)
+        self.discord.join(quiet, mona, permissions=MODERATOR)
+        self.cast.people["stranger"] = self.discord.add_user("stranger", elsewhere)
+        for private in ("reports", "cards"):
+            hidden = self.cast.channels[private]
+            hidden.member_permissions = {self.cast.people[name].id: 0 for name in ("alice", "bob", "carol")}
+        forbid(self.discord, studio, FORBIDDEN)
+
+    # The processes.
+
+    def environment(self) -> dict[str, str]:
+        """Return the bot's environment."""
+        return {
+            "DISCORD_TOKEN": self.discord.token,
+            "COMFYDEPLOY_API_KEY": self.comfydeploy.api_key,
+            "COMFYDEPLOY_API_URL": self.comfydeploy.url,
+            "DEPLOYMENTS_FILE": str(self.folder / "deployments.toml"),
+            "DATABASE_URL": self.database_url,
+            "PUBLIC_URL": f"http://127.0.0.1:{WEB_PORT}",
+            "WEB_HOST": "127.0.0.1",
+            "WEB_PORT": str(WEB_PORT),
+            "POLL_INTERVAL_SECONDS": "5",
+            "SUBMIT_GRACE_SECONDS": "20",
+            "RUN_DEADLINE_SECONDS": "120",
+            "ALLOW_DIRECT_MESSAGES": "true",
+            "ALLOW_USER_INSTALLS": "true",
+            "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+            "METRICS_TOKEN": "metrics-token-of-the-simulation",
+            "LOG_LEVEL": "DEBUG",
+            **self.settings,
+        }
+
+    def launch(self, name: str = "bot", **settings: str) -> Process:
+        """Start a process without waiting; `settings` are for it alone."""
+        self._started += 1
+        process = Process(name, self.loop, self.note, f"{self.seed}-{name}-{self._started}")
+        self.processes.append(process)
+        process.start(self.environment() | settings)
+        return process
+
+    async def start(self, name: str = "bot", **settings: str) -> Process:
+        """Start a process, and wait until it is connected or has ended."""
+        before = self.discord.gateway.counts["identify"]
+        process = self.launch(name, **settings)
+        await self.until(
+            lambda: not process.running
+            or (self.discord.gateway.counts["identify"] > before and self._has_commands()),
+            _START_WITHIN,
+        )
+        return process
+
+    def _has_commands(self) -> bool:
+        return self.discord.commands.find("generate", None) is not None and bool(self.discord.gateway.live)
+
+    async def stop(self) -> None:
+        """Send SIGTERM to every process and wait for their ends."""
+        for process in self.running:
+            process.terminate()
+        await self.until(lambda: not self.running, _STOP_WITHIN)
+
+    @property
+    def running(self) -> list[Process]:
+        return [process for process in self.processes if process.running]
+
+    async def until(self, condition: Callable[[], object], within: float) -> bool:
+        """Wait up to `within` virtual seconds; return whether the condition holds."""
+        deadline = TIME.monotonic + within
+        while not condition():
+            if TIME.monotonic >= deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    def person(self, name: str) -> User:
+        return self.cast.people[name]
+
+    def channel(self, name: str) -> Channel:
+        """Return a channel by its name, or the direct messages of `dm:NAME`."""
+        if name.startswith("dm:"):
+            return self.discord.dm(self.person(name.removeprefix("dm:")))
+        return self.cast.channels[name]
+
+    def next_faults(self, faults: Mapping[str, Any]) -> None:
+        """Set the faults of the next queue call."""
+        self.comfydeploy.next_faults(Faults(**faults))
+
+
+def comfydeploy_now() -> datetime:
+    """Return the current time, truncated to milliseconds as in the real database."""
+    now = utc_now()
+    return now.astimezone(UTC).replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def forbid(server: FakeDiscord, guild: Guild, word: str) -> None:
+    """Give a server an AutoMod rule that the bot may read."""
+    guild.bot_permissions |= discord.Permissions(manage_guild=True).value
+    rule: Json = {
+        "id": str(server.world.snowflake()),
+        "guild_id": str(guild.id),
+        "name": "words",
+        "creator_id": "1",
+        "event_type": 1,
+        "trigger_type": 1,
+        "trigger_metadata": {
+            "keyword_filter": [word],
+            "regex_patterns": [],
+            "allow_list": [],
+            "presets": [],
+        },
+        "actions": [{"type": 1, "metadata": {}}],
+        "enabled": True,
+        "exempt_roles": [],
+        "exempt_channels": [],
+    }
+    guild.automod.append(rule)
