@@ -6,12 +6,16 @@ import asyncio
 import gc
 import heapq
 import itertools
+import logging
 import random
 import socket
+import sys
 import time
+import warnings
 from asyncio import events
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -31,10 +35,11 @@ class Deadlock(Exception):
 class SimTask(asyncio.Task[Any]):
     """A task with a stable hash, because sets would otherwise iterate by memory address."""
 
-    def __init__(self, *arguments: Any, serial: int, life: Life | None, **more: Any) -> None:
+    def __init__(self, *arguments: Any, serial: int, life: Life | None, context: Context, **more: Any) -> None:
         self.serial = serial
         self.life = life
-        super().__init__(*arguments, **more)
+        self.own_context = context
+        super().__init__(*arguments, context=context, **more)
 
     def __hash__(self) -> int:
         return self.serial
@@ -243,17 +248,48 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     # The end of a round.
 
     def bury(self) -> None:
-        """Collect what dead processes and a closed round left, while nothing of it has an effect."""
+        """Close what dead processes and a finished round left, while nothing of it has an effect.
+
+        Closing a coroutine runs its `finally` blocks, and so does the garbage collector, at a moment of its
+        own. Here it happens in a known order, with the loop deaf and everything that is reported muted.
+        """
         self.collecting = True
-        for task in asyncio.all_tasks(self):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._ready.clear()  # type: ignore[attr-defined]
         self._scheduled.clear()  # type: ignore[attr-defined]
-        gc.collect()
+        left = sorted(asyncio.all_tasks(self), key=hash)
+        with _muted(self):
+            for task in left:
+                assert isinstance(task, SimTask)
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                with suppress(BaseException):
+                    task.own_context.run(task.get_coro().close)  # type: ignore[union-attr]
+            left.clear()
+            self._ready.clear()  # type: ignore[attr-defined]
+            gc.collect()
+            self._ready.clear()  # type: ignore[attr-defined]
+            self._scheduled.clear()  # type: ignore[attr-defined]
+            self.close()
 
     def _asyncgen_finalizer_hook(self, agen: Any) -> None:
         if not self.collecting:
             super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
+
+
+@contextmanager
+def _muted(loop: VirtualLoop) -> Iterator[None]:
+    """Pretend that the loop runs, and drop everything that is logged, warned about or unraisable."""
+    hook, level = sys.unraisablehook, logging.root.manager.disable
+    sys.unraisablehook = lambda _: None
+    logging.disable(logging.CRITICAL)
+    events._set_running_loop(loop)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        events._set_running_loop(None)
+        logging.disable(level)
+        sys.unraisablehook = hook
 
 
 def _is_step_of_the_bot(handle: Any) -> bool:

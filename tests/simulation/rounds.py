@@ -127,7 +127,6 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
         result.broken += [f"a callback took too long: {slow}" for slow in loop.slow_callbacks]
         result.log = [str(entry) for entry in world.log]
         loop.bury()
-        loop.close()
         shutil.rmtree(folder, ignore_errors=True)
     return result
 
