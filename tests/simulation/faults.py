@@ -248,7 +248,7 @@ async def kill(
             if process.life is process_life:
                 story.strike(f"{process.life.name} is killed {where}")
                 process.kill()
-                world.loop.call_later(back, lambda: world.launch(process.life.name))
+                world.launch_later(back, process.life.name)
 
     def reached() -> bool:
         left[0] -= 1
@@ -297,12 +297,8 @@ async def terminate(story: Story, back: float) -> None:
         story.strike(f"{process.life.name} gets SIGTERM")
         process.signal(signal.SIGTERM)
         world = story.world
-
-        async def start_again() -> None:
-            await process.ended(30)
-            world.launch(process.life.name)
-
-        world.loop.call_later(back, lambda: world.loop.create_task(start_again()))
+        # A stop takes at most ten seconds.
+        world.launch_later(10 + back, process.life.name)
 
 
 @action("threads", lambda chance: {"seconds": round(chance.uniform(0.2, 5), 1), "calls": chance.choice((1, 3, 10))})

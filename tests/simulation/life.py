@@ -21,6 +21,8 @@ class Life:
         self.name = name
         self.dead = False
         self.resources: dict[Resource, None] = {}
+        self.left_open: list[Resource] = []
+        """What was still open when the process ended."""
         self.signal_handlers: dict[int, Callable[[], None]] = {}
         self._log = log
 
@@ -44,6 +46,7 @@ class Life:
 
     def _release(self) -> None:
         resources, self.resources = list(self.resources), {}
+        self.left_open = resources
         for resource in resources:
             resource.die()
 

@@ -11,6 +11,7 @@ import random
 import socket
 import sys
 import time
+import traceback
 import warnings
 from asyncio import events
 from collections.abc import Callable, Coroutine, Iterator
@@ -174,7 +175,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _note_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if not self.collecting:
             error = context.get("exception")
-            self.errors.append(f"{context.get('message')}: {error!r}")
+            places = "".join(traceback.format_tb(error.__traceback__)[-9:]) if error is not None else ""
+            self.errors.append(f"{context.get('message')}: {error!r} {context.get('task')} {places}")
+
+    def tasks_of(self, life: Life) -> list[SimTask]:
+        """Return the unfinished tasks of a process, oldest first."""
+        found = [task for task in asyncio.all_tasks(self) if isinstance(task, SimTask)]
+        return sorted((task for task in found if task.life is life), key=hash)
 
     # Threads.
 

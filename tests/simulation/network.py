@@ -52,6 +52,8 @@ class MemoryServer(asyncio.AbstractServer):
     def close(self) -> None:
         self._network.forget(self)
         self.sockets = []
+        if self.life is not None:
+            self.life.resources.pop(self, None)
 
     def die(self) -> None:
         self.close()

@@ -24,6 +24,8 @@ class Process:
         self.ahead = 0.0
         self.code: int | None = None
         """The exit code; None while it runs, -9 after a kill."""
+        self.left: list[str] = []
+        """The bot's own tasks that were left when it ended in order."""
         self._loop = loop
         self._seed = seed
         self._task: asyncio.Task[int] | None = None
@@ -54,7 +56,15 @@ class Process:
             self.code = 1 if task.cancelled() or error else task.result()
             if error is not None:
                 self.life.write(f"the process ended with {error!r}\n")
-            self.life.kill()
+            self._cancel_the_rest()
+
+    def _cancel_the_rest(self) -> None:
+        """Cancel all tasks that are left, as `asyncio.run` does; those of the bot's own are noted."""
+        rest = [task for task in self._loop.tasks_of(self.life)]
+        self.left = [repr(task) for task in rest if _is_of_the_bot(task)]
+        for task in rest:
+            task.cancel()
+        self._loop.call_later(0.1, self.life.kill)
 
     def kill(self) -> None:
         """End the process like SIGKILL."""
@@ -80,3 +90,8 @@ class Process:
         while self.code is None and self._loop.time() < deadline:
             await asyncio.sleep(0.01)
         return self.code
+
+
+def _is_of_the_bot(task: asyncio.Task[object]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and any(f"/{part}/" in code.co_filename for part in ("bot", "cogs"))

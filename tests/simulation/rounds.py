@@ -11,8 +11,10 @@ from pathlib import Path
 
 from tests.simulation import faults, people
 from tests.simulation.boundaries import STATEMENTS
+from tests.simulation.evidence import Evidence, bodies, text_of
 from tests.simulation.loop import Deadlock, VirtualLoop
 from tests.simulation.patches import TIME, entropy
+from tests.simulation.promises import always, at_the_end
 from tests.simulation.steps import Step, choose, play
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
@@ -72,6 +74,8 @@ class Result:
     kills: int = 0
     faults: int = 0
     seconds: float = 0.0
+    seen: list[str] = field(default_factory=list)
+    """What each person saw, for a round that failed."""
 
 
 async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
@@ -83,12 +87,22 @@ async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
             await asyncio.sleep(step.after)
             world.note("step", str(step))
             await play(story, step)
+            result.broken += [f"after {step}: {broken}" for broken in always(story)]
+            if result.broken:
+                break
         await _rest(story)
-        result.broken += await _judge(story)
+        result.broken += map(str, at_the_end(story))
         await world.stop()
+        await asyncio.sleep(0.2)
+        result.broken += _left_behind(world)
     finally:
         result.requests, result.faults = len(story.asks), len(story.struck)
+        result.seen = seen_by_everybody(story)
         await world.close()
+
+
+# Virtual seconds of waiting, then a jump; together more than any deadline, lease or pause of the bot.
+_PATIENCE = ((6.0, 0.0), (6.0, 30.0), (5.0, 120.0), (5.0, 300.0), (5.0, 900.0), (5.0, 3600.0), (5.0, 7200.0))
 
 
 async def _rest(story: Story) -> None:
@@ -99,11 +113,65 @@ async def _rest(story: Story) -> None:
     STATEMENTS.strike = None
     world.loop.executor_delay = lambda _life, _name: 0.0
     world.note("trouble", "all faults stop")
-    await asyncio.sleep(20)
+    for seconds, leap in (*_PATIENCE, *_PATIENCE[-1:] * 3):
+        await world.until(lambda: not world.restarting, 60)
+        if leap:
+            faults.jump(story, leap)
+        await _calm(story)
+        await asyncio.sleep(seconds)
+        if _settled(story):
+            break
+    await asyncio.sleep(2)
+    await _read_lists(story)
 
 
-async def _judge(story: Story) -> list[str]:
-    return []
+async def _calm(story: Story) -> None:
+    """Do what people and a supervisor do: start a dead bot, end a pause, decide cards, let runs go."""
+    world = story.world
+    if not world.running:
+        await world.start()
+    await people.resume(story)
+    for card in people.open_cards(story):
+        await story.press("mona", card, "Approve")
+    for run in world.comfydeploy.runs:
+        if run.released.is_waited_for and (TIME.monotonic > 1200 or int(run.id[:2], 16) % 2):
+            world.comfydeploy.release(run.id)
+
+
+def _settled(story: Story) -> bool:
+    """Return whether nothing is under way, as far as anybody can see."""
+    evidence = Evidence(story)
+    if story.world.comfydeploy.world.activity.active or people.open_cards(story):
+        return False
+    for request in evidence.requests:
+        if not evidence.outcomes(request) and any(m.deleted_at is None for m in evidence.statuses(request)):
+            return False
+    return not any(broken.promise.startswith(("every", "no status", "outputs")) for broken in at_the_end(story))
+
+
+async def _read_lists(story: Story) -> None:
+    """Let everybody look into /runs, where results are offered that couldn't be posted."""
+    world = story.world
+    halls = [world.discord.add_text(world.cast.guilds[name], f"hall-{name}") for name in ("studio", "reviewed")]
+    for hall in halls:
+        world.cast.channels[hall.name] = hall
+    await asyncio.sleep(0.1)
+    for who in people.MEMBERS:
+        for where in (*(hall.name for hall in halls), f"dm:{who}"):
+            sent = await story.answer(await story.slash(who, where, "runs", {}))
+            if sent is not None:
+                story.lists.setdefault(who, []).append(sent.text)
+    await asyncio.sleep(1)
+
+
+def _left_behind(world: World) -> list[str]:
+    """Return what is still there after an orderly stop."""
+    left = [f"a process didn't stop: {process.life}" for process in world.running]
+    for process in world.processes:
+        left += [f"a task is left: {task}" for task in process.left]
+        if process.code == 0:
+            left += [f"{resource!r} is left open" for resource in process.life.left_open]
+    return left
 
 
 def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
@@ -131,4 +199,15 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
     return result
 
 
-_ = faults, people
+def seen_by_everybody(story: Story) -> list[str]:
+    """Return every message of a round with all that it has shown."""
+    lines = []
+    for message in story.world.discord.request_log.messages:
+        place = message.channel.name or f"dm:{message.channel.recipient and message.channel.recipient.name}"
+        reader = f" only to {message.interaction.user.name}" if message.ephemeral and message.interaction else ""
+        gone = " deleted" if message.deleted_at is not None else ""
+        lines.append(f"{message.created:9.3f} #{place}{reader}{gone} {message.id} {message.nonce or ''}")
+        lines += [f"              {text_of(body)[:300]!r}" for body in bodies(message)]
+        if message.attachments:
+            lines.append(f"              files: {[file.filename for file in message.attachments]}")
+    return lines

@@ -57,6 +57,11 @@ class Story:
     struck: list[tuple[float, str]] = field(default_factory=list)
     """The faults and other trouble that happened, and when."""
 
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    """What /runs told each person at the end."""
+    secrets_checked: int = 0
+    """How many lines of the log were searched for secrets."""
+
     def strike(self, what: str) -> None:
         """Remember that trouble began or happened."""
         self.struck.append((TIME.monotonic, what))

@@ -70,6 +70,8 @@ class World:
         self.processes: list[Process] = []
         self.database_url = ""
         self.settings: dict[str, str] = {}
+        self.restarting = 0
+        """How many processes will be started again soon."""
         self._started = 0
 
     async def open(self) -> None:
@@ -162,6 +164,17 @@ class World:
 
     def _has_commands(self) -> bool:
         return self.discord.commands.find("generate", None) is not None and bool(self.discord.gateway.live)
+
+    def launch_later(self, seconds: float, name: str) -> None:
+        """Start a process again after a while, as a supervisor does."""
+        self.restarting += 1
+
+        def launch() -> None:
+            self.restarting -= 1
+            if not any(process.life.name == name for process in self.running):
+                self.launch(name)
+
+        self.loop.call_later(seconds, launch)
 
     async def stop(self) -> None:
         """Send SIGTERM to every process and wait for their ends."""

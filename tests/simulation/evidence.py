@@ -1,0 +1,211 @@
+"""The facts of a round: which messages, queue calls and runs belong to which request.
+
+Everything here is what the two services and the people saw. Two things connect a message to a request: the
+key of a run, which the bot puts into custom_ids, file names, nonces and webhook URLs, and the word in its
+prompt that no other request has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from demo.fake_comfydeploy.call_log import QueueCall
+from demo.fake_comfydeploy.runs import Run
+from tests.fakediscord.components import walk
+from tests.fakediscord.errors import Json
+from tests.fakediscord.world import Message
+from tests.simulation.story import Ask, Story
+
+_KEY = re.compile(r"(?<![a-z0-9])[a-z2-7]{16}(?![a-z0-9])")
+CARD_CHANNELS = ("cards", "reports")
+
+
+def bodies(message: Message) -> Iterator[Json]:
+    """Yield everything that a message has shown, oldest first."""
+    yield from message.history
+    yield message.body
+
+
+def text_of(body: Json) -> str:
+    parts = [body.get("content") or ""]
+    parts += [str(c.get("content") or c.get("label") or "") for c in walk(body.get("components") or [])]
+    return "\n".join(part for part in parts if part)
+
+
+def whole_text(message: Message) -> str:
+    """Return all texts that a message has ever shown, and its file names."""
+    names = [file.filename for file in message.attachments]
+    return "\n".join([*map(text_of, bodies(message)), *names])
+
+
+def keys_of(message: Message) -> set[str]:
+    """Return the keys in a message's buttons, of all times, in its file names and in its nonce."""
+    found: set[str] = set(_KEY.findall(message.nonce or ""))
+    for body in bodies(message):
+        for component in walk(body.get("components") or []):
+            found.update(_KEY.findall(str(component.get("custom_id") or "")))
+    for file in message.attachments:
+        found.update(_KEY.findall(file.filename))
+    return found
+
+
+def is_status(message: Message) -> bool:
+    """Return whether a message shows a request that hasn't ended: it offers Cancel, or is a deferral."""
+    return message.loading or any(item.endswith(":cancel") for item in message.custom_ids)
+
+
+@dataclass(eq=False)
+class Request:
+    """What is known about a request. `key` is that of its first run."""
+
+    key: str
+    keys: set[str] = field(default_factory=set)
+    ask: Ask | None = None
+    messages: list[Message] = field(default_factory=list)
+    calls: list[QueueCall] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"request {self.ask.number if self.ask else '?'} ({self.key})"
+
+
+class Evidence:
+    """The facts of a round so far."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.messages: list[Message] = list(story.world.discord.request_log.messages)
+        self._cards = {story.world.channel(name).id for name in CARD_CHANNELS}
+        self._gallery = story.world.channel("gallery").id
+        self._answers = self._all_answers()
+        self.requests = self._requests()
+
+    def _all_answers(self) -> dict[int, Ask]:
+        """Return the messages that answer a request's command, by id."""
+        found: dict[int, Ask] = {}
+        for ask in self.story.asks:
+            own = [ask.interaction.original, *ask.interaction.followups]
+            found |= {message.id: ask for message in own if message is not None}
+        return found
+
+    def is_card(self, message: Message) -> bool:
+        return message.channel.id in self._cards
+
+    def is_copy(self, message: Message) -> bool:
+        return message.channel.id == self._gallery
+
+    def is_about_a_request(self, message: Message) -> bool:
+        """Return whether a message can be a status or an outcome: no card, copy, or private extra."""
+        if self.is_card(message) or self.is_copy(message):
+            return False
+        return not message.ephemeral or message.id in self._answers or _answers_a_press(message)
+
+    def _requests(self) -> list[Request]:
+        groups = _Groups()
+        for message in self.messages:
+            if self.is_about_a_request(message):
+                groups.join(keys_of(message))
+        calls = defaultdict(list)
+        for call in self.story.world.comfydeploy.call_log.queue_calls:
+            key = key_of(call)
+            groups.join({key})
+            calls[key].append(call)
+        found: dict[str, Request] = {}
+        for key, lead in groups.leads().items():
+            request = found.setdefault(lead, Request(lead))
+            request.keys.add(key)
+            request.calls += calls[key]
+        for message in self.messages:
+            for lead in {groups.lead(key) for key in keys_of(message)} & found.keys():
+                found[lead].messages.append(message)
+        for request in found.values():
+            self._complete(request)
+        return list(found.values())
+
+    def _complete(self, request: Request) -> None:
+        """Find who asked, and the runs that were started."""
+        runs = self.story.world.comfydeploy.runs
+        ids = [run_id for call in request.calls for run_id in call.run_ids]
+        request.runs = [run for run_id in ids if (run := runs.get(run_id)) is not None]
+        for message in request.messages:
+            if message.id in self._answers:
+                request.ask = self._answers[message.id]
+                return
+        shown = "\n".join(whole_text(message) for message in request.messages)
+        prompts = "\n".join(str(call.body.get("inputs", {}).get("prompt")) for call in request.calls)
+        for ask in self.story.asks:
+            if re.search(rf"\b{ask.mark}\b", f"{shown}\n{prompts}"):
+                request.ask = ask
+                return
+
+    def outcomes(self, request: Request) -> list[Message]:
+        """Return the messages that tell how a request ended and still exist."""
+        return [
+            message
+            for message in request.messages
+            if message.deleted_at is None
+            and not is_status(message)
+            and self.is_about_a_request(message)
+            and not _is_extra(message, self._answers)
+        ]
+
+    def statuses(self, request: Request) -> list[Message]:
+        """Return the messages that still show a request as under way."""
+        return [
+            message
+            for message in request.messages
+            if message.deleted_at is None and is_status(message) and not self.is_card(message)
+        ]
+
+    def told_no(self, ask: Ask) -> str:
+        """Return the answer to a request if it was refused, otherwise an empty text."""
+        original = ask.interaction.original
+        if original is None or keys_of(original) or original.loading:
+            return ""
+        return ask.interaction.text
+
+
+def _answers_a_press(message: Message) -> bool:
+    """Return whether an ephemeral message shows a request that a press started: it has, or had, Cancel."""
+    return any(
+        str(component.get("custom_id") or "").endswith(":cancel")
+        for body in bodies(message)
+        for component in walk(body.get("components") or [])
+    )
+
+
+def _is_extra(message: Message, answers: dict[int, Ask]) -> bool:
+    return message.ephemeral and message.id not in answers and not _answers_a_press(message)
+
+
+def key_of(call: QueueCall) -> str:
+    """Return the key in a queue call's webhook URL."""
+    found: list[Any] = _KEY.findall(call.webhook or "")
+    return str(found[0]) if found else ""
+
+
+class _Groups:
+    """Keys that belong together, because one message is about all of them."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def lead(self, key: str) -> str:
+        while self._parent.get(key, key) != key:
+            key = self._parent[key]
+        return key
+
+    def join(self, keys: Iterable[str]) -> None:
+        ordered = sorted(keys)
+        for key in ordered:
+            self._parent.setdefault(key, key)
+        for key in ordered[1:]:
+            first, other = sorted((self.lead(ordered[0]), self.lead(key)))
+            self._parent[other] = first
+
+    def leads(self) -> dict[str, str]:
+        return {key: self.lead(key) for key in self._parent}
