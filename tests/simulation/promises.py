@@ -219,6 +219,8 @@ def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]
     for run in request.runs:
         if not _made_files(run) or _cannot_be_shown(run) or _cancelled(evidence, request):
             continue
+        if _unheard_of(evidence, request, run):
+            continue
         key = next(key_of(call) for call in request.calls if run.id in call.run_ids)
         if f"-{key}-" not in everything and f"/runs/{run.id}/" not in everything:
             yield Broken("outputs are shown", str(request), f"nobody sees those of {key} ({run.status})")
@@ -233,6 +235,14 @@ def _made_files(run: object) -> bool:
 def _cannot_be_shown(run: object) -> bool:
     faults = run.faults  # type: ignore[attr-defined]
     return faults.get_status in (404, 500) or faults.body in ("private-redirect",)
+
+
+def _unheard_of(evidence: Evidence, request: Request, run: object) -> bool:
+    """Return whether the bot never learned the id of a run: it got no reply, and no webhook arrived."""
+    attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
+    heard = any(attempt.run_id == run.id and attempt.answer == 200 for attempt in attempts)  # type: ignore[attr-defined]
+    told = any("Not confirmed" in text_of(message.body) for message in request.messages)
+    return told and not heard
 
 
 def _cancelled(evidence: Evidence, request: Request) -> bool:

@@ -73,6 +73,8 @@ class Result:
     requests: int = 0
     kills: int = 0
     faults: int = 0
+    gaps: int = 0
+    """How many requests ended in a known gap."""
     seconds: float = 0.0
     seen: list[str] = field(default_factory=list)
     """What each person saw, for a round that failed."""
@@ -97,6 +99,7 @@ async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
         result.broken += _left_behind(world)
     finally:
         result.requests, result.faults = len(story.asks), len(story.struck)
+        result.kills = sum(process.code == -9 for process in world.processes)
         result.seen = seen_by_everybody(story)
         await world.close()
 

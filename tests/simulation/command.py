@@ -1,0 +1,185 @@
+"""The command line of the simulation: play rounds from a seed, replay one, shorten one that fails."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation import steps as actions
+from tests.simulation.rounds import Result, draw, play_round
+from tests.simulation.shrink import shorten
+from tests.simulation.steps import Step
+
+_FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # only where it exists; databases are synced to nothing there
+_REPLAYS = 120
+
+
+@dataclass
+class Total:
+    """The sums of many rounds."""
+
+    rounds: int = 0
+    requests: int = 0
+    kills: int = 0
+    faults: int = 0
+    gaps: int = 0
+    broken: int = 0
+    seconds: float = 0.0
+    digest: str = ""
+
+    def add(self, result: Result) -> None:
+        self.rounds += 1
+        self.requests += result.requests
+        self.kills += result.kills
+        self.faults += result.faults
+        self.gaps += result.gaps
+        self.broken += bool(result.broken)
+        self.seconds += result.seconds
+        lines = "\n".join([self.digest, *result.log])
+        self.digest = hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+    def __str__(self) -> str:
+        return (
+            f"rounds={self.rounds} requests={self.requests} kills={self.kills} faults={self.faults} "
+            f"gaps={self.gaps} broken={self.broken} digest={self.digest}"
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Return 0 if every promise was kept, otherwise 1."""
+    given = _parse(arguments)
+    if given.jobs > 1:
+        return _share(given)
+    gc.disable()
+    with _folder() as folder:
+        play = Player(folder)
+        if given.replay is not None:
+            return _replay(play, given.replay)
+        return _play_many(play, given)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first round")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the rounds")
+    parser.add_argument("--keep-going", action="store_true", help="play on after a round that fails")
+    parser.add_argument("--replay", type=Path, help="play the steps of this file")
+    parser.add_argument("--save", type=Path, default=Path("simulation-failures"), help="folder for failing steps")
+    parser.add_argument("--no-shorten", action="store_true", help="don't shorten the steps of a failing round")
+    return parser.parse_args(arguments)
+
+
+class Player:
+    """Plays rounds, each in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._number = 0
+
+    def __call__(self, seed: str, steps: Sequence[Step]) -> Result:
+        self._number += 1
+        result = play_round(seed, steps, self._folder / str(self._number))
+        # Between rounds: a collection in the middle would run finalizers in an order of its own.
+        gc.collect(1)
+        return result
+
+
+def _play_many(play: Player, given: argparse.Namespace) -> int:
+    total = Total()
+    for number in range(given.first, given.first + given.rounds):
+        seed = f"{given.seed}-{number}"
+        steps = draw(seed)
+        result = play(seed, steps)
+        total.add(result)
+        if result.broken:
+            _tell(result)
+            _save(play, result, given)
+            if not given.keep_going:
+                break
+    print(total, flush=True)
+    return int(total.broken > 0)
+
+
+def _replay(play: Player, path: Path) -> int:
+    result = play(path.stem, actions.load(path))
+    _tell(result)
+    total = Total()
+    total.add(result)
+    print(total)
+    return int(bool(result.broken))
+
+
+def _tell(result: Result) -> None:
+    """Print a round that failed: its seed, the promises that broke, the steps, and what people saw."""
+    print(f"seed {result.seed}", *result.broken, sep="\n  ")
+    print("steps:", *result.steps, sep="\n  ")
+    print("what happened:", *result.log, sep="\n  ")
+    print("what people saw:", *result.seen, sep="\n  ", flush=True)
+
+
+def _save(play: Player, result: Result, given: argparse.Namespace) -> None:
+    """Save the steps of a round that failed, shortened if they fail again in the same way."""
+    given.save.mkdir(exist_ok=True)
+    path = given.save / f"{result.seed}.json"
+    steps = list(result.steps)
+    if not given.no_shorten:
+        steps = shorten(steps, _fails_alike(play, result))
+        print("shortened to:", *steps, sep="\n  ")
+    actions.save(steps, path)
+    print(f"replay with: python -m tests.simulation --replay {path}", flush=True)
+
+
+def _fails_alike(play: Player, result: Result) -> Callable[[Sequence[Step]], bool]:
+    wanted = {_promise(broken) for broken in result.broken}
+    left = [_REPLAYS]
+
+    def fails(steps: Sequence[Step]) -> bool:
+        left[0] -= 1
+        if left[0] < 0:
+            return False
+        return bool(wanted & {_promise(broken) for broken in play(result.seed, steps).broken})
+
+    return fails
+
+
+def _promise(broken: str) -> str:
+    """Return the promise's name, without the step after which it was broken and without ids."""
+    _, found, rest = broken.partition("): ") if broken.startswith("after ") else ("", "", broken)
+    return (rest if found else broken).partition(":")[0]
+
+
+def _share(given: argparse.Namespace) -> int:
+    """Play the rounds in several processes, and print their lines."""
+    each = -(-given.rounds // given.jobs)
+    running = []
+    for job in range(given.jobs):
+        first = given.first + job * each
+        rounds = min(each, given.first + given.rounds - first)
+        own = ["--seed", given.seed, "--first", str(first), "--rounds", str(rounds), "--save", str(given.save)]
+        own += [f"--{name.replace('_', '-')}" for name in ("keep_going", "no_shorten") if getattr(given, name)]
+        running.append(subprocess.Popen([sys.executable, "-m", "tests.simulation", *own]))  # noqa: S603
+    return max(process.wait() for process in running)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    parent = _FASTEST_FOLDER if _FASTEST_FOLDER.is_dir() and os.access(_FASTEST_FOLDER, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=parent))
+    # The bot's own temporary files go there, too.
+    tempfile.tempdir = str(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
