@@ -63,8 +63,12 @@ def main(arguments: Sequence[str]) -> int:
     gc.disable()
     with _folder() as folder:
         play = Player(folder)
+        # The first round imports what the bot imports late, which takes longer than a callback may.
+        play("warm-up", [])
         if given.replay is not None:
             return _replay(play, given.replay)
+        if given.driver == "hypothesis":
+            return _explore(play, given)
         return _play_many(play, given)
 
 
@@ -75,6 +79,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the number of the first round")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the rounds")
     parser.add_argument("--keep-going", action="store_true", help="play on after a round that fails")
+    parser.add_argument("--driver", choices=("seed", "hypothesis"), default="seed", help="who draws the steps")
     parser.add_argument("--replay", type=Path, help="play the steps of this file")
     parser.add_argument("--save", type=Path, default=Path("simulation-failures"), help="folder for failing steps")
     parser.add_argument("--no-shorten", action="store_true", help="don't shorten the steps of a failing round")
@@ -110,6 +115,21 @@ def _play_many(play: Player, given: argparse.Namespace) -> int:
                 break
     print(total, flush=True)
     return int(total.broken > 0)
+
+
+def _explore(play: Player, given: argparse.Namespace) -> int:
+    from tests.simulation.machine import explore
+
+    result = explore(play, given.rounds, int(given.seed))
+    if result is None:
+        print(f"hypothesis found nothing in {given.rounds} rounds")
+        return 0
+    _tell(result)
+    given.save.mkdir(exist_ok=True)
+    path = given.save / f"{result.seed}.json"
+    actions.save(result.steps, path)
+    print(f"replay with: python -m tests.simulation --replay {path}", flush=True)
+    return 1
 
 
 def _replay(play: Player, path: Path) -> int:

@@ -19,6 +19,9 @@ from tests.simulation.steps import Step, choose, play
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
 
+MOST_REQUESTS = 4
+# Virtual seconds between two steps.
+PAUSES = (0.0, 0.05, 0.3, 1.0, 2.0, 5.0)
 # How a round may go wrong, and how likely each kind is.
 KINDS = {
     "discord": 0.45,
@@ -57,7 +60,7 @@ def draw(seed: str) -> list[Step]:
 
 
 def _step(chance: random.Random, kind: str) -> Step:
-    after = chance.choice((0.0, 0.0, 0.05, 0.3, 1.0, 2.0, 5.0))
+    after = chance.choice(PAUSES)
     drawn = choose(chance, kind)
     return Step(after, drawn.name, drawn.draw(chance))
 
