@@ -231,6 +231,9 @@ def _guild_id(channel: Channel) -> int | None:
 
 def _is_own_install(message: Message) -> bool:
     """Return whether a message answers somebody who installed the app only for themselves."""
+    guild = message.channel.guild
+    if guild is not None and not guild.bot_present:
+        return True
     return message.interaction is not None and message.interaction.user_install
 
 

@@ -131,6 +131,17 @@ class WorldChanges(Core):
         self.gateway.dispatch("GUILD_ROLE_DELETE", body, guild_id=guild.id, intents=_GUILDS)
         self.world.changed()
 
+    def hide(self, channel: Channel, user: User) -> None:
+        """Hide a channel from a person by an overwrite."""
+        channel.member_permissions[user.id] = 0
+        self._announce(channel, "UPDATE")
+
+    def invite_bot(self, guild: Guild) -> None:
+        """Add the bot to a server from which it was removed."""
+        guild.bot_present = True
+        self._guild_create(guild)
+        self.world.changed()
+
     def remove_bot(self, guild: Guild) -> None:
         guild.bot_present = False
         self.gateway.dispatch("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id, intents=_GUILDS)
