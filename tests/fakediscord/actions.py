@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.fakediscord import payloads
 from tests.fakediscord.command_rules import GROUP, SUBCOMMAND, find_component, value_mistake
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction, Type
-from tests.fakediscord.world import Attachment, Channel, Message, User
+from tests.fakediscord.world import Attachment, Channel, Guild, Kind, Message, User
 from tests.fakediscord.world_changes import WorldChanges
 
-ATTACHMENT = 11
+USER_OPTION, ATTACHMENT = 6, 11
+MESSAGE_COMMAND = 3
 _SELECTS = frozenset({3, 5, 6, 7, 8})
 
 
@@ -49,7 +50,9 @@ class Actions(WorldChanges):
         user_install: bool = False,
         size_limit: int | None = None,
     ) -> Interaction:
-        """Send a command: `name` with its subcommands, as in "generate flux"; file options take `file()`.
+        """Send a command: `name` with its subcommands, as in "generate flux".
+
+        File options take `file()`, options for people a user.
 
         Raises CannotSend for what the client would not send.
         """
@@ -59,6 +62,8 @@ class Actions(WorldChanges):
         if mistakes:
             raise CannotSend("; ".join(mistakes))
         entries, resolved = self._entries(channel, leaf, given)
+        people = [str(value.id) for value in given.values() if isinstance(value, User)]
+        resolved |= self._resolved(channel.guild, people)
         data = self._data(command, path, entries) | ({"resolved": resolved} if resolved else {})
         return self._act(Type.COMMAND, user, channel, data, user_install=user_install, size_limit=size_limit)
 
@@ -73,6 +78,21 @@ class Actions(WorldChanges):
         entries, _ = self._entries(channel, leaf, dict(others))
         entries.append({"name": option, "type": wanted["type"], "value": typed, "focused": True})
         return self._act(Type.AUTOCOMPLETE, user, channel, self._data(command, path, entries))
+
+    async def use_on(
+        self, user: User, message: Message, name: str, *, user_install: bool = False
+    ) -> Interaction:
+        """Choose a command in a message's menu, under Apps."""
+        place = message.channel
+        command = self.commands.find(name, _guild_id(place), MESSAGE_COMMAND)
+        if command is None or message.deleted_at is not None or message.ephemeral:
+            raise CannotSend(f"{name!r} is not offered here")
+        self._may_use(command, place, user)
+        target = str(message.id)
+        shown = {target: payloads.message(message, self.sign)}
+        data = {"target_id": target, "type": MESSAGE_COMMAND, "resolved": {"messages": shown}}
+        data |= {"id": command["id"], "name": command["name"], "options": []}
+        return self._act(Type.COMMAND, user, place, data, user_install=user_install)
 
     async def click(self, user: User, message: Message, component: str, *values: str) -> Interaction:
         """Press a button or choose `values` in a select, by custom_id or a word of its label."""
@@ -89,20 +109,62 @@ class Actions(WorldChanges):
             "id": found.get("id", 1),
         }
         if found["type"] in _SELECTS:
+            data |= {"values": list(values), "resolved": self._resolved(message.channel.guild, values)}
+        return self._act(
+            Type.COMPONENT, user, message.channel, data, source=message, user_install=_is_own_install(message)
+        )
+
+    async def forge_press(
+        self, user: User, message: Message, custom_id: str, *values: str, kind: int = 2
+    ) -> Interaction:
+        """Press a component that the message doesn't have, as only a changed client does."""
+        data: Json = {"custom_id": custom_id, "component_type": kind, "id": 1}
+        if kind in _SELECTS:
             data["values"] = list(values)
         return self._act(Type.COMPONENT, user, message.channel, data, source=message)
 
+    async def forge_form(
+        self, user: User, message: Message, custom_id: str, values: Mapping[str, str]
+    ) -> Interaction:
+        """Submit a form that was never opened, as only a changed client does."""
+        boxes = [{"type": 4, "id": n + 50, "custom_id": box, "value": text} for n, (box, text) in enumerate(values.items())]
+        labels = [{"type": 18, "id": n, "component": box} for n, box in enumerate(boxes)]
+        data = {"custom_id": custom_id, "components": labels}
+        return self._act(Type.MODAL, user, message.channel, data, source=message)
+
+    def _resolved(self, guild: Guild | None, ids: Iterable[str]) -> Json:
+        """Return the people, roles and channels with these ids, as Discord adds them."""
+        found: Json = {"users": {}, "members": {}, "roles": {}, "channels": {}}
+        for id in (int(each) for each in ids if each.isdigit()):
+            if id in self.world.users:
+                found["users"][str(id)] = payloads.user(self.world.users[id])
+            if guild is not None and id in guild.members:
+                member = payloads.member(self.world, guild, self.world.users[id])
+                found["members"][str(id)] = {key: member[key] for key in member if key != "user"}
+                found["roles"][str(id)] = payloads.role_of(self.world, guild, self.world.users[id])
+            if id in self.world.channels:
+                found["channels"][str(id)] = payloads.channel(self.world.channels[id], self.bot)
+        return {key: value for key, value in found.items() if value}
+
     async def submit(self, opened: Interaction, values: Mapping[str, object]) -> Interaction:
-        """Submit the modal that answered `opened`; `values` by custom_id (a list for a select)."""
+        """Submit the modal that answered `opened`; `values` by custom_id (a list for a select, a `file()` for
+        an upload).
+        """
         modal = opened.modal
         if modal is None:
             raise CannotSend("there is no modal open")
-        given = dict(values)
+        files = {str(each.id): each for each in values.values() if isinstance(each, Attachment)}
+        given = {n: [str(v.id)] if isinstance(v, Attachment) else v for n, v in values.items()}
         components = [_submitted(item, given) for item in modal.get("components") or []]
         if given:
             raise CannotSend(f"the modal has no {sorted(given)}")
         data: Json = {"custom_id": modal["custom_id"], "components": components}
-        return self._act(Type.MODAL, opened.user, opened.channel, data, source=opened.source)
+        if files:
+            shown = {id: payloads.attachment(opened.channel, file, self.sign) for id, file in files.items()}
+            data["resolved"] = {"attachments": shown}
+        return self._act(
+            Type.MODAL, opened.user, opened.channel, data, source=opened.source, user_install=opened.user_install
+        )
 
     def _act(self, kind: Type, user: User, channel: Channel, data: Json, **more: Any) -> Interaction:
         """Send an interaction to the bot; `more` are arguments of `Interactions.open`."""
@@ -132,9 +194,9 @@ class Actions(WorldChanges):
         return command, path, leaf
 
     def _may_use(self, command: Json, channel: Channel, user: User) -> None:
-        contexts = command.get("contexts")
+        contexts, here = command.get("contexts"), 2 if channel.kind is Kind.GROUP else 1
         if channel.guild is None and (
-            command.get("dm_permission") is False or (contexts is not None and 1 not in contexts)
+            command.get("dm_permission") is False or (contexts is not None and here not in contexts)
         ):
             raise CannotSend(f"/{command['name']} is not offered in direct messages")
         needed = command.get("default_member_permissions")
@@ -151,6 +213,8 @@ class Actions(WorldChanges):
             if isinstance(value, Attachment):
                 sent = str(value.id)
                 files[sent] = payloads.attachment(channel, value, self.sign, ephemeral=True)
+            elif isinstance(value, User):
+                sent = str(value.id)
             entries.append({"name": name, "type": kinds[name], "value": sent})
         return entries, {"attachments": files} if files else {}
 
@@ -165,6 +229,14 @@ def _guild_id(channel: Channel) -> int | None:
     return channel.guild.id if channel.guild else None
 
 
+def _is_own_install(message: Message) -> bool:
+    """Return whether a message answers somebody who installed the app only for themselves."""
+    guild = message.channel.guild
+    if guild is not None and not guild.bot_present:
+        return True
+    return message.interaction is not None and message.interaction.user_install
+
+
 def _mistakes(leaf: Json, given: dict[str, object]) -> list[str]:
     options = {o["name"]: o for o in leaf.get("options") or []}
     mistakes = [f"there is no option {name}" for name in given if name not in options]
@@ -172,6 +244,8 @@ def _mistakes(leaf: Json, given: dict[str, object]) -> list[str]:
     for name, value in given.items():
         if name in options and (options[name]["type"] == ATTACHMENT) != isinstance(value, Attachment):
             mistakes.append(f"{name}: a file goes with a file option")
+        elif name in options and (options[name]["type"] == USER_OPTION) != isinstance(value, User):
+            mistakes.append(f"{name}: a person goes with an option for people")
         elif name in options:
             mistake = value_mistake(options[name], value)
             mistakes += [mistake] if mistake else []

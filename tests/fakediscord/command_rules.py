@@ -125,10 +125,11 @@ def value_mistake(option: Json, value: object) -> str | None:
 
 
 def find_component(components: list[Json], wanted: str) -> Json | None:
-    """Return the component with this custom_id, otherwise the first whose label contains the word."""
+    """Return the component with this custom_id or label, otherwise the first whose label contains the word."""
     nested = list(walk_components(components))
-    for component in nested:
-        if component.get("custom_id") == wanted:
-            return component
+    for key in ("custom_id", "label"):
+        for component in nested:
+            if component.get(key) == wanted:
+                return component
     labelled = (c for c in nested if wanted and wanted.lower() in str(c.get("label") or "").lower())
     return next(labelled, None)

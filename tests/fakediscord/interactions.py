@@ -13,7 +13,7 @@ import discord
 
 from tests.fakediscord import payloads
 from tests.fakediscord.errors import ApiError, Json
-from tests.fakediscord.world import Channel, Message, User, World
+from tests.fakediscord.world import Channel, Kind, Message, User, World
 
 # What an app that only the user installed may do in someone else's channel.
 _USER_INSTALL_PERMISSIONS = discord.Permissions(
@@ -142,7 +142,7 @@ class Interaction:
             "entitlements": [],
             "entitlement_sku_ids": [],
             "authorizing_integration_owners": self._owners(),
-            "context": 0 if guild else 1,
+            "context": 0 if guild else 2 if place.kind is Kind.GROUP else 1,
             "attachment_size_limit": self.size_limit,
         }
         if self.source is not None:

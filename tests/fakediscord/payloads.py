@@ -31,9 +31,10 @@ def user(person: User) -> Json:
 
 def member(world: World, guild: Guild, person: User, *, channel: Channel | None = None) -> Json:
     """Return a member; with `channel`, as in an interaction, its `permissions` there."""
+    has_role = (person.id in guild.members and person.id not in guild.without_role) or person.bot
     body: Json = {
         "user": user(person),
-        "roles": [str(person.id)] if person.id in guild.members or person.bot else [],
+        "roles": [str(person.id)] if has_role else [],
         "joined_at": "2024-01-01T00:00:00+00:00",
         "flags": 0,
     }
@@ -47,6 +48,8 @@ def channel(place: Channel, bot: User) -> Json:
     if place.kind is Kind.DM:
         recipients = [user(place.recipient)] if place.recipient else []
         return body | {"recipients": recipients}
+    if place.kind is Kind.GROUP:
+        return body | {"name": place.name, "icon": None, "recipients": [user(each) for each in place.members]}
     assert place.guild is not None
     body |= {
         "guild_id": str(place.guild.id),
@@ -106,8 +109,13 @@ def _role(role_id: int, name: str, permissions: int, *, managed: bool = False) -
 def guild_roles(world: World, guild: Guild, bot: User) -> list[Json]:
     """Return the roles: @everyone may do nothing, and each member has a role with their permissions."""
     roles = [_role(guild.id, "@everyone", 0), _role(bot.id, bot.name, guild.bot_permissions, managed=True)]
-    roles += [_role(person, world.users[person].name, bits) for person, bits in guild.members.items()]
+    roles += [role_of(world, guild, world.users[person]) for person in guild.members]
     return roles
+
+
+def role_of(world: World, guild: Guild, person: User) -> Json:
+    """Return the role of a member."""
+    return _role(person.id, person.name, guild.members[person.id])
 
 
 def guild(world: World, server: Guild, bot: User) -> Json:

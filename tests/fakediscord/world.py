@@ -44,6 +44,7 @@ class Kind(IntEnum):
     TEXT = 0
     DM = 1
     VOICE = 2
+    GROUP = 3
     THREAD = 11
     FORUM = 15
 
@@ -72,13 +73,17 @@ class User:
 
 @dataclass(eq=False, slots=True)
 class Guild:
-    """A server. `members` maps user ids to permissions."""
+    """A server. `members` maps user ids to permissions.
+
+    Each member has a role with these permissions, unless their id is in `without_role`.
+    """
 
     id: int
     name: str
     owner_id: int
     locale: str = "en-US"
     members: dict[int, int] = field(default_factory=dict)
+    without_role: set[int] = field(default_factory=set)
     bot_permissions: int = MEMBER
     bot_present: bool = True
     upload_limit: int = 10 * MIB
@@ -91,7 +96,10 @@ class Guild:
 
 @dataclass(eq=False, slots=True)
 class Channel:
-    """A channel. `bot_permissions` and `member_permissions` stand for overwrites; None means the guild's."""
+    """A channel. `bot_permissions` and `member_permissions` stand for overwrites; None means the guild's.
+
+    `members` are the people of a group message, which the bot can't see.
+    """
 
     id: int
     kind: Kind
@@ -99,6 +107,7 @@ class Channel:
     guild: Guild | None = None
     parent: Channel | None = None
     recipient: User | None = None
+    members: tuple[User, ...] = ()
     nsfw: bool = False
     archived: bool = False
     locked: bool = False
@@ -228,7 +237,7 @@ class World:
 
     def bot_permissions(self, channel: Channel) -> int:
         if channel.guild is None:
-            return MEMBER
+            return 0 if channel.kind is Kind.GROUP else MEMBER
         if not channel.guild.bot_present:
             return 0
         if channel.bot_permissions is not None:

@@ -59,10 +59,14 @@ class WorldChanges(Core):
                 return channel
         return self._add(Kind.DM, "", None, recipient=user)
 
+    def add_group(self, name: str, *members: User) -> Channel:
+        """Add a group message, in which only a person's own installation of the app works."""
+        return self._add(Kind.GROUP, name, None, members=members)
+
     def _add(self, kind: Kind, name: str, guild: Guild | None, **more: Any) -> Channel:
         channel = Channel(self.world.snowflake(), kind, name, guild, **more)
         self.world.channels[channel.id] = channel
-        if kind is not Kind.DM:
+        if guild is not None:
             self._announce(channel, "CREATE")
         self.world.changed()
         return channel
@@ -105,6 +109,38 @@ class WorldChanges(Core):
         bits.update(**dict.fromkeys(names, granted))
         channel.bot_permissions = bits.value
         self._announce(channel, "UPDATE")
+
+    def set_member_permissions(self, guild: Guild, user: User, permissions: int) -> None:
+        """Change the permissions of a member's role."""
+        guild.members[user.id] = permissions
+        role = payloads.role_of(self.world, guild, user)
+        body = {"guild_id": str(guild.id), "role": role}
+        self.gateway.dispatch("GUILD_ROLE_UPDATE", body, guild_id=guild.id, intents=_GUILDS)
+        self.world.changed()
+
+    def take_role(self, guild: Guild, user: User) -> None:
+        """Take a member's role and its permissions; the role stays."""
+        guild.without_role.add(user.id)
+        guild.members[user.id] = MEMBER
+        self.world.changed()
+
+    def leave(self, guild: Guild, user: User) -> None:
+        """Let a member leave; their role is deleted."""
+        guild.members.pop(user.id, None)
+        body = {"guild_id": str(guild.id), "role_id": str(user.id)}
+        self.gateway.dispatch("GUILD_ROLE_DELETE", body, guild_id=guild.id, intents=_GUILDS)
+        self.world.changed()
+
+    def hide(self, channel: Channel, user: User) -> None:
+        """Hide a channel from a person by an overwrite."""
+        channel.member_permissions[user.id] = 0
+        self._announce(channel, "UPDATE")
+
+    def invite_bot(self, guild: Guild) -> None:
+        """Add the bot to a server from which it was removed."""
+        guild.bot_present = True
+        self._guild_create(guild)
+        self.world.changed()
 
     def remove_bot(self, guild: Guild) -> None:
         guild.bot_present = False

@@ -255,7 +255,7 @@ def _cancelled(evidence: Evidence, request: Request) -> bool:
 def _erased(evidence: Evidence, request: Request) -> bool:
     return any(
         name == "privacy delete" and request.ask is not None and who == request.ask.who
-        for who, name, _ in evidence.story.commands
+        for who, name, *_ in evidence.story.commands
     )
 
 

@@ -7,14 +7,16 @@ import random
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from tests.simulation import faults, people
+from tests.simulation import buttons, changes, faults, moderators, own_commands, people, settings, strangers
 from tests.simulation.boundaries import STATEMENTS
 from tests.simulation.evidence import Evidence, bodies, text_of
 from tests.simulation.loop import Deadlock, VirtualLoop
 from tests.simulation.patches import TIME, entropy
 from tests.simulation.promises import always, at_the_end
+from tests.simulation.setup import SINCE_PREPARATION, PreparedDatabase, prepared_sqlite
 from tests.simulation.steps import Step, choose, play
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
@@ -33,10 +35,22 @@ KINDS = {
     "threads": 0.05,
     "clock": 0.05,
     "place": 0.2,
-    "press": 0.6,
-    "moderate": 0.3,
-    "command": 0.2,
+    "change": 0.25,
+    "press": 0.75,
+    "command": 0.25,
+    "preset": 0.12,
+    "moderate": 0.12,
+    "block": 0.06,
+    "audit": 0.08,
+    "settings": 0.12,
+    "owner": 0.06,
+    "forge": 0.2,
+    "late": 0.1,
 }
+# What people do about requests comes after one; other things may come before.
+_AFTERWARDS = ("press", "moderate", "audit", "forge", "late")
+# Where requests wait for approval, moderators decide about most.
+_APPROVAL = 0.85
 
 
 def draw(seed: str) -> list[Step]:
@@ -48,15 +62,22 @@ def draw(seed: str) -> list[Step]:
     for number in range(count):
         own = random.Random(f"{seed}-ask-{number}")
         steps.append(_step(own, "ask"))
-    for kind, likely in KINDS.items():
+    for kind, usually in KINDS.items():
+        likely = _APPROVAL if kind == "moderate" and _needs_approval(steps) else usually
         own = random.Random(f"{seed}-{kind}")
         while own.random() < likely:
             step = _step(own, kind)
             # Trouble may begin before the first request, or after any of them.
-            place = own.randrange(len(steps) + 1) if kind not in ("press", "moderate") else len(steps)
+            place = own.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
+            if kind in ("press", "moderate"):
+                place = len(steps)
             steps.insert(place, step)
             likely *= 0.6
     return before + steps
+
+
+def _needs_approval(steps: Sequence[Step]) -> bool:
+    return any(step.arguments.get("where") == "requests" for step in steps)
 
 
 def _step(chance: random.Random, kind: str) -> Step:
@@ -86,6 +107,7 @@ class Result:
 async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
     story = Story(world)
     await world.open()
+    world.loop.jump(SINCE_PREPARATION)
     try:
         await world.start()
         for step in steps:
@@ -136,8 +158,8 @@ async def _calm(story: Story) -> None:
     world = story.world
     if not world.running:
         await world.start()
-    await people.resume(story)
-    for card in people.open_cards(story):
+    await settings.resume(story)
+    for card in moderators.open_cards(story):
         await story.press("mona", card, "Approve")
     for run in world.comfydeploy.runs:
         if run.released.is_waited_for and (TIME.monotonic > 1200 or int(run.id[:2], 16) % 2):
@@ -147,7 +169,7 @@ async def _calm(story: Story) -> None:
 def _settled(story: Story) -> bool:
     """Return whether nothing is under way, as far as anybody can see."""
     evidence = Evidence(story)
-    if story.world.comfydeploy.world.activity.active or people.open_cards(story):
+    if story.world.comfydeploy.world.activity.active or moderators.open_cards(story):
         return False
     for request in evidence.requests:
         if not evidence.outcomes(request) and any(m.deleted_at is None for m in evidence.statuses(request)):
@@ -180,9 +202,15 @@ def _left_behind(world: World) -> list[str]:
     return left
 
 
+@cache
+def _prepared(folder: Path) -> PreparedDatabase:
+    return prepared_sqlite(folder)
+
+
 def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
     """Play the steps in a fresh world."""
     result = Result(seed, steps)
+    prepared = _prepared(folder.with_name("preparation"))
     TIME.restart()
     entropy.restart(seed)
     folder.mkdir(parents=True)
@@ -190,13 +218,13 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
     loop = VirtualLoop(random.Random(f"{seed}-order"))
     asyncio.set_event_loop(loop)
     world = World(loop, folder, seed)
-    world.database_url = f"sqlite+aiosqlite:///{folder}/bot.db"
+    world.database_url = prepared.copy_to(folder)
     try:
         loop.run_until_complete(_play(world, steps, result))
     except Deadlock as error:
         result.broken.append(f"deadlock: {error}")
     finally:
-        result.seconds = TIME.monotonic - 1000
+        result.seconds = TIME.monotonic - 1000 - SINCE_PREPARATION
         result.broken += [f"an error in the loop: {error}" for error in loop.errors]
         result.broken += [f"a callback took too long: {slow}" for slow in loop.slow_callbacks]
         result.log = [str(entry) for entry in world.log]
@@ -217,3 +245,6 @@ def seen_by_everybody(story: Story) -> list[str]:
         if message.attachments:
             lines.append(f"              files: {[file.filename for file in message.attachments]}")
     return lines
+
+
+_ = buttons, changes, own_commands, strangers

@@ -1,24 +1,35 @@
-"""What has happened in a round so far, as the people outside the bot know it."""
+"""What has happened in a round so far, as the people outside the bot know it.
+
+These are facts only. What they mean for the bot's promises is for the checker.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.fakediscord.actions import CannotSend
-from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Channel, Message, User
+from tests.fakediscord.interactions import Answer, Interaction
+from tests.fakediscord.world import Channel, Message
 from tests.simulation.patches import TIME
 from tests.simulation.world import World
 
 ANSWER_WITHIN = 4.0
+# A button's custom_id names the run that the button is about.
+_KEY = re.compile(r"(?:run|then|edit|form|share):([a-z0-9]{4,20}):?")
 
 
 @dataclass(eq=False, slots=True)
 class Ask:
-    """A request that somebody sent. `mark` is the word in its prompt that no other request has."""
+    """A request that somebody sent.
+
+    `mark` is a word in its prompt. Requests that repeat each other share it. A follow-up has no prompt, so
+    nothing shows its mark. `how` is what sent the request, and `source` the message with the button, if that
+    was a button. `parent` is the number of the request that it repeats or continues.
+    """
 
     number: int
     who: str
@@ -30,11 +41,18 @@ class Ask:
     interaction: Interaction
     at: float
     source: Message | None = None
+    how: str = "generate"
+    parent: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
 class Press:
-    """A press of a component, or a form that was sent."""
+    """A press of a component, or a form that was sent, which has `values` by custom_id.
+
+    `asks` are the numbers of the requests that the message is about. `rights` are those that the person had
+    then: see `Story.rights`.
+    """
 
     who: str
     label: str
@@ -42,6 +60,23 @@ class Press:
     interaction: Interaction
     at: float
     forged: bool = False
+    custom_id: str = ""
+    values: Mapping[str, Any] | None = None
+    chosen: tuple[str, ...] = ()
+    asks: tuple[int, ...] = ()
+    rights: frozenset[str] = frozenset()
+
+
+class Command(NamedTuple):
+    """A command that somebody sent."""
+
+    who: str
+    name: str
+    interaction: Interaction
+    where: str
+    options: Mapping[str, Any]
+    at: float
+    rights: frozenset[str]
 
 
 @dataclass
@@ -51,11 +86,17 @@ class Story:
     world: World
     asks: list[Ask] = field(default_factory=list)
     presses: list[Press] = field(default_factory=list)
-    commands: list[tuple[str, str, Interaction]] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
     taken: list[Message] = field(default_factory=list)
     """Messages that somebody other than the bot deleted."""
     struck: list[tuple[float, str]] = field(default_factory=list)
     """The faults and other trouble that happened, and when."""
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    """What /runs told each person at the end."""
+    secrets_checked: int = 0
+    """How many lines of the log were searched for secrets."""
+    reviewers: dict[str, str] = field(default_factory=lambda: {"rita": "reviewed"})
+    """The people with a server's reviewer role, and the server."""
 
     lists: dict[str, list[str]] = field(default_factory=dict)
     """What /runs told each person at the end."""
@@ -67,31 +108,131 @@ class Story:
         self.struck.append((TIME.monotonic, what))
         self.world.note("trouble", what)
 
+    def skip(self, why: str) -> None:
+        """Note that a step did nothing."""
+        self.world.note("skip", why)
+
+    # What people send.
+
     async def slash(
-        self, who: str, where: str, name: str, options: dict[str, Any], **more: Any
+        self, who: str, where: str, name: str, options: Mapping[str, Any], **more: Any
     ) -> Interaction | None:
-        """Send a command, and return its interaction, or None if Discord's client refuses it."""
+        """Send a command, and return its interaction, or None if Discord's client refuses it.
+
+        Where the bot isn't, the person uses their own installation of it.
+        """
         channel = self.world.channel(where)
-        if channel.deleted:
+        if channel.deleted or not self.sees(who, channel):
+            self.skip(f"{who} has no #{where}")
             return None
+        rights, more["user_install"] = self.rights(who, channel), _has_no_bot(channel)
         try:
             sent = await self.world.discord.slash(self.world.person(who), channel, name, options, **more)
         except CannotSend as refusal:
-            self.world.note(who, f"can't send /{name}: {refusal}")
+            self.skip(f"{who} can't send /{name}: {refusal}")
             return None
-        self.world.note(who, f"/{name} {options} in {where}")
-        self.commands.append((who, name, sent))
+        self.world.note(who, f"/{name} {_shown(options)} in {where}")
+        self.commands.append(Command(who, name, sent, where, options, TIME.monotonic, rights))
+        return sent
+
+    def asked(self, who: str, where: str, interaction: Interaction, **facts: Any) -> Ask:
+        """Add a request."""
+        ask = Ask(number=len(self.asks), who=who, where=where, interaction=interaction, at=TIME.monotonic, **facts)
+        self.asks.append(ask)
+        return ask
+
+    async def use_on(self, who: str, message: Message, name: str) -> Interaction | None:
+        """Choose a command in a message's menu; None if the client doesn't offer it."""
+        place = self.world.place_of(message.channel)
+        rights = self.rights(who, message.channel, message)
+        try:
+            person = self.world.person(who)
+            sent = await self.world.discord.use_on(person, message, name, user_install=_has_no_bot(message.channel))
+        except CannotSend as refusal:
+            self.skip(f"{who} can't use {name!r}: {refusal}")
+            return None
+        self.world.note(who, f"uses {name!r} on {message.text[:60]!r}")
+        options = {"message": message.id}
+        self.commands.append(Command(who, name, sent, place, options, TIME.monotonic, rights))
         return sent
 
     async def press(self, who: str, message: Message, label: str, *values: str) -> Interaction | None:
-        """Press a component, and return the interaction, or None if the client doesn't offer that."""
+        """Press a component, by its label or custom_id.
+
+        Returns the interaction, or None if the client doesn't offer that.
+        """
+        if not self.sees(who, message.channel):
+            return None
+        person, rights = self.world.person(who), self.rights(who, message.channel, message)
         try:
-            sent = await self.world.discord.click(self.world.person(who), message, label, *values)
+            sent = await self.world.discord.click(person, message, label, *values)
         except CannotSend:
             return None
-        self.world.note(who, f"presses {label!r} under {message.text[:60]!r}")
-        self.presses.append(Press(who, label, message, sent, TIME.monotonic))
+        self.world.note(who, f"presses {label!r} {' '.join(values)} under {message.text[:60]!r}")
+        self._add_press(who, label, message, sent, rights, chosen=values)
         return sent
+
+    async def forge(self, who: str, message: Message, custom_id: str, *values: str, kind: int = 2) -> Interaction:
+        """Press a component that the message doesn't have, or in a channel that the person can't see."""
+        person, rights = self.world.person(who), self.rights(who, message.channel, message)
+        sent = await self.world.discord.forge_press(person, message, custom_id, *values, kind=kind)
+        self.world.note(who, f"forges a press of {custom_id!r} under {message.text[:60]!r}")
+        self._add_press(who, custom_id, message, sent, rights, forged=True, chosen=values)
+        return sent
+
+    async def forge_form(
+        self, who: str, message: Message, custom_id: str, values: Mapping[str, str]
+    ) -> Interaction:
+        """Send a form that was never opened."""
+        person, rights = self.world.person(who), self.rights(who, message.channel, message)
+        sent = await self.world.discord.forge_form(person, message, custom_id, values)
+        self.world.note(who, f"forges the form {custom_id!r} with {dict(values)}")
+        self._add_press(who, custom_id, message, sent, rights, forged=True, values=values)
+        return sent
+
+    async def submit(self, opened: Interaction | None, values: Mapping[str, Any]) -> Interaction | None:
+        """Send the form that an interaction opened; None if there is none, or it doesn't take these values."""
+        if opened is None or opened.modal is None:
+            return None
+        who, title = self.world.name_of(opened.user), opened.modal.get("title", "")
+        rights = self.rights(who, opened.channel, opened.source)
+        try:
+            sent = await self.world.discord.submit(opened, values)
+        except CannotSend as refusal:
+            self.skip(f"{who} can't send the form {title!r}: {refusal}")
+            return None
+        self.world.note(who, f"sends the form {title!r} with {_shown(values)}")
+        if opened.source is not None:
+            self._add_press(who, title, opened.source, sent, rights, values=values)
+        return sent
+
+    def _add_press(
+        self,
+        who: str,
+        label: str,
+        message: Message,
+        sent: Interaction,
+        rights: frozenset[str],
+        *,
+        forged: bool = False,
+        values: Mapping[str, Any] | None = None,
+        chosen: tuple[str, ...] = (),
+    ) -> None:
+        self.presses.append(
+            Press(
+                who,
+                label,
+                message,
+                sent,
+                TIME.monotonic,
+                forged,
+                custom_id=str(sent.data.get("custom_id", "")),
+                values=values,
+                chosen=chosen,
+                asks=tuple(ask.number for ask in self.asks_of(message)),
+                rights=rights,
+            )
+        )
 
     async def answer(self, sent: Interaction | None, within: float = ANSWER_WITHIN) -> Interaction | None:
         """Wait for the answer to an interaction; None if it didn't come."""
@@ -111,15 +252,93 @@ class Story:
         person = self.world.person(who)
         found = []
         for channel in self.places():
-            if self._may_see(person, channel):
+            if self.sees(who, channel):
                 found += self.world.discord.messages(channel, person)
         return sorted(found, key=lambda message: message.id)
 
-    def _may_see(self, person: User, channel: Channel) -> bool:
+    def sees(self, who: str, channel: Channel) -> bool:
+        """Return whether a person can see a channel now."""
+        person = self.world.person(who)
         if channel.guild is None:
-            return channel.recipient is person
+            return channel.recipient is person or person in channel.members
         return bool(self.world.discord.world.member_permissions(channel, person) & 1 << 10)
 
+    def rights(self, who: str, channel: Channel, message: Message | None = None) -> frozenset[str]:
+        """Return what a person may do in a place now.
+
+        `sees`, `manages_server`, `manages_messages`, `reviews` (has the reviewer role), `owner` (of the
+        bot); about a message also `requester` (of one of its requests).
+        """
+        found = {"sees"} if self.sees(who, channel) else set()
+        if channel.guild is not None:
+            held = self.world.discord.world.member_permissions(channel, self.world.person(who))
+            found |= {"manages_server"} if held & 1 << 5 else set()
+            found |= {"manages_messages"} if held & 1 << 13 else set()
+            home = self.world.cast.guilds.get(self.reviewers.get(who, ""))
+            found |= {"reviews"} if home is channel.guild else set()
+        if who == "owner":
+            found.add("owner")
+        if message is not None and any(ask.who == who for ask in self.asks_of(message)):
+            found.add("requester")
+        return frozenset(found)
+
     def of_ask(self, ask: Ask, who: str | None = None) -> list[Message]:
-        """Return the messages about a request that a person, by default its author, can see now."""
-        return [message for message in self.visible(who or ask.who) if ask.mark in message.text]
+        """Return the messages about a request that a person, by default its author, can see now.
+
+        Messages about requests with the same prompt are among them, unless a button tells them apart.
+        """
+        return [message for message in self.visible(who or ask.who) if ask in self.asks_of(message)]
+
+    def asks_of(self, message: Message) -> list[Ask]:
+        """Return the requests that a message is about: those that its buttons name, or else its text."""
+        keys = self._batch(keys_in(message))
+        named = [ask for ask in self.asks if self.key(ask) in keys]
+        return named or [ask for ask in self.asks if ask.mark in message.text]
+
+    def _batch(self, keys: set[str]) -> set[str]:
+        """Add the keys of runs that an outcome shows together with one of these."""
+        for message in self.world.discord.request_log.messages if keys else ():
+            others = keys_in(message)
+            if len(others) > 1 and others & keys:
+                keys = keys | others
+        return keys
+
+    @staticmethod
+    def key(ask: Ask) -> str | None:
+        """Return the key of a request's first run, which the buttons under its status message name.
+
+        None if the request was refused, or its status message had no button.
+        """
+        shown = ask.interaction.original
+        if shown is None or ask.interaction.answer_type in (Answer.UPDATE, Answer.DEFERRED_UPDATE):
+            return None
+        for body in (*shown.history, shown.body):
+            found = [match[1] for match in _KEY.finditer(str(body))]
+            if found:
+                return found[0]
+        return None
+
+
+def keys_in(message: Message) -> set[str]:
+    """Return the keys of the runs that a message's buttons name."""
+    ids = (str(component.get("custom_id") or "") for component in message.components)
+    return {match[1] for match in map(_KEY.match, ids) if match}
+
+
+def first_text(interaction: Interaction) -> str:
+    """Return the text of an interaction's answer as it was first sent."""
+    shown = interaction.original
+    if shown is None:
+        return ""
+    bodies = [*shown.history, shown.body]
+    first = next((body for body in bodies if body.get("components") or body.get("content")), {})
+    return Message(shown.id, shown.channel, shown.author, first).text
+
+
+def _has_no_bot(channel: Channel) -> bool:
+    """Return whether people can use only their own installation of the bot there."""
+    return not channel.guild.bot_present if channel.guild is not None else bool(channel.members)
+
+
+def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: getattr(value, "filename", getattr(value, "name", value)) for name, value in options.items()}

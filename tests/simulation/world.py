@@ -29,6 +29,7 @@ _OWNER_ID = 1
 _STOP_WITHIN = 30.0
 _START_WITHIN = 60.0
 
+MANAGER = MODERATOR | discord.Permissions(manage_channels=True).value
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 
 
@@ -93,8 +94,14 @@ class World:
 
     def _build(self) -> None:
         studio, quiet = self.discord.add_guild("Studio"), self.discord.add_guild("Reviewed")
-        elsewhere = self.discord.add_guild("Elsewhere")
-        self.cast.guilds = {"studio": studio, "reviewed": quiet, "elsewhere": elsewhere}
+        elsewhere, foreign = self.discord.add_guild("Elsewhere"), self.discord.add_guild("Foreign")
+        foreign.bot_present = False
+        self.cast.guilds = {
+            "studio": studio,
+            "reviewed": quiet,
+            "elsewhere": elsewhere,
+            "foreign": foreign,
+        }
         for name, home in {
             "pictures": studio,
             "gallery": studio,
@@ -102,18 +109,26 @@ class World:
             "requests": quiet,
             "cards": quiet,
             "outside": elsewhere,
+            "lounge": foreign,
         }.items():
             self.cast.channels[name] = self.discord.add_text(home, name)
         self.cast.channels["adult"] = self.discord.add_text(studio, "adult", nsfw=True)
+        self.cast.channels["thread"] = self.discord.add_thread(self.cast.channels["pictures"], "thread")
         owner = User(_OWNER_ID, "owner")
         self.discord.world.users[owner.id] = owner
         self.cast.people["owner"] = owner
         for name in ("alice", "bob", "carol"):
             person = self.cast.people[name] = self.discord.add_user(name, studio)
             self.discord.join(quiet, person)
-        mona = self.cast.people["mona"] = self.discord.add_user("mona", studio, permissions=MODERATOR)
-        self.discord.join(quiet, mona, permissions=MODERATOR)
-        self.cast.people["stranger"] = self.discord.add_user("stranger", elsewhere)
+            self.discord.join(foreign, person)
+        for name in ("mona", "mike"):
+            person = self.cast.people[name] = self.discord.add_user(name, studio, permissions=MANAGER)
+            self.discord.join(quiet, person, permissions=MANAGER)
+        self.cast.people["rita"] = self.discord.add_user("rita", quiet)
+        stranger = self.cast.people["stranger"] = self.discord.add_user("stranger", elsewhere)
+        self.discord.join(foreign, stranger)
+        friends = (self.person("alice"), self.person("bob"), stranger)
+        self.cast.channels["friends"] = self.discord.add_group("friends", *friends)
         for private in ("reports", "cards"):
             hidden = self.cast.channels[private]
             hidden.member_permissions = {self.cast.people[name].id: 0 for name in ("alice", "bob", "carol")}
@@ -197,6 +212,15 @@ class World:
 
     def person(self, name: str) -> User:
         return self.cast.people[name]
+
+    def name_of(self, user: User) -> str:
+        return next(name for name, person in self.cast.people.items() if person is user)
+
+    def place_of(self, channel: Channel) -> str:
+        """Return the name by which `channel` finds a channel."""
+        if channel.recipient is not None:
+            return f"dm:{self.name_of(channel.recipient)}"
+        return next(name for name, place in self.cast.channels.items() if place is channel)
 
     def channel(self, name: str) -> Channel:
         """Return a channel by its name, or the direct messages of `dm:NAME`."""

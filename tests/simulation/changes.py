@@ -1,0 +1,241 @@
+"""The operator, the administrators and Discord change things: deployments, roles, channels, the bot's membership."""
+
+from __future__ import annotations
+
+import random
+import signal
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+from tests.fakediscord.world import MEMBER, MODERATOR
+from tests.simulation.people import MEMBERS
+from tests.simulation.steps import action
+from tests.simulation.story import Story
+from tests.simulation.world import DEPLOYMENTS, MANAGER
+
+Deployments = dict[str, Any]
+
+
+def _without_gpu(deployments: Deployments) -> None:
+    deployments["picture"]["gpus"] = ["A10G"]
+
+
+def _other_default_gpu(deployments: Deployments) -> None:
+    deployments["picture"]["default_gpu"] = "H100"
+
+
+def _without_choices(deployments: Deployments) -> None:
+    """Offer only one style, so that those of earlier requests are gone."""
+    deployments["picture"]["inputs"] = {"style": {"choices": ["neon"]}}
+
+
+def _without_option(deployments: Deployments) -> None:
+    deployments["picture"]["inputs"] = {"negative": {"hidden": True}}
+
+
+def _without_text(deployments: Deployments) -> None:
+    deployments.pop("text", None)
+
+
+def _without_pictures(deployments: Deployments) -> None:
+    deployments.pop("picture", None)
+
+
+def _without_follow_up(deployments: Deployments) -> None:
+    deployments.pop("upscale", None)
+    deployments.get("picture", {}).pop("then", None)
+
+
+def _renamed(deployments: Deployments) -> None:
+    for old, new in (("picture", "image"), ("text", "prose")):
+        if old in deployments:
+            deployments[new] = deployments.pop(old)
+
+
+def _all_age_restricted(deployments: Deployments) -> None:
+    for deployment in deployments.values():
+        deployment["age_restricted"] = True
+
+
+def _one_age_restricted(deployments: Deployments) -> None:
+    deployments["picture"]["age_restricted"] = True
+
+
+def _none_age_restricted(deployments: Deployments) -> None:
+    for deployment in deployments.values():
+        deployment.pop("age_restricted", None)
+
+
+_EDITS: dict[str, Callable[[Deployments], None]] = {
+    "a GPU is gone": _without_gpu,
+    "another default GPU": _other_default_gpu,
+    "choices are gone": _without_choices,
+    "an option is gone": _without_option,
+    "text is gone": _without_text,
+    "picture is gone": _without_pictures,
+    "the follow-up is gone": _without_follow_up,
+    "two have other names": _renamed,
+    "all are age-restricted": _all_age_restricted,
+    "picture is age-restricted": _one_age_restricted,
+    "none is age-restricted": _none_age_restricted,
+}
+
+
+def _draw_edit(chance: random.Random) -> dict[str, Any]:
+    return {
+        "what": chance.choice((*_EDITS, "a mistake")),
+        "how": chance.choice(("signal", "signal", "command")),
+        "back": chance.choice((None, 3, 15)),
+    }
+
+
+@action("change", _draw_edit, weight=4)
+async def deployments_change(story: Story, what: str, how: str, back: float | None) -> None:
+    """Edit deployments.toml and let every process read it; perhaps restore it after a while."""
+    path = story.world.folder / DEPLOYMENTS.name
+    original = DEPLOYMENTS.read_text(encoding="utf-8")
+    if what == "a mistake":
+        path.write_text(original + "\n[deployments.", encoding="utf-8")
+    else:
+        deployments = tomllib.loads(original)["deployments"]
+        _EDITS[what](deployments)
+        path.write_text(_toml(deployments), encoding="utf-8")
+    story.strike(f"deployments.toml: {what}")
+    await _reread(story, how)
+    if back is not None:
+
+        async def restore() -> None:
+            path.write_text(original, encoding="utf-8")
+            story.strike("deployments.toml is as before")
+            await _reread(story, how)
+
+        story.world.loop.call_later(back, lambda: story.world.loop.create_task(restore()))
+
+
+async def _reread(story: Story, how: str) -> None:
+    if how == "command":
+        await story.slash("owner", "dm:owner", "reload", {})
+    else:
+        for process in story.world.running:
+            process.signal(signal.SIGHUP)
+
+
+def _toml(deployments: Deployments) -> str:
+    lines: list[str] = []
+    for name, deployment in deployments.items():
+        lines += ["", f"[deployments.{name}]"]
+        lines += [f"{key} = {_value(value)}" for key, value in deployment.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+# Roles, members and the bot itself.
+
+_ROLES = {"mona": MANAGER, "mike": MANAGER, "alice": MEMBER, "bob": MEMBER}
+_PERMISSIONS = {"nothing special": MEMBER, "moderator": MODERATOR, "manager": MANAGER}
+
+
+def _draw_role(chance: random.Random) -> dict[str, Any]:
+    who = chance.choice(list(_ROLES))
+    return {
+        "who": who,
+        "where": chance.choice(("studio", "reviewed")),
+        "role": "nothing special" if who in ("mona", "mike") else chance.choice(("moderator", "manager")),
+        "back": chance.choice((None, 5)),
+    }
+
+
+@action("change", _draw_role, weight=2)
+async def role_changes(story: Story, who: str, where: str, role: str, back: float | None) -> None:
+    """Give a member's role other permissions, and perhaps the earlier ones after a while."""
+    discord, guild = story.world.discord, story.world.cast.guilds[where]
+    person, earlier = story.world.person(who), guild.members.get(story.world.person(who).id)
+    if earlier is None:
+        story.skip(f"{who} isn't on {where}")
+        return
+    discord.set_member_permissions(guild, person, _PERMISSIONS[role])
+    story.strike(f"{who} is {role} on {where} now")
+
+    def restore() -> None:
+        if person.id in guild.members:
+            discord.set_member_permissions(guild, person, earlier)
+            story.strike(f"{who} has the earlier permissions on {where}")
+
+    if back is not None:
+        story.world.loop.call_later(back, restore)
+
+
+@action("change", lambda chance: {})
+async def reviewer_loses_role(story: Story) -> None:
+    guild = story.world.cast.guilds["reviewed"]
+    if story.reviewers.pop("rita", None) is None:
+        story.skip("rita has no role to lose")
+        return
+    story.world.discord.take_role(guild, story.world.person("rita"))
+    story.strike("rita loses the reviewer role")
+
+
+@action("change", lambda chance: {"who": chance.choice((*MEMBERS, "mike", "rita")), "where": chance.choice(("studio", "reviewed"))})
+async def member_leaves(story: Story, who: str, where: str) -> None:
+    guild, person = story.world.cast.guilds[where], story.world.person(who)
+    if person.id not in guild.members:
+        story.skip(f"{who} isn't on {where}")
+        return
+    if where == "reviewed":
+        story.reviewers.pop(who, None)
+    story.world.discord.leave(guild, person)
+    story.strike(f"{who} leaves {where}")
+
+
+@action("change", lambda chance: {"who": chance.choice(MEMBERS), "where": chance.choice(("pictures", "requests", "adult"))})
+async def member_loses_channel(story: Story, who: str, where: str) -> None:
+    """Hide a channel from a member."""
+    channel = story.world.channel(where)
+    if channel.deleted:
+        story.skip(f"#{where} is gone")
+        return
+    story.world.discord.hide(channel, story.world.person(who))
+    story.strike(f"{who} can't see #{where} any more")
+
+
+@action("change", lambda chance: {"where": chance.choice(("studio", "reviewed", "elsewhere")), "back": chance.choice((None, 4, 20))})
+async def bot_is_removed(story: Story, where: str, back: float | None) -> None:
+    """Remove the bot from a server, and perhaps invite it again after a while."""
+    discord, guild = story.world.discord, story.world.cast.guilds[where]
+    if not guild.bot_present:
+        story.skip(f"the bot isn't on {where}")
+        return
+    discord.remove_bot(guild)
+    story.strike(f"the bot is removed from {where}")
+
+    def invite() -> None:
+        discord.invite_bot(guild)
+        story.strike(f"the bot is invited to {where} again")
+
+    if back is not None:
+        story.world.loop.call_later(back, invite)
+
+
+@action("change", lambda chance: {"archived": chance.random() < 0.7, "locked": chance.random() < 0.5, "gone": chance.random() < 0.3})
+async def thread_closes(story: Story, *, archived: bool, locked: bool, gone: bool) -> None:
+    """Archive, lock or delete the thread."""
+    thread = story.world.channel("thread")
+    if thread.deleted:
+        story.skip("the thread is gone")
+    elif gone:
+        story.taken += list(thread.messages.values())
+        story.world.discord.delete_channel(thread)
+        story.strike("the thread is deleted")
+    else:
+        story.world.discord.set_thread(thread, archived=archived, locked=locked)
+        story.strike(f"the thread is {'archived' if archived else 'open'}{' and locked' if locked else ''}")

@@ -1,0 +1,220 @@
+"""People use the commands about themselves: /runs, /queue, /usage, /help, /privacy and /preset."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.errors import Json
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Message
+from tests.simulation.people import MEMBERS, MODERATORS, new_mark
+from tests.simulation.steps import action
+from tests.simulation.story import Story
+
+_STATES = ("all", "waiting", "running", "done", "failed", "ended", "undelivered")
+_PRESETS = ("warm", "cold")
+
+
+def _where(chance: random.Random, who: str) -> str:
+    return chance.choice(("pictures", "requests", "adult", f"dm:{who}", "lounge"))
+
+
+def _draw_look(chance: random.Random) -> dict[str, Any]:
+    who = chance.choice(MEMBERS)
+    return {
+        "who": who,
+        "where": _where(chance, who),
+        "name": chance.choice(("runs", "queue", "usage", "help", "preset list")),
+    }
+
+
+async def open_list(
+    story: Story, who: str, where: str, name: str, options: dict[str, Any] | None = None
+) -> Interaction | None:
+    """Type a command that shows a list only to its user."""
+    return await story.answer(await story.slash(who, where, name, options or {}))
+
+
+@action("command", _draw_look, weight=2)
+async def look(story: Story, who: str, where: str, name: str) -> None:
+    """Read a list, and turn its page if it has several."""
+    shown = await open_list(story, who, where, name)
+    if shown is not None and shown.original is not None:
+        for label in ("Older", "More", "Back", "Newer"):
+            await story.answer(await story.press(who, shown.original, label))
+
+
+def menu(message: Message | None, words: str) -> Json | None:
+    """Return the menu whose placeholder contains words."""
+    for component in message.components if message is not None else ():
+        if words in str(component.get("placeholder") or ""):
+            return component
+    return None
+
+
+def _draw_list_choice(chance: random.Random) -> dict[str, Any]:
+    who = chance.choice(MEMBERS)
+    return {
+        "who": who,
+        "where": _where(chance, who),
+        "what": chance.choice(("Cancel", "Cancel", "Post", "Show")),
+        "nth": chance.randrange(4),
+        "state": chance.choice((None, None, *_STATES)),
+    }
+
+
+@action("command", _draw_list_choice, weight=3)
+async def choose_in_runs(
+    story: Story, who: str, where: str, what: str, nth: int, state: str | None
+) -> None:
+    """Choose a request in a menu of /runs: cancel it, post its result, or show its private result again."""
+    shown = await open_list(story, who, where, "runs", {"state": state} if state else {})
+    message = shown.original if shown is not None else None
+    found = menu(message, what)
+    if message is None or found is None or not found.get("options"):
+        story.skip(f"/runs offers {who} no menu for {what!r}")
+        return
+    values = [option["value"] for option in found["options"]]
+    await story.answer(await story.press(who, message, found["custom_id"], values[nth % len(values)]))
+
+
+@action("command", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(6)})
+async def explain(story: Story, who: str, nth: int) -> None:
+    """Read about a deployment in /help."""
+    shown = await open_list(story, who, "pictures", "help")
+    message = shown.original if shown is not None else None
+    found = menu(message, "Choose")
+    if message is None or found is None:
+        story.skip("/help has no menu")
+        return
+    values = [option["value"] for option in found["options"]]
+    await story.answer(await story.press(who, message, found["custom_id"], values[nth % len(values)]))
+
+
+@action("command", lambda chance: {"who": chance.choice(MEMBERS), "typed": chance.choice(("", "w", "zz"))})
+async def type_preset(story: Story, who: str, typed: str) -> None:
+    """Type the name of a preset, for which the bot suggests names."""
+    person, channel = story.world.person(who), story.world.channel("pictures")
+    try:
+        sent = await story.world.discord.autocomplete(
+            person, channel, "generate picture", "preset", typed, prompt="a"
+        )
+    except CannotSend as refusal:
+        story.skip(str(refusal))
+        return
+    await story.answer(sent)
+
+
+@action("command", lambda chance: {"who": chance.choice(MEMBERS)})
+async def export_data(story: Story, who: str) -> None:
+    await story.answer(await story.slash(who, f"dm:{who}", "privacy export", {}))
+
+
+@action("command", lambda chance: {"who": chance.choice(MEMBERS), "sure": chance.random() < 0.8})
+async def erase(story: Story, who: str, *, sure: bool = True) -> None:
+    """Delete one's own data, with the question that comes before it."""
+    asked = await story.answer(await story.slash(who, "pictures", "privacy delete", {}))
+    if asked is None or asked.original is None:
+        story.skip("/privacy delete wasn't answered")
+    elif sure:
+        await story.answer(await story.press(who, asked.original, "Delete my data"))
+
+
+# Presets.
+
+
+def _draw_save(chance: random.Random) -> dict[str, Any]:
+    who = chance.choice((*MEMBERS, "mona"))
+    return {
+        "who": who,
+        "name": chance.choice(_PRESETS),
+        "prompt": chance.choice((None, "{prompt}, in warm light")),
+        "seed": chance.random() < 0.3,
+        "server": chance.random() < (0.7 if who == "mona" else 0.1),
+        "replace": chance.random() < 0.7,
+    }
+
+
+@action("preset", _draw_save, weight=2)
+async def save_preset(
+    story: Story, who: str, name: str, prompt: str | None, *, seed: bool, server: bool, replace: bool
+) -> None:
+    """Save the inputs of one's latest request, and perhaps replace an earlier preset."""
+    options: dict[str, Any] = {"name": name, "seed": seed}
+    options |= {"prompt": prompt} if prompt else {}
+    options |= {"server": True} if server else {}
+    saved = await story.answer(await story.slash(who, "pictures", "preset save", options))
+    if replace and saved is not None and saved.original is not None:
+        await story.answer(await story.press(who, saved.original, "Replace"))
+
+
+def _draw_use(chance: random.Random) -> dict[str, Any]:
+    who = chance.choice(MEMBERS)
+    return {
+        "who": who,
+        "where": chance.choice(("pictures", "requests", f"dm:{who}")),
+        "name": chance.choice(_PRESETS),
+        "prompt": chance.random() < 0.7,
+        "first": chance.random() < 0.8,
+    }
+
+
+@action("preset", _draw_use, weight=3)
+async def use_preset(story: Story, who: str, where: str, name: str, *, prompt: bool, first: bool) -> None:
+    """Make a request with a preset, which is saved first or was saved earlier."""
+    latest = next((ask for ask in reversed(story.asks) if ask.who == who), None)
+    if first:
+        await story.answer(await story.slash(who, where, "preset save", {"name": name}))
+    mark = new_mark(story)
+    options = {"name": name} | ({"prompt": f"a {mark}"} if prompt else {})
+    sent = await story.slash(who, where, "preset use", options)
+    if sent is None:
+        return
+    deployment = latest.deployment if latest else "picture"
+    kept = not prompt and latest is not None
+    story.asked(
+        who,
+        where,
+        sent,
+        mark=latest.mark if kept and latest else mark,
+        private=False,
+        count=1,
+        deployment=deployment,
+        how="preset",
+        parent=latest.number if kept and latest else None,
+        options=options,
+    )
+
+
+@action("preset", lambda chance: {"who": chance.choice(MEMBERS), "name": chance.choice(_PRESETS), "server": chance.random() < 0.2})
+async def delete_preset(story: Story, who: str, name: str, *, server: bool) -> None:
+    await story.answer(await story.slash(who, "pictures", "preset delete", {"name": name, "server": server}))
+
+
+def _draw_default(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice((*MODERATORS, "alice")),
+        "where": chance.choice(("pictures", "requests")),
+        "name": chance.choice((*_PRESETS, None)),
+        "deployment": chance.choice(("picture", "text")),
+    }
+
+
+@action("preset", _draw_default, weight=2)
+async def default_preset(story: Story, who: str, where: str, name: str | None, deployment: str) -> None:
+    """Save a preset, share it with the server, and make it the channel's default; or remove the default."""
+    if name is not None:
+        mark = new_mark(story)
+        options = {"prompt": f"a {mark}"}
+        sent = await story.slash(who, where, f"generate {deployment}", options)
+        if sent is not None:
+            facts: dict[str, Any] = {"private": False, "count": 1, "deployment": deployment}
+            story.asked(who, where, sent, mark=mark, options=options, **facts)
+        await story.answer(sent)
+        await story.answer(
+            await story.slash(who, where, "preset save", {"name": name, "prompt": "{prompt}, at home"})
+        )
+        await story.answer(await story.slash(who, where, "preset share", {"name": name}))
+    await story.answer(await story.slash(who, where, "preset default", {"name": name} if name else {}))

@@ -1,0 +1,174 @@
+"""Moderators change a server's settings; the bot's owner pauses it and reloads the deployments."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.simulation.people import MODERATORS
+from tests.simulation.setup import Panel, open_panel
+from tests.simulation.steps import action
+from tests.simulation.story import Story
+
+# The place from which a moderator opens the settings of each server.
+_SERVERS = ("pictures", "requests")
+Change = Callable[[Panel, Any, Story], Awaitable[None]]
+
+
+async def _approval(panel: Panel, value: str, _: Story) -> None:
+    await panel.turn_to("approval")
+    await panel.press("approval:mode", value)
+
+
+async def _review_channel(panel: Panel, value: str, story: Story) -> None:
+    await panel.turn_to("approval")
+    chosen = () if value == "none" else (str(story.world.channel(value).id),)
+    await panel.press("approval:channel", *chosen)
+
+
+async def _reviewer(panel: Panel, value: str, story: Story) -> None:
+    await panel.turn_to("approval")
+    await panel.press("approval:reviewer", str(story.world.person(value).id))
+
+
+async def _private(panel: Panel, value: str, _: Story) -> None:
+    await panel.turn_to("results")
+    await panel.press("results:private", value)
+
+
+async def _spoiler(panel: Panel, value: str, _: Story) -> None:
+    await panel.turn_to("results")
+    await panel.press("results:spoiler", value)
+
+
+async def _gallery(panel: Panel, value: str, story: Story) -> None:
+    await panel.turn_to("results")
+    chosen = () if value == "none" else (str(story.world.channel(value).id),)
+    await panel.press("results:gallery", *chosen)
+
+
+async def _budget(panel: Panel, value: list[str], _: Story) -> None:
+    await panel.turn_to("budgets")
+    await panel.fill("budgets:person", *value)
+
+
+async def _server_budget(panel: Panel, value: list[str], _: Story) -> None:
+    await panel.turn_to("budgets")
+    await panel.fill("budgets:server", *value)
+
+
+async def _words(panel: Panel, value: str, _: Story) -> None:
+    await panel.turn_to("words")
+    await panel.fill("words:add", value)
+
+
+async def _automod(panel: Panel, value: str, _: Story) -> None:
+    await panel.turn_to("words")
+    await panel.press("words:automod", value)
+
+
+async def _gpu(panel: Panel, value: list[str], story: Story) -> None:
+    """Allow a GPU only to the role of one person."""
+    gpu, person = value
+    await panel.turn_to("gpus")
+    await panel.press("gpus:gpu:0", gpu)
+    await _choose_role(panel, f"gpus:roles:{gpu}", person, story)
+
+
+async def _choose_role(panel: Panel, start: str, person: str, story: Story) -> None:
+    ids = panel.controls()
+    found = next((each for each in ids if "roles" in each), start)
+    await panel.press(found, str(story.world.person(person).id))
+
+
+async def _ages(panel: Panel, value: list[str], _: Story) -> None:
+    await panel.turn_to("people")
+    await panel.fill("people:ages", *value)
+
+
+async def _retention(panel: Panel, value: str, _: Story) -> None:
+    await panel.turn_to("record")
+    await panel.fill("record:retention", value)
+
+
+async def _tidy(panel: Panel, _value: str, _: Story) -> None:
+    """Remove what doesn't exist any more from the settings."""
+    await panel.press("home:tidy")
+
+
+_CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
+    "approval": (_approval, ("off", "off", "everybody", "everybody", "selected", "without_roles")),
+    "review channel": (_review_channel, ("cards", "reports", "none")),
+    "reviewer": (_reviewer, ("rita", "mike", "alice")),
+    "private": (_private, ("off", "allowed")),
+    "spoiler": (_spoiler, ("always", "never", "not_age_restricted")),
+    "gallery": (_gallery, ("gallery", "none", "adult")),
+    "budget": (_budget, (["1", "1", "", ""], ["1", "8", "12", ""], ["3", "8", "12", "30"], ["2", "4", "4", ""])),
+    "server budget": (_server_budget, (["2", "", "", ""], ["", "3", "", ""], ["", "", "6", "60"])),
+    "words": (_words, ("badger", "fox1x", "a*")),
+    "automod": (_automod, ("able", "always", "never")),
+    "gpu": (_gpu, (["H100", "alice"], ["A10G", "mona"])),
+    "ages": (_ages, (["0", "0"], ["36500", "0"])),
+    "retention": (_retention, ("1", "30")),
+    "tidy": (_tidy, ("",)),
+}
+
+
+def _draw_setting(chance: random.Random) -> dict[str, Any]:
+    what = chance.choice(list(_CHANGES))
+    return {
+        "who": chance.choice(MODERATORS),
+        "where": chance.choice(_SERVERS),
+        "what": what,
+        "value": chance.choice(_CHANGES[what][1]),
+    }
+
+
+@action("settings", _draw_setting, weight=4)
+async def setting(story: Story, who: str, where: str, what: str, value: Any) -> None:
+    """Change a setting in the panel of /settings."""
+    panel = await open_panel(story, who, where)
+    if panel is None:
+        story.skip("/settings showed no panel")
+        return
+    before = panel.text
+    await _CHANGES[what][0](panel, value, story)
+    if panel.text == before:
+        story.skip(f"nothing changed in the panel for {what}")
+    story.world.note("settings", panel.text)
+
+
+@action("settings", lambda chance: {"where": chance.choice(_SERVERS), "values": chance.choice((["off", "everybody"], ["everybody", "off"]))})
+async def two_set(story: Story, where: str, values: list[str]) -> None:
+    """Let two moderators change one setting in two panels that were opened before."""
+    panels = [await open_panel(story, who, where) for who in MODERATORS]
+    for panel, value in zip(panels, values, strict=True):
+        if panel is not None:
+            await _approval(panel, value, story)
+
+
+# The bot's owner.
+
+
+@action("owner", lambda chance: {"resume_after": round(chance.uniform(1, 20), 1)}, weight=2)
+async def pause(story: Story, resume_after: float) -> None:
+    """Pause the bot, and resume after a while."""
+    await story.answer(await story.slash("owner", "dm:owner", "pause", {"reason": "simulated"}))
+    story.world.loop.call_later(resume_after, lambda: story.world.loop.create_task(resume(story)))
+
+
+async def resume(story: Story) -> None:
+    await story.answer(await story.slash("owner", "dm:owner", "resume", {}))
+
+
+@action("owner", lambda chance: {"who": chance.choice(("alice", "mona")), "name": chance.choice(("pause", "resume", "reload"))})
+async def not_the_owner(story: Story, who: str, name: str) -> None:
+    """Try a command of the owner's as somebody else."""
+    options = {"reason": "mine"} if name == "pause" else {}
+    await story.answer(await story.slash(who, f"dm:{who}", name, options))
+
+
+@action("owner", lambda chance: {})
+async def reload(story: Story) -> None:
+    await story.answer(await story.slash("owner", "dm:owner", "reload", {}))

@@ -1,0 +1,150 @@
+"""A database with the settings of the simulated servers, as a moderator made them.
+
+It is prepared once for all rounds of a simulation, by a moderator who uses `/settings` in a world that is
+built as each round's. So the ids are those of each round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from pathlib import Path
+
+from tests.fakediscord.interactions import Interaction
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.patches import TIME, entropy
+from tests.simulation.story import Story
+from tests.simulation.world import DEPLOYMENTS, World
+
+RUNS_A_DAY = 12
+# How much later than the preparation a round begins, so that what is stored lies in the past.
+SINCE_PREPARATION = 3600.0
+_SEED = "preparation"
+_FILE = "bot.db"
+
+
+class Panel:
+    """The panel of `/settings` that a moderator has open."""
+
+    def __init__(self, story: Story, who: str, opened: Interaction) -> None:
+        self._story = story
+        self._who = who
+        self._opened = opened
+
+    @property
+    def text(self) -> str:
+        return self._opened.text
+
+    def controls(self) -> list[str]:
+        """Return the custom_ids of the controls that can be used, without their prefix."""
+        message = self._opened.original
+        return [each.removeprefix("set:") for each in message.custom_ids] if message is not None else []
+
+    async def press(self, control: str, *values: str) -> Interaction | None:
+        """Press the control with this label or custom_id, without its prefix."""
+        message = self._opened.original
+        if message is None:
+            return None
+        story, who = self._story, self._who
+        known = control in self.controls()
+        return await story.answer(await story.press(who, message, f"set:{control}" if known else control, *values))
+
+    async def fill(self, control: str, *texts: str) -> Interaction | None:
+        """Open a form and send it with these texts in its boxes."""
+        return await self._story.answer(
+            await self._story.submit(await self.press(control), {str(n): text for n, text in enumerate(texts)})
+        )
+
+    async def turn_to(self, section: str) -> None:
+        """Open a section, from another one or from the overview."""
+        await self.press("home:back")
+        await self.press("home:open", section)
+
+
+async def open_panel(story: Story, who: str, where: str) -> Panel | None:
+    """Type `/settings`; None if no panel was shown."""
+    opened = await story.answer(await story.slash(who, where, "settings", {}))
+    if opened is None or opened.original is None or not opened.original.custom_ids:
+        return None
+    return Panel(story, who, opened)
+
+
+async def prepare(world: World) -> None:
+    """Set up both servers: in Reviewed every request waits for approval, Studio has a gallery."""
+    story, cast = Story(world), world.cast
+    panel = await open_panel(story, "mona", "requests")
+    assert panel is not None
+    await panel.turn_to("approval")
+    await panel.press("approval:channel", str(cast.channels["cards"].id))
+    await panel.press("approval:mode", "everybody")
+    await panel.press("approval:reviewer", str(cast.people["rita"].id))
+    assert "Everybody" in panel.text, panel.text
+    panel = await open_panel(story, "mona", "pictures")
+    assert panel is not None
+    await panel.turn_to("approval")
+    await panel.press("approval:channel", str(cast.channels["reports"].id))
+    await panel.turn_to("results")
+    await panel.press("results:gallery", str(cast.channels["gallery"].id))
+    await panel.press("results:private", "allowed")
+    await panel.turn_to("budgets")
+    await panel.fill("budgets:person", "3", "8", str(RUNS_A_DAY), "")
+    await panel.press("home:back")
+    for words in ("private results allowed", "shared to", f"{RUNS_A_DAY} per day"):
+        assert words in panel.text, panel.text
+
+
+class PreparedDatabase:
+    """The files of the prepared SQLite database."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = {path.name: path.read_bytes() for path in folder.glob(f"{_FILE}*")}
+
+    def copy_to(self, folder: Path) -> str:
+        """Write a copy, and return its DATABASE_URL."""
+        for name, data in self._files.items():
+            (folder / name).write_bytes(data)
+        return sqlite_url(folder)
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder}/{_FILE}"
+
+
+def prepared_sqlite(folder: Path) -> PreparedDatabase:
+    """Prepare an SQLite database in a folder, which is deleted again."""
+    folder.mkdir(parents=True)
+    try:
+        play_preparation(folder, sqlite_url(folder))
+        return PreparedDatabase(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def play_preparation(folder: Path, database_url: str) -> None:
+    """Run the bot in a new world with this database until the settings are made, and stop it in order."""
+    TIME.restart()
+    entropy.restart(_SEED)
+    shutil.copyfile(DEPLOYMENTS, folder / DEPLOYMENTS.name)
+    loop = VirtualLoop(random.Random(f"{_SEED}-order"))
+    asyncio.set_event_loop(loop)
+    world = World(loop, folder, _SEED)
+    world.database_url = database_url
+    try:
+        loop.run_until_complete(_prepare(world))
+    finally:
+        loop.bury()
+
+
+async def _prepare(world: World) -> None:
+    await world.open()
+    try:
+        await world.start()
+        await prepare(world)
+        await asyncio.sleep(1)
+        await world.stop()
+    finally:
+        await world.close()
+    codes = [process.code for process in world.processes]
+    if codes != [0]:
+        raise RuntimeError(f"the preparation ended with {codes}:\n" + "\n".join(map(str, world.log)))

@@ -1,0 +1,224 @@
+"""People do what they may not: forged presses and forms, and forms that are sent late or twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from tests.fakediscord.world import Message
+from tests.simulation.buttons import draw_press, press
+from tests.simulation.moderators import MODERATORS
+from tests.simulation.patches import TIME
+from tests.simulation.people import MEMBERS, derived, new_mark
+from tests.simulation.steps import action
+from tests.simulation.story import Ask, Story
+
+_OUTSIDERS = ("stranger", "stranger", *MEMBERS)
+_ACTIONS = (
+    "cancel",
+    "again",
+    "redeliver",
+    "approve",
+    "reject",
+    "block",
+    "delete",
+    "dismiss",
+    "report",
+    "edit",
+    "details",
+    "use",
+    "pick",
+    "repeat",
+    "clear",
+    "vary",
+    "more",
+    "numbers",
+    "discard",
+    "post",
+    "share",
+)
+
+
+def _draw_forged(chance: random.Random) -> dict[str, Any]:
+    return {
+        "ask": chance.randrange(4),
+        "who": chance.choice(_OUTSIDERS),
+        "what": chance.choice(_ACTIONS),
+        "own": chance.random() < 0.4,
+        "wait": chance.choice((0, 1, 6)),
+    }
+
+
+async def _target(story: Story, number: int, who: str, wait: float) -> tuple[Ask, str] | None:
+    """Return somebody else's request and the key of its first run, as soon as there is one."""
+    deadline = TIME.monotonic + wait
+    while True:
+        if number < len(story.asks):
+            asked = story.asks[number]
+            key = story.key(asked)
+            if key is not None and asked.who != who:
+                return asked, key
+        if TIME.monotonic >= deadline:
+            story.skip(f"{who} finds no request {number} of somebody else")
+            return None
+        await asyncio.sleep(0.25)
+
+
+def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
+    """Return a message under which to press: one of the request's, or the latest that this person sees."""
+    if own:
+        seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
+        if seen:
+            return seen[-1]
+    there = [m for m in story.of_ask(asked) if not m.ephemeral]
+    return there[-1] if there else None
+
+
+@action("forge", _draw_forged, weight=5)
+async def forge_button(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
+    """Press a button that only others have, or in a channel that this person can't see.
+
+    Edit is open to everybody who sees a result, and only opens a form.
+    """
+    found = await _target(story, ask, who, wait)
+    if found is None:
+        return
+    asked, key = found
+    message = _place(story, asked, who, own=own)
+    if message is None:
+        story.skip(f"no message to press under for request {ask}")
+        return
+    opened = await story.answer(await story.forge(who, message, f"run:{key}:{what}"))
+    if opened is not None and opened.modal is not None:
+        await _send_opened(story, asked, who, opened)
+
+
+async def _send_opened(story: Story, asked: Ask, who: str, opened: Any) -> None:
+    """Send the form that a forged press opened."""
+    text = str(opened.modal)
+    mark = new_mark(story)
+    values: dict[str, Any] = {"prompt": f"mine {mark}"} if "'prompt'" in text and "edit:" in text else {}
+    values |= {"reason": "forged"} if "'reason'" in text else {}
+    values |= {"duration": "open"} if "'duration'" in text else {}
+    sent = await story.submit(opened, values)
+    if sent is not None and "edit:" in text:
+        derived(story, asked, sent, who, "edit", mark=mark if "prompt" in values else asked.mark)
+
+
+_FORMS = ("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}:", "edit:{key}::send")
+
+
+def _draw_form(chance: random.Random) -> dict[str, Any]:
+    drawn = _draw_forged(chance)
+    return drawn | {"what": chance.choice(_FORMS)}
+
+
+@action("forge", _draw_form, weight=3)
+async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
+    """Send a form that this person never opened."""
+    found = await _target(story, ask, who, wait)
+    if found is None:
+        return
+    asked, key = found
+    message = _place(story, asked, who, own=own)
+    if message is None:
+        story.skip(f"no message to send a form from for request {ask}")
+        return
+    mark = new_mark(story)
+    values = {"prompt": f"forged {mark}"} if what.startswith("edit") else {"reason": "forged", "duration": "open"}
+    sent = await story.forge_form(who, message, what.format(key=key), values)
+    if what.startswith("edit"):
+        derived(story, asked, sent, who, "forged edit", mark=mark)
+
+
+_SELECTS = (
+    ("runs:cancel:o:all:0:", "key"),
+    ("runs:redeliver:o:all:0:", "key"),
+    ("runs:open:o:all:0:", "key"),
+    ("auditopen", "key"),
+    ("set:approval:mode", "off"),
+    ("set:results:private", "allowed"),
+    ("set:home:open", "approval"),
+)
+
+
+def _draw_select(chance: random.Random) -> dict[str, Any]:
+    return _draw_forged(chance) | {"what": list(chance.choice(_SELECTS))}
+
+
+@action("forge", _draw_select, weight=2)
+async def forge_choice(
+    story: Story, ask: int, who: str, what: Sequence[str], wait: float, *, own: bool
+) -> None:
+    """Choose in a menu that only others have, with somebody else's request."""
+    found = await _target(story, ask, who, wait)
+    if found is None:
+        return
+    asked, key = found
+    message = _place(story, asked, who, own=own)
+    if message is not None:
+        custom_id, value = what
+        await story.answer(await story.forge(who, message, custom_id, key if value == "key" else value, kind=3))
+
+
+@action("forge", lambda chance: {"who": chance.choice(_OUTSIDERS), "whom": chance.choice(MEMBERS)})
+async def forge_erasure(story: Story, who: str, whom: str) -> None:
+    """Confirm the deletion of somebody else's data."""
+    seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
+    if not seen or who == whom:
+        story.skip(f"{who} sees no message to press under")
+        return
+    await story.answer(await story.forge(who, seen[-1], f"erase:{story.world.person(whom).id}"))
+
+
+# Forms that are sent late, or buttons that are gone.
+
+
+def _draw_late(chance: random.Random) -> dict[str, Any]:
+    return draw_press(chance) | {
+        "label": chance.choice(("Edit", "Edit", "Share", "Reject", "Block")),
+        "pause": chance.choice((2, 8, 20)),
+    }
+
+
+@action("late", _draw_late)
+async def late_form(story: Story, ask: int, who: str | None, wait: float, label: str, pause: float) -> None:
+    """Open a form, send it later, and then send it once more."""
+    if label in ("Reject", "Block"):
+        who = MODERATORS[ask % len(MODERATORS)]
+    opened = await story.answer(await press(story, ask, who, label, wait))
+    if opened is None or opened.modal is None:
+        story.skip(f"no form of {label!r} opened")
+        return
+
+    async def send() -> None:
+        for _ in range(2):
+            await _send_opened(story, story.asks[ask], story.world.name_of(opened.user), opened)
+
+    loop = story.world.loop
+    loop.call_later(pause, lambda: loop.create_task(send()))
+
+
+@action("late", lambda chance: draw_press(chance) | {"nth": chance.randrange(3)})
+async def press_earlier(story: Story, ask: int, who: str | None, wait: float, nth: int) -> None:
+    """Press Cancel, Approve or Delete of an earlier state of a message, as a client does that lags behind."""
+    if ask >= len(story.asks):
+        story.skip(f"there is no request {ask}")
+        return
+    asked = story.asks[ask]
+    await asyncio.sleep(wait / 4)
+    stale = [
+        (message, component["custom_id"])
+        for message in story.of_ask(asked, who)
+        for body in message.history
+        for component in Message(0, message.channel, message.author, body).components
+        if str(component.get("custom_id") or "").endswith((":cancel", ":approve", ":reject", ":delete"))
+        and component["custom_id"] not in message.custom_ids
+    ]
+    if not stale:
+        story.skip(f"no message about request {ask} has lost a button")
+        return
+    message, custom_id = stale[nth % len(stale)]
+    await story.answer(await story.forge(who or asked.who, message, custom_id))
