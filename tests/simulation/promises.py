@@ -124,6 +124,9 @@ def _doubled(outcomes: list[Message]) -> list[Message]:
 
     Further messages with other files belong to the first; a late success of a batch has its own run's keys.
     """
+    letters = [message for message in outcomes if _is_letter(message)]
+    if len(letters) < len(outcomes):
+        outcomes = [message for message in outcomes if message not in letters]
     for number, first in enumerate(outcomes):
         for second in outcomes[number + 1 :]:
             names, others = _names(first), _names(second)
@@ -133,6 +136,11 @@ def _doubled(outcomes: list[Message]) -> list[Message]:
                 if keys_of(first) & keys_of(second):
                     return [first, second]
     return []
+
+
+def _is_letter(message: Message) -> bool:
+    """Return whether a direct message tells a moderator's reason, which the channel doesn't see."""
+    return message.channel.guild is None and text_of(message.body).startswith("Your request for")
 
 
 def _taken(evidence: Evidence, request: Request) -> bool:

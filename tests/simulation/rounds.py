@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 import shutil
 from collections.abc import Sequence
@@ -219,6 +220,7 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
     asyncio.set_event_loop(loop)
     world = World(loop, folder, seed)
     world.database_url = prepared.copy_to(folder)
+    world.discord.commands.scopes = copy.deepcopy(prepared.commands)
     try:
         loop.run_until_complete(_play(world, steps, result))
     except Deadlock as error:

@@ -11,6 +11,7 @@ import random
 import shutil
 from pathlib import Path
 
+from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.patches import TIME, entropy
@@ -94,10 +95,14 @@ async def prepare(world: World) -> None:
         assert words in panel.text, panel.text
 
 
-class PreparedDatabase:
-    """The files of the prepared SQLite database."""
+Commands = dict[int | None, list[Json]]
 
-    def __init__(self, folder: Path) -> None:
+
+class PreparedDatabase:
+    """The files of the prepared SQLite database, and the commands that Discord knows since."""
+
+    def __init__(self, folder: Path, commands: Commands) -> None:
+        self.commands = commands
         self._files = {path.name: path.read_bytes() for path in folder.glob(f"{_FILE}*")}
 
     def copy_to(self, folder: Path) -> str:
@@ -115,14 +120,16 @@ def prepared_sqlite(folder: Path) -> PreparedDatabase:
     """Prepare an SQLite database in a folder, which is deleted again."""
     folder.mkdir(parents=True)
     try:
-        play_preparation(folder, sqlite_url(folder))
-        return PreparedDatabase(folder)
+        return PreparedDatabase(folder, play_preparation(folder, sqlite_url(folder)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def play_preparation(folder: Path, database_url: str) -> None:
-    """Run the bot in a new world with this database until the settings are made, and stop it in order."""
+def play_preparation(folder: Path, database_url: str) -> Commands:
+    """Run the bot in a new world with this database until the settings are made, and stop it in order.
+
+    Returns the commands that it synced. A later bot with this database doesn't sync them again.
+    """
     TIME.restart()
     entropy.restart(_SEED)
     shutil.copyfile(DEPLOYMENTS, folder / DEPLOYMENTS.name)
@@ -134,6 +141,7 @@ def play_preparation(folder: Path, database_url: str) -> None:
         loop.run_until_complete(_prepare(world))
     finally:
         loop.bury()
+    return world.discord.commands.scopes
 
 
 async def _prepare(world: World) -> None:
