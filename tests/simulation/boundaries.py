@@ -104,7 +104,9 @@ _real_stderr = sys.stderr
 
 def _connect_simulated(database: Any, **options: Any) -> sqlite3.Connection:
     # In virtual time a busy file never becomes free while a statement waits for it.
-    return _connect(database, **options | {"timeout": 0, "factory": SimConnection, "check_same_thread": False})
+    return _connect(
+        database, **options | {"timeout": 0, "factory": SimConnection, "check_same_thread": False}
+    )
 
 
 class InlineExecutor(Executor):

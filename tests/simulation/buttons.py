@@ -224,7 +224,10 @@ async def share(story: Story, ask: int, who: str | None, wait: float, *, prompt:
 
 
 def _draw_menu(chance: random.Random) -> dict[str, Any]:
-    return draw_press(chance) | {"name": chance.choice(("Use as input", "Upscale")), "own": chance.random() < 0.3}
+    return draw_press(chance) | {
+        "name": chance.choice(("Use as input", "Upscale")),
+        "own": chance.random() < 0.3,
+    }
 
 
 @action("press", _draw_menu, weight=1.5)
@@ -244,7 +247,9 @@ async def message_menu(story: Story, ask: int, who: str | None, wait: float, nam
     if name == "Use as input":
         await send_picture_form(story, answer, None if own else ask, who)
     elif sent is not None:
-        derived(story, parent, sent, person, "menu", mark=new_mark(story), deployment="upscale", private=False)
+        derived(
+            story, parent, sent, person, "menu", mark=new_mark(story), deployment="upscale", private=False
+        )
 
 
 def _own_picture(story: Story, person: str) -> Message | None:

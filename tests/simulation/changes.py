@@ -185,7 +185,13 @@ async def reviewer_loses_role(story: Story) -> None:
     story.strike("rita loses the reviewer role")
 
 
-@action("change", lambda chance: {"who": chance.choice((*MEMBERS, "mike", "rita")), "where": chance.choice(("studio", "reviewed"))})
+@action(
+    "change",
+    lambda chance: {
+        "who": chance.choice((*MEMBERS, "mike", "rita")),
+        "where": chance.choice(("studio", "reviewed")),
+    },
+)
 async def member_leaves(story: Story, who: str, where: str) -> None:
     guild, person = story.world.cast.guilds[where], story.world.person(who)
     if person.id not in guild.members:
@@ -197,7 +203,10 @@ async def member_leaves(story: Story, who: str, where: str) -> None:
     story.strike(f"{who} leaves {where}")
 
 
-@action("change", lambda chance: {"who": chance.choice(MEMBERS), "where": chance.choice(("pictures", "requests", "adult"))})
+@action(
+    "change",
+    lambda chance: {"who": chance.choice(MEMBERS), "where": chance.choice(("pictures", "requests", "adult"))},
+)
 async def member_loses_channel(story: Story, who: str, where: str) -> None:
     """Hide a channel from a member."""
     channel = story.world.channel(where)
@@ -208,7 +217,13 @@ async def member_loses_channel(story: Story, who: str, where: str) -> None:
     story.strike(f"{who} can't see #{where} any more")
 
 
-@action("change", lambda chance: {"where": chance.choice(("studio", "reviewed", "elsewhere")), "back": chance.choice((None, 4, 20))})
+@action(
+    "change",
+    lambda chance: {
+        "where": chance.choice(("studio", "reviewed", "elsewhere")),
+        "back": chance.choice((None, 4, 20)),
+    },
+)
 async def bot_is_removed(story: Story, where: str, back: float | None) -> None:
     """Remove the bot from a server, and perhaps invite it again after a while."""
     discord, guild = story.world.discord, story.world.cast.guilds[where]
@@ -226,7 +241,14 @@ async def bot_is_removed(story: Story, where: str, back: float | None) -> None:
         story.world.loop.call_later(back, invite)
 
 
-@action("change", lambda chance: {"archived": chance.random() < 0.7, "locked": chance.random() < 0.5, "gone": chance.random() < 0.3})
+@action(
+    "change",
+    lambda chance: {
+        "archived": chance.random() < 0.7,
+        "locked": chance.random() < 0.5,
+        "gone": chance.random() < 0.3,
+    },
+)
 async def thread_closes(story: Story, *, archived: bool, locked: bool, gone: bool) -> None:
     """Archive, lock or delete the thread."""
     thread = story.world.channel("thread")

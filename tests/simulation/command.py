@@ -79,10 +79,16 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the number of the first round")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the rounds")
     parser.add_argument("--keep-going", action="store_true", help="play on after a round that fails")
-    parser.add_argument("--driver", choices=("seed", "hypothesis"), default="seed", help="who draws the steps")
+    parser.add_argument(
+        "--driver", choices=("seed", "hypothesis"), default="seed", help="who draws the steps"
+    )
     parser.add_argument("--replay", type=Path, help="play the steps of this file")
-    parser.add_argument("--save", type=Path, default=Path("simulation-failures"), help="folder for failing steps")
-    parser.add_argument("--no-shorten", action="store_true", help="don't shorten the steps of a failing round")
+    parser.add_argument(
+        "--save", type=Path, default=Path("simulation-failures"), help="folder for failing steps"
+    )
+    parser.add_argument(
+        "--no-shorten", action="store_true", help="don't shorten the steps of a failing round"
+    )
     return parser.parse_args(arguments)
 
 
@@ -187,8 +193,19 @@ def _share(given: argparse.Namespace) -> int:
     for job in range(given.jobs):
         first = given.first + job * each
         rounds = min(each, given.first + given.rounds - first)
-        own = ["--seed", given.seed, "--first", str(first), "--rounds", str(rounds), "--save", str(given.save)]
-        own += [f"--{name.replace('_', '-')}" for name in ("keep_going", "no_shorten") if getattr(given, name)]
+        own = [
+            "--seed",
+            given.seed,
+            "--first",
+            str(first),
+            "--rounds",
+            str(rounds),
+            "--save",
+            str(given.save),
+        ]
+        own += [
+            f"--{name.replace('_', '-')}" for name in ("keep_going", "no_shorten") if getattr(given, name)
+        ]
         running.append(subprocess.Popen([sys.executable, "-m", "tests.simulation", *own]))  # noqa: S603
     return max(process.wait() for process in running)
 

@@ -36,6 +36,18 @@ def text_of(body: Json) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def custom_ids_in(body: object) -> Iterator[str]:
+    """Yield all custom_ids in a message's JSON."""
+    if isinstance(body, dict):
+        if isinstance(body.get("custom_id"), str):
+            yield body["custom_id"]
+        for value in body.values():
+            yield from custom_ids_in(value)
+    elif isinstance(body, list):
+        for value in body:
+            yield from custom_ids_in(value)
+
+
 def whole_text(message: Message) -> str:
     """Return all texts that a message has ever shown, and its file names."""
     names = [file.filename for file in message.attachments]

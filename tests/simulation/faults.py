@@ -73,7 +73,13 @@ async def discord_fault(
     story.strike(f"Discord: the next {times} of {route}: {effect} {status or seconds or ''}")
 
 
-@action("discord", lambda chance: {"seconds": chance.choice((2, 10, 40)), "effect": chance.choice(("status", "drop_before"))})
+@action(
+    "discord",
+    lambda chance: {
+        "seconds": chance.choice((2, 10, 40)),
+        "effect": chance.choice(("status", "drop_before")),
+    },
+)
 async def discord_away(story: Story, seconds: float, effect: str) -> None:
     """Let every call to Discord fail for a while, in real time or, if it is long, by a jump."""
     fault = Fault(Effect(effect), status=503 if effect == "status" else 0)
@@ -213,7 +219,7 @@ async def statement_fault(story: Story, *, commits: bool, nth: int, times: int) 
             left[0] -= 1
         elif left[1]:
             left[1] -= 1
-            story.strike(f"{life.name}: {sql.split()[0]} fails")
+            story.strike(f"{life.name}: {sql.split(maxsplit=1)[0]} fails")
             raise sqlite3.OperationalError("disk I/O error")
 
     _add_strike(strike)
@@ -236,9 +242,7 @@ def _draw_kill(chance: random.Random) -> dict[str, Any]:
 
 
 @action("kill", _draw_kill)
-async def kill(
-    story: Story, at: str, back: float, nth: int = 1, *, after: bool = False
-) -> None:
+async def kill(story: Story, at: str, back: float, nth: int = 1, *, after: bool = False) -> None:
     """Kill a process of the bot, now or at a named point, and start it again after `back` seconds."""
     world = story.world
     left = [nth]
@@ -301,7 +305,10 @@ async def terminate(story: Story, back: float) -> None:
         world.launch_later(10 + back, process.life.name)
 
 
-@action("threads", lambda chance: {"seconds": round(chance.uniform(0.2, 5), 1), "calls": chance.choice((1, 3, 10))})
+@action(
+    "threads",
+    lambda chance: {"seconds": round(chance.uniform(0.2, 5), 1), "calls": chance.choice((1, 3, 10))},
+)
 async def slow_thread(story: Story, seconds: float, calls: int) -> None:
     """Let the next calls in threads take a while."""
     left = [calls]
@@ -340,7 +347,9 @@ async def delete_channel(story: Story, where: str) -> None:
     "place",
     lambda chance: {
         "where": chance.choice(("pictures", "requests", "cards", "adult")),
-        "permission": chance.choice(("send_messages", "view_channel", "read_message_history", "attach_files")),
+        "permission": chance.choice(
+            ("send_messages", "view_channel", "read_message_history", "attach_files")
+        ),
     },
 )
 async def withdraw(story: Story, where: str, permission: str) -> None:
@@ -376,7 +385,9 @@ async def token_expires(story: Story, ask: int) -> None:
         story.strike(f"the token of request {ask} has expired")
 
 
-@action("place", lambda chance: {"where": chance.choice(("pictures", "adult")), "nsfw": chance.random() < 0.5})
+@action(
+    "place", lambda chance: {"where": chance.choice(("pictures", "adult")), "nsfw": chance.random() < 0.5}
+)
 async def mark_channel(story: Story, where: str, *, nsfw: bool) -> None:
     channel = story.world.channel(where)
     if not channel.deleted:

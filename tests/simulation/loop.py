@@ -36,7 +36,9 @@ class Deadlock(Exception):
 class SimTask(asyncio.Task[Any]):
     """A task with a stable hash, because sets would otherwise iterate by memory address."""
 
-    def __init__(self, *arguments: Any, serial: int, life: Life | None, context: Context, **more: Any) -> None:
+    def __init__(
+        self, *arguments: Any, serial: int, life: Life | None, context: Context, **more: Any
+    ) -> None:
         self.serial = serial
         self.life = life
         self.own_context = context
@@ -225,14 +227,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 return await self.getaddrinfo("127.0.0.1", port)
             raise
 
-    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **more: Any) -> Any:
+    async def create_server(
+        self, protocol_factory: Any, host: Any = None, port: Any = None, **more: Any
+    ) -> Any:
         return self.network.listen(protocol_factory, host or "127.0.0.1", port or 0)
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         await asyncio.sleep(LATENCY)
         self.network.dial(sock.fileno(), address[1])
 
-    async def create_connection(self, protocol_factory: Any, *address: Any, sock: Any = None, **more: Any) -> Any:
+    async def create_connection(
+        self, protocol_factory: Any, *address: Any, sock: Any = None, **more: Any
+    ) -> Any:
         if sock is None:
             raise AssertionError(f"a connection that the simulation doesn't know: {address}")
         await asyncio.sleep(LATENCY)

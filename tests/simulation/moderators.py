@@ -140,7 +140,15 @@ async def decide_report(story: Story, nth: int, who: str, wait: float, label: st
         await _give_reason(story, await _press_card(story, who, card, label))
 
 
-@action("moderate", lambda chance: {"ask": chance.randrange(4), "who": chance.choice(MEMBERS), "wait": 12, "labels": chance.choices(("Delete", "Block", "Dismiss"), k=2)})
+@action(
+    "moderate",
+    lambda chance: {
+        "ask": chance.randrange(4),
+        "who": chance.choice(MEMBERS),
+        "wait": 12,
+        "labels": chance.choices(("Delete", "Block", "Dismiss"), k=2),
+    },
+)
 async def report_and_decide(story: Story, ask: int, who: str, wait: float, labels: list[str]) -> None:
     """Report a result, and let two moderators decide about the report at the same instant."""
     await story.answer(await press(story, ask, who, "Report", wait))
@@ -178,7 +186,10 @@ async def block(
         )
 
 
-@action("block", lambda chance: {"who": chance.choice(MODERATORS), "where": chance.choice(("pictures", "requests"))})
+@action(
+    "block",
+    lambda chance: {"who": chance.choice(MODERATORS), "where": chance.choice(("pictures", "requests"))},
+)
 async def unblock_in_list(story: Story, who: str, where: str) -> None:
     """Lift the first block in /blocked."""
     shown = await story.answer(await story.slash(who, where, "blocked", {}))

@@ -66,9 +66,7 @@ def _draw_list_choice(chance: random.Random) -> dict[str, Any]:
 
 
 @action("command", _draw_list_choice, weight=3)
-async def choose_in_runs(
-    story: Story, who: str, where: str, what: str, nth: int, state: str | None
-) -> None:
+async def choose_in_runs(story: Story, who: str, where: str, what: str, nth: int, state: str | None) -> None:
     """Choose a request in a menu of /runs: cancel it, post its result, or show its private result again."""
     shown = await open_list(story, who, where, "runs", {"state": state} if state else {})
     message = shown.original if shown is not None else None
@@ -188,7 +186,14 @@ async def use_preset(story: Story, who: str, where: str, name: str, *, prompt: b
     )
 
 
-@action("preset", lambda chance: {"who": chance.choice(MEMBERS), "name": chance.choice(_PRESETS), "server": chance.random() < 0.2})
+@action(
+    "preset",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "name": chance.choice(_PRESETS),
+        "server": chance.random() < 0.2,
+    },
+)
 async def delete_preset(story: Story, who: str, name: str, *, server: bool) -> None:
     await story.answer(await story.slash(who, "pictures", "preset delete", {"name": name, "server": server}))
 

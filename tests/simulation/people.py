@@ -18,7 +18,16 @@ MODERATORS = ("mona", "mike")
 EVERYBODY = (*MEMBERS, *MODERATORS, "rita", "stranger", "owner")
 # Where the bot isn't, only a person's own installation of it works.
 OWN_INSTALLS = {"lounge": (*MEMBERS, "stranger"), "friends": ("alice", "bob", "stranger")}
-_PLACES = {"pictures": 6, "requests": 5, "adult": 3, "dm": 2, "thread": 1, "lounge": 1, "friends": 1, "outside": 1}
+_PLACES = {
+    "pictures": 6,
+    "requests": 5,
+    "adult": 3,
+    "dm": 2,
+    "thread": 1,
+    "lounge": 1,
+    "friends": 1,
+    "outside": 1,
+}
 _DEPLOYMENTS = {"picture": 6, "several": 2, "text": 1, "trouble": 1, "restricted": 1, "upscale": 1}
 # Pictures are larger than this many bytes, so the bot recompresses them or links to them.
 _SMALL_LIMIT = 3000

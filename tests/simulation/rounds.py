@@ -175,13 +175,17 @@ def _settled(story: Story) -> bool:
     for request in evidence.requests:
         if not evidence.outcomes(request) and any(m.deleted_at is None for m in evidence.statuses(request)):
             return False
-    return not any(broken.promise.startswith(("every", "no status", "outputs")) for broken in at_the_end(story))
+    return not any(
+        broken.promise.startswith(("every", "no status", "outputs")) for broken in at_the_end(story)
+    )
 
 
 async def _read_lists(story: Story) -> None:
     """Let everybody look into /runs, where results are offered that couldn't be posted."""
     world = story.world
-    halls = [world.discord.add_text(world.cast.guilds[name], f"hall-{name}") for name in ("studio", "reviewed")]
+    halls = [
+        world.discord.add_text(world.cast.guilds[name], f"hall-{name}") for name in ("studio", "reviewed")
+    ]
     for hall in halls:
         world.cast.channels[hall.name] = hall
     await asyncio.sleep(0.1)
@@ -240,7 +244,9 @@ def seen_by_everybody(story: Story) -> list[str]:
     lines = []
     for message in story.world.discord.request_log.messages:
         place = message.channel.name or f"dm:{message.channel.recipient and message.channel.recipient.name}"
-        reader = f" only to {message.interaction.user.name}" if message.ephemeral and message.interaction else ""
+        reader = (
+            f" only to {message.interaction.user.name}" if message.ephemeral and message.interaction else ""
+        )
         gone = " deleted" if message.deleted_at is not None else ""
         lines.append(f"{message.created:9.3f} #{place}{reader}{gone} {message.id} {message.nonce or ''}")
         lines += [f"              {text_of(body)[:300]!r}" for body in bodies(message)]

@@ -104,7 +104,10 @@ _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     "private": (_private, ("off", "allowed")),
     "spoiler": (_spoiler, ("always", "never", "not_age_restricted")),
     "gallery": (_gallery, ("gallery", "none", "adult")),
-    "budget": (_budget, (["1", "1", "", ""], ["1", "8", "12", ""], ["3", "8", "12", "30"], ["2", "4", "4", ""])),
+    "budget": (
+        _budget,
+        (["1", "1", "", ""], ["1", "8", "12", ""], ["3", "8", "12", "30"], ["2", "4", "4", ""]),
+    ),
     "server budget": (_server_budget, (["2", "", "", ""], ["", "3", "", ""], ["", "", "6", "60"])),
     "words": (_words, ("badger", "fox1x", "a*")),
     "automod": (_automod, ("able", "always", "never")),
@@ -139,7 +142,13 @@ async def setting(story: Story, who: str, where: str, what: str, value: Any) -> 
     story.world.note("settings", panel.text)
 
 
-@action("settings", lambda chance: {"where": chance.choice(_SERVERS), "values": chance.choice((["off", "everybody"], ["everybody", "off"]))})
+@action(
+    "settings",
+    lambda chance: {
+        "where": chance.choice(_SERVERS),
+        "values": chance.choice((["off", "everybody"], ["everybody", "off"])),
+    },
+)
 async def two_set(story: Story, where: str, values: list[str]) -> None:
     """Let two moderators change one setting in two panels that were opened before."""
     panels = [await open_panel(story, who, where) for who in MODERATORS]
@@ -162,7 +171,13 @@ async def resume(story: Story) -> None:
     await story.answer(await story.slash("owner", "dm:owner", "resume", {}))
 
 
-@action("owner", lambda chance: {"who": chance.choice(("alice", "mona")), "name": chance.choice(("pause", "resume", "reload"))})
+@action(
+    "owner",
+    lambda chance: {
+        "who": chance.choice(("alice", "mona")),
+        "name": chance.choice(("pause", "resume", "reload")),
+    },
+)
 async def not_the_owner(story: Story, who: str, name: str) -> None:
     """Try a command of the owner's as somebody else."""
     options = {"reason": "mine"} if name == "pause" else {}

@@ -49,12 +49,16 @@ class Panel:
             return None
         story, who = self._story, self._who
         known = control in self.controls()
-        return await story.answer(await story.press(who, message, f"set:{control}" if known else control, *values))
+        return await story.answer(
+            await story.press(who, message, f"set:{control}" if known else control, *values)
+        )
 
     async def fill(self, control: str, *texts: str) -> Interaction | None:
         """Open a form and send it with these texts in its boxes."""
         return await self._story.answer(
-            await self._story.submit(await self.press(control), {str(n): text for n, text in enumerate(texts)})
+            await self._story.submit(
+                await self.press(control), {str(n): text for n, text in enumerate(texts)}
+            )
         )
 
     async def turn_to(self, section: str) -> None:

@@ -137,7 +137,9 @@ class Story:
 
     def asked(self, who: str, where: str, interaction: Interaction, **facts: Any) -> Ask:
         """Add a request."""
-        ask = Ask(number=len(self.asks), who=who, where=where, interaction=interaction, at=TIME.monotonic, **facts)
+        ask = Ask(
+            number=len(self.asks), who=who, where=where, interaction=interaction, at=TIME.monotonic, **facts
+        )
         self.asks.append(ask)
         return ask
 
@@ -147,7 +149,9 @@ class Story:
         rights = self.rights(who, message.channel, message)
         try:
             person = self.world.person(who)
-            sent = await self.world.discord.use_on(person, message, name, user_install=_has_no_bot(message.channel))
+            sent = await self.world.discord.use_on(
+                person, message, name, user_install=_has_no_bot(message.channel)
+            )
         except CannotSend as refusal:
             self.skip(f"{who} can't use {name!r}: {refusal}")
             return None
@@ -172,7 +176,9 @@ class Story:
         self._add_press(who, label, message, sent, rights, chosen=values)
         return sent
 
-    async def forge(self, who: str, message: Message, custom_id: str, *values: str, kind: int = 2) -> Interaction:
+    async def forge(
+        self, who: str, message: Message, custom_id: str, *values: str, kind: int = 2
+    ) -> Interaction:
         """Press a component that the message doesn't have, or in a channel that the person can't see."""
         person, rights = self.world.person(who), self.rights(who, message.channel, message)
         sent = await self.world.discord.forge_press(person, message, custom_id, *values, kind=kind)
@@ -341,4 +347,6 @@ def _has_no_bot(channel: Channel) -> bool:
 
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: getattr(value, "filename", getattr(value, "name", value)) for name, value in options.items()}
+    return {
+        name: getattr(value, "filename", getattr(value, "name", value)) for name, value in options.items()
+    }

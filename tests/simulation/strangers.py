@@ -127,7 +127,9 @@ async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *
         story.skip(f"no message to send a form from for request {ask}")
         return
     mark = new_mark(story)
-    values = {"prompt": f"forged {mark}"} if what.startswith("edit") else {"reason": "forged", "duration": "open"}
+    values = (
+        {"prompt": f"forged {mark}"} if what.startswith("edit") else {"reason": "forged", "duration": "open"}
+    )
     sent = await story.forge_form(who, message, what.format(key=key), values)
     if what.startswith("edit"):
         derived(story, asked, sent, who, "forged edit", mark=mark)
@@ -160,7 +162,9 @@ async def forge_choice(
     message = _place(story, asked, who, own=own)
     if message is not None:
         custom_id, value = what
-        await story.answer(await story.forge(who, message, custom_id, key if value == "key" else value, kind=3))
+        await story.answer(
+            await story.forge(who, message, custom_id, key if value == "key" else value, kind=3)
+        )
 
 
 @action("forge", lambda chance: {"who": chance.choice(_OUTSIDERS), "whom": chance.choice(MEMBERS)})

@@ -171,8 +171,10 @@ class World:
         before = self.discord.gateway.counts["identify"]
         process = self.launch(name, **settings)
         await self.until(
-            lambda: not process.running
-            or (self.discord.gateway.counts["identify"] > before and self._has_commands()),
+            lambda: (
+                not process.running
+                or (self.discord.gateway.counts["identify"] > before and self._has_commands())
+            ),
             _START_WITHIN,
         )
         return process

@@ -1,0 +1,31 @@
+"""The promises of the bot, checked against what people saw and what the services were asked to do.
+
+Each module checks one kind of promise. `always` is what must hold after every step, `at_the_end` what must hold
+once all trouble is over and everything had time to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.simulation.evidence import Evidence
+from tests.simulation.promises import outcomes, privacy, rights, truth
+from tests.simulation.promises.shared import Broken as Broken
+from tests.simulation.story import Story
+
+_ALWAYS = (outcomes.always, privacy.always)
+_AT_THE_END = (outcomes.at_the_end, rights.at_the_end, truth.at_the_end)
+
+
+def always(story: Story) -> Iterator[Broken]:
+    """Check what must hold after every step."""
+    evidence = Evidence(story)
+    for check in _ALWAYS:
+        yield from check(evidence)
+
+
+def at_the_end(story: Story) -> Iterator[Broken]:
+    """Check everything."""
+    evidence = Evidence(story)
+    for check in (*_ALWAYS, *_AT_THE_END):
+        yield from check(evidence)

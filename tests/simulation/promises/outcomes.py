@@ -1,0 +1,135 @@
+"""Each accepted request is started at most once, ends in one visible outcome, and its outputs are shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.fakediscord.world import Message
+from tests.simulation.evidence import (
+    Evidence,
+    Request,
+    bodies,
+    custom_ids_in,
+    key_of,
+    keys_of,
+    text_of,
+    whole_text,
+)
+from tests.simulation.promises.shared import Broken, cancelled, erased, offered, reachable, taken, where
+
+
+def always(evidence: Evidence) -> Iterator[Broken]:
+    yield from _queued_twice(evidence)
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    for request in evidence.requests:
+        yield from _one_outcome(evidence, request)
+        yield from _outputs_are_shown(evidence, request)
+    yield from _answered(evidence)
+
+
+def _queued_twice(evidence: Evidence) -> Iterator[Broken]:
+    calls = Counter(
+        key_of(call)
+        for call in evidence.story.world.comfydeploy.call_log.queue_calls
+        # 429 is the one refusal after which the service certainly started nothing.
+        if call.status != 429
+    )
+    for key, count in calls.items():
+        if count > 1:
+            yield Broken("a run is never queued twice", key, f"{count} queue calls")
+
+
+def _one_outcome(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    outcomes, left = evidence.outcomes(request), evidence.statuses(request)
+    accepted = request.calls or any(_was_status(message) for message in request.messages)
+    if not accepted:
+        return
+    stuck = [message for message in left if reachable(evidence, message)]
+    if not outcomes and not taken(evidence, request) and not offered(evidence, request):
+        shown = [f"{where(m)}: {text_of(m.body)[:90]!r}" for m in request.messages]
+        yield Broken("every request has an outcome", str(request), f"none, only {shown}")
+    elif stuck and (outcomes or not left):
+        yield Broken("no status message is left", str(request), where(stuck[0]))
+    twice = _doubled(outcomes)
+    if twice:
+        told = [f"{where(m)}: {text_of(m.body)[:60]!r} {_names(m)}" for m in twice]
+        yield Broken("every request has one outcome", str(request), f"{told}")
+
+
+def _was_status(message: Message) -> bool:
+    """Return whether a message has ever shown that its request was accepted."""
+    return any(
+        str(component).endswith(":cancel") for body in bodies(message) for component in custom_ids_in(body)
+    )
+
+
+def _names(message: Message) -> set[str]:
+    return {file.filename for file in message.attachments}
+
+
+def _doubled(outcomes: list[Message]) -> list[Message]:
+    """Return two outcomes that tell the same.
+
+    Further messages with other files belong to the first; a late success of a batch has its own run's keys.
+    """
+    letters = [message for message in outcomes if _is_letter(message)]
+    if len(letters) < len(outcomes):
+        outcomes = [message for message in outcomes if message not in letters]
+    for number, first in enumerate(outcomes):
+        for second in outcomes[number + 1 :]:
+            names, others = _names(first), _names(second)
+            if names & others or (not names and not others and first.custom_ids and second.custom_ids):
+                return [first, second]
+            if bool(names) != bool(others) and first.custom_ids and second.custom_ids:
+                if keys_of(first) & keys_of(second):
+                    return [first, second]
+    return []
+
+
+def _is_letter(message: Message) -> bool:
+    """Return whether a direct message tells a moderator's reason, which the channel doesn't see."""
+    return message.channel.guild is None and text_of(message.body).startswith("Your request for")
+
+
+def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    if taken(evidence, request) or erased(evidence, request) or offered(evidence, request):
+        return
+    everything = "\n".join(whole_text(message) for message in request.messages)
+    for run in request.runs:
+        if not _made_files(run) or _cannot_be_shown(run) or cancelled(evidence, request):
+            continue
+        if _unheard_of(evidence, request, run):
+            continue
+        key = next(key_of(call) for call in request.calls if run.id in call.run_ids)
+        if f"-{key}-" not in everything and f"/runs/{run.id}/" not in everything:
+            yield Broken("outputs are shown", str(request), f"nobody sees those of {key} ({run.status})")
+
+
+def _made_files(run: object) -> bool:
+    outputs = getattr(run, "outputs", ())
+    items = [item for output in outputs for kind in output.data.values() for item in kind]
+    return any(isinstance(item, dict) and item.get("type") == "output" for item in items)
+
+
+def _cannot_be_shown(run: object) -> bool:
+    faults = run.faults  # type: ignore[attr-defined]
+    return faults.get_status in (404, 500) or faults.body in ("private-redirect",)
+
+
+def _unheard_of(evidence: Evidence, request: Request, run: object) -> bool:
+    """Return whether the bot never learned the id of a run: it got no reply, and no webhook arrived."""
+    attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
+    heard = any(attempt.run_id == run.id and attempt.answer == 200 for attempt in attempts)  # type: ignore[attr-defined]
+    told = any("Not confirmed" in text_of(message.body) for message in request.messages)
+    return told and not heard
+
+
+def _answered(evidence: Evidence) -> Iterator[Broken]:
+    """A deferral isn't an answer: it says that the bot is thinking, for ever."""
+    for ask in evidence.story.asks:
+        original = ask.interaction.original
+        if original is not None and original.loading and original.deleted_at is None:
+            yield Broken("every request has an answer", f"request {ask.number}", "thinking for ever")

@@ -1,0 +1,84 @@
+"""Nothing private, unapproved or secret is seen by the wrong person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from tests.fakediscord.world import Message
+from tests.simulation.evidence import Evidence, bodies, custom_ids_in, key_of, keys_of, whole_text
+from tests.simulation.promises.shared import MODERATORS, Broken, seen_by_others, where
+from tests.simulation.story import Ask
+
+
+def always(evidence: Evidence) -> Iterator[Broken]:
+    yield from _leaks(evidence)
+    yield from _shown_before_approval(evidence)
+    yield from _secrets(evidence)
+
+
+def _leaks(evidence: Evidence) -> Iterator[Broken]:
+    for request in evidence.requests:
+        ask = request.ask
+        if ask is None or not ask.private:
+            continue
+        for message in request.messages:
+            if seen_by_others(evidence, message, ask) and not evidence.is_card(message):
+                yield Broken("private results stay private", str(request), where(message))
+    for ask in evidence.story.asks:
+        if not ask.private:
+            continue
+        for message in evidence.messages:
+            if seen_by_others(evidence, message, ask) and not evidence.is_card(message):
+                if _mentions(message, ask):
+                    yield Broken("private prompts stay private", f"request {ask.number}", where(message))
+
+
+def _mentions(message: Message, ask: Ask) -> bool:
+    return ask.mark in whole_text(message) and all(ask.mark not in other.mark or other is ask for other in ())
+
+
+def _shown_before_approval(evidence: Evidence) -> Iterator[Broken]:
+    """Until a moderator decides, only the requester and the review channel see a request."""
+    approved = {
+        key: press.at
+        for press in evidence.story.presses
+        if press.label == "Approve" and press.who in MODERATORS
+        for key in keys_of(press.message)
+    }
+    for card in evidence.messages:
+        if not evidence.is_card(card) or not _asks_to_decide(card):
+            continue
+        for request in evidence.requests:
+            if not keys_of(card) & request.keys or request.ask is None:
+                continue
+            first = min((approved[key] for key in request.keys if key in approved), default=float("inf"))
+            for message in request.messages:
+                if not seen_by_others(evidence, message, request.ask) or evidence.is_card(message):
+                    continue
+                if message.created < first and request.ask.mark in whole_text(message):
+                    yield Broken("requests wait for approval unseen", str(request), where(message))
+
+
+def _asks_to_decide(card: Message) -> bool:
+    return any("approve" in item for body in bodies(card) for item in custom_ids_in(body))
+
+
+def _secrets(evidence: Evidence) -> Iterator[Broken]:
+    world, seen = evidence.story.world, evidence.story.secrets_checked
+    secrets = {
+        "the bot's token": world.discord.token,
+        "ComfyDeploy's key": world.comfydeploy.api_key,
+        "the metrics token": world.environment()["METRICS_TOKEN"],
+    }
+    for call in world.comfydeploy.call_log.queue_calls:
+        mac = (call.webhook or "").partition("?")[0].rpartition("/")[2]
+        secrets[f"the webhook's MAC of {key_of(call)}"] = mac
+    for ask in evidence.story.asks:
+        secrets[f"the token of request {ask.number}"] = ask.interaction.token
+    lines = [entry.text for entry in world.log[seen:]]
+    evidence.story.secrets_checked = len(world.log)
+    texts = "\n".join([*lines, *(json.dumps(body) for m in evidence.messages for body in bodies(m))])
+    for name, secret in secrets.items():
+        if secret and secret in texts:
+            yield Broken("secrets stay secret", name, "it is in a message or log line")

@@ -1,0 +1,91 @@
+"""What every check shares: a broken promise, who may do what, and where a message is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.fakediscord.world import Message
+from tests.simulation.evidence import Evidence, Request, keys_of
+from tests.simulation.story import Ask
+
+_VIEW = 1 << 10
+MODERATORS = ("mona", "mike", "rita", "owner")
+# What /runs says about a result that it offers.
+_OFFERED = "couldn't be posted"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A promise that wasn't kept."""
+
+    promise: str
+    about: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.about}: {self.detail}"
+
+
+def taken(evidence: Evidence, request: Request) -> bool:
+    """Return whether somebody who may do so removed the outcome, or the data of its request."""
+    if any(message in evidence.story.taken for message in request.messages):
+        return True
+    gone = [message for message in request.messages if message.deleted_at is not None]
+    for press in evidence.story.presses:
+        if press.label in ("Delete", "Delete all", "Block") and entitled(evidence, press.who, request):
+            if press.message in gone or keys_of(press.message) & request.keys:
+                return True
+    return False
+
+
+def entitled(evidence: Evidence, who: str, request: Request) -> bool:
+    return who in MODERATORS or (request.ask is not None and request.ask.who == who)
+
+
+def offered(evidence: Evidence, request: Request) -> bool:
+    if request.ask is None:
+        return False
+    return any(_OFFERED in text for text in evidence.story.lists.get(request.ask.who, ()))
+
+
+def cancelled(evidence: Evidence, request: Request) -> bool:
+    return any(
+        press.label == "Cancel"
+        and keys_of(press.message) & request.keys
+        and entitled(evidence, press.who, request)
+        for press in evidence.story.presses
+    )
+
+
+def erased(evidence: Evidence, request: Request) -> bool:
+    return any(
+        name == "privacy delete" and request.ask is not None and who == request.ask.who
+        for who, name, *_ in evidence.story.commands
+    )
+
+
+def reachable(evidence: Evidence, message: Message) -> bool:
+    """Return whether the bot can still change a message: by its channel, or by a token that is valid."""
+    world = evidence.story.world
+    if message.interaction is not None:
+        age = world.discord.world.clock.now() - message.interaction.created_at
+        if age < world.discord.interactions.token_lifetime:
+            return True
+    if message.ephemeral or message.channel.deleted:
+        return False
+    return bool(world.discord.world.bot_permissions(message.channel) & _VIEW)
+
+
+def where(message: Message) -> str:
+    place = message.channel.name or f"dm of {message.channel.recipient and message.channel.recipient.name}"
+    return f"#{place} {message.id}{' (ephemeral)' if message.ephemeral else ''}"
+
+
+def seen_by_others(evidence: Evidence, message: Message, ask: Ask) -> bool:
+    """Return whether anybody but the requester and moderators could read a message."""
+    if message.ephemeral:
+        reader = message.interaction.user.name if message.interaction is not None else ""
+        return reader not in (ask.who, *MODERATORS)
+    if message.channel.guild is None:
+        return message.channel.recipient is not evidence.story.world.person(ask.who)
+    return True
