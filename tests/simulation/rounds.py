@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import random
 import shutil
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from tests.simulation.evidence import Evidence, bodies, text_of
 from tests.simulation.loop import Deadlock, VirtualLoop
 from tests.simulation.patches import TIME, entropy
 from tests.simulation.promises import always, at_the_end
-from tests.simulation.setup import SINCE_PREPARATION, PreparedDatabase, prepared_sqlite
+from tests.simulation.setup import SINCE_PREPARATION, Prepared, prepared_sqlite
 from tests.simulation.steps import Step, choose, play
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
@@ -208,7 +207,7 @@ def _left_behind(world: World) -> list[str]:
 
 
 @cache
-def _prepared(folder: Path) -> PreparedDatabase:
+def _prepared(folder: Path) -> Prepared:
     return prepared_sqlite(folder)
 
 
@@ -223,8 +222,7 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
     loop = VirtualLoop(random.Random(f"{seed}-order"))
     asyncio.set_event_loop(loop)
     world = World(loop, folder, seed)
-    world.database_url = prepared.copy_to(folder)
-    world.discord.commands.scopes = copy.deepcopy(prepared.commands)
+    prepared.restore(world)
     try:
         loop.run_until_complete(_play(world, steps, result))
     except Deadlock as error:
