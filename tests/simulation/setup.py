@@ -7,8 +7,11 @@ built as each round's. So the ids are those of each round.
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fakediscord.errors import Json
@@ -99,40 +102,44 @@ async def prepare(world: World) -> None:
         assert words in panel.text, panel.text
 
 
-Commands = dict[int | None, list[Json]]
+@dataclass(frozen=True)
+class Prepared:
+    """The files of the prepared SQLite database, and the commands that the bot has synced with Discord."""
 
+    files: Mapping[str, bytes]
+    commands: Mapping[int | None, list[Json]]
 
-class PreparedDatabase:
-    """The files of the prepared SQLite database, and the commands that Discord knows since."""
-
-    def __init__(self, folder: Path, commands: Commands) -> None:
-        self.commands = commands
-        self._files = {path.name: path.read_bytes() for path in folder.glob(f"{_FILE}*")}
-
-    def copy_to(self, folder: Path) -> str:
-        """Write a copy, and return its DATABASE_URL."""
-        for name, data in self._files.items():
-            (folder / name).write_bytes(data)
-        return sqlite_url(folder)
+    def restore(self, world: World) -> None:
+        """Give a new world a copy."""
+        for name, data in self.files.items():
+            (world.folder / name).write_bytes(data)
+        world.database_url = sqlite_url(world.folder)
+        restore_commands(world, self.commands)
 
 
 def sqlite_url(folder: Path) -> str:
     return f"sqlite+aiosqlite:///{folder}/{_FILE}"
 
 
-def prepared_sqlite(folder: Path) -> PreparedDatabase:
+def restore_commands(world: World, commands: Mapping[int | None, list[Json]]) -> None:
+    """Let Discord know the commands, because the database says that they were synced."""
+    world.discord.commands.scopes = copy.deepcopy(dict(commands))
+
+
+def prepared_sqlite(folder: Path) -> Prepared:
     """Prepare an SQLite database in a folder, which is deleted again."""
     folder.mkdir(parents=True)
     try:
-        return PreparedDatabase(folder, play_preparation(folder, sqlite_url(folder)))
+        commands = play_preparation(folder, sqlite_url(folder))
+        return Prepared({path.name: path.read_bytes() for path in folder.glob(f"{_FILE}*")}, commands)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def play_preparation(folder: Path, database_url: str) -> Commands:
+def play_preparation(folder: Path, database_url: str) -> Mapping[int | None, list[Json]]:
     """Run the bot in a new world with this database until the settings are made, and stop it in order.
 
-    Returns the commands that it synced. A later bot with this database doesn't sync them again.
+    Returns the commands that it has synced.
     """
     TIME.restart()
     entropy.restart(_SEED)

@@ -73,19 +73,16 @@ def _names(message: Message) -> set[str]:
 def _doubled(outcomes: list[Message]) -> list[Message]:
     """Return two outcomes that tell the same.
 
-    Further messages with other files belong to the first; a late success of a batch has its own run's keys.
+    Further messages with other files belong to the first one, and a late success of a batch is about one run
+    only. A moderator's reason, told in a direct message, is no outcome if there is another.
     """
-    letters = [message for message in outcomes if _is_letter(message)]
-    if len(letters) < len(outcomes):
-        outcomes = [message for message in outcomes if message not in letters]
-    for number, first in enumerate(outcomes):
-        for second in outcomes[number + 1 :]:
+    told = [message for message in outcomes if not _is_letter(message)] or outcomes
+    for number, first in enumerate(told):
+        for second in told[number + 1 :]:
             names, others = _names(first), _names(second)
-            if names & others or (not names and not others and first.custom_ids and second.custom_ids):
+            same_runs = keys_of(first) == keys_of(second)
+            if names & others or (same_runs and not (names and others)):
                 return [first, second]
-            if bool(names) != bool(others) and first.custom_ids and second.custom_ids:
-                if keys_of(first) & keys_of(second):
-                    return [first, second]
     return []
 
 

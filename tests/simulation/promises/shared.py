@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import Evidence, Request, keys_of
-from tests.simulation.story import Ask
+from tests.simulation.story import Ask, Press
 
 _VIEW = 1 << 10
 MODERATORS = ("mona", "mike", "rita", "owner")
@@ -27,19 +27,24 @@ class Broken:
 
 
 def taken(evidence: Evidence, request: Request) -> bool:
-    """Return whether somebody who may do so removed the outcome, or the data of its request."""
+    """Return whether somebody who may do so removed a message about a request, or its outputs."""
     if any(message in evidence.story.taken for message in request.messages):
         return True
-    gone = [message for message in request.messages if message.deleted_at is not None]
-    for press in evidence.story.presses:
-        if press.label in ("Delete", "Delete all", "Block") and entitled(evidence, press.who, request):
-            if press.message in gone or keys_of(press.message) & request.keys:
-                return True
-    return False
+    return any(
+        press.label.startswith(("Delete", "Block")) and entitled(press) and is_about(press, request)
+        for press in evidence.story.presses
+    )
 
 
-def entitled(evidence: Evidence, who: str, request: Request) -> bool:
-    return who in MODERATORS or (request.ask is not None and request.ask.who == who)
+def entitled(press: Press) -> bool:
+    """Return whether a person may end or remove what the pressed message shows."""
+    return bool(press.rights & {"requester", "manages_messages", "manages_server", "reviews"})
+
+
+def is_about(press: Press, request: Request) -> bool:
+    """Return whether a press was about a request, also if its message has changed since."""
+    number = request.ask.number if request.ask is not None else None
+    return number in press.asks or bool(keys_of(press.message) & request.keys)
 
 
 def offered(evidence: Evidence, request: Request) -> bool:
@@ -49,10 +54,18 @@ def offered(evidence: Evidence, request: Request) -> bool:
 
 
 def cancelled(evidence: Evidence, request: Request) -> bool:
-    return any(
-        press.label == "Cancel"
-        and keys_of(press.message) & request.keys
-        and entitled(evidence, press.who, request)
+    """Return whether somebody who may do so pressed Cancel."""
+    pressed = any(
+        press.label == "Cancel" and entitled(press) and is_about(press, request)
+        for press in evidence.story.presses
+    )
+    return pressed or _cancelled_in_runs(evidence, request)
+
+
+def _cancelled_in_runs(evidence: Evidence, request: Request) -> bool:
+    """Return whether the requester chose a request to cancel in /runs. Which one, the menu doesn't say."""
+    return request.ask is not None and any(
+        press.who == request.ask.who and press.custom_id.startswith("runs:cancel")
         for press in evidence.story.presses
     )
 
