@@ -212,11 +212,12 @@ TESTS = {
         f" {DISCORD}_undelivered.py",
         "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
         "sharing": f"{SERVICES}_sharing.py {DISCORD}_shares.py",
-        "words.filter": f"{SERVICES}_automod.py {SERVICES}_word_checks.py {DISCORD}_automod.py"
+        "words.filter": f"{SERVICES}_automod.py {SERVICES}_word_filter.py {DISCORD}_automod.py"
         f" {DISCORD}_text.py",
         "words.forms": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py",
         "words.rules": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py"
         f" {SERVICES}_automod.py",
+        "words.thread": f"{SERVICES}_word_thread.py {SERVICES}_word_filter.py",
     },
 }
 SAMPLED = Scope(files=tuple(f"bot/{package}/*.py" for package in TESTS), tests=("tests/unit",))

@@ -102,6 +102,9 @@ def sqlite_mistakes(raw: Mapping[str, str], default_url: str) -> list[str]:
 
 
 def _number(text: str) -> int | None:
-    """Return the number, or None if the text is empty or invalid. Field validation reports invalid text."""
+    """Return the number, or None if the text is empty, isn't a number, or has more than six digits.
+
+    Field validation reports invalid text.
+    """
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None

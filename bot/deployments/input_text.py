@@ -181,7 +181,7 @@ def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputVa
 
 
 def free_texts(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict[str, str]:
-    """Return the free texts that a user entered, by option name, for the word filter."""
+    """Return the free texts among the inputs of a request or preset, by option name, for the word filter."""
     return {
         item.option: value
         for item in deployment.offered

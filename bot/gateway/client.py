@@ -100,7 +100,7 @@ class GenerateBot(commands.Bot):
     async def automod_rules(self, guild_id: int) -> WordRules:
         """Fetch a server's AutoMod rules. Raises the same errors as `read_automod`."""
         guild = self.get_guild(guild_id) or await self.fetch_guild(guild_id)
-        return await read_automod(guild, partial(self.services.word_filter.cache.checks.compile, guild_id))
+        return await read_automod(guild, partial(self.services.word_filter.cache.thread.run, guild_id))
 
     async def setup_hook(self) -> None:
         await self.load_cogs()

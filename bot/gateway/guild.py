@@ -6,7 +6,6 @@ AutoMod rules aren't in that cache, so they are fetched from Discord.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from functools import partial
 
 import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
@@ -16,7 +15,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import NotApplied, ReviewChannel
 from bot.gateway.permissions import lacks
-from bot.services.words.rules import WordRule, WordRules
+from bot.services.words.rules import Steps, WordRule, WordRules
 
 
 class GuildInfo:
@@ -82,11 +81,11 @@ class GuildInfo:
         return tuple(lacks(channel, channel.permissions_for(self._guild.me))) if channel is not None else ()
 
 
-# Runs a function in a thread.
-RunInThread = Callable[[Callable[[], WordRules]], Awaitable[WordRules]]
+# Takes the steps in a thread.
+TakeSteps = Callable[[Steps[WordRules]], Awaitable[WordRules]]
 
 
-async def read_automod(guild: discord.Guild, compile: RunInThread) -> WordRules:
+async def read_automod(guild: discord.Guild, compile: TakeSteps) -> WordRules:
     """Fetch a server's AutoMod rules, and compile them with `compile`.
 
     Raises RefusedError if the bot lacks the Manage Server permission, and discord.HTTPException if the call
@@ -98,21 +97,21 @@ async def read_automod(guild: discord.Guild, compile: RunInThread) -> WordRules:
         if is_outage(error):
             raise
         raise RefusedError("words_forbidden") from None
-    return await compile(partial(compile_automod, rules))
+    return await compile(compile_automod(rules))
 
 
 # These rules check no words, so nothing is lost by ignoring them.
 _NOT_WORDS = (AutoModRuleTriggerType.mention_spam, AutoModRuleTriggerType.member_profile)
 
 
-def compile_automod(rules: Sequence[discord.AutoModRule]) -> WordRules:
+def compile_automod(rules: Sequence[discord.AutoModRule]) -> Steps[WordRules]:
     """Compile the enabled message rules. The result's `not_applied` lists the rules that can't be applied.
 
     A rule that only alerts in Discord refuses a request here, since there is no message to show to
     moderators.
     """
     active = [rule for rule in rules if rule.enabled and rule.event_type is AutoModRuleEventType.message_send]
-    return WordRules(_word_rules(active), not_applied=_not_applied(active))
+    return WordRules.compile(_word_rules(active), not_applied=_not_applied(active))
 
 
 def _word_rules(rules: Sequence[discord.AutoModRule]) -> Iterator[WordRule]:

@@ -51,7 +51,6 @@ class Store:
         self.pause = PauseStore(self.database)
         self.presets = PresetStore(self.database)
         self.privacy = PrivacyStore(self.database)
-        self.retention = RetentionStore(self.database)
         self.audit = AuditStore(self.database)
         self.rules = RuleStore(self.database)
         operator = operator or OperatorRules()
@@ -67,6 +66,7 @@ class Store:
         self.history = HistoryStore(self.database)
         self.gauges = GaugeStore(self.database)
         self.key_values = KeyValueStore(self.database, outside)
+        self.retention = RetentionStore(self.database, self.key_values)
 
     async def open(self) -> None:
         """Bring the schema up to date. Raises StartupError."""

@@ -37,6 +37,13 @@ PIECES = (
     *("a=1,", "1.", "e1", "x!"),
 )
 KEYWORDS = tuple("a" * length for length in range(1, 60)) + tuple(f"wörd{n}" + "é" * 50 for n in range(400))
+# With these keywords, also as allowed words, 57 matches begin at each letter of the text, and none is a hit.
+NESTED = tuple(f"*{'a' * length}*" for length in range(1, 58))
+NESTED_TEXT = "a" * 6000
+# The pattern matches each letter of the text, which takes RE2 20 ms. The allowed words cover all of them.
+SLOW_PATTERN = "[ab](?:[ab]*a[ab]{900}c)?"
+SLOW_ALLOWED = ("*a*", "*b*")
+SLOW_TEXT = "".join(random.Random(3).choices("ab", k=6000))
 PATTERNS = (r"(?i)\pL{250}", r"a(?:[ab]*a[ab]{900}c)?", r"(?:a?){60}", r"(?i)(?:\pL\pN\pS){80}", r"[^a]{200}")
 
 

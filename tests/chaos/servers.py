@@ -5,6 +5,7 @@ request needs approval.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import discord
@@ -32,15 +33,17 @@ class Servers:
 
     def __init__(self, discord: FakeDiscord) -> None:
         self._discord = discord
-        self.ordinary = _with_automod(discord, "Chaos", keyword_filter=[FORBIDDEN])
+        self.ordinary = with_automod(discord, "Chaos", {"keyword_filter": [FORBIDDEN]})
         self.people = [discord.add_user(name, self.ordinary) for name in ("alice", "bob", "carol")]
-        self.hostile = _with_automod(
+        self.hostile = with_automod(
             discord,
             "Bombs",
-            keyword_filter=["a" * length for length in range(2, 60)],
-            # The forbidden word comes last, so it is found only if the slow ones before it are tried.
-            regex_patterns=[*PATTERNS, FORBIDDEN],
-            allow_list=["*a*"],
+            {
+                "keyword_filter": ["a" * length for length in range(2, 60)],
+                # The forbidden word comes last, so it is found only if the slow ones before it are tried.
+                "regex_patterns": [*PATTERNS, FORBIDDEN],
+                "allow_list": ["*a*"],
+            },
         )
         self.mallory = discord.add_user("mallory", self.hostile)
         self.reviewed = discord.add_guild("Reviewed")
@@ -112,27 +115,32 @@ class Servers:
                 await self.decide(card)
 
 
-def _with_automod(server: FakeDiscord, name: str, **trigger: list[str]) -> Guild:
+def with_automod(server: FakeDiscord, name: str, *triggers: Mapping[str, Sequence[str]]) -> Guild:
+    """Add a server with an AutoMod rule for each trigger. The bot may read them."""
     guild = server.add_guild(name)
     guild.bot_permissions |= discord.Permissions(manage_guild=True).value
-    metadata: dict[str, list[str]] = {
+    for trigger in triggers:
+        guild.automod.append(_automod_rule(server.world.snowflake(), guild, trigger))
+    return guild
+
+
+def _automod_rule(rule_id: int, guild: Guild, trigger: Mapping[str, Sequence[str]]) -> Json:
+    empty: dict[str, Sequence[str]] = {
         "keyword_filter": [],
         "regex_patterns": [],
         "allow_list": [],
         "presets": [],
     }
-    rule: Json = {
-        "id": str(server.world.snowflake()),
+    return {
+        "id": str(rule_id),
         "guild_id": str(guild.id),
         "name": "words",
         "creator_id": "1",
         "event_type": 1,
         "trigger_type": 1,
-        "trigger_metadata": metadata | trigger,
+        "trigger_metadata": {**empty, **trigger},
         "actions": [{"type": 1, "metadata": {}}],
         "enabled": True,
         "exempt_roles": [],
         "exempt_channels": [],
     }
-    guild.automod.append(rule)
-    return guild

@@ -331,9 +331,11 @@ async def test_a_message_command_on_a_review_card_obeys_the_mark_of_its_picture(
 async def test_a_picture_keeps_the_mark_of_its_channel_after_the_retention_period(
     bot: Harness, command: str
 ) -> None:
+    await set_rules(bot, retention_days=1)
     mark_adult(bot, bot.channel)
     message = await bot.made(**SMALL)
-    await bot.later(days=400)
+    await bot.later(hours=12)
+    await bot.later(days=1, minutes=1)
     assert await bot.runs() == []
     await used(bot, command, message)
     assert [run.age_restricted for run in await bot.runs()] == [True]

@@ -160,11 +160,9 @@ async def test_nobody_deletes_for_another_and_forged_buttons_change_nothing(bot:
 async def test_the_worker_removes_what_is_older_than_the_server_keeps(bot: Harness) -> None:
     await set_rules(bot, retention_days=7)
     await bot.ask(prompt="a lighthouse")
-    bot.clock.move(days=6)
-    await bot.play()
+    await bot.later(days=1, times=7)
     assert len(await bot.runs()) == 1
-    bot.clock.move(days=1, minutes=1)
-    await bot.play()
+    await bot.later(hours=1)
     assert await bot.runs() == []
     assert (await exported(bot, bot.alice))["record"] == []
 

@@ -24,7 +24,6 @@ def quick_loop(speed: float) -> asyncio.AbstractEventLoop:
     """
     bot.database.engine.LOCK_SECONDS *= speed
     bot.services.words.filter.TIMEOUT_SECONDS *= speed
-    bot.services.words.filter.SLOW_SECONDS *= speed
     return _QuickLoop(speed)
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.simulation import scenarios
 from tests.simulation import steps as actions
 from tests.simulation.rounds import Result, draw, play_round
 from tests.simulation.shrink import shorten
@@ -62,6 +63,9 @@ def main(arguments: Sequence[str]) -> int:
         return _share(given)
     gc.disable()
     with _folder() as folder:
+        if given.check is not None:
+            scenarios.run(given.check, folder)
+            return 0
         play = Player(folder)
         # The first round imports what the bot imports late, which takes longer than a callback may.
         play("warm-up", [])
@@ -79,6 +83,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the number of the first round")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the rounds")
     parser.add_argument("--keep-going", action="store_true", help="play on after a round that fails")
+    parser.add_argument("--check", choices=sorted(scenarios.SCENARIOS), help="check the simulation itself")
     parser.add_argument(
         "--driver", choices=("seed", "hypothesis"), default="seed", help="who draws the steps"
     )

@@ -26,7 +26,7 @@ from tests.simulation.patches import TIME
 
 # Processor seconds that one callback of the bot may take, statements not counted.
 LONGEST_CALLBACK = 0.05
-_REAL = 1e-9
+_KEPT = 1000
 
 
 class Deadlock(Exception):
@@ -86,6 +86,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Processor seconds inside the current callback that aren't the bot's own: its statements."""
         self.executor_delay: Callable[[Life, str], float] = lambda _life, _name: 0.0
         self._serials = itertools.count(1)
+        self._kept: list[SimTask] = []
         self.set_task_factory(self._make_task)
         self.set_exception_handler(self._note_error)
 
@@ -122,7 +123,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         elif life is not None and LIFE not in context:
             context.run(LIFE.set, life)
         owner = context.get(LIFE)
-        return SimTask(coro, loop=loop, context=context, serial=next(self._serials), life=owner)
+        task = SimTask(coro, loop=loop, context=context, serial=next(self._serials), life=owner)
+        if owner is not None:
+            self._keep(task)
+        return task
+
+    def _keep(self, task: SimTask) -> None:
+        """Hold on to a task, so that a dead process's coroutine isn't closed at a moment of its own."""
+        if len(self._kept) > _KEPT:
+            self._kept = [kept for kept in self._kept if not kept.done()]
+        self._kept.append(task)
 
     def _run_once(self) -> None:
         ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
@@ -277,6 +287,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 with suppress(BaseException):
                     task.own_context.run(task.get_coro().close)  # type: ignore[union-attr]
             left.clear()
+            self._kept.clear()
             self._ready.clear()  # type: ignore[attr-defined]
             gc.collect()
             self._ready.clear()  # type: ignore[attr-defined]

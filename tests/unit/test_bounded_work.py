@@ -4,15 +4,16 @@ numbers of steps, and in threads of its own. How long it takes is measured by `m
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import io
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.comfydeploy import deployments, reports, wire
 from bot.delivery.media.download import MediaFetcher
@@ -22,11 +23,10 @@ from bot.deployments.naming import slug, unique
 from bot.deployments.validation import find_choice
 from bot.domain.errors import MediaForbidden
 from bot.domain.runs import Output
-from bot.outside import Outside
 from bot.services.words import rules as word_rules
-from bot.services.words.filter import WordChecks
-from bot.services.words.rules import KeywordMatcher, WordRules, compile_pattern
+from bot.services.words.rules import KeywordMatcher, compile_pattern
 from bot.ui.message_parts import remark_messages
+from tests.word_rules import finish
 
 
 @pytest.mark.parametrize("length", [NUMBER_LENGTH, NUMBER_LENGTH + 1])
@@ -128,47 +128,38 @@ def test_numbering_goes_on_where_it_was() -> None:
     assert unique("a", {"a"}, first=7) == "a_7"
 
 
-def test_nested_keywords_are_found_window_by_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    keywords = KeywordMatcher([*("a" * length for length in range(1, 20)), "*ab*", "b a"])
+def longest_matches(text: str, keywords: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the longest match at each place of a text where one begins."""
+    ends = (
+        (at, max((len(word) for word in keywords if text.startswith(word, at)), default=0))
+        for at in range(len(text))
+    )
+    return [(at, at + length) for at, length in ends if length]
+
+
+@given(
+    st.text("ab", max_size=40),
+    st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=6),
+    st.integers(1, 12),
+)
+def test_the_longest_match_at_each_place_is_found_window_by_window(
+    text: str, keywords: list[str], window: int
+) -> None:
+    matcher = finish(KeywordMatcher.compile(f"*{keyword}*" for keyword in keywords))
+    with patch.object(word_rules, "_WINDOW", window):
+        found = [(span.start, span.end) for span in matcher.spans(text) if span is not None]
+    assert found == longest_matches(text, keywords)
+
+
+def test_nested_keywords_match_once_at_each_place() -> None:
+    keywords = finish(KeywordMatcher.compile([*("a" * length for length in range(1, 20)), "*ab*", "*b*"]))
     text = word_rules.mark_word_edges("aaab ab a " * 40 + "a" * 300)
-    by_windows = sorted(keywords.spans(text))
-    monkeypatch.setattr(word_rules, "_WINDOW", len(text))
-    assert by_windows == sorted(keywords.spans(text)) != []
-
-
-def test_allowed_spans_keep_one_for_each_start() -> None:
-    spans = [word_rules.Span(start, start + length, "x") for start in range(5) for length in range(1, 50)]
-    allowed = word_rules.AllowedSpans(spans)
-    assert allowed.cover(word_rules.Span(0, 49, "x"))
-    assert not allowed.cover(word_rules.Span(0, 54, "x"))
-    assert len(allowed._starts) == 5
+    assert len(list(keywords.spans(text))) <= len(text)
 
 
 @pytest.mark.parametrize("pattern", [r"(?i)\pL{250}", r"(?i)(?:\pL\pN\pS){80}", r"\PL{1000}"])
 def test_a_pattern_that_takes_long_to_compile_is_refused_within_little_memory(pattern: str) -> None:
     assert compile_pattern(pattern) == "regex_too_large"
-
-
-async def test_rules_are_compiled_in_threads_of_their_own() -> None:
-    """The default threads resolve host names, so a server's rules may not wait for them, or fill them."""
-    checks, now, go = WordChecks(Outside(monotonic=lambda: now[0])), [0.0], threading.Event()
-    loop = asyncio.get_running_loop()
-    busy = ThreadPoolExecutor(1)
-    loop.set_default_executor(busy)
-    waiting = loop.run_in_executor(None, go.wait)
-    threads: list[str] = []
-
-    def compile(seconds: float) -> WordRules:
-        threads.append(threading.current_thread().name.rpartition("_")[0])
-        now[0] += seconds
-        return WordRules()
-
-    for guild_id, seconds in ((1, 1.0), (2, 0.0), (1, 0.0), (1, 0.0)):
-        await checks.compile(guild_id, lambda seconds=seconds: compile(seconds))
-    assert threads == ["word-compile", "word-compile", "slow-word-check", "word-compile"]
-    go.set()
-    await waiting
-    checks.close()
 
 
 @pytest.mark.parametrize("url", ["http://{}/a.png", "//{}/a.png", "https://user@{}:1/a.png"])

@@ -2,7 +2,8 @@
 
 If the bot lacks Manage Server, it can't read the AutoMod rules. They are then ignored, or the request is
 refused with `words_forbidden` if the server's settings require them. If Discord doesn't return the rules
-although the bot has the permission, the request is refused with `words_unavailable`.
+although the bot has the permission, or if the check takes too long, the request is refused with
+`words_unavailable`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
-from weakref import WeakValueDictionary
 
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import AuditAction, AuditEntry
@@ -26,13 +23,13 @@ from bot.domain.requests import Requester
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line
 from bot.outside import Outside
-from bot.services.words.rules import CheckTooLong, Hit, WordRules
+from bot.services.words.rules import Hit, Steps, WordRules
+from bot.services.words.thread import WordThread
 from bot.store import Store
 
 log = logging.getLogger(__name__)
-# How long a check or a read may take, and from when on a check counts as slow.
+# How long reading, compiling and checking may take for one request. Discord expects an answer within three.
 TIMEOUT_SECONDS = 2.0
-SLOW_SECONDS = 0.25
 T = TypeVar("T")
 # Raises RefusedError if the bot may not read a server's AutoMod rules, anything else if Discord fails.
 Fetch = Callable[[int], Awaitable[WordRules]]
@@ -50,18 +47,19 @@ async def word_check(
     """Return the first hit in the server's own list, or else in its AutoMod rules.
 
     `channel_ids` includes a thread's parent and the category. AutoMod rules are read only if the request has
-    text and `words.automod` isn't off. Raises RefusedError if they can't be read, or if the check takes too
-    long.
+    text and `words.automod` isn't off. Raises RefusedError if they can't be read.
     """
     if not any(texts.values()):
         return None
     if rules.words.blocked:
         own = await cache.own_rules(guild_id, rules.words.blocked)
-        if (hit := await cache.checks.run(guild_id, own, texts, role_ids, channel_ids)) is not None:
+        hit = await cache.thread.run(guild_id, own.check(texts, role_ids, channel_ids))
+        if hit is not None:
             return hit
     if rules.words.automod is False:
         return None
-    return await cache.checks.run(guild_id, await cache.automod_rules(guild_id), texts, role_ids, channel_ids)
+    automod = await cache.automod_rules(guild_id)
+    return await cache.thread.run(guild_id, automod.check(texts, role_ids, channel_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,95 +73,6 @@ class _Entry:
     rules: WordRules | None = None
     read_at: datetime | None = None
     fault: str | None = None
-
-
-class Deadline:
-    """Stops a check in its thread, because cancelling the waiting coroutine doesn't stop the thread."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._end = clock() + seconds
-
-    def __call__(self) -> None:
-        """Raise CheckTooLong once the time has run out."""
-        if self._clock() >= self._end:
-            raise CheckTooLong("the check ran out of time")
-
-
-class WordChecks:
-    """Runs checks in separate threads, one at a time for each server, each with a deadline.
-
-    The event loop's default threads also resolve host names, so no server's rules may occupy all of them.
-    Servers whose last check was slow share one thread, so that they slow down only each other.
-    """
-
-    def __init__(
-        self,
-        outside: Outside,
-        *,
-        timeout: float | None = None,
-        slow: float | None = None,
-        threads: int = 4,
-    ) -> None:
-        self._timeout = TIMEOUT_SECONDS if timeout is None else timeout
-        self._slow_seconds = SLOW_SECONDS if slow is None else slow
-        self._clock = outside.monotonic
-        self._quick = outside.executor("word-check", threads)
-        self._slow = outside.executor("slow-word-check", 1)
-        self._compiling = outside.executor("word-compile", 2)
-        self._slow_servers: set[int] = set()
-        self._slow_compilers: set[int] = set()
-        self._busy: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-
-    async def run(
-        self,
-        guild_id: int,
-        rules: WordRules,
-        texts: Mapping[str, str],
-        role_ids: Collection[int],
-        channel_ids: Collection[int],
-    ) -> Hit | None:
-        """Check texts against a server's rules. Raises RefusedError if that takes too long."""
-        check = partial(rules.check, texts, role_ids, channel_ids, Deadline(self._timeout, self._clock))
-        try:
-            async with asyncio.timeout(self._timeout):
-                busy = self._busy.setdefault(guild_id, asyncio.Lock())
-                await busy.acquire()
-                pool = self._slow if guild_id in self._slow_servers else self._quick
-                running = pool.submit(self._timed, self._slow_servers, guild_id, check)
-                running.add_done_callback(partial(_release, busy, asyncio.get_running_loop()))
-                return await asyncio.wrap_future(running)
-        except (TimeoutError, CheckTooLong):
-            log.warning("stopped a check of server %s: its word rules took too long", guild_id)
-            raise RefusedError("words_unavailable", "the rules took too long") from None
-
-    async def compile(self, guild_id: int, make: Callable[[], WordRules]) -> WordRules:
-        """Compile a server's rules in a thread, without a deadline, since the number of rules is limited."""
-        pool = self._slow if guild_id in self._slow_compilers else self._compiling
-        timed = partial(self._timed, self._slow_compilers, guild_id, make)
-        return await asyncio.get_running_loop().run_in_executor(pool, timed)
-
-    def close(self) -> None:
-        """Start no more checks; running ones end at their deadlines."""
-        for pool in (self._quick, self._slow, self._compiling):
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _timed(self, slow: set[int], guild_id: int, work: Callable[[], T]) -> T:
-        """Do the work. Add the server to `slow` if that took long, otherwise remove it."""
-        began = self._clock()
-        try:
-            return work()
-        finally:
-            if self._clock() - began > self._slow_seconds:
-                slow.add(guild_id)
-            else:
-                slow.discard(guild_id)
-
-
-def _release(busy: asyncio.Lock, loop: asyncio.AbstractEventLoop, _: Future[Hit | None]) -> None:
-    """Let the server's next check begin. Called when the thread has finished the previous one."""
-    with suppress(RuntimeError):  # the loop is closed already
-        loop.call_soon_threadsafe(busy.release)
 
 
 class AutomodCache:
@@ -185,10 +94,11 @@ class AutomodCache:
         timeout: float | None = None,
         size: int = 500,
     ) -> None:
+        self.thread = WordThread(outside)
         self._fetch, self._clock = fetch, outside.now
         self._ttl, self._stale, self._retry = ttl, stale, retry
-        self._timeout, self._size = TIMEOUT_SECONDS if timeout is None else timeout, size
-        self.checks = WordChecks(outside, timeout=timeout)
+        # Shorter than the limit of a request, so that there is time to check with older rules.
+        self._timeout, self._size = 0.75 * TIMEOUT_SECONDS if timeout is None else timeout, size
         self._entries: dict[int, _Entry] = {}
         self._own: dict[int, tuple[Sequence[str], WordRules]] = {}
         self._reading: dict[int, asyncio.Task[_Entry]] = {}
@@ -208,9 +118,13 @@ class AutomodCache:
 
     async def own_rules(self, guild_id: int, blocked: Sequence[str]) -> WordRules:
         """Return the server's own list, recompiled only after a change."""
+        return await self.thread.run(guild_id, self._own_rules(guild_id, blocked))
+
+    def _own_rules(self, guild_id: int, blocked: Sequence[str]) -> Steps[WordRules]:
+        # Concurrent requests compile the list once, because the thread does a server's work in order.
         cached = self._own.get(guild_id)
         if cached is None or cached[0] != blocked:
-            cached = (blocked, await self.checks.compile(guild_id, partial(WordRules, (), blocked)))
+            cached = (blocked, (yield from WordRules.compile(blocked=blocked)))
             self._put(self._own, guild_id, cached)
         return cached[1]
 
@@ -224,7 +138,7 @@ class AutomodCache:
 
     async def close(self) -> None:
         """Stop checks and cancel running reads."""
-        self.checks.close()
+        self.thread.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -290,12 +204,24 @@ class DefaultTexts:
 
 
 class WordFilter:
-    """Refuses forbidden texts. The matching word is in the audit log, not in the requester's refusal."""
+    """Refuses forbidden texts. The matching word is in the audit log, not in the requester's refusal.
 
-    def __init__(self, cache: AutomodCache, store: Store, clock: Callable[[], datetime]) -> None:
+    A request is refused if everything takes more than `timeout` seconds: reading and compiling rules, and
+    checking its texts and those of a channel's default.
+    """
+
+    def __init__(
+        self,
+        cache: AutomodCache,
+        store: Store,
+        clock: Callable[[], datetime],
+        *,
+        timeout: float | None = None,
+    ) -> None:
         self.cache = cache
         self._store = store
         self._clock = clock
+        self._timeout = TIMEOUT_SECONDS if timeout is None else timeout
 
     async def check(
         self,
@@ -317,9 +243,7 @@ class WordFilter:
             return
         rules = await self._store.rules.current(guild_id)
         try:
-            hit = await self._find_hit(requester, guild_id, rules, texts)
-            own = default.texts if hit is not None and default is not None else {}
-            is_defaults = await self._find_hit(requester, guild_id, rules, own) is not None
+            hit, is_defaults = await self._find_hits(requester, guild_id, rules, texts, default)
         except RefusedError as error:
             await self._record_refusal(requester, guild_id, deployment, error.code)
             raise
@@ -329,6 +253,24 @@ class WordFilter:
             details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
             await self._record_refusal(requester, guild_id, deployment, "words_refused", details)
             raise RefusedError("words_refused", option=hit.option)
+
+    async def _find_hits(
+        self,
+        requester: Requester,
+        guild_id: int,
+        rules: ServerRules,
+        texts: Mapping[str, str],
+        default: DefaultTexts | None,
+    ) -> tuple[Hit | None, bool]:
+        """Return the first hit, and whether the default's own texts have one, too."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                hit = await self._find_hit(requester, guild_id, rules, texts)
+                own = default.texts if hit is not None and default is not None else {}
+                return hit, await self._find_hit(requester, guild_id, rules, own) is not None
+        except TimeoutError:
+            log.warning("stopped a check of server %s: its word rules took too long", guild_id)
+            raise RefusedError("words_unavailable", "the rules took too long") from None
 
     async def _find_hit(
         self, requester: Requester, guild_id: int, rules: ServerRules, texts: Mapping[str, str]

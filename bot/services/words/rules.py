@@ -1,22 +1,22 @@
 """Match texts against word rules: a server's AutoMod rules and its own word list.
 
-Aho-Corasick finds keywords, and RE2 matches regular expressions. Their time is linear in the length of the
-text, so neither a hostile text nor a hostile rule can stop the bot. Keywords match as in Discord ("Keyword
-Matching Strategies" in its documentation), except that any punctuation ends a word, since prompts often are
-lists of words.
+Aho-Corasick finds keywords, and RE2 matches regular expressions. Each search takes time linear in the length
+of the text, but nested keywords with allowed words add up to seconds. All work is therefore done in `Steps`.
+Keywords match as in Discord ("Keyword Matching Strategies" in its documentation), except that any punctuation
+ends a word, since prompts often are lists of words.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import re2
-from ahocorasick_rs import AhoCorasick
+from ahocorasick_rs import AhoCorasick, MatchKind
 
 from bot.domain.settings.values import NotApplied
 from bot.services.words.forms import (
@@ -29,6 +29,10 @@ from bot.services.words.forms import (
     normalize,
     text_forms,
 )
+
+T = TypeVar("T")
+# Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.services.words.thread`.
+Steps: TypeAlias = Generator[None, None, T]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,113 +62,130 @@ class Hit:
     keyword: str = field(repr=False)
 
 
-class CheckTooLong(Exception):
-    """Raised when a check runs out of time, or a pattern keeps matching allowed text."""
-
-
-# Each match starts another search, so a pattern that only matches allowed text takes quadratic time.
-MAX_ALLOWED_MATCHES = 100
-
-
-def _unlimited() -> None:
-    """Never stop a check."""
-
-
 class WordRules:
-    """Compiled rules. Compiling takes milliseconds per thousand keywords, so reuse the object."""
+    """Compiled rules. Compiling takes a tenth of a second per thousand keywords, so reuse the object."""
 
     def __init__(
-        self,
+        self, compiled: Sequence[_CompiledRule] = (), not_applied: Iterable[NotApplied] = ()
+    ) -> None:
+        self._rules = compiled
+        self.not_applied = (*not_applied, *(item for rule in compiled for item in rule.not_applied))
+
+    @classmethod
+    def compile(
+        cls,
         rules: Iterable[WordRule] = (),
         blocked: Sequence[str] = (),
         not_applied: Iterable[NotApplied] = (),
-    ) -> None:
-        own = [WordRule(keywords=tuple(blocked))] if blocked else []
-        self._rules = tuple(_Compiled(rule) for rule in (*rules, *own))
-        self.not_applied = (*not_applied, *(item for rule in self._rules for item in rule.not_applied))
+    ) -> Steps[WordRules]:
+        """Compile AutoMod rules, and `blocked`, the keywords of the server's own list."""
+        compiled: list[_CompiledRule] = []
+        for rule in (*rules, *([WordRule(keywords=tuple(blocked))] if blocked else ())):
+            one = yield from _CompiledRule.compile(rule)
+            compiled.append(one)
+        return cls(compiled, not_applied)
 
     def check(
-        self,
-        texts: Mapping[str, str],
-        role_ids: Collection[int],
-        channel_ids: Collection[int],
-        go_on: Callable[[], None] = _unlimited,
-    ) -> Hit | None:
+        self, texts: Mapping[str, str], role_ids: Collection[int], channel_ids: Collection[int]
+    ) -> Steps[Hit | None]:
         """Return the first hit in `texts`, which maps option names to texts, or None.
 
-        `channel_ids` includes a thread's parent. `go_on` is called repeatedly during the check, and may raise
-        CheckTooLong to stop it.
+        `channel_ids` includes a thread's parent.
         """
         rules = [rule for rule in self._rules if rule.applies_to(role_ids, channel_ids)]
         for option, text in texts.items() if rules else ():
-            go_on()
+            yield
             forms = text_forms(text)
             for rule in rules:
-                if (keyword := rule.find(forms, go_on)) is not None:
+                if (keyword := (yield from rule.find(forms))) is not None:
                     return Hit(rule.rule.name, option, keyword)
         return None
 
 
-class _Compiled:
-    def __init__(self, rule: WordRule) -> None:
+class _CompiledRule:
+    def __init__(
+        self,
+        rule: WordRule,
+        keywords: KeywordMatcher,
+        allowed: KeywordMatcher,
+        patterns: Sequence[Pattern | str],
+    ) -> None:
         self.rule = rule
-        self._keywords = KeywordMatcher(rule.keywords)
-        self._allowed = KeywordMatcher(rule.allowed)
-        results = [compile_pattern(source) for source in rule.patterns]
-        self._patterns = [item for item in results if isinstance(item, Pattern)]
-        codes = [item if isinstance(item, str) else item.remark for item in results]
-        if self._keywords.empty_count:
+        self._keywords, self._allowed = keywords, allowed
+        self._patterns = [item for item in patterns if isinstance(item, Pattern)]
+        codes = [item if isinstance(item, str) else item.remark for item in patterns]
+        if keywords.empty_count:
             codes.append("keyword_empty")
         self.not_applied = tuple(NotApplied(code, rule.name or "") for code in codes if code)
+
+    @classmethod
+    def compile(cls, rule: WordRule) -> Steps[_CompiledRule]:
+        keywords = yield from KeywordMatcher.compile(rule.keywords)
+        allowed = yield from KeywordMatcher.compile(rule.allowed)
+        patterns: list[Pattern | str] = []
+        for source in rule.patterns:
+            yield
+            patterns.append(compile_pattern(source))
+        return cls(rule, keywords, allowed, patterns)
 
     def applies_to(self, role_ids: Collection[int], channel_ids: Collection[int]) -> bool:
         return self.rule.exempt_roles.isdisjoint(role_ids) and self.rule.exempt_channels.isdisjoint(
             channel_ids
         )
 
-    def find(self, forms: TextForms, go_on: Callable[[], None]) -> str | None:
+    def find(self, forms: TextForms) -> Steps[str | None]:
         for view in forms.all:
-            go_on()
-            if (found := self._keyword(view)) is not None:
+            if (found := (yield from self._keyword(view))) is not None:
                 return found
-        if forms.foreign is not None and (found := self._keyword(forms.foreign, foreign=True)) is not None:
-            return found
-        return self._pattern(forms, go_on)
+        if forms.foreign is not None:
+            found = yield from self._keyword(forms.foreign, foreign=True)
+            if found is not None:
+                return found
+        return (yield from self._pattern(forms))
 
-    def _keyword(self, view: str, *, foreign: bool = False) -> str | None:
+    def _keyword(self, view: str, *, foreign: bool = False) -> Steps[str | None]:
+        yield
         marked = mark_word_edges(fold(view))
         first = self._keywords.first(marked, foreign=foreign)
         if first is None or not self._allowed:
             return first
-        allowed = AllowedSpans(self._allowed.spans(marked, foreign=foreign))
-        hits = self._keywords.spans(marked, foreign=foreign)
-        return next((hit.keyword for hit in hits if not allowed.cover(hit)), None)
-
-    def _pattern(self, forms: TextForms, go_on: Callable[[], None]) -> str | None:
-        views = dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ()
-        return next((source for view in views if (source := self._pattern_in(view, go_on)) is not None), None)
-
-    def _pattern_in(self, view: str, go_on: Callable[[], None]) -> str | None:
-        allowed: AllowedSpans | None = None
-        for pattern in self._patterns:
-            go_on()
-            for number, (start, end) in enumerate(pattern.spans(view)):
-                allowed = allowed or self._allowed_in(view)
-                if not allowed.cover(Span(start, end, pattern.source)):
-                    return pattern.source
-                if number == MAX_ALLOWED_MATCHES:
-                    raise CheckTooLong("a pattern matches allowed text too often")
-                go_on()
+        allowed = yield from AllowedSpans.collect(self._allowed.spans(marked, foreign=foreign))
+        for hit in self._keywords.spans(marked, foreign=foreign):
+            yield
+            if hit is not None and not allowed.cover(hit):
+                return hit.keyword
         return None
 
-    def _allowed_in(self, view: str) -> AllowedSpans:
+    def _pattern(self, forms: TextForms) -> Steps[str | None]:
+        for view in dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ():
+            if (source := (yield from self._pattern_in(view))) is not None:
+                return source
+        return None
+
+    def _pattern_in(self, view: str) -> Steps[str | None]:
+        allowed: AllowedSpans | None = None
+        for pattern in self._patterns:
+            yield
+            for start, end in pattern.spans(view):
+                if allowed is None:
+                    allowed = yield from self._allowed_in(view)
+                if not allowed.cover(Span(start, end, pattern.source)):
+                    return pattern.source
+                yield
+        return None
+
+    def _allowed_in(self, view: str) -> Steps[AllowedSpans]:
         """Return the spans of allowed keywords in `view`, a text without marked word edges."""
         if not self._allowed:
-            return AllowedSpans(())
+            return AllowedSpans({})
         marked = mark_word_edges(fold(view))
         edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
-        spans = self._allowed.spans(marked)
-        return AllowedSpans(Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword) for s in spans)
+        return (
+            yield from AllowedSpans.collect(
+                s and Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword)
+                for s in self._allowed.spans(marked)
+            )
+        )
 
 
 class Span(NamedTuple):
@@ -176,15 +197,21 @@ class Span(NamedTuple):
 
 
 class AllowedSpans:
-    """The spans of a text that an allowed keyword matches."""
+    """The spans of a text that an allowed keyword matches: for each start, the end of the longest one."""
 
-    def __init__(self, spans: Iterable[Span]) -> None:
-        # Nested keywords make many spans for each start, of which the longest covers most.
-        reach: dict[int, int] = {}
+    def __init__(self, longest: Mapping[int, int]) -> None:
+        self._starts = sorted(longest)
+        self._reach = list(accumulate((longest[start] for start in self._starts), max))
+
+    @classmethod
+    def collect(cls, spans: Iterable[Span | None]) -> Steps[AllowedSpans]:
+        """Collect the spans of a text, which may be mixed with None."""
+        longest: dict[int, int] = {}
         for span in spans:
-            reach[span.start] = max(span.end, reach.get(span.start, 0))
-        self._starts = sorted(reach)
-        self._reach = list(accumulate((reach[start] for start in self._starts), max))
+            yield
+            if span is not None:
+                longest[span.start] = max(span.end, longest.get(span.start, 0))
+        return cls(longest)
 
     def cover(self, span: Span) -> bool:
         """Return whether one allowed span contains all of `span`."""
@@ -195,22 +222,29 @@ class AllowedSpans:
 class KeywordMatcher:
     """Finds keywords. A `*` leaves an end of a keyword open; an end without `*` must be the edge of a word.
 
-    Keywords without a visible character would match everything; they are left out, and `empty_count` counts
-    them.
+    `near` and `other` map the literals to search for, in Latin letters and for `foreign` texts, to their
+    keywords. Keywords without a visible character would match everything; they are left out, and
+    `empty_count` counts them.
     """
 
-    def __init__(self, keywords: Iterable[str]) -> None:
+    def __init__(self, near: dict[str, str], other: dict[str, str], empty_count: int) -> None:
+        self._near, self._foreign = _Automaton(near), _Automaton(other)
+        self.empty_count = empty_count
+
+    @classmethod
+    def compile(cls, keywords: Iterable[str]) -> Steps[KeywordMatcher]:
         near: dict[str, str] = {}
         other: dict[str, str] = {}
-        self.empty_count = 0
+        empty_count = 0
         for keyword in keywords:
+            yield
             core = normalize(keyword.strip().strip("*"))
-            self.empty_count += not core
+            empty_count += not core
             for form in (core, latin(core)) if core else ():
                 near.setdefault(_literal(keyword, form), keyword)
             if not (core.isascii() or latin(core).isascii()):
                 other.setdefault(_literal(keyword, foreign(core)), keyword)
-        self._near, self._foreign = _Automaton(near), _Automaton(other)
+        return cls(near, other, empty_count)
 
     def __bool__(self) -> bool:
         return bool(self._near)
@@ -222,18 +256,23 @@ class KeywordMatcher:
         """
         return (self._foreign if foreign else self._near).first(marked)
 
-    def spans(self, marked: str, *, foreign: bool = False) -> Iterator[Span]:
-        """Yield all matches, even overlapping ones, without the word edges around them."""
+    def spans(self, marked: str, *, foreign: bool = False) -> Iterator[Span | None]:
+        """Yield the longest match at each place where one begins, without the word edges around it.
+
+        What covers the longest match covers the shorter ones, of which nested keywords make many. After a
+        stretch of text in which no match begins, None is yielded.
+        """
         return (self._foreign if foreign else self._near).spans(marked)
 
 
-_WINDOW = 256
+# Each search holds the GIL and finds matches after the first, which aren't used, so it gets little text.
+_WINDOW = 64
 
 
 class _Automaton:
     def __init__(self, literals: dict[str, str]) -> None:
         self._literals, self._keywords = list(literals), list(literals.values())
-        self._search = AhoCorasick(self._literals) if literals else None
+        self._search = AhoCorasick(self._literals, MatchKind.LeftmostLongest) if literals else None
         self._longest = max(map(len, self._literals), default=0)
 
     def __bool__(self) -> bool:
@@ -243,27 +282,24 @@ class _Automaton:
         found = self._search.find_matches_as_indexes(marked) if self._search else []
         return self._keywords[found[0][0]] if found else None
 
-    def spans(self, marked: str) -> Iterator[Span]:
-        for index, start, end in self._overlapping(marked):
-            literal = self._literals[index]
-            yield Span(
-                start + literal.startswith(WORD_EDGE),
-                end - literal.endswith(WORD_EDGE),
-                self._keywords[index],
-            )
+    def spans(self, marked: str) -> Iterator[Span | None]:
+        start = 0
+        while self._search is not None and start < len(marked):
+            window = marked[start : start + _WINDOW + self._longest]
+            found = self._search.find_matches_as_indexes(window)
+            index, first, end = found[0] if found else (0, _WINDOW, 0)
+            if first >= _WINDOW:
+                yield None
+                start += _WINDOW
+            else:
+                yield self._span(index, start + first, start + end)
+                start += first + 1
 
-    def _overlapping(self, marked: str) -> Iterator[tuple[int, int, int]]:
-        """Yield all matches, even overlapping ones, searching one window of the text at a time.
-
-        With nested keywords, a search of the whole text would hold the GIL for a tenth of a second.
-        """
-        if self._search is None:
-            return
-        for offset in range(0, len(marked), _WINDOW):
-            window = marked[offset : offset + _WINDOW + self._longest]
-            for index, start, end in self._search.find_matches_as_indexes(window, overlapping=True):
-                if start < _WINDOW:
-                    yield index, offset + start, offset + end
+    def _span(self, index: int, start: int, end: int) -> Span:
+        literal = self._literals[index]
+        return Span(
+            start + literal.startswith(WORD_EDGE), end - literal.endswith(WORD_EDGE), self._keywords[index]
+        )
 
 
 def _literal(keyword: str, form: str) -> str:

@@ -2,6 +2,10 @@
 
 Requests outside servers are kept as long as those of a server without rules, for the default of
 `ServerRules.retention_days`.
+
+A clock that jumps far ahead must not make everything expire. Retention therefore has a time of its own, which
+follows the clock at no more than twice its pace, and by at most `_MAX_STEP` between two claims. Both times
+are stored, so a restart changes nothing. After a long downtime, data is deleted late.
 """
 
 from __future__ import annotations
@@ -17,12 +21,16 @@ from sqlalchemy import Column, ColumnElement, and_, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
+from bot.database.key_values import KeyValueStore
 from bot.database.row_locks import lock_rows
 from bot.database.tables import audit, runs, server_rules
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store.outcomes import nothing_pending
 
 _CHUNK_SIZE = 200
+# Retention's own time, and the clock's at the last claim.
+_TIME_KEY = "retention time"
+_MAX_STEP = timedelta(days=1)  # no longer than the shortest period
 
 log = logging.getLogger(__name__)
 
@@ -56,15 +64,17 @@ class _RetentionPeriod:
 class RetentionStore:
     """Deletes rows past their retention period. Raises StoreUnavailable if the database doesn't answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, key_values: KeyValueStore) -> None:
         self._database = database
+        self._key_values = key_values
 
     async def claim(self, now: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
         """Return up to `limit` expired requests and up to `limit` audit entries, or None if nothing has
         expired.
 
-        A request stays while it runs and while one of its messages is pending.
+        A request stays while it runs and while one of its messages is pending. `now` is the clock's time.
         """
+        now = await self._advance_to(now)
         async with self._database.read() as connection:
             rules = await connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
             keys: list[str] = []
@@ -91,6 +101,22 @@ class RetentionStore:
             removed_entries = await connection.execute(delete(audit).where(audit.c.id.in_(ids)))
             removed = removed_runs.rowcount + removed_entries.rowcount
         log.info("removed %s expired requests and audit entries", removed)
+
+    async def _advance_to(self, clock: datetime) -> datetime:
+        """Store and return retention's time for this claim."""
+        stored = await self._key_values.get(_TIME_KEY)
+        time = _follow(clock, *map(datetime.fromisoformat, stored.split())) if stored else clock
+        await self._key_values.put(_TIME_KEY, f"{time.isoformat()} {clock.isoformat()}")
+        return time
+
+
+def _follow(clock: datetime, time: datetime, last_clock: datetime) -> datetime:
+    """Return retention's time. `time` and `last_clock` are those of the last claim."""
+    elapsed = max(clock - last_clock, timedelta())
+    followed = min(clock, time + min(2 * elapsed, _MAX_STEP))
+    if followed < clock and elapsed > _MAX_STEP:
+        log.warning("retention follows slowly: the clock has advanced by %s since the last claim", elapsed)
+    return followed
 
 
 async def _expired_runs(connection: AsyncConnection, period: _RetentionPeriod, limit: int) -> Sequence[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -45,10 +45,10 @@ def line(subject: int, days_ago: float = 0, guild: int | None = GUILD, **more: o
     )
 
 
-async def prune(store: Store) -> int:
+async def prune(store: Store, now: datetime = NOW) -> int:
     """Remove expired rows as the worker does; return in how many steps."""
     retention = store.retention
-    return await Worker("prune", lambda: retention.claim(NOW), retention.handle, PRUNE).drain()
+    return await Worker("prune", lambda: retention.claim(now), retention.handle, PRUNE).drain()
 
 
 async def test_an_export_contains_all_data_of_one_user_only(store: Store) -> None:
@@ -207,3 +207,49 @@ async def test_nothing_is_removed_while_the_rules_are_unreadable(store: Store) -
     key = await stored_run(store, at=NOW - timedelta(days=800))
     assert await prune(store) == 0
     assert await run_keys(store) == {key}
+
+
+async def aged_runs(store: Store, *days: float) -> list[str]:
+    """Store runs of a server that keeps them for 30 days. Return their keys, the oldest last."""
+    await stored_rules(store, GUILD, {"retention_days": 30})
+    return [await stored_run(store, at=NOW - timedelta(days=age)) for age in days]
+
+
+async def test_a_clock_that_jumps_years_ahead_expires_one_day_at_once(stores: Stores) -> None:
+    store = await stores.open()
+    new, month, _ = await aged_runs(store, 0, 28.5, 29.5)
+    assert await prune(store) == 0
+    ahead = NOW + timedelta(days=3650)
+    for _ in range(3):
+        # The bot is restarted again and again.
+        restarted = await stores.open()
+        await prune(restarted, ahead)
+        assert await run_keys(store) == {new, month}
+    await prune(store, ahead + timedelta(hours=12))
+    assert await run_keys(store) == {new}
+    for day in range(1, 8):
+        await prune(store, ahead + timedelta(days=day))
+    assert await run_keys(store) == {new}
+
+
+async def test_retention_goes_by_the_clock_again_once_that_is_right(store: Store) -> None:
+    day_left, _ = await aged_runs(store, 28.9, 29.6)
+    await prune(store)
+    await prune(store, NOW + timedelta(days=3650))
+    assert await run_keys(store) == {day_left}
+    await prune(store, NOW + timedelta(hours=1))
+    late = await stored_run(store, at=NOW - timedelta(days=29, hours=12))
+    await prune(store, NOW + timedelta(hours=2))
+    assert late in await run_keys(store)
+
+
+async def test_retention_catches_up_after_a_long_downtime(store: Store) -> None:
+    (key,) = await aged_runs(store, 0)
+    await prune(store)
+    back = NOW + timedelta(days=33)
+    for half_day in range(28):
+        await prune(store, back + timedelta(days=half_day / 2))
+    assert await run_keys(store) == {key}
+    for half_day in range(28, 32):
+        await prune(store, back + timedelta(days=half_day / 2))
+    assert await run_keys(store) == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from bot.gateway.guild import compile_automod, read_automod
 from bot.outside import Outside
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import Hit, WordRules
+from tests.word_rules import finish, first_hit
 
 GUILD = 7
 
@@ -63,7 +65,7 @@ class Discord:
 
     async def read(self, guild_id: int) -> WordRules:
         self.reads.append(guild_id)
-        return await read_automod(cast(discord.Guild, self), asyncio.to_thread)
+        return await read_automod(cast(discord.Guild, self), partial(asyncio.to_thread, finish))
 
     async def fetch_automod_rules(self) -> Sequence[discord.AutoModRule]:
         rules, fault = self.rules, self.fault
@@ -195,6 +197,15 @@ async def test_an_older_copy_does_not_outlive_the_permission(world: Discord) -> 
         assert await refusal(cache) == code
 
 
+async def test_if_discord_is_slow_an_older_copy_does(world: Discord) -> None:
+    cache = world.cache(timeout=0.01)
+    assert await hit(cache) is not None
+    world.gate.clear()
+    world.now += timedelta(minutes=5)
+    assert await hit(cache) is not None
+    assert world.reads == [GUILD, GUILD]
+
+
 def reading() -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if task.get_name().startswith("automod-")]
 
@@ -207,7 +218,7 @@ async def test_a_slow_read_refuses_now_and_serves_the_next_request(world: Discor
     (read,) = reading()
     await read
     world.fault = AWAY
-    assert (await cache.automod_rules(GUILD)).check({"prompt": "cat"}, (), ()) is not None
+    assert first_hit(await cache.automod_rules(GUILD), "cat") is not None
     assert world.reads == [GUILD]
 
 
@@ -250,16 +261,18 @@ async def test_only_so_many_servers_are_kept(world: Discord) -> None:
     assert world.reads == [1, 2, 3, 1]
 
 
+def automod_rules(*rules: discord.AutoModRule) -> WordRules:
+    return finish(compile_automod(rules))
+
+
 def test_rules_that_discord_does_not_show_are_reported() -> None:
     presets = {"presets": [1, 2, 3], "allow_list": []}
-    rules = compile_automod(
-        [
-            automod_rule("Flagged", trigger_type=4, trigger_metadata=presets),
-            automod_rule("Spam", trigger_type=3, trigger_metadata={}),
-            automod_rule("Mentions", trigger_type=5, trigger_metadata={"mention_total_limit": 5}),
-            automod_rule("New", trigger_type=99, trigger_metadata={}),
-            automod_rule("Kept", trigger_metadata={"keyword_filter": ["cat"], "regex_patterns": ["(?=a)"]}),
-        ]
+    rules = automod_rules(
+        automod_rule("Flagged", trigger_type=4, trigger_metadata=presets),
+        automod_rule("Spam", trigger_type=3, trigger_metadata={}),
+        automod_rule("Mentions", trigger_type=5, trigger_metadata={"mention_total_limit": 5}),
+        automod_rule("New", trigger_type=99, trigger_metadata={}),
+        automod_rule("Kept", trigger_metadata={"keyword_filter": ["cat"], "regex_patterns": ["(?=a)"]}),
     )
     assert set(rules.not_applied) == {
         NotApplied("automod_preset", "Flagged"),
@@ -267,8 +280,8 @@ def test_rules_that_discord_does_not_show_are_reported() -> None:
         NotApplied("automod_unknown", "New"),
         NotApplied("regex_unsupported", "Kept"),
     }
-    assert rules.check({"prompt": "cat"}, (), ()) == Hit("Kept", "prompt", "cat")
+    assert first_hit(rules, "cat") == Hit("Kept", "prompt", "cat")
     # Only enabled rules for messages count.
-    rules = compile_automod([automod_rule(enabled=False), automod_rule(event_type=2, trigger_type=6)])
-    assert rules.check({"prompt": "cat"}, (), ()) is None
+    rules = automod_rules(automod_rule(enabled=False), automod_rule(event_type=2, trigger_type=6))
+    assert first_hit(rules, "cat") is None
     assert rules.not_applied == ()

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from bot.domain.settings.values import NotApplied
 from bot.services.words.forms import WORD_EDGE, fold, mark_word_edges, normalize, text_forms
 from bot.services.words.rules import WordRule, WordRules
+from tests.word_rules import compiled, first_hit
 
 
 def rules_of(*patterns: str, allowed: tuple[str, ...] = ()) -> WordRules:
-    return WordRules([WordRule(name="rule", patterns=patterns, allowed=allowed)])
+    return compiled([WordRule(name="rule", patterns=patterns, allowed=allowed)])
 
 
 def found(text: str, *patterns: str, allowed: tuple[str, ...] = ()) -> str | None:
-    hit = rules_of(*patterns, allowed=allowed).check({"prompt": text}, (), ())
+    hit = first_hit(rules_of(*patterns, allowed=allowed), text)
     return hit.keyword if hit else None
 
 
@@ -66,7 +67,7 @@ def test_an_allowed_phrase_excuses_a_pattern_where_it_stands() -> None:
     assert found("ｓｃｕｎｔｈｏｒｐｅ, Scunthorpe", "cunt", allowed=("scunthorpe",)) is None
 
 
-HOSTILE = WordRules(
+HOSTILE = compiled(
     [
         WordRule(
             name="rule",
@@ -86,7 +87,7 @@ TEXTS = st.one_of(
 @given(TEXTS)
 def test_no_text_makes_the_check_fail(text: str) -> None:
     # The empty pattern matches before the first word, which no allowed phrase covers.
-    assert HOSTILE.check({"prompt": f"! {text}"}, (), ()) is not None
+    assert first_hit(HOSTILE, f"! {text}") is not None
 
 
 @given(TEXTS)
@@ -102,6 +103,6 @@ def test_the_forms_of_a_text_keep_their_promises(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu", "Lo", "Nd"]), min_size=1, max_size=20), TEXTS)
 def test_a_word_is_found_in_any_surroundings(word: str, text: str) -> None:
-    rules = WordRules(blocked=(word,))
+    rules = compiled(blocked=(word,))
     if not rules.not_applied:
-        assert rules.check({"prompt": f"{text} {word} {text}"}, (), ()) is not None
+        assert first_hit(rules, f"{text} {word} {text}") is not None

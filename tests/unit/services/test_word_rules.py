@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.settings.values import NotApplied
-from bot.services.words.rules import Hit, WordRule, WordRules
+from bot.services.words.rules import Hit, WordRule
+from tests.word_rules import compiled, first_hit
 
 
 def found(text: str, *keywords: str, allowed: tuple[str, ...] = ()) -> str | None:
-    rules = WordRules([WordRule(name="rule", keywords=keywords, allowed=allowed)])
-    hit = rules.check({"prompt": text}, (), ())
+    rules = compiled([WordRule(name="rule", keywords=keywords, allowed=allowed)])
+    hit = first_hit(rules, text)
     return hit.keyword if hit else None
 
 
@@ -77,26 +78,26 @@ def test_an_exempt_role_or_channel_leaves_the_rule_out_but_not_the_bots_own_list
         name="r", keywords=("cat",), exempt_roles=frozenset({1}), exempt_channels=frozenset({2})
     )
     texts = {"prompt": "cat"}
-    assert WordRules([exempt]).check(texts, {5}, {6}) == Hit("r", "prompt", "cat")
-    assert WordRules([exempt]).check(texts, {5, 1}, {6}) is None
-    assert WordRules([exempt]).check(texts, {5}, {6, 2}) is None
-    assert WordRules([exempt], blocked=("cat",)).check(texts, {1}, {2}) == Hit(None, "prompt", "cat")
+    assert first_hit(compiled([exempt]), texts, {5}, {6}) == Hit("r", "prompt", "cat")
+    assert first_hit(compiled([exempt]), texts, {5, 1}, {6}) is None
+    assert first_hit(compiled([exempt]), texts, {5}, {6, 2}) is None
+    assert first_hit(compiled([exempt], blocked=("cat",)), texts, {1}, {2}) == Hit(None, "prompt", "cat")
 
 
 def test_a_hit_names_the_rule_and_the_option_but_does_not_show_the_word() -> None:
-    rules = WordRules([WordRule(name="one", keywords=("dog",)), WordRule(name="two", keywords=("cat",))])
-    hit = rules.check({"prompt": "a fox", "negative": "cat"}, (), ())
+    rules = compiled([WordRule(name="one", keywords=("dog",)), WordRule(name="two", keywords=("cat",))])
+    hit = first_hit(rules, {"prompt": "a fox", "negative": "cat"})
     assert hit == Hit("two", "negative", "cat")
     assert "cat" not in repr(hit)
 
 
 def test_a_keyword_without_anything_visible_is_reported_and_matches_nothing() -> None:
-    rules = WordRules([WordRule(name="r", keywords=("*", "\u200b", "cat"))])
+    rules = compiled([WordRule(name="r", keywords=("*", "\u200b", "cat"))])
     assert rules.not_applied == (NotApplied("keyword_empty", "r"),)
-    assert rules.check({"prompt": "anything * \u200b"}, (), ()) is None
-    assert rules.check({"prompt": "cat"}, (), ()) is not None
+    assert first_hit(rules, "anything * \u200b") is None
+    assert first_hit(rules, "cat") is not None
 
 
 def test_no_rules_find_nothing() -> None:
-    assert WordRules().check({"prompt": "cat"}, (), ()) is None
-    assert WordRules([WordRule(name="r")]).check({"prompt": ""}, (), ()) is None
+    assert first_hit(compiled(), "cat") is None
+    assert first_hit(compiled([WordRule(name="r")]), "") is None

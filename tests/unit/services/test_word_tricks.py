@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.services.words.rules import WordRules
+from tests.word_rules import compiled, first_hit
 
 BLOCKED = (
     *("porn", "sex", "bad", "pot", "hell", "cunt", "*fuck*", "dick"),
@@ -15,7 +15,7 @@ BLOCKED = (
 
 
 def found(text: str, *keywords: str) -> str | None:
-    hit = WordRules(blocked=keywords or BLOCKED).check({"prompt": text}, (), ())
+    hit = first_hit(compiled(blocked=keywords or BLOCKED), text)
     return hit.keyword if hit else None
 
 

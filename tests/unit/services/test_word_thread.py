@@ -1,0 +1,244 @@
+"""A server's word rules cost time only to that server, however long they take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import TypeVar
+
+import pytest
+
+from bot.domain.errors import RefusedError
+from bot.outside import DaemonThreads, Outside
+from bot.services.words.filter import AutomodCache
+from bot.services.words.rules import Steps, WordRule, WordRules
+from bot.services.words.thread import WordThread
+from tests.bench.hostile import NESTED, NESTED_TEXT
+from tests.word_rules import compiled, first_hit
+
+T = TypeVar("T")
+HOSTILE, HARMLESS = range(1, 11), 99
+
+
+class Endless:
+    """Work that never ends. `taken` counts its steps."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def steps(self) -> Steps[WordRules]:
+        while True:
+            self.taken += 1
+            yield
+
+
+def short(result: str = "done") -> Steps[str]:
+    yield
+    return result
+
+
+async def never(_: int) -> WordRules:
+    raise AssertionError("no AutoMod rules are read")
+
+
+@pytest.fixture
+def thread() -> Iterator[WordThread]:
+    thread = WordThread(Outside())
+    yield thread
+    thread.close()
+
+
+@asynccontextmanager
+async def running(thread: WordThread, works: Mapping[int, Steps[T]]) -> AsyncIterator[list[asyncio.Task[T]]]:
+    """Run the work of servers until the block ends."""
+    tasks = [asyncio.create_task(thread.run(guild_id, steps)) for guild_id, steps in works.items()]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_server_is_served_while_the_work_of_ten_others_never_ends(thread: WordThread) -> None:
+    endless = {guild_id: Endless() for guild_id in HOSTILE}
+    async with running(thread, {guild_id: work.steps() for guild_id, work in endless.items()}) as tasks:
+        for _ in range(3):
+            assert await thread.run(HARMLESS, short()) == "done"
+        assert not any(task.done() for task in tasks)
+
+
+async def test_a_servers_rules_are_read_while_others_never_finish_compiling() -> None:
+    async def fetch(guild_id: int) -> WordRules:
+        steps = WordRules.compile(blocked=["cat"]) if guild_id == HARMLESS else Endless().steps()
+        return await cache.thread.run(guild_id, steps)
+
+    cache = AutomodCache(fetch, Outside(), timeout=60)
+    reads = [asyncio.create_task(cache.automod_rules(guild_id)) for guild_id in HOSTILE]
+    own = asyncio.create_task(cache.own_rules(50, ["dog"]))
+    assert first_hit(await cache.automod_rules(HARMLESS), "a cat") is not None
+    assert first_hit(await own, "a dog") is not None
+    assert not any(read.done() for read in reads)
+    await cache.close()
+    with suppress(asyncio.CancelledError):
+        await asyncio.gather(*reads)
+
+
+async def test_concurrent_requests_compile_a_servers_own_list_once() -> None:
+    cache = AutomodCache(never, Outside())
+    first, *others = await asyncio.gather(*(cache.own_rules(1, ["dog"]) for _ in range(5)))
+    assert all(rules is first for rules in others)
+    assert await cache.own_rules(1, ["cat"]) is not first
+    await cache.close()
+
+
+async def test_the_pieces_of_work_of_one_server_follow_each_other(thread: WordThread) -> None:
+    order: list[str] = []
+
+    def piece(name: str) -> Steps[None]:
+        for _ in range(3):
+            order.append(name)
+            yield
+
+    endless = Endless()
+    async with running(thread, {1: endless.steps()}):
+        waiting = [asyncio.create_task(thread.run(1, piece(name))) for name in "ab"]
+        assert await thread.run(HARMLESS, short()) == "done"
+        assert order == []
+    await asyncio.gather(*waiting)
+    assert order == ["a"] * 3 + ["b"] * 3
+
+
+class Timed:
+    """Work whose steps take seconds of a clock. `order` has the server of each step."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.order: list[int] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def steps(self, guild_id: int, count: int, seconds: float) -> Steps[None]:
+        for _ in range(count):
+            self.order.append(guild_id)
+            self.now += seconds
+            yield
+
+    async def order_of_two(self, thread: WordThread) -> list[int]:
+        """Let two servers work at once, and return the order of their steps."""
+        self.order.clear()
+        await asyncio.gather(*(thread.run(guild_id, self.steps(guild_id, 5, 0.02)) for guild_id in (1, 2)))
+        return self.order
+
+
+async def test_a_server_that_has_used_much_time_waits_for_others_until_that_is_long_ago() -> None:
+    timed = Timed()
+    thread = WordThread(Outside(monotonic=timed.clock))
+    assert await timed.order_of_two(thread) == [1, 2] * 5
+    await thread.run(1, timed.steps(1, 10, 1.0))
+    # A quick check, such as one that finds a word at once, doesn't make the server cheap again.
+    await thread.run(1, short())
+    assert await timed.order_of_two(thread) == [2] * 5 + [1] * 5
+    timed.now += 600
+    assert await timed.order_of_two(thread) == [1, 2] * 5
+
+
+async def test_the_cost_of_a_server_outlives_those_of_thousands_of_cheap_ones() -> None:
+    timed = Timed()
+    thread = WordThread(Outside(monotonic=timed.clock))
+    await thread.run(1, timed.steps(1, 10, 1.0))
+    for guild_id in range(100, 2_200):
+        await thread.run(guild_id, short())
+    assert await timed.order_of_two(thread) == [2] * 5 + [1] * 5
+
+
+async def test_work_that_fails_counts_and_frees_the_thread() -> None:
+    timed = Timed()
+    thread = WordThread(Outside(monotonic=timed.clock))
+
+    def failing() -> Steps[None]:
+        yield from timed.steps(1, 10, 1.0)
+        raise ValueError("unreadable")
+
+    with pytest.raises(ValueError, match="unreadable"):
+        await thread.run(1, failing())
+    assert await timed.order_of_two(thread) == [2] * 5 + [1] * 5
+
+
+async def test_cancelled_work_goes_on_for_no_longer_than_a_slice(thread: WordThread) -> None:
+    endless = Endless()
+    async with running(thread, {1: endless.steps()}):
+        for _ in range(2):
+            await thread.run(2, short())
+    await thread.run(2, short())
+    taken = endless.taken
+    assert await thread.run(1, short()) == "done"
+    assert endless.taken == taken > 0
+
+
+async def test_cancelled_waiters_pass_their_turns_on(thread: WordThread) -> None:
+    async with running(thread, {guild_id: Endless().steps() for guild_id in HOSTILE}) as tasks:
+        await thread.run(HARMLESS, short())
+        waiting = [asyncio.create_task(thread.run(HARMLESS + n, short())) for n in range(20)]
+        for task in waiting[::2]:
+            await asyncio.sleep(0)
+            task.cancel()
+        assert await asyncio.gather(*waiting[1::2]) == ["done"] * 10
+        assert not any(task.done() for task in tasks)
+
+
+async def test_after_closing_work_that_never_ends_keeps_no_thread_alive() -> None:
+    pool = DaemonThreads("word-rules", 1)
+    thread = WordThread(Outside(executor=lambda _name, _most: pool))
+    tasks = [asyncio.create_task(thread.run(guild_id, Endless().steps())) for guild_id in HOSTILE]
+    await thread.run(HARMLESS, short())
+    thread.close()
+    await asyncio.to_thread(pool.shutdown)  # waits for the thread, as the end of the process does
+    for task in tasks:
+        with pytest.raises(RefusedError, match="the bot is stopping"):
+            await task
+    with pytest.raises(RefusedError):
+        await thread.run(HARMLESS, short())
+
+
+async def test_the_event_loops_own_threads_stay_free(thread: WordThread) -> None:
+    async with running(thread, {guild_id: Endless().steps() for guild_id in range(50)}):
+        assert await asyncio.to_thread(lambda: "resolved") == "resolved"
+
+
+def steps_of(steps: Steps[object]) -> int:
+    return sum(1 for _ in steps)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        WordRule(keywords=NESTED, allowed=NESTED),
+        WordRule(keywords=("*a*",), allowed=("*aa*",)),
+        WordRule(patterns=("a+",), allowed=NESTED),
+        WordRule(patterns=("a",), allowed=("*a*",)),
+    ],
+)
+def test_a_check_can_stop_at_every_match_in_a_long_text(rule: WordRule) -> None:
+    searches = 2 if rule.keywords else 1
+    assert steps_of(compiled([rule]).check({"prompt": NESTED_TEXT}, (), ())) > searches * len(NESTED_TEXT)
+
+
+@pytest.mark.parametrize("rule", [WordRule(keywords=("b",)), WordRule(patterns=("b",))])
+def test_a_check_can_stop_in_a_long_text_without_allowed_words(rule: WordRule) -> None:
+    rules = compiled([replace(rule, allowed=("x",))])
+    assert steps_of(rules.check({"prompt": f"b {NESTED_TEXT}"}, (), ())) > len(NESTED_TEXT) // 64
+
+
+def test_a_check_can_stop_at_each_text_rule_and_spelling() -> None:
+    texts = {"prompt": "a cat", "negative": "a dog", "style": "a b o c"}
+    rules = compiled([WordRule(keywords=("x",), patterns=("y", "z"))] * 6)
+    assert steps_of(rules.check(texts, (), ())) >= len(texts) * 6 * 3
+
+
+def test_compiling_can_stop_at_each_keyword_and_pattern() -> None:
+    rule = WordRule(keywords=("*a*",) * 500, allowed=("b",) * 50, patterns=("c",) * 10)
+    assert steps_of(WordRules.compile([rule], blocked=["d"] * 100)) >= 660
