@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Middleware
 
-from demo.fake_comfydeploy.call_log import CancelCall
+from demo.fake_comfydeploy.call_log import Answered, CallLog, CancelCall
 from demo.fake_comfydeploy.describe import describe
 from demo.fake_comfydeploy.faults import FaultPlan
 from demo.fake_comfydeploy.machine import Machine
@@ -48,6 +49,30 @@ def gate(api_key: str, plan: FaultPlan) -> Middleware:
             return detail(error.status, error.reason)
 
     return check
+
+
+def noted(call_log: CallLog, now: Callable[[], datetime]) -> Middleware:
+    """Return a middleware that logs every request with its answer's status."""
+
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began, status = now().timestamp(), 0
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        finally:
+            call_log.answered.append(
+                Answered(
+                    at=began,
+                    ended=now().timestamp(),
+                    method=request.method,
+                    path=request.path,
+                    status=status,
+                )
+            )
+
+    return note
 
 
 class Api:

@@ -22,6 +22,8 @@ from tests.simulation.story import Ask, Story
 
 _KEY = re.compile(r"(?<![a-z0-9])[a-z2-7]{16}(?![a-z0-9])")
 CARD_CHANNELS = ("cards", "reports")
+# The nonce of a copy: a post of one result, or a share.
+_COPY = re.compile(r"[a-z2-7]{16}-[sg]")
 
 
 def bodies(message: Message) -> Iterator[Json]:
@@ -108,7 +110,7 @@ class Evidence:
         return message.channel.id in self._cards
 
     def is_copy(self, message: Message) -> bool:
-        return message.channel.id == self._gallery
+        return message.channel.id == self._gallery or bool(_COPY.match(message.nonce or ""))
 
     def is_about_a_request(self, message: Message) -> bool:
         """Return whether a message can be a status or an outcome: no card, copy, or private extra."""

@@ -213,7 +213,7 @@ async def statement_fault(story: Story, *, commits: bool, nth: int, times: int) 
     left = [nth - 1, times]
 
     def strike(life: Life, sql: str, done: bool) -> None:
-        if done or not _counts(sql, commits=commits):
+        if done or not counts(sql, commits=commits):
             return
         if left[0]:
             left[0] -= 1
@@ -222,11 +222,11 @@ async def statement_fault(story: Story, *, commits: bool, nth: int, times: int) 
             story.strike(f"{life.name}: {sql.split(maxsplit=1)[0]} fails")
             raise sqlite3.OperationalError("disk I/O error")
 
-    _add_strike(strike)
+    add_strike(strike)
     story.strike(f"the {nth}. {'COMMIT' if commits else 'statement'} will fail, {times} times")
 
 
-def _counts(sql: str, *, commits: bool) -> bool:
+def counts(sql: str, *, commits: bool) -> bool:
     first = sql.lstrip().split(None, 1)[0].upper()
     return first == "COMMIT" if commits else first in ("INSERT", "UPDATE", "DELETE", "SELECT", "BEGIN")
 
@@ -264,10 +264,10 @@ async def kill(story: Story, at: str, back: float, nth: int = 1, *, after: bool 
     elif at == "commit":
 
         def strike(life: Life, sql: str, done: bool) -> None:
-            if done == after and _counts(sql, commits=True) and reached():
+            if done == after and counts(sql, commits=True) and reached():
                 die(life, f"{'after' if after else 'before'} a COMMIT")
 
-        _add_strike(strike)
+        add_strike(strike)
         story.strike(f"a kill {'after' if after else 'before'} the {nth}. COMMIT")
     else:
         route = f"POST {_MESSAGES}" if at == "post" else f"POST {_CALLBACK}"
@@ -282,7 +282,7 @@ async def kill(story: Story, at: str, back: float, nth: int = 1, *, after: bool 
         story.strike(f"a kill during the {nth}. {at}")
 
 
-def _add_strike(strike: Callable[[Life, str, bool], None]) -> None:
+def add_strike(strike: Callable[[Life, str, bool], None]) -> None:
     earlier = STATEMENTS.strike
 
     def both(life: Life, sql: str, done: bool) -> None:

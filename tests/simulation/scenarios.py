@@ -146,7 +146,13 @@ def _globals() -> dict[str, str]:
 
 
 def _is_code(value: Any) -> bool:
-    kinds = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, functools._lru_cache_wrapper)
+    kinds = (
+        type,
+        types.ModuleType,
+        types.FunctionType,
+        types.BuiltinFunctionType,
+        functools._lru_cache_wrapper,
+    )
     return isinstance(value, kinds) or type(value).__module__.startswith(("typing", "re"))
 
 
