@@ -8,6 +8,7 @@ import json
 import aiohttp
 
 from tests.fakediscord.world import Message
+from tests.simulation.asking import outcome, request, started
 from tests.simulation.people import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
@@ -30,36 +31,34 @@ def _wrong(mac: str, how: str, key: str) -> str:
 @action(
     "intruder",
     lambda chance: {
-        "nth": chance.randrange(3),
-        "how": chance.choice(_MACS),
+        "who": chance.choice(MEMBERS),
+        "hows": chance.sample(_MACS, 3),
         "status": chance.choice(("success", "failed", "cancelled")),
-        "wait": chance.choice((0.3, 1.0, 3.0)),
     },
-    weight=3,
+    weight=2,
 )
-async def forge_webhook(story: Story, nth: int, how: str, status: str, wait: float) -> None:
-    """Send a webhook about a run without knowing its secret."""
-    calls = story.world.comfydeploy.call_log.queue_calls
-    await story.world.until(lambda: any(call.webhook for call in calls), 5)
-    known = [call for call in calls if call.webhook]
-    if not known:
+async def forge_webhook(story: Story, who: str, hows: list[str], status: str) -> None:
+    """Send webhooks about a run without knowing their secret."""
+    story.world.next_faults({"hold_at": "running"})
+    run = await started(story, await request(story, who, "pictures"), status="running")
+    if run is None or run.webhook is None:
         story.skip("there is no run to lie about")
         return
-    call = known[nth % len(known)]
-    key, mac = str(call.webhook).partition("?")[0].split("/")[-2:]
-    await asyncio.sleep(wait / 3)
-    body = {"event_type": "run.updated", "run_id": (call.run_ids or ["x"])[0], "status": status}
-    body |= {"progress": 1, "outputs": []}
-    url = f"http://127.0.0.1:{WEB_PORT}/webhooks/comfydeploy/{key}/{_wrong(mac, how, key)}"
-    try:
-        async with aiohttp.ClientSession() as session, session.post(url, data=json.dumps(body)) as answer:
-            story.forged_webhooks.append((how, answer.status))
-            story.world.note("intruder", f"forges a webhook of {key} ({how}): {answer.status}")
-    except aiohttp.ClientError as error:
-        story.skip(f"the forged webhook wasn't answered: {error}")
+    key, mac = run.webhook.partition("?")[0].split("/")[-2:]
+    body = {"event_type": "run.updated", "run_id": run.id, "status": status, "progress": 1, "outputs": []}
+    for how in hows:
+        url = f"http://127.0.0.1:{WEB_PORT}/webhooks/comfydeploy/{key}/{_wrong(mac, how, key)}"
+        try:
+            async with aiohttp.ClientSession() as session, session.post(url, data=json.dumps(body)) as answer:
+                story.forged_webhooks.append((how, answer.status))
+                story.world.note("intruder", f"forges a webhook of {key} ({how}): {answer.status}")
+        except aiohttp.ClientError as error:
+            story.skip(f"the forged webhook wasn't answered: {error}")
+    story.world.comfydeploy.release(run.id)
 
 
-_DECISIONS = ("approve", "approve", "reject", "delete", "delete", "clear", "dismiss", "block", "cancel")
+_ABOUT_CARDS = ("approve", "approve", "reject", "block")
+_ABOUT_RESULTS = ("delete", "delete", "clear", "dismiss", "report")
 
 
 async def _own_message(story: Story, who: str, where: str) -> Message | None:
@@ -71,20 +70,25 @@ async def _own_message(story: Story, who: str, where: str) -> Message | None:
 @action(
     "intruder",
     lambda chance: {
-        "ask": chance.randrange(4),
-        "what": chance.choice(_DECISIONS),
-        "wait": chance.choice((0.5, 3.0, 6.0)),
+        "whose": chance.choice(MEMBERS),
+        "where": chance.choice(("requests", "pictures")),
+        "nth": chance.randrange(5),
     },
-    weight=5,
+    weight=3,
 )
-async def moderator_of_elsewhere(story: Story, ask: int, what: str, wait: float) -> None:
+async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int) -> None:
     """Decide about a request of another server, as somebody who may do so on their own."""
-    await asyncio.sleep(wait)
-    key = story.key(story.asks[ask]) if ask < len(story.asks) else None
+    asked = await request(story, whose, where)
+    if where == "pictures":
+        await outcome(story, asked)
+    await asyncio.sleep(0.5)
+    key = story.key(asked) if asked is not None else None
     under = await _own_message(story, "stranger", "outside")
     if key is None or under is None:
         story.skip("there is nothing to decide about")
         return
+    actions = _ABOUT_CARDS if where == "requests" else _ABOUT_RESULTS
+    what = actions[nth % len(actions)]
     opened = await story.answer(await story.forge("stranger", under, f"run:{key}:{what}"))
     if opened is not None and opened.modal is not None:
         values = {"reason": "mine"} | ({"duration": "open"} if "'duration'" in str(opened.modal) else {})
@@ -111,5 +115,5 @@ async def turn_the_page_of_the_record(story: Story, who: str, moderator: str, wh
     if not buttons or under is None:
         story.skip("/audit has no page buttons")
         return
-    for custom_id in buttons:
-        await story.answer(await story.forge(who, under, custom_id))
+    for letter in "nco":
+        await story.answer(await story.forge(who, under, f"audit:{letter}:{buttons[0][8:]}"))

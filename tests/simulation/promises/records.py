@@ -49,7 +49,11 @@ def _refusals(evidence: Evidence) -> Iterator[Broken]:
                 reply(p) for p in story.presses if p.who == name and p.interaction.channel.guild is guild
             ]
             refused = sum(_FORBIDDEN in text for text in texts)
-            mine = [row for row in rows if row["action"] == "refusal" and row["person"] == f"<@{person.id}>"]
+            mine = [
+                row
+                for row in rows
+                if row["action"] in ("refusal", "Refused at once") and row["person"] == f"<@{person.id}>"
+            ]
             if len(mine) < refused:
                 yield Broken(
                     "a refused prompt is in the audit log", name, f"{refused} refusals, {len(mine)} lines"
