@@ -246,6 +246,11 @@ async def message_menu(story: Story, ask: int, who: str | None, wait: float, nam
     answer = await story.answer(sent)
     if name == "Use as input":
         await send_picture_form(story, answer, None if own else ask, who)
+    elif sent is not None and own:
+        facts: dict[str, Any] = {"private": False, "count": 1, "deployment": "upscale"}
+        story.asked(
+            person, story.world.place_of(sent.channel), sent, mark=new_mark(story), how="menu", **facts
+        )
     elif sent is not None:
         derived(
             story, parent, sent, person, "menu", mark=new_mark(story), deployment="upscale", private=False
