@@ -8,10 +8,11 @@ from typing import Any
 
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Message
+from tests.fakediscord.world import Channel, Message
 from tests.simulation import settings
+from tests.simulation.asking import outcome, request
 from tests.simulation.buttons import labels_of, press
-from tests.simulation.people import MODERATORS
+from tests.simulation.people import MEMBERS, MODERATORS
 from tests.simulation.promises.facts import purpose
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import action
@@ -22,6 +23,15 @@ _DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
 _POST = "POST /channels/{channel_id}/messages"
 
 
+async def _result(story: Story, who: str, where: str, count: int = 1) -> int | None:
+    """Request pictures, wait for them, and return the request's number."""
+    asked = await request(story, who, where, **({"count": count} if count > 1 else {}))
+    if asked is None or await outcome(story, asked) is None:
+        story.skip("no result appeared")
+        return None
+    return asked.number
+
+
 async def copy_result(story: Story, ask: int, label: str, wait: float, *, prompt: bool) -> Interaction | None:
     """Press Share or Post, and send the form if one opens; return what answered."""
     opened = await story.answer(await press(story, ask, None, label, wait))
@@ -29,6 +39,14 @@ async def copy_result(story: Story, ask: int, label: str, wait: float, *, prompt
         box = str(opened.modal["components"][0]["component"]["custom_id"])
         return await story.answer(await story.submit(opened, {box: prompt}))
     return opened
+
+
+def set_mark(story: Story, channel: Channel, *, nsfw: bool) -> None:
+    """Change a channel's age restriction."""
+    if not channel.deleted and channel.nsfw != nsfw:
+        channel.nsfw = nsfw
+        story.world.discord._announce(channel, "UPDATE")
+        story.strike(f"#{channel.name} is {'' if nsfw else 'not '}age-restricted now")
 
 
 def _copies(story: Story, ask: int, label: str, *, since: float = 0.0) -> list[Message]:
@@ -44,7 +62,8 @@ async def _wait_for_copy(story: Story, ask: int, label: str, within: float) -> M
 
 def _draw_copy_and_delete(chance: random.Random) -> dict[str, Any]:
     return {
-        "ask": chance.randrange(3),
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "pictures", "thread")),
         "label": chance.choice(("Share", "Share", "Share", "Post")),
         "prompt": chance.random() < 0.3,
         "deleters": chance.choice(([None], ["mona"], [None, "mona"], [None, "mike"], ["mona", None], [])),
@@ -58,7 +77,8 @@ def _draw_copy_and_delete(chance: random.Random) -> dict[str, Any]:
 @action("copies", _draw_copy_and_delete, weight=4)
 async def copy_and_delete(
     story: Story,
-    ask: int,
+    who: str,
+    where: str,
     label: str,
     deleters: list[str | None],
     gap: float,
@@ -69,10 +89,10 @@ async def copy_and_delete(
     again: bool,
 ) -> None:
     """Copy a result, delete the copy as one or two people, perhaps change the gallery, and copy it again."""
-    if ask >= len(story.asks):
-        story.skip(f"there is no request {ask}")
+    ask = await _result(story, who, where, 1 if label == "Share" else 2)
+    if ask is None:
         return
-    await copy_result(story, ask, label, 12, prompt=prompt)
+    await copy_result(story, ask, label, 2, prompt=prompt)
     shown = await _wait_for_copy(story, ask, label, 8)
     if shown is None:
         story.skip("no copy appeared")
@@ -81,8 +101,8 @@ async def copy_and_delete(
         story.world.discord.faults.add(_DELETE, Fault.delay(3.0), times=2)
         story.strike("Discord: the next two deletions take 3 s")
     sent = []
-    for who in deleters:
-        sent.append(await story.press(who or story.asks[ask].who, shown, "Delete"))
+    for deleter in deleters:
+        sent.append(await story.press(deleter or who, shown, "Delete"))
         await asyncio.sleep(gap)
     if gallery is not None:
         await _change_gallery(story, gallery)
@@ -119,46 +139,49 @@ async def _change_gallery(story: Story, what: str) -> None:
 @action(
     "copies",
     lambda chance: {
-        "ask": chance.randrange(3),
+        "who": chance.choice(MEMBERS),
         "gap": chance.choice((0.0, 0.3, 1.5)),
         "slow": chance.random() < 0.7,
-        "who": chance.choice((None, None, "mona")),
+        "deleter": chance.choice((None, None, "mona")),
     },
     weight=2,
 )
-async def delete_both_copies(story: Story, ask: int, gap: float, who: str | None, *, slow: bool) -> None:
+async def delete_both_copies(story: Story, who: str, gap: float, deleter: str | None, *, slow: bool) -> None:
     """Post and share one result, then delete both copies shortly after each other."""
-    if ask >= len(story.asks):
-        story.skip(f"there is no request {ask}")
+    ask = await _result(story, who, "pictures", 2)
+    if ask is None:
         return
     for label in _KINDS:
-        await copy_result(story, ask, label, 12, prompt=False)
+        await copy_result(story, ask, label, 2, prompt=False)
     shown = [await _wait_for_copy(story, ask, label, 8) for label in _KINDS]
     if slow:
         story.world.discord.faults.add(_DELETE, Fault.delay(2.0), times=2)
         story.strike("Discord: the next two deletions take 2 s")
     for message in shown:
         if message is not None:
-            await story.press(who or story.asks[ask].who, message, "Delete")
+            await story.press(deleter or who, message, "Delete")
             await asyncio.sleep(gap)
 
 
 @action(
     "copies",
     lambda chance: {
-        "ask": chance.randrange(3),
-        "who": chance.choice((None, *MODERATORS)),
+        "who": chance.choice(MEMBERS),
+        "deleter": chance.choice((None, *MODERATORS)),
         "pause": chance.choice((0.0, 0.5, 4.0)),
     },
     weight=2,
 )
-async def share_after_deletion(story: Story, ask: int, who: str | None, pause: float) -> None:
+async def share_after_deletion(story: Story, who: str, deleter: str | None, pause: float) -> None:
     """Open the form of Share, let somebody delete the result, and send the form."""
-    opened = await story.answer(await press(story, ask, None, "Share", 12))
+    ask = await _result(story, who, "pictures")
+    if ask is None:
+        return
+    opened = await story.answer(await press(story, ask, None, "Share", 2))
     if opened is None or opened.modal is None:
         story.skip("no form of Share opened")
         return
-    await story.answer(await press(story, ask, who, "Delete", 2))
+    await story.answer(await press(story, ask, deleter, "Delete", 2))
     await asyncio.sleep(pause)
     box = str(opened.modal["components"][0]["component"]["custom_id"])
     await story.answer(await story.submit(opened, {box: False}))
@@ -167,29 +190,28 @@ async def share_after_deletion(story: Story, ask: int, who: str | None, pause: f
 @action(
     "copies",
     lambda chance: {
-        "ask": chance.randrange(3),
+        "who": chance.choice(MEMBERS),
         "seconds": chance.choice((35.0, 50.0)),
         "mark": chance.choice(("source", "gallery")),
     },
     weight=2,
 )
-async def share_and_mark(story: Story, ask: int, seconds: float, mark: str) -> None:
+async def share_and_mark(story: Story, who: str, seconds: float, mark: str) -> None:
     """Share a result while Discord takes no posts, and change an age restriction meanwhile."""
-    if ask >= len(story.asks):
-        story.skip(f"there is no request {ask}")
+    gallery = story.world.channel("gallery")
+    if mark == "gallery":
+        set_mark(story, gallery, nsfw=True)
+    ask = await _result(story, who, "adult" if mark == "gallery" else "pictures")
+    if ask is None:
         return
     rule = story.world.discord.faults.add(_POST, Fault.answer(503), times=None)
     story.strike(f"Discord takes no posts for {seconds} s")
-    await copy_result(story, ask, "Share", 12, prompt=False)
+    await copy_result(story, ask, "Share", 2, prompt=False)
     await asyncio.sleep(1)
-    channel = story.asks[ask].interaction.channel
-    place = channel.parent or channel
     if mark == "gallery":
-        place = story.world.channel("gallery")
-    if place.guild is not None and not place.deleted:
-        place.nsfw = mark == "source"
-        story.world.discord._announce(place, "UPDATE")
-        story.strike(f"#{place.name} is {'' if place.nsfw else 'not '}age-restricted now")
+        set_mark(story, gallery, nsfw=False)
+    else:
+        set_mark(story, story.world.channel("pictures"), nsfw=True)
     await asyncio.sleep(seconds)
     if rule in story.world.discord.faults.rules:
         story.world.discord.faults.rules.remove(rule)

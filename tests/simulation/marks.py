@@ -6,10 +6,9 @@ import asyncio
 import random
 from typing import Any
 
-from tests.fakediscord.world import Channel
 from tests.simulation.asking import outcome, request, started
 from tests.simulation.buttons import press, send_picture_form
-from tests.simulation.copying import copy_result
+from tests.simulation.copying import copy_result, set_mark
 from tests.simulation.deaths import kill_after_call
 from tests.simulation.people import MEMBERS, derived, new_mark
 from tests.simulation.steps import action
@@ -18,14 +17,6 @@ from tests.simulation.story import Story
 _POST = "POST /channels/{channel_id}/messages"
 # A post that has begun isn't stopped, and discord.py repeats it for so long.
 _POSTS_END = 35.0
-
-
-def mark(story: Story, channel: Channel, *, nsfw: bool) -> None:
-    """Change a channel's age restriction."""
-    if not channel.deleted and channel.nsfw != nsfw:
-        channel.nsfw = nsfw
-        story.world.discord._announce(channel, "UPDATE")
-        story.strike(f"#{channel.name} is {'' if nsfw else 'not '}age-restricted now")
 
 
 def _draw_unmarked(chance: random.Random) -> dict[str, Any]:
@@ -48,7 +39,7 @@ async def use_after_unmarking(story: Story, who: str, deployment: str, then: str
         story.skip("no result appeared")
         return
     await asyncio.sleep(4)
-    mark(story, channel, nsfw=False)
+    set_mark(story, channel, nsfw=False)
     await asyncio.sleep(4)
     number = asked.number
     if then in ("share", "post"):
@@ -88,10 +79,10 @@ async def unmark_before_delivery(story: Story, who: str, deployment: str, count:
     if run is None:
         story.skip("no run started")
         return
-    mark(story, story.world.channel("adult"), nsfw=False)
+    set_mark(story, story.world.channel("adult"), nsfw=False)
     await asyncio.sleep(_POSTS_END)
     if back:
-        mark(story, story.world.channel("adult"), nsfw=True)
+        set_mark(story, story.world.channel("adult"), nsfw=True)
     story.world.comfydeploy.release(run.id)
     await asyncio.sleep(3)
 

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from tests.fakediscord.faults import Fault
-from tests.simulation.asking import request
+from tests.simulation.asking import outcome, request
 from tests.simulation.buttons import labels_of, press
 from tests.simulation.moderators import open_cards
 from tests.simulation.people import MEMBERS
@@ -19,23 +19,27 @@ _CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 
 def _draw_again(chance: random.Random) -> dict[str, Any]:
     return {
-        "ask": chance.randrange(3),
+        "who": chance.choice(MEMBERS),
         "reporters": chance.sample(MEMBERS, 2),
         "pause": chance.choice((0.5, 5.0, 60.0)),
     }
 
 
 @action("reports", _draw_again, weight=3)
-async def report_again(story: Story, ask: int, reporters: list[str], pause: float) -> None:
+async def report_again(story: Story, who: str, reporters: list[str], pause: float) -> None:
     """Report a result, let a moderator dismiss that, and report it again as somebody else."""
-    for who in reporters:
-        await story.answer(await press(story, ask, who, "Report", 12))
+    asked = await request(story, who, "pictures")
+    if asked is None or await outcome(story, asked) is None:
+        story.skip("no result appeared")
+        return
+    for reporter in reporters:
+        await story.answer(await press(story, asked.number, reporter, "Report", 2))
         await asyncio.sleep(3)
         cards = [m for m in story.visible("mona") if "Dismiss" in set(labels_of(m))]
         if not cards:
             story.skip("there is no open report")
             return
-        if who == reporters[0]:
+        if reporter == reporters[0]:
             await story.answer(await story.press("mona", cards[-1], "Dismiss"))
             await asyncio.sleep(pause)
 
