@@ -98,8 +98,7 @@ async def copy_and_delete(
         story.skip("no copy appeared")
         return
     if slow:
-        story.world.discord.faults.add(_DELETE, Fault.delay(3.0), times=2)
-        story.strike("Discord: the next two deletions take 3 s")
+        _slow_deletions(story, 3.0)
     sent = []
     for deleter in deleters:
         sent.append(await story.press(deleter or who, shown, "Delete"))
@@ -125,15 +124,87 @@ async def _change_gallery(story: Story, what: str) -> None:
         story.taken += list(earlier.messages.values())
         world.discord.delete_channel(earlier)
         story.strike("#gallery is deleted")
+    await _move_gallery(story)
+
+
+async def _move_gallery(story: Story) -> Channel:
+    """Choose a new channel as the gallery."""
+    world = story.world
     name = f"gallery-{len(world.cast.channels)}"
     world.cast.channels[name] = world.discord.add_text(world.cast.guilds["studio"], name)
     await asyncio.sleep(0.1)
     panel = await open_panel(story, "mona", "pictures")
-    if panel is None:
-        story.skip("/settings showed no panel")
+    if panel is not None:
+        await settings.choose_gallery(panel, name, story)
+        story.strike(f"#{name} is the gallery now")
+    return world.channel(name)
+
+
+def _slow_deletions(story: Story, seconds: float) -> None:
+    story.world.discord.faults.add(_DELETE, Fault.delay(seconds), times=2)
+    story.strike(f"Discord: the next two deletions take {seconds:g} s")
+
+
+@action(
+    "copies",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "people": chance.choice(([None, "mona"], [None, "mike"], ["mike", None])),
+        "label": chance.choice(("Share", "Share", "Post")),
+        "gap": chance.choice((0.1, 1.0)),
+    },
+    weight=2,
+)
+async def both_delete_a_copy(
+    story: Story, who: str, people: list[str | None], label: str, gap: float
+) -> None:
+    """Let a requester and a moderator delete one copy while Discord is slow, and copy the result again."""
+    ask = await _result(story, who, "pictures", 1 if label == "Share" else 2)
+    if ask is None:
         return
-    await settings.choose_gallery(panel, name, story)
-    story.strike(f"#{name} is the gallery now")
+    await copy_result(story, ask, label, 2, prompt=False)
+    shown = await _wait_for_copy(story, ask, label, 8)
+    if shown is None:
+        story.skip("no copy appeared")
+        return
+    _slow_deletions(story, 3.0)
+    for person in people:
+        await story.answer(await story.press(person or who, shown, "Delete"))
+        await asyncio.sleep(gap)
+    await asyncio.sleep(4)
+    await copy_result(story, ask, label, 2, prompt=False)
+
+
+@action(
+    "copies",
+    lambda chance: {"who": chance.choice(MEMBERS), "closes": chance.random() < 0.6},
+    weight=2,
+)
+async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> None:
+    """Share a result, delete that, and share it in the next gallery, which closes meanwhile, or
+    share it again because the gallery was deleted.
+    """
+    ask = await _result(story, who, "pictures")
+    if ask is None:
+        return
+    await copy_result(story, ask, "Share", 2, prompt=False)
+    shown = await _wait_for_copy(story, ask, "Share", 8)
+    if shown is None:
+        story.skip("no copy appeared")
+        return
+    if not closes:
+        await _change_gallery(story, "deleted")
+        await copy_result(story, ask, "Share", 2, prompt=False)
+        return
+    _slow_deletions(story, 4.0)
+    await story.answer(await story.press(who, shown, "Delete"))
+    gallery = await _move_gallery(story)
+    story.world.discord.faults.add(_POST, Fault.delay(1.5), times=1)
+    await copy_result(story, ask, "Share", 2, prompt=False)
+    await asyncio.sleep(0.3)
+    story.world.discord.withdraw(gallery, "send_messages")
+    story.strike(f"the bot loses send_messages in #{gallery.name}")
+    await asyncio.sleep(8)
 
 
 @action(
@@ -143,20 +214,22 @@ async def _change_gallery(story: Story, what: str) -> None:
         "gap": chance.choice((0.0, 0.3, 1.5)),
         "slow": chance.random() < 0.7,
         "deleter": chance.choice((None, None, "mona")),
+        "order": chance.sample(list(_KINDS), 2),
     },
     weight=2,
 )
-async def delete_both_copies(story: Story, who: str, gap: float, deleter: str | None, *, slow: bool) -> None:
+async def delete_both_copies(
+    story: Story, who: str, gap: float, deleter: str | None, order: list[str], *, slow: bool
+) -> None:
     """Post and share one result, then delete both copies shortly after each other."""
     ask = await _result(story, who, "pictures", 2)
     if ask is None:
         return
     for label in _KINDS:
         await copy_result(story, ask, label, 2, prompt=False)
-    shown = [await _wait_for_copy(story, ask, label, 8) for label in _KINDS]
+    shown = [await _wait_for_copy(story, ask, label, 8) for label in order]
     if slow:
-        story.world.discord.faults.add(_DELETE, Fault.delay(2.0), times=2)
-        story.strike("Discord: the next two deletions take 2 s")
+        _slow_deletions(story, 2.0)
     for message in shown:
         if message is not None:
             await story.press(deleter or who, message, "Delete")
