@@ -108,6 +108,10 @@ class Faults:
         self.rules.append(rule)
         return rule
 
+    def remove(self, rule: Rule) -> None:
+        """Remove a fault, unless it has been used up or cleared."""
+        self.rules = [each for each in self.rules if each is not rule]
+
     def clear(self) -> None:
         self.rules.clear()
 

@@ -196,10 +196,12 @@ async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> 
         await _change_gallery(story, "deleted")
         await copy_result(story, ask, "Share", 2, prompt=False)
         return
-    _slow_deletions(story, 4.0)
+    rule = story.world.discord.faults.add(_DELETE, Fault.answer(503), times=None)
+    story.strike("Discord deletes nothing for a moment")
     await story.answer(await story.press(who, shown, "Delete"))
     gallery = await _move_gallery(story)
     story.world.discord.faults.add(_POST, Fault.delay(1.5), times=1)
+    story.world.loop.call_later(1.2, story.world.discord.faults.remove, rule)
     await copy_result(story, ask, "Share", 2, prompt=False)
     await asyncio.sleep(0.3)
     story.world.discord.withdraw(gallery, "send_messages")
@@ -286,6 +288,5 @@ async def share_and_mark(story: Story, who: str, seconds: float, mark: str) -> N
     else:
         set_mark(story, story.world.channel("pictures"), nsfw=True)
     await asyncio.sleep(seconds)
-    if rule in story.world.discord.faults.rules:
-        story.world.discord.faults.rules.remove(rule)
+    story.world.discord.faults.remove(rule)
     story.strike("Discord takes posts again")

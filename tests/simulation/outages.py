@@ -71,8 +71,7 @@ async def posts_fail(story: Story, who: str, where: str, status: int, seconds: f
     with away(story, "posting"):
         await request(story, who, where)
         await asyncio.sleep(seconds)
-        if rule in story.world.discord.faults.rules:
-            story.world.discord.faults.rules.remove(rule)
+        story.world.discord.faults.remove(rule)
 
 
 def _draw_database(chance: random.Random) -> dict[str, Any]:
@@ -121,5 +120,4 @@ async def rules_unreadable(story: Story, who: str, minutes: float, status: int) 
         for _ in range(2):
             await request(story, who, "pictures")
             await asyncio.sleep(1)
-        if rule in story.world.discord.faults.rules:
-            story.world.discord.faults.rules.remove(rule)
+        story.world.discord.faults.remove(rule)
