@@ -79,6 +79,7 @@ async def unmark_before_delivery(story: Story, who: str, deployment: str, count:
     if run is None:
         story.skip("no run started")
         return
+    await asyncio.sleep(4)
     set_mark(story, story.world.channel("adult"), nsfw=False)
     await asyncio.sleep(_POSTS_END)
     if back:

@@ -106,7 +106,7 @@ def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Br
         return
     if run.faults.get_status is not None or run.faults.success_after_cancel:
         return
-    told = [m for m in evidence.outcomes(request) if "ancelled" in text_of(m.body).partition("\n")[0]]
+    told = [m for m in evidence.outcomes(request) if "ancelled" in text_of(m.body)]
     late = [m for m in told if m.created < monotonic(first) + 100]
     if late:
         yield Broken("what was finished before Cancel is shown", str(request), text_of(late[0].body)[:60])
