@@ -343,7 +343,6 @@ def play(server: Server, one: Check, seed: str) -> list[str]:
     TIME.restart()
     entropy.restart(seed)
     loop = VirtualLoop(random.Random(seed))
-    Traffic(loop, server.socket_path)
     url = server.new_database()
     stage = Stage(loop, server, url)
     asyncio.set_event_loop(loop)

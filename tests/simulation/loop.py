@@ -6,11 +6,8 @@ import asyncio
 import gc
 import heapq
 import itertools
-<<<<<<< HEAD
 import logging
-=======
 import math
->>>>>>> 15d410ec (PostgreSQL in virtual time: time stands still while a statement is in flight)
 import random
 import socket
 import sys
@@ -86,6 +83,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.chance = chance
         self.network = Network()
         self.postgres: Traffic | None = None
+        """The connections to PostgreSQL, once there was one."""
         self.slow_callbacks: list[str] = []
         self.errors: list[str] = []
         self.collecting = False
@@ -262,7 +260,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **more: Any) -> Any:
         if self.postgres is None:
-            raise AssertionError(f"a socket that the simulation doesn't know: {path}")
+            from tests.simulation.postgres_traffic import Traffic
+
+            self.postgres = Traffic(self, path)
         return await self.postgres.connect(protocol_factory, path)
 
     # Signals.

@@ -92,6 +92,9 @@ class PostgresConnection(asyncio.Transport):
         if self._life is not None:
             self._life.resources[self] = None
 
+    def __repr__(self) -> str:
+        return f"<connection {self.serial} to PostgreSQL, {self.in_flight and self.in_flight.sql}>"
+
     def fileno(self) -> int:
         return self._socket.fileno()
 

@@ -42,16 +42,15 @@ class Traffic:
         self._answered: dict[PostgresConnection, None] = {}
         self._locked = False
         """Whether a statement in flight waits for a lock."""
-        loop.postgres = self
 
     # What processes do.
 
     async def connect(
-        self, factory: Callable[[], Any], path: str | None
+        self, factory: Callable[[], Any], path: str
     ) -> tuple[PostgresConnection, asyncio.BaseProtocol]:
         """Open a connection. Raises ConnectionRefusedError while the server is away."""
         await asyncio.sleep(LATENCY)
-        if self.away or path is None:
+        if self.away:
             raise ConnectionRefusedError("PostgreSQL is away")
         protocol = factory()
         connection = PostgresConnection(self, protocol, path, next(self._serials))
