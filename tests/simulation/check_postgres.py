@@ -68,7 +68,7 @@ class Stage:
         """Start a task of a process."""
         context = copy_context()
         context.run(LIFE.set, self.lives[number])
-        return context.run(asyncio.ensure_future, work)  # type: ignore[return-value]
+        return context.run(asyncio.ensure_future, work)
 
     @asynccontextmanager
     async def adding(self, number: int, counter: int = 1) -> AsyncIterator[AsyncConnection]:
@@ -173,9 +173,7 @@ async def a_deadlock_ends_one_transaction(stage: Stage) -> None:
             await asyncio.sleep(0.1)
             await connection.execute(_ADD, {"id": 3 - first})
 
-    errors = await asyncio.gather(
-        error_of(stage.run(0, both(0, 1))), error_of(stage.run(1, both(1, 2)))
-    )
+    errors = await asyncio.gather(error_of(stage.run(0, both(0, 1))), error_of(stage.run(1, both(1, 2))))
     assert sorted(type(error).__name__ for error in errors) == ["DeadlockDetectedError", "NoneType"], errors
     assert stage.value == 1
     assert TIME.monotonic < 1001

@@ -260,7 +260,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **more: Any) -> Any:
         if self.postgres is None:
-            from tests.simulation.postgres_traffic import Traffic
+            # Not at the top: it imports this module.
+            from tests.simulation.postgres_traffic import Traffic  # noqa: PLC0415
 
             self.postgres = Traffic(self, path)
         return await self.postgres.connect(protocol_factory, path)

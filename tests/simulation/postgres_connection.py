@@ -28,13 +28,10 @@ _REPLY_ENDS = {
     b"Q": b"Z",  # a simple query: ready
     b"S": b"Z",  # a sync: ready
     b"H": b"TnE",  # a flush, which asyncpg sends to prepare: the description of the rows, or an error
-    b"p": b"ZE",  # a password
     b"X": b"",  # the end: none
 }
-_STARTED = b"ZE"
+_STARTED = b"ZE"  # this server asks for no password
 _EOF = b""
-# AuthenticationOk, and the last message of SASL: the server goes on by itself.
-_NO_ANSWER = (0, 12)
 _NOTIFIES = re.compile(r"\bpg_notify\b|^\s*NOTIFY\b", re.IGNORECASE)
 _LISTENS = re.compile(r"^\s*LISTEN\b", re.IGNORECASE)
 # The error of a statement that the simulation cancels, and that of PostgreSQL's `lock_timeout`.
@@ -48,7 +45,7 @@ class Request:
     connection: PostgresConnection
     data: bytes
     ends: bytes | None
-    """The messages that end the reply, `_EOF` if only the end of the connection does, None without a reply."""
+    """The messages that end the reply; `_EOF` if the server closes the connection; None without a reply."""
     sql: str | None = None
     is_sync: bool = False
     """Whether the simulation asks only for what the server still has to send."""
@@ -158,8 +155,6 @@ class PostgresConnection(asyncio.Transport):
     # Requests.
 
     def _first_request(self, data: bytes) -> Request:
-        if data[:1] == b"p":
-            return Request(self, data, _REPLY_ENDS[b"p"])
         code, pid = struct.unpack_from("!II", data, 4)
         if code == _CANCEL_REQUEST:
             # Without a statement in flight, PostgreSQL ignores it, or cancels the next one instead.
@@ -247,15 +242,12 @@ class PostgresConnection(asyncio.Transport):
             self._status = body
         elif kind == b"E":
             self._failed = True
-            if self.timed_out:
-                for old, new in _LOCK_TIMEOUT:
-                    body = body.replace(old, new)
-        if not (kind == b"Z" and request is not None and request.is_sync):
+            body = _as_lock_timeout(body) if self.timed_out else body
+        if request is None or not request.is_sync or kind != b"Z":
             self._reply += frame(kind, body)
         if request is None:
-            return True
-        if kind == b"R":
-            return struct.unpack_from("!I", body)[0] not in _NO_ANSWER
+            # A notification. The next reply, to a statement or to `collect_notifications`, brings it along.
+            return False
         return bool(request.ends) and kind in (request.ends or b"")
 
     def finish(self) -> None:
@@ -288,6 +280,12 @@ class PostgresConnection(asyncio.Transport):
             if self._life is not None:
                 self._life.resources.pop(self, None)
             self._protocol.connection_lost(error)
+
+
+def _as_lock_timeout(error: bytes) -> bytes:
+    for old, new in _LOCK_TIMEOUT:
+        error = error.replace(old, new)
+    return error
 
 
 def _failure(sql: str, message: str) -> bytes:

@@ -36,6 +36,7 @@ def main(folder: Path) -> None:
     finally:
         # SIGQUIT: the databases need not be written down.
         process = server.get_postmaster_info().process
+        assert process is not None
         process.send_signal(signal.SIGQUIT)
         process.wait(60)
         server.cleanup()
