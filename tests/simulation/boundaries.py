@@ -24,11 +24,20 @@ from tests.simulation.loop import VirtualLoop
 T = TypeVar("T")
 
 
+class ConnectionLost(Exception):
+    """Raised by a strike to break the process's connection to PostgreSQL.
+
+    Before a statement, PostgreSQL never gets it. After one, PostgreSQL has carried it out, and the process
+    doesn't get the reply. SQLite has no connection to break.
+    """
+
+
 class StatementFaults:
     """What happens to the statements of the processes: nothing, an error, or the end of the process.
 
     `strike` gets the process, the statement and whether it was already carried out. It may raise
-    sqlite3.OperationalError before a statement, and may kill the process before or after it.
+    sqlite3.OperationalError before a statement, which PostgreSQL then answers with an error, too. It may
+    raise `ConnectionLost` and may kill the process before or after a statement.
     """
 
     strike: Callable[[Life, str, bool], None] | None = None

@@ -7,6 +7,7 @@ import gc
 import heapq
 import itertools
 import logging
+import math
 import random
 import socket
 import sys
@@ -18,11 +19,14 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.life import LIFE, OUTSIDE, Life, current_life
 from tests.simulation.network import LATENCY, MemoryServer, Network
 from tests.simulation.patches import TIME
+
+if TYPE_CHECKING:
+    from tests.simulation.postgres_traffic import Traffic
 
 # Processor seconds that one callback of the bot may take, statements not counted.
 LONGEST_CALLBACK = 0.05
@@ -78,6 +82,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.chance = chance
         self.network = Network()
+        self.postgres: Traffic | None = None
+        """The connections to PostgreSQL, once there was one."""
         self.slow_callbacks: list[str] = []
         self.errors: list[str] = []
         self.collecting = False
@@ -138,6 +144,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
         while timers and timers[0]._cancelled:
             heapq.heappop(timers)._scheduled = False
+        if self.postgres is not None:
+            self.postgres.settle()
         if not ready:
             self._wait(timers)
         now = TIME.monotonic
@@ -152,10 +160,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._run_handle(handle)
 
     def _wait(self, timers: list[Any]) -> None:
-        """Jump to the next timer."""
-        if not timers:
+        """Jump to the next timer, or to the time at which PostgreSQL ends a wait for a lock."""
+        when = timers[0]._when if timers else math.inf
+        if self.postgres is not None:
+            when = self.postgres.next_instant(when)
+        if when == math.inf:
             raise Deadlock("nothing is ready or scheduled")
-        TIME.monotonic = max(TIME.monotonic, timers[0]._when)
+        TIME.monotonic = max(TIME.monotonic, when)
 
     def _shuffle(self, batch: list[Any]) -> None:
         places = [place for place, handle in enumerate(batch) if _is_step_of_the_bot(handle)]
@@ -257,6 +268,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         finally:
             sock.close()
 
+    async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **more: Any) -> Any:
+        if self.postgres is None:
+            # Not at the top: it imports this module.
+            from tests.simulation.postgres_traffic import Traffic  # noqa: PLC0415
+
+            self.postgres = Traffic(self, path)
+        return await self.postgres.connect(protocol_factory, path)
+
     # Signals.
 
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
@@ -277,6 +296,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         own. Here it happens in a known order, with the loop deaf and everything that is reported muted.
         """
         self.collecting = True
+        if self.postgres is not None:
+            self.postgres.close()
         self._ready.clear()  # type: ignore[attr-defined]
         self._scheduled.clear()  # type: ignore[attr-defined]
         left = sorted(asyncio.all_tasks(self), key=hash)
