@@ -35,7 +35,7 @@ async def test_again_makes_the_same_with_another_seed(bot: Harness) -> None:
     assert second["inputs"]["seed"] != 7
     assert second["gpu"] == "L4"
     assert len(bot.messages()) == 2
-    assert f"seed {second['inputs']['seed']}" in texts(bot)[-1]
+    assert f"seed {second['inputs']['seed']}" in texts(bot)[-1].lower()
     parent, child = await bot.runs()
     assert child.parent_key == parent.key
     assert pinged(bot) == [bot.alice.id, bot.alice.id]
