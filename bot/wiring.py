@@ -97,8 +97,7 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
         def render(prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
             if to_moderator:
                 return opened_messages(batch[0], title, prepared)
-            offered = offered_actions(batch[0], deployments)
-            return outcome_messages(Batch(batch, prepared, quoted=True), title, offered)
+            return outcome_messages(Batch(batch, prepared), title, offered_actions(batch[0], deployments))
 
         await PrivateViewer(Poster(bot), resources.preparer).show(batch, origin, render)
 

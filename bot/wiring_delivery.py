@@ -20,7 +20,7 @@ from bot.delivery.posting import Poster
 from bot.delivery.routes import Router
 from bot.delivery.status import FINISHING_AFTER, StatusUpdater
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.domain.results.deliveries import OUTCOME_PURPOSES, Delivery, Purpose
+from bot.domain.results.deliveries import Delivery, Purpose
 from bot.domain.runs import Run
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
@@ -89,9 +89,7 @@ def _courier(
         reportable = poster.takes_reports(guild_id, rules) and not run.private
         offered = offered_actions(run, resources.catalogue.all(), reportable=reportable)
         origin = await resources.store.history.parent_link(run) if run.parent_key in run.sources else None
-        quoted = run.private and delivery.purpose in OUTCOME_PURPOSES
-        batch = Batch(delivery.batch, prepared, delivery.late, origin, quoted)
-        return outcome_messages(batch, title, offered)
+        return outcome_messages(Batch(delivery.batch, prepared, delivery.late, origin), title, offered)
 
     def inputs(run: Run) -> ShownInputs:
         return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)

@@ -188,14 +188,14 @@ def block_code(prefix: str, run: Run) -> str:
     return f"{prefix}_until" if until else f"{prefix}_open"
 
 
-def reason_of(run: Run, *, quoted: bool = False) -> str:
+def reason_of(run: Run) -> str:
     """Return the sentence that says why a run did not succeed.
 
-    `quoted` allows it to quote the last error of the run's log. Only the requester and moderators may see it.
+    Only that of a private run, which nobody but its requester and moderators sees, may quote the run's log.
     """
     code = run.failure_code or "internal"
     if code == _RUN_FAILED:
-        return _failure_reason(run, quoted=quoted)
+        return _failure_reason(run, quoted=run.private)
     if code == "comfy_invalid" and not run.failure_params.get("fields"):
         code = "comfy_invalid_unnamed"
     if code == REQUESTER_BLOCKED:
@@ -211,7 +211,7 @@ def explanation_of(run: Run) -> str:
     """Return what Details says about a run that failed on the machine, or an empty text for any other."""
     if run.failure_code != _RUN_FAILED:
         return ""
-    return reason_of(run, quoted=True) if run.failure_log else say("run_failed_unexplained")
+    return _failure_reason(run, quoted=True) if run.failure_log else say("run_failed_unexplained")
 
 
 def _failure_reason(run: Run, *, quoted: bool) -> str:

@@ -71,15 +71,13 @@ class Batch:
 
     `prepared` holds the outputs to show, by run key. A run has no entry if it has no result, if its result
     was deleted, or if its key is in `late`. Late successes are shown in separate messages. `origin` is a link
-    to the result whose file a single run took as input. `quoted` allows the outcome to quote the runs' logs,
-    because only the requester sees it.
+    to the result whose file a single run took as input.
     """
 
     runs: Sequence[Run]
     prepared: Mapping[str, PreparedOutputs]
     late: Collection[str] = ()
     origin: str | None = None
-    quoted: bool = False
 
     @property
     def numbered(self) -> bool:
@@ -297,15 +295,14 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
         return [say("several_late")]
     if not run.has_result:
         # If the requester cancelled the whole batch, the heading already says so.
-        own = all(_is_own_cancellation(each) for each in batch.runs)
-        reason = "" if own else reason_of(run, quoted=batch.quoted)
+        reason = "" if all(_is_own_cancellation(each) for each in batch.runs) else reason_of(run)
         remark = _reason_with_charge(run, reason) if batch.numbered else reason
         return [remark] if remark else []
     found = batch.prepared.get(run.key)
     if found is None:
         return [say("several_deleted")]
     if run.partial:
-        return [_ending_sentence(run, quoted=batch.quoted), *found.remarks]
+        return [_ending_sentence(run), *found.remarks]
     return [say("no_outputs")] if _is_empty(found) else found.remarks
 
 
@@ -350,17 +347,16 @@ def _was_free(run: Run) -> bool:
     return not unknown and run.started_at is None and run.run_duration is None
 
 
-def _ending_sentence(run: Run, *, quoted: bool = False) -> str:
+def _ending_sentence(run: Run) -> str:
     """Return the reason why a run did not succeed. For a partial result, add that the outputs were made
     before the run ended.
     """
-    reason = reason_of(run, quoted=quoted)
     if not run.partial:
-        return reason
+        return reason_of(run)
     # A verdict's state is the bot's own, so its failure code tells how ComfyDeploy ended the run.
     code = run.failure_code or ""
     end = code.removeprefix("run_") if code.startswith("run_") else run.state.value
-    return f"{reason} {say(f'made_before_{end}')}"
+    return f"{reason_of(run)} {say(f'made_before_{end}')}"
 
 
 def _reason_with_charge(run: Run, reason: str) -> str:

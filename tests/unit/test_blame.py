@@ -11,10 +11,10 @@ from bot.domain.errors import BackendError, BackendNotCancellable, BackendUnlist
 from bot.domain.runs import RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, UNSUCCESSFUL
 from bot.strings import SENTENCES, explain, say
-from bot.ui.results import Batch, outcome_messages
+from bot.ui.message_parts import PreparedOutputs
 from tests.unit.comfydeploy.samples import answer
 from tests.unit.comfydeploy.test_client_faults import subclasses
-from tests.unit.ui.messages import run, text
+from tests.unit.ui.messages import outcome, run, text
 
 # The public sentence about a failure. What may help is in Details.
 IN_PUBLIC = "run_failed"
@@ -85,10 +85,10 @@ def test_an_unlisted_deployment_reads_like_an_unknown_one() -> None:
     assert explain(BackendUnlisted()) == say("comfy_not_found")
 
 
-def test_a_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:
+def test_only_a_private_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:
     log = "Traceback\nValueError: <@1> **loud** `code`\nPrompt executed"
-    failed = run(RunState.FAILED, failure_log=log)
-    for quoted in (True, False):
-        (part,) = outcome_messages(Batch([failed], {}, quoted=quoted), "Flux")
-        assert ("hit an error: “ValueError: \\<\\@1> \\*\\*loud" in text(part)) is quoted
-        assert ("ValueError" in text(part)) is quoted
+    for private in (True, False):
+        failed = run(RunState.FAILED, failure_log=log, private=private)
+        (part,) = outcome(failed, PreparedOutputs())
+        assert ("hit an error: “ValueError: \\<\\@1> \\*\\*loud" in text(part)) is private
+        assert ("ValueError" in text(part)) is private
