@@ -249,7 +249,8 @@ async def open_app(
     `deployments` is the text of a deployments.toml; without it the picture deployment is the only one. `more`
     are settings by name.
     """
-    async with comfydeploy or FakeComfyDeploy(**QUICK) as backend:
+    clock = clock or Clock()
+    async with comfydeploy or FakeComfyDeploy(**QUICK, now=clock) as backend:
         port = free_port()
         if deployments is not None:
             path = folder / "deployments.toml"
@@ -258,7 +259,7 @@ async def open_app(
         elif "comfydeploy_deployment_id" not in more:
             more["comfydeploy_deployment_id"] = PICTURE_ID
         settings = settings_for(backend, folder, port if webhooks else None, **more)
-        runner = AppRunner(settings, clock or Clock(), port, backend, executor)
+        runner = AppRunner(settings, clock, port, backend, executor)
         try:
             await runner.open()
             yield runner

@@ -80,6 +80,8 @@ runs = Table(
     Column("outputs", JSON, nullable=False),
     Column("gpu_used", CutString(32)),
     Column("run_duration", Float),
+    # whether run_duration was measured although the run's start or end was noticed late
+    Column("duration_in_doubt", Boolean, nullable=False, server_default=false()),
     Column("submitted_at", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),

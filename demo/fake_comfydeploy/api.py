@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Middleware
@@ -21,6 +22,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 NO_CANCEL = "Error cancel function 404: Run not found or has no modal function call ID"
 UPLOAD_PREFIXES = {"image": "img", "video": "vid", "audio": "aud", "application": "file"}
+ARCHIVED_AFTER = timedelta(seconds=5)
 UPLOAD_LIMIT = 250 * 1024**2
 
 
@@ -86,13 +88,16 @@ class Api:
         return answer(200, run_for_get(run, self._world.bucket.link, position))
 
     async def get_log(self, request: web.Request) -> web.Response:
-        """Answer with the machine's output, which is archived only for runs that failed."""
+        """Answer with the run's log. It is empty until ARCHIVED_AFTER has passed since its last line."""
         run = self._world.runs.get(request.match_info["run_id"])
         self._world.call_log.logs_read.append(request.match_info["run_id"])
         status = (run.faults if run else self._world.plan.everywhere).log_status
         if run is None or status == 404:
             return detail(404, "Run not found")
-        return failure(status) if status is not None else answer(200, log_of(run))
+        if status is not None:
+            return failure(status)
+        archived = run.log and self._world.now() >= run.log[-1].at + ARCHIVED_AFTER
+        return answer(200, log_of(run) if archived else [])
 
     async def cancel(self, request: web.Request) -> web.Response:
         run_id = request.match_info["run_id"]

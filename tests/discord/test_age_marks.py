@@ -178,7 +178,7 @@ async def test_without_a_result_there_is_nothing_to_withhold(bot: Harness) -> No
     mark_adult(bot, adult, marked=False)
     await bot.play()
     (told,) = bot.messages(adult)
-    assert "The run failed on the machine" in text_of(bot, told)
+    assert "This one didn't work" in text_of(bot, told)
     assert await delivery_states(bot) == [DeliveryState.SENT]
 
 

@@ -12,16 +12,16 @@ from tests.discord.moderated_server import ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
 from tests.harness import Harness
 
-SECRETS = ("a fox", "seed 7", "H100", "ink")
+SECRETS = ("a fox", "seed 7", "h100", "ink")
 
 
 def nothing_seen(bot: Harness) -> None:
     """Check that neither the channel nor any call about it tells what was requested."""
     for shown in texts(bot):
-        assert not any(secret in shown for secret in SECRETS), shown
+        assert not any(secret in shown.lower() for secret in SECRETS), shown
     for request in bot.env.http_requests:
         if f"/channels/{bot.channel.id}/" in request.path:
-            assert not any(secret in str(request.json) for secret in SECRETS)
+            assert not any(secret in str(request.json).lower() for secret in SECRETS)
 
 
 async def test_a_request_waits_unseen_and_its_result_is_posted_once_approved(server: ModeratedServer) -> None:

@@ -37,7 +37,7 @@ async def test_a_failed_run_leaves_the_others_their_result(bot: Harness) -> None
     (message,) = bot.messages()
     shown = text_of(bot, message)
     assert "**Picture, 3 of 4**" in shown
-    assert "**3** The run failed on the machine" in shown
+    assert "**3** This one didn't work" in shown
     assert "**3** 9" not in shown
     assert galleries_of(bot, message) == [3]
     assert list(buttons_of(bot, message))[:4] == ["1", "2", "3", "4"]
@@ -51,7 +51,7 @@ async def test_it_is_a_failure_only_if_all_of_them_failed(bot: Harness) -> None:
     await ask(bot, *[Faults(ends_as="failed")] * 3, count=3)
     (shown,) = texts(bot)
     assert "Failed: Picture ×3" in shown
-    assert shown.count("The run failed on the machine") == 1
+    assert shown.count("This one didn't work") == 1
     assert list(buttons_of(bot, bot.messages()[0])) == ["Try again ×3", "Edit", "Details", "Delete"]
     assert pinged(bot) == [bot.alice.id]
     await bot.click(bot.messages()[0], "Try again ×3")
@@ -107,7 +107,7 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
     assert one.ephemeral
     shown = text_of(bot, one.response)
     assert "Picture: number 2 of 4" in shown
-    assert "seed 8" in shown
+    assert "seed 8" in shown.lower()
     labels = ["Again", "4 more", "Edit", "Use as input", "Post", "More"]
     assert list(buttons_of(bot, one.response)) == labels
     assert all(runs[1].key in custom_id for custom_id in buttons_of(bot, one.response).values())
@@ -159,7 +159,7 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     assert galleries_of(bot, message) == [3]
     shown = text_of(bot, message)
     assert "**2** Deleted." in shown
-    assert "seed 8" not in shown
+    assert "seed 8" not in shown.lower()
     assert "**Picture, 3 of 4**" in shown
     again = await bot.alice.click(more, label="Delete")
     assert refusal(bot, again) == "This has already been deleted."

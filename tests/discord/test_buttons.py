@@ -35,7 +35,7 @@ async def test_again_makes_the_same_with_another_seed(bot: Harness) -> None:
     assert second["inputs"]["seed"] != 7
     assert second["gpu"] == "L4"
     assert len(bot.messages()) == 2
-    assert f"seed {second['inputs']['seed']}" in texts(bot)[-1]
+    assert f"seed {second['inputs']['seed']}" in texts(bot)[-1].lower()
     parent, child = await bot.runs()
     assert child.parent_key == parent.key
     assert pinged(bot) == [bot.alice.id, bot.alice.id]
@@ -46,7 +46,7 @@ async def test_try_again_after_a_failure(bot: Harness) -> None:
     message = await bot.made()
     text = text_of(bot, message)
     assert "Failed: Fails" in text
-    assert "The run failed on the machine: “RuntimeError: mat1 and mat2 shapes cannot" in text
+    assert "This one didn't work: the workflow hit an error." in text
     assert pinged(bot) == [bot.alice.id]
     await bot.click(message, "Try again")
     assert len(bot.calls) == 2

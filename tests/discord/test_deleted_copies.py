@@ -117,7 +117,7 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     assert f") · {told}\n" in await read(bot, bot.alice, "runs")
     for reader in (bot.alice, bot.bob):
         details = text_of(bot, (await open_details(original, reader)).response)
-        assert (f"-# Done · {told} · " in details) is (reader is bot.alice)
+        assert (f"-# Done · {told}\n" in details) is (reader is bot.alice)
     for _ in range(2):
         assert refusal(bot, await shares.open(original)) == FINAL
         await bot.restart()

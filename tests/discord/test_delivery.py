@@ -162,7 +162,7 @@ async def test_a_failure_takes_the_next_route_too(bot: Harness) -> None:
     bot.comfydeploy.next_faults(Faults(ends_as="failed"))
     bot.env.inject_error("POST", POSTS, status=403, code=50013, times=None)
     result = await bot.ask()
-    assert "The run failed on the machine: “RuntimeError" in text_of(bot, result.response)
+    assert "This one didn't work: the workflow hit an error." in text_of(bot, result.response)
     assert list(buttons_of(bot, result.response)) == FAILURE_BUTTONS
 
 

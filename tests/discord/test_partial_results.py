@@ -34,7 +34,7 @@ from tests.harness import HELD, Harness
 MADE_BEFORE = "This is what was made before it "
 # How a run of two pictures ends, its state, and what the message says.
 ENDS = [
-    ("failed", RunState.FAILED, "The run failed on the machine", "failed."),
+    ("failed", RunState.FAILED, "This one didn't work: the ", "failed."),
     ("timeout", RunState.TIMED_OUT, "The run took too long, and ComfyDeploy stopped it.", "timed out."),
     ("cancelled", RunState.CANCELLED, "The run was cancelled at ComfyDeploy, not by me.", "was cancelled."),
 ]
@@ -218,7 +218,7 @@ async def test_one_of_a_batch_that_failed_after_its_picture_shows_it(bot: Harnes
     (message,) = bot.messages()
     shown = text_of(bot, message)
     assert "**Picture ×2**" in shown
-    assert "**2** The run failed on the machine" in shown
+    assert "**2** This one didn't work" in shown
     assert f"{MADE_BEFORE}failed." in shown
     assert files(message) == await bot.keys()
     one = await open_one(bot, bot.alice, 2)

@@ -32,7 +32,7 @@ WORDS = {
     "GET /run says 500": (Faults(get_status=500), "Picture"),
     "stopped by ComfyDeploy": (Faults(ends_as="timeout"), "took too long"),
     "stopped by ComfyDeploy, with everything": (Faults(ends_as="timeout", made=9), "Picture"),
-    "failed": (Faults(ends_as="failed"), "failed on the machine"),
+    "failed": (Faults(ends_as="failed"), "This one didn't work"),
     "failed after its picture": (Faults(ends_as="failed", made=1), "made before it failed"),
     "refused by the machine": (Faults(machine_status=401), "machine behind this deployment"),
     "never ends, with outputs": (Faults(never_ends=True), "Picture"),

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bot.comfydeploy.client import MAX_REPLY
 from bot.comfydeploy.reports import parse_log
+from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import queue_body
 from bot.domain import errors
 from bot.domain.runs import RunState
@@ -186,6 +187,19 @@ async def test_a_log_is_read_as_its_texts_without_the_api_key(session: aiohttp.C
     async with http_server(handler.serve) as url:
         assert await connect(session, url).read_log(RUN_ID) == ("got prompt", "key ***")
     assert handler.requests == [("GET", f"/api/v2/clickhouse-run-logs/{RUN_ID}", b"")]
+
+
+@pytest.mark.parametrize("slash", ["/", "\\/", "%2F"])
+def test_the_runners_own_lines_are_left_out(slash: str) -> None:
+    hook = WebhookSigner("secret", "https://bot.example").url("k") or ""
+    delivery = json.dumps({"event": "webhook", "url": hook}).replace("/", slash)
+    log = [{"log": text} for text in ("got prompt\n__END__\nKeyError: x\n", "__END__", delivery)]
+    assert parse_log(json.dumps(log).encode()) == ("got prompt\nKeyError: x\n",)
+
+
+def test_the_first_line_of_a_long_entry_is_left_out_because_it_may_begin_in_a_secret() -> None:
+    texts = parse_log(json.dumps([{"log": f"token={'s' * 99_990}\n{'x' * 99}\n"}]).encode())
+    assert texts == (f"{'x' * 99}\n",)
 
 
 def test_only_the_end_of_a_long_log_is_kept() -> None:
