@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from datetime import datetime, timedelta
 
+from discord.webhook.async_ import AsyncWebhookAdapter, async_context
+
 from bot.cli import main
 from bot.outside import Outside
 from tests.simulation.boundaries import InlineExecutor, random_source, utc_now
@@ -37,6 +39,8 @@ class Process:
     def start(self, environment: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
         context = self._context = copy_context()
         context.run(LIFE.set, self.life)
+        # A module's global of discord.py, with locks that a dead process may have held.
+        context.run(async_context.set, AsyncWebhookAdapter())
         outside = Outside(
             now=self._now,
             monotonic=lambda: TIME.monotonic,

@@ -87,8 +87,11 @@ def _doubled(outcomes: list[Message]) -> list[Message]:
 
 
 def _is_letter(message: Message) -> bool:
-    """Return whether a direct message tells a moderator's reason, which the channel doesn't see."""
-    return message.channel.guild is None and text_of(message.body).startswith("Your request for")
+    """Return whether a direct message only adds to an outcome: a moderator's reason, or where it belongs."""
+    text = text_of(message.body)
+    return message.channel.guild is None and text.startswith(
+        ("Your request for", "The rest of your request", "I couldn't post this in", "I couldn't answer privately in")
+    )
 
 
 def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]:
