@@ -108,7 +108,14 @@ class Evidence:
         return message.channel.id in self._cards
 
     def is_copy(self, message: Message) -> bool:
-        return message.channel.id == self._gallery
+        """Return whether a message is a share in the gallery, or a single result that somebody posted."""
+        if message.channel.id == self._gallery:
+            return True
+        return any(
+            message.created >= press.at and keys_of(message) and keys_of(message) <= keys_of(press.message)
+            for press in self.story.presses
+            if press.label == "Post" and press.message.ephemeral
+        )
 
     def is_about_a_request(self, message: Message) -> bool:
         """Return whether a message can be a status or an outcome: no card, copy, or private extra."""
