@@ -7,7 +7,6 @@ import random
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from tests.simulation import buttons, changes, faults, moderators, own_commands, people, settings, strangers
@@ -16,10 +15,10 @@ from tests.simulation.evidence import Evidence, bodies, text_of
 from tests.simulation.loop import Deadlock, VirtualLoop
 from tests.simulation.patches import TIME, entropy
 from tests.simulation.promises import always, at_the_end
-from tests.simulation.setup import SINCE_PREPARATION, Prepared, prepared_sqlite
+from tests.simulation.setup import SINCE_PREPARATION, Database
 from tests.simulation.steps import Step, choose, play
 from tests.simulation.story import Story
-from tests.simulation.world import DEPLOYMENTS, World
+from tests.simulation.world import DEPLOYMENTS, LAYOUTS, World
 
 MOST_REQUESTS = 4
 # Virtual seconds between two steps.
@@ -125,6 +124,7 @@ async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
     finally:
         result.requests, result.faults = len(story.asks), len(story.struck)
         result.kills = sum(process.code == -9 for process in world.processes)
+        result.gaps = len(story.gaps)
         result.seen = seen_by_everybody(story)
         await world.close()
 
@@ -158,8 +158,7 @@ async def _rest(story: Story) -> None:
 async def _calm(story: Story) -> None:
     """Do what people and a supervisor do: start a dead bot, end a pause, decide cards, let runs go."""
     world = story.world
-    if not world.running:
-        await world.start()
+    await world.start()
     await settings.resume(story)
     for card in moderators.open_cards(story):
         for who in ("mona", "mike", "rita"):
@@ -211,15 +210,9 @@ def _left_behind(world: World) -> list[str]:
     return left
 
 
-@cache
-def _prepared(folder: Path) -> Prepared:
-    return prepared_sqlite(folder)
-
-
-def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
-    """Play the steps in a fresh world."""
+def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Database) -> Result:
+    """Play the steps in a fresh world. Only PostgreSQL can be shared by several processes."""
     result = Result(seed, steps)
-    prepared = _prepared(folder.with_name("preparation"))
     TIME.restart()
     entropy.restart(seed)
     folder.mkdir(parents=True)
@@ -227,7 +220,10 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
     loop = VirtualLoop(random.Random(f"{seed}-order"))
     asyncio.set_event_loop(loop)
     world = World(loop, folder, seed)
-    prepared.restore(world)
+    if database.kind == "postgres":
+        world.layout = random.Random(f"{seed}-layout").choice(LAYOUTS)
+    database.give(world)
+    STATEMENTS.strike = None
     try:
         loop.run_until_complete(_play(world, steps, result))
     except Deadlock as error:
@@ -238,6 +234,7 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
         result.broken += [f"a callback took too long: {slow}" for slow in loop.slow_callbacks]
         result.log = [str(entry) for entry in world.log]
         loop.bury()
+        database.take_back(world)
         shutil.rmtree(folder, ignore_errors=True)
     return result
 

@@ -81,7 +81,7 @@ class Command(NamedTuple):
 
 @dataclass
 class Story:
-    """A round under way. `excuses` name known gaps whose sequence of faults has happened."""
+    """A round under way."""
 
     world: World
     asks: list[Ask] = field(default_factory=list)
@@ -91,10 +91,6 @@ class Story:
     """Messages that somebody other than the bot deleted."""
     struck: list[tuple[float, str]] = field(default_factory=list)
     """The faults and other trouble that happened, and when."""
-    lists: dict[str, list[str]] = field(default_factory=dict)
-    """What /runs told each person at the end."""
-    secrets_checked: int = 0
-    """How many lines of the log were searched for secrets."""
     reviewers: dict[str, str] = field(default_factory=lambda: {"rita": "reviewed"})
     """The people with a server's reviewer role, and the server."""
 
@@ -102,6 +98,9 @@ class Story:
     """What /runs told each person at the end."""
     secrets_checked: int = 0
     """How many lines of the log were searched for secrets."""
+
+    gaps: list[str] = field(default_factory=list)
+    """The requests that ended in a known gap."""
 
     def strike(self, what: str) -> None:
         """Remember that trouble began or happened."""

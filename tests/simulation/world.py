@@ -30,6 +30,22 @@ _STOP_WITHIN = 30.0
 _START_WITHIN = 60.0
 
 MANAGER = MODERATOR | discord.Permissions(manage_channels=True).value
+ALONE = "bot"
+# The same bot as one process, and as several that share a PostgreSQL database.
+LAYOUTS: tuple[Mapping[str, Mapping[str, str]], ...] = (
+    {ALONE: {}},
+    {
+        "gateway": {"ROLES": "gateway", "WEB_PORT": "8081"},
+        "web": {"ROLES": "web"},
+        "courier": {"ROLES": "courier", "WEB_PORT": "8082"},
+        "reconcile": {"ROLES": "reconcile", "WEB_PORT": "8083"},
+    },
+    {
+        "front": {"ROLES": "gateway,web"},
+        "worker-1": {"ROLES": "courier,reconcile", "WEB_PORT": "8082"},
+        "worker-2": {"ROLES": "courier,reconcile", "WEB_PORT": "8083"},
+    },
+)
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 
 
@@ -70,7 +86,8 @@ class World:
         self.cast = Cast()
         self.processes: list[Process] = []
         self.database_url = ""
-        self.settings: dict[str, str] = {}
+        self.layout: Mapping[str, Mapping[str, str]] = {ALONE: {}}
+        """The processes and their own settings."""
         self.restarting = 0
         """How many processes will be started again soon."""
         self._started = 0
@@ -136,6 +153,10 @@ class World:
 
     # The processes.
 
+    @property
+    def is_postgres(self) -> bool:
+        return self.database_url.startswith("postgresql")
+
     def environment(self) -> dict[str, str]:
         """Return the bot's environment."""
         return {
@@ -155,32 +176,28 @@ class World:
             "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
             "METRICS_TOKEN": "metrics-token-of-the-simulation",
             "LOG_LEVEL": "DEBUG",
-            **self.settings,
         }
 
-    def launch(self, name: str = "bot", **settings: str) -> Process:
-        """Start a process without waiting; `settings` are for it alone."""
+    def launch(self, name: str = ALONE, **settings: str) -> Process:
+        """Start a process without waiting; `settings` are added to those that its name has in the layout."""
         self._started += 1
         process = Process(name, self.loop, self.note, f"{self.seed}-{name}-{self._started}")
         self.processes.append(process)
-        process.start(self.environment() | settings)
+        process.start(self.environment() | self.layout.get(name, {}) | settings)
         return process
 
-    async def start(self, name: str = "bot", **settings: str) -> Process:
-        """Start a process, and wait until it is connected or has ended."""
-        before = self.discord.gateway.counts["identify"]
-        process = self.launch(name, **settings)
-        await self.until(
-            lambda: (
-                not process.running
-                or (self.discord.gateway.counts["identify"] > before and self._has_commands())
-            ),
-            _START_WITHIN,
-        )
-        return process
+    async def start(self) -> bool:
+        """Start the processes that don't run, and return whether the bot is connected to the gateway."""
+        runs = {process.life.name for process in self.running}
+        for name in self.layout:
+            if name not in runs:
+                self.launch(name)
+        await self.until(lambda: len(self.running) < len(self.layout) or self._is_ready(), _START_WITHIN)
+        return self._is_ready()
 
-    def _has_commands(self) -> bool:
-        return self.discord.commands.find("generate", None) is not None and bool(self.discord.gateway.live)
+    def _is_ready(self) -> bool:
+        known = self.discord.commands.find("generate", None) is not None
+        return known and bool(self.discord.gateway.live)
 
     def launch_later(self, seconds: float, name: str) -> None:
         """Start a process again after a while, as a supervisor does."""

@@ -50,13 +50,13 @@ def _one_outcome(evidence: Evidence, request: Request) -> Iterator[Broken]:
     stuck = [message for message in left if reachable(evidence, message)]
     if not outcomes and not taken(evidence, request) and not offered(evidence, request):
         shown = [f"{where(m)}: {text_of(m.body)[:90]!r}" for m in request.messages]
-        yield Broken("every request has an outcome", str(request), f"none, only {shown}")
+        yield Broken("every request has an outcome", str(request), f"none, only {shown}", request)
     elif stuck and (outcomes or not left):
-        yield Broken("no status message is left", str(request), where(stuck[0]))
+        yield Broken("no status message is left", str(request), where(stuck[0]), request)
     twice = _doubled(outcomes)
     if twice:
         told = [f"{where(m)}: {text_of(m.body)[:60]!r} {_names(m)}" for m in twice]
-        yield Broken("every request has one outcome", str(request), f"{told}")
+        yield Broken("every request has one outcome", str(request), f"{told}", request)
 
 
 def _was_status(message: Message) -> bool:
@@ -80,8 +80,8 @@ def _doubled(outcomes: list[Message]) -> list[Message]:
     for number, first in enumerate(told):
         for second in told[number + 1 :]:
             names, others = _names(first), _names(second)
-            same_runs = keys_of(first) == keys_of(second)
-            if names & others or (same_runs and not (names and others)):
+            alike = keys_of(first) == keys_of(second) and bool(first.custom_ids) == bool(second.custom_ids)
+            if names & others or (alike and not (names and others)):
                 return [first, second]
     return []
 
@@ -90,7 +90,13 @@ def _is_letter(message: Message) -> bool:
     """Return whether a direct message only adds to an outcome: a moderator's reason, or where it belongs."""
     text = text_of(message.body)
     return message.channel.guild is None and text.startswith(
-        ("Your request for", "The rest of your request", "I couldn't post this in", "I couldn't answer privately in")
+        (
+            "Your request for",
+            "The rest of your request",
+            "I couldn't post this in",
+            "I couldn't answer privately in",
+            "I couldn't answer in time",
+        )
     )
 
 
