@@ -24,8 +24,8 @@ def draw_press(chance: random.Random) -> dict[str, Any]:
     """Draw a request, who presses (None: its requester), and how long they wait for the button."""
     return {
         "ask": chance.randrange(4),
-        "who": chance.choice((None, None, None, *EVERYBODY)),
-        "wait": chance.choice((0, 4, 12, 12)),
+        "who": chance.choice((*[None] * 9, *EVERYBODY)),
+        "wait": chance.choice((0, 4, 12, 12, 12)),
     }
 
 
@@ -45,10 +45,10 @@ async def reach(story: Story, number: int, who: str | None, label: str, wait: fl
 
     If the button is behind others, such as "More", the person presses them.
     """
-    if number >= len(story.asks):
-        story.skip(f"there is no request {number}")
+    asked = story.nth(number)
+    if asked is None:
+        story.skip("there is no request")
         return None
-    asked = story.asks[number]
     person, deadline = who or asked.who, TIME.monotonic + wait
     while True:
         messages = list(reversed(story.of_ask(asked, person)))
@@ -60,7 +60,7 @@ async def reach(story: Story, number: int, who: str | None, label: str, wait: fl
             if found is not None:
                 return found
         if TIME.monotonic >= deadline:
-            story.skip(f"{person} sees no {label!r} about request {number}")
+            story.skip(f"{person} sees no {label!r} about request {asked.number}")
             return None
         await asyncio.sleep(0.25)
 
@@ -95,7 +95,13 @@ async def press(story: Story, ask: int, who: str | None, label: str, wait: float
     message = await reach(story, ask, who, label, wait)
     if message is None:
         return None
-    return await story.press(who or story.asks[ask].who, message, label)
+    return await story.press(who or _asked(story, ask).who, message, label)
+
+
+def _asked(story: Story, number: int) -> Ask:
+    asked = story.nth(number)
+    assert asked is not None
+    return asked
 
 
 def _plain(label: str, *, early: bool = False, weight: float = 1.0) -> None:
@@ -122,7 +128,8 @@ async def _start(
     """Press a button that makes a request at once."""
     sent = await press(story, ask, who, label, wait)
     if sent is not None:
-        derived(story, story.asks[ask], sent, who or story.asks[ask].who, how, **facts)
+        parent = _asked(story, ask)
+        derived(story, parent, sent, who or parent.who, how, **facts)
 
 
 @action("press", draw_press, weight=2)
@@ -133,7 +140,8 @@ async def again(story: Story, ask: int, who: str | None, wait: float) -> None:
 @action("press", draw_press)
 async def again_all(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Repeat all pictures of a request for several."""
-    count = story.asks[ask].count if ask < len(story.asks) else 1
+    asked = story.nth(ask)
+    count = asked.count if asked is not None else 1
     await _start(story, ask, who, f"Again ×{count}", wait, "again", count=count)
 
 
@@ -171,7 +179,7 @@ async def _send_edited(
     if opened is None or opened.modal is None:
         story.skip("no form opened")
         return
-    parent, mark = story.asks[ask], new_mark(story)
+    parent, mark = _asked(story, ask), new_mark(story)
     has_prompt = "'prompt'" in str(opened.modal)
     values = {"prompt": f"another {mark}"} if has_prompt and not keep else {}
     sent = await story.submit(opened, values)
@@ -207,7 +215,7 @@ async def send_picture_form(
         return
     deployment = values[0] if values else "picture"
     if ask is not None:
-        derived(story, story.asks[ask], sent, who or person, "use", mark=mark, deployment=deployment)
+        derived(story, _asked(story, ask), sent, who or person, "use", mark=mark, deployment=deployment)
     else:
         place = story.world.place_of(sent.channel)
         facts: dict[str, Any] = {"private": False, "count": 1, "deployment": deployment}
@@ -230,14 +238,14 @@ def _draw_menu(chance: random.Random) -> dict[str, Any]:
 @action("press", _draw_menu, weight=1.5)
 async def message_menu(story: Story, ask: int, who: str | None, wait: float, name: str, *, own: bool) -> None:
     """Choose a command in the menu of a result, or of a message with a person's own picture."""
-    if ask >= len(story.asks):
-        story.skip(f"there is no request {ask}")
+    parent = story.nth(ask)
+    if parent is None:
+        story.skip("there is no request")
         return
-    parent = story.asks[ask]
     person = who or parent.who
     message = _own_picture(story, person) if own else await _result(story, parent, person, wait)
     if message is None:
-        story.skip(f"{person} sees no picture of request {ask}")
+        story.skip(f"{person} sees no picture of request {parent.number}")
         return
     sent = await story.use_on(person, message, name)
     answer = await story.answer(sent)
@@ -289,7 +297,7 @@ async def together(story: Story, ask: int, people: list[str | None], label: str,
     message = await reach(story, ask, people[0], label, wait)
     if message is None:
         return
-    parent = story.asks[ask]
+    parent = _asked(story, ask)
     for person in people:
         who = person or parent.who
         sent = await story.press(who, message, label)

@@ -54,7 +54,7 @@ def _draw_decision(chance: random.Random) -> dict[str, Any]:
     return {
         "nth": chance.randrange(3),
         "who": chance.choice(_DECIDERS),
-        "wait": chance.choice((0, 3, 3, 8)),
+        "wait": chance.choice((0, 4, 8)),
     }
 
 

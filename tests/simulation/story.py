@@ -112,6 +112,10 @@ class Story:
         """Note that a step did nothing."""
         self.world.note("skip", why)
 
+    def nth(self, number: int) -> Ask | None:
+        """Return a request by its number, counted on from the first one after the last."""
+        return self.asks[number % len(self.asks)] if self.asks else None
+
     # What people send.
 
     async def slash(

@@ -47,7 +47,7 @@ def _draw_forged(chance: random.Random) -> dict[str, Any]:
         "who": chance.choice(_OUTSIDERS),
         "what": chance.choice(_ACTIONS),
         "own": chance.random() < 0.4,
-        "wait": chance.choice((0, 1, 6)),
+        "wait": chance.choice((1, 6)),
     }
 
 
@@ -55,13 +55,11 @@ async def _target(story: Story, number: int, who: str, wait: float) -> tuple[Ask
     """Return somebody else's request and the key of its first run, as soon as there is one."""
     deadline = TIME.monotonic + wait
     while True:
-        if number < len(story.asks):
-            asked = story.asks[number]
-            key = story.key(asked)
-            if key is not None and asked.who != who:
-                return asked, key
+        others = [(ask, key) for ask in story.asks if ask.who != who and (key := story.key(ask)) is not None]
+        if others:
+            return others[number % len(others)]
         if TIME.monotonic >= deadline:
-            story.skip(f"{who} finds no request {number} of somebody else")
+            story.skip(f"{who} finds no request of somebody else")
             return None
         await asyncio.sleep(0.25)
 
@@ -188,14 +186,14 @@ async def late_form(story: Story, ask: int, who: str | None, wait: float, label:
     """Open a form, send it later, and then send it once more."""
     if label in ("Reject", "Block"):
         who = MODERATORS[ask % len(MODERATORS)]
-    opened = await story.answer(await press(story, ask, who, label, wait))
-    if opened is None or opened.modal is None:
+    opened, asked = await story.answer(await press(story, ask, who, label, wait)), story.nth(ask)
+    if opened is None or opened.modal is None or asked is None:
         story.skip(f"no form of {label!r} opened")
         return
 
     async def send() -> None:
         for _ in range(2):
-            await _send_opened(story, story.asks[ask], story.world.name_of(opened.user), opened)
+            await _send_opened(story, asked, story.world.name_of(opened.user), opened)
 
     loop = story.world.loop
     loop.call_later(pause, lambda: loop.create_task(send()))
@@ -204,10 +202,10 @@ async def late_form(story: Story, ask: int, who: str | None, wait: float, label:
 @action("late", lambda chance: draw_press(chance) | {"nth": chance.randrange(3)})
 async def press_earlier(story: Story, ask: int, who: str | None, wait: float, nth: int) -> None:
     """Press Cancel, Approve or Delete of an earlier state of a message, as a client does that lags behind."""
-    if ask >= len(story.asks):
-        story.skip(f"there is no request {ask}")
+    asked = story.nth(ask)
+    if asked is None:
+        story.skip("there is no request")
         return
-    asked = story.asks[ask]
     await asyncio.sleep(wait / 4)
     stale = [
         (message, component["custom_id"])
@@ -218,7 +216,7 @@ async def press_earlier(story: Story, ask: int, who: str | None, wait: float, nt
         and component["custom_id"] not in message.custom_ids
     ]
     if not stale:
-        story.skip(f"no message about request {ask} has lost a button")
+        story.skip(f"no message about request {asked.number} has lost a button")
         return
     message, custom_id = stale[nth % len(stale)]
     await story.answer(await story.forge(who or asked.who, message, custom_id))
