@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.buttons import labels_of, press
+from tests.simulation.reach import labels_of, press
 from tests.simulation.own_commands import menu
 from tests.simulation.patches import TIME
 from tests.simulation.people import MEMBERS, MODERATORS
@@ -62,11 +62,13 @@ async def _press_card(story: Story, who: str, card: Message, label: str) -> Inte
     return await story.answer(await story.press(who, card, label))
 
 
-@action("moderate", _draw_decision, weight=6)
-async def approve(story: Story, nth: int, who: str, wait: float = 0) -> None:
+@action("moderate", lambda chance: _draw_decision(chance) | {"every": chance.random() < 0.5}, weight=8)
+async def approve(story: Story, nth: int, who: str, wait: float, *, every: bool) -> None:
+    """Approve a request, or every one that waits."""
     card = await _card(story, nth, wait, report=False)
     if card is not None:
-        await _press_card(story, who, card, "Approve")
+        for each in open_cards(story) if every else [card]:
+            await _press_card(story, who, each, "Approve")
 
 
 @action("moderate", _draw_decision, weight=2)
@@ -143,7 +145,10 @@ async def decide_report(story: Story, nth: int, who: str, wait: float, label: st
 @action("moderate", lambda chance: {"ask": chance.randrange(4), "who": chance.choice(MEMBERS), "wait": 12, "labels": chance.choices(("Delete", "Block", "Dismiss"), k=2)})
 async def report_and_decide(story: Story, ask: int, who: str, wait: float, labels: list[str]) -> None:
     """Report a result, and let two moderators decide about the report at the same instant."""
-    await story.answer(await press(story, ask, who, "Report", wait))
+    pressed = await press(story, ask, who, "Report", wait)
+    if pressed is None:
+        return
+    await story.answer(pressed[1])
     card = await _card(story, 0, 4, report=True)
     if card is not None:
         await _both(story, card, list(MODERATORS), labels)

@@ -33,6 +33,7 @@ KINDS = {
     "clock": 0.05,
     "place": 0.2,
     "change": 0.25,
+    "cancel": 0.2,
     "preset": 0.12,
     "moderate": 0.1,
     "press": 0.75,
@@ -45,7 +46,7 @@ KINDS = {
     "late": 0.1,
 }
 # What people do about requests comes after one; other things may come before.
-_AFTERWARDS = ("press", "moderate", "audit", "forge", "late")
+_AFTERWARDS = ("cancel", "press", "moderate", "audit", "forge", "late")
 # Where requests wait for approval, moderators decide about most.
 _APPROVAL = 0.85
 

@@ -7,11 +7,13 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.buttons import draw_press, press
+from tests.simulation.buttons import draw_press, send_edited
 from tests.simulation.moderators import MODERATORS
 from tests.simulation.patches import TIME
 from tests.simulation.people import MEMBERS, derived, new_mark
+from tests.simulation.reach import open_form
 from tests.simulation.steps import action
 from tests.simulation.story import Ask, Story
 
@@ -70,7 +72,7 @@ def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
         seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
         if seen:
             return seen[-1]
-    there = [m for m in story.of_ask(asked) if not m.ephemeral]
+    there = [m for m in story.of_ask(asked) if not m.ephemeral] or story.visible(who)
     return there[-1] if there else None
 
 
@@ -90,19 +92,18 @@ async def forge_button(story: Story, ask: int, who: str, what: str, wait: float,
         return
     opened = await story.answer(await story.forge(who, message, f"run:{key}:{what}"))
     if opened is not None and opened.modal is not None:
-        await _send_opened(story, asked, who, opened)
+        await _send_opened(story, asked, opened)
 
 
-async def _send_opened(story: Story, asked: Ask, who: str, opened: Any) -> None:
-    """Send the form that a forged press opened."""
+async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
+    """Send the form that a press opened."""
     text = str(opened.modal)
-    mark = new_mark(story)
-    values: dict[str, Any] = {"prompt": f"mine {mark}"} if "'prompt'" in text and "edit:" in text else {}
-    values |= {"reason": "forged"} if "'reason'" in text else {}
+    if "'edit:" in text:
+        await send_edited(story, asked, opened)
+        return
+    values = {"reason": "forged"} if "'reason'" in text else {}
     values |= {"duration": "open"} if "'duration'" in text else {}
-    sent = await story.submit(opened, values)
-    if sent is not None and "edit:" in text:
-        derived(story, asked, sent, who, "edit", mark=mark if "prompt" in values else asked.mark)
+    await story.submit(opened, values)
 
 
 _FORMS = ("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}:", "edit:{key}::send")
@@ -186,14 +187,13 @@ async def late_form(story: Story, ask: int, who: str | None, wait: float, label:
     """Open a form, send it later, and then send it once more."""
     if label in ("Reject", "Block"):
         who = MODERATORS[ask % len(MODERATORS)]
-    opened, asked = await story.answer(await press(story, ask, who, label, wait)), story.nth(ask)
-    if opened is None or opened.modal is None or asked is None:
-        story.skip(f"no form of {label!r} opened")
+    found = await open_form(story, ask, who, label, wait)
+    if found is None:
         return
 
     async def send() -> None:
         for _ in range(2):
-            await _send_opened(story, asked, story.world.name_of(opened.user), opened)
+            await _send_opened(story, found[0].ask, found[1])
 
     loop = story.world.loop
     loop.call_later(pause, lambda: loop.create_task(send()))
