@@ -11,7 +11,7 @@ from tests.fakediscord.world import Message
 from tests.simulation.patches import TIME
 from tests.simulation.people import EVERYBODY, MEMBERS, derived, new_mark, picture_file
 from tests.simulation.reach import Reached, open_form, press, reach
-from tests.simulation.steps import action
+from tests.simulation.steps import Draw, action
 from tests.simulation.story import Ask, Story
 
 
@@ -19,27 +19,33 @@ def draw_press(chance: random.Random) -> dict[str, Any]:
     """Draw a request, who presses (None: its requester), and how long they wait for the button."""
     return {
         "ask": chance.randrange(4),
-        "who": chance.choice((*[None] * 9, *EVERYBODY)),
+        "who": chance.choice((*[None] * 12, *EVERYBODY)),
         "wait": chance.choice((0, 4, 12, 12, 12)),
     }
+
+
+def _draw_own_press(chance: random.Random) -> dict[str, Any]:
+    """Draw a press of a button that mostly its requester has."""
+    return draw_press(chance) | {"who": chance.choice((*[None] * 8, *MEMBERS))}
 
 
 def _draw_early_press(chance: random.Random) -> dict[str, Any]:
     return draw_press(chance) | {"wait": chance.choice((0, 0, 1))}
 
 
-def _plain(label: str, *, weight: float = 1.0) -> None:
+def _plain(label: str, draw: Draw = draw_press, *, weight: float = 1.0) -> None:
     """Register an action that presses a button and needs nothing else."""
 
     async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
         await press(story, ask, who, label, wait)
 
     play.__name__ = label.lower()
-    action("press", draw_press, weight=weight)(play)
+    action("press", draw, weight=weight)(play)
 
 
-for _each in ("Details", "Delete", "Report", "Post"):
+for _each in ("Details", "Delete", "Report"):
     _plain(_each)
+_plain("Post", _draw_own_press)
 _plain("More", weight=0.3)
 
 
@@ -70,28 +76,28 @@ def _add_started(story: Story, found: Reached, sent: Interaction, who: str, how:
     derived(story, found.ask, sent, who, how, **facts)
 
 
-@action("press", draw_press, weight=2)
+@action("press", _draw_own_press, weight=2)
 async def again(story: Story, ask: int, who: str | None, wait: float) -> None:
     await _start(story, ask, who, "Again", wait, "again")
 
 
-@action("press", draw_press)
+@action("press", _draw_own_press)
 async def again_all(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Repeat all pictures of a request for several."""
     await _start(story, ask, who, "Again ×", wait, "again")
 
 
-@action("press", draw_press)
+@action("press", _draw_own_press)
 async def try_again(story: Story, ask: int, who: str | None, wait: float) -> None:
     await _start(story, ask, who, "Try again", wait, "again")
 
 
-@action("press", draw_press)
+@action("press", _draw_own_press)
 async def four_more(story: Story, ask: int, who: str | None, wait: float) -> None:
     await _start(story, ask, who, "4 more", wait, "vary")
 
 
-@action("press", draw_press, weight=2)
+@action("press", _draw_own_press, weight=2)
 async def upscale(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Continue with a picture by the follow-up that the operator set up."""
     await _start(story, ask, who, "Upscale", wait, "upscale")
@@ -158,7 +164,7 @@ async def _send_picture_form(story: Story, answer: Interaction | None, parent: A
         story.asked(who, place, sent, how="use", source=sent.source, private=False, count=1, **facts)
 
 
-@action("press", lambda chance: draw_press(chance) | {"prompt": chance.random() < 0.5})
+@action("press", lambda chance: _draw_own_press(chance) | {"prompt": chance.random() < 0.5})
 async def share(story: Story, ask: int, who: str | None, wait: float, *, prompt: bool) -> None:
     """Share a result in the gallery channel, with or without its prompt."""
     opened = await open_form(story, ask, who, "Share", wait)
@@ -173,15 +179,12 @@ def _draw_menu(chance: random.Random) -> dict[str, Any]:
 @action("press", _draw_menu, weight=1.5)
 async def message_menu(story: Story, ask: int, who: str | None, wait: float, name: str, *, own: bool) -> None:
     """Choose a command in the menu of a result, or of a message with a person's own picture."""
-    parent = story.nth(ask)
-    if parent is None:
-        story.skip("there is no request")
+    found = await _result(story, ask, who, wait)
+    if found is None:
+        story.skip(f"{who or 'the requester'} sees no picture")
         return
-    person = who or parent.who
-    message = _own_picture(story, person) if own else await _result(story, parent, person, wait)
-    if message is None:
-        story.skip(f"{person} sees no picture of request {parent.number}")
-        return
+    parent, person, message = found
+    message = _own_picture(story, person) or message if own else message
     sent = await story.use_on(person, message, name)
     answer = await story.answer(sent)
     if name == "Use as input":
@@ -200,13 +203,17 @@ def _own_picture(story: Story, person: str) -> Message | None:
     return message
 
 
-async def _result(story: Story, asked: Ask, person: str, wait: float) -> Message | None:
-    """Wait for a message with files about a request."""
+async def _result(
+    story: Story, number: int, who: str | None, wait: float
+) -> tuple[Ask, str, Message] | None:
+    """Wait for a message with files about a request, from the one with this number on."""
     deadline = TIME.monotonic + wait
     while True:
-        for message in reversed(story.of_ask(asked, person)):
-            if message.attachments and not message.ephemeral:
-                return message
+        for asked in story.since(number):
+            person = who or asked.who
+            for message in reversed(story.of_ask(asked, person)):
+                if message.attachments and not message.ephemeral:
+                    return asked, person, message
         if TIME.monotonic >= deadline:
             return None
         await asyncio.sleep(0.25)

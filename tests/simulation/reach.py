@@ -43,7 +43,7 @@ async def reach(story: Story, number: int, who: str | None, label: str, wait: fl
     deadline = TIME.monotonic + wait
     tried: set[int] = set()
     while True:
-        for asked in _from(story, number):
+        for asked in story.since(number):
             person = who or asked.who
             found = await _find(story, asked, person, label, tried)
             if found is not None:
@@ -52,12 +52,6 @@ async def reach(story: Story, number: int, who: str | None, label: str, wait: fl
             story.skip(f"{who or 'the requester'} sees no {label!r}")
             return None
         await asyncio.sleep(0.25)
-
-
-def _from(story: Story, number: int) -> list[Ask]:
-    """Return all requests, beginning with the one that a step names."""
-    first = story.nth(number)
-    return [] if first is None else story.asks[first.number :] + story.asks[: first.number]
 
 
 async def _find(

@@ -6,7 +6,7 @@ import asyncio
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -46,7 +46,7 @@ KINDS = {
     "late": 0.1,
 }
 # What people do about requests comes after one; other things may come before.
-_AFTERWARDS = ("cancel", "press", "moderate", "audit", "forge", "late")
+_AFTERWARDS = ("cancel", "press", "preset", "moderate", "audit", "forge", "late")
 # Where requests wait for approval, moderators decide about most.
 _APPROVAL = 0.85
 
@@ -65,8 +65,13 @@ def draw(seed: str) -> list[Step]:
         own = random.Random(f"{seed}-{kind}")
         while own.random() < likely:
             step = _step(own, kind)
+            if kind == "cancel":
+                # A run is under way for a few seconds only.
+                step = replace(step, after=min(step.after, 1.0))
             # Trouble may begin before the first request, or after any of them.
             place = own.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
+            if kind == "cancel":
+                place = own.choice([n for n, each in enumerate(steps, 1) if each.name == "ask"])
             if kind in ("press", "moderate"):
                 place = len(steps)
             steps.insert(place, step)

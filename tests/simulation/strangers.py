@@ -199,24 +199,29 @@ async def late_form(story: Story, ask: int, who: str | None, wait: float, label:
     loop.call_later(pause, lambda: loop.create_task(send()))
 
 
-@action("late", lambda chance: draw_press(chance) | {"nth": chance.randrange(3)})
-async def press_earlier(story: Story, ask: int, who: str | None, wait: float, nth: int) -> None:
-    """Press Cancel, Approve or Delete of an earlier state of a message, as a client does that lags behind."""
-    asked = story.nth(ask)
-    if asked is None:
-        story.skip("there is no request")
-        return
-    await asyncio.sleep(wait / 4)
+_LOST = (":cancel", ":approve", ":reject", ":delete", ":again")
+
+
+@action("late", lambda chance: {"who": chance.choice((None, None, "mona", "bob")), "nth": chance.randrange(4), "wait": chance.choice((2, 6))})
+async def press_earlier(story: Story, who: str | None, nth: int, wait: float) -> None:
+    """Press a button that a message has lost, or of a deleted message, as a client does that lags behind."""
+    await asyncio.sleep(wait)
     stale = [
         (message, component["custom_id"])
-        for message in story.of_ask(asked, who)
-        for body in message.history
+        for message in story.world.discord.request_log.messages
+        for body in (*message.history, message.body)
         for component in Message(0, message.channel, message.author, body).components
-        if str(component.get("custom_id") or "").endswith((":cancel", ":approve", ":reject", ":delete"))
-        and component["custom_id"] not in message.custom_ids
+        if str(component.get("custom_id") or "").endswith(_LOST)
+        and (message.deleted_at is not None or component["custom_id"] not in message.custom_ids)
     ]
     if not stale:
-        story.skip(f"no message about request {asked.number} has lost a button")
+        story.skip("no message has lost a button")
         return
     message, custom_id = stale[nth % len(stale)]
-    await story.answer(await story.forge(who or asked.who, message, custom_id))
+    about = story.asks_of(message)
+    person = who or (about[0].who if about else "alice")
+    if message.channel is story.world.channel("cards"):
+        person = who or "mona"
+    sent = await story.forge(person, message, custom_id)
+    if custom_id.endswith(":again") and about:
+        derived(story, about[0], sent, person, "again")
