@@ -9,10 +9,10 @@ from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.buttons import labels_of, press
 from tests.simulation.own_commands import menu
 from tests.simulation.patches import TIME
 from tests.simulation.people import MEMBERS, MODERATORS
+from tests.simulation.reach import labels_of, press
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
@@ -54,7 +54,7 @@ def _draw_decision(chance: random.Random) -> dict[str, Any]:
     return {
         "nth": chance.randrange(3),
         "who": chance.choice(_DECIDERS),
-        "wait": chance.choice((0, 3, 3, 8)),
+        "wait": chance.choice((0, 4, 8)),
     }
 
 
@@ -62,11 +62,13 @@ async def _press_card(story: Story, who: str, card: Message, label: str) -> Inte
     return await story.answer(await story.press(who, card, label))
 
 
-@action("moderate", _draw_decision, weight=6)
-async def approve(story: Story, nth: int, who: str, wait: float = 0) -> None:
+@action("moderate", lambda chance: _draw_decision(chance) | {"every": chance.random() < 0.5}, weight=8)
+async def approve(story: Story, nth: int, who: str, wait: float, *, every: bool) -> None:
+    """Approve a request, or every one that waits."""
     card = await _card(story, nth, wait, report=False)
     if card is not None:
-        await _press_card(story, who, card, "Approve")
+        for each in open_cards(story) if every else [card]:
+            await _press_card(story, who, each, "Approve")
 
 
 @action("moderate", _draw_decision, weight=2)
@@ -84,7 +86,7 @@ async def block_by_card(story: Story, nth: int, who: str, wait: float) -> None:
         await _give_reason(story, await _press_card(story, who, card, "Block"))
 
 
-@action("moderate", _draw_decision)
+@action("moderate", _draw_decision, weight=0.4)
 async def look_at_card(story: Story, nth: int, who: str, wait: float) -> None:
     card = await _card(story, nth, wait, report=False)
     if card is not None and await _press_card(story, who, card, "Details") is None:
@@ -128,33 +130,29 @@ async def _both(story: Story, card: Message, people: list[str], labels: list[str
         await _give_reason(story, each)
 
 
-@action(
-    "moderate",
-    lambda chance: _draw_decision(chance) | {"label": chance.choice(("Delete", "Block", "Dismiss"))},
-    weight=2,
-)
-async def decide_report(story: Story, nth: int, who: str, wait: float, label: str) -> None:
-    """Press a button of a report's card."""
-    card = await _card(story, nth, wait, report=True)
-    if card is not None:
-        await _give_reason(story, await _press_card(story, who, card, label))
-
-
-@action(
-    "moderate",
-    lambda chance: {
+def _draw_report(chance: random.Random) -> dict[str, Any]:
+    people = chance.sample(_DECIDERS, chance.choice((1, 1, 2)))
+    return {
         "ask": chance.randrange(4),
-        "who": chance.choice(MEMBERS),
+        "who": chance.choice((None, *MEMBERS)),
         "wait": 12,
-        "labels": chance.choices(("Delete", "Block", "Dismiss"), k=2),
-    },
-)
-async def report_and_decide(story: Story, ask: int, who: str, wait: float, labels: list[str]) -> None:
-    """Report a result, and let two moderators decide about the report at the same instant."""
-    await story.answer(await press(story, ask, who, "Report", wait))
+        "people": people,
+        "labels": [chance.choice(("Delete", "Block", "Dismiss")) for _ in people],
+    }
+
+
+@action("moderate", _draw_report, weight=3)
+async def report_and_decide(
+    story: Story, ask: int, who: str | None, wait: float, people: list[str], labels: list[str]
+) -> None:
+    """Report a result; then a moderator decides, or two do at the same instant."""
+    pressed = await press(story, ask, who, "Report", wait)
+    if pressed is None:
+        return
+    await story.answer(pressed[1])
     card = await _card(story, 0, 4, report=True)
     if card is not None:
-        await _both(story, card, list(MODERATORS), labels)
+        await _both(story, card, people, labels)
 
 
 # Blocks.
@@ -204,32 +202,29 @@ async def unblock_in_list(story: Story, who: str, where: str) -> None:
 
 def _draw_audit(chance: random.Random) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if chance.random() < 0.3:
-        options["action"] = chance.choice(("request", "outcome", "approve", "delete", "refusal"))
     if chance.random() < 0.2:
+        options["action"] = chance.choice(("request", "outcome", "approve", "delete", "refusal"))
+    if chance.random() < 0.1:
         options["outcome"] = chance.choice(("succeeded", "failed", "cancelled"))
     return {
         "who": chance.choice(MODERATORS),
-        "where": chance.choice(("pictures", "requests")),
+        "where": chance.choice(("pictures", "pictures", "requests")),
         "options": options,
-        "then": chance.choice(("CSV", "CSV", "page", "open", "open")),
+        "then": chance.choice(("CSV", "open", "open")),
     }
 
 
 @action("audit", _draw_audit)
 async def audit(story: Story, who: str, where: str, options: dict[str, Any], then: str) -> None:
-    """Read the audit log, then download it, turn the page, or open a private result."""
+    """Read the audit log, then download it or open a private result."""
     shown = await story.answer(await story.slash(who, where, "audit", options))
     message = shown.original if shown is not None else None
     if message is None:
         story.skip("/audit wasn't answered")
     elif then == "open":
         await _open_private(story, who, message)
-    else:
-        labels = ("CSV file",) if then == "CSV" else ("Older", "Newer")
-        pressed = [await story.answer(await story.press(who, message, label)) for label in labels]
-        if not any(pressed):
-            story.skip(f"/audit has no {then}")
+    elif await story.answer(await story.press(who, message, "CSV file")) is None:
+        story.skip("/audit has nothing to download")
 
 
 async def _open_private(story: Story, who: str, message: Message) -> None:

@@ -50,6 +50,9 @@ def _draw_ask(chance: random.Random) -> dict[str, Any]:
         "deployment": deployment,
     }
     options = _draw_options(chance, deployment)
+    # Reviewed allows no private results, unless a moderator changes that.
+    if chance.random() < (0.05 if where == "requests" else 0.25):
+        options["private"] = chance.random() < 0.9
     if options:
         drawn["options"] = options
     if chance.random() < 0.05:
@@ -79,8 +82,6 @@ def _draw_options(chance: random.Random, deployment: str) -> dict[str, Any]:
     # Discord's client requires a name of a preset, but the bot may not have one with it.
     if deployment != "upscale" and chance.random() < 0.04:
         options["preset"] = "warm"
-    if chance.random() < 0.2:
-        options["private"] = chance.random() < 0.9
     return options
 
 

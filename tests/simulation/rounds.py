@@ -6,7 +6,7 @@ import asyncio
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.simulation import buttons, changes, faults, moderators, own_commands, people, settings, strangers
@@ -35,10 +35,11 @@ KINDS = {
     "clock": 0.05,
     "place": 0.2,
     "change": 0.25,
+    "cancel": 0.2,
+    "preset": 0.12,
+    "moderate": 0.1,
     "press": 0.75,
     "command": 0.25,
-    "preset": 0.12,
-    "moderate": 0.12,
     "block": 0.06,
     "audit": 0.08,
     "settings": 0.12,
@@ -47,7 +48,7 @@ KINDS = {
     "late": 0.1,
 }
 # What people do about requests comes after one; other things may come before.
-_AFTERWARDS = ("press", "moderate", "audit", "forge", "late")
+_AFTERWARDS = ("cancel", "press", "preset", "moderate", "audit", "forge", "late")
 # Where requests wait for approval, moderators decide about most.
 _APPROVAL = 0.85
 
@@ -66,8 +67,13 @@ def draw(seed: str) -> list[Step]:
         own = random.Random(f"{seed}-{kind}")
         while own.random() < likely:
             step = _step(own, kind)
+            if kind == "cancel":
+                # A run is under way for a few seconds only.
+                step = replace(step, after=min(step.after, 1.0))
             # Trouble may begin before the first request, or after any of them.
             place = own.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
+            if kind == "cancel":
+                place = own.choice([n for n, each in enumerate(steps, 1) if each.name == "ask"])
             if kind in ("press", "moderate"):
                 place = len(steps)
             steps.insert(place, step)

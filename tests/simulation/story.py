@@ -111,6 +111,15 @@ class Story:
         """Note that a step did nothing."""
         self.world.note("skip", why)
 
+    def nth(self, number: int) -> Ask | None:
+        """Return a request by its number, counted on from the first one after the last."""
+        return self.asks[number % len(self.asks)] if self.asks else None
+
+    def since(self, number: int) -> list[Ask]:
+        """Return all requests, beginning with the one that `nth` returns."""
+        first = self.nth(number)
+        return [] if first is None else self.asks[first.number :] + self.asks[: first.number]
+
     # What people send.
 
     async def slash(

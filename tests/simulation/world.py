@@ -96,6 +96,8 @@ class World:
         """Start the services and build the servers."""
         await self.discord.start()
         await self.comfydeploy.__aenter__()
+        # Discord's files have links with https. The network in memory carries them without TLS.
+        self.discord.files_url = self.discord.url.replace("http", "https", 1)
         point_discord_at(self.discord.url)
         self._build()
 
