@@ -179,9 +179,7 @@ async def block(
     await story.answer(await story.slash(who, where, "block", options))
     if unblock is not None:
         after = {"user": world.person(whom)}
-        world.loop.call_later(
-            unblock, lambda: world.loop.create_task(story.slash(who, where, "unblock", after))
-        )
+        world.later(unblock, lambda: story.slash(who, where, "unblock", after))
 
 
 @action(

@@ -150,7 +150,7 @@ async def _rest(story: Story) -> None:
     world.loop.executor_delay = lambda _life, _name: 0.0
     world.note("trouble", "all faults stop")
     for seconds in _JUMPS:
-        await world.until(lambda: not world.restarting, 60)
+        await world.until(lambda: not world.pending, 60)
         if seconds:
             faults.jump(story, seconds)
         await _calm(story)

@@ -199,8 +199,7 @@ async def late_form(story: Story, ask: int, who: str | None, wait: float, label:
         for _ in range(2):
             await _send_opened(story, found[0].ask, found[1])
 
-    loop = story.world.loop
-    loop.call_later(pause, lambda: loop.create_task(send()))
+    story.world.later(pause, send)
 
 
 _LOST = (":cancel", ":approve", ":reject", ":delete", ":again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,8 +88,8 @@ class World:
         self.database_url = ""
         self.layout: Mapping[str, Mapping[str, str]] = {ALONE: {}}
         """The processes and their own settings."""
-        self.restarting = 0
-        """How many processes will be started again soon."""
+        self.pending = 0
+        """How much will still happen because of earlier steps."""
         self._started = 0
 
     async def open(self) -> None:
@@ -201,16 +201,28 @@ class World:
         known = self.discord.commands.find("generate", None) is not None
         return known and bool(self.discord.gateway.live)
 
+    def later(self, seconds: float, act: Callable[[], Awaitable[object] | None]) -> None:
+        """Call a function after a while. A round doesn't end before that."""
+        self.pending += 1
+
+        async def run() -> None:
+            try:
+                done = act()
+                if done is not None:
+                    await done
+            finally:
+                self.pending -= 1
+
+        self.loop.call_later(seconds, lambda: self.loop.create_task(run()))
+
     def launch_later(self, seconds: float, name: str) -> None:
         """Start a process again after a while, as a supervisor does."""
-        self.restarting += 1
 
         def launch() -> None:
-            self.restarting -= 1
             if not any(process.life.name == name for process in self.running):
                 self.launch(name)
 
-        self.loop.call_later(seconds, launch)
+        self.later(seconds, launch)
 
     async def stop(self) -> None:
         """Send SIGTERM to every process and wait for their ends."""
