@@ -9,6 +9,7 @@ from bot.delivery.posting import Poster
 from bot.delivery.status import StatusUpdater
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.faults import Faults, Held
+from tests.discord.files import report_progress
 from tests.discord.rendered import buttons_of, edits, requests_to, text_of
 from tests.harness import HELD, Harness
 
@@ -49,8 +50,9 @@ async def test_after_a_quarter_of_an_hour_the_bots_own_token_edits(bot: Harness)
 async def updater_of_old_runs(bot: Harness, posting: set[int]) -> StatusUpdater:
     """Let the interactions run out, so edits count against the channel's limit; make all outdated."""
     await bot.later(minutes=20)
-    async with bot.app.store.database.write() as connection:
-        await connection.exec_driver_sql("UPDATE runs SET rev = rev + 1")
+    for call in bot.calls:
+        await report_progress(call)
+    await bot.app.workers["progress"].drain()
     bot.clock.move(minutes=1)
     return StatusUpdater(
         store=bot.app.store,
