@@ -24,6 +24,10 @@ _NOTES: dict[Note, str] = {
 }
 
 
+class Killed(BaseException):
+    """The end of a process that is killed; nothing in the bot catches it."""
+
+
 async def delivery_states(bot: Harness) -> list[str]:
     """Return the state of each message that the bot owes, apart from answers to commands."""
     return [message.state for message in await messages(bot.database)]
@@ -38,6 +42,11 @@ async def end_runs(bot: Harness) -> None:
 async def die_at_a_post(bot: Harness, *, after: bool = True, nth: int = 1) -> None:
     """Let the process die at a post, after Discord has taken it or before; the bot notes neither."""
     await _die_at(bot, "POST", "/messages", after=after, nth=nth)
+
+
+async def be_killed_at_a_post(bot: Harness) -> None:
+    """Let the process die before a post, without the time to give its claim back."""
+    await _die_at(bot, "POST", "/messages", after=False, error=Killed)
 
 
 async def die_at_a_deletion(bot: Harness) -> None:
@@ -77,19 +86,29 @@ def at_a_note(
     setattr(store, name, store_it)
 
 
-async def _die_at(bot: Harness, method: str, path: str, *, after: bool, nth: int = 1) -> None:
+async def _die_at(
+    bot: Harness,
+    method: str,
+    path: str,
+    *,
+    after: bool,
+    nth: int = 1,
+    error: type[BaseException] = asyncio.CancelledError,
+) -> None:
     http = bot.app.bot.http
     before, calls = http.request, count(1)
 
     async def dies(route: Any, **kwargs: Any) -> Any:
-        is_last = route.method == method and route.path.endswith(path) and next(calls) == nth
-        answer = await before(route, **kwargs) if after or not is_last else None
-        if is_last:
-            raise asyncio.CancelledError
+        counts = route.method == method and route.path.endswith(path)
+        if counts and not after and next(calls) == nth:
+            raise error
+        answer = await before(route, **kwargs)
+        if counts and after and next(calls) == nth:
+            raise error
         return answer
 
     http.request = dies  # type: ignore[method-assign]  # the process's last breath
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(error):
         await bot.app.workers["deliver"].drain()
 
 

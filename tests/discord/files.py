@@ -79,9 +79,9 @@ async def end_with_links(bot: Harness, links: Mapping[str, str], status: str = "
     await _report(call, status=status, outputs=[output])
 
 
-async def report_progress(call: Any, progress: float = 0.5) -> None:
-    """Tell the bot, as ComfyDeploy does, how far the run of a queue call is."""
-    await _report(call, status="running", progress=progress)
+async def report_progress(call: Any) -> None:
+    """Tell the bot, as ComfyDeploy does, what the run of a queue call is doing."""
+    await _report(call, status="running", live_status="Sampling")
 
 
 async def _report(call: Any, **event: Any) -> None:

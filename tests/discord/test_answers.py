@@ -60,6 +60,7 @@ async def test_a_request_whose_requester_was_told_something_else_is_refused_visi
     monkeypatch.setattr(discord.InteractionResponse, "send_message", fails)
     asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
     assert asked.ephemeral
+    assert len(bot.env.errors) == 1
     await bot.later(minutes=3)
     assert await bot.states() == [RunState.REFUSED]
     (told,) = texts(bot)
@@ -74,7 +75,7 @@ async def test_the_answer_of_a_request_that_ended_before_it_is_removed(
     send = discord.InteractionResponse.send_message
 
     async def late(self: Any, *args: Any, **kwargs: Any) -> Any:
-        await bot.alice.slash(bot.channel, "runs")
+        await bot.app.bot.services.runs.cancel((await bot.run()).key, bot.alice.id)
         await bot.app.workers["deliver"].drain()
         return await send(self, *args, **kwargs)
 

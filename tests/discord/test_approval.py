@@ -46,7 +46,7 @@ async def test_a_request_waits_unseen_and_its_result_is_posted_once_approved(ser
     assert pinged(server) == [server.alice.id]
     assert (await server.run()).state is RunState.SUCCEEDED
     actions = [line.action for line in await server.audit()]
-    assert actions == ["settings", "request", "approve", "outcome"]
+    assert actions == ["request", "approve", "outcome"]
 
 
 async def test_moderators_alone_read_a_prompt_too_long_for_the_card(server: ModeratedServer) -> None:

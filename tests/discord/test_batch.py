@@ -131,7 +131,7 @@ async def test_a_picture_of_several_can_go_on_as_input(bot: Harness) -> None:
     form = await bot.alice.click(one.response.message, label="Use as input")
     await submit(bot, form, {"prompt": "a lion"})
     runs = await bot.runs()
-    assert runs[-1].parent_key == runs[2].key
+    assert runs[-1].request.parent_key == runs[2].key
     assert runs[2].key in bot.calls[-1].body["inputs"]["image"]
 
 

@@ -67,8 +67,8 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot
     mine, theirs = found[bot.alice.id], found[bot.bob.id]
     assert mine.state is RunState.SUCCEEDED
     assert (mine.request.prompt, dict(mine.inputs), mine.outputs) == (None, {}, ())
-    assert (mine.requester_id, mine.guild_id) == (bot.alice.id, bot.guild.id)
-    assert theirs.prompt == "a fox"
+    assert (mine.request.requester_id, mine.request.guild_id) == (bot.alice.id, bot.guild.id)
+    assert theirs.request.prompt == "a fox"
     held = await exported(bot, bot.alice)
     assert "a lighthouse" not in json.dumps(held)
     assert held["requests"][0]["state"] == "succeeded"

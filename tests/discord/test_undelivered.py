@@ -11,8 +11,8 @@ from bot.delivery.retries import MAX_TRIES
 from tests.discord.actors import block, erase_data, moderator, override, pause
 from tests.discord.batches import DEPLOYMENTS, files
 from tests.discord.deliveries import (
+    be_killed_at_a_post,
     delivery_states,
-    die_at_a_post,
     end_runs,
     every_way_closed,
     only_one_part,
@@ -72,9 +72,9 @@ async def test_a_result_is_kept_when_the_process_dies_during_each_attempt(bot: H
     await bot.ask(faults=HELD)
     await end_runs(bot)
     for _ in range(MAX_TRIES):
-        await die_at_a_post(bot, after=False)
+        await be_killed_at_a_post(bot)
         await bot.restart()
-        await bot.later(minutes=2)
+        bot.clock.move(minutes=2)
     await bot.play()
     assert await delivery_states(bot) == ["undelivered"]
     await post_here(bot)
