@@ -73,8 +73,8 @@ async def test_a_result_is_kept_when_the_process_dies_during_each_attempt(bot: H
     await end_runs(bot)
     for _ in range(MAX_TRIES):
         await be_killed_at_a_post(bot)
-        await bot.restart()
         bot.clock.move(minutes=2)
+    await bot.restart()
     await bot.play()
     assert await delivery_states(bot) == ["undelivered"]
     await post_here(bot)
