@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import submit
 from tests.discord.batches import DEPLOYMENTS, ask, files, open_more, open_one
 from tests.discord.deliveries import close_channel
@@ -122,7 +121,7 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
     assert batch.endswith(" seed:7 count:4")
     await bot.click(one.response.message, "Again")
     child = (await bot.runs())[-1]
-    assert (child.parent_key, child.batch_size) == (runs[1].key, 1)
+    assert (child.request.parent_key, child.request.count) == (runs[1].key, 1)
     assert len(bot.calls) == 5
 
 
@@ -132,7 +131,7 @@ async def test_a_picture_of_several_can_go_on_as_input(bot: Harness) -> None:
     form = await bot.alice.click(one.response.message, label="Use as input")
     await submit(bot, form, {"prompt": "a lion"})
     runs = await bot.runs()
-    assert runs[-1].parent_key == runs[2].key
+    assert runs[-1].request.parent_key == runs[2].key
     assert runs[2].key in bot.calls[-1].body["inputs"]["image"]
 
 
@@ -141,8 +140,8 @@ async def test_again_repeats_all_of_them_with_new_seeds(bot: Harness) -> None:
     await bot.restart()
     await bot.click(bot.messages()[0], "Again ×3")
     runs = await bot.runs()
-    assert [run.batch_index for run in runs] == [0, 1, 2, 0, 1, 2]
-    assert {run.parent_key for run in runs[3:]} == {runs[0].key}
+    assert [run.index for run in runs] == [0, 1, 2, 0, 1, 2]
+    assert {run.request.parent_key for run in runs[3:]} == {runs[0].key}
     assert len({run.seed for run in runs}) == 6
     assert galleries_of(bot, bot.messages()[-1]) == [3]
 
@@ -165,7 +164,7 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     assert refusal(bot, again) == "This has already been deleted."
     await bot.click(message, "Delete")
     assert bot.messages() == []
-    lines = [line.action for line in await audit_log(bot.app.store)]
+    lines = [line.action for line in await bot.audit()]
     assert lines.count("delete") == 4
 
 

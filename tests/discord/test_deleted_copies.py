@@ -7,9 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.domain.results.deliveries import MessageRef
 from demo.fake_comfydeploy.faults import Faults
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import erase_data, member, open_details, read, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import die_at_a_post
@@ -26,7 +24,7 @@ FINAL = "A moderator deleted this after it was shared, so I won't share it again
 
 async def deletions(bot: Harness) -> list[Any]:
     """Return the audit log's entries about deletions."""
-    return [line for line in await audit_log(bot.app.store) if line.action == "delete"]
+    return [line for line in await bot.audit() if line.action == "delete"]
 
 
 async def shared_twice(shares: Shares) -> tuple[Any, Any, Any]:
@@ -218,7 +216,6 @@ async def test_deletions_of_both_copies_and_the_result_in_a_row_leave_nothing(sh
 async def test_a_copy_that_is_deleted_during_the_removal_of_another_goes_too(shares: Shares) -> None:
     bot = shares.bot
     batch, alone, share = await shared_twice(shares)
-    _, key = await bot.keys()
     http = bot.app.bot.http
     before = http.request
 
@@ -226,8 +223,7 @@ async def test_a_copy_that_is_deleted_during_the_removal_of_another_goes_too(sha
         if route.method == "DELETE":
             http.request = before  # type: ignore[method-assign]
             # The removal has read that this one stays.
-            message = MessageRef(shares.gallery.id, share.id)
-            await bot.app.store.copies.delete(key, message, bot.alice.id, bot.clock())
+            await bot.alice.click(share, label="Delete")
         return await before(route, **kwargs)
 
     http.request = delete_the_other  # type: ignore[method-assign]

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import submit
 from tests.discord.files import post_pictures
 from tests.discord.forged import press
@@ -28,7 +27,7 @@ async def test_a_second_press_starts_nothing(bot: Harness, count: int, label: st
     assert refusal(bot, await bot.click(message, label)) == TOLD
     assert len(bot.calls) == count + started
     assert len(bot.messages()) == 2
-    assert "refusal" not in [line.action for line in await audit_log(bot.app.store)]
+    assert "refusal" not in [line.action for line in await bot.audit()]
     bot.clock.move(seconds=0.1)
     assert not (await bot.click(message, label)).ephemeral
 

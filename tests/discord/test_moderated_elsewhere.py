@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import member
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
@@ -36,10 +35,10 @@ async def test_a_result_there_is_out_of_reach(server: ModeratedServer, action: s
     await server.ask(count=2)
     key = (await server.runs())[0].key
     eve, own = await boss_elsewhere(server)
-    before = await audit_log(server.app.store)
+    before = await server.audit()
     assert refusal(server, await press(server, eve, own, f"run:{key}:{action}")) == UNKNOWN
     await server.play()
-    assert await audit_log(server.app.store) == before
+    assert await server.audit() == before
     assert [run.deleted_at for run in await server.runs()] == [None] * 3
 
 

@@ -12,7 +12,6 @@ from demo.fake_comfydeploy import api
 from demo.fake_comfydeploy.deployments import CLASSIC_TEXT_ID, VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Output, Run
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import open_details, read
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import end_runs
@@ -101,7 +100,7 @@ async def test_outputs_that_get_run_has_only_later_replace_the_failure(bot: Harn
     (message,) = bot.messages()
     assert "**Partly done: Picture**" in text_of(bot, message)
     assert galleries_of(bot, message) == [1]
-    outcomes = [line for line in await audit_log(bot.app.store) if line.action == "outcome"]
+    outcomes = [line for line in await bot.audit() if line.action == "outcome"]
     assert [line.outcome for line in outcomes] == ["partial"]
 
 

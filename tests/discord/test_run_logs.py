@@ -8,7 +8,7 @@ from simcord import MemberActor
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import FAILS_ID
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import owner
+from tests.discord.actors import erase_data, owner
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import text_of, texts
 from tests.harness import Harness
@@ -145,5 +145,5 @@ async def test_an_erased_request_keeps_no_log(bot: Harness) -> None:
     await bot.ask()
     await bot.later(seconds=10)
     assert (await bot.run()).failure_log is not None
-    await bot.app.store.privacy.erase(bot.alice.id, bot.clock())
+    await erase_data(bot)
     assert (await bot.run()).failure_log is None

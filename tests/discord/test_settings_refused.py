@@ -9,11 +9,11 @@ import pytest
 
 from bot.domain.settings.fields import ACTIONS, FIELDS
 from bot.domain.settings.rules_and_defaults import ServerRules
-from tests.contract.store.rows import stored_rules
 from tests.discord.forged import press, select_as, send_form
 from tests.discord.rendered import refusal
 from tests.discord.settings_panel import Panel, rules_of
 from tests.harness import Harness
+from tests.questions import insert_rules
 
 NOT_ALLOWED = "Only people with Manage Server can change the settings."
 STALE = "This panel is from an older version of the bot. Please open `/settings` again."
@@ -154,7 +154,7 @@ async def test_a_review_channel_without_permissions_is_told(bot: Harness, panel:
 
 async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness, panel: Panel) -> None:
     rules = {"spoiler": "sometimes", "retention_days": 30}
-    await stored_rules(bot.app.store, bot.guild.id, rules)
+    await insert_rules(bot.database, bot.guild.id, rules)
     await panel.open("results")
     assert "Some stored settings can't be read and are shown as their defaults: spoiler." in panel.text
     await panel.choose("results:spoiler", "always")
@@ -164,8 +164,7 @@ async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness,
 
 async def test_without_the_database_the_panel_says_so(bot: Harness, panel: Panel) -> None:
     await panel.open("results")
-    await bot.app.store.close()
-    with bot.database_away():
+    async with bot.database_away():
         sentence = said(await panel.choose("results:spoiler", "always"))
     assert sentence.startswith("I can't reach my database")
     await panel.choose("results:spoiler", "always")
