@@ -74,7 +74,9 @@ class Core:
         issued = int(self.world.clock.now())
         path = f"/attachments/{channel.id}/{file.id}/{file.filename}"
         ex, since = f"{issued + LINK_SECONDS:x}", f"{issued:x}"
-        return f"{self.files_url or self.url}/cdn{path}?ex={ex}&is={since}&hm={self.link_mac(path, ex, since)}&"
+        return (
+            f"{self.files_url or self.url}/cdn{path}?ex={ex}&is={since}&hm={self.link_mac(path, ex, since)}&"
+        )
 
     def link_mac(self, path: str, expires: str, issued: str) -> str:
         return hmac.new(self._link_key, f"{path}{expires}{issued}".encode(), hashlib.sha256).hexdigest()

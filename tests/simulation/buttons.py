@@ -39,13 +39,14 @@ def _plain(label: str, draw: Draw = draw_press, *, weight: float = 1.0) -> None:
     async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
         await press(story, ask, who, label, wait)
 
-    play.__name__ = label.lower()
+    play.__name__ = label.lower().replace(" ", "_")
     action("press", draw, weight=weight)(play)
 
 
 for _each in ("Details", "Delete", "Report"):
     _plain(_each)
 _plain("Post", _draw_own_press)
+_plain("Post it here", _draw_own_press, weight=0.5)
 _plain("More", weight=0.3)
 
 
@@ -57,7 +58,7 @@ async def cancel(story: Story, ask: int, who: str | None, wait: float) -> None:
 # Buttons that make a request at once.
 
 
-async def _start(story: Story, ask: int, who: str | None, label: str, wait: float, how: str) -> None:
+async def _start(story: Story, ask: int, who: str | None, wait: float, *, label: str, how: str) -> None:
     pressed = await press(story, ask, who, label, wait)
     if pressed is not None:
         found, sent = pressed
@@ -78,29 +79,29 @@ def _add_started(story: Story, found: Reached, sent: Interaction, who: str, how:
 
 @action("press", _draw_own_press, weight=2)
 async def again(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await _start(story, ask, who, "Again", wait, "again")
+    await _start(story, ask, who, wait, label="Again", how="again")
 
 
 @action("press", _draw_own_press)
 async def again_all(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Repeat all pictures of a request for several."""
-    await _start(story, ask, who, "Again ×", wait, "again")
+    await _start(story, ask, who, wait, label="Again ×", how="again")
 
 
 @action("press", _draw_own_press)
 async def try_again(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await _start(story, ask, who, "Try again", wait, "again")
+    await _start(story, ask, who, wait, label="Try again", how="again")
 
 
 @action("press", _draw_own_press)
 async def four_more(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await _start(story, ask, who, "4 more", wait, "vary")
+    await _start(story, ask, who, wait, label="4 more", how="vary")
 
 
 @action("press", _draw_own_press, weight=2)
 async def upscale(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Continue with a picture by the follow-up that the operator set up."""
-    await _start(story, ask, who, "Upscale", wait, "upscale")
+    await _start(story, ask, who, wait, label="Upscale", how="upscale")
 
 
 # Buttons with forms.
@@ -224,36 +225,40 @@ async def _result(story: Story, number: int, who: str | None, wait: float) -> tu
 
 # Two presses at the same instant.
 
-_TWICE = ("Again", "Again", "4 more", "Upscale", "Share", "Post", "Delete", "Try again", "Report")
+_TWICE = ("Again", "Again ×", "4 more", "Upscale", "Share", "Post", "Delete", "Try again", "Report")
 
 
 def _draw_together(chance: random.Random) -> dict[str, Any]:
     """Draw two people who press at the same instant; None stands for the requester."""
-    people: tuple[str | None, ...] = (None, None, *MEMBERS, "mona")
+    people: tuple[str | None, ...] = (None, None, None, *MEMBERS, "mona")
     return {
         "ask": chance.randrange(4),
         "people": [None, chance.choice(people)],
-        "label": chance.choice(_TWICE),
+        "labels": chance.sample(_TWICE, 3),
         "wait": chance.choice((4, 12)),
     }
 
 
 @action("press", _draw_together, weight=3)
-async def together(story: Story, ask: int, people: list[str | None], label: str, wait: float) -> None:
-    """Press the same button at the same instant, twice or as two people."""
-    found = await reach(story, ask, people[0], label, wait)
+async def together(story: Story, ask: int, people: list[str | None], labels: list[str], wait: float) -> None:
+    """Press the same button at the same instant, twice or as two people; the first of these that there is."""
+    found = None
+    for number, label in enumerate(labels):
+        found = found or await reach(story, ask, people[0], label, 0 if number else wait)
     if found is None:
         return
     for person in people:
         who = person or found.ask.who
         sent = await story.press(who, found.message, found.label)
         if sent is None:
-            story.skip(f"{who} can't press {label!r}")
-        elif label in ("Again", "Try again", "4 more", "Upscale"):
+            story.skip(f"{who} can't press {found.label!r}")
+        elif found.label.startswith(("Again", "Try again", "4 more", "Upscale")):
             _add_started(story, found, sent, who, "together")
 
 
-@action("cancel", lambda chance: {**_draw_together(chance), "label": "Cancel", "wait": 0.5})
-async def cancel_together(story: Story, ask: int, people: list[str | None], label: str, wait: float) -> None:
+@action("cancel", lambda chance: {**_draw_together(chance), "labels": ["Cancel"], "wait": 0.5})
+async def cancel_together(
+    story: Story, ask: int, people: list[str | None], labels: list[str], wait: float
+) -> None:
     """Press Cancel at the same instant, twice or as two people."""
-    await together(story, ask, people, label, wait)
+    await together(story, ask, people, labels, wait)

@@ -1,4 +1,4 @@
-"""The operator, the administrators and Discord change things: deployments, roles, channels, the bot's membership."""
+"""Deployments, roles, members, channels and the bot's own membership change."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def _draw_report(chance: random.Random) -> dict[str, Any]:
 
 @action("moderate", _draw_report, weight=3)
 async def report_and_decide(
-    story: Story, ask: int, who: str | None, wait: float, people: list[str], labels: list[str]
+    story: Story, ask: int, who: str | None, wait: float, *, people: list[str], labels: list[str]
 ) -> None:
     """Report a result; then a moderator decides, or two do at the same instant."""
     pressed = await press(story, ask, who, "Report", wait)
@@ -170,7 +170,7 @@ def _draw_block(chance: random.Random) -> dict[str, Any]:
 
 @action("block", _draw_block, weight=2)
 async def block(
-    story: Story, who: str, whom: str, where: str, duration: str | None, unblock: float | None
+    story: Story, who: str, whom: str, *, where: str, duration: str | None, unblock: float | None
 ) -> None:
     """Block a member, and perhaps lift that after a while."""
     world = story.world
@@ -206,7 +206,7 @@ def _draw_audit(chance: random.Random) -> dict[str, Any]:
         options["outcome"] = chance.choice(("succeeded", "failed", "cancelled"))
     return {
         "who": chance.choice(MODERATORS),
-        "where": chance.choice(("pictures", "pictures", "requests")),
+        "where": chance.choice(("pictures", "pictures", "pictures", "requests")),
         "options": options,
         "then": chance.choice(("CSV", "open", "open")),
     }

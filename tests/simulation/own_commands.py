@@ -82,6 +82,12 @@ async def choose_in_runs(story: Story, ask: int, nth: int, state: str | None, *,
     await story.answer(await story.press(who, message, found["custom_id"], values[nth % len(values)]))
 
 
+@action("cancel", _draw_list_choice, weight=1)
+async def choose_soon(story: Story, ask: int, nth: int, state: str | None, *, away: bool) -> None:
+    """Do so while a request is under way."""
+    await choose_in_runs(story, ask, nth, state, away=away)
+
+
 @action("command", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(6)})
 async def explain(story: Story, who: str, nth: int) -> None:
     """Read about a deployment in /help."""
@@ -166,7 +172,7 @@ def _draw_use(chance: random.Random) -> dict[str, Any]:
 
 @action("preset", _draw_use, weight=3)
 async def use_preset(story: Story, ask: int, name: str, *, prompt: bool, first: bool) -> None:
-    """Make a request with a preset of somebody's latest request, which is saved first or was saved earlier."""
+    """Make a request with a preset, which is saved first from somebody's latest request, or was before."""
     asked = story.nth(ask)
     if asked is None:
         story.skip("there is no request")

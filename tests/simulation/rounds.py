@@ -35,13 +35,13 @@ KINDS = {
     "clock": 0.05,
     "place": 0.2,
     "change": 0.25,
-    "cancel": 0.2,
+    "cancel": 0.25,
     "preset": 0.12,
     "moderate": 0.1,
     "press": 0.75,
     "command": 0.25,
+    "audit": 0.1,
     "block": 0.06,
-    "audit": 0.08,
     "settings": 0.12,
     "owner": 0.06,
     "forge": 0.2,
@@ -74,7 +74,7 @@ def draw(seed: str) -> list[Step]:
             place = own.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
             if kind == "cancel":
                 place = own.choice([n for n, each in enumerate(steps, 1) if each.name == "ask"])
-            if kind in ("press", "moderate"):
+            if kind in ("press", "moderate", "audit"):
                 place = len(steps)
             steps.insert(place, step)
             likely *= 0.6

@@ -205,7 +205,7 @@ class Story:
         return sent
 
     async def submit(self, opened: Interaction | None, values: Mapping[str, Any]) -> Interaction | None:
-        """Send the form that an interaction opened; None if there is none, or it doesn't take these values."""
+        """Send the form that an interaction opened; None if there is none, or it refuses these values."""
         if opened is None or opened.modal is None:
             return None
         who, title = self.world.name_of(opened.user), opened.modal.get("title", "")

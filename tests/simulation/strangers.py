@@ -10,9 +10,8 @@ from typing import Any
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.buttons import draw_press, send_edited
-from tests.simulation.moderators import MODERATORS
 from tests.simulation.patches import TIME
-from tests.simulation.people import MEMBERS, derived, new_mark
+from tests.simulation.people import MEMBERS, MODERATORS, derived, new_mark
 from tests.simulation.reach import open_form
 from tests.simulation.steps import action
 from tests.simulation.story import Ask, Story
@@ -187,7 +186,9 @@ def _draw_late(chance: random.Random) -> dict[str, Any]:
 
 
 @action("late", _draw_late)
-async def late_form(story: Story, ask: int, who: str | None, wait: float, label: str, pause: float) -> None:
+async def late_form(
+    story: Story, ask: int, who: str | None, wait: float, *, label: str, pause: float
+) -> None:
     """Open a form, send it later, and then send it once more."""
     if label in ("Reject", "Block"):
         who = MODERATORS[ask % len(MODERATORS)]
