@@ -107,7 +107,9 @@ class Evidence:
     def is_card(self, message: Message) -> bool:
         """Return whether a message asks moderators to decide, or did."""
         return message.channel.id in self._cards and any(
-            item.endswith((":approve", ":dismiss")) for body in bodies(message) for item in custom_ids_in(body)
+            item.endswith((":approve", ":dismiss"))
+            for body in bodies(message)
+            for item in custom_ids_in(body)
         )
 
     def is_copy(self, message: Message) -> bool:
