@@ -87,9 +87,18 @@ def _late_edit(story: Story, request: Request) -> bool:
 
 
 def _notice_out_of_reach(story: Story, request: Request) -> bool:
-    """The channel of a notice is unreachable, or its token has expired, when the late success comes."""
-    noticed = any(notice in text_of(m.body) for m in request.messages for notice in _NOTICES)
-    return noticed and (_closed(story, request) or _had(story, _ADVANCED))
+    """The bot can't reach a notice any more when the late success comes.
+
+    Its channel was closed, or only an interaction could change it, whose token the bot has dropped.
+    """
+    notices = [m for m in request.messages if any(notice in text_of(m.body) for notice in _NOTICES)]
+    alone = any(m.ephemeral or not _is_member(story, m.channel) for m in notices)
+    return bool(notices) and (alone or _closed(story, request) or _had(story, _ADVANCED))
+
+
+def _is_member(story: Story, channel: object) -> bool:
+    guild = getattr(channel, "guild", None)
+    return guild is not None and guild is not story.world.cast.guilds["foreign"]
 
 
 def _slept(story: Story, request: Request) -> bool:

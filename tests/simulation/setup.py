@@ -23,6 +23,7 @@ from tests.simulation.postgres import start_server
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
 
+AT_ONCE = 3
 RUNS_A_DAY = 12
 # How much later than the preparation a round begins, so that what is stored lies in the past.
 SINCE_PREPARATION = 3600.0
@@ -98,7 +99,7 @@ async def prepare(world: World) -> None:
     await panel.press("results:gallery", str(cast.channels["gallery"].id))
     await panel.press("results:private", "allowed")
     await panel.turn_to("budgets")
-    await panel.fill("budgets:person", "3", "8", str(RUNS_A_DAY), "")
+    await panel.fill("budgets:person", str(AT_ONCE), "8", str(RUNS_A_DAY), "")
     await panel.press("home:back")
     for words in ("private results allowed", "shared to", f"{RUNS_A_DAY} per day"):
         assert words in panel.text, panel.text
