@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import (
     Evidence,
@@ -114,23 +115,23 @@ def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]
             yield Broken("outputs are shown", str(request), f"nobody sees those of {key} ({run.status})")
 
 
-def _made_files(run: object) -> bool:
-    outputs = getattr(run, "outputs", ())
-    items = [item for output in outputs for kind in output.data.values() for item in kind]
+def _made_files(run: Run) -> bool:
+    items = [item for output in run.outputs for kind in output.data.values() for item in kind]
     return any(isinstance(item, dict) and item.get("type") == "output" for item in items)
 
 
-def _cannot_be_shown(run: object) -> bool:
-    faults = run.faults  # type: ignore[attr-defined]
-    return faults.get_status in (404, 500) or faults.body in ("private-redirect",)
+def _cannot_be_shown(run: Run) -> bool:
+    return run.faults.get_status in (404, 500) or run.faults.body == "private-redirect"
 
 
-def _unheard_of(evidence: Evidence, request: Request, run: object) -> bool:
+def _unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
     """Return whether the bot never learned the id of a run: it got no reply, and no webhook arrived."""
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
-    heard = any(attempt.run_id == run.id and attempt.answer == 200 for attempt in attempts)  # type: ignore[attr-defined]
-    told = any("Not confirmed" in text_of(message.body) for message in request.messages)
-    return told and not heard
+    if any(attempt.run_id == run.id and attempt.answer == 200 for attempt in attempts):
+        return False
+    refused = any(run.id in call.run_ids and call.status != 200 for call in request.calls)
+    told = "\n".join(whole_text(message) for message in request.messages)
+    return refused or "Not confirmed" in told or "didn't confirm" in told
 
 
 def _answered(evidence: Evidence) -> Iterator[Broken]:
