@@ -182,6 +182,8 @@ async def use_preset(story: Story, ask: int, name: str, *, prompt: bool, first: 
     if first:
         await story.answer(await story.slash(who, where, "preset save", {"name": name}))
     mark = new_mark(story)
+    # Without a new prompt, the person would show that of a private request to everybody.
+    prompt = prompt or latest.private
     options = {"name": name} | ({"prompt": f"a {mark}"} if prompt else {})
     sent = await story.slash(who, where, "preset use", options)
     if sent is not None:
