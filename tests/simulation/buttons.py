@@ -9,8 +9,8 @@ from typing import Any
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.patches import TIME
-from tests.simulation.people import EVERYBODY, MEMBERS, derived, new_mark, picture_file
-from tests.simulation.reach import Reached, open_form, press, reach
+from tests.simulation.people import EVERYBODY, MEMBERS, derived, new_mark, picture_file, send_request
+from tests.simulation.reach import Reached, labels_of, open_form, press, reach
 from tests.simulation.steps import Draw, action
 from tests.simulation.story import Ask, Story
 
@@ -45,7 +45,7 @@ def _plain(label: str, draw: Draw = draw_press, *, weight: float = 1.0) -> None:
 
 for _each in ("Details", "Delete", "Report"):
     _plain(_each)
-_plain("Post", _draw_own_press)
+_plain("Post", _draw_own_press, weight=0.5)
 _plain("Post it here", _draw_own_press, weight=0.5)
 _plain("More", weight=0.3)
 
@@ -102,6 +102,23 @@ async def four_more(story: Story, ask: int, who: str | None, wait: float) -> Non
 async def upscale(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Continue with a picture by the follow-up that the operator set up."""
     await _start(story, ask, who, wait, label="Upscale", how="upscale")
+
+
+@action(
+    "press",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "adult")),
+        "twice": chance.random() < 0.3,
+    },
+)
+async def post_one(story: Story, who: str, where: str, *, twice: bool) -> None:
+    """Request several pictures, and post one of them, perhaps with two presses at once."""
+    made = await send_request(story, who, where, "picture", count=2)
+    found = await reach(story, made.number, None, "Post", 12) if made else None
+    for _ in range(2 if twice else 1):
+        if found is not None:
+            await story.press(found.who, found.message, "Post")
 
 
 # Buttons with forms.
@@ -194,9 +211,20 @@ async def message_menu(story: Story, ask: int, who: str | None, wait: float, nam
     if name == "Use as input":
         await _send_picture_form(story, answer, None if own else parent)
     elif sent is not None:
+        sent = await _choose_picture(story, person, answer, name) or sent
         derived(
             story, parent, sent, person, "menu", mark=new_mark(story), deployment="upscale", private=False
         )
+
+
+async def _choose_picture(
+    story: Story, who: str, answer: Interaction | None, label: str
+) -> Interaction | None:
+    """Choose a picture of a message that has several, and return the interaction; None if it has one."""
+    shown = answer.original if answer is not None else None
+    if shown is None or not shown.ephemeral or label not in labels_of(shown):
+        return None
+    return await story.press(who, shown, label)
 
 
 def _own_picture(story: Story, person: str) -> Message | None:

@@ -9,7 +9,7 @@ from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.people import MEMBERS, MODERATORS, new_mark
+from tests.simulation.people import MEMBERS, MODERATORS, new_mark, send_request
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
@@ -59,11 +59,11 @@ def _draw_list_choice(chance: random.Random) -> dict[str, Any]:
         "ask": chance.randrange(4),
         "away": chance.random() < 0.3,
         "nth": chance.randrange(4),
-        "state": chance.choice((None, None, None, *_STATES)),
+        "state": chance.choice((*[None] * 20, *_STATES)),
     }
 
 
-@action("command", _draw_list_choice, weight=3)
+@action("press", _draw_list_choice, weight=2)
 async def choose_in_runs(story: Story, ask: int, nth: int, state: str | None, *, away: bool) -> None:
     """Choose a request in a menu of /runs: cancel it, post its result, or show its private result again."""
     asked = story.nth(ask)
@@ -182,6 +182,8 @@ async def use_preset(story: Story, ask: int, name: str, *, prompt: bool, first: 
     if first:
         await story.answer(await story.slash(who, where, "preset save", {"name": name}))
     mark = new_mark(story)
+    # Without a new prompt, the person would show that of a private request to everybody.
+    prompt = prompt or latest.private
     options = {"name": name} | ({"prompt": f"a {mark}"} if prompt else {})
     sent = await story.slash(who, where, "preset use", options)
     if sent is not None:
@@ -215,13 +217,8 @@ def _draw_default(chance: random.Random) -> dict[str, Any]:
 async def default_preset(story: Story, who: str, where: str, name: str | None, deployment: str) -> None:
     """Save a preset, share it with the server, and make it the channel's default; or remove the default."""
     if name is not None:
-        mark = new_mark(story)
-        options = {"prompt": f"a {mark}"}
-        sent = await story.slash(who, where, f"generate {deployment}", options)
-        if sent is not None:
-            facts: dict[str, Any] = {"private": False, "count": 1, "deployment": deployment}
-            story.asked(who, where, sent, mark=mark, options=options, **facts)
-        await story.answer(sent)
+        made = await send_request(story, who, where, deployment)
+        await story.answer(made.interaction if made else None)
         await story.answer(
             await story.slash(who, where, "preset save", {"name": name, "prompt": "{prompt}, at home"})
         )

@@ -123,6 +123,13 @@ async def ask(
         )
 
 
+async def send_request(story: Story, who: str, where: str, deployment: str, **options: Any) -> Ask | None:
+    """Send /generate with a prompt of its own; None if Discord's client doesn't offer that."""
+    before = len(story.asks)
+    await ask(story, who, where, deployment, options=options)
+    return story.asks[before] if len(story.asks) > before else None
+
+
 def new_mark(story: Story) -> str:
     """Return a word for the next request's prompt."""
     return f"fox{len(story.asks)}x"

@@ -18,6 +18,9 @@ from tests.simulation.patches import TIME
 from tests.simulation.world import World
 
 ANSWER_WITHIN = 4.0
+# A status message has Cancel. If its request ended at once, it has only buttons of an outcome.
+_OWN_KEY = re.compile(r"run:([a-z0-9]{4,20}):cancel")
+_ANY_KEY = re.compile(r"run:([a-z0-9]{4,20}):")
 # A button's custom_id names the run that the button is about.
 _KEY = re.compile(r"(?:run|then|edit|form|share):([a-z0-9]{4,20}):?")
 
@@ -321,15 +324,15 @@ class Story:
     def key(ask: Ask) -> str | None:
         """Return the key of a request's first run, which the buttons under its status message name.
 
-        None if the request was refused, or its status message had no button.
+        None if the request was refused.
         """
         shown = ask.interaction.original
         if shown is None or ask.interaction.answer_type in (Answer.UPDATE, Answer.DEFERRED_UPDATE):
             return None
-        for body in (*shown.history, shown.body):
-            found = [match[1] for match in _KEY.finditer(str(body))]
-            if found:
-                return found[0]
+        texts = [str(body) for body in (*shown.history, shown.body)]
+        for pattern in (_OWN_KEY, _ANY_KEY):
+            for match in filter(None, map(pattern.search, texts)):
+                return match[1]
         return None
 
 
