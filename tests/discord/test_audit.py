@@ -199,6 +199,17 @@ async def test_typed_text_shows_as_text_and_runs_in_no_spreadsheet(bot: Harness)
     assert pinged(bot) == []
 
 
+async def test_a_typed_text_is_no_formula_where_semicolons_separate(bot: Harness) -> None:
+    mona = moderator(bot)
+    evil = '";=HYPERLINK("http://evil.test");\n=1+1'
+    await write(bot, entry(bot, action=AuditAction.BLOCK, deployment=evil, details={"reason": evil}))
+    asked = await mona.slash(bot.channel, "audit")
+    _, rows = await csv_of(await mona.click(asked.response, label="CSV file"), separator=";")
+    cells = [cell for row in rows for cell in [*row.values(), *row.get(None, [])] if isinstance(cell, str)]
+    assert any("HYPERLINK" in cell for cell in cells)
+    assert [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@"))] == []
+
+
 @pytest.mark.bot(deployments=TITLED)
 async def test_a_deployment_is_found_by_its_title_or_name(bot: Harness, mona: MemberActor) -> None:
     await insert_audit(bot.database, entry(bot, 1, deployment="picture"), entry(bot, 2, deployment="fast"))
