@@ -15,7 +15,7 @@ from bot.ui.custom_ids import AuditId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import moderator, read, reviewer
 from tests.discord.deployments import described
-from tests.discord.forged import call, press, strings
+from tests.discord.forged import call, own_answer, press, strings
 from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import buttons_of, csv_of, pinged, refusal, text_of
 from tests.discord.settings_panel import Panel
@@ -160,7 +160,7 @@ async def test_a_button_checks_who_presses_it(bot: Harness, mona: MemberActor) -
     await insert_audit(bot.database, *(entry(bot, number) for number in range(12)))
     asked = await mona.slash(bot.channel, "audit")
     for custom_id in buttons_of(bot, asked.response).values():
-        refused = await press(bot, bot.bob, asked.response, custom_id)
+        refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), custom_id)
         assert refusal(bot, refused) == "Only this server's moderators can do that."
 
 

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Self
 
+from bot.domain.results.deliveries import CARD_PURPOSES, Purpose
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -15,6 +17,18 @@ class CustomId(ABC):
 
     __slots__ = ()
     PATTERN: ClassVar[re.Pattern[str]]
+
+    @property
+    def run_key(self) -> str:
+        """Return the key of the run whose messages may hold the component or open the form.
+
+        It is empty for what only a message that one user sees may hold, such as a list or a panel.
+        """
+        return ""
+
+    def fits(self, purpose: Purpose) -> bool:
+        """Return whether a message of the run that was sent for this purpose may hold the component."""
+        return purpose not in CARD_PURPOSES
 
     @abstractmethod
     def encode(self) -> str:
