@@ -7,8 +7,14 @@ from typing import Any
 import discord
 
 from bot.domain.errors import RefusedError
-from bot.domain.results.deliveries import MessageRef
-from bot.ui.custom_ids import CustomId
+from bot.domain.results.deliveries import CARD_PURPOSES, MessageRef, Purpose
+from bot.ui.custom_ids import Action, CustomId, ReviewFormId, RunId
+
+# The buttons of the cards for moderators; a form has the name of its button. All other buttons are never on
+# cards, and decisions are only there.
+_DECISIONS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DISMISS})
+_ON_REVIEWS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
+_ON_REPORTS = frozenset[str]({Action.DELETE, Action.CLEAR, Action.BLOCK, Action.DISMISS})
 
 
 async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> None:
@@ -32,12 +38,24 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
             MessageRef(message.channel.id, message.id),
             answered.id if answered is not None else None,
         )
-        is_valid = purposes is None or any(map(id.fits, purposes))
+        is_valid = purposes is None or any(may_be_on(id, purpose) for purpose in purposes)
     if not is_valid:
         raise RefusedError("message_other", f"a custom_id of {type(id).__name__} in message {message.id}")
 
 
+def may_be_on(id: CustomId, purpose: Purpose) -> bool:
+    """Return whether a run's message with this purpose may hold the component, or the button of the form."""
+    name = ""
+    if isinstance(id, RunId):
+        name = id.action
+    elif isinstance(id, ReviewFormId):
+        name = id.form
+    if purpose is Purpose.REPORT:
+        return name in _ON_REPORTS
+    return name in _ON_REVIEWS if purpose in CARD_PURPOSES else name not in _DECISIONS
+
+
 def _is_shown_to(user_id: int, message: discord.Message) -> bool:
-    """Return whether an ephemeral message answers this user, which Discord may leave out."""
+    """Return whether an ephemeral message answers this user, as far as Discord says whom it answers."""
     answered = message.interaction_metadata
     return answered is None or answered.user.id == user_id

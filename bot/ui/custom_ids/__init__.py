@@ -15,7 +15,6 @@ from zlib import crc32
 from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
-from bot.domain.results.deliveries import CARD_PURPOSES, Purpose
 from bot.domain.settings.fields import Section, SettingControl
 from bot.ui.custom_ids.audit import AuditId as AuditId
 from bot.ui.custom_ids.base import EPOCH, microseconds
@@ -55,12 +54,6 @@ class Action(StrEnum):
     SHARE = "share"
 
 
-# The buttons of cards. The other buttons are never on cards, and decisions only there.
-_DECISIONS = frozenset({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DISMISS})
-_ON_REVIEWS = frozenset({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
-_ON_REPORTS = frozenset({Action.DELETE, Action.CLEAR, Action.BLOCK, Action.DISMISS})
-
-
 @dataclass(frozen=True, slots=True)
 class RunId(CustomId):
     """A button of a run."""
@@ -71,17 +64,6 @@ class RunId(CustomId):
 
     def encode(self) -> str:
         return f"run:{self.key}:{self.action}"
-
-    @property
-    def run_key(self) -> str:
-        return self.key
-
-    def fits(self, purpose: Purpose) -> bool:
-        if purpose is Purpose.REPORT:
-            return self.action in _ON_REPORTS
-        if purpose in CARD_PURPOSES:
-            return self.action in _ON_REVIEWS
-        return self.action not in _DECISIONS
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
@@ -106,13 +88,6 @@ class ReviewFormId(CustomId):
     def encode(self) -> str:
         return f"form:{self.key}:{self.form}"
 
-    @property
-    def run_key(self) -> str:
-        return self.key
-
-    def fits(self, purpose: Purpose) -> bool:
-        return purpose in CARD_PURPOSES and (self.form is ReviewForm.BLOCK or purpose is not Purpose.REPORT)
-
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
         return cls(match["key"], ReviewForm(match["form"]))
@@ -132,10 +107,6 @@ class EditId(CustomId):
 
     def encode(self) -> str:
         return f"edit:{self.key}:{self.draft}{':send' if self.send else ''}"
-
-    @property
-    def run_key(self) -> str:
-        return self.key
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
@@ -184,10 +155,6 @@ class ShareId(CustomId):
     def encode(self) -> str:
         return f"share:{self.key}"
 
-    @property
-    def run_key(self) -> str:
-        return self.key
-
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
         return cls(match["key"])
@@ -211,10 +178,6 @@ class FollowUpId(CustomId):
 
     def encode(self) -> str:
         return f"then:{self.key}:{''.join(self.ref or ())}:{self.picture}:{self.draft}"
-
-    @property
-    def run_key(self) -> str:
-        return self.key
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:

@@ -7,8 +7,6 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Self
 
-from bot.domain.results.deliveries import CARD_PURPOSES, Purpose
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -24,11 +22,8 @@ class CustomId(ABC):
 
         It is empty for what only a message that one user sees may hold, such as a list or a panel.
         """
-        return ""
-
-    def fits(self, purpose: Purpose) -> bool:
-        """Return whether a message of the run that was sent for this purpose may hold the component."""
-        return purpose not in CARD_PURPOSES
+        key: str = getattr(self, "key", "")
+        return key
 
     @abstractmethod
     def encode(self) -> str:

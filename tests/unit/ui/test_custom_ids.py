@@ -15,7 +15,6 @@ from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.requests import new_key
-from bot.domain.results.deliveries import CARD_PURPOSES, Purpose
 from bot.domain.settings.fields import Section, SettingControl
 from bot.ui import custom_ids as ids
 from cogs.buttons import PRESSES
@@ -198,30 +197,6 @@ def test_a_setting_of_another_version_is_read_and_refused(forged: str) -> None:
 def test_a_setting_leads_to_its_control() -> None:
     setting = ids.SettingId("budgets", "role", "0123abcd:444")
     assert setting.control == SettingControl(Section.BUDGETS, "role", "0123abcd:444")
-
-
-def test_each_button_is_on_the_messages_that_have_it() -> None:
-    def on(purpose: Purpose) -> set[str]:
-        return {action for action in ids.Action if ids.RunId(KEY, action).fits(purpose)}
-
-    review = {"approve", "reject", "block", "details"}
-    report = {"delete", "clear", "block", "dismiss"}
-    assert on(Purpose.REVIEW) == on(Purpose.CARD) == review
-    assert on(Purpose.REPORT) == report
-    others = set(ids.Action) - {"approve", "reject", "block", "dismiss"}
-    assert all(on(purpose) == others for purpose in set(Purpose) - CARD_PURPOSES)
-    reject, block = [ids.ReviewFormId(KEY, form) for form in (ids.ReviewForm.REJECT, ids.ReviewForm.BLOCK)]
-    assert [reject.fits(purpose) for purpose in (Purpose.REVIEW, Purpose.REPORT, Purpose.OUTCOME)] == [
-        True,
-        False,
-        False,
-    ]
-    assert [block.fits(purpose) for purpose in (Purpose.REVIEW, Purpose.REPORT, Purpose.OUTCOME)] == [
-        True,
-        True,
-        False,
-    ]
-    assert not ids.EditId(KEY).fits(Purpose.REVIEW)
 
 
 def test_no_other_module_builds_or_matches_custom_ids() -> None:
