@@ -202,7 +202,8 @@ async def test_typed_text_shows_as_text_and_runs_in_no_spreadsheet(bot: Harness)
 async def test_a_typed_text_is_no_formula_where_semicolons_separate(bot: Harness) -> None:
     mona = moderator(bot)
     evil = '";=HYPERLINK("http://evil.test");\n=1+1'
-    await write(bot, entry(bot, action=AuditAction.BLOCK, deployment=evil, details={"reason": evil}))
+    blocked = entry(bot, action=AuditAction.BLOCK, deployment=evil, details={"reason": evil})
+    await insert_audit(bot.database, blocked)
     asked = await mona.slash(bot.channel, "audit")
     _, rows = await csv_of(await mona.click(asked.response, label="CSV file"), separator=";")
     cells = [cell for row in rows for cell in [*row.values(), *row.get(None, [])] if isinstance(cell, str)]
