@@ -64,7 +64,7 @@ def settings_for(comfydeploy: FakeComfyDeploy, folder: Path, port: int | None, *
             "comfydeploy_api_url": comfydeploy.url,
             "public_url": f"http://127.0.0.1:{port}" if port else None,
             "database_url": new_sqlite(folder),
-            "allow_private_media_hosts": True,
+            "allow_private_media_networks": "127.0.0.0/8",
             **more,
         }
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
 from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Middleware
 
 from demo.fake_comfydeploy.call_log import CancelCall
+from demo.fake_comfydeploy.deployments import DemoDeployment
 from demo.fake_comfydeploy.describe import describe
 from demo.fake_comfydeploy.faults import FaultPlan
 from demo.fake_comfydeploy.machine import Machine
-from demo.fake_comfydeploy.queue_endpoint import QueueEndpoint, answer, detail, failure
+from demo.fake_comfydeploy.queue_endpoint import QueueEndpoint, answer, detail, failure, plain_500
 from demo.fake_comfydeploy.runs import Run
 from demo.fake_comfydeploy.wire import log_of, run_for_get
 from demo.fake_comfydeploy.world import World
@@ -50,6 +51,18 @@ def gate(api_key: str, plan: FaultPlan) -> Middleware:
             return detail(error.status, error.reason)
 
     return check
+
+
+def _page(query: Mapping[str, str], every: Sequence[DemoDeployment]) -> Sequence[DemoDeployment] | None:
+    """Return the deployments that a list's query asks for, or None if a number in it is none."""
+    try:
+        offset = int(query.get("offset", 0))
+        size = int(query["page_size"]) if "page_size" in query else None
+    except ValueError:
+        return None
+    if query.get("is_fluid", "false") == "true":
+        return []
+    return every if size is None else every[offset : offset + size]
 
 
 class Api:
@@ -118,12 +131,24 @@ class Api:
         deployment = self._world.deployments.get(request.match_info["deployment_id"])
         if deployment is None:
             return detail(500, "Internal server error")
-        return answer(200, describe(deployment))
+        return answer(200, describe(deployment)) if deployment.is_describable else plain_500()
 
-    async def list_deployments(self, _request: web.Request) -> web.Response:
+    async def list_deployments(self, request: web.Request) -> web.Response:
+        """Answer with all deployments or, with `page_size`, with those from `offset` on.
+
+        None has an image of its own, as `is_fluid=true` asks for. One that can't be described makes the whole
+        answer fail.
+        """
         if status := self._world.plan.everywhere.deployment_status:
             return failure(status)
-        return answer(200, [describe(each) for each in self._world.deployments.values()])
+        page = _page(request.query, list(self._world.deployments.values()))
+        if page is None:
+            return detail(
+                422, [{"type": "int_parsing", "loc": ["query"], "msg": "Input should be an integer"}]
+            )
+        if not all(each.is_describable for each in page):
+            return plain_500()
+        return answer(200, [describe(each) for each in page])
 
     async def upload(self, request: web.Request) -> web.Response:
         field = await (await request.multipart()).next()

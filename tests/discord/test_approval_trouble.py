@@ -11,7 +11,7 @@ from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import Approval
 from bot.services.rate_limits import REFUSALS_PER_PERSON
 from tests.discord.actors import report, reviewer
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.outages import held_calls
 from tests.discord.rendered import buttons_of, filled, refusal, text_of, texts
@@ -105,8 +105,9 @@ async def test_a_forged_approval_of_a_running_request_changes_nothing(server: Mo
     await server.ask()
     run = await server.run()
     (status,) = server.messages()
+    own = await own_answer(server, server.mona)
     for action in ("approve", "reject"):
-        refused = await press(server, server.mona, status, f"run:{run.key}:{action}")
+        refused = await press(server, server.mona, own, f"run:{run.key}:{action}")
         assert refusal(server, refused) == "This has already been decided."
     for action in ("delete", "report"):
         refused = await press(server, server.alice, status, f"run:{run.key}:{action}")

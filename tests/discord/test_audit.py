@@ -15,7 +15,7 @@ from bot.ui.custom_ids import AuditId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import moderator, read, reviewer
 from tests.discord.deployments import described
-from tests.discord.forged import call, press, strings
+from tests.discord.forged import call, own_answer, press, strings
 from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import buttons_of, csv_of, pinged, refusal, text_of
 from tests.discord.settings_panel import Panel
@@ -160,7 +160,7 @@ async def test_a_button_checks_who_presses_it(bot: Harness, mona: MemberActor) -
     await insert_audit(bot.database, *(entry(bot, number) for number in range(12)))
     asked = await mona.slash(bot.channel, "audit")
     for custom_id in buttons_of(bot, asked.response).values():
-        refused = await press(bot, bot.bob, asked.response, custom_id)
+        refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), custom_id)
         assert refusal(bot, refused) == "Only this server's moderators can do that."
 
 
@@ -197,6 +197,18 @@ async def test_typed_text_shows_as_text_and_runs_in_no_spreadsheet(bot: Harness)
     _, rows = await csv_of(await mona.click(asked.response, label="CSV file"))
     assert rows[0]["deployment"] == "'=1+1"
     assert pinged(bot) == []
+
+
+async def test_a_typed_text_is_no_formula_where_semicolons_separate(bot: Harness) -> None:
+    mona = moderator(bot)
+    evil = '";=HYPERLINK("http://evil.test");\n=1+1'
+    blocked = entry(bot, action=AuditAction.BLOCK, deployment=evil, details={"reason": evil})
+    await insert_audit(bot.database, blocked)
+    asked = await mona.slash(bot.channel, "audit")
+    _, rows = await csv_of(await mona.click(asked.response, label="CSV file"), separator=";")
+    cells = [cell for row in rows for cell in [*row.values(), *row.get(None, [])] if isinstance(cell, str)]
+    assert any("HYPERLINK" in cell for cell in cells)
+    assert [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@"))] == []
 
 
 @pytest.mark.bot(deployments=TITLED)

@@ -9,7 +9,7 @@ import pytest
 from demo.fake_comfydeploy.deployments import PICTURE_ID, SLOW_ID
 from tests.discord.actors import open_details
 from tests.discord.deployments import ADULT, ONE, described
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, mark_adult, set_rules
 from tests.discord.presets import keep
 from tests.discord.rendered import fields, refusal, text_of
@@ -132,22 +132,21 @@ async def test_before_its_approval_a_request_is_its_requesters_alone(
 ) -> None:
     await server.ask(prompt="a secret fox")
     run = await server.run()
-    await server.bob.slash(server.channel, "help")
-    anything = await server.bob.send(server.channel, "hello")
+    bobs, alices = [await own_answer(server, actor) for actor in (server.bob, server.alice)]
     for action in ("details", "edit", "use"):
-        refused = await press(server, server.bob, anything, f"run:{run.key}:{action}")
+        refused = await press(server, server.bob, bobs, f"run:{run.key}:{action}")
         assert refused.ephemeral
         assert "fox" not in text_of(server, refused.response)
-    hidden = await press(server, server.bob, anything, f"run:{run.key}:details")
+    hidden = await press(server, server.bob, bobs, f"run:{run.key}:details")
     assert refusal(server, hidden) == (
         "Only the requester and the moderators can see this before it is approved."
     )
-    own = await press(server, server.alice, anything, f"run:{run.key}:details")
+    own = await press(server, server.alice, alices, f"run:{run.key}:details")
     assert "a secret fox" in text_of(server, own.response)
-    form = await press(server, server.alice, anything, f"run:{run.key}:edit")
+    form = await press(server, server.alice, alices, f"run:{run.key}:edit")
     assert fields(form.modal)["prompt"]["value"] == "a secret fox"
     await server.reject("no")
-    hidden = await press(server, server.bob, anything, f"run:{run.key}:edit")
+    hidden = await press(server, server.bob, bobs, f"run:{run.key}:edit")
     assert "before it is approved" in refusal(server, hidden)
 
 

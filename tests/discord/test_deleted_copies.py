@@ -12,7 +12,7 @@ from tests.discord.actors import erase_data, member, open_details, read, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import die_at_a_post
 from tests.discord.files import finish_with, pictures
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.rendered import buttons_of, csv_of, edits, refusal, requests_to, text_of
 from tests.discord.shares import Shares
 from tests.harness import Harness
@@ -299,8 +299,9 @@ async def test_a_forged_press_in_the_gallery_deletes_no_result(shares: Shares) -
     first, second = await bot.keys()
     pictures, bot.channel = bot.channel, shares.gallery
     for custom_id in (f"run:{second}:delete", f"run:{first}:clear"):
-        refused = await press(bot, carol, share, custom_id)
+        refused = await press(bot, carol, await own_answer(bot, carol), custom_id)
         assert refusal(bot, refused).startswith("Only the requester, moderators and people")
+        assert (await press(bot, carol, share, custom_id)).ephemeral
     bot.channel = pictures
     await bot.play()
     assert shown(shares) == [original.id, other.id, share.id]

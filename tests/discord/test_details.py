@@ -9,7 +9,7 @@ import pytest
 
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, open_details
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import set_rules
 from tests.discord.presets import keep, share
 from tests.discord.rendered import refusal, text_of
@@ -41,8 +41,7 @@ async def test_a_run_of_another_channel_is_not_told(bot: Harness) -> None:
     elsewhere = bot.guild.create_text_channel("elsewhere")
     await bot.ask(channel=elsewhere, prompt="a secret fox")
     run = await bot.run()
-    await bot.ask(bot.bob, prompt="a dog")
-    refused = await press(bot, bot.bob, bot.messages()[0], f"run:{run.key}:details")
+    refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), f"run:{run.key}:details")
     assert refusal(bot, refused) == "This request no longer exists."
 
 

@@ -11,7 +11,7 @@ from simcord import MemberActor
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import erase_data, member, moderator, read
 from tests.discord.deployments import TWO, described
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.presets import keep, share, told
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import Harness
@@ -243,7 +243,7 @@ async def test_a_servers_preset_is_replaced_by_its_managers_after_a_question(
     bot.clock.move(minutes=1)
     sharing = await ask_again(bot, olga, "share", name="house")
     (replace,) = buttons_of(bot, sharing).values()
-    forged = await press(bot, bot.alice, sharing, replace)
+    forged = await press(bot, bot.alice, await own_answer(bot, bot.alice), replace)
     assert refusal(bot, forged) == FORGOTTEN
     await olga.click(saving, label="Replace")
     assert text_of(bot, saving).splitlines() == [

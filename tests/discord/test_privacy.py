@@ -13,7 +13,7 @@ from demo.fake_comfydeploy.deployments import CAPTION_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, open_details, read
 from tests.discord.deployments import described
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import set_rules
 from tests.discord.presets import share
 from tests.discord.rendered import buttons_of, filled, pinged, refusal, text_of, texts
@@ -151,8 +151,7 @@ async def test_a_request_without_inputs_can_be_repeated_until_its_data_is_delete
 
 async def test_nobody_deletes_for_another_and_forged_buttons_change_nothing(bot: Harness) -> None:
     await bot.ask(prompt="a lighthouse")
-    message = await asked_to_delete(bot, bot.alice)
-    refused = await press(bot, bot.bob, message, f"erase:{bot.alice.id}")
+    refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), f"erase:{bot.alice.id}")
     assert refusal(bot, refused) == "Only the requester can use this."
     assert (await bot.run()).request.prompt == "a lighthouse"
 

@@ -14,7 +14,7 @@ from tests.discord.deliveries import close_direct_messages, delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
 from tests.discord.follow_ups import BOTH, MANY, SMALL, let_open, upscaled_from_a_card
-from tests.discord.forged import press, select_as
+from tests.discord.forged import own_answer, press, select_as
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
 from tests.discord.rendered import (
     RESULT_BUTTONS,
@@ -100,13 +100,13 @@ async def test_it_starts_only_if_the_server_allows_it_and_a_failure_is_private(
 async def test_nobody_else_reaches_it_with_a_forged_press(lenient: Harness) -> None:
     bot = lenient
     carol = member(bot, "carol", manage_messages=True)
-    public = await bot.made(actor=bot.bob, prompt="a crow")
+    own = await own_answer(bot, carol)
     await bot.ask(private=True, faults=HELD)
     key = (await bot.runs())[-1].key
     for action in ("details", "edit", "report", "more", "cancel"):
-        refused = await press(bot, carol, public, f"run:{key}:{action}")
+        refused = await press(bot, carol, own, f"run:{key}:{action}")
         assert refusal(bot, refused) == GONE
-    refused = await press(bot, carol, public, f"run:{key}:delete")
+    refused = await press(bot, carol, own, f"run:{key}:delete")
     assert refusal(bot, refused).startswith("Only the requester, moderators and people")
     for actor, shown in ((bot.bob, False), (bot.alice, True)):
         text = await read(bot, actor, "queue")
@@ -164,7 +164,7 @@ async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient:
     assert "> a fox" in text_of(bot, shown)
     log = await read(bot, mona, "audit")
     assert f"<@{mona.id}> opened a private result of **Picture** for <@{bot.alice.id}>" in log
-    forged = await select_as(bot, bot.bob, page, "auditopen", key)
+    forged = await select_as(bot, bot.bob, await own_answer(bot, bot.bob), "auditopen", key)
     assert refusal(bot, forged) == "Only this server's moderators can do that."
     await bot.click(shown, "Delete", mona)
     gone = await mona.select(page, [key], custom_id="auditopen")
@@ -222,7 +222,7 @@ async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> 
     shown = await bot.alice.select(listed, [key])
     assert shown.ephemeral
     assert galleries_of(bot, shown.response) == [2]
-    refused = await select_as(bot, bot.bob, listed, "runs:open:o:all:0:", key)
+    refused = await select_as(bot, bot.bob, await own_answer(bot, bot.bob), "runs:open:o:all:0:", key)
     assert refusal(bot, refused) == "Only the requester can use this."
     nothing_public(bot)
 

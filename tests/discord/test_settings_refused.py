@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.settings.fields import ACTIONS, FIELDS
 from bot.domain.settings.rules_and_defaults import ServerRules
-from tests.discord.forged import press, select_as, send_form
+from tests.discord.forged import own_answer, press, select_as, send_form
 from tests.discord.rendered import refusal
 from tests.discord.settings_panel import Panel, rules_of
 from tests.harness import Harness
@@ -36,13 +36,13 @@ def said(result: Any) -> str:
     return str(result.response.content)
 
 
-async def test_every_control_and_form_refuses_a_stranger(bot: Harness, panel: Panel) -> None:
-    await panel.open()
+async def test_every_control_and_form_refuses_a_stranger(bot: Harness) -> None:
+    own = await own_answer(bot, bot.bob)
     for control in CONTROLS:
-        assert said(await press(bot, bot.bob, panel.message, control)) == NOT_ALLOWED
+        assert said(await press(bot, bot.bob, own, control)) == NOT_ALLOWED
     for control in ("set:home:open", "set:approval:mode"):
-        assert said(await select_as(bot, bot.bob, panel.message, control, "off")) == NOT_ALLOWED
-    form = await send_form(bot, bot.bob, panel.message, "set:record:retention:00000000:", "1")
+        assert said(await select_as(bot, bot.bob, own, control, "off")) == NOT_ALLOWED
+    form = await send_form(bot, bot.bob, own, "set:record:retention:00000000:", "1")
     assert said(form) == NOT_ALLOWED
     assert await rules_of(bot) == ServerRules()
 

@@ -57,7 +57,7 @@ def bot_environment(
         "WEB_HOST": "127.0.0.1",
         "WEB_PORT": str(port),
         "POLL_INTERVAL_SECONDS": "1",
-        "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+        "ALLOW_PRIVATE_MEDIA_NETWORKS": "127.0.0.0/8",
     }
 
 

@@ -9,12 +9,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfydeploy.client import MAX_REPLY
+from bot.comfydeploy.client import MAX_REPLY, PAGE
 from bot.comfydeploy.reports import parse_log
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import queue_body
 from bot.domain import errors
 from bot.domain.runs import RunState
+from tests.serving import Handler
 from tests.unit.comfydeploy.calls import (
     KEY,
     NEW_RUN,
@@ -81,6 +82,46 @@ async def test_the_list_merges_both_kinds_of_deployment(session: aiohttp.ClientS
     async with http_server(handler) as url:
         found = await connect(session, url).describe_deployments()
     assert [info.id for info in found] == ["a", "b", "c"]
+
+
+async def ids_listed(session: aiohttp.ClientSession, handler: Handler) -> list[str]:
+    async with http_server(handler) as url:
+        return [info.id for info in await connect(session, url).describe_deployments()]
+
+
+async def test_the_list_is_read_page_by_page(session: aiohttp.ClientSession) -> None:
+    every = [{"id": str(number)} for number in range(3 * PAGE)]
+
+    async def handler(request: web.Request) -> web.Response:
+        at, size = int(request.query["offset"]), int(request.query["page_size"])
+        return web.json_response(every[at : at + size] if request.query["is_fluid"] == "true" else [])
+
+    assert await ids_listed(session, handler) == [each["id"] for each in every]
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE, 3 * PAGE + 1])
+async def test_a_server_without_pages_lists_all_at_once(session: aiohttp.ClientSession, count: int) -> None:
+    every = [{"id": str(number)} for number in range(count)]
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.json_response(every)
+
+    assert await ids_listed(session, handler) == [each["id"] for each in every]
+
+
+async def test_a_deployment_that_spoils_its_page_is_left_out(session: aiohttp.ClientSession) -> None:
+    every = [{"id": str(number)} for number in range(2 * PAGE)]
+    spoiled = {3: web.HTTPInternalServerError, PAGE - 1: web.HTTPOk, PAGE + 5: web.HTTPInternalServerError}
+
+    async def handler(request: web.Request) -> web.Response:
+        at, size = int(request.query["offset"]), int(request.query["page_size"])
+        for number, status in spoiled.items():
+            if number in range(at, at + size):
+                return web.Response(status=status.status_code, text="Internal Server Error")
+        return web.json_response(every[at : at + size])
+
+    listed = await ids_listed(session, handler)
+    assert listed == [each["id"] for number, each in enumerate(every) if number not in spoiled]
 
 
 async def test_an_upload_sends_the_file_and_returns_its_address(session: aiohttp.ClientSession) -> None:
