@@ -175,7 +175,7 @@ class World:
             "RUN_DEADLINE_SECONDS": "120",
             "ALLOW_DIRECT_MESSAGES": "true",
             "ALLOW_USER_INSTALLS": "true",
-            "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+            "ALLOW_PRIVATE_MEDIA_NETWORKS": "127.0.0.0/8",
             "METRICS_TOKEN": "metrics-token-of-the-simulation",
             "LOG_LEVEL": "DEBUG",
         }
