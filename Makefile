@@ -17,7 +17,7 @@ help:
 	@echo "make lint   ruff, mypy and the import contracts in pyproject.toml"
 	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
 	@echo "make mutants  small faults in the code that the tests miss (ARGS=core, or ARGS=\"sample --seed 9\")"
-	@echo "make faults  check that the tests catch each fault in tests/planted_faults.toml (ARGS=\"--jobs 2\")"
+	@echo "make faults  check that the tests catch each fault in tests/planted_faults.toml (ARGS=\"--jobs 2\"; or --simulate)"
 	@echo "make simulate  the whole bot in virtual time, with random faults (SEED=1 ROUNDS=1000 DATABASE=sqlite or postgres)"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
 	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"

@@ -4,6 +4,7 @@
     python -m tools.planted_faults --check-clean      run the listed tests without any fault first
     python -m tools.planted_faults --all-tests        run the whole suite for each fault
     python -m tools.planted_faults -k lease --jobs 2  select faults by name, run two at a time
+    python -m tools.planted_faults --simulate         let the simulation look for each; resumes
 
 A planted fault is a mistake that a programmer might make. `tests/planted_faults.toml` lists them.
 """
@@ -29,6 +30,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from tools.simulated_faults import ProgressFile, look_for
+
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "tests" / "planted_faults.toml"
 # This test compares the list with the code, so it would notice every fault.
@@ -38,6 +41,8 @@ LISTED_SECONDS = 900
 ALL_SECONDS = 7200
 REPORT = "planted-faults-report.xml"
 OUTPUT = "planted-faults-output.txt"
+PROGRESS = Path("simulated-faults.jsonl")
+FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # only where it exists
 
 
 class Verdict(StrEnum):
@@ -115,12 +120,16 @@ def main() -> int:
     """Return 0 if every selected fault was caught, 2 if tests fail without a fault, and otherwise 1."""
     given = arguments()
     chosen = [fault for fault in read_faults() if given.k.casefold() in fault.name.casefold()]
-    with tempfile.TemporaryDirectory(prefix="planted-faults-") as folder:
+    parent = FASTEST_FOLDER if given.simulate and FASTEST_FOLDER.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="planted-faults-", dir=parent) as folder:
         clean = Path(folder) / "clean"
         copy_working_tree(ROOT, clean)
         if given.check_clean and not is_green(clean, chosen, given.jobs):
             return 2
-        results = judge_all(clean, chosen, jobs=given.jobs, all_tests=given.all_tests)
+        if given.simulate:
+            results = simulate_all(clean, chosen, given)
+        else:
+            results = judge_all(clean, chosen, jobs=given.jobs, all_tests=given.all_tests)
     caught = Counter(result.verdict for result in results)[Verdict.CAUGHT]
     tell(f"faults={len(results)} caught={caught}")
     return 0 if caught == len(results) > 0 else 1
@@ -134,6 +143,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--all-tests", action="store_true", help="run the whole suite, not the listed tests")
     parser.add_argument("--check-clean", action="store_true", help="first run the listed tests as they are")
     parser.add_argument("--jobs", type=int, default=1, help="how many faults are tested side by side")
+    simulation = parser.add_argument_group("the simulation")
+    simulation.add_argument("--simulate", action="store_true", help="play simulated rounds instead of tests")
+    simulation.add_argument("--rounds", type=int, default=1000, help="how many at most for each fault")
+    simulation.add_argument("--seed", default="1", help="the seed of the rounds")
+    simulation.add_argument("--progress", type=Path, default=PROGRESS, help="the file of what is known")
+    simulation.add_argument("--fresh", action="store_true", help="forget that file")
     return parser.parse_args()
 
 
@@ -189,6 +204,32 @@ def judge_all(clean: Path, faults: Sequence[Fault], *, jobs: int, all_tests: boo
 
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         return list(pool.map(one, faults))
+
+
+def simulate_all(clean: Path, faults: Sequence[Fault], given: argparse.Namespace) -> list[Result]:
+    """Let the simulation look for every fault, and print each result as soon as it is known."""
+    known = ProgressFile(given.progress, fresh=given.fresh)
+
+    def one(fault: Fault) -> Result:
+        result = simulate(clean, fault, known, given)
+        tell(str(result))
+        return result
+
+    with ThreadPoolExecutor(max(1, given.jobs)) as pool:
+        return list(pool.map(one, faults))
+
+
+def simulate(clean: Path, fault: Fault, known: ProgressFile, given: argparse.Namespace) -> Result:
+    """Plant one fault and play rounds."""
+    started = time.monotonic()
+    try:
+        with planted(clean, fault) as copy:
+            found = look_for(known.get(fault.name, given.seed), copy, clean, known, given.rounds)
+        verdict = Verdict.SURVIVED if found.found is None else Verdict.CAUGHT
+        detail = str(found)
+    except ValueError as error:
+        verdict, detail = Verdict.BROKEN, str(error)
+    return Result(fault, verdict, detail, time.monotonic() - started)
 
 
 def judge(clean: Path, fault: Fault, *, all_tests: bool) -> Result:

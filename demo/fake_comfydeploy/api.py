@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Middleware
 
-from demo.fake_comfydeploy.call_log import CancelCall
+from demo.fake_comfydeploy.call_log import Answered, CallLog, CancelCall
 from demo.fake_comfydeploy.deployments import DemoDeployment
 from demo.fake_comfydeploy.describe import describe
 from demo.fake_comfydeploy.faults import FaultPlan
@@ -63,6 +63,30 @@ def _page(query: Mapping[str, str], every: Sequence[DemoDeployment]) -> Sequence
     if query.get("is_fluid", "false") == "true":
         return []
     return every if size is None else every[offset : offset + size]
+
+
+def noted(call_log: CallLog, now: Callable[[], datetime]) -> Middleware:
+    """Return a middleware that logs every request with its answer's status."""
+
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began, status = now().timestamp(), 0
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        finally:
+            call_log.answered.append(
+                Answered(
+                    at=began,
+                    ended=now().timestamp(),
+                    method=request.method,
+                    path=request.path,
+                    status=status,
+                )
+            )
+
+    return note
 
 
 class Api:

@@ -1,4 +1,4 @@
-"""A log of queue calls, cancel calls, reads of run logs, and webhook attempts with their answers."""
+"""A log of queue calls, cancel calls, reads of run logs, webhook attempts with their answers, and all requests."""
 
 from __future__ import annotations
 
@@ -47,6 +47,17 @@ class WebhookAttempt:
     answer: int | str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A request of any kind. `status` is 0 if it has no answer, because the client or the fake went away."""
+
+    at: float
+    ended: float
+    method: str
+    path: str
+    status: int
+
+
 class CallLog:
     """A log of the newest `limit` entries of each kind. Older ones are dropped to bound its memory."""
 
@@ -55,6 +66,7 @@ class CallLog:
         self.cancel_calls: deque[CancelCall] = deque(maxlen=limit)
         self.webhook_attempts: deque[WebhookAttempt] = deque(maxlen=limit)
         self.logs_read: deque[str] = deque(maxlen=limit)  # run ids
+        self.answered: deque[Answered] = deque(maxlen=limit)  # those during an outage, too
 
     def calls_for(self, part: str) -> list[QueueCall]:
         """Return the queue calls whose webhook URL contains `part`, such as a run key."""
@@ -68,6 +80,7 @@ class CallLog:
         self.cancel_calls.clear()
         self.webhook_attempts.clear()
         self.logs_read.clear()
+        self.answered.clear()
 
     def as_json(self) -> dict[str, list[dict[str, Any]]]:
         return {

@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from demo.fake_comfydeploy.activity import Activity
-from demo.fake_comfydeploy.api import UPLOAD_LIMIT, Api, gate
+from demo.fake_comfydeploy.api import UPLOAD_LIMIT, Api, gate, noted
 from demo.fake_comfydeploy.call_log import CallLog
 from demo.fake_comfydeploy.catalogue import all_deployments
 from demo.fake_comfydeploy.control import Control
@@ -152,8 +152,8 @@ class FakeComfyDeploy:
         world = self.world
         webhooks = Webhooks(world, session, self._webhook_waits, self._webhook_timeout)
         machine = Machine(world, webhooks, Generator(session, self._open, self._picture_scale), self._pace)
-        outer = gate(self.api_key, world.plan)
-        app = web.Application(middlewares=[outer], client_max_size=UPLOAD_LIMIT + 1024**2)
+        outer = [noted(world.call_log, world.now), gate(self.api_key, world.plan)]
+        app = web.Application(middlewares=outer, client_max_size=UPLOAD_LIMIT + 1024**2)
         app.add_routes(Api(world, machine, QueueEndpoint(world, machine)).routes())
         app.add_routes(Serving(world).routes())
         app.add_routes(Control(world, self.release).routes())

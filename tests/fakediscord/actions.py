@@ -117,11 +117,24 @@ class Actions(WorldChanges):
     async def forge_press(
         self, user: User, message: Message, custom_id: str, *values: str, kind: int = 2
     ) -> Interaction:
-        """Press a component that the message doesn't have, as only a changed client does."""
+        """Press a component that the message doesn't have, as only a changed client does.
+
+        The bot is told that the message has it, because discord.py ignores other presses.
+        """
         data: Json = {"custom_id": custom_id, "component_type": kind, "id": 1}
+        component: Json = {"type": kind, "id": 990, "custom_id": custom_id}
         if kind in _SELECTS:
             data["values"] = list(values)
-        return self._act(Type.COMPONENT, user, message.channel, data, source=message)
+            component["options"] = [{"label": value, "value": value} for value in values]
+        else:
+            component |= {"style": 2, "label": "forged"}
+        original = message.body
+        row: Json = {"type": 1, "id": 991, "components": [component]}
+        message.body = original | {"components": [*(original.get("components") or []), row]}
+        try:
+            return self._act(Type.COMPONENT, user, message.channel, data, source=message)
+        finally:
+            message.body = original
 
     async def forge_form(
         self, user: User, message: Message, custom_id: str, values: Mapping[str, str]

@@ -153,10 +153,10 @@ async def use_as_input(story: Story, ask: int, who: str | None, wait: float) -> 
     pressed = await press(story, ask, who, "Use as input", wait)
     if pressed is not None:
         found, sent = pressed
-        await _send_picture_form(story, await story.answer(sent), found.ask)
+        await send_picture_form(story, await story.answer(sent), found.ask)
 
 
-async def _send_picture_form(story: Story, answer: Interaction | None, parent: Ask | None) -> None:
+async def send_picture_form(story: Story, answer: Interaction | None, parent: Ask | None) -> None:
     """Choose what to do with a picture, and send the form that opens."""
     shown = answer.original if answer is not None else None
     if answer is None or shown is None or not shown.custom_ids:
@@ -209,7 +209,7 @@ async def message_menu(story: Story, ask: int, who: str | None, wait: float, nam
     sent = await story.use_on(person, message, name)
     answer = await story.answer(sent)
     if name == "Use as input":
-        await _send_picture_form(story, answer, None if own else parent)
+        await send_picture_form(story, answer, None if own else parent)
     elif sent is not None:
         sent = await _choose_picture(story, person, answer, name) or sent
         derived(

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from tests.simulation import scenarios
 from tests.simulation import steps as actions
-from tests.simulation.rounds import Result, draw, play_round
+from tests.simulation.drawing import draw
+from tests.simulation.rounds import Result, play_round
 from tests.simulation.setup import DATABASES, Database
 from tests.simulation.shrink import shorten
 from tests.simulation.steps import Step

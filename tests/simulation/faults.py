@@ -224,14 +224,14 @@ async def statement_fault(story: Story, *, commits: bool, nth: int, times: int, 
     """
     late = how == "reply lost" and story.world.is_postgres
     error = _ERRORS["broken" if late or (how == "broken" and story.world.is_postgres) else "error"]
-    reached = _nth(nth, times)
+    reached = nth_call(nth, times)
 
     def strike(life: Life, sql: str, done: bool) -> None:
-        if done is late and _counts(sql, commits=commits) and reached():
+        if done is late and counts(sql, commits=commits) and reached():
             story.strike(f"{life.name}: {sql.split(maxsplit=1)[0]} fails: {how}")
             raise error()
 
-    _add_strike(strike)
+    add_strike(strike)
     story.strike(f"the {nth}. {'COMMIT' if commits else 'statement'} will fail, {times} times: {how}")
 
 
@@ -245,11 +245,11 @@ async def database_away(story: Story, seconds: float) -> None:
         if not done and TIME.monotonic < ends:
             raise error()
 
-    _add_strike(strike)
+    add_strike(strike)
     story.strike(f"the database is away for {seconds} s")
 
 
-def _nth(nth: int, times: int = 1) -> Callable[[], bool]:
+def nth_call(nth: int, times: int = 1) -> Callable[[], bool]:
     """Return a function that is true at its nth call, and at the next ones up to `times`."""
     calls = [0]
 
@@ -260,12 +260,12 @@ def _nth(nth: int, times: int = 1) -> Callable[[], bool]:
     return reached
 
 
-def _counts(sql: str, *, commits: bool) -> bool:
+def counts(sql: str, *, commits: bool) -> bool:
     first = sql.lstrip().split(None, 1)[0].upper()
     return first == "COMMIT" if commits else first in _WRITES
 
 
-def _add_strike(strike: Callable[[Life, str, bool], None]) -> None:
+def add_strike(strike: Callable[[Life, str, bool], None]) -> None:
     earlier = STATEMENTS.strike
 
     def both(life: Life, sql: str, done: bool) -> None:
@@ -291,13 +291,13 @@ def _draw_kill(chance: random.Random) -> dict[str, Any]:
 @action("kill", _draw_kill, weight=4)
 async def kill_at_commit(story: Story, nth: int, *, after: bool, back: float) -> None:
     """Kill whichever process makes the nth COMMIT from now on, before or after it is carried out."""
-    reached = _nth(nth)
+    reached = nth_call(nth)
 
     def strike(life: Life, sql: str, done: bool) -> None:
-        if done is after and _counts(sql, commits=True) and reached():
-            _kill(story, life, back, f"{'after' if after else 'before'} a COMMIT")
+        if done is after and counts(sql, commits=True) and reached():
+            kill_life(story, life, back, f"{'after' if after else 'before'} a COMMIT")
 
-    _add_strike(strike)
+    add_strike(strike)
     story.strike(f"a kill {'after' if after else 'before'} the {nth}. COMMIT")
 
 
@@ -321,13 +321,13 @@ _CALLS = {
 )
 async def kill_during_call(story: Story, call: str, nth: int, *, executed: bool, back: float) -> None:
     """Kill all processes during a call to Discord, which carries it out or not."""
-    reached = _nth(nth)
+    reached = nth_call(nth)
 
     def watch(_: Any) -> bool:
         if not reached():
             return False
         for process in story.world.running:
-            _kill(story, process.life, back, f"during the {nth}. {call}")
+            kill_life(story, process.life, back, f"during the {nth}. {call}")
         return True
 
     fault = Fault.lose_reply() if executed else Fault.drop_before()
@@ -338,7 +338,7 @@ async def kill_during_call(story: Story, call: str, nth: int, *, executed: bool,
 @action("kill", lambda chance: {"which": chance.randrange(5), "back": chance.choice((0.1, 1.0, 5.0, 30.0))})
 async def kill_now(story: Story, which: int, back: float) -> None:
     for process in _chosen(story, which):
-        _kill(story, process.life, back, "in the middle")
+        kill_life(story, process.life, back, "in the middle")
 
 
 @action("kill", lambda chance: {"which": chance.randrange(5), "back": chance.choice((0.1, 2.0, 20.0))})
@@ -356,7 +356,7 @@ def _chosen(story: Story, which: int) -> list[Process]:
     return [running[which % len(running)]] if running else []
 
 
-def _kill(story: Story, life: Life, back: float, where: str) -> None:
+def kill_life(story: Story, life: Life, back: float, where: str) -> None:
     for process in story.world.running:
         if process.life is life:
             story.strike(f"{life.name} is killed {where}")

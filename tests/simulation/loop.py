@@ -254,6 +254,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.network.listen(protocol_factory, host or "127.0.0.1", port or 0)
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        if current_life() is not None:
+            self.network.dialled_hosts[str(address[0])] = None
         await asyncio.sleep(LATENCY)
         self.network.dial(sock.fileno(), address[1])
 

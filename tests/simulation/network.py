@@ -239,6 +239,8 @@ class Network:
         self._servers: dict[int, MemoryServer] = {}
         self._dialled: dict[int, MemoryServer] = {}
         self._next_port = _FIRST_PORT
+        self.dialled_hosts: dict[str, None] = {}
+        """The hosts to which the bot has tried to connect."""
 
     def listen(self, factory: Callable[[], Any], host: str, port: int) -> MemoryServer:
         """Open a server; port 0 chooses a free one. Raises OSError if the port is taken."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -44,6 +45,22 @@ async def look(story: Story, who: str, where: str, name: str) -> None:
     if shown is not None and shown.original is not None:
         for label in ("Older", "More", "Back", "Newer"):
             await story.answer(await story.press(who, shown.original, label))
+
+
+def _draw_usage(chance: random.Random) -> dict[str, Any]:
+    return {"ask": chance.randrange(4), "pauses": chance.choices((0.0, 0.5, 1.5, 4.0), k=2)}
+
+
+@action("usage", _draw_usage)
+async def read_usage(story: Story, ask: int, pauses: list[float]) -> None:
+    """Read /usage where one's own request is under way."""
+    if ask >= len(story.asks):
+        story.skip(f"there is no request {ask}")
+        return
+    asked = story.asks[ask]
+    for pause in pauses:
+        await asyncio.sleep(pause)
+        await open_list(story, asked.who, asked.where, "usage")
 
 
 def menu(message: Message | None, words: str) -> Json | None:

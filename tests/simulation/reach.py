@@ -115,6 +115,14 @@ async def press(
     return None if sent is None else (found, sent)
 
 
+async def press_button(
+    story: Story, number: int, who: str | None, label: str, wait: float
+) -> Interaction | None:
+    """Press a button as `press` does, and return only the interaction."""
+    pressed = await press(story, number, who, label, wait)
+    return None if pressed is None else pressed[1]
+
+
 async def open_form(
     story: Story, number: int, who: str | None, label: str, wait: float
 ) -> tuple[Reached, Interaction] | None:

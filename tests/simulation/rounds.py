@@ -6,89 +6,36 @@ import asyncio
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.simulation import buttons, changes, faults, moderators, own_commands, people, settings, strangers
+from tests.fakediscord.interactions import Interaction
+from tests.simulation import (
+    buttons,
+    changes,
+    copying,
+    deaths,
+    faults,
+    intruders,
+    marks,
+    moderators,
+    outages,
+    own_commands,
+    people,
+    reports,
+    settings,
+    strangers,
+    verdicts,
+)
 from tests.simulation.boundaries import STATEMENTS
 from tests.simulation.evidence import Evidence, bodies, text_of
 from tests.simulation.loop import Deadlock, VirtualLoop
 from tests.simulation.patches import TIME, entropy
 from tests.simulation.promises import always, at_the_end
 from tests.simulation.setup import SINCE_PREPARATION, Database
-from tests.simulation.steps import Step, choose, play
+from tests.simulation.steps import Step, play
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, LAYOUTS, World
-
-MOST_REQUESTS = 4
-# Virtual seconds between two steps.
-PAUSES = (0.0, 0.05, 0.3, 1.0, 2.0, 5.0)
-# How a round may go wrong, and how likely each kind is.
-KINDS = {
-    "discord": 0.45,
-    "run": 0.6,
-    "comfydeploy": 0.1,
-    "outage": 0.08,
-    "database": 0.15,
-    "kill": 0.35,
-    "threads": 0.05,
-    "clock": 0.05,
-    "place": 0.2,
-    "change": 0.25,
-    "cancel": 0.25,
-    "preset": 0.12,
-    "moderate": 0.1,
-    "press": 0.75,
-    "command": 0.25,
-    "audit": 0.1,
-    "block": 0.06,
-    "settings": 0.12,
-    "owner": 0.06,
-    "forge": 0.2,
-    "late": 0.1,
-}
-# What people do about requests comes after one; other things may come before.
-_AFTERWARDS = ("cancel", "press", "preset", "moderate", "audit", "forge", "late")
-# Where requests wait for approval, moderators decide about most.
-_APPROVAL = 0.85
-
-
-def draw(seed: str) -> list[Step]:
-    """Draw the steps of a round: up to four requests, and trouble around them."""
-    chance = random.Random(f"{seed}-outline")
-    before: list[Step] = []
-    steps: list[Step] = []
-    count = chance.choice((1, 2, 2, 3, 4))
-    for number in range(count):
-        own = random.Random(f"{seed}-ask-{number}")
-        steps.append(_step(own, "ask"))
-    for kind, usually in KINDS.items():
-        likely = _APPROVAL if kind == "moderate" and _needs_approval(steps) else usually
-        own = random.Random(f"{seed}-{kind}")
-        while own.random() < likely:
-            step = _step(own, kind)
-            if kind == "cancel":
-                # A run is under way for a few seconds only.
-                step = replace(step, after=min(step.after, 1.0))
-            # Trouble may begin before the first request, or after any of them.
-            place = own.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
-            if kind == "cancel":
-                place = own.choice([n for n, each in enumerate(steps, 1) if each.name == "ask"])
-            if kind in ("press", "moderate", "audit"):
-                place = len(steps)
-            steps.insert(place, step)
-            likely *= 0.6
-    return before + steps
-
-
-def _needs_approval(steps: Sequence[Step]) -> bool:
-    return any(step.arguments.get("where") == "requests" for step in steps)
-
-
-def _step(chance: random.Random, kind: str) -> Step:
-    after = chance.choice(PAUSES)
-    drawn = choose(chance, kind)
-    return Step(after, drawn.name, drawn.draw(chance))
 
 
 @dataclass
@@ -203,7 +150,27 @@ async def _read_lists(story: Story) -> None:
             sent = await story.answer(await story.slash(who, where, "runs", {}))
             if sent is not None:
                 story.lists.setdefault(who, []).append(sent.text)
+    for hall in halls:
+        await _read_record(story, hall.name)
     await asyncio.sleep(1)
+
+
+async def _read_record(story: Story, where: str) -> None:
+    """Let a moderator download a server's audit log."""
+    shown = await story.answer(await story.slash("mona", where, "audit", {}))
+    if shown is None or shown.original is None:
+        return
+    sent = await story.answer(await story.press("mona", shown.original, "CSV file"))
+    if sent is None:
+        return
+    await story.world.until(lambda: [m for m in sent.followups if m.attachments] or _has_file(sent), 5)
+    for message in (sent.original, *sent.followups):
+        for file in message.attachments if message is not None else ():
+            story.records[where] = (file.data or b"").decode("utf-8-sig")
+
+
+def _has_file(sent: Interaction) -> bool:
+    return sent.original is not None and bool(sent.original.attachments)
 
 
 def _left_behind(world: World) -> list[str]:
@@ -261,4 +228,4 @@ def seen_by_everybody(story: Story) -> list[str]:
     return lines
 
 
-_ = buttons, changes, own_commands, strangers
+_ = buttons, changes, copying, deaths, intruders, marks, outages, own_commands, reports, strangers, verdicts

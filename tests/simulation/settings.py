@@ -42,7 +42,7 @@ async def _spoiler(panel: Panel, value: str, _: Story) -> None:
     await panel.press("results:spoiler", value)
 
 
-async def _gallery(panel: Panel, value: str, story: Story) -> None:
+async def choose_gallery(panel: Panel, value: str, story: Story) -> None:
     await panel.turn_to("results")
     chosen = () if value == "none" else (str(story.world.channel(value).id),)
     await panel.press("results:gallery", *chosen)
@@ -103,7 +103,7 @@ _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     "reviewer": (_reviewer, ("rita", "mike", "alice")),
     "private": (_private, ("off", "allowed")),
     "spoiler": (_spoiler, ("always", "never", "not_age_restricted")),
-    "gallery": (_gallery, ("gallery", "none", "adult")),
+    "gallery": (choose_gallery, ("gallery", "none", "adult")),
     "budget": (
         _budget,
         (["1", "1", "", ""], ["1", "8", "12", ""], ["3", "8", "12", "30"], ["2", "4", "4", ""]),

@@ -96,12 +96,17 @@ class Story:
     """The faults and other trouble that happened, and when."""
     reviewers: dict[str, str] = field(default_factory=lambda: {"rita": "reviewed"})
     """The people with a server's reviewer role, and the server."""
+    forged_webhooks: list[tuple[str, int]] = field(default_factory=list)
+    """How the secret of each forged webhook was wrong, and its answer's status."""
+    away: list[tuple[str, float, float]] = field(default_factory=list)
+    """When a service or the database answered nothing: its name, the beginning and the end."""
+    records: dict[str, str] = field(default_factory=dict)
+    """The CSV file of each server's audit log at the end, by the name of a place there."""
 
     lists: dict[str, list[str]] = field(default_factory=dict)
     """What /runs told each person at the end."""
     secrets_checked: int = 0
     """How many lines of the log were searched for secrets."""
-
     gaps: list[str] = field(default_factory=list)
     """The requests that ended in a known gap."""
 

@@ -144,7 +144,9 @@ class World:
             person = self.cast.people[name] = self.discord.add_user(name, studio, permissions=MANAGER)
             self.discord.join(quiet, person, permissions=MANAGER)
         self.cast.people["rita"] = self.discord.add_user("rita", quiet)
-        stranger = self.cast.people["stranger"] = self.discord.add_user("stranger", elsewhere)
+        stranger = self.cast.people["stranger"] = self.discord.add_user(
+            "stranger", elsewhere, permissions=MANAGER
+        )
         self.discord.join(foreign, stranger)
         friends = (self.person("alice"), self.person("bob"), stranger)
         self.cast.channels["friends"] = self.discord.add_group("friends", *friends)

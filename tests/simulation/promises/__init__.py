@@ -10,12 +10,35 @@ from collections.abc import Iterator
 
 from tests.simulation.evidence import Evidence
 from tests.simulation.gaps import excuse
-from tests.simulation.promises import ceilings, outcomes, privacy, rights, truth
+from tests.simulation.promises import (
+    ages,
+    ceilings,
+    copies,
+    moderation,
+    notices,
+    outcomes,
+    privacy,
+    records,
+    rights,
+    services,
+    truth,
+)
 from tests.simulation.promises.shared import Broken as Broken
 from tests.simulation.story import Story
 
 _ALWAYS = (outcomes.always, privacy.always)
-_AT_THE_END = (ceilings.at_the_end, outcomes.at_the_end, rights.at_the_end, truth.at_the_end)
+_AT_THE_END = (
+    ceilings.at_the_end,
+    outcomes.at_the_end,
+    rights.at_the_end,
+    truth.at_the_end,
+    ages.at_the_end,
+    copies.at_the_end,
+    moderation.at_the_end,
+    notices.at_the_end,
+    records.at_the_end,
+    services.at_the_end,
+)
 
 
 def always(story: Story) -> Iterator[Broken]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from demo.fake_comfydeploy.runs import Run
 from tests.simulation.evidence import Evidence, Request, text_of

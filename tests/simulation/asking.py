@@ -1,0 +1,70 @@
+"""What several scenarios do: send a request, wait for its run or its messages, and press its buttons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from demo.fake_comfydeploy.runs import Run
+from tests.fakediscord.world import Message
+from tests.simulation.evidence import is_status
+from tests.simulation.people import new_mark
+from tests.simulation.reach import labels_of
+from tests.simulation.story import Ask, Story
+
+
+async def request(
+    story: Story, who: str, where: str, deployment: str = "picture", **options: Any
+) -> Ask | None:
+    """Send /generate with a prompt of its own; None if Discord's client refuses it."""
+    mark = new_mark(story)
+    given = {"prompt": f"a {mark}"} | options
+    sent = await story.slash(who, where, f"generate {deployment}", given)
+    if sent is None:
+        return None
+    facts = {"private": bool(given.get("private")), "count": int(given.get("count", 1))}
+    asked = story.asked(who, where, sent, mark=mark, deployment=deployment, options=given, **facts)
+    await story.answer(sent)
+    return asked
+
+
+def runs_of(story: Story, ask: Ask) -> list[Run]:
+    """Return the runs whose prompt has the request's mark."""
+    runs = story.world.comfydeploy.runs
+    return [run for run in runs if ask.mark in str(run.inputs.get("prompt", "")).split()]
+
+
+async def started(story: Story, ask: Ask | None, within: float = 10, *, status: str = "") -> Run | None:
+    """Wait until ComfyDeploy has a run of a request, perhaps in a status."""
+
+    def found() -> list[Run]:
+        return [run for run in runs_of(story, ask) if status in ("", run.status)] if ask is not None else []
+
+    await story.world.until(found, within)
+    return next(iter(found()), None)
+
+
+def messages_of(story: Story, ask: Ask, who: str | None = None) -> list[Message]:
+    """Return the outcomes of a request that a person can see, newest first."""
+    return [m for m in reversed(story.of_ask(ask, who)) if not is_status(m) and not m.ephemeral]
+
+
+async def outcome(story: Story, ask: Ask | None, within: float = 15, *, files: bool = True) -> Message | None:
+    """Wait until the requester sees an outcome, and return it."""
+
+    def found() -> list[Message]:
+        shown = messages_of(story, ask) if ask is not None else []
+        return [m for m in shown if m.attachments or not files]
+
+    await story.world.until(found, within)
+    return next(iter(found()), None)
+
+
+async def press_when_shown(story: Story, who: str, ask: Ask, label: str, within: float) -> bool:
+    """Press a button under any message about a request as soon as a person sees it."""
+
+    def found() -> list[Message]:
+        return [m for m in reversed(story.of_ask(ask, who)) if label in set(labels_of(m))]
+
+    await story.world.until(found, within)
+    shown = found()
+    return bool(shown) and await story.answer(await story.press(who, shown[0], label)) is not None

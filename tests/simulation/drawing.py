@@ -1,0 +1,171 @@
+"""Draw the steps of a round from a seed.
+
+Each round has a theme, which makes some kinds of steps likelier and others rarer. Every part is drawn with a
+generator of its own, so that a change of one part leaves the others as they were.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from tests.simulation.steps import Step, choose
+
+MOST_REQUESTS = 4
+# Virtual seconds between two steps.
+PAUSES = (0.0, 0.05, 0.3, 1.0, 2.0, 5.0)
+# How a round may go wrong, and how likely each kind is.
+KINDS: Mapping[str, float] = MappingProxyType(
+    {
+        "discord": 0.45,
+        "run": 0.6,
+        "comfydeploy": 0.1,
+        "outage": 0.08,
+        "database": 0.15,
+        "kill": 0.35,
+        "threads": 0.05,
+        "clock": 0.05,
+        "place": 0.2,
+        "change": 0.25,
+        "cancel": 0.25,
+        "preset": 0.12,
+        "moderate": 0.1,
+        "press": 0.75,
+        "command": 0.25,
+        "audit": 0.1,
+        "block": 0.06,
+        "settings": 0.12,
+        "owner": 0.06,
+        "forge": 0.2,
+        "late": 0.1,
+        "copies": 0.05,
+        "ages": 0.03,
+        "verdict": 0.05,
+        "reports": 0.05,
+        "intruder": 0.05,
+        "away": 0.04,
+        "words": 0.02,
+        "usage": 0.1,
+        "durations": 0.0,
+        "uploads": 0.0,
+    }
+)
+# What people do about requests comes after one; other things may come before.
+_AFTERWARDS = frozenset(
+    {"cancel", "press", "preset", "moderate", "audit", "forge", "late", "copies", "reports", "intruder"}
+)
+# Where requests wait for approval, moderators decide about most.
+_APPROVAL = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """What a round is about. `kinds` replace the usual probabilities, and `others` multiplies the rest.
+
+    `asks` are arguments of the round's requests, each drawn from its list.
+    """
+
+    kinds: Mapping[str, float] = field(default_factory=dict)
+    others: float = 0.4
+    asks: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    counts: Sequence[int] = (1, 2)
+
+
+_EVERYTHING = Theme(others=1.0, counts=(1, 2, 2, 3, 4))
+THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
+    {
+        "everything": (6, _EVERYTHING),
+        "copies": (
+            3,
+            Theme(
+                {"copies": 0.97, "press": 0.3, "run": 0.2, "place": 0.1, "kill": 0.15},
+                0.3,
+                {"where": ("pictures", "pictures", "adult", "thread"), "deployment": ("picture", "several")},
+            ),
+        ),
+        "ages": (
+            2,
+            Theme({"ages": 0.97, "run": 0.1, "kill": 0.1, "copies": 0.1}, 0.3, {"where": ("adult",)}),
+        ),
+        "verdicts": (2, Theme({"verdict": 0.97, "run": 0.1, "kill": 0.1}, 0.2)),
+        "reports": (
+            2,
+            Theme(
+                {"reports": 0.97, "moderate": 0.5},
+                0.3,
+                {"where": ("pictures",), "deployment": ("picture",)},
+            ),
+        ),
+        "intruders": (
+            2,
+            Theme(
+                {"intruder": 0.97, "forge": 0.7, "moderate": 0.4, "reports": 0.2},
+                0.3,
+                {"where": ("requests", "requests", "pictures")},
+            ),
+        ),
+        "outages": (2, Theme({"away": 0.97, "words": 0.3, "discord": 0.2}, 0.2)),
+        "kills": (2, Theme({"kill": 0.97, "discord": 0.5, "run": 0.5}, 0.4)),
+        "words": (1, Theme({"words": 0.97, "usage": 0.3}, 0.2, {"where": ("pictures",)})),
+        "usage": (1, Theme({"usage": 0.95, "command": 0.5, "settings": 0.4}, 0.4, counts=(3, 4))),
+    }
+)
+
+
+def draw(seed: str) -> list[Step]:
+    """Draw the steps of a round: up to four requests, and trouble around them."""
+    theme = theme_of(seed)
+    steps = [_ask(theme, random.Random(f"{seed}-ask-{number}")) for number in range(_count(seed, theme))]
+    for kind, usually in KINDS.items():
+        likely = theme.kinds.get(kind, usually * theme.others)
+        if kind == "moderate" and any(step.arguments.get("where") == "requests" for step in steps):
+            likely = max(likely, _APPROVAL)
+        own = random.Random(f"{seed}-{kind}")
+        while own.random() < likely:
+            step = _step(own, kind)
+            if kind == "cancel":
+                # A run is under way for a few seconds only.
+                step = replace(step, after=min(step.after, 1.0))
+            steps.insert(_place(own, kind, steps), step)
+            likely *= 0.6
+    return steps
+
+
+def _place(chance: random.Random, kind: str, steps: Sequence[Step]) -> int:
+    """Return where a step belongs. Trouble may begin before the first request, or after any of them."""
+    place = chance.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
+    if kind == "cancel":
+        return chance.choice([number for number, step in enumerate(steps, 1) if step.name == "ask"])
+    return len(steps) if kind in ("press", "moderate", "audit") else place
+
+
+def theme_of(seed: str) -> Theme:
+    weights = [weight for weight, _ in THEMES.values()]
+    chosen = random.Random(f"{seed}-theme").choices(list(THEMES), weights)[0]
+    return THEMES[chosen][1]
+
+
+def _count(seed: str, theme: Theme) -> int:
+    return random.Random(f"{seed}-outline").choice(theme.counts)
+
+
+def _ask(theme: Theme, chance: random.Random) -> Step:
+    step = _step(chance, "ask")
+    changed = {name: chance.choice(values) for name, values in theme.asks.items()}
+    if not changed:
+        return step
+    arguments = {**step.arguments, **changed}
+    if step.arguments["deployment"] != arguments["deployment"]:
+        arguments.pop("options", None)
+    if arguments["who"] == "stranger":
+        arguments["who"] = "alice"
+    return Step(step.after, step.name, arguments)
+
+
+def _step(chance: random.Random, kind: str) -> Step:
+    after = chance.choice(PAUSES)
+    drawn = choose(chance, kind)
+    return Step(after, drawn.name, drawn.draw(chance))

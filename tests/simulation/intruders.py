@@ -1,0 +1,119 @@
+"""People with power elsewhere, or none, try what only others may: forged webhooks, decisions and pages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import aiohttp
+
+from tests.fakediscord.world import Message
+from tests.simulation.asking import outcome, request, started
+from tests.simulation.people import MEMBERS
+from tests.simulation.steps import action
+from tests.simulation.story import Story
+from tests.simulation.world import WEB_PORT
+
+_MACS = ("", "first", "half", "one", "other", "long")
+
+
+def _wrong(mac: str, how: str, key: str) -> str:
+    return {
+        "": "0" * 32,
+        "first": mac[:1],
+        "half": mac[:16],
+        "one": mac[:-1] + ("0" if mac[-1] != "0" else "1"),
+        "other": key,
+        "long": mac + "0",
+    }[how]
+
+
+@action(
+    "intruder",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "hows": chance.sample(_MACS, 3),
+        "status": chance.choice(("success", "failed", "cancelled")),
+    },
+    weight=2,
+)
+async def forge_webhook(story: Story, who: str, hows: list[str], status: str) -> None:
+    """Send webhooks about a run without knowing their secret."""
+    story.world.next_faults({"hold_at": "running"})
+    run = await started(story, await request(story, who, "pictures"), status="running")
+    if run is None or run.webhook is None:
+        story.skip("there is no run to lie about")
+        return
+    key, mac = run.webhook.partition("?")[0].split("/")[-2:]
+    body = {"event_type": "run.updated", "run_id": run.id, "status": status, "progress": 1, "outputs": []}
+    for how in hows:
+        url = f"http://127.0.0.1:{WEB_PORT}/webhooks/comfydeploy/{key}/{_wrong(mac, how, key)}"
+        try:
+            async with aiohttp.ClientSession() as session, session.post(url, data=json.dumps(body)) as answer:
+                story.forged_webhooks.append((how, answer.status))
+                story.world.note("intruder", f"forges a webhook of {key} ({how}): {answer.status}")
+        except aiohttp.ClientError as error:
+            story.skip(f"the forged webhook wasn't answered: {error}")
+    story.world.comfydeploy.release(run.id)
+
+
+_ABOUT_CARDS = ("approve", "approve", "reject", "block")
+_ABOUT_RESULTS = ("delete", "delete", "clear", "dismiss", "report")
+
+
+async def _own_message(story: Story, who: str, where: str) -> Message | None:
+    """Return a message of the bot under which a person can press: the answer to their own /help."""
+    shown = await story.answer(await story.slash(who, where, "help", {}))
+    return shown.original if shown is not None else None
+
+
+@action(
+    "intruder",
+    lambda chance: {
+        "whose": chance.choice(MEMBERS),
+        "where": chance.choice(("requests", "pictures")),
+        "nth": chance.randrange(5),
+    },
+    weight=3,
+)
+async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int) -> None:
+    """Decide about a request of another server, as somebody who may do so on their own."""
+    asked = await request(story, whose, where)
+    if where == "pictures":
+        await outcome(story, asked)
+    await asyncio.sleep(0.5)
+    key = story.key(asked) if asked is not None else None
+    under = await _own_message(story, "stranger", "outside")
+    if key is None or under is None:
+        story.skip("there is nothing to decide about")
+        return
+    actions = _ABOUT_CARDS if where == "requests" else _ABOUT_RESULTS
+    what = actions[nth % len(actions)]
+    opened = await story.answer(await story.forge("stranger", under, f"run:{key}:{what}"))
+    if opened is not None and opened.modal is not None:
+        values = {"reason": "mine"} | ({"duration": "open"} if "'duration'" in str(opened.modal) else {})
+        await story.answer(await story.submit(opened, values))
+    elif what == "reject":
+        await story.forge_form("stranger", under, f"form:{key}:reject", {"reason": "mine"})
+
+
+@action(
+    "intruder",
+    lambda chance: {
+        "who": chance.choice((*MEMBERS, "stranger")),
+        "moderator": chance.choice(("mona", "mike")),
+        "where": chance.choice(("pictures", "requests")),
+    },
+    weight=3,
+)
+async def turn_the_page_of_the_record(story: Story, who: str, moderator: str, where: str) -> None:
+    """Press a page button of /audit that only a moderator has seen."""
+    page = await story.answer(await story.slash(moderator, where, "audit", {}))
+    ids = page.original.custom_ids if page is not None and page.original is not None else []
+    buttons = [each for each in ids if each.startswith("audit:")]
+    under = await _own_message(story, who, where if who != "stranger" else "outside")
+    if not buttons or under is None:
+        story.skip("/audit has no page buttons")
+        return
+    for letter in "nco":
+        await story.answer(await story.forge(who, under, f"audit:{letter}:{buttons[0][8:]}"))

@@ -1,0 +1,127 @@
+"""Channels gain and lose their age restriction while results are made, shown and used."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from tests.fakediscord.world import Channel
+from tests.simulation.asking import outcome, request, started
+from tests.simulation.buttons import send_picture_form
+from tests.simulation.copying import copy_result
+from tests.simulation.deaths import kill_after_call
+from tests.simulation.people import MEMBERS, derived, new_mark
+from tests.simulation.reach import press_button
+from tests.simulation.steps import action
+from tests.simulation.story import Story
+
+_POST = "POST /channels/{channel_id}/messages"
+# A post that has begun isn't stopped, and discord.py repeats it for so long.
+_POSTS_END = 35.0
+
+
+def mark(story: Story, channel: Channel, *, nsfw: bool) -> None:
+    """Change a channel's age restriction."""
+    if not channel.deleted and channel.nsfw != nsfw:
+        channel.nsfw = nsfw
+        story.world.discord._announce(channel, "UPDATE")
+        story.strike(f"#{channel.name} is {'' if nsfw else 'not '}age-restricted now")
+
+
+def _draw_unmarked(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "deployment": chance.choice(("picture", "picture", "restricted")),
+        "then": chance.choice(("use", "menu", "menu use", "share", "post")),
+        "count": chance.choice((1, 1, 2)),
+    }
+
+
+@action("ages", _draw_unmarked, weight=3)
+async def use_after_unmarking(story: Story, who: str, deployment: str, then: str, count: int) -> None:
+    """Make a picture in an age-restricted channel, unmark the channel, and use or share the picture."""
+    channel = story.world.channel("adult")
+    options = {"count": count} if count > 1 and deployment == "picture" else {}
+    asked = await request(story, who, "adult", deployment, **options)
+    shown = await outcome(story, asked)
+    if asked is None or shown is None:
+        story.skip("no result appeared")
+        return
+    await asyncio.sleep(4)
+    mark(story, channel, nsfw=False)
+    await asyncio.sleep(4)
+    number = asked.number
+    if then in ("share", "post"):
+        await copy_result(story, number, then.capitalize(), 1, prompt=False)
+    elif then == "use":
+        await send_picture_form(
+            story,
+            await story.answer(await press_button(story, number, who, "Use as input", 1)),
+            story.asks[number],
+        )
+    elif then == "menu use":
+        await send_picture_form(
+            story, await story.answer(await story.use_on(who, shown, "Use as input")), story.asks[number]
+        )
+    else:
+        sent = await story.use_on(who, shown, "Upscale")
+        if sent is not None:
+            derived(
+                story, asked, sent, who, "menu", mark=new_mark(story), deployment="upscale", private=False
+            )
+            await story.answer(sent)
+
+
+def _draw_delivered(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "deployment": chance.choice(("picture", "picture", "restricted")),
+        "count": chance.choice((1, 1, 3)),
+        "back": chance.random() < 0.3,
+    }
+
+
+@action("ages", _draw_delivered, weight=2)
+async def unmark_before_delivery(story: Story, who: str, deployment: str, count: int, *, back: bool) -> None:
+    """Unmark an age-restricted channel while a request runs, and perhaps mark it again before the result."""
+    story.world.next_faults({"hold_at": "running"})
+    options = {"count": count} if count > 1 and deployment == "picture" else {}
+    run = await started(story, await request(story, who, "adult", deployment, **options), status="running")
+    if run is None:
+        story.skip("no run started")
+        return
+    mark(story, story.world.channel("adult"), nsfw=False)
+    await asyncio.sleep(_POSTS_END)
+    if back:
+        mark(story, story.world.channel("adult"), nsfw=True)
+    story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(3)
+
+
+def _draw_note(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "nth": chance.choice((1, 2, 3)),
+        "back": chance.choice((1.0, 10.0)),
+    }
+
+
+@action("ages", _draw_note, weight=2)
+async def note_instead_of_result(story: Story, who: str, nth: int, back: float) -> None:
+    """Close an age-restricted channel before its result, so that a note comes directly; kill the bot then."""
+    story.world.next_faults({"hold_at": "running"})
+    asked = await request(story, who, "adult", "restricted")
+    run = await started(story, asked, status="running")
+    if asked is None or run is None:
+        story.skip("no run started")
+        return
+    asked.interaction.created_at -= 900
+    channel = story.world.channel("adult")
+    if not channel.deleted:
+        story.taken += list(channel.messages.values())
+        story.world.discord.delete_channel(channel)
+        story.strike("#adult is deleted, and the token of the request has expired")
+    kill_after_call(story, "POST /users/@me/channels", nth=nth, back=back)
+    story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(back + 5)

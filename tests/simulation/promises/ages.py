@@ -1,0 +1,89 @@
+"""Age-restricted results are seen only in age-restricted channels, and so is what is made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.simulation.evidence import Evidence, Request
+from tests.simulation.promises.facts import Clock, Marks, answered, reply
+from tests.simulation.promises.shared import Broken, where
+from tests.simulation.story import Ask, Press
+
+# A post that has begun isn't stopped by a change of its channel; discord.py repeats it for so long.
+_POSTING = 30.0
+_AROUND = 3.0
+_SENTENCE = "age-restricted"
+_FROM_A_PICTURE = ("use", "menu", "upscale")
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    marks = Marks(evidence.story)
+    for request in evidence.requests:
+        if request.ask is not None and _is_restricted(evidence, marks, request.ask):
+            yield from _seen_elsewhere(evidence, marks, request)
+    for ask in evidence.story.asks:
+        yield from _made_elsewhere(evidence, marks, ask)
+    for press in evidence.story.presses:
+        yield from _opened_in_vain(evidence, press)
+
+
+def _is_restricted(evidence: Evidence, marks: Marks, ask: Ask) -> bool:
+    """Return whether a request is certainly age-restricted, by its channel or by what it was made from."""
+    if marks.always(ask.interaction.channel, _AROUND, _AROUND, ask.at):
+        return True
+    if ask.parent is None or ask.how not in _FROM_A_PICTURE:
+        return False
+    return _is_restricted(evidence, marks, evidence.story.asks[ask.parent])
+
+
+def _seen_elsewhere(evidence: Evidence, marks: Marks, request: Request) -> Iterator[Broken]:
+    for message in request.messages:
+        shown = (
+            message.attachments
+            and not message.ephemeral
+            and message.author is evidence.story.world.discord.bot
+        )
+        if not shown or marks.always(message.channel, _POSTING, 0.0, message.created) is not False:
+            continue
+        yield Broken("age-restricted results stay in such channels", str(request), where(message))
+
+
+def _made_elsewhere(evidence: Evidence, marks: Marks, ask: Ask) -> Iterator[Broken]:
+    """What is made from an age-restricted picture runs only in age-restricted channels."""
+    if ask.parent is None or ask.how not in _FROM_A_PICTURE:
+        return
+    if not _is_restricted(evidence, marks, evidence.story.asks[ask.parent]):
+        return
+    here = ask.interaction.channel
+    if here.guild is None:
+        allowed: bool | None = False if here.recipient is not None else None
+    else:
+        allowed = marks.always(here, _AROUND, _AROUND, ask.at)
+    if allowed is False:
+        for request in evidence.requests:
+            if request.ask is ask and request.calls:
+                yield Broken(
+                    "an age-restricted picture isn't used elsewhere", str(request), f"in {ask.where}"
+                )
+
+
+def _opened_in_vain(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """A form opens only if what is in it can be sent."""
+    if press.values is None or press.forged or _SENTENCE not in reply(press):
+        return
+    opened = [
+        other
+        for other in evidence.story.presses
+        if other.who == press.who and other.interaction.modal is not None and answered(other) <= press.at
+    ]
+    clock = Clock(evidence.story)
+    if not opened or clock.steady(press.at) - clock.steady(opened[-1].at) > _AROUND:
+        return
+    since = opened[-1].at - _AROUND
+    changed = any(
+        since < at < press.at for at, what in evidence.story.struck if _SENTENCE in what or "toml" in what
+    )
+    if not changed and str((opened[-1].interaction.modal or {}).get("custom_id")) == press.custom_id:
+        yield Broken(
+            "a form opens only if it can be sent", press.custom_id, f"{press.who} reads {reply(press)!r}"
+        )

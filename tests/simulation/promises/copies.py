@@ -1,0 +1,174 @@
+"""Posts and shares: what a copy shows, who may delete it, and what a deletion takes away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tests.fakediscord.world import Message
+from tests.simulation.evidence import Evidence, Request, whole_text
+from tests.simulation.promises.facts import (
+    OUTCOMES,
+    POST,
+    SHARE,
+    answered,
+    deleted,
+    pressed,
+    purpose,
+    reply,
+)
+from tests.simulation.promises.shared import Broken, reachable, where
+from tests.simulation.story import Press
+
+_SHARED = re.compile(r"\*\*.+\*\* by <@\d+>")
+_RESULT_GOES = "It will be deleted in a moment."
+_COPY_GOES = "This copy will be deleted in a moment."
+_GONE = "This has already been deleted."
+_ON_ITS_WAY = ("I'll share it in", "I'll post it here")
+_BLAMED = "A moderator deleted this after it was"
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    for request in evidence.requests:
+        yield from _prompt_is_asked_for(evidence, request)
+        yield from _deleted_is_gone(evidence, request)
+        yield from _copy_goes_alone(evidence, request)
+    for press in evidence.story.presses:
+        yield from _not_copied_again(evidence, press)
+        yield from _blamed(evidence, press)
+
+
+def is_copy(message: Message) -> bool:
+    """Return whether a message shows a copy, and not why there is none."""
+    kind = purpose(message)[1]
+    if kind == SHARE:
+        return bool(_SHARED.search(message.text))
+    return kind == POST and bool(message.attachments)
+
+
+def copies_of(evidence: Evidence, key: str, kind: str) -> list[Message]:
+    return [m for m in evidence.messages if purpose(m) == (key, kind) and is_copy(m)]
+
+
+def _prompt_is_asked_for(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A share shows the prompt only if its requester asked for that."""
+    ask = request.ask
+    if ask is None:
+        return
+    for message in request.messages:
+        key, kind = purpose(message)
+        if kind != SHARE or not message.attachments or ask.mark not in _everything(message):
+            continue
+        forms = [p for p in evidence.story.presses if p.custom_id == f"share:{key}" and p.values is not None]
+        if forms and not any(True in (p.values or {}).values() for p in forms):
+            yield Broken("a share shows no prompt unasked", str(request), where(message))
+
+
+def _everything(message: Message) -> str:
+    described = (file.description or "" for file in message.attachments)
+    return "\n".join([whole_text(message), *described])
+
+
+def _deletes(press: Press) -> tuple[str, str]:
+    """Return the key of the run whose copy a press deleted, and the kind of copy, or two empty texts."""
+    key, action = pressed(press)
+    if action == "delete" and is_copy(press.message) and purpose(press.message)[0] == key:
+        if reply(press).startswith(_COPY_GOES):
+            return purpose(press.message)
+    return "", ""
+
+
+def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """What somebody was told would be deleted doesn't stay."""
+    for press in evidence.story.presses:
+        key, action = pressed(press)
+        if key not in request.keys:
+            continue
+        left: list[Message] = []
+        if _deletes(press) != ("", ""):
+            left = [m for m in copies_of(evidence, *_deletes(press)) if m.created < answered(press)]
+        elif action == "delete" and reply(press).startswith(_RESULT_GOES):
+            left = [*copies_of(evidence, key, POST), *copies_of(evidence, key, SHARE)]
+        for message in left:
+            if message.deleted_at is None and not message.channel.deleted and reachable(evidence, message):
+                yield Broken("what is deleted goes away", str(request), where(message))
+
+
+def _copy_goes_alone(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """Delete under a copy removes only the copy: the result isn't even touched."""
+    about = [p for p in evidence.story.presses if pressed(p)[0] in request.keys]
+    removing = [p for p in about if _deletes(p) != ("", "")]
+    others = [p for p in about if pressed(p)[1] in ("delete", "clear", "discard", "block", "dismiss")]
+    if (
+        not removing
+        or len(others) > len(removing)
+        or any(m in evidence.story.taken for m in request.messages)
+    ):
+        return
+    first = min(map(answered, removing))
+    for message in request.messages:
+        if purpose(message)[1] not in OUTCOMES or not message.attachments or message.channel.deleted:
+            continue
+        if message.created < first and (message.edited or 0) > first:
+            yield Broken("only the copy goes", str(request), f"{where(message)} was changed")
+        if first < deleted(message) < float("inf"):
+            yield Broken("only the copy goes", str(request), f"{where(message)} was deleted")
+
+
+def _not_copied_again(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """A deleted result isn't copied, nor is a copy repeated that a moderator deleted."""
+    key, action = pressed(press)
+    if action not in ("share", "post") or not reply(press).startswith(_ON_ITS_WAY):
+        return
+    kind = SHARE if action == "share" else POST
+    for earlier in evidence.story.presses:
+        if answered(earlier) >= press.at or pressed(earlier)[0] != key or earlier.forged:
+            continue
+        if pressed(earlier)[1] == "delete" and reply(earlier).startswith(_RESULT_GOES):
+            yield Broken("a deleted result isn't copied", key, f"after {earlier.who} deleted it")
+        elif _is_final(evidence, earlier, press.who, kind):
+            yield Broken("a moderator's deletion of a copy is final", key, f"after {earlier.who} deleted it")
+
+
+def _is_final(evidence: Evidence, earlier: Press, requester: str, kind: str) -> bool:
+    """Return whether a moderator deleted a copy of this kind, or pressed Delete while it was still there."""
+    if earlier.who == requester or not earlier.rights & {"manages_messages", "manages_server", "reviews"}:
+        return False
+    if _deletes(earlier)[1] == kind:
+        return True
+    key, action = pressed(earlier)
+    if action != "delete" or not is_copy(earlier.message) or purpose(earlier.message)[1] != kind:
+        return False
+    if not reply(earlier).startswith(_GONE) or deleted(earlier.message) <= answered(earlier):
+        return False
+    return not _is_result_deleted(evidence, key)
+
+
+def _is_result_deleted(evidence: Evidence, key: str) -> bool:
+    return any(
+        pressed(press)[1] == "clear" or (pressed(press) == (key, "delete") and _deletes(press) == ("", ""))
+        for press in evidence.story.presses
+        if not reply(press).startswith(_GONE)
+    )
+
+
+def _blamed(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """Nobody is told that a moderator deleted their copy if no moderator did."""
+    key, action = pressed(press)
+    if not reply(press).startswith(_BLAMED):
+        return
+    kind = SHARE if action == "share" else POST
+    copies = copies_of(evidence, key, kind)
+    if any(message in evidence.story.taken and not message.channel.deleted for message in copies):
+        return
+    for other in evidence.story.presses:
+        if other.who != press.who and pressed(other)[0] and other.at <= answered(press):
+            if pressed(other)[1] in ("delete", "clear", "block") and pressed(other)[0] in _family(
+                evidence, key
+            ):
+                return
+    yield Broken("nobody is blamed for what they didn't do", key, f"{press.who} reads {reply(press)!r}")
+
+
+def _family(evidence: Evidence, key: str) -> set[str]:
+    return next((request.keys for request in evidence.requests if key in request.keys), {key})

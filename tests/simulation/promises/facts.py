@@ -1,0 +1,107 @@
+"""Facts that several checks need: when things happened, what a press did, and what a message is for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tests.fakediscord.interactions import Answer
+from tests.fakediscord.world import Channel, Message
+from tests.simulation.evidence import Evidence, bodies, text_of
+from tests.simulation.patches import EPOCH
+from tests.simulation.story import Press, Story, first_text
+
+_UPTIME = 1_000.0
+_NONCE = re.compile(r"([a-z2-7]{16})-([a-z])")
+_RUN_ID = re.compile(r"(?:run|form|share):([a-z0-9]{4,20})(?::([a-z]*))?")
+_JUMP = re.compile(r"all clocks jump by ([\d.e+]+) s")
+_MARK = re.compile(r"#(\w+) is (not )?age-restricted now")
+# The letters of purposes in the bot's nonces.
+OUTCOMES = ("o", "l")
+POST, SHARE, REPORT_CARD, REVIEW_CARD = "s", "g", "p", "r"
+
+
+def monotonic(wall: float) -> float:
+    """Return when a Unix time was, in the round's own seconds."""
+    return wall - EPOCH + _UPTIME
+
+
+def deleted(message: Message) -> float:
+    """Return when a message was deleted, in the round's own seconds, or infinity."""
+    return float("inf") if message.deleted_at is None else monotonic(message.deleted_at)
+
+
+def purpose(message: Message) -> tuple[str, str]:
+    """Return the run's key and the purpose in a message's nonce, or two empty texts."""
+    found = _NONCE.match(message.nonce or "")
+    return (found[1], found[2]) if found else ("", "")
+
+
+def pressed(press: Press) -> tuple[str, str]:
+    """Return the run's key and the action in the custom_id that was pressed, or two empty texts."""
+    found = _RUN_ID.fullmatch(press.custom_id)
+    if found is None:
+        return "", ""
+    return found[1], found[2] or press.custom_id.partition(":")[0]
+
+
+def reply(press: Press) -> str:
+    """Return the first text of the message that answered a press, or an empty text without one."""
+    sent = press.interaction
+    if sent.answer_type in (Answer.MESSAGE, Answer.DEFERRED):
+        return first_text(sent)
+    return "\n".join(message.text for message in sent.followups)
+
+
+def answered(press: Press) -> float:
+    return float("inf") if press.interaction.answered_at is None else press.interaction.answered_at
+
+
+def all_texts(message: Message) -> Iterator[str]:
+    """Yield each text that a message has shown."""
+    yield from map(text_of, bodies(message))
+
+
+class Clock:
+    """Time without jumps: what had started before a jump can't have noticed it."""
+
+    def __init__(self, story: Story) -> None:
+        found = ((entry.at, _JUMP.search(entry.text)) for entry in story.world.log if entry.who == "trouble")
+        self._jumps = [(at, float(match[1])) for at, match in found if match]
+
+    def steady(self, at: float) -> float:
+        # A jump is noted after the clocks have moved.
+        return at - sum(by for when, by in self._jumps if when <= at)
+
+
+class Marks:
+    """Which channels were age-restricted when."""
+
+    def __init__(self, story: Story) -> None:
+        self._channels = story.world.cast.channels
+        self._clock = Clock(story)
+        self._changes = [
+            (at, match[1], match[2] is None) for at, what in story.struck if (match := _MARK.fullmatch(what))
+        ]
+
+    def always(self, channel: Channel, before: float, after: float, at: float) -> bool | None:
+        """Return whether a channel was age-restricted from `before` seconds before a time to `after` after.
+
+        Returns None if that changed in between, or if it isn't a channel of a server.
+        """
+        place = channel.parent or channel
+        name = next((name for name, each in self._channels.items() if each is place), None)
+        if name is None or place.guild is None:
+            return None
+        steady = self._clock.steady(at)
+        marked, changed = name == "adult", False
+        for when, where, mark in self._changes:
+            moment = self._clock.steady(when)
+            if where == name and moment <= steady + after:
+                changed |= moment >= steady - before
+                marked = mark
+        return None if changed else marked
+
+
+def channel_of(evidence: Evidence, where: str) -> Channel:
+    return evidence.story.world.channel(where)

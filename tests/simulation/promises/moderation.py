@@ -1,0 +1,137 @@
+"""Only moderators decide, only about their own server, and what was decided or reported can be seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tests.fakediscord.world import Guild, Message
+from tests.simulation.evidence import Evidence, Request, keys_of
+from tests.simulation.promises.facts import REPORT_CARD, all_texts, answered, pressed, purpose, reply
+from tests.simulation.promises.shared import Broken, reachable, where
+from tests.simulation.story import Press
+
+_DECIDED = re.compile(r"(Approved|Rejected|Dismissed|Deleted) by <@(\d+)>|<@(\d+)> blocked <@")
+_DELETED = ("It will be deleted in a moment.", "This copy will be deleted in a moment.")
+_NO_MODERATOR = "Only this server's moderators"
+_THANKS = "Thank you. The moderators will look at it."
+_RECORD = "This server's audit log"
+_MODERATES = frozenset({"manages_server", "reviews"})
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    for message in evidence.messages:
+        if evidence.is_card(message):
+            yield from _decided_by_moderators(evidence, message)
+            yield from _closed(evidence, message)
+        elif message.ephemeral:
+            yield from _reads_the_record(evidence, message)
+    for press in evidence.story.presses:
+        yield from _may_delete(evidence, press)
+        yield from _report_is_shown(evidence, press)
+        yield from _reviewer_is_a_moderator(evidence, press)
+
+
+def _chosen_reviewers(evidence: Evidence) -> set[str]:
+    """Return the ids of people whose role somebody has chosen as a reviewer role."""
+    chosen = (p.chosen for p in evidence.story.presses if p.custom_id.startswith("set:approval:reviewer"))
+    return {each for values in chosen for each in values}
+
+
+def _decided_by_moderators(evidence: Evidence, card: Message) -> Iterator[Broken]:
+    keys = keys_of(card)
+    for text in all_texts(card):
+        for match in _DECIDED.finditer(text):
+            person = match[2] or match[3]
+            if person not in _chosen_reviewers(evidence) and not _had_power(evidence, card, keys, person):
+                yield Broken("only moderators decide", where(card), match[0])
+                return
+
+
+def _had_power(evidence: Evidence, card: Message, keys: set[str], person: str) -> bool:
+    """Return whether a person pressed something about the card's request, on its server, as a moderator."""
+    world = evidence.story.world
+    for press in evidence.story.presses:
+        if str(world.person(press.who).id) != person or press.message.channel.guild is not card.channel.guild:
+            continue
+        if press.rights & (_MODERATES | {"manages_messages"}) and keys & (
+            {pressed(press)[0]} | keys_of(press.message)
+        ):
+            return True
+    return any(
+        command.name == "block" and str(world.person(command.who).id) == person
+        for command in evidence.story.commands
+    )
+
+
+def _closed(evidence: Evidence, card: Message) -> Iterator[Broken]:
+    """A card offers no decision about what was decided."""
+    if card.deleted_at is not None or not any(each.endswith(":approve") for each in card.custom_ids):
+        return
+    started = any(keys_of(card) & request.keys and request.calls for request in evidence.requests)
+    if started and reachable(evidence, card):
+        yield Broken("a decided request has no open card", where(card), "its request was started")
+
+
+def _reads_the_record(evidence: Evidence, message: Message) -> Iterator[Broken]:
+    reader = message.interaction.user if message.interaction is not None else None
+    if reader is None or not any(_RECORD in text for text in all_texts(message)):
+        return
+    name = evidence.story.world.name_of(reader)
+    promoted = any(what.startswith(f"{name} is m") for _, what in evidence.story.struck)
+    if name in ("mona", "mike", "rita", "owner", "stranger") or promoted:
+        return
+    if str(reader.id) not in _chosen_reviewers(evidence):
+        yield Broken("only moderators read the audit log", where(message), f"{name} reads it")
+
+
+def _home(evidence: Evidence, key: str) -> tuple[Request, Guild | None] | None:
+    for request in evidence.requests:
+        if key in request.keys and request.ask is not None:
+            return request, request.ask.interaction.channel.guild
+    return None
+
+
+def _may_delete(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """Only the requester and those with power on the request's server delete."""
+    key, action = pressed(press)
+    if action not in ("delete", "clear") or not reply(press).startswith(_DELETED):
+        return
+    home = _home(evidence, key)
+    if home is None or home[0].ask is None or home[0].ask.who == press.who:
+        return
+    here = press.message.channel.guild is home[1]
+    chosen = str(evidence.story.world.person(press.who).id) in _chosen_reviewers(evidence)
+    if not here or not (chosen or press.rights & (_MODERATES | {"manages_messages"})):
+        yield Broken(
+            "only those who may delete a result do", str(home[0]), f"{press.who} was told: {reply(press)}"
+        )
+
+
+def _report_is_shown(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """A report that was accepted is on a card, until somebody closes it."""
+    key, action = pressed(press)
+    if action != "report" or not reply(press).startswith(_THANKS):
+        return
+    closing = ("#cards", "#reports", "is removed")
+    if any(word in what for _, what in evidence.story.struck for word in closing):
+        return
+    cards = [m for m in evidence.messages if purpose(m) == (key, REPORT_CARD)]
+    if any(p.custom_id.startswith("set:approval:channel") for p in evidence.story.presses):
+        return
+    if not any(_is_open_after(card, answered(press)) for card in cards):
+        yield Broken("moderators see each report", key, f"{press.who} was told that they would")
+
+
+def _is_open_after(card: Message, at: float) -> bool:
+    is_open = any(each.endswith(":dismiss") for each in card.custom_ids)
+    return card.created >= at or is_open or (card.edited or 0) > at
+
+
+def _reviewer_is_a_moderator(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """Nobody with the reviewer role is turned away from a card."""
+    if "reviews" not in press.rights or press.forged or _chosen_reviewers(evidence):
+        return
+    if pressed(press)[1] in ("approve", "reject", "dismiss") and _NO_MODERATOR in reply(press):
+        if press.message.channel.guild is evidence.story.world.cast.guilds["reviewed"]:
+            yield Broken("the reviewer role lets people decide", press.who, reply(press))

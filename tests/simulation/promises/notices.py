@@ -1,0 +1,112 @@
+"""How often people are told something, by which route, and that something is always there to be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.simulation.evidence import Evidence, Request, text_of
+from tests.simulation.promises.facts import OUTCOMES, all_texts, deleted, monotonic, purpose
+from tests.simulation.promises.shared import Broken, cancelled, taken, where
+
+# After one of these a result may still come and ping again.
+_MAY_CHANGE = ("If it turns up", "If it finishes after all", "so I stopped", "If that changes", "Not started")
+# What closes a channel for a while, or makes the bot give up on it.
+_CLOSING = (
+    "is deleted",
+    "loses",
+    "is removed",
+    "the thread",
+    "age-restricted",
+    "has expired",
+    "is away for",
+    "toml",
+)
+_DAY = 20 * 3600.0
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    yield from _told_twice(evidence)
+    for request in evidence.requests:
+        yield from _pinged_once(evidence, request)
+        yield from _no_gap(evidence, request)
+        yield from _in_its_channel(evidence, request)
+        yield from _finished_before_cancel(evidence, request)
+
+
+def _told_twice(evidence: Evidence) -> Iterator[Broken]:
+    """No message is sent twice with the same text to the same place."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    for message in evidence.messages:
+        key, kind = purpose(message)
+        if not key or message.deleted_at is not None or message.attachments or not message.text:
+            continue
+        if message.channel.guild is None and kind in OUTCOMES:
+            seen[key, message.channel.id, message.text] += 1
+    for (key, _, text), count in seen.items():
+        if count > 1:
+            yield Broken("nothing is told twice", str(key), f"{count} times: {str(text)[:80]!r}")
+
+
+def _troubled(evidence: Evidence) -> bool:
+    """Return whether ComfyDeploy couldn't be asked, or the bot couldn't remember, at some time."""
+    words = ("GET /run", "get_status", "is away", "killed", "SIGTERM", "fails", "COMMIT", "clock", "threads")
+    return any(word in what for _, what in evidence.story.struck for word in words)
+
+
+def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """The bot pings once, with the outcome."""
+    ask = request.ask
+    if ask is None or _troubled(evidence):
+        return
+    who = evidence.story.world.person(ask.who).id
+    shown = [m for m in request.messages if purpose(m)[1] in OUTCOMES]
+    if any(words in text for m in shown for text in all_texts(m) for words in _MAY_CHANGE):
+        return
+    pings = [m for m in shown if who in m.pinged and purpose(m)[0] == request.key]
+    if len(pings) > 1:
+        yield Broken("one ping tells the outcome", str(request), f"{[text_of(m.body)[:50] for m in pings]}")
+
+
+def _no_gap(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """What is shown of a request isn't taken away before something replaces it."""
+    if taken(evidence, request) or any("age-restricted" in what for _, what in evidence.story.struck):
+        return
+    shown = [m for m in request.messages if purpose(m)[1] in OUTCOMES and not m.channel.deleted]
+    for message in shown:
+        gone = deleted(message)
+        others = [m for m in shown if m is not message]
+        if gone == float("inf") or not others:
+            continue
+        if not any(m.created <= gone < deleted(m) for m in others) and any(m.created > gone for m in others):
+            yield Broken("a result is replaced before it is removed", str(request), where(message))
+
+
+def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """An outage only delays a result: it comes in the channel of its request unless that is closed."""
+    ask = request.ask
+    if ask is None or ask.private or ask.interaction.channel.guild is None or ask.interaction.user_install:
+        return
+    if any(word in what for _, what in evidence.story.struck for word in _CLOSING):
+        return
+    for message in request.messages:
+        elsewhere = message.channel.guild is None and purpose(message)[1] in OUTCOMES
+        if elsewhere and message.created - ask.at < _DAY:
+            yield Broken("a result comes in its channel", str(request), where(message))
+
+
+def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A run that had succeeded before Cancel reached ComfyDeploy is told as a result."""
+    calls = evidence.story.world.comfydeploy.call_log.cancel_calls
+    if len(request.runs) != 1 or not cancelled(evidence, request) or taken(evidence, request):
+        return
+    run = request.runs[0]
+    first = min((call.at for call in calls if call.run_id == run.id), default=None)
+    if run.status != "success" or run.ended_at is None or first is None or run.ended_at.timestamp() > first:
+        return
+    if run.faults.get_status is not None or run.faults.success_after_cancel:
+        return
+    told = [m for m in evidence.outcomes(request) if "ancelled" in text_of(m.body).partition("\n")[0]]
+    late = [m for m in told if m.created < monotonic(first) + 100]
+    if late:
+        yield Broken("what was finished before Cancel is shown", str(request), text_of(late[0].body)[:60])

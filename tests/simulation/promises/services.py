@@ -1,0 +1,156 @@
+"""What the bot asks of ComfyDeploy and the network, and what it tells ComfyDeploy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from demo.fake_comfydeploy.runs import FINAL, Run
+from tests.simulation.evidence import Evidence, Request, key_of, text_of
+from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed
+from tests.simulation.promises.shared import Broken
+
+_QUEUE = "/api/run/deployment/queue"
+_DESCRIBE = "/api/deployment"
+# An outage is known this long after the first call that failed, and a cancelled claim is noticed so soon.
+_KNOWN = 2.0
+_CLAIM = 3.0
+# A download below 16 KiB/s over 15 seconds has failed.
+_DRIP = 20.0
+_OWN_HOSTS = ("127.0.0.1", "localhost")
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    yield from _forged_webhooks(evidence)
+    yield from _acknowledged_in_vain(evidence)
+    yield from _outages(evidence)
+    yield from _drips(evidence)
+    yield from _addresses(evidence)
+    for request in evidence.requests:
+        yield from _heard_of(evidence, request)
+        yield from _cancelled_before(evidence, request)
+        yield from _stopped(evidence, request)
+
+
+def _forged_webhooks(evidence: Evidence) -> Iterator[Broken]:
+    for how, status in evidence.story.forged_webhooks:
+        if 200 <= status < 300:
+            yield Broken("a webhook needs its secret", how, f"answered {status}")
+
+
+def _acknowledged_in_vain(evidence: Evidence) -> Iterator[Broken]:
+    """A final event that came while the database was away is told to come again."""
+    for what, since, until in evidence.story.away:
+        if what != "the database":
+            continue
+        for attempt in evidence.story.world.comfydeploy.call_log.webhook_attempts:
+            # The attempt is noted when its answer came; a POST takes milliseconds, unless the bot waits.
+            inside = since + 1.5 < monotonic(attempt.at) < until
+            if (
+                inside
+                and attempt.status in FINAL
+                and isinstance(attempt.answer, int)
+                and attempt.answer < 300
+            ):
+                yield Broken(
+                    "a webhook counts only if it is stored", attempt.run_id, f"answered {attempt.answer}"
+                )
+
+
+def _outages(evidence: Evidence) -> Iterator[Broken]:
+    """While ComfyDeploy is known to be away, nothing is queued, and one run at a time asks whether it is back."""
+    calls = evidence.story.world.comfydeploy.call_log.answered
+    for what, since, until in evidence.story.away:
+        if what != "ComfyDeploy":
+            continue
+        during = [call for call in calls if since < monotonic(call.at) < until]
+        failed = [monotonic(c.at) for c in during if c.path == _QUEUE and c.status == 503]
+        if not failed:
+            continue
+        later = [at for at in failed if at > failed[0] + _KNOWN]
+        if later:
+            yield Broken(
+                "an outage uses up no requests", f"since {since:.0f}", f"{len(later)} more queue calls"
+            )
+        asked = [
+            monotonic(c.at) for c in during if c.path.startswith(_DESCRIBE) and "deployments" not in c.path
+        ]
+        for at in asked:
+            # The poller of runs asks, too, but not twice within a second.
+            together = [other for other in asked if at <= other < at + 0.5]
+            if at > failed[0] + _KNOWN and len(together) > 2:
+                yield Broken(
+                    "an outage isn't hammered", f"since {since:.0f}", f"{len(together)} questions at once"
+                )
+                break
+
+
+def _drips(evidence: Evidence) -> Iterator[Broken]:
+    clock = Clock(evidence.story)
+    for call in evidence.story.world.comfydeploy.call_log.answered:
+        took = clock.steady(monotonic(call.ended)) - clock.steady(monotonic(call.at))
+        if (
+            call.path.startswith("/files/outputs/")
+            and took > _DRIP
+            and _faults_of(evidence, call.path) == "slow"
+        ):
+            yield Broken("a drip is given up", call.path, f"downloaded for {took:.0f} s")
+
+
+def _faults_of(evidence: Evidence, path: str) -> str | None:
+    run = evidence.story.world.comfydeploy.runs.get(path.split("/")[4])
+    return run.faults.body if run is not None else None
+
+
+def _addresses(evidence: Evidence) -> Iterator[Broken]:
+    """The bot connects to no address to which only a redirect could have led it."""
+    for host in evidence.story.world.loop.network.dialled_hosts:
+        if host not in _OWN_HOSTS:
+            yield Broken("the bot opens no private address", host, "it connected there")
+
+
+def _heard_of(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A run whose webhook was accepted isn't queued again."""
+    attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
+    heard = {attempt.run_id: attempt.at for attempt in reversed(attempts) if attempt.answer == 204}
+    for call in request.calls:
+        first = min((heard[run_id] for run_id in call.run_ids if run_id in heard), default=float("inf"))
+        again = [other for other in request.calls if key_of(other) == key_of(call) and other.at > first]
+        if again:
+            yield Broken("a run that was heard of isn't queued again", str(request), key_of(call))
+
+
+def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A cancelled request isn't started."""
+    if any("in threads" in what or "clock is set" in what for _, what in evidence.story.struck):
+        return
+    for press in evidence.story.presses:
+        key, action = pressed(press)
+        told = action == "cancel" and key in request.keys and "requester" in press.rights
+        told |= press.custom_id.startswith("runs:cancel") and bool(set(press.chosen) & request.keys)
+        if not told or press.forged:
+            continue
+        for call in request.calls:
+            mine = action != "cancel" or key in (key_of(call), request.key)
+            if mine and monotonic(call.at) > answered(press) + _CLAIM:
+                yield Broken(
+                    "a cancelled request isn't started", str(request), f"{press.who} had cancelled it"
+                )
+
+
+def _stopped(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A run that is told to have taken too long is stopped, and nobody else is blamed for that."""
+    cancels = {call.run_id: call.at for call in evidence.story.world.comfydeploy.call_log.cancel_calls}
+    for run in request.runs:
+        texts = [text for message in request.messages for text in all_texts(message)]
+        if len(request.runs) == 1 and any("so I stopped" in text for text in texts):
+            ended = monotonic(run.ended_at.timestamp()) if run.ended_at is not None else float("inf")
+            told = min(m.created for m in request.messages if any("so I stopped" in t for t in all_texts(m)))
+            if run.id not in cancels and ended > told:
+                yield Broken("a run at its deadline is stopped", str(request), f"{run.id} is {run.status}")
+        outcome = "\n".join(text_of(m.body) for m in evidence.outcomes(request))
+        if "was cancelled at ComfyDeploy, not by me" in outcome and _only_the_bot_cancelled(run, cancels):
+            yield Broken("the bot's own cancellation is told as its own", str(request), run.id)
+
+
+def _only_the_bot_cancelled(run: Run, cancels: dict[str, float]) -> bool:
+    return run.id in cancels and run.faults.ends_as is None

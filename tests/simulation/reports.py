@@ -1,0 +1,69 @@
+"""Members report results again and again; moderators decide while Discord loses answers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from tests.fakediscord.faults import Fault
+from tests.simulation.asking import request
+from tests.simulation.moderators import open_cards
+from tests.simulation.people import MEMBERS
+from tests.simulation.reach import labels_of, press_button
+from tests.simulation.steps import action
+from tests.simulation.story import Story
+
+_CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
+
+
+def _draw_again(chance: random.Random) -> dict[str, Any]:
+    return {
+        "ask": chance.randrange(3),
+        "reporters": chance.sample(MEMBERS, 2),
+        "pause": chance.choice((0.5, 5.0, 60.0)),
+    }
+
+
+@action("reports", _draw_again, weight=3)
+async def report_again(story: Story, ask: int, reporters: list[str], pause: float) -> None:
+    """Report a result, let a moderator dismiss that, and report it again as somebody else."""
+    for who in reporters:
+        await story.answer(await press_button(story, ask, who, "Report", 12))
+        await asyncio.sleep(3)
+        cards = [m for m in story.visible("mona") if "Dismiss" in set(labels_of(m))]
+        if not cards:
+            story.skip("there is no open report")
+            return
+        if who == reporters[0]:
+            await story.answer(await story.press("mona", cards[-1], "Dismiss"))
+            await asyncio.sleep(pause)
+
+
+def _draw_lost(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "moderator": chance.choice(("mike", "rita", "mona")),
+        "label": chance.choice(("Approve", "Approve", "Reject")),
+        "fault": chance.choice(("drop", "drop", "late")),
+    }
+
+
+@action("reports", _draw_lost, weight=3)
+async def decision_without_answer(story: Story, who: str, moderator: str, label: str, fault: str) -> None:
+    """Decide about a request while Discord takes no answer from the bot."""
+    if await request(story, who, "requests") is None:
+        return
+    await story.world.until(lambda: open_cards(story), 8)
+    cards = open_cards(story)
+    if not cards:
+        story.skip("there is no review card")
+        return
+    effect = Fault.drop_before() if fault == "drop" else Fault.delay(4.0)
+    story.world.discord.faults.add(_CALLBACK, effect, times=6 if fault == "drop" else 1)
+    story.strike(f"Discord: the next answer: {fault}")
+    opened = await story.answer(await story.press(moderator, cards[-1], label))
+    await asyncio.sleep(3)
+    story.world.discord.faults.rules = [r for r in story.world.discord.faults.rules if r.route != _CALLBACK]
+    await story.submit(opened, {"reason": "no"})
+    await asyncio.sleep(4)

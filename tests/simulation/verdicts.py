@@ -1,0 +1,144 @@
+"""Runs whose end is in doubt: late successes after the bot's verdict, cancellations at the last moment."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from demo.fake_comfydeploy.runs import Run
+from tests.fakediscord.faults import Fault
+from tests.simulation import faults
+from tests.simulation.asking import press_when_shown, request, started
+from tests.simulation.deaths import kill_after_call
+from tests.simulation.moderators import open_cards
+from tests.simulation.people import MEMBERS, picture_file
+from tests.simulation.steps import action
+from tests.simulation.story import Story
+
+_POST = "POST /channels/{channel_id}/messages"
+_ANSWER = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
+# More than the deadline of runs, and than the wait for a webhook after a lost reply.
+_DEADLINE, _GRACE = 125.0, 26.0
+_DOUBTS: dict[str, tuple[dict[str, Any], float]] = {
+    "deadline": ({"hold_at": "running", "success_after_cancel": True}, _DEADLINE),
+    "uncancellable": ({"hold_at": "running", "cancel_supported": False}, _DEADLINE),
+    "unconfirmed": ({"queue_drop": True, "webhook_drop": True, "hold_at": "running"}, _GRACE),
+    "refused": ({"queue_status": 500, "queue_starts": 1, "webhook_drop": True, "hold_at": "running"}, 1.0),
+}
+
+
+def _change(run: Run, **changes: Any) -> None:
+    run.own_faults = run.faults.model_copy(update=changes)
+
+
+def _draw_late(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "pictures", "adult", "thread")),
+        "doubt": chance.choice(list(_DOUBTS)),
+        "trouble": chance.choice((None, "lost", "lost", "slow", "kill", "kill")),
+        "release": round(chance.choice((0.0, 0.3, 0.8, 1.5, 4.0, 30.0)), 1),
+        "count": chance.choice((1, 1, 1, 2)),
+    }
+
+
+@action("verdict", _draw_late, weight=4)
+async def late_success(
+    story: Story, who: str, where: str, doubt: str, trouble: str | None, release: float, count: int
+) -> None:
+    """Let a run succeed around the time at which the bot's verdict about it is posted."""
+    run_faults, wait = _DOUBTS[doubt]
+    story.world.next_faults(run_faults)
+    run = await started(story, await request(story, who, where, **({"count": count} if count > 1 else {})))
+    if run is None:
+        story.skip("no run started")
+        return
+    await asyncio.sleep(1.0)
+    _trouble(story, trouble)
+    if wait > _GRACE:
+        faults.jump(story, wait)
+    else:
+        await asyncio.sleep(wait)
+    await asyncio.sleep(release)
+    _change(run, webhook_drop=False)
+    story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(6)
+
+
+def _trouble(story: Story, what: str | None) -> None:
+    discord = story.world.discord
+    for route in (_POST, _ANSWER):
+        if what == "lost":
+            discord.faults.add(route, Fault.lose_reply(), times=1)
+        elif what == "slow":
+            discord.faults.add(route, Fault.delay(2.0, after=True), times=1)
+    if what == "kill":
+        kill_after_call(story, _POST, nth=1, back=3.0)
+    if what is not None:
+        story.strike(f"Discord: the next post: {what}")
+
+
+def _draw_doubtful_cancel(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "adult")),
+        "after": round(chance.choice((0.0, 0.2, 1.0)), 1),
+        "away": chance.choice((3.0, 15.0)),
+    }
+
+
+@action("verdict", _draw_doubtful_cancel, weight=1.5)
+async def cancel_too_late(story: Story, who: str, where: str, after: float, away: float) -> None:
+    """Press Cancel just after a run has succeeded unnoticed, while ComfyDeploy can't be asked about it."""
+    story.world.next_faults({"webhook_drop": True})
+    asked = await request(story, who, where)
+    run = await started(story, asked, status="success")
+    if asked is None or run is None:
+        story.skip("no run succeeded")
+        return
+    _change(run, get_status=500)
+    story.strike(f"GET /run fails for {away} s")
+    await asyncio.sleep(after)
+    await press_when_shown(story, who, asked, "Cancel", 1)
+    await asyncio.sleep(away)
+    _change(run, get_status=None)
+
+
+def _draw_slow_check(chance: random.Random) -> dict[str, Any]:
+    return {"who": chance.choice(MEMBERS), "pause": chance.choice((1.5, 2.5))}
+
+
+@action("verdict", _draw_slow_check, weight=1.5)
+async def cancel_during_checks(story: Story, who: str, pause: float) -> None:
+    """Approve a request with a file whose link expires, and cancel it while the link is renewed slowly."""
+    asked = await request(story, who, "requests", image=picture_file(story))
+    await story.world.until(lambda: open_cards(story), 8)
+    if asked is None or not open_cards(story):
+        story.skip("there is no review card")
+        return
+    faults.jump(story, 23.3 * 3600)
+    await asyncio.sleep(2)
+    card = open_cards(story)
+    if not card:
+        return
+    story.world.discord.faults.add(
+        "GET /channels/{channel_id}/messages/{message_id}", Fault.delay(7.0), times=2
+    )
+    story.strike("Discord: the next two messages are read slowly")
+    await story.answer(await story.press("mona", card[-1], "Approve"))
+    await asyncio.sleep(pause)
+    shown = await story.answer(await story.slash(who, "requests", "runs", {}))
+    if shown is not None and shown.original is not None:
+        await cancel_in(story, who, shown.original)
+    await asyncio.sleep(8)
+
+
+async def cancel_in(story: Story, who: str, message: Any) -> None:
+    """Choose the newest request in the menu of /runs that cancels."""
+    for component in message.components:
+        if "ancel" in str(component.get("placeholder") or "") and component.get("options"):
+            value = component["options"][0]["value"]
+            await story.answer(await story.press(who, message, component["custom_id"], value))
+            return
+    story.skip("/runs offers nothing to cancel")
