@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.simulation import scenarios
 from tests.simulation import steps as actions
 from tests.simulation.drawing import draw
+from tests.simulation.machine import explore
 from tests.simulation.rounds import Result, play_round
 from tests.simulation.setup import DATABASES, Database
 from tests.simulation.shrink import shorten
@@ -134,8 +135,6 @@ def _play_many(play: Player, given: argparse.Namespace) -> int:
 
 
 def _explore(play: Player, given: argparse.Namespace) -> int:
-    from tests.simulation.machine import explore
-
     result = explore(play, given.rounds, int(given.seed))
     if result is None:
         print(f"hypothesis found nothing in {given.rounds} rounds")

@@ -58,12 +58,12 @@ def _draw_copy_and_delete(chance: random.Random) -> dict[str, Any]:
 @action("copies", _draw_copy_and_delete, weight=4)
 async def copy_and_delete(
     story: Story,
+    *,
     ask: int,
     label: str,
     deleters: list[str | None],
     gap: float,
     gallery: str | None,
-    *,
     prompt: bool,
     slow: bool,
     again: bool,

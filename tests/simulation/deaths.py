@@ -56,7 +56,7 @@ def _draw_during(chance: random.Random) -> dict[str, Any]:
 
 @action("kill", _draw_during, weight=2)
 async def kill_during(story: Story, route: str, nth: int, away: float, *, done: bool) -> None:
-    """Kill the bot while Discord carries out a call, and start it again, perhaps after Discord forgot nonces."""
+    """Kill the bot while Discord carries out a call; it may come back when Discord has forgotten nonces."""
     world = story.world
     left = [nth]
 

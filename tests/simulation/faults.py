@@ -68,7 +68,7 @@ def _draw_discord_fault(chance: random.Random) -> dict[str, Any]:
 
 @action("discord", _draw_discord_fault, weight=6)
 async def discord_fault(
-    story: Story, route: str, effect: str, times: int, status: int = 0, seconds: float = 0.0
+    story: Story, route: str, effect: str, *, times: int, status: int = 0, seconds: float = 0.0
 ) -> None:
     """Let the next calls of a route fail."""
     fault = Fault(Effect(effect), status=status, seconds=seconds)

@@ -18,7 +18,7 @@ _ADVANCED = re.compile(
     r"all clocks jump|the bot's clock is set by [1-9]|is away for [\d.]+ h|token of request"
 )
 _UNANSWERED = re.compile(
-    r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status_after|delay_after|drop_halfway|status|delay_before)"
+    r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay|drop_halfway)"
     r"|Discord is away|discord is away|both is away"
 )
 _NOTICES = ("Not confirmed", "Timed out", "Not started")

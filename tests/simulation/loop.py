@@ -93,7 +93,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.executor_delay: Callable[[Life, str], float] = lambda _life, _name: 0.0
         self._serials = itertools.count(1)
         self._kept: list[SimTask] = []
-        self.set_task_factory(self._make_task)
+        self.set_task_factory(self._make_task)  # type: ignore[arg-type]  # the stub knows no context
         self.set_exception_handler(self._note_error)
 
     # Time and order.
@@ -101,7 +101,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return TIME.monotonic
 
-    def call_at(
+    def call_at(  # type: ignore[override]  # its types follow the arguments
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         timer = SimTimer(when, callback, args, self, context)
@@ -110,7 +110,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]  # its types follow the arguments
         self, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
@@ -208,7 +208,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     # Threads.
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]  # its types follow the arguments
+        self, executor: Any, func: Any, *args: Any
+    ) -> Any:
         """Call the function at once, in this thread, and deliver its result in a later iteration."""
         if executor is not None:
             return asyncio.wrap_future(executor.submit(func, *args), loop=self)
@@ -280,7 +282,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     # Signals.
 
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]  # its types follow the arguments
+        self, sig: int, callback: Any, *args: Any
+    ) -> None:
         life = current_life()
         if life is not None:
             life.signal_handlers[sig] = lambda: callback(*args)
@@ -308,7 +312,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 assert isinstance(task, SimTask)
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 with suppress(BaseException):
-                    task.own_context.run(task.get_coro().close)  # type: ignore[union-attr]
+                    task.own_context.run(task.get_coro().close)
             left.clear()
             self._kept.clear()
             self._ready.clear()  # type: ignore[attr-defined]

@@ -52,7 +52,7 @@ def run(name: str, folder: Path) -> None:
 
 @scenario
 async def a_kill_is_final(folder: Path, _: SqliteDatabase) -> None:
-    """A killed process changes nothing outside, whatever its `except` and `finally` blocks try."""
+    """Check that a killed process changes nothing outside, whatever its `finally` blocks try."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     arrived: list[bytes] = []
@@ -110,7 +110,7 @@ async def _victim(port: int, file: Path) -> None:
 
 @scenario
 async def lives_share_nothing(folder: Path, prepared: SqliteDatabase) -> None:
-    """Two lives in this process leave the modules' globals as they were; only caches may grow."""
+    """Check that two lives leave the modules' globals as they were; only caches may grow."""
     async with _world(folder, prepared) as world:
         await _live(world)
         before = _globals()
@@ -164,7 +164,7 @@ def _content(value: Any) -> str:
 
 @scenario
 async def a_second_process_is_refused(folder: Path, prepared: SqliteDatabase) -> None:
-    """SQLite's database belongs to one process; a second one says so and ends."""
+    """Check that SQLite's database belongs to one process: a second one says so and ends."""
     async with _world(folder, prepared) as world:
         assert await world.start(), world.log
         (first,) = world.running

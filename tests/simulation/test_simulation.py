@@ -27,7 +27,7 @@ def simulate(folder: Path, *arguments: str, path: Path | None = None) -> subproc
     environment = dict(os.environ)
     if path is not None:
         environment["PYTHONPATH"] = str(path)
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603  # our own module
         [sys.executable, "-m", "tests.simulation", "--save", str(folder), *arguments],
         cwd=_PROJECT,
         env=environment,

@@ -187,7 +187,7 @@ class World:
         self._started += 1
         process = Process(name, self.loop, self.note, f"{self.seed}-{name}-{self._started}")
         self.processes.append(process)
-        process.start(self.environment() | self.layout.get(name, {}) | settings)
+        process.start({**self.environment(), **self.layout.get(name, {}), **settings})
         return process
 
     async def start(self) -> bool:

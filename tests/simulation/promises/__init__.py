@@ -1,7 +1,7 @@
 """The promises of the bot, checked against what people saw and what the services were asked to do.
 
-Each module checks one kind of promise. `always` is what must hold after every step, `at_the_end` what must hold
-once all trouble is over and everything had time to end.
+Each module checks one kind of promise. `always` is what must hold after every step, `at_the_end` what must
+hold once all trouble is over and everything had time to end.
 """
 
 from __future__ import annotations
