@@ -6,8 +6,9 @@ ROUNDS ?= 50
 RUNS ?= 100
 SEED ?= 1
 DATABASE ?= sqlite
+JOBS ?= 2
 
-.PHONY: help demo test test-slow lint format bench mutants faults chaos scale snapshots screenshots docs lock clean
+.PHONY: help demo test test-slow lint format bench mutants faults simulate chaos scale snapshots screenshots docs lock clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
@@ -17,6 +18,7 @@ help:
 	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
 	@echo "make mutants  small faults in the code that the tests miss (ARGS=core, or ARGS=\"sample --seed 9\")"
 	@echo "make faults  check that the tests catch each fault in tests/planted_faults.toml (ARGS=\"--jobs 2\"; or --simulate)"
+	@echo "make simulate  the whole bot in virtual time, with random faults (SEED=1 ROUNDS=1000 DATABASE=sqlite or postgres)"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
 	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"
 	@echo "make snapshots  the messages in tests/unit/ui/snapshots anew, after a change that was meant"
@@ -62,6 +64,9 @@ mutants: .venv/.ready
 
 faults: .venv/.ready
 	$(BIN)/python -m tools.planted_faults $(ARGS)
+
+simulate: .venv/.ready
+	$(BIN)/python -m tests.simulation --seed $(SEED) --rounds $(ROUNDS) --database $(DATABASE) --jobs $(JOBS) $(ARGS)
 
 chaos: .venv/.ready
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE)

@@ -15,7 +15,7 @@ from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.media.download import MediaFetcher
-from bot.delivery.media.ssrf import is_public, is_public_or_private
+from bot.delivery.media.ssrf import public_or_in
 from bot.delivery.posting import Poster
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import EXTRA_OPTIONS
@@ -69,7 +69,7 @@ async def build(
         metrics = Metrics(outside.monotonic)
         signer = await make_signer(settings, store)
         backend = await stack.enter_async_context(open_backend(settings, signer, metrics))
-        allows = is_public_or_private if settings.allow_private_media_hosts else is_public
+        allows = public_or_in(settings.allow_private_media_networks)
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
         shrinker, files = open_executors(outside, stack)
         catalogue = Catalogue(configs, backend, store.key_values, extra=EXTRA_OPTIONS)

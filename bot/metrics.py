@@ -120,13 +120,14 @@ class Metrics:
     def settled(self, run: Run, *, gpu: str | None, seconds: float | None) -> None:
         """Record how long an ended run waited in ComfyDeploy's queue, and how long it executed.
 
-        `gpu` and `seconds` are as ComfyDeploy reported them. If they are None, the stored values are used.
+        `gpu` and `seconds` are as ComfyDeploy reported them. If they are None, the stored values are used,
+        except for a duration in doubt.
         """
         labels = (run.deployment, gpu or run.gpu_used or run.gpu or "machine's own")
         if run.started_at is not None and run.submitted_at is not None:
             queue_time = (run.started_at - run.submitted_at).total_seconds()
             self._queue.labels(*labels).observe(max(0.0, queue_time))
-        duration = seconds if seconds is not None else run.run_duration
+        duration = seconds if seconds is not None else run.known_duration
         if duration is not None:
             self._run.labels(*labels).observe(duration)
 

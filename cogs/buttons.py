@@ -22,6 +22,7 @@ from bot.gateway.replies import answer_started, check_start, redeliver_here
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
+from bot.ui.message_parts import explanation_of
 from bot.ui.moderation import reject_modal
 from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import more_layout, numbers_layout, single_layout
@@ -179,7 +180,6 @@ async def _details(interaction: Interaction, key: str) -> None:
     catalogue, requester = services.catalogue, requester_of(interaction)
     run = await services.editing.visible_run(key, requester)
     deployment = deployment_of(run, catalogue.all())
-    log = run.failure_log if await _may_read_log(interaction, run) else None
     origin = await services.follow_ups.parent_link(run)
     own = run.requester_id == requester.person.id
     deletions = await services.runs.deletions(run) if own else Deletions()
@@ -192,7 +192,7 @@ async def _details(interaction: Interaction, key: str) -> None:
         title,
         deployment,
         commands,
-        log=log,
+        explained=bool(explanation_of(run)) and (own or await _moderates(interaction, run)),
         origin=origin,
         deletions=deletions,
         repeatable=repeatable,
@@ -206,10 +206,8 @@ async def _details(interaction: Interaction, key: str) -> None:
     )
 
 
-async def _may_read_log(interaction: Interaction, run: Run) -> bool:
-    """Return whether the run has a log that the user, as a moderator of its server or bot owner, may read."""
-    if run.failure_log is None:
-        return False
+async def _moderates(interaction: Interaction, run: Run) -> bool:
+    """Return whether the user is a moderator of the run's server, or the bot's owner."""
     editing = interaction.client.services.editing
     if await editing.may_read_log(run, requester_of(interaction)):
         return True

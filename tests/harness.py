@@ -4,9 +4,9 @@ ComfyDeploy behind real sockets. Workers run when a test calls `play`, so no tes
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ import simcord
 
 from bot.app import App, build
 from bot.config.settings import Settings
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import RunState
 from bot.outside import DaemonThreads, Outside
 from bot.web import listening
 from demo.fake_comfydeploy.deployments import PICTURE_ID
@@ -25,7 +25,9 @@ from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
 from demo.ports import free_port
 from demo.world import SETTLED_WITHIN, open_attachment
-from tests.databases import file_away, new_sqlite
+from tests import questions
+from tests.databases import Database, file_away, new_sqlite
+from tests.questions import AuditEntry, Run
 
 HELD = Faults(hold_at="running")
 # Arguments of `FakeComfyDeploy`: full-size pictures took a third of these tests' time.
@@ -62,7 +64,7 @@ def settings_for(comfydeploy: FakeComfyDeploy, folder: Path, port: int | None, *
             "comfydeploy_api_url": comfydeploy.url,
             "public_url": f"http://127.0.0.1:{port}" if port else None,
             "database_url": new_sqlite(folder),
-            "allow_private_media_hosts": True,
+            "allow_private_media_networks": "127.0.0.0/8",
             **more,
         }
     )
@@ -78,8 +80,12 @@ class AppRunner:
     comfydeploy: FakeComfyDeploy
     executor: Callable[[str, int], Executor] = DaemonThreads
     app: App = field(init=False)
+    database: Database = field(init=False)
     pruned_at: datetime | None = field(default=None, init=False)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def __post_init__(self) -> None:
+        self.database = Database(self.settings.database_url.get_secret_value())
 
     async def open(self) -> App:
         self.app = await self.stack.enter_async_context(
@@ -97,6 +103,7 @@ class AppRunner:
 
     async def close(self) -> None:
         await self.stack.aclose()
+        await self.database.close()
 
     def write_deployments(self, text: str) -> None:
         """Replace the text of deployments.toml, as the operator does."""
@@ -201,14 +208,17 @@ class Harness:
         found = (channel or self.channel).history(viewer=self.alice)
         return [message for message in found if not message.flags.ephemeral]
 
+    @property
+    def database(self) -> Database:
+        return self.runner.database
+
     async def runs(self) -> list[Run]:
         """Return every stored run, oldest first."""
-        async with self.app.store.database.read() as connection:
-            keys = (
-                await connection.exec_driver_sql("SELECT key FROM runs ORDER BY created_at, key")
-            ).scalars()
-            found = [await self.app.store.runs.get(key) for key in keys]
-        return [run for run in found if run is not None]
+        return await questions.runs(self.database)
+
+    async def audit(self) -> list[AuditEntry]:
+        """Return the whole audit log, oldest first."""
+        return await questions.audit(self.database)
 
     async def states(self) -> list[RunState]:
         return [run.state for run in await self.runs()]
@@ -226,10 +236,21 @@ class Harness:
         """The queue calls that have reached ComfyDeploy."""
         return list(self.comfydeploy.call_log.queue_calls)
 
-    @contextmanager
-    def database_away(self) -> Iterator[None]:
-        """Make the database file impossible to open inside the block; call `store.close()` before it."""
-        with file_away(Path(str(self.app.store.database.engine.url.database))):
+    @asynccontextmanager
+    async def another_process(self) -> AsyncIterator[App]:
+        """Open the app once more over the same database, without Discord."""
+        runner = AppRunner(self.runner.settings, self.clock, free_port(), self.comfydeploy)
+        try:
+            yield await runner.open()
+        finally:
+            await runner.close()
+
+    @asynccontextmanager
+    async def database_away(self) -> AsyncIterator[None]:
+        """Make the database file impossible to open inside the block."""
+        assert self.database.file is not None
+        await self.app.store.close()
+        with file_away(self.database.file):
             yield
 
 
@@ -249,7 +270,8 @@ async def open_app(
     `deployments` is the text of a deployments.toml; without it the picture deployment is the only one. `more`
     are settings by name.
     """
-    async with comfydeploy or FakeComfyDeploy(**QUICK) as backend:
+    clock = clock or Clock()
+    async with comfydeploy or FakeComfyDeploy(**QUICK, now=clock) as backend:
         port = free_port()
         if deployments is not None:
             path = folder / "deployments.toml"
@@ -258,7 +280,7 @@ async def open_app(
         elif "comfydeploy_deployment_id" not in more:
             more["comfydeploy_deployment_id"] = PICTURE_ID
         settings = settings_for(backend, folder, port if webhooks else None, **more)
-        runner = AppRunner(settings, clock or Clock(), port, backend, executor)
+        runner = AppRunner(settings, clock, port, backend, executor)
         try:
             await runner.open()
             yield runner

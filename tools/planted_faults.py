@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 LIST = ROOT / "tests" / "planted_faults.toml"
 # This test compares the list with the code, so it would notice every fault.
 OWN_TEST = "tests/unit/test_planted_faults.py"
-AREAS = ("store", "delivery", "workers", "moderation")
+AREAS = ("store", "delivery", "workers", "moderation", "operator")
 LISTED_SECONDS = 900
 ALL_SECONDS = 7200
 REPORT = "planted-faults-report.xml"

@@ -6,8 +6,9 @@ Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says wh
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from bot.comfydeploy.wire import (
     QUEUE_PATH,
     WireError,
     error_from_cancel,
+    error_from_description,
     error_from_http,
     parse_queue_reply,
     parse_upload_reply,
@@ -28,11 +30,21 @@ from bot.comfydeploy.wire import (
     scrub,
 )
 from bot.domain.backend import DeploymentDescription, NewRun
-from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, BackendUnreachable
+from bot.domain.errors import (
+    BackendBadReply,
+    BackendCrashed,
+    BackendError,
+    BackendTimeout,
+    BackendUnreachable,
+)
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 from bot.domain.runs import RunReport
 
 MAX_REPLY = 4 * 1024 * 1024
+# How many deployments a call lists. ComfyDeploy sends each with its whole workflow, often 25 KB and more.
+PAGE = 20
+# If so many deployments in a row can't be described, ComfyDeploy is taken to be away.
+MAX_FAILURES = 3
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
 T = TypeVar("T")
@@ -85,21 +97,61 @@ class ComfyDeploy:
         """Describe a deployment.
 
         An unknown id raises BackendServerError, because ComfyDeploy answers 500. Use `describe_deployments`
-        to tell it from an outage.
+        to tell it from an outage. BackendCrashed means an outage or a deployment that can't be described.
         """
-        return _parsed(parse_deployment, await self._call("GET", f"/deployment/{_segment(deployment_id)}"))
+        path = f"/deployment/{_segment(deployment_id)}"
+        return _parsed(parse_deployment, await self._call("GET", path, error_from=error_from_description))
 
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
-        """Describe all deployments of the account.
+        """Describe all deployments of the account, except those that can't be described.
 
-        This takes two calls, because `is_fluid=true` returns only the deployments with an image of their own,
-        and `is_fluid=false` returns only the others.
+        There are two lists: `is_fluid=true` returns only the deployments with an image of their own, and
+        `is_fluid=false` returns only the others.
         """
         found: dict[str, DeploymentDescription] = {}
         for fluid in ("false", "true"):
-            body = await self._call("GET", "/deployments", params={"is_fluid": fluid})
-            found |= {info.id: info for info in _parsed(parse_deployments, body)}
+            found |= await self._list(fluid)
         return tuple(found.values())
+
+    async def _list(self, fluid: str) -> dict[str, DeploymentDescription]:
+        """Describe the deployments of a list by id. It ends with the first page that adds none.
+
+        A server that doesn't know pages, such as an older one, returns all deployments each time.
+        """
+        found: dict[str, DeploymentDescription] = {}
+        for offset in itertools.count(0, PAGE):
+            page = await self._page(fluid, offset)
+            if page.keys() <= found.keys():
+                break
+            found |= page
+        return found
+
+    async def _page(self, fluid: str, offset: int) -> dict[str, DeploymentDescription]:
+        """Describe a page of deployments, one by one if a deployment on it spoils the answer.
+
+        Raises BackendError if MAX_FAILURES deployments in a row can't be described.
+        """
+        with suppress(BackendCrashed, BackendBadReply):
+            return await self._entries(fluid, offset, PAGE)
+        found: dict[str, DeploymentDescription] = {}
+        failures = 0
+        for position in range(offset, offset + PAGE):
+            try:
+                entry = await self._entries(fluid, position, 1)
+            except (BackendCrashed, BackendBadReply):
+                failures += 1
+                if failures == MAX_FAILURES:
+                    raise
+                continue
+            if not entry:
+                break
+            found, failures = found | entry, 0
+        return found
+
+    async def _entries(self, fluid: str, offset: int, size: int) -> dict[str, DeploymentDescription]:
+        params = {"is_fluid": fluid, "page_size": str(size), "offset": str(offset)}
+        body = await self._call("GET", "/deployments", params=params, error_from=error_from_description)
+        return {info.id: info for info in _parsed(parse_deployments, body)}
 
     async def start_run(self, run: NewRun) -> str:
         """Make the queue call, with the URL for the run's webhooks, and return ComfyDeploy's run id."""

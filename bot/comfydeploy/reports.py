@@ -29,6 +29,8 @@ STATES: Mapping[str, RunState] = {
     "cancelled": RunState.CANCELLED,
 }
 _LOG_ENTRIES, _LOG_TEXT = 2000, 100_000
+_END = "__END__"
+_WEBHOOK_LINE = re.compile(r"webhooks(?:\\*/|%2F)comfydeploy", re.IGNORECASE)
 
 _PERCENT_WORDS = frozenset({"processing", "completed"})
 # States that both dialects have don't reveal the scale of the progress. Float noise never brings a progress
@@ -81,7 +83,7 @@ def parse_run(body: bytes) -> RunReport:
 def parse_log(body: bytes) -> tuple[str, ...]:
     """Parse the response of GET /v2/clickhouse-run-logs/{id}, and return its last entries, oldest first.
 
-    Raises WireError if the response isn't a list.
+    Lines that the machine didn't write are left out. Raises WireError if the response isn't a list.
     """
     entries = load(body)
     if not isinstance(entries, list):
@@ -91,9 +93,20 @@ def parse_log(body: bytes) -> tuple[str, ...]:
     for entry in entries[: -_LOG_ENTRIES - 1 : -1]:
         text = entry.get("log") if isinstance(entry, dict) else None
         if isinstance(text, str) and room > 0:
-            kept.append(text[-room:])
+            kept.append(_machine_lines(_whole_lines(text, room)))
             room -= len(text)
-    return tuple(reversed(kept))
+    return tuple(text for text in reversed(kept) if text.strip())
+
+
+def _whole_lines(text: str, room: int) -> str:
+    """Return the last lines that fit. Half a line could begin inside a secret, which then looks harmless."""
+    return text if len(text) <= room else text[-room:].partition("\n")[2]
+
+
+def _machine_lines(text: str) -> str:
+    """Remove the runner's own lines: end marks, and deliveries of webhooks with their whole URLs."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if line.strip() != _END and not _WEBHOOK_LINE.search(line))
 
 
 def _optional(data: dict[str, Any], field: str, kind: type) -> Any:

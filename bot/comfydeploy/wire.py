@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from bot.domain.backend import NewRun
 from bot.domain.errors import (
+    BackendCrashed,
     BackendError,
     BackendForbidden,
     BackendInvalid,
@@ -75,6 +76,27 @@ def error_from_cancel(
     if status == 500 and _NOT_CANCELLABLE in body:
         return BackendNotCancellable(describe(status, body, secrets=secrets))
     return error_from_http(status, headers, body, secrets=secrets)
+
+
+def error_from_description(
+    status: int, headers: Mapping[str, str], body: bytes, *, secrets: Iterable[str] = ()
+) -> BackendError:
+    """Return the error for a failed description of deployments.
+
+    ComfyDeploy's own 500 is JSON, as for an unknown id. If it can't write a description, as for an Enum whose
+    options aren't a list of texts, its web server answers 500 in plain text.
+    """
+    if status == 500 and not _is_object(body):
+        return BackendCrashed(describe(status, body, secrets=secrets), status=status)
+    return error_from_http(status, headers, body, secrets=secrets)
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        load_object(body)
+    except WireError:
+        return False
+    return True
 
 
 def describe(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from importlib.util import find_spec
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,7 +16,10 @@ from sqlalchemy.exc import ArgumentError
 from bot.comfydeploy.webhook_urls import WEBHOOK_PATH
 from bot.domain.text import excerpt
 
+IPNetwork = IPv4Network | IPv6Network
 HIGHEST_PORT = 65535
+_PRIVATE_V4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
+_PRIVATE = tuple(map(ip_network, (*_PRIVATE_V4, "fc00::/7", "::1/128")))
 # Docker Compose puts underscores into service names; IDNA encodes non-ASCII letters.
 _NAME = re.compile(r"[\w.-]+")
 
@@ -44,6 +47,26 @@ def host(value: object) -> object:
     if not is_host(text):
         raise ValueError(f"must be a host's name or an IP address, not {excerpt(text)}")
     return text
+
+
+def private_network(text: str) -> IPNetwork:
+    """Parse a network of private, shared or loopback addresses. An address alone is a network of one."""
+    mistake = (
+        f"must be private networks such as 10.0.0.0/8 or fd12::/16, separated by commas; {excerpt(text)}"
+    )
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{mistake} isn't one") from None
+    if not _is_private(network):
+        raise ValueError(f"{mistake} isn't private")
+    if network.network_address != ip_address(text.partition("/")[0]):
+        raise ValueError(f"{mistake} isn't one, {network} is")
+    return network
+
+
+def _is_private(network: IPNetwork) -> bool:
+    return any(network[0] in private and network[-1] in private for private in _PRIVATE)
 
 
 def base_url(value: object) -> str:

@@ -7,7 +7,15 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, SecretStr
 
-from bot.config.addresses import HIGHEST_PORT, base_url, database_url, host, public_url
+from bot.config.addresses import (
+    HIGHEST_PORT,
+    IPNetwork,
+    base_url,
+    database_url,
+    host,
+    private_network,
+    public_url,
+)
 from bot.config.roles import Role, role_names
 from bot.domain.text import excerpt
 
@@ -122,6 +130,13 @@ def _shard_ids(value: object) -> object:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
+def _private_networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    return tuple(dict.fromkeys(map(private_network, parts or [value])))
+
+
 def _database_url(value: object) -> object:
     return database_url(value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip())
 
@@ -135,6 +150,7 @@ RefreshSeconds = Annotated[int, integer(15, 366 * 24 * 3600)]
 Ids = Annotated[tuple[int, ...], BeforeValidator(_ids)]
 OptionalIds = Annotated[tuple[int, ...] | None, BeforeValidator(_ids)]
 ShardIds = Annotated[tuple[int, ...], BeforeValidator(_shard_ids)]
+PrivateNetworks = Annotated[tuple[IPNetwork, ...], BeforeValidator(_private_networks)]
 Roles = Annotated[frozenset[Role], BeforeValidator(_roles)]
 ShardCount = Annotated[int, integer(1, 100_000)]
 PoolSize = Annotated[int, integer(2, 1000)]

@@ -87,17 +87,24 @@ class _WithoutBadRequests(logging.Filter):
 
 
 class _Text(logging.Formatter):
+    """A formatter that writes a record as one line, and its traceback as indented lines below it."""
+
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-8s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # overrides logging's method
-        # Escape control characters, so that a prompt or file name can't forge a log line.
-        record.message = "".join(
-            c if c.isprintable() else c.encode("unicode_escape").decode() for c in record.message
-        )
         if key := getattr(record, "run", None):
             record.message = f"run={key} {record.message}"
-        return super().formatMessage(record)
+        return _escaped(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        line, *traceback = super().format(record).split("\n")
+        return "\n".join([line, *(f"    {_escaped(below)}" for below in traceback)])
+
+
+def _escaped(text: str) -> str:
+    """Escape control characters, so that a prompt or file name can't forge a log line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class _Json(JsonFormatter):

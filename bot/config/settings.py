@@ -34,6 +34,7 @@ from bot.config.fields import (
     OptionalIds,
     PoolSize,
     Port,
+    PrivateNetworks,
     PublicUrl,
     RefreshSeconds,
     Roles,
@@ -89,7 +90,7 @@ class Settings(BaseModel):
     submit_grace_seconds: Seconds = 180
     run_logs: Flag = True
     max_concurrent_runs: Count | None = None
-    allow_private_media_hosts: Flag = False
+    allow_private_media_networks: PrivateNetworks = ()
     allowed_guild_ids: OptionalIds = None
     allow_direct_messages: Flag = False
     allow_user_installs: Flag = False

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -134,14 +135,14 @@ class OneHopConnection:
     async def commit(self) -> None:
         self.begin_with = None
         if not self._idle:
-            await self._use(sqlite3.Connection.commit)
+            await self._use(methodcaller("commit"))
             self._idle = True
 
     async def rollback(self) -> None:
         """Roll back if anything was sent. The pool calls this for every connection that is returned to it."""
         self.begin_with = None
         if not self._idle:
-            await self._use(sqlite3.Connection.rollback)
+            await self._use(methodcaller("rollback"))
             self._idle = True
 
     async def close(self) -> None:

@@ -64,7 +64,7 @@ runs = Table(
     Column("interaction_token", CleanText),
     Column("interaction_expires_at", UtcDateTime),
     Column("upload_limit", BigInteger, nullable=False),
-    Column("press", ExactString(32)),  # the button or form that started the run; see domain.requests.Press
+    Column("press", ExactString(32)),  # a digest of what started the run; see domain.requests.press_id
     # The bot isn't a member of the server, so only the interaction can post in the channel.
     Column("user_install", Boolean, nullable=False, server_default=false()),
     # Only the requester sees the run's messages.
@@ -80,6 +80,8 @@ runs = Table(
     Column("outputs", JSON, nullable=False),
     Column("gpu_used", CutString(32)),
     Column("run_duration", Float),
+    # whether run_duration was measured although the run's start or end was noticed late
+    Column("duration_in_doubt", Boolean, nullable=False, server_default=false()),
     Column("submitted_at", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),

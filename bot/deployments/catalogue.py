@@ -19,8 +19,10 @@ from bot.deployments.options import OptionSpec
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import Backend, DeploymentDescription
 from bot.domain.errors import (
+    BackendCrashed,
     BackendError,
     BackendServerError,
+    BackendUndescribable,
     BackendUnlisted,
     InputError,
     StartLater,
@@ -32,7 +34,14 @@ from bot.domain.runs import Run
 log = logging.getLogger(__name__)
 _NONE = "No deployment can be offered. ComfyDeploy described none of them; the lines above give the reasons"
 _WITHOUT = "To start without ComfyDeploy, describe a deployment in full in deployments.toml."
+# What an operator can do about a deployment that ComfyDeploy fails to describe.
+MEND = (
+    "Give each Enum input of its workflow a JSON list of texts as options, or describe the deployment "
+    "in full in deployments.toml"
+)
 _DESCRIPTION = TypeAdapter(DeploymentDescription)
+# These faults belong to one deployment while ComfyDeploy answers. Their texts say what to correct.
+_OWN_MISTAKES = (BackendUnlisted, BackendUndescribable)
 _AT_ONCE = 4  # deployments that the backend is asked to describe at the same time
 
 
@@ -139,15 +148,17 @@ class Catalogue:
     def _no_deployment(self, wanted: Sequence[DeploymentConfig]) -> StartupError:
         """Return StartLater if at least one deployment may be described later, otherwise StartupError."""
         faults = [self._faults.get(config.deployment_id) for config in wanted]
-        unlisted = [str(fault) for fault in faults if isinstance(fault, BackendUnlisted)]
+        explained = [str(fault) for fault in faults if isinstance(fault, _OWN_MISTAKES)]
+        if len(explained) == len(faults):
+            return StartupError(*explained, f"{_NONE}. {_WITHOUT}")
         if not any(fault is not None and fault.passing for fault in faults):
             return StartupError(
-                *unlisted,
+                *explained,
                 f"{_NONE}. Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids. "
                 f"{_WITHOUT}",
             )
         return StartLater(
-            *unlisted,
+            *explained,
             f"{_NONE}. Start again when it answers. If it already does, check the deployments' ids "
             f"and COMFYDEPLOY_API_URL. {_WITHOUT}",
         )
@@ -178,7 +189,7 @@ class Catalogue:
         deployment_id = config.deployment_id
         try:
             info = await self._ask(config, account)
-        except BackendUnlisted as error:
+        except _OWN_MISTAKES as error:
             self._faults[deployment_id] = error
             self._log_new(deployment_id, str(error), level=logging.ERROR)
             return None
@@ -192,10 +203,10 @@ class Catalogue:
         return info
 
     async def _ask(self, config: DeploymentConfig, account: _AccountList) -> DeploymentDescription:
-        """Describe a deployment. Raises BackendUnlisted if the account doesn't have it.
+        """Describe a deployment. Raises BackendUnlisted if the account doesn't have it, and
+        BackendUndescribable if ComfyDeploy describes others, but not this one.
 
-        ComfyDeploy answers 500 both for an unknown id and in an outage; the list of deployments distinguishes
-        the two.
+        ComfyDeploy answers 500 in these cases and in an outage; the list of deployments distinguishes them.
         """
         try:
             return await self._backend.describe_deployment(config.deployment_id)
@@ -203,12 +214,17 @@ class Catalogue:
             listed = await account.listed()
             if listed is None:
                 raise
-            if config.deployment_id not in listed:
-                raise BackendUnlisted(
-                    f"deployment '{config.name}': the account of COMFYDEPLOY_API_KEY has no deployment with "
-                    f"the id {config.deployment_id}. Correct {id_setting(config)}"
+            if config.deployment_id in listed:
+                return listed[config.deployment_id]
+            if isinstance(error, BackendCrashed):
+                raise BackendUndescribable(
+                    f"deployment '{config.name}': ComfyDeploy fails to describe deployment "
+                    f"{config.deployment_id} ({error}), though it answers otherwise. {MEND}"
                 ) from error
-            return listed[config.deployment_id]
+            raise BackendUnlisted(
+                f"deployment '{config.name}': the account of COMFYDEPLOY_API_KEY has no deployment with "
+                f"the id {config.deployment_id}. Correct {id_setting(config)}"
+            ) from error
 
     async def _put_in_cache(self, deployment_id: str, info: DeploymentDescription) -> None:
         text = _DESCRIPTION.dump_json(info).decode()

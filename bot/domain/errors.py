@@ -249,6 +249,10 @@ class BackendUnlisted(BackendNotFound):
     """The deployment is not on the account's list of deployments."""
 
 
+class BackendUndescribable(BackendError):
+    """The backend fails to describe this deployment, though it describes others."""
+
+
 class BackendMachineRefused(BackendError):
     """The machine behind the deployment refused the call; the API key and the deployment are fine."""
 
@@ -315,6 +319,10 @@ class BackendServerError(BackendError):
 
     code = "comfy_server_error"
     passing = True
+
+
+class BackendCrashed(BackendServerError):
+    """The backend ended a call without an answer of its own, as for a deployment that it can't describe."""
 
 
 class BackendTimeout(BackendError):

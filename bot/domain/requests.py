@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -117,19 +118,20 @@ def batch_requests(
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A press of a button, or a submitted form, at the time when the bot received it.
-
-    `id` is a digest of what was pressed. Two presses of one button have the same `id`, and so has a form that
-    is submitted twice with the same values.
-    """
+    """What starts a run, other than a slash command, and when: a button, a form, or a message's menu."""
 
     id: str
     at: datetime
 
-    @classmethod
-    def of(cls, at: datetime, *pressed: str) -> Press:
-        """Return a press whose `id` is a digest of `pressed`, such as a custom_id and a form's values."""
-        return cls(sha256("\0".join(pressed).encode("utf-8", "replace")).hexdigest()[:32], at)
+
+def press_id(action: str, source: str, typed: Mapping[str, Any] | None = None) -> str:
+    """Return a digest of an action, its source (a run's key or a file), and a form's values.
+
+    It is the same wherever the user finds the action: a follow-up of a picture has one id under the result,
+    behind *More* and in the message's menu.
+    """
+    pressed = json.dumps([action, source, typed or {}], sort_keys=True, default=astuple)
+    return sha256(pressed.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +155,7 @@ class Requester:
 
     `channel_ids` are the ids of the channel, its parent and its category. AutoMod rules can exempt any of
     them, and the channel's default preset is looked up by them. `channel_state` returns the state of any
-    channel of the server. `press` is None for a command.
+    channel of the server. `press` is None for a slash command, which users may repeat at once.
     """
 
     person: Member

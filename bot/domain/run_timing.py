@@ -33,6 +33,9 @@ QUEUE_CALL_SECONDS = 120
 AFTER_LAST_NODE = timedelta(seconds=5)
 # Webhooks have neither GPU nor duration; GET /run has them a little after the end.
 SETTLE_AFTER = timedelta(seconds=5)
+# How long after the end a failed run's log is read again, if there is none yet. ComfyDeploy archives a log
+# five to thirty seconds after its last line.
+_LOG_READS = (timedelta(seconds=10), timedelta(seconds=30))
 # The machine stops a run at the deployment's `run_timeout` and reports that itself, a little later.
 DEADLINE_MARGIN = timedelta(minutes=2)
 # The silence after which a run that has executed its last node counts as finished. Text-only runs never
@@ -114,8 +117,20 @@ def same_outputs(some: Sequence[Output], others: Sequence[Output]) -> bool:
     return [(o.kind, o.filename, o.text) for o in some] == [(o.kind, o.filename, o.text) for o in others]
 
 
+def next_settling(run: Run, report: RunReport, now: datetime) -> datetime | None:
+    """Return when to poll a run that has ended for what `report` lacks, or None if nothing is missing.
+
+    `run` may still have its state from before the end.
+    """
+    ended_at = run.ended_at or now
+    log_reads = (ended_at + pause for pause in _LOG_READS if ended_at + pause > now)
+    if report.log == "" and (next_read := next(log_reads, None)) is not None:
+        return next_read
+    return None if is_settled(run, report, now) else now + SETTLE_AFTER
+
+
 def is_settled(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether a run needs no further poll after `report`, which tells that the run has ended.
+    """Return whether a run needs no further poll, except for its log, after a report that it has ended.
 
     If the end is new, it is enough that the run succeeded or made outputs. Otherwise the billed duration must
     be known, too. From SETTLE_AFTER after the end, the bot waits for neither.

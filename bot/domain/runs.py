@@ -74,7 +74,9 @@ class RunReport(NamedTuple):
     queue_position: int | None = None
     gpu: str | None = None
     run_duration: float | None = None
-    log: str | None = None  # the end of a failed run's log, without secrets
+    # The end of a failed run's log, without secrets. It is empty if the backend has no log yet, and None if
+    # it wasn't asked.
+    log: str | None = None
 
     @property
     def made_everything(self) -> bool:
@@ -92,6 +94,8 @@ class Run:
     `requester_roles` is None if the requester erased their data. `partial` marks a run that did not succeed
     but made outputs. A run in flight has the outputs that were reported last; `outputs_since` is when they
     were first seen after the last node. `erased_at` is when the requester erased the inputs and outputs.
+    `duration_in_doubt` marks a `run_duration` that the bot measured although it learned of the start or the
+    end late. It is charged until the backend reports the duration, but not shown.
     """
 
     key: str
@@ -127,6 +131,7 @@ class Run:
     outputs: tuple[Output, ...] = ()
     gpu_used: str | None = None
     run_duration: float | None = None
+    duration_in_doubt: bool = False
     submitted_at: datetime | None = None
     submissions: int = 0
     claim_id: str | None = field(default=None, repr=False)
@@ -177,6 +182,11 @@ class Run:
     def has_result(self) -> bool:
         """Return whether the run's outcome shows outputs, which even an unsuccessful run may have made."""
         return self.state is RunState.SUCCEEDED or self.partial
+
+    @property
+    def known_duration(self) -> float | None:
+        """Return the seconds that the run took, or None if they are unknown or in doubt."""
+        return None if self.duration_in_doubt else self.run_duration
 
     @property
     def is_shown(self) -> bool:

@@ -146,7 +146,7 @@ def _is_doubtful(run: Run, report: RunReport, target: RunState | None) -> bool:
 def _moved(
     run: Run, report: RunReport, target: RunState, values: dict[str, object], now: datetime, *, asked: bool
 ) -> Change:
-    values |= _transition(run, report, target, now)
+    values |= _transition(run, report, target, now, asked=asked)
     if target in IN_FLIGHT:
         values |= _progress(run, report, now) | _seen_outputs(run, report, now)
         return Change(target, values, visible=True)
@@ -200,7 +200,8 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
     values = {"failure_code": code, "failure_params": dict(params), "ended_at": now, "due_at": None}
     if run.run_duration is None:
         # No report will tell the duration, but it is billed and counts against the daily limit.
-        values |= _measured_cost(run, now)
+        # Only a run that the bot has cancelled is known to end now.
+        values |= _measured_cost(run, now, in_doubt=target is not RunState.CANCELLED)
     if run.outputs:
         values["partial"] = True
     return Change(target, values, outcome_due_at=now, visible=True)
@@ -308,16 +309,15 @@ def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, objec
     return values
 
 
-def _transition(run: Run, report: RunReport, target: RunState, now: datetime) -> dict[str, object]:
-    values: dict[str, object] = {}
+def _transition(
+    run: Run, report: RunReport, target: RunState, now: datetime, *, asked: bool
+) -> dict[str, object]:
     if target in IN_FLIGHT:
-        if target is not RunState.QUEUED:
-            values["queue_position"] = None
-            if run.started_at is None:
-                values["started_at"] = now
-        return values
-    values = {"ended_at": now, "due_at": None, "queue_position": None}
-    values |= _measured_cost(run, now) | _reported_cost(run, report, now)
+        return {} if target is RunState.QUEUED else _start(run, report, target, now, asked=asked)
+    values: dict[str, object] = {"ended_at": now, "due_at": None, "queue_position": None}
+    # A run whose outputs were complete before had ended earlier, without a report.
+    noticed_late = asked or run.outputs_since is not None
+    values |= _measured_cost(run, now, in_doubt=noticed_late) | _reported_cost(run, report, now)
     outputs = pack_outputs(report.outputs or run.outputs)
     if target is RunState.SUCCEEDED:
         values |= {"outputs": outputs, "failure_code": None, "failure_params": {}}
@@ -327,12 +327,26 @@ def _transition(run: Run, report: RunReport, target: RunState, now: datetime) ->
     if run.failure_code is None:
         asked_for = target is RunState.CANCELLED and run.cancel_requested_at is not None
         values["failure_code"] = run.cancel_code if asked_for else f"run_{target.value}"
+    if target is RunState.FAILED and report.live_status:
+        values["live_status"] = report.live_status  # the node that failed
     return values | _failure_log(report)
 
 
-def _measured_cost(run: Run, now: datetime) -> dict[str, object]:
+def _start(run: Run, report: RunReport, target: RunState, now: datetime, *, asked: bool) -> dict[str, object]:
+    """Return the columns for a run that executes. The first webhook about that comes before any progress."""
+    values: dict[str, object] = {"queue_position": None}
+    if run.started_at is None:
+        values["started_at"] = now
+        if asked or report.progress or target is not RunState.RUNNING:
+            values["duration_in_doubt"] = True
+    return values
+
+
+def _measured_cost(run: Run, now: datetime, *, in_doubt: bool) -> dict[str, object]:
     seconds = measured_seconds(run, now)
-    return {} if seconds is None else {"run_duration": seconds}
+    if seconds is None:
+        return {}
+    return {"run_duration": seconds, **({"duration_in_doubt": True} if in_doubt else {})}
 
 
 def _reported_cost(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
@@ -340,7 +354,7 @@ def _reported_cost(run: Run, report: RunReport, now: datetime) -> dict[str, obje
     if report.gpu:
         values["gpu_used"] = report.gpu[:_GPU_NAME]
     seconds = reported_seconds(run, report, now)
-    return values if seconds is None else values | {"run_duration": seconds}
+    return values if seconds is None else values | {"run_duration": seconds, "duration_in_doubt": False}
 
 
 def _failure_log(report: RunReport) -> dict[str, object]:

@@ -20,6 +20,7 @@ from bot.domain.errors import AlreadyTaken, BotError, DiscordAway
 from bot.gateway.command_ids import CommandIds
 from bot.gateway.guild import read_automod
 from bot.gateway.overrides import CommandOverrides
+from bot.gateway.pressed_messages import check_message
 from bot.gateway.sync import Availability, CommandSync
 from bot.outside import Outside
 from bot.services import Services
@@ -182,6 +183,7 @@ class GenerateBot(commands.Bot):
             for codec, handler in self._forms:
                 form = codec.read(custom_id)
                 if form is not None:
+                    await check_message(interaction, form)
                     await handler(interaction, form)
                     return True
             return False

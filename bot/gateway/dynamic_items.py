@@ -16,6 +16,7 @@ from bot.deployments.form_fields import FormValue
 from bot.deployments.validation import AttachedFile
 from bot.gateway.client import IdT, reporting_errors
 from bot.gateway.interactions import Interaction
+from bot.gateway.pressed_messages import check_message
 from bot.ui.custom_ids import CustomId, PageId
 
 
@@ -45,7 +46,9 @@ class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
         async with reporting_errors(interaction):
             # Parse the custom_id here and not in `from_custom_id`: discord.py drops that method's errors, so
             # the user would get no answer.
-            await self.pressed(interaction, self._codec.parse(self._match))
+            id = self._codec.parse(self._match)
+            await check_message(interaction, id)
+            await self.pressed(interaction, id)
 
     async def pressed(self, interaction: Interaction, id: IdT) -> None:
         """Answer a press or a selection. Errors are reported to the user."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import discord
 
 from bot.domain.errors import RefusedForNow
-from bot.domain.requests import ChannelState, Member, Origin, Press, Requester
+from bot.domain.requests import ChannelState, Member, Origin, Requester
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import check_permissions, state_of
-from bot.ui.custom_ids import FollowUpId, RunId
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)
@@ -31,28 +28,7 @@ def requester_of(interaction: Interaction) -> Requester:
         origin=_origin(interaction, now),
         channel_ids=_channel_ids(interaction.channel),
         channel_state=lambda channel_id: _state_of(interaction.guild, channel_id),
-        press=_press(interaction, now),
     )
-
-
-def _press(interaction: Interaction, now: datetime) -> Press | None:
-    """Return the press or submission, or None for a command.
-
-    A run's button has the same custom_id in every message, so the custom_id alone identifies the press. Other
-    custom_ids may refer to a position in their message, such as a picture's, or belong to forms and selects.
-    For these, the message's id and the submitted values are part of the identity, too.
-    """
-    data: Mapping[str, Any] = interaction.data or {}
-    custom_id = data.get("custom_id")
-    if custom_id is None:
-        return None
-    is_button = data.get("component_type") == discord.ComponentType.button.value
-    follow_up = FollowUpId.read(custom_id) if is_button else None
-    if RunId.PATTERN.fullmatch(custom_id) or (follow_up is not None and not follow_up.picture):
-        return Press.of(now, custom_id)
-    message = str(interaction.message.id) if interaction.message is not None else ""
-    values = json.dumps([data.get("values"), data.get("components")], sort_keys=True, default=str)
-    return Press.of(now, custom_id, message, values)
 
 
 def member_of(interaction: Interaction) -> Member:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WireError, load_object
 from bot.database.key_values import KeyValueStore
-from bot.deployments.catalogue import Catalogue, id_setting
+from bot.deployments.catalogue import MEND, Catalogue, id_setting
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
 from bot.deployments.compile.deployment import describes_itself
 from bot.deployments.follow_ups.message_commands import MAX_COMMANDS, MessageCommands
@@ -22,6 +22,7 @@ from bot.domain.errors import (
     BackendRedirected,
     BackendServerError,
     BackendUnauthorized,
+    BackendUndescribable,
     BackendUnlisted,
     BackendUnreachable,
     StartLater,
@@ -37,6 +38,7 @@ _NO_RUN = "00000000-0000-4000-8000-000000000000"
 _NO_SUCH_PATH = "Not Found"
 _ANSWER_LENGTH = 80
 _UNLISTED = "the account of COMFYDEPLOY_API_KEY has no deployment with this id"
+_UNDESCRIBABLE = "ComfyDeploy fails to describe it, though it answers otherwise"
 _SEE_KEY = "See the finding about the key above."
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
@@ -149,24 +151,44 @@ def _deployment(config: DeploymentConfig, fault: BackendError | None, catalogue:
     deployment = catalogue.get(config.name)
     spec = catalogue.plan.command(config.name) if deployment is not None else None
     if deployment is None or spec is None:
-        if fault is None:
-            return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
-        if isinstance(fault, BackendUnlisted):
-            return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(config))
-        summary = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
-        return problem(DEPLOYMENT, summary, _remedy(fault))
+        return _not_offered(where, config, fault)
     lines = (*deployment.warnings, *options_table(deployment, spec))
     if fault is not None:
-        source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
-        if isinstance(fault, BackendUnlisted):
-            summary = f"{where} is offered from {source}, but {_UNLISTED}, so every request will fail."
-            return problem(DEPLOYMENT, summary, _correct_id(config), *lines)
-        summary = f"{where} is offered from {source}: ComfyDeploy doesn't describe it ({fault})."
-        return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *lines)
+        return _offered_anyway(where, config, fault, lines)
     if deployment.warnings:
         remedy = "Correct or describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *lines)
     return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *lines)
+
+
+def _not_offered(where: str, config: DeploymentConfig, fault: BackendError | None) -> Finding:
+    match fault:
+        case None:
+            return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
+        case BackendUnlisted():
+            return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(config))
+        case BackendUndescribable():
+            return problem(DEPLOYMENT, f"{where} is not offered: {_UNDESCRIBABLE}.", f"{MEND}.")
+        case _:
+            summary = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
+            return problem(DEPLOYMENT, summary, _remedy(fault))
+
+
+def _offered_anyway(
+    where: str, config: DeploymentConfig, fault: BackendError, lines: Sequence[str]
+) -> Finding:
+    """Return the finding about a deployment that is offered though ComfyDeploy doesn't describe it now."""
+    source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
+    offered = f"{where} is offered from {source}"
+    match fault:
+        case BackendUnlisted():
+            summary = f"{offered}, but {_UNLISTED}, so every request will fail."
+            return problem(DEPLOYMENT, summary, _correct_id(config), *lines)
+        case BackendUndescribable():
+            return warning(DEPLOYMENT, f"{offered}: {_UNDESCRIBABLE}.", f"{MEND}.", *lines)
+        case _:
+            summary = f"{offered}: ComfyDeploy doesn't describe it ({fault})."
+            return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *lines)
 
 
 def _correct_id(config: DeploymentConfig) -> str:

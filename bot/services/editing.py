@@ -21,10 +21,10 @@ from bot.deployments.model import ATTACHMENTS, Deployment, picture_input, taking
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
 from bot.domain.errors import BotError, RefusedError
-from bot.domain.requests import Requester
+from bot.domain.requests import Requester, press_id
 from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import InputValue, Run
-from bot.domain.text.file_names import keys_in_links
+from bot.domain.text.file_names import file_behind, keys_in_links
 from bot.services.early_checks import EarlyChecks
 from bot.services.form_drafts import FormDrafts
 from bot.services.generation import GenerationService, current_deployment, has_marked_file
@@ -136,6 +136,7 @@ class EditingService:
             deployment,
             revision.inputs,
             requester,
+            press=press_id("edit", run.key, form_values),
             parent_key=run.key,
             age_restricted=has_marked_file(run, requester),
         )
@@ -225,6 +226,7 @@ class EditingService:
             deployment,
             revision.inputs,
             requester,
+            press=press_id(f"use {deployment.deployment_id}", file_behind(picture), form_values),
             parent_key=parent_key,
             age_restricted=_is_marked(parent, parent_key, requester),
         )

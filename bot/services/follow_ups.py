@@ -12,10 +12,11 @@ from bot.deployments.form_fields import FormField, FormValues
 from bot.deployments.model import FollowUpRef, deployment_of, taking_pictures
 from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.requests import Requester
+from bot.domain.requests import Requester, press_id
 from bot.domain.results.deliveries import MessageRef
 from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import Run
+from bot.domain.text.file_names import file_behind
 from bot.services.early_checks import EarlyChecks
 from bot.services.editing import EditingService
 from bot.services.generation import GenerationService
@@ -127,13 +128,16 @@ class FollowUpService:
             raise RefusedError("follow_up_no_file")
         revision = opened.preparation.revise(taken, form_values, self._generation.draw_seed)
         key, link = taken
+        links = [str(each) for each in (link if isinstance(link, list) else [link])]
         # What Discord said about the file saves reading it.
-        own = tuple(file for file in files if file.url in (link if isinstance(link, list) else [link]))
+        own = tuple(file for file in files if file.url in links)
+        follow_up = "".join(opened.preparation.follow_up.reference)
         inputs = replace(revision.inputs, files={**revision.inputs.files, key: own})
         run = await self._generation.submit(
             opened.preparation.target,
             inputs,
             requester,
+            press=press_id(f"then {follow_up}", " ".join(map(file_behind, links)), form_values),
             parent_key=opened.parent.key if opened.parent is not None else None,
             private=opened.private,
             age_restricted=opened.age_restricted,

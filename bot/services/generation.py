@@ -17,7 +17,15 @@ from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_rang
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT, PRIVATE
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.requests import GenerationRequest, Release, Requester, batch_requests, new_key
+from bot.domain.requests import (
+    GenerationRequest,
+    Press,
+    Release,
+    Requester,
+    batch_requests,
+    new_key,
+    press_id,
+)
 from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import Run
 from bot.metrics import Metrics
@@ -117,6 +125,7 @@ class GenerationService:
             deployment,
             inputs,
             requester,
+            press=press_id(f"repeat {mode.name}", key),
             parent_key=parent.key,
             count=count,
             age_restricted=has_marked_file(parent, requester),
@@ -129,6 +138,7 @@ class GenerationService:
         inputs: CollectedInputs,
         requester: Requester,
         *,
+        press: str | None = None,
         parent_key: str | None = None,
         count: int = 1,
         private: bool = False,
@@ -138,10 +148,14 @@ class GenerationService:
         """Check a request's words, its files and the policy, store it, and return the first run of its
         batch.
 
+        `press` is the `press_id` of what the user pressed, or None for a slash command. A second press within
+        seconds raises PressedTwice.
+
         A request made from a private result is private, too. `age_restricted` is True if the request takes
         a file of an age-restricted result, or of a result from an age-restricted channel.
         """
         user_id, guild_id = requester.person.id, requester.origin.guild_id
+        requester = replace(requester, press=Press(press, self._clock()) if press is not None else None)
         with self._metrics.request(deployment.name), self._refusals.counted(user_id, guild_id):
             return await self._accept(
                 deployment,

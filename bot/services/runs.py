@@ -12,6 +12,7 @@ from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
 from bot.domain.requests import Member, Requester
+from bot.domain.results.deliveries import MessageRef, Purpose
 from bot.domain.results.showing import check_age, check_posting
 from bot.domain.runs import Deletions, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -88,6 +89,15 @@ class RunService:
         if page.direction is Direction.NEWER and cursor is not None:
             return await store.page_after(user_id, limit=PAGE_SIZE, run_filter=run_filter, after=cursor)
         return await store.page(user_id, limit=PAGE_SIZE, run_filter=run_filter, before=cursor)
+
+    async def message_purposes(
+        self, key: str, message: MessageRef, interaction_id: int | None
+    ) -> frozenset[Purpose] | None:
+        """Return what a message was sent for if it belongs to the batch of a run, otherwise an empty set.
+
+        `interaction_id` is the interaction that the message answers. Returns None if there is no such run.
+        """
+        return await self._store.history.message_purposes(key, message, interaction_id)
 
     async def deletions(self, run: Run) -> Deletions:
         """Return what was deleted of a run, to tell its requester."""

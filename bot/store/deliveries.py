@@ -53,7 +53,7 @@ _SENT_BEFORE = (
     .with_for_update()
 )
 # The same as `Delivery.destination`, in SQL.
-_DESTINATION = func.coalesce(
+DESTINATION = func.coalesce(
     case(
         (deliveries.c.purpose.in_({Purpose.REVIEW, Purpose.CARD}), runs.c.review_channel_id),
         (deliveries.c.purpose == Purpose.REPORT, runs.c.report_channel_id),
@@ -357,7 +357,7 @@ def _oldest_pending(now: datetime, full: Collection[int], own: Collection[int]) 
     )
     if not full:
         return query
-    return query.join(runs, runs.c.key == deliveries.c.run_key).where(_DESTINATION.not_in(full))
+    return query.join(runs, runs.c.key == deliveries.c.run_key).where(DESTINATION.not_in(full))
 
 
 def _joined(*lists: Iterable[MessageRef]) -> tuple[MessageRef, ...]:

@@ -23,7 +23,7 @@ from bot.domain.budgets import reported_seconds
 from bot.domain.errors import BotError
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import Purpose
-from bot.domain.run_timing import SETTLE_AFTER, is_settled, poll_after_report
+from bot.domain.run_timing import SETTLE_AFTER, next_settling, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
@@ -111,8 +111,7 @@ class RunStore:
                 values |= await charge(connection, run, report, change, now)
                 is_over = change.ends_run or change.state not in REVIVABLE
                 if is_over and change.values.get("due_at") is None:
-                    settled = asked and is_settled(run, report, now)
-                    values["due_at"] = None if settled else now + SETTLE_AFTER
+                    values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
             await apply_change(connection, run, change, now, **values)
             return change
 
@@ -300,15 +299,14 @@ def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:
 
 async def _settle(connection: AsyncConnection, run: Run, report: RunReport, now: datetime) -> None:
     """Store the GPU, duration and log that were fetched for an ended run, and when to poll it next."""
-    settled = run.ended_at is None or is_settled(run, report, now)
-    values: dict[str, object] = {"due_at": None if settled else now + SETTLE_AFTER}
+    values: dict[str, object] = {"due_at": next_settling(run, report, now)}
     if report.log and run.erased_at is None:
         values["failure_log"] = report.log
     if report.gpu:
         values["gpu_used"] = report.gpu
     duration = reported_seconds(run, report, now)
     if duration is not None:
-        values["run_duration"] = duration
+        values |= {"run_duration": duration, "duration_in_doubt": False}
         values |= await charge(connection, run, report, Change(run.state, values), now)
     await connection.execute(update(runs).where(runs.c.key == run.key).values(values))
 

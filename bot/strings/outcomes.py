@@ -27,10 +27,13 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "comfy_timeout": "ComfyDeploy didn't confirm the run. If it turns up, I'll post the result here.",
         "comfy_bad_reply": "ComfyDeploy's answer was unreadable, so I can't tell whether the run started. If it turns up, I'll post the result here.",
         # ends of runs
-        "run_failed": "The run failed on the machine, and ComfyDeploy gives no reason. Other inputs may work; "
-        "if it keeps failing, please tell the bot's operator.",
-        "run_failed_because": "The run failed on the machine: “{error}”. Other inputs may work; "
-        "if it keeps failing, please tell the bot's operator.",
+        "run_failed": "This one didn't work: the workflow hit an error.",
+        "run_failed_memory": "This one didn't work: the machine ran out of memory. A smaller size may help.",
+        "run_failed_input": "This one didn't work: the workflow refused an input. Please change it and try again.",
+        "run_failed_because": "The workflow hit an error: “{error}”. Other inputs may work; "
+        "if not, please tell the bot's operator.",
+        "run_failed_unexplained": "The workflow hit an error. I don't know the reason so far. Other inputs may work; "
+        "if not, please tell the bot's operator.",
         "run_timed_out": "The run took too long, and ComfyDeploy stopped it. A smaller size or fewer steps may help.",
         "run_cancelled": "The run was cancelled at ComfyDeploy, not by me. The bot's operator may know why.",
         "made_before_failed": "This is what was made before it failed.",

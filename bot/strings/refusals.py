@@ -58,6 +58,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "words_forbidden": "I can't read this server's AutoMod rules. A server admin can give me Manage Server, "
         "or switch AutoMod off in `/settings`.",
         "pressed_twice": "You've just pressed this. To start another, press it again in a few seconds.",
+        "message_other": "This doesn't belong to this message. Press it where I posted it.",
         "channel_gone": "I can't reach the channel of this request any more, so nothing was started. Please use another channel.",
         "parent_deleted": "The result that this needs was deleted, so nothing was started.",
         "discord_away": "Discord didn't answer, so nothing has changed. Please try again in a minute.",

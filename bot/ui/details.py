@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from bot.domain.presets import NAME_LENGTH
 from bot.domain.runs import Deletions, Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.message_parts import deletion_facts, ending, seconds_taken, subtext, text_blocks
+from bot.ui.message_parts import deletion_facts, ending, explanation_of, subtext, text_blocks, took
 from bot.ui.views import framed
 
 # Longer details go into a file: a layout holds 4,000 characters of text.
@@ -43,7 +43,7 @@ def details(
     deployment: Deployment | None,
     commands: Commands | None,
     *,
-    log: str | None = None,
+    explained: bool = False,
     origin: str | None = None,
     deletions: Deletions = _NOTHING,
     repeatable: bool = True,
@@ -51,16 +51,17 @@ def details(
     """Build the details of a run. `commands` repeat it, or are None if `deployment` is None or the requester
     has erased the inputs.
 
-    `log` is the end of the run's log, or None if the reader may not see it. `origin` is a link to the result
-    of the run's parent, or None. `deletions` is what to tell the reader about deletions. If not
-    `repeatable`, the message has no commands and doesn't say why.
+    If `explained`, they say why the run failed, with the end of its log; only the requester and moderators
+    may read that. `origin` is a link to the result of the run's parent, or None. `deletions` is what to tell
+    the reader about deletions. If not `repeatable`, the message has no commands and doesn't say why.
     """
     inputs = displayed_inputs(deployment, run.inputs)
     command = commands.text if commands is not None else ""
     heading = say("details_heading", title=escape_line(title, 80))
-    facts = "\n".join(_facts(run, inputs, origin, deletions))
+    facts = "\n".join(_facts(run, inputs, origin, deletions, explained=explained))
     values = "\n".join(_values(inputs, None))
-    size = len(heading) + len(facts) + len(values) + len(command) + len(log or "")
+    why, log = (explanation_of(run), run.failure_log) if explained else ("", None)
+    size = sum(map(len, (heading, facts, values, command, why, log or "")))
     log_text = "\n".join([say("details_log"), *text_blocks((log,), spoiler=False, space=0)]) if log else ""
     in_file = ""
     if size > MAX_INLINE:
@@ -75,11 +76,9 @@ def details(
         if repeatable:
             command_texts.append(say("details_erased" if deployment is not None else "details_gone"))
     command_text = "\n".join(command_texts)
-    if not in_file:
-        return Details(_layout(heading, values, facts, command_text, log=log_text), None)
-    file = File[LayoutView](f"attachment://{FILENAME}")
-    layout = _layout(heading, values, facts, command_text, file, log=log_text)
-    return Details(layout, _full_text(run.key, inputs, command, log))
+    file = [File[LayoutView](f"attachment://{FILENAME}")] if in_file else []
+    layout = _layout(heading, values, why, facts, log_text, command_text, more=file)
+    return Details(layout, _full_text(run.key, inputs, command, log) if in_file else None)
 
 
 def _command_texts(commands: Commands, inputs: ShownInputs, in_file: str) -> Iterator[str]:
@@ -98,11 +97,9 @@ def _command_texts(commands: Commands, inputs: ShownInputs, in_file: str) -> Ite
         yield say("details_default", name=escape_line(commands.default, NAME_LENGTH))
 
 
-def _layout(
-    heading: str, values: str, facts: str, command_text: str, *more: Item[LayoutView], log: str = ""
-) -> LayoutView:
-    texts = [TextDisplay[LayoutView](text) for text in (heading, values, facts, log, command_text) if text]
-    return framed(Colour.blurple(), *texts, *more)
+def _layout(*texts: str, more: Sequence[Item[LayoutView]] = ()) -> LayoutView:
+    shown = [TextDisplay[LayoutView](text) for text in texts if text]
+    return framed(Colour.blurple(), *shown, *more)
 
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
@@ -115,10 +112,13 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
         yield say("details_input_file", option=escape_line(option, 32), name=name, url=file.url)
 
 
-def _facts(run: Run, inputs: ShownInputs, origin: str | None, deletions: Deletions) -> Iterator[str]:
+def _facts(
+    run: Run, inputs: ShownInputs, origin: str | None, deletions: Deletions, *, explained: bool
+) -> Iterator[str]:
     """Yield three subtext lines: state and cost, times, and ids."""
     seed_listed = str(run.seed) in (value for _, value in inputs.values)
-    yield subtext(_state_facts(replace(run, seed=None) if seed_listed else run, deletions))
+    shown = replace(run, seed=None) if seed_listed else run
+    yield subtext(_state_facts(shown, deletions, explained=explained))
     yield subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
     names = [say("details_key", key=run.key)]
     if run.batch_size > 1:
@@ -129,16 +129,13 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None, deletions: Deletio
     yield subtext(names)
 
 
-def _state_facts(run: Run, deletions: Deletions) -> Iterator[str]:
+def _state_facts(run: Run, deletions: Deletions, *, explained: bool) -> Iterator[str]:
     yield say("details_state", state=say(ending(run)))
     yield from deletion_facts(deletions)
-    if run.live_status and not run.final:
+    failed_here = explained and explanation_of(run)
+    if run.live_status and (failed_here or not run.final):
         yield say("details_step", step=escape_line(run.live_status, 60))
-    if (seconds := seconds_taken(run)) is not None:
-        taken, gpu_time = f"{seconds:.0f}", f"{run.run_duration:.0f}"
-        yield say("details_took", seconds=taken)
-        if gpu_time != taken:
-            yield say("details_gpu_time", seconds=gpu_time)
+    yield from took("details_took", run.known_duration)
     if run.seed is not None:
         yield say("details_seed", seed=run.seed)
     if run.gpu or run.gpu_used:

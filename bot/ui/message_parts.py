@@ -15,7 +15,7 @@ from discord.ui import Button, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
-from bot.domain.text.run_log import last_error
+from bot.domain.text.run_log import FailureKind, failure_kind, last_error
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
@@ -38,6 +38,11 @@ _CHANNELS = 5  # channels that a sentence names
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
+_RUN_FAILED = "run_failed"
+_OWN_SENTENCES = {
+    FailureKind.OUT_OF_MEMORY: "run_failed_memory",
+    FailureKind.INPUT_REFUSED: "run_failed_input",
+}
 # A link in one of our own sentences: its text is short or a file's escaped name. A longer search from every
 # "[" in a URL would take quadratic time.
 _LINK = re.compile(r"\[((?:\\.|[^\[\]\\]){0,160})\]\(\S*\)")
@@ -184,10 +189,13 @@ def block_code(prefix: str, run: Run) -> str:
 
 
 def reason_of(run: Run) -> str:
-    """Return the sentence that says why a run did not succeed."""
+    """Return the sentence that says why a run did not succeed.
+
+    Only that of a private run, which nobody but its requester and moderators sees, may quote the run's log.
+    """
     code = run.failure_code or "internal"
-    if code == "run_failed" and (error := last_error(run.failure_log)):
-        return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
+    if code == _RUN_FAILED:
+        return _failure_reason(run, quoted=run.private)
     if code == "comfy_invalid" and not run.failure_params.get("fields"):
         code = "comfy_invalid_unnamed"
     if code == REQUESTER_BLOCKED:
@@ -197,6 +205,21 @@ def reason_of(run: Run) -> str:
         for name, value in run.failure_params.items()
     }
     return say(code, **params)
+
+
+def explanation_of(run: Run) -> str:
+    """Return what Details says about a run that failed on the machine, or an empty text for any other."""
+    if run.failure_code != _RUN_FAILED:
+        return ""
+    return _failure_reason(run, quoted=True) if run.failure_log else say("run_failed_unexplained")
+
+
+def _failure_reason(run: Run, *, quoted: bool) -> str:
+    sentence = _OWN_SENTENCES.get(failure_kind(run.failure_log))
+    error = last_error(run.failure_log) if quoted else None
+    if sentence is None and error is not None:
+        return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
+    return say(sentence or _RUN_FAILED)
 
 
 def _block_reason(run: Run) -> str:
@@ -268,31 +291,29 @@ def deletion_facts(deletions: Deletions) -> list[str]:
     return facts
 
 
-def seconds_taken(run: Run) -> float | None:
-    """Return the seconds from a run's start to its end, or None if it isn't known to have cost GPU time.
-
-    They don't change when the billed duration is fetched, which is often after the result is posted.
-    """
-    if run.run_duration is None or run.started_at is None or run.ended_at is None:
-        return run.run_duration
-    return max((run.ended_at - run.started_at).total_seconds(), 0)
+def took(code: str, seconds: float | None) -> list[str]:
+    """Return the fact `code` with a duration, or an empty list if it is unknown or less than a second."""
+    rounded = f"{seconds or 0:.0f}"
+    return [] if rounded == "0" else [say(code, seconds=rounded)]
 
 
 def time_facts(run: Run) -> list[str]:
     """Return facts about the time that a run took and, if budgets weight its GPU time, the weighted time."""
-    seconds = seconds_taken(run)
-    return [] if seconds is None else [say("took", seconds=f"{seconds:.0f}"), *weighted_time_facts([run])]
+    return [*took("took", run.known_duration), *weighted_time_facts([run])]
 
 
 def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
-    """Return facts about the total GPU time of the runs, or an empty list if it isn't known for any."""
-    seconds = [run.run_duration for run in runs if run.run_duration is not None]
-    return [say("several_took", seconds=f"{sum(seconds):.0f}"), *weighted_time_facts(runs)] if seconds else []
+    """Return facts about the total GPU time of the runs, or an empty list unless it is known for all."""
+    started = [run for run in runs if run.started_at is not None or run.run_duration is not None]
+    if any(run.known_duration is None for run in started):
+        return []
+    seconds = sum(run.known_duration or 0 for run in started)
+    return [*took("several_took", seconds), *weighted_time_facts(runs)]
 
 
 def weighted_time_facts(runs: Iterable[Run]) -> list[str]:
     """Return how much of the daily limits the runs used, or an empty list if that is their GPU time."""
-    measured = [(run.run_duration, run.charged_seconds) for run in runs if run.run_duration is not None]
+    measured = [(run.known_duration, run.charged_seconds) for run in runs if run.known_duration is not None]
     gpu_seconds = f"{sum(duration for duration, _ in measured):.0f}"
     weighted = f"{sum(duration if charged is None else charged for duration, charged in measured):.0f}"
     return [say("counted", seconds=weighted)] if weighted != gpu_seconds else []

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from bot.domain.backend import Backend
-from bot.domain.errors import BackendBadReply, BackendError
+from bot.domain.errors import BackendBadReply, BackendCrashed, BackendError
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE = timedelta(seconds=2)
@@ -117,8 +117,8 @@ class OutageCheck:
         """Return whether the backend is away, after a call about a run of this deployment failed temporarily.
 
         The deployment is asked for. For one that is gone, ComfyDeploy answers as in an outage, so the account
-        is asked, too. If it still lists the deployment, only a part of the backend is away. That counts for a
-        day, after which the deployment is taken to be broken for good.
+        is asked, too. If it still lists the deployment, or can't describe it, only a part of the backend is
+        away. That counts for a day, after which the deployment is taken to be broken for good.
         """
         if self.is_known:
             return True
@@ -127,11 +127,11 @@ class OutageCheck:
         except BackendError as error:
             # Even a reply that can't be parsed proves that the backend is there.
             if error.passing and not isinstance(error, BackendBadReply):
-                return await self._confirm_by_list(deployment_id, str(error))
+                return await self._confirm_by_list(deployment_id, error)
         self._broken_since.pop(deployment_id, None)
         return False
 
-    async def _confirm_by_list(self, deployment_id: str, reason: str) -> bool:
+    async def _confirm_by_list(self, deployment_id: str, reason: BackendError) -> bool:
         now = self._clock()
         try:
             listed = await self._backend.describe_deployments()
@@ -141,7 +141,7 @@ class OutageCheck:
             self._away_at = now
             log.warning("ComfyDeploy is away, so no run is given up: %s", reason)
             return True
-        if all(each.id != deployment_id for each in listed):
+        if not isinstance(reason, BackendCrashed) and all(each.id != deployment_id for each in listed):
             return False
         log.warning("ComfyDeploy doesn't describe deployment %s: %s", deployment_id, reason)
         return now - self._broken_since.setdefault(deployment_id, now) < _LONGEST_PARTIAL

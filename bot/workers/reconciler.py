@@ -14,12 +14,11 @@ from bot.domain.run_timing import (
     CANCEL_DOUBT,
     CANCEL_TRIES,
     CHECKS_IN_OUTAGE,
-    SETTLE_AFTER,
     SETTLE_CHECKS,
     deadline_of,
-    is_settled,
     is_silent_at_end,
     late_checks_end,
+    next_settling,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, is_own_verdict
@@ -256,19 +255,20 @@ class Reconciler:
         return await self._report(run)
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
-        """Record the end of a run. If it has just failed, read its log first."""
-        if self._read_log is not None and _wants_log(run, report, self._clock()):
+        """Record the end of a run. If it failed, read its log first."""
+        if self._read_log is not None and _wants_log(run, report):
             report = report._replace(log=await self._end_of_log(self._read_log, report.run_id))
         await self._record(run, report)
-        if is_settled(run, report, self._clock()):
+        if next_settling(run, report, self._clock()) is None:
             self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
 
-    async def _end_of_log(self, read_log: ReadLog, run_id: str) -> str | None:
+    async def _end_of_log(self, read_log: ReadLog, run_id: str) -> str:
+        """Return the end of a run's log. It is empty if the log can't be read, or isn't archived yet."""
         try:
-            return await read_log(run_id)
+            return await read_log(run_id) or ""
         except BackendError as error:
             log.info("can't read the run's log: %s", error)
-            return None
+            return ""
 
     async def _record(self, run: Run, report: RunReport, *, asked: bool = True) -> None:
         await self._recorder.record(run.key, report, asked=asked)
@@ -280,13 +280,11 @@ class Reconciler:
             self._wakeups.submit()
 
 
-def _wants_log(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether `report`, from a poll, says that the run failed, and its log should be read now.
+def _wants_log(run: Run, report: RunReport) -> bool:
+    """Return whether only the log can tell why a run failed, and it hasn't been read yet.
 
-    The log is read at most once. If this poll is the first to report the failure, the stored run has no end
-    yet. If a webhook was first, the log is read at the first poll after it, which normally follows at once.
-    From SETTLE_AFTER after the end, polls no longer read the log. Their `checks` may be 0 again, because
-    recording the end resets it.
+    ComfyDeploy also reports a run as failed if it had succeeded before its queue call failed.
     """
-    first = run.ended_at is None or (run.checks == 0 and now < run.ended_at + SETTLE_AFTER)
-    return report.state is RunState.FAILED and first
+    unexplained = run.failure_code == "run_failed" or (run.failure_code is None and not run.final)
+    read = run.failure_log is not None or run.erased_at is not None
+    return report.state is RunState.FAILED and unexplained and not read

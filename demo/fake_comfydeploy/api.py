@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Middleware
 
 from demo.fake_comfydeploy.call_log import Answered, CallLog, CancelCall
+from demo.fake_comfydeploy.deployments import DemoDeployment
 from demo.fake_comfydeploy.describe import describe
 from demo.fake_comfydeploy.faults import FaultPlan
 from demo.fake_comfydeploy.machine import Machine
-from demo.fake_comfydeploy.queue_endpoint import QueueEndpoint, answer, detail, failure
+from demo.fake_comfydeploy.queue_endpoint import QueueEndpoint, answer, detail, failure, plain_500
 from demo.fake_comfydeploy.runs import Run
 from demo.fake_comfydeploy.wire import log_of, run_for_get
 from demo.fake_comfydeploy.world import World
@@ -22,6 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 NO_CANCEL = "Error cancel function 404: Run not found or has no modal function call ID"
 UPLOAD_PREFIXES = {"image": "img", "video": "vid", "audio": "aud", "application": "file"}
+ARCHIVED_AFTER = timedelta(seconds=5)
 UPLOAD_LIMIT = 250 * 1024**2
 
 
@@ -49,6 +51,18 @@ def gate(api_key: str, plan: FaultPlan) -> Middleware:
             return detail(error.status, error.reason)
 
     return check
+
+
+def _page(query: Mapping[str, str], every: Sequence[DemoDeployment]) -> Sequence[DemoDeployment] | None:
+    """Return the deployments that a list's query asks for, or None if a number in it is none."""
+    try:
+        offset = int(query.get("offset", 0))
+        size = int(query["page_size"]) if "page_size" in query else None
+    except ValueError:
+        return None
+    if query.get("is_fluid", "false") == "true":
+        return []
+    return every if size is None else every[offset : offset + size]
 
 
 def noted(call_log: CallLog, now: Callable[[], datetime]) -> Middleware:
@@ -111,13 +125,16 @@ class Api:
         return answer(200, run_for_get(run, self._world.bucket.link, position))
 
     async def get_log(self, request: web.Request) -> web.Response:
-        """Answer with the machine's output, which is archived only for runs that failed."""
+        """Answer with the run's log. It is empty until ARCHIVED_AFTER has passed since its last line."""
         run = self._world.runs.get(request.match_info["run_id"])
         self._world.call_log.logs_read.append(request.match_info["run_id"])
         status = (run.faults if run else self._world.plan.everywhere).log_status
         if run is None or status == 404:
             return detail(404, "Run not found")
-        return failure(status) if status is not None else answer(200, log_of(run))
+        if status is not None:
+            return failure(status)
+        archived = run.log and self._world.now() >= run.log[-1].at + ARCHIVED_AFTER
+        return answer(200, log_of(run) if archived else [])
 
     async def cancel(self, request: web.Request) -> web.Response:
         run_id = request.match_info["run_id"]
@@ -138,12 +155,24 @@ class Api:
         deployment = self._world.deployments.get(request.match_info["deployment_id"])
         if deployment is None:
             return detail(500, "Internal server error")
-        return answer(200, describe(deployment))
+        return answer(200, describe(deployment)) if deployment.is_describable else plain_500()
 
-    async def list_deployments(self, _request: web.Request) -> web.Response:
+    async def list_deployments(self, request: web.Request) -> web.Response:
+        """Answer with all deployments or, with `page_size`, with those from `offset` on.
+
+        None has an image of its own, as `is_fluid=true` asks for. One that can't be described makes the whole
+        answer fail.
+        """
         if status := self._world.plan.everywhere.deployment_status:
             return failure(status)
-        return answer(200, [describe(each) for each in self._world.deployments.values()])
+        page = _page(request.query, list(self._world.deployments.values()))
+        if page is None:
+            return detail(
+                422, [{"type": "int_parsing", "loc": ["query"], "msg": "Input should be an integer"}]
+            )
+        if not all(each.is_describable for each in page):
+            return plain_500()
+        return answer(200, [describe(each) for each in page])
 
     async def upload(self, request: web.Request) -> web.Response:
         field = await (await request.multipart()).next()

@@ -1,4 +1,4 @@
-"""A log of queue calls, cancel calls, reads of run logs, webhook attempts with their answers, and all requests."""
+"""A log of all requests, and of queue calls, cancel calls, reads of run logs, and webhook attempts."""
 
 from __future__ import annotations
 

@@ -57,7 +57,10 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputNode:
-    """An input node of the workflow; `class_type` lacks its prefix `ComfyUIDeployExternal`."""
+    """An input node of the workflow; `class_type` lacks its prefix `ComfyUIDeployExternal`.
+
+    If `options` is a text, as a careless author may leave it, the service can't describe the deployment.
+    """
 
     class_type: str
     input_id: str
@@ -66,12 +69,13 @@ class InputNode:
     default: Default = None
     minimum: float | None = None
     maximum: float | None = None
-    options: tuple[str, ...] | None = None
+    options: tuple[str, ...] | str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoDeployment:
-    """A deployment. `nodes` are the node classes that a run executes in order, each one step of progress.
+    """A deployment. `nodes` are the node classes that a run executes in order, each one step of progress, and
+    `canvas_nodes` is the number of nodes of the editor's workflow, which each description contains.
 
     If `classic` is True, the deployment has a classic machine. Its runs go from `not-started` directly to
     `running`, and can't be cancelled. A run that makes only text never succeeds. A classic machine leaves it
@@ -90,6 +94,11 @@ class DemoDeployment:
     run_timeout: int = 3600
     classic: bool = False
     refusal: Refusal | None = None
+    canvas_nodes: int = 0
+
+    @property
+    def is_describable(self) -> bool:
+        return not any(isinstance(node.options, str) for node in self.inputs)
 
 
 PROMPT = InputNode(

@@ -87,7 +87,15 @@ def _version(deployment: DemoDeployment) -> dict[str, Any]:
         "created_at": "2026-11-24T13:59:30.669Z",
         "machine_version_id": None,
         "comfyui_snapshot": None,
-        "workflow": {"links": [], "nodes": [], "version": 0.4, "last_node_id": 200},
+        "workflow": {
+            "links": [],
+            "nodes": [
+                {"id": number, "type": "KSampler", "widgets_values": [1, "randomize", 20, 7.5, "euler", 1]}
+                for number in range(deployment.canvas_nodes)
+            ],
+            "version": 0.4,
+            "last_node_id": 200,
+        },
         "workflow_id": related_id(deployment.id, "workflow"),
         "user_id": USER,
         "snapshot": None,

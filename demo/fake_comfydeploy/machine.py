@@ -15,6 +15,7 @@ from demo.fake_comfydeploy.webhooks import Webhooks
 from demo.fake_comfydeploy.world import World
 
 RUNNER_PATIENCE = 5  # steps; the real runner waits for the deployment's run_timeout
+OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 20.00 MiB"
 LATE_STATUS = "Executing PreviewImage"  # a node's report that arrives after the end
 
 
@@ -81,7 +82,7 @@ class Machine:
             await self._nodes(run)
             products = await self._generator.make(run)
         except ExecutionError as error:
-            run.log = traceback_of(run, str(error))
+            self._world.write_log(run, *traceback_of(run, str(error)))
             self._end(run, "failed")
             return
         end = run.faults.ends_as or "success"
@@ -102,7 +103,7 @@ class Machine:
         if kept == products:
             self._after_last_node(run)
         if end == "failed":
-            run.log = traceback_of(run, "CUDA out of memory. Tried to allocate 20.00 MiB")
+            self._world.write_log(run, *traceback_of(run, OUT_OF_MEMORY))
         self._end(run, end)
         self._late_report(run)
 
@@ -204,7 +205,7 @@ def first_items(products: list[Made], count: int) -> Iterator[Made]:
 
 
 def traceback_of(run: Run, message: str) -> list[str]:
-    """Return the log of a run whose last node raised an error, as ComfyUI writes it."""
+    """Return the log of a run whose last node raised an error, as ComfyUI and the runner write it."""
     node = run.deployment.nodes[-1]
     return [
         "got prompt\n",
@@ -217,4 +218,6 @@ def traceback_of(run: Run, message: str) -> list[str]:
         "    return torch.matmul(first, second)\n"
         f"RuntimeError: {message}\n",
         "Prompt executed in 3.21 seconds\n",
+        "__END__",
+        "__END__",
     ]

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from demo.fake_comfydeploy.activity import Gate
 from demo.fake_comfydeploy.deployments import DemoDeployment
@@ -26,6 +26,11 @@ class Output:
     node_meta: dict[str, str]
     created_at: datetime
     output_id: str | None = None
+
+
+class LogLine(NamedTuple):
+    at: datetime
+    text: str
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -47,7 +52,7 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     updated_at: datetime | None = None
-    log: list[str] = field(default_factory=list)
+    log: list[LogLine] = field(default_factory=list)
     released: Gate = field(default_factory=Gate)
     first_webhook: asyncio.Event = field(default_factory=asyncio.Event)
 

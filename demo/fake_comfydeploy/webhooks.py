@@ -125,6 +125,8 @@ class Webhooks:
                 answer=answer,
             )
         )
+        delivery = {"level": "info", "event": "webhook", "url": run.webhook, "status": answer}
+        self._world.write_log(run, json.dumps(delivery))
         return isinstance(answer, int) and 200 <= answer < 300
 
     async def _call(self, method: str, url: str, body: bytes) -> int | str:

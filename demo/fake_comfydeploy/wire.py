@@ -155,8 +155,7 @@ def _in_other_dialect(body: dict[str, Any]) -> dict[str, Any]:
 
 def log_of(run: Run) -> list[dict[str, Any]]:
     """Return the body of `GET /v2/clickhouse-run-logs/{id}`."""
-    at = api_time(run.ended_at or run.created_at)
+    unknown = dict.fromkeys(("user_id", "org_id", "log_type"))
     return [
-        {"run_id": run.id, "timestamp": at, "log": text, "user_id": USER, "org_id": None, "log_type": "info"}
-        for text in run.log
+        {"run_id": run.id, "timestamp": api_time(line.at), "log": line.text, **unknown} for line in run.log
     ]

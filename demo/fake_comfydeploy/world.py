@@ -11,7 +11,7 @@ from demo.fake_comfydeploy.call_log import CallLog
 from demo.fake_comfydeploy.deployments import DemoDeployment
 from demo.fake_comfydeploy.faults import FaultPlan
 from demo.fake_comfydeploy.files import Bucket
-from demo.fake_comfydeploy.runs import RunBook
+from demo.fake_comfydeploy.runs import LogLine, Run, RunBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +23,6 @@ class World:
     runs: RunBook
     activity: Activity
     now: Callable[[], datetime]
+
+    def write_log(self, run: Run, *texts: str) -> None:
+        run.log += [LogLine(self.now(), text) for text in texts]

@@ -37,7 +37,7 @@ async def all_running(home: BotProcess) -> list[Run]:
     async with asyncio.timeout(60):
         while True:
             await home.comfydeploy.idle()
-            ready = home.rows("SELECT count(*) FROM runs WHERE state = 'running'")[0][0]
+            ready = (await home.states()).count("running")
             if ready == REQUESTS:
                 return list(home.comfydeploy.runs)
             await asyncio.sleep(0.05)

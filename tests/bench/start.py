@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.runs import RunState
@@ -22,7 +22,8 @@ from tests.bench.figures import Figure
 from tests.bench.memory import peak
 from tests.bench.rows import filling
 from tests.bench.setup import AT_ONCE, backend, pid_of, scene, seed
-from tests.chaos.database import Database, opened
+from tests.chaos.database import opened
+from tests.databases import Database
 from tests.e2e.bot_process import BotProcess
 
 PATIENCE = 300.0
@@ -125,7 +126,9 @@ async def _healthy(port: int) -> None:
 
 
 async def _all_asked(database: Database, in_flight: int) -> None:
-    query = "SELECT count(*) AS count FROM runs WHERE state = 'running' AND checks > 0"
+    asked = select(func.count()).where(runs.c.state == "running", runs.c.checks > 0)
     async with asyncio.timeout(PATIENCE):
-        while (await database.rows(query))[0]["count"] < in_flight:  # noqa: ASYNC110  # another process's doing
+        while True:
+            if await database.read(lambda connection: connection.scalar(asked) or 0) >= in_flight:
+                return
             await asyncio.sleep(0.1)

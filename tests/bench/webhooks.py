@@ -111,11 +111,11 @@ async def measure(_options: Namespace) -> list[Figure]:
         await home.start()
         bot, bare = await progress(home, watched)
         changes = await stored(home, changing)
-        behind = home.rows("SELECT count(*) FROM runs WHERE state = 'uploading'")[0][0]
+        behind = (await home.states()).count("uploading")
         if behind != STORED:
             raise RuntimeError(f"{behind} of {STORED} changes are in the store")
         await home.stop()
-        commits = bare_commits(home.database)
+        commits = bare_commits(home.database_file)
     return [
         Figure("webhooks", "progress, against bare aiohttp", bot.rate, "/s", bare.rate, "ratio ≥ 0.75"),
         Figure("webhooks", "processor time of each", bot.each, "µs", bare.each, "ratio ≤ 1.33"),

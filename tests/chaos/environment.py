@@ -17,16 +17,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from bot.store.rules import PAUSE_KEY
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from tests.chaos.database import Database
+from tests.chaos.database import OpenedDatabase
 from tests.chaos.servers import Servers
+from tests.databases import migrate
 from tests.e2e.bot_process import bot_environment
 from tests.e2e.fast_clock import Jumps
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
+from tests.questions import is_paused
 
 SPEED = 8.0
 # Real seconds that a busy machine may take are 8 times as long in there.
@@ -48,7 +49,7 @@ class QuickClock(Clock):
 
 class Environment:
     def __init__(
-        self, folder: Path, discord: FakeDiscord, comfydeploy: FakeComfyDeploy, database: Database
+        self, folder: Path, discord: FakeDiscord, comfydeploy: FakeComfyDeploy, database: OpenedDatabase
     ) -> None:
         self.folder = folder
         self.discord = discord
@@ -113,15 +114,11 @@ class Environment:
     async def calm(self) -> None:
         """Restart a bot that died, end a pause, approve the open review cards, and release held runs."""
         await self.watch()
-        if self.servers.may_be_paused or await self._is_paused():
+        # A busy machine may store a pause after it has answered `/resume`.
+        if self.servers.may_be_paused or await is_paused(self.database):
             await self.servers.resume()
         await self.servers.decide_the_rest()
         self.let_go()
-
-    async def _is_paused(self) -> bool:
-        """Return whether a pause is stored. A busy machine may store it after it has answered `/resume`."""
-        stored = await self.database.rows("SELECT name FROM key_values")
-        return PAUSE_KEY in {row["name"] for row in stored}
 
     def let_go(self) -> None:
         """Release held runs after a while, some only past the bot's deadline, so that none blocks a slot for
@@ -178,7 +175,7 @@ def _quicken(world: World, epoch: float) -> None:
 
 
 @asynccontextmanager
-async def environment(folder: Path, database: Database, seed: int) -> AsyncIterator[Environment]:
+async def environment(folder: Path, database: OpenedDatabase, seed: int) -> AsyncIterator[Environment]:
     async with (
         FakeDiscord(rate_limits=False, seed=seed, answer_within=ANSWER_WITHIN) as discord,
         FakeComfyDeploy(
@@ -188,7 +185,8 @@ async def environment(folder: Path, database: Database, seed: int) -> AsyncItera
         ) as comfydeploy,
     ):
         built = Environment(folder, discord, comfydeploy, database)
-        await built.servers.store_rules(database.direct)
+        await migrate(database.direct)
+        await built.servers.store_rules(database)
         try:
             yield built
         finally:

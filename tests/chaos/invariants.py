@@ -9,16 +9,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from typing import Any
 
-from tests.chaos.database import DELIVERIES, OPEN, RUNS
+from tests import questions
 from tests.chaos.environment import Environment
 from tests.chaos.happenings import Round
 from tests.chaos.promises import Promises
 from tests.fakediscord.world import Message
+from tests.questions import Message as Owed
+from tests.questions import Run
 
 _BUTTON = re.compile(r"run:([a-z0-9]+):(\w+)")
-_OPEN = ("awaiting_approval", "waiting", "submitting", "queued", "running", "uploading")
 SETTLE_WITHIN = 90.0
 
 
@@ -79,25 +79,25 @@ class InvariantChecker:
                 return True
         return False
 
-    async def _new_runs(self) -> dict[str, dict[str, Any]]:
-        rows = await self._environment.database.rows(RUNS)
-        return {row["key"]: row for row in rows if row["key"] not in self._judged}
+    async def _new_runs(self) -> dict[str, Run]:
+        found = await questions.runs(self._environment.database, but=self._judged)
+        return {run.key: run for run in found}
 
-    async def _owed(self) -> dict[str, list[dict[str, Any]]]:
-        owed: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in await self._environment.database.rows(DELIVERIES):
-            owed[row["run_key"]].append(row)
+    async def _owed(self) -> dict[str, list[Owed]]:
+        owed: dict[str, list[Owed]] = defaultdict(list)
+        for message in await questions.messages(self._environment.database):
+            owed[message.run_key].append(message)
         return owed
 
     def _hidden(
-        self, runs: dict[str, dict[str, Any]], owed: dict[str, list[dict[str, Any]]], rounds: Sequence[Round]
+        self, runs: dict[str, Run], owed: dict[str, list[Owed]], rounds: Sequence[Round]
     ) -> dict[str, str]:
         """Return the runs whose outputs no message shows and `/runs` doesn't offer."""
         kept = {
             key
             for key, run in runs.items()
-            for row in (*owed[key], *owed[run["batch_key"]])
-            if row["state"] == "undelivered"
+            for message in (*owed[key], *owed[run.request.key])
+            if message.state == "undelivered"
         }
         seen = self._promises.everything(self._messages(rounds))
         return {
@@ -107,37 +107,37 @@ class InvariantChecker:
         }
 
     def _left_to_the_list(
-        self, runs: dict[str, dict[str, Any]], owed: dict[str, list[dict[str, Any]]], rounds: Sequence[Round]
+        self, runs: dict[str, Run], owed: dict[str, list[Owed]], rounds: Sequence[Round]
     ) -> dict[str, str]:
         """Return the runs that only `/runs` offers although nothing but an outage happened."""
         places = {this.channel.id for this in rounds if this.happening == "outage"}
         return {
             key: f"undelivered after an outage: {run} {owed[key]}"
             for key, run in runs.items()
-            if run["channel_id"] in places and any(row["state"] == "undelivered" for row in owed[key])
+            if run.request.channel_id in places and any(each.state == "undelivered" for each in owed[key])
         }
 
     async def _quiet(self) -> bool:
-        left = await self._environment.database.rows(OPEN)
+        left = await questions.unsettled(self._environment.database)
         working = self._environment.comfydeploy.world.activity.active
-        return not working and not any(row["left_open"] for row in left)
+        return not (working or left.in_review or left.in_progress)
 
     async def judge(self, rounds: Sequence[Round]) -> Verdict:
         """Check every run that is new since the last call; all of them have settled or had the time to."""
         runs, owed = await self._new_runs(), await self._owed()
         ends, cancels = self._seen(rounds)
         verdict = Verdict()
-        for key in runs:
+        for key, run in runs.items():
             # A batch shares one outcome; a late success of one of its runs is a second message.
-            own, first = owed[key], runs[key]["batch_key"]
-            others = [row for row in owed[first] if row["purpose"] == "o"] if first != key else []
-            late = [row for row in own if row["purpose"] == "l"] if runs[key]["batch_size"] > 1 else []
+            own, first = owed[key], run.request.key
+            others = [message for message in owed[first] if message.kind == "outcome"] if first != key else []
+            late = [message for message in own if message.kind == "late" and run.request.count > 1]
             # A rejection is also told in a direct message.
-            letters = [row for row in own if row["purpose"] == "d"]
-            limit = 1 + sum(bool(json.loads(row["messages"])) for row in (*late, *letters))
+            letters = [message for message in own if message.kind == "notice"]
+            limit = 1 + sum(bool(message.ids) for message in (*late, *letters))
             # Its own buttons are missing if the outcome became links; `hidden` looks for its outputs.
             seen = ends[key] or ends[first][:1]
-            self._judge(verdict, runs[key], [*own, *others], seen, cancels[key], limit=limit)
+            self._judge(verdict, run, [*own, *others], seen, cancels[key], limit=limit)
         for key in cancels.keys() - runs.keys() - self._judged:
             verdict.lost[key] = "a status message without a row"
         verdict.lost |= self._left_to_the_list(runs, owed, rounds)
@@ -151,16 +151,16 @@ class InvariantChecker:
     def _judge(
         self,
         verdict: Verdict,
-        run: dict[str, Any],
-        owed: list[dict[str, Any]],
+        run: Run,
+        owed: list[Owed],
         ends: list[Message],
         cancels: list[Message],
         *,
         limit: int,
     ) -> None:
-        self.requests += run["batch_index"] == 0
-        key, kept = run["key"], sum(row["state"] == "undelivered" for row in owed)
-        if run["state"] in _OPEN or any(row["state"] == "pending" for row in owed):
+        self.requests += run.index == 0
+        key, kept = run.key, sum(message.state == "undelivered" for message in owed)
+        if not run.final or any(message.state == "pending" for message in owed):
             verdict.lost[key] = f"never settled: {run} {owed}"
         elif not ends and not kept:
             verdict.lost[key] = f"no outcome to be seen: {run} {owed}"

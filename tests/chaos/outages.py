@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from tests.chaos.database import Sqlite
 from tests.chaos.environment import Environment
+from tests.databases import locked
 from tests.fakediscord.faults import Fault
 
 _PARTIES = ("discord", "discord", "comfydeploy", "network", "database")
@@ -74,10 +73,8 @@ async def _database_away(environment: Environment) -> AsyncIterator[None]:
             yield
         finally:
             database.proxy.heal()
-    elif isinstance(database, Sqlite):
-        with closing(sqlite3.connect(database.path, timeout=0.1, isolation_level=None)) as outsider:
-            with suppress(sqlite3.OperationalError):
-                outsider.execute("BEGIN IMMEDIATE")
+    elif database.file is not None:
+        with locked(database.file):
             yield
             await asyncio.sleep(_LOCK_SECONDS)
     else:

@@ -12,8 +12,8 @@ from tests.chaos.happenings import Round
 from tests.chaos.servers import FORBIDDEN
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
+from tests.questions import Run
 
-Row = Mapping[str, Any]
 # Answers after which nothing may start.
 _NO = (say("store_unavailable"), say("words_unavailable"), say("paused", reason=""))
 # Statuses with which the bot can't read a run, and a fault with which it doesn't link to the outputs.
@@ -27,7 +27,7 @@ class Promises:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
 
-    def opposites(self, runs: Mapping[str, Row], rounds: Sequence[Round]) -> dict[str, str]:
+    def opposites(self, runs: Mapping[str, Run], rounds: Sequence[Round]) -> dict[str, str]:
         """Return the requests that started although their author read that they didn't, and the decisions
         that differ from their cards.
         """
@@ -39,7 +39,7 @@ class Promises:
                 found[prompt] = f"told {asked.text!r}, and started"
         for card in self._cards(runs):
             key = _key_of(card)
-            if "Approved by" in card.text and runs[key]["state"] in ("rejected", "expired"):
+            if "Approved by" in card.text and runs[key].state in ("rejected", "expired"):
                 found[key] = f"its card says approved: {runs[key]}"
             if "Rejected by" in card.text and self._calls(key):
                 found[key] = f"its card says rejected, and it was started: {runs[key]}"
@@ -60,7 +60,7 @@ class Promises:
                         found[f"round {this.number}"] = "refused because of another server's rules"
         return found
 
-    def second_cards(self, runs: Mapping[str, Row]) -> dict[str, str]:
+    def second_cards(self, runs: Mapping[str, Run]) -> dict[str, str]:
         count = Counter(_key_of(card) for card in self._cards(runs))
         return {key: f"{number} review cards" for key, number in count.items() if number > 1}
 
@@ -71,16 +71,16 @@ class Promises:
             parts += [message.text, *(attachment.filename for attachment in message.attachments)]
         return "\n".join(parts)
 
-    def is_hidden(self, run: Row, seen: str) -> bool:
+    def is_hidden(self, run: Run, seen: str) -> bool:
         """Return whether ComfyDeploy has outputs of a run, and `seen` mentions none of them."""
-        made = self._environment.comfydeploy.runs.get(run["run_id"] or "")
-        if made is None or run["failure_code"] == "cancelled_by_requester":
+        made = self._environment.comfydeploy.runs.get(run.run_id or "")
+        if made is None or run.failure_code == "cancelled_by_requester":
             return False
         if made.faults.get_status in _UNREADABLE or made.faults.body == _NO_LINK:
             return False
         items = [item for output in made.outputs for kind in output.data.values() for item in kind]
         files = any(isinstance(item, dict) and item.get("type") == "output" for item in items)
-        return files and f"-{run['key']}-" not in seen and f"/runs/{made.id}/" not in seen
+        return files and f"-{run.key}-" not in seen and f"/runs/{made.id}/" not in seen
 
     def _cards(self, runs: Collection[str]) -> list[Message]:
         """Return the review cards of some runs; a scale run has none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from tests.chaos.environment import ANSWER_WITHIN, SPEED, Environment, environme
 from tests.chaos.happenings import Round
 from tests.chaos.invariants import SETTLE_WITHIN, InvariantChecker, Verdict
 from tests.chaos.rounds import Player
+from tests.questions import runs as runs_of
 
 # A round that is not over by then (a deadline, a lease, a long backoff) is judged together with later ones.
 PATIENCE = 0.5
@@ -70,8 +72,8 @@ async def chaos(
                 say(f"… {number} rounds, {checker.requests} requests, {world.kills} kills")
         result.kills, result.requests = world.kills, checker.requests
         result.failed_starts = world.failed_starts
-        ends = await database.rows("SELECT state, count(*) AS count FROM runs GROUP BY state")
-        result.ends = ", ".join(f"{row['count']} {row['state']}" for row in ends)
+        ends = Counter(run.state.value for run in await runs_of(database))
+        result.ends = ", ".join(f"{count} {state}" for state, count in ends.items())
         if world.discord.request_log.unknown_routes or result.requests < rounds / 2:
             # Nothing can go wrong where nothing is done.
             raise RuntimeError(

@@ -6,20 +6,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import discord
 
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, ServerRules
-from bot.outside import Outside
-from bot.store import Store
 from bot.strings import say
 from tests.bench.hostile import PATTERNS
+from tests.databases import Database
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import MODERATOR, Guild, Message, User
+from tests.questions import insert_rules
 
 FORBIDDEN = "forbidden"
 # The fake Discord's application belongs to this user.
@@ -56,18 +55,11 @@ class Servers:
         self.may_be_paused = False
         self._pressed: dict[int, float] = {}
 
-    async def store_rules(self, database_url: str) -> None:
+    async def store_rules(self, database: Database) -> None:
         """Require approval for every request on the reviewed server."""
         approval = Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=self.cards.id)
         rules = ServerRules(approval=approval)
-        store = Store(database_url, Outside())
-        try:
-            await store.open()
-            await store.rules.change(
-                self.reviewed.id, self.mona.id, lambda _: rules, datetime.now(UTC), "approval"
-            )
-        finally:
-            await store.close()
+        await insert_rules(database, self.reviewed.id, rules.model_dump(mode="json"))
 
     async def pause(self) -> bool:
         """Let the owner pause the bot; return whether the bot confirmed it."""

@@ -18,7 +18,7 @@ from bot.domain.errors import BotError, StoreUnavailable
 from bot.domain.runs import FINAL, Run, RunState
 from bot.strings import say
 from tests.commits.proxy import PostgresProxy, proxy_of
-from tests.databases import PostgresServer
+from tests.databases import Database, PostgresServer
 from tests.discord.moderated_server import ModeratedServer, moderate, set_rules
 from tests.discord.rendered import buttons_of
 from tests.harness import HELD, Harness, running_bot
@@ -224,6 +224,7 @@ async def bot_behind_proxy(
     """Run the bot in an offline Discord, with PostgreSQL behind a proxy and the rules of a life."""
     url = await postgres.new_database()
     async with proxy_of(url) as (proxy, behind), running_bot(folder, database_url=behind) as bot:
+        bot.runner.database = Database(behind, direct=url)
         server = await moderate(bot)
         if life not in MODERATED:
             await set_rules(server)

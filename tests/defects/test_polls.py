@@ -67,15 +67,16 @@ async def test_a_result_from_an_outage_is_shown_at_once_afterwards(
     bot: Harness, asked_meanwhile: bool
 ) -> None:
     await bot.ask(faults=HELD)
-    with given(), away(bot, "comfydeploy"):
-        (held,) = bot.comfydeploy.runs
-        held.own_faults = None
-        await bot.later(seconds=STEP, times=30)
-        if asked_meanwhile:
-            await bot.ask(bot.bob)
-        await bot.later(seconds=STEP, times=30)
-        bot.comfydeploy.release()
-        await bot.comfydeploy.idle()
-        assert results(bot) == 0
+    with given():
+        async with away(bot, "comfydeploy"):
+            (held,) = bot.comfydeploy.runs
+            held.own_faults = None
+            await bot.later(seconds=STEP, times=30)
+            if asked_meanwhile:
+                await bot.ask(bot.bob)
+            await bot.later(seconds=STEP, times=30)
+            bot.comfydeploy.release()
+            await bot.comfydeploy.idle()
+            assert results(bot) == 0
     await bot.later(seconds=1, times=15)
     assert results(bot) == 1

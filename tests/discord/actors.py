@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import discord
 import simcord
 
-from bot.domain.moderation.audit import AuditEntry
 from bot.gateway.dynamic_items import custom_ids
-from bot.store.audit import add_entries
-from bot.store.rules import RuleStore
-from tests.discord.rendered import text_of
+from tests.discord.forged import call, strings, user_option
+from tests.discord.rendered import text_of, unblock_buttons
 from tests.harness import Harness
+from tests.questions import insert_rules, rules
 
 
 def member(bot: Harness, name: str, *roles: Any, guild: Any = None, **permissions: bool) -> Any:
@@ -32,13 +33,9 @@ def moderator(bot: Harness, name: str = "mona") -> simcord.MemberActor:
 async def reviewer(bot: Harness, name: str = "rita") -> simcord.MemberActor:
     """Add a member with the server's reviewer role and without Manage Server."""
     role = bot.guild.create_role(f"reviewer-{name}")
-    await RuleStore(bot.app.store.database).change(
-        bot.guild.id,
-        1,
-        lambda rules: rules.model_copy(update={"reviewer_role_id": role.id}),
-        bot.clock(),
-        "reviewer role",
-    )
+    found = await rules(bot.database, bot.guild.id)
+    wanted = found.model_dump(mode="json") | {"reviewer_role_id": role.id}
+    await insert_rules(bot.database, bot.guild.id, wanted)
     return member(bot, name, role)
 
 
@@ -85,16 +82,31 @@ async def erase_data(bot: Harness) -> None:
 
 
 async def block(bot: Harness, person: Any) -> None:
-    """Store a block without an end."""
-    blocks, now = bot.app.store.blocks, bot.clock()
-    await blocks.block(bot.guild.id, person.id, by=1, reason="spam", until=None, now=now)
+    """Let a moderator block a person without an end."""
+    await moderator(bot, "max").slash(bot.channel, "block", user=person, reason="spam")
 
 
-async def write(bot: Harness, *entries: AuditEntry) -> None:
-    """Add entries to the audit log, as if they had happened."""
-    async with bot.app.store.database.write() as connection:
-        for entry in entries:
-            await add_entries(connection, entry)
+async def block_by_id(bot: Harness, actor: Any, ids: Iterable[int]) -> None:
+    """Block people who aren't on the server, one a second."""
+    for number in ids:
+        options, resolved = user_option(number)
+        await call(bot, actor, "block", [*options, *strings(reason="spam")], resolved)
+        bot.clock.move(seconds=1)
+
+
+async def blocked(bot: Harness, actor: Any) -> list[int]:
+    """Return the ids of the people on the first page of `/blocked`, as a moderator reads it."""
+    return list(unblock_buttons(bot, (await actor.slash(bot.channel, "blocked")).response))
+
+
+def moment(bot: Harness, **later: float) -> str:
+    """Return the time so much later as Discord shows it."""
+    return f"<t:{int((bot.clock() + timedelta(**later)).timestamp())}:f>"
+
+
+async def pause(bot: Harness) -> None:
+    """Let the bot's owner pause it."""
+    await owner(bot).slash(bot.channel, "pause", reason="moving")
 
 
 def override(bot: Harness, targets: dict[Any, bool]) -> None:

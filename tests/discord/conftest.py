@@ -45,9 +45,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def comfydeploy(request: pytest.FixtureRequest) -> FakeComfyDeploy:
+def comfydeploy(request: pytest.FixtureRequest, clock: Clock) -> FakeComfyDeploy:
     """Return a fake ComfyDeploy that isn't started; `comfydeploy` in the marker holds its arguments."""
-    return FakeComfyDeploy(**QUICK | wanted(request).get("comfydeploy", {}))
+    return FakeComfyDeploy(now=clock, **QUICK | wanted(request).get("comfydeploy", {}))
 
 
 @pytest.fixture

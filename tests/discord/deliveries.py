@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from itertools import count
+from typing import Any, Literal
 
 import pytest
 
 from tests.harness import Harness
+from tests.questions import messages
 
 POSTS = "/channels/*/messages"
 ANSWERS = "/webhooks/*"
+Note = Literal["an attempt", "a post", "undelivered"]
+# The steps of the store, by what they note about a message.
+_NOTES: dict[Note, str] = {
+    "an attempt": "mark_attempt",
+    "a post": "mark_sent",
+    "undelivered": "mark_undelivered",
+}
+
+
+class Killed(BaseException):
+    """The end of a process that is killed; nothing in the bot catches it."""
 
 
 async def delivery_states(bot: Harness) -> list[str]:
-    async with bot.app.store.database.read() as connection:
-        return list((await connection.exec_driver_sql("SELECT state FROM deliveries ORDER BY id")).scalars())
+    """Return the state of each message that the bot owes, apart from answers to commands."""
+    return [message.state for message in await messages(bot.database)]
 
 
 async def end_runs(bot: Harness) -> None:
@@ -26,9 +39,14 @@ async def end_runs(bot: Harness) -> None:
     await bot.comfydeploy.idle()
 
 
-async def die_at_a_post(bot: Harness, *, after: bool = True) -> None:
+async def die_at_a_post(bot: Harness, *, after: bool = True, nth: int = 1) -> None:
     """Let the process die at a post, after Discord has taken it or before; the bot notes neither."""
-    await _die_at(bot, "POST", "/messages", after=after)
+    await _die_at(bot, "POST", "/messages", after=after, nth=nth)
+
+
+async def be_killed_at_a_post(bot: Harness) -> None:
+    """Let the process die before a post, without the time to give its claim back."""
+    await _die_at(bot, "POST", "/messages", after=False, error=Killed)
 
 
 async def die_at_a_deletion(bot: Harness) -> None:
@@ -36,19 +54,61 @@ async def die_at_a_deletion(bot: Harness) -> None:
     await _die_at(bot, "DELETE", "/messages/{message_id}", after=False)
 
 
-async def _die_at(bot: Harness, method: str, path: str, *, after: bool) -> None:
+async def die_at_a_note(bot: Harness, note: Note, *, after: bool = True) -> None:
+    """Let the process die once it has noted something about a message, or just before."""
+
+    async def die() -> None:
+        raise asyncio.CancelledError
+
+    with at_a_note(bot, note, die, after=after), pytest.raises(asyncio.CancelledError):
+        await bot.app.workers["deliver"].drain()
+
+
+@contextmanager
+def at_a_note(
+    bot: Harness, note: Note, act: Callable[[], Awaitable[None]], *, after: bool = True
+) -> Iterator[None]:
+    """Act once inside the block when the bot has stored something about a message, or just before."""
+    store, name = bot.app.store.deliveries, _NOTES[note]
+    store_it = getattr(store, name)
+
+    async def acts(*args: Any) -> Any:
+        setattr(store, name, store_it)
+        if not after:
+            await act()
+        stored = await store_it(*args)
+        if after:
+            await act()
+        return stored
+
+    setattr(store, name, acts)
+    yield
+    setattr(store, name, store_it)
+
+
+async def _die_at(
+    bot: Harness,
+    method: str,
+    path: str,
+    *,
+    after: bool,
+    nth: int = 1,
+    error: type[BaseException] = asyncio.CancelledError,
+) -> None:
     http = bot.app.bot.http
-    before = http.request
+    before, calls = http.request, count(1)
 
     async def dies(route: Any, **kwargs: Any) -> Any:
-        is_last = route.method == method and route.path.endswith(path)
-        answer = await before(route, **kwargs) if after or not is_last else None
-        if is_last:
-            raise asyncio.CancelledError
+        counts = route.method == method and route.path.endswith(path)
+        if counts and not after and next(calls) == nth:
+            raise error
+        answer = await before(route, **kwargs)
+        if counts and after and next(calls) == nth:
+            raise error
         return answer
 
     http.request = dies  # type: ignore[method-assign]  # the process's last breath
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(error):
         await bot.app.workers["deliver"].drain()
 
 

@@ -76,8 +76,17 @@ async def end_with_links(bot: Harness, links: Mapping[str, str], status: str = "
     (call,) = bot.calls
     items = [{"url": url, "filename": name, "type": "output"} for name, url in links.items()]
     output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
-    event = {"event_type": "run.updated", "run_id": call.run_ids[0], "status": status, "outputs": [output]}
-    async with aiohttp.ClientSession() as session, session.post(call.webhook, json=event) as reply:
+    await _report(call, status=status, outputs=[output])
+
+
+async def report_progress(call: Any) -> None:
+    """Tell the bot, as ComfyDeploy does, what the run of a queue call is doing."""
+    await _report(call, status="running", live_status="Sampling")
+
+
+async def _report(call: Any, **event: Any) -> None:
+    body = {"event_type": "run.updated", "run_id": call.run_ids[0], **event}
+    async with aiohttp.ClientSession() as session, session.post(call.webhook, json=body) as reply:
         assert reply.status == 204
 
 

@@ -17,6 +17,12 @@ from tests.harness import Harness
 
 ACTION_ROW, TEXT_INPUT, LABEL = 1, 4, 18
 STRING, USER = 3, 6
+MESSAGE = 3  # a command in the menu of messages
+
+
+async def own_answer(bot: Harness, actor: Any) -> Any:
+    """Return a message that only this person sees. There, the bot accepts any custom_id from them."""
+    return (await actor.slash(bot.channel, "help")).response
 
 
 async def press(bot: Harness, actor: Any, message: Any, custom_id: str) -> Any:
@@ -53,6 +59,14 @@ async def call(
     if resolved is not None:
         data["resolved"] = resolved
     return await _send(bot, actor, InteractionType.APPLICATION_COMMAND, data)
+
+
+async def use_menu(bot: Harness, actor: Any, name: str, message: Any) -> Any:
+    """Choose a command in a message's menu, also while another interaction is going on."""
+    command = bot.env.backend.find_command(name, bot.guild.id, type=MESSAGE)
+    resolved = {"messages": {str(message.id): dict(message_payload(bot.env.backend, stored(bot, message)))}}
+    data = {"id": command["id"], "name": name, "type": MESSAGE, "target_id": str(message.id)}
+    return await _send(bot, actor, InteractionType.APPLICATION_COMMAND, {**data, "resolved": resolved})
 
 
 async def complete(bot: Harness, actor: Any, name: str, command_id: int = 1, **typed: str) -> Any:

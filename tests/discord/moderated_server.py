@@ -11,18 +11,17 @@ import discord
 import simcord
 
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
-from bot.store.rules import RuleStore
 from tests.discord.actors import moderator
 from tests.discord.rendered import filled, text_of
 from tests.harness import Harness
+from tests.questions import insert_rules
 
 NO_APPROVAL = {"approval": {"mode": "off"}}
 
 
 async def set_rules(bot: Harness, **rules: Any) -> None:
     """Replace the server's rules."""
-    wanted = ServerRules.model_validate(rules)
-    await RuleStore(bot.app.store.database).change(bot.guild.id, 1, lambda _: wanted, bot.clock(), "rules")
+    await insert_rules(bot.database, bot.guild.id, ServerRules.model_validate(rules).model_dump(mode="json"))
 
 
 def midnight(bot: Harness) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Literal
 
 from bot.domain.errors import StoreUnavailable
-from bot.domain.results.deliveries import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deliveries import delivery_states
 from tests.harness import Harness
@@ -18,15 +17,15 @@ Party = Literal["discord", "comfydeploy", "network", "database"]
 UNREACHABLE = Faults(get_status=503, queue_status=503, deployment_status=503, webhook_drop=True)
 
 
-@contextmanager
-def away(bot: Harness, party: Party) -> Iterator[None]:
+@asynccontextmanager
+async def away(bot: Harness, party: Party) -> AsyncIterator[None]:
     """Cut the bot off from a service inside the block; the network is Discord, ComfyDeploy and webhooks."""
     if party in ("discord", "network"):
         bot.env.inject_error("*", "*", status=503, times=None)
     if party in ("comfydeploy", "network"):
         bot.comfydeploy.faults = UNREACHABLE
     if party == "database":
-        with bot.database_away():
+        async with bot.database_away():
             yield
     else:
         yield
@@ -52,7 +51,7 @@ async def busiest_second(bot: Harness, until_sent: int) -> int:
         before = len(bot.env.http_requests)
         await bot.later(seconds=1)
         most = max(most, len(bot.env.http_requests) - before)
-        if (await delivery_states(bot)).count(DeliveryState.SENT) >= until_sent:
+        if (await delivery_states(bot)).count("sent") >= until_sent:
             break
     return most
 

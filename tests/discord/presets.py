@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from bot.domain.presets import Holder
 from tests.discord.rendered import refusal
 from tests.harness import Harness
-from tests.unit.factories import made_preset
+from tests.questions import insert_preset
 
 
 async def told(bot: Harness, actor: Any, command: str, channel: Any = None, **given: Any) -> str:
     return refusal(bot, await actor.slash(channel or bot.channel, f"preset {command}", **given))
 
 
-async def share(bot: Harness, name: str = "noir", *, deployment: str = "default", **inputs: str) -> None:
-    """Save a preset for the server, by default with the style ink."""
-    inputs = inputs or {"style": "ink"}
-    preset = made_preset(
-        name, holder=Holder.SERVER, holder_id=bot.guild.id, deployment=deployment, inputs=inputs
+async def share(
+    bot: Harness,
+    name: str = "noir",
+    *,
+    deployment: str = "default",
+    default_in: Iterable[Any] = (),
+    by: Any = None,
+    **inputs: str,
+) -> None:
+    """Store a preset of the server, by default with the style ink, as the default of channels."""
+    await insert_preset(
+        bot.database,
+        name,
+        inputs or {"style": "ink"},
+        deployment=deployment,
+        guild_id=bot.guild.id,
+        default_in=[channel.id for channel in default_in],
+        by=by.id if by is not None else 1,
+        at=bot.clock(),
     )
-    await bot.app.store.presets.put(preset, bot.clock())
+
+
+async def keep(
+    bot: Harness,
+    person: Any,
+    name: str,
+    *,
+    deployment: str = "default",
+    gpu: str | None = None,
+    **inputs: Any,
+) -> None:
+    """Store a preset of a person."""
+    own = {"person_id": person.id, "by": person.id}
+    await insert_preset(bot.database, name, inputs, deployment=deployment, gpu=gpu, at=bot.clock(), **own)

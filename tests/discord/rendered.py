@@ -168,11 +168,11 @@ def _untouched(field: dict[str, Any]) -> Any:
     return chosen if field["type"] == SELECT else next(iter(chosen), None)
 
 
-async def csv_of(result: Any) -> tuple[str, list[dict[str, str]]]:
-    """Return the answer to *CSV file*, and the rows of its file."""
+async def csv_of(result: Any, separator: str = ",") -> tuple[str, list[dict[str, str]]]:
+    """Return the answer to *CSV file*, and the rows of its file in a program that separates so."""
     (answer,) = [*result.followups, *([result.response] if result.response else [])]
     assert answer.ephemeral
     (attachment,) = answer.attachments
     assert attachment.filename == "audit.csv"
     text = (await attachment.read()).decode("utf-8-sig")
-    return answer.content, list(csv.DictReader(io.StringIO(text)))
+    return answer.content, list(csv.DictReader(io.StringIO(text), delimiter=separator))

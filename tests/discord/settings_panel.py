@@ -7,10 +7,10 @@ from typing import Any
 import discord
 
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.store.rules import RuleStore
 from tests.discord.actors import member
 from tests.discord.rendered import stored, text_of, walk
 from tests.harness import Harness
+from tests.questions import rules
 
 
 class Panel:
@@ -86,4 +86,4 @@ def boxes(shown: Any) -> list[str]:
 
 
 async def rules_of(bot: Harness) -> ServerRules:
-    return await RuleStore(bot.app.store.database).get(bot.guild.id)
+    return await rules(bot.database, bot.guild.id)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import product
 from typing import Any
 
 import pytest
 
-from bot.domain.results.deliveries import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import moderator, submit
 from tests.discord.channels import thread_in
@@ -16,6 +14,7 @@ from tests.discord.deliveries import (
     close_answer,
     close_channel,
     delivery_states,
+    die_at_a_note,
     die_at_a_post,
     end_runs,
     every_way_closed,
@@ -47,14 +46,14 @@ async def test_a_result_waits_if_the_mark_was_removed_meanwhile(bot: Harness, co
     assert told.attachments == []
     assert WITHHELD in text_of(bot, told)
     assert pinged(bot) == [bot.alice.id]
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
     refused = await bot.alice.click(told, label="Post it here")
     assert "marked as age-restricted" in refusal(bot, refused)
     mark_adult(bot, adult)
     await bot.click(told, "Post it here")
     (result,) = bot.messages(adult)
     assert len(result.attachments) == count
-    assert DeliveryState.UNDELIVERED not in await delivery_states(bot)
+    assert "undelivered" not in await delivery_states(bot)
     # Discord answers a nonce of the last minutes with the message that it was sent with.
     posts = requests_to(bot, "POST", f"/channels/{adult.id}/messages")
     assert len({each.json["nonce"] for each in posts}) == 2
@@ -70,14 +69,14 @@ async def test_with_its_channel_closed_no_direct_message_has_it(bot: Harness, an
     await bot.release()
     if answers:
         # The command's own answer stands in the marked channel.
-        assert await delivery_states(bot) == [DeliveryState.SENT]
+        assert await delivery_states(bot) == ["sent"]
         assert bot.alice.user.dm_channel is None or bot.alice.user.dm_channel.history() == []
         return
     (letter,) = bot.alice.user.dm_channel.history()
     assert letter.attachments == []
     assert WITHHELD in text_of(bot, letter)
     assert list(buttons_of(bot, letter)) == ["Details", "Delete"]
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
     bot.env.backend.faults.clear()
     listed = (await bot.alice.slash(adult, "runs", state="undelivered")).response
     await bot.alice.select(listed, [(await bot.run()).key])
@@ -158,7 +157,7 @@ async def undelivered_from(bot: Harness, channel: Any) -> str:
     await bot.ask(faults=HELD, channel=channel)
     with every_way_closed(bot):
         await bot.release()
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
     return (await bot.run()).key
 
 
@@ -178,8 +177,8 @@ async def test_without_a_result_there_is_nothing_to_withhold(bot: Harness) -> No
     mark_adult(bot, adult, marked=False)
     await bot.play()
     (told,) = bot.messages(adult)
-    assert "The run failed on the machine" in text_of(bot, told)
-    assert await delivery_states(bot) == [DeliveryState.SENT]
+    assert "This one didn't work" in text_of(bot, told)
+    assert await delivery_states(bot) == ["sent"]
 
 
 async def test_discord_is_asked_for_the_mark_only_where_nothing_remembers_it(bot: Harness) -> None:
@@ -200,7 +199,7 @@ async def test_a_crash_after_the_note_leaves_one(bot: Harness) -> None:
     await bot.later(minutes=2)
     (told,) = bot.messages(adult)
     assert WITHHELD in text_of(bot, told)
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
 
 
 @pytest.mark.parametrize(("marked", "count"), every_nth(list(product([True, False], [1, 2])), 3))
@@ -219,42 +218,31 @@ async def test_a_post_without_a_reply_is_deleted_if_the_mark_changes(
     (told,) = bot.messages(adult)
     assert len(told.attachments) == (0 if marked else count)
     assert (WITHHELD in text_of(bot, told)) is marked
-    state = DeliveryState.UNDELIVERED if marked else DeliveryState.SENT
+    state = "undelivered" if marked else "sent"
     assert await delivery_states(bot) == [state]
-
-
-async def die_before_the_end(bot: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process die after it has stored the note, but before it marks the delivery as undelivered."""
-
-    async def dies(*_: object) -> None:
-        raise asyncio.CancelledError
-
-    monkeypatch.setattr(bot.app.store.deliveries, "mark_undelivered", dies)
-    with pytest.raises(asyncio.CancelledError):
-        await bot.app.workers["deliver"].drain()
 
 
 @pytest.mark.parametrize("marked", [True, False])
 async def test_a_crash_after_the_note_is_stored_repeats_no_note_and_loses_no_result(
-    bot: Harness, marked: bool, monkeypatch: pytest.MonkeyPatch
+    bot: Harness, marked: bool
 ) -> None:
     adult = await adult_channel(bot)
     await bot.ask(faults=HELD, channel=adult)
     mark_adult(bot, adult, marked=False)
     await end_runs(bot)
-    await die_before_the_end(bot, monkeypatch)
+    await die_at_a_note(bot, "undelivered", after=False)
     await bot.restart()
     mark_adult(bot, adult, marked=marked)
     await bot.later(minutes=2, times=2)
     (told,) = bot.messages(adult)
     assert len(told.attachments) == marked
-    state = DeliveryState.SENT if marked else DeliveryState.UNDELIVERED
+    state = "sent" if marked else "undelivered"
     assert await delivery_states(bot) == [state]
 
 
 @pytest.mark.parametrize("stored", [False, True])
 async def test_a_crash_after_the_note_was_sent_directly_repeats_it_neither(
-    bot: Harness, stored: bool, monkeypatch: pytest.MonkeyPatch
+    bot: Harness, stored: bool
 ) -> None:
     adult = await adult_channel(bot)
     await bot.ask(faults=HELD, channel=adult)
@@ -262,7 +250,7 @@ async def test_a_crash_after_the_note_was_sent_directly_repeats_it_neither(
     close_answer(bot)
     await end_runs(bot)
     if stored:
-        await die_before_the_end(bot, monkeypatch)
+        await die_at_a_note(bot, "undelivered", after=False)
     else:
         await die_at_a_post(bot)
     assert len(bot.alice.user.dm_channel.history()) == 1
@@ -271,7 +259,7 @@ async def test_a_crash_after_the_note_was_sent_directly_repeats_it_neither(
     letters = [text_of(bot, letter) for letter in bot.alice.user.dm_channel.history()]
     assert len(letters) == 1
     assert WITHHELD in letters[0]
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
 
 
 @pytest.mark.bot(**OWN_ACCOUNT)
@@ -285,7 +273,7 @@ async def test_a_result_after_the_interaction_is_not_sent_directly_either(bot: H
     letters = bot.alice.user.dm_channel.history()
     assert [letter.attachments for letter in letters] == [[]] * len(letters)
     assert WITHHELD in text_of(bot, letters[-1])
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
 
 
 @FOLLOWED
@@ -302,7 +290,7 @@ async def test_a_message_command_on_a_share_keeps_the_mark_of_a_result_in_anothe
     await bot.release()
     assert [len(each.attachments) for each in bot.messages(shares.gallery)[1:]] == [0]
     _, child = await bot.runs()
-    assert (child.age_restricted, child.parent_key) == (True, None)
+    assert (child.request.age_restricted, child.request.parent_key) == (True, None)
 
 
 @FOLLOWED
@@ -319,7 +307,7 @@ async def test_a_message_command_on_a_review_card_obeys_the_mark_of_its_picture(
     await set_rules(server)
     server.comfydeploy.next_faults(HELD)
     await server.mona.context_menu(server.review, "Upscale", card)
-    assert [run.age_restricted for run in await server.runs()] == [True] * 3
+    assert [run.request.age_restricted for run in await server.runs()] == [True] * 3
     mark_adult(server, server.review, marked=False)
     await server.later(seconds=10)
     refused = await server.mona.context_menu(server.review, "Upscale", card)
@@ -338,7 +326,7 @@ async def test_a_picture_keeps_the_mark_of_its_channel_after_the_retention_perio
     await bot.later(days=1, minutes=1)
     assert await bot.runs() == []
     await used(bot, command, message)
-    assert [run.age_restricted for run in await bot.runs()] == [True]
+    assert [run.request.age_restricted for run in await bot.runs()] == [True]
 
 
 @FOLLOWED
@@ -350,7 +338,7 @@ async def test_use_as_input_keeps_the_mark_under_the_second_message_of_a_result(
     assert list(buttons_of(bot, second)) == []
     await used(bot, "Use as input", second)
     parent, child = await bot.runs()
-    assert (child.age_restricted, child.parent_key) == (True, parent.key)
+    assert (child.request.age_restricted, child.request.parent_key) == (True, parent.key)
 
 
 @FOLLOWED

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.discord.actors import block, override
+from tests.discord.actors import block, override, pause
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
@@ -52,7 +52,7 @@ def told(bot: Harness, refused: Any) -> str:
 
 RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
     "pause": (
-        lambda bot: bot.app.store.pause.pause("moving", by=1, now=bot.clock()),
+        pause,
         "Generating is paused for the moment: moving",
     ),
     "block": (

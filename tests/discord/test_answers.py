@@ -6,10 +6,8 @@ from typing import Any
 
 import discord
 import pytest
-from sqlalchemy import update
 
-from bot.database.tables import runs
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import RunState
 from bot.strings import say
 from tests.discord.rendered import texts
 from tests.harness import Harness
@@ -17,11 +15,10 @@ from tests.harness import Harness
 ANSWERS = "/webhooks/*/messages/@original"
 
 
-async def unanswered(bot: Harness) -> Run:
+async def unanswered(bot: Harness) -> None:
     """Let Alice ask, and lose the answer on its way to Discord."""
     bot.env.inject_error("POST", "/interactions/*", status=503)
     await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    return await bot.run()
 
 
 @pytest.mark.parametrize("status", [503, 401, 403], ids=["outage", "reset token", "Cloudflare"])
@@ -50,13 +47,20 @@ async def test_a_request_of_unknown_answer_is_refused_visibly(bot: Harness, stat
     assert bot.calls == []
 
 
-async def test_a_request_whose_requester_was_told_something_else_is_refused_visibly(bot: Harness) -> None:
-    """This is the state after an error between accepting a request and showing its status."""
-    run = await unanswered(bot)
-    await bot.alice.slash(bot.channel, "help")
-    *_, answer = bot.env.backend.interaction_tokens
-    async with bot.app.store.database.write() as connection:
-        await connection.execute(update(runs).where(runs.c.key == run.key).values(interaction_token=answer))
+async def test_a_request_whose_requester_was_told_something_else_is_refused_visibly(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error between accepting a request and showing its status is told instead of the status."""
+    send = discord.InteractionResponse.send_message
+
+    async def fails(self: Any, *args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(discord.InteractionResponse, "send_message", send)
+        raise ValueError("a fault of the bot's")
+
+    monkeypatch.setattr(discord.InteractionResponse, "send_message", fails)
+    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    assert asked.ephemeral
+    assert len(bot.env.errors) == 1
     await bot.later(minutes=3)
     assert await bot.states() == [RunState.REFUSED]
     (told,) = texts(bot)
@@ -71,8 +75,7 @@ async def test_the_answer_of_a_request_that_ended_before_it_is_removed(
     send = discord.InteractionResponse.send_message
 
     async def late(self: Any, *args: Any, **kwargs: Any) -> Any:
-        run = await bot.run()
-        await bot.app.store.runs.request_cancel(run.key, bot.clock.now, by=run.requester_id)
+        await bot.app.bot.services.runs.cancel((await bot.run()).key, bot.alice.id)
         await bot.app.workers["deliver"].drain()
         return await send(self, *args, **kwargs)
 

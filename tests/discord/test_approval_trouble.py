@@ -7,17 +7,16 @@ from typing import Any
 import discord
 import pytest
 
-from bot.database.tables import runs
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import Approval
 from bot.services.rate_limits import REFUSALS_PER_PERSON
-from tests.contract.store.rows import stored_rules
 from tests.discord.actors import report, reviewer
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.outages import held_calls
 from tests.discord.rendered import buttons_of, filled, refusal, text_of, texts
 from tests.harness import HELD, Harness
+from tests.questions import delete_runs, insert_rules, rules, unsettled
 
 NOT_A_MODERATOR = "Only this server's moderators can do that."
 UNREADABLE = "I can't read this server's settings. A moderator can repair them in `/settings`."
@@ -54,7 +53,7 @@ async def test_a_review_channel_deleted_before_the_card_ends_the_request(server:
     assert UNREACHABLE in text_of(server, asked.response)
     assert "Not started" in text_of(server, asked.response)
     assert texts(server) == []
-    assert await server.app.store.deliveries.pending() == 0
+    assert (await unsettled(server.database)).messages == 0
 
 
 async def test_a_card_is_posted_once_although_discord_failed_in_between(server: ModeratedServer) -> None:
@@ -91,7 +90,7 @@ async def test_a_moderator_whose_answer_was_lost_may_approve_again(server: Moder
 
 async def test_unreadable_settings_let_nothing_through(server: ModeratedServer) -> None:
     await server.ask()
-    await stored_rules(server.app.store, server.guild.id, {"approval": "sometimes"})
+    await insert_rules(server.database, server.guild.id, {"approval": "sometimes"})
     for label in ("Approve", "Reject", "Block"):
         assert refusal(server, await server.mona.click(server.card, label=label)) == UNREADABLE
     for _ in range(REFUSALS_PER_PERSON + 1):  # the user isn't to blame, so these don't count
@@ -106,8 +105,9 @@ async def test_a_forged_approval_of_a_running_request_changes_nothing(server: Mo
     await server.ask()
     run = await server.run()
     (status,) = server.messages()
+    own = await own_answer(server, server.mona)
     for action in ("approve", "reject"):
-        refused = await press(server, server.mona, status, f"run:{run.key}:{action}")
+        refused = await press(server, server.mona, own, f"run:{run.key}:{action}")
         assert refusal(server, refused) == "This has already been decided."
     for action in ("delete", "report"):
         refused = await press(server, server.alice, status, f"run:{run.key}:{action}")
@@ -150,7 +150,7 @@ async def test_requests_of_somebody_who_left_are_decided(server: ModeratedServer
     assert (await server.run()).state is expected
     assert len([m for m in server.channel.history(viewer=server.bob) if not m.flags.ephemeral]) == 1
     assert buttons_of(server, server.card) == {}
-    assert await server.app.store.deliveries.pending() == 0
+    assert (await unsettled(server.database)).messages == 0
     assert len(server.calls) == (decision == "Approve")
 
 
@@ -170,7 +170,7 @@ async def test_a_reviewer_who_lost_the_role_decides_nothing(server: ModeratedSer
     await server.ask()
     ids = buttons_of(server, server.card)
     forms = [await rita.click(server.card, label=label) for label in ("Reject", "Block")]
-    role_id = (await server.app.store.rules.get(server.guild.id)).reviewer_role_id
+    role_id = (await rules(server.database, server.guild.id)).reviewer_role_id
     server.env.backend.remove_member_role(server.guild.id, rita.id, role_id)
     for action in ("Approve", "Reject", "Block"):
         assert refusal(server, await press(server, rita, server.card, ids[action])) == NOT_A_MODERATOR
@@ -196,8 +196,7 @@ async def test_nobody_is_blocked_while_discord_does_not_tell_their_roles(server:
 
 async def forget(server: ModeratedServer) -> None:
     """Delete the run, as retention does, or as if the request had never been answered."""
-    async with server.app.store.database.write() as connection:
-        await connection.execute(runs.delete())
+    await delete_runs(server.database)
 
 
 @pytest.mark.parametrize("label", ["Approve", "Reject", "Block"])

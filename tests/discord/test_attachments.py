@@ -117,7 +117,7 @@ async def test_a_renewal_outlasts_an_outage_and_a_restart(server: ModeratedServe
     await ask_and_wait_until_the_link_expires(server, host, 503)
     (copy,) = server.card.attachments
     await server.restart()
-    with away(server, "discord"):
+    async with away(server, "discord"):
         await endure(server, timedelta(hours=3), MAX_RENEWALS + 2)
     await server.later(minutes=3, times=2)
     (queued,) = server.calls

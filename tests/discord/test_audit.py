@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from simcord import MemberActor
 
-from bot.domain.moderation.audit import AuditAction, AuditButton, AuditEntry, AuditFilter
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.moderation.audit import AuditAction, AuditButton, AuditFilter
 from bot.domain.text import sentence_case
 from bot.ui.custom_ids import AuditId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
-from tests.discord.actors import moderator, read, reviewer, write
+from tests.discord.actors import moderator, read, reviewer
 from tests.discord.deployments import described
-from tests.discord.forged import call, press, strings
+from tests.discord.forged import call, own_answer, press, strings
 from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import buttons_of, csv_of, pinged, refusal, text_of
 from tests.discord.settings_panel import Panel
 from tests.harness import Harness
+from tests.questions import AuditEntry, insert_audit
 
 TITLED = described(picture=PICTURE_ID, fast=VARIATIONS_ID) + 'title = "Big *Picture*"\n'
 
@@ -44,7 +45,7 @@ def numbers(text: str) -> list[int]:
 
 
 async def test_a_moderator_turns_the_pages_also_after_a_restart(bot: Harness, mona: MemberActor) -> None:
-    await write(bot, *(entry(bot, number) for number in range(25)))
+    await insert_audit(bot.database, *(entry(bot, number) for number in range(25)))
     asked = await mona.slash(bot.channel, "audit")
     assert numbers(text_of(bot, asked.response)) == list(range(10))
     message = asked.response
@@ -101,10 +102,8 @@ async def test_a_request_that_was_never_approved_is_linked_by_its_card(server: M
     card = server.card
     await server.click(asked.response.message, "Cancel")
     await server.later(minutes=1)
-    (run,) = await server.runs()
-    lines = (await server.app.store.audit.page(run.guild_id or 0, AuditFilter(), 10)).lines
-    linked = {line.message for line in lines if line.entry.run_key}
-    assert linked == {MessageRef(card.channel.id, card.id)}
+    links = re.findall(r"discord\.com/channels/([\d/]+)", await read(server, server.mona, "audit"))
+    assert set(links) == {f"{server.guild.id}/{card.channel.id}/{card.id}"}
 
 
 async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: MemberActor) -> None:
@@ -124,7 +123,7 @@ async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: M
         {"action": AuditAction.EXPIRE},
     ]
     others = [entry(bot, 30, **wanted | change) for change in changes]
-    await write(bot, *lines, *others, entry(bot, 23, **wanted), entry(bot, 50, **wanted))
+    await insert_audit(bot.database, *lines, *others, entry(bot, 23, **wanted), entry(bot, 50, **wanted))
     asked = await mona.slash(
         bot.channel,
         "audit",
@@ -149,7 +148,7 @@ async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: M
 
 async def test_the_reviewer_role_reads_the_record_and_a_stranger_does_not(bot: Harness) -> None:
     rita = await reviewer(bot)
-    await write(bot, entry(bot))
+    await insert_audit(bot.database, entry(bot))
     assert "audit" not in bot.bob.available_commands(bot.channel)
     asked = await call(bot, rita, "audit")
     assert numbers(text_of(bot, asked.response))[-1:] == [0]
@@ -158,16 +157,16 @@ async def test_the_reviewer_role_reads_the_record_and_a_stranger_does_not(bot: H
 
 
 async def test_a_button_checks_who_presses_it(bot: Harness, mona: MemberActor) -> None:
-    await write(bot, *(entry(bot, number) for number in range(12)))
+    await insert_audit(bot.database, *(entry(bot, number) for number in range(12)))
     asked = await mona.slash(bot.channel, "audit")
     for custom_id in buttons_of(bot, asked.response).values():
-        refused = await press(bot, bot.bob, asked.response, custom_id)
+        refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), custom_id)
         assert refusal(bot, refused) == "Only this server's moderators can do that."
 
 
 async def test_forged_and_broken_buttons_get_a_sentence_and_no_other_servers_lines(bot: Harness) -> None:
     mona = moderator(bot)
-    await write(bot, entry(bot, 1, guild_id=bot.guild.id + 1), entry(bot, 2))
+    await insert_audit(bot.database, entry(bot, 1, guild_id=bot.guild.id + 1), entry(bot, 2))
     asked = await mona.slash(bot.channel, "audit")
     refused = await press(bot, mona, asked.response, "audit:o:" + "_" * 56 + ":")
     assert refusal(bot, refused) == "This list is out of date. Please open it again with its command."
@@ -190,7 +189,9 @@ async def test_a_time_range_that_holds_nothing_is_refused(bot: Harness, mona: Me
 async def test_typed_text_shows_as_text_and_runs_in_no_spreadsheet(bot: Harness) -> None:
     mona = moderator(bot)
     evil = "@everyone **x** =1+1"
-    await write(bot, entry(bot, action=AuditAction.BLOCK, deployment="=1+1", details={"reason": evil}))
+    await insert_audit(
+        bot.database, entry(bot, action=AuditAction.BLOCK, deployment="=1+1", details={"reason": evil})
+    )
     asked = await mona.slash(bot.channel, "audit")
     assert "\\@everyone \\*\\*x\\*\\* =1+1" in text_of(bot, asked.response)
     _, rows = await csv_of(await mona.click(asked.response, label="CSV file"))
@@ -198,11 +199,23 @@ async def test_typed_text_shows_as_text_and_runs_in_no_spreadsheet(bot: Harness)
     assert pinged(bot) == []
 
 
+async def test_a_typed_text_is_no_formula_where_semicolons_separate(bot: Harness) -> None:
+    mona = moderator(bot)
+    evil = '";=HYPERLINK("http://evil.test");\n=1+1'
+    blocked = entry(bot, action=AuditAction.BLOCK, deployment=evil, details={"reason": evil})
+    await insert_audit(bot.database, blocked)
+    asked = await mona.slash(bot.channel, "audit")
+    _, rows = await csv_of(await mona.click(asked.response, label="CSV file"), separator=";")
+    cells = [cell for row in rows for cell in [*row.values(), *row.get(None, [])] if isinstance(cell, str)]
+    assert any("HYPERLINK" in cell for cell in cells)
+    assert [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@"))] == []
+
+
 @pytest.mark.bot(deployments=TITLED)
 async def test_a_deployment_is_found_by_its_title_or_name(bot: Harness, mona: MemberActor) -> None:
-    await write(bot, entry(bot, 1, deployment="picture"), entry(bot, 2, deployment="fast"))
+    await insert_audit(bot.database, entry(bot, 1, deployment="picture"), entry(bot, 2, deployment="fast"))
     gone = entry(bot, 3, deployment="gone")
-    await write(bot, gone)
+    await insert_audit(bot.database, gone)
     for typed, shown in (
         ("picture", "Picture"),
         ("PICTURE", "Picture"),

@@ -8,7 +8,6 @@ import discord
 import pytest
 
 from bot.domain.settings.values import NotApplied
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import member
 from tests.discord.channels import thread_in
 from tests.discord.moderated_server import set_rules
@@ -47,7 +46,7 @@ async def test_the_servers_rules_are_applied_and_read_once(bot: Harness) -> None
     asked = ("a f\u200boxes", "a bat", "a firefox")
     assert [await passes(bot, prompt) for prompt in asked] == [False, False, True]
     assert len(requests_to(bot, "GET", "/auto-moderation/rules")) == 1
-    line = next(line for line in await audit_log(bot.app.store) if line.outcome == "words_refused")
+    line = next(line for line in await bot.audit() if line.outcome == "words_refused")
     assert line.details == {"rule": "No foxes", "word": "fox*", "option": "prompt"}
 
 
@@ -101,6 +100,6 @@ async def test_rules_that_can_not_be_read_refuse_and_let_nothing_pass(bot: Harne
     told = refusal(bot, await bot.ask())
     assert told.startswith("I can't read this server's word rules right now")
     assert bot.calls == []
-    (line,) = await audit_log(bot.app.store)
+    (line,) = await bot.audit()
     assert (line.action, line.outcome) == ("refusal", "words_unavailable")
     assert (line.actor_id, line.guild_id) == (bot.alice.id, bot.guild.id)

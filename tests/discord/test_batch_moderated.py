@@ -81,4 +81,4 @@ async def test_the_audit_log_lists_a_batch_once_and_its_file_each_run(server: Mo
     keys = set(await server.keys())
     for action in ("Result deleted", "Outcome", "Approval", "Request"):
         assert {row["request"] for row in rows if row["action"] == action} == keys
-    assert len(rows) == 4 * 4 + 1  # and the change of the settings
+    assert len(rows) == 4 * 4

@@ -9,8 +9,7 @@ from simcord import MemberActor
 
 from bot.domain.moderation.blocks import BLOCK_DURATIONS
 from bot.domain.runs import RunState
-from tests.contract.store.rows import audit_log
-from tests.discord.actors import moderator, report, reviewer
+from tests.discord.actors import blocked, moderator, moment, read, report, reviewer
 from tests.discord.forged import press, send_form
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import (
@@ -53,8 +52,8 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     assert "The moderator's reason: spam" in notice
     await bot.restart()
     await bot.release()
-    ended = {run.requester_id: run.state for run in await bot.runs() if run.state is RunState.SUCCEEDED}
-    assert set(ended) == {bot.alice.id, bot.bob.id}
+    ended = {run.request.requester_id for run in await bot.runs() if run.state is RunState.SUCCEEDED}
+    assert ended == {bot.alice.id, bot.bob.id}
     assert len(bot.calls) == 2
     assert len(bot.alice.user.dm_channel.history()) == 1
     await mona.slash(bot.channel, "unblock", user=bot.alice)
@@ -142,12 +141,12 @@ async def test_a_refused_block_opens_no_form_and_changes_nothing(server: Moderat
     assert refused.modal is None
     assert refusal(server, refused).startswith(
         {"a stranger's": "Only this server's moderators", "one's own": "You can't block yourself."}.get(
-            whose, f"<@{(await server.run()).requester_id}> is a moderator here"
+            whose, f"<@{(await server.run()).request.requester_id}> is a moderator here"
         )
     )
     await server.play()
     assert await server.states() == [RunState.AWAITING_APPROVAL]
-    assert not [line for line in await audit_log(server.app.store) if line.action == "block"]
+    assert not [line for line in await server.audit() if line.action == "block"]
 
 
 async def test_the_form_of_a_block_opens_if_discord_is_silent_and_is_still_checked(
@@ -188,9 +187,7 @@ async def test_a_block_that_ends_many_requests_posts_one_message(
 async def test_the_end_of_a_block_is_told_wherever_it_ends_a_request(server: ModeratedServer) -> None:
     await server.ask()
     await server.mona.slash(server.channel, "block", user=server.alice, reason="spam", days=3)
-    (block,) = await server.app.store.blocks.list(server.guild.id, server.clock(), limit=2)
-    assert block.until is not None
-    until = f"<t:{int(block.until.timestamp())}:f>"
+    until = moment(server, days=3)
     await server.play()
     (told,), (letter,) = texts(server), server.letters()
     assert f"A moderator has blocked you from generating here until {until}. This request ended" in told
@@ -213,10 +210,10 @@ async def test_a_cards_form_offers_the_durations_of_the_command(
     assert [each["value"] for each in field["options"] if each.get("default")] == []
     assert shown.modal["title"] == "Block alice"
     done = await server.mona.submit_modal(shown, {"reason": "spam", "duration": choice})
-    (block,) = await server.app.store.blocks.list(server.guild.id, server.clock(), limit=2)
-    assert block.until == (block.created_at + length if length is not None else None)
-    end = f"until <t:{int(block.until.timestamp())}:f>." if block.until else "until somebody unblocks them."
+    seconds = length.total_seconds() if length is not None else 0
+    end = f"until {moment(server, seconds=seconds)}." if length else "until somebody unblocks them."
     assert end in done.response.content
+    assert await blocked(server, server.mona) == [server.alice.id]
 
 
 @pytest.mark.parametrize("duration", [None, "fortnight"])
@@ -227,12 +224,11 @@ async def test_a_form_of_another_version_blocks_until_unblocked_only_if_it_asked
     key = (await server.run()).key
     texts = {"reason": "spam", **({"duration": duration} if duration is not None else {})}
     sent = await send_form(server, server.mona, server.card, f"form:{key}:block", **texts)
-    blocks = await server.app.store.blocks.list(server.guild.id, server.clock(), limit=2)
     if duration is None:
-        assert [block.until for block in blocks] == [None]
+        assert "until unblocked" in await read(server, server.mona, "blocked")
     else:
         assert refusal(server, sent) == "This duration isn't offered. Please choose one from the list."
-        assert blocks == []
+        assert await blocked(server, server.mona) == []
 
 
 @pytest.mark.bot(max_concurrent_runs=1)

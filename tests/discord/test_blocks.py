@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from simcord import MemberActor
 
-from tests.discord.actors import moderator, read, reviewer
-from tests.discord.forged import call, press, strings, user_option
+from tests.discord.actors import block_by_id, blocked, moderator, moment, read, reviewer
+from tests.discord.forged import call, own_answer, press, strings, user_option
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import Harness
-
-
-async def blocked_ids(bot: Harness) -> list[int]:
-    return [one.user_id for one in await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=99)]
 
 
 async def test_a_block_stands_after_a_restart_and_is_lifted_again(bot: Harness, mona: MemberActor) -> None:
@@ -26,19 +20,17 @@ async def test_a_block_stands_after_a_restart_and_is_lifted_again(bot: Harness, 
     assert "until unblocked · “spam”" in listed
     lifted = await mona.slash(bot.channel, "unblock", user=bot.bob)
     assert lifted.response.content == f"<@{bot.bob.id}> can generate here again."
-    assert await blocked_ids(bot) == []
+    assert await blocked(bot, mona) == []
     refused = await mona.slash(bot.channel, "unblock", user=bot.bob)
     assert refusal(bot, refused) == f"<@{bot.bob.id}> isn't blocked here. `/blocked` shows who is."
     assert pinged(bot) == []
 
 
 async def test_a_block_ends_when_it_was_said_to(bot: Harness, mona: MemberActor) -> None:
-    for options, ends in (({"duration": "hour"}, timedelta(hours=1)), ({"days": 3}, timedelta(days=3))):
+    for options, ends in (({"duration": "hour"}, {"hours": 1}), ({"days": 3}, {"days": 3})):
         done = await mona.slash(bot.channel, "block", user=bot.bob, reason="spam", **options)
-        (one,) = await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=9)
-        assert one.until is not None
-        assert one.until - one.created_at == ends
-        assert f"<t:{int(one.until.timestamp())}:f>" in done.response.content
+        assert moment(bot, **ends) in done.response.content
+        assert moment(bot, **ends) in await read(bot, mona, "blocked")
     bot.clock.move(days=3)
     assert "Nobody." in await read(bot, mona, "blocked")
 
@@ -46,15 +38,15 @@ async def test_a_block_ends_when_it_was_said_to(bot: Harness, mona: MemberActor)
 async def test_a_duration_given_twice_changes_nothing(bot: Harness, mona: MemberActor) -> None:
     refused = await mona.slash(bot.channel, "block", user=bot.bob, reason="x", duration="day", days=2)
     assert refusal(bot, refused) == "Please give either a duration or a number of days, not both."
-    assert await blocked_ids(bot) == []
+    assert await blocked(bot, mona) == []
 
 
-async def test_a_duration_that_is_not_offered_blocks_nobody_for_ever(bot: Harness) -> None:
+async def test_a_duration_that_is_not_offered_blocks_nobody_for_ever(bot: Harness, mona: MemberActor) -> None:
     bob, resolved = user_option(bot.bob.id, "bob")
     given = [*bob, *strings(reason="x", duration="fortnight")]
-    refused = await call(bot, moderator(bot), "block", given, resolved)
+    refused = await call(bot, mona, "block", given, resolved)
     assert refusal(bot, refused) == "This duration isn't offered. Please choose one from the list."
-    assert await blocked_ids(bot) == []
+    assert await blocked(bot, mona) == []
 
 
 async def test_moderators_oneself_and_bots_can_not_be_blocked(bot: Harness) -> None:
@@ -74,10 +66,10 @@ async def test_moderators_oneself_and_bots_can_not_be_blocked(bot: Harness) -> N
     for target, sentence in expected.items():
         refused = await mona.slash(bot.channel, "block", user=target, reason="x")
         assert refusal(bot, refused) == sentence
-    assert await blocked_ids(bot) == []
+    assert await blocked(bot, mona) == []
 
 
-async def test_the_reviewer_role_blocks_and_a_stranger_can_not(bot: Harness) -> None:
+async def test_the_reviewer_role_blocks_and_a_stranger_can_not(bot: Harness, mona: MemberActor) -> None:
     rita = await reviewer(bot)
     options, resolved = user_option(bot.alice.id, "alice")
     reason = strings(reason="spam")
@@ -86,13 +78,13 @@ async def test_the_reviewer_role_blocks_and_a_stranger_can_not(bot: Harness) -> 
         refused = await call(bot, bot.bob, name, given, resolved)
         assert refusal(bot, refused) == "Only this server's moderators can do that."
     await call(bot, rita, "block", [*options, *reason], resolved)
-    assert await blocked_ids(bot) == [bot.alice.id]
+    assert await blocked(bot, mona) == [bot.alice.id]
 
 
 async def test_somebody_who_left_or_was_deleted_is_blocked_by_id(bot: Harness, mona: MemberActor) -> None:
     options, resolved = user_option(1 << 60, "deleted_user_1")
     await call(bot, mona, "block", [*options, *strings(reason="spam")], resolved)
-    assert await blocked_ids(bot) == [1 << 60]
+    assert await blocked(bot, mona) == [1 << 60]
     await mona.slash(bot.channel, "block", user=bot.bob, reason="left")
     bot.guild.remove_member(bot.bob)
     listed = await read(bot, mona, "blocked")
@@ -103,17 +95,15 @@ async def test_somebody_who_left_or_was_deleted_is_blocked_by_id(bot: Harness, m
 
 
 async def test_a_long_list_turns_its_pages_for_moderators_only(bot: Harness, mona: MemberActor) -> None:
-    blocks = bot.app.store.blocks
-    for number in range(1, 24):
-        at = bot.clock() + timedelta(seconds=number)
-        await blocks.block(bot.guild.id, number, by=mona.id, reason=None, until=None, now=at)
+    await block_by_id(bot, mona, range(1, 24))
     message = (await mona.slash(bot.channel, "blocked")).response
     assert text_of(bot, message).count("blocked by") == 10
     await mona.click(message, label="Older")
     await bot.restart()
     await mona.click(message, label="Older")
     assert [f"<@{number}> " in text_of(bot, message) for number in (1, 3, 4)] == [True, True, False]
-    refused = await press(bot, bot.bob, message, buttons_of(bot, message)["Newer"])
+    newer = buttons_of(bot, message)["Newer"]
+    refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), newer)
     assert refusal(bot, refused) == "Only this server's moderators can do that."
     beyond = await press(bot, mona, message, "blocked:999999")
     assert "Nobody." in text_of(bot, message)

@@ -48,7 +48,7 @@ async def test_seconds_are_set_aside_and_then_settled_with_what_it_really_took(b
     run = await bot.run()
     assert run.gpu_used is not None
     assert run.run_duration is not None
-    assert run.charged_seconds == pytest.approx(run.run_duration * 1.5)
+    assert run.charged == pytest.approx(run.run_duration * 1.5)
     assert not (await bot.ask()).ephemeral
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bot.database.tables import presets, runs
 from demo.fake_comfydeploy.deployments import PICTURE_ID, SLOW_ID
 from tests.discord.actors import open_details
 from tests.discord.deployments import ADULT, ONE, described
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, mark_adult, set_rules
+from tests.discord.presets import keep
 from tests.discord.rendered import fields, refusal, text_of
 from tests.harness import HELD, Harness
+from tests.questions import insert_runs
 
 pytestmark = pytest.mark.bot(deployments=ONE)
 
@@ -50,12 +53,10 @@ async def test_again_and_edit_leave_out_a_choice_that_is_gone(bot: Harness) -> N
 
 async def test_of_many_inputs_that_were_left_out_the_first_are_named(bot: Harness) -> None:
     message = await bot.made()
-    await bot.alice.slash(bot.channel, "preset save", name="noir")
     old = {"prompt": "a fox"} | {f"{n:02}{'x' * 70}": 1 for n in range(60)}
-    async with bot.app.store.database.write() as connection:
-        await connection.execute(runs.update().values(inputs=old))
-        await connection.execute(presets.update().values(inputs=old))
-    again = await bot.alice.click(message, label="Again")
+    await keep(bot, bot.alice, "noir", deployment="picture", **old)
+    await insert_runs(bot.database, replace(await bot.run(), key="a" * 16, inputs=old))
+    again = await press(bot, bot.alice, message, f"run:{'a' * 16}:again")
     used = await bot.alice.slash(bot.channel, "preset use", name="noir")
     for (note,) in (again.followups, used.followups):
         assert [part[:2] for part in note.content.split("`")[1::2]] == [f"{n:02}" for n in range(15)]
@@ -66,7 +67,7 @@ async def test_a_deployment_under_another_name_is_found_again(bot: Harness) -> N
     message = await bot.made(seed=7)
     await bot.restart(deployments=described(landscape=PICTURE_ID))
     await bot.click(message, "Again")
-    assert [run.deployment for run in await bot.runs()] == ["picture", "landscape"]
+    assert [run.request.deployment for run in await bot.runs()] == ["picture", "landscape"]
 
 
 @pytest.mark.bot(deployments=f"{ONE}concurrency_limit = 1\n")
@@ -119,7 +120,7 @@ async def test_a_mark_while_a_request_waits_applies_to_it(
     await server.later(minutes=minutes)
     await server.decide("Approve")
     run = await server.run()
-    assert run.age_restricted
+    assert run.request.age_restricted
     if channel_marked:
         assert (run.state, len(server.calls)) == ("succeeded", 1)
     else:
@@ -131,22 +132,21 @@ async def test_before_its_approval_a_request_is_its_requesters_alone(
 ) -> None:
     await server.ask(prompt="a secret fox")
     run = await server.run()
-    await server.bob.slash(server.channel, "help")
-    anything = await server.bob.send(server.channel, "hello")
+    bobs, alices = [await own_answer(server, actor) for actor in (server.bob, server.alice)]
     for action in ("details", "edit", "use"):
-        refused = await press(server, server.bob, anything, f"run:{run.key}:{action}")
+        refused = await press(server, server.bob, bobs, f"run:{run.key}:{action}")
         assert refused.ephemeral
         assert "fox" not in text_of(server, refused.response)
-    hidden = await press(server, server.bob, anything, f"run:{run.key}:details")
+    hidden = await press(server, server.bob, bobs, f"run:{run.key}:details")
     assert refusal(server, hidden) == (
         "Only the requester and the moderators can see this before it is approved."
     )
-    own = await press(server, server.alice, anything, f"run:{run.key}:details")
+    own = await press(server, server.alice, alices, f"run:{run.key}:details")
     assert "a secret fox" in text_of(server, own.response)
-    form = await press(server, server.alice, anything, f"run:{run.key}:edit")
+    form = await press(server, server.alice, alices, f"run:{run.key}:edit")
     assert fields(form.modal)["prompt"]["value"] == "a secret fox"
     await server.reject("no")
-    hidden = await press(server, server.bob, anything, f"run:{run.key}:edit")
+    hidden = await press(server, server.bob, bobs, f"run:{run.key}:edit")
     assert "before it is approved" in refusal(server, hidden)
 
 
@@ -171,6 +171,6 @@ async def test_every_button_works_in_direct_messages(bot: Harness) -> None:
     await bot.play()
     prompts = sorted(call.body["inputs"]["prompt"] for call in bot.calls)
     assert prompts == ["a fox", "a fox", "a lion", "a lion", "a wolf"]
-    assert {run.guild_id for run in await bot.runs()} == {None}
+    assert {run.request.guild_id for run in await bot.runs()} == {None}
     listed = await alice.slash("runs")
     assert "https://discord.com/channels/@me/" in text_of(bot, listed.response)

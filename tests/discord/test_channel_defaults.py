@@ -5,16 +5,14 @@ from __future__ import annotations
 import pytest
 from simcord import MemberActor
 
-from bot.domain.presets import Holder
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from tests.discord.actors import member, moderator, read
 from tests.discord.channels import thread_in
 from tests.discord.deployments import TWO, described
-from tests.discord.presets import share, told
+from tests.discord.presets import keep, share, told
 from tests.discord.rendered import csv_of, text_of
 from tests.discord.settings_panel import Panel
 from tests.harness import HELD, Harness
-from tests.unit.factories import made_preset
 
 
 @pytest.fixture
@@ -63,8 +61,7 @@ async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_i
     bot: Harness, carl: MemberActor
 ) -> None:
     await share(bot)
-    own = made_preset("mine", holder_id=carl.id, deployment="default")
-    await bot.app.store.presets.put(own, bot.clock())
+    await keep(bot, carl, "mine")
     said = await told(bot, bot.alice, "default", name="noir")
     assert said == "Only people with Manage Channels can set a channel's default."
     assert (await told(bot, carl, "default")).startswith(f"<#{bot.channel.id}> has no default preset. ")
@@ -99,7 +96,7 @@ async def test_other_deployments_ignore_a_channels_default(bot: Harness, carl: M
     bot.comfydeploy.next_faults(HELD)
     await bot.ask(command="generate video")
     await bot.ask(command="generate picture")
-    assert [run.default_preset for run in await bot.runs()] == [None, "noir"]
+    assert [run.request.default_preset for run in await bot.runs()] == [None, "noir"]
     await bot.restart(deployments=described(renamed=PICTURE_ID, video=VIDEO_ID))
     assert (await told(bot, carl, "default", name="noir")).startswith(
         "**noir** is for a deployment that isn't offered any more."
@@ -109,8 +106,7 @@ async def test_other_deployments_ignore_a_channels_default(bot: Harness, carl: M
 
 async def test_the_list_marks_a_channels_default_also_in_threads(bot: Harness, carl: MemberActor) -> None:
     await share(bot)
-    own = made_preset("noir", holder_id=bot.alice.id, deployment="default")
-    await bot.app.store.presets.put(own, bot.clock())
+    await keep(bot, bot.alice, "noir")
     await told(bot, carl, "default", name="noir")
     other = bot.guild.create_text_channel("other")
     for channel, marks in ((bot.channel, 1), (thread_in(bot, bot.channel), 1), (other, 0)):
@@ -160,10 +156,7 @@ async def test_a_second_default_names_the_one_that_it_replaces(bot: Harness, car
 async def test_setting_a_default_whose_prompt_is_always_replaced_says_so(
     bot: Harness, carl: MemberActor, prompt: str, replaced: bool
 ) -> None:
-    preset = made_preset(
-        "noir", holder=Holder.SERVER, holder_id=bot.guild.id, deployment="picture", inputs={"prompt": prompt}
-    )
-    await bot.app.store.presets.put(preset, bot.clock())
+    await share(bot, deployment="picture", prompt=prompt)
     said = await told(bot, carl, "default", name="noir")
     sentence = "Its saved prompt has no `{prompt}`, so the prompt that people type always replaces it."
     assert (sentence in said) is replaced

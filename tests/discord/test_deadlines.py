@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy import api
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Output
-from tests.discord.deliveries import delivery_states
+from tests.discord.deliveries import Note, at_a_note, delivery_states
 from tests.discord.files import end_with, pictures
 from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import (
@@ -81,31 +81,21 @@ async def shown_at_each_post(bot: Harness) -> list[list[int]]:
 
 
 @DEADLINE
-@pytest.mark.parametrize("moment", ["mark_attempt", "mark_sent"])
-async def test_a_success_while_a_late_part_is_posted_replaces_it(
-    bot: Harness, moment: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("note", ["an attempt", "a post"])
+async def test_a_success_while_a_late_part_is_posted_replaces_it(bot: Harness, note: Note) -> None:
     """The cancellation's report has one of two pictures, and the success arrives during or after its post."""
     await bot.ask(faults=Faults(hold_at="queued", webhook_drop=True, cancel_supported=False))
     await bot.later(minutes=5, times=4)
     assert "so I stopped waiting" in texts(bot)[0]
     await end_with(bot, pictures(1), "cancelled")
-    before = getattr(bot.app.store.deliveries, moment)
-
-    async def then_succeeds(*args: Any) -> Any:
-        monkeypatch.setattr(bot.app.store.deliveries, moment, before)
-        done = await before(*args)
-        await end_with(bot, pictures(2))
-        return done
-
-    monkeypatch.setattr(bot.app.store.deliveries, moment, then_succeeds)
     shown = await shown_at_each_post(bot)
-    await bot.play()
+    with at_a_note(bot, note, partial(end_with, bot, pictures(2))):
+        await bot.play()
     assert shown == [[0], [0, 1]]
     (message,) = bot.messages()
     assert len(message.attachments) == 2
     assert (await bot.run()).state is RunState.SUCCEEDED
-    assert DeliveryState.PENDING not in await delivery_states(bot)
+    assert "pending" not in await delivery_states(bot)
     posts = requests_to(bot, "POST", f"/channels/{bot.channel.id}/messages")
     # Discord answers a nonce of the last minutes with the message that it was sent with.
     assert len({each.json["nonce"] for each in posts}) == len(posts) == 3

@@ -8,7 +8,6 @@ from simcord import MemberActor
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import FAILS_ID
 from demo.fake_comfydeploy.faults import Faults
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import member, read
 from tests.discord.deliveries import close_channel
 from tests.discord.moderated_server import ModeratedServer
@@ -34,7 +33,7 @@ async def test_the_requester_deletes_a_failure_and_runs_still_lists_it(bot: Harn
     assert ":R> · deleted" in listed
     assert "[open](" not in listed
     assert all(run.deleted_at is None for run in await bot.runs())
-    entry = (await audit_log(bot.app.store))[-1]
+    entry = (await bot.audit())[-1]
     assert (entry.action, entry.actor_id, entry.subject_id) == ("discard", bot.alice.id, bot.alice.id)
 
 
@@ -50,7 +49,7 @@ async def test_moderators_delete_a_failure_which_is_logged(bot: Harness, mona: M
     for moderator in (mona, carol):
         await bot.click(await bot.made(), "Delete", moderator)
         assert texts(bot) == []
-        assert (await audit_log(bot.app.store))[-1].actor_id == moderator.id
+        assert (await bot.audit())[-1].actor_id == moderator.id
     shown = await read(bot, mona, "audit")
     assert f"<@{carol.id}> deleted the message about **Fails** for <@{bot.alice.id}>" in shown
 

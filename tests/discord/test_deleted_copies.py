@@ -7,14 +7,12 @@ from typing import Any
 import discord
 import pytest
 
-from bot.domain.results.deliveries import MessageRef
 from demo.fake_comfydeploy.faults import Faults
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import erase_data, member, open_details, read, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import die_at_a_post
 from tests.discord.files import finish_with, pictures
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.rendered import buttons_of, csv_of, edits, refusal, requests_to, text_of
 from tests.discord.shares import Shares
 from tests.harness import Harness
@@ -26,7 +24,7 @@ FINAL = "A moderator deleted this after it was shared, so I won't share it again
 
 async def deletions(bot: Harness) -> list[Any]:
     """Return the audit log's entries about deletions."""
-    return [line for line in await audit_log(bot.app.store) if line.action == "delete"]
+    return [line for line in await bot.audit() if line.action == "delete"]
 
 
 async def shared_twice(shares: Shares) -> tuple[Any, Any, Any]:
@@ -117,7 +115,7 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     assert f") · {told}\n" in await read(bot, bot.alice, "runs")
     for reader in (bot.alice, bot.bob):
         details = text_of(bot, (await open_details(original, reader)).response)
-        assert (f"-# Done · {told} · " in details) is (reader is bot.alice)
+        assert (f"-# Done · {told}\n" in details) is (reader is bot.alice)
     for _ in range(2):
         assert refusal(bot, await shares.open(original)) == FINAL
         await bot.restart()
@@ -218,7 +216,6 @@ async def test_deletions_of_both_copies_and_the_result_in_a_row_leave_nothing(sh
 async def test_a_copy_that_is_deleted_during_the_removal_of_another_goes_too(shares: Shares) -> None:
     bot = shares.bot
     batch, alone, share = await shared_twice(shares)
-    _, key = await bot.keys()
     http = bot.app.bot.http
     before = http.request
 
@@ -226,8 +223,7 @@ async def test_a_copy_that_is_deleted_during_the_removal_of_another_goes_too(sha
         if route.method == "DELETE":
             http.request = before  # type: ignore[method-assign]
             # The removal has read that this one stays.
-            message = MessageRef(shares.gallery.id, share.id)
-            await bot.app.store.copies.delete(key, message, bot.alice.id, bot.clock())
+            await bot.alice.click(share, label="Delete")
         return await before(route, **kwargs)
 
     http.request = delete_the_other  # type: ignore[method-assign]
@@ -303,8 +299,9 @@ async def test_a_forged_press_in_the_gallery_deletes_no_result(shares: Shares) -
     first, second = await bot.keys()
     pictures, bot.channel = bot.channel, shares.gallery
     for custom_id in (f"run:{second}:delete", f"run:{first}:clear"):
-        refused = await press(bot, carol, share, custom_id)
+        refused = await press(bot, carol, await own_answer(bot, carol), custom_id)
         assert refusal(bot, refused).startswith("Only the requester, moderators and people")
+        assert (await press(bot, carol, share, custom_id)).ephemeral
     bot.channel = pictures
     await bot.play()
     assert shown(shares) == [original.id, other.id, share.id]

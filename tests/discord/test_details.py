@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.presets import Holder
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, open_details
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import set_rules
+from tests.discord.presets import keep, share
 from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
-from tests.unit.factories import made_preset
 
 
 async def test_details_show_every_input_and_a_command_to_copy(bot: Harness) -> None:
@@ -42,8 +41,7 @@ async def test_a_run_of_another_channel_is_not_told(bot: Harness) -> None:
     elsewhere = bot.guild.create_text_channel("elsewhere")
     await bot.ask(channel=elsewhere, prompt="a secret fox")
     run = await bot.run()
-    await bot.ask(bot.bob, prompt="a dog")
-    refused = await press(bot, bot.bob, bot.messages()[0], f"run:{run.key}:details")
+    refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), f"run:{run.key}:details")
     assert refusal(bot, refused) == "This request no longer exists."
 
 
@@ -99,7 +97,7 @@ async def test_a_run_of_a_batch_has_a_command_for_itself_and_one_for_the_batch(
     await paste(bot, whole)
     runs = await bot.runs()
     assert runs[3].inputs == batch[1].inputs
-    assert [run.batch_size for run in runs[3:]] == [1, 3, 3, 3]
+    assert [run.request.count for run in runs[3:]] == [1, 3, 3, 3]
     assert ([run.inputs for run in runs[4:]] == [run.inputs for run in batch]) is (seed is not None)
 
 
@@ -109,20 +107,6 @@ async def test_the_command_of_a_private_run_is_private(bot: Harness) -> None:
     shown = await press(bot, bot.alice, asked.response.message, f"run:{(await bot.run()).key}:details")
     (line,) = commands(text_of(bot, shown.response))
     assert line.endswith(" private:True")
-
-
-async def set_default(bot: Harness, **inputs: str) -> None:
-    """Make a server's preset with these inputs the default of the channel."""
-    preset = made_preset(
-        holder=Holder.SERVER,
-        holder_id=bot.guild.id,
-        deployment="default",
-        inputs=inputs,
-        created_at=bot.clock(),
-    )
-    presets, now = bot.app.store.presets, bot.clock()
-    await presets.put(preset, now)
-    await presets.set_default(bot.guild.id, bot.channel.id, preset.name, by=1, now=now)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +120,7 @@ async def set_default(bot: Harness, **inputs: str) -> None:
 async def test_a_command_repeats_a_request_with_the_channels_default(
     bot: Harness, saved: dict[str, str], expected: str
 ) -> None:
-    await set_default(bot, **saved)
+    await share(bot, default_in=[bot.channel], **saved)
     await bot.ask(seed=7)
     text = await details_of(bot, (await bot.run()).key)
     assert commands(text) == [expected]
@@ -150,12 +134,11 @@ async def test_a_command_repeats_a_request_with_the_channels_default(
 async def test_a_command_that_the_channels_default_would_change_says_so(bot: Harness, why: str) -> None:
     if why == "before the default":
         await bot.ask(seed=7)
-    await set_default(bot, prompt="{prompt}, in ink")
+    await share(bot, default_in=[bot.channel], prompt="{prompt}, in ink")
     if why == "an own preset of that name":
-        own = made_preset(holder_id=bot.alice.id, deployment="default", inputs={"style": "oil"})
-        await bot.app.store.presets.put(own, bot.clock())
+        await keep(bot, bot.alice, "noir", style="oil")
         await bot.ask(seed=7)
     run = await bot.run()
     text = await details_of(bot, run.key)
-    assert commands(text) == [f"/generate prompt:{run.prompt} seed:7"]
+    assert commands(text) == [f"/generate prompt:{run.request.prompt} seed:7"]
     assert "This channel's default **noir** would change it. Please paste it in another channel." in text

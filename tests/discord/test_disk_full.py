@@ -45,7 +45,7 @@ async def test_a_failure_needs_no_room(bot: Harness, tmp_path: Path, monkeypatch
     bot.comfydeploy.next_faults(Faults(ends_as="failed"))
     take_the_room(tmp_path, monkeypatch)
     message = await bot.made()
-    assert "failed" in text_of(bot, message)
+    assert "Failed: " in text_of(bot, message)
 
 
 def test_the_start_and_the_check_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

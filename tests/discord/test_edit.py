@@ -6,8 +6,7 @@ import pytest
 
 from bot.services.rate_limits import REFUSALS_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
-from tests.contract.store.rows import audit_log
-from tests.discord.actors import block, submit
+from tests.discord.actors import block, moderator, submit
 from tests.discord.deployments import ONE
 from tests.discord.rendered import CHECKBOX, RADIO_GROUP, fields, filled, text_of
 from tests.harness import Harness
@@ -28,7 +27,7 @@ async def test_an_edit_changes_what_was_typed_and_keeps_the_rest(bot: Harness) -
     assert second["inputs"] == first["inputs"] | {"prompt": "a wolf"}
     assert second["gpu"] == "L4"
     parent, child = await bot.runs()
-    assert (child.parent_key, child.prompt) == (parent.key, "a wolf")
+    assert (child.request.parent_key, child.request.prompt) == (parent.key, "a wolf")
 
 
 @pytest.mark.bot(deployments=f'{ONE}inputs.style.choices = ["photo", "ink", "oil"]\n')
@@ -115,9 +114,9 @@ async def test_no_text_is_downloaded_for_a_form_that_a_rule_refuses(
     slowed = await bot.alice.submit_modal(last, {"prompt.txt": ("prompt.txt", text.encode())})
     assert "Too many of your requests were refused" in text_of(bot, slowed.response)
     assert downloaded == []
-    refusals = [line.outcome for line in await audit_log(bot.app.store) if line.action == "refusal"]
+    refusals = [line.outcome for line in await bot.audit() if line.action == "refusal"]
     assert refusals == ["blocked"] * REFUSALS_PER_PERSON
-    await bot.app.store.blocks.unblock(bot.guild.id, bot.alice.id, by=1, now=bot.clock())
+    await moderator(bot).slash(bot.channel, "unblock", user=bot.alice)
     bot.clock.move(minutes=1)
     again = await bot.alice.click(refused.response.message, label="Edit again")
     ready = await bot.alice.submit_modal(again, {})

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
 
-from bot.database.tables import runs
 from bot.delivery.estimator import MEDIANS_AGE
+from tests.discord.files import report_progress
 from tests.discord.rendered import edits, text_of
 from tests.harness import HELD, Harness
 
 
 async def earlier_runs(bot: Harness, number: int = 5, *, seconds: float = 40) -> None:
-    """Make a result, and store it as that of `number` runs that each took `seconds`."""
-    await bot.ask()
-    start = bot.clock.now - timedelta(seconds=seconds)
-    times = {"submitted_at": start, "started_at": start, "ended_at": bot.clock.now}
-    async with bot.app.store.database.write() as connection:
-        row = dict((await connection.execute(select(runs))).mappings().one())
-        copies = [f"{row['key']}{n}" for n in range(1, number)]
-        own = [{"key": key, "batch_key": key, "interaction_id": None, **times} for key in copies]
-        await connection.execute(update(runs).values(times))
-        await connection.execute(insert(runs), [row | each for each in own])
+    """Make results, each of which takes `seconds`."""
+    for _ in range(number):
+        await bot.ask(faults=HELD)
+        await bot.later(seconds=seconds)
+        await bot.release()
     await bot.later(seconds=MEDIANS_AGE.total_seconds())
 
 
@@ -47,8 +40,7 @@ async def test_a_running_one_counts_down_without_edits_until_it_is_late(bot: Har
     await bot.later(seconds=10, times=3)
     assert edits(bot) == before
     assert seconds_left(bot, asked.response) == 6
-    async with bot.app.store.database.write() as connection:
-        await connection.execute(update(runs).values(rev=runs.c.rev + 1).where(runs.c.gpu.is_(None)))
+    await report_progress(bot.calls[-2])
     await bot.later(seconds=10)
     assert edits(bot) == before + 1
     assert seconds_left(bot, asked.response) is None

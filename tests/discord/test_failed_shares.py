@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import block, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import (
@@ -46,9 +45,7 @@ async def test_a_share_without_a_reply_is_deleted_before_its_requester_reads_tha
     await bot.later(minutes=2, times=4)
     assert (len(shares.shown()), len(shares.letters())) == (0, 1)
     assert len(bot.messages()) == 1
-    assert [line.outcome is None for line in await audit_log(bot.app.store) if line.action == "share"] == [
-        False
-    ]
+    assert [line.outcome is None for line in await bot.audit() if line.action == "share"] == [False]
 
 
 async def test_a_post_without_a_reply_is_deleted_before_its_requester_reads_that_it_failed(

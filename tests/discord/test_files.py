@@ -125,3 +125,12 @@ async def test_a_link_that_ran_out_is_renewed(tmp_path: Path) -> None:
 async def status_of(url: Any) -> int:
     async with aiohttp.ClientSession() as session, session.get(url) as reply:
         return reply.status
+
+
+@pytest.mark.bot(allow_private_media_networks="10.0.0.0/8")
+async def test_a_file_outside_the_listed_networks_is_not_fetched(bot: Harness) -> None:
+    await finish_with(bot, {"a.png": (png(), "image/png")})
+    await bot.play()
+    (message,) = bot.messages()
+    assert not message.attachments
+    assert "is at an address I'm not allowed to open." in text_of(bot, message)

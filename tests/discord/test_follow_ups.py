@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from demo.fake_comfydeploy.deployments import SLOW_ID
-from tests.discord.actors import block, erase_data, open_details, override, owner, submit
+from tests.discord.actors import block, erase_data, open_details, override, owner, pause, submit
 from tests.discord.deployments import described
 from tests.discord.files import bucket, png, post_pictures
 from tests.discord.follow_ups import ANIMATE, BOTH, MANY, PICTURE, SMALL, TARGETS, UPSCALE, let_open
@@ -63,7 +63,7 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
     assert not (await bot.click(message, "Upscale")).ephemeral
     assert sent(bot) == {"image": message.attachments[0].url}
     parent, child = await bot.runs()
-    assert (child.parent_key, child.deployment) == (parent.key, "upscale")
+    assert (child.request.parent_key, child.request.deployment) == (parent.key, "upscale")
     result = bot.messages()[-1]
     width, height = await size_of(message)
     assert await size_of(result) == (2 * width, 2 * height)
@@ -100,7 +100,7 @@ async def test_one_of_a_batch_is_opened_and_followed(bot: Harness) -> None:
     await bot.restart()
     await bot.click(one.response.message, "Upscale")
     _, second, child = await bot.runs()
-    assert child.parent_key == second.key
+    assert child.request.parent_key == second.key
     assert second.key in sent(bot)["image"]
 
 
@@ -130,7 +130,7 @@ async def test_a_press_is_judged_like_a_command(bot: Harness) -> None:
     assert (await told()).startswith("Your roles can't use this.")
     await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
     assert (await told()).startswith("You have used your 1 runs for today.")
-    await bot.app.store.pause.pause("moving", by=1, now=bot.clock())
+    await pause(bot)
     assert "paused for the moment: moving" in await told()
     await block(bot, bot.alice)
     assert "A moderator has blocked you" in await told()
@@ -340,13 +340,13 @@ async def test_a_message_command_on_a_result_carries_its_prompt_and_age_mark(bot
     await submit(bot, form, {"motion": "pan"}, bot.bob)
     parent, child = await bot.runs()
     assert child.inputs["prompt"] == "a fox"
-    assert (child.parent_key, child.requester_id) == (parent.key, bot.bob.id)
-    assert child.age_restricted
+    assert (child.request.parent_key, child.request.requester_id) == (parent.key, bot.bob.id)
+    assert child.request.age_restricted
     await bot.click(bot.messages()[-1], "Try again", bot.bob)
     offered = await bot.bob.context_menu(bot.channel, "Use as input", message)
     form = await bot.bob.select(offered.response.message, ["upscale"])
     await bot.bob.submit_modal(form, {})
-    assert [run.age_restricted for run in await bot.runs()] == [True] * 4
+    assert [run.request.age_restricted for run in await bot.runs()] == [True] * 4
 
 
 async def test_message_commands_follow_the_file(bot: Harness) -> None:

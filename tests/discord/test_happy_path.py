@@ -61,7 +61,7 @@ async def test_a_seed_left_out_is_drawn_sent_and_shown(bot: Harness) -> None:
     (call,) = bot.calls
     assert call.body["inputs"]["seed"] == seed
     assert "gpu" not in call.body
-    assert f"seed {seed}" in texts(bot)[0]
+    assert f"seed {seed}" in texts(bot)[0].lower()
 
 
 @pytest.mark.bot(deployments=SEVERAL)

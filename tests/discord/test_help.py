@@ -6,7 +6,7 @@ import pytest
 from simcord import MemberActor
 
 from demo.fake_comfydeploy.deployments import VIDEO_ID
-from tests.discord.actors import member, owner, read
+from tests.discord.actors import member, moment, owner, read
 from tests.discord.deployments import ADULT, TWO
 from tests.discord.moderated_server import mark_adult, midnight, set_rules
 from tests.discord.rendered import text_of
@@ -78,19 +78,16 @@ async def test_it_says_what_the_rules_mean_for_the_person(bot: Harness) -> None:
 
 async def test_a_blocked_person_and_a_pause_are_told(bot: Harness, mona: MemberActor) -> None:
     await mona.slash(bot.channel, "block", user=bot.alice, reason="*spam*", days=3)
-    (block,) = await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=2)
-    assert block.until is not None
     await owner(bot).slash(bot.channel, "pause", reason="new *machines*")
     text = await read(bot, bot.alice, "help")
-    until = f"<t:{int(block.until.timestamp())}:f>"
+    until = moment(bot, days=3)
     assert f"- A moderator has blocked you from generating here until {until}: \\*spam\\*" in text
     assert "The bot is paused: new \\*machines\\*" in text
     assert "blocked" not in await read(bot, bot.bob, "help")
 
 
 async def test_without_the_database_only_the_limits_are_missing(bot: Harness) -> None:
-    await bot.app.store.close()
-    with bot.database_away():
+    async with bot.database_away():
         text = await read(bot, bot.alice, "help")
     assert "I can't read your limits right now." in text
     assert "How to get good results" in text

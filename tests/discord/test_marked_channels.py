@@ -5,18 +5,17 @@ Their deployments aren't age-restricted. `test_age_marks.py` tests those that ar
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import RunState
 from tests.discord.batches import ask, open_one
 from tests.discord.deliveries import (
     delivery_states,
     die_at_a_deletion,
+    die_at_a_note,
     die_at_a_post,
     end_runs,
     every_way_closed,
@@ -89,7 +88,7 @@ async def test_what_is_made_from_a_result_of_a_marked_channel_is_marked_for_gene
         assert await refused(bot, again, bot.alice, child), again
         await again(bot, bot.alice, child)
         await bot.play()
-    assert [run.age_restricted for run in await bot.runs()] == [False, *[True] * 4]
+    assert [run.request.age_restricted for run in await bot.runs()] == [False, *[True] * 4]
     assert len(bot.messages()) == len(bot.calls) == 5
 
 
@@ -106,7 +105,7 @@ async def test_a_picture_keeps_the_mark_of_a_channel_that_another_user_does_not_
     assert await refused(bot, way, bot.bob, copy)
     await way(bot, bot.bob, copy)
     await bot.play()
-    assert [run.age_restricted for run in await bot.runs()] == [False, True]
+    assert [run.request.age_restricted for run in await bot.runs()] == [False, True]
 
 
 async def test_a_form_for_a_result_of_a_marked_channel_does_not_open_in_another(bot: Harness) -> None:
@@ -128,7 +127,7 @@ async def test_without_a_file_a_request_is_repeated_anywhere(bot: Harness) -> No
     more = await bot.alice.click(original, label="Again")
     assert "Picture" in text_of(bot, more.response)
     await bot.play()
-    assert [run.age_restricted for run in await bot.runs()] == [False, False]
+    assert [run.request.age_restricted for run in await bot.runs()] == [False, False]
     assert len(bot.messages()[-1].attachments) == 1
 
 
@@ -162,11 +161,11 @@ async def test_an_undelivered_result_waits_if_its_new_channel_loses_the_mark_bef
     for channel in (adult, bot.channel):
         mark_adult(bot, channel)
     await bot.ask(faults=HELD, channel=adult)
-    assert (await bot.run()).age_restricted is (by == "deployment")
+    assert (await bot.run()).request.age_restricted is (by == "deployment")
     await end_runs(bot)
     with every_way_closed(bot):
         await bot.play()
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
     listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
     await bot.alice.select(listed, [(await bot.run()).key])
     if dies:
@@ -183,7 +182,7 @@ async def is_withheld(bot: Harness) -> None:
     (told,) = bot.messages()
     assert told.attachments == []
     assert WITHHELD in text_of(bot, told)
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
 
 
 @BY_DEPLOYMENT_OR_CHANNEL
@@ -193,7 +192,7 @@ async def test_a_single_result_is_not_posted_if_its_channel_loses_the_mark_meanw
 ) -> None:
     mark_adult(bot, bot.channel)
     await ask(bot, count=2)
-    assert [run.age_restricted for run in await bot.runs()] == [by == "deployment"] * 2
+    assert [run.request.age_restricted for run in await bot.runs()] == [by == "deployment"] * 2
     one = await open_one(bot, bot.alice, 2)
     await bot.alice.click(one.response.message, label="Post")
     if dies:
@@ -229,28 +228,15 @@ async def test_a_request_is_not_approved_if_its_channel_has_lost_the_mark(server
     assert server.calls == []
 
 
-async def die_after_the_first_part(bot: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process die once it has stored the first message of a result."""
-    before = bot.app.store.deliveries.mark_sent
-
-    async def dies(*args: Any) -> None:
-        await before(*args)
-        raise asyncio.CancelledError
-
-    monkeypatch.setattr(bot.app.store.deliveries, "mark_sent", dies)
-    with pytest.raises(asyncio.CancelledError):
-        await bot.app.workers["deliver"].drain()
-
-
 @pytest.mark.bot(deployments=ADULT)
 @pytest.mark.parametrize("crash", [False, True], ids=["no answer", "crash"])
 async def test_a_part_whose_deletion_fails_is_deleted_later_if_the_mark_was_removed(
-    bot: Harness, crash: bool, monkeypatch: pytest.MonkeyPatch
+    bot: Harness, crash: bool
 ) -> None:
     adult = bot.channel
     mark_adult(bot, adult)
     await finish_with(bot, pictures(12))
-    await die_after_the_first_part(bot, monkeypatch)
+    await die_at_a_note(bot, "a post")
     await bot.restart()
     mark_adult(bot, adult, marked=False)
     if crash:
@@ -263,4 +249,4 @@ async def test_a_part_whose_deletion_fails_is_deleted_later_if_the_mark_was_remo
     await bot.later(minutes=2, times=3)
     assert [len(message.attachments) for message in bot.messages()] == [0]
     assert WITHHELD in text_of(bot, bot.messages()[0])
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]

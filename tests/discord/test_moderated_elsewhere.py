@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import member
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
 from tests.discord.rendered import refusal
 from tests.sampling import every_nth
@@ -17,15 +16,12 @@ UNKNOWN = "This request no longer exists."
 
 
 async def boss_elsewhere(server: ModeratedServer) -> tuple[Any, Any]:
-    """Return an administrator of another server, and a message of the bot's there."""
+    """Return an administrator of another server, and an answer of the bot's there."""
     other = server.env.create_guild("another server")
     server.channel = other.create_text_channel("mine")
     eve = member(server, "eve", guild=other, administrator=True)
     await server.env.settle()
-    await eve.slash(server.channel, "generate", prompt="an owl")
-    await server.play()
-    (own,) = server.channel.history(viewer=eve)
-    return eve, own
+    return eve, await own_answer(server, eve)
 
 
 @pytest.mark.bot(rules=NO_APPROVAL)
@@ -36,11 +32,11 @@ async def test_a_result_there_is_out_of_reach(server: ModeratedServer, action: s
     await server.ask(count=2)
     key = (await server.runs())[0].key
     eve, own = await boss_elsewhere(server)
-    before = await audit_log(server.app.store)
+    before = await server.audit()
     assert refusal(server, await press(server, eve, own, f"run:{key}:{action}")) == UNKNOWN
     await server.play()
-    assert await audit_log(server.app.store) == before
-    assert [run.deleted_at for run in await server.runs()] == [None] * 3
+    assert await server.audit() == before
+    assert [run.deleted_at for run in await server.runs()] == [None] * 2
 
 
 @pytest.mark.parametrize(

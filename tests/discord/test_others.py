@@ -12,7 +12,7 @@ from tests.discord.batches import ask, open_one
 from tests.discord.deliveries import only_one_part
 from tests.discord.files import finish_with, pictures
 from tests.discord.follow_ups import BOTH, MANY, SMALL
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import BUTTON, buttons_of, menus, refusal, stored, text_of
 from tests.harness import Harness
@@ -74,8 +74,7 @@ async def test_a_refusal_names_nobody_on_another_server(bot: Harness) -> None:
     home, bot.channel = bot.channel, guild.create_text_channel("mine")
     bob = guild.add_member(bot.bob.user)
     await bot.env.settle()
-    await bot.ask(bob)
-    (own,) = bot.channel.history(viewer=bob)
+    own = await own_answer(bot, bob)
     for action in ("again", "vary", "repeat", "redeliver"):
         told = refusal(bot, await press(bot, bob, own, f"run:{key}:{action}"))
         assert told == "Only the requester can use this."

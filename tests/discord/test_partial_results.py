@@ -12,7 +12,6 @@ from demo.fake_comfydeploy import api
 from demo.fake_comfydeploy.deployments import CLASSIC_TEXT_ID, VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Output, Run
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import open_details, read
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import end_runs
@@ -34,7 +33,7 @@ from tests.harness import HELD, Harness
 MADE_BEFORE = "This is what was made before it "
 # How a run of two pictures ends, its state, and what the message says.
 ENDS = [
-    ("failed", RunState.FAILED, "The run failed on the machine", "failed."),
+    ("failed", RunState.FAILED, "This one didn't work: the ", "failed."),
     ("timeout", RunState.TIMED_OUT, "The run took too long, and ComfyDeploy stopped it.", "timed out."),
     ("cancelled", RunState.CANCELLED, "The run was cancelled at ComfyDeploy, not by me.", "was cancelled."),
 ]
@@ -101,7 +100,7 @@ async def test_outputs_that_get_run_has_only_later_replace_the_failure(bot: Harn
     (message,) = bot.messages()
     assert "**Partly done: Picture**" in text_of(bot, message)
     assert galleries_of(bot, message) == [1]
-    outcomes = [line for line in await audit_log(bot.app.store) if line.action == "outcome"]
+    outcomes = [line for line in await bot.audit() if line.action == "outcome"]
     assert [line.outcome for line in outcomes] == ["partial"]
 
 
@@ -218,7 +217,7 @@ async def test_one_of_a_batch_that_failed_after_its_picture_shows_it(bot: Harnes
     (message,) = bot.messages()
     shown = text_of(bot, message)
     assert "**Picture ×2**" in shown
-    assert "**2** The run failed on the machine" in shown
+    assert "**2** This one didn't work" in shown
     assert f"{MADE_BEFORE}failed." in shown
     assert files(message) == await bot.keys()
     one = await open_one(bot, bot.alice, 2)

@@ -8,15 +8,13 @@ import discord
 import pytest
 from simcord import MemberActor
 
-from bot.database.tables import presets
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import erase_data, member, moderator, read
 from tests.discord.deployments import TWO, described
-from tests.discord.forged import press
-from tests.discord.presets import share, told
+from tests.discord.forged import own_answer, press
+from tests.discord.presets import keep, share, told
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import Harness
-from tests.unit.factories import made_preset
 
 FORGOTTEN = "I don't have that preset any more. Please type the command again."
 
@@ -117,21 +115,17 @@ async def test_generate_suggests_ones_own_first_then_the_servers_of_that_deploym
     offered = await bot.bob.autocomplete(bot.channel, "generate picture", "preset", "ZE", prompt="x")
     assert [choice["name"] for choice in offered] == ["Zebra"]
     assert await bot.alice.autocomplete(bot.channel, "generate variations", "preset", "", prompt="x") == []
-    async with bot.app.store.database.write() as connection:
-        await connection.execute(presets.update().values(deployment="variations"))
+    await keep(bot, bot.alice, "lion", deployment="variations")
     calls = len(bot.calls)
-    refused = await bot.alice.slash(bot.channel, "generate picture", prompt="x", preset="zebra")
-    assert refusal(bot, refused).startswith("**zebra** is for Variations. Type `/generate variations` or")
+    refused = await bot.alice.slash(bot.channel, "generate picture", prompt="x", preset="lion")
+    assert refusal(bot, refused).startswith("**lion** is for Variations. Type `/generate variations` or")
     await bot.play()
     assert len(bot.calls) == calls
 
 
 async def test_inputs_that_no_longer_fit_are_left_out_and_told(bot: Harness) -> None:
-    await bot.ask(style="ink")
-    await told(bot, bot.alice, "save", name="noir")
     old = {"prompt": "a fox", "gone": 1, "style": "engraving", "steps": "many"}
-    async with bot.app.store.database.write() as connection:
-        await connection.execute(presets.update().values(inputs=old, gpu="Z80"))
+    await keep(bot, bot.alice, "noir", gpu="Z80", **old)
     used = await bot.alice.slash(bot.channel, "preset use", name="noir")
     (note,) = used.followups
     assert note.flags.ephemeral
@@ -180,8 +174,7 @@ async def test_only_presets_are_suggested_that_can_be_chosen(bot: Harness, mona:
     await share(bot, "old", deployment="gone")
     for person in (carl, mona, bot.alice):
         for deployment in ("picture", "gone"):
-            own = made_preset(f"my {deployment}", holder_id=person.id, deployment=deployment)
-            await bot.app.store.presets.put(own, bot.clock())
+            await keep(bot, person, f"my {deployment}", deployment=deployment)
     assert await suggested(bot, carl) == ["noir"]
     assert await suggested(bot, bot.alice) == []
     assert await suggested(bot, bot.alice, "use") == ["my picture", "noir"]
@@ -250,7 +243,7 @@ async def test_a_servers_preset_is_replaced_by_its_managers_after_a_question(
     bot.clock.move(minutes=1)
     sharing = await ask_again(bot, olga, "share", name="house")
     (replace,) = buttons_of(bot, sharing).values()
-    forged = await press(bot, bot.alice, sharing, replace)
+    forged = await press(bot, bot.alice, await own_answer(bot, bot.alice), replace)
     assert refusal(bot, forged) == FORGOTTEN
     await olga.click(saving, label="Replace")
     assert text_of(bot, saving).splitlines() == [
@@ -312,7 +305,7 @@ async def test_replace_brings_back_nothing_that_its_user_has_erased(bot: Harness
     question = await ask_again(bot, bot.alice, "save", name="noir", prompt="a secret")
     await erase_data(bot)
     assert refusal(bot, await bot.alice.click(question, label="Replace")) == FORGOTTEN
-    assert await bot.app.store.presets.visible(bot.alice.id, None) == []
+    assert "There are none yet." in await read(bot, bot.alice, "preset list")
 
 
 @pytest.mark.parametrize("command", ["save", "share"])
@@ -325,10 +318,12 @@ async def test_nor_anything_that_another_process_has_erased(
     await told(bot, mona, "save", name="noir")
     given = {"server": True} if command == "save" else {}
     question = await ask_again(bot, mona, command, name="noir", **given)
-    await bot.app.store.privacy.erase(mona.id, bot.clock())
+    async with bot.another_process() as other:
+        await other.bot.services.privacy.erase(mona.id)
     assert refusal(bot, await mona.click(question, label="Replace")) == FORGOTTEN
-    (left,) = await bot.app.store.presets.visible(mona.id, bot.guild.id)
-    assert left.inputs == {"style": "ink"}
+    left = await read(bot, mona, "preset list")
+    assert left.count("**noir** for ") == 1
+    assert "style: ink" in left
 
 
 async def test_nothing_is_saved_in_place_of_a_preset_that_is_gone(bot: Harness) -> None:
@@ -340,17 +335,14 @@ async def test_nothing_is_saved_in_place_of_a_preset_that_is_gone(bot: Harness) 
     assert refusal(bot, refused) == (
         "The earlier preset is gone, so I saved nothing. Please type the command again."
     )
-    assert await bot.app.store.presets.visible(bot.alice.id, None) == []
+    assert "There are none yet." in await read(bot, bot.alice, "preset list")
 
 
 async def test_the_question_names_the_channels_whose_default_it_is(bot: Harness, mona: MemberActor) -> None:
     channels = [bot.channel, *(bot.guild.create_text_channel(f"more-{number}") for number in range(8))]
     await bot.env.settle()
-    await share(bot)
+    await share(bot, default_in=channels)
     await bot.ask(mona)
-    for channel in channels:
-        presets_of, now = bot.app.store.presets, bot.clock()
-        await presets_of.set_default(bot.guild.id, channel.id, "noir", by=mona.id, now=now)
     bot.env.backend.delete_channel(channels.pop().id)
     await bot.env.settle()
     question = await ask_again(bot, mona, "save", name="noir", server=True)

@@ -13,7 +13,7 @@ from demo.fake_comfydeploy.deployments import CAPTION_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, open_details, read
 from tests.discord.deployments import described
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import set_rules
 from tests.discord.presets import share
 from tests.discord.rendered import buttons_of, filled, pinged, refusal, text_of, texts
@@ -58,17 +58,17 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot
     await bot.ask(bot.bob)
     message = await asked_to_delete(bot, bot.alice)
     assert "It can't be undone" in message.content
-    assert all(run.prompt for run in await bot.runs())
+    assert all(run.request.prompt for run in await bot.runs())
     await bot.restart()
     await bot.alice.click(message, label="Delete my data")
     assert message.content.startswith("Deleted the contents of 1 request.")
     assert buttons_of(bot, message) == {}
-    found = {run.requester_id: run for run in await bot.runs()}
+    found = {run.request.requester_id: run for run in await bot.runs()}
     mine, theirs = found[bot.alice.id], found[bot.bob.id]
     assert mine.state is RunState.SUCCEEDED
-    assert (mine.prompt, dict(mine.inputs), mine.outputs) == (None, {}, ())
-    assert (mine.requester_id, mine.guild_id) == (bot.alice.id, bot.guild.id)
-    assert theirs.prompt == "a fox"
+    assert (mine.request.prompt, dict(mine.inputs), mine.outputs) == (None, {}, ())
+    assert (mine.request.requester_id, mine.request.guild_id) == (bot.alice.id, bot.guild.id)
+    assert theirs.request.prompt == "a fox"
     held = await exported(bot, bot.alice)
     assert "a lighthouse" not in json.dumps(held)
     assert held["requests"][0]["state"] == "succeeded"
@@ -99,7 +99,7 @@ async def test_results_and_their_copies_stay_until_delete_under_one_of_them(bot:
     assert "Messages in Discord stay, including what you posted or shared." in message.content
     await bot.alice.click(message, label="Delete my data")
     await bot.play()
-    assert all(run.prompt is None for run in await bot.runs())
+    assert all(run.request.prompt is None for run in await bot.runs())
     assert (len(bot.messages()), len(bot.messages(gallery))) == (2, 1)
     await bot.restart()
     await bot.click(batch, "Delete")
@@ -112,7 +112,7 @@ async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(
     await bot.alice.click(message, label="Delete my data")
     assert message.content.startswith("Deleted the contents of 0 requests.")
     assert "aren't finished or posted yet:\n- Picture: a lighthouse\n" in message.content
-    assert (await bot.run()).prompt == "a lighthouse"
+    assert (await bot.run()).request.prompt == "a lighthouse"
 
 
 async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(bot: Harness) -> None:
@@ -151,10 +151,9 @@ async def test_a_request_without_inputs_can_be_repeated_until_its_data_is_delete
 
 async def test_nobody_deletes_for_another_and_forged_buttons_change_nothing(bot: Harness) -> None:
     await bot.ask(prompt="a lighthouse")
-    message = await asked_to_delete(bot, bot.alice)
-    refused = await press(bot, bot.bob, message, f"erase:{bot.alice.id}")
+    refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), f"erase:{bot.alice.id}")
     assert refusal(bot, refused) == "Only the requester can use this."
-    assert (await bot.run()).prompt == "a lighthouse"
+    assert (await bot.run()).request.prompt == "a lighthouse"
 
 
 async def test_the_worker_removes_what_is_older_than_the_server_keeps(bot: Harness) -> None:
@@ -168,9 +167,8 @@ async def test_the_worker_removes_what_is_older_than_the_server_keeps(bot: Harne
 
 
 async def test_deletion_leaves_a_channels_default_without_a_name(bot: Harness, panel: Panel) -> None:
-    await share(bot)
+    await share(bot, default_in=[bot.channel], by=bot.alice)
     channel = bot.channel.id
-    await bot.app.store.presets.set_default(bot.guild.id, channel, "noir", by=bot.alice.id, now=bot.clock())
     defaults = (await exported(bot, bot.alice))["defaults"]
     assert [(one["channel_id"], one["name"]) for one in defaults] == [(channel, "noir")]
     await erase_data(bot)

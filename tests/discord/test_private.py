@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import RunState
 from bot.services.rate_limits import OPENINGS_PER_PERSON
 from demo.fake_comfydeploy.faults import Faults
@@ -15,7 +14,7 @@ from tests.discord.deliveries import close_direct_messages, delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
 from tests.discord.follow_ups import BOTH, MANY, SMALL, let_open, upscaled_from_a_card
-from tests.discord.forged import press, select_as
+from tests.discord.forged import own_answer, press, select_as
 from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
 from tests.discord.rendered import (
     RESULT_BUTTONS,
@@ -66,14 +65,14 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     assert list(buttons_of(bot, answer.response)) == RESULT_BUTTONS
     nothing_public(bot)
     assert pinged(bot) == []
-    assert await delivery_states(bot) == [DeliveryState.SENT]
+    assert await delivery_states(bot) == ["sent"]
     again = await bot.click(answer.response.message, "Again")
     assert again.ephemeral
     form = await bot.alice.click(answer.response.message, label="Edit")
     edited = await bot.alice.submit_modal(form, {"prompt": "a wolf"})
     assert edited.ephemeral
     await bot.play()
-    assert [run.private for run in await bot.runs()] == [True, True, True]
+    assert [run.request.private for run in await bot.runs()] == [True, True, True]
     deleted = await bot.click(again.response.message, "Delete")
     assert deleted.acknowledged
     assert letters(bot) == []
@@ -101,13 +100,13 @@ async def test_it_starts_only_if_the_server_allows_it_and_a_failure_is_private(
 async def test_nobody_else_reaches_it_with_a_forged_press(lenient: Harness) -> None:
     bot = lenient
     carol = member(bot, "carol", manage_messages=True)
-    public = await bot.made(actor=bot.bob, prompt="a crow")
+    own = await own_answer(bot, carol)
     await bot.ask(private=True, faults=HELD)
     key = (await bot.runs())[-1].key
     for action in ("details", "edit", "report", "more", "cancel"):
-        refused = await press(bot, carol, public, f"run:{key}:{action}")
+        refused = await press(bot, carol, own, f"run:{key}:{action}")
         assert refusal(bot, refused) == GONE
-    refused = await press(bot, carol, public, f"run:{key}:delete")
+    refused = await press(bot, carol, own, f"run:{key}:delete")
     assert refusal(bot, refused).startswith("Only the requester, moderators and people")
     for actor, shown in ((bot.bob, False), (bot.alice, True)):
         text = await read(bot, actor, "queue")
@@ -131,9 +130,9 @@ async def test_after_the_interaction_it_comes_directly_or_waits(lenient: Harness
         result, note = letters(bot)
         assert len(result.attachments) == 1
         assert note.content.startswith("I couldn't answer privately in [that channel](")
-        assert await delivery_states(bot) == [DeliveryState.SENT]
+        assert await delivery_states(bot) == ["sent"]
         return
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
     listed = (await bot.alice.slash(bot.channel, "runs")).response
     ((_, key),) = menus(bot, listed)[POST]
     posted = await bot.alice.select(listed, [key])
@@ -141,7 +140,7 @@ async def test_after_the_interaction_it_comes_directly_or_waits(lenient: Harness
     await bot.restart()
     await bot.play()
     assert len(posted.response.message.attachments) == 1
-    assert await delivery_states(bot) == [DeliveryState.SENT]
+    assert await delivery_states(bot) == ["sent"]
     nothing_public(bot)
     assert len(bot.calls) == 1
 
@@ -165,7 +164,7 @@ async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient:
     assert "> a fox" in text_of(bot, shown)
     log = await read(bot, mona, "audit")
     assert f"<@{mona.id}> opened a private result of **Picture** for <@{bot.alice.id}>" in log
-    forged = await select_as(bot, bot.bob, page, "auditopen", key)
+    forged = await select_as(bot, bot.bob, await own_answer(bot, bot.bob), "auditopen", key)
     assert refusal(bot, forged) == "Only this server's moderators can do that."
     await bot.click(shown, "Delete", mona)
     gone = await mona.select(page, [key], custom_id="auditopen")
@@ -223,7 +222,7 @@ async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> 
     shown = await bot.alice.select(listed, [key])
     assert shown.ephemeral
     assert galleries_of(bot, shown.response) == [2]
-    refused = await select_as(bot, bot.bob, listed, "runs:open:o:all:0:", key)
+    refused = await select_as(bot, bot.bob, await own_answer(bot, bot.bob), "runs:open:o:all:0:", key)
     assert refusal(bot, refused) == "Only the requester can use this."
     nothing_public(bot)
 
@@ -288,7 +287,7 @@ async def test_an_age_restricted_one_follows_the_channel(lenient: Harness) -> No
     await bot.release()
     assert "It is age-restricted" in text_of(bot, answer.response)
     assert answer.response.message.attachments == []
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
     mona = moderator(bot)
     (key,) = await bot.keys()
     page = (await mona.slash(bot.channel, "audit")).response
@@ -327,7 +326,7 @@ async def test_a_follow_up_takes_one_of_a_private_batch(lenient: Harness) -> Non
     one = await bot.alice.click(answer.response.message, label="2")
     await bot.click(one.response.message, "Upscale")
     _, second, child = await bot.runs()
-    assert (child.parent_key, child.private) == (second.key, True)
+    assert (child.request.parent_key, child.request.private) == (second.key, True)
     assert second.key in bot.calls[-1].body["inputs"]["image"]
 
 
@@ -340,7 +339,7 @@ async def test_a_follow_up_behind_more_takes_a_private_result(lenient: Harness) 
     ((_, upscale), *_) = menus(bot, more.response.message)["Choose a follow-up"]
     await bot.alice.select(more.response.message, [upscale])
     await bot.play()
-    assert [run.private for run in await bot.runs()] == [True, True]
+    assert [run.request.private for run in await bot.runs()] == [True, True]
     nothing_public(bot)
 
 
@@ -354,8 +353,8 @@ async def test_a_message_command_on_a_review_card_keeps_its_picture_private(serv
     await set_rules(server, private_results=True)
     await server.mona.context_menu(server.review, "Upscale", server.card)
     await server.play()
-    (child,) = [run for run in await server.runs() if run.requester_id == server.mona.id]
-    assert child.private
+    (child,) = [run for run in await server.runs() if run.request.requester_id == server.mona.id]
+    assert child.request.private
 
 
 @pytest.mark.bot(deployments=BOTH)

@@ -73,8 +73,7 @@ async def test_missing_permissions_are_named_at_once(bot: Harness, denied: list[
 
 
 async def test_the_database_is_away(bot: Harness) -> None:
-    await bot.app.store.close()
-    with bot.database_away():
+    async with bot.database_away():
         told = refusal(bot, await bot.alice.slash(bot.channel, "generate", prompt="a fox"))
         assert told.startswith("I can't reach my database right now")
         assert bot.calls == []

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.domain.presets import Holder
 from bot.services.rate_limits import REFUSALS_PER_PERSON, REFUSALS_PER_SERVER
-from tests.contract.store.rows import audit_log
 from tests.discord.moderated_server import set_rules
+from tests.discord.presets import share
 from tests.discord.rendered import refusal
 from tests.harness import Harness
-from tests.unit.factories import made_preset
 
 SLOW_DOWN = "Too many of your requests were refused. Please try again <t:"
 WORDS = {"words": {"blocked": ["fox"]}}
 
 
 async def refusals(bot: Harness) -> int:
-    return sum(line.action == "refusal" for line in await audit_log(bot.app.store))
+    return sum(line.action == "refusal" for line in await bot.audit())
 
 
 async def told(bot: Harness, actor: Any = None, prompt: str = "a fox") -> str:
@@ -43,15 +41,7 @@ async def test_after_a_few_refusals_a_person_is_told_when_to_try_again(bot: Harn
 
 
 async def test_a_forbidden_word_of_a_channels_default_is_not_the_members_refusal(bot: Harness) -> None:
-    house = made_preset(
-        "house",
-        holder=Holder.SERVER,
-        holder_id=bot.guild.id,
-        deployment="default",
-        inputs={"prompt": "a fox, {prompt}"},
-    )
-    await bot.app.store.presets.put(house, bot.clock())
-    await bot.app.store.presets.set_default(bot.guild.id, bot.channel.id, "house", by=1, now=bot.clock())
+    await share(bot, "house", prompt="a fox, {prompt}", default_in=[bot.channel])
     await set_rules(bot, **WORDS)
     for _ in range(REFUSALS_PER_PERSON + 1):
         assert await told(bot, prompt="a hare") == (

@@ -36,7 +36,7 @@ async def test_a_deployment_that_is_added_can_be_used_at_once(bot: Harness) -> N
     bot.runner.write_deployments(TWO)
     assert await reload(bot, olga) == "I have read the deployments again.\nAdded: `film`"
     await bot.ask(command="generate film")
-    assert sorted(run.deployment for run in await bot.runs()) == ["film", "paint"]
+    assert sorted(run.request.deployment for run in await bot.runs()) == ["film", "paint"]
     assert {run.state.value for run in await bot.runs()} == {"succeeded"}
 
 

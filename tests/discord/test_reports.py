@@ -8,7 +8,6 @@ from typing import Any
 import discord
 import pytest
 
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import erase_data, member, report
 from tests.discord.batches import ask
 from tests.discord.deployments import ADULT
@@ -53,7 +52,7 @@ async def test_a_report_leads_moderators_to_the_result(server: ModeratedServer) 
     (original,) = message.attachments
     assert await copy.read() == await original.read()
     assert hidden(server, server.card) == [True]
-    line = (await audit_log(server.app.store))[-1]
+    line = (await server.audit())[-1]
     assert (line.action, line.actor_id, line.subject_id) == ("report", server.bob.id, server.alice.id)
 
 
@@ -86,7 +85,7 @@ async def test_the_requester_can_not_take_the_report_away(server: ModeratedServe
     assert list(buttons_of(server, server.card)) == REPORT_BUTTONS
     await server.decide("Delete")
     assert_closed(server, "It had already been deleted.")
-    deleted = [line.actor_id for line in await audit_log(server.app.store) if line.action == "delete"]
+    deleted = [line.actor_id for line in await server.audit() if line.action == "delete"]
     assert deleted == [server.alice.id]
 
 
@@ -165,7 +164,7 @@ async def test_dismiss_leaves_the_result_and_closes_the_card(server: ModeratedSe
     await server.decide("Dismiss")
     assert len(texts(server)) == 1
     assert_closed(server, by("Dismissed", server))
-    assert (await audit_log(server.app.store))[-1].action == "dismiss"
+    assert (await server.audit())[-1].action == "dismiss"
 
 
 async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedServer) -> None:
@@ -197,7 +196,7 @@ async def test_a_repeated_report_is_noted_once(server: ModeratedServer) -> None:
     assert again.response.content.startswith("The moderators have seen your report")
     await server.play()
     assert len(server.cards()) == 1
-    assert [line.action for line in await audit_log(server.app.store)].count("report") == 1
+    assert [line.action for line in await server.audit()].count("report") == 1
 
 
 async def test_a_stranger_can_not_use_the_card(server: ModeratedServer) -> None:
@@ -218,7 +217,7 @@ async def test_a_reporter_is_told_that_no_card_can_be_posted(bot: Harness, revie
     key = (await bot.run()).key
     refused = await press(bot, bot.bob, bot.messages()[0], f"run:{key}:report")
     assert refusal(bot, refused).endswith("Please tell a moderator directly.")
-    assert [line.action for line in await audit_log(bot.app.store)][-1] == "outcome"
+    assert [line.action for line in await bot.audit()][-1] == "outcome"
 
 
 async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import update
 
-from bot.database.tables import deliveries
-from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VARIATIONS_ID
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import member
-from tests.discord.deliveries import close_channel
+from tests.discord.deliveries import close_channel, die_at_a_post, end_runs
 from tests.discord.files import finish_with, picture, song
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
 from tests.discord.rendered import buttons_of, refusal, texts
-from tests.harness import Harness
+from tests.harness import HELD, Harness
+from tests.questions import unsettled
 
 
 async def test_the_requester_deletes_a_result_and_the_record_stays(bot: Harness) -> None:
@@ -29,8 +26,8 @@ async def test_the_requester_deletes_a_result_and_the_record_stays(bot: Harness)
     run = await bot.run()
     assert run.state is RunState.SUCCEEDED
     assert run.deleted_at is not None
-    assert run.prompt == "a fox"
-    lines = await audit_log(bot.app.store)
+    assert run.request.prompt == "a fox"
+    lines = await bot.audit()
     assert [line.action for line in lines] == ["request", "outcome", "delete"]
     assert (lines[-1].actor_id, lines[-1].run_key) == (bot.alice.id, run.key)
 
@@ -46,7 +43,7 @@ async def test_a_moderator_deletes_it_and_a_stranger_does_not(bot: Harness) -> N
     assert len(texts(bot)) == 1
     await bot.click(message, "Delete", carol)
     assert texts(bot) == []
-    assert (await audit_log(bot.app.store))[-1].actor_id == carol.id
+    assert (await bot.audit())[-1].actor_id == carol.id
 
 
 async def test_every_message_of_a_result_goes(bot: Harness) -> None:
@@ -62,19 +59,17 @@ async def test_every_message_of_a_result_goes(bot: Harness) -> None:
 @pytest.mark.bot(comfydeploy_deployment_id=VARIATIONS_ID)
 async def test_a_message_that_is_still_being_posted_goes_as_well(bot: Harness) -> None:
     """The button is there with the first message; the second one is late."""
-    await bot.ask(batch=12)
-    first, _second = bot.messages()
+    await bot.ask(batch=12, faults=HELD)
+    await end_runs(bot)
+    await die_at_a_post(bot, nth=2)
+    await bot.restart()
     run = await bot.run()
-    # As a crash between the two messages leaves it.
-    async with bot.app.store.database.write() as connection:
-        left = {"state": DeliveryState.PENDING, "messages": [[bot.channel.id, first.id]], "done_at": None}
-        await connection.execute(update(deliveries).values(left))
-    await bot.app.store.deliveries.release_leases()
+    _status, first, _second = bot.messages()
     bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=503)
     await bot.click(first, "Delete")
     await bot.later(minutes=1, times=4)
     assert not [m for m in bot.messages() if run.key in str(m.attachments) or m.id == first.id]
-    assert await bot.app.store.deliveries.pending() == 0
+    assert (await unsettled(bot.database)).messages == 0
 
 
 async def test_a_message_that_somebody_deleted_by_hand_is_no_hindrance(bot: Harness) -> None:
@@ -84,7 +79,7 @@ async def test_a_message_that_somebody_deleted_by_hand_is_no_hindrance(bot: Harn
     await message.delete()
     await bot.play()
     assert texts(bot) == []
-    assert await bot.app.store.deliveries.pending() == 0
+    assert (await unsettled(bot.database)).messages == 0
 
 
 @pytest.mark.bot(rules=NO_APPROVAL)

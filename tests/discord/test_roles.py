@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import member, moderator, override, read
 from tests.discord.channels import thread_in
 from tests.discord.deployments import ADULT, ONE, TWO
@@ -136,9 +135,9 @@ async def test_a_refused_word_is_told_without_it_and_noted_with_it(bot: Harness)
     negative = refusal(bot, await bot.ask(prompt="a hare", negative="fox"))
     assert negative.startswith("`negative`")
     assert len(bot.calls) == 1
-    lines = [line for line in await audit_log(bot.app.store) if line.outcome == "words_refused"]
+    lines = [line for line in await bot.audit() if line.outcome == "words_refused"]
     assert [line.details["word"] for line in lines] == ["fox"] * 3
-    name = (await bot.run()).deployment
+    name = (await bot.run()).request.deployment
     assert {(line.actor_id, line.deployment) for line in lines} == {(bot.alice.id, name)}
 
 
@@ -154,7 +153,7 @@ async def test_an_age_restricted_deployment_runs_only_where_discord_marks_the_ch
     refused = await press(bot, bot.alice, message, buttons_of(bot, message)["Again"])
     assert refusal(bot, refused) == told
     assert len(bot.calls) == 1
-    lines = [line for line in await audit_log(bot.app.store) if line.action == "refusal"]
+    lines = [line for line in await bot.audit() if line.action == "refusal"]
     assert [(line.actor_id, line.deployment, line.outcome) for line in lines] == [
         (bot.alice.id, "picture", "age_restricted")
     ] * 2

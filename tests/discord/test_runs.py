@@ -14,7 +14,7 @@ from tests.discord.actors import read
 from tests.discord.channels import thread_in
 from tests.discord.deliveries import every_way_closed
 from tests.discord.deployments import ADULT, described
-from tests.discord.forged import press, select_as
+from tests.discord.forged import own_answer, press, select_as
 from tests.discord.moderated_server import adult_channel, mark_adult
 from tests.discord.rendered import buttons_of, menus, raw_components, refusal, text_of
 from tests.harness import HELD, Harness
@@ -159,12 +159,13 @@ async def test_a_forged_choice_reaches_nobody_elses_run(bot: Harness) -> None:
     mine = (await bot.alice.slash(bot.channel, "runs")).response
     ((_, key),) = menus(bot, mine)["Cancel a request"]
     cancel = menu_id(bot, mine, "cancel")
-    strange = await select_as(bot, bot.bob, bot.messages()[0], cancel, key)
+    own = await own_answer(bot, bot.bob)
+    strange = await select_as(bot, bot.bob, own, cancel, key)
     assert refusal(bot, strange) == (
         "Only the requester and people with Manage Messages here can cancel this."
     )
-    gone = await select_as(bot, bot.bob, bot.messages()[0], cancel, "nothing")
+    gone = await select_as(bot, bot.bob, own, cancel, "nothing")
     assert refusal(bot, gone) == "This request no longer exists."
-    stale = await press(bot, bot.bob, bot.messages()[0], "runs:page:o:nothing:0:")
+    stale = await press(bot, bot.bob, own, "runs:page:o:nothing:0:")
     assert refusal(bot, stale).startswith("This list is out of date.")
     assert (await bot.run()).cancel_requested_at is None

@@ -9,7 +9,6 @@ import pytest
 from simcord.backend.models.channel import Overwrite
 
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
-from tests.contract.store.rows import audit_log
 from tests.discord.forged import select_as
 from tests.discord.settings_panel import Panel, boxes, rules_of
 from tests.harness import Harness
@@ -17,7 +16,7 @@ from tests.harness import Harness
 
 async def settings_record(bot: Harness) -> list[tuple[int, str]]:
     """Return the moderator and the setting of every recorded change, oldest first."""
-    lines = [line for line in await audit_log(bot.app.store) if line.action == "settings"]
+    lines = [line for line in await bot.audit() if line.action == "settings"]
     return [(line.actor_id, line.details["what"]) for line in lines]
 
 

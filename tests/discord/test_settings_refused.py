@@ -9,11 +9,11 @@ import pytest
 
 from bot.domain.settings.fields import ACTIONS, FIELDS
 from bot.domain.settings.rules_and_defaults import ServerRules
-from tests.contract.store.rows import stored_rules
-from tests.discord.forged import press, select_as, send_form
+from tests.discord.forged import own_answer, press, select_as, send_form
 from tests.discord.rendered import refusal
 from tests.discord.settings_panel import Panel, rules_of
 from tests.harness import Harness
+from tests.questions import insert_rules
 
 NOT_ALLOWED = "Only people with Manage Server can change the settings."
 STALE = "This panel is from an older version of the bot. Please open `/settings` again."
@@ -36,13 +36,13 @@ def said(result: Any) -> str:
     return str(result.response.content)
 
 
-async def test_every_control_and_form_refuses_a_stranger(bot: Harness, panel: Panel) -> None:
-    await panel.open()
+async def test_every_control_and_form_refuses_a_stranger(bot: Harness) -> None:
+    own = await own_answer(bot, bot.bob)
     for control in CONTROLS:
-        assert said(await press(bot, bot.bob, panel.message, control)) == NOT_ALLOWED
+        assert said(await press(bot, bot.bob, own, control)) == NOT_ALLOWED
     for control in ("set:home:open", "set:approval:mode"):
-        assert said(await select_as(bot, bot.bob, panel.message, control, "off")) == NOT_ALLOWED
-    form = await send_form(bot, bot.bob, panel.message, "set:record:retention:00000000:", "1")
+        assert said(await select_as(bot, bot.bob, own, control, "off")) == NOT_ALLOWED
+    form = await send_form(bot, bot.bob, own, "set:record:retention:00000000:", "1")
     assert said(form) == NOT_ALLOWED
     assert await rules_of(bot) == ServerRules()
 
@@ -154,7 +154,7 @@ async def test_a_review_channel_without_permissions_is_told(bot: Harness, panel:
 
 async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness, panel: Panel) -> None:
     rules = {"spoiler": "sometimes", "retention_days": 30}
-    await stored_rules(bot.app.store, bot.guild.id, rules)
+    await insert_rules(bot.database, bot.guild.id, rules)
     await panel.open("results")
     assert "Some stored settings can't be read and are shown as their defaults: spoiler." in panel.text
     await panel.choose("results:spoiler", "always")
@@ -164,8 +164,7 @@ async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness,
 
 async def test_without_the_database_the_panel_says_so(bot: Harness, panel: Panel) -> None:
     await panel.open("results")
-    await bot.app.store.close()
-    with bot.database_away():
+    async with bot.database_away():
         sentence = said(await panel.choose("results:spoiler", "always"))
     assert sentence.startswith("I can't reach my database")
     await panel.choose("results:spoiler", "always")

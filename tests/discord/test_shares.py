@@ -9,7 +9,6 @@ import pytest
 from bot.services.rate_limits import COPIES_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
 from demo.fake_comfydeploy.faults import Faults
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import block, read
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import close_channel, close_direct_messages, die_at_a_post
@@ -36,7 +35,7 @@ CLOSED = "I can't post in the gallery channel. A moderator can fix that in `/set
 
 async def copies_in_log(bot: Harness) -> list[Any]:
     """Return the audit log's entries about copies."""
-    return [line for line in await audit_log(bot.app.store) if line.action in ("share", "post")]
+    return [line for line in await bot.audit() if line.action in ("share", "post")]
 
 
 async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares: Shares) -> None:

@@ -9,8 +9,12 @@ from bot.delivery.posting import Poster
 from bot.delivery.status import StatusUpdater
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.faults import Faults, Held
+from tests.discord.deployments import ONE
+from tests.discord.files import report_progress
 from tests.discord.rendered import buttons_of, edits, requests_to, text_of
 from tests.harness import HELD, Harness
+
+MANY_AT_ONCE = pytest.mark.bot(deployments=f"{ONE}concurrency_limit = 4\n")
 
 
 @pytest.mark.parametrize(
@@ -49,8 +53,9 @@ async def test_after_a_quarter_of_an_hour_the_bots_own_token_edits(bot: Harness)
 async def updater_of_old_runs(bot: Harness, posting: set[int]) -> StatusUpdater:
     """Let the interactions run out, so edits count against the channel's limit; make all outdated."""
     await bot.later(minutes=20)
-    async with bot.app.store.database.write() as connection:
-        await connection.exec_driver_sql("UPDATE runs SET rev = rev + 1")
+    for call in bot.calls:
+        await report_progress(call)
+    await bot.app.workers["progress"].drain()
     bot.clock.move(minutes=1)
     return StatusUpdater(
         store=bot.app.store,
@@ -63,10 +68,12 @@ async def updater_of_old_runs(bot: Harness, posting: set[int]) -> StatusUpdater:
     )
 
 
+@MANY_AT_ONCE
 async def test_a_channel_whose_edits_wait_holds_up_no_other(bot: Harness) -> None:
     elsewhere = bot.guild.create_text_channel("elsewhere")
-    for channel in (bot.channel, bot.channel, bot.channel, elsewhere):
+    for channel in (bot.channel, bot.channel, bot.channel):
         await bot.ask(channel=channel, faults=HELD)
+    await bot.ask(bot.bob, channel=elsewhere, faults=HELD)
     updater = await updater_of_old_runs(bot, set())
     claimed = [run for _ in range(4) if (run := await updater.claim()) is not None]
     assert [run.channel_id for run in claimed].count(bot.channel.id) == 2
@@ -77,6 +84,7 @@ async def test_a_channel_whose_edits_wait_holds_up_no_other(bot: Harness) -> Non
     assert last.channel_id == bot.channel.id
 
 
+@MANY_AT_ONCE
 @pytest.mark.parametrize("claimed", [False, True], ids=["not claimed yet", "claimed with others"])
 async def test_outcomes_go_before_the_bots_own_edits(bot: Harness, claimed: bool) -> None:
     posting: set[int] = set() if claimed else {bot.channel.id}

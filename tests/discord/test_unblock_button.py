@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from simcord import MemberActor
 
-from tests.contract.store.rows import audit_log
-from tests.discord.actors import block, moderator
-from tests.discord.forged import press
+from tests.discord.actors import block, block_by_id, blocked, moderator
+from tests.discord.forged import own_answer, press
 from tests.discord.rendered import refusal, text_of, unblock_buttons
 from tests.harness import Harness
 
@@ -22,11 +20,6 @@ def answer(result: Any) -> str:
     return str(told.content)
 
 
-async def blocked(bot: Harness, person: Any) -> bool:
-    found = await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=99)
-    return person.id in [one.user_id for one in found]
-
-
 async def test_it_does_what_the_command_does_also_after_a_restart(bot: Harness, mona: MemberActor) -> None:
     await mona.slash(bot.channel, "block", user=bot.bob, reason="spam")
     await mona.slash(bot.channel, "block", user=bot.alice, reason="more spam")
@@ -36,7 +29,7 @@ async def test_it_does_what_the_command_does_also_after_a_restart(bot: Harness, 
     assert answer(done) == f"<@{bot.bob.id}> can generate here again."
     assert list(unblock_buttons(bot, listed)) == [bot.alice.id]
     assert f"<@{bot.bob.id}>" not in text_of(bot, listed)
-    entry = (await audit_log(bot.app.store))[-1]
+    entry = (await bot.audit())[-1]
     assert (entry.action, entry.actor_id, entry.subject_id) == ("unblock", mona.id, bot.bob.id)
     assert not (await bot.ask(bot.bob)).ephemeral
     assert refusal(bot, await bot.ask()).endswith(": more spam")
@@ -47,9 +40,7 @@ async def test_it_does_what_the_command_does_also_after_a_restart(bot: Harness, 
 async def test_the_last_entry_of_the_last_page_leaves_the_page_before(
     bot: Harness, mona: MemberActor
 ) -> None:
-    for number in range(1, 12):
-        at = bot.clock() + timedelta(seconds=number)
-        await bot.app.store.blocks.block(bot.guild.id, number, by=1, reason=None, until=None, now=at)
+    await block_by_id(bot, mona, range(1, 12))
     listed = (await mona.slash(bot.channel, "blocked")).response
     await mona.click(listed, label="Older")
     assert list(unblock_buttons(bot, listed)) == [1]
@@ -68,15 +59,16 @@ async def test_a_block_that_has_ended_is_not_lifted_twice(
         await mona.slash(bot.channel, "unblock", user=bot.bob)
     elif again == "by its end":
         bot.clock.move(hours=2)
+    elif again == "by another":
+        otto = moderator(bot, "otto")
+        await otto.click((await otto.slash(bot.channel, "blocked")).response, custom_id=custom_id)
     else:
-        await press(
-            bot, mona if again == "by the same moderator" else moderator(bot, "otto"), listed, custom_id
-        )
-    entries = len(await audit_log(bot.app.store))
+        await press(bot, mona, listed, custom_id)
+    entries = len(await bot.audit())
     late = await press(bot, mona, listed, custom_id)
     assert answer(late) == (f"This block of <@{bot.bob.id}> has already ended. The list is up to date again.")
     assert "Nobody." in text_of(bot, listed)
-    assert len(await audit_log(bot.app.store)) == entries
+    assert len(await bot.audit()) == entries
 
 
 async def test_an_old_list_does_not_lift_a_later_block(bot: Harness, mona: MemberActor) -> None:
@@ -87,7 +79,7 @@ async def test_an_old_list_does_not_lift_a_later_block(bot: Harness, mona: Membe
     bot.clock.move(minutes=1)
     await block(bot, bot.bob)
     assert "has already ended" in answer(await press(bot, mona, listed, custom_id))
-    assert await blocked(bot, bot.bob)
+    assert await blocked(bot, mona) == [bot.bob.id]
     assert unblock_buttons(bot, listed)[bot.bob.id] != custom_id
 
 
@@ -95,9 +87,9 @@ async def test_only_moderators_can_press_it(bot: Harness, mona: MemberActor) -> 
     await mona.slash(bot.channel, "block", user=bot.bob, reason="spam")
     listed = (await mona.slash(bot.channel, "blocked")).response
     for custom_id in unblock_buttons(bot, listed)[bot.bob.id], f"unblock:{bot.bob.id}:{9**18}:0":
-        refused = await press(bot, bot.bob, listed, custom_id)
+        refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), custom_id)
         assert refusal(bot, refused) == "Only this server's moderators can do that."
-    assert await blocked(bot, bot.bob)
+    assert await blocked(bot, mona) == [bot.bob.id]
 
 
 @pytest.mark.parametrize("custom_id", [f"unblock:1:{'9' * 18}:0", f"unblock:{1 << 63}:1:0"])

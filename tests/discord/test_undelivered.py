@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.delivery.retries import MAX_TRIES
-from bot.domain.results.deliveries import DeliveryState
-from tests.discord.actors import block, erase_data, moderator, override
+from tests.discord.actors import block, erase_data, moderator, override, pause
 from tests.discord.batches import DEPLOYMENTS, files
 from tests.discord.deliveries import (
+    be_killed_at_a_post,
     delivery_states,
     end_runs,
     every_way_closed,
@@ -60,9 +59,9 @@ async def test_an_unforeseen_error_ends_in_a_kept_result(bot: Harness) -> None:
     await bot.alice.slash(bot.channel, "generate", prompt="a fox")
     with failing_library(bot, lambda _: True, ValueError("a fault of the library's")):
         await bot.play()
-        assert await delivery_states(bot) == [DeliveryState.PENDING]
+        assert await delivery_states(bot) == ["pending"]
         await bot.later(minutes=11, times=25)
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
     chosen = await post_here(bot)
     assert [told.content for told in chosen.followups] == ["I'll post it here in a moment."]
     (message,) = posted(bot)
@@ -72,13 +71,12 @@ async def test_an_unforeseen_error_ends_in_a_kept_result(bot: Harness) -> None:
 async def test_a_result_is_kept_when_the_process_dies_during_each_attempt(bot: Harness) -> None:
     await bot.ask(faults=HELD)
     await end_runs(bot)
-    deliveries = bot.app.store.deliveries
     for _ in range(MAX_TRIES):
-        assert await deliveries.claim("dies", bot.clock(), timedelta()) is not None
-        await deliveries.release_leases()  # as the next start does
+        await be_killed_at_a_post(bot)
+        bot.clock.move(minutes=2)
     await bot.restart()
     await bot.play()
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
     await post_here(bot)
     (message,) = posted(bot)
     assert "> a fox" in text_of(bot, message)
@@ -108,10 +106,6 @@ async def test_on_another_server_it_is_neither_offered_nor_posted(bot: Harness) 
     bot.channel = home
     await post_here(bot)
     assert len(posted(bot)) == 1
-
-
-async def pause(bot: Harness) -> None:
-    await bot.app.store.pause.pause("moving", by=1, now=bot.clock())
 
 
 async def allow_another_server_only(bot: Harness) -> None:
@@ -216,7 +210,7 @@ async def test_of_several_a_deleted_one_stays_in_no_earlier_message(bot: Harness
 async def test_moderators_delete_it_after_its_requester_erased_their_data(half_posted: Harness) -> None:
     bot = half_posted
     await erase_data(bot)
-    assert (await bot.run()).prompt is None
+    assert (await bot.run()).request.prompt is None
     none = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
     assert menus(bot, none) == {}
     await press(bot, moderator(bot), bot.messages()[-1], f"run:{(await bot.run()).key}:delete")

@@ -8,7 +8,7 @@ import pytest
 from simcord import MemberActor
 
 from bot.domain.settings.rules_and_defaults import Budget, Budgets, RoleBudget
-from tests.discord.actors import member, moderator, read
+from tests.discord.actors import member, moderator, moment, read
 from tests.discord.forged import call, user_option
 from tests.discord.moderated_server import midnight, set_rules
 from tests.discord.rendered import pinged, refusal, text_of
@@ -86,9 +86,7 @@ async def test_a_moderator_sees_others_and_the_server_and_a_stranger_does_not(bo
 
 async def test_a_block_is_shown_and_a_former_member_can_be_looked_up(bot: Harness, mona: MemberActor) -> None:
     await mona.slash(bot.channel, "block", user=bot.bob, reason="spam", duration="day")
-    (block,) = await bot.app.store.blocks.list(bot.guild.id, bot.clock(), limit=2)
-    assert block.until is not None
-    told = f"Blocked on this server until <t:{int(block.until.timestamp())}:f>: spam"
+    told = f"Blocked on this server until {moment(bot, days=1)}: spam"
     assert told in await lines(bot, bot.bob)
     result = await call(bot, mona, "usage", *user_option(7, option="person"))
     assert text_of(bot, result.response).startswith("### Usage of <@7> today\nRuns: 0")

@@ -53,7 +53,7 @@ async def test_a_result_is_used_by_its_button_and_is_the_parent(bot: Harness) ->
     await submit(bot, form, {"prompt": "a fox at night"}, bot.bob)
     assert bot.calls[-1].body["inputs"]["image"].startswith("https://")
     parent, child = await bot.runs()
-    assert child.parent_key == parent.key
+    assert child.request.parent_key == parent.key
 
 
 HIDDEN = ("negative", "seed", "width", "height", "style", "guidance", "hires")
@@ -77,7 +77,7 @@ async def test_with_several_deployments_one_is_chosen(bot: Harness) -> None:
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     form = await bot.alice.select(offered.response.message, ["picture"])
     await submit(bot, form, {"prompt": "a lion"})
-    assert (await bot.run()).deployment == "picture"
+    assert (await bot.run()).request.deployment == "picture"
 
 
 async def test_a_refused_form_keeps_the_picture_and_what_was_typed(bot: Harness) -> None:
@@ -105,7 +105,7 @@ async def test_the_menu_follows_the_file(bot: Harness) -> None:
     assert names() == ["Use as input"]
     form = await bot.alice.context_menu(bot.channel, "Use as input", await post_pictures(bot, "cat.png"))
     await submit(bot, form, {"prompt": "a lion"})
-    assert (await bot.run()).deployment == "picture"
+    assert (await bot.run()).request.deployment == "picture"
     await bot.restart(command_guild_ids=(bot.guild.id,))
     assert names() == ["Use as input"]
     bot.app.bot.owner_id = olga.id

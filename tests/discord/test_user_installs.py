@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bot.domain.results.deliveries import DeliveryState
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import open_details
 from tests.discord.deliveries import close_direct_messages, delivery_states, end_runs
@@ -58,9 +57,9 @@ async def test_the_answer_becomes_the_result(bot: Harness, place: Place) -> None
     assert "> a fox" in text_of(bot, message)
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
     assert by_token(bot) == []
-    assert await delivery_states(bot) == [DeliveryState.SENT]
+    assert await delivery_states(bot) == ["sent"]
     run = await bot.run()
-    assert (run.guild_id, run.user_install) == (None, True)
+    assert (run.request.guild_id, run.request.user_install) == (None, True)
 
 
 @pytest.mark.bot(allow_direct_messages=True, allow_user_installs=False)
@@ -95,7 +94,7 @@ async def test_further_files_come_as_follow_ups(bot: Harness, refused: bool) -> 
         ["I couldn't answer in time where you requested it, so here it is."] if refused else []
     )
     assert bool(by_token(bot)) is refused
-    assert await delivery_states(bot) == [DeliveryState.SENT]
+    assert await delivery_states(bot) == ["sent"]
 
 
 async def test_a_result_after_the_interaction_comes_directly(bot: Harness) -> None:
@@ -117,7 +116,7 @@ async def test_with_direct_messages_closed_it_is_kept(bot: Harness) -> None:
     await bot.later(minutes=16)
     close_direct_messages(bot)
     await bot.release()
-    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    assert await delivery_states(bot) == ["undelivered"]
     before = len(by_token(bot))
     with elsewhere(bot, place):
         listed = await bot.alice.user.slash("runs")
@@ -129,7 +128,7 @@ async def test_with_direct_messages_closed_it_is_kept(bot: Harness) -> None:
     message = shown(bot)[-1]
     assert message.id == posted.response.id
     assert len(message.attachments) == 1
-    assert await delivery_states(bot) == [DeliveryState.SENT]
+    assert await delivery_states(bot) == ["sent"]
     assert len(by_token(bot)) == before
     assert len(bot.calls) == 1
 

@@ -9,7 +9,6 @@ import pytest
 from simcord.backend.models.channel import Overwrite
 
 from bot.domain.runs import RunState
-from tests.contract.store.rows import audit_log
 from tests.discord.actors import member, owner, read
 from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, midnight, set_rules
@@ -122,7 +121,7 @@ async def test_an_approval_for_a_deleted_channel_ends_the_request(server: Modera
     assert buttons_of(server, server.card) == {}
     assert len([letter for letter in server.letters() if GONE in letter]) == 1
     assert server.calls == []
-    assert [line.action for line in await audit_log(server.app.store)][-1] == "outcome"
+    assert [line.action for line in await server.audit()][-1] == "outcome"
 
 
 @BEHIND_ANOTHER

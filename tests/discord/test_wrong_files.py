@@ -10,8 +10,7 @@ from aiohttp import web
 
 from bot.services.rate_limits import REFUSALS_PER_PERSON
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID
-from tests.contract.store.rows import audit_log
-from tests.discord.actors import block
+from tests.discord.actors import block, pause
 from tests.discord.deployments import described
 from tests.discord.files import bucket, closing, png, song
 from tests.discord.follow_ups import BOTH, SMALL
@@ -207,15 +206,11 @@ async def blocked(bot: Harness) -> None:
     await block(bot, bot.alice)
 
 
-async def paused(bot: Harness) -> None:
-    await bot.app.store.pause.pause("moving", by=1, now=bot.clock())
-
-
 async def without_the_role(bot: Harness) -> None:
     await set_rules(bot, deployment_roles={"default": [1]})
 
 
-RULES = {"blocked": blocked, "paused": paused, "deployment_role_none": without_the_role}
+RULES = {"blocked": blocked, "paused": pause, "deployment_role_none": without_the_role}
 
 
 @pytest.mark.parametrize("code", RULES)
@@ -224,5 +219,5 @@ async def test_no_file_is_downloaded_if_a_rule_refuses_the_request_anyway(bot: H
     (answer,), downloads = await answers_to_notes(bot, 1)
     assert "cat.png" not in answer
     assert downloads == 0
-    (entry,) = [each for each in await audit_log(bot.app.store) if each.action == "refusal"]
+    (entry,) = [each for each in await bot.audit() if each.action == "refusal"]
     assert (entry.outcome, entry.subject_id, entry.deployment) == (code, bot.alice.id, "default")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from inspect import isawaitable
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
@@ -19,13 +18,12 @@ from typing import Any
 import aiohttp
 
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.outside import Outside
-from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.ports import free_port
-from tests.databases import new_sqlite
+from tests import questions
+from tests.databases import Database, new_sqlite
 from tests.e2e import fork_server
 from tests.e2e.fork_server import ForkedProcess
 from tests.fakediscord.interactions import Interaction
@@ -33,12 +31,8 @@ from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, Message, User
 from tests.harness import QUICK
+from tests.questions import Run
 
-OPEN = (
-    "SELECT count(*) AS left_open FROM runs"
-    " WHERE state IN ('waiting', 'submitting', 'queued', 'running', 'uploading')"
-    " UNION ALL SELECT count(*) FROM deliveries WHERE state = 'pending'"
-)
 # Discord's 3 seconds would measure the machine; `test_discord_faults` tests what follows from them.
 ANSWER_WITHIN = 60.0
 POST = "POST /channels/{channel_id}/messages"
@@ -63,7 +57,7 @@ def bot_environment(
         "WEB_HOST": "127.0.0.1",
         "WEB_PORT": str(port),
         "POLL_INTERVAL_SECONDS": "1",
-        "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+        "ALLOW_PRIVATE_MEDIA_NETWORKS": "127.0.0.0/8",
     }
 
 
@@ -89,6 +83,7 @@ class BotProcess:
         comfydeploy: FakeComfyDeploy,
         more: Mapping[str, str],
         *,
+        database: Database | None = None,
         cold: bool = False,
     ) -> None:
         self.folder = folder
@@ -105,12 +100,12 @@ class BotProcess:
         self.guild = guild
         self.channel = discord.add_text(guild, "pictures")
         self.alice = discord.add_user("alice", guild)
-        self.database_url = new_sqlite(folder)
+        self.database = database or Database(new_sqlite(folder))
         (folder / "bot.log").touch()
         self._numbers = count()
 
     @property
-    def database(self) -> Path:
+    def database_file(self) -> Path:
         return self.folder / "bot.db"
 
     @property
@@ -118,7 +113,7 @@ class BotProcess:
         return (self.folder / "bot.log").read_text(encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
-        given = bot_environment(self.discord, self.comfydeploy, self.database_url, self.port)
+        given = bot_environment(self.discord, self.comfydeploy, self.database.url, self.port)
         return {**given, "SUBMIT_GRACE_SECONDS": "3", **self.more}
 
     async def start(self, *, die_at: str | None = None, ahead: float = 0, **more: str) -> None:
@@ -230,14 +225,16 @@ class BotProcess:
         await self.until(lambda: self.comfydeploy.held >= runs)
         await self.comfydeploy.idle()
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as connection:
-            return connection.execute(query).fetchall()
-
     async def until(self, condition: Callable[[], object], within: float = PATIENCE) -> None:
-        """Poll for an event outside Discord; `discord.wait_until` needs no polling."""
+        """Poll for an event outside Discord; `discord.wait_until` needs no polling.
+
+        The condition may be a coroutine function.
+        """
         async with asyncio.timeout(within):
-            while not condition():  # noqa: ASYNC110  # nothing in another process sets an Event here
+            while True:
+                found = condition()
+                if await found if isawaitable(found) else found:
+                    return
                 await asyncio.sleep(0.05)
 
     async def settled(self, within: float = PATIENCE, *, runs: int = 0) -> None:
@@ -245,40 +242,42 @@ class BotProcess:
         async with asyncio.timeout(within):
             while True:
                 await self.comfydeploy.idle()
-                ((accepted,),) = self.rows("SELECT count(*) FROM runs")
-                if accepted >= runs and not any(count for (count,) in self.rows(OPEN)):
+                left = await questions.unsettled(self.database)
+                if left.accepted >= runs and not left.in_progress:
                     return
                 await asyncio.sleep(0.05)
 
-    def write(self, statement: str, *values: object) -> None:
-        with closing(sqlite3.connect(self.database, timeout=30)) as connection, connection:
-            connection.execute(statement, values)
-
     async def set_rules(self, **rules: Any) -> None:
         """Replace the server's rules; the bot need not run."""
-        store = Store(self.database_url, Outside())
-        try:
-            await store.open()
-            wanted = ServerRules.model_validate(rules)
-            await store.rules.change(self.guild.id, 1, lambda _: wanted, datetime.now(UTC), "rules")
-        finally:
-            await store.close()
+        wanted = ServerRules.model_validate(rules).model_dump(mode="json")
+        await questions.insert_rules(self.database, self.guild.id, wanted)
 
-    @property
-    def keys(self) -> list[str]:
+    async def runs(self) -> list[Run]:
+        """Return all runs, oldest first."""
+        return await questions.runs(self.database)
+
+    async def keys(self) -> list[str]:
         """Return the keys of all runs, oldest first."""
-        return [key for (key,) in self.rows("SELECT key FROM runs ORDER BY created_at, key")]
+        return [run.key for run in await self.runs()]
 
-    def outcome(self) -> Message:
+    async def states(self) -> list[str]:
+        """Return the states of all runs, oldest first."""
+        return [run.state for run in await self.runs()]
+
+    async def messages(self) -> list[questions.Message]:
+        """Return the messages that the bot owes, as its database has them."""
+        return await questions.messages(self.database)
+
+    async def outcome(self) -> Message:
         """Return the only outcome of the only run."""
-        (key,) = self.keys
+        (key,) = await self.keys()
         outcomes = self.outcomes(key)
         assert len(outcomes) == 1, self.log
         return outcomes[0]
 
-    def check_outcomes(self, *places: Channel, calls: int = 1, leftovers: bool = False) -> None:
+    async def check_outcomes(self, *places: Channel, calls: int = 1, leftovers: bool = False) -> None:
         """Check that each run has one outcome, here or in `places`, and no status message is left."""
-        for key in self.keys:
+        for key in await self.keys():
             found = [message for place in (self.channel, *places) for message in self.outcomes(key, place)]
             assert len(found) == 1, f"{[message.text for message in found]}\n{self.log}"
         assert len(self.comfydeploy.call_log.queue_calls) <= calls, self.log
@@ -336,18 +335,19 @@ async def bot_process(
     *,
     comfydeploy: FakeComfyDeploy | None = None,
     rate_limits: bool = False,
+    database: Database | None = None,
     settings: Mapping[str, str] = MappingProxyType({}),
     cold: bool = False,
     **more: str,
 ) -> AsyncIterator[BotProcess]:
     """Start the fakes and build a bot process that is not started yet; `settings` and `more` are its
-    environment.
+    environment. Without a `database`, it has a SQLite file in the folder.
     """
     async with (
         FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN) as discord,
         comfydeploy or FakeComfyDeploy(**QUICK | {"webhook_waits": (0.1, 0.2)}) as backend,
     ):
-        built = BotProcess(folder, discord, backend, {**settings, **more}, cold=cold)
+        built = BotProcess(folder, discord, backend, {**settings, **more}, database=database, cold=cold)
         try:
             yield built
             assert not discord.request_log.unknown_routes, "the bot calls what the fake lacks"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.chaos.database import opened
 from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess, CommandResult
 from tests.fakediscord.faults import Fault
+from tests.questions import set_schema_version, webhook_secret
 from tests.serving import serving
 
 NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
@@ -66,7 +66,7 @@ async def elsewhere(answer: web.Response) -> AsyncIterator[str]:
 
 
 async def test_before_the_first_start_only_the_commands_are_missing(home: BotProcess) -> None:
-    home.database.unlink()
+    home.database_file.unlink()
     said = await finds(home, "warning", "Commands", "all servers", "missing: ", "/generate")
     assert said.err == ""
     for words in (
@@ -84,7 +84,7 @@ async def test_before_the_first_start_only_the_commands_are_missing(home: BotPro
     ):
         found(said, "ok", *words)
     assert "Install link" not in said.out
-    assert not home.database.exists()
+    assert not home.database_file.exists()
     assert not home.discord.commands.scopes
     assert not home.comfydeploy.call_log.queue_calls
 
@@ -100,7 +100,8 @@ async def test_beside_the_running_bot_the_bot_answers(home: BotProcess) -> None:
     found(said, "ok", "Install link", f"client_id={home.discord.bot.id}", "integration_type=1")
     (link,) = [line for line in said.out.splitlines() if "Install link" in line]
     assert link.split()[-1] in home.log
-    ((secret,),) = home.rows("SELECT value FROM key_values WHERE name = 'webhook_secret'")
+    secret = await webhook_secret(home.database)
+    assert secret is not None
     for hidden in (home.discord.token, home.comfydeploy.api_key, secret):
         assert hidden not in said.out + said.err
     await finds(home, "error", "PUBLIC_URL", "another webhook secret", WEBHOOK_SECRET="another-secret-01234")
@@ -114,9 +115,7 @@ async def test_imperfections_are_warnings(home: BotProcess) -> None:
     home.discord.routes.shards = 3
     poor = home.discord.add_guild("Poor")
     poor.bot_permissions &= ~0x8000  # Attach Files
-    rules = json.dumps({"gpu_roles": {"GTX 970": [5]}})
-    row = (home.guild.id, rules, "2026-01-01 00:00:00", 1)
-    home.write("INSERT INTO server_rules VALUES (?, ?, ?, ?)", *row)
+    await home.set_rules(gpu_roles={"GTX 970": [5]})
     said = await finds(home, "warning", "Clock", "ahead of", ALLOWED_GUILD_IDS="4712")
     found(said, "warning", "Gateway", "3 shards", "SHARD_COUNT=3")
     found(said, "warning", "Servers", "on 1 of 2", "Poor", str(poor.id), "Attach Files")
@@ -133,12 +132,12 @@ async def test_obstacles_are_errors(home: BotProcess) -> None:
     home.discord.date_ahead = 3600
     home.discord.routes.starts_left = 0
     home.comfydeploy.faults = Faults(deployment_status=500)
-    home.write("UPDATE alembic_version SET version_num = '9999'")
+    await set_schema_version(home.database, "9999")
     said = await finds(home, "error", "Clock", "behind")
     found(said, "error", "Gateway", "0 are left, and a start needs 1", "1441 minutes")
     found(said, "error", "Deployment", PICTURE_ID, "Try again in a minute", "check the id")
     found(said, "error", "Database", "9999", "newer version")
-    home.database.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)
+    home.database_file.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)
     await finds(home, "error", "Database", "not a database")
 
 

@@ -32,7 +32,7 @@ WORDS = {
     "GET /run says 500": (Faults(get_status=500), "Picture"),
     "stopped by ComfyDeploy": (Faults(ends_as="timeout"), "took too long"),
     "stopped by ComfyDeploy, with everything": (Faults(ends_as="timeout", made=9), "Picture"),
-    "failed": (Faults(ends_as="failed"), "failed on the machine"),
+    "failed": (Faults(ends_as="failed"), "This one didn't work"),
     "failed after its picture": (Faults(ends_as="failed", made=1), "made before it failed"),
     "refused by the machine": (Faults(machine_status=401), "machine behind this deployment"),
     "never ends, with outputs": (Faults(never_ends=True), "Picture"),
@@ -62,9 +62,9 @@ async def test_each_fault_of_a_run_ends_in_one_outcome_that_says_what_it_was(hom
     for faults, _ in WORDS.values():
         await ask_once(home, faults)
     await home.settled(runs=len(WORDS))
-    home.check_outcomes(calls=len(WORDS))
+    await home.check_outcomes(calls=len(WORDS))
     told = {}
-    for key, name in zip(home.keys, WORDS, strict=True):
+    for key, name in zip(await home.keys(), WORDS, strict=True):
         assert len(home.comfydeploy.call_log.calls_for(key)) == 1, name
         told[name] = home.outcomes(key)[0].text
     assert {name: text for name, text in told.items() if WORDS[name][1] not in text} == {}
@@ -79,7 +79,7 @@ async def test_a_run_goes_on_through_minutes_of_5xx(home: BotProcess) -> None:
     home.comfydeploy.faults = Faults(webhook_drop=True)
     home.comfydeploy.release()
     await home.settled(runs=1)
-    assert home.outcome().attachments
+    assert (await home.outcome()).attachments
 
 
 @pytest.mark.bot(speed=6.0, RUN_DEADLINE_SECONDS="5")
@@ -97,11 +97,11 @@ async def test_a_late_success_replaces_the_verdict(home: BotProcess, faults: Fau
     await home.start()
     await home.ask()
     await home.settled(runs=1)
-    assert verdict in home.outcome().text
+    assert verdict in (await home.outcome()).text
     home.comfydeploy.release()
     await home.comfydeploy.idle()
     await home.settled(runs=1)
-    assert home.outcome().attachments
+    assert (await home.outcome()).attachments
     assert len(home.comfydeploy.call_log.queue_calls) == 1
 
 
@@ -112,4 +112,4 @@ async def test_a_success_after_the_cancel_call_does_not_change_the_outcome(home:
     await home.held()
     await home.cancel(asking)
     await home.settled(runs=1)
-    home.check_outcomes()
+    await home.check_outcomes()

@@ -15,7 +15,7 @@ async def return_after(home: BotProcess, seconds: float) -> None:
     home.discord.world.clock.advance(seconds)
     await home.start(ahead=seconds)
     await home.settled(runs=1)
-    home.check_outcomes()
+    await home.check_outcomes()
 
 
 async def end_while_down(home: BotProcess) -> None:
@@ -32,7 +32,7 @@ async def test_a_result_from_the_downtime_is_posted_at_the_return(home: BotProce
     await end_while_down(home)
     assert "ClientConnectorError" in {w.answer for w in home.comfydeploy.call_log.webhook_attempts}
     await return_after(home, seconds)
-    assert home.outcome().attachments
+    assert (await home.outcome()).attachments
 
 
 async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(home: BotProcess) -> None:
@@ -42,7 +42,7 @@ async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(home:
     await home.ask()
     await home.died()
     await return_after(home, 3700)
-    assert "didn't confirm" in home.outcome().text
+    assert "didn't confirm" in (await home.outcome()).text
 
 
 async def test_a_request_of_unknown_answer_is_refused_once_its_token_has_run_out(home: BotProcess) -> None:
@@ -50,7 +50,7 @@ async def test_a_request_of_unknown_answer_is_refused_once_its_token_has_run_out
     await home.ask()
     await home.died()
     await return_after(home, 1200)
-    assert "nothing was started" in home.outcome().text
+    assert "nothing was started" in (await home.outcome()).text
     assert not home.comfydeploy.call_log.queue_calls
 
 
@@ -66,12 +66,12 @@ async def test_sigterm_ends_with_code_0_and_the_next_start_does_the_rest(home: B
     home.comfydeploy.release()
     await home.until(lambda: slow.used)
     assert await home.stop() == 0, home.log
-    sent = home.rows("SELECT messages FROM deliveries WHERE state = 'sent'")
+    sent = [message for message in await home.messages() if message.state == "sent"]
     assert len(sent) == len([m for m in home.discord.messages(home.channel) if m.attachments]), home.log
     assert sent, "the running send was not finished"
     await home.start()
     await home.settled(runs=4)
-    home.check_outcomes(calls=4)
+    await home.check_outcomes(calls=4)
 
 
 async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(home: BotProcess) -> None:
@@ -80,8 +80,8 @@ async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(home: BotP
     await home.ask()
     await home.until(lambda: held_up.used)
     assert await home.stop() == 0, home.log
-    assert home.rows("SELECT state FROM deliveries") == [("pending",)]
+    assert [message.state for message in await home.messages()] == ["pending"]
     assert "Traceback" not in home.log
     await home.start()
     await home.settled(runs=1)
-    home.check_outcomes()
+    await home.check_outcomes()

@@ -32,4 +32,4 @@ async def test_hostile_rules_of_six_servers_fail_no_request_on_another(home: Bot
     refused = [(await each.wait_answer()).text for each in bombs]
     assert all(text.startswith(UNREADABLE) for text in refused), refused
     await home.settled()
-    home.check_outcomes()
+    await home.check_outcomes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
@@ -35,30 +37,33 @@ CANCELLING = (
     f"{OWED}.mark_attempt:after:1",
     f"{OWED}.mark_sent:after:1",
 )
-STATES = "SELECT key, state, batch_index FROM runs ORDER BY batch_index"
 
 
-def check(home: BotProcess) -> None:
+async def has_running(home: BotProcess, number: int) -> bool:
+    return (await home.states()).count("running") == number
+
+
+async def check(home: BotProcess) -> None:
     """Check that one message shows every success of the batch."""
-    rows = home.rows(STATES)
-    assert [index for _, _, index in rows] == list(range(COUNT)), home.log
-    home.check_outcomes(calls=COUNT)
-    assert len({home.outcomes(key)[0].id for key, _, _ in rows}) == 1, home.log
-    for key, state, _ in rows:
-        (message,) = home.outcomes(key)
-        shown = [file.filename for file in message.attachments if key in file.filename]
-        assert len(shown) == (state == "succeeded"), home.log
-        assert len(home.comfydeploy.call_log.calls_for(key)) <= 1, home.log
+    runs = sorted(await home.runs(), key=lambda run: run.index)
+    assert [run.index for run in runs] == list(range(COUNT)), home.log
+    await home.check_outcomes(calls=COUNT)
+    assert len({home.outcomes(run.key)[0].id for run in runs}) == 1, home.log
+    for run in runs:
+        (message,) = home.outcomes(run.key)
+        shown = [file.filename for file in message.attachments if run.key in file.filename]
+        assert len(shown) == (run.state == "succeeded"), home.log
+        assert len(home.comfydeploy.call_log.calls_for(run.key)) <= 1, home.log
 
 
 @pytest.mark.parametrize("point", every_nth(POINTS, 6))
 async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(home: BotProcess, point: str) -> None:
     home.comfydeploy.next_faults(Faults(), Faults(ends_as="failed"))
     await dies_and_returns(home, point, lambda: home.ask(count=COUNT))
-    if never_begun(point) and not home.keys:
-        home.check_outcomes(calls=0)
+    if never_begun(point) and not (await home.keys()):
+        await home.check_outcomes(calls=0)
     else:
-        check(home)
+        await check(home)
 
 
 @pytest.mark.parametrize("point", CANCELLING)
@@ -67,7 +72,7 @@ async def test_a_kill_while_they_are_cancelled_leaves_one_end(home: BotProcess, 
 
     async def ask_and_cancel() -> None:
         asked = await home.ask(count=COUNT)
-        await home.until(lambda: [state for _, state, _ in home.rows(STATES)].count("running") == 2)
+        await home.until(partial(has_running, home, 2))
         await home.cancel(asked)
 
     async def cancel_again() -> None:
@@ -76,4 +81,4 @@ async def test_a_kill_while_they_are_cancelled_leaves_one_end(home: BotProcess, 
 
     was_forgotten = "request_cancel:before" in point
     await dies_and_returns(home, point, ask_and_cancel, cancel_again if was_forgotten else None)
-    check(home)
+    await check(home)

@@ -63,9 +63,9 @@ class Review:
             await self.home.discord.wait_until(lambda: shown.modal)
             await self.home.discord.submit(shown, {"reason": "not here"})
 
-    def state(self) -> str:
-        ((state,),) = self.home.rows("SELECT state FROM runs")
-        return str(state)
+    async def is_decided(self) -> bool:
+        (state,) = await self.home.states()
+        return state != "awaiting_approval"
 
 
 @dataclass(frozen=True)
@@ -164,16 +164,16 @@ async def live_through(review: Review, life: Life, point: str) -> None:
         with suppress(asyncio.CancelledError):
             await acting
     await home.start(ahead=life.ahead + time_away(point))
-    if not life.ahead and review.state() == "awaiting_approval":
+    if not life.ahead and not await review.is_decided():
         await review.press(life.label)
-    await home.until(lambda: review.state() != "awaiting_approval")
+    await home.until(review.is_decided)
     await home.settled(runs=1)
 
 
-def check_decided(review: Review, life: Life) -> None:
+async def check_decided(review: Review, life: Life) -> None:
     home = review.home
-    assert len(home.keys) == 1
-    home.check_outcomes(calls=life.calls)
+    assert len(await home.keys()) == 1
+    await home.check_outcomes(calls=life.calls)
     (card,) = review.cards
     assert life.verdict in card.text, home.log
     assert card.custom_ids == [], home.log
@@ -185,7 +185,7 @@ async def test_a_kill_leaves_one_outcome_and_a_card_with_the_decision(
     review: Review, name: str, point: str
 ) -> None:
     await live_through(review, LIVES[name], point)
-    check_decided(review, LIVES[name])
+    await check_decided(review, LIVES[name])
 
 
 @pytest.mark.parametrize("point", CARD)
@@ -197,6 +197,7 @@ async def test_a_card_of_unknown_posting_is_found_when_the_request_expires(
     await home.ask()
     await home.died()
     await home.start(ahead=HOUR)
-    await home.until(lambda: review.state() == "expired")
+    await home.until(review.is_decided)
     await home.settled(runs=1)
-    check_decided(review, LIVES["expired"])
+    assert await home.states() == ["expired"]
+    await check_decided(review, LIVES["expired"])

@@ -28,9 +28,10 @@ async def test_a_kill_leaves_one_outcome_of_each(home: BotProcess, point: str, t
     async def ask_and_press() -> None:
         await home.discord.slash(home.alice, home.channel, "generate picture", {"prompt": "a fox"})
         await home.settled(runs=1)
-        await home.discord.click(home.alice, home.outcome(), "Upscale")
+        await home.discord.click(home.alice, await home.outcome(), "Upscale")
 
     await dies_and_returns(home, point, ask_and_press)
-    (first, _), *second = home.rows("SELECT key, parent_key FROM runs ORDER BY created_at")
-    assert [parent for _, parent in second] == [first] if second else point.startswith(INTAKE)
-    home.check_outcomes(calls=1 + len(second))
+    first, *second = await home.runs()
+    parents = [run.request.parent_key for run in second]
+    assert parents == [first.key] if second else point.startswith(INTAKE)
+    await home.check_outcomes(calls=1 + len(second))

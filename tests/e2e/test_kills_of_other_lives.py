@@ -56,7 +56,7 @@ async def asked_and_given_up(home: BotProcess) -> None:
     """Let the run end once the bot's verdict is posted, or the bot is dead."""
     await home.ask()
     await home.held()
-    (key,) = home.keys
+    (key,) = await home.keys()
     process = home.process
     assert process is not None
     await home.until(lambda: home.outcomes(key) or process.returncode is not None)
@@ -186,13 +186,13 @@ async def live_through(home: BotProcess, life: Life, point: str) -> None:
     home.comfydeploy.faults = life.faults
     home.more |= life.settings
     await dies_and_returns(home, point, lambda: life.act(home))
-    assert len(home.keys) == 1
+    assert len(await home.keys()) == 1
 
 
 @pytest.mark.parametrize(("name", "point"), every_nth(DEATHS, 5))
 async def test_a_kill_leaves_exactly_one_outcome(home: BotProcess, name: str, point: str) -> None:
     await live_through(home, LIVES[name], point)
-    home.check_outcomes(home.discord.dm(home.alice), leftovers=name == "in private")
+    await home.check_outcomes(home.discord.dm(home.alice), leftovers=name == "in private")
 
 
 @pytest.mark.parametrize(("name", "point"), every_nth(PRIVATE_DEATHS, len(PRIVATE_DEATHS)))
@@ -203,9 +203,9 @@ async def test_a_kill_never_makes_a_private_result_public(
     home.channel.nsfw = True
     await live_through(home, PRIVATE_LIVES[name], point)
     assert home.discord.messages(home.channel) == [], home.log
-    (key,) = home.keys
+    (key,) = await home.keys()
     seen = [*home.outcomes(key, viewer=home.alice), *home.outcomes(key, home.discord.dm(home.alice))]
     assert len(seen) == 1, home.log
     assert len(home.comfydeploy.call_log.queue_calls) == 1, home.log
     state = "undelivered" if name == "withheld" else "sent"
-    assert home.rows("SELECT state FROM deliveries") == [(state,)], home.log
+    assert [message.state for message in await home.messages()] == [state], home.log

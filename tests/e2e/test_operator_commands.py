@@ -10,6 +10,7 @@ import pytest
 from bot.ops.export import FIELDS
 from demo.ports import free_port
 from tests.e2e.bot_process import PROJECT, BotProcess
+from tests.questions import set_schema_version
 
 
 async def test_sync_says_what_changed_and_then_that_nothing_does(home: BotProcess) -> None:
@@ -101,15 +102,15 @@ async def test_sync_without_a_deployment_says_why(home: BotProcess) -> None:
 
 
 async def test_export_without_a_database(home: BotProcess) -> None:
-    home.database.unlink()
+    home.database_file.unlink()
     said = await home.command("export")
     assert said.code == 2
-    assert said.err == f"There is no database at {home.database}. Check DATABASE_URL.\n"
-    assert not home.database.exists()
+    assert said.err == f"There is no database at {home.database_file}. Check DATABASE_URL.\n"
+    assert not home.database_file.exists()
 
 
 async def test_export_from_an_earlier_schema(home: BotProcess) -> None:
-    home.write("UPDATE alembic_version SET version_num = '0001'")
+    await set_schema_version(home.database, "0001")
     said = await home.command("export")
     assert said.code == 2
     assert "schema 0001" in said.err

@@ -40,4 +40,4 @@ async def test_requests_wait_their_turn_over_people_and_a_cancelled_one_leaves(h
     home.comfydeploy.release()
     await home.settled()
     assert prompts(home) == ["alice 1", "bob 1", "alice 3"]
-    home.check_outcomes(calls=3)
+    await home.check_outcomes(calls=3)

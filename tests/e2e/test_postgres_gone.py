@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.chaos.database import Postgres, opened
-from tests.e2e.bot_process import OPEN, BotProcess, bot_process
+from tests.chaos.database import opened
+from tests.databases import Database
+from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.refusals import refused, webhook
 
 
@@ -49,45 +50,35 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 @asynccontextmanager
-async def behind_a_door(folder: Path) -> AsyncIterator[tuple[BotProcess, Postgres, Door]]:
+async def behind_a_door(folder: Path) -> AsyncIterator[tuple[BotProcess, Door]]:
     async with opened("postgres", folder) as database:
-        assert isinstance(database, Postgres)
         (directory,) = parse_qs(urlsplit(database.direct).query)["host"]
         door = Door(Path(directory) / ".s.PGSQL.5432")
         server = await asyncio.start_server(door.enter, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         url = f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres"
+        behind = Database(url, direct=database.direct)
         try:
-            async with bot_process(folder, DATABASE_URL=url) as home:
-                yield home, database, door
+            async with bot_process(folder, database=behind) as home:
+                yield home, door
         finally:
+            await behind.close()
             door.shut()
             server.close()
 
 
-async def settled(home: BotProcess, database: Postgres, runs: int) -> None:
-    async with asyncio.timeout(90):
-        while True:
-            accepted = (await database.rows("SELECT count(*) AS count FROM runs"))[0]["count"]
-            if accepted >= runs and not any(r["left_open"] for r in await database.rows(OPEN)):
-                return
-            await asyncio.sleep(0.1)
-
-
 async def test_a_database_that_is_gone_for_a_while_loses_nothing(tmp_path: Path) -> None:
-    async with behind_a_door(tmp_path) as (home, database, door):
+    async with behind_a_door(tmp_path) as (home, door):
         await home.run_under_way()
         door.shut()
         await refused(home)
         assert await webhook(home, "failed") == 503
-        assert await database.rows("SELECT state FROM runs") == [{"state": "running"}]
+        assert await home.states() == ["running"]
         home.comfydeploy.faults = Faults()
         home.comfydeploy.release()
         await home.until(lambda: 503 in {w.answer for w in home.comfydeploy.call_log.webhook_attempts})
         door.is_open = True
         await home.ask()
-        await settled(home, database, runs=2)
-        keys = [row["key"] for row in await database.rows("SELECT key FROM runs")]
-        assert [len(home.outcomes(key)) for key in keys] == [1, 1], home.log
-        assert len(home.comfydeploy.call_log.queue_calls) == 2
-        assert not home.leftovers()
+        await home.settled(runs=2)
+        await home.check_outcomes(calls=2)
+        assert len(await home.keys()) == len(home.comfydeploy.call_log.queue_calls) == 2

@@ -12,14 +12,13 @@ from uuid import uuid4
 
 import pytest
 
-from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
-from bot.domain.runs import RunReport, RunState
-from bot.outside import Outside
-from bot.store import Store
+from bot.domain.requests import new_key
+from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.runs import Run as FakeRun
 from tests.e2e.bot_process import BotProcess, bot_process, ready
 from tests.fakediscord.world import Channel
+from tests.questions import Request, Run, insert_runs
 
 MANY = 1000
 PLACES = 100
@@ -28,32 +27,21 @@ CHECKS = 32
 DISCORD_CALLS = 50
 
 
-async def request_under_way(home: BotProcess, store: Store, place: Channel, already_sent: datetime) -> None:
-    """Store a run as a bot that died during it would; ComfyDeploy has ended it since."""
-    request = GenerationRequest(
-        key=new_key(SystemRandom()),
+def request_under_way(home: BotProcess, place: Channel, already_sent: datetime) -> Run:
+    """Return a run as a bot that died during it would store it; ComfyDeploy has ended it since."""
+    key, run_id = new_key(SystemRandom()), str(uuid4())
+    request = Request(
+        key=key,
+        created_at=already_sent,
         requester_id=home.alice.id,
-        origin=Origin(
-            guild_id=home.guild.id,
-            channel_id=place.id,
-            application_id=home.discord.bot.id,
-            interaction_token="run-out",
-            interaction_expires_at=already_sent + timedelta(minutes=15),
-            upload_limit=10 * 1024 * 1024,
-        ),
+        guild_id=home.guild.id,
+        channel_id=place.id,
         deployment="picture",
         deployment_id=PICTURE_ID,
-        inputs={"prompt": "a fox"},
         prompt="a fox",
+        application_id=home.discord.bot.id,
+        answer_id=home.discord.post(home.discord.bot, place, "Generating").id,
     )
-    person = Member(id=home.alice.id, created_at=already_sent - timedelta(days=100))
-    requester = Requester(person, request.origin, frozenset(), lambda _channel_id: ChannelState())
-    await store.requests.accept([request], requester, already_sent, timedelta())
-    status = home.discord.post(home.discord.bot, place, "Generating")
-    await store.answers.release(request.key, status.id, already_sent)
-    run_id = str(uuid4())
-    running = RunReport(run_id=run_id, state=RunState.RUNNING)
-    await store.runs.record_report(request.key, running, already_sent, already_sent + timedelta(minutes=1))
     home.comfydeploy.runs.add(
         FakeRun(
             deployment=home.comfydeploy.world.deployments[PICTURE_ID],
@@ -68,18 +56,22 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, alre
             ended_at=already_sent,
         )
     )
+    return Run(
+        request=request,
+        key=key,
+        state=RunState.RUNNING,
+        inputs={"prompt": "a fox"},
+        run_id=run_id,
+        submitted_at=already_sent,
+        started_at=already_sent,
+    )
 
 
 async def fill(home: BotProcess) -> None:
-    store = Store(f"sqlite+aiosqlite:///{home.database}", Outside())
-    await store.open()
     already_sent = datetime.now(UTC) - timedelta(minutes=30)
     places = [home.discord.add_text(home.guild, f"place-{number}") for number in range(PLACES)]
-    for number in range(MANY):
-        await request_under_way(home, store, places[number % PLACES], already_sent)
-    # The status messages are up to date.
-    assert len(await store.claims.claim_status(already_sent, timedelta(), timedelta(), MANY)) == MANY
-    await store.close()
+    planted = [request_under_way(home, places[n % PLACES], already_sent) for n in range(MANY)]
+    await insert_runs(home.database, *planted, due_at=already_sent + timedelta(minutes=1))
 
 
 def busiest_second(moments: list[float]) -> int:
@@ -108,9 +100,7 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
             f"busiest second: {questions} questions to ComfyDeploy, {calls} calls to Discord; "
             f"{refused} x 429\n"
         )
-        assert home.rows("SELECT count(*) FROM deliveries WHERE state = 'sent'") == [(MANY,)], home.log[
-            -3000:
-        ]
+        assert [message.state for message in await home.messages()] == ["sent"] * MANY, home.log[-3000:]
         assert home.discord.request_log.messages_created == 2 * MANY, "a status message and an outcome each"
         assert sum(len(channel.messages) for channel in home.discord.world.channels.values()) == MANY
         assert len(asked) <= MANY * 2.2  # each run is asked about once, and its log once

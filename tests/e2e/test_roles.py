@@ -50,7 +50,7 @@ async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
     """The web one knows neither key, the others take no webhooks."""
     async with (
         opened("postgres", tmp_path) as database,
-        bot_process(tmp_path, DATABASE_URL=database.url) as home,
+        bot_process(tmp_path, database=database) as home,
         beside(home, "web", without=SECRETS),
         beside(home, "courier", WEB_PORT="0"),
         beside(home, "reconcile", WEB_PORT="0"),
@@ -59,10 +59,9 @@ async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
         await home.start(ROLES="gateway", WEB_PORT="0")
         await home.ask()
         await home.discord.wait_until(lambda: len(home.comfydeploy.call_log.queue_calls) == 1)
-        (row,) = await database.rows("SELECT key FROM runs")
-        await home.discord.wait_until(lambda: home.outcomes(row["key"]) and not home.leftovers())
-        (outcome,) = home.outcomes(row["key"])
-        assert outcome.attachments
+        (key,) = await home.keys()
+        await home.discord.wait_until(lambda: home.outcomes(key) and not home.leftovers())
+        assert (await home.outcome()).attachments
         assert len(home.comfydeploy.call_log.queue_calls) == 1
         assert {webhook.answer for webhook in home.comfydeploy.call_log.webhook_attempts} == {204}
         assert await home.stop() == 0

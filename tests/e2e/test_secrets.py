@@ -11,6 +11,7 @@ import pytest
 from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import POST, BotProcess, bot_process
 from tests.fakediscord.faults import Fault
+from tests.questions import webhook_secret
 
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 EDIT = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
@@ -25,7 +26,6 @@ MAC = re.compile(r"/webhooks/comfydeploy/[a-z0-9]+/([^/?]+)")
 SIGNATURE = re.compile(r"[?&](?:hm|X-Amz-Signature|X-Amz-Credential)=(?!\[hidden\])[^&\s\"]{6,}")
 
 
-KEYS = "SELECT key FROM runs"
 # Whatever these say is about one run.
 OF_A_RUN = (
     "bot.workers.submission",
@@ -47,16 +47,15 @@ def lines_name_their_run(log: str) -> None:
     assert all({"timestamp", "level", "logger", "message"} <= line.keys() for line in lines)
 
 
-def secrets_of(home: BotProcess, tokens: list[str]) -> dict[str, str]:
+async def secrets_of(home: BotProcess, tokens: list[str]) -> dict[str, str]:
     """Return every secret of the bot's process in this test."""
     macs = {MAC.search(call.webhook or "") for call in home.comfydeploy.call_log.queue_calls}
-    stored = home.rows("SELECT value FROM key_values WHERE name LIKE '%secret%'")
     return {
         "the Discord token": home.discord.token,
         "the API key": home.comfydeploy.api_key,
         **{f"webhook MAC {n}": found[1] for n, found in enumerate(macs) if found},
         **{f"interaction token {n}": token for n, token in enumerate(tokens)},
-        **{f"the webhook secret {n}": value for n, (value,) in enumerate(stored)},
+        "the webhook secret": str(await webhook_secret(home.database)),
     }
 
 
@@ -87,13 +86,13 @@ async def test_no_secret_is_logged_or_shown(form: str, tmp_path: Path) -> None:
         shown = "\n".join(json.dumps(m.body) + m.text for m in home.discord.request_log.messages)
         log = home.log
         assert {"text": "run=", "json": '"run"'}[form] in log
-        secrets = secrets_of(home, tokens)
-        assert {"webhook MAC 0", "interaction token 0", "the webhook secret 0"} <= secrets.keys()
+        secrets = await secrets_of(home, tokens)
+        assert {"webhook MAC 0", "interaction token 0", "the webhook secret"} <= secrets.keys()
         assert not [name for name, secret in secrets.items() if secret in log]
         assert not [name for name, secret in secrets.items() if secret in shown]
         assert not [name for name, secret in secrets.items() if secret in page]
         assert not SIGNATURE.findall(log)
-        people = (home.alice.id, home.guild.id, home.channel.id, *(key for (key,) in home.rows(KEYS)))
+        people = (home.alice.id, home.guild.id, home.channel.id, *await home.keys())
         assert not [one for one in people if str(one) in page]
         if form == "json":
             lines_name_their_run(log)

@@ -111,7 +111,8 @@ async def test_sighup_reads_the_file_again_and_a_broken_file_changes_nothing(hom
     assert {"paint", "film"} <= options(home)
     await home.discord.slash(home.alice, home.channel, "generate film", {"prompt": "a fox"})
     await home.settled(runs=1)
-    assert home.rows("SELECT deployment, state FROM runs") == [("film", "succeeded")]
+    (run,) = await home.runs()
+    assert (run.request.deployment, run.state) == ("film", "succeeded")
     assert await home.stop() == 0
 
 
@@ -141,7 +142,7 @@ async def test_the_owners_command_reaches_every_process(tmp_path: Path) -> None:
     file.write_text(ONE, encoding="utf-8")
     async with (
         opened("postgres", tmp_path) as database,
-        bot_process(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID="", DATABASE_URL=database.url) as home,
+        bot_process(tmp_path, database=database, COMFYDEPLOY_DEPLOYMENT_ID="") as home,
         reconciling(home) as log,
     ):
         await home.start(ROLES="gateway,web,courier")

@@ -15,6 +15,7 @@ from demo.ports import free_port
 from tests.chaos.database import opened
 from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.faults import Fault
+from tests.questions import insert_foreign_table, set_schema_version
 
 CONFIGURATION, LATER = 2, 1
 NOBODY = "http://127.0.0.1:{port}/api"
@@ -96,17 +97,17 @@ async def test_a_server_that_is_too_old(home: BotProcess, tmp_path: Path) -> Non
 
 
 async def test_a_database_that_the_bot_can_not_use(home: BotProcess) -> None:
-    home.write("UPDATE alembic_version SET version_num = '9999'")
+    await set_schema_version(home.database, "9999")
     await ends(home, CONFIGURATION, "schema 9999.*newer version")
-    home.database.write_text("a shopping list\n" * 100)
-    await ends(home, CONFIGURATION, f"{home.database}.*not a SQLite database.*DATABASE_URL")
-    assert home.database.read_text().startswith("a shopping list")
-    home.database.unlink()
-    home.write("CREATE TABLE runs (distance REAL)")
+    home.database_file.write_text("a shopping list\n" * 100)
+    await ends(home, CONFIGURATION, f"{home.database_file}.*not a SQLite database.*DATABASE_URL")
+    assert home.database_file.read_text().startswith("a shopping list")
+    home.database_file.unlink()
+    await insert_foreign_table(home.database)
     await ends(home, CONFIGURATION, "table runs already exists.*its own database")
-    home.database.unlink()
-    home.database.mkdir()
-    await ends(home, CONFIGURATION, f"database can't be opened.*{home.database}")
+    home.database_file.unlink()
+    home.database_file.mkdir()
+    await ends(home, CONFIGURATION, f"database can't be opened.*{home.database_file}")
 
 
 async def test_ports_in_use(home: BotProcess) -> None:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import resource
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
+from tests.databases import locked
 from tests.e2e.bot_process import BotProcess
 from tests.e2e.refusals import refused, webhook
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the write lock from another connection."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            connection.execute("ROLLBACK")
 
 
 async def works_again(home: BotProcess) -> None:
@@ -32,28 +20,28 @@ async def works_again(home: BotProcess) -> None:
     home.comfydeploy.release()
     await home.ask()
     await home.settled(runs=2)
-    home.check_outcomes(calls=2)
+    await home.check_outcomes(calls=2)
 
 
 async def test_a_locked_database_refuses_in_words_and_works_again_after(home: BotProcess) -> None:
     await home.run_under_way()
-    with locked(home.database):
+    with locked(home.database_file):
         await refused(home)
         assert await webhook(home, "uploading") == 503
         assert await webhook(home, "failed") == 503
-        assert home.rows("SELECT state FROM runs") == [("running",)]
+        assert await home.states() == ["running"]
     await works_again(home)
     assert "Traceback" not in home.log
 
 
 async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(home: BotProcess) -> None:
     await home.run_under_way()
-    with locked(home.database):
+    with locked(home.database_file):
         home.comfydeploy.release()
         await home.until(lambda: 503 in {w.answer for w in home.comfydeploy.call_log.webhook_attempts})
-        assert not home.outcomes(home.keys[0])
+        assert not home.outcomes((await home.keys())[0])
     await home.settled()
-    home.check_outcomes()
+    await home.check_outcomes()
 
 
 @pytest.mark.bot(PUBLIC_URL="", SUBMIT_GRACE_SECONDS="60")
@@ -63,12 +51,12 @@ async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost
     await home.start()
     await home.ask()
     await home.held()
-    with locked(home.database):
+    with locked(home.database_file):
         home.comfydeploy.release()
         await home.until(lambda: "waiting for the database to store what became of a claim" in home.log)
     await home.settled(runs=1)
-    assert home.rows("SELECT state FROM runs") == [("succeeded",)], home.log
-    home.check_outcomes()
+    assert await home.states() == ["succeeded"], home.log
+    await home.check_outcomes()
 
 
 @contextmanager
@@ -88,5 +76,5 @@ async def test_a_full_disk_refuses_in_words_and_works_again_after(home: BotProce
     with full_disk(home.process.pid):
         await refused(home)
         assert await webhook(home, "failed") == 503
-        assert home.rows("SELECT state FROM runs") == [("running",)]
+        assert await home.states() == ["running"]
     await works_again(home)

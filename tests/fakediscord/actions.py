@@ -140,7 +140,10 @@ class Actions(WorldChanges):
         self, user: User, message: Message, custom_id: str, values: Mapping[str, str]
     ) -> Interaction:
         """Submit a form that was never opened, as only a changed client does."""
-        boxes = [{"type": 4, "id": n + 50, "custom_id": box, "value": text} for n, (box, text) in enumerate(values.items())]
+        boxes = [
+            {"type": 4, "id": n + 50, "custom_id": box, "value": text}
+            for n, (box, text) in enumerate(values.items())
+        ]
         labels = [{"type": 18, "id": n, "component": box} for n, box in enumerate(boxes)]
         data = {"custom_id": custom_id, "components": labels}
         return self._act(Type.MODAL, user, message.channel, data, source=message)
@@ -176,7 +179,12 @@ class Actions(WorldChanges):
             shown = {id: payloads.attachment(opened.channel, file, self.sign) for id, file in files.items()}
             data["resolved"] = {"attachments": shown}
         return self._act(
-            Type.MODAL, opened.user, opened.channel, data, source=opened.source, user_install=opened.user_install
+            Type.MODAL,
+            opened.user,
+            opened.channel,
+            data,
+            source=opened.source,
+            user_install=opened.user_install,
         )
 
     def _act(self, kind: Type, user: User, channel: Channel, data: Json, **more: Any) -> Interaction:

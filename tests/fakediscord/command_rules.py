@@ -125,7 +125,7 @@ def value_mistake(option: Json, value: object) -> str | None:
 
 
 def find_component(components: list[Json], wanted: str) -> Json | None:
-    """Return the component with this custom_id or label, otherwise the first whose label contains the word."""
+    """Return the component with this custom_id or label, or else the first whose label contains the word."""
     nested = list(walk_components(components))
     for key in ("custom_id", "label"):
         for component in nested:

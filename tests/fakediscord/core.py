@@ -38,6 +38,8 @@ class Core:
         messages_kept: int = 50_000,
     ) -> None:
         self.url = ""
+        self.files_url = ""
+        """Where attachments are; by default at `url`."""
         self.world = World()
         self.bot = User(self.world.snowflake(), "painter", bot=True)
         self.world.users[self.bot.id] = self.bot
@@ -72,7 +74,9 @@ class Core:
         issued = int(self.world.clock.now())
         path = f"/attachments/{channel.id}/{file.id}/{file.filename}"
         ex, since = f"{issued + LINK_SECONDS:x}", f"{issued:x}"
-        return f"{self.url}/cdn{path}?ex={ex}&is={since}&hm={self.link_mac(path, ex, since)}&"
+        return (
+            f"{self.files_url or self.url}/cdn{path}?ex={ex}&is={since}&hm={self.link_mac(path, ex, since)}&"
+        )
 
     def link_mac(self, path: str, expires: str, issued: str) -> str:
         return hmac.new(self._link_key, f"{path}{expires}{issued}".encode(), hashlib.sha256).hexdigest()

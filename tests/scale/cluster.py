@@ -14,7 +14,8 @@ from pathlib import Path
 from demo.fake_comfydeploy.deployments import PICTURE_ID, picture
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.ports import free_port
-from tests.chaos.database import Database, opened
+from tests.chaos.database import opened
+from tests.databases import Database
 from tests.e2e.bot_process import PROJECT
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
@@ -32,7 +33,7 @@ SETTINGS = {
     "DATABASE_POOL_SIZE": "6",
     "POLL_INTERVAL_SECONDS": "2",
     "SUBMIT_GRACE_SECONDS": "15",
-    "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+    "ALLOW_PRIVATE_MEDIA_NETWORKS": "127.0.0.0/8",
 }
 
 

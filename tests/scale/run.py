@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from tests.chaos.environment import Environment
 from tests.chaos.happenings import Round
 from tests.chaos.invariants import InvariantChecker, Verdict
-from tests.e2e.bot_process import OPEN
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.world import Channel, User
+from tests.questions import runs as runs_of
+from tests.questions import unsettled
 from tests.scale.cluster import Cluster, built
 
 KILL_EVERY = 5.0
@@ -104,7 +106,7 @@ async def _strikes(cluster: Cluster, chance: random.Random, limit: int | None) -
 async def _few_left(cluster: Cluster, killer: asyncio.Task[None], few: int) -> None:
     """Wait until at most `few` runs and messages are left, or the kills have ended."""
     async with asyncio.timeout(SETTLE_WITHIN + 60 * few):
-        while sum(row["left_open"] for row in await cluster.database.rows(OPEN)) > few:
+        while (await unsettled(cluster.database)).in_progress > few:
             if killer.done():
                 killer.result()
                 return
@@ -114,7 +116,7 @@ async def _few_left(cluster: Cluster, killer: asyncio.Task[None], few: int) -> N
 async def _settled(cluster: Cluster, within: float) -> bool:
     try:
         async with asyncio.timeout(within):
-            while any(row["left_open"] for row in await cluster.database.rows(OPEN)):
+            while (await unsettled(cluster.database)).in_progress:
                 cluster.check_alive()
                 await asyncio.sleep(0.25)
             await cluster.comfydeploy.idle()
@@ -170,11 +172,9 @@ async def _judge(cluster: Cluster, result: Result, say: Callable[[str], None]) -
     result.verdict = await checker.judge(rounds)
     for key, what in result.verdict.all.items():
         say(f"{what}\n{checker.evidence(key, rounds)}")
-    rows: list[dict[str, Any]] = await cluster.database.rows(
-        "SELECT state, count(*) AS count FROM runs GROUP BY state ORDER BY state"
-    )
-    result.ends = ", ".join(f"{row['count']} {row['state']}" for row in rows)
-    result.runs = sum(row["count"] for row in rows)
+    ends = Counter(run.state.value for run in await runs_of(cluster.database))
+    result.ends = ", ".join(f"{count} {state}" for state, count in sorted(ends.items()))
+    result.runs = ends.total()
     unknown = cluster.discord.request_log.unknown_routes
     if unknown:
         raise RuntimeError(f"the bot calls what the fake lacks: {unknown}")

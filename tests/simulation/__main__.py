@@ -8,7 +8,7 @@ import sys
 if os.environ.get("PYTHONHASHSEED") != "0":
     # Sets of strings would iterate in another order in each process.
     os.environ["PYTHONHASHSEED"] = "0"
-    os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606  # itself
 
 # First of all, because it replaces the clocks that every other module imports.
 import tests.simulation.patches  # noqa: F401

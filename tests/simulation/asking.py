@@ -6,9 +6,9 @@ from typing import Any
 
 from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.world import Message
-from tests.simulation.buttons import labels_of
 from tests.simulation.evidence import is_status
 from tests.simulation.people import new_mark
+from tests.simulation.reach import labels_of
 from tests.simulation.story import Ask, Story
 
 

@@ -24,11 +24,20 @@ from tests.simulation.loop import VirtualLoop
 T = TypeVar("T")
 
 
+class ConnectionLost(Exception):
+    """Raised by a strike to break the process's connection to PostgreSQL.
+
+    Before a statement, PostgreSQL never gets it. After one, PostgreSQL has carried it out, and the process
+    doesn't get the reply. SQLite has no connection to break.
+    """
+
+
 class StatementFaults:
     """What happens to the statements of the processes: nothing, an error, or the end of the process.
 
     `strike` gets the process, the statement and whether it was already carried out. It may raise
-    sqlite3.OperationalError before a statement, and may kill the process before or after it.
+    sqlite3.OperationalError before a statement, which PostgreSQL then answers with an error, too. It may
+    raise `ConnectionLost` and may kill the process before or after a statement.
     """
 
     strike: Callable[[Life, str, bool], None] | None = None
@@ -87,12 +96,12 @@ class SimConnection(sqlite3.Connection):
 class SimCursor(sqlite3.Cursor):
     """A cursor whose statements cross the boundary like those of its connection."""
 
-    def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+    def execute(self, sql: str, *arguments: Any) -> Any:
         connection = self.connection
         assert isinstance(connection, SimConnection)
         return connection._cross(sql, lambda: super(SimCursor, self).execute(sql, *arguments))
 
-    def executemany(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+    def executemany(self, sql: str, *arguments: Any) -> Any:
         connection = self.connection
         assert isinstance(connection, SimConnection)
         return connection._cross(sql, lambda: super(SimCursor, self).executemany(sql, *arguments))
@@ -104,9 +113,9 @@ _real_stderr = sys.stderr
 
 def _connect_simulated(database: Any, **options: Any) -> sqlite3.Connection:
     # In virtual time a busy file never becomes free while a statement waits for it.
-    return _connect(
-        database, **options | {"timeout": 0, "factory": SimConnection, "check_same_thread": False}
-    )
+    own = {"timeout": 0, "factory": SimConnection, "check_same_thread": False}
+    connection: sqlite3.Connection = _connect(database, **options | own)
+    return connection
 
 
 class InlineExecutor(Executor):
@@ -144,7 +153,7 @@ class Beats(discord.gateway.KeepAliveHandler):
                 await self.ws.close(4000)
                 return
             try:
-                await self.ws.send_heartbeat(self.get_payload())  # type: ignore[arg-type]
+                await self.ws.send_heartbeat(self.get_payload())
             except Exception:
                 self.stop()
                 return
@@ -177,8 +186,8 @@ def random_source(seed: str) -> random.Random:
     return random.Random(seed)
 
 
-sys.stderr = StandardError()  # type: ignore[assignment]
+sys.stderr = StandardError()
 sqlite3.connect = _connect_simulated  # type: ignore[assignment]
-sqlite3.dbapi2.connect = _connect_simulated  # type: ignore[assignment,attr-defined]
+sqlite3.dbapi2.connect = _connect_simulated  # type: ignore[assignment]
 discord.gateway.KeepAliveHandler = Beats  # type: ignore[misc]
 discord.utils.utcnow = utc_now

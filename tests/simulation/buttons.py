@@ -4,153 +4,124 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
 from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.patches import TIME
-from tests.simulation.people import EVERYBODY, MEMBERS, derived, new_mark, picture_file
-from tests.simulation.steps import action
+from tests.simulation.people import EVERYBODY, MEMBERS, derived, new_mark, picture_file, send_request
+from tests.simulation.reach import Reached, labels_of, open_form, reach
+from tests.simulation.steps import Draw, action
 from tests.simulation.story import Ask, Story
-
-# Buttons that a result has only behind "More", which shows them to whoever presses it.
-_BEHIND_MORE = ("Details", "Use as input", "Report", "Share", "Delete")
-# Buttons that a result of several pictures has only behind a picture's number.
-_BEHIND_NUMBERS = ("Again", "4 more", "Edit", "Upscale", "Use as input", "Details", "Post", "Share")
 
 
 def draw_press(chance: random.Random) -> dict[str, Any]:
     """Draw a request, who presses (None: its requester), and how long they wait for the button."""
     return {
         "ask": chance.randrange(4),
-        "who": chance.choice((None, None, None, *EVERYBODY)),
-        "wait": chance.choice((0, 4, 12, 12)),
+        "who": chance.choice((*[None] * 12, *EVERYBODY)),
+        "wait": chance.choice((0, 4, 12, 12, 12)),
     }
 
 
-def draw_early_press(chance: random.Random) -> dict[str, Any]:
+def _draw_own_press(chance: random.Random) -> dict[str, Any]:
+    """Draw a press of a button that mostly its requester has."""
+    return draw_press(chance) | {"who": chance.choice((*[None] * 8, *MEMBERS))}
+
+
+def _draw_early_press(chance: random.Random) -> dict[str, Any]:
     return draw_press(chance) | {"wait": chance.choice((0, 0, 1))}
 
 
-def labels_of(message: Message) -> Iterator[str]:
-    """Return the labels that can be pressed."""
-    for component in message.components:
-        if component.get("custom_id") and component.get("label") and not component.get("disabled"):
-            yield component["label"]
-
-
-async def reach(story: Story, number: int, who: str | None, label: str, wait: float) -> Message | None:
-    """Return a message about a request with this button, as soon as the person sees one.
-
-    If the button is behind others, such as "More", the person presses them.
-    """
-    if number >= len(story.asks):
-        story.skip(f"there is no request {number}")
-        return None
-    asked = story.asks[number]
-    person, deadline = who or asked.who, TIME.monotonic + wait
-    while True:
-        messages = list(reversed(story.of_ask(asked, person)))
-        for message in messages:
-            if label in labels_of(message):
-                return message
-        for message in messages:
-            found = await _behind(story, person, message, label)
-            if found is not None:
-                return found
-        if TIME.monotonic >= deadline:
-            story.skip(f"{person} sees no {label!r} about request {number}")
-            return None
-        await asyncio.sleep(0.25)
-
-
-async def _behind(story: Story, who: str, message: Message, label: str) -> Message | None:
-    """Press More or a number to find a button."""
-    offered = list(labels_of(message))
-    if label in _BEHIND_MORE and "More" in offered:
-        return await _opened(story, who, message, "More", label)
-    if label in _BEHIND_NUMBERS and "1" in offered:
-        number = offered[len(story.presses) % sum(each.isdigit() for each in offered)]
-        if not number.isdigit():
-            return None
-        return await _opened(story, who, message, number, label)
-    return None
-
-
-async def _opened(story: Story, who: str, message: Message, button: str, label: str) -> Message | None:
-    answer = await story.answer(await story.press(who, message, button))
-    if answer is None or answer.original is None or answer.original is message:
-        return None
-    offered = list(labels_of(answer.original))
-    if label in offered:
-        return answer.original
-    if button != "More" and "More" in offered and label in _BEHIND_MORE:
-        return await _opened(story, who, answer.original, "More", label)
-    return None
-
-
-async def press(story: Story, ask: int, who: str | None, label: str, wait: float) -> Interaction | None:
-    """Press a button of a message about a request; None if there is none."""
-    message = await reach(story, ask, who, label, wait)
-    if message is None:
-        return None
-    return await story.press(who or story.asks[ask].who, message, label)
-
-
-def _plain(label: str, *, early: bool = False, weight: float = 1.0) -> None:
+def _plain(label: str, draw: Draw = draw_press, *, weight: float = 1.0) -> None:
     """Register an action that presses a button and needs nothing else."""
 
     async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
-        await press(story, ask, who, label, wait)
+        await press_button(story, ask, who, label, wait)
 
     play.__name__ = label.lower().replace(" ", "_")
-    action("press", draw_early_press if early else draw_press, weight=weight)(play)
+    action("press", draw, weight=weight)(play)
 
 
-_plain("Cancel", early=True, weight=3)
-_plain("Details")
-_plain("Delete", weight=1.5)
-_plain("Report")
-_plain("Post")
-_plain("More", weight=0.5)
+for _each in ("Details", "Delete", "Report"):
+    _plain(_each)
+_plain("Post", _draw_own_press, weight=0.5)
+_plain("Post it here", _draw_own_press, weight=0.5)
+_plain("More", weight=0.3)
 
 
-async def _start(
-    story: Story, ask: int, who: str | None, label: str, wait: float, how: str, **facts: Any
-) -> None:
-    """Press a button that makes a request at once."""
-    sent = await press(story, ask, who, label, wait)
-    if sent is not None:
-        derived(story, story.asks[ask], sent, who or story.asks[ask].who, how, **facts)
+@action("cancel", _draw_early_press, weight=3)
+async def cancel(story: Story, ask: int, who: str | None, wait: float) -> None:
+    await press_button(story, ask, who, "Cancel", wait)
 
 
-@action("press", draw_press, weight=2)
+# Buttons that make a request at once.
+
+
+async def _start(story: Story, ask: int, who: str | None, wait: float, *, label: str, how: str) -> None:
+    pressed = await press_button(story, ask, who, label, wait)
+    if pressed is not None:
+        found, sent = pressed
+        _add_started(story, found, sent, found.who, how)
+
+
+def _add_started(story: Story, found: Reached, sent: Interaction, who: str, how: str) -> None:
+    """Add the request that a button made; how many runs it has stands on the button."""
+    label, facts = found.label, dict[str, Any]()
+    if label == "Upscale":
+        facts |= {"deployment": "upscale", "mark": new_mark(story)}
+    elif label.endswith("more"):
+        facts["count"] = 4
+    elif "×" in label:
+        facts["count"] = int(label.rpartition("×")[2])
+    derived(story, found.ask, sent, who, how, **facts)
+
+
+@action("press", _draw_own_press, weight=2)
 async def again(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await _start(story, ask, who, "Again", wait, "again")
+    await _start(story, ask, who, wait, label="Again", how="again")
 
 
-@action("press", draw_press)
+@action("press", _draw_own_press)
 async def again_all(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Repeat all pictures of a request for several."""
-    count = story.asks[ask].count if ask < len(story.asks) else 1
-    await _start(story, ask, who, f"Again ×{count}", wait, "again", count=count)
+    await _start(story, ask, who, wait, label="Again ×", how="again")
 
 
-@action("press", draw_press)
+@action("press", _draw_own_press)
 async def try_again(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await _start(story, ask, who, "Try again", wait, "again")
+    await _start(story, ask, who, wait, label="Try again", how="again")
 
 
-@action("press", draw_press)
+@action("press", _draw_own_press)
 async def four_more(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await _start(story, ask, who, "4 more", wait, "vary", count=4)
+    await _start(story, ask, who, wait, label="4 more", how="vary")
 
 
-@action("press", draw_press, weight=2)
+@action("press", _draw_own_press, weight=2)
 async def upscale(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Continue with a picture by the follow-up that the operator set up."""
-    await _start(story, ask, who, "Upscale", wait, "upscale", deployment="upscale", mark=new_mark(story))
+    await _start(story, ask, who, wait, label="Upscale", how="upscale")
+
+
+@action(
+    "press",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "adult")),
+        "twice": chance.random() < 0.3,
+    },
+)
+async def post_one(story: Story, who: str, where: str, *, twice: bool) -> None:
+    """Request several pictures, and post one of them, perhaps with two presses at once."""
+    made = await send_request(story, who, where, "picture", count=2)
+    found = await reach(story, made.number, None, "Post", 12) if made else None
+    for _ in range(2 if twice else 1):
+        if found is not None:
+            await story.press(found.who, found.message, "Post")
+
+
+# Buttons with forms.
 
 
 def _draw_edit(chance: random.Random) -> dict[str, Any]:
@@ -160,67 +131,63 @@ def _draw_edit(chance: random.Random) -> dict[str, Any]:
 @action("press", _draw_edit, weight=2)
 async def edit(story: Story, ask: int, who: str | None, wait: float, *, keep: bool, twice: bool) -> None:
     """Change the prompt in the form, or send it as it is; perhaps twice, with a second prompt."""
-    opened = await story.answer(await press(story, ask, who, "Edit", wait))
-    for _ in range(2 if twice else 1):
-        await _send_edited(story, ask, who, opened, keep=keep)
+    opened = await open_form(story, ask, who, "Edit", wait)
+    if opened is not None:
+        for _ in range(2 if twice else 1):
+            await send_edited(story, opened[0].ask, opened[1], keep=keep)
 
 
-async def _send_edited(
-    story: Story, ask: int, who: str | None, opened: Interaction | None, *, keep: bool
-) -> None:
-    if opened is None or opened.modal is None:
-        story.skip("no form opened")
-        return
-    parent, mark = story.asks[ask], new_mark(story)
-    has_prompt = "'prompt'" in str(opened.modal)
-    values = {"prompt": f"another {mark}"} if has_prompt and not keep else {}
+async def send_edited(story: Story, parent: Ask, opened: Interaction, *, keep: bool = False) -> None:
+    """Send the form of Edit, with another prompt or as it is."""
+    mark = new_mark(story)
+    values = {"prompt": f"another {mark}"} if "'prompt'" in str(opened.modal) and not keep else {}
     sent = await story.submit(opened, values)
     if sent is not None:
-        derived(story, parent, sent, who or parent.who, "edit", mark=mark if values else parent.mark)
+        who = story.world.name_of(opened.user)
+        derived(story, parent, sent, who, "edit", mark=mark if values else parent.mark)
 
 
 @action("press", draw_press, weight=1.5)
 async def use_as_input(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Press Use as input, choose a deployment, and send the form."""
-    answer = await story.answer(await press(story, ask, who, "Use as input", wait))
-    await send_picture_form(story, answer, ask, who)
+    pressed = await press_button(story, ask, who, "Use as input", wait)
+    if pressed is not None:
+        found, sent = pressed
+        await send_picture_form(story, await story.answer(sent), found.ask)
 
 
-async def send_picture_form(
-    story: Story, answer: Interaction | None, ask: int | None, who: str | None
-) -> None:
+async def send_picture_form(story: Story, answer: Interaction | None, parent: Ask | None) -> None:
     """Choose what to do with a picture, and send the form that opens."""
-    if answer is None or answer.original is None or not answer.original.custom_ids:
-        story.skip("no picture was offered")
+    shown = answer.original if answer is not None else None
+    if answer is None or shown is None or not shown.custom_ids:
+        story.skip(f"no picture was offered: {answer.text if answer else ''}")
         return
-    choice = next(c for c in answer.original.components if c.get("custom_id") and not c.get("disabled"))
-    values = [o["value"] for o in choice.get("options") or []][:1]
-    person = story.world.name_of(answer.user)
-    opened = await story.answer(await story.press(person, answer.original, choice["custom_id"], *values))
+    who = story.world.name_of(answer.user)
+    choice = next(c for c in shown.components if c.get("custom_id") and not c.get("disabled"))
+    values = [option["value"] for option in choice.get("options") or []][:1]
+    opened = await story.answer(await story.press(who, shown, choice["custom_id"], *values))
     if opened is None or opened.modal is None:
-        story.skip("no form opened for the picture")
+        story.skip(f"no form opened for the picture: {opened.text if opened else ''}")
         return
     mark = new_mark(story)
     given = {"prompt": f"with {mark}"} if "'prompt'" in str(opened.modal) else {}
     sent = await story.submit(opened, given)
     if sent is None:
         return
-    deployment = values[0] if values else "picture"
-    if ask is not None:
-        derived(story, story.asks[ask], sent, who or person, "use", mark=mark, deployment=deployment)
+    facts: dict[str, Any] = {"mark": mark, "deployment": values[0] if values else "picture"}
+    if parent is not None:
+        derived(story, parent, sent, who, "use", **facts)
     else:
         place = story.world.place_of(sent.channel)
-        facts: dict[str, Any] = {"private": False, "count": 1, "deployment": deployment}
-        story.asked(person, place, sent, mark=mark, how="use", source=sent.source, **facts)
+        story.asked(who, place, sent, how="use", source=sent.source, private=False, count=1, **facts)
 
 
-@action("press", lambda chance: draw_press(chance) | {"prompt": chance.random() < 0.5})
+@action("press", lambda chance: _draw_own_press(chance) | {"prompt": chance.random() < 0.5})
 async def share(story: Story, ask: int, who: str | None, wait: float, *, prompt: bool) -> None:
     """Share a result in the gallery channel, with or without its prompt."""
-    opened = await story.answer(await press(story, ask, who, "Share", wait))
-    if opened is not None and opened.modal is not None:
-        box = str(opened.modal["components"][0]["component"]["custom_id"])
-        await story.submit(opened, {box: prompt})
+    opened = await open_form(story, ask, who, "Share", wait)
+    if opened is not None:
+        await story.submit(opened[1], {"prompt": prompt})
 
 
 def _draw_menu(chance: random.Random) -> dict[str, Any]:
@@ -233,28 +200,36 @@ def _draw_menu(chance: random.Random) -> dict[str, Any]:
 @action("press", _draw_menu, weight=1.5)
 async def message_menu(story: Story, ask: int, who: str | None, wait: float, name: str, *, own: bool) -> None:
     """Choose a command in the menu of a result, or of a message with a person's own picture."""
-    if ask >= len(story.asks):
-        story.skip(f"there is no request {ask}")
+    found = await _result(story, ask, who, wait)
+    if found is None:
+        story.skip(f"{who or 'the requester'} sees no picture")
         return
-    parent = story.asks[ask]
-    person = who or parent.who
-    message = _own_picture(story, person) if own else await _result(story, parent, person, wait)
-    if message is None:
-        story.skip(f"{person} sees no picture of request {ask}")
-        return
+    parent, person, message = found
+    message = _own_picture(story, person) or message if own else message
     sent = await story.use_on(person, message, name)
     answer = await story.answer(sent)
     if name == "Use as input":
-        await send_picture_form(story, answer, None if own else ask, who)
+        await send_picture_form(story, answer, None if own else parent)
     elif sent is not None and own:
         facts: dict[str, Any] = {"private": False, "count": 1, "deployment": "upscale"}
         story.asked(
             person, story.world.place_of(sent.channel), sent, mark=new_mark(story), how="menu", **facts
         )
     elif sent is not None:
+        sent = await _choose_picture(story, person, answer, name) or sent
         derived(
             story, parent, sent, person, "menu", mark=new_mark(story), deployment="upscale", private=False
         )
+
+
+async def _choose_picture(
+    story: Story, who: str, answer: Interaction | None, label: str
+) -> Interaction | None:
+    """Choose a picture of a message that has several, and return the interaction; None if it has one."""
+    shown = answer.original if answer is not None else None
+    if shown is None or not shown.ephemeral or label not in labels_of(shown):
+        return None
+    return await story.press(who, shown, label)
 
 
 def _own_picture(story: Story, person: str) -> Message | None:
@@ -267,47 +242,56 @@ def _own_picture(story: Story, person: str) -> Message | None:
     return message
 
 
-async def _result(story: Story, asked: Ask, person: str, wait: float) -> Message | None:
+async def _result(story: Story, number: int, who: str | None, wait: float) -> tuple[Ask, str, Message] | None:
+    """Wait for a message with files about a request, from the one with this number on."""
     deadline = TIME.monotonic + wait
     while True:
-        for message in reversed(story.of_ask(asked, person)):
-            if message.attachments and not message.ephemeral:
-                return message
+        for asked in story.since(number):
+            person = who or asked.who
+            for message in reversed(story.of_ask(asked, person)):
+                if message.attachments and not message.ephemeral:
+                    return asked, person, message
         if TIME.monotonic >= deadline:
             return None
         await asyncio.sleep(0.25)
 
 
-_TWICE = ("Again", "4 more", "Upscale", "Share", "Post", "Delete", "Cancel", "Try again", "Report")
+# Two presses at the same instant.
+
+_TWICE = ("Again", "Again ×", "4 more", "Upscale", "Share", "Post", "Delete", "Try again", "Report")
 
 
 def _draw_together(chance: random.Random) -> dict[str, Any]:
     """Draw two people who press at the same instant; None stands for the requester."""
-    people: tuple[str | None, ...] = (None, None, *MEMBERS, "mona")
-    label = chance.choice(_TWICE)
+    people: tuple[str | None, ...] = (None, None, None, *MEMBERS, "mona")
     return {
         "ask": chance.randrange(4),
         "people": [None, chance.choice(people)],
-        "label": label,
-        "wait": chance.choice((0, 0, 1)) if label == "Cancel" else chance.choice((4, 12)),
+        "labels": chance.sample(_TWICE, 3),
+        "wait": chance.choice((4, 12)),
     }
 
 
-@action("press", _draw_together, weight=2)
-async def together(story: Story, ask: int, people: list[str | None], label: str, wait: float) -> None:
-    """Press the same button at the same instant, twice or as two people."""
-    message = await reach(story, ask, people[0], label, wait)
-    if message is None:
+@action("press", _draw_together, weight=3)
+async def together(story: Story, ask: int, people: list[str | None], labels: list[str], wait: float) -> None:
+    """Press the same button at the same instant, twice or as two people; the first of these that there is."""
+    found = None
+    for number, label in enumerate(labels):
+        found = found or await reach(story, ask, people[0], label, 0 if number else wait)
+    if found is None:
         return
-    parent = story.asks[ask]
     for person in people:
-        who = person or parent.who
-        sent = await story.press(who, message, label)
+        who = person or found.ask.who
+        sent = await story.press(who, found.message, found.label)
         if sent is None:
-            story.skip(f"{who} can't press {label!r}")
-        elif label in ("Again", "Try again"):
-            derived(story, parent, sent, who, "again")
-        elif label == "4 more":
-            derived(story, parent, sent, who, "vary", count=4)
-        elif label == "Upscale":
-            derived(story, parent, sent, who, "upscale", deployment="upscale", mark=new_mark(story))
+            story.skip(f"{who} can't press {found.label!r}")
+        elif found.label.startswith(("Again", "Try again", "4 more", "Upscale")):
+            _add_started(story, found, sent, who, "together")
+
+
+@action("cancel", lambda chance: {**_draw_together(chance), "labels": ["Cancel"], "wait": 0.5})
+async def cancel_together(
+    story: Story, ask: int, people: list[str | None], labels: list[str], wait: float
+) -> None:
+    """Press Cancel at the same instant, twice or as two people."""
+    await together(story, ask, people, labels, wait)

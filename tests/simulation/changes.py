@@ -1,4 +1,4 @@
-"""The operator, the administrators and Discord change things: deployments, roles, channels, the bot's membership."""
+"""Deployments, roles, members, channels and the bot's own membership change."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def deployments_change(story: Story, what: str, how: str, back: float | No
             story.strike("deployments.toml is as before")
             await _reread(story, how)
 
-        story.world.loop.call_later(back, lambda: story.world.loop.create_task(restore()))
+        story.world.later(back, restore)
 
 
 async def _reread(story: Story, how: str) -> None:
@@ -172,7 +172,7 @@ async def role_changes(story: Story, who: str, where: str, role: str, back: floa
             story.strike(f"{who} has the earlier permissions on {where}")
 
     if back is not None:
-        story.world.loop.call_later(back, restore)
+        story.world.later(back, restore)
 
 
 @action("change", lambda chance: {})
@@ -238,7 +238,7 @@ async def bot_is_removed(story: Story, where: str, back: float | None) -> None:
         story.strike(f"the bot is invited to {where} again")
 
     if back is not None:
-        story.world.loop.call_later(back, invite)
+        story.world.later(back, invite)
 
 
 @action(

@@ -18,7 +18,9 @@ from pathlib import Path
 from tests.simulation import scenarios
 from tests.simulation import steps as actions
 from tests.simulation.drawing import draw
+from tests.simulation.machine import explore
 from tests.simulation.rounds import Result, play_round
+from tests.simulation.setup import DATABASES, Database
 from tests.simulation.shrink import shorten
 from tests.simulation.steps import Step
 
@@ -67,7 +69,8 @@ def main(arguments: Sequence[str]) -> int:
         if given.check is not None:
             scenarios.run(given.check, folder)
             return 0
-        play = Player(folder)
+        database = DATABASES[given.database](folder / "preparation")
+        play = Player(folder, database)
         # The first round imports what the bot imports late, which takes longer than a callback may.
         play("warm-up", [])
         if given.replay is not None:
@@ -81,6 +84,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--database", choices=sorted(DATABASES), default="sqlite")
     parser.add_argument("--first", type=int, default=0, help="the number of the first round")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the rounds")
     parser.add_argument("--keep-going", action="store_true", help="play on after a round that fails")
@@ -101,13 +105,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 class Player:
     """Plays rounds, each in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Database) -> None:
         self._folder = folder
+        self._database = database
         self._number = 0
 
     def __call__(self, seed: str, steps: Sequence[Step]) -> Result:
         self._number += 1
-        result = play_round(seed, steps, self._folder / str(self._number))
+        result = play_round(seed, steps, self._folder / str(self._number), self._database)
         # Between rounds: a collection in the middle would run finalizers in an order of its own.
         gc.collect(1)
         return result
@@ -130,8 +135,6 @@ def _play_many(play: Player, given: argparse.Namespace) -> int:
 
 
 def _explore(play: Player, given: argparse.Namespace) -> int:
-    from tests.simulation.machine import explore
-
     result = explore(play, given.rounds, int(given.seed))
     if result is None:
         print(f"hypothesis found nothing in {given.rounds} rounds")

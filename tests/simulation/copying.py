@@ -11,9 +11,9 @@ from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Channel, Message
 from tests.simulation import settings
 from tests.simulation.asking import outcome, request
-from tests.simulation.buttons import labels_of, press
 from tests.simulation.people import MEMBERS, MODERATORS
 from tests.simulation.promises.facts import purpose
+from tests.simulation.reach import labels_of, press_button
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import action
 from tests.simulation.story import Story
@@ -34,7 +34,7 @@ async def _result(story: Story, who: str, where: str, count: int = 1) -> int | N
 
 async def copy_result(story: Story, ask: int, label: str, wait: float, *, prompt: bool) -> Interaction | None:
     """Press Share or Post, and send the form if one opens; return what answered."""
-    opened = await story.answer(await press(story, ask, None, label, wait))
+    opened = await story.answer(await press_button(story, ask, None, label, wait))
     if opened is not None and opened.modal is not None:
         box = str(opened.modal["components"][0]["component"]["custom_id"])
         return await story.answer(await story.submit(opened, {box: prompt}))
@@ -77,13 +77,13 @@ def _draw_copy_and_delete(chance: random.Random) -> dict[str, Any]:
 @action("copies", _draw_copy_and_delete, weight=4)
 async def copy_and_delete(
     story: Story,
+    *,
     who: str,
     where: str,
     label: str,
     deleters: list[str | None],
     gap: float,
     gallery: str | None,
-    *,
     prompt: bool,
     slow: bool,
     again: bool,
@@ -252,11 +252,11 @@ async def share_after_deletion(story: Story, who: str, deleter: str | None, paus
     ask = await _result(story, who, "pictures")
     if ask is None:
         return
-    opened = await story.answer(await press(story, ask, None, "Share", 2))
+    opened = await story.answer(await press_button(story, ask, None, "Share", 2))
     if opened is None or opened.modal is None:
         story.skip("no form of Share opened")
         return
-    await story.answer(await press(story, ask, deleter, "Delete", 2))
+    await story.answer(await press_button(story, ask, deleter, "Delete", 2))
     await asyncio.sleep(pause)
     box = str(opened.modal["components"][0]["component"]["custom_id"])
     await story.answer(await story.submit(opened, {box: False}))

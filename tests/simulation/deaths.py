@@ -12,14 +12,6 @@ from tests.simulation.steps import action
 from tests.simulation.story import Story
 
 
-def _die(story: Story, life: Life, when: str, back: float) -> None:
-    for process in story.world.running:
-        if process.life is life:
-            story.strike(f"{life.name} is killed {when}")
-            process.kill()
-            story.world.launch_later(back, life.name)
-
-
 def kill_after_call(story: Story, route: str, *, nth: int, back: float) -> None:
     """Kill the bot before the nth COMMIT that follows the next call of a route."""
     armed = [False]
@@ -33,7 +25,7 @@ def kill_after_call(story: Story, route: str, *, nth: int, back: float) -> None:
         if armed[0] and not done and sql.lstrip().upper().startswith("COMMIT"):
             left[0] -= 1
             if left[0] == 0:
-                _die(story, life, f"before the {nth}. COMMIT after {route}", back)
+                faults.kill_life(story, life, back, f"before the {nth}. COMMIT after {route}")
 
     story.world.discord.faults.add(route, Fault.drop_before(), times=None, where=watch)
     faults.add_strike(strike)
@@ -64,7 +56,7 @@ def _draw_during(chance: random.Random) -> dict[str, Any]:
 
 @action("kill", _draw_during, weight=2)
 async def kill_during(story: Story, route: str, nth: int, away: float, *, done: bool) -> None:
-    """Kill the bot while Discord carries out a call, and start it again, perhaps after Discord forgot nonces."""
+    """Kill the bot while Discord carries out a call; it may come back when Discord has forgotten nonces."""
     world = story.world
     left = [nth]
 
@@ -74,7 +66,9 @@ async def kill_during(story: Story, route: str, nth: int, away: float, *, done: 
             return False
         for process in world.running[:1]:
             wait = 0.5 if done else 0.0
-            world.loop.call_later(wait, _die, story, process.life, f"during {route}", min(away, 5))
+            world.loop.call_later(
+                wait, faults.kill_life, story, process.life, min(away, 5), f"during {route}"
+            )
         if away > 5:
             world.loop.call_later(1.0, lambda: faults.jump(story, away))
         return True

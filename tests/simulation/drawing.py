@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from tests.simulation.steps import Step, choose
 
+MOST_REQUESTS = 4
 # Virtual seconds between two steps.
 PAUSES = (0.0, 0.05, 0.3, 1.0, 2.0, 5.0)
 # How a round may go wrong, and how likely each kind is.
@@ -29,12 +30,13 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "clock": 0.05,
         "place": 0.2,
         "change": 0.25,
+        "cancel": 0.25,
+        "preset": 0.12,
+        "moderate": 0.1,
         "press": 0.75,
         "command": 0.25,
-        "preset": 0.12,
-        "moderate": 0.12,
+        "audit": 0.1,
         "block": 0.06,
-        "audit": 0.08,
         "settings": 0.12,
         "owner": 0.06,
         "forge": 0.2,
@@ -52,7 +54,9 @@ KINDS: Mapping[str, float] = MappingProxyType(
     }
 )
 # What people do about requests comes after one; other things may come before.
-_AFTERWARDS = frozenset({"press", "moderate", "audit", "forge", "late", "copies", "reports", "intruder"})
+_AFTERWARDS = frozenset(
+    {"cancel", "press", "preset", "moderate", "audit", "forge", "late", "copies", "reports", "intruder"}
+)
 # Where requests wait for approval, moderators decide about most.
 _APPROVAL = 0.85
 
@@ -122,13 +126,20 @@ def draw(seed: str) -> list[Step]:
         own = random.Random(f"{seed}-{kind}")
         while own.random() < likely:
             step = _step(own, kind)
-            # Trouble may begin before the first request, or after any of them.
-            place = own.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
-            if kind in ("press", "moderate"):
-                place = len(steps)
-            steps.insert(place, step)
+            if kind == "cancel":
+                # A run is under way for a few seconds only.
+                step = replace(step, after=min(step.after, 1.0))
+            steps.insert(_place(own, kind, steps), step)
             likely *= 0.6
     return steps
+
+
+def _place(chance: random.Random, kind: str, steps: Sequence[Step]) -> int:
+    """Return where a step belongs. Trouble may begin before the first request, or after any of them."""
+    place = chance.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
+    if kind == "cancel":
+        return chance.choice([number for number, step in enumerate(steps, 1) if step.name == "ask"])
+    return len(steps) if kind in ("press", "moderate", "audit") else place
 
 
 def theme_of(seed: str) -> Theme:

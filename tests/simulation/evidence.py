@@ -22,8 +22,6 @@ from tests.simulation.story import Ask, Story
 
 _KEY = re.compile(r"(?<![a-z0-9])[a-z2-7]{16}(?![a-z0-9])")
 CARD_CHANNELS = ("cards", "reports")
-# The nonce of a copy: a post of one result, or a share.
-_COPY = re.compile(r"[a-z2-7]{16}-[sg]")
 
 
 def bodies(message: Message) -> Iterator[Json]:
@@ -107,10 +105,22 @@ class Evidence:
         return found
 
     def is_card(self, message: Message) -> bool:
-        return message.channel.id in self._cards
+        """Return whether a message asks moderators to decide, or did."""
+        return message.channel.id in self._cards and any(
+            item.endswith((":approve", ":dismiss"))
+            for body in bodies(message)
+            for item in custom_ids_in(body)
+        )
 
     def is_copy(self, message: Message) -> bool:
-        return message.channel.id == self._gallery or bool(_COPY.match(message.nonce or ""))
+        """Return whether a message is a share in the gallery, or a single result that somebody posted."""
+        if message.channel.id == self._gallery:
+            return True
+        return any(
+            message.created >= press.at and keys_of(message) and keys_of(message) <= keys_of(press.message)
+            for press in self.story.presses
+            if press.label == "Post" and press.message.ephemeral
+        )
 
     def is_about_a_request(self, message: Message) -> bool:
         """Return whether a message can be a status or an outcome: no card, copy, or private extra."""
@@ -138,7 +148,7 @@ class Evidence:
                 found[lead].messages.append(message)
         for request in found.values():
             self._complete(request)
-        return list(found.values())
+        return _with_silent_runs(list(found.values()))
 
     def _complete(self, request: Request) -> None:
         """Find who asked, and the runs that were started."""
@@ -181,6 +191,34 @@ class Evidence:
         if original is None or keys_of(original) or original.loading:
             return ""
         return ask.interaction.text
+
+
+def _with_silent_runs(requests: list[Request]) -> list[Request]:
+    """Give a batch its runs that no message names, such as those of a batch that was cancelled."""
+    kept = [request for request in requests if request.messages]
+    for silent in requests:
+        if silent.messages:
+            continue
+        home = next((batch for batch in kept if _misses(batch, silent)), None)
+        if home is None:
+            kept.append(silent)
+        else:
+            home.keys |= silent.keys
+            home.calls += silent.calls
+            home.runs += silent.runs
+    return kept
+
+
+def _misses(batch: Request, silent: Request) -> bool:
+    """Return whether a queue call that nothing shows can belong to a batch."""
+    if batch.ask is None or len(batch.keys) >= batch.ask.count:
+        return False
+    return any(_sent(call) == _sent(other) for call in batch.calls for other in silent.calls)
+
+
+def _sent(call: QueueCall) -> tuple[Any, Any]:
+    """Return the deployment and the prompt of a queue call; a batch's runs differ in their seed."""
+    return call.body.get("deployment_id"), call.body.get("inputs", {}).get("prompt")
 
 
 def _answers_a_press(message: Message) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import sqlite3
@@ -10,8 +11,10 @@ from typing import Any
 
 from demo.fake_comfydeploy.faults import CHAOS, Faults
 from tests.fakediscord.faults import Effect, Fault
-from tests.simulation.boundaries import STATEMENTS
+from tests.simulation.boundaries import STATEMENTS, ConnectionLost
 from tests.simulation.life import Life
+from tests.simulation.patches import TIME
+from tests.simulation.process import Process
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
@@ -65,7 +68,7 @@ def _draw_discord_fault(chance: random.Random) -> dict[str, Any]:
 
 @action("discord", _draw_discord_fault, weight=6)
 async def discord_fault(
-    story: Story, route: str, effect: str, times: int, status: int = 0, seconds: float = 0.0
+    story: Story, route: str, effect: str, *, times: int, status: int = 0, seconds: float = 0.0
 ) -> None:
     """Let the next calls of a route fail."""
     fault = Fault(Effect(effect), status=status, seconds=seconds)
@@ -174,8 +177,6 @@ async def comfydeploy_away(story: Story, seconds: float) -> None:
 )
 async def long_outage(story: Story, party: str, hours: float, jumps: int) -> None:
     """Let a service be away for hours that pass in jumps; the bot runs for a moment after each."""
-    import asyncio
-
     world = story.world
     if party in ("discord", "both"):
         world.discord.faults.add("*", Fault.answer(503), times=None)
@@ -198,88 +199,70 @@ def jump(story: Story, seconds: float) -> None:
 
 # The database.
 
+_WRITES = ("INSERT", "UPDATE", "DELETE", "SELECT", "BEGIN")
+# What SQLite and PostgreSQL say, and a connection that breaks, which only PostgreSQL's can.
+_ERRORS: dict[str, Callable[[], Exception]] = {
+    "error": lambda: sqlite3.OperationalError("disk I/O error"),
+    "broken": lambda: ConnectionLost("the connection was lost"),
+}
+
 
 def _draw_statement_fault(chance: random.Random) -> dict[str, Any]:
     return {
         "commits": chance.random() < 0.6,
         "nth": chance.choice((1, 1, 2, 3, 5, 8)),
         "times": chance.choice((1, 1, 2)),
+        "how": chance.choice(("error", "broken", "reply lost", "reply lost")),
     }
 
 
-@action("database", _draw_statement_fault)
-async def statement_fault(story: Story, *, commits: bool, nth: int, times: int) -> None:
-    """Let the nth COMMIT or writing statement from now on fail, and some after it."""
-    left = [nth - 1, times]
+@action("database", _draw_statement_fault, weight=4)
+async def statement_fault(story: Story, *, commits: bool, nth: int, times: int, how: str = "error") -> None:
+    """Let the nth COMMIT or other statement from now on fail, and perhaps the next.
+
+    With SQLite nothing is lost on the way, so each of these is an error.
+    """
+    late = how == "reply lost" and story.world.is_postgres
+    error = _ERRORS["broken" if late or (how == "broken" and story.world.is_postgres) else "error"]
+    reached = nth_call(nth, times)
 
     def strike(life: Life, sql: str, done: bool) -> None:
-        if done or not counts(sql, commits=commits):
-            return
-        if left[0]:
-            left[0] -= 1
-        elif left[1]:
-            left[1] -= 1
-            story.strike(f"{life.name}: {sql.split(maxsplit=1)[0]} fails")
-            raise sqlite3.OperationalError("disk I/O error")
+        if done is late and counts(sql, commits=commits) and reached():
+            story.strike(f"{life.name}: {sql.split(maxsplit=1)[0]} fails: {how}")
+            raise error()
 
     add_strike(strike)
-    story.strike(f"the {nth}. {'COMMIT' if commits else 'statement'} will fail, {times} times")
+    story.strike(f"the {nth}. {'COMMIT' if commits else 'statement'} will fail, {times} times: {how}")
+
+
+@action("database", lambda chance: {"seconds": chance.choice((0.5, 3, 15))})
+async def database_away(story: Story, seconds: float) -> None:
+    """Let every statement fail for a while."""
+    ends = TIME.monotonic + seconds
+    error = _ERRORS["broken" if story.world.is_postgres else "error"]
+
+    def strike(_life: Life, _sql: str, done: bool) -> None:
+        if not done and TIME.monotonic < ends:
+            raise error()
+
+    add_strike(strike)
+    story.strike(f"the database is away for {seconds} s")
+
+
+def nth_call(nth: int, times: int = 1) -> Callable[[], bool]:
+    """Return a function that is true at its nth call, and at the next ones up to `times`."""
+    calls = [0]
+
+    def reached() -> bool:
+        calls[0] += 1
+        return nth <= calls[0] < nth + times
+
+    return reached
 
 
 def counts(sql: str, *, commits: bool) -> bool:
     first = sql.lstrip().split(None, 1)[0].upper()
-    return first == "COMMIT" if commits else first in ("INSERT", "UPDATE", "DELETE", "SELECT", "BEGIN")
-
-
-def _draw_kill(chance: random.Random) -> dict[str, Any]:
-    drawn: dict[str, Any] = {"at": chance.choice(("now", "commit", "commit", "post", "callback"))}
-    if drawn["at"] == "commit":
-        drawn["after"] = chance.random() < 0.5
-    if drawn["at"] != "now":
-        drawn["nth"] = chance.choice((1, 2, 3, 4, 6, 9, 13))
-    drawn["back"] = round(chance.choice((0.1, 1.0, 5.0, 30.0)), 1)
-    return drawn
-
-
-@action("kill", _draw_kill)
-async def kill(story: Story, at: str, back: float, nth: int = 1, *, after: bool = False) -> None:
-    """Kill a process of the bot, now or at a named point, and start it again after `back` seconds."""
-    world = story.world
-    left = [nth]
-
-    def die(process_life: Life, where: str) -> None:
-        for process in world.running:
-            if process.life is process_life:
-                story.strike(f"{process.life.name} is killed {where}")
-                process.kill()
-                world.launch_later(back, process.life.name)
-
-    def reached() -> bool:
-        left[0] -= 1
-        return left[0] == 0
-
-    if at == "now":
-        for process in world.running[:1]:
-            die(process.life, "in the middle")
-    elif at == "commit":
-
-        def strike(life: Life, sql: str, done: bool) -> None:
-            if done == after and counts(sql, commits=True) and reached():
-                die(life, f"{'after' if after else 'before'} a COMMIT")
-
-        add_strike(strike)
-        story.strike(f"a kill {'after' if after else 'before'} the {nth}. COMMIT")
-    else:
-        route = f"POST {_MESSAGES}" if at == "post" else f"POST {_CALLBACK}"
-
-        def watch(_: Any) -> bool:
-            if reached():
-                for process in world.running[:1]:
-                    die(process.life, f"during the {nth}. {at}")
-            return False
-
-        world.discord.faults.add(route, Fault.drop_before(), times=None, where=watch)
-        story.strike(f"a kill during the {nth}. {at}")
+    return first == "COMMIT" if commits else first in _WRITES
 
 
 def add_strike(strike: Callable[[Life, str, bool], None]) -> None:
@@ -294,15 +277,91 @@ def add_strike(strike: Callable[[Life, str, bool], None]) -> None:
     STATEMENTS.strike = both
 
 
-@action("kill", lambda chance: {"back": chance.choice((0.1, 2.0, 20.0))})
-async def terminate(story: Story, back: float) -> None:
-    """Stop the bot in order, and start it again."""
-    for process in story.world.running[:1]:
+# Kills. `which` is the process's place among those that run, and `back` when a supervisor starts it again.
+
+
+def _draw_kill(chance: random.Random) -> dict[str, Any]:
+    return {
+        "nth": chance.choice((1, 2, 3, 4, 6, 9, 13)),
+        "after": chance.random() < 0.5,
+        "back": chance.choice((0.1, 1.0, 5.0, 30.0)),
+    }
+
+
+@action("kill", _draw_kill, weight=4)
+async def kill_at_commit(story: Story, nth: int, *, after: bool, back: float) -> None:
+    """Kill whichever process makes the nth COMMIT from now on, before or after it is carried out."""
+    reached = nth_call(nth)
+
+    def strike(life: Life, sql: str, done: bool) -> None:
+        if done is after and counts(sql, commits=True) and reached():
+            kill_life(story, life, back, f"{'after' if after else 'before'} a COMMIT")
+
+    add_strike(strike)
+    story.strike(f"a kill {'after' if after else 'before'} the {nth}. COMMIT")
+
+
+_CALLS = {
+    "post": f"POST {_MESSAGES}",
+    "callback": f"POST {_CALLBACK}",
+    "edit": f"PATCH {_MESSAGE}",
+    "delete": f"DELETE {_MESSAGE}",
+}
+
+
+@action(
+    "kill",
+    lambda chance: {
+        "call": chance.choice(tuple(_CALLS)),
+        "nth": chance.choice((1, 1, 2, 3)),
+        "executed": chance.random() < 0.5,
+        "back": chance.choice((0.1, 1.0, 5.0)),
+    },
+    weight=3,
+)
+async def kill_during_call(story: Story, call: str, nth: int, *, executed: bool, back: float) -> None:
+    """Kill all processes during a call to Discord, which carries it out or not."""
+    reached = nth_call(nth)
+
+    def watch(_: Any) -> bool:
+        if not reached():
+            return False
+        for process in story.world.running:
+            kill_life(story, process.life, back, f"during the {nth}. {call}")
+        return True
+
+    fault = Fault.lose_reply() if executed else Fault.drop_before()
+    story.world.discord.faults.add(_CALLS[call], fault, times=1, where=watch)
+    story.strike(f"a kill during the {nth}. {call}, {'executed' if executed else 'not executed'}")
+
+
+@action("kill", lambda chance: {"which": chance.randrange(5), "back": chance.choice((0.1, 1.0, 5.0, 30.0))})
+async def kill_now(story: Story, which: int, back: float) -> None:
+    for process in _chosen(story, which):
+        kill_life(story, process.life, back, "in the middle")
+
+
+@action("kill", lambda chance: {"which": chance.randrange(5), "back": chance.choice((0.1, 2.0, 20.0))})
+async def terminate(story: Story, which: int, back: float) -> None:
+    """Stop a process in order, and start it again."""
+    for process in _chosen(story, which):
         story.strike(f"{process.life.name} gets SIGTERM")
         process.signal(signal.SIGTERM)
-        world = story.world
         # A stop takes at most ten seconds.
-        world.launch_later(10 + back, process.life.name)
+        story.world.launch_later(10 + back, process.life.name)
+
+
+def _chosen(story: Story, which: int) -> list[Process]:
+    running = story.world.running
+    return [running[which % len(running)]] if running else []
+
+
+def kill_life(story: Story, life: Life, back: float, where: str) -> None:
+    for process in story.world.running:
+        if process.life is life:
+            story.strike(f"{life.name} is killed {where}")
+            process.kill()
+            story.world.launch_later(back, life.name)
 
 
 @action(

@@ -7,6 +7,7 @@ import gc
 import heapq
 import itertools
 import logging
+import math
 import random
 import socket
 import sys
@@ -18,11 +19,14 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.life import LIFE, OUTSIDE, Life, current_life
 from tests.simulation.network import LATENCY, MemoryServer, Network
 from tests.simulation.patches import TIME
+
+if TYPE_CHECKING:
+    from tests.simulation.postgres_traffic import Traffic
 
 # Processor seconds that one callback of the bot may take, statements not counted.
 LONGEST_CALLBACK = 0.05
@@ -78,6 +82,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.chance = chance
         self.network = Network()
+        self.postgres: Traffic | None = None
+        """The connections to PostgreSQL, once there was one."""
         self.slow_callbacks: list[str] = []
         self.errors: list[str] = []
         self.collecting = False
@@ -87,7 +93,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.executor_delay: Callable[[Life, str], float] = lambda _life, _name: 0.0
         self._serials = itertools.count(1)
         self._kept: list[SimTask] = []
-        self.set_task_factory(self._make_task)
+        self.set_task_factory(self._make_task)  # type: ignore[arg-type]  # the stub knows no context
         self.set_exception_handler(self._note_error)
 
     # Time and order.
@@ -95,7 +101,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return TIME.monotonic
 
-    def call_at(
+    def call_at(  # type: ignore[override]  # its types follow the arguments
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         timer = SimTimer(when, callback, args, self, context)
@@ -104,7 +110,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]  # its types follow the arguments
         self, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
@@ -138,6 +144,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
         while timers and timers[0]._cancelled:
             heapq.heappop(timers)._scheduled = False
+        if self.postgres is not None:
+            self.postgres.settle()
         if not ready:
             self._wait(timers)
         now = TIME.monotonic
@@ -152,10 +160,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._run_handle(handle)
 
     def _wait(self, timers: list[Any]) -> None:
-        """Jump to the next timer."""
-        if not timers:
+        """Jump to the next timer, or to the time at which PostgreSQL ends a wait for a lock."""
+        when = timers[0]._when if timers else math.inf
+        if self.postgres is not None:
+            when = self.postgres.next_instant(when)
+        if when == math.inf:
             raise Deadlock("nothing is ready or scheduled")
-        TIME.monotonic = max(TIME.monotonic, timers[0]._when)
+        TIME.monotonic = max(TIME.monotonic, when)
 
     def _shuffle(self, batch: list[Any]) -> None:
         places = [place for place, handle in enumerate(batch) if _is_step_of_the_bot(handle)]
@@ -197,7 +208,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     # Threads.
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]  # its types follow the arguments
+        self, executor: Any, func: Any, *args: Any
+    ) -> Any:
         """Call the function at once, in this thread, and deliver its result in a later iteration."""
         if executor is not None:
             return asyncio.wrap_future(executor.submit(func, *args), loop=self)
@@ -259,9 +272,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         finally:
             sock.close()
 
+    async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **more: Any) -> Any:
+        if self.postgres is None:
+            # Not at the top: it imports this module.
+            from tests.simulation.postgres_traffic import Traffic  # noqa: PLC0415
+
+            self.postgres = Traffic(self, path)
+        return await self.postgres.connect(protocol_factory, path)
+
     # Signals.
 
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]  # its types follow the arguments
+        self, sig: int, callback: Any, *args: Any
+    ) -> None:
         life = current_life()
         if life is not None:
             life.signal_handlers[sig] = lambda: callback(*args)
@@ -279,6 +302,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         own. Here it happens in a known order, with the loop deaf and everything that is reported muted.
         """
         self.collecting = True
+        if self.postgres is not None:
+            self.postgres.close()
         self._ready.clear()  # type: ignore[attr-defined]
         self._scheduled.clear()  # type: ignore[attr-defined]
         left = sorted(asyncio.all_tasks(self), key=hash)
@@ -287,7 +312,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 assert isinstance(task, SimTask)
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 with suppress(BaseException):
-                    task.own_context.run(task.get_coro().close)  # type: ignore[union-attr]
+                    task.own_context.run(task.get_coro().close)
             left.clear()
             self._kept.clear()
             self._ready.clear()  # type: ignore[attr-defined]

@@ -16,8 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.simulation.drawing import PAUSES
-from tests.simulation.rounds import MOST_REQUESTS, Result
+from tests.simulation.drawing import MOST_REQUESTS, PAUSES
+from tests.simulation.rounds import Result
 from tests.simulation.steps import ACTIONS, Action, Step
 
 Play = Callable[[str, Sequence[Step]], Result]

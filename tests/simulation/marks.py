@@ -7,10 +7,11 @@ import random
 from typing import Any
 
 from tests.simulation.asking import outcome, request, started
-from tests.simulation.buttons import press, send_picture_form
+from tests.simulation.buttons import send_picture_form
 from tests.simulation.copying import copy_result, set_mark
 from tests.simulation.deaths import kill_after_call
 from tests.simulation.people import MEMBERS, derived, new_mark
+from tests.simulation.reach import press_button
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
@@ -46,11 +47,13 @@ async def use_after_unmarking(story: Story, who: str, deployment: str, then: str
         await copy_result(story, number, then.capitalize(), 1, prompt=False)
     elif then == "use":
         await send_picture_form(
-            story, await story.answer(await press(story, number, who, "Use as input", 1)), number, who
+            story,
+            await story.answer(await press_button(story, number, who, "Use as input", 1)),
+            story.asks[number],
         )
     elif then == "menu use":
         await send_picture_form(
-            story, await story.answer(await story.use_on(who, shown, "Use as input")), number, who
+            story, await story.answer(await story.use_on(who, shown, "Use as input")), story.asks[number]
         )
     else:
         sent = await story.use_on(who, shown, "Upscale")

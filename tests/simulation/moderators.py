@@ -9,10 +9,10 @@ from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.buttons import labels_of, press
 from tests.simulation.own_commands import menu
 from tests.simulation.patches import TIME
-from tests.simulation.people import MEMBERS, MODERATORS
+from tests.simulation.people import MEMBERS, MODERATORS, ask, send_request
+from tests.simulation.reach import labels_of, press
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
@@ -54,7 +54,7 @@ def _draw_decision(chance: random.Random) -> dict[str, Any]:
     return {
         "nth": chance.randrange(3),
         "who": chance.choice(_DECIDERS),
-        "wait": chance.choice((0, 3, 3, 8)),
+        "wait": chance.choice((0, 4, 8)),
     }
 
 
@@ -62,11 +62,13 @@ async def _press_card(story: Story, who: str, card: Message, label: str) -> Inte
     return await story.answer(await story.press(who, card, label))
 
 
-@action("moderate", _draw_decision, weight=6)
-async def approve(story: Story, nth: int, who: str, wait: float = 0) -> None:
+@action("moderate", lambda chance: _draw_decision(chance) | {"every": chance.random() < 0.5}, weight=8)
+async def approve(story: Story, nth: int, who: str, wait: float, *, every: bool) -> None:
+    """Approve a request, or every one that waits."""
     card = await _card(story, nth, wait, report=False)
     if card is not None:
-        await _press_card(story, who, card, "Approve")
+        for each in open_cards(story) if every else [card]:
+            await _press_card(story, who, each, "Approve")
 
 
 @action("moderate", _draw_decision, weight=2)
@@ -84,11 +86,15 @@ async def block_by_card(story: Story, nth: int, who: str, wait: float) -> None:
         await _give_reason(story, await _press_card(story, who, card, "Block"))
 
 
-@action("moderate", _draw_decision)
-async def look_at_card(story: Story, nth: int, who: str, wait: float) -> None:
-    card = await _card(story, nth, wait, report=False)
-    if card is not None and await _press_card(story, who, card, "Details") is None:
-        story.skip("the card shows everything, so it has no Details")
+@action("moderate", lambda chance: {"who": chance.choice(_DECIDERS), "whose": chance.choice(MEMBERS)})
+async def look_at_card(story: Story, who: str, whose: str) -> None:
+    """Send a long request that waits for approval, and read all of it."""
+    earlier = [card.id for card in open_cards(story)]
+    await ask(story, whose, "requests", "picture", long=True)
+    await asyncio.sleep(2)
+    cards = [card for card in open_cards(story) if card.id not in earlier]
+    if not cards or await _press_card(story, who, cards[0], "Details") is None:
+        story.skip("no new card has Details")
 
 
 async def _give_reason(story: Story, opened: Interaction | None) -> None:
@@ -128,33 +134,29 @@ async def _both(story: Story, card: Message, people: list[str], labels: list[str
         await _give_reason(story, each)
 
 
-@action(
-    "moderate",
-    lambda chance: _draw_decision(chance) | {"label": chance.choice(("Delete", "Block", "Dismiss"))},
-    weight=2,
-)
-async def decide_report(story: Story, nth: int, who: str, wait: float, label: str) -> None:
-    """Press a button of a report's card."""
-    card = await _card(story, nth, wait, report=True)
-    if card is not None:
-        await _give_reason(story, await _press_card(story, who, card, label))
-
-
-@action(
-    "moderate",
-    lambda chance: {
-        "ask": chance.randrange(4),
-        "who": chance.choice(MEMBERS),
+def _draw_report(chance: random.Random) -> dict[str, Any]:
+    people = chance.sample(_DECIDERS, chance.choice((1, 1, 2)))
+    return {
+        "nth": chance.randrange(4),
+        "who": chance.choice((None, *MEMBERS)),
         "wait": 12,
-        "labels": chance.choices(("Delete", "Block", "Dismiss"), k=2),
-    },
-)
-async def report_and_decide(story: Story, ask: int, who: str, wait: float, labels: list[str]) -> None:
-    """Report a result, and let two moderators decide about the report at the same instant."""
-    await story.answer(await press(story, ask, who, "Report", wait))
+        "people": people,
+        "labels": [chance.choice(("Delete", "Block", "Dismiss")) for _ in people],
+    }
+
+
+@action("moderate", _draw_report, weight=3)
+async def report_and_decide(
+    story: Story, nth: int, who: str | None, wait: float, *, people: list[str], labels: list[str]
+) -> None:
+    """Report a result; then a moderator decides, or two do at the same instant."""
+    pressed = await press(story, nth, who, "Report", wait)
+    if pressed is None:
+        return
+    await story.answer(pressed[1])
     card = await _card(story, 0, 4, report=True)
     if card is not None:
-        await _both(story, card, list(MODERATORS), labels)
+        await _both(story, card, people, labels)
 
 
 # Blocks.
@@ -172,7 +174,7 @@ def _draw_block(chance: random.Random) -> dict[str, Any]:
 
 @action("block", _draw_block, weight=2)
 async def block(
-    story: Story, who: str, whom: str, where: str, duration: str | None, unblock: float | None
+    story: Story, who: str, whom: str, *, where: str, duration: str | None, unblock: float | None
 ) -> None:
     """Block a member, and perhaps lift that after a while."""
     world = story.world
@@ -181,22 +183,28 @@ async def block(
     await story.answer(await story.slash(who, where, "block", options))
     if unblock is not None:
         after = {"user": world.person(whom)}
-        world.loop.call_later(
-            unblock, lambda: world.loop.create_task(story.slash(who, where, "unblock", after))
-        )
+        world.later(unblock, lambda: story.slash(who, where, "unblock", after))
 
 
-@action(
-    "block",
-    lambda chance: {"who": chance.choice(MODERATORS), "where": chance.choice(("pictures", "requests"))},
-)
-async def unblock_in_list(story: Story, who: str, where: str) -> None:
-    """Lift the first block in /blocked."""
-    shown = await story.answer(await story.slash(who, where, "blocked", {}))
-    if shown is None or shown.original is None or "Unblock" not in labels_of(shown.original):
-        story.skip("nobody is blocked")
-        return
-    await story.answer(await story.press(who, shown.original, "Unblock"))
+def _draw_listed_block(chance: random.Random) -> dict[str, Any]:
+    return {
+        "people": list(MODERATORS),
+        "whom": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "requests")),
+    }
+
+
+@action("block", _draw_listed_block)
+async def unblock_in_list(story: Story, people: list[str], whom: str, where: str) -> None:
+    """Block a member, and let two moderators lift the first block in /blocked at the same instant."""
+    options = {"user": story.world.person(whom), "reason": _REASON}
+    await story.answer(await story.slash(people[0], where, "block", options))
+    lists = [await story.answer(await story.slash(who, where, "blocked", {})) for who in people]
+    for who, shown in zip(people, lists, strict=True):
+        if shown is None or shown.original is None or "Unblock" not in labels_of(shown.original):
+            story.skip("nobody is blocked")
+        else:
+            await story.press(who, shown.original, "Unblock")
 
 
 # The audit log.
@@ -212,24 +220,37 @@ def _draw_audit(chance: random.Random) -> dict[str, Any]:
         "who": chance.choice(MODERATORS),
         "where": chance.choice(("pictures", "requests")),
         "options": options,
-        "then": chance.choice(("CSV", "CSV", "page", "open", "open")),
     }
 
 
 @action("audit", _draw_audit)
-async def audit(story: Story, who: str, where: str, options: dict[str, Any], then: str) -> None:
-    """Read the audit log, then download it, turn the page, or open a private result."""
+async def audit(story: Story, who: str, where: str, options: dict[str, Any]) -> None:
+    """Read the audit log, and download it."""
     shown = await story.answer(await story.slash(who, where, "audit", options))
-    message = shown.original if shown is not None else None
-    if message is None:
+    if shown is None or shown.original is None:
         story.skip("/audit wasn't answered")
-    elif then == "open":
-        await _open_private(story, who, message)
+    elif await story.answer(await story.press(who, shown.original, "CSV file")) is None:
+        story.skip("/audit has nothing to download")
+
+
+@action(
+    "audit",
+    lambda chance: {
+        "who": chance.choice(MODERATORS),
+        "whose": chance.choice(MEMBERS),
+        "new": chance.random() < 0.7,
+    },
+)
+async def open_private(story: Story, who: str, whose: str, *, new: bool) -> None:
+    """Open a private result from the audit log; perhaps one that is requested first."""
+    if new:
+        await send_request(story, whose, "pictures", "picture", private=True)
+        await asyncio.sleep(6)
+    shown = await story.answer(await story.slash(who, "pictures", "audit", {}))
+    if shown is None or shown.original is None:
+        story.skip("/audit wasn't answered")
     else:
-        labels = ("CSV file",) if then == "CSV" else ("Older", "Newer")
-        pressed = [await story.answer(await story.press(who, message, label)) for label in labels]
-        if not any(pressed):
-            story.skip(f"/audit has no {then}")
+        await _open_private(story, who, shown.original)
 
 
 async def _open_private(story: Story, who: str, message: Message) -> None:

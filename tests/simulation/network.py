@@ -64,6 +64,12 @@ class MemoryServer(asyncio.AbstractServer):
     async def wait_closed(self) -> None:
         """Return at once: what listens has been forgotten."""
 
+    async def start_serving(self) -> None:
+        """Do nothing: it serves from the beginning."""
+
+    async def serve_forever(self) -> None:
+        raise NotImplementedError("nobody waits for a server here")
+
     def is_serving(self) -> bool:
         return bool(self.sockets)
 

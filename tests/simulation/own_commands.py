@@ -10,7 +10,7 @@ from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.people import MEMBERS, MODERATORS, new_mark
+from tests.simulation.people import MEMBERS, MODERATORS, new_mark, send_request
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
@@ -72,27 +72,37 @@ def menu(message: Message | None, words: str) -> Json | None:
 
 
 def _draw_list_choice(chance: random.Random) -> dict[str, Any]:
-    who = chance.choice(MEMBERS)
     return {
-        "who": who,
-        "where": _where(chance, who),
-        "what": chance.choice(("Cancel", "Cancel", "Post", "Show")),
+        "ask": chance.randrange(4),
+        "away": chance.random() < 0.3,
         "nth": chance.randrange(4),
-        "state": chance.choice((None, None, *_STATES)),
+        "state": chance.choice((*[None] * 20, *_STATES)),
     }
 
 
-@action("command", _draw_list_choice, weight=3)
-async def choose_in_runs(story: Story, who: str, where: str, what: str, nth: int, state: str | None) -> None:
+@action("press", _draw_list_choice, weight=2)
+async def choose_in_runs(story: Story, ask: int, nth: int, state: str | None, *, away: bool) -> None:
     """Choose a request in a menu of /runs: cancel it, post its result, or show its private result again."""
+    asked = story.nth(ask)
+    if asked is None:
+        story.skip("there is no request")
+        return
+    who, where = asked.who, f"dm:{asked.who}" if away else asked.where
     shown = await open_list(story, who, where, "runs", {"state": state} if state else {})
     message = shown.original if shown is not None else None
-    found = menu(message, what)
-    if message is None or found is None or not found.get("options"):
-        story.skip(f"/runs offers {who} no menu for {what!r}")
+    menus = [c for c in message.components if c.get("options")] if message is not None else []
+    if message is None or not menus:
+        story.skip(f"/runs offers {who} no menu")
         return
+    found = menus[nth % len(menus)]
     values = [option["value"] for option in found["options"]]
     await story.answer(await story.press(who, message, found["custom_id"], values[nth % len(values)]))
+
+
+@action("cancel", _draw_list_choice, weight=1)
+async def choose_soon(story: Story, ask: int, nth: int, state: str | None, *, away: bool) -> None:
+    """Do so while a request is under way."""
+    await choose_in_runs(story, ask, nth, state, away=away)
 
 
 @action("command", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(6)})
@@ -141,66 +151,62 @@ async def erase(story: Story, who: str, *, sure: bool = True) -> None:
 
 
 def _draw_save(chance: random.Random) -> dict[str, Any]:
-    who = chance.choice((*MEMBERS, "mona"))
     return {
-        "who": who,
+        "ask": chance.randrange(4),
         "name": chance.choice(_PRESETS),
         "prompt": chance.choice((None, "{prompt}, in warm light")),
         "seed": chance.random() < 0.3,
-        "server": chance.random() < (0.7 if who == "mona" else 0.1),
+        "server": chance.random() < 0.2,
         "replace": chance.random() < 0.7,
     }
 
 
 @action("preset", _draw_save, weight=2)
 async def save_preset(
-    story: Story, who: str, name: str, prompt: str | None, *, seed: bool, server: bool, replace: bool
+    story: Story, ask: int, name: str, prompt: str | None, *, seed: bool, server: bool, replace: bool
 ) -> None:
-    """Save the inputs of one's latest request, and perhaps replace an earlier preset."""
+    """Save the inputs of somebody's latest request, and perhaps replace an earlier preset."""
+    asked = story.nth(ask)
+    if asked is None:
+        story.skip("there is no request")
+        return
     options: dict[str, Any] = {"name": name, "seed": seed}
     options |= {"prompt": prompt} if prompt else {}
     options |= {"server": True} if server else {}
-    saved = await story.answer(await story.slash(who, "pictures", "preset save", options))
+    saved = await story.answer(await story.slash(asked.who, asked.where, "preset save", options))
     if replace and saved is not None and saved.original is not None:
-        await story.answer(await story.press(who, saved.original, "Replace"))
+        await story.answer(await story.press(asked.who, saved.original, "Replace"))
 
 
 def _draw_use(chance: random.Random) -> dict[str, Any]:
-    who = chance.choice(MEMBERS)
     return {
-        "who": who,
-        "where": chance.choice(("pictures", "requests", f"dm:{who}")),
+        "ask": chance.randrange(4),
         "name": chance.choice(_PRESETS),
         "prompt": chance.random() < 0.7,
-        "first": chance.random() < 0.8,
+        "first": chance.random() < 0.9,
     }
 
 
 @action("preset", _draw_use, weight=3)
-async def use_preset(story: Story, who: str, where: str, name: str, *, prompt: bool, first: bool) -> None:
-    """Make a request with a preset, which is saved first or was saved earlier."""
-    latest = next((ask for ask in reversed(story.asks) if ask.who == who), None)
+async def use_preset(story: Story, ask: int, name: str, *, prompt: bool, first: bool) -> None:
+    """Make a request with a preset, which is saved first from somebody's latest request, or was before."""
+    asked = story.nth(ask)
+    if asked is None:
+        story.skip("there is no request")
+        return
+    who, where = asked.who, asked.where
+    latest = next(each for each in reversed(story.asks) if each.who == who)
     if first:
         await story.answer(await story.slash(who, where, "preset save", {"name": name}))
     mark = new_mark(story)
+    # Without a new prompt, the person would show that of a private request to everybody.
+    prompt = prompt or latest.private
     options = {"name": name} | ({"prompt": f"a {mark}"} if prompt else {})
     sent = await story.slash(who, where, "preset use", options)
-    if sent is None:
-        return
-    deployment = latest.deployment if latest else "picture"
-    kept = not prompt and latest is not None
-    story.asked(
-        who,
-        where,
-        sent,
-        mark=latest.mark if kept and latest else mark,
-        private=False,
-        count=1,
-        deployment=deployment,
-        how="preset",
-        parent=latest.number if kept and latest else None,
-        options=options,
-    )
+    if sent is not None:
+        facts: dict[str, Any] = {"private": False, "count": 1, "deployment": latest.deployment}
+        facts |= {"mark": mark} if prompt else {"mark": latest.mark, "parent": latest.number}
+        story.asked(who, where, sent, how="preset", options=options, **facts)
 
 
 @action(
@@ -228,13 +234,8 @@ def _draw_default(chance: random.Random) -> dict[str, Any]:
 async def default_preset(story: Story, who: str, where: str, name: str | None, deployment: str) -> None:
     """Save a preset, share it with the server, and make it the channel's default; or remove the default."""
     if name is not None:
-        mark = new_mark(story)
-        options = {"prompt": f"a {mark}"}
-        sent = await story.slash(who, where, f"generate {deployment}", options)
-        if sent is not None:
-            facts: dict[str, Any] = {"private": False, "count": 1, "deployment": deployment}
-            story.asked(who, where, sent, mark=mark, options=options, **facts)
-        await story.answer(sent)
+        made = await send_request(story, who, where, deployment)
+        await story.answer(made.interaction if made else None)
         await story.answer(
             await story.slash(who, where, "preset save", {"name": name, "prompt": "{prompt}, at home"})
         )

@@ -60,7 +60,7 @@ TIME = VirtualTime()
 entropy = _Entropy()
 
 
-def _never_sleep(_: float, /) -> None:
+def _never_sleep(_: object, /) -> None:
     raise AssertionError("a thread of the simulation would sleep")
 
 

@@ -16,8 +16,12 @@ from tests.simulation.world import FORBIDDEN
 MEMBERS = ("alice", "bob", "carol")
 MODERATORS = ("mona", "mike")
 EVERYBODY = (*MEMBERS, *MODERATORS, "rita", "stranger", "owner")
-# Where the bot isn't, only a person's own installation of it works.
-OWN_INSTALLS = {"lounge": (*MEMBERS, "stranger"), "friends": ("alice", "bob", "stranger")}
+# The people of a place, if they aren't all members. In the first two, the bot isn't.
+_AT = {
+    "lounge": (*MEMBERS, "stranger"),
+    "friends": ("alice", "bob", "stranger"),
+    "outside": ("stranger",),
+}
 _PLACES = {
     "pictures": 6,
     "requests": 5,
@@ -35,64 +39,53 @@ _SIDE = 24
 
 
 def _draw_ask(chance: random.Random) -> dict[str, Any]:
-    who = chance.choice(MEMBERS)
-    where = chance.choices(list(_PLACES), list(_PLACES.values()))[0]
-    if where == "outside":
-        who = "stranger"
-    elif where in OWN_INSTALLS:
-        who = chance.choice(OWN_INSTALLS[where])
     deployment = chance.choices(list(_DEPLOYMENTS), list(_DEPLOYMENTS.values()))[0]
+    where = chance.choices(list(_PLACES), list(_PLACES.values()))[0]
     if deployment == "restricted" and chance.random() < 0.7:
-        where, who = "adult", chance.choice(MEMBERS)
+        where = "adult"
+    who = chance.choice(_AT.get(where, MEMBERS))
     drawn: dict[str, Any] = {
         "who": who,
         "where": f"dm:{who}" if where == "dm" else where,
         "deployment": deployment,
     }
     options = _draw_options(chance, deployment)
-    if options:
-        drawn["options"] = options
-    if chance.random() < 0.05:
-        drawn["forbidden"] = True
-    if chance.random() < 0.1:
-        drawn["long"] = True
-    if chance.random() < 0.15:
-        drawn["size_limit"] = _SMALL_LIMIT
+    # Reviewed allows no private results, unless a moderator changes that.
+    if chance.random() < (0.05 if where == "requests" else 0.25):
+        options["private"] = chance.random() < 0.9
+    drawn |= {"options": options} if options else {}
+    drawn |= {name: value for name, value, likely in _RARELY if chance.random() < likely}
     return drawn
 
 
+_RARELY = (("forbidden", True, 0.05), ("long", True, 0.1), ("size_limit", _SMALL_LIMIT, 0.15))
+
+
 def _draw_options(chance: random.Random, deployment: str) -> dict[str, Any]:
-    """Draw options; the prompt is added, and an image only named here."""
-    options: dict[str, Any] = {}
-    if deployment == "upscale":
-        options["image"] = True
-        if chance.random() < 0.3:
-            options["scale"] = chance.choice((2, 4))
-    if deployment in ("picture", "several", "text") and chance.random() < 0.3:
-        options["count"] = chance.choice((2, 3, 4))
-    if deployment in ("picture", "several", "text") and chance.random() < 0.3:
-        options["seed"] = chance.choice((0, 7, 123456))
-    if deployment == "picture":
-        for name, values in _PICTURE_OPTIONS.items():
-            if chance.random() < 0.15:
-                options[name] = chance.choice(values)
-    # Discord's client requires a name of a preset, but the bot may not have one with it.
-    if deployment != "upscale" and chance.random() < 0.04:
-        options["preset"] = "warm"
-    if chance.random() < 0.2:
-        options["private"] = chance.random() < 0.9
+    """Draw options. The prompt is added later; an image is only named here."""
+    options: dict[str, Any] = {"image": True} if deployment == "upscale" else {}
+    for name, (deployments, likely, values) in _OPTIONS.items():
+        if deployment in deployments and chance.random() < likely:
+            options[name] = chance.choice(values)
     return options
 
 
-_PICTURE_OPTIONS: dict[str, tuple[Any, ...]] = {
-    "gpu": ("A10G", "H100"),
-    "width": (256, 512),
-    "height": (256, 512),
-    "style": ("photo", "ink"),
-    "negative": ("blurry",),
-    "guidance": (3.5, 9.0),
-    "hires": (True, False),
-    "image": (True,),
+_SEEDED = ("picture", "several", "text", "restricted")
+# For each option: the deployments that have it, how often it is used, and its values.
+_OPTIONS: dict[str, tuple[tuple[str, ...], float, tuple[Any, ...]]] = {
+    "count": (_SEEDED, 0.3, (2, 3, 4)),
+    "seed": (_SEEDED, 0.3, (0, 7, 123456)),
+    "gpu": (("picture",), 0.25, ("A10G", "H100")),
+    "width": (("picture", "restricted"), 0.15, (256, 512)),
+    "height": (("picture", "restricted"), 0.15, (256, 512)),
+    "style": (("picture",), 0.15, ("photo", "ink")),
+    "negative": (("picture",), 0.15, ("blurry",)),
+    "guidance": (("picture",), 0.15, (3.5, 9.0)),
+    "hires": (("picture",), 0.15, (True, False)),
+    "image": (("picture",), 0.15, (True,)),
+    "scale": (("upscale",), 0.3, (2, 4)),
+    # Discord suggests names of presets, but sends any.
+    "preset": ((*_SEEDED, "trouble"), 0.03, ("warm",)),
 }
 
 
@@ -128,6 +121,13 @@ async def ask(
             deployment=deployment,
             options=given,
         )
+
+
+async def send_request(story: Story, who: str, where: str, deployment: str, **options: Any) -> Ask | None:
+    """Send /generate with a prompt of its own; None if Discord's client doesn't offer that."""
+    before = len(story.asks)
+    await ask(story, who, where, deployment, options=options)
+    return story.asks[before] if len(story.asks) > before else None
 
 
 def new_mark(story: Story) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from datetime import datetime, timedelta
 
+from discord.webhook.async_ import AsyncWebhookAdapter, async_context
+
 from bot.cli import main
 from bot.outside import Outside
 from tests.simulation.boundaries import InlineExecutor, random_source, utc_now
@@ -37,6 +39,8 @@ class Process:
     def start(self, environment: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
         context = self._context = copy_context()
         context.run(LIFE.set, self.life)
+        # A module's global of discord.py, with locks that a dead process may have held.
+        context.run(async_context.set, AsyncWebhookAdapter())  # type: ignore[no-untyped-call]
         outside = Outside(
             now=self._now,
             monotonic=lambda: TIME.monotonic,
@@ -60,7 +64,7 @@ class Process:
 
     def _cancel_the_rest(self) -> None:
         """Cancel all tasks that are left, as `asyncio.run` does; those of the bot's own are noted."""
-        rest = [task for task in self._loop.tasks_of(self.life)]
+        rest = self._loop.tasks_of(self.life)
         self.left = [repr(task) for task in rest if _is_of_the_bot(task)]
         for task in rest:
             task.cancel()
@@ -83,13 +87,6 @@ class Process:
         elif number == signal.SIGTERM:
             self.code = -signal.SIGTERM
             self.life.kill()
-
-    async def ended(self, within: float) -> int | None:
-        """Wait for the end, and return the exit code, or None if it still runs after `within` seconds."""
-        deadline = self._loop.time() + within
-        while self.code is None and self._loop.time() < deadline:
-            await asyncio.sleep(0.01)
-        return self.code
 
 
 def _is_of_the_bot(task: asyncio.Task[object]) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 from tests.fakediscord.faults import Fault
 from tests.simulation.asking import outcome, request
-from tests.simulation.buttons import labels_of, press
 from tests.simulation.moderators import open_cards
 from tests.simulation.people import MEMBERS
+from tests.simulation.reach import labels_of, press_button
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
@@ -33,7 +33,7 @@ async def report_again(story: Story, who: str, reporters: list[str], pause: floa
         story.skip("no result appeared")
         return
     for reporter in reporters:
-        await story.answer(await press(story, asked.number, reporter, "Report", 2))
+        await story.answer(await press_button(story, asked.number, reporter, "Report", 2))
         await asyncio.sleep(3)
         cards = [m for m in story.visible("mona") if "Dismiss" in set(labels_of(m))]
         if not cards:

@@ -7,7 +7,6 @@ import random
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from tests.fakediscord.interactions import Interaction
@@ -33,12 +32,10 @@ from tests.simulation.evidence import Evidence, bodies, text_of
 from tests.simulation.loop import Deadlock, VirtualLoop
 from tests.simulation.patches import TIME, entropy
 from tests.simulation.promises import always, at_the_end
-from tests.simulation.setup import SINCE_PREPARATION, Prepared, prepared_sqlite
+from tests.simulation.setup import SINCE_PREPARATION, Database
 from tests.simulation.steps import Step, play
 from tests.simulation.story import Story
-from tests.simulation.world import DEPLOYMENTS, World
-
-MOST_REQUESTS = 4
+from tests.simulation.world import DEPLOYMENTS, LAYOUTS, World
 
 
 @dataclass
@@ -80,6 +77,7 @@ async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
     finally:
         result.requests, result.faults = len(story.asks), len(story.struck)
         result.kills = sum(process.code == -9 for process in world.processes)
+        result.gaps = len(story.gaps)
         result.seen = seen_by_everybody(story)
         await world.close()
 
@@ -99,7 +97,7 @@ async def _rest(story: Story) -> None:
     world.loop.executor_delay = lambda _life, _name: 0.0
     world.note("trouble", "all faults stop")
     for seconds in _JUMPS:
-        await world.until(lambda: not world.restarting, 60)
+        await world.until(lambda: not world.pending, 60)
         if seconds:
             faults.jump(story, seconds)
         await _calm(story)
@@ -113,8 +111,7 @@ async def _rest(story: Story) -> None:
 async def _calm(story: Story) -> None:
     """Do what people and a supervisor do: start a dead bot, end a pause, decide cards, let runs go."""
     world = story.world
-    if not world.running:
-        await world.start()
+    await world.start()
     await settings.resume(story)
     for card in moderators.open_cards(story):
         for who in ("mona", "mike", "rita"):
@@ -186,15 +183,9 @@ def _left_behind(world: World) -> list[str]:
     return left
 
 
-@cache
-def _prepared(folder: Path) -> Prepared:
-    return prepared_sqlite(folder)
-
-
-def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
-    """Play the steps in a fresh world."""
+def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Database) -> Result:
+    """Play the steps in a fresh world. Only PostgreSQL can be shared by several processes."""
     result = Result(seed, steps)
-    prepared = _prepared(folder.with_name("preparation"))
     TIME.restart()
     entropy.restart(seed)
     folder.mkdir(parents=True)
@@ -202,7 +193,10 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
     loop = VirtualLoop(random.Random(f"{seed}-order"))
     asyncio.set_event_loop(loop)
     world = World(loop, folder, seed)
-    prepared.restore(world)
+    if database.kind == "postgres":
+        world.layout = random.Random(f"{seed}-layout").choice(LAYOUTS)
+    database.give(world)
+    STATEMENTS.strike = None
     try:
         loop.run_until_complete(_play(world, steps, result))
     except Deadlock as error:
@@ -213,6 +207,7 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path) -> Result:
         result.broken += [f"a callback took too long: {slow}" for slow in loop.slow_callbacks]
         result.log = [str(entry) for entry in world.log]
         loop.bury()
+        database.take_back(world)
         shutil.rmtree(folder, ignore_errors=True)
     return result
 

@@ -22,10 +22,10 @@ from typing import Any
 from tests.simulation.life import LIFE, Life
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.patches import TIME, entropy
-from tests.simulation.setup import SINCE_PREPARATION, Prepared, prepared_sqlite
+from tests.simulation.setup import SINCE_PREPARATION, SqliteDatabase
 from tests.simulation.world import DEPLOYMENTS, World
 
-Scenario = Callable[[Path, Prepared], Awaitable[None]]
+Scenario = Callable[[Path, SqliteDatabase], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {}
 
 
@@ -36,7 +36,7 @@ def scenario(check: Scenario) -> Scenario:
 
 def run(name: str, folder: Path) -> None:
     """Run a scenario. Raises AssertionError if the simulation isn't what it should be."""
-    prepared = prepared_sqlite(folder / "preparation")
+    prepared = SqliteDatabase(folder / "preparation")
     TIME.restart()
     entropy.restart(name)
     loop = VirtualLoop(random.Random(name))
@@ -51,8 +51,8 @@ def run(name: str, folder: Path) -> None:
 
 
 @scenario
-async def a_kill_is_final(folder: Path, _: Prepared) -> None:
-    """A killed process changes nothing outside, whatever its `except` and `finally` blocks try."""
+async def a_kill_is_final(folder: Path, _: SqliteDatabase) -> None:
+    """Check that a killed process changes nothing outside, whatever its `finally` blocks try."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     arrived: list[bytes] = []
@@ -109,8 +109,8 @@ async def _victim(port: int, file: Path) -> None:
 
 
 @scenario
-async def lives_share_nothing(folder: Path, prepared: Prepared) -> None:
-    """Two lives in this process leave the modules' globals as they were; only caches may grow."""
+async def lives_share_nothing(folder: Path, prepared: SqliteDatabase) -> None:
+    """Check that two lives leave the modules' globals as they were; only caches may grow."""
     async with _world(folder, prepared) as world:
         await _live(world)
         before = _globals()
@@ -122,8 +122,8 @@ async def lives_share_nothing(folder: Path, prepared: Prepared) -> None:
 
 async def _live(world: World) -> None:
     """Start the bot, let somebody make a picture, and kill the bot."""
-    process = await world.start()
-    assert process.running, world.log
+    assert await world.start(), world.log
+    (process,) = world.running
     sent = await world.discord.slash(
         world.person("alice"), world.channel("pictures"), "generate picture", {"prompt": "a fox"}
     )
@@ -163,10 +163,11 @@ def _content(value: Any) -> str:
 
 
 @scenario
-async def a_second_process_is_refused(folder: Path, prepared: Prepared) -> None:
-    """SQLite's database belongs to one process; a second one says so and ends."""
+async def a_second_process_is_refused(folder: Path, prepared: SqliteDatabase) -> None:
+    """Check that SQLite's database belongs to one process: a second one says so and ends."""
     async with _world(folder, prepared) as world:
-        first = await world.start()
+        assert await world.start(), world.log
+        (first,) = world.running
         second = world.launch("second", WEB_PORT="8081")
         await world.until(lambda: not second.running, 300)
         said = [entry.text for entry in world.log if entry.who == "second"]
@@ -176,13 +177,13 @@ async def a_second_process_is_refused(folder: Path, prepared: Prepared) -> None:
 
 
 @asynccontextmanager
-async def _world(folder: Path, prepared: Prepared) -> AsyncIterator[World]:
+async def _world(folder: Path, prepared: SqliteDatabase) -> AsyncIterator[World]:
     """Open a world with the prepared database for a block."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     world = World(loop, folder, folder.name)
     await world.open()
-    prepared.restore(world)
+    prepared.give(world)
     world.loop.jump(SINCE_PREPARATION)
     try:
         yield world

@@ -164,7 +164,7 @@ async def two_set(story: Story, where: str, values: list[str]) -> None:
 async def pause(story: Story, resume_after: float) -> None:
     """Pause the bot, and resume after a while."""
     await story.answer(await story.slash("owner", "dm:owner", "pause", {"reason": "simulated"}))
-    story.world.loop.call_later(resume_after, lambda: story.world.loop.create_task(resume(story)))
+    story.world.later(resume_after, lambda: resume(story))
 
 
 async def resume(story: Story) -> None:

@@ -10,17 +10,20 @@ import asyncio
 import copy
 import random
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.patches import TIME, entropy
+from tests.simulation.postgres import start_server
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
 
+AT_ONCE = 3
 RUNS_A_DAY = 12
 # How much later than the preparation a round begins, so that what is stored lies in the past.
 SINCE_PREPARATION = 3600.0
@@ -96,47 +99,91 @@ async def prepare(world: World) -> None:
     await panel.press("results:gallery", str(cast.channels["gallery"].id))
     await panel.press("results:private", "allowed")
     await panel.turn_to("budgets")
-    await panel.fill("budgets:person", "3", "8", str(RUNS_A_DAY), "")
+    await panel.fill("budgets:person", str(AT_ONCE), "8", str(RUNS_A_DAY), "")
     await panel.press("home:back")
     for words in ("private results allowed", "shared to", f"{RUNS_A_DAY} per day"):
         assert words in panel.text, panel.text
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """The files of the prepared SQLite database, and the commands that the bot has synced with Discord."""
+Commands = Mapping[int | None, list[Json]]
 
-    files: Mapping[str, bytes]
-    commands: Mapping[int | None, list[Json]]
 
-    def restore(self, world: World) -> None:
-        """Give a new world a copy."""
-        for name, data in self.files.items():
+class Database(Protocol):
+    """A kind of database, prepared with the settings of the servers."""
+
+    kind: str
+
+    def give(self, world: World) -> None:
+        """Give a new world a copy of the prepared database."""
+
+    def take_back(self, world: World) -> None:
+        """Delete the copy of a world that is over."""
+
+    def close(self) -> None: ...
+
+
+class SqliteDatabase:
+    """A prepared SQLite file, and the commands that the bot has synced with Discord."""
+
+    kind = "sqlite"
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self._commands = play_preparation(folder, sqlite_url(folder))
+        self._files = {path.name: path.read_bytes() for path in folder.glob(f"{_FILE}*")}
+        shutil.rmtree(folder)
+
+    def give(self, world: World) -> None:
+        for name, data in self._files.items():
             (world.folder / name).write_bytes(data)
         world.database_url = sqlite_url(world.folder)
-        restore_commands(world, self.commands)
+        restore_commands(world, self._commands)
+
+    def take_back(self, world: World) -> None:
+        """Do nothing: the file is in the world's folder."""
+
+    def close(self) -> None:
+        """Do nothing: no server runs."""
+
+
+class PostgresDatabase:
+    """A PostgreSQL server of this process. Raises RuntimeError if it can't start."""
+
+    kind = "postgres"
+
+    def __init__(self, folder: Path) -> None:
+        # The server may run as another user, who can't enter the folder of the simulation.
+        self._server = start_server(Path(tempfile.mkdtemp(prefix="simulated-", dir="/tmp")))
+        folder.mkdir(parents=True)
+        url = self._server.new_database()
+        self._commands = play_preparation(folder, url)
+        self._server.make_template(url)
+        shutil.rmtree(folder)
+
+    def give(self, world: World) -> None:
+        world.database_url = self._server.new_database()
+        restore_commands(world, self._commands)
+
+    def take_back(self, world: World) -> None:
+        self._server.drop(world.database_url)
+
+    def close(self) -> None:
+        self._server.stop()
+
+
+DATABASES: dict[str, Callable[[Path], Database]] = {"sqlite": SqliteDatabase, "postgres": PostgresDatabase}
 
 
 def sqlite_url(folder: Path) -> str:
     return f"sqlite+aiosqlite:///{folder}/{_FILE}"
 
 
-def restore_commands(world: World, commands: Mapping[int | None, list[Json]]) -> None:
+def restore_commands(world: World, commands: Commands) -> None:
     """Let Discord know the commands, because the database says that they were synced."""
     world.discord.commands.scopes = copy.deepcopy(dict(commands))
 
 
-def prepared_sqlite(folder: Path) -> Prepared:
-    """Prepare an SQLite database in a folder, which is deleted again."""
-    folder.mkdir(parents=True)
-    try:
-        commands = play_preparation(folder, sqlite_url(folder))
-        return Prepared({path.name: path.read_bytes() for path in folder.glob(f"{_FILE}*")}, commands)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def play_preparation(folder: Path, database_url: str) -> Mapping[int | None, list[Json]]:
+def play_preparation(folder: Path, database_url: str) -> Commands:
     """Run the bot in a new world with this database until the settings are made, and stop it in order.
 
     Returns the commands that it has synced.

@@ -18,6 +18,9 @@ from tests.simulation.patches import TIME
 from tests.simulation.world import World
 
 ANSWER_WITHIN = 4.0
+# A status message has Cancel. If its request ended at once, it has only buttons of an outcome.
+_OWN_KEY = re.compile(r"run:([a-z0-9]{4,20}):cancel")
+_ANY_KEY = re.compile(r"run:([a-z0-9]{4,20}):")
 # A button's custom_id names the run that the button is about.
 _KEY = re.compile(r"(?:run|then|edit|form|share):([a-z0-9]{4,20}):?")
 
@@ -81,7 +84,7 @@ class Command(NamedTuple):
 
 @dataclass
 class Story:
-    """A round under way. `excuses` name known gaps whose sequence of faults has happened."""
+    """A round under way."""
 
     world: World
     asks: list[Ask] = field(default_factory=list)
@@ -91,10 +94,6 @@ class Story:
     """Messages that somebody other than the bot deleted."""
     struck: list[tuple[float, str]] = field(default_factory=list)
     """The faults and other trouble that happened, and when."""
-    lists: dict[str, list[str]] = field(default_factory=dict)
-    """What /runs told each person at the end."""
-    secrets_checked: int = 0
-    """How many lines of the log were searched for secrets."""
     reviewers: dict[str, str] = field(default_factory=lambda: {"rita": "reviewed"})
     """The people with a server's reviewer role, and the server."""
     forged_webhooks: list[tuple[str, int]] = field(default_factory=list)
@@ -104,6 +103,13 @@ class Story:
     records: dict[str, str] = field(default_factory=dict)
     """The CSV file of each server's audit log at the end, by the name of a place there."""
 
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    """What /runs told each person at the end."""
+    secrets_checked: int = 0
+    """How many lines of the log were searched for secrets."""
+    gaps: list[str] = field(default_factory=list)
+    """The requests that ended in a known gap."""
+
     def strike(self, what: str) -> None:
         """Remember that trouble began or happened."""
         self.struck.append((TIME.monotonic, what))
@@ -112,6 +118,15 @@ class Story:
     def skip(self, why: str) -> None:
         """Note that a step did nothing."""
         self.world.note("skip", why)
+
+    def nth(self, number: int) -> Ask | None:
+        """Return a request by its number, counted on from the first one after the last."""
+        return self.asks[number % len(self.asks)] if self.asks else None
+
+    def since(self, number: int) -> list[Ask]:
+        """Return all requests, beginning with the one that `nth` returns."""
+        first = self.nth(number)
+        return [] if first is None else self.asks[first.number :] + self.asks[: first.number]
 
     # What people send.
 
@@ -198,7 +213,7 @@ class Story:
         return sent
 
     async def submit(self, opened: Interaction | None, values: Mapping[str, Any]) -> Interaction | None:
-        """Send the form that an interaction opened; None if there is none, or it doesn't take these values."""
+        """Send the form that an interaction opened; None if there is none, or it refuses these values."""
         if opened is None or opened.modal is None:
             return None
         who, title = self.world.name_of(opened.user), opened.modal.get("title", "")
@@ -314,15 +329,15 @@ class Story:
     def key(ask: Ask) -> str | None:
         """Return the key of a request's first run, which the buttons under its status message name.
 
-        None if the request was refused, or its status message had no button.
+        None if the request was refused.
         """
         shown = ask.interaction.original
         if shown is None or ask.interaction.answer_type in (Answer.UPDATE, Answer.DEFERRED_UPDATE):
             return None
-        for body in (*shown.history, shown.body):
-            found = [match[1] for match in _KEY.finditer(str(body))]
-            if found:
-                return found[0]
+        texts = [str(body) for body in (*shown.history, shown.body)]
+        for pattern in (_OWN_KEY, _ANY_KEY):
+            for match in filter(None, map(pattern.search, texts)):
+                return match[1]
         return None
 
 

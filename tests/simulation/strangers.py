@@ -7,11 +7,12 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.buttons import draw_press, press
-from tests.simulation.moderators import MODERATORS
+from tests.simulation.buttons import draw_press, send_edited
 from tests.simulation.patches import TIME
-from tests.simulation.people import MEMBERS, derived, new_mark
+from tests.simulation.people import MEMBERS, MODERATORS, derived, new_mark
+from tests.simulation.reach import open_form
 from tests.simulation.steps import action
 from tests.simulation.story import Ask, Story
 
@@ -47,7 +48,7 @@ def _draw_forged(chance: random.Random) -> dict[str, Any]:
         "who": chance.choice(_OUTSIDERS),
         "what": chance.choice(_ACTIONS),
         "own": chance.random() < 0.4,
-        "wait": chance.choice((0, 1, 6)),
+        "wait": chance.choice((1, 6)),
     }
 
 
@@ -55,13 +56,11 @@ async def _target(story: Story, number: int, who: str, wait: float) -> tuple[Ask
     """Return somebody else's request and the key of its first run, as soon as there is one."""
     deadline = TIME.monotonic + wait
     while True:
-        if number < len(story.asks):
-            asked = story.asks[number]
-            key = story.key(asked)
-            if key is not None and asked.who != who:
-                return asked, key
+        others = [(ask, key) for ask in story.asks if ask.who != who and (key := story.key(ask)) is not None]
+        if others:
+            return others[number % len(others)]
         if TIME.monotonic >= deadline:
-            story.skip(f"{who} finds no request {number} of somebody else")
+            story.skip(f"{who} finds no request of somebody else")
             return None
         await asyncio.sleep(0.25)
 
@@ -72,7 +71,7 @@ def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
         seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
         if seen:
             return seen[-1]
-    there = [m for m in story.of_ask(asked) if not m.ephemeral]
+    there = [m for m in story.of_ask(asked) if not m.ephemeral] or story.visible(who)
     return there[-1] if there else None
 
 
@@ -92,19 +91,18 @@ async def forge_button(story: Story, ask: int, who: str, what: str, wait: float,
         return
     opened = await story.answer(await story.forge(who, message, f"run:{key}:{what}"))
     if opened is not None and opened.modal is not None:
-        await _send_opened(story, asked, who, opened)
+        await _send_opened(story, asked, opened)
 
 
-async def _send_opened(story: Story, asked: Ask, who: str, opened: Any) -> None:
-    """Send the form that a forged press opened."""
+async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
+    """Send the form that a press opened."""
     text = str(opened.modal)
-    mark = new_mark(story)
-    values: dict[str, Any] = {"prompt": f"mine {mark}"} if "'prompt'" in text and "edit:" in text else {}
-    values |= {"reason": "forged"} if "'reason'" in text else {}
+    if "'edit:" in text:
+        await send_edited(story, asked, opened)
+        return
+    values = {"reason": "forged"} if "'reason'" in text else {}
     values |= {"duration": "open"} if "'duration'" in text else {}
-    sent = await story.submit(opened, values)
-    if sent is not None and "edit:" in text:
-        derived(story, asked, sent, who, "edit", mark=mark if "prompt" in values else asked.mark)
+    await story.submit(opened, values)
 
 
 _FORMS = ("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}:", "edit:{key}::send")
@@ -188,41 +186,53 @@ def _draw_late(chance: random.Random) -> dict[str, Any]:
 
 
 @action("late", _draw_late)
-async def late_form(story: Story, ask: int, who: str | None, wait: float, label: str, pause: float) -> None:
+async def late_form(
+    story: Story, ask: int, who: str | None, wait: float, *, label: str, pause: float
+) -> None:
     """Open a form, send it later, and then send it once more."""
     if label in ("Reject", "Block"):
         who = MODERATORS[ask % len(MODERATORS)]
-    opened = await story.answer(await press(story, ask, who, label, wait))
-    if opened is None or opened.modal is None:
-        story.skip(f"no form of {label!r} opened")
+    found = await open_form(story, ask, who, label, wait)
+    if found is None:
         return
 
     async def send() -> None:
         for _ in range(2):
-            await _send_opened(story, story.asks[ask], story.world.name_of(opened.user), opened)
+            await _send_opened(story, found[0].ask, found[1])
 
-    loop = story.world.loop
-    loop.call_later(pause, lambda: loop.create_task(send()))
+    story.world.later(pause, send)
 
 
-@action("late", lambda chance: draw_press(chance) | {"nth": chance.randrange(3)})
-async def press_earlier(story: Story, ask: int, who: str | None, wait: float, nth: int) -> None:
-    """Press Cancel, Approve or Delete of an earlier state of a message, as a client does that lags behind."""
-    if ask >= len(story.asks):
-        story.skip(f"there is no request {ask}")
-        return
-    asked = story.asks[ask]
-    await asyncio.sleep(wait / 4)
+_LOST = (":cancel", ":approve", ":reject", ":delete", ":again")
+
+
+@action(
+    "late",
+    lambda chance: {
+        "who": chance.choice((None, None, "mona", "bob")),
+        "nth": chance.randrange(4),
+        "wait": chance.choice((2, 6)),
+    },
+)
+async def press_earlier(story: Story, who: str | None, nth: int, wait: float) -> None:
+    """Press a button that a message has lost, or of a deleted message, as a client does that lags behind."""
+    await asyncio.sleep(wait)
     stale = [
         (message, component["custom_id"])
-        for message in story.of_ask(asked, who)
-        for body in message.history
+        for message in story.world.discord.request_log.messages
+        for body in (*message.history, message.body)
         for component in Message(0, message.channel, message.author, body).components
-        if str(component.get("custom_id") or "").endswith((":cancel", ":approve", ":reject", ":delete"))
-        and component["custom_id"] not in message.custom_ids
+        if str(component.get("custom_id") or "").endswith(_LOST)
+        and (message.deleted_at is not None or component["custom_id"] not in message.custom_ids)
     ]
     if not stale:
-        story.skip(f"no message about request {ask} has lost a button")
+        story.skip("no message has lost a button")
         return
     message, custom_id = stale[nth % len(stale)]
-    await story.answer(await story.forge(who or asked.who, message, custom_id))
+    about = story.asks_of(message)
+    person = who or (about[0].who if about else "alice")
+    if message.channel is story.world.channel("cards"):
+        person = who or "mona"
+    sent = await story.forge(person, message, custom_id)
+    if custom_id.endswith(":again") and about:
+        derived(story, about[0], sent, person, "again")

@@ -45,12 +45,13 @@ def _draw_late(chance: random.Random) -> dict[str, Any]:
 
 @action("verdict", _draw_late, weight=4)
 async def late_success(
-    story: Story, who: str, where: str, doubt: str, trouble: str | None, release: float, count: int
+    story: Story, who: str, where: str, *, doubt: str, trouble: str | None, release: float, count: int
 ) -> None:
     """Let a run succeed around the time at which the bot's verdict about it is posted."""
     run_faults, wait = _DOUBTS[doubt]
     story.world.next_faults(run_faults)
-    run = await started(story, await request(story, who, where, **({"count": count} if count > 1 else {})))
+    options: dict[str, Any] = {"count": count} if count > 1 else {}
+    run = await started(story, await request(story, who, where, **options))
     if run is None:
         story.skip("no run started")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,22 @@ _STOP_WITHIN = 30.0
 _START_WITHIN = 60.0
 
 MANAGER = MODERATOR | discord.Permissions(manage_channels=True).value
+ALONE = "bot"
+# The same bot as one process, and as several that share a PostgreSQL database.
+LAYOUTS: tuple[Mapping[str, Mapping[str, str]], ...] = (
+    {ALONE: {}},
+    {
+        "gateway": {"ROLES": "gateway", "WEB_PORT": "8081"},
+        "web": {"ROLES": "web"},
+        "courier": {"ROLES": "courier", "WEB_PORT": "8082"},
+        "reconcile": {"ROLES": "reconcile", "WEB_PORT": "8083"},
+    },
+    {
+        "front": {"ROLES": "gateway,web"},
+        "worker-1": {"ROLES": "courier,reconcile", "WEB_PORT": "8082"},
+        "worker-2": {"ROLES": "courier,reconcile", "WEB_PORT": "8083"},
+    },
+)
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 
 
@@ -70,15 +86,18 @@ class World:
         self.cast = Cast()
         self.processes: list[Process] = []
         self.database_url = ""
-        self.settings: dict[str, str] = {}
-        self.restarting = 0
-        """How many processes will be started again soon."""
+        self.layout: Mapping[str, Mapping[str, str]] = {ALONE: {}}
+        """The processes and their own settings."""
+        self.pending = 0
+        """How much will still happen because of earlier steps."""
         self._started = 0
 
     async def open(self) -> None:
         """Start the services and build the servers."""
         await self.discord.start()
         await self.comfydeploy.__aenter__()
+        # Discord's files have links with https. The network in memory carries them without TLS.
+        self.discord.files_url = self.discord.url.replace("http", "https", 1)
         point_discord_at(self.discord.url)
         self._build()
 
@@ -138,6 +157,10 @@ class World:
 
     # The processes.
 
+    @property
+    def is_postgres(self) -> bool:
+        return self.database_url.startswith("postgresql")
+
     def environment(self) -> dict[str, str]:
         """Return the bot's environment."""
         return {
@@ -154,46 +177,54 @@ class World:
             "RUN_DEADLINE_SECONDS": "120",
             "ALLOW_DIRECT_MESSAGES": "true",
             "ALLOW_USER_INSTALLS": "true",
-            "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+            "ALLOW_PRIVATE_MEDIA_NETWORKS": "127.0.0.0/8",
             "METRICS_TOKEN": "metrics-token-of-the-simulation",
             "LOG_LEVEL": "DEBUG",
-            **self.settings,
         }
 
-    def launch(self, name: str = "bot", **settings: str) -> Process:
-        """Start a process without waiting; `settings` are for it alone."""
+    def launch(self, name: str = ALONE, **settings: str) -> Process:
+        """Start a process without waiting; `settings` are added to those that its name has in the layout."""
         self._started += 1
         process = Process(name, self.loop, self.note, f"{self.seed}-{name}-{self._started}")
         self.processes.append(process)
-        process.start(self.environment() | settings)
+        process.start({**self.environment(), **self.layout.get(name, {}), **settings})
         return process
 
-    async def start(self, name: str = "bot", **settings: str) -> Process:
-        """Start a process, and wait until it is connected or has ended."""
-        before = self.discord.gateway.counts["identify"]
-        process = self.launch(name, **settings)
-        await self.until(
-            lambda: (
-                not process.running
-                or (self.discord.gateway.counts["identify"] > before and self._has_commands())
-            ),
-            _START_WITHIN,
-        )
-        return process
+    async def start(self) -> bool:
+        """Start the processes that don't run, and return whether the bot is connected to the gateway."""
+        runs = {process.life.name for process in self.running}
+        for name in self.layout:
+            if name not in runs:
+                self.launch(name)
+        await self.until(lambda: len(self.running) < len(self.layout) or self._is_ready(), _START_WITHIN)
+        return self._is_ready()
 
-    def _has_commands(self) -> bool:
-        return self.discord.commands.find("generate", None) is not None and bool(self.discord.gateway.live)
+    def _is_ready(self) -> bool:
+        known = self.discord.commands.find("generate", None) is not None
+        return known and bool(self.discord.gateway.live)
+
+    def later(self, seconds: float, act: Callable[[], Awaitable[object] | None]) -> None:
+        """Call a function after a while. A round doesn't end before that."""
+        self.pending += 1
+
+        async def run() -> None:
+            try:
+                done = act()
+                if done is not None:
+                    await done
+            finally:
+                self.pending -= 1
+
+        self.loop.call_later(seconds, lambda: self.loop.create_task(run()))
 
     def launch_later(self, seconds: float, name: str) -> None:
         """Start a process again after a while, as a supervisor does."""
-        self.restarting += 1
 
         def launch() -> None:
-            self.restarting -= 1
             if not any(process.life.name == name for process in self.running):
                 self.launch(name)
 
-        self.loop.call_later(seconds, launch)
+        self.later(seconds, launch)
 
     async def stop(self) -> None:
         """Send SIGTERM to every process and wait for their ends."""

@@ -16,6 +16,9 @@ from tests.unit.comfydeploy.samples import answer
 from tests.unit.comfydeploy.test_client_faults import subclasses
 from tests.unit.ui.messages import outcome, run, text
 
+# The public sentence about a failure. What may help is in Details.
+IN_PUBLIC = "run_failed"
+
 
 class Party(Enum):
     """A party that can fix a failure, with the words by which a sentence names it."""
@@ -26,10 +29,13 @@ class Party(Enum):
 
 
 BLAMED = {
-    Party.REQUESTER: (*("comfy_rejected", "comfy_invalid", "run_timed_out", DEADLINE, DEADLINE_RUNNING),),
+    Party.REQUESTER: (
+        *("comfy_rejected", "comfy_invalid", "run_timed_out", DEADLINE, DEADLINE_RUNNING),
+        *("run_failed_memory", "run_failed_input"),
+    ),
     Party.OPERATOR: (
         *("comfy_unauthorized", "comfy_forbidden", "comfy_not_found", "comfy_machine", "comfy_redirected"),
-        *("run_failed", "run_failed_because", "run_cancelled", "no_outputs"),
+        *("run_failed_because", "run_failed_unexplained", "run_cancelled", "no_outputs"),
     ),
     Party.COMFYDEPLOY: (
         *("comfy_failed", "comfy_rate_limited", "comfy_unreachable", "comfy_server_error"),
@@ -48,7 +54,7 @@ def test_a_failure_names_the_party_that_can_fix_it(code: str, party: Party) -> N
 
 def test_every_failure_is_in_the_list() -> None:
     codes = {kind.code for kind in subclasses(BackendError)} - {BackendNotCancellable.code}
-    codes |= {f"run_{state}" for state in UNSUCCESSFUL}
+    codes |= {f"run_{state}" for state in UNSUCCESSFUL} - {IN_PUBLIC}
     assert codes <= {code for codes in BLAMED.values() for code in codes}
 
 
@@ -79,8 +85,10 @@ def test_an_unlisted_deployment_reads_like_an_unknown_one() -> None:
     assert explain(BackendUnlisted()) == say("comfy_not_found")
 
 
-def test_a_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:
+def test_only_a_private_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:
     log = "Traceback\nValueError: <@1> **loud** `code`\nPrompt executed"
-    failed = run(RunState.FAILED, failure_log=log)
-    (part,) = outcome(failed, PreparedOutputs())
-    assert "failed on the machine: “ValueError: \\<\\@1> \\*\\*loud" in text(part)
+    for private in (True, False):
+        failed = run(RunState.FAILED, failure_log=log, private=private)
+        (part,) = outcome(failed, PreparedOutputs())
+        assert ("hit an error: “ValueError: \\<\\@1> \\*\\*loud" in text(part)) is private
+        assert ("ValueError" in text(part)) is private

@@ -143,8 +143,7 @@ async def test_refusals_and_failed_calls_are_counted_separately(tmp_path: Path) 
 
 async def test_without_the_database_the_counters_are_still_shown(caller: Caller) -> None:
     await caller.call(caller.event())
-    await caller.bot.app.store.close()
-    with caller.bot.database_away():
+    async with caller.bot.database_away():
         found = await page(caller.bot)
     assert found["store_up"] == 0
     assert found['webhooks_total{result="recorded"}'] == 1

@@ -120,8 +120,7 @@ async def test_a_body_that_never_arrives_is_a_408(caller: Caller, monkeypatch: p
 
 
 async def test_the_database_is_away_so_the_service_is_told_to_come_again(caller: Caller) -> None:
-    await caller.bot.app.store.close()
-    with caller.bot.database_away():
+    async with caller.bot.database_away():
         assert (await caller.call(caller.event("running")))[0] == 503
     assert (await caller.call(caller.event("running"), method="GET"))[0] == 204
     assert (await caller.run()).state is RunState.RUNNING
@@ -130,8 +129,7 @@ async def test_the_database_is_away_so_the_service_is_told_to_come_again(caller:
 async def test_without_the_database_the_process_is_healthy_but_not_ready(caller: Caller) -> None:
     assert await caller.call(b"", f"{caller.base}/healthz", "GET") == (200, "ok\n")
     assert await caller.call(b"", f"{caller.base}/readyz", "GET") == (200, "ready\n")
-    await caller.bot.app.store.close()
-    with caller.bot.database_away():
+    async with caller.bot.database_away():
         assert (await caller.call(b"", f"{caller.base}/healthz", "GET"))[0] == 200
         assert (await caller.call(b"", f"{caller.base}/readyz", "GET"))[0] == 503
 

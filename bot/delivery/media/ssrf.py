@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -13,15 +13,18 @@ from yarl import URL
 from bot.domain.errors import MediaForbidden
 
 IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
 AddressRule = Callable[[IPAddress], bool]
 
 # `is_global` accepts these, at least in some Python versions. The last is Azure's wire server, which serves
 # secrets.
 _SPECIAL: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "168.63.129.16/32")))
-_PRIVATE_V4: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
-_PRIVATE: Final = tuple(map(ip_network, (*_PRIVATE_V4, "fc00::/7", "::1/128")))
-# The addresses of cloud metadata services that are in the private ranges.
-_METADATA: Final = frozenset(map(ip_address, ("100.100.100.200", "fd00:ec2::254", "fd20:ce::254")))
+# Addresses of clouds' metadata services, which give credentials to any program that asks. Most are
+# link-local. The others are Alibaba's (first in each tuple), Azure's, and over IPv6 AWS's, Google's, Oracle's
+# and Scaleway's.
+_METADATA_V4: Final = tuple(map(ip_network, ("100.100.100.200/32", "168.63.129.16/32")))
+_METADATA_PREFIXES: Final = ("fd00:100", "fd00:ec2", "fd20:ce", "fd00:c1", "fd00:42", "fd00:a9fe:a9fe")
+_METADATA_V6: Final = tuple(ip_network(f"{prefix}::/64") for prefix in _METADATA_PREFIXES)
 _UNICAST: Final = ip_network("2000::/3")
 _NAT64: Final = ip_network("64:ff9b::/96")
 
@@ -44,25 +47,42 @@ def is_public(address: IPAddress) -> bool:
     return address.is_global and not special
 
 
-def is_public_or_private(address: IPAddress) -> bool:
-    """Return whether an address may be that of a self-hosted machine: public, private, shared or loopback.
+def public_or_in(networks: Iterable[IPNetwork]) -> AddressRule:
+    """Return a rule that also allows the addresses of private `networks`, but no metadata service in them."""
+    private = tuple(networks)
 
-    Link-local, metadata, multicast and reserved addresses stay forbidden, because no ComfyUI machine uses
-    them.
+    def allows(address: IPAddress) -> bool:
+        if isinstance(address, IPv6Address):
+            if address.scope_id is not None:
+                # `fd00:ec2::254%1` is the same host as without the zone, but is in no network.
+                return False
+            address = _embedded(address) or address
+        listed = any(address in network for network in private) and not _is_metadata(address)
+        return listed or is_public(address)
+
+    return allows
+
+
+def _is_metadata(address: IPAddress) -> bool:
+    """Return whether a cloud's metadata service may have this address.
+
+    The last 32 bits of an IPv6 address count, too, because a network may translate its own prefix to IPv4.
     """
     if isinstance(address, IPv6Address):
-        if address.scope_id is not None:
-            # `fd00:ec2::254%1` is the same host as without the zone, but equals no address in a list.
-            return False
-        address = _embedded(address) or address
-    private = any(address in network for network in _PRIVATE) and address not in _METADATA
-    return private or is_public(address)
+        if address.is_link_local or any(address in network for network in _METADATA_V6):
+            return True
+        address = _last_bits(address)
+    return address.is_link_local or any(address in network for network in _METADATA_V4)
+
+
+def _last_bits(address: IPv6Address) -> IPv4Address:
+    return IPv4Address(int(address) & 0xFFFFFFFF)
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
     """Return the IPv4 address into which a gateway or the kernel would translate `address`, or None."""
     if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
+        return _last_bits(address)
     return address.ipv4_mapped or address.sixtofour
 
 

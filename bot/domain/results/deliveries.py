@@ -46,6 +46,8 @@ class Purpose(StrEnum):
 
 
 OUTCOME_PURPOSES = frozenset({Purpose.OUTCOME, Purpose.LATE})
+# The messages for moderators. A decision updates the card of a review.
+CARD_PURPOSES = frozenset({Purpose.REVIEW, Purpose.CARD, Purpose.REPORT})
 # Copies of a result, which are sent only if its requester asks for them.
 COPY_PURPOSES = frozenset({Purpose.SINGLE, Purpose.SHARE})
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 # The end of a name, or of a link to the file.
 _KEY = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/?]*(?:\?|\Z)")
 
+_AT_DISCORD = re.compile(r"https://(?:cdn|media)\.discordapp\.(?:com|net)(/[^?#]*)")
+
 
 def file_stem(deployment: str, key: str, number: int | None = None) -> str:
     """Return the name of a run's file without its suffix. The file of the run's texts has no number."""
@@ -32,6 +34,17 @@ def key_in(name: str) -> str:
     """Return the run key in a file's name or a link to it, or an empty string if the bot didn't name it."""
     found = _KEY.search(name)
     return found[1] if found is not None else ""
+
+
+def file_behind(link: str) -> str:
+    """Return what identifies the file that a link leads to: its name if the bot named it, or else the link.
+
+    Discord signs its links anew each time, so its signature is left out.
+    """
+    if key_in(link):
+        return link.partition("?")[0].rpartition("/")[2]
+    at_discord = _AT_DISCORD.match(link)
+    return at_discord[1] if at_discord is not None else link
 
 
 def keys_in_links(values: Iterable[object]) -> frozenset[str]:

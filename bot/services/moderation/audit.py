@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -169,7 +170,12 @@ def _choice(choices: Sequence[E], value: str | None) -> E | None:
 
 
 # Spreadsheets run a cell as a formula if it begins with one of these characters, also in full width.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = "=+@\uff1d\uff0b\uff0d\uff20-"
+# In many languages, Excel separates cells at semicolons. A quote that doesn't follow one opens nothing, so
+# semicolons and line breaks in a text begin cells. Blanks and quotes may precede the formula.
+_BEGINS_CELL = frozenset(";|\t\r\n")
+_GAP = r"[;|\s\x00-\x1f\"]"
+_BEFORE_FORMULA = re.compile(rf"(?<!{_GAP}){_GAP}+(?=[{_FORMULA}])")
 _BOM = "\ufeff".encode()  # Excel reads UTF-8 only with a byte order mark
 
 
@@ -194,7 +200,7 @@ class CsvWriter:
 
     def add(self, cells: Sequence[str]) -> bool:
         """Add a row, or return False if the file is full. Once it is full, every later row is refused."""
-        row = _row([_without_formula(cell) for cell in cells])
+        row = _row([_without_formulas(cell) for cell in cells])
         if self._cut or self._count >= self._rows or len(self._data) + len(row) > self._size:
             self._cut = True
             return False
@@ -206,12 +212,17 @@ class CsvWriter:
         return CsvFile(bytes(self._data), self._count, self._cut)
 
 
-def _without_formula(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+def _without_formulas(cell: str) -> str:
+    """Put an apostrophe before each formula, wherever a program may begin a cell."""
+    return _BEFORE_FORMULA.sub(_marked, f"\n{cell}")[1:]
+
+
+def _marked(gap: re.Match[str]) -> str:
+    return gap[0] if _BEGINS_CELL.isdisjoint(gap[0]) else f"{gap[0]}'"
 
 
 def _row(cells: Sequence[str]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerow(cells)
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(cells)
     # Text from Discord may contain lone surrogates.
     return text.getvalue().encode("utf-8", "replace")

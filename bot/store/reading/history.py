@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, exists, or_, select
+from sqlalchemy import Row, Select, and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
@@ -17,6 +17,7 @@ from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, Deliv
 from bot.domain.results.sharing import outcome_stands
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
+from bot.store.deliveries import DESTINATION
 
 S = RunState
 _member = runs.alias("member")
@@ -30,6 +31,19 @@ _STATES = {
     RunFilter.FAILED: frozenset({S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED}),
     RunFilter.ENDED: frozenset({S.CANCELLED, S.REJECTED, S.EXPIRED}),
 }
+_MESSAGES = (
+    select(
+        func.coalesce(runs.c.status_message_id, 0).label("status_message_id"),
+        func.coalesce(runs.c.interaction_id, 0).label("interaction_id"),
+        deliveries.c.purpose,
+        deliveries.c.messages,
+        deliveries.c.earlier_messages,
+        and_(deliveries.c.state == DeliveryState.PENDING, deliveries.c.attempted).label("is_begun"),
+        DESTINATION.label("destination"),
+    )
+    .select_from(runs.outerjoin(deliveries, deliveries.c.run_key == runs.c.key))
+    .where(runs.c.batch_key == _member.c.batch_key, _member.c.key == bindparam("key"))
+)
 
 
 class HistoryStore:
@@ -98,6 +112,30 @@ class HistoryStore:
             lists = [row.messages or row.earlier_messages or () for row in found]
         return list(next(filter(None, lists), ()))
 
+    async def message_purposes(
+        self, key: str, message: MessageRef, interaction_id: int | None
+    ) -> frozenset[Purpose] | None:
+        """Return what a message was sent for if it belongs to a run's batch, otherwise an empty set.
+
+        A status message counts as an outcome, which it becomes. `interaction_id` is the interaction that the
+        message answers, since the id of a status message is stored only after users see it. While an attempt
+        to post is unfinished, any unknown message in its channel may be from it. Returns None if there is no
+        such run.
+        """
+        async with self._database.read() as connection:
+            rows = (await connection.execute(_MESSAGES, {"key": key})).all()
+        if not rows:
+            return None
+        if any(
+            row.status_message_id == message.message_id or row.interaction_id == interaction_id
+            for row in rows
+        ):
+            return frozenset({Purpose.OUTCOME})
+        sent = [row for row in rows if row.purpose is not None]
+        known = [row for row in sent if _has(message.message_id, *row.messages, *row.earlier_messages)]
+        begun = [row for row in sent if row.is_begun and row.destination == message.channel_id]
+        return frozenset(Purpose(row.purpose) for row in known or begun)
+
     async def parent_link(self, run: Run) -> str | None:
         """Return a link to the result that a run was made from.
 
@@ -114,6 +152,10 @@ class HistoryStore:
         # Only its recipient can open a direct message.
         shown = [each for each in await self.result_messages(parent) if each.channel_id == parent.channel_id]
         return message_url(parent.guild_id, *shown[0]) if shown else None
+
+
+def _has(message_id: int, *messages: MessageRef) -> bool:
+    return any(each.message_id == message_id for each in messages)
 
 
 def own_runs(

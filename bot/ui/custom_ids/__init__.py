@@ -136,6 +136,10 @@ class UseId(CustomId):
     def encode(self) -> str:
         return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}{self.kept and f':{self.kept}'}"
 
+    @property
+    def run_key(self) -> str:
+        return self.parent
+
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
         return cls(match["deployment"], int(match["index"]), *match.groups("")[2:])

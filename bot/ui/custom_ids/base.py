@@ -16,6 +16,15 @@ class CustomId(ABC):
     __slots__ = ()
     PATTERN: ClassVar[re.Pattern[str]]
 
+    @property
+    def run_key(self) -> str:
+        """Return the key of the run whose messages may hold the component or open the form.
+
+        It is empty for what only a message that one user sees may hold, such as a list or a panel.
+        """
+        key: str = getattr(self, "key", "")
+        return key
+
     @abstractmethod
     def encode(self) -> str:
         """Return the custom_id."""

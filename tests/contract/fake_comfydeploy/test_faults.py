@@ -14,8 +14,10 @@ from demo.fake_comfydeploy.deployments import (
     VARIATIONS_ID,
 )
 from demo.fake_comfydeploy.faults import Chaos, Faults
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.contract.fake_comfydeploy.caller import Caller
 from tests.contract.fake_comfydeploy.receiver import Receiver
+from tests.harness import Clock
 
 QUICK = PICTURE_ID
 SMALL = {"width": 256, "height": 256}
@@ -195,17 +197,31 @@ async def test_the_machines_status_is_passed_through(caller: Caller, status: int
         assert reply.body["detail"].startswith("Error creating run: ")
 
 
-async def test_the_log_of_a_failed_run_ends_with_its_error(caller: Caller) -> None:
-    failed = await caller.finish(FAILS_ID, inputs={})
-    path = "/api/v2/clickhouse-run-logs"
-    entries = (await caller.call("GET", f"{path}/{failed}")).body
+async def test_a_log_is_archived_five_seconds_after_its_last_line(receiver: Receiver) -> None:
+    clock = Clock()
+    async with FakeComfyDeploy(now=clock) as comfydeploy, aiohttp.ClientSession() as session:
+        caller = Caller(session, comfydeploy)
+        failed = await caller.finish(FAILS_ID, inputs={}, webhook=receiver.url())
+        log = f"/api/v2/clickhouse-run-logs/{failed}"
+        clock.move(seconds=4.9)
+        assert (await caller.call("GET", log)).body == []
+        clock.move(seconds=0.1)
+        entries = (await caller.call("GET", log)).body
     assert list(entries[0]) == ["run_id", "timestamp", "log", "user_id", "org_id", "log_type"]
-    assert "RuntimeError: mat1 and mat2" in "".join(entry["log"] for entry in entries)
+    assert (entries[0]["user_id"], entries[0]["org_id"], entries[0]["log_type"]) == (None, None, None)
+    lines = [entry["log"] for entry in entries]
+    assert lines.count("__END__") == 2
+    assert "RuntimeError: mat1 and mat2" in "".join(lines)
+    assert receiver.url() in lines[-1]
+
+
+async def test_the_log_of_another_run_or_of_none(caller: Caller) -> None:
+    path = "/api/v2/clickhouse-run-logs"
     done = await caller.finish(QUICK, inputs=SMALL)
     assert (await caller.call("GET", f"{path}/{done}")).body == []
     assert (await caller.call("GET", f"{path}/no-such-run")).status == 404
     caller.comfydeploy.faults = Faults(log_status=500)
-    assert (await caller.call("GET", f"{path}/{failed}")).status == 500
+    assert (await caller.call("GET", f"{path}/{done}")).status == 500
 
 
 def test_a_chaos_run_repeats_with_its_seed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -17,10 +18,16 @@ from demo.fake_comfydeploy.deployments import (
     REJECTS_ID,
     SLOW_ID,
     VIDEO_ID,
+    InputNode,
+    picture,
 )
 from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.contract.fake_comfydeploy.caller import Caller, Reply, sample
 from tests.contract.fake_comfydeploy.receiver import Receiver
+
+NOWHERE = "11111111-2222-4333-8444-555555555555"
+PLAIN_500 = sample("queue_machine_down")["response"]
 
 
 def same(reply: Reply, recorded: dict[str, Any]) -> None:
@@ -183,6 +190,35 @@ async def test_a_deployment_has_the_recorded_keys_and_input_classes(caller: Call
         assert (list(mine), mine["type"]) == (list(item), item["type"])
     nodes = told["version"]["workflow_api"].values()
     assert any(node["inputs"].get("bearer_token") for node in nodes), "the raw workflow has its secrets"
+
+
+async def listed(caller: Caller, query: str) -> list[str]:
+    return [each["id"] for each in (await caller.call("GET", f"/api/deployments{query}")).body]
+
+
+async def test_the_list_has_pages_if_asked_for(caller: Caller) -> None:
+    every = await listed(caller, "")
+    assert len(every) > 5
+    assert await listed(caller, "?offset=3") == every  # without a page_size, the offset has no effect
+    assert await listed(caller, "?page_size=2&offset=3") == every[3:5]
+    assert await listed(caller, f"?page_size=2&offset={len(every) - 1}") == every[-1:]
+    assert await listed(caller, "?page_size=2&offset=999") == []
+    assert await listed(caller, "?is_fluid=true&page_size=2") == []
+    assert (await caller.call("GET", "/api/deployments?page_size=few")).status == 422
+
+
+async def test_options_that_are_no_list_break_the_deployment_and_every_list_with_it() -> None:
+    node = InputNode(class_type="Enum", input_id="style", options="ink or neon")
+    broken = replace(picture(), id=NOWHERE, inputs=(node,))
+    async with FakeComfyDeploy(deployments=[picture(), broken]) as fake, aiohttp.ClientSession() as session:
+        caller = Caller(session, fake)
+        for path in (
+            f"/api/deployment/{NOWHERE}",
+            "/api/deployments",
+            "/api/deployments?page_size=1&offset=1",
+        ):
+            same(await caller.call("GET", path), PLAIN_500)
+        assert await listed(caller, "?page_size=1") == [PICTURE_ID]
 
 
 async def test_the_pinned_gpu_of_a_deployment_wins(caller: Caller) -> None:

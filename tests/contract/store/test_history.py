@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from bot.database.tables import deliveries, runs
 from bot.domain.pages import HistoryPage, RunFilter, RunListEntry
-from bot.domain.results.deliveries import DeliveryState, MessageRef
+from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import Deletions, Run, RunState
 from bot.store import Store
@@ -15,14 +15,17 @@ from bot.store.reading.export import ExportFilter, ExportStore
 from tests.contract.store import batches
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_run
 from tests.contract.store.runs import (
+    LEASE,
     NOW,
     PERSON,
     SOON,
     SUCCESS,
     at,
     brought_to,
+    claimed,
     fetch,
     posted,
+    request,
     submitted,
     take,
 )
@@ -202,3 +205,44 @@ async def test_runs_added_during_an_export_come_last(store: Store) -> None:
             third = await stored_run(store, at=at(2))
         found.append(run.key)
     assert found == [first, second, third]
+
+
+async def test_a_message_belongs_to_its_own_run_alone(store: Store) -> None:
+    """The status message until the outcome is posted, then each message of the outcome."""
+    here = request().origin.channel_id
+    origin = request().origin.model_copy(update={"interaction_id": 4711})
+    first = await submitted(store, origin=origin)
+    other = await submitted(store)
+    outcome, part, other_status = MessageRef(here, 81), MessageRef(here, 82), MessageRef(here, 77)
+
+    async def purposes(run: Run, message: MessageRef, answered: int | None = None) -> set[Purpose] | None:
+        found = await store.history.message_purposes(run.key, message, answered)
+        return None if found is None else set(found)
+
+    assert await purposes(first, other_status) == {Purpose.OUTCOME}
+    assert await purposes(first, outcome) == set()
+    assert await purposes(first, outcome, answered=4711) == {Purpose.OUTCOME}
+    assert await purposes(other, outcome, answered=4711) == set()
+    await store.runs.record_report(first.key, SUCCESS, NOW, SOON)
+    await posted(store, outcome, part)
+    assert [await purposes(first, each) for each in (outcome, part)] == [{Purpose.OUTCOME}] * 2
+    assert [await purposes(other, each) for each in (outcome, part)] == [set()] * 2
+    assert await store.history.message_purposes("nothing", outcome, None) is None
+
+
+async def test_a_message_of_an_unfinished_attempt_belongs_to_it(store: Store) -> None:
+    """The process may have died before it stored the message's id."""
+    run = await brought_to(store, RunState.SUCCEEDED)
+    unknown, elsewhere = MessageRef(run.channel_id, 81), MessageRef(run.channel_id + 1, 82)
+    assert await store.history.message_purposes(run.key, unknown, None) == frozenset()
+    delivery = await claimed(store)
+    await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+    assert await store.history.message_purposes(run.key, unknown, None) == {Purpose.OUTCOME}
+    assert await store.history.message_purposes(run.key, elsewhere, None) == frozenset()
+    await store.deliveries.mark_sent(delivery, [MessageRef(run.channel_id, 83)], NOW)
+    assert await store.history.message_purposes(run.key, unknown, None) == frozenset()
+
+
+async def test_the_messages_of_a_batch_belong_to_each_of_its_runs(store: Store) -> None:
+    lead, *rest = await batches.accepted(store, 2)
+    assert await store.history.message_purposes(rest[0].key, MessageRef(lead.channel_id, 77), None)

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.errors import AlreadyTaken, PressedTwice, RefusedError
-from bot.domain.requests import ChannelState, Member, Press, Requester
+from bot.domain.requests import ChannelState, Member, Press, Requester, press_id
 from bot.domain.runs import Run
 from bot.store import Store
 from bot.store.requests.presses import DOUBLE_PRESS
 from tests.contract.store.rows import GUILD
 from tests.contract.store.runs import HOLD, NOW, PERSON, at_once, columns, request
 
-AGAIN = Press.of(NOW, "run:abc:again")
+AGAIN = Press(press_id("again", "abc"), NOW)
 
 
 async def press(
@@ -33,7 +33,7 @@ async def results_of(*presses: Awaitable[Run]) -> list[type]:
 
 async def test_one_of_two_concurrent_presses_in_two_processes_wins(store: Store, other: Store) -> None:
     for number in range(10):
-        again = Press.of(NOW, f"run:{number}:again")
+        again = Press(press_id("again", str(number)), NOW)
         assert await results_of(press(store, again), press(other, again)) == [PressedTwice, Run]
 
 
@@ -46,7 +46,7 @@ async def test_only_the_same_users_same_button_within_the_time_is_a_double_press
     later = Press(AGAIN.id, NOW + DOUBLE_PRESS)
     sooner = Press(AGAIN.id, later.at - timedelta(microseconds=1))
     results = await at_once(
-        press(store, Press.of(NOW, "run:abc:vary")),
+        press(store, Press(press_id("vary", "abc"), NOW)),
         press(store, person=replace(PERSON, id=7)),
         press(store, None),
         press(store, sooner),
@@ -77,5 +77,5 @@ async def test_a_refused_press_does_not_count(store: Store) -> None:
 
 
 async def test_a_press_is_stored_as_a_digest(store: Store) -> None:
-    run = await press(store, Press.of(NOW, "edit:abc:", "a secret prompt"))
+    run = await press(store, Press(press_id("edit", "abc", {"prompt": "a secret prompt"}), NOW))
     assert len((await columns(store, run.key))["press"]) == 32

@@ -1,7 +1,7 @@
 """The promises of the bot, checked against what people saw and what the services were asked to do.
 
-Each module checks one kind of promise. `always` is what must hold after every step, `at_the_end` what must hold
-once all trouble is over and everything had time to end.
+Each module checks one kind of promise. `always` is what must hold after every step, `at_the_end` what must
+hold once all trouble is over and everything had time to end.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.simulation.evidence import Evidence
+from tests.simulation.gaps import excuse
 from tests.simulation.promises import (
     ages,
+    ceilings,
     copies,
     moderation,
     notices,
@@ -26,6 +28,7 @@ from tests.simulation.story import Story
 
 _ALWAYS = (outcomes.always, privacy.always)
 _AT_THE_END = (
+    ceilings.at_the_end,
     outcomes.at_the_end,
     rights.at_the_end,
     truth.at_the_end,
@@ -46,7 +49,13 @@ def always(story: Story) -> Iterator[Broken]:
 
 
 def at_the_end(story: Story) -> Iterator[Broken]:
-    """Check everything."""
+    """Check everything. A known gap breaks no promise: it is counted in `story.gaps`."""
     evidence = Evidence(story)
+    story.gaps.clear()
     for check in (*_ALWAYS, *_AT_THE_END):
-        yield from check(evidence)
+        for broken in check(evidence):
+            gap = excuse(story, broken.promise, broken.request)
+            if gap is None:
+                yield broken
+            else:
+                story.gaps.append(f"{gap}: {broken.about}")

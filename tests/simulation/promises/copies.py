@@ -72,10 +72,8 @@ def _everything(message: Message) -> str:
 def _deletes(press: Press) -> tuple[str, str]:
     """Return the key of the run whose copy a press deleted, and the kind of copy, or two empty texts."""
     key, action = pressed(press)
-    if action == "delete" and is_copy(press.message) and purpose(press.message)[0] == key:
-        if reply(press).startswith(_COPY_GOES):
-            return purpose(press.message)
-    return "", ""
+    of_copy = action == "delete" and is_copy(press.message) and purpose(press.message)[0] == key
+    return purpose(press.message) if of_copy and reply(press).startswith(_COPY_GOES) else ("", "")
 
 
 def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -162,11 +160,11 @@ def _blamed(evidence: Evidence, press: Press) -> Iterator[Broken]:
     if any(message in evidence.story.taken and not message.channel.deleted for message in copies):
         return
     for other in evidence.story.presses:
-        if other.who != press.who and pressed(other)[0] and other.at <= answered(press):
-            if pressed(other)[1] in ("delete", "clear", "block") and pressed(other)[0] in _family(
-                evidence, key
-            ):
-                return
+        other_key, action = pressed(other)
+        if other.who == press.who or not other_key or other.at > answered(press):
+            continue
+        if action in ("delete", "clear", "block") and other_key in _family(evidence, key):
+            return
     yield Broken("nobody is blamed for what they didn't do", key, f"{press.who} reads {reply(press)!r}")
 
 

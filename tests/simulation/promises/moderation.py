@@ -132,6 +132,7 @@ def _reviewer_is_a_moderator(evidence: Evidence, press: Press) -> Iterator[Broke
     """Nobody with the reviewer role is turned away from a card."""
     if "reviews" not in press.rights or press.forged or _chosen_reviewers(evidence):
         return
+    if press.message.channel.guild is not evidence.story.world.cast.guilds["reviewed"]:
+        return
     if pressed(press)[1] in ("approve", "reject", "dismiss") and _NO_MODERATOR in reply(press):
-        if press.message.channel.guild is evidence.story.world.cast.guilds["reviewed"]:
-            yield Broken("the reviewer role lets people decide", press.who, reply(press))
+        yield Broken("the reviewer role lets people decide", press.who, reply(press))

@@ -36,7 +36,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 def _told_twice(evidence: Evidence) -> Iterator[Broken]:
     """No message is sent twice with the same text to the same place."""
-    seen: Counter[tuple[object, ...]] = Counter()
+    seen: Counter[tuple[str, int, str]] = Counter()
     for message in evidence.messages:
         key, kind = purpose(message)
         if not key or message.deleted_at is not None or message.attachments or not message.text:
@@ -45,7 +45,7 @@ def _told_twice(evidence: Evidence) -> Iterator[Broken]:
             seen[key, message.channel.id, message.text] += 1
     for (key, _, text), count in seen.items():
         if count > 1:
-            yield Broken("nothing is told twice", str(key), f"{count} times: {str(text)[:80]!r}")
+            yield Broken("nothing is told twice", key, f"{count} times: {text[:80]!r}")
 
 
 def _troubled(evidence: Evidence) -> bool:

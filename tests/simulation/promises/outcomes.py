@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import (
     Evidence,
@@ -50,13 +51,13 @@ def _one_outcome(evidence: Evidence, request: Request) -> Iterator[Broken]:
     stuck = [message for message in left if reachable(evidence, message)]
     if not outcomes and not taken(evidence, request) and not offered(evidence, request):
         shown = [f"{where(m)}: {text_of(m.body)[:90]!r}" for m in request.messages]
-        yield Broken("every request has an outcome", str(request), f"none, only {shown}")
+        yield Broken("every request has an outcome", str(request), f"none, only {shown}", request)
     elif stuck and (outcomes or not left):
-        yield Broken("no status message is left", str(request), where(stuck[0]))
+        yield Broken("no status message is left", str(request), where(stuck[0]), request)
     twice = _doubled(outcomes)
     if twice:
         told = [f"{where(m)}: {text_of(m.body)[:60]!r} {_names(m)}" for m in twice]
-        yield Broken("every request has one outcome", str(request), f"{told}")
+        yield Broken("every request has one outcome", str(request), f"{told}", request)
 
 
 def _was_status(message: Message) -> bool:
@@ -80,15 +81,24 @@ def _doubled(outcomes: list[Message]) -> list[Message]:
     for number, first in enumerate(told):
         for second in told[number + 1 :]:
             names, others = _names(first), _names(second)
-            same_runs = keys_of(first) == keys_of(second)
-            if names & others or (same_runs and not (names and others)):
+            alike = keys_of(first) == keys_of(second) and bool(first.custom_ids) == bool(second.custom_ids)
+            if names & others or (alike and not (names and others)):
                 return [first, second]
     return []
 
 
 def _is_letter(message: Message) -> bool:
-    """Return whether a direct message tells a moderator's reason, which the channel doesn't see."""
-    return message.channel.guild is None and text_of(message.body).startswith("Your request for")
+    """Return whether a direct message only adds to an outcome: a moderator's reason, or where it belongs."""
+    text = text_of(message.body)
+    return message.channel.guild is None and text.startswith(
+        (
+            "Your request for",
+            "The rest of your request",
+            "I couldn't post this in",
+            "I couldn't answer privately in",
+            "I couldn't answer in time",
+        )
+    )
 
 
 def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -105,23 +115,23 @@ def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]
             yield Broken("outputs are shown", str(request), f"nobody sees those of {key} ({run.status})")
 
 
-def _made_files(run: object) -> bool:
-    outputs = getattr(run, "outputs", ())
-    items = [item for output in outputs for kind in output.data.values() for item in kind]
+def _made_files(run: Run) -> bool:
+    items = [item for output in run.outputs for kind in output.data.values() for item in kind]
     return any(isinstance(item, dict) and item.get("type") == "output" for item in items)
 
 
-def _cannot_be_shown(run: object) -> bool:
-    faults = run.faults  # type: ignore[attr-defined]
-    return faults.get_status in (404, 500) or faults.body in ("private-redirect",)
+def _cannot_be_shown(run: Run) -> bool:
+    return run.faults.get_status in (404, 500) or run.faults.body == "private-redirect"
 
 
-def _unheard_of(evidence: Evidence, request: Request, run: object) -> bool:
+def _unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
     """Return whether the bot never learned the id of a run: it got no reply, and no webhook arrived."""
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
-    heard = any(attempt.run_id == run.id and attempt.answer == 200 for attempt in attempts)  # type: ignore[attr-defined]
-    told = any("Not confirmed" in text_of(message.body) for message in request.messages)
-    return told and not heard
+    if any(attempt.run_id == run.id and attempt.answer == 200 for attempt in attempts):
+        return False
+    refused = any(run.id in call.run_ids and call.status != 200 for call in request.calls)
+    told = "\n".join(whole_text(message) for message in request.messages)
+    return refused or "Not confirmed" in told or "didn't confirm" in told
 
 
 def _answered(evidence: Evidence) -> Iterator[Broken]:

@@ -18,24 +18,28 @@ def always(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _leaks(evidence: Evidence) -> Iterator[Broken]:
+    """A private result and its prompt are seen by their requester and by moderators only."""
     for request in evidence.requests:
-        ask = request.ask
-        if ask is None or not ask.private:
-            continue
-        for message in request.messages:
-            if seen_by_others(evidence, message, ask) and not evidence.is_card(message):
+        if request.ask is not None and request.ask.private:
+            for message in _overseen(evidence, request.messages, request.ask):
                 yield Broken("private results stay private", str(request), where(message))
     for ask in evidence.story.asks:
-        if not ask.private:
-            continue
-        for message in evidence.messages:
-            if seen_by_others(evidence, message, ask) and not evidence.is_card(message):
-                if _mentions(message, ask):
+        if ask.private and not _is_told_elsewhere(evidence, ask):
+            for message in _overseen(evidence, evidence.messages, ask):
+                if ask.mark in whole_text(message).split():
                     yield Broken("private prompts stay private", f"request {ask.number}", where(message))
 
 
-def _mentions(message: Message, ask: Ask) -> bool:
-    return ask.mark in whole_text(message) and all(ask.mark not in other.mark or other is ask for other in ())
+def _overseen(evidence: Evidence, messages: list[Message], ask: Ask) -> Iterator[Message]:
+    """Yield the messages that others could read, without the moderators' cards."""
+    for message in messages:
+        if seen_by_others(evidence, message, ask) and not evidence.is_card(message):
+            yield message
+
+
+def _is_told_elsewhere(evidence: Evidence, ask: Ask) -> bool:
+    """Return whether a public request had the same prompt, so that its word says nothing."""
+    return any(other.mark == ask.mark and not other.private for other in evidence.story.asks)
 
 
 def _shown_before_approval(evidence: Evidence) -> Iterator[Broken]:

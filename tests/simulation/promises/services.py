@@ -57,7 +57,7 @@ def _acknowledged_in_vain(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _outages(evidence: Evidence) -> Iterator[Broken]:
-    """While ComfyDeploy is known to be away, nothing is queued, and one run at a time asks whether it is back."""
+    """While ComfyDeploy is known to be away, nothing is queued, and one run at a time asks for it."""
     calls = evidence.story.world.comfydeploy.call_log.answered
     for what, since, until in evidence.story.away:
         if what != "ComfyDeploy":

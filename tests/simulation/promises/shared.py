@@ -21,6 +21,7 @@ class Broken:
     promise: str
     about: str
     detail: str
+    request: Request | None = None
 
     def __str__(self) -> str:
         return f"{self.promise}: {self.about}: {self.detail}"

@@ -9,11 +9,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfydeploy.client import MAX_REPLY
+from bot.comfydeploy.client import MAX_REPLY, PAGE
 from bot.comfydeploy.reports import parse_log
+from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import queue_body
 from bot.domain import errors
 from bot.domain.runs import RunState
+from tests.serving import Handler
 from tests.unit.comfydeploy.calls import (
     KEY,
     NEW_RUN,
@@ -80,6 +82,46 @@ async def test_the_list_merges_both_kinds_of_deployment(session: aiohttp.ClientS
     async with http_server(handler) as url:
         found = await connect(session, url).describe_deployments()
     assert [info.id for info in found] == ["a", "b", "c"]
+
+
+async def ids_listed(session: aiohttp.ClientSession, handler: Handler) -> list[str]:
+    async with http_server(handler) as url:
+        return [info.id for info in await connect(session, url).describe_deployments()]
+
+
+async def test_the_list_is_read_page_by_page(session: aiohttp.ClientSession) -> None:
+    every = [{"id": str(number)} for number in range(3 * PAGE)]
+
+    async def handler(request: web.Request) -> web.Response:
+        at, size = int(request.query["offset"]), int(request.query["page_size"])
+        return web.json_response(every[at : at + size] if request.query["is_fluid"] == "true" else [])
+
+    assert await ids_listed(session, handler) == [each["id"] for each in every]
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE, 3 * PAGE + 1])
+async def test_a_server_without_pages_lists_all_at_once(session: aiohttp.ClientSession, count: int) -> None:
+    every = [{"id": str(number)} for number in range(count)]
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.json_response(every)
+
+    assert await ids_listed(session, handler) == [each["id"] for each in every]
+
+
+async def test_a_deployment_that_spoils_its_page_is_left_out(session: aiohttp.ClientSession) -> None:
+    every = [{"id": str(number)} for number in range(2 * PAGE)]
+    spoiled = {3: web.HTTPInternalServerError, PAGE - 1: web.HTTPOk, PAGE + 5: web.HTTPInternalServerError}
+
+    async def handler(request: web.Request) -> web.Response:
+        at, size = int(request.query["offset"]), int(request.query["page_size"])
+        for number, status in spoiled.items():
+            if number in range(at, at + size):
+                return web.Response(status=status.status_code, text="Internal Server Error")
+        return web.json_response(every[at : at + size])
+
+    listed = await ids_listed(session, handler)
+    assert listed == [each["id"] for number, each in enumerate(every) if number not in spoiled]
 
 
 async def test_an_upload_sends_the_file_and_returns_its_address(session: aiohttp.ClientSession) -> None:
@@ -186,6 +228,19 @@ async def test_a_log_is_read_as_its_texts_without_the_api_key(session: aiohttp.C
     async with http_server(handler.serve) as url:
         assert await connect(session, url).read_log(RUN_ID) == ("got prompt", "key ***")
     assert handler.requests == [("GET", f"/api/v2/clickhouse-run-logs/{RUN_ID}", b"")]
+
+
+@pytest.mark.parametrize("slash", ["/", "\\/", "%2F"])
+def test_the_runners_own_lines_are_left_out(slash: str) -> None:
+    hook = WebhookSigner("secret", "https://bot.example").url("k") or ""
+    delivery = json.dumps({"event": "webhook", "url": hook}).replace("/", slash)
+    log = [{"log": text} for text in ("got prompt\n__END__\nKeyError: x\n", "__END__", delivery)]
+    assert parse_log(json.dumps(log).encode()) == ("got prompt\nKeyError: x\n",)
+
+
+def test_the_first_line_of_a_long_entry_is_left_out_because_it_may_begin_in_a_secret() -> None:
+    texts = parse_log(json.dumps([{"log": f"token={'s' * 99_990}\n{'x' * 99}\n"}]).encode())
+    assert texts == (f"{'x' * 99}\n",)
 
 
 def test_only_the_end_of_a_long_log_is_kept() -> None:

@@ -132,10 +132,21 @@ async def test_the_machines_own_refusal_has_its_error(session: aiohttp.ClientSes
         assert type(await fault(session, url)) is errors.BackendMachineRefused
 
 
+@pytest.mark.parametrize("call", ["deployment", "deployments"])
+async def test_a_description_that_crashes_the_server_has_its_error(
+    session: aiohttp.ClientSession, call: str
+) -> None:
+    async with http_server(answering(500, b"Internal Server Error")) as url:
+        assert type(await fault(session, url, call)) is errors.BackendCrashed
+        assert type(await fault(session, url, "run")) is errors.BackendServerError
+
+
 def test_every_backend_error_is_raised_by_some_fault() -> None:
     raised = {kind for *_, kind in (*STATUSES, *BROKEN)}
     raised |= {errors.BackendMachineRefused, errors.BackendNotCancellable, errors.BackendUnreachable}
-    assert raised == subclasses(errors.BackendError) - {errors.BackendUnlisted}  # which the catalogue raises
+    raised |= {errors.BackendCrashed}
+    of_the_catalogue = {errors.BackendUnlisted, errors.BackendUndescribable}
+    assert raised == subclasses(errors.BackendError) - of_the_catalogue
 
 
 def subclasses(kind: type[errors.BackendError]) -> set[type[errors.BackendError]]:

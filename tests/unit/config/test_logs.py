@@ -124,6 +124,36 @@ def test_a_prompt_cannot_forge_a_line(log: Log) -> None:
     assert line.endswith(r"prompt: a cat\n2026 ERROR bot.app all lost\x1b[2J\u202e")
 
 
+FORGED = "2026-11-29 12:00:00,000 ERROR    bot.app all lost"
+
+
+def _fail(line_break: str) -> None:
+    """Fail with forged lines in an exception, its cause, its note and its group."""
+    cause = ValueError(f"cause{line_break}{FORGED}")
+    error = RuntimeError(f"a cat{line_break}{FORGED}\x1b[2J\u202e")
+    error.add_note(f"note{line_break}{FORGED}")
+    try:
+        raise error from cause
+    except RuntimeError as raised:
+        raise ExceptionGroup(f"group{line_break}{FORGED}", [raised]) from None
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_an_exceptions_text_cannot_forge_a_line(log: Log, line_break: str) -> None:
+    stream = log()
+    logger = logging.getLogger("bot.test")
+    try:
+        _fail(line_break)
+    except ExceptionGroup:
+        logger.exception("failed: %s", f"a{line_break}{FORGED}", stack_info=True)
+    logger.info("as a field", extra={"run": f"r1{line_break}{FORGED}"})
+    written = stream.getvalue()
+    assert written.count("all lost") == 6
+    records = [line for line in written.splitlines() if not line.startswith("    ")]
+    assert [line.partition(" bot.test ")[2][:6] for line in records] == ["failed", "run=r1"]
+    assert all(c.isprintable() or c == "\n" for c in written)
+
+
 def test_libraries_speak_only_where_it_helps(log: Log) -> None:
     stream = log("DEBUG")
     logging.getLogger("aiohttp.access").error("GET /webhooks")

@@ -46,7 +46,7 @@ def test_values_are_read_liberally() -> None:
     settings = load(
         COMMAND_GUILD_IDS=" 5, 7 ,5,",
         ALLOWED_GUILD_IDS="9",
-        ALLOW_PRIVATE_MEDIA_HOSTS="Yes",
+        ALLOW_PRIVATE_MEDIA_NETWORKS=" 10.0.0.0/8, fd12::/16,10.0.0.0/8,192.168.1.5,",
         LOG_LEVEL="debug",
         LOG_FORMAT="JSON",
         PUBLIC_URL="https://bot.example.com/comfy/",
@@ -55,7 +55,11 @@ def test_values_are_read_liberally() -> None:
     )
     assert settings.command_guild_ids == (5, 7)
     assert settings.allowed_guild_ids == (9,)
-    assert settings.allow_private_media_hosts is True
+    assert [str(network) for network in settings.allow_private_media_networks] == [
+        "10.0.0.0/8",
+        "fd12::/16",
+        "192.168.1.5/32",
+    ]
     assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
     assert settings.public_url == "https://bot.example.com/comfy"
     assert settings.comfydeploy_deployment_id == DEPLOYMENT

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from bot.delivery.media.ssrf import GuardedResolver, check_url, is_public, is_public_or_private
+from bot.delivery.media.ssrf import GuardedResolver, check_url, is_public, public_or_in
 from bot.domain.errors import MediaForbidden
 
 PUBLIC = [
@@ -25,31 +25,65 @@ PRIVATE = [
     "::1", "fc00::1", "fd12:3456::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
     "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::1",
 ]  # fmt: skip
-NEVER = [
+SPECIAL = [
     "0.0.0.0",  # noqa: S104  # judged here, nothing is bound to it
-    "0.1.2.3", "169.254.169.254", "169.254.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192",
-    "192.88.99.1", "198.18.0.1", "203.0.113.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255",
-    "::", "fe80::1", "fe80::1%eth0", "fd00:ec2::254%1", "fd20:ce::254%eth0", "2606:4700:4700::1111%1",
-    "fec0::1", "ff02::1", "fd00:ec2::254", "fd20:ce::254", "100::1",
+    "0.1.2.3", "192.0.0.192", "192.88.99.1", "198.18.0.1", "203.0.113.1", "224.0.0.1", "239.1.1.1",
+    "240.0.0.1", "255.255.255.255", "::", "2606:4700:4700::1111%1", "fec0::1", "ff02::1", "100::1",
     "2001:db8::1", "2001:0:7f00:1::1", "3fff::1", "5f00::1", "::7f00:1", "64:ff9b:1::7f00:1",
-    "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::ffff:0:127.0.0.1",
+    "::ffff:0:127.0.0.1",
 ]  # fmt: skip
+# Metadata services: over IPv4, in other spellings of IPv4, over IPv6, and through a network's own NAT64.
+METADATA = [
+    "169.254.169.254", "169.254.170.2", "169.254.0.1", "100.100.100.200", "168.63.129.16",
+    "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::ffff:100.100.100.200",
+    "64:ff9b::6464:64c8", "2002:6464:64c8::1", "::169.254.169.254", "::ffff:0:169.254.169.254",
+    "fe80::1", "fe80::1%eth0", "fe80::a9fe:a9fe", "fd00:ec2::254", "fd00:ec2::254%1", "fd00:ec2::23",
+    "fd20:ce::254", "fd20:ce::254%eth0", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fd00:a9fe:a9fe::1",
+    "fd00:100::100:200", "fd12::a9fe:a9fe", "fd12::169.254.170.2", "fd12::5efe:a9fe:a9fe",
+    "fd12::100.100.100.200", "fd12::168.63.129.16",
+]  # fmt: skip
+PRIVATE_V4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
+PRIVATE_RANGES = tuple(map(ip_network, (*PRIVATE_V4, "fc00::/7", "::1/128")))
 
 
 @pytest.mark.parametrize(
-    ("addresses", "public", "self_hosted"),
+    ("addresses", "public", "listed"),
     [
         pytest.param(PUBLIC, True, True, id="public"),
         pytest.param(PRIVATE, False, True, id="private"),
-        pytest.param(NEVER, False, False, id="metadata and special"),
+        pytest.param(SPECIAL, False, False, id="special"),
+        pytest.param(METADATA, False, False, id="metadata"),
     ],
 )
-def test_public_addresses_are_open_and_private_ones_only_for_self_hosted_machines(
-    addresses: list[str], public: bool, self_hosted: bool
+def test_public_addresses_are_open_and_private_ones_only_in_listed_networks(
+    addresses: list[str], public: bool, listed: bool
 ) -> None:
+    in_private_ranges = public_or_in(PRIVATE_RANGES)
     for address in addresses:
         ip = ip_address(address)
-        assert (is_public(ip), is_public_or_private(ip)) == (public, self_hosted), address
+        assert (is_public(ip), public_or_in(())(ip), in_private_ranges(ip)) == (public, public, listed), (
+            address
+        )
+
+
+def test_no_metadata_service_is_open_whatever_is_listed() -> None:
+    rule = public_or_in(map(ip_network, ("0.0.0.0/0", "::/0")))
+    assert [address for address in METADATA if rule(ip_address(address))] == []
+
+
+def test_a_private_address_outside_the_listed_networks_stays_closed() -> None:
+    rule = public_or_in(map(ip_network, ("10.1.0.0/16", "fd12::/16")))
+    open_ones = [
+        "10.1.2.3",
+        "::ffff:10.1.2.3",
+        "64:ff9b::a01:203",
+        "2002:a01:203::1",
+        "fd12:3456::1",
+        "8.8.8.8",
+    ]
+    closed = ["10.2.0.1", "::ffff:10.2.0.1", "64:ff9b::a02:1", "192.168.1.1", "127.0.0.1", "::1", "fd13::1"]
+    assert [rule(ip_address(address)) for address in open_ones] == [True] * len(open_ones)
+    assert [rule(ip_address(address)) for address in closed] == [False] * len(closed)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +151,7 @@ async def test_one_forbidden_address_forbids_the_name(addresses: tuple[str, ...]
 
 
 def test_a_self_hosted_machine_still_needs_http() -> None:
-    check_url(URL("http://192.168.1.5:8188/view?filename=a.png"), is_public_or_private)
+    rule = public_or_in(PRIVATE_RANGES)
+    check_url(URL("http://192.168.1.5:8188/view?filename=a.png"), rule)
     with pytest.raises(MediaForbidden):
-        check_url(URL("ftp://192.168.1.5/"), is_public_or_private)
+        check_url(URL("ftp://192.168.1.5/"), rule)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from dataclasses import replace
 from random import SystemRandom
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from bot.domain.requests import ChannelState, Press, batch_requests, new_key
+from bot.deployments.validation import AttachedFile
+from bot.domain.requests import ChannelState, batch_requests, new_key, press_id
+from bot.domain.text.file_names import file_behind
 from tests.unit.domain.policy_cases import request
+
+CDN, PROXY = "https://cdn.discordapp.com/attachments", "https://media.discordapp.net/attachments"
 
 
 def test_keys_are_unique_and_sixteen_base32_characters() -> None:
@@ -60,19 +64,39 @@ def test_a_batch_differs_in_key_inputs_seed_and_index(count: int) -> None:
     assert batch_requests(asked, [({}, None)], SystemRandom()) == [asked]
 
 
-def test_a_press_is_the_same_only_for_what_was_pressed() -> None:
-    at = datetime(2026, 3, 14, tzinfo=UTC)
-    press = Press.of(at, "again:abc", "a fox \ud83e")  # a lone surrogate
-    assert press.at == at
-    assert re.fullmatch(r"[0-9a-f]{32}", press.id)
-    assert press.id == Press.of(at, "again:abc", "a fox \ud83e").id
+def test_a_press_is_the_same_only_for_the_same_action_source_and_values() -> None:
+    file = AttachedFile("https://files.test/a.png", "a.png", "image/png", 3)
+    typed: dict[str, Any] = {"prompt": "a fox \ud83e", "image": (file,)}  # a lone surrogate
+    press = press_id("edit", "abc", typed)
+    assert re.fullmatch(r"[0-9a-f]{32}", press)
+    assert press == press_id("edit", "abc", dict(reversed(typed.items())))
+    assert press_id("again", "abc") == press_id("again", "abc", {})
     others = [
-        ("again:abc",),
-        ("again:abd", "a fox \ud83e"),
-        ("again:abca fox \ud83e",),
-        ("again:ab", "ca fox \ud83e"),
+        ("edit", "abc"),
+        ("edit", "abd", typed),
+        ("edi", "tabc", typed),
+        ("edit", "abc", {**typed, "prompt": "a fox"}),
+        ("edit", "abc", {**typed, "image": (replace(file, url="https://files.test/b.png"),)}),
     ]
-    assert len({press.id, *(Press.of(at, *pressed).id for pressed in others)}) == 5
+    assert len({press, *(press_id(*pressed) for pressed in others)}) == 6
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        # Discord signs its links anew.
+        (f"{CDN}/1/2/a.png?ex=1&hm=2", f"{CDN}/1/2/a.png?ex=3&hm=4", True),
+        (f"{CDN}/1/2/a.png?ex=1", f"{PROXY}/1/2/a.png?width=5", True),
+        (f"{CDN}/1/2/a.png", f"{CDN}/1/3/a.png", False),
+        # A file of a result has the same name in all its messages.
+        (f"{CDN}/1/2/flux-k3v9-1.png?ex=1", f"{CDN}/4/5/flux-k3v9-1.png", True),
+        (f"{CDN}/1/2/flux-k3v9-1.png", f"{CDN}/1/2/flux-k3v9-2.png", False),
+        # Elsewhere, the query may name the file.
+        ("https://comfy.test/view?filename=a.png", "https://comfy.test/view?filename=b.png", False),
+    ],
+)
+def test_a_file_is_the_same_behind_each_of_its_links(one: str, other: str, same: bool) -> None:
+    assert (file_behind(one) == file_behind(other)) is same
 
 
 @pytest.mark.parametrize("obstacle", [{"exists": False}, {"locked": True}, {"missing": ("Embed Links",)}])

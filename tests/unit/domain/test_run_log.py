@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.text.run_log import end_of_log, last_error, scrub
+from bot.domain.text.masking import scrub
+from bot.domain.text.run_log import FailureKind, end_of_log, failure_kind, last_error
 
 MESSAGE = "mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)"
 COMFY = [
@@ -80,18 +81,101 @@ def test_addresses_paths_and_secrets_are_not_shown(hidden: str) -> None:
         assert last_error(log) is not None
 
 
-NAMED = [
-    "Authorization: Bearer s3cr",
-    "api_key='s3cr'",
-    "HF_TOKEN=s3cr",
-    'password: "s3cr"',
-    "--token x token=s3cr",
+SECRETS = [
+    *("Authorization: Bearer s3cr", "Authorization: Basic czNj=s3cr", "Authorization: Token s3cr, b=s3cr"),
+    *("{'Authorization': 'Token s3cr s3cr', 'Accept': '*'}", "(b'authorization', b'Basic s3cr')"),
+    *('{\\"Authorization\\": \\"Basic s3cr\\"}', "Proxy-Authorization: Digest username=x, response=s3cr"),
+    *(
+        'curl -H "X-Api-Key: s3cr" -H "Cookie: a=s3cr; b=s3cr"',
+        "Set-Cookie: session=s3cr",
+        "Basic s3cr+s3crA=",
+    ),
+    *("cookies={'session': 's3cr'}", "api_key='s3cr'", "HF_TOKEN=s3cr", 'password: "s3cr"', "pwd=a,s3cr"),
+    *("password: correct horse s3cr", "passphrase = 's3cr s3cr'", "tokens=['s3cr', 's3cr']"),
+    *("--token x token=s3cr", "--password s3cr", "--http-password 's3cr s3cr'", "--api-key=s3cr"),
+    *("curl -u me:s3cr", "curl -ume:s3cr", "curl --user me:s3cr", "-u 'me:s3cr'"),
+    "['curl', '-u', 'me:s3cr', '--password', 's3cr']",
+    *("mysql -ps3cr", "sshpass -p s3cr ssh", "docker login -u me -p s3cr", "postgres me:s3cr@db.local"),
+    *("AWS_SECRET_ACCESS_KEY=s3cr", "aws_session_token = s3cr", "AKIAIOSFODNNs3cr"),
+    *(
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEs3crEKEY0",
+        "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRs3crCq4se7kKWs0",
+    ),
+    *(
+        "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALs3cr",
+        "npm_s3crs3cr",
+        "sk-ant-api03-s3cr",
+        "eyJhbGciOiJI.s3cr.s3cr",
+    ),
+    *("-----BEGIN KEY-----\nMIIEs3cr\ns3cr=\n-----END KEY-----", "-----BEGIN KEY-----\\nMIIEs3crMIIEs3crMI"),
+    "https:\\/\\/bot.example\\/webhooks\\/x\\/s3cr",
 ]
 
 
-@pytest.mark.parametrize("line", NAMED)
-def test_named_secrets_are_not_shown(line: str) -> None:
-    assert "s3cr" not in scrub(line)
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_part_of_a_secret_is_shown_wherever_the_log_is_cut(secret: str) -> None:
+    for padding in ("", *(f"{'x' * length} " for length in [*range(350, 400, 3), *range(640, 700, 3)])):
+        log = end_of_log([f"{padding}{secret}", "ValueError: it broke"])
+        assert log is not None
+        assert "s3cr" not in log
+        assert last_error(log) == "ValueError: it broke"
+
+
+@pytest.mark.parametrize(
+    "prefix", ["Authorization: Bearer ", "token=", "hf_", "eyJ", "https://x/", "Bearer ", ""]
+)
+def test_a_secret_of_any_length_is_replaced_whole(prefix: str) -> None:
+    log = end_of_log([f"ValueError: {prefix}{'aB3' * 700}"])
+    assert log is not None
+    assert "aB3" not in log
+
+
+def test_a_secret_that_a_colour_divides_is_recognized() -> None:
+    assert "s3cr" not in str(end_of_log(["pass\x1b[31mword=s3\x1b[0mcr"]))
+
+
+HOSTILE = [
+    "a:",
+    "a/",
+    "a.",
+    "token=",
+    "token ",
+    "auth: ",
+    "-u ",
+    "docker -",
+    "'",
+    "\\",
+    "x-",
+    "aB1/",
+    "-----BEGIN K-----",
+]
+
+
+@pytest.mark.parametrize("part", HOSTILE)
+def test_a_long_hostile_line_is_masked_in_one_pass(part: str) -> None:
+    log = end_of_log([part * (100_000 // len(part)), "ValueError: x"])
+    assert last_error(log) == "ValueError: x"
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", FailureKind.OUT_OF_MEMORY),
+        ("RuntimeError: CUDA out of memory.", FailureKind.OUT_OF_MEMORY),
+        (
+            "!!! Exception during processing !!! Allocation on device 0",
+            FailureKind.OUT_OF_MEMORY,
+        ),
+        ("[ERROR] Failed to validate prompt for output 9:", FailureKind.INPUT_REFUSED),
+        ("invalid prompt: {'type': 'prompt_outputs_failed_validation'}", FailureKind.INPUT_REFUSED),
+        ("ValueError: the word out of memory", FailureKind.OUT_OF_MEMORY),
+        ("out of memory, but going on", FailureKind.ERROR),
+        ("ValueError: no", FailureKind.ERROR),
+    ],
+)
+def test_a_log_tells_the_kind_of_a_failure(line: str, kind: FailureKind) -> None:
+    assert failure_kind(end_of_log(["got prompt", line])) is kind
+    assert failure_kind(None) is FailureKind.ERROR
 
 
 @pytest.mark.parametrize(
@@ -101,6 +185,8 @@ def test_named_secrets_are_not_shown(line: str) -> None:
         "torch.cuda.OutOfMemoryError: Tried to allocate 20.00 MiB (GPU 0; 14.58 GiB total capacity)",
         "12:34:56 and/or 1/2 of c10::Error, std::bad_alloc in torch.nn.functional at 2026-11-24",
         "safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge",
+        "AuthenticationError: Invalid key; KeyError: 'token'; unexpected token at position 3; author: Bob",
+        "python -u main.py with the Basic Transformer block",
     ],
 )
 def test_a_helpful_line_is_left_as_it_is(line: str) -> None:

@@ -102,6 +102,7 @@ def test_any_sequence_of_events_follows_the_table_and_owes_one_message_per_end(
     assert ends < 2 or subject.state is S.SUCCEEDED
 
 
+LATE_START: dict[str, Any] = {"started_at": NOW, "duration_in_doubt": True}
 NEVER_RAN = FINAL - REVIVABLE - UNSUCCESSFUL
 
 
@@ -164,7 +165,7 @@ def test_a_report_belongs_to_its_run_or_to_one_without_an_id() -> None:
         (
             run(S.WAITING),
             said(S.UPLOADING),
-            shown(S.UPLOADING, run_id="r", submitted_at=NOW, queue_position=None, started_at=NOW),
+            shown(S.UPLOADING, run_id="r", submitted_at=NOW, queue_position=None, **LATE_START),
         ),
         # A run that awaits approval was never sent.
         (run(S.AWAITING_APPROVAL), said(S.RUNNING), None),
@@ -172,6 +173,14 @@ def test_a_report_belongs_to_its_run_or_to_one_without_an_id() -> None:
 )
 def test_the_first_report_adds_the_id(before: Run, report: RunReport, change: Change | None) -> None:
     assert apply_report(before, report, NOW) == change
+
+
+def test_a_start_that_a_webhook_reports_at_once_is_the_start() -> None:
+    for before in (run(S.SUBMITTING, run_id="r"), known(S.QUEUED)):
+        change = apply_report(before, said(S.RUNNING, progress=0.0), NOW)
+        assert change == shown(S.RUNNING, queue_position=None, started_at=NOW)
+        polled = apply_report(before, said(S.RUNNING, progress=0.0), NOW, asked=True)
+        assert polled == shown(S.RUNNING, queue_position=None, **LATE_START)
 
 
 HALF: dict[str, Any] = {"progress": 0.5, "live_status": "b"}
@@ -202,7 +211,7 @@ HALF: dict[str, Any] = {"progress": 0.5, "live_status": "b"}
         (
             known(S.QUEUED, queue_position=3),
             said(S.RUNNING, **HALF),
-            shown(S.RUNNING, queue_position=None, started_at=NOW, **HALF),
+            shown(S.RUNNING, queue_position=None, **LATE_START, **HALF),
         ),
         (known(S.RUNNING, started_at=STARTED), said(S.UPLOADING), shown(S.UPLOADING, queue_position=None)),
     ],
@@ -222,6 +231,7 @@ SUCCEEDED = ended(
     ],
     gpu_used="A" * 32,
     run_duration=7.5,
+    duration_in_doubt=False,
     failure_code=None,
     failure_params={},
 )
@@ -235,7 +245,7 @@ SUCCEEDED = ended(
         (
             known(S.WAITING),
             said(S.SUCCEEDED),
-            shown(S.UPLOADING, due_at=NOW, queue_position=None, started_at=NOW),
+            shown(S.UPLOADING, due_at=NOW, queue_position=None, **LATE_START),
         ),
         (
             known(S.RUNNING, started_at=STARTED),

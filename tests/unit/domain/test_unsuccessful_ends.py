@@ -46,16 +46,10 @@ def asked_first(state: RunState, **columns: Any) -> Change:
     [
         (known(S.RUNNING), said(S.FAILED), ended(S.FAILED, failure_code="run_failed")),
         (known(S.RUNNING, failure_code="comfy_rejected"), said(S.FAILED), ended(S.FAILED)),
-        # The duration is the reported one, or else the time since the start.
-        (
-            known(S.RUNNING, started_at=STARTED),
-            said(S.TIMED_OUT),
-            ended(S.TIMED_OUT, failure_code="run_timed_out", run_duration=50.0),
-        ),
         (
             known(S.RUNNING, started_at=STARTED),
             said(S.FAILED, run_duration=0.0),
-            ended(S.FAILED, failure_code="run_failed", run_duration=0.0),
+            ended(S.FAILED, failure_code="run_failed", run_duration=0.0, duration_in_doubt=False),
         ),
         # Somebody cancelled it only if somebody asked for that.
         (known(S.RUNNING), said(S.CANCELLED), ended(S.CANCELLED, failure_code="run_cancelled")),
@@ -71,6 +65,24 @@ def asked_first(state: RunState, **columns: Any) -> Change:
 def test_a_failure_carries_its_code_and_duration(before: Run, report: RunReport, change: Change) -> None:
     assert apply_report(before, report, NOW, asked=True) == change
     assert apply_report(before, report, NOW) == asked_first(change.state, **change.values)
+
+
+@pytest.mark.parametrize(
+    ("seen_late", "asked", "in_doubt"),
+    [({}, False, False), ({}, True, True), ({"outputs_since": NOW}, False, True)],
+)
+def test_a_duration_is_measured_and_in_doubt_if_the_end_is_seen_late(
+    seen_late: dict[str, Any], asked: bool, in_doubt: bool
+) -> None:
+    before = known(S.RUNNING, started_at=STARTED, **seen_late)
+    change = apply_report(before, said(S.TIMED_OUT), NOW, asked=asked)
+    assert change is not None
+    assert (change.values["run_duration"], "duration_in_doubt" in change.values) == (50.0, in_doubt)
+
+
+def test_a_failure_names_the_node() -> None:
+    change = apply_report(known(S.RUNNING), said(S.FAILED, live_status="Executing KSampler"), NOW, asked=True)
+    assert change == ended(S.FAILED, failure_code="run_failed", live_status="Executing KSampler")
 
 
 PART = {
@@ -117,7 +129,7 @@ def test_a_run_that_made_everything_is_a_success_unless_it_failed_or_was_cancell
 def test_a_cancellation_after_the_last_node_that_nobody_asked_for_is_checked_first() -> None:
     change = apply_report(known(S.RUNNING), said(S.CANCELLED, progress=1.0), NOW)
     expected = {"due_at": NOW + AFTER_LAST_NODE, "queue_position": None, "started_at": NOW, "progress": 1.0}
-    assert change == shown(S.UPLOADING, **expected)
+    assert change == shown(S.UPLOADING, **expected, duration_in_doubt=True)
     mine = apply_report(replace(CANCELLING, started_at=NOW), said(S.CANCELLED, progress=1.0), NOW)
     assert mine is not None
     assert mine.state is S.CANCELLED
@@ -216,13 +228,13 @@ def test_a_timeout_that_comfydeploy_reports_is_no_verdict_of_ours(before: Run, i
 @pytest.mark.parametrize(
     ("before", "duration"),
     [
-        (run(S.RUNNING, started_at=STARTED), {"run_duration": 50.0}),
+        (run(S.RUNNING, started_at=STARTED), {"run_duration": 50.0, "duration_in_doubt": True}),
         (run(S.RUNNING, started_at=STARTED, run_duration=7.5), {}),
         (run(S.SUBMITTING), {}),
     ],
 )
 def test_our_own_verdict_carries_its_code_and_the_measured_duration(
-    before: Run, duration: dict[str, float]
+    before: Run, duration: dict[str, object]
 ) -> None:
     values = {"failure_code": "deadline", "failure_params": {"a": 1}, "ended_at": NOW, "due_at": None}
     change = Change(S.TIMED_OUT, values | duration, outcome_due_at=NOW, visible=True)

@@ -72,7 +72,8 @@ STATUS: Mapping[str, Run] = {
 
 ENDS: Mapping[str, Run] = {
     "failed": run(S.FAILED, failure_code="run_failed"),
-    "failed-because": run(S.FAILED, failure_code="run_failed", failure_log="x\nValueError: no *model*\ny"),
+    "failed-memory": run(S.FAILED, failure_code="run_failed", failure_log="x.OutOfMemoryError: no memory"),
+    "failed-input": run(S.FAILED, failure_code="run_failed", failure_log="Failed to validate prompt\n* K 3:"),
     "timed-out-running": run(S.TIMED_OUT, failure_code="deadline_running"),
     "timed-out-unreadable": run(S.TIMED_OUT, failure_code="deadline_unreadable"),
     "timed-out": run(S.TIMED_OUT, failure_code="deadline"),

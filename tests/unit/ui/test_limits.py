@@ -126,7 +126,8 @@ def test_short_details_need_no_file() -> None:
 def test_a_command_with_a_fence_is_in_the_file_and_the_values_in_the_message() -> None:
     prompt = f"a ``` {'very ' * 30}long road"
     command = command_line(plan_commands([FLUX]), FLUX, {"p": prompt}, None)
-    found = details(made_run(inputs={"p": prompt}), "Flux", FLUX, Commands(command), log="a log")
+    failed = made_run(inputs={"p": prompt}, failure_code="run_failed", failure_log="a log")
+    found = details(failed, "Flux", FLUX, Commands(command), explained=True)
     assert "long road" in text(found.layout)
     assert "a log" in text(found.layout)
     assert "Backticks in this command would break it here. Please copy it from the file." in text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -53,14 +54,24 @@ def test_the_code_of_an_unknown_failure_is_not_shown() -> None:
         assert SENTENCES["internal"] in text(part)
 
 
-def test_a_result_and_details_tell_the_same_duration_after_the_billed_one_is_known() -> None:
-    times = {"started_at": ASKED, "ended_at": ASKED + timedelta(seconds=12)}
-    measured = run(RunState.SUCCEEDED, run_duration=12.0, **times)
-    for one in (measured, replace(measured, run_duration=9.8)):
-        (part,) = outcome(one, PreparedOutputs((file(),)))
-        assert "Took 12 s" in text(part)
-        assert "took 12 s" in text(details(one, "Flux", None, None).layout)
-    assert "GPU time 10 s" in text(details(replace(measured, run_duration=9.8), "Flux", None, None).layout)
+@pytest.mark.parametrize(("seconds", "told"), [(12.4, "took 12 s"), (0.6, "took 1 s"), (0.4, ""), (None, "")])
+def test_a_duration_is_told_if_it_is_known_and_a_second_at_least(seconds: float | None, told: str) -> None:
+    late = {"started_at": ASKED, "ended_at": ASKED + timedelta(seconds=62)}
+    made = run(RunState.SUCCEEDED, run_duration=seconds, **late)
+    (part,) = outcome(made, PreparedOutputs((file(),)))
+    for shown in (text(part), text(details(made, "Flux", None, None).layout)):
+        assert re.findall(r"took \d+ s", shown.lower()) == ([told] if told else [])
+
+
+def test_a_duration_in_doubt_is_told_neither_for_one_run_nor_for_a_batch() -> None:
+    doubtful = run(RunState.SUCCEEDED, run_duration=62.0, charged_seconds=124.0, duration_in_doubt=True)
+    known = replace(doubtful, duration_in_doubt=False, batch_size=2)
+    for batch in ([doubtful], [known, replace(doubtful, batch_size=2, batch_index=1)]):
+        prepared = {each.key: PreparedOutputs((file(),)) for each in batch}
+        (part,) = outcome_messages(Batch(batch, prepared), "Flux", OfferedActions())
+        assert "ook" not in text(part)
+        assert "124" not in text(part)
+    assert "took" not in text(details(doubtful, "Flux", None, None).layout)
 
 
 @pytest.mark.parametrize(

@@ -209,10 +209,18 @@ def question(earlier: Preset, default_in: Sequence[int] = ()) -> str:
     return of_layout(replace_layout(earlier, title, inputs, "replace:0123abcd", default_in))
 
 
-def shown_details(made: Run, deployment: Deployment | None, log: str | None = None) -> str:
+FAILED = run(
+    RunState.FAILED,
+    failure_code="run_failed",
+    live_status="Executing KSampler",
+    failure_log="Traceback ```\nValueError: no *model*",
+)
+
+
+def shown_details(made: Run, deployment: Deployment | None, *, explained: bool = False) -> str:
     offered = deployment is not None
     commands = Commands(command_line(PLAN, deployment, made.inputs, made.gpu)) if offered else None
-    return of_layout(details(made, TITLE, deployment, commands, log=log).layout)
+    return of_layout(details(made, TITLE, deployment, commands, explained=explained).layout)
 
 
 def details_of_a_batch() -> str:
@@ -247,7 +255,9 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "reject-form": lambda: of_modal(reject_modal(KEY)),
     "block-form": lambda: of_modal(block_modal(KEY, "al\u200bice")),
     "details": lambda: shown_details(run(parent_key="p" * 16, gpu="L4"), FLUX),
-    "details-log": lambda: shown_details(run(RunState.FAILED), FLUX, "Traceback ```\nValueError: no *model*"),
+    "details-log": lambda: shown_details(FAILED, FLUX, explained=True),
+    "details-no-log": lambda: shown_details(replace(FAILED, failure_log=None), FLUX, explained=True),
+    "details-of-another": lambda: shown_details(FAILED, FLUX),
     "details-batch": details_of_a_batch,
     "details-gone": lambda: shown_details(run(), None),
     "blocked": lambda: of_layout(blocked_layout(blocks(), 1, more=True)),

@@ -10,7 +10,13 @@ from typing import Any, cast
 import pytest
 
 from bot.domain.backend import Backend, DeploymentDescription
-from bot.domain.errors import BackendBadReply, BackendError, BackendServerError, BackendUnauthorized
+from bot.domain.errors import (
+    BackendBadReply,
+    BackendCrashed,
+    BackendError,
+    BackendServerError,
+    BackendUnauthorized,
+)
 from bot.workers.outage import BackendOutage, OutageCheck
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -143,11 +149,22 @@ DOWN = BackendServerError("503")
         (Answering(DOWN, DOWN), True),
         (Answering(DOWN, ["mine", "another"]), True),
         (Answering(DOWN, ["another"]), False),
+        (Answering(BackendCrashed("500"), ["another"]), True),
         (Answering(DOWN, BackendBadReply("200: too long")), False),
         (Answering(DOWN, BackendUnauthorized("401")), False),
         (Answering(BackendBadReply("200: damaged"), ["mine"]), False),
     ],
-    ids=["answers", "key", "all down", "one down", "gone", "unreadable list", "no list", "unreadable"],
+    ids=[
+        "answers",
+        "key",
+        "all down",
+        "one down",
+        "gone",
+        "undescribable",
+        "unreadable list",
+        "no list",
+        "unreadable",
+    ],
 )
 async def test_an_outage_is_told_from_a_deployment_that_is_gone(backend: Any, *, away: bool) -> None:
     check = OutageCheck(backend, lambda: NOW)

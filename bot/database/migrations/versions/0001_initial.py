@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("outputs", sa.JSON(), nullable=False),
         sa.Column("gpu_used", sa.String(length=32), nullable=True),
         sa.Column("run_duration", sa.Float(), nullable=True),
+        sa.Column("duration_in_doubt", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("submitted_at", sa.DateTime(), nullable=True),
         sa.Column("started_at", sa.DateTime(), nullable=True),
         sa.Column("ended_at", sa.DateTime(), nullable=True),

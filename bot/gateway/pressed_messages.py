@@ -1,0 +1,61 @@
+"""Check that a pressed message belongs to the run, list or panel that the custom_id names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+
+from bot.domain.errors import RefusedError
+from bot.domain.results.deliveries import CARD_PURPOSES, MessageRef, Purpose
+from bot.ui.custom_ids import Action, CustomId, ReviewFormId, RunId
+
+# The buttons of the cards for moderators; a form has the name of its button. All other buttons are never on
+# cards, and decisions are only there.
+_DECISIONS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DISMISS})
+_ON_REVIEWS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
+_ON_REPORTS = frozenset[str]({Action.DELETE, Action.CLEAR, Action.BLOCK, Action.DISMISS})
+
+
+async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> None:
+    """Raise RefusedError unless the message may hold the pressed component, or the button behind the form.
+
+    A custom_id can be forged, but the message can't. Handlers edit, delete and read the message, so a press
+    elsewhere would change someone else's. A message that only this user sees may hold anything. Any other has
+    to be the bot's, and about the run that the custom_id names. The handlers answer if that run is gone.
+    """
+    message = interaction.message
+    if message is None:
+        return  # a form that a command opened
+    if message.flags.ephemeral:
+        is_valid = _is_shown_to(interaction.user.id, message)
+    elif message.author != interaction.client.user or not id.run_key:
+        is_valid = False
+    else:
+        answered = message.interaction_metadata
+        purposes = await interaction.client.services.runs.message_purposes(
+            id.run_key,
+            MessageRef(message.channel.id, message.id),
+            answered.id if answered is not None else None,
+        )
+        is_valid = purposes is None or any(may_be_on(id, purpose) for purpose in purposes)
+    if not is_valid:
+        raise RefusedError("message_other", f"a custom_id of {type(id).__name__} in message {message.id}")
+
+
+def may_be_on(id: CustomId, purpose: Purpose) -> bool:
+    """Return whether a run's message with this purpose may hold the component, or the button of the form."""
+    name = ""
+    if isinstance(id, RunId):
+        name = id.action
+    elif isinstance(id, ReviewFormId):
+        name = id.form
+    if purpose is Purpose.REPORT:
+        return name in _ON_REPORTS
+    return name in _ON_REVIEWS if purpose in CARD_PURPOSES else name not in _DECISIONS
+
+
+def _is_shown_to(user_id: int, message: discord.Message) -> bool:
+    """Return whether an ephemeral message answers this user, as far as Discord says whom it answers."""
+    answered = message.interaction_metadata
+    return answered is None or answered.user.id == user_id

@@ -1,0 +1,344 @@
+"""The questions that the suites ask a bot's database, and the rows that they plant in it.
+
+No other file of `tests/discord`, `tests/e2e`, `tests/chaos` and `tests/scale` knows the tables, so a change
+of them changes this file alone. Ask here only about what neither people nor services can see. Every function
+takes a `tests.databases.Database`, SQLite or PostgreSQL, that a bot in any process may be using. Only the
+functions whose names begin with `insert_`, `delete_` or `set_` write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, text
+
+from bot.database import tables
+from bot.domain.presets import folded
+from bot.domain.runs import FINAL, Output, RunState
+from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
+from tests.databases import Database
+
+Shown = Literal["pending", "sent", "undelivered"]
+_IN_PROGRESS = ("waiting", "submitting", "queued", "running", "uploading")
+# What a message is about, by the letter of its row.
+_KINDS = {
+    "o": "outcome",
+    "l": "late",
+    "r": "review",
+    "c": "review",
+    "d": "notice",
+    "p": "report",
+    "s": "copy",
+    "g": "copy",
+    "x": "removal",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a person asked for.
+
+    `answer_id` is the message that answers their command, and `answered` whether the bot knows that Discord
+    has taken it.
+    """
+
+    key: str
+    created_at: datetime
+    requester_id: int
+    guild_id: int | None
+    channel_id: int
+    deployment: str
+    deployment_id: str
+    count: int = 1
+    prompt: str | None = None
+    parent_key: str | None = None
+    default_preset: str | None = None
+    private: bool = False
+    user_install: bool = False
+    age_restricted: bool = False
+    decided_by: int | None = None
+    application_id: int = 0
+    answer_id: int | None = None
+    answered: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run of a request, whose runs are counted from 0. Durations and charges are in seconds."""
+
+    request: Request
+    key: str
+    index: int = 0
+    state: RunState
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    run_id: str | None = None
+    live_status: str | None = None
+    progress: float | None = None
+    outputs: tuple[Output, ...] = ()
+    gpu_used: str | None = None
+    run_duration: float | None = None
+    charged: float | None = None
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    cancelled_by: int | None = None
+    failure_code: str | None = None
+    failure_log: str | None = None
+    partial: bool = False
+    deleted_at: datetime | None = None
+    erased_at: datetime | None = None
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message that the bot owes, apart from the answer to a command.
+
+    `run_key` is the run that it is about, or the first run of the request. An undelivered message was not
+    shown, or without the result; `/runs` offers it. `ids` are the Discord messages that show it.
+    """
+
+    run_key: str
+    kind: str
+    state: Shown
+    tries: int
+    attempted: bool
+    ids: tuple[int, ...]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """An entry of the audit log. An `actor_id` of None is the bot itself."""
+
+    at: datetime
+    guild_id: int | None
+    action: str
+    actor_id: int | None = None
+    subject_id: int | None = None
+    run_key: str | None = None
+    deployment: str | None = None
+    outcome: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """How many runs were ever `accepted`, how many of these are unfinished, and how many messages are due."""
+
+    accepted: int
+    in_review: int
+    runs: int
+    messages: int
+
+    @property
+    def in_progress(self) -> int:
+        """Return what the bot still has to do by itself."""
+        return self.runs + self.messages
+
+
+# The fields that have the names of their columns.
+_COLUMNS = set(tables.runs.c.keys())
+_REQUEST = (_COLUMNS & set(Request.__slots__)) - {"key"}
+_RUN = (_COLUMNS & set(Run.__slots__)) - {"state", "outputs"}
+
+
+async def runs(database: Database, *, but: Collection[str] = ()) -> list[Run]:
+    """Return every run, oldest first, except those with the keys `but`."""
+    table = tables.runs
+    query = select(table).order_by(table.c.created_at, table.c.key)
+    if but:
+        query = query.where(table.c.key.not_in(but))
+    return await database.read(lambda connection: [_run(row) for row in connection.execute(query)])
+
+
+async def messages(database: Database) -> list[Message]:
+    """Return every message in the order in which they became due."""
+    query = select(tables.deliveries).order_by(tables.deliveries.c.id)
+    return await database.read(lambda connection: [_message(row) for row in connection.execute(query)])
+
+
+async def unsettled(database: Database) -> Unsettled:
+    """Count what is not finished."""
+    state, pending = tables.runs.c.state, tables.deliveries.c.state == "pending"
+    counts = select(
+        select(func.count()).select_from(tables.runs).scalar_subquery(),
+        select(func.count()).where(state == "awaiting_approval").scalar_subquery(),
+        select(func.count()).where(state.in_(_IN_PROGRESS)).scalar_subquery(),
+        select(func.count()).where(pending).scalar_subquery(),
+    )
+    return await database.read(lambda connection: Unsettled(*connection.execute(counts).one()))
+
+
+async def audit(database: Database) -> list[AuditEntry]:
+    """Return the whole audit log, oldest first."""
+    names = AuditEntry.__slots__
+    query = select(*(tables.audit.c[name] for name in names)).order_by(tables.audit.c.id)
+    return await database.read(
+        lambda connection: [AuditEntry(**row._mapping) for row in connection.execute(query)]
+    )
+
+
+async def rules(database: Database, guild_id: int) -> ServerRules:
+    """Return a server's rules, with the default of each that isn't set or can't be read."""
+    table = tables.server_rules
+    stored = await _scalar(database, select(table.c.rules).where(table.c.guild_id == guild_id))
+    return parse_stored_rules(stored)[0] if stored is not None else ServerRules()
+
+
+async def is_paused(database: Database) -> bool:
+    """Return whether the bot's owner has paused it."""
+    return await _scalar(database, _value_of("pause")) is not None
+
+
+async def webhook_secret(database: Database) -> str | None:
+    """Return the secret that the bot made for the addresses of its webhooks."""
+    secret: str | None = await _scalar(database, _value_of("webhook_secret"))
+    return secret
+
+
+async def insert_rules(database: Database, guild_id: int, rules: Mapping[str, Any]) -> None:
+    """Replace a server's rules, without an entry in the audit log, by rules that need not be valid."""
+    table, now = tables.server_rules, datetime.now(UTC)
+    values = {"guild_id": guild_id, "rules": rules, "updated_at": now, "updated_by": 1}
+
+    def replace(connection: Connection) -> None:
+        connection.execute(delete(table).where(table.c.guild_id == guild_id))
+        connection.execute(insert(table).values(values))
+
+    await database.write(replace)
+
+
+async def insert_preset(
+    database: Database,
+    name: str,
+    inputs: Mapping[str, Any],
+    *,
+    deployment: str = "default",
+    person_id: int | None = None,
+    guild_id: int | None = None,
+    gpu: str | None = None,
+    by: int = 1,
+    default_in: Collection[int] = (),
+    at: datetime | None = None,
+) -> None:
+    """Add a preset of a person or of a server. A server's is the default of the channels `default_in`."""
+    values = {
+        "holder": "s" if person_id is None else "p",
+        "holder_id": person_id or guild_id,
+        "name": name,
+        "folded": folded(name),
+        "deployment": deployment,
+        "inputs": dict(inputs),
+        "gpu": gpu,
+        "created_at": at or datetime.now(UTC),
+        "created_by": by,
+    }
+    own = {"guild_id": guild_id, "folded": folded(name), "set_at": values["created_at"], "set_by": by}
+
+    def add(connection: Connection) -> None:
+        connection.execute(insert(tables.presets).values(values))
+        for channel_id in default_in:
+            connection.execute(insert(tables.channel_defaults).values(own | {"channel_id": channel_id}))
+
+    await database.write(add)
+
+
+async def insert_audit(database: Database, *entries: AuditEntry) -> None:
+    """Add entries to the audit log."""
+    rows = [{name: getattr(entry, name) for name in AuditEntry.__slots__} for entry in entries]
+    await database.write(lambda connection: connection.execute(insert(tables.audit), rows))
+
+
+async def insert_runs(database: Database, *planted: Run, due_at: datetime | None = None) -> None:
+    """Add runs whose answers are up to date; at `due_at`, the bot asks ComfyDeploy about them."""
+    rows = [_row(run) | {"due_at": due_at} for run in planted]
+    await database.write(lambda connection: connection.execute(insert(tables.runs), rows))
+
+
+async def delete_runs(database: Database) -> None:
+    """Delete all runs with their messages, as retention does."""
+    await database.write(_delete_runs)
+
+
+async def set_schema_version(database: Database, version: str) -> None:
+    """Let the database have been made by another version of the bot."""
+    change = text("UPDATE alembic_version SET version_num = :version")
+    await database.write(lambda connection: connection.execute(change, {"version": version}))
+
+
+async def insert_foreign_table(database: Database) -> None:
+    """Add a table of another program that has the name of one of the bot's."""
+    await database.write(lambda connection: connection.execute(text("CREATE TABLE runs (distance REAL)")))
+
+
+async def _scalar(database: Database, query: Select[Any]) -> Any:
+    return await database.read(lambda connection: connection.scalar(query))
+
+
+def _value_of(name: str) -> Select[Any]:
+    return select(tables.key_values.c.value).where(tables.key_values.c.name == name)
+
+
+def _run(row: Row[Any]) -> Run:
+    stored = row._mapping
+    request = Request(
+        key=row.batch_key,
+        count=row.batch_size,
+        answer_id=row.status_message_id,
+        answered=row.answer_due_at is None,
+        **{name: stored[name] for name in _REQUEST},
+    )
+    outputs = tuple(Output(**output) for output in row.outputs)
+    return Run(
+        request=request,
+        index=row.batch_index,
+        state=RunState(row.state),
+        outputs=outputs,
+        charged=row.charged_seconds,
+        **{name: stored[name] for name in _RUN},
+    )
+
+
+def _row(run: Run) -> dict[str, Any]:
+    request = run.request
+    return {
+        "batch_key": request.key,
+        "batch_index": run.index,
+        "batch_size": request.count,
+        "status_message_id": request.answer_id,
+        "state": run.state,
+        "outputs": [asdict(output) for output in run.outputs],
+        "charged_seconds": run.charged,
+        "failure_params": {},
+        "upload_limit": 10 * 1024 * 1024,
+        "deadline_seconds": 3600,
+        "shown_at": request.created_at,
+        **{name: getattr(request, name) for name in _REQUEST},
+        **{name: getattr(run, name) for name in _RUN},
+    }
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message(
+        run_key=row.run_key,
+        kind=_KINDS[row.purpose],
+        state=row.state,
+        tries=row.tries,
+        attempted=row.attempted,
+        ids=tuple(message.message_id for message in row.messages),
+        error=row.last_error,
+    )
+
+
+def _delete_runs(connection: Connection) -> None:
+    connection.execute(delete(tables.deliveries))
+    connection.execute(delete(tables.runs))

@@ -1,0 +1,132 @@
+"""The known gaps of docs/reliability.md, each recognized by the trouble that leads to it.
+
+A gap never excuses a symptom by itself: what has to have happened, and where, is in the sequence of faults.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.simulation.evidence import Request, text_of
+from tests.simulation.story import Story
+
+_TWICE = "every request has one outcome"
+_LEFT = "no status message is left"
+_ADVANCED = re.compile(
+    r"all clocks jump|the bot's clock is set by [1-9]|is away for [\d.]+ h|token of request"
+)
+_UNANSWERED = re.compile(
+    r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay|drop_halfway)"
+    r"|Discord is away|discord is away|both is away"
+)
+_NOTICES = ("Not confirmed", "Timed out", "Not started")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A row of the table of known gaps: the promise it concerns, and whether its trouble happened."""
+
+    name: str
+    promise: str
+    happened: Callable[[Story, Request], bool]
+
+
+def excuse(story: Story, promise: str, request: Request | None) -> str | None:
+    """Return the name of the known gap that explains a broken promise, or None."""
+    if request is None:
+        return None
+    for gap in GAPS:
+        if gap.promise == promise and gap.happened(story, request):
+            return gap.name
+    return None
+
+
+def _had(story: Story, pattern: re.Pattern[str] | str) -> bool:
+    return any(re.search(pattern, what) for _, what in story.struck)
+
+
+def _closed(story: Story, request: Request) -> bool:
+    """Return whether the bot lost one of a request's places, for a while or for good."""
+    return any(
+        _had(story, pattern) for message in request.messages for pattern in _closings(story, message.channel)
+    )
+
+
+def _closings(story: Story, channel: object) -> list[str]:
+    cast = story.world.cast
+    found = [f"#{re.escape(name)} is deleted" for name, known in cast.channels.items() if known is channel]
+    found += [
+        rf"loses (send_messages|view_channel) in #{re.escape(name)}"
+        for name, known in cast.channels.items()
+        if known is channel
+    ]
+    guild = getattr(channel, "guild", None)
+    found += [f"removed from {name}" for name, known in cast.guilds.items() if known is guild]
+    if getattr(channel, "is_thread", False):
+        found.append("the thread is")
+    recipient = getattr(channel, "recipient", None)
+    if recipient is not None:
+        found.append(f"{recipient.name} accepts no direct messages")
+    return found
+
+
+def _killed(story: Story) -> bool:
+    return _had(story, "is killed|gets SIGTERM")
+
+
+def _reply_lost(story: Story, request: Request) -> bool:
+    """A post without a reply, in a channel that then becomes unreachable."""
+    return _closed(story, request) and (_had(story, _UNANSWERED) or _killed(story))
+
+
+def _late_edit(story: Story, request: Request) -> bool:
+    """An edit without a reply, and its token expires before the retry."""
+    return _had(story, _ADVANCED) and (_had(story, _UNANSWERED) or _killed(story))
+
+
+def _notice_out_of_reach(story: Story, request: Request) -> bool:
+    """The bot can't reach a notice any more when the late success comes.
+
+    Its channel was closed, or only an interaction could change it, whose token the bot has dropped.
+    """
+    notices = [m for m in request.messages if any(notice in text_of(m.body) for notice in _NOTICES)]
+    alone = any(m.ephemeral or not _is_member(story, m.channel) for m in notices)
+    return bool(notices) and (alone or _closed(story, request) or _had(story, _ADVANCED))
+
+
+def _is_member(story: Story, channel: object) -> bool:
+    guild = getattr(channel, "guild", None)
+    return guild is not None and guild is not story.world.cast.guilds["foreign"]
+
+
+def _slept(story: Story, request: Request) -> bool:
+    """The machine sleeps in the seconds in which discord.py repeats a post that got a 5xx."""
+    return _had(story, "all clocks jump") and _had(story, _UNANSWERED)
+
+
+def _wrong_clock(story: Story, request: Request) -> bool:
+    """A clock is wrong by more than two minutes, and a post was interrupted by a crash."""
+    return _had(story, r"the bot's clock is set by (-\d{3}|\d{3})") and _killed(story)
+
+
+def _killed_in_private(story: Story, request: Request) -> bool:
+    """A process dies between two messages of a private result."""
+    return request.ask is not None and request.ask.private and _killed(story)
+
+
+def _status_out_of_reach(story: Story, request: Request) -> bool:
+    """The channel of a status message is unreachable, and its token has expired."""
+    return _closed(story, request) and _had(story, _ADVANCED)
+
+
+GAPS = (
+    Gap("a post without a reply in a channel that closes", _TWICE, _reply_lost),
+    Gap("an edit without a reply, and its token expires", _TWICE, _late_edit),
+    Gap("a notice out of reach at the late success", _TWICE, _notice_out_of_reach),
+    Gap("the machine sleeps while a post is repeated", _TWICE, _slept),
+    Gap("a clock is wrong by more than two minutes", _TWICE, _wrong_clock),
+    Gap("killed between two messages of a private result", _TWICE, _killed_in_private),
+    Gap("a status message out of reach, and its token has expired", _LEFT, _status_out_of_reach),
+)

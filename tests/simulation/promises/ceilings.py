@@ -1,0 +1,71 @@
+"""No ceiling is exceeded: not a person's, and not a deployment's. The sums are the checker's own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from demo.fake_comfydeploy.runs import Run
+from tests.simulation.evidence import Evidence, Request, text_of
+from tests.simulation.promises.shared import Broken
+from tests.simulation.setup import AT_ONCE, RUNS_A_DAY
+
+# A run of which the bot hears nothing more may still be executing.
+_OUT_OF_SIGHT = ("Not confirmed", "Timed out", "Cancelled")
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    by_deployment: dict[str, list[Run]] = defaultdict(list)
+    by_person: dict[str, list[Run]] = defaultdict(list)
+    for request in evidence.requests:
+        if _is_out_of_sight(request):
+            continue
+        for run in request.runs:
+            by_deployment[run.deployment.id].append(run)
+            if request.ask is not None and _is_in_studio(evidence, request):
+                by_person[request.ask.who].append(run)
+    for runs in by_deployment.values():
+        limit, name = runs[0].deployment.concurrency_limit, runs[0].deployment.name
+        if (most := most_at_once(runs)) > limit:
+            yield Broken("no ceiling is exceeded", name, f"{most} runs at once, the limit is {limit}")
+    if not _settings_changed(evidence):
+        yield from _people(by_person)
+
+
+def _people(by_person: dict[str, list[Run]]) -> Iterator[Broken]:
+    for who, runs in by_person.items():
+        if (most := most_at_once(runs)) > AT_ONCE:
+            yield Broken("no ceiling is exceeded", who, f"{most} runs at once, the limit is {AT_ONCE}")
+        days: dict[object, int] = defaultdict(int)
+        for run in runs:
+            days[run.created_at.date()] += run.status == "success"
+        if (most := max(days.values())) > RUNS_A_DAY:
+            yield Broken("no ceiling is exceeded", who, f"{most} runs a day, the limit is {RUNS_A_DAY}")
+
+
+def most_at_once(runs: Iterable[Run]) -> int:
+    """Return how many of the runs existed at the same instant, at most."""
+    changes = []
+    for run in runs:
+        changes.append((run.created_at.replace(tzinfo=None), 1))
+        if run.ended_at is not None:
+            changes.append((run.ended_at.replace(tzinfo=None), -1))
+    most = now = 0
+    # An end precedes a start of the same instant.
+    for _, change in sorted(changes):
+        now += change
+        most = max(most, now)
+    return most
+
+
+def _is_out_of_sight(request: Request) -> bool:
+    return any(word in text_of(message.body) for message in request.messages for word in _OUT_OF_SIGHT)
+
+
+def _is_in_studio(evidence: Evidence, request: Request) -> bool:
+    assert request.ask is not None
+    return request.ask.interaction.channel.guild is evidence.story.world.cast.guilds["studio"]
+
+
+def _settings_changed(evidence: Evidence) -> bool:
+    return any(press.custom_id.startswith("set:budgets") for press in evidence.story.presses)

@@ -1,0 +1,138 @@
+"""Find the buttons that a person can press, and those behind other buttons."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Message
+from tests.simulation.patches import TIME
+from tests.simulation.story import Ask, Story
+
+# Buttons that a result has only behind "More", which shows them to whoever presses it.
+_BEHIND_MORE = ("Details", "Use as input", "Report", "Share", "Delete")
+# Buttons that a result of several pictures has only behind a picture's number.
+_BEHIND_NUMBERS = ("Again", "4 more", "Edit", "Upscale", "Use as input", "Details", "Post", "Share")
+
+
+def labels_of(message: Message) -> Iterator[str]:
+    """Yield the labels that can be pressed."""
+    for component in message.components:
+        if component.get("custom_id") and component.get("label") and not component.get("disabled"):
+            yield component["label"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A button that a person can press: the request, the person, the message and the label."""
+
+    ask: Ask
+    who: str
+    message: Message
+    label: str
+
+
+async def reach(story: Story, number: int, who: str | None, label: str, wait: float) -> Reached | None:
+    """Return the first button with this label, from the request with this number on.
+
+    A label that ends in × may have a number after it. The person waits for the button, and presses others,
+    such as "More", if it is behind them.
+    """
+    deadline = TIME.monotonic + wait
+    tried: set[int] = set()
+    while True:
+        for asked in story.since(number):
+            person = who or asked.who
+            found = await _find(story, asked, person, label, tried)
+            if found is not None:
+                return Reached(asked, person, *found)
+        if TIME.monotonic >= deadline:
+            story.skip(f"{who or 'the requester'} sees no {label!r}")
+            return None
+        await asyncio.sleep(0.25)
+
+
+async def _find(
+    story: Story, asked: Ask, who: str, label: str, tried: set[int]
+) -> tuple[Message, str] | None:
+    """Return a message about a request with a button, and its label; messages in `tried` aren't opened."""
+    messages = list(reversed(story.of_ask(asked, who)))
+    for message in messages:
+        found = _label(message, label)
+        if found is not None:
+            return message, found
+    for message in messages:
+        if message.id not in tried:
+            behind = await _behind(story, who, message, label, tried)
+            if behind is not None:
+                return behind, label
+    return None
+
+
+def _label(message: Message, wanted: str) -> str | None:
+    """Return the label of a message's button that is the wanted one."""
+    for label in labels_of(message):
+        if label == wanted or (wanted.endswith("×") and label.startswith(wanted)):
+            return label
+    return None
+
+
+async def _behind(story: Story, who: str, message: Message, label: str, tried: set[int]) -> Message | None:
+    """Press More or a number to find a button."""
+    offered = list(labels_of(message))
+    numbers = [each for each in offered if each.isdigit()]
+    if label in _BEHIND_MORE and "More" in offered:
+        tried.add(message.id)
+        return await _opened(story, who, message, "More", label)
+    if label in _BEHIND_NUMBERS and numbers:
+        tried.add(message.id)
+        return await _opened(story, who, message, numbers[len(story.presses) % len(numbers)], label)
+    return None
+
+
+async def _opened(story: Story, who: str, message: Message, button: str, label: str) -> Message | None:
+    answer = await story.answer(await story.press(who, message, button))
+    if answer is None or answer.original is None or answer.original is message:
+        return None
+    offered = list(labels_of(answer.original))
+    if label in offered:
+        return answer.original
+    if button != "More" and "More" in offered and label in _BEHIND_MORE:
+        return await _opened(story, who, answer.original, "More", label)
+    return None
+
+
+async def press(
+    story: Story, number: int, who: str | None, label: str, wait: float
+) -> tuple[Reached, Interaction] | None:
+    """Press a button of a message about a request; None if there is none."""
+    found = await reach(story, number, who, label, wait)
+    if found is None:
+        return None
+    sent = await story.press(found.who, found.message, found.label)
+    return None if sent is None else (found, sent)
+
+
+async def press_button(
+    story: Story, number: int, who: str | None, label: str, wait: float
+) -> Interaction | None:
+    """Press a button as `press` does, and return only the interaction."""
+    pressed = await press(story, number, who, label, wait)
+    return None if pressed is None else pressed[1]
+
+
+async def open_form(
+    story: Story, number: int, who: str | None, label: str, wait: float
+) -> tuple[Reached, Interaction] | None:
+    """Press a button that opens a form, and return the interaction with the form."""
+    pressed = await press(story, number, who, label, wait)
+    if pressed is None:
+        return None
+    found, sent = pressed
+    answer = await story.answer(sent)
+    if answer is None or answer.modal is None:
+        story.skip(f"{found.who} got no form of {label!r}")
+        return None
+    return found, answer

