@@ -10,7 +10,7 @@ from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.patches import TIME
 from tests.simulation.people import EVERYBODY, MEMBERS, derived, new_mark, picture_file, send_request
-from tests.simulation.reach import Reached, labels_of, open_form, reach
+from tests.simulation.reach import Reached, labels_of, open_form, press, reach
 from tests.simulation.steps import Draw, action
 from tests.simulation.story import Ask, Story
 
@@ -37,7 +37,7 @@ def _plain(label: str, draw: Draw = draw_press, *, weight: float = 1.0) -> None:
     """Register an action that presses a button and needs nothing else."""
 
     async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
-        await press_button(story, ask, who, label, wait)
+        await press(story, ask, who, label, wait)
 
     play.__name__ = label.lower().replace(" ", "_")
     action("press", draw, weight=weight)(play)
@@ -52,14 +52,14 @@ _plain("More", weight=0.3)
 
 @action("cancel", _draw_early_press, weight=3)
 async def cancel(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await press_button(story, ask, who, "Cancel", wait)
+    await press(story, ask, who, "Cancel", wait)
 
 
 # Buttons that make a request at once.
 
 
 async def _start(story: Story, ask: int, who: str | None, wait: float, *, label: str, how: str) -> None:
-    pressed = await press_button(story, ask, who, label, wait)
+    pressed = await press(story, ask, who, label, wait)
     if pressed is not None:
         found, sent = pressed
         _add_started(story, found, sent, found.who, how)
@@ -150,7 +150,7 @@ async def send_edited(story: Story, parent: Ask, opened: Interaction, *, keep: b
 @action("press", draw_press, weight=1.5)
 async def use_as_input(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Press Use as input, choose a deployment, and send the form."""
-    pressed = await press_button(story, ask, who, "Use as input", wait)
+    pressed = await press(story, ask, who, "Use as input", wait)
     if pressed is not None:
         found, sent = pressed
         await send_picture_form(story, await story.answer(sent), found.ask)

@@ -22,6 +22,8 @@ from tests.simulation.story import Ask, Story
 
 _KEY = re.compile(r"(?<![a-z0-9])[a-z2-7]{16}(?![a-z0-9])")
 CARD_CHANNELS = ("cards", "reports")
+# The nonce of a copy, or of the notice that it failed.
+_COPY = re.compile(r"[a-z2-7]{16}-[sg]")
 
 
 def bodies(message: Message) -> Iterator[Json]:
@@ -113,8 +115,8 @@ class Evidence:
         )
 
     def is_copy(self, message: Message) -> bool:
-        """Return whether a message is a share in the gallery, or a single result that somebody posted."""
-        if message.channel.id == self._gallery:
+        """Return whether a message is a share, a single result that somebody posted, or says why not."""
+        if message.channel.id == self._gallery or _COPY.match(message.nonce or ""):
             return True
         return any(
             message.created >= press.at and keys_of(message) and keys_of(message) <= keys_of(press.message)

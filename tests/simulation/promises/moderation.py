@@ -43,20 +43,24 @@ def _decided_by_moderators(evidence: Evidence, card: Message) -> Iterator[Broken
     for text in all_texts(card):
         for match in _DECIDED.finditer(text):
             person = match[2] or match[3]
-            if person not in _chosen_reviewers(evidence) and not _had_power(evidence, card, keys, person):
+            if person not in _chosen_reviewers(evidence) and not _had_power(
+                evidence, card, keys if match[2] else None, person
+            ):
                 yield Broken("only moderators decide", where(card), match[0])
                 return
 
 
-def _had_power(evidence: Evidence, card: Message, keys: set[str], person: str) -> bool:
-    """Return whether a person pressed something about the card's request, on its server, as a moderator."""
+def _had_power(evidence: Evidence, card: Message, keys: set[str] | None, person: str) -> bool:
+    """Return whether a person pressed something on the card's server as a moderator, about one of `keys`.
+
+    A block may be shown by other cards of the blocked person, so it has no keys.
+    """
     world = evidence.story.world
     for press in evidence.story.presses:
         if str(world.person(press.who).id) != person or press.message.channel.guild is not card.channel.guild:
             continue
-        if press.rights & (_MODERATES | {"manages_messages"}) and keys & (
-            {pressed(press)[0]} | keys_of(press.message)
-        ):
+        about = {pressed(press)[0]} | keys_of(press.message)
+        if press.rights & (_MODERATES | {"manages_messages"}) and (keys is None or keys & about):
             return True
     return any(
         command.name == "block" and str(world.person(command.who).id) == person
