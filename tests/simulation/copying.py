@@ -25,7 +25,8 @@ _POST = "POST /channels/{channel_id}/messages"
 
 async def _result(story: Story, who: str, where: str, count: int = 1) -> int | None:
     """Request pictures, wait for them, and return the request's number."""
-    asked = await request(story, who, where, **({"count": count} if count > 1 else {}))
+    options: dict[str, Any] = {"count": count} if count > 1 else {}
+    asked = await request(story, who, where, **options)
     if asked is None or await outcome(story, asked) is None:
         story.skip("no result appeared")
         return None

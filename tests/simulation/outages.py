@@ -44,7 +44,8 @@ def _draw_waiting(chance: random.Random) -> dict[str, Any]:
 
 @action("away", _draw_waiting, weight=2)
 async def requests_in_an_outage(story: Story, people: list[str], gaps: list[float], seconds: float) -> None:
-    """Send requests while ComfyDeploy answers 503."""
+    """Send requests while ComfyDeploy answers 503, after everything else has ended."""
+    faults.jump(story, 60)
     plan = story.world.comfydeploy.world.plan
     with away(story, "ComfyDeploy"):
         plan.away = True

@@ -12,7 +12,7 @@ from tests.simulation.story import Ask, Press
 # A post that has begun isn't stopped by a change of its channel; discord.py repeats it for so long.
 _POSTING = 30.0
 _AROUND = 3.0
-_SENTENCE = "age-restricted"
+_SENTENCES = ("This runs only in channels that are marked", "This result is age-restricted.")
 _FROM_A_PICTURE = ("use", "menu", "upscale")
 
 
@@ -69,7 +69,7 @@ def _made_elsewhere(evidence: Evidence, marks: Marks, ask: Ask) -> Iterator[Brok
 
 def _opened_in_vain(evidence: Evidence, press: Press) -> Iterator[Broken]:
     """A form opens only if what is in it can be sent."""
-    if press.values is None or press.forged or _SENTENCE not in reply(press):
+    if press.values is None or press.forged or not reply(press).startswith(_SENTENCES):
         return
     opened = [
         other
@@ -81,7 +81,9 @@ def _opened_in_vain(evidence: Evidence, press: Press) -> Iterator[Broken]:
         return
     since = opened[-1].at - _AROUND
     changed = any(
-        since < at < press.at for at, what in evidence.story.struck if _SENTENCE in what or "toml" in what
+        since < at < press.at
+        for at, what in evidence.story.struck
+        if "age-restricted" in what or "toml" in what
     )
     if not changed and str((opened[-1].interaction.modal or {}).get("custom_id")) == press.custom_id:
         yield Broken(

@@ -74,14 +74,23 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
         asked = [
             monotonic(c.at) for c in during if c.path.startswith(_DESCRIBE) and "deployments" not in c.path
         ]
+        if any(
+            monotonic(run.created_at.timestamp()) < until for run in evidence.story.world.comfydeploy.runs
+        ):
+            continue  # those who follow runs ask, too
         for at in asked:
-            # The poller of runs asks, too, but not twice within a second.
             together = [other for other in asked if at <= other < at + 0.5]
-            if at > failed[0] + _KNOWN and len(together) > 2:
+            if at > failed[0] + _KNOWN and len(together) > 1:
                 yield Broken(
                     "an outage isn't hammered", f"since {since:.0f}", f"{len(together)} questions at once"
                 )
                 break
+
+
+def _is_followed(run: Run, at: float) -> bool:
+    """Return whether the bot may have asked about a run after a time, because it hadn't long ended."""
+    created, ended = run.created_at.timestamp(), run.ended_at
+    return monotonic(created) < at and (ended is None or monotonic(ended.timestamp()) > at - 30)
 
 
 def _drips(evidence: Evidence) -> Iterator[Broken]:
