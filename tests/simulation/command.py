@@ -66,6 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     given = _parse(arguments)
     if given.jobs > 1:
         return _share(given)
+    # A collection in the middle of a round would run finalizers in an order of its own.
     gc.disable()
     with _folder() as folder:
         if given.check is not None:
@@ -75,6 +76,8 @@ def main(arguments: Sequence[str]) -> int:
         play = Player(folder, database)
         # The first round imports what the bot imports late, which takes longer than a callback may.
         play("warm-up", [])
+        # What the imports made stays; a collection after each round needn't look at it.
+        gc.freeze()
         if given.replay is not None:
             return _replay(play, given.replay)
         if given.driver == "hypothesis":
@@ -114,10 +117,7 @@ class Player:
 
     def __call__(self, seed: str, steps: Sequence[Step]) -> Result:
         self._number += 1
-        result = play_round(seed, steps, self._folder / str(self._number), self._database)
-        # Between rounds: a collection in the middle would run finalizers in an order of its own.
-        gc.collect(1)
-        return result
+        return play_round(seed, steps, self._folder / str(self._number), self._database)
 
 
 def _play_many(play: Player, given: argparse.Namespace) -> int:
