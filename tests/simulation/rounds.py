@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import aiohttp
 
 from tests.fakediscord.interactions import Interaction
 from tests.simulation import (
@@ -35,7 +38,7 @@ from tests.simulation.promises import always, at_the_end
 from tests.simulation.setup import SINCE_PREPARATION, Database
 from tests.simulation.steps import Step, play
 from tests.simulation.story import Story
-from tests.simulation.world import DEPLOYMENTS, LAYOUTS, World
+from tests.simulation.world import DEPLOYMENTS, LAYOUTS, WEB_PORT, World, comfydeploy_now
 
 
 @dataclass
@@ -86,6 +89,7 @@ async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
 # expires. Between them a few seconds pass.
 _JUMPS = (0, 30, 120, 300, 900, 3600, 7200, 7200, 90_000, 7200, 7200)
 _BETWEEN_JUMPS = 5.0
+_HELD_FOR = 150.0
 
 
 async def _rest(story: Story) -> None:
@@ -119,7 +123,9 @@ async def _calm(story: Story) -> None:
                 await story.press(who, card, "Approve")
                 break
     for run in world.comfydeploy.runs:
-        if run.released.is_waited_for and (TIME.monotonic > 1200 or int(run.id[:2], 16) % 2):
+        # Half of the held runs end only past the bot's deadline.
+        age = (comfydeploy_now() - run.created_at).total_seconds()
+        if run.released.is_waited_for and (age > _HELD_FOR or int(run.id[:2], 16) % 2):
             world.comfydeploy.release(run.id)
 
 
@@ -152,7 +158,16 @@ async def _read_lists(story: Story) -> None:
                 story.lists.setdefault(who, []).append(sent.text)
     for hall in halls:
         await _read_record(story, hall.name)
+    story.metrics = await _read_metrics(world)
     await asyncio.sleep(1)
+
+
+async def _read_metrics(world: World) -> str:
+    """Read the page /metrics as the operator's Prometheus does."""
+    headers = {"Authorization": f"Bearer {world.environment()['METRICS_TOKEN']}"}
+    url = f"http://127.0.0.1:{WEB_PORT}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+        return await answer.text()
 
 
 async def _read_record(story: Story, where: str) -> None:
@@ -180,6 +195,10 @@ def _left_behind(world: World) -> list[str]:
         left += [f"a task is left: {task}" for task in process.left]
         if process.code == 0:
             left += [f"{resource!r} is left open" for resource in process.life.left_open]
+    if all(process.code == 0 for process in world.processes):
+        # A killed process can't delete its temporary files.
+        files = {path.name for path in Path(tempfile.gettempdir()).iterdir()} - {world.folder.name}
+        left += [f"a file is left: {name}" for name in files - world.files_before]
     return left
 
 

@@ -107,6 +107,8 @@ class Story:
     """What /runs told each person at the end."""
     secrets_checked: int = 0
     """How many lines of the log were searched for secrets."""
+    metrics: str = ""
+    """The page /metrics at the end."""
     gaps: list[str] = field(default_factory=list)
     """The requests that ended in a known gap."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -88,6 +89,7 @@ class World:
         self.database_url = ""
         self.layout: Mapping[str, Mapping[str, str]] = {ALONE: {}}
         """The processes and their own settings."""
+        self.files_before = {path.name for path in Path(tempfile.gettempdir()).iterdir()}
         self.pending = 0
         """How much will still happen because of earlier steps."""
         self._started = 0

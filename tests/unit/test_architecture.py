@@ -49,6 +49,16 @@ def test_importing_the_pure_modules_loads_no_io_library() -> None:
     assert loaded.stdout.split() == []
 
 
+def test_the_simulation_knows_only_the_entry_point() -> None:
+    """It survives a change of everything else, and so protects it."""
+    paths = (ROOT / "tests" / "simulation").rglob("*.py")
+    names = {name for path in paths for name in imports(ast.parse(path.read_text(encoding="utf-8")))}
+    assert {name for name in names if name.partition(".")[0] in ("bot", "cogs")} == {
+        "bot.cli.main",
+        "bot.outside.Outside",
+    }
+
+
 def test_one_module_builds_all_views_and_forms() -> None:
     """It stops them, because discord.py would keep the others in memory."""
     built = {

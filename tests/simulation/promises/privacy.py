@@ -82,7 +82,9 @@ def _secrets(evidence: Evidence) -> Iterator[Broken]:
         secrets[f"the token of request {ask.number}"] = ask.interaction.token
     lines = [entry.text for entry in world.log[seen:]]
     evidence.story.secrets_checked = len(world.log)
-    texts = "\n".join([*lines, *(json.dumps(body) for m in evidence.messages for body in bodies(m))])
+    texts = "\n".join(
+        [evidence.story.metrics, *lines, *(json.dumps(body) for m in evidence.messages for body in bodies(m))]
+    )
     for name, secret in secrets.items():
         if secret and secret in texts:
-            yield Broken("secrets stay secret", name, "it is in a message or log line")
+            yield Broken("secrets stay secret", name, "it is in a message, log line or metric")

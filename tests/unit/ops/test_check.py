@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +55,7 @@ def test_privileged_intents_have_to_be_granted() -> None:
 
 async def test_an_unreachable_address_is_told_in_words() -> None:
     url = "http://nobody.invalid"
-    found = await check_public_url(WebhookSigner("x" * 16, url), url, PingEndpoint(), 8080)
+    found = await check_public_url(WebhookSigner("x" * 16, url), url, PingEndpoint(), 8080, Random(1))
     assert found.level is ERROR
     assert "can't be reached" in found.summary
 
