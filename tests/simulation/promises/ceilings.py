@@ -59,6 +59,9 @@ def most_at_once(runs: Iterable[Run]) -> int:
 
 
 def _is_out_of_sight(request: Request) -> bool:
+    """Return whether ComfyDeploy may execute a run that the bot was told nothing of, or that it gave up."""
+    if any(call.status != 200 for call in request.calls):
+        return True
     return any(word in text_of(message.body) for message in request.messages for word in _OUT_OF_SIGHT)
 
 
