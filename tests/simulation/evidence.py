@@ -128,7 +128,7 @@ class Evidence:
         """Return whether a message can be a status or an outcome: no card, copy, or private extra."""
         if self.is_card(message) or self.is_copy(message):
             return False
-        return not message.ephemeral or message.id in self._answers or _answers_a_press(message)
+        return not message.ephemeral or _was_a_status(message)
 
     def _requests(self) -> list[Request]:
         groups = _Groups()
@@ -176,7 +176,6 @@ class Evidence:
             if message.deleted_at is None
             and not is_status(message)
             and self.is_about_a_request(message)
-            and not _is_extra(message, self._answers)
         ]
 
     def statuses(self, request: Request) -> list[Message]:
@@ -223,17 +222,13 @@ def _sent(call: QueueCall) -> tuple[Any, Any]:
     return call.body.get("deployment_id"), call.body.get("inputs", {}).get("prompt")
 
 
-def _answers_a_press(message: Message) -> bool:
-    """Return whether an ephemeral message shows a request that a press started: it has, or had, Cancel."""
+def _was_a_status(message: Message) -> bool:
+    """Return whether a message has ever shown a request under way: it has, or had, Cancel."""
     return any(
         str(component.get("custom_id") or "").endswith(":cancel")
         for body in bodies(message)
         for component in walk(body.get("components") or [])
     )
-
-
-def _is_extra(message: Message, answers: dict[int, Ask]) -> bool:
-    return message.ephemeral and message.id not in answers and not _answers_a_press(message)
 
 
 def key_of(call: QueueCall) -> str:

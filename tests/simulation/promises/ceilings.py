@@ -20,7 +20,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         if _is_out_of_sight(request):
             continue
-        for run in request.runs:
+        for run in filter(_can_be_stopped, request.runs):
             by_deployment[run.deployment.id].append(run)
             if request.ask is not None and _is_in_studio(evidence, request):
                 by_person[request.ask.who].append(run)
@@ -63,6 +63,11 @@ def _is_out_of_sight(request: Request) -> bool:
     if any(call.status != 200 for call in request.calls):
         return True
     return any(word in text_of(message.body) for message in request.messages for word in _OUT_OF_SIGHT)
+
+
+def _can_be_stopped(run: Run) -> bool:
+    """Return whether a run ends when the bot stops it. The bot can't wait for others for ever."""
+    return run.faults.cancel_supported and not run.faults.success_after_cancel
 
 
 def _is_in_studio(evidence: Evidence, request: Request) -> bool:

@@ -157,7 +157,8 @@ def _stopped(evidence: Evidence, request: Request) -> Iterator[Broken]:
             if run.id not in cancels and ended > told:
                 yield Broken("a run at its deadline is stopped", str(request), f"{run.id} is {run.status}")
         outcome = "\n".join(text_of(m.body) for m in evidence.outcomes(request))
-        if "was cancelled at ComfyDeploy, not by me" in outcome and _only_the_bot_cancelled(run, cancels):
+        blamed = "was cancelled at ComfyDeploy, not by me" in outcome and len(request.runs) == 1
+        if blamed and _only_the_bot_cancelled(run, cancels):
             yield Broken("the bot's own cancellation is told as its own", str(request), run.id)
 
 
