@@ -11,7 +11,7 @@ if os.environ.get("PYTHONHASHSEED") != "0":
     os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606  # itself
 
 # First of all, because it replaces the clocks that every other module imports.
-import tests.simulation.patches  # noqa: F401
+import tests.simulation.engine.patches  # noqa: F401
 
 # isort: split
 from tests.simulation.command import main

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tests.simulation import scenarios
 from tests.simulation import steps as actions
+from tests.simulation.by_hypothesis import explore
 from tests.simulation.drawing import draw
-from tests.simulation.machine import explore
 from tests.simulation.rounds import Result, play_round
 from tests.simulation.setup import DATABASES, Database
 from tests.simulation.shrink import shorten
@@ -64,6 +64,7 @@ class Total:
 def main(arguments: Sequence[str]) -> int:
     """Return 0 if every promise was kept, otherwise 1."""
     given = _parse(arguments)
+    actions.register_all()
     if given.jobs > 1:
         return _share(given)
     # A collection in the middle of a round would run finalizers in an order of its own.

@@ -173,9 +173,7 @@ class Evidence:
         return [
             message
             for message in request.messages
-            if message.deleted_at is None
-            and not is_status(message)
-            and self.is_about_a_request(message)
+            if message.deleted_at is None and not is_status(message) and self.is_about_a_request(message)
         ]
 
     def statuses(self, request: Request) -> list[Message]:

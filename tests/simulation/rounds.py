@@ -13,31 +13,16 @@ from pathlib import Path
 import aiohttp
 
 from tests.fakediscord.interactions import Interaction
-from tests.simulation import (
-    buttons,
-    changes,
-    copying,
-    deaths,
-    faults,
-    intruders,
-    marks,
-    moderators,
-    outages,
-    own_commands,
-    people,
-    reports,
-    settings,
-    strangers,
-    verdicts,
-)
-from tests.simulation.boundaries import STATEMENTS
+from tests.simulation.engine.boundaries import STATEMENTS
+from tests.simulation.engine.loop import Deadlock, VirtualLoop
+from tests.simulation.engine.patches import TIME, entropy
 from tests.simulation.evidence import Evidence, bodies, text_of
-from tests.simulation.loop import Deadlock, VirtualLoop
-from tests.simulation.patches import TIME, entropy
+from tests.simulation.people import moderators, requests, settings
 from tests.simulation.promises import always, at_the_end
 from tests.simulation.setup import SINCE_PREPARATION, Database
 from tests.simulation.steps import Step, play
 from tests.simulation.story import Story
+from tests.simulation.trouble.services import jump
 from tests.simulation.world import DEPLOYMENTS, LAYOUTS, WEB_PORT, World, comfydeploy_now
 
 
@@ -103,7 +88,7 @@ async def _rest(story: Story) -> None:
     for seconds in _JUMPS:
         await world.until(lambda: not world.pending, 60)
         if seconds:
-            faults.jump(story, seconds)
+            jump(story, seconds)
         await _calm(story)
         await asyncio.sleep(_BETWEEN_JUMPS)
         if _settled(story):
@@ -151,7 +136,7 @@ async def _read_lists(story: Story) -> None:
     for hall in halls:
         world.cast.channels[hall.name] = hall
     await asyncio.sleep(0.1)
-    for who in people.MEMBERS:
+    for who in requests.MEMBERS:
         for where in (*(hall.name for hall in halls), f"dm:{who}"):
             sent = await story.answer(await story.slash(who, where, "runs", {}))
             if sent is not None:
@@ -245,6 +230,3 @@ def seen_by_everybody(story: Story) -> list[str]:
         if message.attachments:
             lines.append(f"              files: {[file.filename for file in message.attachments]}")
     return lines
-
-
-_ = buttons, changes, copying, deaths, intruders, marks, outages, own_commands, reports, strangers, verdicts

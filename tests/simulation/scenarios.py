@@ -19,9 +19,9 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.life import LIFE, Life
-from tests.simulation.loop import VirtualLoop
-from tests.simulation.patches import TIME, entropy
+from tests.simulation.engine.life import LIFE, Life
+from tests.simulation.engine.loop import VirtualLoop
+from tests.simulation.engine.patches import TIME, entropy
 from tests.simulation.setup import SINCE_PREPARATION, SqliteDatabase
 from tests.simulation.world import DEPLOYMENTS, World
 

@@ -17,9 +17,9 @@ from typing import Protocol
 
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
-from tests.simulation.loop import VirtualLoop
-from tests.simulation.patches import TIME, entropy
-from tests.simulation.postgres import start_server
+from tests.simulation.engine.loop import VirtualLoop
+from tests.simulation.engine.patches import TIME, entropy
+from tests.simulation.engine.postgres import start_server
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
 

@@ -8,7 +8,9 @@ nothing.
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -59,6 +61,14 @@ def action(kind: str, draw: Draw, *, weight: float = 1.0) -> Callable[[Play], Pl
         return play
 
     return register
+
+
+def register_all() -> None:
+    """Import every module that has actions: what people do, and what goes wrong."""
+    for package in ("people", "trouble"):
+        name = f"tests.simulation.{package}"
+        for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
+            importlib.import_module(f"{name}.{module.name}")
 
 
 def nothing(_: random.Random) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.interactions import Answer, Interaction
 from tests.fakediscord.world import Channel, Message
-from tests.simulation.patches import TIME
+from tests.simulation.engine.patches import TIME
 from tests.simulation.world import World
 
 ANSWER_WITHIN = 4.0

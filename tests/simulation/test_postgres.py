@@ -12,7 +12,7 @@ _PROJECT = Path(__file__).resolve().parents[2]
 def test_postgres_in_virtual_time() -> None:
     """Run all checks. The simulation replaces clocks and randomness, which this process needs."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.check_postgres"],
+        [sys.executable, "-m", "tests.simulation.engine.check_postgres"],
         cwd=_PROJECT,
         capture_output=True,
         text=True,

@@ -18,10 +18,10 @@ from tests.fakediscord.errors import Json
 from tests.fakediscord.patch import point_discord_at
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import MODERATOR, Channel, Guild, User
-from tests.simulation.boundaries import utc_now
-from tests.simulation.loop import VirtualLoop
-from tests.simulation.patches import TIME
-from tests.simulation.process import Process
+from tests.simulation.engine.boundaries import utc_now
+from tests.simulation.engine.loop import VirtualLoop
+from tests.simulation.engine.patches import TIME
+from tests.simulation.engine.process import Process
 
 FORBIDDEN = "forbidden"
 WEB_PORT = 8080

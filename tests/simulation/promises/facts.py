@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from tests.fakediscord.interactions import Answer
 from tests.fakediscord.world import Channel, Message
+from tests.simulation.engine.patches import EPOCH
 from tests.simulation.evidence import Evidence, bodies, text_of
-from tests.simulation.patches import EPOCH
 from tests.simulation.story import Press, Story, first_text
 
 _UPTIME = 1_000.0

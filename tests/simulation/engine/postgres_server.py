@@ -1,4 +1,4 @@
-"""Run a PostgreSQL server until standard input ends: `python -m tests.simulation.postgres_server FOLDER`.
+"""Run PostgreSQL until standard input ends: `python -m tests.simulation.engine.postgres_server FOLDER`.
 
 The server has a process of its own, because starting and stopping it needs the real clocks. If the simulation
 is killed, its end of the pipe closes, and the server stops.

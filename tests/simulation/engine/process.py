@@ -12,10 +12,10 @@ from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 from bot.cli import main
 from bot.outside import Outside
-from tests.simulation.boundaries import InlineExecutor, random_source, utc_now
-from tests.simulation.life import LIFE, Life
-from tests.simulation.loop import VirtualLoop
-from tests.simulation.patches import TIME
+from tests.simulation.engine.boundaries import InlineExecutor, random_source, utc_now
+from tests.simulation.engine.life import LIFE, Life
+from tests.simulation.engine.loop import VirtualLoop
+from tests.simulation.engine.patches import TIME
 
 
 class Process:

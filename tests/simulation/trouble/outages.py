@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.fakediscord.faults import Fault
-from tests.simulation import faults
-from tests.simulation.asking import request, started
-from tests.simulation.life import Life
-from tests.simulation.patches import TIME
-from tests.simulation.people import MEMBERS
+from tests.simulation.engine.life import Life
+from tests.simulation.engine.patches import TIME
+from tests.simulation.people.asking import request, started
+from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
+from tests.simulation.trouble.database import add_strike, counts
+from tests.simulation.trouble.services import jump
 
 _POST = "POST /channels/{channel_id}/messages"
 _RULES = "GET /guilds/{guild_id}/auto-moderation/rules"
@@ -45,7 +46,7 @@ def _draw_waiting(chance: random.Random) -> dict[str, Any]:
 @action("away", _draw_waiting, weight=2)
 async def requests_in_an_outage(story: Story, people: list[str], gaps: list[float], seconds: float) -> None:
     """Send requests while ComfyDeploy answers 503, after everything else has ended."""
-    faults.jump(story, 60)
+    jump(story, 60)
     plan = story.world.comfydeploy.world.plan
     with away(story, "ComfyDeploy"):
         plan.away = True
@@ -89,11 +90,11 @@ async def database_away(story: Story, who: str, where: str, after: float, second
     """Let every statement fail for a while during a run."""
 
     def strike(_: Life, sql: str, done: bool) -> None:
-        if gone[0] and not done and faults.counts(sql, commits=False):
+        if gone[0] and not done and counts(sql, commits=False):
             raise sqlite3.OperationalError("disk I/O error")
 
     gone = [False]
-    faults.add_strike(strike)
+    add_strike(strike)
     await started(story, await request(story, who, where), status="running")
     await asyncio.sleep(after)
     with away(story, "the database"):
@@ -116,7 +117,7 @@ async def rules_unreadable(story: Story, who: str, minutes: float, status: int) 
     await request(story, who, "pictures")
     rule = story.world.discord.faults.add(_RULES, Fault.answer(status), times=None)
     with away(story, "AutoMod"):
-        faults.jump(story, minutes * 60)
+        jump(story, minutes * 60)
         await asyncio.sleep(1)
         for _ in range(2):
             await request(story, who, "pictures")

@@ -1,11 +1,11 @@
-"""Check the simulated traffic with PostgreSQL: `python -m tests.simulation.check_postgres`.
+"""Check the simulated traffic with PostgreSQL: `python -m tests.simulation.engine.check_postgres`.
 
 It prints a line for each check: its name, and `passed` or the error. `test_postgres.py` runs it.
 """
 
 from __future__ import annotations
 
-from tests.simulation.patches import TIME, entropy  # isort: skip  # before all other libraries
+from tests.simulation.engine.patches import TIME, entropy  # isort: skip  # before all other libraries
 
 import asyncio
 import logging
@@ -27,11 +27,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from tests.simulation.boundaries import STATEMENTS, ConnectionLost
-from tests.simulation.life import LIFE, Life
-from tests.simulation.loop import VirtualLoop
-from tests.simulation.postgres import Server, start_server
-from tests.simulation.postgres_traffic import Traffic
+from tests.simulation.engine.boundaries import STATEMENTS, ConnectionLost
+from tests.simulation.engine.life import LIFE, Life
+from tests.simulation.engine.loop import VirtualLoop
+from tests.simulation.engine.postgres import Server, start_server
+from tests.simulation.engine.postgres_traffic import Traffic
 
 LOCK_SECONDS = 2.0
 _ADD = text("UPDATE counters SET value = value + 1 WHERE id = :id")

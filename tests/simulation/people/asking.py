@@ -7,8 +7,8 @@ from typing import Any
 from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import is_status
-from tests.simulation.people import new_mark
-from tests.simulation.reach import labels_of
+from tests.simulation.people.reach import labels_of
+from tests.simulation.people.requests import new_mark
 from tests.simulation.story import Ask, Story
 
 

@@ -7,10 +7,10 @@ import random
 from typing import Any
 
 from tests.fakediscord.faults import Fault
-from tests.simulation.asking import outcome, request
-from tests.simulation.moderators import open_cards
-from tests.simulation.people import MEMBERS
-from tests.simulation.reach import labels_of, press_button
+from tests.simulation.people.asking import outcome, request
+from tests.simulation.people.moderators import open_cards
+from tests.simulation.people.reach import labels_of, press_button
+from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 

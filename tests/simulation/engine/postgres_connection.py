@@ -12,13 +12,13 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.boundaries import STATEMENTS, ConnectionLost
-from tests.simulation.life import current_life
-from tests.simulation.patches import TIME
-from tests.simulation.postgres import frame, frames, startup
+from tests.simulation.engine.boundaries import STATEMENTS, ConnectionLost
+from tests.simulation.engine.life import current_life
+from tests.simulation.engine.patches import TIME
+from tests.simulation.engine.postgres import frame, frames, startup
 
 if TYPE_CHECKING:
-    from tests.simulation.postgres_traffic import Traffic
+    from tests.simulation.engine.postgres_traffic import Traffic
 
 SYNC = frame(b"S")
 _CANCEL_REQUEST = 80877102

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.fakediscord.world import MEMBER, MODERATOR
-from tests.simulation.people import MEMBERS
+from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, MANAGER

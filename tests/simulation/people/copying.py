@@ -9,11 +9,11 @@ from typing import Any
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Channel, Message
-from tests.simulation import settings
-from tests.simulation.asking import outcome, request
-from tests.simulation.people import MEMBERS, MODERATORS
+from tests.simulation.people import settings
+from tests.simulation.people.asking import outcome, request
+from tests.simulation.people.reach import labels_of, press_button
+from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.promises.facts import purpose
-from tests.simulation.reach import labels_of, press_button
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import action
 from tests.simulation.story import Story

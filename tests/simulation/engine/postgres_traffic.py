@@ -13,11 +13,11 @@ from collections.abc import Callable, Collection
 from itertools import count
 from typing import Any
 
-from tests.simulation.loop import VirtualLoop
-from tests.simulation.network import LATENCY
-from tests.simulation.patches import TIME
-from tests.simulation.postgres import Session
-from tests.simulation.postgres_connection import SYNC, PostgresConnection, Request
+from tests.simulation.engine.loop import VirtualLoop
+from tests.simulation.engine.network import LATENCY
+from tests.simulation.engine.patches import TIME
+from tests.simulation.engine.postgres import Session
+from tests.simulation.engine.postgres_connection import SYNC, PostgresConnection, Request
 
 # Real seconds. How long a reply may take before the server is asked whether the statement waits for a lock.
 _GLANCE = 0.01

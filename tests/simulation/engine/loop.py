@@ -21,12 +21,12 @@ from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.life import LIFE, OUTSIDE, Life, current_life
-from tests.simulation.network import LATENCY, MemoryServer, Network
-from tests.simulation.patches import TIME
+from tests.simulation.engine.life import LIFE, OUTSIDE, Life, current_life
+from tests.simulation.engine.network import LATENCY, MemoryServer, Network
+from tests.simulation.engine.patches import TIME
 
 if TYPE_CHECKING:
-    from tests.simulation.postgres_traffic import Traffic
+    from tests.simulation.engine.postgres_traffic import Traffic
 
 # Processor seconds that one callback of the bot may take, statements not counted.
 LONGEST_CALLBACK = 0.05
@@ -275,7 +275,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **more: Any) -> Any:
         if self.postgres is None:
             # Not at the top: it imports this module.
-            from tests.simulation.postgres_traffic import Traffic  # noqa: PLC0415
+            from tests.simulation.engine.postgres_traffic import Traffic  # noqa: PLC0415
 
             self.postgres = Traffic(self, path)
         return await self.postgres.connect(protocol_factory, path)

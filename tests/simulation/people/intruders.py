@@ -8,8 +8,8 @@ import json
 import aiohttp
 
 from tests.fakediscord.world import Message
-from tests.simulation.asking import outcome, request, started
-from tests.simulation.people import MEMBERS
+from tests.simulation.people.asking import outcome, request, started
+from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 from tests.simulation.world import WEB_PORT

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.patches import TIME
+from tests.simulation.engine.patches import TIME
 from tests.simulation.story import Ask, Story
 
 # Buttons that a result has only behind "More", which shows them to whoever presses it.

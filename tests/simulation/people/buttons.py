@@ -8,9 +8,9 @@ from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.patches import TIME
-from tests.simulation.people import EVERYBODY, MEMBERS, derived, new_mark, picture_file, send_request
-from tests.simulation.reach import Reached, labels_of, open_form, press, reach
+from tests.simulation.engine.patches import TIME
+from tests.simulation.people.reach import Reached, labels_of, open_form, press, reach
+from tests.simulation.people.requests import EVERYBODY, MEMBERS, derived, new_mark, picture_file, send_request
 from tests.simulation.steps import Draw, action
 from tests.simulation.story import Ask, Story
 

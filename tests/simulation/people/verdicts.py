@@ -8,13 +8,13 @@ from typing import Any
 
 from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.faults import Fault
-from tests.simulation import faults
-from tests.simulation.asking import press_when_shown, request, started
-from tests.simulation.deaths import kill_after_call
-from tests.simulation.moderators import open_cards
-from tests.simulation.people import MEMBERS, picture_file
+from tests.simulation.people.asking import press_when_shown, request, started
+from tests.simulation.people.moderators import open_cards
+from tests.simulation.people.requests import MEMBERS, picture_file
 from tests.simulation.steps import action
 from tests.simulation.story import Story
+from tests.simulation.trouble.deaths import kill_after_call
+from tests.simulation.trouble.services import jump
 
 _POST = "POST /channels/{channel_id}/messages"
 _ANSWER = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
@@ -58,7 +58,7 @@ async def late_success(
     await asyncio.sleep(1.0)
     _trouble(story, trouble)
     if wait > _GRACE:
-        faults.jump(story, wait)
+        jump(story, wait)
     else:
         await asyncio.sleep(wait)
     await asyncio.sleep(release)
@@ -118,7 +118,7 @@ async def cancel_during_checks(story: Story, who: str, pause: float) -> None:
     if asked is None or not open_cards(story):
         story.skip("there is no review card")
         return
-    faults.jump(story, 23.3 * 3600)
+    jump(story, 23.3 * 3600)
     await asyncio.sleep(2)
     card = open_cards(story)
     if not card:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from tests.simulation.life import Life, current_life
+from tests.simulation.engine.life import Life, current_life
 
 LATENCY = 0.001
 _HIGH_WATER = 64 * 1024

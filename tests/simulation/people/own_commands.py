@@ -10,7 +10,7 @@ from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.people import MEMBERS, MODERATORS, new_mark, send_request
+from tests.simulation.people.requests import MEMBERS, MODERATORS, new_mark, send_request
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.simulation.people import MODERATORS
+from tests.simulation.people.requests import MODERATORS
 from tests.simulation.setup import Panel, open_panel
 from tests.simulation.steps import action
 from tests.simulation.story import Story

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import discord
 import discord.gateway
 
-from tests.simulation.life import Life, current_life
-from tests.simulation.loop import VirtualLoop
+from tests.simulation.engine.life import Life, current_life
+from tests.simulation.engine.loop import VirtualLoop
 
 T = TypeVar("T")
 

@@ -6,14 +6,14 @@ import asyncio
 import random
 from typing import Any
 
-from tests.simulation.asking import outcome, request, started
-from tests.simulation.buttons import send_picture_form
-from tests.simulation.copying import copy_result, set_mark
-from tests.simulation.deaths import kill_after_call
-from tests.simulation.people import MEMBERS, derived, new_mark
-from tests.simulation.reach import press_button
+from tests.simulation.people.asking import outcome, request, started
+from tests.simulation.people.buttons import send_picture_form
+from tests.simulation.people.copying import copy_result, set_mark
+from tests.simulation.people.reach import press_button
+from tests.simulation.people.requests import MEMBERS, derived, new_mark
 from tests.simulation.steps import action
 from tests.simulation.story import Story
+from tests.simulation.trouble.deaths import kill_after_call
 
 _POST = "POST /channels/{channel_id}/messages"
 # A post that has begun isn't stopped, and discord.py repeats it for so long.

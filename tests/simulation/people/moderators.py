@@ -9,10 +9,10 @@ from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.own_commands import menu
-from tests.simulation.patches import TIME
-from tests.simulation.people import MEMBERS, MODERATORS, ask, send_request
-from tests.simulation.reach import labels_of, press
+from tests.simulation.engine.patches import TIME
+from tests.simulation.people.own_commands import menu
+from tests.simulation.people.reach import labels_of, press
+from tests.simulation.people.requests import MEMBERS, MODERATORS, ask, send_request
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 

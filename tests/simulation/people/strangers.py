@@ -9,10 +9,10 @@ from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.buttons import draw_press, send_edited
-from tests.simulation.patches import TIME
-from tests.simulation.people import MEMBERS, MODERATORS, derived, new_mark
-from tests.simulation.reach import open_form
+from tests.simulation.engine.patches import TIME
+from tests.simulation.people.buttons import draw_press, send_edited
+from tests.simulation.people.reach import open_form
+from tests.simulation.people.requests import MEMBERS, MODERATORS, derived, new_mark
 from tests.simulation.steps import action
 from tests.simulation.story import Ask, Story
 

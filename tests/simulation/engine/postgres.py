@@ -19,7 +19,7 @@ _USER = "postgres"
 _PROTOCOL = 3 << 16
 # In real seconds. A server that needs longer hangs.
 _PATIENCE = 60.0
-_PROJECT = Path(__file__).resolve().parents[2]
+_PROJECT = Path(__file__).resolve().parents[3]
 
 
 class ServerError(Exception):
@@ -163,7 +163,7 @@ def start_server(folder: Path) -> Server:
 
     The folder must not be inside one that other users can't enter: as root, the server runs as another user.
     """
-    command = [sys.executable, "-m", "tests.simulation.postgres_server", str(folder.resolve())]
+    command = [sys.executable, "-m", "tests.simulation.engine.postgres_server", str(folder.resolve())]
     # Its errors go to this process's standard error.
     process = subprocess.Popen(  # noqa: S603  # our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_PROJECT

@@ -1,0 +1,1 @@
+"""What people do: members, moderators, the owner and strangers."""

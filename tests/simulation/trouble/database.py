@@ -1,0 +1,91 @@
+"""The database fails: statements, COMMITs, replies, and all of it for a while."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from tests.simulation.engine.boundaries import STATEMENTS, ConnectionLost
+from tests.simulation.engine.life import Life
+from tests.simulation.engine.patches import TIME
+from tests.simulation.steps import action
+from tests.simulation.story import Story
+
+_WRITES = ("INSERT", "UPDATE", "DELETE", "SELECT", "BEGIN")
+# What SQLite and PostgreSQL say, and a connection that breaks, which only PostgreSQL's can.
+_ERRORS: dict[str, Callable[[], Exception]] = {
+    "error": lambda: sqlite3.OperationalError("disk I/O error"),
+    "broken": lambda: ConnectionLost("the connection was lost"),
+}
+
+
+def _draw_statement_fault(chance: random.Random) -> dict[str, Any]:
+    return {
+        "commits": chance.random() < 0.6,
+        "nth": chance.choice((1, 1, 2, 3, 5, 8)),
+        "times": chance.choice((1, 1, 2)),
+        "how": chance.choice(("error", "broken", "reply lost", "reply lost")),
+    }
+
+
+@action("database", _draw_statement_fault, weight=4)
+async def statement_fault(story: Story, *, commits: bool, nth: int, times: int, how: str = "error") -> None:
+    """Let the nth COMMIT or other statement from now on fail, and perhaps the next.
+
+    With SQLite nothing is lost on the way, so each of these is an error.
+    """
+    late = how == "reply lost" and story.world.is_postgres
+    error = _ERRORS["broken" if late or (how == "broken" and story.world.is_postgres) else "error"]
+    reached = nth_call(nth, times)
+
+    def strike(life: Life, sql: str, done: bool) -> None:
+        if done is late and counts(sql, commits=commits) and reached():
+            story.strike(f"{life.name}: {sql.split(maxsplit=1)[0]} fails: {how}")
+            raise error()
+
+    add_strike(strike)
+    story.strike(f"the {nth}. {'COMMIT' if commits else 'statement'} will fail, {times} times: {how}")
+
+
+@action("database", lambda chance: {"seconds": chance.choice((0.5, 3, 15))})
+async def database_away(story: Story, seconds: float) -> None:
+    """Let every statement fail for a while."""
+    ends = TIME.monotonic + seconds
+    error = _ERRORS["broken" if story.world.is_postgres else "error"]
+
+    def strike(_life: Life, _sql: str, done: bool) -> None:
+        if not done and TIME.monotonic < ends:
+            raise error()
+
+    add_strike(strike)
+    story.strike(f"the database is away for {seconds} s")
+
+
+def nth_call(nth: int, times: int = 1) -> Callable[[], bool]:
+    """Return a function that is true at its nth call, and at the next ones up to `times`."""
+    calls = [0]
+
+    def reached() -> bool:
+        calls[0] += 1
+        return nth <= calls[0] < nth + times
+
+    return reached
+
+
+def counts(sql: str, *, commits: bool) -> bool:
+    first = sql.lstrip().split(None, 1)[0].upper()
+    return first == "COMMIT" if commits else first in _WRITES
+
+
+def add_strike(strike: Callable[[Life, str, bool], None]) -> None:
+    earlier = STATEMENTS.strike
+
+    def both(life: Life, sql: str, done: bool) -> None:
+        if earlier is not None:
+            earlier(life, sql, done)
+        if not life.dead:
+            strike(life, sql, done)
+
+    STATEMENTS.strike = both
