@@ -136,7 +136,7 @@ async def _read_lists(story: Story) -> None:
     for hall in halls:
         world.cast.channels[hall.name] = hall
     await asyncio.sleep(0.1)
-    for who in requests.MEMBERS:
+    for who in sorted({*requests.MEMBERS, *(ask.who for ask in story.asks)}):
         for where in (*(hall.name for hall in halls), f"dm:{who}"):
             sent = await story.answer(await story.slash(who, where, "runs", {}))
             if sent is not None:

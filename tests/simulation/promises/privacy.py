@@ -38,8 +38,11 @@ def _overseen(evidence: Evidence, messages: list[Message], ask: Ask) -> Iterator
 
 
 def _is_told_elsewhere(evidence: Evidence, ask: Ask) -> bool:
-    """Return whether a public request had the same prompt, so that its word says nothing."""
-    return any(other.mark == ask.mark and not other.private for other in evidence.story.asks)
+    """Return whether somebody chose to show a private prompt: by a public request, or by a preset with it."""
+    saved = any(
+        command.name.startswith("preset") and command.who == ask.who for command in evidence.story.commands
+    )
+    return saved or any(other.mark == ask.mark and not other.private for other in evidence.story.asks)
 
 
 def _shown_before_approval(evidence: Evidence) -> Iterator[Broken]:
