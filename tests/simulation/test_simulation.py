@@ -23,12 +23,15 @@ _SEED = "1"
 
 
 def simulate(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `python -m tests.simulation` to its end. `path` is searched for modules first."""
+    """Run `python -m tests.simulation` to its end. `path` is searched for modules first.
+
+    A round that fails isn't shortened here, which takes minutes. The command that it prints does that.
+    """
     environment = dict(os.environ)
     if path is not None:
         environment["PYTHONPATH"] = str(path)
     return subprocess.run(  # noqa: S603  # our own module
-        [sys.executable, "-m", "tests.simulation", "--save", str(folder), *arguments],
+        [sys.executable, "-m", "tests.simulation", "--no-shorten", "--save", str(folder), *arguments],
         cwd=_PROJECT,
         env=environment,
         capture_output=True,
