@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.simulation.evidence import Evidence, Request, keys_of
+from tests.simulation.evidence import Evidence, Request
 from tests.simulation.promises.facts import Clock, Marks, answered, reply
 from tests.simulation.promises.shared import Broken, where
 from tests.simulation.story import Ask, Press
@@ -71,9 +71,6 @@ def _opened_in_vain(evidence: Evidence, press: Press) -> Iterator[Broken]:
     """A form opens only if what is in it can be sent."""
     if press.values is None or press.forged or not reply(press).startswith(_SENTENCES):
         return
-    shown = press.interaction.original
-    if shown is not None and keys_of(shown):
-        return  # it was sent: the answer shows the request
     opened = [
         other
         for other in evidence.story.presses
