@@ -49,6 +49,7 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "away": 0.04,
         "words": 0.02,
         "usage": 0.1,
+        "timing": 0.05,
         "durations": 0.0,
         "uploads": 0.0,
     }
@@ -108,6 +109,7 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
             ),
         ),
         "outages": (2, Theme({"away": 0.97, "words": 0.3, "discord": 0.2}, 0.2)),
+        "timing": (2, Theme({"timing": 0.97, "run": 0.1, "kill": 0.1, "moderate": 0.2}, 0.2)),
         "kills": (2, Theme({"kill": 0.97, "discord": 0.5, "run": 0.5}, 0.4)),
         "words": (1, Theme({"words": 0.97, "usage": 0.3}, 0.2, {"where": ("pictures",)})),
         "usage": (1, Theme({"usage": 0.95, "command": 0.5, "settings": 0.4}, 0.4, counts=(3, 4))),

@@ -127,7 +127,7 @@ def _cannot_be_shown(run: Run) -> bool:
 def _unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
     """Return whether the bot never learned the id of a run: it got no reply, and no webhook arrived."""
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
-    if any(attempt.run_id == run.id and attempt.answer == 200 for attempt in attempts):
+    if any(attempt.run_id == run.id and attempt.answer == 204 for attempt in attempts):
         return False
     refused = any(run.id in call.run_ids and call.status != 200 for call in request.calls)
     told = "\n".join(whole_text(message) for message in request.messages)

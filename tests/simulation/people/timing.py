@@ -1,0 +1,221 @@
+"""Somebody or something acts in the moment in which the bot doesn't know yet what has happened."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from demo.fake_comfydeploy.runs import Output, Run
+from tests.fakediscord.faults import Fault
+from tests.simulation.people.asking import outcome, press_when_shown, request, started
+from tests.simulation.people.moderators import open_cards
+from tests.simulation.people.reach import press_button
+from tests.simulation.people.requests import MEMBERS, MODERATORS, picture_file
+from tests.simulation.steps import action
+from tests.simulation.story import Story
+from tests.simulation.trouble.outages import away
+from tests.simulation.trouble.services import jump
+
+_CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
+_POST = "POST /channels/{channel_id}/messages"
+# More than the deadline of runs.
+_DEADLINE = 125.0
+
+
+def _draw_early_cancel(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "requests", "adult", "thread")),
+        "seconds": chance.choice((0.5, 1.0, 2.5)),
+        "after": chance.choice((0.0, 0.0, 0.3)),
+        "count": chance.choice((1, 1, 2)),
+    }
+
+
+@action("timing", _draw_early_cancel, weight=2)
+async def cancel_before_the_reply(
+    story: Story, who: str, where: str, *, seconds: float, after: float, count: int
+) -> None:
+    """Press Cancel while Discord shows the answer, but hasn't told the bot so yet."""
+    fault = Fault.delay(seconds, after=True)
+    story.world.discord.faults.add(_CALLBACK, fault, times=1)
+    story.strike(f"Discord: the next callback's reply takes {seconds} s")
+    options: dict[str, Any] = {"count": count} if count > 1 else {}
+    asked = await request(story, who, where, **options)
+    if asked is None:
+        return
+    await asyncio.sleep(after)
+    await press_when_shown(story, who, asked, "Cancel", seconds)
+    await asyncio.sleep(4)
+
+
+def _draw_approval(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "moderator": chance.choice((*MODERATORS, "rita")),
+        "pause": chance.choice((0.3, 3.0, 8.0)),
+        "lost": chance.random() < 0.7,
+    }
+
+
+@action("timing", _draw_approval, weight=2)
+async def approve_again(story: Story, who: str, moderator: str, *, pause: float, lost: bool) -> None:
+    """Approve a request, perhaps get no answer, and press again on a device that still shows the button."""
+    if await request(story, who, "requests") is None:
+        return
+    await story.world.until(lambda: open_cards(story), 8)
+    cards = open_cards(story)
+    if not cards:
+        story.skip("there is no review card")
+        return
+    rule = story.world.discord.faults.add(_CALLBACK, Fault.drop_before(), times=6 if lost else 0)
+    first = await story.press(moderator, cards[-1], "Approve")
+    await asyncio.sleep(pause)
+    story.world.discord.faults.rules = [each for each in story.world.discord.faults.rules if each is not rule]
+    if first is not None:
+        custom_id = str(first.data["custom_id"])
+        await story.answer(await story.forge(moderator, cards[-1], custom_id))
+    await asyncio.sleep(4)
+
+
+def _draw_part(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "adult", "thread")),
+        "deleter": chance.choice((None, None, "mona", "mike")),
+        "gap": chance.choice((-0.3, 0.0, 0.1, 3.0)),
+    }
+
+
+@action("timing", _draw_part, weight=2)
+async def delete_a_part(story: Story, who: str, where: str, deleter: str | None, gap: float) -> None:
+    """Delete what a run had made by its deadline, shortly before or after it succeeds in the end."""
+    story.world.next_faults({"hold_at": "running", "cancel_supported": False})
+    asked = await request(story, who, where)
+    run = await started(story, asked, status="running")
+    if asked is None or run is None:
+        story.skip("no run started")
+        return
+    _make_part(story, run)
+    await asyncio.sleep(1)
+    jump(story, _DEADLINE)
+    if await outcome(story, asked) is None:
+        story.skip("no part appeared")
+        return
+    if gap < 0:
+        story.world.comfydeploy.release(run.id)
+        await asyncio.sleep(-gap)
+    await story.answer(await press_button(story, asked.number, deleter, "Delete", 1))
+    if gap >= 0:
+        await asyncio.sleep(gap)
+        story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(6)
+
+
+def _make_part(story: Story, run: Run) -> None:
+    """Let a held run have made a picture, which only GET /run tells."""
+    world = story.world.comfydeploy.world
+    path = f"outputs/runs/{run.id}/part.png"
+    world.bucket.put(path, picture_file(story).data or b"", "image/png")
+    item = {"url": path, "type": "output", "filename": "part.png"}
+    run.outputs.append(Output(data={"images": [item]}, node_meta={"node_id": "9"}, created_at=world.now()))
+
+
+def _draw_failure(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "pictures", "adult", "thread")),
+        "ends_as": chance.choice(("failed", "failed", "timeout", "cancelled")),
+        "minutes": chance.choice((1, 15, 60, 1600)),
+        "jumps": chance.choice((8, 12)),
+    }
+
+
+@action("timing", _draw_failure, weight=2)
+async def fail_before_an_outage(
+    story: Story, who: str, where: str, *, ends_as: str, minutes: float, jumps: int
+) -> None:
+    """Let a run fail with a picture of which the bot can't hear before ComfyDeploy is away for a while."""
+    story.world.next_faults({"ends_as": ends_as, "made": 1, "outputs_missing": True, "get_status": 500})
+    run = await started(story, await request(story, who, where), status=ends_as)
+    if run is None:
+        story.skip("no run failed")
+        return
+    await asyncio.sleep(0.5)
+    plan = story.world.comfydeploy.world.plan
+    with away(story, "ComfyDeploy"):
+        plan.away = True
+        run.own_faults = run.faults.model_copy(update={"get_status": None})
+        for _ in range(jumps):
+            jump(story, minutes * 60 / jumps)
+            await asyncio.sleep(1.5)
+        plan.away = False
+    await asyncio.sleep(3)
+
+
+def _draw_refusal(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "adult", "thread")),
+        "status": chance.choice((403, 404, 409, 422, 500)),
+        "heard": chance.choice((0.0, 0.0, 3.0)),
+        "count": chance.choice((1, 1, 2)),
+    }
+
+
+@action("timing", _draw_refusal, weight=2)
+async def start_after_a_refusal(
+    story: Story, who: str, where: str, *, status: int, heard: float, count: int
+) -> None:
+    """Let ComfyDeploy refuse a queue call and start the run all the same; its webhooks may come later."""
+    story.world.next_faults({"queue_status": status, "queue_starts": 1, "webhook_drop": heard > 0})
+    options: dict[str, Any] = {"count": count} if count > 1 else {}
+    run = await started(story, await request(story, who, where, **options))
+    if run is None:
+        story.skip("no run started")
+        return
+    if heard:
+        # The run ends later, so its last events are heard.
+        run.own_faults = run.faults.model_copy(update={"webhook_drop": False, "hold_at": "running"})
+        await asyncio.sleep(heard)
+        story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(6)
+
+
+def _draw_closing(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "adult", "requests")),
+        "posts": chance.choice((1, 1, 1, 2)),
+        "deployment": chance.choice(("picture", "picture", "several")),
+    }
+
+
+@action("timing", _draw_closing, weight=2)
+async def close_after_a_post(story: Story, who: str, where: str, posts: int, deployment: str) -> None:
+    """Let a result come directly, because its channel is closed, and refuse further direct messages then."""
+    world = story.world
+    world.next_faults({"hold_at": "running"})
+    asked = await request(story, who, where, deployment)
+    run = await started(story, asked, status="running")
+    if asked is None or run is None or world.channel(where).deleted:
+        story.skip("no run started")
+        return
+    asked.interaction.created_at -= 900
+    world.discord.withdraw(world.channel(where), "send_messages")
+    story.strike(f"the bot loses send_messages in #{where}, and the token of request {asked.number} expires")
+    dm, left = world.discord.dm(world.person(who)), [posts]
+
+    def watch(params: dict[str, Any]) -> bool:
+        if str(params.get("channel_id")) != str(dm.id):
+            return False
+        left[0] -= 1
+        if left[0] < 0:
+            world.person(who).accepts_dms = False
+        return False
+
+    world.discord.faults.add(_POST, Fault.drop_before(), times=None, where=watch)
+    story.strike(f"{who} will accept only {posts} more direct messages")
+    world.comfydeploy.release(run.id)
+    await asyncio.sleep(8)

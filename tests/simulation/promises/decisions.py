@@ -1,0 +1,42 @@
+"""What somebody has decided stays so, and deciding it again is no mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.simulation.evidence import Evidence, Request
+from tests.simulation.promises.facts import OUTCOMES, all_texts, answered, pressed, purpose, reply
+from tests.simulation.promises.shared import Broken, reachable, where
+from tests.simulation.story import Press
+
+_DECIDED = {"approve": "Approved by", "reject": "Rejected by"}
+_TOO_LATE = "has already decided this"
+_RESULT_GOES = "It will be deleted in a moment."
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    for press in evidence.story.presses:
+        yield from _decided_twice(evidence, press)
+        for request in evidence.requests:
+            yield from _shown_again(evidence, request, press)
+
+
+def _decided_twice(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """A moderator who decides the same twice, perhaps because no answer came, isn't refused."""
+    moderator = f"<@{evidence.story.world.person(press.who).id}>"
+    decided = f"{_DECIDED.get(pressed(press)[1], '?')} {moderator}"
+    mine = any(decided in text for text in all_texts(press.message))
+    if mine and f"{moderator} {_TOO_LATE}" in reply(press):
+        yield Broken("a repeated decision is accepted", pressed(press)[0], f"{press.who}: {reply(press)!r}")
+
+
+def _shown_again(evidence: Evidence, request: Request, press: Press) -> Iterator[Broken]:
+    """A result that was deleted doesn't come again, not even as a late success."""
+    key, action = pressed(press)
+    if key not in request.keys or action != "delete" or not reply(press).startswith(_RESULT_GOES):
+        return
+    for message in request.messages:
+        shows = any(f"-{key}-" in file.filename for file in message.attachments)
+        again = purpose(message)[1] in OUTCOMES and message.created > answered(press)
+        if shows and again and message.deleted_at is None and reachable(evidence, message):
+            yield Broken("a deleted result stays deleted", str(request), where(message))
