@@ -60,8 +60,10 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
     """While ComfyDeploy is known to be away, nothing is queued, and one run at a time asks for it."""
     calls = evidence.story.world.comfydeploy.call_log.answered
     for what, since, until in evidence.story.away:
-        if what != "ComfyDeploy":
-            continue
+        during_it = [said for at, said in evidence.story.struck if since < at < until]
+        restarted = any("is killed" in said or "SIGTERM" in said for said in during_it)
+        if what != "ComfyDeploy" or restarted:
+            continue  # a new process has to find out by itself
         during = [call for call in calls if since < monotonic(call.at) < until]
         failed = [monotonic(c.at) for c in during if c.path == _QUEUE and c.status == 503]
         if not failed:
