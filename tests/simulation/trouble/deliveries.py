@@ -8,12 +8,13 @@ from typing import Any
 
 from tests.fakediscord.faults import Fault
 from tests.simulation.people.asking import outcome, request, started
+from tests.simulation.people.copying import set_mark
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import kill_life
 from tests.simulation.trouble.outages import away
-from tests.simulation.trouble.services import ANSWER, MESSAGES, jump
+from tests.simulation.trouble.services import ANSWER, MESSAGE, MESSAGES, jump
 
 _POST = f"POST {MESSAGES}"
 # Discord knows a nonce for a few minutes. In a jump, it keeps those that discord.py may still repeat.
@@ -129,3 +130,18 @@ async def files_drip(story: Story, who: str, deployment: str) -> None:
     story.strike("the files of the next run drip")
     if await started(story, await request(story, who, "pictures", deployment)) is not None:
         await asyncio.sleep(_DRIPPING)
+
+
+@action(
+    "ages", lambda chance: {"who": chance.choice(MEMBERS), "back": chance.choice((0.1, 1.0, 5.0))}, weight=2
+)
+async def unmark_between_parts(story: Story, who: str, back: float) -> None:
+    """Unmark a channel that has a part of an age-restricted result, and kill the bot when it deletes that."""
+    kill_at_call(story, _POST, 2, done=False, back=3)
+    asked = await request(story, who, "adult", "several", count=4)
+    if asked is None or not await story.world.until(lambda: not story.world.running, 20):
+        story.skip("no second part began")
+        return
+    set_mark(story, story.world.channel("adult"), nsfw=False)
+    kill_at_call(story, f"DELETE {MESSAGE}", 1, done=False, back=back)
+    await asyncio.sleep(back + 15)
