@@ -14,7 +14,7 @@ from tests.simulation.steps import action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import kill_life
 from tests.simulation.trouble.outages import away
-from tests.simulation.trouble.services import ANSWER, MESSAGE, MESSAGES, jump
+from tests.simulation.trouble.services import ANSWER, CALLBACK, MESSAGE, MESSAGES, jump
 
 _POST = f"POST {MESSAGES}"
 # Discord knows a nonce for a few minutes. In a jump, it keeps those that discord.py may still repeat.
@@ -22,6 +22,8 @@ _NONCES_IN_USE = 45.0
 _NONCES_FORGOTTEN = 400.0
 # Longer than a drip may last, and too short for a picture at one byte per second.
 _DRIPPING = 60.0
+# discord.py repeats an answer for so long.
+_ANSWERS_END = 30.0
 
 
 def kill_at_call(story: Story, route: str, nth: int, *, done: bool, back: float) -> None:
@@ -145,3 +147,25 @@ async def unmark_between_parts(story: Story, who: str, back: float) -> None:
     set_mark(story, story.world.channel("adult"), nsfw=False)
     kill_at_call(story, f"DELETE {MESSAGE}", 1, done=False, back=back)
     await asyncio.sleep(back + 15)
+
+
+def _draw_refused(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "where": chance.choice(("pictures", "adult", "thread")),
+        "busy": chance.choice((2, 4, 6)),
+    }
+
+
+@action("delivery", _draw_refused)
+async def answer_refused_after_start(story: Story, who: str, where: str, busy: int) -> None:
+    """Show an answer with a 500, refuse its last repetition, and let ComfyDeploy be busy in between."""
+    faults = story.world.discord.faults
+    faults.add(f"POST {CALLBACK}", Fault.answer_after(500), times=1)
+    faults.add(f"POST {CALLBACK}", Fault.answer(500), times=3)
+    faults.add(f"POST {CALLBACK}", Fault.answer(404), times=1)
+    story.strike("Discord shows the next answer with a 500, and refuses it at last")
+    for _ in range(busy):
+        story.world.next_faults({"queue_status": 429})
+    await request(story, who, where)
+    await asyncio.sleep(_ANSWERS_END)
