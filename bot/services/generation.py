@@ -288,7 +288,7 @@ class GenerationService:
         with run_context(key):
             try:
                 if not await self._store.answers.withdraw(key):
-                    log.warning("can't withdraw a request whose answer failed: it was submitted or has ended")
+                    log.warning("can't withdraw a request whose answer failed: it was shown or has ended")
             except StoreUnavailable as error:
                 log.warning("can't withdraw a request, so Discord is asked later: %s", error)
 

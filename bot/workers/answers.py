@@ -62,7 +62,7 @@ class AnswerChecker:
             self._wakeups.show()
 
     async def _withdraw(self, run: Run) -> None:
-        if await self._store.answers.withdraw(run.key, unreleased=True):
+        if await self._store.answers.withdraw(run.key):
             log.warning("dropped a request, because its interaction was never answered")
             self._wakeups.submit()
 

@@ -24,6 +24,7 @@ from tests.contract.store.runs import (
     NOW,
     PERSON,
     RULES,
+    accept,
     accepted,
     at,
     awaiting_approval,
@@ -162,7 +163,7 @@ async def finish(store: Store) -> Change:
 
 
 async def withdraw(store: Store) -> Change:
-    run = await accepted(store)
+    run = await accept(store, request())
     return lambda: store.answers.withdraw(run.key)
 
 

@@ -94,20 +94,20 @@ class AnswerStore:
             return Release.KEPT
 
     @repeat_if_unknown
-    async def withdraw(self, key: str, *, unreleased: bool = False, may_be_stored: bool = False) -> bool:
+    async def withdraw(self, key: str, *, may_be_stored: bool = False) -> bool:
         """Delete a request whose interaction wasn't answered.
 
-        Returns False if the request no longer exists, was already submitted, or has ended. With `unreleased`,
-        it also returns False if the request was released.
+        Returns False if the request no longer exists, has ended, or was released: then its requester has seen
+        the answer, even if Discord refused a repetition of it.
         """
         async with self._database.write() as connection:
             batch = await lock_batch_if_any(connection, key)
             if not batch:
                 return may_be_stored
-            if any(run.state not in NOT_SUBMITTED or run.submissions for run in batch):
+            if any(run.state not in NOT_SUBMITTED for run in batch):
                 return False
             held = select(runs.c.answer_due_at).where(runs.c.key == key)
-            if unreleased and await connection.scalar(held) is None:
+            if await connection.scalar(held) is None:
                 return False
             await connection.execute(runs.delete().where(runs.c.key.in_({run.key for run in batch})))
             return True

@@ -10,6 +10,7 @@ import pytest
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.errors import RefusedError
+from bot.domain.requests import Release
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.conftest import Judged, Stores
@@ -91,22 +92,26 @@ async def test_a_request_is_held_back_until_its_interaction_is_answered(store: S
     assert (await started(store)).status_message_id == 77
 
 
-async def test_withdrawing_removes_only_what_has_never_gone_out(store: Store) -> None:
-    waiting = await accepted(store)
+async def test_withdrawing_removes_only_what_nobody_has_seen(store: Store) -> None:
+    waiting = await accept(store, request())
     assert await store.answers.withdraw(waiting.key)
     assert await store.runs.get(waiting.key) is None
     assert not await store.answers.withdraw(waiting.key)
 
-    gone_out = await submitted(store)
+    shown = await accepted(store)
+    assert not await store.answers.withdraw(shown.key)
+    gone_out = await started(store)
     assert not await store.answers.withdraw(gone_out.key)
-    await store.claims.requeue(gone_out, NOW, NOW)
+    await store.claims.requeue(gone_out, NOW, NOW, waits_for="waits_for_store")
     assert not await store.answers.withdraw(gone_out.key)
     assert (await fetch(store, gone_out.key)).state is RunState.WAITING
 
 
-async def test_either_the_withdrawal_or_the_claim_wins(store: Store, other: Store) -> None:
+async def test_either_the_withdrawal_or_the_release_wins(store: Store, other: Store) -> None:
     for _ in range(10):
-        run = await accepted(store)
-        withdrawn, taken = await asyncio.gather(other.answers.withdraw(run.key), take(store))
-        assert withdrawn is (taken is None)
+        run = await accept(store, request())
+        withdrawn, released = await asyncio.gather(
+            other.answers.withdraw(run.key), store.answers.release(run.key, 77, NOW)
+        )
+        assert withdrawn is (released is Release.WITHDRAWN)
         assert (await store.runs.get(run.key) is None) is withdrawn

@@ -64,6 +64,23 @@ async def use_after_unmarking(story: Story, who: str, deployment: str, then: str
             await story.answer(sent)
 
 
+@action(
+    "ages",
+    lambda chance: {"who": chance.choice(MEMBERS), "deployment": chance.choice(("picture", "restricted"))},
+    weight=2,
+)
+async def unmark_before_form(story: Story, who: str, deployment: str) -> None:
+    """Choose Use as input in an age-restricted channel, unmark it, and only then choose the deployment."""
+    asked = await request(story, who, "adult", deployment)
+    if asked is None or await outcome(story, asked) is None:
+        story.skip("no result appeared")
+        return
+    offered = await story.answer(await press_button(story, asked.number, who, "Use as input", 1))
+    set_mark(story, story.world.channel("adult"), nsfw=False)
+    await asyncio.sleep(4)
+    await send_picture_form(story, offered, asked)
+
+
 def _draw_delivered(chance: random.Random) -> dict[str, Any]:
     return {
         "who": chance.choice(MEMBERS),

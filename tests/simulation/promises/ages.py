@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.simulation.evidence import Evidence, Request
-from tests.simulation.promises.facts import Clock, Marks, answered, reply
-from tests.simulation.promises.shared import Broken, where
+from tests.simulation.evidence import Evidence, Request, text_of
+from tests.simulation.promises.facts import Clock, Marks, answered, purpose, reply
+from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Ask, Press
 
 # A post that has begun isn't stopped by a change of its channel; discord.py repeats it for so long.
 _POSTING = 30.0
 _AROUND = 3.0
 _SENTENCES = ("This runs only in channels that are marked", "This result is age-restricted.")
+_WITHHELD = "It is age-restricted, so I post it only in"
 _FROM_A_PICTURE = ("use", "menu", "upscale")
 
 
@@ -21,6 +22,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         if request.ask is not None and _is_restricted(evidence, marks, request.ask):
             yield from _seen_elsewhere(evidence, marks, request)
+        yield from _left_of_withheld(evidence, request)
     for ask in evidence.story.asks:
         yield from _made_elsewhere(evidence, marks, ask)
     for press in evidence.story.presses:
@@ -46,6 +48,18 @@ def _seen_elsewhere(evidence: Evidence, marks: Marks, request: Request) -> Itera
         if not shown or marks.always(message.channel, _POSTING, 0.0, message.created) is not False:
             continue
         yield Broken("age-restricted results stay in such channels", str(request), where(message))
+
+
+def _left_of_withheld(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """Where a note says that a result is withheld, no part of that result stays."""
+    shown = evidence.outcomes(request)
+    for note in shown:
+        if _WITHHELD not in text_of(note.body):
+            continue
+        for part in shown:
+            earlier = part.channel is note.channel and part.created < note.created
+            if earlier and part.attachments and purpose(part) == purpose(note) and reachable(evidence, part):
+                yield Broken("a withheld result leaves no part", str(request), where(part))
 
 
 def _made_elsewhere(evidence: Evidence, marks: Marks, ask: Ask) -> Iterator[Broken]:

@@ -13,7 +13,7 @@ from tests.simulation.story import Story
 
 MESSAGES = "/channels/{channel_id}/messages"
 MESSAGE = f"{MESSAGES}/{{message_id}}"
-_ANSWER = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
+ANSWER = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 _FOLLOW_UP = "/webhooks/{webhook_id}/{webhook_token}"
 CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
 # Twice: the post is where an outcome is lost or doubled.
@@ -23,9 +23,9 @@ ROUTES = (
     f"GET {MESSAGES}",
     f"PATCH {MESSAGE}",
     f"DELETE {MESSAGE}",
-    f"PATCH {_ANSWER}",
-    f"GET {_ANSWER}",
-    f"DELETE {_ANSWER}",
+    f"PATCH {ANSWER}",
+    f"GET {ANSWER}",
+    f"DELETE {ANSWER}",
     f"POST {_FOLLOW_UP}",
     "POST /users/@me/channels",
     f"POST {CALLBACK}",
