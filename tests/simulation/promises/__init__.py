@@ -14,6 +14,7 @@ from tests.simulation.promises import (
     ages,
     ceilings,
     copies,
+    estimates,
     moderation,
     notices,
     outcomes,
@@ -22,6 +23,7 @@ from tests.simulation.promises import (
     rights,
     services,
     truth,
+    uploads,
 )
 from tests.simulation.promises.shared import Broken as Broken
 from tests.simulation.story import Story
@@ -34,10 +36,12 @@ _AT_THE_END = (
     truth.at_the_end,
     ages.at_the_end,
     copies.at_the_end,
+    estimates.at_the_end,
     moderation.at_the_end,
     notices.at_the_end,
     records.at_the_end,
     services.at_the_end,
+    uploads.at_the_end,
 )
 
 
