@@ -65,8 +65,8 @@ async def _at_the_limit(story: Story, who: str, _: Sequence[str], usual: float) 
     """Ask for one more run than a person may have at once; the deployment has a place for it."""
     held = {"hold_at": "running"}
     others = [
-        asyncio.ensure_future(_play(story, who, "pictures", name, [(held, 2 * usual)] * count))
-        for name, count in (("several", 2), ("restricted", 1))
+        asyncio.ensure_future(_play(story, who, where, name, [(held, 2 * usual)] * count))
+        for where, name, count in (("pictures", "several", 2), ("adult", "restricted", 1))
     ]
     await asyncio.sleep(8)
     await _play(story, who, "pictures", "picture", [(held, usual)])
