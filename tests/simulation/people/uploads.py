@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -35,6 +36,7 @@ async def upload_text(story: Story, who: str, by: str, *, blocked: bool, binary:
     if blocked:
         options = {"user": story.world.person(who), "reason": "too long"}
         await story.answer(await story.slash(by, "pictures", "block", options))
+        await asyncio.sleep(1)
     mark = new_mark(story)
     text = f"another {mark}{_LONG}".encode()
     file = story.world.discord.file("prompt.txt", b"\xff\xfe\x00" if binary else text)
