@@ -6,8 +6,8 @@ import asyncio
 import random
 from typing import Any
 
-from tests.simulation.people.asking import request
-from tests.simulation.people.reach import labels_of, open_form
+from tests.simulation.people.asking import outcome, request
+from tests.simulation.people.reach import labels_of
 from tests.simulation.people.requests import MEMBERS, MODERATORS, derived, new_mark
 from tests.simulation.steps import action
 from tests.simulation.story import Story
@@ -29,10 +29,11 @@ def _draw_upload(chance: random.Random) -> dict[str, Any]:
 async def upload_text(story: Story, who: str, by: str, *, blocked: bool, binary: bool) -> None:
     """Edit a long prompt by a file. A moderator may block the requester while the form is open."""
     made = await request(story, who, "pictures", prompt=f"a {new_mark(story)}{_LONG}")
-    found = await open_form(story, made.number, who, "Edit", 20) if made is not None else None
-    if found is None:
+    shown = await outcome(story, made, 20)
+    opened = await story.answer(await story.press(who, shown, "Edit")) if shown is not None else None
+    if made is None or opened is None or opened.modal is None:
+        story.skip("no form of Edit opened")
         return
-    parent, opened = found[0].ask, found[1]
     if blocked:
         options = {"user": story.world.person(who), "reason": "too long"}
         await story.answer(await story.slash(by, "pictures", "block", options))
@@ -44,9 +45,9 @@ async def upload_text(story: Story, who: str, by: str, *, blocked: bool, binary:
     if sent is None:
         return
     await story.world.until(lambda: sent.followups or (sent.original and not sent.original.loading), 10)
-    for shown in (*sent.followups, sent.original):
-        if shown is not None and "Send" in set(labels_of(shown)):
-            again = await story.press(who, shown, "Send")
+    for offer in (*sent.followups, sent.original):
+        if offer is not None and "Send" in set(labels_of(offer)):
+            again = await story.press(who, offer, "Send")
             if again is not None:
-                derived(story, parent, again, who, "edit", mark=mark)
+                derived(story, made, again, who, "edit", mark=mark)
             return
