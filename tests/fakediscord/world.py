@@ -144,7 +144,7 @@ class Attachment:
 @dataclass(eq=False, slots=True)
 class Message:
     """A message. `created` and `edited` are `time.perf_counter()`; `history` holds earlier bodies, oldest
-    first.
+    first, and `replaced` when each of them was edited.
     """
 
     id: int
@@ -163,6 +163,7 @@ class Message:
     pinged: frozenset[int] = frozenset()
     pinged_everyone: bool = False
     history: deque[Json] = field(default_factory=lambda: deque(maxlen=_EDITS_KEPT))
+    replaced: deque[float] = field(default_factory=lambda: deque(maxlen=_EDITS_KEPT))
     edits: int = 0
 
     @property

@@ -27,7 +27,8 @@ class WorldChanges(Core):
     def add_guild(self, name: str, *, shard: int = 0, shards: int = 1) -> Guild:
         """Add a server whose id belongs to `shard` of `shards`."""
         base = self.world.snowflake() >> 22
-        guild_id = (base + (shard - base) % shards) << 22 | len(self.world.guilds) + 1
+        # No user has such an id: roles are told apart by the ids of servers and people.
+        guild_id = (base + (shard - base) % shards) << 22 | 1 << 21 | len(self.world.guilds) + 1
         guild = Guild(guild_id, name, owner_id=1)
         self.world.guilds[guild.id] = guild
         self._guild_create(guild)

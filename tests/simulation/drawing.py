@@ -114,6 +114,8 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
         "deliveries": (2, Theme({"delivery": 0.97, "run": 0.1, "kill": 0.1, "discord": 0.1}, 0.2)),
         "kills": (2, Theme({"kill": 0.97, "discord": 0.5, "run": 0.5}, 0.4)),
         "words": (1, Theme({"words": 0.97, "usage": 0.3}, 0.2, {"where": ("pictures",)})),
+        "durations": (3, Theme({"durations": 1.0}, 0.0, counts=(0,))),
+        "uploads": (1, Theme({"uploads": 0.97}, 0.1, counts=(0, 1))),
         "usage": (1, Theme({"usage": 0.95, "command": 0.5, "settings": 0.4}, 0.4, counts=(3, 4))),
     }
 )

@@ -200,7 +200,7 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Databas
     if database.kind == "postgres":
         world.layout = random.Random(f"{seed}-layout").choice(LAYOUTS)
     database.give(world)
-    STATEMENTS.strike = None
+    STATEMENTS.restart()
     try:
         loop.run_until_complete(_play(world, steps, result))
     except Deadlock as error:

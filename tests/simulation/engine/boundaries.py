@@ -42,7 +42,17 @@ class StatementFaults:
 
     strike: Callable[[Life, str, bool], None] | None = None
 
+    def __init__(self) -> None:
+        self.reads: dict[Life, list[tuple[float, str]]] = {}
+
+    def restart(self) -> None:
+        """Begin a new round: no trouble, and nothing was read."""
+        self.strike = None
+        self.reads = {}
+
     def crossed(self, life: Life | None, sql: str, *, done: bool) -> None:
+        if done and life is not None and sql.lstrip().startswith("SELECT"):
+            self.reads.setdefault(life, []).append((time.monotonic(), sql))
         if self.strike is not None and life is not None and not life.dead:
             self.strike(life, sql, done)
 

@@ -15,6 +15,7 @@ from tests.simulation.promises import (
     ceilings,
     copies,
     decisions,
+    estimates,
     moderation,
     notices,
     outcomes,
@@ -23,6 +24,7 @@ from tests.simulation.promises import (
     rights,
     services,
     truth,
+    uploads,
 )
 from tests.simulation.promises.shared import Broken as Broken
 from tests.simulation.story import Story
@@ -36,10 +38,12 @@ _AT_THE_END = (
     ages.at_the_end,
     copies.at_the_end,
     decisions.at_the_end,
+    estimates.at_the_end,
     moderation.at_the_end,
     notices.at_the_end,
     records.at_the_end,
     services.at_the_end,
+    uploads.at_the_end,
 )
 
 

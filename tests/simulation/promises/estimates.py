@@ -1,0 +1,168 @@
+"""When a status message says that a result is expected, that is what earlier runs allow.
+
+The model is the checker's own: it knows the runs of ComfyDeploy, and takes the shortest and the longest
+success where the bot takes a median.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from demo.fake_comfydeploy.runs import Run
+from tests.fakediscord.errors import Json
+from tests.fakediscord.world import Message
+from tests.simulation.engine.boundaries import STATEMENTS
+from tests.simulation.evidence import Evidence, Request, bodies, text_of
+from tests.simulation.promises.facts import monotonic
+from tests.simulation.promises.shared import Broken
+from tests.simulation.setup import AT_ONCE
+from tests.simulation.story import Ask
+from tests.simulation.world import DEPLOYMENTS
+
+# An estimate needs this many successes of its deployment.
+_NEEDED = 5
+_EXPECTED = re.compile(r"Result expected <t:(\d+):R>")
+# What the bot learns and shows comes a few seconds late.
+_SLACK = 5.0
+# How the durations of earlier runs are read, and how often for one deployment on one GPU.
+_DURATIONS = ("submitted_at", "started_at", "ended_at", "state = 'succeeded'", "LIMIT")
+_READ_EVERY = 19.0
+_UNKNOWN = float("inf")
+_IDS = {
+    name: each["deployment_id"]
+    for name, each in tomllib.loads(DEPLOYMENTS.read_text(encoding="utf-8"))["deployments"].items()
+}
+
+
+class Shown(NamedTuple):
+    """An estimate that people saw: since when, and the time that it names."""
+
+    since: float
+    end: float
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    quiet = not evidence.story.struck
+    for request in evidence.requests:
+        for shown in _estimates(request):
+            yield from _has_reasons(evidence, request, shown)
+            if quiet:
+                yield from _is_ahead(request, shown)
+                yield from _covers_late_runs(evidence, request, shown)
+                yield from _waits_for_others(evidence, request, shown)
+    if quiet:
+        yield from _durations_are_remembered(evidence)
+
+
+def _estimates(request: Request) -> Iterator[Shown]:
+    for message in request.messages:
+        for since, body in _dated(message):
+            found = _EXPECTED.search(text_of(body))
+            if found is not None:
+                yield Shown(since, monotonic(int(found[1])))
+
+
+def _dated(message: Message) -> Iterator[tuple[float, Json]]:
+    """Yield each body of a message, and since when it was shown."""
+    yield from zip((message.created, *message.replaced), bodies(message), strict=False)
+
+
+def _successes(evidence: Evidence, deployment: str, at: float) -> list[float]:
+    """Return how long the runs took that may have succeeded: those with outputs, by a time."""
+    return [
+        monotonic(run.outputs[-1].created_at.timestamp()) - monotonic(run.created_at.timestamp())
+        for run in evidence.story.world.comfydeploy.runs
+        if run.deployment.id == deployment
+        and run.outputs
+        and monotonic(run.outputs[0].created_at.timestamp()) <= at + 1
+    ]
+
+
+def _has_reasons(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
+    """An estimate is made from successes, not from failures."""
+    if request.ask is None:
+        return
+    known = _successes(evidence, _IDS[request.ask.deployment], shown.since)
+    if len(known) < _NEEDED:
+        yield Broken("an estimate needs enough successes", str(request), f"{len(known)} before {shown}")
+
+
+def _is_ahead(request: Request, shown: Shown) -> Iterator[Broken]:
+    """Nobody is told that a result is expected in the past."""
+    if shown.end < shown.since - 1:
+        yield Broken("an estimate is ahead", str(request), str(shown))
+
+
+def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
+    """A request has no estimate while one of its runs is late and reports no progress."""
+    for run in request.runs:
+        known = _successes(evidence, run.deployment.id, shown.since)
+        begun = run.started_at or run.queued_at
+        if begun is None or not known or not _is_in_flight(run, shown.since):
+            continue
+        late = shown.since > monotonic(begun.timestamp()) + max(known) + _SLACK
+        if late and run.started_at is not None and not _progress(evidence, run, shown.since):
+            yield Broken("an estimate covers every run", str(request), f"{run.id} is late at {shown}")
+
+
+def _progress(evidence: Evidence, run: Run, at: float) -> float:
+    """Return the progress that ComfyDeploy has reported of a run by a time."""
+    attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
+    told = [each.progress for each in attempts if each.run_id == run.id and monotonic(each.at) <= at]
+    return max(told, default=0.0)
+
+
+def _waits_for_others(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
+    """Where a person has as many runs as they may, the next one is expected after one of those has ended."""
+    ask = request.ask
+    if ask is None or ask.interaction.channel.guild is not evidence.story.world.cast.guilds["studio"]:
+        return
+    if any(press.custom_id.startswith("set:budgets") for press in evidence.story.presses):
+        return
+    if any(monotonic(call.at) <= shown.since for call in request.calls):
+        return
+    ends = [_soonest(evidence, run, shown.since) for run in _others(evidence, ask, shown.since)]
+    known = _successes(evidence, _IDS[ask.deployment], shown.since)
+    if len(ends) >= AT_ONCE and known and shown.end < min(ends) + min(known) - _SLACK:
+        yield Broken("an estimate keeps to the limits of people", str(request), f"{shown}, ends {ends}")
+
+
+def _others(evidence: Evidence, ask: Ask, at: float) -> Iterator[Run]:
+    """Yield the runs that a person had in the same server for a while before a time, and still had then."""
+    home = ask.interaction.channel.guild
+    for other in evidence.requests:
+        by = other.ask
+        if by is None or by is ask or by.who != ask.who or by.interaction.channel.guild is not home:
+            continue
+        for run in other.runs:
+            if monotonic(run.created_at.timestamp()) < at - _SLACK and _is_in_flight(run, at):
+                yield run
+
+
+def _is_in_flight(run: Run, at: float) -> bool:
+    ended = _UNKNOWN if run.ended_at is None else monotonic(run.ended_at.timestamp())
+    return monotonic(run.created_at.timestamp()) <= at < ended
+
+
+def _soonest(evidence: Evidence, run: Run, at: float) -> float:
+    """Return the earliest time at which a run can be expected to end, or infinity if that isn't known."""
+    known = _successes(evidence, run.deployment.id, at)
+    if len(known) < _NEEDED:
+        return _UNKNOWN
+    return max(at, monotonic(run.created_at.timestamp()) + min(known))
+
+
+def _durations_are_remembered(evidence: Evidence) -> Iterator[Broken]:
+    """A status edit costs few statements: the durations of earlier runs are read only once in a while."""
+    pairs = {(ask.deployment, ask.options.get("gpu")) for ask in evidence.story.asks}
+    for life, reads in STATEMENTS.reads.items():
+        times = [at for at, sql in reads if all(word in sql for word in _DURATIONS)]
+        for number, at in enumerate(times):
+            near = sum(at <= other < at + _READ_EVERY for other in times[number:])
+            if near > len(pairs) + 1:
+                detail = f"{near} reads for {len(pairs)} deployments within {_READ_EVERY:g} s from {at:.0f}"
+                yield Broken("a status edit costs few statements", str(life), detail)
+                return
