@@ -51,7 +51,7 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "usage": 0.1,
         "durations": 0.0,
         "uploads": 0.0,
-        "sleep": 0.0,
+        "leases": 0.0,
     }
 )
 # What people do about requests comes after one; other things may come before.
@@ -111,7 +111,7 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
         "outages": (2, Theme({"away": 0.97, "words": 0.3, "discord": 0.2}, 0.2)),
         "kills": (2, Theme({"kill": 0.97, "discord": 0.5, "run": 0.5}, 0.4)),
         "words": (1, Theme({"words": 0.97, "usage": 0.3}, 0.2, {"where": ("pictures",)})),
-        "sleep": (1, Theme({"sleep": 0.95}, 0.0)),
+        "leases": (2, Theme({"leases": 0.95}, 0.0)),
         "usage": (1, Theme({"usage": 0.95, "command": 0.5, "settings": 0.4}, 0.4, counts=(3, 4))),
     }
 )
