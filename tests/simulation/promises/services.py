@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
 from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed, purpose
-from tests.simulation.promises.shared import Broken
+from tests.simulation.promises.shared import Broken, is_about
 
 _QUEUE = "/api/run/deployment/queue"
 _DESCRIBE = "/api/deployment"
@@ -106,12 +106,14 @@ def _drips(evidence: Evidence) -> Iterator[Broken]:
 
 def _downloads(evidence: Evidence) -> Iterator[Broken]:
     """Without trouble, a file is downloaded once for each message that shows it."""
-    if evidence.story.struck or any(pressed(p)[0] for p in evidence.story.presses):
+    if evidence.story.struck:
         return
     shown = Counter(purpose(message)[0] for message in evidence.messages if message.attachments)
     calls = evidence.story.world.comfydeploy.call_log.answered
     downloads = Counter(call.path for call in calls if call.path.startswith(_OUTPUTS))
     for request in evidence.requests:
+        if any(is_about(press, request) for press in evidence.story.presses if pressed(press)[0]):
+            continue
         most = max(1, shown[request.key])
         for run in request.runs:
             for path, times in downloads.items():
