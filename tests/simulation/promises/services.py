@@ -106,7 +106,9 @@ def _drips(evidence: Evidence) -> Iterator[Broken]:
 
 def _downloads(evidence: Evidence) -> Iterator[Broken]:
     """Without trouble, a file is downloaded once for each message that shows it."""
-    if evidence.story.struck:
+    # What Discord finds too large is prepared again.
+    refused = any(record.status == 413 for record in evidence.story.world.discord.request_log.requests)
+    if evidence.story.struck or refused:
         return
     shown = Counter(purpose(message)[0] for message in evidence.messages if message.attachments)
     calls = evidence.story.world.comfydeploy.call_log.answered
