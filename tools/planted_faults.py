@@ -147,6 +147,9 @@ def arguments() -> argparse.Namespace:
     simulation.add_argument("--simulate", action="store_true", help="play simulated rounds instead of tests")
     simulation.add_argument("--rounds", type=int, default=1000, help="how many at most for each fault")
     simulation.add_argument("--seed", default="1", help="the seed of the rounds")
+    simulation.add_argument(
+        "--database", choices=("sqlite", "postgres"), default="sqlite", help="postgres: several processes"
+    )
     simulation.add_argument("--progress", type=Path, default=PROGRESS, help="the file of what is known")
     simulation.add_argument("--fresh", action="store_true", help="forget that file")
     return parser.parse_args()
@@ -224,7 +227,9 @@ def simulate(clean: Path, fault: Fault, known: ProgressFile, given: argparse.Nam
     started = time.monotonic()
     try:
         with planted(clean, fault) as copy:
-            found = look_for(known.get(fault.name, given.seed), copy, clean, known, given.rounds)
+            found = look_for(
+                known.get(fault.name, given.seed, given.database), copy, clean, known, given.rounds
+            )
         verdict = Verdict.SURVIVED if found.found is None else Verdict.CAUGHT
         detail = str(found)
     except ValueError as error:

@@ -29,34 +29,35 @@ class Progress:
     next: int = 0
     found: int | None = None
     promise: str = ""
+    database: str = "sqlite"
 
     def __str__(self) -> str:
         if self.found is not None:
-            return f"found in round {self.found}: {self.promise}"
-        return f"survived {self.next} rounds"
+            return f"found in round {self.found} with {self.database}: {self.promise}"
+        return f"survived {self.next} rounds with {self.database}"
 
 
 class ProgressFile:
-    """The newest progress of each fault and seed, in a file to which lines are appended."""
+    """The newest progress of each fault, seed and database, in a file to which lines are appended."""
 
     def __init__(self, path: Path, *, fresh: bool) -> None:
         self._path = path
         self._lock = Lock()
-        self._known: dict[tuple[str, str], Progress] = {}
+        self._known: dict[tuple[str, str, str], Progress] = {}
         if fresh:
             path.unlink(missing_ok=True)
         elif path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 entry = Progress(**json.loads(line))
-                self._known[entry.fault, entry.seed] = entry
+                self._known[entry.fault, entry.seed, entry.database] = entry
 
-    def get(self, fault: str, seed: str) -> Progress:
-        return self._known.get((fault, seed), Progress(fault, seed))
+    def get(self, fault: str, seed: str, database: str) -> Progress:
+        return self._known.get((fault, seed, database), Progress(fault, seed, database=database))
 
     def put(self, entry: Progress) -> None:
         with self._lock, self._path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(asdict(entry)) + "\n")
-            self._known[entry.fault, entry.seed] = entry
+            self._known[entry.fault, entry.seed, entry.database] = entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,13 @@ def look_for(entry: Progress, faulty: Path, clean: Path, known: ProgressFile, ro
 
     `entry` is what is known so far, and `clean` is the same tree without the fault.
     """
-    seed = entry.seed
     while entry.found is None and entry.next < rounds:
         end = min(rounds, entry.next + CHUNK)
-        broken = play(faulty, seed, entry.next, end - entry.next)
+        broken = play(faulty, entry, entry.next, end - entry.next)
         if broken is None:
             entry = replace(entry, next=end)
         else:
-            found = _only_in(broken, clean, seed)
+            found = _only_in(broken, clean, entry)
             entry = replace(entry, next=broken.number + 1)
             if found:
                 entry = replace(entry, found=broken.number, promise=found)
@@ -87,16 +87,17 @@ def look_for(entry: Progress, faulty: Path, clean: Path, known: ProgressFile, ro
     return entry
 
 
-def _only_in(broken: BrokenRound, clean: Path, seed: str) -> str:
+def _only_in(broken: BrokenRound, clean: Path, entry: Progress) -> str:
     """Return the first promise that the round keeps in a clean tree, or an empty text."""
-    without = play(clean, seed, broken.number, 1)
+    without = play(clean, entry, broken.number, 1)
     also = without.promises if without is not None else ()
     return next((promise for promise in broken.promises if promise not in also), "")
 
 
-def play(tree: Path, seed: str, first: int, rounds: int) -> BrokenRound | None:
-    """Play rounds in a tree; return the first that breaks a promise, or None."""
-    command = [sys.executable, "-m", "tests.simulation", "--no-shorten", f"--seed={seed}"]
+def play(tree: Path, entry: Progress, first: int, rounds: int) -> BrokenRound | None:
+    """Play rounds of the entry's seed in a tree; return the first that breaks a promise, or None."""
+    command = [sys.executable, "-m", "tests.simulation", "--no-shorten"]
+    command += [f"--seed={entry.seed}", f"--database={entry.database}"]
     finished = subprocess.run(  # noqa: S603
         [*command, f"--first={first}", f"--rounds={rounds}"],
         cwd=tree,

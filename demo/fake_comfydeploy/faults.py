@@ -39,6 +39,9 @@ class Faults(BaseModel):
     other_dialect: bool = Field(
         default=False, description="queued, processing, completed; progress up to 100"
     )
+    undocumented: bool = Field(
+        default=False, description="until the run starts, events have a status that isn't documented"
+    )
     outputs_missing: bool = Field(default=False, description="the terminal event has no outputs; the GET has")
     never_ends: bool = Field(
         default=False, description="the outputs arrive at progress 1, the status stays running"

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from demo.fake_comfydeploy.describe import USER, related_id
-from demo.fake_comfydeploy.runs import Output, Run
+from demo.fake_comfydeploy.runs import WAITING, Output, Run
 
 Link = Callable[[str], str]  # maps the path of a file to its public URL
 GET_ITEM_KEYS = ("url", "type", "filename", "is_public", "subfolder", "upload_duration")
 DIALECT = {"not-started": "queued", "queued": "queued", "success": "completed", "timeout": "failed"}
+UNDOCUMENTED = "provisioning"
 SAME_IN_DIALECT = frozenset({"failed", "cancelled"})
 
 
@@ -138,7 +139,7 @@ def event(run: Run, event_type: str, progress: float, outputs: list[dict[str, An
     """Return the body of a webhook."""
     body = {
         "event_type": event_type,
-        "status": run.status,
+        "status": UNDOCUMENTED if run.faults.undocumented and run.status in WAITING else run.status,
         "live_status": run.live_status,
         "progress": progress,
         "run_id": run.id,

@@ -53,6 +53,7 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "timing": 0.05,
         "durations": 0.0,
         "uploads": 0.0,
+        "leases": 0.0,
     }
 )
 # What people do about requests comes after one; other things may come before.
@@ -116,6 +117,7 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
         "words": (1, Theme({"words": 0.97, "usage": 0.3}, 0.2, {"where": ("pictures",)})),
         "durations": (3, Theme({"durations": 1.0}, 0.0, counts=(0,))),
         "uploads": (1, Theme({"uploads": 0.97}, 0.1, counts=(0, 1))),
+        "leases": (2, Theme({"leases": 0.95}, 0.0)),
         "usage": (1, Theme({"usage": 0.95, "command": 0.5, "settings": 0.4}, 0.4, counts=(3, 4))),
     }
 )

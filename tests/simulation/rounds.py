@@ -20,10 +20,10 @@ from tests.simulation.evidence import Evidence, bodies, text_of
 from tests.simulation.people import moderators, requests, settings
 from tests.simulation.promises import always, at_the_end
 from tests.simulation.setup import SINCE_PREPARATION, Database
-from tests.simulation.steps import Step, play
+from tests.simulation.steps import ACTIONS, Step, play
 from tests.simulation.story import Story
 from tests.simulation.trouble.services import jump
-from tests.simulation.world import DEPLOYMENTS, LAYOUTS, WEB_PORT, World, comfydeploy_now
+from tests.simulation.world import DEPLOYMENTS, LAYOUTS, TWO_WORKERS, WEB_PORT, World, comfydeploy_now
 
 
 @dataclass
@@ -199,6 +199,8 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Databas
     world = World(loop, folder, seed)
     if database.kind == "postgres":
         world.layout = random.Random(f"{seed}-layout").choice(LAYOUTS)
+        if any(ACTIONS[step.name].kind == "leases" for step in steps):
+            world.layout = TWO_WORKERS
     database.give(world)
     STATEMENTS.restart()
     try:

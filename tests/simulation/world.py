@@ -32,6 +32,12 @@ _START_WITHIN = 60.0
 
 MANAGER = MODERATOR | discord.Permissions(manage_channels=True).value
 ALONE = "bot"
+# Both workers post results and start runs, so each may take what the other has claimed.
+TWO_WORKERS: Mapping[str, Mapping[str, str]] = {
+    "front": {"ROLES": "gateway,web"},
+    "worker-1": {"ROLES": "courier,reconcile", "WEB_PORT": "8082"},
+    "worker-2": {"ROLES": "courier,reconcile", "WEB_PORT": "8083"},
+}
 # The same bot as one process, and as several that share a PostgreSQL database.
 LAYOUTS: tuple[Mapping[str, Mapping[str, str]], ...] = (
     {ALONE: {}},
@@ -41,11 +47,7 @@ LAYOUTS: tuple[Mapping[str, Mapping[str, str]], ...] = (
         "courier": {"ROLES": "courier", "WEB_PORT": "8082"},
         "reconcile": {"ROLES": "reconcile", "WEB_PORT": "8083"},
     },
-    {
-        "front": {"ROLES": "gateway,web"},
-        "worker-1": {"ROLES": "courier,reconcile", "WEB_PORT": "8082"},
-        "worker-2": {"ROLES": "courier,reconcile", "WEB_PORT": "8083"},
-    },
+    TWO_WORKERS,
 )
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 

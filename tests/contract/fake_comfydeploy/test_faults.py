@@ -54,6 +54,12 @@ async def test_the_first_webhook_can_precede_the_queue_answer(caller: Caller, re
     assert receiver.statuses == ["queued"]
 
 
+async def test_the_first_events_can_have_an_undocumented_status(caller: Caller, receiver: Receiver) -> None:
+    caller.comfydeploy.next_faults(Faults(undocumented=True, webhook_before_reply=True, hold_at="queued"))
+    await caller.start(QUICK, inputs=SMALL, webhook=receiver.url())
+    assert receiver.statuses == ["provisioning"]
+
+
 async def test_a_delayed_answer_has_the_runs_id(caller: Caller) -> None:
     caller.comfydeploy.next_faults(Faults(queue_delay=0.05))
     run_id = await caller.start(QUICK, inputs=SMALL)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
-from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed
-from tests.simulation.promises.shared import Broken
+from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed, purpose
+from tests.simulation.promises.shared import Broken, is_about
 
 _QUEUE = "/api/run/deployment/queue"
 _DESCRIBE = "/api/deployment"
@@ -16,6 +17,7 @@ _KNOWN = 2.0
 _CLAIM = 3.0
 # A download below 16 KiB/s over 15 seconds has failed.
 _DRIP = 20.0
+_OUTPUTS = "/files/outputs/"
 _OWN_HOSTS = ("127.0.0.1", "localhost")
 
 
@@ -25,6 +27,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _outages(evidence)
     yield from _drips(evidence)
     yield from _addresses(evidence)
+    yield from _downloads(evidence)
     for request in evidence.requests:
         yield from _heard_of(evidence, request)
         yield from _cancelled_before(evidence, request)
@@ -99,12 +102,27 @@ def _drips(evidence: Evidence) -> Iterator[Broken]:
     clock = Clock(evidence.story)
     for call in evidence.story.world.comfydeploy.call_log.answered:
         took = clock.steady(monotonic(call.ended)) - clock.steady(monotonic(call.at))
-        if (
-            call.path.startswith("/files/outputs/")
-            and took > _DRIP
-            and _faults_of(evidence, call.path) == "slow"
-        ):
+        if call.path.startswith(_OUTPUTS) and took > _DRIP and _faults_of(evidence, call.path) == "slow":
             yield Broken("a drip is given up", call.path, f"downloaded for {took:.0f} s")
+
+
+def _downloads(evidence: Evidence) -> Iterator[Broken]:
+    """Without trouble, a file is downloaded once for each message that shows it."""
+    # What Discord finds too large is prepared again.
+    refused = any(record.status == 413 for record in evidence.story.world.discord.request_log.requests)
+    if evidence.story.struck or refused:
+        return
+    shown = Counter(purpose(message)[0] for message in evidence.messages if message.attachments)
+    calls = evidence.story.world.comfydeploy.call_log.answered
+    downloads = Counter(call.path for call in calls if call.path.startswith(_OUTPUTS))
+    for request in evidence.requests:
+        if any(is_about(press, request) for press in evidence.story.presses if pressed(press)[0]):
+            continue
+        most = max(1, shown[request.key])
+        for run in request.runs:
+            for path, times in downloads.items():
+                if path.split("/")[4] == run.id and times > most:
+                    yield Broken("a file is downloaded once", str(request), f"{path}: {times} times")
 
 
 def _faults_of(evidence: Evidence, path: str) -> str | None:

@@ -119,6 +119,9 @@ RUN_FAULTS: dict[str, dict[str, Any]] = {
         "gone_from_get": Faults(get_status=404),
         "broken_get": Faults(get_status=500),
         "too_busy": Faults(queue_status=429),
+        "busy_but_started": Faults(
+            queue_status=429, queue_starts=1, webhook_before_reply=True, undocumented=True, hold_at="queued"
+        ),
         "slow_queue": Faults(queue_delay=4.0),
         "slow_and_silent": Faults(queue_delay=4.0, webhook_drop=True),
         "dripping": Faults(body="slow"),

@@ -1,0 +1,107 @@
+"""What is claimed under a lease takes longer than that, or its claim's end isn't confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.fakediscord.faults import Fault
+from tests.simulation.engine.boundaries import ConnectionLost
+from tests.simulation.engine.life import Life
+from tests.simulation.engine.patches import TIME
+from tests.simulation.people.asking import request, runs_of, started
+from tests.simulation.people.requests import MEMBERS
+from tests.simulation.setup import AT_ONCE, open_panel
+from tests.simulation.steps import action
+from tests.simulation.story import Ask, Story
+from tests.simulation.trouble.database import add_strike, counts
+from tests.simulation.trouble.services import MESSAGES, jump
+
+_CHANNEL = "GET /channels/{channel_id}"
+# A delivery's lease in seconds, and a little more.
+_LEASE = 62
+
+
+@action("leases", lambda chance: {"who": chance.choice(MEMBERS), "jumps": chance.choice((2, 3, 4))})
+async def sleep_during_a_post(story: Story, who: str, jumps: int) -> None:
+    """Let the machine sleep for longer than a lease while Discord makes the post of a result wait."""
+    reached: list[Any] = []
+
+    def watch(params: Any) -> bool:
+        reached.append(params)
+        return True
+
+    made = await started(story, await request(story, who, "pictures"))
+    fault = Fault.rate_limit(_LEASE * jumps + 20)
+    rule = story.world.discord.faults.add(f"POST {MESSAGES}", fault, times=1, where=watch)
+    await story.world.until(lambda: reached, 15 if made else 0)
+    for _ in range(jumps if reached else 0):
+        await asyncio.sleep(0.3)
+        jump(story, _LEASE)
+    story.world.discord.faults.remove(rule)
+    await asyncio.sleep(20)
+
+
+@action("leases", lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((2.0, 4.0))})
+async def slow_channels(story: Story, who: str, seconds: float) -> None:
+    """Let Discord take its time to describe a channel, which a courier without a gateway asks for."""
+    rule = story.world.discord.faults.add(_CHANNEL, Fault.delay(seconds), times=None)
+    await started(story, await request(story, who, "adult", "restricted"))
+    await asyncio.sleep(15)
+    story.world.discord.faults.remove(rule)
+
+
+@action("leases", lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((6.0, 8.0, 10.0))})
+async def unconfirmed_requeue(story: Story, who: str, seconds: float) -> None:
+    """Let a process lose the database just when it has requeued a run, which another process then starts."""
+    world = story.world
+    if not {"worker-1", "worker-2"} <= world.layout.keys():
+        story.skip("no other process starts runs")
+        return
+    world.next_faults({"queue_status": 429})
+    world.next_faults({"queue_delay": seconds + 6, "webhook_drop": True})
+    lost: list[tuple[Life, float]] = []
+
+    def strike(life: Life, sql: str, done: bool) -> None:
+        calls = world.comfydeploy.call_log.queue_calls
+        if not lost and calls and calls[-1].status == 429 and done and counts(sql, commits=True):
+            lost.append((life, TIME.monotonic + seconds))
+            story.strike(f"{life.name}: COMMIT fails, and the database is away for {seconds} s")
+            raise ConnectionLost("the connection was lost")
+        if lost and life is lost[0][0] and not done and TIME.monotonic < lost[0][1]:
+            raise ConnectionLost("the connection was lost")
+
+    add_strike(strike)
+    await request(story, who, "pictures")
+    await asyncio.sleep(seconds + 15)
+
+
+@action("leases", lambda chance: {"waiting": chance.choice((2, 2, 3))})
+async def turned_away_in_a_race(story: Story, waiting: int) -> None:
+    """Free a place while several processes look for the next run, the first of which may not start today."""
+    world = story.world
+    jump(story, 60)
+    await ended(story, await request(story, "alice", "pictures", count=2))
+    for _ in range(2):
+        world.next_faults({"hold_at": "running"})
+        await request(story, "bob", "pictures")
+    await asyncio.sleep(2)
+    await request(story, "alice", "pictures")
+    for _ in range(waiting):
+        await request(story, "carol", "pictures")
+    panel = await open_panel(story, "mona", "pictures")
+    if panel is not None:
+        await panel.turn_to("budgets")
+        await panel.fill("budgets:person", str(AT_ONCE), "8", "2", "")
+    for run in world.comfydeploy.runs:
+        if run.released.is_waited_for:
+            world.comfydeploy.release(run.id)
+            break
+    await asyncio.sleep(15)
+
+
+async def ended(story: Story, ask: Ask | None) -> None:
+    """Wait until the runs of a request have ended."""
+    if ask is not None:
+        await started(story, ask)
+        await story.world.until(lambda: all(run.ended for run in runs_of(story, ask)), 15)
