@@ -21,7 +21,7 @@ _UNANSWERED = re.compile(
     r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay|drop_halfway)"
     r"|Discord is away|discord is away|both is away"
 )
-_NOTICES = ("Not confirmed", "Timed out", "Not started")
+_NOTICES = ("Not confirmed", "Timed out", "Not started", "Partly done")
 
 
 @dataclass(frozen=True, slots=True)

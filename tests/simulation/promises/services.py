@@ -9,6 +9,7 @@ from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
 from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed, purpose
 from tests.simulation.promises.shared import Broken, is_about
+from tests.simulation.story import Press
 
 _QUEUE = "/api/run/deployment/queue"
 _DESCRIBE = "/api/deployment"
@@ -106,6 +107,11 @@ def _drips(evidence: Evidence) -> Iterator[Broken]:
             yield Broken("a drip is given up", call.path, f"downloaded for {took:.0f} s")
 
 
+def _opens(press: Press, request: Request) -> bool:
+    """Return whether a press may have shown a result again: by a button, or by a menu that names it."""
+    return bool(set(press.chosen) & request.keys) or (is_about(press, request) and bool(pressed(press)[0]))
+
+
 def _downloads(evidence: Evidence) -> Iterator[Broken]:
     """Without trouble, a file is downloaded once for each message that shows it."""
     # What Discord finds too large is prepared again.
@@ -116,7 +122,7 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
     calls = evidence.story.world.comfydeploy.call_log.answered
     downloads = Counter(call.path for call in calls if call.path.startswith(_OUTPUTS))
     for request in evidence.requests:
-        if any(is_about(press, request) for press in evidence.story.presses if pressed(press)[0]):
+        if any(_opens(press, request) for press in evidence.story.presses):
             continue
         most = max(1, shown[request.key])
         for run in request.runs:

@@ -161,9 +161,17 @@ def _draw_refused(chance: random.Random) -> dict[str, Any]:
 async def answer_refused_after_start(story: Story, who: str, where: str, busy: int) -> None:
     """Show an answer with a 500, refuse its last repetition, and let ComfyDeploy be busy in between."""
     faults = story.world.discord.faults
-    faults.add(f"POST {CALLBACK}", Fault.answer_after(500), times=1)
-    faults.add(f"POST {CALLBACK}", Fault.answer(500), times=3)
-    faults.add(f"POST {CALLBACK}", Fault.answer(404), times=1)
+    seen: list[str] = []
+
+    def first(parameters: dict[str, str]) -> bool:
+        seen.append(parameters["webhook_id"])
+        return parameters["webhook_id"] == seen[0]
+
+    # Earlier answers have arrived by then.
+    await asyncio.sleep(1)
+    faults.add(f"POST {CALLBACK}", Fault.answer_after(500), times=1, where=first)
+    faults.add(f"POST {CALLBACK}", Fault.answer(500), times=3, where=first)
+    faults.add(f"POST {CALLBACK}", Fault.answer(404), times=1, where=first)
     story.strike("Discord shows the next answer with a 500, and refuses it at last")
     for _ in range(busy):
         story.world.next_faults({"queue_status": 429})
