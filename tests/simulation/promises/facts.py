@@ -70,8 +70,8 @@ class Clock:
         self._jumps = [(at, float(match[1])) for at, match in found if match]
 
     def steady(self, at: float) -> float:
-        # A jump is noted after the clocks have moved.
-        return at - sum(by for when, by in self._jumps if when <= at)
+        # A jump is noted after the clocks have moved, and ComfyDeploy's times are cut to milliseconds.
+        return at - sum(by for when, by in self._jumps if when <= at + 0.002)
 
 
 class Marks:
