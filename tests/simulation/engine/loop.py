@@ -349,11 +349,11 @@ def _is_step_of_the_bot(handle: Any) -> bool:
 
 
 def _result(future: Future[Any], value: Any) -> Callable[[], None]:
-    return lambda: future.set_result(value)
+    return lambda: None if future.cancelled() else future.set_result(value)
 
 
 def _error(future: Future[Any], error: BaseException) -> Callable[[], None]:
-    return lambda: future.set_exception(error)
+    return lambda: None if future.cancelled() else future.set_exception(error)
 
 
 __all__ = ["OUTSIDE", "Deadlock", "MemoryServer", "SimTask", "VirtualLoop"]

@@ -10,7 +10,9 @@ from tests.simulation.story import Story
 async def delete_channel(story: Story, where: str) -> None:
     channel = story.world.channel(where)
     if not channel.deleted:
-        story.taken += list(channel.messages.values())
+        threads = [place for place in story.places() if place.parent is channel]
+        for place in (channel, *threads):
+            story.taken += list(place.messages.values())
         story.world.discord.delete_channel(channel)
         story.strike(f"#{where} is deleted")
 
