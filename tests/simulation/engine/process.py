@@ -65,7 +65,7 @@ class Process:
     def _cancel_the_rest(self) -> None:
         """Cancel all tasks that are left, as `asyncio.run` does; those of the bot's own are noted."""
         rest = self._loop.tasks_of(self.life)
-        self.left = [repr(task) for task in rest if _is_of_the_bot(task)]
+        self.left = [repr(task) for task in rest if _is_of_the_bot(task) and not task.cancelling()]
         for task in rest:
             task.cancel()
         self._loop.call_later(0.1, self.life.kill)

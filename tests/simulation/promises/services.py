@@ -62,7 +62,7 @@ def _acknowledged_in_vain(evidence: Evidence) -> Iterator[Broken]:
 
 def _outages(evidence: Evidence) -> Iterator[Broken]:
     """While ComfyDeploy is known to be away, nothing is queued, and one run at a time asks for it."""
-    calls = evidence.story.world.comfydeploy.call_log.answered
+    calls, processes = evidence.story.world.comfydeploy.call_log.answered, _submitters(evidence)
     for what, since, until in evidence.story.away:
         during_it = [said for at, said in evidence.story.struck if since < at < until]
         restarted = any("is killed" in said or "SIGTERM" in said for said in during_it)
@@ -73,7 +73,7 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
         if not failed:
             continue
         later = [at for at in failed if at > failed[0] + _KNOWN]
-        if later:
+        if len(later) >= processes:
             yield Broken(
                 "an outage uses up no requests", f"since {since:.0f}", f"{len(later)} more queue calls"
             )
@@ -86,7 +86,7 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
             continue  # those who follow runs ask, too
         for at in asked:
             together = [other for other in asked if at <= other < at + 0.5]
-            if at > failed[0] + _KNOWN and len(together) > 1:
+            if at > failed[0] + _KNOWN and len(together) > processes:
                 yield Broken(
                     "an outage isn't hammered", f"since {since:.0f}", f"{len(together)} questions at once"
                 )
@@ -107,6 +107,12 @@ def _drips(evidence: Evidence) -> Iterator[Broken]:
             yield Broken("a drip is given up", call.path, f"downloaded for {took:.0f} s")
 
 
+def _submitters(evidence: Evidence) -> int:
+    """Return how many processes make queue calls. Each finds out about an outage by itself."""
+    roles = [settings.get("ROLES", "reconcile") for settings in evidence.story.world.layout.values()]
+    return sum("reconcile" in each for each in roles)
+
+
 def _opens(press: Press, request: Request) -> bool:
     """Return whether a press may have shown a result again: by a button, or by a menu that names it."""
     return bool(set(press.chosen) & request.keys) or (is_about(press, request) and bool(pressed(press)[0]))
@@ -116,7 +122,9 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
     """Without trouble, a file is downloaded once for each message that shows it."""
     # What Discord finds too large is prepared again.
     refused = any(record.status == 413 for record in evidence.story.world.discord.request_log.requests)
-    if evidence.story.struck or refused:
+    # A machine that slept has lost its leases to another process.
+    others = len(evidence.story.world.layout) > 1
+    if evidence.story.struck or refused or others:
         return
     shown = Counter(purpose(message)[0] for message in evidence.messages if message.attachments)
     calls = evidence.story.world.comfydeploy.call_log.answered
