@@ -71,11 +71,6 @@ def register_all() -> None:
             importlib.import_module(f"{name}.{module.name}")
 
 
-def nothing(_: random.Random) -> dict[str, Any]:
-    """Draw no arguments."""
-    return {}
-
-
 async def play(story: Story, step: Step) -> None:
     await ACTIONS[step.name].play(story, **step.arguments)
 

@@ -6,7 +6,6 @@ Importing this module connects the libraries to the simulation.
 from __future__ import annotations
 
 import asyncio
-import random
 import sqlite3
 import sys
 import time
@@ -190,10 +189,6 @@ class StandardError:
 
 def utc_now() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
-
-
-def random_source(seed: str) -> random.Random:
-    return random.Random(seed)
 
 
 sys.stderr = StandardError()

@@ -21,8 +21,8 @@ from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.engine.life import LIFE, OUTSIDE, Life, current_life
-from tests.simulation.engine.network import LATENCY, MemoryServer, Network
+from tests.simulation.engine.life import LIFE, Life, current_life
+from tests.simulation.engine.network import LATENCY, Network
 from tests.simulation.engine.patches import TIME
 
 if TYPE_CHECKING:
@@ -354,6 +354,3 @@ def _result(future: Future[Any], value: Any) -> Callable[[], None]:
 
 def _error(future: Future[Any], error: BaseException) -> Callable[[], None]:
     return lambda: None if future.cancelled() else future.set_exception(error)
-
-
-__all__ = ["OUTSIDE", "Deadlock", "MemoryServer", "SimTask", "VirtualLoop"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
@@ -12,7 +13,7 @@ from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 from bot.cli import main
 from bot.outside import Outside
-from tests.simulation.engine.boundaries import InlineExecutor, random_source, utc_now
+from tests.simulation.engine.boundaries import InlineExecutor, utc_now
 from tests.simulation.engine.life import LIFE, Life
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.patches import TIME
@@ -44,7 +45,7 @@ class Process:
         outside = Outside(
             now=self._now,
             monotonic=lambda: TIME.monotonic,
-            random=random_source(self._seed),
+            random=random.Random(self._seed),
             executor=lambda name, _threads: InlineExecutor(self._loop, name),
         )
         work = main(arguments, environment, outside)
