@@ -129,6 +129,8 @@ def draw(seed: str) -> list[Step]:
     steps = [_ask(theme, random.Random(f"{seed}-ask-{number}")) for number in range(_count(seed, theme))]
     for kind, usually in KINDS.items():
         likely = theme.kinds.get(kind, usually * theme.others)
+        if kind in _AFTERWARDS and not any(step.name == "ask" for step in steps):
+            continue
         if kind == "moderate" and any(step.arguments.get("where") == "requests" for step in steps):
             likely = max(likely, _APPROVAL)
         own = random.Random(f"{seed}-{kind}")
