@@ -126,7 +126,10 @@ def _play_many(play: Player, given: argparse.Namespace) -> int:
     for number in range(given.first, given.first + given.rounds):
         seed = f"{given.seed}-{number}"
         steps = draw(seed)
-        result = play(seed, steps)
+        try:
+            result = play(seed, steps)
+        except Exception as error:
+            raise RuntimeError(f"seed {seed} can't be played: {[*map(str, steps)]}") from error
         total.add(result)
         if result.broken:
             _tell(result)
