@@ -82,8 +82,7 @@ async def upgrade(database: Database) -> None:
     """Run the missing migrations in one transaction. Raises StartupError."""
     try:
         database.make_folder()
-        async with database.changing_schema() as connection:
-            await connection.run_sync(_upgrade)
+        await database.migrate(_upgrade)
     except (StoreUnavailable, OSError) as error:
         raise open_error(database, error) from error
     except DBAPIError as error:
