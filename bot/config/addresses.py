@@ -131,7 +131,9 @@ def database_url(text: str) -> str:
         raise ValueError("must have no NUL character")
     for old, new in _OLD_SCHEMES.items():
         if text.startswith(f"{old}:"):
-            raise ValueError(f"must begin with {new}:// instead of {old}://; the rest of it stays")
+            # The rest may contain a password.
+            rest = text.removeprefix(f"{old}:") if new == _SQLITE else "//…"
+            raise ValueError(f"must be {new}:{rest} instead of {old}:{rest}")
     if text.startswith(f"{_SQLITE}://"):
         _check_file(text)
     elif text.startswith(f"{_POSTGRES}://"):
