@@ -97,8 +97,8 @@ async def test_a_server_that_is_too_old(home: BotProcess, tmp_path: Path) -> Non
 
 
 async def test_a_database_that_the_bot_can_not_use(home: BotProcess) -> None:
-    await set_schema_version(home.database, "9999")
-    await ends(home, CONFIGURATION, "schema 9999.*newer version")
+    await set_schema_version(home.database, "v9_0001")
+    await ends(home, CONFIGURATION, "schema v9_0001.*newer version")
     home.database_file.write_text("a shopping list\n" * 100)
     await ends(home, CONFIGURATION, f"{home.database_file}.*not a SQLite database.*DATABASE_URL")
     assert home.database_file.read_text().startswith("a shopping list")
