@@ -11,7 +11,7 @@ FROM python:3.13-slim
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    DATABASE_URL=sqlite+aiosqlite:////data/bot.db
+    DATABASE_URL=sqlite:////data/bot.db
 RUN groupadd --gid 10001 bot \
  && useradd --uid 10001 --gid bot --no-create-home --shell /usr/sbin/nologin bot \
  && install --directory --owner=bot --group=bot /data

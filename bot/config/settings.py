@@ -78,7 +78,7 @@ class Settings(BaseModel):
     web_port: Port = 8080
     metrics_token: MetricsToken | None = None
     metrics_port: Port | None = None
-    database_url: DatabaseUrl = SecretStr("sqlite+aiosqlite:///data/bot.db")
+    database_url: DatabaseUrl = SecretStr("sqlite:///data/bot.db")
     database_pool_size: PoolSize = 20
     roles: Roles = ALL_ROLES
     shard_count: ShardCount | None = None

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from bot.database.engine import CONNECT_SECONDS, database_errors
+from bot.database.errors import database_errors
+from bot.database.postgres import CONNECT_SECONDS, asyncpg_url
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class PostgresCoordinator:
 
     def __init__(self, url: URL) -> None:
         self._engine = create_async_engine(
-            url,
+            asyncpg_url(url),
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
@@ -123,20 +124,21 @@ class PostgresCoordinator:
                     await self._execute(_UNLOCK, space=_LOCK_SPACE, name=name)
 
     async def _execute(self, statement: Any, **parameters: object) -> Any:
-        async with database_errors(), self._busy:
-            # The connection may have been replaced or lost while this caller waited.
-            connection = self._connection
-            if connection is None or self._broken.is_set():
-                raise StoreUnavailable("the coordination connection is down")
-            try:
-                return await connection.scalar(statement, parameters)
-            except BaseException:
-                # After a failed or cancelled statement the session's locks are unknown: start a new one.
-                self._broken.set()
-                raise
+        async with self._busy:
+            with database_errors():
+                # The connection may have been replaced or lost while this caller waited.
+                connection = self._connection
+                if connection is None or self._broken.is_set():
+                    raise StoreUnavailable("the coordination connection is down")
+                try:
+                    return await connection.scalar(statement, parameters)
+                except BaseException:
+                    # After a failed or cancelled statement the session's locks are unknown: start a new one.
+                    self._broken.set()
+                    raise
 
     async def _connect(self) -> None:
-        async with database_errors():
+        with database_errors():
             self._connection = connection = await self._engine.connect()
             driver: Any = (await connection.get_raw_connection()).driver_connection
             self._driver_connection, self._own_pid = driver, driver.get_server_pid()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
+from bot.database.postgres import lock
 from bot.database.tables import key_values
 from bot.outside import Outside
 
@@ -21,53 +22,50 @@ class KeyValueStore:
         self._database = database
         self._outside = outside
 
-    async def get(self, name: str) -> str | None:
-        async with self._database.read() as connection:
-            return await connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
+    @reads
+    def get(self, connection: Connection, name: str) -> str | None:
+        return connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
 
-    async def put(self, name: str, value: str) -> None:
-        async with self._database.exclusive(f"key value {name}") as connection:
-            await connection.execute(delete(key_values).where(key_values.c.name == name))
-            await connection.execute(
-                insert(key_values).values(name=name, value=value, updated_at=self._outside.now())
-            )
+    @writes
+    def put(self, connection: Connection, name: str, value: str) -> None:
+        lock(connection, f"key value {name}")
+        connection.execute(delete(key_values).where(key_values.c.name == name))
+        connection.execute(insert(key_values).values(name=name, value=value, updated_at=self._outside.now()))
 
-    async def with_prefix(self, prefix: str) -> dict[str, str]:
+    @reads
+    def with_prefix(self, connection: Connection, prefix: str) -> dict[str, str]:
         """Return all values whose name starts with `prefix`, keyed by their names without the prefix."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(
-                select(key_values.c.name, key_values.c.value).where(
-                    key_values.c.name.startswith(prefix, autoescape=True)
-                )
+        rows = connection.execute(
+            select(key_values.c.name, key_values.c.value).where(
+                key_values.c.name.startswith(prefix, autoescape=True)
             )
-            return {row.name.removeprefix(prefix): row.value for row in rows}
+        )
+        return {row.name.removeprefix(prefix): row.value for row in rows}
 
-    async def secret(self, name: str) -> str:
+    @writes
+    def secret(self, connection: Connection, name: str) -> str:
         """Return the random secret with this name, created on first use and shared by all processes."""
-        async with self._database.exclusive(f"key value {name}") as connection:
-            found: str | None = await connection.scalar(
-                select(key_values.c.value).where(key_values.c.name == name)
-            )
-            if found is not None:
-                return found
-            value = self._outside.random.randbytes(32).hex()
-            await connection.execute(
-                insert(key_values).values(name=name, value=value, updated_at=self._outside.now())
-            )
-            return value
+        lock(connection, f"key value {name}")
+        found: str | None = connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
+        if found is not None:
+            return found
+        value = self._outside.random.randbytes(32).hex()
+        connection.execute(insert(key_values).values(name=name, value=value, updated_at=self._outside.now()))
+        return value
 
-    async def reserve_slot(self, name: str, now: datetime, interval: timedelta) -> datetime:
+    @writes
+    def reserve_slot(self, connection: Connection, name: str, now: datetime, interval: timedelta) -> datetime:
         """Reserve the next point in time, at least `interval` after the last one reserved by any process."""
-        async with self._database.exclusive(f"key value {name}") as connection:
-            last = await connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
-            previous = datetime.fromisoformat(last) if last else now - interval
-            # Ignore a slot from a clock that ran far ahead; it would block every process for that long.
-            slot = max(now, previous + interval) if previous < now + _MAX_CLOCK_SKEW else now
-            await connection.execute(delete(key_values).where(key_values.c.name == name))
-            await connection.execute(
-                insert(key_values).values(name=name, value=slot.isoformat(), updated_at=self._outside.now())
-            )
-            return slot
+        lock(connection, f"key value {name}")
+        last = connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
+        previous = datetime.fromisoformat(last) if last else now - interval
+        # Ignore a slot from a clock that ran far ahead; it would block every process for that long.
+        slot = max(now, previous + interval) if previous < now + _MAX_CLOCK_SKEW else now
+        connection.execute(delete(key_values).where(key_values.c.name == name))
+        connection.execute(
+            insert(key_values).values(name=name, value=slot.isoformat(), updated_at=self._outside.now())
+        )
+        return slot
 
     async def get_deployment(self, deployment_id: str) -> str | None:
         """Return the cached description of a deployment as JSON, or None."""

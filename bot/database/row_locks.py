@@ -18,8 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, select
 
 from bot.database.column_types import CleanText
 from bot.database.tables import run_columns, runs, to_run
@@ -36,31 +35,29 @@ _BATCH_OF = (
 )
 
 
-async def lock_run(connection: AsyncConnection, key: str) -> Run:
+def lock_run(connection: Connection, key: str) -> Run:
     """Lock the batch that contains the run `key`, and return that run. Raises RunGone."""
-    found = (await connection.execute(_BATCH_OF, {"of": key})).mappings()
+    found = connection.execute(_BATCH_OF, {"of": key}).mappings()
     row = next((row for row in found if row["key"] == key), None)
     if row is None:
         raise RunGone(key)
     return to_run(row)
 
 
-async def lock_batch(connection: AsyncConnection, key: str) -> list[Run]:
+def lock_batch(connection: Connection, key: str) -> list[Run]:
     """Lock the batch that contains the run `key`, and return its runs, ordered by key. Raises RunGone."""
-    found = await lock_batch_if_any(connection, key)
+    found = lock_batch_if_any(connection, key)
     if not found:
         raise RunGone(key)
     return found
 
 
-async def lock_batch_if_any(connection: AsyncConnection, key: str) -> list[Run]:
+def lock_batch_if_any(connection: Connection, key: str) -> list[Run]:
     """Lock a batch as `lock_batch` does, but return an empty list if the run doesn't exist."""
-    return [to_run(row) for row in (await connection.execute(_BATCH_OF, {"of": key})).mappings()]
+    return [to_run(row) for row in connection.execute(_BATCH_OF, {"of": key}).mappings()]
 
 
-async def lock_rows(
-    connection: AsyncConnection, key: Column[Any], *where: ColumnElement[bool]
-) -> Sequence[Any]:
+def lock_rows(connection: Connection, key: Column[Any], *where: ColumnElement[bool]) -> Sequence[Any]:
     """Lock the matching rows of a table in the order of their keys, and return the keys."""
-    found = await connection.execute(select(key).where(*where).order_by(key).with_for_update())
+    found = connection.execute(select(key).where(*where).order_by(key).with_for_update())
     return found.scalars().all()

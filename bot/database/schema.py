@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 # Older servers lack features that the statements use, such as RETURNING in SQLite.
 _OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-# Schemas from before the first migration was rewritten as `0001_initial`.
-_DISCONTINUED = frozenset(f"{number:04}" for number in range(1, 10))
+# The schemas of development versions: 0001 to 0009, then 0001_initial and so on.
+_DEVELOPMENT = re.compile(r"\d{4}(_\w+)?")
 
 
 def alembic_config() -> Config:
@@ -42,7 +43,7 @@ def schema_of(connection: Connection) -> str | None:
 
 def describe_unknown(schema: str) -> tuple[str, str]:
     """Return what is wrong with a schema that this version doesn't know, and how to fix it."""
-    if schema in _DISCONTINUED:
+    if _DEVELOPMENT.fullmatch(schema):
         return (
             f"has the schema {schema} of a development version, which can't be upgraded",
             "Name a new database in DATABASE_URL; the bot creates the tables.",
@@ -82,8 +83,7 @@ async def upgrade(database: Database) -> None:
     """Run the missing migrations in one transaction. Raises StartupError."""
     try:
         database.make_folder()
-        async with database.changing_schema() as connection:
-            await connection.run_sync(_upgrade)
+        await database.migrate(_upgrade)
     except (StoreUnavailable, OSError) as error:
         raise open_error(database, error) from error
     except DBAPIError as error:

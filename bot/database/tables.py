@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -27,7 +28,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.column_types import CleanText, CutString, ExactString, MessageRefs, UtcDateTime
 from bot.domain.requests import GenerationRequest
@@ -326,8 +326,8 @@ def nothing_posted() -> ColumnElement[bool]:
     )
 
 
-async def create_delivery(
-    connection: AsyncConnection,
+def create_delivery(
+    connection: Connection,
     key: str,
     purpose: Purpose,
     due_at: datetime,
@@ -335,7 +335,7 @@ async def create_delivery(
     **columns: object,
 ) -> None:
     """Insert a pending delivery, in the transaction of the change that it reports."""
-    await connection.execute(
+    connection.execute(
         insert(deliveries).values(
             run_key=key,
             purpose=purpose,
@@ -361,14 +361,12 @@ RESET = {
 }
 
 
-async def create_or_reopen_delivery(
-    connection: AsyncConnection, key: str, purpose: Purpose, now: datetime
-) -> None:
+def create_or_reopen_delivery(connection: Connection, key: str, purpose: Purpose, now: datetime) -> None:
     """Create a delivery, or reopen the earlier one, as for a new report after a dismissed one."""
-    reopened = await connection.execute(
+    reopened = connection.execute(
         update(deliveries)
         .where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
         .values(**RESET, due_at=now)
     )
     if reopened.rowcount == 0:
-        await create_delivery(connection, key, purpose, now, now)
+        create_delivery(connection, key, purpose, now, now)

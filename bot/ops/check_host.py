@@ -19,8 +19,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, text
 from yarl import URL
 
 from bot.comfydeploy.ping import ping_route
@@ -249,9 +248,8 @@ async def inspect_database(store: Store) -> DatabaseState:
     if file is not None and not file.exists():
         return DatabaseState(_new_file(file))
     try:
-        async with store.database.read() as connection:
-            version = await connection.run_sync(schema_of)
-            server = "SQLite" if store.database.is_sqlite else await _server(connection)
+        version = await store.database.read(schema_of)
+        server = "SQLite" if store.database.is_sqlite else await store.database.read(_server)
     except (StoreUnavailable, OSError) as error:
         summary = f"it can't be opened ({error})."
         return DatabaseState(
@@ -270,8 +268,8 @@ async def inspect_database(store: Store) -> DatabaseState:
     return DatabaseState(ok(DATABASE, f"{server}, {state}: the next start brings it up to date."))
 
 
-async def _server(connection: AsyncConnection) -> str:
-    return f"PostgreSQL {await connection.scalar(text('SHOW server_version'))}"
+def _server(connection: Connection) -> str:
+    return f"PostgreSQL {connection.scalar(text('SHOW server_version'))}"
 
 
 def _new_file(file: Path) -> Finding:

@@ -84,8 +84,7 @@ async def _check_schema(store: Store) -> None:
     file = store.database.file
     if file is not None and not file.exists():
         raise StartupError(f"There is no database at {file}. Check DATABASE_URL.")
-    async with store.database.read() as connection:
-        schema = await connection.run_sync(schema_of)
+    schema = await store.database.read(schema_of)
     if schema != known_schemas()[0]:
         raise StartupError(
             f"The database has the schema {schema}, and this version of the bot reads {known_schemas()[0]}. "

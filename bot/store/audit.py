@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     FromClause,
     Row,
     RowMapping,
@@ -31,9 +32,8 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
 from bot.database.keyset import earlier, later
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.moderation.audit import (
@@ -94,21 +94,9 @@ def run_entry(
     )
 
 
-async def add_entries(connection: AsyncConnection, *entries: AuditEntry) -> None:
+def add_entries(connection: Connection, *entries: AuditEntry) -> None:
     """Write entries in the caller's transaction."""
-    await connection.execute(_INSERT, [_row(entry) for entry in entries])
-
-
-async def is_recorded(
-    connection: AsyncConnection, guild_id: int | None, action: AuditAction, by: int, now: datetime
-) -> bool:
-    """Return whether a change that is being repeated was stored by its first transaction.
-
-    The change itself may have been undone since, but its entry, with the time of the command, stays.
-    """
-    ours = (audit.c.guild_id == guild_id, audit.c.at == now)
-    query = select(audit.c.id).where(*ours, audit.c.action == action, audit.c.actor_id == by).limit(1)
-    return await connection.scalar(query) is not None
+    connection.execute(_INSERT, [_row(entry) for entry in entries])
 
 
 def _row(entry: AuditEntry) -> dict[str, object]:
@@ -132,33 +120,35 @@ class AuditStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, entry: AuditEntry) -> None:
+    @writes
+    def add(self, connection: Connection, entry: AuditEntry) -> None:
         """Write an entry in a transaction of its own."""
-        async with self._database.write() as connection:
-            await add_entries(connection, entry)
+        add_entries(connection, entry)
 
-    async def page(
-        self, guild_id: int, audit_filter: AuditFilter, limit: int, *, before: AuditCursor | None = None
+    @reads
+    def page(
+        self,
+        connection: Connection,
+        guild_id: int,
+        audit_filter: AuditFilter,
+        limit: int,
+        *,
+        before: AuditCursor | None = None,
     ) -> AuditPage:
         """Return the newest entries, or those older than `before`."""
-        async with self._database.read() as connection:
-            query = newest_first(guild_id, audit_filter, limit + 1, before)
-            entries = await _listed(connection, guild_id, audit_filter, query)
-        shown = entries[:limit]
-        newer = shown[0].cursor if shown and before is not None else before
-        return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newer)
+        return _page(connection, guild_id, audit_filter, limit, before)
 
-    async def page_after(
-        self, guild_id: int, audit_filter: AuditFilter, limit: int, after: AuditCursor
+    @reads
+    def page_after(
+        self, connection: Connection, guild_id: int, audit_filter: AuditFilter, limit: int, after: AuditCursor
     ) -> AuditPage:
         """Return the entries just newer than `after`, or the newest page if they don't fill one."""
         newer = later(audit.c.at, after.at, audit.c.id > after.id)
         query = _listed_once(guild_id, audit_filter).where(newer)
-        async with self._database.read() as connection:
-            query = query.order_by(audit.c.at, audit.c.id).limit(limit + 1)
-            entries = await _listed(connection, guild_id, audit_filter, query)
+        query = query.order_by(audit.c.at, audit.c.id).limit(limit + 1)
+        entries = _listed(connection, guild_id, audit_filter, query)
         if len(entries) <= limit:
-            return await self.page(guild_id, audit_filter, limit)
+            return _page(connection, guild_id, audit_filter, limit)
         shown = entries[:limit][::-1]
         return AuditPage(shown, shown[-1].cursor, shown[0].cursor)
 
@@ -174,13 +164,32 @@ class AuditStore:
             yield entries
             cursor = entries[-1].cursor
 
-    async def _older(
-        self, guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None
+    @reads
+    def _older(
+        self,
+        connection: Connection,
+        guild_id: int,
+        audit_filter: AuditFilter,
+        limit: int,
+        before: AuditCursor | None,
     ) -> Sequence[StoredEntry]:
         query = _newest_first(_matching(guild_id, audit_filter), limit, before)
-        async with self._database.read() as connection:
-            found = await connection.execute(query)
-            return await _with_runs(connection, [to_entry(row) for row in found.mappings()])
+        found = connection.execute(query)
+        return _with_runs(connection, [to_entry(row) for row in found.mappings()])
+
+
+def _page(
+    connection: Connection,
+    guild_id: int,
+    audit_filter: AuditFilter,
+    limit: int,
+    before: AuditCursor | None = None,
+) -> AuditPage:
+    query = newest_first(guild_id, audit_filter, limit + 1, before)
+    entries = _listed(connection, guild_id, audit_filter, query)
+    shown = entries[:limit]
+    newer = shown[0].cursor if shown and before is not None else before
+    return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newer)
 
 
 def newest_first(
@@ -224,19 +233,19 @@ _SHOWING = frozenset({Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.RE
 Sent = Mapping[Purpose, Any]  # the messages and routes of a run's deliveries, by purpose
 
 
-async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
+def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
     """Add what moderators see of each entry's run."""
     keys = {stored.entry.run_key for stored in entries if stored.entry.run_key}
     if not keys:
         return list(entries)
     batches = select(runs.c.batch_key).where(runs.c.key.in_(keys))
     query: Select[Any] = select(*_OF_RUN).where(runs.c.batch_key.in_(batches))
-    rows = (await connection.execute(query)).all()
+    rows = connection.execute(query).all()
     batch_rows: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in rows:
         batch_rows[row.batch_key].append(row)
     found = {row.key: row for row in rows}
-    sent = await _sent(connection, found.keys())
+    sent = _sent(connection, found.keys())
 
     def complete(stored: StoredEntry) -> StoredEntry:
         run = found.get(stored.entry.run_key or "")
@@ -253,12 +262,12 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
     return [complete(stored) for stored in entries]
 
 
-async def _sent(connection: AsyncConnection, keys: Collection[str]) -> Mapping[str, Sent]:
+def _sent(connection: Connection, keys: Collection[str]) -> Mapping[str, Sent]:
     query = select(
         deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages, deliveries.c.route
     ).where(deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING))
     sent: dict[str, dict[Purpose, Any]] = defaultdict(dict)
-    for row in await connection.execute(query):
+    for row in connection.execute(query):
         sent[row.run_key][Purpose(row.purpose)] = row
     return sent
 
@@ -332,21 +341,21 @@ def _listed_together(other: FromClause) -> ColumnElement[bool]:
     )
 
 
-async def _listed(
-    connection: AsyncConnection, guild_id: int, audit_filter: AuditFilter, page: Select[tuple[object, ...]]
+def _listed(
+    connection: Connection, guild_id: int, audit_filter: AuditFilter, page: Select[tuple[object, ...]]
 ) -> list[StoredEntry]:
     """Return the entries of a page, with the number of entries that each of them stands for."""
-    entries = [to_entry(row) for row in (await connection.execute(page)).mappings()]
+    entries = [to_entry(row) for row in connection.execute(page).mappings()]
     keys = {stored.entry.batch_key for stored in entries} - {None}
     if keys:
         query = _matching(guild_id, audit_filter).where(audit.c.batch_key.in_(keys))
-        found = [to_entry(row) for row in (await connection.execute(query)).mappings()]
+        found = [to_entry(row) for row in connection.execute(query).mappings()]
         counts = Counter(_group(stored.entry) for stored in found)
         entries = [
             replace(stored, count=counts[_group(stored.entry)]) if stored.entry.batch_key else stored
             for stored in entries
         ]
-    return await _with_runs(connection, entries)
+    return _with_runs(connection, entries)
 
 
 def _group(entry: AuditEntry) -> tuple[object, ...]:

@@ -7,18 +7,17 @@ from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 
-from bot.database.commits import repeat_if_unknown
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
+from bot.database.postgres import lock
 from bot.database.tables import blocks, create_delivery, run_columns, runs, to_run
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.moderation.blocks import ActiveBlock
 from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED, BlockVerdict, end_for_block
-from bot.store.audit import add_entries, is_recorded
+from bot.store.audit import add_entries
 from bot.store.outcomes import apply_change
 
 
@@ -28,9 +27,10 @@ class BlockStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @repeat_if_unknown
-    async def block(
+    @writes
+    def block(
         self,
+        connection: Connection,
         guild_id: int,
         user_id: int,
         *,
@@ -38,53 +38,50 @@ class BlockStore:
         reason: str | None,
         until: datetime | None,
         now: datetime,
-        may_be_stored: bool = False,
     ) -> int:
         """Block a user, replacing any earlier block. End their waiting runs and return how many ended."""
-        async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
-            # A request that is accepted at the same time either is ended here or is refused by the block.
-            await self._database.lock(connection, "accept")
-            if may_be_stored and await is_recorded(connection, guild_id, AuditAction.BLOCK, by, now):
-                return await connection.scalar(_ended(guild_id, user_id, now)) or 0
-            await connection.execute(delete(blocks).where(_one(guild_id, user_id)))
-            await connection.execute(
-                insert(blocks).values(
-                    guild_id=guild_id,
-                    user_id=user_id,
-                    reason=reason,
-                    until=until,
-                    created_at=now,
-                    created_by=by,
-                )
+        lock(connection, f"block {guild_id} {user_id}")
+        # A request that is accepted at the same time either is ended here or is refused by the block.
+        lock(connection, "accept")
+        connection.execute(delete(blocks).where(_one(guild_id, user_id)))
+        connection.execute(
+            insert(blocks).values(
+                guild_id=guild_id,
+                user_id=user_id,
+                reason=reason,
+                until=until,
+                created_at=now,
+                created_by=by,
             )
-            ended = await end_waiting_runs(
-                connection, guild_id, user_id, BlockVerdict(by=by, reason=reason, until=until, now=now)
-            )
-            details: dict[str, object] = {"reason": reason, "until": until.isoformat() if until else None}
-            details["ended"] = ended or None
-            await add_entries(
-                connection,
-                AuditEntry(
-                    at=now,
-                    guild_id=guild_id,
-                    action=AuditAction.BLOCK,
-                    actor_id=by,
-                    subject_id=user_id,
-                    details={name: value for name, value in details.items() if value is not None},
-                ),
-            )
-            return ended
+        )
+        ended = end_waiting_runs(
+            connection, guild_id, user_id, BlockVerdict(by=by, reason=reason, until=until, now=now)
+        )
+        details: dict[str, object] = {"reason": reason, "until": until.isoformat() if until else None}
+        details["ended"] = ended or None
+        add_entries(
+            connection,
+            AuditEntry(
+                at=now,
+                guild_id=guild_id,
+                action=AuditAction.BLOCK,
+                actor_id=by,
+                subject_id=user_id,
+                details={name: value for name, value in details.items() if value is not None},
+            ),
+        )
+        return ended
 
-    @repeat_if_unknown
-    async def unblock(
+    @writes
+    def unblock(
         self,
+        connection: Connection,
         guild_id: int,
         user_id: int,
         *,
         by: int,
         now: datetime,
         since: datetime | None = None,
-        may_be_stored: bool = False,
     ) -> bool:
         """Lift a user's block. With `since`, lift it only if it was stored at that time.
 
@@ -93,48 +90,46 @@ class BlockStore:
         which = _one(guild_id, user_id) & is_active(now)
         if since is not None:
             which &= blocks.c.created_at == since
-        if may_be_stored:
-            which &= blocks.c.created_at <= now
-        async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
-            lifted = await connection.execute(delete(blocks).where(which).returning(blocks.c.user_id))
-            if lifted.first() is None:
-                return may_be_stored
-            entry = AuditEntry(
-                at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id
-            )
-            await add_entries(connection, entry)
-            return True
+        lock(connection, f"block {guild_id} {user_id}")
+        lifted = connection.execute(delete(blocks).where(which).returning(blocks.c.user_id))
+        if lifted.first() is None:
+            return False
+        entry = AuditEntry(
+            at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id
+        )
+        add_entries(connection, entry)
+        return True
 
-    async def ended_requests(self, run: Run) -> int:
+    @reads
+    def ended_requests(self, connection: Connection, run: Run) -> int:
         """Return how many requests were ended by the block that ended `run`, including the run's own."""
         if run.guild_id is None or run.ended_at is None:
             return 0
         query = _ended(run.guild_id, run.requester_id, run.ended_at)
-        async with self._database.read() as connection:
-            return await connection.scalar(query.with_only_columns(_REQUESTS)) or 0
+        return connection.scalar(query.with_only_columns(_REQUESTS)) or 0
 
-    async def list(
-        self, guild_id: int, now: datetime, *, limit: int, offset: int = 0
+    @reads
+    def list(
+        self, connection: Connection, guild_id: int, now: datetime, *, limit: int, offset: int = 0
     ) -> Sequence[ActiveBlock]:
         """Return a server's active blocks, newest first."""
-        async with self._database.read() as connection:
-            found = await connection.execute(
-                select(blocks)
-                .where(blocks.c.guild_id == guild_id, is_active(now))
-                .order_by(blocks.c.created_at.desc(), blocks.c.user_id)
-                .limit(limit)
-                .offset(offset)
+        found = connection.execute(
+            select(blocks)
+            .where(blocks.c.guild_id == guild_id, is_active(now))
+            .order_by(blocks.c.created_at.desc(), blocks.c.user_id)
+            .limit(limit)
+            .offset(offset)
+        )
+        return [
+            ActiveBlock(
+                user_id=row.user_id,
+                reason=row.reason,
+                until=row.until,
+                created_at=row.created_at,
+                created_by=row.created_by,
             )
-            return [
-                ActiveBlock(
-                    user_id=row.user_id,
-                    reason=row.reason,
-                    until=row.until,
-                    created_at=row.created_at,
-                    created_by=row.created_by,
-                )
-                for row in found
-            ]
+            for row in found
+        ]
 
 
 _REQUESTS = func.count(runs.c.batch_key.distinct())
@@ -160,9 +155,7 @@ _member = runs.alias("member")
 _MAY_WAIT = NOT_SUBMITTED | {RunState.SUBMITTING}
 
 
-async def end_waiting_runs(
-    connection: AsyncConnection, guild_id: int, user_id: int, verdict: BlockVerdict
-) -> int:
+def end_waiting_runs(connection: Connection, guild_id: int, user_id: int, verdict: BlockVerdict) -> int:
     """End a blocked user's waiting runs, in the transaction that stores the block; return how many ended.
 
     This also creates their outcomes, updates their cards, and creates one direct message with the reason. In
@@ -175,20 +168,20 @@ async def end_waiting_runs(
         _member.c.requester_id == user_id,
         _member.c.state.in_(_MAY_WAIT),
     )
-    found = await connection.execute(
+    found = connection.execute(
         select(*run_columns()).where(runs.c.batch_key.in_(batches)).order_by(runs.c.key).with_for_update()
     )
     members = [to_run(row) for row in found.mappings()]
-    ended = [run for run in members if await end_blocked_run(connection, run, verdict)]
-    await _announce_once(connection, members, {run.key for run in ended}, verdict)
+    ended = [run for run in members if end_blocked_run(connection, run, verdict)]
+    _announce_once(connection, members, {run.key for run in ended}, verdict)
     if ended:
         newest = max(ended, key=lambda run: (run.created_at, run.key))
-        await create_delivery(connection, newest.key, Purpose.NOTICE, verdict.now, verdict.now)
+        create_delivery(connection, newest.key, Purpose.NOTICE, verdict.now, verdict.now)
     return len(ended)
 
 
-async def _announce_once(
-    connection: AsyncConnection, members: Sequence[Run], ended: Set[str], verdict: BlockVerdict
+def _announce_once(
+    connection: Connection, members: Sequence[Run], ended: Set[str], verdict: BlockVerdict
 ) -> None:
     """Store, for each channel, which outcome reports all public requests that the block has ended there.
 
@@ -207,26 +200,26 @@ async def _announce_once(
         for batch in over if quiet else ():
             more = {"others": len(quiet)} if batch is told else {"quiet": True}
             keys = [run.key for run in batch if run.key in ended]
-            await connection.execute(
+            connection.execute(
                 update(runs).where(runs.c.key.in_(keys)).values(failure_params={**verdict.params, **more})
             )
 
 
-async def end_blocked_run(connection: AsyncConnection, run: Run, verdict: BlockVerdict) -> bool:
+def end_blocked_run(connection: Connection, run: Run, verdict: BlockVerdict) -> bool:
     """End a locked run, unless ComfyDeploy may have it; return whether it ended."""
     change = end_for_block(run, verdict)
     if change is None:
         return False
-    await apply_change(connection, run, change, verdict.now)
+    apply_change(connection, run, change, verdict.now)
     return True
 
 
-async def block_of(connection: AsyncConnection, run: Run, now: datetime) -> BlockVerdict | None:
+def block_of(connection: Connection, run: Run, now: datetime) -> BlockVerdict | None:
     """Return the active block of a run's requester on the run's server, or None."""
     query = select(blocks.c.created_by, blocks.c.reason, blocks.c.until).where(
         blocks.c.guild_id == run.guild_id, blocks.c.user_id == run.requester_id, is_active(now)
     )
-    row = (await connection.execute(query)).first()
+    row = connection.execute(query).first()
     if row is None:
         return None
     return BlockVerdict(by=row.created_by, reason=row.reason, until=row.until, now=now)

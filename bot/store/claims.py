@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, update
 
-from bot.database.commits import repeat_if_unknown
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
+from bot.database.postgres import lock
 from bot.database.row_locks import lock_rows, lock_run
 from bot.database.tables import run_columns, runs, to_run
 from bot.domain.access import OperatorRules
@@ -81,35 +80,31 @@ _BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _memb
 _REV = select(func.sum(_member.c.rev)).where(_member.c.batch_key == runs.c.batch_key).scalar_subquery()
 
 
-async def _busy(connection: AsyncConnection) -> list[QueueEntry]:
-    found = await connection.execute(_BUSY)
+def _busy(connection: Connection) -> list[QueueEntry]:
+    found = connection.execute(_BUSY)
     return [QueueEntry(*row) for row in found]
 
 
-async def _served(
-    connection: AsyncConnection, waiting: Sequence[QueueEntry], now: datetime
-) -> list[QueueEntry]:
+def _served(connection: Connection, waiting: Sequence[QueueEntry], now: datetime) -> list[QueueEntry]:
     """Return the submitted runs that have ended since the oldest due request was made."""
     since = max(min(entry.created_at for entry in waiting), now - _TURN_AGE)
-    found = await connection.execute(SERVED, {"since": since})
+    found = connection.execute(SERVED, {"since": since})
     return [QueueEntry(*row) for row in found]
 
 
-async def _is_turned_away(
-    connection: AsyncConnection, key: str, operator: OperatorRules, now: datetime
-) -> bool:
+def _is_turned_away(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> bool:
     """Judge a run, and postpone or end it if it may not start now.
 
     Return True in that case, or if the run has been withdrawn.
     """
     try:
-        run, reason = await judge_run(connection, key, operator, now)
+        run, reason = judge_run(connection, key, operator, now)
         if reason is None:
             return False
         if isinstance(reason, RefusedForNow):
-            await hold_back(connection, run, reason, now)
-        elif (current := await lock_run(connection, key)).state is RunState.WAITING:
-            await refuse(connection, current, reason, now)
+            hold_back(connection, run, reason, now)
+        elif (current := lock_run(connection, key)).state is RunState.WAITING:
+            refuse(connection, current, reason, now)
     except RunGone:
         log.info("skipped run %s, which was withdrawn before its claim", key)
     return True
@@ -144,55 +139,70 @@ class ClaimStore:
         A server of which several runs were turned away comes last, so that its many runs delay no other's.
         """
         claim_id = UUID(bytes=self._random.randbytes(16), version=4).hex
+        turned_away = Counter[int | None]()
         try:
-            return await self._claim_submission(limit, now, answer_by, claim_id)
+            # Each candidate has its own transaction, because turning several away in one would lock rows out
+            # of order. Everything is read again, because in between another process may have claimed a run.
+            while True:
+                run, again = await self._try_next(limit, now, answer_by, claim_id, turned_away)
+                if not again:
+                    return run
         except CommitUnknown:
             # Only this call knows the claim's id, so nobody else makes the queue call of this claim.
             return await self._claimed(claim_id)
 
-    async def _claimed(self, claim_id: str) -> Run | None:
+    @writes
+    def _claimed(self, connection: Connection, claim_id: str) -> Run | None:
         """Return the run of a claim whose commit isn't confirmed, or None if it was rolled back."""
-        async with self._database.exclusive("submit") as connection:
-            row = (await connection.execute(_CLAIMED, {"claim": claim_id})).mappings().first()
-            return to_run(row) if row is not None else None
+        lock(connection, "submit")
+        row = connection.execute(_CLAIMED, {"claim": claim_id}).mappings().first()
+        return to_run(row) if row is not None else None
 
-    async def _claim_submission(
-        self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime, claim_id: str
-    ) -> Run | None:
-        turned_away = Counter[int | None]()
-        # Each candidate has its own transaction, because turning several away in one would lock rows out of
-        # order. Everything is read again, because in between another process may have claimed a run.
-        while True:
-            async with self._database.exclusive("submit") as connection:
-                waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
-                if not waiting:
-                    return None
-                tried = [each for each in waiting if turned_away[each.guild_id] < _TURNS]
-                served = await _served(connection, waiting, now)
-                entry = next_to_submit(tried, await _busy(connection), limit, served)
-                if entry is None and len(tried) < len(waiting):
-                    turned_away.clear()
-                    continue
-                if entry is None:
-                    return None
-                if await _is_turned_away(connection, entry.key, self._operator, now):
-                    turned_away[entry.guild_id] += 1
-                    continue
-                claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
-                row = (await connection.execute(_CLAIM, claim)).mappings().first()
-                return to_run(row) if row is not None else None
+    @writes
+    def _try_next(
+        self,
+        connection: Connection,
+        limit: Callable[[str], int | None],
+        now: datetime,
+        answer_by: datetime,
+        claim_id: str,
+        turned_away: Counter[int | None],
+    ) -> tuple[Run | None, bool]:
+        """Claim the next run, or turn it away. Return the claimed run, and whether to try the next one."""
+        lock(connection, "submit")
+        waiting = [QueueEntry(*row) for row in connection.execute(_WAITING, {"now": now})]
+        if not waiting:
+            return None, False
+        tried = [each for each in waiting if turned_away[each.guild_id] < _TURNS]
+        served = _served(connection, waiting, now)
+        entry = next_to_submit(tried, _busy(connection), limit, served)
+        if entry is None:
+            turned_away.clear()
+            return None, len(tried) < len(waiting)
+        if _is_turned_away(connection, entry.key, self._operator, now):
+            turned_away[entry.guild_id] += 1
+            return None, True
+        claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
+        row = connection.execute(_CLAIM, claim).mappings().first()
+        return (to_run(row) if row is not None else None), False
 
-    async def too_late_to_start(self, by: datetime) -> Sequence[Run]:
+    @reads
+    def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:
         """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
         waiting = select(*run_columns()).where(
             runs.c.state == RunState.WAITING, runs.c.user_install, runs.c.interaction_expires_at <= by
         )
-        async with self._database.read() as connection:
-            return [to_run(row) for row in (await connection.execute(waiting)).mappings()]
+        return [to_run(row) for row in connection.execute(waiting).mappings()]
 
-    @repeat_if_unknown
-    async def requeue(
-        self, claimed: Run, due_at: datetime, now: datetime, *, waits_for: str | None = None
+    @writes
+    def requeue(
+        self,
+        connection: Connection,
+        claimed: Run,
+        due_at: datetime,
+        now: datetime,
+        *,
+        waits_for: str | None = None,
     ) -> None:
         """Requeue a claimed run, because ComfyDeploy can't have accepted a queue call for it.
 
@@ -200,115 +210,116 @@ class ClaimStore:
         meanwhile, or whose requester was blocked, ends instead. `waits_for` is the code of a sentence that
         tells the requester what the run waits for. If it is given, the submission isn't counted.
         """
-        async with self._database.write() as connection:
-            run = await lock_run(connection, claimed.key)
-            if not _is_held(run, claimed):
-                return
-            values: dict[str, object] = {"due_at": due_at, "submitted_at": None}
-            if waits_for is not None:
-                values |= waiting_for(waits_for, {"until": int(due_at.timestamp())})
-                values["submissions"] = run.submissions - 1
-            change = Change(RunState.WAITING, values, visible=True)
-            if run.cancel_requested_at is not None:
-                change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
-            await apply_change(connection, run, change, now)
-            block = await block_of(connection, run, now)
-            if block is not None and change.state is RunState.WAITING:
-                await end_blocked_run(connection, await lock_run(connection, run.key), block)
+        run = lock_run(connection, claimed.key)
+        if not _is_held(run, claimed):
+            return
+        values: dict[str, object] = {"due_at": due_at, "submitted_at": None}
+        if waits_for is not None:
+            values |= waiting_for(waits_for, {"until": int(due_at.timestamp())})
+            values["submissions"] = run.submissions - 1
+        change = Change(RunState.WAITING, values, visible=True)
+        if run.cancel_requested_at is not None:
+            change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
+        apply_change(connection, run, change, now)
+        block = block_of(connection, run, now)
+        if block is not None and change.state is RunState.WAITING:
+            end_blocked_run(connection, lock_run(connection, run.key), block)
 
-    async def confirm(self, claimed: Run, answer_by: datetime) -> bool:
+    @writes
+    def confirm(self, connection: Connection, claimed: Run, answer_by: datetime) -> bool:
         """Return whether a claim's queue call may still be made. If so, its check is moved to `answer_by`.
 
         It may not if the run has ended, has an id or was cancelled meanwhile.
         """
-        async with self._database.write() as connection:
-            result = await connection.execute(
-                update(runs)
-                .where(
-                    runs.c.key == claimed.key,
-                    runs.c.state == RunState.SUBMITTING,
-                    runs.c.claim_id == claimed.claim_id,
-                    runs.c.run_id.is_(None),
-                    runs.c.cancel_requested_at.is_(None),
-                )
-                .values(due_at=answer_by)
+        result = connection.execute(
+            update(runs)
+            .where(
+                runs.c.key == claimed.key,
+                runs.c.state == RunState.SUBMITTING,
+                runs.c.claim_id == claimed.claim_id,
+                runs.c.run_id.is_(None),
+                runs.c.cancel_requested_at.is_(None),
             )
-            return result.rowcount == 1
+            .values(due_at=answer_by)
+        )
+        return result.rowcount == 1
 
-    async def show_reason(self, code: str, now: datetime) -> bool:
+    @writes
+    def show_reason(self, connection: Connection, code: str, now: datetime) -> bool:
         """Tell the requesters of all due runs what they wait for, and return whether a message changes.
 
         `code` is the code of a sentence without parameters. The runs stay due.
         """
         others = runs.c.waiting_code.is_distinct_from(code)
-        async with self._database.exclusive("submit") as connection:
-            keys = await lock_rows(connection, runs.c.key, _READY, runs.c.due_at <= now, others)
-            if keys:
-                columns = {**waiting_for(code, {}), "rev": runs.c.rev + 1}
-                await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(columns))
-            return bool(keys)
+        lock(connection, "submit")
+        keys = lock_rows(connection, runs.c.key, _READY, runs.c.due_at <= now, others)
+        if keys:
+            columns = {**waiting_for(code, {}), "rev": runs.c.rev + 1}
+            connection.execute(update(runs).where(runs.c.key.in_(keys)).values(columns))
+        return bool(keys)
 
-    async def update_queue_positions(self, now: datetime) -> int:
+    @writes
+    def update_queue_positions(self, connection: Connection, now: datetime) -> int:
         """Write the queue positions that changed; return how many."""
-        async with self._database.exclusive("submit") as connection:
-            rows = (
-                await connection.execute(
-                    select(*QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
-                )
-            ).all()
-            if not rows:
-                return 0
-            waiting = [QueueEntry(*row[:-1]) for row in rows]
-            earlier = [*await _busy(connection), *await _served(connection, waiting, now)]
-            shown = {row.key: row.queue_position for row in rows}
-            changed = {
-                key: number for key, number in positions(waiting, earlier).items() if shown[key] != number
-            }
-            if changed:
-                await connection.execute(
-                    update(runs)
-                    .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
-                    .values(queue_position=bindparam("position"), rev=runs.c.rev + 1, **NOT_HELD),
-                    [{"moved": key, "position": number} for key, number in sorted(changed.items())],
-                )
-            return len(changed)
+        lock(connection, "submit")
+        rows = (
+            connection.execute(
+                select(*QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
+            )
+        ).all()
+        if not rows:
+            return 0
+        waiting = [QueueEntry(*row[:-1]) for row in rows]
+        earlier = [*_busy(connection), *_served(connection, waiting, now)]
+        shown = {row.key: row.queue_position for row in rows}
+        changed = {key: number for key, number in positions(waiting, earlier).items() if shown[key] != number}
+        if changed:
+            connection.execute(
+                update(runs)
+                .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
+                .values(queue_position=bindparam("position"), rev=runs.c.rev + 1, **NOT_HELD),
+                [{"moved": key, "position": number} for key, number in sorted(changed.items())],
+            )
+        return len(changed)
 
-    async def claim_checks(self, now: datetime, interval: timedelta, limit: int) -> Sequence[Run]:
+    @writes
+    def claim_checks(
+        self, connection: Connection, now: datetime, interval: timedelta, limit: int
+    ) -> Sequence[Run]:
         """Claim up to `limit` runs to check, the longest overdue first.
 
         Each run is due again after a pause, which starts at `interval` and grows with the number of checks.
         """
-        async with self._database.write() as connection:
-            due = (
-                select(runs.c.key)
-                .where(
-                    runs.c.due_at <= now,
-                    or_(
-                        runs.c.state.in_(IN_FLIGHT),
-                        runs.c.state == RunState.AWAITING_APPROVAL,
-                        and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)),
-                    ),
-                )
-                .order_by(runs.c.due_at)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
+        due = (
+            select(runs.c.key)
+            .where(
+                runs.c.due_at <= now,
+                or_(
+                    runs.c.state.in_(IN_FLIGHT),
+                    runs.c.state == RunState.AWAITING_APPROVAL,
+                    and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)),
+                ),
             )
-            keys = list((await connection.execute(due)).scalars())
-            if not keys:
-                return ()
-            found = await connection.execute(
-                select(*run_columns()).where(runs.c.key.in_(keys)).order_by(runs.c.due_at)
+            .order_by(runs.c.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        keys = list(connection.execute(due).scalars())
+        if not keys:
+            return ()
+        found = connection.execute(select(*run_columns()).where(runs.c.key.in_(keys)).order_by(runs.c.due_at))
+        claimed = [to_run(row) for row in found.mappings()]
+        for run in claimed:
+            later = now + next_pause(interval, run.checks)
+            connection.execute(
+                update(runs).where(runs.c.key == run.key).values(due_at=later, checks=run.checks + 1)
             )
-            claimed = [to_run(row) for row in found.mappings()]
-            for run in claimed:
-                later = now + next_pause(interval, run.checks)
-                await connection.execute(
-                    update(runs).where(runs.c.key == run.key).values(due_at=later, checks=run.checks + 1)
-                )
-            return claimed
+        return claimed
 
-    async def claim_status(
+    @writes
+    def claim_status(
         self,
+        connection: Connection,
         now: datetime,
         fast: timedelta,
         slow: timedelta,
@@ -347,19 +358,18 @@ class ClaimStore:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        async with self._database.write() as connection:
-            # Two statements: PostgreSQL may evaluate a locking subquery with a LIMIT more than once.
-            keys = list((await connection.execute(out_of_date)).scalars())
-            if not keys:
-                return ()
-            result = await connection.execute(
-                update(runs)
-                .where(runs.c.key.in_(keys))
-                .values(
-                    shown_rev=_REV,
-                    shown_at=now,
-                    status_note=case((last_edit, _FAREWELL_NOTE), else_=runs.c.status_note),
-                )
-                .returning(*run_columns())
+        # Two statements: PostgreSQL may evaluate a locking subquery with a LIMIT more than once.
+        keys = list(connection.execute(out_of_date).scalars())
+        if not keys:
+            return ()
+        result = connection.execute(
+            update(runs)
+            .where(runs.c.key.in_(keys))
+            .values(
+                shown_rev=_REV,
+                shown_at=now,
+                status_note=case((last_edit, _FAREWELL_NOTE), else_=runs.c.status_note),
             )
-            return [to_run(row) for row in result.mappings()]
+            .returning(*run_columns())
+        )
+        return [to_run(row) for row in result.mappings()]

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, or_, select, update
 
-from bot.database.commits import repeat_if_unknown
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_run
 from bot.database.tables import RESET, create_delivery, create_or_reopen_delivery, deliveries
 from bot.domain.errors import RefusedError
@@ -35,102 +33,92 @@ class CopyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @repeat_if_unknown
-    async def request(self, copy: CopyRequest, now: datetime, *, may_be_stored: bool = False) -> None:
+    @writes
+    def request(self, connection: Connection, copy: CopyRequest, now: datetime) -> None:
         """Create the copy's delivery. Raises RefusedError, or AlreadyPosted if the copy was posted before.
 
         A result has at most one copy of each kind. If a copy is requested again, the messages of the earlier
         one are deleted later.
         """
-        async with self._database.write() as connection:
-            run = await lock_run(connection, copy.key)
-            # Checked under the lock: a deletion removes only the copies that exist by then, and an erasure
-            # waits only for those.
-            check_available(run)
-            found = await _deliveries_of(connection, run)
-            try:
-                check_first_copy(run, copy, found)
-            except RefusedError:
-                if may_be_stored:
-                    return
-                raise
-            # An undelivered result may be posted in another channel while this copy is pending.
-            channel_id = copy.shared_to or run.channel_id
-            columns: dict[str, object] = {"shared_to": channel_id, "with_prompt": copy.with_prompt}
-            before = next((each for each in found if each.purpose is copy.purpose), None)
-            if before is not None:
-                await _request_again(connection, before, now, columns)
-            else:
-                await create_delivery(connection, run.key, copy.purpose, now, now, **columns)
+        run = lock_run(connection, copy.key)
+        # Checked under the lock: a deletion removes only the copies that exist by then, and an erasure
+        # waits only for those.
+        check_available(run)
+        found = _deliveries_of(connection, run)
+        check_first_copy(run, copy, found)
+        # An undelivered result may be posted in another channel while this copy is pending.
+        channel_id = copy.shared_to or run.channel_id
+        columns: dict[str, object] = {"shared_to": channel_id, "with_prompt": copy.with_prompt}
+        before = next((each for each in found if each.purpose is copy.purpose), None)
+        if before is not None:
+            _request_again(connection, before, now, columns)
+        else:
+            create_delivery(connection, run.key, copy.purpose, now, now, **columns)
 
-    async def check(self, run: Run, copy: CopyRequest) -> None:
+    @reads
+    def check(self, connection: Connection, run: Run, copy: CopyRequest) -> None:
         """Raise RefusedError if the copy can't be requested now, or AlreadyPosted if it was posted before."""
-        async with self._database.read() as connection:
-            found = await _deliveries_of(connection, run)
+        found = _deliveries_of(connection, run)
         check_first_copy(run, copy, found)
 
-    async def shown_in(self, run: Run, message: MessageRef) -> bool:
+    @reads
+    def shown_in(self, connection: Connection, run: Run, message: MessageRef) -> bool:
         """Return whether a message belongs to a copy of the run's result, and not to the result itself."""
-        async with self._database.read() as connection:
-            return copy_in(message, await _deliveries_of(connection, run)) is not None
+        return copy_in(message, _deliveries_of(connection, run)) is not None
 
-    @repeat_if_unknown
-    async def delete(
-        self, key: str, message: MessageRef, user_id: int, now: datetime, *, may_be_stored: bool = False
+    @writes
+    def delete(
+        self, connection: Connection, key: str, message: MessageRef, user_id: int, now: datetime
     ) -> None:
         """Mark the copy with this message as deleted, and create the delivery that removes its messages.
 
         The result and its other copies stay. A moderator's deletion replaces the requester's. Raises
         RefusedError if the copy was already deleted, or if the run doesn't exist any more.
         """
-        async with self._database.write() as connection:
-            run = await lock_run(connection, key)
-            copy = copy_in(message, await _deliveries_of(connection, run))
-            if copy is None:
-                raise RefusedError("already_deleted")
-            if may_be_stored and copy.deleted_by == user_id:
-                return
-            check_copy_stands(run, copy, message, user_id)
-            await connection.execute(
-                update(deliveries).where(deliveries.c.id == copy.id).values(deleted_by=user_id)
-            )
-            await create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
-            channel = str(message.channel_id)
-            entry = run_entry(run, AuditAction.DELETE, user_id, now, copy=True, channel=channel)
-            # `/audit` lists each copy by itself, not as one of a batch's deleted results.
-            await add_entries(connection, replace(entry, batch_key=None))
+        run = lock_run(connection, key)
+        copy = copy_in(message, _deliveries_of(connection, run))
+        if copy is None:
+            raise RefusedError("already_deleted")
+        check_copy_stands(run, copy, message, user_id)
+        connection.execute(update(deliveries).where(deliveries.c.id == copy.id).values(deleted_by=user_id))
+        create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
+        channel = str(message.channel_id)
+        entry = run_entry(run, AuditAction.DELETE, user_id, now, copy=True, channel=channel)
+        # `/audit` lists each copy by itself, not as one of a batch's deleted results.
+        add_entries(connection, replace(entry, batch_key=None))
 
-    @repeat_if_unknown
-    async def finish(self, delivery: Delivery, owner: str, now: datetime, failed: str | None = None) -> None:
+    @writes
+    def finish(
+        self, connection: Connection, delivery: Delivery, owner: str, now: datetime, failed: str | None = None
+    ) -> None:
         """Mark the copy as posted or, with `failed`, as undelivered, and record that in the audit log.
 
         `failed` is the code of the sentence that says why the copy failed. If the copy or its result was
         deleted before anything was posted, there is no audit entry. Does nothing if the lease was lost.
         """
         state = DeliveryState.SENT if failed is None else DeliveryState.UNDELIVERED
-        async with self._database.write() as connection:
-            finished = await connection.execute(
-                update(deliveries)
-                .where(
-                    deliveries.c.id == delivery.id,
-                    deliveries.c.lease_owner == owner,
-                    deliveries.c.tries == delivery.tries,
-                )
-                .values(state=state, done_at=now, last_error=failed, lease_owner=None, lease_until=None)
-                .returning(deliveries.c.messages)
+        finished = connection.execute(
+            update(deliveries)
+            .where(
+                deliveries.c.id == delivery.id,
+                deliveries.c.lease_owner == owner,
+                deliveries.c.tries == delivery.tries,
             )
-            row = finished.first()
-            # Nothing was posted if the result had been deleted. The deletion has an entry of its own.
-            if row is not None and (failed is not None or row.messages):
-                await add_entries(connection, _entry(delivery, now, failed))
+            .values(state=state, done_at=now, last_error=failed, lease_owner=None, lease_until=None)
+            .returning(deliveries.c.messages)
+        )
+        row = finished.first()
+        # Nothing was posted if the result had been deleted. The deletion has an entry of its own.
+        if row is not None and (failed is not None or row.messages):
+            add_entries(connection, _entry(delivery, now, failed))
 
-    async def is_blocked(self, run: Run, now: datetime) -> bool:
+    @reads
+    def is_blocked(self, connection: Connection, run: Run, now: datetime) -> bool:
         """Return whether a moderator has blocked the requester on the run's server."""
-        async with self._database.read() as connection:
-            return await block_of(connection, run, now) is not None
+        return block_of(connection, run, now) is not None
 
 
-async def _deliveries_of(connection: AsyncConnection, run: Run) -> Sequence[ResultDelivery]:
+def _deliveries_of(connection: Connection, run: Run) -> Sequence[ResultDelivery]:
     """Return the deliveries that show the run's result: its batch's outcome, its late success, its copies."""
     own = and_(deliveries.c.run_key == run.key, deliveries.c.purpose.in_({Purpose.LATE, *COPY_PURPOSES}))
     outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
@@ -156,14 +144,14 @@ async def _deliveries_of(connection: AsyncConnection, run: Run) -> Sequence[Resu
             attempted=row.attempted,
             deleted_by=row.deleted_by,
         )
-        for row in await connection.execute(query)
+        for row in connection.execute(query)
     ]
 
 
-async def _request_again(
-    connection: AsyncConnection, before: ResultDelivery, now: datetime, columns: dict[str, object]
+def _request_again(
+    connection: Connection, before: ResultDelivery, now: datetime, columns: dict[str, object]
 ) -> None:
-    await connection.execute(
+    connection.execute(
         update(deliveries)
         .where(deliveries.c.id == before.id)
         .values(**RESET, due_at=now, earlier_messages=[*before.earlier, *before.messages], **columns)

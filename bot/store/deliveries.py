@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
-from bot.database.commits import repeat_if_unknown
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import deliveries, run_columns, runs, to_run
 from bot.domain.requests import Origin
@@ -70,8 +80,10 @@ class DeliveryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(
+    @writes
+    def claim(
         self,
+        connection: Connection,
         owner: str,
         now: datetime,
         lease: timedelta,
@@ -83,57 +95,61 @@ class DeliveryStore:
 
         Deliveries under another lease, to destinations in `full` and with an id in `own` are skipped.
         """
-        async with self._database.write(urgent=True) as connection:
-            found = await connection.scalar(_oldest_pending(now, full, own))
-            if found is None:
-                return None
-            await connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == found)
-                .values(lease_owner=owner, lease_until=now + lease, tries=deliveries.c.tries + 1)
-            )
-            result = await connection.execute(
-                select(*_OWN, *run_columns())
-                .join(runs, runs.c.key == deliveries.c.run_key)
-                .where(deliveries.c.id == found)
-            )
-            row = result.mappings().one()
-            run, purpose = to_run(row), Purpose(row["purpose"])
-            batch: tuple[Run, ...] = (run,)
-            late = frozenset[str]()
-            if purpose is Purpose.OUTCOME:
-                batch, late = await _batch(connection, run.batch_key)
-            return Delivery(
-                id=row["delivery_id"],
-                run=run,
-                purpose=purpose,
-                batch=batch,
-                late=late,
-                tries=row["tries"],
-                route=row["route"],
-                attempted=row["attempted"],
-                attempted_at=row["attempted_at"],
-                messages=row["messages"],
-                earlier=row["earlier_messages"],
-                all_sent=row["done_at"] is not None,
-                shared_to=row["shared_to"],
-                with_prompt=row["with_prompt"],
-                deleted_by=row["deleted_by"],
-            )
+        found = connection.scalar(_oldest_pending(now, full, own))
+        if found is None:
+            return None
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == found)
+            .values(lease_owner=owner, lease_until=now + lease, tries=deliveries.c.tries + 1)
+        )
+        result = connection.execute(
+            select(*_OWN, *run_columns())
+            .join(runs, runs.c.key == deliveries.c.run_key)
+            .where(deliveries.c.id == found)
+        )
+        row = result.mappings().one()
+        run, purpose = to_run(row), Purpose(row["purpose"])
+        batch: tuple[Run, ...] = (run,)
+        late = frozenset[str]()
+        if purpose is Purpose.OUTCOME:
+            batch, late = _batch(connection, run.batch_key)
+        return Delivery(
+            id=row["delivery_id"],
+            run=run,
+            purpose=purpose,
+            batch=batch,
+            late=late,
+            tries=row["tries"],
+            route=row["route"],
+            attempted=row["attempted"],
+            attempted_at=row["attempted_at"],
+            messages=row["messages"],
+            earlier=row["earlier_messages"],
+            all_sent=row["done_at"] is not None,
+            shared_to=row["shared_to"],
+            with_prompt=row["with_prompt"],
+            deleted_by=row["deleted_by"],
+        )
 
-    @repeat_if_unknown
-    async def extend(self, delivery_id: int, owner: str, until: datetime) -> None:
+    @writes
+    def extend(self, connection: Connection, delivery_id: int, owner: str, until: datetime) -> None:
         """Extend the lease during a long transfer, unless `owner` has lost it."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == delivery_id, deliveries.c.lease_owner == owner)
-                .values(lease_until=until)
-            )
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == delivery_id, deliveries.c.lease_owner == owner)
+            .values(lease_until=until)
+        )
 
-    @repeat_if_unknown
-    async def mark_attempt(
-        self, delivery: Delivery, owner: str, now: datetime, lease: timedelta, route: int
+    @writes
+    def mark_attempt(
+        self,
+        connection: Connection,
+        delivery: Delivery,
+        owner: str,
+        now: datetime,
+        lease: timedelta,
+        route: int,
     ) -> bool:
         """Store that a message is about to be sent on `route` and may reach Discord; renew the lease.
 
@@ -141,41 +157,43 @@ class DeliveryStore:
         claim. Locks the runs first, as `record_report` does. The delivery's `tries` distinguishes this claim
         from a later one by the same process.
         """
-        async with self._database.write(urgent=True) as connection:
-            states = {run.key: (run.state, run.partial) for run in delivery.batch}
-            found = await connection.execute(
-                select(runs.c.key, runs.c.state, runs.c.partial)
-                .where(runs.c.key.in_(states.keys()))
-                .order_by(runs.c.key)
-                .with_for_update()
-            )
-            if {row.key: (RunState(row.state), row.partial) for row in found} != states:
-                return False
-            result = await connection.execute(
-                update(deliveries)
-                .where(_is_held(delivery, owner))
-                .values(attempted=True, attempted_at=now, route=route, lease_until=now + lease)
-            )
-            return result.rowcount == 1
+        states = {run.key: (run.state, run.partial) for run in delivery.batch}
+        found = connection.execute(
+            select(runs.c.key, runs.c.state, runs.c.partial)
+            .where(runs.c.key.in_(states.keys()))
+            .order_by(runs.c.key)
+            .with_for_update()
+        )
+        if {row.key: (RunState(row.state), row.partial) for row in found} != states:
+            return False
+        result = connection.execute(
+            update(deliveries)
+            .where(_is_held(delivery, owner))
+            .values(attempted=True, attempted_at=now, route=route, lease_until=now + lease)
+        )
+        return result.rowcount == 1
 
-    @repeat_if_unknown
-    async def clear_attempt(self, delivery: Delivery) -> tuple[MessageRef, ...] | None:
+    @writes
+    def clear_attempt(self, connection: Connection, delivery: Delivery) -> tuple[MessageRef, ...] | None:
         """Clear an attempt that certainly sent nothing; return the messages sent before it.
 
         Returns None if the delivery was reopened or claimed again since its claim.
         """
-        async with self._database.write() as connection:
-            sent: tuple[MessageRef, ...] | None = await connection.scalar(
-                update(deliveries)
-                .where(_is_same_try(delivery))
-                .values(attempted=False, attempted_at=None)
-                .returning(deliveries.c.messages)
-            )
-            return sent
+        sent: tuple[MessageRef, ...] | None = connection.scalar(
+            update(deliveries)
+            .where(_is_same_try(delivery))
+            .values(attempted=False, attempted_at=None)
+            .returning(deliveries.c.messages)
+        )
+        return sent
 
-    @repeat_if_unknown
-    async def mark_sent(
-        self, delivery: Delivery, messages: Sequence[MessageRef], all_at: datetime | None = None
+    @writes
+    def mark_sent(
+        self,
+        connection: Connection,
+        delivery: Delivery,
+        messages: Sequence[MessageRef],
+        all_at: datetime | None = None,
     ) -> bool:
         """Store all messages sent so far. With `all_at`, no others will follow, so a retry only cleans up.
 
@@ -183,72 +201,80 @@ class DeliveryStore:
         earlier ones, which the next attempt replaces.
         """
         sent = {"attempted": False, "attempted_at": None, "messages": messages, "done_at": all_at}
-        async with self._database.write() as connection:
-            result = await connection.execute(update(deliveries).where(_is_same_try(delivery)).values(**sent))
-            if result.rowcount == 1:
-                return True
-            row = (await connection.execute(_SENT_BEFORE, {"id": delivery.id})).first()
-            if row is not None:
-                new = {*messages}.difference(row.messages)
-                await connection.execute(
-                    update(deliveries)
-                    .where(deliveries.c.id == delivery.id)
-                    .values(earlier_messages=_joined(row.earlier_messages, sorted(new)))
-                )
-            return False
+        result = connection.execute(update(deliveries).where(_is_same_try(delivery)).values(**sent))
+        if result.rowcount == 1:
+            return True
+        row = connection.execute(_SENT_BEFORE, {"id": delivery.id}).first()
+        if row is not None:
+            new = {*messages}.difference(row.messages)
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery.id)
+                .values(earlier_messages=_joined(row.earlier_messages, sorted(new)))
+            )
+        return False
 
-    @repeat_if_unknown
-    async def withdraw(
-        self, delivery: Delivery, lost: Sequence[MessageRef] = ()
+    @writes
+    def withdraw(
+        self, connection: Connection, delivery: Delivery, lost: Sequence[MessageRef] = ()
     ) -> tuple[MessageRef, ...] | None:
         """Store all messages of a delivery as earlier ones, which are to be deleted, and return them.
 
         `lost` are messages whose ids weren't stored before. Returns None if the delivery was reopened or
         claimed again since its claim.
         """
-        async with self._database.write() as connection:
-            found = await connection.execute(
-                _SENT_BEFORE.where(deliveries.c.tries == delivery.tries), {"id": delivery.id}
-            )
-            row = found.first()
-            if row is None:
-                return None
-            withdrawn = _joined(*row, lost)
-            await connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == delivery.id)
-                .values(attempted=False, attempted_at=None, messages=[], earlier_messages=withdrawn)
-            )
-            return withdrawn
+        found = connection.execute(
+            _SENT_BEFORE.where(deliveries.c.tries == delivery.tries), {"id": delivery.id}
+        )
+        row = found.first()
+        if row is None:
+            return None
+        withdrawn = _joined(*row, lost)
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == delivery.id)
+            .values(attempted=False, attempted_at=None, messages=[], earlier_messages=withdrawn)
+        )
+        return withdrawn
 
-    @repeat_if_unknown
-    async def complete(self, delivery: Delivery, now: datetime) -> bool:
+    @writes
+    def complete(self, connection: Connection, delivery: Delivery, now: datetime) -> bool:
         """Mark the delivery as sent; return False if it was reopened or claimed again since its claim."""
-        async with self._database.write() as connection:
-            result = await connection.execute(
-                update(deliveries)
-                .where(_is_same_try(delivery))
-                .values(state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None)
-            )
-            return result.rowcount == 1
+        result = connection.execute(
+            update(deliveries)
+            .where(_is_same_try(delivery))
+            .values(state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None)
+        )
+        return result.rowcount == 1
 
-    async def postpone(
-        self, delivery: Delivery, owner: str, due_at: datetime, *, error: str = "", counted: bool = True
+    @writes
+    def postpone(
+        self,
+        connection: Connection,
+        delivery: Delivery,
+        owner: str,
+        due_at: datetime,
+        *,
+        error: str = "",
+        counted: bool = True,
     ) -> None:
         """Release a claim for a retry at `due_at`, unless the lease was lost.
 
         Only `counted` attempts count towards the limit at which the courier gives up.
         """
         tries = delivery.tries if counted else delivery.tries - 1
-        await self._give_back(delivery, owner, due_at=due_at, last_error=error[:500], tries=tries)
+        _give_back(connection, delivery, owner, {"due_at": due_at, "last_error": error[:500], "tries": tries})
 
-    async def mark_undelivered(self, delivery: Delivery, owner: str, now: datetime, error: str) -> None:
+    @writes
+    def mark_undelivered(
+        self, connection: Connection, delivery: Delivery, owner: str, now: datetime, error: str
+    ) -> None:
         """Mark a delivery as undelivered, unless the lease was lost. `/runs` offers undelivered outcomes."""
-        await self._give_back(
-            delivery, owner, state=DeliveryState.UNDELIVERED, done_at=now, last_error=error[:500]
-        )
+        undelivered = {"state": DeliveryState.UNDELIVERED, "done_at": now, "last_error": error[:500]}
+        _give_back(connection, delivery, owner, undelivered)
 
-    async def sent(self, key: str, purpose: Purpose) -> SentMessages:
+    @reads
+    def sent(self, connection: Connection, key: str, purpose: Purpose) -> SentMessages:
         """Return the messages that were posted for a run and purpose."""
         query = select(
             deliveries.c.messages,
@@ -257,8 +283,7 @@ class DeliveryStore:
             deliveries.c.attempted_at,
             deliveries.c.deleted_by,
         ).where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
+        row = connection.execute(query).first()
         if row is None:
             return SentMessages()
         messages: tuple[MessageRef, ...] = row.messages
@@ -266,73 +291,69 @@ class DeliveryStore:
         earlier = tuple(message for message in row.earlier_messages if message not in messages)
         return SentMessages(messages, row.attempted_at if row.attempted else None, earlier, row.deleted_by)
 
-    async def is_pending(self, key: str, purposes: Collection[Purpose]) -> bool:
+    @reads
+    def is_pending(self, connection: Connection, key: str, purposes: Collection[Purpose]) -> bool:
         """Return whether a delivery for one of these purposes is pending."""
         query = select(deliveries.c.id).where(
             deliveries.c.run_key == key,
             deliveries.c.purpose.in_(purposes),
             deliveries.c.state == DeliveryState.PENDING,
         )
-        async with self._database.read() as connection:
-            return await connection.scalar(query) is not None
+        return connection.scalar(query) is not None
 
     async def release_leases(self) -> None:
         """Release every lease. Call this only if no other process sends deliveries.
 
         Another process may still be bringing the schema up to date, so this waits as long as that may take.
         """
-        async with self._database.changing_schema() as connection:
-            await connection.execute(update(deliveries).values(lease_owner=None, lease_until=None))
+        await self._database.migrate(
+            lambda connection: connection.execute(
+                update(deliveries).values(lease_owner=None, lease_until=None)
+            )
+        )
 
-    async def pending(self) -> int:
+    @reads
+    def pending(self, connection: Connection) -> int:
         """Return the number of pending deliveries."""
-        async with self._database.read() as connection:
-            return await connection.scalar(_PENDING) or 0
+        return connection.scalar(_PENDING) or 0
 
-    @repeat_if_unknown
-    async def _give_back(self, delivery: Delivery, owner: str, **values: object) -> None:
-        released: dict[str, object] = {"lease_owner": None, "lease_until": None}
-        async with self._database.write() as connection:
-            held = update(deliveries).where(_is_held(delivery, owner))
-            result = await connection.execute(held.values(**released, **values))
-            if result.rowcount == 0:
-                # A reopened delivery has zero tries until it is claimed again, which this lease would delay.
-                own = and_(deliveries.c.id == delivery.id, deliveries.c.lease_owner == owner)
-                await connection.execute(
-                    update(deliveries).where(own, deliveries.c.tries == 0).values(**released)
-                )
-
-    @repeat_if_unknown
-    async def redeliver(
-        self, key: str, origin: Origin, due_at: datetime, *, may_be_stored: bool = False
-    ) -> bool:
+    @writes
+    def redeliver(self, connection: Connection, key: str, origin: Origin, due_at: datetime) -> bool:
         """Queue a batch's undelivered results again, for the channel of `origin`; return False if there are
         none.
 
         The server's rules decide again whether the results are spoilers. The courier later deletes earlier
         messages with parts of the results, and the status message that mentioned `/runs`.
         """
-        async with self._database.write() as connection:
-            found = await deliver_again(connection, key, origin, due_at)
-            return found or may_be_stored
+        return deliver_again(connection, key, origin, due_at)
 
-    @repeat_if_unknown
-    async def confirm_placeholder(self, key: str, message_id: int | None, now: datetime) -> None:
+    @writes
+    def confirm_placeholder(
+        self, connection: Connection, key: str, message_id: int | None, now: datetime
+    ) -> None:
         """Let the courier edit the posted placeholder `message_id` into the redelivered result."""
-        async with self._database.write() as connection:
-            await lock_batch_if_any(connection, key)
-            await connection.execute(
-                update(runs).where(runs.c.key == key).values(status_message_id=message_id)
+        lock_batch_if_any(connection, key)
+        connection.execute(update(runs).where(runs.c.key == key).values(status_message_id=message_id))
+        connection.execute(
+            update(deliveries)
+            .where(
+                deliveries.c.run_key == key,
+                deliveries.c.purpose.in_(OUTCOME_PURPOSES),
+                deliveries.c.state == DeliveryState.PENDING,
             )
-            await connection.execute(
-                update(deliveries)
-                .where(
-                    deliveries.c.run_key == key,
-                    deliveries.c.purpose.in_(OUTCOME_PURPOSES),
-                    deliveries.c.state == DeliveryState.PENDING,
-                )
-                .values(due_at=now)
-            )
+            .values(due_at=now)
+        )
+
+
+def _give_back(connection: Connection, delivery: Delivery, owner: str, values: Mapping[str, object]) -> None:
+    """Release a claim and store these values, unless the lease was lost."""
+    released: dict[str, object] = {"lease_owner": None, "lease_until": None}
+    held = update(deliveries).where(_is_held(delivery, owner))
+    result = connection.execute(held.values({**released, **values}))
+    if result.rowcount == 0:
+        # A reopened delivery has zero tries until it is claimed again, which this lease would delay.
+        own = and_(deliveries.c.id == delivery.id, deliveries.c.lease_owner == owner)
+        connection.execute(update(deliveries).where(own, deliveries.c.tries == 0).values(released))
 
 
 def _is_same_try(delivery: Delivery) -> ColumnElement[bool]:
@@ -365,9 +386,9 @@ def _joined(*lists: Iterable[MessageRef]) -> tuple[MessageRef, ...]:
     return tuple(dict.fromkeys(message for each in lists for message in each))
 
 
-async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
+def _batch(connection: Connection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
     """Return a batch's runs, ordered by `batch_index`, and the keys of those whose late success has its own
     delivery.
     """
-    found = (await connection.execute(_BATCH, {"batch": batch_key})).mappings().all()
+    found = connection.execute(_BATCH, {"batch": batch_key}).mappings().all()
     return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])

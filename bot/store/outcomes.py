@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, select, update
 
 from bot.database.tables import RESET, audit, create_delivery, deliveries, nothing_posted, runs
 from bot.domain.moderation.audit import PARTIAL, AuditAction, recorded_outcome
@@ -27,9 +26,7 @@ _BATCH_END = select(
 _NOBODY = ""
 
 
-async def apply_change(
-    connection: AsyncConnection, run: Run, change: Change, now: datetime, **more: object
-) -> None:
+def apply_change(connection: Connection, run: Run, change: Change, now: datetime, **more: object) -> None:
     """Write a change to a run that `bot.database.row_locks` has locked, with `more` columns.
 
     If the change ends the run, this also writes the audit entry and creates the deliveries that follow.
@@ -37,37 +34,37 @@ async def apply_change(
     values = {**change.values, **more, "state": change.state}
     if change.visible:
         values["rev"] = runs.c.rev + 1
-    result = await connection.execute(
+    result = connection.execute(
         update(runs).where(runs.c.key == run.key, runs.c.state == run.state).values(values)
     )
     if result.rowcount != 1 or change.outcome_due_at is None:
         return
     if change.state is not run.state:
-        await _record_outcome(connection, run, change, now)
+        _record_outcome(connection, run, change, now)
     elif change.values.get("partial"):
-        await _correct_outcome(connection, run)
+        _correct_outcome(connection, run)
     if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
-        await _release_card(connection, run.key, now)
+        _release_card(connection, run.key, now)
         # A moderator's press changes the card, too, but the answer to the press may be lost.
-        await create_delivery(connection, run.key, Purpose.CARD, now, now)
+        create_delivery(connection, run.key, Purpose.CARD, now, now)
     if run.final:
-        await _deliver_late(connection, run, change.outcome_due_at, now)
-        await release_outcome(connection, run, now)
+        _deliver_late(connection, run, change.outcome_due_at, now)
+        release_outcome(connection, run, now)
         return
-    due_at = await _outcome_due_at(connection, run.batch_key, run.key, change.outcome_due_at)
+    due_at = _outcome_due_at(connection, run.batch_key, run.key, change.outcome_due_at)
     if due_at is not None:
-        await create_delivery(connection, run.batch_key, Purpose.OUTCOME, due_at, now)
+        create_delivery(connection, run.batch_key, Purpose.OUTCOME, due_at, now)
 
 
-async def release_outcome(connection: AsyncConnection, run: Run, now: datetime) -> None:
+def release_outcome(connection: Connection, run: Run, now: datetime) -> None:
     """Make the outcome of a run's batch due as early as possible.
 
     An unsuccessful run delays the outcome as long as its reason or its outputs may still arrive.
     """
-    due_at = await _outcome_due_at(connection, run.batch_key, _NOBODY, now)
+    due_at = _outcome_due_at(connection, run.batch_key, _NOBODY, now)
     if due_at is None:
         return
-    await connection.execute(
+    connection.execute(
         update(deliveries)
         .where(
             deliveries.c.run_key == run.batch_key,
@@ -80,14 +77,14 @@ async def release_outcome(connection: AsyncConnection, run: Run, now: datetime) 
     )
 
 
-async def _outcome_due_at(
-    connection: AsyncConnection, batch_key: str, excepted: str, earliest: datetime
+def _outcome_due_at(
+    connection: Connection, batch_key: str, excepted: str, earliest: datetime
 ) -> datetime | None:
     """Return when a batch's outcome may be posted, at the earliest at `earliest`.
 
     Returns None while a run of the batch, other than `excepted`, is active.
     """
-    found = await connection.execute(_BATCH_END, {"batch": batch_key, "except": excepted})
+    found = connection.execute(_BATCH_END, {"batch": batch_key, "except": excepted})
     active, unexplained_at, unasked_at = found.one()
     if active:
         return None
@@ -96,9 +93,9 @@ async def _outcome_due_at(
     return max(times)
 
 
-async def _release_card(connection: AsyncConnection, key: str, now: datetime) -> None:
+def _release_card(connection: Connection, key: str, now: datetime) -> None:
     """Make the unposted review card of a request that has ended due now, so that the courier drops it."""
-    await connection.execute(
+    connection.execute(
         update(deliveries)
         .where(
             deliveries.c.run_key == key,
@@ -110,7 +107,7 @@ async def _release_card(connection: AsyncConnection, key: str, now: datetime) ->
     )
 
 
-async def _deliver_late(connection: AsyncConnection, run: Run, due_at: datetime, now: datetime) -> None:
+def _deliver_late(connection: Connection, run: Run, due_at: datetime, now: datetime) -> None:
     """Create the delivery of a result that came after the run's end, unless the outcome will show it.
 
     If the run's earlier, partial result was deleted, the new one isn't shown, either.
@@ -119,31 +116,31 @@ async def _deliver_late(connection: AsyncConnection, run: Run, due_at: datetime,
         return
     outcome = (deliveries.c.run_key == run.batch_key) & (deliveries.c.purpose == Purpose.OUTCOME)
     # The courier renders the run's state at the time of the post, so an unposted verdict becomes the result.
-    if await connection.scalar(select(deliveries.c.id).where(outcome, nothing_posted())) is not None:
+    if connection.scalar(select(deliveries.c.id).where(outcome, nothing_posted())) is not None:
         return
     if run.batch_size == 1:
-        await _close_verdict(connection, run.key, now)
-    elif await connection.scalar(select(deliveries.c.id).where(outcome)) is None:
+        _close_verdict(connection, run.key, now)
+    elif connection.scalar(select(deliveries.c.id).where(outcome)) is None:
         return  # other runs of the batch are still active, and the batch's outcome will show this one, too
-    if not await _repeat_late(connection, run.key, due_at):
-        await create_delivery(connection, run.key, Purpose.LATE, due_at, now)
+    if not _repeat_late(connection, run.key, due_at):
+        create_delivery(connection, run.key, Purpose.LATE, due_at, now)
 
 
-async def _repeat_late(connection: AsyncConnection, key: str, due_at: datetime) -> bool:
+def _repeat_late(connection: Connection, key: str, due_at: datetime) -> bool:
     """Deliver a late result again, replacing messages already sent; return False if it has no delivery."""
     late = (deliveries.c.run_key == key) & (deliveries.c.purpose == Purpose.LATE)
     columns = (deliveries.c.messages, deliveries.c.earlier_messages, nothing_posted().label("unposted"))
-    found = (await connection.execute(select(*columns).where(late))).first()
+    found = (connection.execute(select(*columns).where(late))).first()
     if found is not None and not found.unposted:
         earlier = [*found.earlier_messages, *found.messages]
         repeated = {**RESET, "due_at": due_at, "earlier_messages": earlier}
-        await connection.execute(update(deliveries).where(late).values(repeated))
+        connection.execute(update(deliveries).where(late).values(repeated))
     return found is not None
 
 
-async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -> None:
+def _close_verdict(connection: Connection, key: str, now: datetime) -> None:
     """Mark a run's unsent outcome as sent, because it would show the late success a second time."""
-    await connection.execute(
+    connection.execute(
         update(deliveries)
         .where(
             deliveries.c.run_key == key,
@@ -154,7 +151,7 @@ async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -
     )
 
 
-async def _record_outcome(connection: AsyncConnection, run: Run, change: Change, now: datetime) -> None:
+def _record_outcome(connection: Connection, run: Run, change: Change, now: datetime) -> None:
     expired = change.state is RunState.EXPIRED
     action = AuditAction.EXPIRE if expired else AuditAction.OUTCOME
     details: dict[str, object] = {"private": True} if run.private else {}
@@ -162,14 +159,14 @@ async def _record_outcome(connection: AsyncConnection, run: Run, change: Change,
         details |= {"number": run.number, "of": run.batch_size}
     code, partial = (change.values.get(name) for name in ("failure_code", "partial"))
     outcome = recorded_outcome(change.state, failure_code=code, partial=bool(partial))
-    await add_entries(connection, run_entry(run, action, None, now, outcome=outcome, **details))
+    add_entries(connection, run_entry(run, action, None, now, outcome=outcome, **details))
 
 
-async def _correct_outcome(connection: AsyncConnection, run: Run) -> None:
+def _correct_outcome(connection: Connection, run: Run) -> None:
     """Update the audit entry about the end of a run whose outputs were found only after that."""
     # There is no index on the run's key, but one on the server, the requester and the time.
     indexed = (audit.c.guild_id == run.guild_id, audit.c.subject_id == run.requester_id)
-    await connection.execute(
+    connection.execute(
         update(audit)
         .where(*indexed, audit.c.at >= run.created_at, audit.c.run_key == run.key)
         .where(audit.c.action == AuditAction.OUTCOME, audit.c.outcome == run.state)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from bot.database.tables import runs
 from bot.domain.errors import RefusedForNow
@@ -32,7 +31,7 @@ _SHARED: Mapping[str, tuple[tuple[ColumnElement[int], str], ...]] = {
 }
 
 
-async def hold_back(connection: AsyncConnection, run: Run, reason: RefusedForNow, now: datetime) -> None:
+def hold_back(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
     """Postpone a waiting run and all other due runs to which the same refusal applies.
 
     Their status messages show the reason.
@@ -48,13 +47,13 @@ async def hold_back(connection: AsyncConnection, run: Run, reason: RefusedForNow
             *(column.is_not_distinct_from(getattr(run, name)) for column, name in shared),
         ]
     )
-    await _change(connection, alike, {"due_at": due_at, **waiting_for(reason.code, reason.params)})
+    _change(connection, alike, {"due_at": due_at, **waiting_for(reason.code, reason.params)})
 
 
-async def ask_again(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> None:
+def ask_again(connection: Connection, which: ColumnElement[bool], now: datetime) -> None:
     """Make the postponed runs that match `which` due now, so that the submitter judges them again."""
     held = [which, runs.c.waiting_code.is_not(None)]
-    await _change(connection, held, {"due_at": now, **NOT_HELD})
+    _change(connection, held, {"due_at": now, **NOT_HELD})
 
 
 def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
@@ -69,13 +68,9 @@ def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
 NOT_HELD: Mapping[str, object] = {"waiting_code": None, "waiting_params": None}
 
 
-async def _change(
-    connection: AsyncConnection, which: list[ColumnElement[bool]], values: dict[str, object]
-) -> None:
+def _change(connection: Connection, which: list[ColumnElement[bool]], values: dict[str, object]) -> None:
     # Locked in key order, as everywhere, so that two transactions never deadlock.
     query = select(runs.c.key).where(runs.c.state == RunState.WAITING, *which)
-    keys = (await connection.execute(query.order_by(runs.c.key).with_for_update())).scalars().all()
+    keys = (connection.execute(query.order_by(runs.c.key).with_for_update())).scalars().all()
     if keys:
-        await connection.execute(
-            update(runs).where(runs.c.key.in_(keys)).values(**values, rev=runs.c.rev + 1)
-        )
+        connection.execute(update(runs).where(runs.c.key.in_(keys)).values(**values, rev=runs.c.rev + 1))

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, delete, func, insert, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, func, insert, or_, select
 
-from bot.database.commits import repeat_if_unknown
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
+from bot.database.group_commit import GroupCommit
+from bot.database.postgres import lock
 from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
-from bot.database.write_queue import GroupCommit
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry
 from bot.domain.presets import ChannelDefault, Holder, Preset, folded
-from bot.store.audit import add_entries, is_recorded
+from bot.store.audit import add_entries
 
 MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
@@ -44,14 +43,9 @@ class PresetStore:
         self._database = database
         self._reading = GroupCommit(self._read_defaults, timeout=database.lock_seconds, limit=200)
 
-    @repeat_if_unknown
-    async def put(
-        self,
-        preset: Preset,
-        now: datetime,
-        *,
-        replaces: Preset | None = None,
-        may_be_stored: bool = False,
+    @writes
+    def put(
+        self, connection: Connection, preset: Preset, now: datetime, *, replaces: Preset | None = None
     ) -> Preset | None:
         """Save a preset, unless its owner has a preset with this name that differs from `replaces`.
 
@@ -59,112 +53,87 @@ class PresetStore:
         gone, or if the owner already has MAX_PRESETS other presets.
         """
         one = _one(preset.holder, preset.holder_id, preset.name)
-        lock = f"preset {preset.holder} {preset.holder_id}"
-        async with self._database.exclusive(lock, urgent=True) as connection:
-            row = (await connection.execute(select(*_COLUMNS).where(one))).first()
-            earlier = _preset(row) if row is not None else None
-            if earlier is not None and earlier != replaces:
-                is_saved = may_be_stored and earlier.created_at == preset.created_at
-                return None if is_saved or earlier == preset else earlier
-            if earlier is None and replaces is not None:
-                raise RefusedError("preset_replaced_gone")
-            await connection.execute(delete(presets).where(one))
-            held = await connection.scalar(
-                select(func.count()).select_from(presets).where(_held_by(preset.holder, preset.holder_id))
-            )
-            if (held or 0) >= (limit := MAX_PRESETS[preset.holder]):
-                server = preset.holder is Holder.SERVER
-                raise RefusedError("presets_full_server" if server else "presets_full_own", limit=limit)
-            values = {name: getattr(preset, name) for name in Preset.__slots__}
-            values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
-            await connection.execute(insert(presets).values(values))
-            change = {"added" if earlier is None else "replaced": [preset.name]}
-            await _add_entry(connection, preset, preset.created_by, change, now)
-            return None
+        lock(connection, f"preset {preset.holder} {preset.holder_id}")
+        row = (connection.execute(select(*_COLUMNS).where(one))).first()
+        earlier = _preset(row) if row is not None else None
+        if earlier is not None and earlier != replaces:
+            return None if earlier == preset else earlier
+        if earlier is None and replaces is not None:
+            raise RefusedError("preset_replaced_gone")
+        connection.execute(delete(presets).where(one))
+        held = connection.scalar(
+            select(func.count()).select_from(presets).where(_held_by(preset.holder, preset.holder_id))
+        )
+        if (held or 0) >= (limit := MAX_PRESETS[preset.holder]):
+            server = preset.holder is Holder.SERVER
+            raise RefusedError("presets_full_server" if server else "presets_full_own", limit=limit)
+        values = {name: getattr(preset, name) for name in Preset.__slots__}
+        values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
+        connection.execute(insert(presets).values(values))
+        change = {"added" if earlier is None else "replaced": [preset.name]}
+        _add_entry(connection, preset, preset.created_by, change, now)
+        return None
 
-    @repeat_if_unknown
-    async def remove(
-        self,
-        holder: Holder,
-        holder_id: int,
-        name: str,
-        *,
-        by: int,
-        now: datetime,
-        may_be_stored: bool = False,
+    @writes
+    def remove(
+        self, connection: Connection, holder: Holder, holder_id: int, name: str, *, by: int, now: datetime
     ) -> bool:
         """Delete a preset and any channel defaults that use it; return False if no preset has that name."""
         which = _one(holder, holder_id, name)
-        if may_be_stored:
-            which &= presets.c.created_at <= now  # keep one that was saved since
-        async with self._database.write(urgent=True) as connection:
-            found = await connection.execute(delete(presets).where(which).returning(*_COLUMNS))
-            row = found.first()
-            if row is None:
-                return may_be_stored
-            preset = _preset(row)
-            if holder is Holder.SERVER:
-                ids = await lock_rows(connection, channel_defaults.c.channel_id, _defaults_of(preset))
-                await connection.execute(
-                    delete(channel_defaults).where(
-                        channel_defaults.c.channel_id.in_(ids), _defaults_of(preset)
-                    )
-                )
-            await _add_entry(connection, preset, by, {"removed": [preset.name]}, now)
-            return True
+        found = connection.execute(delete(presets).where(which).returning(*_COLUMNS))
+        row = found.first()
+        if row is None:
+            return False
+        preset = _preset(row)
+        if holder is Holder.SERVER:
+            ids = lock_rows(connection, channel_defaults.c.channel_id, _defaults_of(preset))
+            connection.execute(
+                delete(channel_defaults).where(channel_defaults.c.channel_id.in_(ids), _defaults_of(preset))
+            )
+        _add_entry(connection, preset, by, {"removed": [preset.name]}, now)
+        return True
 
-    @repeat_if_unknown
-    async def set_default(
-        self,
-        guild_id: int,
-        channel_id: int,
-        name: str,
-        *,
-        by: int,
-        now: datetime,
-        may_be_stored: bool = False,
+    @writes
+    def set_default(
+        self, connection: Connection, guild_id: int, channel_id: int, name: str, *, by: int, now: datetime
     ) -> NewDefault | None:
         """Make a server's preset the default of a channel; return None if there is no such preset.
 
         If the change is repeated after an unconfirmed commit, the result may lack the replaced default.
         """
-        async with self._database.exclusive(f"preset {Holder.SERVER} {guild_id}", urgent=True) as connection:
-            # Locked, so that a concurrent deletion of the preset also removes this default.
-            wanted = select(*_COLUMNS).where(_one(Holder.SERVER, guild_id, name)).with_for_update()
-            row = (await connection.execute(wanted)).first()
-            if row is None:
-                return None
-            preset = _preset(row)
-            here = channel_defaults.c.channel_id == channel_id
-            same = select(channel_defaults.c.channel_id).where(here, _defaults_of(preset))
-            stored = may_be_stored and await is_recorded(connection, guild_id, AuditAction.SETTINGS, by, now)
-            if stored or await connection.scalar(same) is not None:
-                return NewDefault(preset)
-            before = await _current_default(connection, guild_id, channel_id)
-            await connection.execute(delete(channel_defaults).where(here))
-            values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
-            await connection.execute(insert(channel_defaults).values(**values, set_at=now, set_by=by))
-            details = _default_change(channel_id, before, preset)
-            entry = _settings_entry(guild_id, by, now, deployment=preset.deployment, details=details)
-            await add_entries(connection, entry)
-            return NewDefault(preset, before)
+        lock(connection, f"preset {Holder.SERVER} {guild_id}")
+        # Locked, so that a concurrent deletion of the preset also removes this default.
+        wanted = select(*_COLUMNS).where(_one(Holder.SERVER, guild_id, name)).with_for_update()
+        row = connection.execute(wanted).first()
+        if row is None:
+            return None
+        preset = _preset(row)
+        here = channel_defaults.c.channel_id == channel_id
+        same = select(channel_defaults.c.channel_id).where(here, _defaults_of(preset))
+        if connection.scalar(same) is not None:
+            return NewDefault(preset)
+        before = _current_default(connection, guild_id, channel_id)
+        connection.execute(delete(channel_defaults).where(here))
+        values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
+        connection.execute(insert(channel_defaults).values(**values, set_at=now, set_by=by))
+        details = _default_change(channel_id, before, preset)
+        entry = _settings_entry(guild_id, by, now, deployment=preset.deployment, details=details)
+        add_entries(connection, entry)
+        return NewDefault(preset, before)
 
-    @repeat_if_unknown
-    async def clear_default(
-        self, guild_id: int, channel_id: int, *, by: int, now: datetime, may_be_stored: bool = False
+    @writes
+    def clear_default(
+        self, connection: Connection, guild_id: int, channel_id: int, *, by: int, now: datetime
     ) -> bool:
         """Remove the default of a channel; return False if it has none."""
         here = (channel_defaults.c.channel_id == channel_id) & (channel_defaults.c.guild_id == guild_id)
-        async with self._database.write(urgent=True) as connection:
-            if may_be_stored and await is_recorded(connection, guild_id, AuditAction.SETTINGS, by, now):
-                return True
-            before = await _current_default(connection, guild_id, channel_id)
-            removed = await connection.execute(delete(channel_defaults).where(here))
-            if not removed.rowcount:
-                return False
-            details = _default_change(channel_id, before, None)
-            await add_entries(connection, _settings_entry(guild_id, by, now, details=details))
-            return True
+        before = _current_default(connection, guild_id, channel_id)
+        removed = connection.execute(delete(channel_defaults).where(here))
+        if not removed.rowcount:
+            return False
+        details = _default_change(channel_id, before, None)
+        add_entries(connection, _settings_entry(guild_id, by, now, details=details))
+        return True
 
     async def channel_default(
         self, guild_id: int | None, channel_ids: Collection[int]
@@ -177,28 +146,28 @@ class PresetStore:
             return None
         return await self._reading.submit((guild_id, tuple(channel_ids)))
 
-    async def _read_defaults(
-        self, places: Sequence[tuple[int, Sequence[int]]]
+    @reads
+    def _read_defaults(
+        self, connection: Connection, places: Sequence[tuple[int, Sequence[int]]]
     ) -> Sequence[ChannelDefault | None]:
         channels: dict[int, set[int]] = defaultdict(set)
         for guild_id, channel_ids in places:
             channels[guild_id].update(channel_ids)
         found: dict[tuple[int, int], ChannelDefault] = {}
-        async with self._database.read() as connection:
-            for guild_id, wanted in channels.items():
-                here = channel_defaults.c.channel_id.in_(wanted)
-                for row in await connection.execute(_defaults(guild_id).where(here)):
-                    found[guild_id, row.channel_id] = _default(row)
+        for guild_id, wanted in channels.items():
+            here = channel_defaults.c.channel_id.in_(wanted)
+            for row in connection.execute(_defaults(guild_id).where(here)):
+                found[guild_id, row.channel_id] = _default(row)
         return [
             next((found[guild_id, each] for each in channel_ids if (guild_id, each) in found), None)
             for guild_id, channel_ids in places
         ]
 
-    async def channel_defaults(self, guild_id: int) -> Sequence[ChannelDefault]:
+    @reads
+    def channel_defaults(self, connection: Connection, guild_id: int) -> Sequence[ChannelDefault]:
         """Return a server's default presets in the order of their channels' ids."""
         query = _defaults(guild_id).order_by(channel_defaults.c.channel_id)
-        async with self._database.read() as connection:
-            return [_default(row) for row in await connection.execute(query)]
+        return [_default(row) for row in connection.execute(query)]
 
     async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
         """Return the presets with this name: the user's own first, then the server's."""
@@ -208,16 +177,18 @@ class PresetStore:
         """Return the user's own presets, then the server's, each sorted by name."""
         return await self._read(user_id, guild_id)
 
-    async def _read(self, user_id: int, guild_id: int | None, *more: ColumnElement[bool]) -> Sequence[Preset]:
+    @reads
+    def _read(
+        self, connection: Connection, user_id: int, guild_id: int | None, *more: ColumnElement[bool]
+    ) -> Sequence[Preset]:
         whose = _held_by(Holder.PERSON, user_id)
         if guild_id is not None:
             whose = or_(whose, _held_by(Holder.SERVER, guild_id))
         own_first = case((presets.c.holder == Holder.PERSON, 0), else_=1)
-        async with self._database.read() as connection:
-            found = await connection.execute(
-                select(*_COLUMNS).where(whose, *more).order_by(own_first, presets.c.folded)
-            )
-            return [_preset(row) for row in found]
+        found = connection.execute(
+            select(*_COLUMNS).where(whose, *more).order_by(own_first, presets.c.folded)
+        )
+        return [_preset(row) for row in found]
 
 
 def made_by(user_id: int) -> ColumnElement[bool]:
@@ -252,9 +223,9 @@ def _default(row: Row[Any]) -> ChannelDefault:
     return ChannelDefault(preset=_as_preset(values), **of_default)
 
 
-async def _current_default(connection: AsyncConnection, guild_id: int, channel_id: int) -> Preset | None:
+def _current_default(connection: Connection, guild_id: int, channel_id: int) -> Preset | None:
     here = channel_defaults.c.channel_id == channel_id
-    row = (await connection.execute(_defaults(guild_id).where(here))).first()
+    row = (connection.execute(_defaults(guild_id).where(here))).first()
     return _default(row).preset if row is not None else None
 
 
@@ -272,8 +243,8 @@ def _as_preset(values: Mapping[str, Any]) -> Preset:
     return Preset(**{**values, "holder": Holder(values["holder"])})
 
 
-async def _add_entry(
-    connection: AsyncConnection,
+def _add_entry(
+    connection: Connection,
     preset: Preset,
     actor_id: int | None,
     change: Mapping[str, object],
@@ -284,7 +255,7 @@ async def _add_entry(
         entry = _settings_entry(
             preset.holder_id, actor_id, now, deployment=preset.deployment, details=details
         )
-        await add_entries(connection, entry)
+        add_entries(connection, entry)
 
 
 def _settings_entry(guild_id: int, actor_id: int | None, now: datetime, **more: Any) -> AuditEntry:

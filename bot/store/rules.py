@@ -7,23 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, insert, select, update
 
-from bot.database.commits import repeat_if_unknown
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
+from bot.database.group_commit import GroupCommit
+from bot.database.postgres import lock
 from bot.database.tables import key_values, runs, server_rules
-from bot.database.write_queue import GroupCommit
 from bot.domain.errors import RefusedForNow
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
-from bot.store.audit import add_entries, is_recorded
+from bot.store.audit import add_entries
 from bot.store.postponed import PAUSED, ask_again
 
 log = logging.getLogger(__name__)
 
 
-async def read_rules(connection: AsyncConnection, guild_id: int | None) -> ServerRules:
+def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
     """Return a server's rules, read in the caller's transaction.
 
     Returns the defaults if the server has set none, or if `guild_id` is None.
@@ -31,7 +30,7 @@ async def read_rules(connection: AsyncConnection, guild_id: int | None) -> Serve
     """
     if guild_id is None:
         return ServerRules()
-    return validated(await _stored(connection, guild_id), guild_id)
+    return validated(_stored(connection, guild_id), guild_id)
 
 
 def validated(stored: object | None, guild_id: int | None) -> ServerRules:
@@ -62,50 +61,47 @@ class RuleStore:
         """
         return (await self.read(guild_id))[0] if guild_id is not None else ServerRules()
 
-    async def read(self, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
+    @reads
+    def read(self, connection: Connection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
         """Return the rules, and the paths of the unreadable values, which defaults replace."""
-        async with self._database.read() as connection:
-            return await _readable(connection, guild_id)
+        return _readable(connection, guild_id)
 
-    async def of_all_servers(self) -> Mapping[int, ServerRules]:
+    @reads
+    def of_all_servers(self, connection: Connection) -> Mapping[int, ServerRules]:
         """Return the rules of each server that has set any, with defaults for what can't be read."""
-        async with self._database.read() as connection:
-            found = await connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
-            return {row.guild_id: parse_stored_rules(row.rules)[0] for row in found}
+        found = connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
+        return {row.guild_id: parse_stored_rules(row.rules)[0] for row in found}
 
-    @repeat_if_unknown
-    async def change(
+    @writes
+    def change(
         self,
+        connection: Connection,
         guild_id: int,
         actor_id: int,
         edit: Callable[[ServerRules], ServerRules],
         now: datetime,
         what: str,
-        *,
-        may_be_stored: bool = False,
     ) -> ServerRules:
         """Apply `edit` to the stored rules, write the audit entry, and return the new rules.
 
         `what` names the control of `/settings` in the audit entry. Nothing is written if `edit` raises an
         exception, or if it changes nothing and all stored rules are readable.
         """
-        async with self._database.exclusive(f"rules {guild_id}") as connection:
-            before, lost = await _readable(connection, guild_id)
-            if may_be_stored and await is_recorded(connection, guild_id, AuditAction.SETTINGS, actor_id, now):
-                return before
-            after = edit(before)
-            if after == before and not lost:
-                return after
-            await _write(connection, guild_id, actor_id, after, now)
-            details: dict[str, object] = {"what": what, "changes": diff_rules(before, after)}
-            if lost:
-                details["unreadable"] = list(lost)
-            entry = AuditEntry(
-                at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
-            )
-            await add_entries(connection, entry)
-            await ask_again(connection, runs.c.guild_id == guild_id, now)
+        lock(connection, f"rules {guild_id}")
+        before, lost = _readable(connection, guild_id)
+        after = edit(before)
+        if after == before and not lost:
             return after
+        _write(connection, guild_id, actor_id, after, now)
+        details: dict[str, object] = {"what": what, "changes": diff_rules(before, after)}
+        if lost:
+            details["unreadable"] = list(lost)
+        entry = AuditEntry(
+            at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
+        )
+        add_entries(connection, entry)
+        ask_again(connection, runs.c.guild_id == guild_id, now)
+        return after
 
     async def current(self, guild_id: int | None) -> ServerRules:
         """Return the rules as they are now. Raises RefusedForNow, unlike `get`, if any part can't be read.
@@ -114,21 +110,23 @@ class RuleStore:
         """
         return await self._reading.submit(guild_id)
 
-    async def _current(self, guild_ids: Sequence[int | None]) -> Sequence[ServerRules | Exception]:
-        async with self._database.read() as connection:
-            found = {guild_id: await read_rules(connection, guild_id) for guild_id in set(guild_ids)}
+    @reads
+    def _current(
+        self, connection: Connection, guild_ids: Sequence[int | None]
+    ) -> Sequence[ServerRules | Exception]:
+        found = {guild_id: read_rules(connection, guild_id) for guild_id in set(guild_ids)}
         return [found[guild_id] for guild_id in guild_ids]
 
 
-async def _stored(connection: AsyncConnection, guild_id: int) -> object | None:
-    found: object | None = await connection.scalar(
+def _stored(connection: Connection, guild_id: int) -> object | None:
+    found: object | None = connection.scalar(
         select(server_rules.c.rules).where(server_rules.c.guild_id == guild_id)
     )
     return found
 
 
-async def _readable(connection: AsyncConnection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
-    stored = await _stored(connection, guild_id)
+def _readable(connection: Connection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
+    stored = _stored(connection, guild_id)
     if stored is None:
         return ServerRules(), ()
     rules, lost = parse_stored_rules(stored)
@@ -137,15 +135,13 @@ async def _readable(connection: AsyncConnection, guild_id: int) -> tuple[ServerR
     return rules, lost
 
 
-async def _write(
-    connection: AsyncConnection, guild_id: int, actor_id: int, rules: ServerRules, now: datetime
-) -> None:
+def _write(connection: Connection, guild_id: int, actor_id: int, rules: ServerRules, now: datetime) -> None:
     values = {"rules": rules.model_dump(mode="json"), "updated_at": now, "updated_by": actor_id}
-    result = await connection.execute(
+    result = connection.execute(
         update(server_rules).where(server_rules.c.guild_id == guild_id).values(values)
     )
     if not result.rowcount:
-        await connection.execute(insert(server_rules).values(guild_id=guild_id, **values))
+        connection.execute(insert(server_rules).values(guild_id=guild_id, **values))
 
 
 PAUSE_KEY = "pause"
@@ -157,35 +153,31 @@ class PauseStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @repeat_if_unknown
-    async def pause(self, reason: str, *, by: int, now: datetime, may_be_stored: bool = False) -> None:
+    @writes
+    def pause(self, connection: Connection, reason: str, *, by: int, now: datetime) -> None:
         """Pause the bot. It refuses new requests and starts no runs. A second pause changes the reason."""
-        async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
-            if may_be_stored and await is_recorded(connection, None, AuditAction.PAUSE, by, now):
-                return
-            await connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
-            await connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
-            await add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
-            # Runs that waited for the end of an earlier pause show the new reason.
-            await ask_again(connection, runs.c.waiting_code == PAUSED, now)
+        lock(connection, f"key value {PAUSE_KEY}")
+        connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
+        connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
+        add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
+        # Runs that waited for the end of an earlier pause show the new reason.
+        ask_again(connection, runs.c.waiting_code == PAUSED, now)
 
-    @repeat_if_unknown
-    async def resume(self, *, by: int, now: datetime, may_be_stored: bool = False) -> bool:
+    @writes
+    def resume(self, connection: Connection, *, by: int, now: datetime) -> bool:
         """End the pause and let the runs that it held back start; return False if there is no pause."""
-        async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
-            # A submitter that still sees the pause postpones its runs before this transaction reads them.
-            await self._database.lock(connection, "submit")
-            if may_be_stored and await is_recorded(connection, None, AuditAction.RESUME, by, now):
-                return True
-            lifted = await connection.execute(
-                delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)
-            )
-            reason = lifted.scalar()
-            if reason is None:
-                return False
-            await add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
-            await ask_again(connection, runs.c.waiting_code == PAUSED, now)
-            return True
+        lock(connection, f"key value {PAUSE_KEY}")
+        # A submitter that still sees the pause postpones its runs before this transaction reads them.
+        lock(connection, "submit")
+        lifted = connection.execute(
+            delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)
+        )
+        reason = lifted.scalar()
+        if reason is None:
+            return False
+        add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
+        ask_again(connection, runs.c.waiting_code == PAUSED, now)
+        return True
 
 
 def _entry(action: AuditAction, by: int, now: datetime, reason: str) -> AuditEntry:

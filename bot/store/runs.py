@@ -11,12 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, case, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BindParameter, Connection, bindparam, case, select, update
 
 from bot.database.column_types import CleanText, UtcDateTime
-from bot.database.commits import repeat_if_unknown
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
 from bot.domain.budgets import reported_seconds
@@ -53,28 +51,29 @@ class RunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, key: str) -> Run | None:
-        async with self._database.read() as connection:
-            row = (await connection.execute(_BY_KEY, {"wanted": key})).mappings().first()
-            return to_run(row) if row is not None else None
+    @reads
+    def get(self, connection: Connection, key: str) -> Run | None:
+        row = connection.execute(_BY_KEY, {"wanted": key}).mappings().first()
+        return to_run(row) if row is not None else None
 
-    async def batch(self, run: Run) -> Sequence[Run]:
+    @reads
+    def batch(self, connection: Connection, run: Run) -> Sequence[Run]:
         """Return the current state of every run in the batch of `run`, ordered by `batch_index`."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(_BATCH, {"batch": run.batch_key})
-            return [to_run(row) for row in rows.mappings()]
+        rows = connection.execute(_BATCH, {"batch": run.batch_key})
+        return [to_run(row) for row in rows.mappings()]
 
-    async def deleted(self, keys: Set[str]) -> frozenset[str]:
+    @reads
+    def deleted(self, connection: Connection, keys: Set[str]) -> frozenset[str]:
         """Return those of the keys whose runs' results were deleted."""
         if not keys:
             return frozenset()
         query = select(runs.c.key).where(runs.c.key.in_(keys), runs.c.deleted_at.is_not(None))
-        async with self._database.read() as connection:
-            return frozenset((await connection.execute(query)).scalars())
+        return frozenset(connection.execute(query).scalars())
 
-    @repeat_if_unknown
-    async def record_report(
+    @writes
+    def record_report(
         self,
+        connection: Connection,
         key: str,
         report: RunReport,
         now: datetime,
@@ -82,7 +81,6 @@ class RunStore:
         *,
         run_timeout: RunTimeout = _no_timeout,
         asked: bool = False,
-        may_be_stored: bool = False,
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes to the run.
 
@@ -91,157 +89,144 @@ class RunStore:
         is polled at `next_check`, or at its deadline if that is earlier. Raises RunGone for an unknown key,
         and ForeignRunReport if the key belongs to another run of ComfyDeploy.
         """
-        async with self._database.write() as connection:
-            run = await lock_run(connection, key)
-            if not belongs(run, report):
-                raise ForeignRunReport(f"run {key} is {run.run_id}, not {report.run_id}")
-            change = apply_report(run, report, now, asked=asked)
-            if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
-                await _settle(connection, run, report, now)
-                await release_outcome(connection, run, now)
-                return None
-            if change is None:
-                # The first transaction's changes are no longer known, only the state that they led to.
-                due_at = now if run.final else None
-                return Change(run.state, outcome_due_at=due_at, visible=True) if may_be_stored else None
-            poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
-            postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
-            values = {**postponed, **change.values}
-            if change.state in FINAL:
-                values |= await charge(connection, run, report, change, now)
-                is_over = change.ends_run or change.state not in REVIVABLE
-                if is_over and change.values.get("due_at") is None:
-                    values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
-            await apply_change(connection, run, change, now, **values)
-            return change
+        run = lock_run(connection, key)
+        if not belongs(run, report):
+            raise ForeignRunReport(f"run {key} is {run.run_id}, not {report.run_id}")
+        change = apply_report(run, report, now, asked=asked)
+        if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
+            _settle(connection, run, report, now)
+            release_outcome(connection, run, now)
+            return None
+        if change is None:
+            return None
+        poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
+        postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
+        values = {**postponed, **change.values}
+        if change.state in FINAL:
+            values |= charge(connection, run, report, change, now)
+            is_over = change.ends_run or change.state not in REVIVABLE
+            if is_over and change.values.get("due_at") is None:
+                values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
+        apply_change(connection, run, change, now, **values)
+        return change
 
-    @repeat_if_unknown
-    async def finish(
+    @writes
+    def finish(
         self,
+        connection: Connection,
         key: str,
         target: RunState,
         now: datetime,
         *,
         code: str,
         params: Mapping[str, object] | None = None,
-        may_be_stored: bool = False,
     ) -> bool:
         """End a run without a report from ComfyDeploy. If it awaits approval, its whole batch ends.
 
         Returns False if the run's state no longer allows `target`.
         """
-        async with self._database.write() as connection:
-            run = await lock_run(connection, key)
-            in_review = run.state is RunState.AWAITING_APPROVAL
-            for each in await lock_batch(connection, key) if in_review else [run]:
-                change = end(each, target, now, code, params or {})
-                if change is None:
-                    return may_be_stored and (run.state, run.failure_code) == (target, code)
-                await apply_change(connection, each, change, now, **_after_end(each, change, now))
-            return True
+        run = lock_run(connection, key)
+        in_review = run.state is RunState.AWAITING_APPROVAL
+        for each in lock_batch(connection, key) if in_review else [run]:
+            change = end(each, target, now, code, params or {})
+            if change is None:
+                return False
+            apply_change(connection, each, change, now, **_after_end(each, change, now))
+        return True
 
-    @repeat_if_unknown
-    async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> bool:
+    @writes
+    def request_cancel(self, connection: Connection, key: str, now: datetime, *, by: int) -> bool:
         """Cancel the active runs of a batch; return False if none is active.
 
         Waiting runs end at once, the others once ComfyDeploy has stopped them.
         """
-        async with self._database.write() as connection:
-            batch = await lock_batch(connection, key)
-            if may_be_stored and any(
-                (run.cancelled_by, run.cancel_requested_at) == (by, now) for run in batch
-            ):
-                return True
-            active = [run for run in batch if not run.final]
-            for run in active:
-                await _cancel(connection, run, now, by)
-            return bool(active)
+        batch = lock_batch(connection, key)
+        active = [run for run in batch if not run.final]
+        for run in active:
+            _cancel(connection, run, now, by)
+        return bool(active)
 
-    @repeat_if_unknown
-    async def stop_checking(self, claimed: Run) -> None:
+    @writes
+    def stop_checking(self, connection: Connection, claimed: Run) -> None:
         """Stop polling a run that was claimed for a check, unless it was reported or claimed again since."""
         ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
-        async with self._database.write() as connection:
-            await connection.execute(update(runs).where(*ours).values(due_at=None))
+        connection.execute(update(runs).where(*ours).values(due_at=None))
 
-    @repeat_if_unknown
-    async def set_checks(self, claimed: Run, checks: int) -> None:
+    @writes
+    def set_checks(self, connection: Connection, claimed: Run, checks: int) -> None:
         """Set the number of checks of a run that was claimed for one, unless it has changed since."""
         ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
-        async with self._database.write() as connection:
-            await connection.execute(update(runs).where(*ours).values(checks=checks))
+        connection.execute(update(runs).where(*ours).values(checks=checks))
 
-    @repeat_if_unknown
-    async def refuse_cancel(self, cancelled: Run) -> None:
+    @writes
+    def refuse_cancel(self, connection: Connection, cancelled: Run) -> None:
         """Withdraw the cancellation of `cancelled`, which ComfyDeploy can't carry out.
 
         The status message says so. A later cancellation stays.
         """
         same = runs.c.cancel_requested_at == cancelled.cancel_requested_at
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(runs)
-                .where(runs.c.key == cancelled.key, same, runs.c.state.not_in(FINAL))
-                .values(
-                    cancel_requested_at=None,
-                    cancelled_by=None,
-                    status_note="not_cancellable",
-                    rev=runs.c.rev + 1,
-                )
+        connection.execute(
+            update(runs)
+            .where(runs.c.key == cancelled.key, same, runs.c.state.not_in(FINAL))
+            .values(
+                cancel_requested_at=None,
+                cancelled_by=None,
+                status_note="not_cancellable",
+                rev=runs.c.rev + 1,
             )
+        )
 
-    @repeat_if_unknown
-    async def note_deadline(self, key: str, code: str) -> None:
+    @writes
+    def note_deadline(self, connection: Connection, key: str, code: str) -> None:
         """Store the failure code of a run before it is cancelled at its deadline.
 
         The webhook about the cancellation may arrive before the reply to the cancel call.
         """
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT)).values(failure_code=code)
-            )
+        connection.execute(
+            update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT)).values(failure_code=code)
+        )
 
-    @repeat_if_unknown
-    async def mark_age_restricted(self, key: str) -> None:
+    @writes
+    def mark_age_restricted(self, connection: Connection, key: str) -> None:
         """Mark a run whose deployment has been marked as age-restricted since the request."""
-        async with self._database.write() as connection:
-            await connection.execute(update(runs).where(runs.c.key == key).values(age_restricted=True))
+        connection.execute(update(runs).where(runs.c.key == key).values(age_restricted=True))
 
-    @repeat_if_unknown
-    async def release_outcome(self, key: str, now: datetime) -> None:
+    @writes
+    def release_outcome(self, connection: Connection, key: str, now: datetime) -> None:
         """Let the outcome of an unsuccessful run be posted now, because its outputs can't be fetched."""
-        async with self._database.write() as connection:
-            await release_outcome(connection, await lock_run(connection, key), now)
+        release_outcome(connection, lock_run(connection, key), now)
 
-    @repeat_if_unknown
-    async def add_failure_reason(self, key: str, code: str, params: Mapping[str, object]) -> None:
+    @writes
+    def add_failure_reason(
+        self, connection: Connection, key: str, code: str, params: Mapping[str, object]
+    ) -> None:
         """Store the reason for a run's failure, unless the outcome may have been posted already."""
-        async with self._database.write() as connection:
-            posted = select(deliveries.c.id).where(
-                deliveries.c.run_key == runs.c.batch_key,
-                deliveries.c.purpose == Purpose.OUTCOME,
-                ~nothing_posted(),
-            )
-            await connection.execute(
-                update(runs)
-                .where(runs.c.key == key, runs.c.state == RunState.FAILED, ~posted.exists())
-                .values(failure_code=code, failure_params=dict(params))
-            )
+        posted = select(deliveries.c.id).where(
+            deliveries.c.run_key == runs.c.batch_key,
+            deliveries.c.purpose == Purpose.OUTCOME,
+            ~nothing_posted(),
+        )
+        connection.execute(
+            update(runs)
+            .where(runs.c.key == key, runs.c.state == RunState.FAILED, ~posted.exists())
+            .values(failure_code=code, failure_params=dict(params))
+        )
 
-    @repeat_if_unknown
-    async def drop_interaction_token(self, key: str) -> None:
+    @writes
+    def drop_interaction_token(self, connection: Connection, key: str) -> None:
         """Delete the interaction's token and the status message's id from the row, once the outcome is
         posted.
         """
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(runs)
-                .where(runs.c.key == key)
-                .values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
-            )
+        connection.execute(
+            update(runs)
+            .where(runs.c.key == key)
+            .values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
+        )
 
-    async def save_progress(
+    @writes
+    def save_progress(
         self,
+        connection: Connection,
         reports: Mapping[str, RunReport],
         now: datetime,
         next_check: datetime,
@@ -252,28 +237,27 @@ class RunStore:
 
         Polls are postponed as by `record_report`, unless they are already due.
         """
-        async with self._database.write() as connection:
-            found = await connection.execute(_LOCKED, {"wanted": list(reports)})
-            changes = []
-            for run in [to_run(row) for row in found.mappings()]:
-                report = reports[run.key]
-                if run.state is not report.state or run.run_id != report.run_id:
-                    continue
-                change = apply_report(run, report, now)
-                if change is not None:
-                    poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
-                    changes.append({**_values(run, change), "now": now, "poll_at": poll_at})
-            if changes:
-                await connection.execute(_SAVE, changes)
+        found = connection.execute(_LOCKED, {"wanted": list(reports)})
+        changes = []
+        for run in [to_run(row) for row in found.mappings()]:
+            report = reports[run.key]
+            if run.state is not report.state or run.run_id != report.run_id:
+                continue
+            change = apply_report(run, report, now)
+            if change is not None:
+                poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
+                changes.append({**_values(run, change), "now": now, "poll_at": poll_at})
+        if changes:
+            connection.execute(_SAVE, changes)
 
 
-async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int) -> None:
+def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
     cancelled = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
     change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
     if run.state not in NOT_SUBMITTED or change is None:
         change = Change(run.state, {"due_at": now} if run.run_id else {}, visible=True)
-    await add_entries(connection, run_entry(run, AuditAction.CANCEL, by, now))
-    await apply_change(
+    add_entries(connection, run_entry(run, AuditAction.CANCEL, by, now))
+    apply_change(
         connection,
         run,
         change,
@@ -297,7 +281,7 @@ def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:
     return values
 
 
-async def _settle(connection: AsyncConnection, run: Run, report: RunReport, now: datetime) -> None:
+def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) -> None:
     """Store the GPU, duration and log that were fetched for an ended run, and when to poll it next."""
     values: dict[str, object] = {"due_at": next_settling(run, report, now)}
     if report.log and run.erased_at is None:
@@ -307,8 +291,8 @@ async def _settle(connection: AsyncConnection, run: Run, report: RunReport, now:
     duration = reported_seconds(run, report, now)
     if duration is not None:
         values |= {"run_duration": duration, "duration_in_doubt": False}
-        values |= await charge(connection, run, report, Change(run.state, values), now)
-    await connection.execute(update(runs).where(runs.c.key == run.key).values(values))
+        values |= charge(connection, run, report, Change(run.state, values), now)
+    connection.execute(update(runs).where(runs.c.key == run.key).values(values))
 
 
 _PROGRESS_COLUMNS = ("progress", "live_status", "queue_position")

@@ -11,7 +11,6 @@ LIBRARIES = (
     "discord.ext.commands",
     "aiohttp.web",
     "sqlalchemy.ext.asyncio",
-    "aiosqlite",
 )
 
 

@@ -309,8 +309,7 @@ async def fill(runner: AppRunner) -> None:
     details = {"rule": "é" * 90, "word": "é" * 60, "option": "prompt"}
     refusal: dict[str, Any] = {"action": AuditAction.REFUSAL, "outcome": "words_refused", "details": details}
     entry = made_entry(guild_id=GUILD, actor_id=PERSON, subject_id=PERSON, **refusal).entry
-    async with runner.app.store.database.write() as connection:
-        await add_entries(connection, *([entry] * 5_000))
+    await runner.app.store.database.write(add_entries, *([entry] * 5_000))
 
 
 def lists(app: App) -> Iterator[Case]:

@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Select, Table, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Connection, Select, Table, text
 
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.access import OperatorRules
@@ -89,17 +88,18 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     store = Store(url, Outside())
     await store.open()
     began = time.perf_counter()
-    async with store.database.changing_schema() as connection:
+
+    def fill(connection: Connection) -> None:
         for table in (runs, audit, deliveries):
-            await connection.execute(text(filling(table, store.database.engine.dialect.name, count, now)))
+            connection.execute(text(filling(table, connection.dialect.name, count, now)))
+
+    await store.database.migrate(fill)
     filled = time.perf_counter() - began
     if not store.database.is_sqlite:
         # PostgreSQL does it by itself now and then. SQLite does not, and chooses better without.
-        async with store.database.changing_schema() as connection:
-            await connection.execute(text("ANALYZE"))
+        await store.database.migrate(lambda connection: connection.execute(text("ANALYZE")))
     for name, query in asked().items():
-        async with store.database.read() as connection:
-            _say(f"  {kind}, {name}: {await plan(connection, query)}")
+        _say(f"  {kind}, {name}: {await store.database.read(plan, query)}")
     await store.close()
     section = f"rows, {kind}"
     began = time.perf_counter()
@@ -157,8 +157,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
 
     def judged(operator: OperatorRules) -> Callable[[], Awaitable[object]]:
         async def judge() -> object:
-            async with store.database.read() as connection:
-                return await judge_run(connection, FIRST, operator, now)
+            return await store.database.read(judge_run, FIRST, operator, now)
 
         return judge
 
@@ -181,12 +180,12 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
     }
 
 
-async def plan(connection: AsyncConnection, query: Select[Any]) -> str:
+def plan(connection: Connection, query: Select[Any]) -> str:
     """Return the steps of the query plan that name an index or a scan."""
     dialect = connection.dialect
     compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     word = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"
-    rows = await connection.exec_driver_sql(f"{word} {compiled}")
+    rows = connection.exec_driver_sql(f"{word} {compiled}")
     steps = [str(row[-1]).strip() for row in rows]
     return "; ".join(step for step in steps if "SCAN" in step.upper() or "INDEX" in step.upper())
 

@@ -135,8 +135,9 @@ async def seed(
     store = Store(home.environment()["DATABASE_URL"], Outside())
     await store.open()
     try:
-        async with store.database.write() as connection:
-            await connection.execute(insert(runs), [_row(home, run, state) for run in seeded])
+        await store.database.write(
+            lambda connection: connection.execute(insert(runs), [_row(home, run, state) for run in seeded])
+        )
     finally:
         await store.close()
     return seeded

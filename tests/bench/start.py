@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.runs import RunState
@@ -83,19 +83,25 @@ async def _fill(home: BotProcess, url: str, kept: int, run_ids: Sequence[str]) -
     store = Store(url, Outside())
     await store.open()
     dialect = store.database.engine.dialect.name
-    async with store.database.changing_schema() as connection:
+
+    def fill(connection: Connection) -> None:
         for table in (runs, audit, deliveries) if kept else ():
-            await connection.execute(text(filling(table, dialect, kept, now)))
-        await connection.execute(runs.update().values(state=RunState.SUCCEEDED, due_at=None))
+            connection.execute(text(filling(table, dialect, kept, now)))
+        connection.execute(runs.update().values(state=RunState.SUCCEEDED, due_at=None))
+
+    await store.database.migrate(fill)
     await store.close()
     if run_ids:
         await seed(home, RunState.RUNNING, [None] * len(run_ids), run_ids=run_ids)
     store = Store(url, Outside())
     under_way = runs.update().where(runs.c.state == RunState.RUNNING)
-    async with store.database.changing_schema() as connection:
-        await connection.execute(under_way.values(due_at=now - timedelta(seconds=1)))
+
+    def make_due(connection: Connection) -> None:
+        connection.execute(under_way.values(due_at=now - timedelta(seconds=1)))
         if not store.database.is_sqlite:
-            await connection.execute(text("ANALYZE"))
+            connection.execute(text("ANALYZE"))
+
+    await store.database.migrate(make_due)
     await store.close()
 
 

@@ -50,4 +50,4 @@ async def _server() -> AsyncIterator[str]:
 
 
 def _for_bot(address: str) -> str:
-    return address.replace("postgresql://", "postgresql+asyncpg://", 1)
+    return address.replace("postgresql://", "postgresql://", 1)

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from bot.database.tables import runs
 from bot.domain.errors import BotError, StoreUnavailable
@@ -75,14 +75,18 @@ async def settled(bot: Harness) -> None:
 
 async def unfinished(bot: Harness) -> int:
     """Count the runs that haven't ended."""
-    async with bot.app.store.database.read() as connection:
+
+    def work(connection: Connection) -> Any:
         query = select(func.count()).select_from(runs).where(runs.c.state.not_in(FINAL))
-        return await connection.scalar(query) or 0
+        return connection.scalar(query) or 0
+
+    return await bot.app.store.database.read(work)
 
 
 async def stored_keys(bot: Harness) -> set[str]:
-    async with bot.app.store.database.read() as connection:
-        return set((await connection.execute(select(runs.c.key))).scalars())
+    return await bot.app.store.database.read(
+        lambda connection: set((connection.execute(select(runs.c.key))).scalars())
+    )
 
 
 async def newest(bot: Harness, before: set[str]) -> Run | None:
@@ -204,8 +208,9 @@ async def repeated(bot: ModeratedServer, act: Callable[[], Awaitable[Any]]) -> N
 async def decisions(bot: Harness) -> list[Any]:
     """Return who decided about unfinished runs, and who cancelled them."""
     query = select(runs.c.key, runs.c.decided_by, runs.c.cancelled_by).where(runs.c.state.not_in(FINAL))
-    async with bot.app.store.database.read() as connection:
-        return list((await connection.execute(query.order_by(runs.c.key))).all())
+    return await bot.app.store.database.read(
+        lambda connection: list((connection.execute(query.order_by(runs.c.key))).all())
+    )
 
 
 LIVES: dict[str, Life] = {

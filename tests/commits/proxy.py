@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -65,8 +65,8 @@ class PostgresProxy:
         self.is_open = True
         self.lost: Step | None = None
         """The step that was lost."""
-        self.while_lost: Callable[[], Awaitable[object]] | None = None
-        """Awaited between the reply that is lost and the end of its connection, as while a reply hangs."""
+        self.keeps_sessions = False
+        """Whether the server doesn't notice that the client of a lost step is gone."""
 
     def lose(self, matches: Callable[[Step], bool], loss: Loss = Loss.REPLY, *, times: int = 1) -> None:
         """Lose the next steps that match, and break their connections."""
@@ -126,7 +126,7 @@ class _Connection:
                 await self._inner_writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
-        if not self._losing:
+        if not self._losing and not self._proxy.keeps_sessions:
             self._inner_writer.close()
 
     async def _carry_request(self) -> bool:
@@ -194,15 +194,15 @@ class _Connection:
                     await self._writer.drain()
                 elif kind == _READY:
                     # The server has done it; nobody is told.
-                    if self._proxy.while_lost is not None:
-                        await self._proxy.while_lost()
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         self.lose() if self._losing else self.abort()
 
     def lose(self) -> None:
-        self.abort()
+        self._writer.transport.abort()
+        if not self._proxy.keeps_sessions:
+            self._inner_writer.transport.abort()
         if self._proxy.goes_away:
             self._proxy.shut()
 

@@ -39,7 +39,6 @@ PRELOADED = (
     "bot.app",
     "alembic.command",
     "asyncpg",
-    "aiosqlite",
     "PIL.PngImagePlugin",
     "tests.e2e.fast_clock",
 )

@@ -132,11 +132,11 @@ async def test_obstacles_are_errors(home: BotProcess) -> None:
     home.discord.date_ahead = 3600
     home.discord.routes.starts_left = 0
     home.comfydeploy.faults = Faults(deployment_status=500)
-    await set_schema_version(home.database, "9999")
+    await set_schema_version(home.database, "v9_0001")
     said = await finds(home, "error", "Clock", "behind")
     found(said, "error", "Gateway", "0 are left, and a start needs 1", "1441 minutes")
     found(said, "error", "Deployment", PICTURE_ID, "Try again in a minute", "check the id")
-    found(said, "error", "Database", "9999", "newer version")
+    found(said, "error", "Database", "v9_0001", "newer version")
     home.database_file.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)
     await finds(home, "error", "Database", "not a database")
 

@@ -56,7 +56,7 @@ async def behind_a_door(folder: Path) -> AsyncIterator[tuple[BotProcess, Door]]:
         door = Door(Path(directory) / ".s.PGSQL.5432")
         server = await asyncio.start_server(door.enter, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        url = f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres"
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         behind = Database(url, direct=database.direct)
         try:
             async with bot_process(folder, database=behind) as home:

@@ -43,7 +43,7 @@ async def silent_server() -> AsyncIterator[tuple[int, asyncio.Event]]:
     ("setting", "address"),
     [
         ("COMFYDEPLOY_API_URL", "http://127.0.0.1:{}/api"),
-        ("DATABASE_URL", "postgresql+asyncpg://bot@127.0.0.1:{}/bot"),
+        ("DATABASE_URL", "postgresql://bot@127.0.0.1:{}/bot"),
     ],
 )
 async def test_a_start_that_waits_for_an_answer(

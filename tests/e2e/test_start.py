@@ -19,8 +19,8 @@ from tests.questions import insert_foreign_table, set_schema_version
 
 CONFIGURATION, LATER = 2, 1
 NOBODY = "http://127.0.0.1:{port}/api"
-NO_FOLDER = "sqlite+aiosqlite:////dev/null/data/bot.db"
-POSTGRES = "postgresql+asyncpg://bot:hunter2@127.0.0.1:{port}/bot"
+NO_FOLDER = "sqlite:////dev/null/data/bot.db"
+POSTGRES = "postgresql://bot:hunter2@127.0.0.1:{port}/bot"
 
 
 async def ends(home: BotProcess, code: int, sentence: str, **settings: str) -> None:
@@ -91,14 +91,14 @@ async def claiming_to_be_12(address: str) -> AsyncIterator[int]:
 async def test_a_server_that_is_too_old(home: BotProcess, tmp_path: Path) -> None:
     async with opened("postgres", tmp_path) as database, claiming_to_be_12(database.url) as port:
         parts = urlsplit(database.url)
-        url = f"postgresql+asyncpg://{parts.username}@127.0.0.1:{port}{parts.path}"
+        url = f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}"
         sentence = r"PostgreSQL 12\..*the bot needs 13 or newer.*Upgrade it"
         await ends(home, CONFIGURATION, sentence, DATABASE_URL=url)
 
 
 async def test_a_database_that_the_bot_can_not_use(home: BotProcess) -> None:
-    await set_schema_version(home.database, "9999")
-    await ends(home, CONFIGURATION, "schema 9999.*newer version")
+    await set_schema_version(home.database, "v9_0001")
+    await ends(home, CONFIGURATION, "schema v9_0001.*newer version")
     home.database_file.write_text("a shopping list\n" * 100)
     await ends(home, CONFIGURATION, f"{home.database_file}.*not a SQLite database.*DATABASE_URL")
     assert home.database_file.read_text().startswith("a shopping list")
@@ -112,7 +112,7 @@ async def test_a_database_that_the_bot_can_not_use(home: BotProcess) -> None:
 
 async def test_ports_in_use(home: BotProcess) -> None:
     await home.start()
-    url = f"sqlite+aiosqlite:///{home.folder}/other.db"
+    url = f"sqlite:///{home.folder}/other.db"
     await ends(home, CONFIGURATION, f"Port {home.port}.*WEB_PORT", DATABASE_URL=url)
     taken = home.comfydeploy.url.rpartition(":")[2].partition("/")[0]
     sentence = f"Port {taken} on 127.0.0.1 can't be used.*set METRICS_PORT to another"

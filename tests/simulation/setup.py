@@ -175,7 +175,7 @@ DATABASES: dict[str, Callable[[Path], Database]] = {"sqlite": SqliteDatabase, "p
 
 
 def sqlite_url(folder: Path) -> str:
-    return f"sqlite+aiosqlite:///{folder}/{_FILE}"
+    return f"sqlite:///{folder}/{_FILE}"
 
 
 def restore_commands(world: World, commands: Commands) -> None:

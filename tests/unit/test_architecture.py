@@ -15,7 +15,6 @@ PURE = "Pure modules reach no I/O library"
 # These ask the database through `tests/questions.py` alone.
 SUITES = ("discord", "e2e", "chaos", "scale", "defects")
 DATABASE = (
-    "aiosqlite",
     "asyncpg",
     "bot.database.key_values",
     "bot.database.tables",

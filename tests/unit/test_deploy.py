@@ -79,7 +79,7 @@ RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
 async def families() -> dict[str, set[str]]:
     """Return the metrics with their labels, after each event has happened once."""
     metrics = Metrics(time.monotonic)
-    gauges = GaugeStore(Database("sqlite+aiosqlite:///nowhere.db", Outside()))
+    gauges = GaugeStore(Database("sqlite:///nowhere.db", Outside()))
     client = discord.Client(intents=discord.Intents.none())
     MetricsPage(metrics, gauges, lambda: NOW, client, token=None, own_port=False, daily_gpu_seconds=None)
     with metrics.request("flux"):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
+    Connection,
     RowMapping,
     Text,
     and_,
@@ -16,9 +17,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
 from bot.database.keyset import earlier
 from bot.database.row_locks import lock_rows
 from bot.database.tables import (
@@ -74,17 +74,17 @@ class PrivacyStore:
     ) -> AsyncIterator[Sequence[Run]]:
         """Yield all runs of a person, newest first."""
         last: Run | None = None
-        while True:
-            query = select(*run_columns()).where(runs.c.requester_id == user_id)
-            if last is not None:
-                query = query.where(earlier(runs.c.created_at, last.created_at, runs.c.key > last.key))
-            query = query.order_by(runs.c.created_at.desc(), runs.c.key).limit(chunk_size)
-            async with self._database.read() as connection:
-                found = [to_run(row) for row in (await connection.execute(query)).mappings()]
-            if not found:
-                return
+        while found := await self._runs(user_id, last, chunk_size):
             yield found
             last = found[-1]
+
+    @reads
+    def _runs(self, connection: Connection, user_id: int, last: Run | None, limit: int) -> Sequence[Run]:
+        query = select(*run_columns()).where(runs.c.requester_id == user_id)
+        if last is not None:
+            query = query.where(earlier(runs.c.created_at, last.created_at, runs.c.key > last.key))
+        query = query.order_by(runs.c.created_at.desc(), runs.c.key).limit(limit)
+        return [to_run(row) for row in connection.execute(query).mappings()]
 
     async def audit_of(
         self, user_id: int, chunk_size: int = _CHUNK_SIZE
@@ -95,33 +95,33 @@ class PrivacyStore:
             yield [to_entry(row) for row in found]
             last = found[-1]["id"]
 
-    async def blocks_of(self, user_id: int) -> Sequence[OwnBlock]:
-        async with self._database.read() as connection:
-            found = await connection.execute(
-                select(blocks.c.guild_id, blocks.c.reason, blocks.c.until, blocks.c.created_at)
-                .where(blocks.c.user_id == user_id)
-                .order_by(blocks.c.guild_id)
-            )
-            return [OwnBlock(*row) for row in found]
+    @reads
+    def blocks_of(self, connection: Connection, user_id: int) -> Sequence[OwnBlock]:
+        found = connection.execute(
+            select(blocks.c.guild_id, blocks.c.reason, blocks.c.until, blocks.c.created_at)
+            .where(blocks.c.user_id == user_id)
+            .order_by(blocks.c.guild_id)
+        )
+        return [OwnBlock(*row) for row in found]
 
-    async def presets_of(self, user_id: int) -> Sequence[OwnPreset]:
+    @reads
+    def presets_of(self, connection: Connection, user_id: int) -> Sequence[OwnPreset]:
         table = presets.c
         guild_id = case((table.holder == Holder.SERVER, table.holder_id))
         columns = (guild_id, table.name, table.deployment, table.inputs, table.gpu, table.created_at)
-        async with self._database.read() as connection:
-            found = await connection.execute(select(*columns).where(made_by(user_id)).order_by(table.id))
-            return [OwnPreset(*row) for row in found]
+        found = connection.execute(select(*columns).where(made_by(user_id)).order_by(table.id))
+        return [OwnPreset(*row) for row in found]
 
-    async def defaults_of(self, user_id: int) -> Sequence[OwnDefault]:
+    @reads
+    def defaults_of(self, connection: Connection, user_id: int) -> Sequence[OwnDefault]:
         """Return the default presets of channels that a person set."""
         table = channel_defaults.c
         of_server = and_(presets.c.holder == Holder.SERVER, presets.c.holder_id == table.guild_id)
         joined = channel_defaults.join(presets, and_(of_server, presets.c.folded == table.folded))
         columns = (table.guild_id, table.channel_id, presets.c.name, table.set_at)
         query = select(*columns).select_from(joined).where(table.set_by == user_id)
-        async with self._database.read() as connection:
-            found = await connection.execute(query.order_by(table.channel_id))
-            return [OwnDefault(*row) for row in found]
+        found = connection.execute(query.order_by(table.channel_id))
+        return [OwnDefault(*row) for row in found]
 
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs, and the user's texts in audit entries.
@@ -142,92 +142,89 @@ class PrivacyStore:
                 [row for row in found if _PRIVATE_DETAILS & set(row["details"])]
             )
             last = found[-1]["id"]
-        async with self._database.write() as connection:
-            await add_entries(
-                connection,
-                AuditEntry(
-                    at=now,
-                    guild_id=None,
-                    action=AuditAction.PRIVACY,
-                    actor_id=user_id,
-                    subject_id=user_id,
-                    details={"requests": erased},
-                ),
-            )
+        entry = AuditEntry(
+            at=now,
+            guild_id=None,
+            action=AuditAction.PRIVACY,
+            actor_id=user_id,
+            subject_id=user_id,
+            details={"requests": erased},
+        )
+        await self._database.write(add_entries, entry)
         return Erased(erased, await self._unsettled(user_id), presets_deleted)
 
-    async def _erase_chunk(self, user_id: int, now: datetime, chunk_size: int) -> int | None:
+    @writes
+    def _erase_chunk(
+        self, connection: Connection, user_id: int, now: datetime, chunk_size: int
+    ) -> int | None:
         """Erase one chunk of runs, and return how many of them are the first of a batch; None at the end."""
-        async with self._database.write() as connection:
-            found = await connection.execute(
-                select(runs.c.key)
-                .where(runs.c.requester_id == user_id, runs.c.erased_at.is_(None), nothing_pending())
-                .order_by(runs.c.key)
-                .limit(chunk_size)
-                .with_for_update()
-            )
-            locked = list(found.scalars())
-            if not locked:
-                return None
-            # Check again, because a message may have become pending while this waited for the locks.
-            erased = await connection.execute(
-                update(runs)
-                .where(runs.c.key.in_(locked), nothing_pending())
-                .values({**_ERASED, "erased_at": now})
-                .returning(runs.c.key, runs.c.batch_key)
-            )
-            rows = erased.all()
-            await _drop_undelivered(connection, [row.key for row in rows])
-            return len([row for row in rows if row.key == row.batch_key])
+        found = connection.execute(
+            select(runs.c.key)
+            .where(runs.c.requester_id == user_id, runs.c.erased_at.is_(None), nothing_pending())
+            .order_by(runs.c.key)
+            .limit(chunk_size)
+            .with_for_update()
+        )
+        locked = list(found.scalars())
+        if not locked:
+            return None
+        # Check again, because a message may have become pending while this waited for the locks.
+        erased = connection.execute(
+            update(runs)
+            .where(runs.c.key.in_(locked), nothing_pending())
+            .values({**_ERASED, "erased_at": now})
+            .returning(runs.c.key, runs.c.batch_key)
+        )
+        rows = erased.all()
+        _drop_undelivered(connection, [row.key for row in rows])
+        return len([row for row in rows if row.key == row.batch_key])
 
-    async def _delete_presets(self, user_id: int) -> int:
+    @writes
+    def _delete_presets(self, connection: Connection, user_id: int) -> int:
         own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == user_id)
-        async with self._database.write() as connection:
-            ids = await lock_rows(connection, presets.c.id, or_(own, presets.c.created_by == user_id))
-            deleted = await connection.execute(delete(presets).where(presets.c.id.in_(ids), own))
-            await connection.execute(
-                update(presets)
-                .where(presets.c.id.in_(ids), presets.c.created_by == user_id)
-                .values(created_by=None)
-            )
-            return deleted.rowcount
+        ids = lock_rows(connection, presets.c.id, or_(own, presets.c.created_by == user_id))
+        deleted = connection.execute(delete(presets).where(presets.c.id.in_(ids), own))
+        connection.execute(
+            update(presets)
+            .where(presets.c.id.in_(ids), presets.c.created_by == user_id)
+            .values(created_by=None)
+        )
+        return deleted.rowcount
 
-    async def _forget_setter(self, user_id: int) -> None:
+    @writes
+    def _forget_setter(self, connection: Connection, user_id: int) -> None:
         mine = channel_defaults.c.set_by == user_id
-        async with self._database.write() as connection:
-            ids = await lock_rows(connection, channel_defaults.c.channel_id, mine)
-            here = channel_defaults.c.channel_id.in_(ids)
-            await connection.execute(update(channel_defaults).where(here, mine).values(set_by=None))
+        ids = lock_rows(connection, channel_defaults.c.channel_id, mine)
+        here = channel_defaults.c.channel_id.in_(ids)
+        connection.execute(update(channel_defaults).where(here, mine).values(set_by=None))
 
-    async def _unsettled(self, user_id: int) -> Sequence[Run]:
+    @reads
+    def _unsettled(self, connection: Connection, user_id: int) -> Sequence[Run]:
         mine = (runs.c.requester_id == user_id) & (runs.c.key == runs.c.batch_key)
         query = select(*run_columns()).where(mine, ~nothing_pending())
-        async with self._database.read() as connection:
-            found = await connection.execute(query.order_by(runs.c.created_at.desc()))
-            return [to_run(row) for row in found.mappings()]
+        found = connection.execute(query.order_by(runs.c.created_at.desc()))
+        return [to_run(row) for row in found.mappings()]
 
-    async def _entries(self, user_id: int, after: int, chunk_size: int) -> Sequence[RowMapping]:
+    @reads
+    def _entries(
+        self, connection: Connection, user_id: int, after: int, chunk_size: int
+    ) -> Sequence[RowMapping]:
         mine = or_(audit.c.subject_id == user_id, audit.c.actor_id == user_id)
-        async with self._database.read() as connection:
-            found = await connection.execute(
-                select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(chunk_size)
-            )
-            return found.mappings().all()
+        found = connection.execute(
+            select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(chunk_size)
+        )
+        return found.mappings().all()
 
-    async def _strip_private_details(self, entries: Sequence[RowMapping]) -> None:
+    @writes
+    def _strip_private_details(self, connection: Connection, entries: Sequence[RowMapping]) -> None:
         if not entries:
             return
-        async with self._database.write() as connection:
-            for entry in entries:
-                public = {
-                    name: value for name, value in entry["details"].items() if name not in _PRIVATE_DETAILS
-                }
-                await connection.execute(
-                    update(audit).where(audit.c.id == entry["id"]).values(details=public)
-                )
+        for entry in entries:
+            public = {name: value for name, value in entry["details"].items() if name not in _PRIVATE_DETAILS}
+            connection.execute(update(audit).where(audit.c.id == entry["id"]).values(details=public))
 
 
-async def _drop_undelivered(connection: AsyncConnection, keys: Sequence[str]) -> None:
+def _drop_undelivered(connection: Connection, keys: Sequence[str]) -> None:
     """Stop offering undelivered results in `/runs`.
 
     If a part of a result was posted, its delivery is kept as sent, so that Delete finds the message.
@@ -235,5 +232,5 @@ async def _drop_undelivered(connection: AsyncConnection, keys: Sequence[str]) ->
     undelivered = and_(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.UNDELIVERED)
     columns = (deliveries.c.messages, deliveries.c.earlier_messages)
     nothing_sent = and_(*(cast(column, Text) == "[]" for column in columns))
-    await connection.execute(delete(deliveries).where(undelivered, nothing_sent))
-    await connection.execute(update(deliveries).where(undelivered).values(state=DeliveryState.SENT))
+    connection.execute(delete(deliveries).where(undelivered, nothing_sent))
+    connection.execute(update(deliveries).where(undelivered).values(state=DeliveryState.SENT))

@@ -17,10 +17,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Column, ColumnElement, and_, delete, exists, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, ColumnElement, Connection, and_, delete, exists, select
 
-from bot.database.engine import Database
+from bot.database.engine import Database, reads, writes
 from bot.database.key_values import KeyValueStore
 from bot.database.row_locks import lock_rows
 from bot.database.tables import audit, runs, server_rules
@@ -74,32 +73,32 @@ class RetentionStore:
 
         A request stays while it runs and while one of its messages is pending. `now` is the clock's time.
         """
-        now = await self._advance_to(now)
-        async with self._database.read() as connection:
-            rules = await connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
-            keys: list[str] = []
-            ids: list[int] = []
-            for period in _periods({row.guild_id: row.rules for row in rules}, now):
-                keys += await _expired_runs(connection, period, limit - len(keys))
-                ids += await _expired_entries(connection, period, limit - len(ids))
-                if len(keys) >= limit and len(ids) >= limit:
-                    break
+        return await self._expired(await self._advance_to(now), limit)
+
+    @reads
+    def _expired(self, connection: Connection, now: datetime, limit: int) -> ExpiredRows | None:
+        rules = connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
+        keys: list[str] = []
+        ids: list[int] = []
+        for period in _periods({row.guild_id: row.rules for row in rules}, now):
+            keys += _expired_runs(connection, period, limit - len(keys))
+            ids += _expired_entries(connection, period, limit - len(ids))
+            if len(keys) >= limit and len(ids) >= limit:
+                break
         return ExpiredRows(keys, ids) if keys or ids else None
 
-    async def handle(self, rows: ExpiredRows) -> None:
+    @writes
+    def handle(self, connection: Connection, rows: ExpiredRows) -> None:
         """Remove the rows of a claim, except requests that have a pending message again.
 
         All runs of a batch are removed together.
         """
-        async with self._database.write() as connection:
-            # Lock first, because a DELETE locks in any order. Check for pending messages once all are locked.
-            keys = await lock_rows(connection, runs.c.key, runs.c.batch_key.in_(rows.run_keys))
-            removed_runs = await connection.execute(
-                delete(runs).where(runs.c.key.in_(keys), nothing_pending())
-            )
-            ids = await lock_rows(connection, audit.c.id, audit.c.id.in_(rows.entry_ids))
-            removed_entries = await connection.execute(delete(audit).where(audit.c.id.in_(ids)))
-            removed = removed_runs.rowcount + removed_entries.rowcount
+        # Lock first, because a DELETE locks in any order. Check for pending messages once all are locked.
+        keys = lock_rows(connection, runs.c.key, runs.c.batch_key.in_(rows.run_keys))
+        removed_runs = connection.execute(delete(runs).where(runs.c.key.in_(keys), nothing_pending()))
+        ids = lock_rows(connection, audit.c.id, audit.c.id.in_(rows.entry_ids))
+        removed_entries = connection.execute(delete(audit).where(audit.c.id.in_(ids)))
+        removed = removed_runs.rowcount + removed_entries.rowcount
         log.info("removed %s expired requests and audit entries", removed)
 
     async def _advance_to(self, clock: datetime) -> datetime:
@@ -119,10 +118,10 @@ def _follow(clock: datetime, time: datetime, last_clock: datetime) -> datetime:
     return followed
 
 
-async def _expired_runs(connection: AsyncConnection, period: _RetentionPeriod, limit: int) -> Sequence[str]:
+def _expired_runs(connection: Connection, period: _RetentionPeriod, limit: int) -> Sequence[str]:
     if limit <= 0:
         return ()
-    found = await connection.execute(
+    found = connection.execute(
         select(runs.c.key)
         .where(period.covers(runs.c.guild_id, runs.c.created_at), runs.c.batch_index == 0, nothing_pending())
         .order_by(runs.c.created_at)
@@ -131,13 +130,11 @@ async def _expired_runs(connection: AsyncConnection, period: _RetentionPeriod, l
     return found.scalars().all()
 
 
-async def _expired_entries(
-    connection: AsyncConnection, period: _RetentionPeriod, limit: int
-) -> Sequence[int]:
+def _expired_entries(connection: Connection, period: _RetentionPeriod, limit: int) -> Sequence[int]:
     if limit <= 0:
         return ()
     # Order by id, which is the order of writing, because no index is on the time alone.
-    found = await connection.execute(
+    found = connection.execute(
         select(audit.c.id)
         .where(period.covers(audit.c.guild_id, audit.c.at))
         .order_by(audit.c.id)

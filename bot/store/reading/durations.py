@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, func, literal_column, or_, select, text
+from sqlalchemy import Connection, and_, bindparam, func, literal_column, or_, select, text
 
-from bot.database.engine import Database
+from bot.database.engine import Database, reads
 from bot.database.tables import runs
 from bot.domain.queue.estimates import PLACES, SAMPLE, WINDOW, QueuedRun, Success
 from bot.domain.queue.fair_queue import QueueEntry
@@ -51,27 +51,31 @@ class DurationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def successes(self, deployment: str, gpu: str | None, now: datetime) -> Sequence[Success]:
+    @reads
+    def successes(
+        self, connection: Connection, deployment: str, gpu: str | None, now: datetime
+    ) -> Sequence[Success]:
         """Return the newest successes of a deployment on a GPU; `gpu` None means that it wasn't known."""
         values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
-        async with self._database.read() as connection:
-            return [Success(*row) for row in await connection.execute(SUCCESSES, values)]
+        return [Success(*row) for row in connection.execute(SUCCESSES, values)]
 
-    async def queue(self, deployment: str) -> tuple[Sequence[QueuedRun], Sequence[QueuedRun]]:
+    @reads
+    def queue(
+        self, connection: Connection, deployment: str
+    ) -> tuple[Sequence[QueuedRun], Sequence[QueuedRun]]:
         """Return the first PLACES runs in a deployment's queue, in order, and the runs in flight of all
         deployments.
         """
         waiting: list[QueuedRun] = []
         in_flight: list[QueuedRun] = []
-        async with self._database.read() as connection:
-            for row in await connection.execute(QUEUE, {"of_deployment": deployment}):
-                run = QueuedRun(
-                    entry=QueueEntry(*row[: len(QUEUE_ENTRY)]),
-                    gpu=row.expected_gpu,
-                    queue_position=row.queue_position,
-                    submitted_at=row.submitted_at,
-                    started_at=row.started_at,
-                    progress=row.progress,
-                )
-                (waiting if row.state == RunState.WAITING else in_flight).append(run)
+        for row in connection.execute(QUEUE, {"of_deployment": deployment}):
+            run = QueuedRun(
+                entry=QueueEntry(*row[: len(QUEUE_ENTRY)]),
+                gpu=row.expected_gpu,
+                queue_position=row.queue_position,
+                submitted_at=row.submitted_at,
+                started_at=row.started_at,
+                progress=row.progress,
+            )
+            (waiting if row.state == RunState.WAITING else in_flight).append(run)
         return sorted(waiting, key=lambda run: run.queue_position or 0), in_flight

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, select
 
 from bot.database.engine import Database
 from bot.database.keyset import later
@@ -38,14 +38,17 @@ class ExportStore:
         """Yield the runs, oldest first. Raises StoreUnavailable."""
         last: Run | None = None
         while True:
-            async with self._database.read() as connection:
-                rows = (await connection.execute(_next(run_filter, last, chunk_size))).mappings().all()
-            found = [to_run(row) for row in rows]
+            found = await self._database.read(_chunk, run_filter, last, chunk_size)
             for run in found:
                 yield run
             if len(found) < chunk_size:
                 return
             last = found[-1]
+
+
+def _chunk(connection: Connection, run_filter: ExportFilter, last: Run | None, limit: int) -> Sequence[Run]:
+    rows = connection.execute(_next(run_filter, last, limit)).mappings()
+    return [to_run(row) for row in rows]
 
 
 def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
-from bot.database.engine import Database
+from bot.database.engine import Database, reads
 from bot.database.tables import deliveries, runs
 from bot.domain.budgets import budget_day
 from bot.domain.results.deliveries import OUTCOME_PURPOSES, DeliveryState
@@ -56,12 +56,12 @@ class GaugeStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, now: datetime) -> Gauges:
+    @reads
+    def read(self, connection: Connection, now: datetime) -> Gauges:
         """Read the values of the metrics page."""
-        async with self._database.read() as connection:
-            counted = await connection.execute(_ACTIVE_RUNS)
-            outcomes = {row.state: row for row in await connection.execute(_OUTCOMES)}
-            seconds, _, _ = await read_started(connection, None, 0, budget_day(now))
+        counted = connection.execute(_ACTIVE_RUNS)
+        outcomes = {row.state: row for row in connection.execute(_OUTCOMES)}
+        seconds, _, _ = read_started(connection, None, 0, budget_day(now))
         pending = outcomes.get(DeliveryState.PENDING)
         undelivered = outcomes.get(DeliveryState.UNDELIVERED)
         return Gauges(

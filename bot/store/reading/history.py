@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, case, exists, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, exists, func, or_, select
 
-from bot.database.engine import Database
+from bot.database.engine import Database, reads
 from bot.database.keyset import earlier, later
 from bot.database.tables import audit, deliveries, listed_columns, runs, to_listed_run
 from bot.domain.moderation.audit import AuditAction
@@ -55,8 +54,10 @@ class HistoryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(
+    @reads
+    def page(
         self,
+        connection: Connection,
         requester_id: int,
         *,
         limit: int,
@@ -64,56 +65,51 @@ class HistoryStore:
         before: RunCursor | None = None,
     ) -> HistoryPage:
         """Return the newest batches, or those older than `before`."""
-        async with self._database.read() as connection:
-            query = own_runs(requester_id, run_filter, limit + 1, before)
-            found = [to_listed_run(row) for row in (await connection.execute(query)).mappings()]
-            listed = found[:limit]
-            older = _cursor(listed[-1]) if len(found) > limit else None
-            newer = _cursor(listed[0]) if listed and before is not None else before
-            return HistoryPage(await _entries(connection, listed), older, newer)
+        return _page(connection, requester_id, limit, run_filter, before)
 
-    async def page_after(
-        self, requester_id: int, *, limit: int, run_filter: RunFilter, after: RunCursor
+    @reads
+    def page_after(
+        self,
+        connection: Connection,
+        requester_id: int,
+        *,
+        limit: int,
+        run_filter: RunFilter,
+        after: RunCursor,
     ) -> HistoryPage:
         """Return the batches just newer than `after`, or the newest page if they don't fill one."""
         newer = later(runs.c.created_at, after.at, runs.c.key < after.key)
         query = _matching(requester_id, run_filter).where(newer)
-        async with self._database.read() as connection:
-            found = await connection.execute(
-                query.order_by(runs.c.created_at, runs.c.key.desc()).limit(limit + 1)
-            )
-            rising = [to_listed_run(row) for row in found.mappings()]
-            if len(rising) > limit:
-                listed = rising[:limit][::-1]
-                entries = await _entries(connection, listed)
-                return HistoryPage(entries, _cursor(listed[-1]), _cursor(listed[0]))
-        return await self.page(requester_id, limit=limit, run_filter=run_filter)
+        found = connection.execute(query.order_by(runs.c.created_at, runs.c.key.desc()).limit(limit + 1))
+        rising = [to_listed_run(row) for row in found.mappings()]
+        if len(rising) > limit:
+            listed = rising[:limit][::-1]
+            entries = _entries(connection, listed)
+            return HistoryPage(entries, _cursor(listed[-1]), _cursor(listed[0]))
+        return _page(connection, requester_id, limit, run_filter)
 
-    async def server_queue(self, guild_id: int, *, limit: int, offset: int = 0) -> Sequence[Run]:
+    @reads
+    def server_queue(
+        self, connection: Connection, guild_id: int, *, limit: int, offset: int = 0
+    ) -> Sequence[Run]:
         """Return a server's active runs: those in flight, then the queue, then those in review."""
-        async with self._database.read() as connection:
-            found = await connection.execute(open_on_server(guild_id, limit, offset))
-            return [to_listed_run(row) for row in found.mappings()]
+        found = connection.execute(open_on_server(guild_id, limit, offset))
+        return [to_listed_run(row) for row in found.mappings()]
 
-    async def deletions(self, run: Run) -> Deletions:
+    @reads
+    def deletions(self, connection: Connection, run: Run) -> Deletions:
         """Return what was deleted of one run."""
-        async with self._database.read() as connection:
-            rows = (await connection.execute(_sent().where(runs.c.key == run.key))).all()
-            return _entry([run], rows, await _deleted_by_others(connection, [run])).deletions
+        rows = (connection.execute(_sent().where(runs.c.key == run.key))).all()
+        return _entry([run], rows, _deleted_by_others(connection, [run])).deletions
 
-    async def result_messages(self, run: Run) -> Sequence[MessageRef]:
+    @reads
+    def result_messages(self, connection: Connection, run: Run) -> Sequence[MessageRef]:
         """Return the messages that show the result of a run, perhaps with other results of its batch."""
-        late = and_(deliveries.c.run_key == run.key, deliveries.c.purpose == Purpose.LATE)
-        outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
-        query = select(deliveries.c.messages, deliveries.c.earlier_messages).where(or_(late, outcome))
-        async with self._database.read() as connection:
-            # The newest first: a late success has its own message, whatever the outcome of its batch shows.
-            found = await connection.execute(query.order_by(deliveries.c.id.desc()))
-            lists = [row.messages or row.earlier_messages or () for row in found]
-        return list(next(filter(None, lists), ()))
+        return _result_messages(connection, run)
 
-    async def message_purposes(
-        self, key: str, message: MessageRef, interaction_id: int | None
+    @reads
+    def message_purposes(
+        self, connection: Connection, key: str, message: MessageRef, interaction_id: int | None
     ) -> frozenset[Purpose] | None:
         """Return what a message was sent for if it belongs to a run's batch, otherwise an empty set.
 
@@ -122,8 +118,7 @@ class HistoryStore:
         to post is unfinished, any unknown message in its channel may be from it. Returns None if there is no
         such run.
         """
-        async with self._database.read() as connection:
-            rows = (await connection.execute(_MESSAGES, {"key": key})).all()
+        rows = connection.execute(_MESSAGES, {"key": key}).all()
         if not rows:
             return None
         if any(
@@ -136,22 +131,48 @@ class HistoryStore:
         begun = [row for row in sent if row.is_begun and row.destination == message.channel_id]
         return frozenset(Purpose(row.purpose) for row in known or begun)
 
-    async def parent_link(self, run: Run) -> str | None:
+    @reads
+    def parent_link(self, connection: Connection, run: Run) -> str | None:
         """Return a link to the result that a run was made from.
 
         Returns None if there is no such result, or if it isn't shown in the channel of its request.
         """
         if run.parent_key is None:
             return None
-        async with self._database.read() as connection:
-            query = select(*listed_columns()).where(runs.c.key == run.parent_key)
-            row = (await connection.execute(query)).mappings().first()
+        query = select(*listed_columns()).where(runs.c.key == run.parent_key)
+        row = connection.execute(query).mappings().first()
         parent = to_listed_run(row) if row is not None else None
         if parent is None or parent.guild_id != run.guild_id or not parent.is_shown:
             return None
         # Only its recipient can open a direct message.
-        shown = [each for each in await self.result_messages(parent) if each.channel_id == parent.channel_id]
+        messages = _result_messages(connection, parent)
+        shown = [each for each in messages if each.channel_id == parent.channel_id]
         return message_url(parent.guild_id, *shown[0]) if shown else None
+
+
+def _page(
+    connection: Connection,
+    requester_id: int,
+    limit: int,
+    run_filter: RunFilter,
+    before: RunCursor | None = None,
+) -> HistoryPage:
+    query = own_runs(requester_id, run_filter, limit + 1, before)
+    found = [to_listed_run(row) for row in connection.execute(query).mappings()]
+    listed = found[:limit]
+    older = _cursor(listed[-1]) if len(found) > limit else None
+    newer = _cursor(listed[0]) if listed and before is not None else before
+    return HistoryPage(_entries(connection, listed), older, newer)
+
+
+def _result_messages(connection: Connection, run: Run) -> Sequence[MessageRef]:
+    late = and_(deliveries.c.run_key == run.key, deliveries.c.purpose == Purpose.LATE)
+    outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
+    query = select(deliveries.c.messages, deliveries.c.earlier_messages).where(or_(late, outcome))
+    # The newest first: a late success has its own message, whatever the outcome of its batch shows.
+    found = connection.execute(query.order_by(deliveries.c.id.desc()))
+    lists = [row.messages or row.earlier_messages or () for row in found]
+    return list(next(filter(None, lists), ()))
 
 
 def _has(message_id: int, *messages: MessageRef) -> bool:
@@ -205,18 +226,18 @@ def _cursor(run: Run) -> RunCursor:
     return RunCursor(run.created_at, run.key)
 
 
-async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequence[RunListEntry]:
+def _entries(connection: Connection, listed: Sequence[Run]) -> Sequence[RunListEntry]:
     keys = [run.key for run in listed]
-    found = await connection.execute(
+    found = connection.execute(
         select(*listed_columns()).where(runs.c.batch_key.in_(keys)).order_by(runs.c.key)
     )
     batches: dict[str, list[Run]] = {key: [] for key in keys}
     for run in map(to_listed_run, found.mappings()):
         batches[run.batch_key].append(run)
     rows: dict[str, list[Row[Any]]] = {key: [] for key in keys}
-    for row in await connection.execute(_sent().where(runs.c.batch_key.in_(keys))):
+    for row in connection.execute(_sent().where(runs.c.batch_key.in_(keys))):
         rows[row.batch_key].append(row)
-    moderated = await _deleted_by_others(connection, [run for batch in batches.values() for run in batch])
+    moderated = _deleted_by_others(connection, [run for batch in batches.values() for run in batch])
     return [_entry(batches[key], rows[key], moderated) for key in keys]
 
 
@@ -231,7 +252,7 @@ def _sent() -> Select[Any]:
     )
 
 
-async def _deleted_by_others(connection: AsyncConnection, batch: Sequence[Run]) -> Set[str]:
+def _deleted_by_others(connection: Connection, batch: Sequence[Run]) -> Set[str]:
     """Return the keys of those of one user's runs whose result somebody else deleted."""
     times = {run.key: run.deleted_at for run in batch if run.deleted_at is not None}
     if not times:
@@ -243,7 +264,7 @@ async def _deleted_by_others(connection: AsyncConnection, batch: Sequence[Run]) 
         audit.c.action == AuditAction.DELETE,
         audit.c.actor_id != audit.c.subject_id,
     )
-    return frozenset((await connection.execute(query)).scalars()) & times.keys()
+    return frozenset(connection.execute(query).scalars()) & times.keys()
 
 
 def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]], moderated: Set[str]) -> RunListEntry:

@@ -7,17 +7,17 @@ the rows are looked up before any requester gets an answer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.engine import Database
+from bot.database.engine import Database, writes
+from bot.database.group_commit import GroupCommit
+from bot.database.postgres import lock
 from bot.database.tables import create_delivery, request_row, run_columns, runs, to_run
-from bot.database.write_queue import GroupCommit
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, for_batch
 from bot.domain.errors import AlreadyTaken, CommitUnknown, PressedTwice, RequestUnknown, StoreUnavailable
@@ -88,33 +88,42 @@ class RequestStore:
                 raise
             raise AlreadyTaken(f"interaction {submission.first.origin.interaction_id}") from error
 
-    async def record_refusal(self, request: GenerationRequest, code: str, now: datetime) -> None:
+    @writes
+    def record_refusal(
+        self, connection: Connection, request: GenerationRequest, code: str, now: datetime
+    ) -> None:
         """Add an audit entry for a request that was refused before `accept`."""
-        async with self._database.write() as connection:
-            await add_entries(connection, _entry(request, now, code))
+        add_entries(connection, _entry(request, now, code))
 
     async def _accept_group(self, group: Sequence[_Submission]) -> Sequence[Run | Exception]:
         results: dict[str, Run | Exception] = {}
         try:
-            async with self._database.exclusive("accept", urgent=True) as connection:
-                presses = await read_presses(connection, [each.requester for each in group])
-                for guild_id, day in dict.fromkeys(each.budget for each in group):
-                    here = [each for each in group if each.budget == (guild_id, day)]
-                    rules = await read_rules(connection, guild_id)
-                    people = [each.first.requester_id for each in here]
-                    tally = await read_tally(connection, guild_id, people, day)
-                    decided: list[tuple[_Submission, _Verdict]] = []
-                    for each in here:
-                        if presses.is_repeated(each.requester):
-                            results[each.first.key] = PressedTwice()
-                            continue
-                        decided.append((each, _decide(each, tally, self._operator, rules)))
-                        if not isinstance(decided[-1][1], Refused):
-                            presses.add(each.requester, each.now)
-                    results |= await _store(connection, decided)
+            await self._accept_all(group, results)
         except CommitUnknown as error:
             results = await self._look_up(results, error)
         return [results[each.first.key] for each in group]
+
+    @writes
+    def _accept_all(
+        self, connection: Connection, group: Sequence[_Submission], results: dict[str, Run | Exception]
+    ) -> None:
+        """Decide about a group and store what is accepted. Adds the result of each request to `results`."""
+        lock(connection, "accept")
+        presses = read_presses(connection, [each.requester for each in group])
+        for guild_id, day in dict.fromkeys(each.budget for each in group):
+            here = [each for each in group if each.budget == (guild_id, day)]
+            rules = read_rules(connection, guild_id)
+            people = [each.first.requester_id for each in here]
+            tally = read_tally(connection, guild_id, people, day)
+            decided: list[tuple[_Submission, _Verdict]] = []
+            for each in here:
+                if presses.is_repeated(each.requester):
+                    results[each.first.key] = PressedTwice()
+                    continue
+                decided.append((each, _decide(each, tally, self._operator, rules)))
+                if not isinstance(decided[-1][1], Refused):
+                    presses.add(each.requester, each.now)
+            results |= _store(connection, decided)
 
     async def _look_up(
         self, results: Mapping[str, Run | Exception], fault: CommitUnknown
@@ -128,9 +137,7 @@ class RequestStore:
         keys = {key for key, result in results.items() if isinstance(result, Run)}
         found: set[str] | None = None
         try:
-            async with self._database.exclusive("accept", urgent=True) as connection:
-                rows = await connection.execute(select(runs.c.key).where(runs.c.key.in_(keys)))
-                found = set(rows.scalars())
+            found = await self._database.write(_stored, keys)
         except StoreUnavailable as error:
             log.warning("can't look up whether %s requests are stored: %s", len(keys), error)
         if found == keys:
@@ -140,6 +147,12 @@ class RequestStore:
         return {
             key: lost if isinstance(result, Run | PressedTwice) else result for key, result in results.items()
         }
+
+
+def _stored(connection: Connection, keys: Set[str]) -> set[str]:
+    """Return those of the keys that are stored, once no transaction is accepting requests."""
+    lock(connection, "accept")
+    return set(connection.execute(select(runs.c.key).where(runs.c.key.in_(keys))).scalars())
 
 
 def _decide(
@@ -164,8 +177,8 @@ def _decide(
     return terms
 
 
-async def _store(
-    connection: AsyncConnection, decided: Sequence[tuple[_Submission, _Verdict]]
+def _store(
+    connection: Connection, decided: Sequence[tuple[_Submission, _Verdict]]
 ) -> Mapping[str, Run | Exception]:
     """Store the allowed runs, their review cards and all audit entries.
 
@@ -173,7 +186,7 @@ async def _store(
     """
     if not decided:
         return {}
-    await add_entries(connection, *(entry for each, verdict in decided for entry in _entries(each, verdict)))
+    add_entries(connection, *(entry for each, verdict in decided for entry in _entries(each, verdict)))
     results: dict[str, Run | Exception] = {
         each.first.key: verdict.reason for each, verdict in decided if isinstance(verdict, Refused)
     }
@@ -184,13 +197,13 @@ async def _store(
         for request, terms in zip(each.requests, verdict, strict=True)
     ]
     if allowed:
-        stored = await connection.execute(_NEW, [_values(*each) for each in allowed])
+        stored = connection.execute(_NEW, [_values(*each) for each in allowed])
         results |= {row["key"]: to_run(row) for row in stored.mappings()}
     for each, request, terms in allowed:
         if terms.review_channel_id is not None and request.batch_index == 0:
             # `release` makes the card due, so moderators never see a request whose requester saw a failure.
             due_at = request.origin.interaction_expires_at
-            await create_delivery(connection, request.key, Purpose.REVIEW, due_at, each.now)
+            create_delivery(connection, request.key, Purpose.REVIEW, due_at, each.now)
     return results
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import BigInteger, case, literal, null, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BigInteger, Connection, Select, case, literal, null, select, update
 
-from bot.database.commits import repeat_if_unknown
-from bot.database.engine import Database
+from bot.database.engine import Database, writes
 from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import create_or_reopen_delivery, deliveries, run_columns, runs, to_run
 from bot.domain.requests import Release
@@ -41,21 +40,15 @@ class AnswerStore:
             .order_by(runs.c.answer_due_at)
             .limit(1)
         )
-        async with self._database.read() as connection:
-            # Usually no request is due, and a read takes no locks.
-            if (await connection.execute(due)).first() is None:
-                return None
-        async with self._database.write() as connection:
-            row = (await connection.execute(due.with_for_update(skip_locked=True))).mappings().first()
-            if row is None:
-                return None
-            run = to_run(row)
-            later = now + min(max(_MIN_PAUSE, (now - run.created_at) / 2), _MAX_PAUSE)
-            await connection.execute(update(runs).where(runs.c.key == run.key).values(answer_due_at=later))
-            return run
+        # Usually no request is due, and a read takes no locks.
+        if await self._database.read(_first, due) is None:
+            return None
+        return await self._database.write(_claim, due, now)
 
-    @repeat_if_unknown
-    async def release(self, key: str, status_message_id: int | None, now: datetime) -> Release:
+    @writes
+    def release(
+        self, connection: Connection, key: str, status_message_id: int | None, now: datetime
+    ) -> Release:
         """Let a request be submitted, or its review card be posted, because its interaction was answered.
 
         `status_message_id` is None if the answer isn't the status message. A request may have ended before,
@@ -63,81 +56,89 @@ class AnswerStore:
         elsewhere, the message is obsolete. Otherwise the outcome edits or removes it, even if it counted as
         undelivered before there was this message.
         """
-        async with self._database.write() as connection:
-            batch = await lock_batch_if_any(connection, key)
-            if not batch:
-                return Release.WITHDRAWN
-            told = await _outcome_messages(connection, key) if all(run.final for run in batch) else []
-            if told:
-                held = update(runs).where(runs.c.batch_key == key)
-                await connection.execute(held.values(answer_due_at=None))
-                return Release.KEPT if status_message_id in told else Release.OBSOLETE
-            due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
-            answer_id = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
-            released = await connection.execute(
-                update(runs)
-                .where(runs.c.batch_key == key, runs.c.answer_due_at.is_not(None))
-                .values(status_message_id=answer_id, due_at=due_at, answer_due_at=None)
-            )
-            if all(run.final for run in batch):
-                await _retry_outcome(connection, key, now)
-            elif released.rowcount:
-                await connection.execute(
-                    update(deliveries)
-                    .where(
-                        deliveries.c.run_key == key,
-                        deliveries.c.purpose == Purpose.REVIEW,
-                        deliveries.c.due_at > now,
-                    )
-                    .values(due_at=now)
+        batch = lock_batch_if_any(connection, key)
+        if not batch:
+            return Release.WITHDRAWN
+        told = _outcome_messages(connection, key) if all(run.final for run in batch) else []
+        if told:
+            held = update(runs).where(runs.c.batch_key == key)
+            connection.execute(held.values(answer_due_at=None))
+            return Release.KEPT if status_message_id in told else Release.OBSOLETE
+        due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
+        answer_id = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
+        released = connection.execute(
+            update(runs)
+            .where(runs.c.batch_key == key, runs.c.answer_due_at.is_not(None))
+            .values(status_message_id=answer_id, due_at=due_at, answer_due_at=None)
+        )
+        if all(run.final for run in batch):
+            _retry_outcome(connection, key, now)
+        elif released.rowcount:
+            connection.execute(
+                update(deliveries)
+                .where(
+                    deliveries.c.run_key == key,
+                    deliveries.c.purpose == Purpose.REVIEW,
+                    deliveries.c.due_at > now,
                 )
-            return Release.KEPT
+                .values(due_at=now)
+            )
+        return Release.KEPT
 
-    @repeat_if_unknown
-    async def withdraw(self, key: str, *, may_be_stored: bool = False) -> bool:
+    @writes
+    def withdraw(self, connection: Connection, key: str) -> bool:
         """Delete a request whose interaction wasn't answered.
 
         Returns False if the request no longer exists, has ended, or was released: then its requester has seen
         the answer, even if Discord refused a repetition of it.
         """
-        async with self._database.write() as connection:
-            batch = await lock_batch_if_any(connection, key)
-            if not batch:
-                return may_be_stored
-            if any(run.state not in NOT_SUBMITTED for run in batch):
-                return False
-            held = select(runs.c.answer_due_at).where(runs.c.key == key)
-            if await connection.scalar(held) is None:
-                return False
-            await connection.execute(runs.delete().where(runs.c.key.in_({run.key for run in batch})))
-            return True
+        batch = lock_batch_if_any(connection, key)
+        if not batch or any(run.state not in NOT_SUBMITTED for run in batch):
+            return False
+        held = select(runs.c.answer_due_at).where(runs.c.key == key)
+        if connection.scalar(held) is None:
+            return False
+        connection.execute(runs.delete().where(runs.c.key.in_({run.key for run in batch})))
+        return True
 
-    @repeat_if_unknown
-    async def refuse(self, key: str, code: str, now: datetime) -> bool:
+    @writes
+    def refuse(self, connection: Connection, key: str, code: str, now: datetime) -> bool:
         """End a batch that may not start; return False if it has been released or withdrawn."""
-        async with self._database.write() as connection:
-            batch = await lock_batch_if_any(connection, key)
-            due_at = await connection.scalar(select(runs.c.answer_due_at).where(runs.c.key == key))
-            if due_at is None:
-                return False
-            for run in batch:
-                change = end(run, RunState.REFUSED, now, code, {})
-                if change is not None and run.state in NOT_SUBMITTED:
-                    await apply_change(connection, run, change, now)
-            return True
+        batch = lock_batch_if_any(connection, key)
+        due_at = connection.scalar(select(runs.c.answer_due_at).where(runs.c.key == key))
+        if due_at is None:
+            return False
+        for run in batch:
+            change = end(run, RunState.REFUSED, now, code, {})
+            if change is not None and run.state in NOT_SUBMITTED:
+                apply_change(connection, run, change, now)
+        return True
 
 
-async def _outcome_messages(connection: AsyncConnection, key: str) -> list[int]:
+def _first(connection: Connection, due: Select[Any]) -> Run | None:
+    row = connection.execute(due).mappings().first()
+    return to_run(row) if row is not None else None
+
+
+def _claim(connection: Connection, due: Select[Any], now: datetime) -> Run | None:
+    run = _first(connection, due.with_for_update(skip_locked=True))
+    if run is not None:
+        later = now + min(max(_MIN_PAUSE, (now - run.created_at) / 2), _MAX_PAUSE)
+        connection.execute(update(runs).where(runs.c.key == run.key).values(answer_due_at=later))
+    return run
+
+
+def _outcome_messages(connection: Connection, key: str) -> list[int]:
     """Return the ids of the messages that show a request's outcome so far."""
     query = select(deliveries.c.messages).where(
         deliveries.c.run_key == key, deliveries.c.purpose == Purpose.OUTCOME
     )
-    return [each.message_id for each in (await connection.execute(query)).scalar_one_or_none() or ()]
+    return [each.message_id for each in connection.execute(query).scalar_one_or_none() or ()]
 
 
-async def _retry_outcome(connection: AsyncConnection, key: str, now: datetime) -> None:
+def _retry_outcome(connection: Connection, key: str, now: datetime) -> None:
     query = select(deliveries.c.state).where(
         deliveries.c.run_key == key, deliveries.c.purpose == Purpose.OUTCOME
     )
-    if await connection.scalar(query) == DeliveryState.UNDELIVERED:
-        await create_or_reopen_delivery(connection, key, Purpose.OUTCOME, now)
+    if connection.scalar(query) == DeliveryState.UNDELIVERED:
+        create_or_reopen_delivery(connection, key, Purpose.OUTCOME, now)

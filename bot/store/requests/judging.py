@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping, and_, bindparam, literal, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, RowMapping, and_, bindparam, literal, select
 
 from bot.database.tables import blocks, key_values, run_columns, runs, server_rules, to_run
 from bot.domain.access import OperatorRules
@@ -43,8 +42,8 @@ _JUDGED = (
 )
 
 
-async def judge_run(
-    connection: AsyncConnection,
+def judge_run(
+    connection: Connection,
     key: str,
     operator: OperatorRules,
     now: datetime,
@@ -58,11 +57,11 @@ async def judge_run(
     other waiting. `person` and `channel` are the requester and the channel as they are now, or None if
     Discord wasn't asked.
     """
-    row = (await connection.execute(_JUDGED, {"judged": key})).mappings().first()
+    row = connection.execute(_JUDGED, {"judged": key}).mappings().first()
     if row is None:
         raise RunGone(key)
     run = to_run(row)
-    if run.sources and await _is_source_deleted(connection, run):
+    if run.sources and _is_source_deleted(connection, run):
         return run, RefusedError("parent_deleted")
     try:
         rules = validated(row["server_rules"], run.guild_id)
@@ -77,14 +76,14 @@ async def judge_run(
         paused=row["pause_reason"],
     )
     if _has_daily_budget(start.person, rules, operator):
-        usage = await _with_spendings(connection, start, usage)
+        usage = _with_spendings(connection, start, usage)
     return run, judge(start, usage, operator, rules)
 
 
-async def _is_source_deleted(connection: AsyncConnection, run: Run) -> bool:
+def _is_source_deleted(connection: Connection, run: Run) -> bool:
     """Return whether a result was deleted whose file the run takes, even by way of a repeated request."""
     deleted = runs.c.key.in_(run.sources) & runs.c.deleted_at.is_not(None)
-    return await connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None
+    return connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None
 
 
 def _block(row: RowMapping, now: datetime) -> Block | None:
@@ -93,10 +92,8 @@ def _block(row: RowMapping, now: datetime) -> Block | None:
     return Block(row["block_reason"], until) if blocked else None
 
 
-async def _with_spendings(connection: AsyncConnection, start: Start, usage: Usage) -> Usage:
-    seconds, own, server = await read_started(
-        connection, start.guild_id, start.person.id, budget_day(usage.now)
-    )
+def _with_spendings(connection: Connection, start: Start, usage: Usage) -> Usage:
+    seconds, own, server = read_started(connection, start.guild_id, start.person.id, budget_day(usage.now))
     return replace(usage, gpu_seconds_today=seconds, person=own, server=server)
 
 
@@ -108,15 +105,15 @@ def _has_daily_budget(person: Member, rules: ServerRules, operator: OperatorRule
     return operator.daily_gpu_seconds is not None or any(limit is not None for limit in limits)
 
 
-async def refuse(connection: AsyncConnection, run: Run, reason: RefusedError, now: datetime) -> None:
+def refuse(connection: Connection, run: Run, reason: RefusedError, now: datetime) -> None:
     """End a locked run that hasn't been started, because a rule forbids it for good.
 
     If the requester is blocked, the run ends as `BlockStore.block` would end it. The outcome then doesn't
     show the block's reason, because only the requester may read that.
     """
-    block = await block_of(connection, run, now)
-    if block is not None and await end_blocked_run(connection, run, block):
+    block = block_of(connection, run, now)
+    if block is not None and end_blocked_run(connection, run, block):
         return
     change = end(run, RunState.REFUSED, now, reason.code, reason.params)
     if change is not None:
-        await apply_change(connection, run, change, now)
+        apply_change(connection, run, change, now)

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select
 
 from bot.database.tables import runs
 from bot.domain.requests import Requester
@@ -51,13 +50,13 @@ class RecentPresses:
             self._accepted[requester.person.id, requester.press.id].append(accepted)
 
 
-async def read_presses(connection: AsyncConnection, requesters: Sequence[Requester]) -> RecentPresses:
+def read_presses(connection: Connection, requesters: Sequence[Requester]) -> RecentPresses:
     """Return the recent presses of these users. Without a press, as for commands, nothing is queried."""
     presses = [(each.person.id, each.press) for each in requesters if each.press is not None]
     if not presses:
         return RecentPresses()
     since = min(press.at for _, press in presses) - DOUBLE_PRESS
-    found = await connection.execute(
+    found = connection.execute(
         select(runs.c.requester_id, runs.c.press, runs.c.created_at, runs.c.interaction_id).where(
             runs.c.requester_id.in_({user_id for user_id, _ in presses}),
             runs.c.created_at > since,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, Select, exists, or_, select, update
 
 from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import RESET, deliveries, runs
@@ -18,22 +17,22 @@ from bot.store.rules import read_rules
 _member = runs.alias("member")
 
 
-async def deliver_again(connection: AsyncConnection, key: str, origin: Origin, due_at: datetime) -> bool:
+def deliver_again(connection: Connection, key: str, origin: Origin, due_at: datetime) -> bool:
     """Queue a batch's undelivered results for the channel of `origin`; return False if there are none."""
-    batch = await lock_batch_if_any(connection, key)
-    undelivered = (await connection.execute(_undelivered_of(key))).all()
+    batch = lock_batch_if_any(connection, key)
+    undelivered = (connection.execute(_undelivered_of(key))).all()
     if not undelivered:
         return False
     for row in undelivered:
-        await connection.execute(
+        connection.execute(
             update(deliveries)
             .where(deliveries.c.id == row.id)
             .values(**RESET, due_at=due_at, earlier_messages=_replaced(row))
         )
-    rules = await read_rules(connection, origin.guild_id)
+    rules = read_rules(connection, origin.guild_id)
     spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
     columns = _destination_columns(origin, private=batch[0].private)
-    await connection.execute(update(runs).where(runs.c.batch_key == key).values(**columns, spoiler=spoiler))
+    connection.execute(update(runs).where(runs.c.batch_key == key).values(**columns, spoiler=spoiler))
     return True
 
 

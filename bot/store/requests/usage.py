@@ -16,6 +16,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     CompoundSelect,
+    Connection,
     Select,
     bindparam,
     case,
@@ -27,10 +28,9 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.column_types import UtcDateTime
-from bot.database.engine import Database
+from bot.database.engine import Database, reads
 from bot.database.tables import blocks, key_values, runs
 from bot.domain.budgets import MADE_NOTHING, Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
@@ -93,8 +93,8 @@ def _one_more(spent: Spending, terms: Allowed) -> Spending:
     )
 
 
-async def read_started(
-    connection: AsyncConnection, guild_id: int | None, person_id: int, day: datetime
+def read_started(
+    connection: Connection, guild_id: int | None, person_id: int, day: datetime
 ) -> tuple[float, Spending, Spending]:
     """Read the usage of the runs that were started on a day.
 
@@ -102,13 +102,13 @@ async def read_started(
     """
     whose = {"guild": guild_id, "persons": [person_id], **_bounds(day)}
     started = STARTED_PRIVATELY if guild_id is None else STARTED_IN_SERVER
-    rows = (await connection.execute(started, whose)).all()
+    rows = connection.execute(started, whose).all()
     own = [row for row in rows if row.person is not None]
     return sum(float(row.taken) for row in rows), _spent(own), _spent(rows)
 
 
-async def read_tally(
-    connection: AsyncConnection, guild_id: int | None, person_ids: Iterable[int], day: datetime
+def read_tally(
+    connection: Connection, guild_id: int | None, person_ids: Iterable[int], day: datetime
 ) -> UsageTally:
     """Read the usage of some users.
 
@@ -116,8 +116,8 @@ async def read_tally(
     """
     whose = {"guild": guild_id, "persons": sorted(set(person_ids))}
     spendings = RESERVED_PRIVATELY if guild_id is None else RESERVED_IN_SERVER
-    rows = (await connection.execute(spendings, {**whose, **_bounds(day)})).all()
-    standing = (await connection.execute(_STANDING, whose)).all()
+    rows = (connection.execute(spendings, {**whose, **_bounds(day)})).all()
+    standing = connection.execute(_STANDING, whose).all()
     paused = [row.reason for row in standing if row.person is None]
     return UsageTally(
         day=day,
@@ -210,13 +210,14 @@ class UsageStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def today(self, guild_id: int | None, user_id: int, now: datetime) -> Usage:
+    @reads
+    def today(self, connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:
         """Return a user's and the server's usage today, and any block or pause that forbids requests."""
-        async with self._database.read() as connection:
-            tally = await read_tally(connection, guild_id, [user_id], budget_day(now))
-            return tally.of(user_id, now)
+        tally = read_tally(connection, guild_id, [user_id], budget_day(now))
+        return tally.of(user_id, now)
 
-    async def running(self, guild_id: int | None, user_id: int) -> Running:
+    @reads
+    def running(self, connection: Connection, guild_id: int | None, user_id: int) -> Running:
         """Return how many runs a user has in flight on a server, and how many the whole server has.
 
         If `guild_id` is None, both numbers count the runs outside servers.
@@ -224,6 +225,5 @@ class UsageStore:
         here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
         own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
         query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
-        async with self._database.read() as connection:
-            person, server = (await connection.execute(query)).one()
-            return Running(int(person), int(server))
+        person, server = connection.execute(query).one()
+        return Running(int(person), int(server))

@@ -26,13 +26,13 @@ async def run(*command: str | Path) -> None:
 
 
 async def test_a_backup_of_the_sqlite_file_contains_the_whole_store(tmp_path: Path, opening: Stores) -> None:
-    store = await opening.open(f"sqlite+aiosqlite:///{tmp_path}/bot.db")
+    store = await opening.open(f"sqlite:///{tmp_path}/bot.db")
     run_before = await accepted(store)
     await run(sys.executable, "-c", BACK_UP, tmp_path / "bot.db", tmp_path / "backup.db")
     later = await accepted(store)
     with closing(sqlite3.connect(tmp_path / "backup.db")) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    restored = await opening.open(f"sqlite+aiosqlite:///{tmp_path}/backup.db")
+    restored = await opening.open(f"sqlite:///{tmp_path}/backup.db")
     assert await fetch(restored, run_before.key) == run_before
     assert await restored.runs.get(later.key) is None
     assert await restored.key_values.secret("webhook_secret")

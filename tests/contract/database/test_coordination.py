@@ -19,7 +19,7 @@ from bot.store import Store
 from bot.workers.worker import Wakeups
 from tests.contract.conftest import Stores
 from tests.contract.store.processes import FORKED
-from tests.databases import PostgresServer
+from tests.databases import PostgresServer, transaction
 
 END_LINES = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -185,8 +185,7 @@ async def test_a_connection_that_breaks_twice_is_made_again(on_postgres: Store, 
 
     event.listen(NullPool, "connect", breaks)
     try:
-        async with on_postgres.database.read() as connection:
-            await connection.execute(END_LINES)
+        await on_postgres.database.read(lambda connection: connection.execute(END_LINES))
         await heard_again(mine, ear)
     finally:
         event.remove(NullPool, "connect", breaks)
@@ -206,8 +205,7 @@ async def test_a_wait_on_a_broken_connection_succeeds_or_fails(on_postgres: Stor
     async with asyncio.timeout(60):
         for _ in range(5):
             holders = [asyncio.create_task(hold(number)) for number in range(50)]
-            async with on_postgres.database.read() as connection:
-                await connection.execute(END_LINES)
+            await on_postgres.database.read(lambda connection: connection.execute(END_LINES))
             found = await asyncio.gather(*holders, return_exceptions=True)
             assert {type(result) for result in found} <= {type(None), StoreUnavailable}
             async with locked(mine, "key", 60), locked(theirs, "other key", 60):
@@ -224,7 +222,7 @@ async def test_a_lock_that_another_process_took_meanwhile_is_reported_lost(
     mine, _ = await lines.open(on_postgres)
     assert await mine.try_acquire("shard 0")
     # The session is ended from outside, and somebody is quicker.
-    async with on_postgres.database.write() as thief:
+    async with transaction(on_postgres) as thief:
         await thief.execute(
             text(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks"

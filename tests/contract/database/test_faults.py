@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.util import await_only
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import RunState
@@ -31,7 +32,7 @@ from tests.contract.store.runs import (
     request,
     take,
 )
-from tests.databases import PostgresServer, new_sqlite
+from tests.databases import PostgresServer, new_sqlite, transaction
 
 # An interaction has to be answered within 3 s.
 BOUND = 60.0
@@ -73,7 +74,7 @@ async def test_a_damaged_file_does_not_answer(file_store: Store, tmp_path: Path)
 async def test_rows_that_another_session_locks_are_unavailable(on_postgres: Stores) -> None:
     store, outsider = await on_postgres.open(), await on_postgres.open()
     run = await brought_to(store, RunState.RUNNING)
-    async with outsider.database.write() as connection:
+    async with transaction(outsider) as connection:
         await connection.execute(text("SELECT * FROM runs FOR UPDATE"))
         async with asyncio.timeout(BOUND):
             with pytest.raises(StoreUnavailable, match="lock timeout"):
@@ -95,7 +96,7 @@ async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
         cursor.close()
 
     await file_store.database.close()
-    event.listen(file_store.database.engine.sync_engine, "connect", fill)
+    event.listen(file_store.database.engine, "connect", fill)
     before = await columns(file_store, running.key)
     big = request(inputs={"prompt": "x" * 2_000_000})
     with pytest.raises(StoreUnavailable, match="disk is full"):
@@ -106,7 +107,7 @@ async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
     assert (await owed(file_store, delivery.run.key))[0]["messages"] == ()
     assert await columns(file_store, running.key) == before
 
-    event.remove(file_store.database.engine.sync_engine, "connect", fill)
+    event.remove(file_store.database.engine, "connect", fill)
     await file_store.database.close()
     await accept(file_store, big)
 
@@ -132,16 +133,17 @@ async def test_a_session_that_the_server_ends_changes_nothing(on_postgres: Store
     store, outsider = await on_postgres.open(), await on_postgres.open()
     run = await brought_to(store, RunState.RUNNING)
 
-    async def broken_off() -> None:
-        async with store.database.write() as connection:
-            await connection.execute(text("UPDATE runs SET state = 'failed'"))
-            own = await connection.scalar(text("SELECT pg_backend_pid()"))
-            async with outsider.database.read() as other:
-                await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
-            await connection.execute(text("SELECT 1"))
+    def end_session(connection: Connection, pid: int) -> None:
+        connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+
+    def broken_off(connection: Connection) -> None:
+        connection.execute(text("UPDATE runs SET state = 'failed'"))
+        own = connection.scalar(text("SELECT pg_backend_pid()"))
+        await_only(outsider.database.read(end_session, own))
+        connection.execute(text("SELECT 1"))
 
     with pytest.raises(StoreUnavailable):
-        await broken_off()
+        await store.database.write(broken_off)
     assert (await fetch(store, run.key)).state is RunState.RUNNING
 
 
@@ -149,7 +151,7 @@ async def test_a_connection_that_breaks_at_its_start_is_unavailable(on_postgres:
     store = await on_postgres.open()
     run = await accepted(store)
     await store.database.close()
-    engine = store.database.engine.sync_engine
+    engine = store.database.engine
 
     def breaks(connection: Any, _record: Any) -> None:
         """Before SQLAlchemy has asked its own questions."""

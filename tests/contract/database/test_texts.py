@@ -6,7 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Boolean, Column, DateTime, Float, String, Table, delete, insert, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Float,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+)
 
 from bot.database.column_types import CleanText, CutString, ExactString
 from bot.database.tables import metadata
@@ -56,11 +68,14 @@ async def stored(store: Store, table: Table, column: Column[Any], value: object)
     }
     if table.name == "deliveries":
         row["run_key"] = (await accepted(store)).key
-    async with store.database.write() as connection:
-        await connection.execute(insert(table).values({**row, column.name: value}))
-        found = await connection.scalar(select(column))
-        await connection.execute(delete(table))
-    return found
+
+    def store_and_read(connection: Connection) -> Any:
+        connection.execute(insert(table).values({**row, column.name: value}))
+        found = connection.scalar(select(column))
+        connection.execute(delete(table))
+        return found
+
+    return await store.database.write(store_and_read)
 
 
 def test_every_text_column_has_a_type_that_handles_long_texts() -> None:

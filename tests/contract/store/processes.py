@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload([__name__, "bot.store", "aiosqlite", "asyncpg"])
+FORKED.set_forkserver_preload([__name__, "bot.store", "asyncpg"])
 
 
 async def in_processes(count: int, function: Callable[..., T], *arguments: object) -> list[T]:

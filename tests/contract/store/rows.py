@@ -8,7 +8,7 @@ from datetime import datetime
 from random import SystemRandom
 from typing import Any
 
-from sqlalchemy import Select, delete, event, insert, select, text
+from sqlalchemy import Connection, Select, delete, event, insert, select, text
 
 from bot.database.tables import audit, deliveries, request_row, runs, server_rules
 from bot.domain.requests import GenerationRequest, Origin, new_key
@@ -53,10 +53,11 @@ async def stored_run(
     submitted_at = None if state in (RunState.WAITING, RunState.AWAITING_APPROVAL) else at
     own = {"state": state, "outputs": outputs, "submitted_at": submitted_at, **more}
     values = request_row(asked, at) | own
-    async with store.database.write() as connection:
-        await connection.execute(insert(runs).values(values))
+
+    def work(connection: Connection) -> Any:
+        connection.execute(insert(runs).values(values))
         if delivery is not None:
-            await connection.execute(
+            connection.execute(
                 insert(deliveries).values(
                     run_key=asked.key,
                     purpose=Purpose.OUTCOME,
@@ -66,27 +67,34 @@ async def stored_run(
                     created_at=at,
                 )
             )
+
+    await store.database.write(work)
     return asked.key
 
 
 async def stored_rules(store: Store, guild: int, rules: object) -> None:
     """Replace a server's rules."""
-    async with store.database.write() as connection:
-        await connection.execute(delete(server_rules).where(server_rules.c.guild_id == guild))
-        await connection.execute(
+
+    def work(connection: Connection) -> Any:
+        connection.execute(delete(server_rules).where(server_rules.c.guild_id == guild))
+        connection.execute(
             insert(server_rules).values(guild_id=guild, rules=rules, updated_at=NOW, updated_by=MOD)
         )
+
+    await store.database.write(work)
 
 
 async def audit_log(store: Store) -> Sequence[Any]:
     """Return the whole audit log, oldest first."""
-    async with store.database.read() as connection:
-        return (await connection.execute(select(audit).order_by(audit.c.id))).all()
+    return await store.database.read(
+        lambda connection: (connection.execute(select(audit).order_by(audit.c.id))).all()
+    )
 
 
 async def run_keys(store: Store) -> set[str]:
-    async with store.database.read() as connection:
-        return set((await connection.execute(select(runs.c.key))).scalars())
+    return await store.database.read(
+        lambda connection: set((connection.execute(select(runs.c.key))).scalars())
+    )
 
 
 @contextmanager
@@ -95,10 +103,10 @@ def selects(store: Store) -> Iterator[list[str]]:
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith("SELECT") and " FROM " in statement.replace("\n", " "):
             seen.append(statement)
 
-    engine = store.database.engine.sync_engine
+    engine = store.database.engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield seen
@@ -115,12 +123,15 @@ async def plan_of(store: Store, query: Select[Any], *, scans: bool = True) -> st
     compiled = query.compile(
         store.database.engine, compile_kwargs={"literal_binds": True, "render_postcompile": True}
     )
-    async with store.database.write() as connection:
+
+    def work(connection: Connection) -> Any:
         if store.database.is_sqlite:
-            found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
+            found = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
         else:
-            await connection.execute(text("ANALYZE"))
+            connection.execute(text("ANALYZE"))
             if not scans:
-                await connection.execute(text("SET LOCAL enable_seqscan = off"))
-            found = await connection.exec_driver_sql(f"EXPLAIN {compiled}")
+                connection.execute(text("SET LOCAL enable_seqscan = off"))
+            found = connection.exec_driver_sql(f"EXPLAIN {compiled}")
         return str(found.all())
+
+    return await store.database.write(work)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from bot.database.tables import deliveries, runs
 from bot.domain.access import OperatorRules
@@ -160,16 +160,22 @@ async def state_of(store: Store, run: Run) -> tuple[RunState, str | None]:
 
 async def columns(store: Store, key: str) -> dict[str, Any]:
     """Return the whole row, with the columns that only workers use."""
-    async with store.database.read() as connection:
-        result = await connection.execute(select(runs).where(runs.c.key == key))
+
+    def work(connection: Connection) -> Any:
+        result = connection.execute(select(runs).where(runs.c.key == key))
         return dict(result.mappings().one())
+
+    return await store.database.read(work)
 
 
 async def owed(store: Store, key: str) -> list[dict[str, Any]]:
     """Return the run's delivery rows, oldest first."""
-    async with store.database.read() as connection:
+
+    def work(connection: Connection) -> Any:
         query = select(deliveries).where(deliveries.c.run_key == key).order_by(deliveries.c.id)
-        return [dict(row) for row in (await connection.execute(query)).mappings()]
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+    return await store.database.read(work)
 
 
 async def purposes(store: Store, key: str) -> list[str]:

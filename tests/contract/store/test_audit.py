@@ -50,8 +50,7 @@ def entry(**changes: Any) -> AuditEntry:
 
 
 async def fill(store: Store, entries: list[AuditEntry]) -> None:
-    async with store.database.write() as connection:
-        await add_entries(connection, *entries)
+    await store.database.write(add_entries, *entries)
 
 
 def numbers(page: AuditPage) -> list[object]:
@@ -91,8 +90,7 @@ async def test_a_new_entry_shifts_no_page(store: Store) -> None:
 async def test_a_cursor_is_valid_after_its_entry_was_deleted(store: Store) -> None:
     await fill(store, [entry(at=at(n), details={"n": n}) for n in range(6)])
     first = await store.audit.page(GUILD, EVERYTHING, 3)
-    async with store.database.write() as connection:
-        await connection.execute(text("DELETE FROM audit"))
+    await store.database.write(lambda connection: connection.execute(text("DELETE FROM audit")))
     page = await store.audit.page(GUILD, EVERYTHING, 3, before=first.older)
     assert (page.lines, page.older) == ([], None)
 
@@ -193,8 +191,9 @@ async def test_an_entry_shows_its_runs_prompt_and_message(store: Store) -> None:
     await posted(store, now=at(120))
     await store.privacy.erase(PERSON.id, at(200))
     assert await line_of(store, run) == (None, None)
-    async with store.database.write() as connection:
-        await connection.execute(delete(runs).where(runs.c.key == run.key))
+    await store.database.write(
+        lambda connection: connection.execute(delete(runs).where(runs.c.key == run.key))
+    )
     assert await line_of(store, run) == (None, None)
 
 

@@ -156,8 +156,11 @@ async def test_an_ended_run_can_be_erased_after_its_messages(store: Store) -> No
     await block(store)
 
     async def erasable() -> list[str]:
-        async with store.database.read() as connection:
-            return list((await connection.execute(select(runs.c.key).where(nothing_pending()))).scalars())
+        return await store.database.read(
+            lambda connection: list(
+                (connection.execute(select(runs.c.key).where(nothing_pending()))).scalars()
+            )
+        )
 
     assert await erasable() == []
     for _ in range(2):

@@ -77,8 +77,7 @@ async def test_only_turns_of_the_last_hour_count_and_only_if_a_run_was_due(store
     """Otherwise one waiting run of a third member would move those who were served today to the end."""
     if held == "by a budget":
         third = await accepted(store, requester_id=3)
-        async with store.database.write() as connection:
-            await hold_back(connection, third, RefusedForNow("budget_gpu"), at(2 * HOUR))
+        await store.database.write(hold_back, third, RefusedForNow("budget_gpu"), at(2 * HOUR))
     elif held == "by the server's own limit":
         elsewhere = request().origin.model_copy(update={"guild_id": 5})
         await stored_rules(store, 5, {"budgets": {"server": {"at_once": 1}}})
@@ -110,6 +109,15 @@ async def test_a_run_that_a_webhook_has_adopted_is_not_put_back(store: Store) ->
     await store.runs.record_report(run.key, report(None), NOW, SOON)
     await store.claims.requeue(run, at(10), NOW)
     assert (await fetch(store, run.key)).state is RunState.SUBMITTING
+
+
+async def test_a_requeue_that_is_repeated_after_a_later_claim_changes_nothing(store: Store) -> None:
+    first = await submitted(store)
+    await store.claims.requeue(first, at(10), NOW)
+    second = await started(store, at(10))
+    await store.claims.requeue(first, at(20), at(11))
+    assert (await fetch(store, first.key)).claim_id == second.claim_id
+    assert await take(store, at(30)) is None
 
 
 async def test_requeuing_a_cancelled_run_ends_it(store: Store) -> None:

@@ -119,8 +119,9 @@ async def test_only_a_result_that_is_there_is_copied(store: Store, changes: Any,
 async def test_a_late_success_has_its_own_message(store: Store, state: DeliveryState, code: str) -> None:
     key = await stored_run(store)
     row = {"run_key": key, "purpose": Purpose.LATE, "state": state, "due_at": NOW, "created_at": NOW}
-    async with store.database.write() as connection:
-        await connection.execute(insert(deliveries).values(messages=[[7, 8]], **row))
+    await store.database.write(
+        lambda connection: connection.execute(insert(deliveries).values(messages=[[7, 8]], **row))
+    )
     assert (await refused(store, wish(key, shared_to=None))).code == code
     await store.copies.request(wish(key), NOW)
 

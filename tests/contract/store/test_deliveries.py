@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from bot.app import build
 from bot.database.tables import create_delivery, runs
@@ -89,11 +90,14 @@ async def test_a_delivery_in_progress_is_skipped_when_its_lease_has_expired(stor
 @pytest.mark.parametrize("purpose", Purpose)
 async def test_the_store_skips_a_delivery_by_its_destination(store: Store, purpose: Purpose) -> None:
     run = await brought_to(store, RunState.RUNNING)
-    async with store.database.write() as connection:
-        await connection.execute(
+
+    def work(connection: Connection) -> Any:
+        connection.execute(
             update(runs).where(runs.c.key == run.key).values(review_channel_id=5, report_channel_id=6)
         )
-        await create_delivery(connection, run.key, purpose, NOW, NOW, shared_to=7)
+        create_delivery(connection, run.key, purpose, NOW, NOW, shared_to=7)
+
+    await store.database.write(work)
     delivery = await claimed(store)
     await store.deliveries.postpone(delivery, "courier", NOW)
     others = {4, 5, 6, 7, run.channel_id, run.requester_id} - {delivery.destination}

@@ -41,8 +41,9 @@ async def test_recent_successes_of_the_deployment_and_the_gpu_are_read_newest_fi
 async def test_only_the_newest_are_read(store: Store) -> None:
     row = await columns(store, await ended(store))
     others = [{"key": f"k{n}", "ended_at": NOW - timedelta(minutes=n)} for n in range(SAMPLE)]
-    async with store.database.write() as connection:
-        await connection.execute(insert(runs), [row | other for other in others])
+    await store.database.write(
+        lambda connection: connection.execute(insert(runs), [row | other for other in others])
+    )
     found = await store.durations.successes("flux", "L4", NOW)
     assert len(found) == SAMPLE
     assert found[-1].ended_at == NOW - timedelta(minutes=SAMPLE - 2)

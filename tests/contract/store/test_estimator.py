@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from bot.database.tables import runs
 from bot.delivery.estimator import MEDIANS_AGE, QUEUE_AGE, TOO_FEW_AGE, Estimator
@@ -80,11 +80,12 @@ async def test_the_queue_is_read_again_once_it_moves_or_is_three_seconds_old(sto
         assert left(await estimates.expected_end([first]), clock) == 20 + 60
         assert left(await estimates.expected_end([second]), clock) == 20 + 60 + 60
         assert len(seen) == 2  # the medians and the queue
-        async with store.database.write() as connection:
-            await connection.execute(
-                update(runs).where(runs.c.key == first.key).values(state=RunState.CANCELLED)
-            )
-            await connection.execute(update(runs).where(runs.c.key == second.key).values(queue_position=1))
+
+        def work(connection: Connection) -> Any:
+            connection.execute(update(runs).where(runs.c.key == first.key).values(state=RunState.CANCELLED))
+            connection.execute(update(runs).where(runs.c.key == second.key).values(queue_position=1))
+
+        await store.database.write(work)
         moved = await fetch(store, second.key)
         seen.clear()
         assert left(await estimates.expected_end([moved]), clock) == 20 + 60

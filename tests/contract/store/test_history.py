@@ -107,14 +107,15 @@ async def test_a_run_links_to_its_parents_result_until_it_is_deleted(store: Stor
     assert child is not None
     assert elsewhere is not None
     assert await store.history.parent_link(child) is None
-    async with store.database.write() as connection:
-        own = deliveries.c.run_key == parent
-        await connection.execute(update(deliveries).where(own).values(messages=[[99, 4], [2, 5], [2, 6]]))
+    own = deliveries.c.run_key == parent
+    sent = update(deliveries).where(own).values(messages=[[99, 4], [2, 5], [2, 6]])
+    await store.database.write(lambda connection: connection.execute(sent))
     link = f"https://discord.com/channels/{GUILD}/2/5"
     assert await store.history.parent_link(child) == link
     assert await store.history.parent_link(elsewhere) is None
-    async with store.database.write() as connection:
-        await connection.execute(update(runs).where(runs.c.key == parent).values(deleted_at=NOW))
+    await store.database.write(
+        lambda connection: connection.execute(update(runs).where(runs.c.key == parent).values(deleted_at=NOW))
+    )
     assert await store.history.parent_link(child) is None
 
 

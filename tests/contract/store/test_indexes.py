@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, insert
+from sqlalchemy import Connection, Select, insert
 
 from bot.database.tables import runs
 from bot.domain.queue.estimates import WINDOW
@@ -50,8 +50,7 @@ async def test_queries_use_their_indexes_among_many_ended_runs(store: Store) -> 
         for hours in range(1, 1500):
             times = dict.fromkeys(("created_at", "submitted_at", "ended_at"), NOW - timedelta(hours=hours))
             rows.append(ended | times | {"key": f"{gpu} {hours}"})
-        async with store.database.write() as connection:
-            await connection.execute(insert(runs), rows)
+        await store.database.write(Connection.execute, insert(runs), rows)
     assert "state = 'succeeded'" in str(SUCCESSES)  # with a parameter, the partial index wouldn't apply
     for query, indexes in CHOSEN:
         plan = await plan_of(store, query)

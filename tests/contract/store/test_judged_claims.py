@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert
+from sqlalchemy import event, insert
 from sqlalchemy.util import await_only
 
 from bot.database.tables import blocks
@@ -211,9 +211,9 @@ async def test_a_run_of_a_disallowed_server_ends(store: Store, stores: Stores) -
 
 async def test_a_blocked_users_run_ends_at_its_claim(store: Store) -> None:
     run = await accepted(store)
-    async with store.database.write() as connection:
-        block = {"guild_id": GUILD, "user_id": PERSON.id, "reason": "spam", "created_at": NOW}
-        await connection.execute(insert(blocks).values(**block, created_by=MOD))
+    block = {"guild_id": GUILD, "user_id": PERSON.id, "reason": "spam", "created_at": NOW}
+    stored = insert(blocks).values(**block, created_by=MOD)
+    await store.database.write(lambda connection: connection.execute(stored))
     assert await take(store) is None
     assert await state_of(store, run) == (RunState.REFUSED, REQUESTER_BLOCKED)
 
@@ -260,19 +260,25 @@ async def test_a_claim_counts_runs_that_another_process_starts_meanwhile(store: 
     wan = [await accepted(store, deployment="wan", now=at(number)) for number in (1, 2)]
     await stored_rules(store, GUILD, RULES | {"deployment_roles": {turned_away.deployment: [5]}})
     elsewhere: list[Run | None] = []
-    begun: list[Connection] = []
+    begun: list[object] = []
+    loop = asyncio.get_running_loop()
 
-    def note(connection: Connection) -> None:
+    def note(connection: object, *_: object) -> None:
         begun.append(connection)
         if len(begun) == 2:
-            elsewhere.append(await_only(take(other, at(9), limit=1)))
+            taken = take(other, at(9), limit=1)
+            # On SQLite this is the writer's thread.
+            in_thread = store.database.is_sqlite
+            elsewhere.append(
+                asyncio.run_coroutine_threadsafe(taken, loop).result() if in_thread else await_only(taken)
+            )
 
-    engine = store.database.engine.sync_engine
-    event.listen(engine, "begin", note)
+    engine = store.database.engine
+    event.listen(engine, "checkout", note)
     try:
         assert await take(store, at(9), limit=1) is None
     finally:
-        event.remove(engine, "begin", note)
+        event.remove(engine, "checkout", note)
     assert [run.key for run in elsewhere if run is not None] == [wan[0].key]
     assert (await fetch(store, wan[1].key)).state is RunState.WAITING
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, make_url, select, text
+from sqlalchemy import Connection, delete, insert, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import audit, deliveries, presets, request_row, runs
@@ -24,7 +24,7 @@ from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
 from tests.contract.store.rows import GUILD
 from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, fetch, request
-from tests.databases import PostgresServer
+from tests.databases import PostgresServer, transaction
 
 S = RunState
 SIZE = 4
@@ -91,8 +91,8 @@ async def save_progress(store: Store, rows: Rows, _: int) -> None:
 
 
 async def remove(store: Store, rows: Rows, _: int) -> None:
-    async with store.database.read() as connection:
-        entries = (await connection.execute(select(audit.c.id).order_by(audit.c.id.desc()))).scalars().all()
+    newest = select(audit.c.id).order_by(audit.c.id.desc())
+    entries = await store.database.read(lambda connection: connection.execute(newest).scalars().all())
     await store.retention.handle(ExpiredRows([rows.lead], entries[:50]))
 
 
@@ -180,15 +180,17 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
         for each in values
         if each["state"] is S.SUCCEEDED
     ]
-    async with store.database.write() as connection:
+
+    def replace_all(connection: Connection) -> dict[str, int]:
         for table in (runs, audit, presets):
-            await connection.execute(delete(table))
-        await connection.execute(insert(runs), values)
+            connection.execute(delete(table))
+        connection.execute(insert(runs), values)
         if outcomes:
-            await connection.execute(insert(deliveries), [*outcomes, *shares])
+            connection.execute(insert(deliveries), [*outcomes, *shares])
         query = select(deliveries.c.run_key, deliveries.c.id).where(deliveries.c.purpose == Purpose.OUTCOME)
-        found = await connection.execute(query)
-        ids = {row.run_key: row.id for row in found}
+        return {row.run_key: row.id for row in connection.execute(query)}
+
+    ids = await store.database.write(replace_all)
     return [
         Rows(requests[0].key, [each.key for each in requests], ids.get(requests[0].key))
         for requests, _ in batches
@@ -198,7 +200,7 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
 @asynccontextmanager
 async def held_up(store: Store, rows: Sequence[Rows], luck: random.Random) -> AsyncIterator[AsyncConnection]:
     """Hold a random row of each batch, so that the writers stop there with the locks they have by then."""
-    async with store.database.write() as connection:
+    async with transaction(store) as connection:
         held = [luck.choice(each.keys) for each in rows]
         await connection.execute(select(runs.c.key).where(runs.c.key.in_(held)).with_for_update())
         yield connection

@@ -29,7 +29,7 @@ from tests.contract.store.runs import (
     purposes,
     request,
 )
-from tests.databases import PostgresServer
+from tests.databases import PostgresServer, transaction
 
 UNENDED = set(RunState) - FINAL
 
@@ -132,9 +132,9 @@ async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays
     url = await postgres.new_database()
     store, other = await opening.open(url), await opening.open(url)
     keys = sorted([await stored_run(store) for _ in range(3)])
-    async with store.database.write() as connection, asyncio.timeout(60):
-        run = await lock_run(connection, keys[0])
-        await create_delivery(connection, run.key, Purpose.SHARE, NOW, NOW)
+    async with transaction(store) as connection, asyncio.timeout(60):
+        run = await connection.run_sync(lock_run, keys[0])
+        await connection.run_sync(create_delivery, run.key, Purpose.SHARE, NOW, NOW)
         erasing = asyncio.create_task(other.privacy.erase(ALICE, NOW, chunk_size=1))
         while not await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
             pass
@@ -187,8 +187,7 @@ async def test_retention_keeps_unfinished_runs_and_pending_results(store: Store)
 
 
 async def test_many_expired_entries_are_removed_in_small_steps(store: Store) -> None:
-    async with store.database.write() as connection:
-        await add_entries(connection, *(line(number, days_ago=400) for number in range(450)))
+    await store.database.write(add_entries, *(line(number, days_ago=400) for number in range(450)))
     assert await prune(store) == 3
     assert await audit_log(store) == []
 

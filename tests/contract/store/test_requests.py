@@ -273,8 +273,9 @@ async def test_changed_rules_apply_to_the_next_request(store: Store, other: Stor
     assert await tried(other) is None
     await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
     assert await tried(other) == "budget_runs"
-    async with store.database.write() as connection:
-        await connection.execute(update(runs).values(state=RunState.CANCELLED))
+    await store.database.write(
+        lambda connection: connection.execute(update(runs).values(state=RunState.CANCELLED))
+    )
     assert await tried(other) is None
 
 

@@ -27,9 +27,8 @@ async def test_another_process_reads_the_change_of_this_server_only(store: Store
     await store.rules.change(GUILD, ADA, longer, NOW, "approval.hours")
     assert (await other.rules.get(GUILD)).approval.hours == 25
     assert await other.rules.get(GUILD + 1) == ServerRules()
-    async with other.database.read() as connection:
-        assert (await read_rules(connection, GUILD)).approval.hours == 25
-        assert await read_rules(connection, None) == ServerRules()
+    assert (await other.database.read(read_rules, GUILD)).approval.hours == 25
+    assert await other.database.read(read_rules, None) == ServerRules()
 
 
 async def test_a_change_is_audited_with_its_author_time_and_values(store: Store) -> None:
@@ -94,12 +93,10 @@ async def test_damaged_rules_are_shown_without_the_unreadable_settings(store: St
 async def test_damaged_rules_accept_no_request_until_a_moderator_saves_them(store: Store) -> None:
     for guild_id, damage in enumerate(([], "text", 7, {"people": 3})):
         await stored_rules(store, guild_id, damage)
-        async with store.database.read() as connection:
-            with pytest.raises(RefusedForNow, match="rules_unreadable"):
-                await read_rules(connection, guild_id)
+        with pytest.raises(RefusedForNow, match="rules_unreadable"):
+            await store.database.read(read_rules, guild_id)
         await store.rules.change(guild_id, ADA, lambda old: old, NOW, "spoiler")
-        async with store.database.read() as connection:
-            assert await read_rules(connection, guild_id) == ServerRules()
+        assert await store.database.read(read_rules, guild_id) == ServerRules()
         assert (await audit_log(store))[-1].details["unreadable"], damage
 
 

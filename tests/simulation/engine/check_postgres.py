@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -62,7 +62,8 @@ class Stage:
     def engine(self, **options: Any) -> AsyncEngine:
         settings = {"lock_timeout": f"{LOCK_SECONDS * 1000:.0f}", "idle_in_transaction_session_timeout": "1"}
         connect = {"timeout": 2.0, "command_timeout": 10.0, "server_settings": settings, **options}
-        return create_async_engine(self.url, pool_pre_ping=True, connect_args=connect)
+        url = make_url(self.url).set(drivername="postgresql+asyncpg")
+        return create_async_engine(url, pool_pre_ping=True, connect_args=connect)
 
     def run(self, number: int, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task of a process."""
@@ -217,7 +218,7 @@ async def listeners_are_notified_at_the_same_instant(stage: Stage) -> None:
     heard: list[tuple[str, float]] = []
 
     async def listen(number: int) -> asyncpg.Connection[Any]:
-        connection = await asyncpg.connect(stage.url.replace("+asyncpg", ""))
+        connection = await asyncpg.connect(stage.url)
         await connection.add_listener(
             "news", lambda *about: heard.append((f"{number} {about[-1]}", TIME.monotonic))
         )

@@ -114,7 +114,7 @@ class Server:
         self._template = "template0"
 
     def url(self, database: str) -> str:
-        return f"postgresql+asyncpg://{_USER}:@/{database}?host={quote(self._folder)}"
+        return f"postgresql://{_USER}:@/{database}?host={quote(self._folder)}"
 
     def new_database(self) -> str:
         """Create a database, and return its URL. It is empty until `make_template` was called."""

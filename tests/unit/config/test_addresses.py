@@ -30,7 +30,7 @@ def test_hosts(host: str) -> None:
 )
 @pytest.mark.parametrize("user", ["bot", "bot@server"])
 def test_places_of_a_database(user: str, place: str) -> None:
-    url = f"postgresql+asyncpg://{user}:pa%40ss@{place}"
+    url = f"postgresql://{user}:pa%40ss@{place}"
     assert load(DATABASE_URL=url).database_url.get_secret_value() == url
 
 

@@ -33,7 +33,7 @@ LEAKS = [
     (f"https://b.s3.amazonaws.com/o.png?X-Amz-Expires=3600&X-Amz-Signature={SIGNATURE}", SIGNATURE),
     (f"https://b.s3.amazonaws.com/o.png?X-Amz-Credential={SIGNATURE}&x=1", SIGNATURE),
     (f"https://d.cloudfront.net/o.png?Expires=1&Signature={SIGNATURE}", SIGNATURE),
-    ("postgresql+asyncpg://bot:hunter2@db/bot", "hunter2"),
+    ("postgresql://bot:hunter2@db/bot", "hunter2"),
     (f"before {REGISTERED} after", REGISTERED),
 ]  # fmt: skip
 Log = Callable[..., io.StringIO]

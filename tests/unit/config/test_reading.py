@@ -27,7 +27,7 @@ def test_the_required_variables_are_enough() -> None:
     settings = load()
     assert settings.discord_token.get_secret_value() == TOKEN
     assert settings.comfydeploy_api_url == "https://api.comfydeploy.com/api"
-    assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///data/bot.db"
+    assert settings.database_url.get_secret_value() == "sqlite:///data/bot.db"
     assert (settings.web_host, settings.web_port) == ("0.0.0.0", 8080)  # noqa: S104  # the documented default
     assert (settings.poll_interval_seconds, settings.run_deadline_seconds) == (15, 3600)
     assert settings.submit_grace_seconds == 180
@@ -50,7 +50,7 @@ def test_values_are_read_liberally() -> None:
         LOG_LEVEL="debug",
         LOG_FORMAT="JSON",
         PUBLIC_URL="https://bot.example.com/comfy/",
-        DATABASE_URL="postgresql+asyncpg://bot:pa%40ss@db/bot",
+        DATABASE_URL="postgresql://bot:pa%40ss@db/bot",
         COMFYDEPLOY_DEPLOYMENT_ID=DEPLOYMENT.upper(),
     )
     assert settings.command_guild_ids == (5, 7)
@@ -70,7 +70,7 @@ def test_neither_repr_nor_dump_shows_a_secret() -> None:
     settings = load(
         WEBHOOK_SECRET="0123456789abcdef",
         METRICS_TOKEN="fedcba9876543210",
-        DATABASE_URL="postgresql+asyncpg://bot:hunter2@db/bot",
+        DATABASE_URL="postgresql://bot:hunter2@db/bot",
     )
     for secret in (TOKEN, API_KEY, "0123456789abcdef", "fedcba9876543210", "hunter2"):
         assert secret in settings.secret_values()

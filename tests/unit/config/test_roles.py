@@ -12,7 +12,7 @@ from bot.config.settings import load_settings
 from bot.domain.errors import StartupError
 from tests.unit.config.environment import load, write_env
 
-POSTGRES = "postgresql+asyncpg://bot:pw@host/bot"
+POSTGRES = "postgresql://bot:pw@host/bot"
 
 
 def test_by_default_one_process_does_all_without_shards() -> None:
@@ -48,7 +48,7 @@ def test_shards_of_this_process() -> None:
     assert load(SHARD_COUNT="2").shards == Shards(2, (0, 1))
 
 
-SQLITE = "sqlite+aiosqlite:///bot.db"
+SQLITE = "sqlite:///bot.db"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.database.write_queue import GroupCommit
+from bot.database.group_commit import GroupCommit
 from bot.domain.errors import StoreUnavailable
 
 

@@ -1,1 +1,1 @@
-"""The revisions, which Alembic loads by path. File names and ids begin with a number: `0002_press`."""
+"""The revisions, which Alembic loads by path. Their ids begin with v1: `v1_0001`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001_initial"
+revision = "v1_0001"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -21,10 +21,19 @@ def upgrade() -> None:
         sa.Column("subject_id", sa.BigInteger(), nullable=True),
         sa.Column("action", sa.String(length=40), nullable=False),
         sa.Column("run_key", sa.String(length=20), nullable=True),
+        sa.Column("batch_key", sa.String(length=20), nullable=True),
         sa.Column("deployment", sa.String(length=64), nullable=True),
         sa.Column("outcome", sa.String(length=40), nullable=True),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "audit_batch",
+        "audit",
+        ["batch_key"],
+        unique=False,
+        sqlite_where=sa.text("batch_key IS NOT NULL"),
+        postgresql_where=sa.text("batch_key IS NOT NULL"),
     )
     op.create_index("audit_guild", "audit", ["guild_id", "at"], unique=False)
     op.create_index("audit_subject", "audit", ["guild_id", "subject_id", "at"], unique=False)
@@ -39,6 +48,17 @@ def upgrade() -> None:
         sa.Column("created_by", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("guild_id", "user_id"),
     )
+    op.create_table(
+        "channel_defaults",
+        sa.Column("channel_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("guild_id", sa.BigInteger(), nullable=False),
+        sa.Column("folded", sa.String(length=96), nullable=False),
+        sa.Column("set_at", sa.DateTime(), nullable=True),
+        sa.Column("set_by", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("channel_id"),
+    )
+    op.create_index("channel_defaults_preset", "channel_defaults", ["guild_id", "folded"], unique=False)
+    op.create_index("channel_defaults_setter", "channel_defaults", ["set_by"], unique=False)
     op.create_table(
         "key_values",
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -74,9 +94,11 @@ def upgrade() -> None:
         sa.Column("deployment_id", sa.String(length=64), nullable=False),
         sa.Column("inputs", sa.JSON(), nullable=False),
         sa.Column("gpu", sa.String(length=32), nullable=True),
+        sa.Column("expected_gpu", sa.String(length=100), nullable=True),
         sa.Column("seed", sa.BigInteger(), nullable=True),
         sa.Column("prompt", sa.Text(), nullable=True),
         sa.Column("parent_key", sa.String(length=20), nullable=True),
+        sa.Column("default_preset", sa.Text(), nullable=True),
         sa.Column("batch_key", sa.String(length=20), nullable=False),
         sa.Column("batch_index", sa.Integer(), server_default="0", nullable=False),
         sa.Column("batch_size", sa.Integer(), server_default="1", nullable=False),
@@ -85,8 +107,11 @@ def upgrade() -> None:
         sa.Column("interaction_token", sa.Text(), nullable=True),
         sa.Column("interaction_expires_at", sa.DateTime(), nullable=True),
         sa.Column("upload_limit", sa.BigInteger(), nullable=False),
+        sa.Column("press", sa.String(length=32), nullable=True),
         sa.Column("user_install", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("private", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("status_message_id", sa.BigInteger(), nullable=True),
+        sa.Column("answer_due_at", sa.DateTime(), nullable=True),
         sa.Column("run_id", sa.String(length=64), nullable=True),
         sa.Column("live_status", sa.String(length=200), nullable=True),
         sa.Column("progress", sa.Float(), nullable=True),
@@ -103,6 +128,9 @@ def upgrade() -> None:
         sa.Column("status_note", sa.String(length=64), nullable=True),
         sa.Column("failure_code", sa.String(length=64), nullable=True),
         sa.Column("failure_params", sa.JSON(), nullable=False),
+        sa.Column("failure_log", sa.Text(), nullable=True),
+        sa.Column("partial", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("outputs_since", sa.DateTime(), nullable=True),
         sa.Column("user_limit", sa.Integer(), nullable=True),
         sa.Column("server_limit", sa.Integer(), nullable=True),
         sa.Column("weight", sa.Float(), server_default="1", nullable=False),
@@ -111,19 +139,33 @@ def upgrade() -> None:
         sa.Column("review_channel_id", sa.BigInteger(), nullable=True),
         sa.Column("report_channel_id", sa.BigInteger(), nullable=True),
         sa.Column("requester_joined_at", sa.DateTime(), nullable=True),
+        sa.Column("requester_roles", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("waiting_code", sa.String(length=64), nullable=True),
+        sa.Column("waiting_params", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("decided_by", sa.BigInteger(), nullable=True),
         sa.Column("decided_at", sa.DateTime(), nullable=True),
         sa.Column("spoiler", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("deleted_at", sa.DateTime(), nullable=True),
+        sa.Column("erased_at", sa.DateTime(), nullable=True),
         sa.Column("age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("channel_age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("due_at", sa.DateTime(), nullable=True),
         sa.Column("checks", sa.Integer(), nullable=False),
         sa.Column("submissions", sa.Integer(), nullable=False),
+        sa.Column("claim_id", sa.String(length=32), nullable=True),
         sa.Column("deadline_seconds", sa.Integer(), nullable=False),
         sa.Column("rev", sa.Integer(), nullable=False),
         sa.Column("shown_rev", sa.Integer(), nullable=False),
         sa.Column("shown_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_index(
+        "runs_answer_due",
+        "runs",
+        ["answer_due_at"],
+        unique=False,
+        sqlite_where=sa.text("answer_due_at IS NOT NULL"),
+        postgresql_where=sa.text("answer_due_at IS NOT NULL"),
     )
     op.create_index("runs_batch", "runs", ["batch_key", "batch_index"], unique=False)
     op.create_index("runs_created", "runs", ["created_at"], unique=False)
@@ -141,6 +183,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("status_message_id IS NOT NULL"),
         postgresql_where=sa.text("status_message_id IS NOT NULL"),
     )
+    op.create_index("runs_submitted", "runs", ["submitted_at"], unique=False)
     op.create_table(
         "server_rules",
         sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -167,13 +210,30 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("done_at", sa.DateTime(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("shared_to", sa.BigInteger(), nullable=True),
+        sa.Column("with_prompt", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("deleted_by", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["run_key"], ["runs.key"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("deliveries_due", "deliveries", ["state", "due_at"], unique=False)
     op.create_index("deliveries_run", "deliveries", ["run_key", "purpose"], unique=True)
+    op.create_index(
+        "runs_succeeded",
+        "runs",
+        ["deployment", sa.text("coalesce(expected_gpu, '')"), "ended_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'succeeded'"),
+        postgresql_where=sa.text("state = 'succeeded'"),
+    )
 
 
 def downgrade() -> None:
-    for table in ("deliveries", "server_rules", "runs", "presets", "key_values", "blocks", "audit"):
-        op.drop_table(table)
+    op.drop_table("deliveries")
+    op.drop_table("server_rules")
+    op.drop_table("runs")
+    op.drop_table("presets")
+    op.drop_table("key_values")
+    op.drop_table("channel_defaults")
+    op.drop_table("blocks")
+    op.drop_table("audit")

@@ -1,6 +1,6 @@
-"""Commit writes in groups, and order the writers on SQLite with a lock.
+"""Commit writes in groups.
 
-Without group commit, 200 simultaneous commands are 200 transactions that spend most of their time on round
+Without it, 200 simultaneous commands are 200 transactions that spend most of their time on round
 trips to the database.
 """
 
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -124,74 +123,3 @@ def _resolve(future: asyncio.Future[R], result: R | Exception) -> None:
         future.set_exception(copy)
     else:
         future.set_exception(result)
-
-
-# After this long a normal writer goes first, so that webhooks are not starved: ComfyDeploy may not resend
-# one.
-STARVATION_SECONDS = 0.5
-
-
-@dataclass(slots=True, eq=False)
-class _WaitingWriter:
-    granted: asyncio.Future[None]
-    since: float
-
-
-class WriteLock:
-    """A lock that is granted in order of arrival, to urgent writers first.
-
-    Once a normal writer has waited for `starvation_seconds`, normal and urgent writers alternate.
-    """
-
-    def __init__(self, starvation_seconds: float = STARVATION_SECONDS) -> None:
-        self._starvation_seconds = starvation_seconds
-        self._held = False
-        self._normal_next = False
-        self._urgent: deque[_WaitingWriter] = deque()
-        self._normal: deque[_WaitingWriter] = deque()
-
-    @asynccontextmanager
-    async def acquire(self, *, urgent: bool, wait_seconds: float) -> AsyncIterator[None]:
-        """Hold the lock inside the block. Raises TimeoutError if it isn't granted in time."""
-        async with asyncio.timeout(wait_seconds):
-            await self._wait(self._urgent if urgent else self._normal)
-        try:
-            yield
-        finally:
-            self._release()
-
-    async def _wait(self, queue: deque[_WaitingWriter]) -> None:
-        if not self._held:
-            self._held = True
-            return
-        loop = asyncio.get_running_loop()
-        writer = _WaitingWriter(loop.create_future(), loop.time())
-        queue.append(writer)
-        try:
-            await writer.granted
-        except asyncio.CancelledError:
-            if writer.granted.cancelled():
-                with suppress(ValueError):
-                    queue.remove(writer)
-            else:  # granted at the moment of cancellation
-                self._release()
-            raise
-
-    def _release(self) -> None:
-        for queue in self._queues():
-            while queue:
-                writer = queue.popleft()
-                if not writer.granted.done():
-                    self._normal_next = queue is self._urgent
-                    writer.granted.set_result(None)
-                    return
-        self._held = False
-
-    def _queues(self) -> tuple[deque[_WaitingWriter], ...]:
-        """Return both queues, beginning with the queue to serve next."""
-        if self._normal_next and self._normal and self._is_starving(self._normal[0]):
-            return self._normal, self._urgent
-        return self._urgent, self._normal
-
-    def _is_starving(self, writer: _WaitingWriter) -> bool:
-        return asyncio.get_running_loop().time() - writer.since >= self._starvation_seconds

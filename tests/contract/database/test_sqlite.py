@@ -1,0 +1,127 @@
+"""Threads of SQLite: who waits for the writer, for how long, and what becomes of cancelled callers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from bot.database.engine import Database
+from bot.domain.errors import CommitUnknown, StoreUnavailable
+from bot.outside import Outside
+from tests.databases import new_sqlite
+
+_INSERT = text("INSERT INTO key_values VALUES (:name, 'x', '2026-01-01 00:00:00')")
+_NAMES = text("SELECT name FROM key_values ORDER BY name")
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(new_sqlite(tmp_path), Outside(), lock_seconds=0.05)
+    yield database
+    await database.close()
+
+
+def insert(connection: Connection, name: str) -> None:
+    connection.execute(_INSERT, {"name": name})
+
+
+async def names(database: Database) -> list[str]:
+    return await database.read(lambda connection: list(connection.execute(_NAMES).scalars()))
+
+
+class Writer:
+    """A transaction that stays open until `finish` is set."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.finish = threading.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, connection: Connection) -> None:
+        insert(connection, "held")
+        self._loop.call_soon_threadsafe(self.begun.set)
+        self.finish.wait()
+
+
+async def test_only_the_wait_for_the_writer_is_limited(database: Database) -> None:
+    held = Writer()
+    writing = asyncio.create_task(database.write(held))
+    await held.begun.wait()
+    with pytest.raises(StoreUnavailable, match="timed out"):
+        await database.write(insert, "late")
+    assert await names(database) == []  # a read waits for no writer
+    assert not writing.done()
+    held.finish.set()
+    await writing
+    assert await names(database) == ["held"]
+
+
+async def test_a_cancelled_caller_withdraws_what_has_not_begun(database: Database) -> None:
+    held = Writer()
+    writing = asyncio.create_task(database.write(held))
+    await held.begun.wait()
+    waiting = asyncio.create_task(database.write(insert, "waiting"))
+    await asyncio.sleep(0)
+    for task in (writing, waiting):
+        task.cancel()
+    await asyncio.wait({writing, waiting})
+    held.finish.set()
+    await database.write(insert, "next")
+    assert await names(database) == ["held", "next"]
+
+
+async def test_a_transaction_that_fails_is_rolled_back(database: Database) -> None:
+    def fail(connection: Connection) -> None:
+        insert(connection, "a")
+        raise LookupError("after the statement")
+
+    with pytest.raises(LookupError):
+        await database.write(fail)
+    assert await names(database) == []
+
+
+async def test_a_commit_that_fails_is_rolled_back(database: Database) -> None:
+    def break_commit(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        connection.exec_driver_sql(
+            "INSERT INTO deliveries "
+            "(run_key, purpose, state, due_at, messages, earlier_messages, tries, route, created_at)"
+            " VALUES ('none', 'O', 'pending', '2026-01-01', '[]', '[]', 0, 0, '2026-01-01')"
+        )
+        insert(connection, "a")
+
+    with pytest.raises(Exception, match="FOREIGN KEY") as caught:
+        await database.write(break_commit)
+    assert not isinstance(caught.value, CommitUnknown)
+    assert await names(database) == []
+    await database.write(insert, "b")
+
+
+async def test_every_connection_survives_a_power_failure(database: Database) -> None:
+    pragmas = ("journal_mode", "synchronous", "foreign_keys")
+    assert await database.write(
+        lambda connection: [connection.exec_driver_sql(f"PRAGMA {each}").scalar() for each in pragmas]
+    ) == ["wal", 2, 1]
+
+
+async def test_a_write_begins_with_the_lock(database: Database) -> None:
+    begun: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        begun.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    await database.write(insert, "a")
+    await names(database)
+    assert [each for each in begun if each.startswith("BEGIN")] == ["BEGIN IMMEDIATE", "BEGIN"]
+
+
+async def test_a_closed_database_opens_again(database: Database) -> None:
+    await database.write(insert, "a")
+    await database.close()
+    assert await names(database) == ["a"]
