@@ -146,17 +146,18 @@ class Unsettled:
 
 
 # The fields that have the names of their columns.
-_COLUMNS = set(tables.runs.c.keys())
-_REQUEST = (_COLUMNS & set(Request.__slots__)) - {"key"}
-_RUN = (_COLUMNS & set(Run.__slots__)) - {"state", "outputs"}
+_OF_REQUEST, _OF_RUN = set(tables.requests.c.keys()), set(tables.runs.c.keys())
+_REQUEST = ((_OF_REQUEST | _OF_RUN) & set(Request.__slots__)) - {"key"}
+_RUN = (_OF_RUN & set(Run.__slots__)) - {"state", "outputs"}
+_BOTH = (*tables.runs.c, *(column for column in tables.requests.c if column.name != "key"))
 
 
 async def runs(database: Database, *, but: Collection[str] = ()) -> list[Run]:
     """Return every run, oldest first, except those with the keys `but`."""
-    table = tables.runs
-    query = select(table).order_by(table.c.created_at, table.c.key)
+    key = tables.runs.c.key
+    query = select(*_BOTH).select_from(tables.WITH_REQUEST).order_by(tables.requests.c.created_at, key)
     if but:
-        query = query.where(table.c.key.not_in(but))
+        query = query.where(key.not_in(but))
     return await database.read(lambda connection: [_run(row) for row in connection.execute(query)])
 
 
@@ -261,7 +262,16 @@ async def insert_audit(database: Database, *entries: AuditEntry) -> None:
 async def insert_runs(database: Database, *planted: Run, due_at: datetime | None = None) -> None:
     """Add runs whose answers are up to date; at `due_at`, the bot asks ComfyDeploy about them."""
     rows = [_row(run) | {"due_at": due_at} for run in planted]
-    await database.write(lambda connection: connection.execute(insert(tables.runs), rows))
+    requests = {row["request_key"]: row | {"key": row["request_key"]} for row in rows}
+
+    def add(connection: Connection) -> None:
+        asked = [{name: row[name] for name in _OF_REQUEST & row.keys()} for row in requests.values()]
+        connection.execute(insert(tables.requests), asked)
+        connection.execute(
+            insert(tables.runs), [{name: row[name] for name in _OF_RUN & row.keys()} for row in rows]
+        )
+
+    await database.write(add)
 
 
 async def delete_runs(database: Database) -> None:
@@ -291,8 +301,7 @@ def _value_of(name: str) -> Select[Any]:
 def _run(row: Row[Any]) -> Run:
     stored = row._mapping
     request = Request(
-        key=row.batch_key,
-        count=row.batch_size,
+        key=row.request_key,
         answer_id=row.status_message_id,
         answered=row.answer_due_at is None,
         **{name: stored[name] for name in _REQUEST},
@@ -300,7 +309,6 @@ def _run(row: Row[Any]) -> Run:
     outputs = tuple(Output(**output) for output in row.outputs)
     return Run(
         request=request,
-        index=row.batch_index,
         state=RunState(row.state),
         outputs=outputs,
         charged=row.charged_seconds,
@@ -311,9 +319,9 @@ def _run(row: Row[Any]) -> Run:
 def _row(run: Run) -> dict[str, Any]:
     request = run.request
     return {
-        "batch_key": request.key,
-        "batch_index": run.index,
-        "batch_size": request.count,
+        "request_key": request.key,
+        "index": run.index,
+        "count": request.count,
         "status_message_id": request.answer_id,
         "state": run.state,
         "outputs": [asdict(output) for output in run.outputs],
@@ -342,3 +350,4 @@ def _message(row: Row[Any]) -> Message:
 def _delete_runs(connection: Connection) -> None:
     connection.execute(delete(tables.deliveries))
     connection.execute(delete(tables.runs))
+    connection.execute(delete(tables.requests))

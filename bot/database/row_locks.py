@@ -2,12 +2,11 @@
 
 The order is:
 
-1. The advisory locks of `Database.exclusive`.
-2. Runs, by key. A change that may end a run locks its whole batch. So if two runs of a batch end at the same
-   time, exactly one of them is the last.
-3. Deliveries of locked runs.
-4. Audit entries and presets, by id.
-5. The default presets of channels, by channel.
+1. The advisory locks of `bot.database.postgres.lock`.
+2. Requests, by key. A request's lock includes its runs and their deliveries, so whoever changes one of these
+   locks the request first. So if two runs of a request end at the same time, exactly one of them is the last.
+3. Audit entries and presets, by id.
+4. The default presets of channels, by channel.
 
 Claims with SKIP LOCKED and changes to a single row never wait while they hold a lock, so the order doesn't
 matter to them.
@@ -15,37 +14,42 @@ matter to them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, select
+from sqlalchemy import BindParameter, Column, ColumnElement, Connection, bindparam, select
 
 from bot.database.column_types import CleanText
-from bot.database.tables import run_columns, runs, to_run
+from bot.database.tables import requests, runs, select_runs, to_run
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 
-_self = runs.alias("self")
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_BATCH_KEY = (
-    select(_self.c.batch_key).where(_self.c.key == bindparam("of", type_=CleanText())).scalar_subquery()
+_KEY: BindParameter[Any] = bindparam("of", type_=CleanText())
+_LOCK = (
+    select(requests.c.key)
+    .where(requests.c.key == select(runs.c.request_key).where(runs.c.key == _KEY).scalar_subquery())
+    .with_for_update()
 )
-_BATCH_OF = (
-    select(*run_columns()).where(runs.c.batch_key == _BATCH_KEY).order_by(runs.c.key).with_for_update()
+_LOCK_ALL = (
+    select(requests.c.key)
+    .where(requests.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(requests.c.key)
+    .with_for_update()
 )
+_RUNS = select_runs().where(runs.c.request_key == bindparam("request")).order_by(runs.c.index)
 
 
 def lock_run(connection: Connection, key: str) -> Run:
-    """Lock the batch that contains the run `key`, and return that run. Raises RunGone."""
-    found = connection.execute(_BATCH_OF, {"of": key}).mappings()
-    row = next((row for row in found if row["key"] == key), None)
-    if row is None:
+    """Lock the request that the run `key` belongs to, and return that run. Raises RunGone."""
+    run = next((run for run in lock_batch_if_any(connection, key) if run.key == key), None)
+    if run is None:
         raise RunGone(key)
-    return to_run(row)
+    return run
 
 
 def lock_batch(connection: Connection, key: str) -> list[Run]:
-    """Lock the batch that contains the run `key`, and return its runs, ordered by key. Raises RunGone."""
+    """Lock the request that the run `key` belongs to, and return its runs in their order. Raises RunGone."""
     found = lock_batch_if_any(connection, key)
     if not found:
         raise RunGone(key)
@@ -53,8 +57,20 @@ def lock_batch(connection: Connection, key: str) -> list[Run]:
 
 
 def lock_batch_if_any(connection: Connection, key: str) -> list[Run]:
-    """Lock a batch as `lock_batch` does, but return an empty list if the run doesn't exist."""
-    return [to_run(row) for row in connection.execute(_BATCH_OF, {"of": key}).mappings()]
+    """Lock a request as `lock_batch` does, but return an empty list if the run doesn't exist.
+
+    The runs are read by a statement of its own, after the wait for the lock. In the one that waits,
+    PostgreSQL would return them as they were before it.
+    """
+    request: str | None = connection.scalar(_LOCK, {"of": key})
+    if request is None:
+        return []
+    return [to_run(row) for row in connection.execute(_RUNS, {"request": request}).mappings()]
+
+
+def lock_requests(connection: Connection, keys: Collection[str]) -> Sequence[str]:
+    """Lock these requests in the order of their keys, and return the keys of those that exist."""
+    return connection.execute(_LOCK_ALL, {"keys": list(keys)}).scalars().all() if keys else ()
 
 
 def lock_rows(connection: Connection, key: Column[Any], *where: ColumnElement[bool]) -> Sequence[Any]:

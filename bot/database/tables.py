@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -19,12 +20,15 @@ from sqlalchemy import (
     Integer,
     MetaData,
     RowMapping,
+    Select,
     Table,
     Text,
     and_,
+    bindparam,
     cast,
     false,
     insert,
+    select,
     text,
     update,
 )
@@ -35,43 +39,91 @@ from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import Output, Run, RunState
 
 metadata = MetaData()
-runs = Table(
-    "runs",
+# What a person asked for. Locking this row locks the request with all its runs.
+requests = Table(
+    "requests",
     metadata,
-    Column("key", ExactString(20), primary_key=True),
-    Column("state", ExactString(20), nullable=False),
+    Column("key", ExactString(20), primary_key=True),  # also the key of the first run
     Column("created_at", UtcDateTime, nullable=False),
-    # the request
     Column("requester_id", BigInteger, nullable=False),
     Column("guild_id", BigInteger),
     Column("channel_id", BigInteger, nullable=False),
-    Column("deployment", ExactString(64), nullable=False),
-    Column("deployment_id", ExactString(64), nullable=False),
-    Column("inputs", JSON, nullable=False),
-    Column("gpu", ExactString(32)),
-    Column("expected_gpu", ExactString(100)),  # the one that GPU rules apply to; NULL: unknown
-    Column("seed", BigInteger),
     Column("prompt", CleanText),
     Column("parent_key", ExactString(20)),
     Column("default_preset", CleanText),  # the name of the channel's default preset, if it was used
-    # the key of the batch's first run; a single run is a batch of one
-    Column("batch_key", ExactString(20), nullable=False),
-    Column("batch_index", Integer, nullable=False, server_default="0"),
-    Column("batch_size", Integer, nullable=False, server_default="1"),
+    Column("count", Integer, nullable=False, server_default="1"),  # how many runs it has
+    Column("press", ExactString(32)),  # a digest of what started it; see domain.requests.press_id
+    # Only the requester sees the request's messages.
+    Column("private", Boolean, nullable=False, server_default=false()),
+    Column("age_restricted", Boolean, nullable=False, server_default=false()),
+    # whether the channel of the request was age-restricted when it was accepted
+    Column("channel_age_restricted", Boolean, nullable=False, server_default=false()),
     # how to reply
     Column("application_id", BigInteger, nullable=False),
     Column("interaction_id", BigInteger),
     Column("interaction_token", CleanText),
     Column("interaction_expires_at", UtcDateTime),
     Column("upload_limit", BigInteger, nullable=False),
-    Column("press", ExactString(32)),  # a digest of what started the run; see domain.requests.press_id
     # The bot isn't a member of the server, so only the interaction can post in the channel.
     Column("user_install", Boolean, nullable=False, server_default=false()),
-    # Only the requester sees the run's messages.
-    Column("private", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
-    # when to ask Discord whether the request was answered; NULL: it was, so the run may start
+    Column("status_note", ExactString(64)),  # the code of a sentence in the status message
+    # when to ask Discord whether the request was answered; NULL: it was, so the runs may start
     Column("answer_due_at", UtcDateTime),
+    Column("rev", Integer, nullable=False, server_default="0"),  # grows when the status message has to change
+    Column("shown_rev", Integer, nullable=False, server_default="0"),
+    Column("shown_at", UtcDateTime),
+    # set by the server's rules and moderators
+    Column("user_limit", Integer),  # how many runs the requester may have at the same time; NULL: no limit
+    Column("server_limit", Integer),
+    Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the runs' GPU
+    Column("deadline_seconds", Integer, nullable=False),
+    Column("review_channel_id", BigInteger),
+    Column("requester_joined_at", UtcDateTime),
+    Column("requester_roles", JSON(none_as_null=True)),  # as of the request or its approval
+    Column("decided_by", BigInteger),
+    Column("decided_at", UtcDateTime),
+    Column("spoiler", Boolean, nullable=False, server_default=false()),
+    Index("requests_created", "created_at"),
+    Index("requests_requester", "requester_id", "created_at"),
+    Index("requests_guild", "guild_id", "created_at"),
+    # In a rolling restart two processes receive each interaction; only one may accept it.
+    Index("requests_interaction", "interaction_id", unique=True),
+    # Partial, so that the few status messages are found without reading every ended request.
+    Index(
+        "requests_status_message",
+        "status_message_id",
+        sqlite_where=text("status_message_id IS NOT NULL"),
+        postgresql_where=text("status_message_id IS NOT NULL"),
+    ),
+    # Partial, because only requests of the last few seconds have this time.
+    Index(
+        "requests_answer_due",
+        "answer_due_at",
+        sqlite_where=text("answer_due_at IS NOT NULL"),
+        postgresql_where=text("answer_due_at IS NOT NULL"),
+    ),
+)
+# One queue call each: what it sends, and what became of it.
+runs = Table(
+    "runs",
+    metadata,
+    Column("key", ExactString(20), primary_key=True),
+    Column(
+        "request_key",
+        ExactString(20),
+        ForeignKey("requests.key", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("index", Integer, nullable=False, server_default="0"),  # in the request, from 0
+    Column("state", ExactString(20), nullable=False),
+    # what is sent
+    Column("deployment", ExactString(64), nullable=False),
+    Column("deployment_id", ExactString(64), nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("gpu", ExactString(32)),
+    Column("expected_gpu", ExactString(100)),  # the one that GPU rules apply to; NULL: unknown
+    Column("seed", BigInteger),
     # as ComfyDeploy reports it
     Column("run_id", ExactString(64)),
     Column("live_status", CutString(200)),
@@ -87,66 +139,28 @@ runs = Table(
     Column("ended_at", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
     Column("cancelled_by", BigInteger),
-    Column("status_note", ExactString(64)),  # the code of a sentence in the status message
     Column("failure_code", ExactString(64)),
     Column("failure_params", JSON, nullable=False),
     Column("failure_log", CleanText),  # the end of the machine's log, without addresses, paths and secrets
     Column("partial", Boolean, nullable=False, server_default=false()),  # ended unsuccessfully, with outputs
     Column("outputs_since", UtcDateTime),  # when the outputs were first seen after the last node
-    # set by the server's rules and moderators
-    Column("user_limit", Integer),  # how many runs the requester may have at the same time; NULL: no limit
-    Column("server_limit", Integer),
-    Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the run's GPU
+    Column("deleted_at", UtcDateTime),
+    Column("erased_at", UtcDateTime),  # when the requester erased the inputs and outputs
+    Column("report_channel_id", BigInteger),
     # Weighted GPU seconds: the reserved ones count against budgets until the charged ones are known.
     Column("reserved_seconds", Float, nullable=False, server_default="60"),
     Column("charged_seconds", Float),
-    Column("review_channel_id", BigInteger),
-    Column("report_channel_id", BigInteger),
-    Column("requester_joined_at", UtcDateTime),
-    Column("requester_roles", JSON(none_as_null=True)),  # as of the request or its approval
+    # the workers' state
     Column("waiting_code", ExactString(64)),  # the rule that a waiting run waits for; the code of a sentence
     Column("waiting_params", JSON(none_as_null=True)),
-    Column("decided_by", BigInteger),
-    Column("decided_at", UtcDateTime),
-    Column("spoiler", Boolean, nullable=False, server_default=false()),
-    Column("deleted_at", UtcDateTime),
-    Column("erased_at", UtcDateTime),  # when the requester erased the inputs and outputs
-    Column("age_restricted", Boolean, nullable=False, server_default=false()),
-    # whether the channel of the request was age-restricted when it was accepted
-    Column("channel_age_restricted", Boolean, nullable=False, server_default=false()),
-    # the workers' state
     # When a worker handles it next; NULL: never. A run that awaits approval expires then.
     Column("due_at", UtcDateTime),
-    Column("checks", Integer, nullable=False, default=0),
-    Column("submissions", Integer, nullable=False, default=0),
+    Column("checks", Integer, nullable=False, server_default="0"),
+    Column("submissions", Integer, nullable=False, server_default="0"),
     Column("claim_id", ExactString(32)),  # identifies the claim that makes the queue call
-    Column("deadline_seconds", Integer, nullable=False),
-    Column("rev", Integer, nullable=False, default=0),  # grows when the status message has to change
-    Column("shown_rev", Integer, nullable=False, default=0),
-    Column("shown_at", UtcDateTime),
+    Index("runs_request", "request_key", "index", unique=True),
     Index("runs_due", "state", "due_at"),
-    Index("runs_created", "created_at"),
     Index("runs_submitted", "submitted_at"),
-    Index("runs_requester", "requester_id", "created_at"),
-    Index("runs_guild", "guild_id", "created_at"),
-    # In a rolling restart two processes receive each interaction; only one may accept it.
-    Index("runs_interaction", "interaction_id", "batch_index", unique=True),
-    Index("runs_batch", "batch_key", "batch_index"),
-    # Partial, so that the few status messages are found without reading every ended run.
-    Index(
-        "runs_status_message",
-        "status_message_id",
-        sqlite_where=text("status_message_id IS NOT NULL"),
-        postgresql_where=text("status_message_id IS NOT NULL"),
-    ),
-    # Partial, because only requests of the last few seconds have this time.
-    Index(
-        "runs_answer_due",
-        "answer_due_at",
-        sqlite_where=text("answer_due_at IS NOT NULL"),
-        postgresql_where=text("answer_due_at IS NOT NULL"),
-    ),
-    Index("runs_guild_state", "guild_id", "state", "created_at"),
     Index("runs_ended", "state", "ended_at"),
     # Partial, so that only successes are indexed. The expression replaces NULL, because SQLite would prefer
     # another index to one that it has to search for NULL.
@@ -222,7 +236,7 @@ audit = Table(
     Column("action", ExactString(40), nullable=False),
     Column("run_key", ExactString(20)),
     # The batch whose entries `/audit` lists as one line; NULL if the entry has a line of its own.
-    Column("batch_key", ExactString(20)),
+    Column("request_key", ExactString(20)),
     Column("deployment", ExactString(64)),
     Column("outcome", ExactString(40)),
     Column("details", JSON, nullable=False),
@@ -232,9 +246,9 @@ audit = Table(
     # Partial, because most entries belong to no batch.
     Index(
         "audit_batch",
-        "batch_key",
-        sqlite_where=text("batch_key IS NOT NULL"),
-        postgresql_where=text("batch_key IS NOT NULL"),
+        "request_key",
+        sqlite_where=text("request_key IS NOT NULL"),
+        postgresql_where=text("request_key IS NOT NULL"),
     ),
 )
 # Saved inputs, by their ComfyDeploy names; `holder` is p for a user, s for a server.
@@ -266,54 +280,63 @@ channel_defaults = Table(
     Index("channel_defaults_preset", "guild_id", "folded"),
     Index("channel_defaults_setter", "set_by"),
 )
-_RUN_COLUMNS = tuple(runs.c[field.name] for field in fields(Run))
+_OF_REQUEST = frozenset(column.name for column in requests.c) - {"key"}
+_RUN_COLUMNS = tuple(
+    requests.c[field.name] if field.name in _OF_REQUEST else runs.c[field.name] for field in fields(Run)
+)
 _LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)
+_REVISE = update(requests).where(requests.c.key == bindparam("changed")).values(rev=requests.c.rev + 1)
+# A run with its request.
+WITH_REQUEST = runs.join(requests, requests.c.key == runs.c.request_key)
 
 
-def run_columns() -> tuple[Any, ...]:
-    """Return the columns of `runs` that `to_run` needs."""
-    return _RUN_COLUMNS
+def select_runs(*more: Any) -> Select[Any]:
+    """Select runs with their requests, as `to_run` needs them, and `more` columns."""
+    return select(*_RUN_COLUMNS, *more).select_from(WITH_REQUEST)
 
 
-def listed_columns() -> tuple[Any, ...]:
-    """Return the columns of `runs` that `to_listed_run` needs.
+def select_listed_runs() -> Select[Any]:
+    """Select runs with their requests, as `to_listed_run` needs them.
 
     The outputs are left out, because they may hold a megabyte of text.
     """
-    return _LISTED_COLUMNS
+    return select(*_LISTED_COLUMNS).select_from(WITH_REQUEST)
 
 
 def to_run(row: RowMapping) -> Run:
-    """Build a Run from a row with the columns of `run_columns()`."""
+    """Build a Run from a row of `select_runs`."""
     return Run(**_values(row), outputs=tuple(Output(**item) for item in row["outputs"]))
 
 
 def to_listed_run(row: RowMapping) -> Run:
-    """Build a Run without its outputs from a row with the columns of `listed_columns()`."""
+    """Build a Run without its outputs from a row of `select_listed_runs`."""
     return Run(**_values(row))
 
 
 def _values(row: RowMapping) -> dict[str, Any]:
     values = {column.name: row[column.name] for column in _LISTED_COLUMNS}
     values["state"] = RunState(values["state"])
+    if values["index"]:
+        # The answer shows the whole request, so only its first run may be shown there.
+        values["status_message_id"] = values["interaction_token"] = None
     if values["requester_roles"] is not None:
         values["requester_roles"] = tuple(values["requester_roles"])
     return values
 
 
-def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
-    """Return the columns of a new run that its request determines. Only the first run of a batch keeps the
-    interaction's token.
-    """
-    unanswered = {"interaction_token": None} if request.batch_index else {}
-    return {
-        **request.model_dump(exclude={"origin", "offers_gpus"}),
-        **request.origin.model_dump(exclude={"age_restricted"}),
-        "channel_age_restricted": request.origin.age_restricted,
-        "created_at": now,
-        "outputs": [],
-        "failure_params": {},
-        **unanswered,
+def revise(connection: Connection, keys: Collection[str]) -> None:
+    """Have the status messages of these locked requests edited."""
+    connection.execute(_REVISE, [{"changed": key} for key in sorted(keys)])
+
+
+def new_rows(request: GenerationRequest, now: datetime) -> tuple[dict[str, object], dict[str, object]]:
+    """Return the columns of a new request, and of a run, that a run's request determines."""
+    own = {**request.model_dump(exclude={"origin", "offers_gpus"}), "outputs": [], "failure_params": {}}
+    reply = request.origin.model_dump(exclude={"age_restricted"})
+    reply |= {"channel_age_restricted": request.origin.age_restricted, "created_at": now}
+    asked = {name: value for name, value in {**own, **reply}.items() if name in _OF_REQUEST}
+    return asked | {"key": request.request_key}, {
+        name: value for name, value in own.items() if name in runs.c
     }
 
 

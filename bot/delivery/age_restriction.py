@@ -72,7 +72,7 @@ class AgeRestriction:
         if not delivery.attempted or since is None or not shown:
             return
         keys = [run.key for run in delivery.batch]
-        ignore = await known_messages(self._deliveries, [*keys, delivery.run.batch_key])
+        ignore = await known_messages(self._deliveries, [*keys, delivery.run.request_key])
         ignore += [run.status_message_id or 0 for run in delivery.batch]
         with suppress(Unreachable):
             found = await self._poster.find(channel_id, key, note, since, ignore=ignore)

@@ -73,7 +73,7 @@ class AttachmentRenewer:
         files, the deployment has changed, and the numbers may be those of other inputs. Raises the same
         errors as `inputs`.
         """
-        card = await self._reviews.card(run.batch_key)
+        card = await self._reviews.card(run.request_key)
         if card is None:
             raise RefusedError("attachment_expired")
         try:
@@ -85,7 +85,7 @@ class AttachmentRenewer:
         except PostError as error:
             raise RefusedError("attachment_expired", str(error)) from error
         stems = {without_suffix(name): url for name, url in found.items()}
-        named = [file_stem(run.deployment, run.batch_key, number) for number in range(1, count + 2)]
+        named = [file_stem(run.deployment, run.request_key, number) for number in range(1, count + 2)]
         urls = [stems[name] for name in named if name in stems]
         if len(urls) != count or named[-1] in stems:
             raise RefusedError("attachment_expired")

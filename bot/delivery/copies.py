@@ -119,7 +119,7 @@ class CopySender:
         Blocks, the server's rules and age restrictions may have changed since the request, so they are
         checked again.
         """
-        run = replace(delivery.run, batch_index=0, batch_size=1)
+        run = replace(delivery.run, index=0, count=1)
         if await self._store.copies.is_blocked(run, self._clock()):
             return "copy_blocked"
         if delivery.purpose is Purpose.SINGLE:
@@ -158,10 +158,10 @@ class CopySender:
         run, since = delivery.run, delivery.attempted_at
         if not delivery.attempted or since is None or delivery.route != Route.CHANNEL:
             return []
-        for key in {run.key, run.batch_key}:
+        for key in {run.key, run.request_key}:
             if await self._store.deliveries.is_pending(key, OUTCOME_PURPOSES):
                 raise NotYet("the result is still being posted")
-        ignore = await known_messages(self._store.deliveries, (run.key, run.batch_key))
+        ignore = await known_messages(self._store.deliveries, (run.key, run.request_key))
         with suppress(Unreachable):
             found = await self._poster.find_about(delivery.destination, run.key, since, ignore=ignore)
             return [MessageRef(delivery.destination, message_id) for message_id in found]
@@ -192,7 +192,7 @@ async def share_copy(
 
 async def result_message(deliveries: DeliveryStore, run: Run) -> MessageRef | None:
     """Return the first message that shows a run's result, alone or with its batch, or None."""
-    for key, purpose in ((run.key, Purpose.LATE), (run.batch_key, Purpose.OUTCOME)):
+    for key, purpose in ((run.key, Purpose.LATE), (run.request_key, Purpose.OUTCOME)):
         messages = (await deliveries.sent(key, purpose)).everywhere
         if messages:
             return messages[0]

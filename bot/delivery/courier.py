@@ -142,7 +142,7 @@ class Courier:
             # The last try stored no result, so this delivery may be what crashes the process.
             return await self._give_up(delivery, "the process died during each attempt")
         try:
-            async with self._lease(delivery), self._status.lock(delivery.run.batch_key):
+            async with self._lease(delivery), self._status.lock(delivery.run.request_key):
                 with temporary_folder() as folder:
                     return await self._send(delivery, Path(folder))
         except (OutcomeUnknown, Superseded, StoreUnavailable):

@@ -264,7 +264,7 @@ class Router:
         Ignores the run's messages that the store already knows.
         """
         run = delivery.run
-        ignore = await known_messages(self._deliveries, (run.key, run.batch_key))
+        ignore = await known_messages(self._deliveries, (run.key, run.request_key))
         try:
             return await self._poster.find(channel_id, run.key, message, since, ignore=ignore)
         except Unreachable:

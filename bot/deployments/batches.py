@@ -80,7 +80,7 @@ def repeatable_inputs(deployment: Deployment, batch: Sequence[Run]) -> dict[str,
     for item in filter(varies_in_batch, deployment.inputs):
         value = first.get(item.key)
         if isinstance(value, int):
-            counted = (_incremented(item, value, run.batch_index) for run in batch)
+            counted = (_incremented(item, value, run.index) for run in batch)
             if any(run.inputs.get(item.key) != seed for run, seed in zip(batch, counted, strict=True)):
                 del inputs[item.key]
     return inputs

@@ -84,9 +84,9 @@ class GenerationRequest(BaseModel):
     default_preset: str | None = None
     age_restricted: bool = False
     private: bool = False
-    batch_key: str = Field(default_factory=lambda validated: validated["key"])
-    batch_index: int = Field(default=0, ge=0)
-    batch_size: int = Field(default=1, ge=1)
+    request_key: str = Field(default_factory=lambda validated: validated["key"])
+    index: int = Field(default=0, ge=0)
+    count: int = Field(default=1, ge=1)
     deadline_seconds: int = Field(default=3600, gt=0)
 
 
@@ -107,9 +107,9 @@ def batch_requests(
                 "key": key,
                 "inputs": run_inputs,
                 "seed": seed,
-                "batch_key": keys[0],
-                "batch_index": index,
-                "batch_size": len(inputs),
+                "request_key": keys[0],
+                "index": index,
+                "count": len(inputs),
             }
         )
         for index, (key, (run_inputs, seed)) in enumerate(zip(keys, inputs, strict=True))

@@ -107,15 +107,15 @@ class Run:
     deployment: str
     deployment_id: str
     inputs: Mapping[str, InputValue]
-    batch_key: str
+    request_key: str
     gpu: str | None = None
     expected_gpu: str | None = None
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
     default_preset: str | None = None
-    batch_index: int = 0
-    batch_size: int = 1
+    index: int = 0
+    count: int = 1
 
     application_id: int = 0
     interaction_token: str | None = field(default=None, repr=False)
@@ -167,7 +167,7 @@ class Run:
     @property
     def number(self) -> int:
         """Return the run's number in its batch, as users see it: counted from 1."""
-        return self.batch_index + 1
+        return self.index + 1
 
     @property
     def server(self) -> int:
@@ -201,7 +201,7 @@ class Run:
     @property
     def is_first_in_batch(self) -> bool:
         """Return whether this is the first run of its batch, which owns the status message and outcome."""
-        return self.batch_index == 0
+        return self.index == 0
 
     @property
     def sources(self) -> frozenset[str]:

@@ -34,7 +34,7 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
     """
     services = interaction.client.services
     # All runs of a new batch are in the state of its first.
-    layout = status_message([run] * run.batch_size, services.catalogue.title(run.deployment)).layout
+    layout = status_message([run] * run.count, services.catalogue.title(run.deployment)).layout
     if layout is None:
         raise RuntimeError("a status message is a layout")
     try:

@@ -120,7 +120,7 @@ class GenerationService:
         revision = revise(deployment, {**parent.inputs, **seeds}, parent.gpu, {}, self.draw_seed)
         drawn = frozenset(item.key for item in deployment.inputs if varies_in_batch(item))
         inputs = replace(revision.inputs, drawn=drawn)
-        count = repeat_count(deployment, mode, parent.batch_size)
+        count = repeat_count(deployment, mode, parent.count)
         run = await self.submit(
             deployment,
             inputs,

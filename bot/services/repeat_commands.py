@@ -44,7 +44,7 @@ class RepeatCommands:
             return None
         plan, default = self._catalogue.plan, await self._default(deployment, requester)
         line, works = _command(plan, deployment, run, run.inputs, default)
-        count, batch, new_seeds = min(run.batch_size, deployment.max_count), None, False
+        count, batch, new_seeds = min(run.count, deployment.max_count), None, False
         if count > 1:
             inputs = repeatable_inputs(deployment, await self._store.runs.batch(run))
             new_seeds = inputs.keys() != run.inputs.keys()

@@ -76,7 +76,7 @@ class RunService:
                 raise RefusedError("cancel_not_yours" if run.guild_id is not None else "not_yours")
             if run.private or run.channel_id != moderated:
                 raise RefusedError("run_gone")
-        if not await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id):
+        if not await self._store.runs.request_cancel(run.request_key, self._clock(), by=user_id):
             raise RefusedError("cancel_too_late")
         self._wakeups.check()
         self._wakeups.deliver()
@@ -139,7 +139,7 @@ class RunService:
         moved = replace(run, user_install=origin.user_install)
         # The interaction's answer, which is edited into the result, has to exist first.
         due_at = self._clock() + (ANSWER_HOLD if moved.needs_interaction else timedelta())
-        if not await self._store.deliveries.redeliver(run.batch_key, origin, due_at):
+        if not await self._store.deliveries.redeliver(run.request_key, origin, due_at):
             raise RefusedError("post_nothing")
         self._wakeups.deliver()
         return moved

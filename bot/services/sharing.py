@@ -69,7 +69,7 @@ class SharingService:
         """Request a copy of a single result of a batch: a separate message in the batch's channel."""
         run = await self._own_result(key, requester)
         # The bot can't post in the channel of a user install.
-        if run.batch_size == 1 or run.user_install:
+        if run.count == 1 or run.user_install:
             raise RefusedError("post_nothing")
         await self._create(run, CopyRequest(key=key, user_id=requester.person.id))
 

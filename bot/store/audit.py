@@ -35,7 +35,7 @@ from sqlalchemy import (
 
 from bot.database.engine import Database, reads, writes
 from bot.database.keyset import earlier, later
-from bot.database.tables import audit, deliveries, runs
+from bot.database.tables import WITH_REQUEST, audit, deliveries, requests, runs
 from bot.domain.moderation.audit import (
     AuditAction,
     AuditCursor,
@@ -61,13 +61,13 @@ _OF_A_BATCH = frozenset(
 
 
 def batch_of(run: Run | GenerationRequest, action: AuditAction) -> str | None:
-    """Return the `batch_key` of an audit entry, or None if the entry is listed by itself.
+    """Return the `request_key` of an audit entry, or None if the entry is listed by itself.
 
     Moderators open private results one by one, so each outcome of a private run is listed by itself.
     """
-    if run.batch_size == 1 or action not in _OF_A_BATCH:
+    if run.count == 1 or action not in _OF_A_BATCH:
         return None
-    return None if run.private and action is AuditAction.OUTCOME else run.batch_key
+    return None if run.private and action is AuditAction.OUTCOME else run.request_key
 
 
 def run_entry(
@@ -87,7 +87,7 @@ def run_entry(
         subject_id=run.requester_id,
         action=action,
         run_key=run.key,
-        batch_key=batch_of(run, action),
+        request_key=batch_of(run, action),
         deployment=run.deployment,
         outcome=outcome,
         details=details,
@@ -107,7 +107,7 @@ def _row(entry: AuditEntry) -> dict[str, object]:
         "subject_id": entry.subject_id,
         "action": entry.action,
         "run_key": entry.run_key,
-        "batch_key": entry.batch_key,
+        "request_key": entry.request_key,
         "deployment": entry.deployment,
         "outcome": entry.outcome,
         "details": dict(entry.details),
@@ -216,17 +216,17 @@ def to_entry(row: RowMapping) -> StoredEntry:
 # The columns to read of a run and its batch. Outputs are left out: they may hold a megabyte of text.
 _OF_RUN = (
     runs.c.key,
-    runs.c.batch_key,
+    runs.c.request_key,
     runs.c.state,
     runs.c.partial,
     runs.c.deleted_at,
-    runs.c.prompt,
-    runs.c.channel_id,
-    runs.c.status_message_id,
-    runs.c.review_channel_id,
-    runs.c.private,
+    requests.c.prompt,
+    requests.c.channel_id,
+    requests.c.status_message_id,
+    requests.c.review_channel_id,
+    requests.c.private,
     # Only private results are opened from the audit log.
-    case((runs.c.private, cast(runs.c.outputs, Text) != "[]"), else_=false()).label("has_outputs"),
+    case((requests.c.private, cast(runs.c.outputs, Text) != "[]"), else_=false()).label("has_outputs"),
 )
 _EDITS = frozenset({Route.IN_PLACE, Route.INTERACTION})
 _SHOWING = frozenset({Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW})
@@ -238,12 +238,12 @@ def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[S
     keys = {stored.entry.run_key for stored in entries if stored.entry.run_key}
     if not keys:
         return list(entries)
-    batches = select(runs.c.batch_key).where(runs.c.key.in_(keys))
-    query: Select[Any] = select(*_OF_RUN).where(runs.c.batch_key.in_(batches))
+    batches = select(runs.c.request_key).where(runs.c.key.in_(keys))
+    query: Select[Any] = select(*_OF_RUN).select_from(WITH_REQUEST).where(runs.c.request_key.in_(batches))
     rows = connection.execute(query).all()
     batch_rows: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in rows:
-        batch_rows[row.batch_key].append(row)
+        batch_rows[row.request_key].append(row)
     found = {row.key: row for row in rows}
     sent = _sent(connection, found.keys())
 
@@ -251,7 +251,7 @@ def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[S
         run = found.get(stored.entry.run_key or "")
         if run is None:
             return stored
-        batch = batch_rows[run.batch_key]
+        batch = batch_rows[run.request_key]
         about = [run, *batch] if stored.count > 1 else [run]
         messages = (_message(one, batch, sent) for one in about)
         message = next(filter(None, messages), None)
@@ -280,7 +280,7 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent])
     """
     if run.deleted_at is not None:
         return None
-    first = next((row for row in batch if row.key == run.batch_key), run)
+    first = next((row for row in batch if row.key == run.request_key), run)
     needs_approval = first.review_channel_id is not None
     messages = _public(sent[run.key], Purpose.LATE, needs_approval=needs_approval)
     if not messages:
@@ -289,7 +289,7 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent])
         removed = any(Purpose.REMOVAL in sent[row.key] for row in batch)
         if not outcome_stands(shown, late, removed=removed):
             return None
-        of_batch = sent[run.batch_key]
+        of_batch = sent[run.request_key]
         messages = _public(of_batch, Purpose.OUTCOME, needs_approval=needs_approval)
         messages = messages or (of_batch[Purpose.REVIEW].messages if Purpose.REVIEW in of_batch else ())
     if not messages and first.status_message_id is not None and not needs_approval:
@@ -325,14 +325,14 @@ def _listed_once(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[objec
     conditions = [_listed_together(newer), is_newer]
     if audit_filter.until is not None:
         conditions.append(newer.c.at < audit_filter.until)
-    is_newest = or_(audit.c.batch_key.is_(None), ~exists().where(*conditions))
+    is_newest = or_(audit.c.request_key.is_(None), ~exists().where(*conditions))
     return _matching(guild_id, audit_filter).where(is_newest)
 
 
 def _listed_together(other: FromClause) -> ColumnElement[bool]:
     """Match entries of `other` that differ from an entry only in the run, or in the time of an outcome."""
     return and_(
-        other.c.batch_key == audit.c.batch_key,
+        other.c.request_key == audit.c.request_key,
         other.c.guild_id == audit.c.guild_id,
         other.c.action == audit.c.action,
         other.c.actor_id.is_not_distinct_from(audit.c.actor_id),
@@ -346,13 +346,13 @@ def _listed(
 ) -> list[StoredEntry]:
     """Return the entries of a page, with the number of entries that each of them stands for."""
     entries = [to_entry(row) for row in connection.execute(page).mappings()]
-    keys = {stored.entry.batch_key for stored in entries} - {None}
+    keys = {stored.entry.request_key for stored in entries} - {None}
     if keys:
-        query = _matching(guild_id, audit_filter).where(audit.c.batch_key.in_(keys))
+        query = _matching(guild_id, audit_filter).where(audit.c.request_key.in_(keys))
         found = [to_entry(row) for row in connection.execute(query).mappings()]
         counts = Counter(_group(stored.entry) for stored in found)
         entries = [
-            replace(stored, count=counts[_group(stored.entry)]) if stored.entry.batch_key else stored
+            replace(stored, count=counts[_group(stored.entry)]) if stored.entry.request_key else stored
             for stored in entries
         ]
     return _with_runs(connection, entries)
@@ -361,7 +361,7 @@ def _listed(
 def _group(entry: AuditEntry) -> tuple[object, ...]:
     """Return a key that is equal for entries that a page lists as one, as in `_listed_together`."""
     at = None if entry.action is AuditAction.OUTCOME else entry.at
-    return entry.batch_key, entry.action, entry.actor_id, entry.outcome, at
+    return entry.request_key, entry.action, entry.actor_id, entry.outcome, at
 
 
 def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, ...]]:

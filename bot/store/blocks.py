@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
-from bot.database.tables import blocks, create_delivery, run_columns, runs, to_run
+from bot.database.row_locks import lock_requests
+from bot.database.tables import blocks, create_delivery, requests, runs, select_runs, to_run
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.moderation.blocks import ActiveBlock
 from bot.domain.results.deliveries import Purpose
@@ -132,7 +133,7 @@ class BlockStore:
         ]
 
 
-_REQUESTS = func.count(runs.c.batch_key.distinct())
+_REQUESTS = func.count(runs.c.request_key.distinct())
 
 
 def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
@@ -141,15 +142,18 @@ def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
 
 def _ended(guild_id: int, user_id: int, now: datetime) -> Select[Any]:
     """Select the number of runs that were ended by the block stored at the time `now`."""
-    return select(func.count()).where(
-        runs.c.guild_id == guild_id,
-        runs.c.requester_id == user_id,
-        runs.c.failure_code == REQUESTER_BLOCKED,
-        runs.c.ended_at == now,
+    return (
+        select(func.count())
+        .select_from(runs.join(requests, requests.c.key == runs.c.request_key))
+        .where(
+            requests.c.guild_id == guild_id,
+            requests.c.requester_id == user_id,
+            runs.c.failure_code == REQUESTER_BLOCKED,
+            runs.c.ended_at == now,
+        )
     )
 
 
-_member = runs.alias("member")
 # SUBMITTING is included because a worker may be putting such a run back into the queue. That worker holds the
 # row's lock, so the query below waits and sees the new state.
 _MAY_WAIT = NOT_SUBMITTED | {RunState.SUBMITTING}
@@ -163,14 +167,17 @@ def end_waiting_runs(connection: Connection, guild_id: int, user_id: int, verdic
     of the other public requests are silent edits of their status messages. Each private request has its own
     outcome.
     """
-    batches = select(_member.c.batch_key).where(
-        _member.c.guild_id == guild_id,
-        _member.c.requester_id == user_id,
-        _member.c.state.in_(_MAY_WAIT),
+    waiting = (
+        select(requests.c.key)
+        .join(runs, runs.c.request_key == requests.c.key)
+        .where(
+            requests.c.guild_id == guild_id,
+            requests.c.requester_id == user_id,
+            runs.c.state.in_(_MAY_WAIT),
+        )
     )
-    found = connection.execute(
-        select(*run_columns()).where(runs.c.batch_key.in_(batches)).order_by(runs.c.key).with_for_update()
-    )
+    keys = lock_requests(connection, connection.execute(waiting.distinct()).scalars().all())
+    found = connection.execute(select_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
     members = [to_run(row) for row in found.mappings()]
     ended = [run for run in members if end_blocked_run(connection, run, verdict)]
     _announce_once(connection, members, {run.key for run in ended}, verdict)
@@ -190,13 +197,13 @@ def _announce_once(
     """
     batches: dict[str, list[Run]] = defaultdict(list)
     for run in members:
-        batches[run.batch_key].append(run)
+        batches[run.request_key].append(run)
     channels: dict[int, list[list[Run]]] = defaultdict(list)
     for batch in batches.values():
         if not batch[0].private and all(run.key in ended or run.final for run in batch):
             channels[batch[0].channel_id].append(batch)
     for over in channels.values():
-        *quiet, told = sorted(over, key=lambda batch: (batch[0].created_at, batch[0].batch_key))
+        *quiet, told = sorted(over, key=lambda batch: (batch[0].created_at, batch[0].request_key))
         for batch in over if quiet else ():
             more = {"others": len(quiet)} if batch is told else {"quiet": True}
             keys = [run.key for run in batch if run.key in ended]

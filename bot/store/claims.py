@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, or_, select, update
 
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
-from bot.database.row_locks import lock_rows, lock_run
-from bot.database.tables import run_columns, runs, to_run
+from bot.database.row_locks import lock_requests, lock_run
+from bot.database.tables import WITH_REQUEST, requests, revise, runs, select_runs, to_run
 from bot.domain.access import OperatorRules
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
 from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
@@ -23,7 +23,7 @@ from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.outcomes import apply_change
-from bot.store.postponed import NOT_HELD, hold_back, waiting_for
+from bot.store.postponed import NOT_HELD, change_waiting, hold_back, waiting_for
 from bot.store.requests.judging import judge_run, refuse
 
 log = logging.getLogger(__name__)
@@ -36,18 +36,17 @@ _TURNS = 5
 QUEUE_ENTRY = (
     runs.c.key,
     runs.c.deployment,
-    runs.c.requester_id,
-    runs.c.created_at,
-    runs.c.guild_id,
-    runs.c.user_limit,
-    runs.c.server_limit,
+    requests.c.requester_id,
+    requests.c.created_at,
+    requests.c.guild_id,
+    requests.c.user_limit,
+    requests.c.server_limit,
 )
-_HELD = runs.c.waiting_code.is_not(None)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_BUSY = select(*QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
+_BUSY = select(*QUEUE_ENTRY).select_from(WITH_REQUEST).where(runs.c.state.in_(IN_FLIGHT))
 # A run whose requester may have seen a failure is not in the queue.
-_READY = and_(runs.c.state == RunState.WAITING, runs.c.answer_due_at.is_(None))
-_WAITING = select(*QUEUE_ENTRY).where(_READY, runs.c.due_at <= bindparam("now"))
+_READY = and_(runs.c.state == RunState.WAITING, requests.c.answer_due_at.is_(None))
+_WAITING = select(*QUEUE_ENTRY).select_from(WITH_REQUEST).where(_READY, runs.c.due_at <= bindparam("now"))
 _CLAIM = (
     update(runs)
     .where(runs.c.key == bindparam("claimed"), runs.c.state == RunState.WAITING)
@@ -60,24 +59,18 @@ _CLAIM = (
         submissions=runs.c.submissions + 1,
         queue_position=None,
         **NOT_HELD,
-        # Unless the status message shows a queue position or a reason for waiting, which are now wrong, it
-        # stays the same until ComfyDeploy answers.
-        rev=runs.c.rev + case((or_(runs.c.queue_position.is_not(None), _HELD), 1), else_=0),
     )
-    .returning(*run_columns())
 )
-_CLAIMED = select(*run_columns()).where(
-    runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim")
-)
-SERVED = select(*QUEUE_ENTRY).where(
-    runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= bindparam("since")
+_CLAIMED = select_runs().where(runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim"))
+SERVED = (
+    select(*QUEUE_ENTRY)
+    .select_from(WITH_REQUEST)
+    .where(runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= bindparam("since"))
 )
 # Older turns don't count, even if a server's limits have kept a run waiting since then.
 _TURN_AGE = timedelta(hours=1)
-_member = runs.alias("member")
-_BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
-# A change to any run changes its batch's status message. A run's `rev` only grows, and so does the sum.
-_REV = select(func.sum(_member.c.rev)).where(_member.c.batch_key == runs.c.batch_key).scalar_subquery()
+_IS_ACTIVE = exists().where(runs.c.request_key == requests.c.key, runs.c.state.not_in(FINAL))
+_FIRST_RUNS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))
 
 
 def _busy(connection: Connection) -> list[QueueEntry]:
@@ -183,14 +176,21 @@ class ClaimStore:
             turned_away[entry.guild_id] += 1
             return None, True
         claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
-        row = connection.execute(_CLAIM, claim).mappings().first()
-        return (to_run(row) if row is not None else None), False
+        waited = lock_run(connection, entry.key)
+        if connection.execute(_CLAIM, claim).rowcount != 1:
+            return None, False
+        if waited.queue_position is not None or waited.waiting_code is not None:
+            # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy answers.
+            revise(connection, [waited.request_key])
+        return to_run(connection.execute(_CLAIMED, {"claim": claim_id}).mappings().one()), False
 
     @reads
     def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:
         """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
-        waiting = select(*run_columns()).where(
-            runs.c.state == RunState.WAITING, runs.c.user_install, runs.c.interaction_expires_at <= by
+        waiting = select_runs().where(
+            runs.c.state == RunState.WAITING,
+            requests.c.user_install,
+            requests.c.interaction_expires_at <= by,
         )
         return [to_run(row) for row in connection.execute(waiting).mappings()]
 
@@ -252,11 +252,7 @@ class ClaimStore:
         """
         others = runs.c.waiting_code.is_distinct_from(code)
         lock(connection, "submit")
-        keys = lock_rows(connection, runs.c.key, _READY, runs.c.due_at <= now, others)
-        if keys:
-            columns = {**waiting_for(code, {}), "rev": runs.c.rev + 1}
-            connection.execute(update(runs).where(runs.c.key.in_(keys)).values(columns))
-        return bool(keys)
+        return change_waiting(connection, [_READY, runs.c.due_at <= now, others], waiting_for(code, {}))
 
     @writes
     def update_queue_positions(self, connection: Connection, now: datetime) -> int:
@@ -264,7 +260,9 @@ class ClaimStore:
         lock(connection, "submit")
         rows = (
             connection.execute(
-                select(*QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
+                select(*QUEUE_ENTRY, runs.c.queue_position)
+                .select_from(WITH_REQUEST)
+                .where(_READY, runs.c.due_at <= now)
             )
         ).all()
         if not rows:
@@ -274,12 +272,15 @@ class ClaimStore:
         shown = {row.key: row.queue_position for row in rows}
         changed = {key: number for key, number in positions(waiting, earlier).items() if shown[key] != number}
         if changed:
+            of_changed = select(runs.c.request_key).where(runs.c.key.in_(changed)).distinct()
+            moved = lock_requests(connection, connection.execute(of_changed).scalars().all())
             connection.execute(
                 update(runs)
                 .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
-                .values(queue_position=bindparam("position"), rev=runs.c.rev + 1, **NOT_HELD),
+                .values(queue_position=bindparam("position"), **NOT_HELD),
                 [{"moved": key, "position": number} for key, number in sorted(changed.items())],
             )
+            revise(connection, moved)
         return len(changed)
 
     @writes
@@ -307,7 +308,7 @@ class ClaimStore:
         keys = list(connection.execute(due).scalars())
         if not keys:
             return ()
-        found = connection.execute(select(*run_columns()).where(runs.c.key.in_(keys)).order_by(runs.c.due_at))
+        found = connection.execute(select_runs().where(runs.c.key.in_(keys)).order_by(runs.c.due_at))
         claimed = [to_run(row) for row in found.mappings()]
         for run in claimed:
             later = now + next_pause(interval, run.checks)
@@ -335,26 +336,26 @@ class ClaimStore:
         installs and private requests get one more edit just before their interaction ends.
         """
         last_edit = and_(
-            or_(runs.c.user_install, runs.c.private),
-            runs.c.interaction_expires_at > now,
-            runs.c.interaction_expires_at <= now + _FAREWELL,
-            runs.c.status_note.is_distinct_from(_FAREWELL_NOTE),
+            or_(requests.c.user_install, requests.c.private),
+            requests.c.interaction_expires_at > now,
+            requests.c.interaction_expires_at <= now + _FAREWELL,
+            requests.c.status_note.is_distinct_from(_FAREWELL_NOTE),
         )
-        token_is_valid = runs.c.interaction_expires_at > now
+        token_is_valid = requests.c.interaction_expires_at > now
         may_edit = or_(
-            runs.c.shown_at.is_(None),
-            and_(token_is_valid, runs.c.shown_at <= now - fast),
-            runs.c.shown_at <= now - slow,
+            requests.c.shown_at.is_(None),
+            and_(token_is_valid, requests.c.shown_at <= now - fast),
+            requests.c.shown_at <= now - slow,
         )
-        has_place = or_(token_is_valid, runs.c.channel_id.not_in(full))
+        has_place = or_(token_is_valid, requests.c.channel_id.not_in(full))
         out_of_date = (
-            select(runs.c.key)
+            select(requests.c.key)
             .where(
-                runs.c.status_message_id.is_not(None),
-                _BATCH_IS_ACTIVE,
-                or_(and_(runs.c.shown_rev < _REV, may_edit, has_place), last_edit),
+                requests.c.status_message_id.is_not(None),
+                _IS_ACTIVE,
+                or_(and_(requests.c.shown_rev < requests.c.rev, may_edit, has_place), last_edit),
             )
-            .order_by(runs.c.shown_at.nulls_first())
+            .order_by(requests.c.shown_at.nulls_first())
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
@@ -362,14 +363,13 @@ class ClaimStore:
         keys = list(connection.execute(out_of_date).scalars())
         if not keys:
             return ()
-        result = connection.execute(
-            update(runs)
-            .where(runs.c.key.in_(keys))
+        connection.execute(
+            update(requests)
+            .where(requests.c.key.in_(keys))
             .values(
-                shown_rev=_REV,
+                shown_rev=requests.c.rev,
                 shown_at=now,
-                status_note=case((last_edit, _FAREWELL_NOTE), else_=runs.c.status_note),
+                status_note=case((last_edit, _FAREWELL_NOTE), else_=requests.c.status_note),
             )
-            .returning(*run_columns())
         )
-        return [to_run(row) for row in result.mappings()]
+        return [to_run(row) for row in connection.execute(_FIRST_RUNS, {"keys": keys}).mappings()]

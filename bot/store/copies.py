@@ -85,7 +85,7 @@ class CopyStore:
         channel = str(message.channel_id)
         entry = run_entry(run, AuditAction.DELETE, user_id, now, copy=True, channel=channel)
         # `/audit` lists each copy by itself, not as one of a batch's deleted results.
-        add_entries(connection, replace(entry, batch_key=None))
+        add_entries(connection, replace(entry, request_key=None))
 
     @writes
     def finish(
@@ -121,7 +121,7 @@ class CopyStore:
 def _deliveries_of(connection: Connection, run: Run) -> Sequence[ResultDelivery]:
     """Return the deliveries that show the run's result: its batch's outcome, its late success, its copies."""
     own = and_(deliveries.c.run_key == run.key, deliveries.c.purpose.in_({Purpose.LATE, *COPY_PURPOSES}))
-    outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
+    outcome = and_(deliveries.c.run_key == run.request_key, deliveries.c.purpose == Purpose.OUTCOME)
     columns = (
         deliveries.c.id,
         deliveries.c.purpose,

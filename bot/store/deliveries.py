@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import deliveries, run_columns, runs, to_run
+from bot.database.tables import deliveries, requests, runs, select_runs, to_run
 from bot.domain.requests import Origin
 from bot.domain.results.deliveries import (
     OUTCOME_PURPOSES,
@@ -32,7 +32,7 @@ from bot.domain.results.deliveries import (
     Purpose,
     SentMessages,
 )
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import Run
 from bot.store.requests.redelivery import deliver_again
 
 _OWN = (
@@ -53,9 +53,9 @@ _PENDING = select(func.count()).where(deliveries.c.state == DeliveryState.PENDIN
 _is_late = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.purpose == Purpose.LATE)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BATCH = (
-    select(*run_columns(), _is_late.label("is_late"))
-    .where(runs.c.batch_key == bindparam("batch"))
-    .order_by(runs.c.batch_index)
+    select_runs(_is_late.label("is_late"))
+    .where(runs.c.request_key == bindparam("batch"))
+    .order_by(runs.c.index)
 )
 _SENT_BEFORE = (
     select(deliveries.c.earlier_messages, deliveries.c.messages)
@@ -65,12 +65,12 @@ _SENT_BEFORE = (
 # The same as `Delivery.destination`, in SQL.
 DESTINATION = func.coalesce(
     case(
-        (deliveries.c.purpose.in_({Purpose.REVIEW, Purpose.CARD}), runs.c.review_channel_id),
+        (deliveries.c.purpose.in_({Purpose.REVIEW, Purpose.CARD}), requests.c.review_channel_id),
         (deliveries.c.purpose == Purpose.REPORT, runs.c.report_channel_id),
-        (deliveries.c.purpose == Purpose.NOTICE, runs.c.requester_id),
+        (deliveries.c.purpose == Purpose.NOTICE, requests.c.requester_id),
         (deliveries.c.purpose.in_({Purpose.SINGLE, Purpose.SHARE}), deliveries.c.shared_to),
     ),
-    runs.c.channel_id,
+    requests.c.channel_id,
 )
 
 
@@ -104,8 +104,8 @@ class DeliveryStore:
             .values(lease_owner=owner, lease_until=now + lease, tries=deliveries.c.tries + 1)
         )
         result = connection.execute(
-            select(*_OWN, *run_columns())
-            .join(runs, runs.c.key == deliveries.c.run_key)
+            select_runs(*_OWN)
+            .join(deliveries, deliveries.c.run_key == runs.c.key)
             .where(deliveries.c.id == found)
         )
         row = result.mappings().one()
@@ -113,7 +113,7 @@ class DeliveryStore:
         batch: tuple[Run, ...] = (run,)
         late = frozenset[str]()
         if purpose is Purpose.OUTCOME:
-            batch, late = _batch(connection, run.batch_key)
+            batch, late = _batch(connection, run.request_key)
         return Delivery(
             id=row["delivery_id"],
             run=run,
@@ -158,13 +158,8 @@ class DeliveryStore:
         from a later one by the same process.
         """
         states = {run.key: (run.state, run.partial) for run in delivery.batch}
-        found = connection.execute(
-            select(runs.c.key, runs.c.state, runs.c.partial)
-            .where(runs.c.key.in_(states.keys()))
-            .order_by(runs.c.key)
-            .with_for_update()
-        )
-        if {row.key: (RunState(row.state), row.partial) for row in found} != states:
+        now_stored = lock_batch_if_any(connection, delivery.run.key)
+        if {run.key: (run.state, run.partial) for run in now_stored if run.key in states} != states:
             return False
         result = connection.execute(
             update(deliveries)
@@ -333,7 +328,8 @@ class DeliveryStore:
     ) -> None:
         """Let the courier edit the posted placeholder `message_id` into the redelivered result."""
         lock_batch_if_any(connection, key)
-        connection.execute(update(runs).where(runs.c.key == key).values(status_message_id=message_id))
+        placed = update(requests).where(requests.c.key == key).values(status_message_id=message_id)
+        connection.execute(placed)
         connection.execute(
             update(deliveries)
             .where(
@@ -378,7 +374,11 @@ def _oldest_pending(now: datetime, full: Collection[int], own: Collection[int]) 
     )
     if not full:
         return query
-    return query.join(runs, runs.c.key == deliveries.c.run_key).where(DESTINATION.not_in(full))
+    return (
+        query.join(runs, runs.c.key == deliveries.c.run_key)
+        .join(requests, requests.c.key == runs.c.request_key)
+        .where(DESTINATION.not_in(full))
+    )
 
 
 def _joined(*lists: Iterable[MessageRef]) -> tuple[MessageRef, ...]:
@@ -386,9 +386,9 @@ def _joined(*lists: Iterable[MessageRef]) -> tuple[MessageRef, ...]:
     return tuple(dict.fromkeys(message for each in lists for message in each))
 
 
-def _batch(connection: Connection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
-    """Return a batch's runs, ordered by `batch_index`, and the keys of those whose late success has its own
+def _batch(connection: Connection, request_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
+    """Return a batch's runs, ordered by `index`, and the keys of those whose late success has its own
     delivery.
     """
-    found = connection.execute(_BATCH, {"batch": batch_key}).mappings().all()
+    found = connection.execute(_BATCH, {"batch": request_key}).mappings().all()
     return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, select, update
 
-from bot.database.tables import RESET, audit, create_delivery, deliveries, nothing_posted, runs
+from bot.database.tables import RESET, audit, create_delivery, deliveries, nothing_posted, requests, runs
 from bot.domain.moderation.audit import PARTIAL, AuditAction, recorded_outcome
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
@@ -22,7 +23,7 @@ _BATCH_END = select(
     func.count(case((runs.c.state.not_in(FINAL), 1))),
     func.max(case((_unexplained, runs.c.ended_at))),
     func.max(case((_unasked, runs.c.ended_at))),
-).where(runs.c.batch_key == bindparam("batch"), runs.c.key != bindparam("except"))
+).where(runs.c.request_key == bindparam("batch"), runs.c.key != bindparam("except"))
 _NOBODY = ""
 
 
@@ -31,13 +32,7 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
 
     If the change ends the run, this also writes the audit entry and creates the deliveries that follow.
     """
-    values = {**change.values, **more, "state": change.state}
-    if change.visible:
-        values["rev"] = runs.c.rev + 1
-    result = connection.execute(
-        update(runs).where(runs.c.key == run.key, runs.c.state == run.state).values(values)
-    )
-    if result.rowcount != 1 or change.outcome_due_at is None:
+    if not _write(connection, run, change, more) or change.outcome_due_at is None:
         return
     if change.state is not run.state:
         _record_outcome(connection, run, change, now)
@@ -51,9 +46,23 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
         _deliver_late(connection, run, change.outcome_due_at, now)
         release_outcome(connection, run, now)
         return
-    due_at = _outcome_due_at(connection, run.batch_key, run.key, change.outcome_due_at)
+    due_at = _outcome_due_at(connection, run.request_key, run.key, change.outcome_due_at)
     if due_at is not None:
-        create_delivery(connection, run.batch_key, Purpose.OUTCOME, due_at, now)
+        create_delivery(connection, run.request_key, Purpose.OUTCOME, due_at, now)
+
+
+def _write(connection: Connection, run: Run, change: Change, more: Mapping[str, object]) -> bool:
+    """Write the columns of a change to the run and its request; return whether the run had its old state."""
+    values = {**change.values, **more, "state": change.state}
+    of_request = {name: values.pop(name) for name in [*values] if name not in runs.c}
+    old = (runs.c.key == run.key, runs.c.state == run.state)
+    if connection.execute(update(runs).where(*old).values(values)).rowcount != 1:
+        return False
+    if change.visible:
+        of_request["rev"] = requests.c.rev + 1
+    if of_request:
+        connection.execute(update(requests).where(requests.c.key == run.request_key).values(of_request))
+    return True
 
 
 def release_outcome(connection: Connection, run: Run, now: datetime) -> None:
@@ -61,13 +70,13 @@ def release_outcome(connection: Connection, run: Run, now: datetime) -> None:
 
     An unsuccessful run delays the outcome as long as its reason or its outputs may still arrive.
     """
-    due_at = _outcome_due_at(connection, run.batch_key, _NOBODY, now)
+    due_at = _outcome_due_at(connection, run.request_key, _NOBODY, now)
     if due_at is None:
         return
     connection.execute(
         update(deliveries)
         .where(
-            deliveries.c.run_key == run.batch_key,
+            deliveries.c.run_key == run.request_key,
             deliveries.c.purpose == Purpose.OUTCOME,
             deliveries.c.tries == 0,
             deliveries.c.due_at > due_at,
@@ -78,13 +87,13 @@ def release_outcome(connection: Connection, run: Run, now: datetime) -> None:
 
 
 def _outcome_due_at(
-    connection: Connection, batch_key: str, excepted: str, earliest: datetime
+    connection: Connection, request_key: str, excepted: str, earliest: datetime
 ) -> datetime | None:
     """Return when a batch's outcome may be posted, at the earliest at `earliest`.
 
     Returns None while a run of the batch, other than `excepted`, is active.
     """
-    found = connection.execute(_BATCH_END, {"batch": batch_key, "except": excepted})
+    found = connection.execute(_BATCH_END, {"batch": request_key, "except": excepted})
     active, unexplained_at, unasked_at = found.one()
     if active:
         return None
@@ -114,11 +123,11 @@ def _deliver_late(connection: Connection, run: Run, due_at: datetime, now: datet
     """
     if run.deleted_at is not None:
         return
-    outcome = (deliveries.c.run_key == run.batch_key) & (deliveries.c.purpose == Purpose.OUTCOME)
+    outcome = (deliveries.c.run_key == run.request_key) & (deliveries.c.purpose == Purpose.OUTCOME)
     # The courier renders the run's state at the time of the post, so an unposted verdict becomes the result.
     if connection.scalar(select(deliveries.c.id).where(outcome, nothing_posted())) is not None:
         return
-    if run.batch_size == 1:
+    if run.count == 1:
         _close_verdict(connection, run.key, now)
     elif connection.scalar(select(deliveries.c.id).where(outcome)) is None:
         return  # other runs of the batch are still active, and the batch's outcome will show this one, too
@@ -155,8 +164,8 @@ def _record_outcome(connection: Connection, run: Run, change: Change, now: datet
     expired = change.state is RunState.EXPIRED
     action = AuditAction.EXPIRE if expired else AuditAction.OUTCOME
     details: dict[str, object] = {"private": True} if run.private else {}
-    if run.private and run.batch_size > 1:  # each result is listed by itself
-        details |= {"number": run.number, "of": run.batch_size}
+    if run.private and run.count > 1:  # each result is listed by itself
+        details |= {"number": run.number, "of": run.count}
     code, partial = (change.values.get(name) for name in ("failure_code", "partial"))
     outcome = recorded_outcome(change.state, failure_code=code, partial=bool(partial))
     add_entries(connection, run_entry(run, action, None, now, outcome=outcome, **details))
@@ -175,12 +184,10 @@ def _correct_outcome(connection: Connection, run: Run) -> None:
 
 
 def nothing_pending() -> ColumnElement[bool]:
-    """Match the runs of batches that have ended and have no pending delivery."""
-    member = runs.alias("member")
-    batch = member.c.batch_key == runs.c.batch_key
+    """Match the requests that have ended and have no pending delivery."""
+    own = runs.c.request_key == requests.c.key
     pending = deliveries.c.state == DeliveryState.PENDING
     return and_(
-        runs.c.state.in_(FINAL),  # implied by the next condition, but cheaper to check
-        ~exists().where(batch, member.c.state.not_in(FINAL)),
-        ~exists().where(batch, deliveries.c.run_key == member.c.key, pending),
+        ~exists().where(own, runs.c.state.not_in(FINAL)).correlate(requests),
+        ~exists().where(own, deliveries.c.run_key == runs.c.key, pending).correlate(requests),
     )

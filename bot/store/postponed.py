@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from bot.database.tables import runs
+from bot.database.row_locks import lock_requests
+from bot.database.tables import WITH_REQUEST, requests, revise, runs
 from bot.domain.errors import RefusedForNow
 from bot.domain.runs import Run, RunState
 
@@ -16,8 +17,8 @@ PAUSED = "paused"
 _ASK_AGAIN_AFTER = timedelta(hours=1)
 # How long a run is postponed if Discord doesn't answer the checks before the queue call.
 DISCORD_PAUSE = timedelta(minutes=1)
-_HERE = (runs.c.guild_id, "guild_id")
-_OWN = (runs.c.requester_id, "requester_id")
+_HERE = (requests.c.guild_id, "guild_id")
+_OWN = (requests.c.requester_id, "requester_id")
 _AS_EXPENSIVE = (runs.c.reserved_seconds, "reserved_seconds")
 # For each refusal, the columns that all affected runs share. A refusal without an entry affects one run.
 _SHARED: Mapping[str, tuple[tuple[ColumnElement[int], str], ...]] = {
@@ -47,13 +48,13 @@ def hold_back(connection: Connection, run: Run, reason: RefusedForNow, now: date
             *(column.is_not_distinct_from(getattr(run, name)) for column, name in shared),
         ]
     )
-    _change(connection, alike, {"due_at": due_at, **waiting_for(reason.code, reason.params)})
+    change_waiting(connection, alike, {"due_at": due_at, **waiting_for(reason.code, reason.params)})
 
 
 def ask_again(connection: Connection, which: ColumnElement[bool], now: datetime) -> None:
     """Make the postponed runs that match `which` due now, so that the submitter judges them again."""
     held = [which, runs.c.waiting_code.is_not(None)]
-    _change(connection, held, {"due_at": now, **NOT_HELD})
+    change_waiting(connection, held, {"due_at": now, **NOT_HELD})
 
 
 def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
@@ -68,9 +69,18 @@ def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
 NOT_HELD: Mapping[str, object] = {"waiting_code": None, "waiting_params": None}
 
 
-def _change(connection: Connection, which: list[ColumnElement[bool]], values: dict[str, object]) -> None:
-    # Locked in key order, as everywhere, so that two transactions never deadlock.
-    query = select(runs.c.key).where(runs.c.state == RunState.WAITING, *which)
-    keys = (connection.execute(query.order_by(runs.c.key).with_for_update())).scalars().all()
-    if keys:
-        connection.execute(update(runs).where(runs.c.key.in_(keys)).values(**values, rev=runs.c.rev + 1))
+def change_waiting(
+    connection: Connection, which: Sequence[ColumnElement[bool]], values: Mapping[str, object]
+) -> bool:
+    """Change the waiting runs that match, and have their status messages edited; return whether any did."""
+    waiting = (runs.c.state == RunState.WAITING, *which)
+    affected = connection.execute(select(runs.c.request_key).select_from(WITH_REQUEST).where(*waiting))
+    locked = lock_requests(connection, set(affected.scalars()))
+    # Asked again under the locks.
+    here = (runs.c.request_key.in_(locked), *waiting)
+    found = connection.execute(select(runs.c.key, runs.c.request_key).select_from(WITH_REQUEST).where(*here))
+    rows = found.all()
+    if rows:
+        connection.execute(update(runs).where(runs.c.key.in_({row.key for row in rows})).values(values))
+        revise(connection, {row.request_key for row in rows})
+    return bool(rows)

@@ -11,12 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, case, select, update
+from sqlalchemy import BindParameter, Connection, Update, bindparam, case, select, update
 
 from bot.database.column_types import CleanText, UtcDateTime
 from bot.database.engine import Database, reads, writes
-from bot.database.row_locks import lock_batch, lock_run
-from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
+from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests, lock_run
+from bot.database.tables import deliveries, nothing_posted, requests, revise, runs, select_runs, to_run
 from bot.domain.budgets import reported_seconds
 from bot.domain.errors import BotError
 from bot.domain.moderation.audit import AuditAction
@@ -29,8 +29,8 @@ from bot.store.outcomes import apply_change, release_outcome
 from bot.store.requests.charges import charge
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
-_BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
+_BY_KEY = select_runs().where(runs.c.key == bindparam("wanted", type_=CleanText()))
+_BATCH = select_runs().where(runs.c.request_key == bindparam("batch")).order_by(runs.c.index)
 
 
 # Returns the run timeout of a deployment in seconds, or None if it is unknown or has none.
@@ -58,8 +58,8 @@ class RunStore:
 
     @reads
     def batch(self, connection: Connection, run: Run) -> Sequence[Run]:
-        """Return the current state of every run in the batch of `run`, ordered by `batch_index`."""
-        rows = connection.execute(_BATCH, {"batch": run.batch_key})
+        """Return the current state of every run in the batch of `run`, ordered by `index`."""
+        rows = connection.execute(_BATCH, {"batch": run.request_key})
         return [to_run(row) for row in rows.mappings()]
 
     @reads
@@ -165,16 +165,15 @@ class RunStore:
         The status message says so. A later cancellation stays.
         """
         same = runs.c.cancel_requested_at == cancelled.cancel_requested_at
-        connection.execute(
+        lock_batch_if_any(connection, cancelled.key)
+        withdrawn = connection.execute(
             update(runs)
             .where(runs.c.key == cancelled.key, same, runs.c.state.not_in(FINAL))
-            .values(
-                cancel_requested_at=None,
-                cancelled_by=None,
-                status_note="not_cancellable",
-                rev=runs.c.rev + 1,
-            )
+            .values(cancel_requested_at=None, cancelled_by=None)
         )
+        if withdrawn.rowcount:
+            noted = _of_run(cancelled.key).values(status_note="not_cancellable", rev=requests.c.rev + 1)
+            connection.execute(noted)
 
     @writes
     def note_deadline(self, connection: Connection, key: str, code: str) -> None:
@@ -189,7 +188,7 @@ class RunStore:
     @writes
     def mark_age_restricted(self, connection: Connection, key: str) -> None:
         """Mark a run whose deployment has been marked as age-restricted since the request."""
-        connection.execute(update(runs).where(runs.c.key == key).values(age_restricted=True))
+        connection.execute(_of_run(key).values(age_restricted=True))
 
     @writes
     def release_outcome(self, connection: Connection, key: str, now: datetime) -> None:
@@ -202,7 +201,7 @@ class RunStore:
     ) -> None:
         """Store the reason for a run's failure, unless the outcome may have been posted already."""
         posted = select(deliveries.c.id).where(
-            deliveries.c.run_key == runs.c.batch_key,
+            deliveries.c.run_key == runs.c.request_key,
             deliveries.c.purpose == Purpose.OUTCOME,
             ~nothing_posted(),
         )
@@ -218,9 +217,7 @@ class RunStore:
         posted.
         """
         connection.execute(
-            update(runs)
-            .where(runs.c.key == key)
-            .values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
+            _of_run(key).values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
         )
 
     @writes
@@ -237,8 +234,11 @@ class RunStore:
 
         Polls are postponed as by `record_report`, unless they are already due.
         """
-        found = connection.execute(_LOCKED, {"wanted": list(reports)})
-        changes = []
+        # Locked in key order, as everywhere, so that two processes neither overwrite progress nor deadlock.
+        lock_requests(connection, connection.execute(_REQUESTS, {"wanted": list(reports)}).scalars().all())
+        found = connection.execute(_WANTED, {"wanted": list(reports)})
+        changes: list[dict[str, object]] = []
+        changed: set[str] = set()
         for run in [to_run(row) for row in found.mappings()]:
             report = reports[run.key]
             if run.state is not report.state or run.run_id != report.run_id:
@@ -247,8 +247,16 @@ class RunStore:
             if change is not None:
                 poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
                 changes.append({**_values(run, change), "now": now, "poll_at": poll_at})
+                changed.add(run.request_key)
         if changes:
             connection.execute(_SAVE, changes)
+            revise(connection, changed)
+
+
+def _of_run(key: str) -> Update:
+    """Return an update of the request that a run belongs to."""
+    own = select(runs.c.request_key).where(runs.c.key == key).scalar_subquery()
+    return update(requests).where(requests.c.key == own)
 
 
 def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
@@ -296,20 +304,15 @@ def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) 
 
 
 _PROGRESS_COLUMNS = ("progress", "live_status", "queue_position")
-# Locked in key order, as everywhere, so that two processes neither overwrite progress nor deadlock.
-_LOCKED = (
-    select(*run_columns())
-    .where(runs.c.key.in_(bindparam("wanted", expanding=True)))
-    .order_by(runs.c.key)
-    .with_for_update()
-)
+_KEYS: BindParameter[Any] = bindparam("wanted", expanding=True)
+_REQUESTS = select(runs.c.request_key).where(runs.c.key.in_(_KEYS))
+_WANTED = select_runs().where(runs.c.key.in_(_KEYS))
 _POLL_AT: BindParameter[Any] = bindparam("poll_at", type_=UtcDateTime())
 _IS_POSTPONED = (runs.c.due_at > bindparam("now")) & _POLL_AT.is_not(None)
 _SAVE = (
     update(runs)
     .where(runs.c.key == bindparam("of_run"), runs.c.state == bindparam("in_state"))
     .values(
-        rev=runs.c.rev + 1,
         due_at=case((_IS_POSTPONED, _POLL_AT), else_=runs.c.due_at),
         checks=case((_IS_POSTPONED, 0), else_=runs.c.checks),
         **{name: bindparam(f"new_{name}") for name in _PROGRESS_COLUMNS},

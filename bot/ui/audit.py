@@ -70,7 +70,7 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     )
     line = sentence_case(sentence)
     subtext = f"-# <t:{int(entry.at.timestamp())}:f>"
-    key = entry.batch_key if stored.count > 1 else entry.run_key
+    key = entry.request_key if stored.count > 1 else entry.run_key
     if url or key:
         subtext += f" · {say('record_open', url=url) if url else f'`{key}`'}"
     return f"{line}{_fitting(stored, naming, _LINE_LENGTH - len(line) - len(subtext) - 1)}\n{subtext}"

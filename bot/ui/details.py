@@ -121,8 +121,8 @@ def _facts(
     yield subtext(_state_facts(shown, deletions, explained=explained))
     yield subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
     names = [say("details_key", key=run.key)]
-    if run.batch_size > 1:
-        names.append(say("details_several", number=run.number, count=run.batch_size))
+    if run.count > 1:
+        names.append(say("details_several", number=run.number, count=run.count))
     if run.parent_key:
         code = "details_parent_link" if origin else "details_parent"
         names.append(say(code, key=run.parent_key, url=origin))

@@ -34,7 +34,7 @@ def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked") -> P
     `code` is the code of the sentence that contains the link.
     """
     texts = [output.text for output in run.outputs if output.text and output.text.strip()]
-    space = _TEXT_LENGTH // run.batch_size // max(1, len(texts))
+    space = _TEXT_LENGTH // run.count // max(1, len(texts))
     remarks = [link_remark(code, name, url, may_link) for name, url in _links(run)]
     return PreparedOutputs(texts=tuple(shorten(text, space) for text in texts), remarks=tuple(remarks))
 
@@ -86,7 +86,7 @@ def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
     """Return buttons that the usual message also has, so that the courier recognizes either message."""
     if not shown:
         return [run_button(first, Action.DETAILS, "button_details"), discard_button(first)]
-    if first.batch_size > 1:
+    if first.count > 1:
         return [run_button(first, Action.CLEAR, "button_delete")]
     return [
         run_button(first, Action.MORE, "button_more"),

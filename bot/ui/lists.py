@@ -179,9 +179,9 @@ def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], st
 
 
 def _batch_title(title: str, run: Run) -> str:
-    if run.batch_size == 1:
+    if run.count == 1:
         return title
-    return say("queue_of_several", title=title, number=run.number, count=run.batch_size)
+    return say("queue_of_several", title=title, number=run.number, count=run.count)
 
 
 def _position(run: Run) -> str:

@@ -162,7 +162,7 @@ def report_card(
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
-    is_batch = run.is_first_in_batch and run.batch_size > 1
+    is_batch = run.is_first_in_batch and run.count > 1
     row: ActionRow[LayoutView] = ActionRow(
         run_button(run, Action.CLEAR if is_batch else Action.DELETE, "button_delete"),
         run_button(run, Action.BLOCK, "button_block"),
@@ -213,7 +213,7 @@ def expired_card() -> OutgoingMessage:
 
 def rejection_notice(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
     """Build the notice for the requester of a rejected request; `channel_name` is None if unknown."""
-    return _notice(run, say("rejection_notice", title=batch_title(title, run.batch_size)), channel_name)
+    return _notice(run, say("rejection_notice", title=batch_title(title, run.count)), channel_name)
 
 
 def block_notice(
@@ -225,7 +225,7 @@ def block_notice(
     request had already started, so the block didn't end them.
     """
     code = "block_notice_rest" if partly else "block_notice"
-    about = say(code, title=batch_title(title, run.batch_size))
+    about = say(code, title=batch_title(title, run.count))
     if (until := run.failure_params.get("until")) is not None:
         about += f" {say(block_code('block_notice', run), until=until)}"
     if others > 0:
@@ -266,7 +266,7 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     ]
     if run.requester_joined_at is not None:
         requester.append(say("card_joined", at=int(run.requester_joined_at.timestamp())))
-    heading_line = say(heading, title=batch_title(title, run.batch_size))
+    heading_line = say(heading, title=batch_title(title, run.count))
     lines = [heading_line, " · ".join(requester), *_values(inputs.values)]
     facts = [say("card_place", channel=run.channel_id), _cost(run)]
     if run.private:
@@ -278,8 +278,8 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
 
 def _cost(run: Run) -> str:
     """Return the sentence about a request's estimated cost, which for a batch covers all its runs."""
-    code = "card_cost_several" if run.batch_size > 1 else "card_cost"
-    return say(code, runs=run.batch_size, seconds=round(run.reserved_seconds * run.batch_size))
+    code = "card_cost_several" if run.count > 1 else "card_cost"
+    return say(code, runs=run.count, seconds=round(run.reserved_seconds * run.count))
 
 
 def _values(values: Sequence[tuple[str, str]]) -> list[str]:

@@ -333,7 +333,7 @@ def _delete_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
 def _rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
     """Return the buttons that are the first to move behind *More*. A batch is reported as a whole."""
     share = [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
-    batch = replace(run, key=run.batch_key)
+    batch = replace(run, key=run.request_key)
     report = [run_button(batch, Action.REPORT, "button_report")] if offered.reportable else []
     return [*share, run_button(run, Action.DETAILS, "button_details"), *report]
 

@@ -160,7 +160,7 @@ def first_message(
 
 def single_layout(run: Run, title: str, pictures: Sequence[str], offered: OfferedActions) -> LayoutView:
     """Build the view of one run of a batch, with its own buttons. `pictures` are links to its pictures."""
-    heading = say("several_one", number=run.number, count=run.batch_size, title=escape_line(title, 80))
+    heading = say("several_one", number=run.number, count=run.count, title=escape_line(title, 80))
     items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
     deleted = say("several_deleted") if run.deleted_at is not None else ""
     if pictures and not deleted:

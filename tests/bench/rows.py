@@ -33,7 +33,7 @@ FIRST = f"k{1:015}"
 # By number: a row in a thousand belongs to server 0, one in two hundred to person 0.
 EXPRESSIONS = {
     "key": "{key}",
-    "batch_key": "{key}",
+    "request_key": "{key}",
     "run_key": "{key}",
     "state": f"CASE WHEN n <= {IN_FLIGHT} THEN 'running' ELSE 'succeeded' END",
     "run_id": "{key}",

@@ -14,16 +14,14 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
-from sqlalchemy import insert
-
 from bot.comfydeploy.webhook_urls import WEBHOOK_PATH, WebhookSigner
-from bot.database.tables import runs
 from bot.domain.requests import new_key
 from bot.domain.runs import RunState
 from bot.outside import Outside
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.server import FakeComfyDeploy
+from tests.contract.store.rows import insert_rows
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault, Faults
@@ -135,9 +133,7 @@ async def seed(
     store = Store(home.environment()["DATABASE_URL"], Outside())
     await store.open()
     try:
-        await store.database.write(
-            lambda connection: connection.execute(insert(runs), [_row(home, run, state) for run in seeded])
-        )
+        await store.database.write(insert_rows, *(_row(home, run, state) for run in seeded))
     finally:
         await store.close()
     return seeded
@@ -148,7 +144,7 @@ def _row(home: BotProcess, run: Seeded, state: RunState) -> dict[str, Any]:
     place = run.channel or home.channel
     return {
         "key": run.key,
-        "batch_key": run.key,
+        "request_key": run.key,
         "state": state,
         "created_at": now,
         "requester_id": home.alice.id,

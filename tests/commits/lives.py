@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from bot.database.tables import runs
+from bot.database.tables import WITH_REQUEST, requests, runs
 from bot.domain.errors import BotError, StoreUnavailable
 from bot.domain.runs import FINAL, Run, RunState
 from bot.strings import say
@@ -207,7 +207,11 @@ async def repeated(bot: ModeratedServer, act: Callable[[], Awaitable[Any]]) -> N
 
 async def decisions(bot: Harness) -> list[Any]:
     """Return who decided about unfinished runs, and who cancelled them."""
-    query = select(runs.c.key, runs.c.decided_by, runs.c.cancelled_by).where(runs.c.state.not_in(FINAL))
+    query = (
+        select(runs.c.key, requests.c.decided_by, runs.c.cancelled_by)
+        .select_from(WITH_REQUEST)
+        .where(runs.c.state.not_in(FINAL))
+    )
     return await bot.app.store.database.read(
         lambda connection: list((connection.execute(query.order_by(runs.c.key))).all())
     )

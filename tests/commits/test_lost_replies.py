@@ -30,7 +30,7 @@ SAMPLES = {
         "mark as sent": "messages=$",
     },
     "cancelled": {"cancel": "cancel_requested_at=$"},
-    "approved": {"release": "due_at=$", "approve": "decided_by=$"},
+    "approved": {"release": "answer_due_at=$", "approve": "decided_by=$"},
     "rejected": {"reject": "decided_by=$"},
 }
 
@@ -93,7 +93,7 @@ async def test_a_refused_answer_withdraws_the_request(postgres: PostgresServer, 
     """Discord refuses the answer, and the transaction that withdraws the request is lost."""
     async with bot_behind_proxy(postgres, tmp_path) as (bot, proxy):
         for loss in Loss:
-            proxy.lose(lambda step: step.sql.startswith("DELETE FROM runs"), loss)
+            proxy.lose(lambda step: step.sql.startswith("DELETE FROM requests"), loss)
             bot.env.inject_error("POST", "/interactions/*", status=404, code=10062)
             asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
             assert not asked.acknowledged

@@ -20,13 +20,13 @@ _PLAIN = Run(
     deployment="flux",
     deployment_id="d",
     inputs={},
-    batch_key="abcdefghij234567",
+    request_key="abcdefghij234567",
 )
 
 
 def made_run(state: RunState = RunState.SUCCEEDED, **changes: Any) -> Run:
     """Return a run, by default a batch of one."""
-    return replace(_PLAIN, state=state, **{"batch_key": changes.get("key", _PLAIN.key), **changes})
+    return replace(_PLAIN, state=state, **{"request_key": changes.get("key", _PLAIN.key), **changes})
 
 
 def made_preset(name: str = "noir", **changes: Any) -> Preset:

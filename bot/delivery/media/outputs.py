@@ -362,7 +362,7 @@ def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...
 
 def inline_texts(run: Run, texts: Sequence[str]) -> tuple[str, ...] | None:
     """Return the texts to show in the message itself, or None if they are too long for it."""
-    if sum(map(len, texts)) > _INLINE_TEXT // run.batch_size:
+    if sum(map(len, texts)) > _INLINE_TEXT // run.count:
         return None
     return tuple(text for text in texts if text.strip())
 

@@ -68,7 +68,7 @@ class AuditEntry:
     """An entry of the audit log.
 
     An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. A page may
-    list entries with the same `batch_key` as one. `details` is small JSON without secrets.
+    list entries with the same `request_key` as one. `details` is small JSON without secrets.
     """
 
     at: datetime
@@ -77,7 +77,7 @@ class AuditEntry:
     actor_id: int | None = None
     subject_id: int | None = None
     run_key: str | None = None
-    batch_key: str | None = None
+    request_key: str | None = None
     deployment: str | None = None
     outcome: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)

@@ -113,7 +113,7 @@ class Delivery:
         """Return whether this is the late success of one run in a larger batch, which must not replace the
         message that shows the whole batch.
         """
-        return self.purpose is Purpose.LATE and self.run.batch_size > 1
+        return self.purpose is Purpose.LATE and self.run.count > 1
 
 
 class SentMessages(NamedTuple):

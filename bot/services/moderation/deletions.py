@@ -82,11 +82,11 @@ class DeletionService:
         """
         run = await self._run(key)
         await self._check(run, person, guild_id, moderated, run.channel_id)
-        outcome = await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)
+        outcome = await self._store.deliveries.sent(run.request_key, Purpose.OUTCOME)
         if message_id in [message.message_id for message in outcome.everywhere]:
             batch = await self._store.runs.batch(run)
             remove = not any(each.is_shown for each in batch)
-            await self._store.reviews.discard(run.batch_key, person.id, self._clock(), remove=remove)
+            await self._store.reviews.discard(run.request_key, person.id, self._clock(), remove=remove)
             self._wakeups.deliver()
 
     async def may_delete(

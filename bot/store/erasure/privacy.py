@@ -13,6 +13,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     or_,
     select,
     update,
@@ -27,8 +28,9 @@ from bot.database.tables import (
     channel_defaults,
     deliveries,
     presets,
-    run_columns,
+    requests,
     runs,
+    select_runs,
     to_run,
 )
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
@@ -48,13 +50,15 @@ _PRIVATE_DETAILS = frozenset({"prompt", "inputs", "text"})
 # Columns with a user's inputs and outputs; the others only show that there was a run.
 _ERASED: Mapping[str, object] = {
     "inputs": {},
-    "prompt": None,
     "seed": None,
     "outputs": [],
-    "requester_roles": None,
-    "requester_joined_at": None,
     "live_status": None,
     "failure_log": None,
+}
+_ERASED_OF_REQUEST: Mapping[str, object] = {
+    "prompt": None,
+    "requester_roles": None,
+    "requester_joined_at": None,
     "interaction_token": None,
     "press": None,
 }
@@ -80,10 +84,10 @@ class PrivacyStore:
 
     @reads
     def _runs(self, connection: Connection, user_id: int, last: Run | None, limit: int) -> Sequence[Run]:
-        query = select(*run_columns()).where(runs.c.requester_id == user_id)
+        query = select_runs().where(requests.c.requester_id == user_id)
         if last is not None:
-            query = query.where(earlier(runs.c.created_at, last.created_at, runs.c.key > last.key))
-        query = query.order_by(runs.c.created_at.desc(), runs.c.key).limit(limit)
+            query = query.where(earlier(requests.c.created_at, last.created_at, runs.c.key > last.key))
+        query = query.order_by(requests.c.created_at.desc(), runs.c.key).limit(limit)
         return [to_run(row) for row in connection.execute(query).mappings()]
 
     async def audit_of(
@@ -157,27 +161,30 @@ class PrivacyStore:
     def _erase_chunk(
         self, connection: Connection, user_id: int, now: datetime, chunk_size: int
     ) -> int | None:
-        """Erase one chunk of runs, and return how many of them are the first of a batch; None at the end."""
+        """Erase one chunk of requests, and return how many were erased; None at the end."""
+        left = exists().where(runs.c.request_key == requests.c.key, runs.c.erased_at.is_(None))
         found = connection.execute(
-            select(runs.c.key)
-            .where(runs.c.requester_id == user_id, runs.c.erased_at.is_(None), nothing_pending())
-            .order_by(runs.c.key)
+            select(requests.c.key)
+            .where(requests.c.requester_id == user_id, left, nothing_pending())
+            .order_by(requests.c.key)
             .limit(chunk_size)
             .with_for_update()
         )
-        locked = list(found.scalars())
+        locked = found.scalars().all()
         if not locked:
             return None
         # Check again, because a message may have become pending while this waited for the locks.
+        still = select(requests.c.key).where(requests.c.key.in_(locked), nothing_pending())
+        keys = connection.execute(still).scalars().all()
+        connection.execute(update(requests).where(requests.c.key.in_(keys)).values(_ERASED_OF_REQUEST))
         erased = connection.execute(
             update(runs)
-            .where(runs.c.key.in_(locked), nothing_pending())
+            .where(runs.c.request_key.in_(keys))
             .values({**_ERASED, "erased_at": now})
-            .returning(runs.c.key, runs.c.batch_key)
+            .returning(runs.c.key)
         )
-        rows = erased.all()
-        _drop_undelivered(connection, [row.key for row in rows])
-        return len([row for row in rows if row.key == row.batch_key])
+        _drop_undelivered(connection, erased.scalars().all())
+        return len(keys)
 
     @writes
     def _delete_presets(self, connection: Connection, user_id: int) -> int:
@@ -200,9 +207,9 @@ class PrivacyStore:
 
     @reads
     def _unsettled(self, connection: Connection, user_id: int) -> Sequence[Run]:
-        mine = (runs.c.requester_id == user_id) & (runs.c.key == runs.c.batch_key)
-        query = select(*run_columns()).where(mine, ~nothing_pending())
-        found = connection.execute(query.order_by(runs.c.created_at.desc()))
+        mine = (requests.c.requester_id == user_id) & (runs.c.index == 0)
+        query = select_runs().where(mine, ~nothing_pending())
+        found = connection.execute(query.order_by(requests.c.created_at.desc()))
         return [to_run(row) for row in found.mappings()]
 
     @reads

@@ -21,8 +21,8 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, delete, exists, 
 
 from bot.database.engine import Database, reads, writes
 from bot.database.key_values import KeyValueStore
-from bot.database.row_locks import lock_rows
-from bot.database.tables import audit, runs, server_rules
+from bot.database.row_locks import lock_requests, lock_rows
+from bot.database.tables import audit, requests, server_rules
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store.outcomes import nothing_pending
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 class ExpiredRows:
     """Requests and audit entries past their server's retention period."""
 
-    run_keys: Sequence[str]
+    request_keys: Sequence[str]
     entry_ids: Sequence[int]
 
 
@@ -81,7 +81,7 @@ class RetentionStore:
         keys: list[str] = []
         ids: list[int] = []
         for period in _periods({row.guild_id: row.rules for row in rules}, now):
-            keys += _expired_runs(connection, period, limit - len(keys))
+            keys += _expired_requests(connection, period, limit - len(keys))
             ids += _expired_entries(connection, period, limit - len(ids))
             if len(keys) >= limit and len(ids) >= limit:
                 break
@@ -91,14 +91,16 @@ class RetentionStore:
     def handle(self, connection: Connection, rows: ExpiredRows) -> None:
         """Remove the rows of a claim, except requests that have a pending message again.
 
-        All runs of a batch are removed together.
+        A request's runs are removed with it.
         """
         # Lock first, because a DELETE locks in any order. Check for pending messages once all are locked.
-        keys = lock_rows(connection, runs.c.key, runs.c.batch_key.in_(rows.run_keys))
-        removed_runs = connection.execute(delete(runs).where(runs.c.key.in_(keys), nothing_pending()))
+        keys = lock_requests(connection, rows.request_keys)
+        removed_requests = connection.execute(
+            delete(requests).where(requests.c.key.in_(keys), nothing_pending())
+        )
         ids = lock_rows(connection, audit.c.id, audit.c.id.in_(rows.entry_ids))
         removed_entries = connection.execute(delete(audit).where(audit.c.id.in_(ids)))
-        removed = removed_runs.rowcount + removed_entries.rowcount
+        removed = removed_requests.rowcount + removed_entries.rowcount
         log.info("removed %s expired requests and audit entries", removed)
 
     async def _advance_to(self, clock: datetime) -> datetime:
@@ -118,13 +120,13 @@ def _follow(clock: datetime, time: datetime, last_clock: datetime) -> datetime:
     return followed
 
 
-def _expired_runs(connection: Connection, period: _RetentionPeriod, limit: int) -> Sequence[str]:
+def _expired_requests(connection: Connection, period: _RetentionPeriod, limit: int) -> Sequence[str]:
     if limit <= 0:
         return ()
     found = connection.execute(
-        select(runs.c.key)
-        .where(period.covers(runs.c.guild_id, runs.c.created_at), runs.c.batch_index == 0, nothing_pending())
-        .order_by(runs.c.created_at)
+        select(requests.c.key)
+        .where(period.covers(requests.c.guild_id, requests.c.created_at), nothing_pending())
+        .order_by(requests.c.created_at)
         .limit(limit)
     )
     return found.scalars().all()

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, bindparam, func, literal_column, or_, select, text
 
 from bot.database.engine import Database, reads
-from bot.database.tables import runs
+from bot.database.tables import WITH_REQUEST, runs
 from bot.domain.queue.estimates import PLACES, SAMPLE, WINDOW, QueuedRun, Success
 from bot.domain.queue.fair_queue import QueueEntry
 from bot.domain.runs import IN_FLIGHT, RunState
@@ -28,20 +28,24 @@ SUCCESSES = (
     .order_by(runs.c.ended_at.desc())
     .limit(SAMPLE)
 )
-QUEUE = select(
-    *QUEUE_ENTRY,
-    runs.c.state,
-    runs.c.expected_gpu,
-    runs.c.queue_position,
-    runs.c.submitted_at,
-    runs.c.started_at,
-    runs.c.progress,
-).where(
-    runs.c.state.in_(IN_FLIGHT | {RunState.WAITING}),
-    or_(
-        runs.c.state != RunState.WAITING,
-        and_(runs.c.deployment == bindparam("of_deployment"), runs.c.queue_position <= PLACES),
-    ),
+QUEUE = (
+    select(
+        *QUEUE_ENTRY,
+        runs.c.state,
+        runs.c.expected_gpu,
+        runs.c.queue_position,
+        runs.c.submitted_at,
+        runs.c.started_at,
+        runs.c.progress,
+    )
+    .select_from(WITH_REQUEST)
+    .where(
+        runs.c.state.in_(IN_FLIGHT | {RunState.WAITING}),
+        or_(
+            runs.c.state != RunState.WAITING,
+            and_(runs.c.deployment == bindparam("of_deployment"), runs.c.queue_position <= PLACES),
+        ),
+    )
 )
 
 

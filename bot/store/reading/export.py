@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select
 
 from bot.database.engine import Database
 from bot.database.keyset import later
-from bot.database.tables import run_columns, runs, to_run
+from bot.database.tables import requests, runs, select_runs, to_run
 from bot.domain.runs import Run
 
 _CHUNK_SIZE = 500
@@ -52,13 +52,13 @@ def _chunk(connection: Connection, run_filter: ExportFilter, last: Run | None, l
 
 
 def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:
-    query = select(*run_columns())
+    query = select_runs()
     if run_filter.since is not None:
-        query = query.where(runs.c.created_at >= run_filter.since)
+        query = query.where(requests.c.created_at >= run_filter.since)
     if run_filter.until is not None:
-        query = query.where(runs.c.created_at < run_filter.until)
+        query = query.where(requests.c.created_at < run_filter.until)
     if run_filter.guild_id is not None:
-        query = query.where(runs.c.guild_id == run_filter.guild_id)
+        query = query.where(requests.c.guild_id == run_filter.guild_id)
     if last is not None:
-        query = query.where(later(runs.c.created_at, last.created_at, runs.c.key > last.key))
-    return query.order_by(runs.c.created_at, runs.c.key).limit(chunk_size)
+        query = query.where(later(requests.c.created_at, last.created_at, runs.c.key > last.key))
+    return query.order_by(requests.c.created_at, runs.c.key).limit(chunk_size)

@@ -9,7 +9,15 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, case, exists, f
 
 from bot.database.engine import Database, reads
 from bot.database.keyset import earlier, later
-from bot.database.tables import audit, deliveries, listed_columns, runs, to_listed_run
+from bot.database.tables import (
+    WITH_REQUEST,
+    audit,
+    deliveries,
+    requests,
+    runs,
+    select_listed_runs,
+    to_listed_run,
+)
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
 from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
@@ -32,16 +40,16 @@ _STATES = {
 }
 _MESSAGES = (
     select(
-        func.coalesce(runs.c.status_message_id, 0).label("status_message_id"),
-        func.coalesce(runs.c.interaction_id, 0).label("interaction_id"),
+        func.coalesce(requests.c.status_message_id, 0).label("status_message_id"),
+        func.coalesce(requests.c.interaction_id, 0).label("interaction_id"),
         deliveries.c.purpose,
         deliveries.c.messages,
         deliveries.c.earlier_messages,
         and_(deliveries.c.state == DeliveryState.PENDING, deliveries.c.attempted).label("is_begun"),
         DESTINATION.label("destination"),
     )
-    .select_from(runs.outerjoin(deliveries, deliveries.c.run_key == runs.c.key))
-    .where(runs.c.batch_key == _member.c.batch_key, _member.c.key == bindparam("key"))
+    .select_from(WITH_REQUEST.outerjoin(deliveries, deliveries.c.run_key == runs.c.key))
+    .where(runs.c.request_key == _member.c.request_key, _member.c.key == bindparam("key"))
 )
 
 
@@ -78,9 +86,9 @@ class HistoryStore:
         after: RunCursor,
     ) -> HistoryPage:
         """Return the batches just newer than `after`, or the newest page if they don't fill one."""
-        newer = later(runs.c.created_at, after.at, runs.c.key < after.key)
+        newer = later(requests.c.created_at, after.at, runs.c.key < after.key)
         query = _matching(requester_id, run_filter).where(newer)
-        found = connection.execute(query.order_by(runs.c.created_at, runs.c.key.desc()).limit(limit + 1))
+        found = connection.execute(query.order_by(requests.c.created_at, runs.c.key.desc()).limit(limit + 1))
         rising = [to_listed_run(row) for row in found.mappings()]
         if len(rising) > limit:
             listed = rising[:limit][::-1]
@@ -139,7 +147,7 @@ class HistoryStore:
         """
         if run.parent_key is None:
             return None
-        query = select(*listed_columns()).where(runs.c.key == run.parent_key)
+        query = select_listed_runs().where(runs.c.key == run.parent_key)
         row = connection.execute(query).mappings().first()
         parent = to_listed_run(row) if row is not None else None
         if parent is None or parent.guild_id != run.guild_id or not parent.is_shown:
@@ -167,7 +175,7 @@ def _page(
 
 def _result_messages(connection: Connection, run: Run) -> Sequence[MessageRef]:
     late = and_(deliveries.c.run_key == run.key, deliveries.c.purpose == Purpose.LATE)
-    outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
+    outcome = and_(deliveries.c.run_key == run.request_key, deliveries.c.purpose == Purpose.OUTCOME)
     query = select(deliveries.c.messages, deliveries.c.earlier_messages).where(or_(late, outcome))
     # The newest first: a late success has its own message, whatever the outcome of its batch shows.
     found = connection.execute(query.order_by(deliveries.c.id.desc()))
@@ -185,18 +193,21 @@ def own_runs(
     """Select a page of a user's batches, newest first, using the index `runs_requester`."""
     query = _matching(requester_id, run_filter)
     if before is not None:
-        query = query.where(earlier(runs.c.created_at, before.at, runs.c.key > before.key))
-    return query.order_by(runs.c.created_at.desc(), runs.c.key).limit(limit)
+        query = query.where(earlier(requests.c.created_at, before.at, runs.c.key > before.key))
+    return query.order_by(requests.c.created_at.desc(), runs.c.key).limit(limit)
 
 
 def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
-    """Select a page of a server's active runs. An index on the state avoids reading the many ended runs."""
+    """Select a page of a server's active runs.
+
+    The expression keeps SQLite from the index on the server, by which it would read all ended requests.
+    """
     rank = case((runs.c.state.in_(IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
     line = case((runs.c.state == S.WAITING, runs.c.queue_position))
     return (
-        select(*listed_columns())
-        .where(runs.c.guild_id == guild_id, runs.c.state.in_(_ACTIVE))
-        .order_by(rank, line.nulls_last(), runs.c.created_at, runs.c.key)
+        select_listed_runs()
+        .where(func.coalesce(requests.c.guild_id, 0) == guild_id, runs.c.state.in_(_ACTIVE))
+        .order_by(rank, line.nulls_last(), requests.c.created_at, runs.c.key)
         .limit(limit)
         .offset(offset)
     )
@@ -204,10 +215,10 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
 
 def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
     """Select the first run of each batch that matches; a batch matches if any of its runs does."""
-    query = select(*listed_columns()).where(runs.c.requester_id == requester_id, runs.c.batch_index == 0)
+    query = select_listed_runs().where(requests.c.requester_id == requester_id, runs.c.index == 0)
     if run_filter is RunFilter.ALL:
         return query
-    member = _member.c.batch_key == runs.c.key
+    member = _member.c.request_key == runs.c.key
     if run_filter is not RunFilter.UNDELIVERED:
         state = _member.c.state.in_(_STATES[run_filter])
         made = or_(state, _member.c.partial) if run_filter is RunFilter.DONE else state
@@ -228,15 +239,13 @@ def _cursor(run: Run) -> RunCursor:
 
 def _entries(connection: Connection, listed: Sequence[Run]) -> Sequence[RunListEntry]:
     keys = [run.key for run in listed]
-    found = connection.execute(
-        select(*listed_columns()).where(runs.c.batch_key.in_(keys)).order_by(runs.c.key)
-    )
+    found = connection.execute(select_listed_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
     batches: dict[str, list[Run]] = {key: [] for key in keys}
     for run in map(to_listed_run, found.mappings()):
-        batches[run.batch_key].append(run)
+        batches[run.request_key].append(run)
     rows: dict[str, list[Row[Any]]] = {key: [] for key in keys}
-    for row in connection.execute(_sent().where(runs.c.batch_key.in_(keys))):
-        rows[row.batch_key].append(row)
+    for row in connection.execute(_sent().where(runs.c.request_key.in_(keys))):
+        rows[row.request_key].append(row)
     moderated = _deleted_by_others(connection, [run for batch in batches.values() for run in batch])
     return [_entry(batches[key], rows[key], moderated) for key in keys]
 
@@ -245,7 +254,7 @@ def _sent() -> Select[Any]:
     """Select the deliveries of runs that show a result or remove one, oldest first."""
     columns = (deliveries.c.run_key, deliveries.c.purpose, deliveries.c.state, deliveries.c.messages)
     return (
-        select(runs.c.batch_key, *columns, deliveries.c.deleted_by)
+        select(runs.c.request_key, *columns, deliveries.c.deleted_by)
         .join(runs, runs.c.key == deliveries.c.run_key)
         .where(deliveries.c.purpose.in_(_SHOWING))
         .order_by(deliveries.c.id)

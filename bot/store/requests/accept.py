@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.database.engine import Database, writes
 from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
-from bot.database.tables import create_delivery, request_row, run_columns, runs, to_run
+from bot.database.tables import create_delivery, new_rows, requests, runs, select_runs, to_run
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, for_batch
 from bot.domain.errors import AlreadyTaken, CommitUnknown, PressedTwice, RequestUnknown, StoreUnavailable
@@ -33,7 +33,7 @@ from bot.store.requests.usage import UsageTally, read_tally
 from bot.store.rules import read_rules
 
 # How PostgreSQL and SQLite name the unique index that is violated by a second request of an interaction.
-_INTERACTION_IS_TAKEN = ("runs_interaction", "runs.interaction_id")
+_INTERACTION_IS_TAKEN = ("requests_interaction", "requests.interaction_id")
 # The terms of each request of a batch, or why the batch is refused.
 _Verdict = Sequence[Allowed] | Refused
 
@@ -197,34 +197,44 @@ def _store(
         for request, terms in zip(each.requests, verdict, strict=True)
     ]
     if allowed:
-        stored = connection.execute(_NEW, [_values(*each) for each in allowed])
+        rows = [_rows(*each) for each in allowed]
+        connection.execute(insert(requests), [asked for asked, own in rows if own["index"] == 0])
+        connection.execute(insert(runs), [own for _, own in rows])
+        stored = connection.execute(_STORED, {"keys": [own["key"] for _, own in rows]})
         results |= {row["key"]: to_run(row) for row in stored.mappings()}
     for each, request, terms in allowed:
-        if terms.review_channel_id is not None and request.batch_index == 0:
+        if terms.review_channel_id is not None and request.index == 0:
             # `release` makes the card due, so moderators never see a request whose requester saw a failure.
             due_at = request.origin.interaction_expires_at
             create_delivery(connection, request.key, Purpose.REVIEW, due_at, each.now)
     return results
 
 
-def _values(submission: _Submission, request: GenerationRequest, terms: Allowed) -> dict[str, object]:
+def _rows(
+    submission: _Submission, request: GenerationRequest, terms: Allowed
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Return the columns of a request and of a run."""
     in_review = terms.review_channel_id is not None
-    # The first run's card decides about the whole batch, and so does its expiry.
-    review_ends = terms.approval_ends if request.batch_index == 0 else None
-    return request_row(request, submission.now) | {
-        "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
-        "due_at": review_ends if in_review else submission.now + submission.hold,
+    # The first run's card decides about the whole request, and so does its expiry.
+    review_ends = terms.approval_ends if request.index == 0 else None
+    asked, own = new_rows(request, submission.now)
+    asked |= {
         "answer_due_at": submission.now + submission.hold,
         "user_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
         "weight": terms.weight,
-        "reserved_seconds": terms.reserved_seconds,
         "spoiler": terms.spoiler,
         "review_channel_id": terms.review_channel_id,
         "requester_joined_at": submission.requester.person.joined_at,
         "press": submission.requester.press.id if submission.requester.press is not None else None,
         "requester_roles": sorted(submission.requester.person.role_ids),
     }
+    own |= {
+        "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
+        "due_at": review_ends if in_review else submission.now + submission.hold,
+        "reserved_seconds": terms.reserved_seconds,
+    }
+    return asked, own
 
 
 def _entries(submission: _Submission, verdict: _Verdict) -> Iterator[AuditEntry]:
@@ -242,7 +252,7 @@ def _entry(request: GenerationRequest, now: datetime, refused: str | None = None
         subject_id=request.requester_id,
         action=AuditAction.REFUSAL if refused else AuditAction.REQUEST,
         run_key=None if refused else request.key,
-        batch_key=None if refused else batch_of(request, AuditAction.REQUEST),
+        request_key=None if refused else batch_of(request, AuditAction.REQUEST),
         deployment=request.deployment,
         outcome=refused,
         details={
@@ -252,4 +262,4 @@ def _entry(request: GenerationRequest, now: datetime, refused: str | None = None
     )
 
 
-_NEW = insert(runs).returning(*run_columns())
+_STORED = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, case, literal, null, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from bot.database.engine import Database, writes
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import create_or_reopen_delivery, deliveries, run_columns, runs, to_run
+from bot.database.tables import (
+    create_or_reopen_delivery,
+    deliveries,
+    requests,
+    runs,
+    select_runs,
+    to_run,
+)
 from bot.domain.requests import Release
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
@@ -19,6 +25,16 @@ from bot.store.outcomes import apply_change
 _MIN_PAUSE = timedelta(seconds=5)
 # Discord can be asked only for 15 minutes, so a longer pause would save no calls.
 _MAX_PAUSE = timedelta(minutes=5)
+
+
+_DUE = (
+    select(requests.c.key)
+    .join(runs, runs.c.key == requests.c.key)
+    .where(requests.c.answer_due_at <= bindparam("now"), runs.c.state.in_(NOT_SUBMITTED))
+    .order_by(requests.c.answer_due_at)
+    .limit(1)
+)
+_FIRST_RUN = select_runs().where(runs.c.key == bindparam("request"))
 
 
 class AnswerStore:
@@ -34,16 +50,10 @@ class AnswerStore:
 
         The pause grows with the age of the request, so that a Discord outage doesn't end in a burst of calls.
         """
-        due = (
-            select(*run_columns())
-            .where(runs.c.answer_due_at <= now, runs.c.batch_index == 0, runs.c.state.in_(NOT_SUBMITTED))
-            .order_by(runs.c.answer_due_at)
-            .limit(1)
-        )
         # Usually no request is due, and a read takes no locks.
-        if await self._database.read(_first, due) is None:
+        if await self._database.read(_next_due, now) is None:
             return None
-        return await self._database.write(_claim, due, now)
+        return await self._database.write(_claim, now)
 
     @writes
     def release(
@@ -59,21 +69,18 @@ class AnswerStore:
         batch = lock_batch_if_any(connection, key)
         if not batch:
             return Release.WITHDRAWN
-        told = _outcome_messages(connection, key) if all(run.final for run in batch) else []
+        is_over = all(run.final for run in batch)
+        held = update(requests).where(requests.c.key == key, requests.c.answer_due_at.is_not(None))
+        told = _outcome_messages(connection, key) if is_over else []
         if told:
-            held = update(runs).where(runs.c.batch_key == key)
             connection.execute(held.values(answer_due_at=None))
             return Release.KEPT if status_message_id in told else Release.OBSOLETE
-        due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
-        answer_id = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
-        released = connection.execute(
-            update(runs)
-            .where(runs.c.batch_key == key, runs.c.answer_due_at.is_not(None))
-            .values(status_message_id=answer_id, due_at=due_at, answer_due_at=None)
-        )
-        if all(run.final for run in batch):
+        released = connection.execute(held.values(status_message_id=status_message_id, answer_due_at=None))
+        if is_over:
             _retry_outcome(connection, key, now)
         elif released.rowcount:
+            waiting = (runs.c.request_key == key, runs.c.state == RunState.WAITING)
+            connection.execute(update(runs).where(*waiting).values(due_at=now))
             connection.execute(
                 update(deliveries)
                 .where(
@@ -95,17 +102,17 @@ class AnswerStore:
         batch = lock_batch_if_any(connection, key)
         if not batch or any(run.state not in NOT_SUBMITTED for run in batch):
             return False
-        held = select(runs.c.answer_due_at).where(runs.c.key == key)
+        held = select(requests.c.answer_due_at).where(requests.c.key == key)
         if connection.scalar(held) is None:
             return False
-        connection.execute(runs.delete().where(runs.c.key.in_({run.key for run in batch})))
+        connection.execute(requests.delete().where(requests.c.key == key))
         return True
 
     @writes
     def refuse(self, connection: Connection, key: str, code: str, now: datetime) -> bool:
         """End a batch that may not start; return False if it has been released or withdrawn."""
         batch = lock_batch_if_any(connection, key)
-        due_at = connection.scalar(select(runs.c.answer_due_at).where(runs.c.key == key))
+        due_at = connection.scalar(select(requests.c.answer_due_at).where(requests.c.key == key))
         if due_at is None:
             return False
         for run in batch:
@@ -115,16 +122,19 @@ class AnswerStore:
         return True
 
 
-def _first(connection: Connection, due: Select[Any]) -> Run | None:
-    row = connection.execute(due).mappings().first()
-    return to_run(row) if row is not None else None
+def _next_due(connection: Connection, now: datetime, *, lock: bool = False) -> str | None:
+    query = _DUE.with_for_update(of=requests, skip_locked=True) if lock else _DUE
+    key: str | None = connection.scalar(query, {"now": now})
+    return key
 
 
-def _claim(connection: Connection, due: Select[Any], now: datetime) -> Run | None:
-    run = _first(connection, due.with_for_update(skip_locked=True))
-    if run is not None:
-        later = now + min(max(_MIN_PAUSE, (now - run.created_at) / 2), _MAX_PAUSE)
-        connection.execute(update(runs).where(runs.c.key == run.key).values(answer_due_at=later))
+def _claim(connection: Connection, now: datetime) -> Run | None:
+    key = _next_due(connection, now, lock=True)
+    if key is None:
+        return None
+    run = to_run(connection.execute(_FIRST_RUN, {"request": key}).mappings().one())
+    later = now + min(max(_MIN_PAUSE, (now - run.created_at) / 2), _MAX_PAUSE)
+    connection.execute(update(requests).where(requests.c.key == key).values(answer_due_at=later))
     return run
 
 

@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, literal, select
 
-from bot.database.tables import blocks, key_values, run_columns, runs, server_rules, to_run
+from bot.database.tables import (
+    WITH_REQUEST,
+    blocks,
+    key_values,
+    requests,
+    runs,
+    select_runs,
+    server_rules,
+    to_run,
+)
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Block, Usage, budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow, RunGone
@@ -23,8 +32,7 @@ from bot.store.rules import PAUSE_KEY, validated
 
 # Select, by primary keys, one row with the run and everything but budgets that may forbid its start.
 _JUDGED = (
-    select(
-        *run_columns(),
+    select_runs(
         key_values.c.value.label("pause_reason"),
         server_rules.c.rules.label("server_rules"),
         blocks.c.user_id.label("blocked_id"),
@@ -32,10 +40,11 @@ _JUDGED = (
         blocks.c.until.label("block_until"),
     )
     .select_from(
-        runs.outerjoin(key_values, key_values.c.name == literal(PAUSE_KEY))
-        .outerjoin(server_rules, server_rules.c.guild_id == runs.c.guild_id)
+        WITH_REQUEST.outerjoin(key_values, key_values.c.name == literal(PAUSE_KEY))
+        .outerjoin(server_rules, server_rules.c.guild_id == requests.c.guild_id)
         .outerjoin(
-            blocks, and_(blocks.c.guild_id == runs.c.guild_id, blocks.c.user_id == runs.c.requester_id)
+            blocks,
+            and_(blocks.c.guild_id == requests.c.guild_id, blocks.c.user_id == requests.c.requester_id),
         )
     )
     .where(runs.c.key == bindparam("judged"))

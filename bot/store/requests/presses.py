@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from bot.database.tables import runs
+from bot.database.tables import requests
 from bot.domain.requests import Requester
 
 # A second press of the same button within this time counts as a double click.
@@ -57,10 +57,12 @@ def read_presses(connection: Connection, requesters: Sequence[Requester]) -> Rec
         return RecentPresses()
     since = min(press.at for _, press in presses) - DOUBLE_PRESS
     found = connection.execute(
-        select(runs.c.requester_id, runs.c.press, runs.c.created_at, runs.c.interaction_id).where(
-            runs.c.requester_id.in_({user_id for user_id, _ in presses}),
-            runs.c.created_at > since,
-            runs.c.press.in_({press.id for _, press in presses}),
+        select(
+            requests.c.requester_id, requests.c.press, requests.c.created_at, requests.c.interaction_id
+        ).where(
+            requests.c.requester_id.in_({user_id for user_id, _ in presses}),
+            requests.c.created_at > since,
+            requests.c.press.in_({press.id for _, press in presses}),
         )
     )
     return RecentPresses((user_id, press, at, interaction) for user_id, press, at, interaction in found)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, exists, or_, select, update
 
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import RESET, deliveries, runs
+from bot.database.tables import RESET, deliveries, requests, runs
 from bot.domain.requests import Origin
 from bot.domain.results.deliveries import OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
 from bot.domain.results.showing import is_spoiler
@@ -32,7 +32,7 @@ def deliver_again(connection: Connection, key: str, origin: Origin, due_at: date
     rules = read_rules(connection, origin.guild_id)
     spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
     columns = _destination_columns(origin, private=batch[0].private)
-    connection.execute(update(runs).where(runs.c.batch_key == key).values(**columns, spoiler=spoiler))
+    connection.execute(update(requests).where(requests.c.key == key).values(**columns, spoiler=spoiler))
     return True
 
 
@@ -52,7 +52,7 @@ def _replaced(row: Row[Any]) -> list[MessageRef]:
 def _undelivered_of(key: str) -> Select[Any]:
     """Select the undelivered outcomes of a batch, except those whose results have all been deleted."""
     left = exists().where(
-        _member.c.batch_key == runs.c.batch_key,
+        _member.c.request_key == runs.c.request_key,
         _member.c.deleted_at.is_(None),
         or_(deliveries.c.purpose == Purpose.OUTCOME, _member.c.key == runs.c.key),
     )
@@ -61,14 +61,15 @@ def _undelivered_of(key: str) -> Select[Any]:
             deliveries.c.id,
             deliveries.c.messages,
             deliveries.c.earlier_messages,
-            runs.c.channel_id,
-            runs.c.status_message_id,
-            runs.c.user_install,
-            runs.c.private,
+            requests.c.channel_id,
+            requests.c.status_message_id,
+            requests.c.user_install,
+            requests.c.private,
         )
         .join(runs, runs.c.key == deliveries.c.run_key)
+        .join(requests, requests.c.key == runs.c.request_key)
         .where(
-            runs.c.batch_key == key,
+            runs.c.request_key == key,
             deliveries.c.purpose.in_(OUTCOME_PURPOSES),
             deliveries.c.state == DeliveryState.UNDELIVERED,
             left,

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads
-from bot.database.tables import blocks, key_values, runs
+from bot.database.tables import WITH_REQUEST, blocks, key_values, requests, runs
 from bot.domain.budgets import MADE_NOTHING, Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED
@@ -163,13 +163,13 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
     settled, its reserved seconds. With `reserved`, the runs that wait here are included, no matter when they
     were requested.
     """
-    mine = here & runs.c.requester_id.in_(_PERSONS)
-    person = case((mine, runs.c.requester_id), else_=null()).label("person")
+    mine = here & requests.c.requester_id.in_(_PERSONS)
+    person = case((mine, requests.c.requester_id), else_=null()).label("person")
     unsettled = or_(runs.c.state.not_in(FINAL), runs.c.due_at.is_not(None))
     taken = case(
         (runs.c.run_duration.is_not(None), runs.c.run_duration),
-        (runs.c.charged_seconds.is_not(None), runs.c.charged_seconds / runs.c.weight),
-        (unsettled, runs.c.reserved_seconds / runs.c.weight),
+        (runs.c.charged_seconds.is_not(None), runs.c.charged_seconds / requests.c.weight),
+        (unsettled, runs.c.reserved_seconds / requests.c.weight),
         else_=0.0,
     )
     charged = case(
@@ -187,7 +187,12 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
         _sum(here, charged).label("charged"),
         _sum(here & waiting, literal(1)).label("waiting"),
     ]
-    return select(person, *sums).where(started | (here & waiting) if reserved else started).group_by("person")
+    return (
+        select(person, *sums)
+        .select_from(WITH_REQUEST)
+        .where(started | (here & waiting) if reserved else started)
+        .group_by("person")
+    )
 
 
 def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -196,8 +201,8 @@ def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnEle
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _STANDING = _standing()
-_IN_SERVER = runs.c.guild_id == bindparam("guild")
-_PRIVATELY = runs.c.guild_id.is_(None)
+_IN_SERVER = requests.c.guild_id == bindparam("guild")
+_PRIVATELY = requests.c.guild_id.is_(None)
 RESERVED_IN_SERVER, RESERVED_PRIVATELY = (
     _spendings(here, reserved=True) for here in (_IN_SERVER, _PRIVATELY)
 )
@@ -222,8 +227,12 @@ class UsageStore:
 
         If `guild_id` is None, both numbers count the runs outside servers.
         """
-        here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
-        own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
-        query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
+        here = requests.c.guild_id == guild_id if guild_id is not None else requests.c.guild_id.is_(None)
+        own = func.sum(case((requests.c.requester_id == user_id, 1), else_=0))
+        query = (
+            select(func.coalesce(own, 0), func.count())
+            .select_from(WITH_REQUEST)
+            .where(runs.c.state.in_(IN_FLIGHT), here)
+        )
         person, server = connection.execute(query).one()
         return Running(int(person), int(server))

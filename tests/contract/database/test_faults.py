@@ -75,7 +75,7 @@ async def test_rows_that_another_session_locks_are_unavailable(on_postgres: Stor
     store, outsider = await on_postgres.open(), await on_postgres.open()
     run = await brought_to(store, RunState.RUNNING)
     async with transaction(outsider) as connection:
-        await connection.execute(text("SELECT * FROM runs FOR UPDATE"))
+        await connection.execute(text("SELECT * FROM requests FOR UPDATE"))
         async with asyncio.timeout(BOUND):
             with pytest.raises(StoreUnavailable, match="lock timeout"):
                 await store.runs.record_report(run.key, SUCCESS, NOW, SOON)

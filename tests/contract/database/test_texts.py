@@ -66,10 +66,11 @@ async def stored(store: Store, table: Table, column: Column[Any], value: object)
         for each in table.columns
         if not each.foreign_keys and (not each.nullable or each.primary_key)
     }
-    if table.name == "deliveries":
-        row["run_key"] = (await accepted(store)).key
+    for key in table.foreign_keys:
+        row[key.parent.name] = (await accepted(store)).key
 
     def store_and_read(connection: Connection) -> Any:
+        connection.execute(delete(table))
         connection.execute(insert(table).values({**row, column.name: value}))
         found = connection.scalar(select(column))
         connection.execute(delete(table))

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from bot.database.tables import deliveries, runs
+from bot.database.tables import WITH_REQUEST, deliveries, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
@@ -162,8 +162,9 @@ async def columns(store: Store, key: str) -> dict[str, Any]:
     """Return the whole row, with the columns that only workers use."""
 
     def work(connection: Connection) -> Any:
-        result = connection.execute(select(runs).where(runs.c.key == key))
-        return dict(result.mappings().one())
+        both = select(*requests.c, *runs.c).select_from(WITH_REQUEST).where(runs.c.key == key)
+        row = connection.execute(both).one()
+        return {column.name: value for column, value in zip((*requests.c, *runs.c), row, strict=True)}
 
     return await store.database.read(work)
 

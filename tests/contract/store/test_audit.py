@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, text
 
-from bot.database.tables import runs
+from bot.database.tables import requests
 from bot.domain.moderation.audit import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
 from bot.domain.results.deliveries import MessageRef
 from bot.domain.runs import Run, RunState
@@ -192,7 +192,7 @@ async def test_an_entry_shows_its_runs_prompt_and_message(store: Store) -> None:
     await store.privacy.erase(PERSON.id, at(200))
     assert await line_of(store, run) == (None, None)
     await store.database.write(
-        lambda connection: connection.execute(delete(runs).where(runs.c.key == run.key))
+        lambda connection: connection.execute(delete(requests).where(requests.c.key == run.request_key))
     )
     assert await line_of(store, run) == (None, None)
 
@@ -250,7 +250,7 @@ async def test_a_batch_is_listed_once_and_exported_run_by_run(store: Store) -> N
     await accepted(store, now=at(1))
     page = await store.audit.page(GUILD, EVERYTHING, 10)
     assert listed(page) == [("request", 1), ("request", 8)]
-    assert page.lines[1].entry.batch_key == batch[0].key
+    assert page.lines[1].entry.request_key == batch[0].key
     for number, run in enumerate(batch[:5]):
         assert await take(store, at(2)) is not None
         await batches.ended(store, run, now=at(3 + number))
@@ -304,7 +304,7 @@ async def test_each_private_outcome_is_listed_because_it_can_be_opened(store: St
 async def test_batches_leave_no_gaps_between_pages(store: Store) -> None:
     """A page has as many lines as it can hold, and Newer leads back to it."""
     entries = [
-        entry(at=at(n // 3), run_key=f"r{n}", batch_key=f"b{n // 4}" if n % 3 else None, details={"n": n})
+        entry(at=at(n // 3), run_key=f"r{n}", request_key=f"b{n // 4}" if n % 3 else None, details={"n": n})
         for n in range(60)
     ]
     await fill(store, entries)
@@ -323,7 +323,7 @@ async def test_batches_leave_no_gaps_between_pages(store: Store) -> None:
 
 
 async def test_a_time_range_within_a_batch_counts_only_its_own_entries(store: Store) -> None:
-    ends = {"action": AuditAction.OUTCOME, "actor_id": None, "outcome": "succeeded", "batch_key": "b"}
+    ends = {"action": AuditAction.OUTCOME, "actor_id": None, "outcome": "succeeded", "request_key": "b"}
     await fill(store, [entry(at=at(n), run_key=f"r{n}", details={"n": n}, **ends) for n in range(6)])
     for wanted, newest, count in (
         (EVERYTHING, 5, 6),

@@ -18,7 +18,7 @@ async def test_a_batch_is_stored_with_its_first_run_as_lead(store: Store) -> Non
     runs = await store.runs.batch(lead)
     assert [run.key for run in runs] == [each.key for each in requests]
     for index, run in enumerate(runs):
-        assert (run.batch_key, run.batch_index, run.batch_size, run.seed) == (lead.key, index, 3, index)
+        assert (run.request_key, run.index, run.count, run.seed) == (lead.key, index, 3, index)
     # The interaction is answered once.
     assert [run.interaction_token for run in runs] == ["an-interaction-token", None, None]
     assert [line.action for line in await audit_log(store)] == ["request"] * 3

@@ -55,12 +55,12 @@ async def expired(store: Store) -> ExpiredRows:
 async def test_retention_removes_a_batch_as_a_whole(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs[:2])
-    assert not (await expired(store)).run_keys
+    assert not (await expired(store)).request_keys
     await ended(store, runs[2])
-    assert not (await expired(store)).run_keys  # its outcome is pending
+    assert not (await expired(store)).request_keys  # its outcome is pending
     await store.deliveries.complete(await claimed(store), NOW)
     old = await expired(store)
-    assert list(old.run_keys) == [runs[0].key]
+    assert list(old.request_keys) == [runs[0].key]
     await store.retention.handle(old)
     assert await run_keys(store) == set()
 

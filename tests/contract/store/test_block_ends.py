@@ -6,7 +6,7 @@ import asyncio
 
 from sqlalchemy import select
 
-from bot.database.tables import runs
+from bot.database.tables import requests
 from bot.domain.errors import RefusedError
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
@@ -158,7 +158,7 @@ async def test_an_ended_run_can_be_erased_after_its_messages(store: Store) -> No
     async def erasable() -> list[str]:
         return await store.database.read(
             lambda connection: list(
-                (connection.execute(select(runs.c.key).where(nothing_pending()))).scalars()
+                (connection.execute(select(requests.c.key).where(nothing_pending()))).scalars()
             )
         )
 

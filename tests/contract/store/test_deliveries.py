@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from bot.app import build
-from bot.database.tables import create_delivery, runs
+from bot.database.tables import create_delivery, requests, runs
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState
 from bot.outside import Outside
@@ -92,9 +92,8 @@ async def test_the_store_skips_a_delivery_by_its_destination(store: Store, purpo
     run = await brought_to(store, RunState.RUNNING)
 
     def work(connection: Connection) -> Any:
-        connection.execute(
-            update(runs).where(runs.c.key == run.key).values(review_channel_id=5, report_channel_id=6)
-        )
+        connection.execute(update(requests).values(review_channel_id=5))
+        connection.execute(update(runs).values(report_channel_id=6))
         create_delivery(connection, run.key, purpose, NOW, NOW, shared_to=7)
 
     await store.database.write(work)

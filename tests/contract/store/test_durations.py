@@ -5,13 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert
-
-from bot.database.tables import runs
 from bot.domain.queue.estimates import PLACES, SAMPLE, WINDOW, Success
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
-from tests.contract.store.rows import ALICE, GUILD, stored_run
+from tests.contract.store.rows import ALICE, GUILD, insert_rows, stored_run
 from tests.contract.store.runs import NOW, at, columns
 
 
@@ -40,10 +37,11 @@ async def test_recent_successes_of_the_deployment_and_the_gpu_are_read_newest_fi
 
 async def test_only_the_newest_are_read(store: Store) -> None:
     row = await columns(store, await ended(store))
-    others = [{"key": f"k{n}", "ended_at": NOW - timedelta(minutes=n)} for n in range(SAMPLE)]
-    await store.database.write(
-        lambda connection: connection.execute(insert(runs), [row | other for other in others])
-    )
+    others = [
+        {"key": f"k{n}", "request_key": f"k{n}", "ended_at": NOW - timedelta(minutes=n)}
+        for n in range(SAMPLE)
+    ]
+    await store.database.write(insert_rows, *(row | other for other in others))
     found = await store.durations.successes("flux", "L4", NOW)
     assert len(found) == SAMPLE
     assert found[-1].ended_at == NOW - timedelta(minutes=SAMPLE - 2)

@@ -122,7 +122,7 @@ async def test_a_run_links_to_its_parents_result_until_it_is_deleted(store: Stor
 async def entry_of(store: Store, run: Run) -> RunListEntry:
     """Return the entry of `/runs` with this run."""
     page = await store.history.page(run.requester_id, limit=5)
-    return next(entry for entry in page.entries if entry.first.key == run.batch_key)
+    return next(entry for entry in page.entries if entry.first.key == run.request_key)
 
 
 @pytest.mark.parametrize(("by", "moderated"), [(PERSON.id, False), (MOD, True)])

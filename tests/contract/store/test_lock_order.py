@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import audit, deliveries, presets, request_row, runs
+from bot.database.tables import audit, deliveries, new_rows, presets, requests
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState
@@ -22,7 +22,7 @@ from bot.outside import Outside
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
-from tests.contract.store.rows import GUILD
+from tests.contract.store.rows import GUILD, insert_rows
 from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, fetch, request
 from tests.databases import PostgresServer, transaction
 
@@ -140,11 +140,11 @@ WRITERS: dict[str, Writer] = {
 KNOWN = [("release", "record"), ("release", "attempt"), ("redeliver", "attempt"), ("remove", "record")]
 
 
-async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
+async def replaced_rows(store: Store, luck: random.Random) -> list[Rows]:
     """Replace all rows by batches in random states, and shuffle the rows."""
     batches = [(asked(SIZE), luck.choice(STATES)) for _ in range(BATCHES)]
     values = [
-        request_row(each, NOW)
+        {key: value for row in new_rows(each, NOW) for key, value in row.items()}
         | {
             "state": state,
             "due_at": NOW,
@@ -182,9 +182,9 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     ]
 
     def replace_all(connection: Connection) -> dict[str, int]:
-        for table in (runs, audit, presets):
+        for table in (requests, audit, presets):
             connection.execute(delete(table))
-        connection.execute(insert(runs), values)
+        insert_rows(connection, *values)
         if outcomes:
             connection.execute(insert(deliveries), [*outcomes, *shares])
         query = select(deliveries.c.run_key, deliveries.c.id).where(deliveries.c.purpose == Purpose.OUTCOME)
@@ -199,10 +199,10 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
 
 @asynccontextmanager
 async def held_up(store: Store, rows: Sequence[Rows], luck: random.Random) -> AsyncIterator[AsyncConnection]:
-    """Hold a random row of each batch, so that the writers stop there with the locks they have by then."""
+    """Hold half of the requests, so that the writers stop there with the locks they have by then."""
     async with transaction(store) as connection:
-        held = [luck.choice(each.keys) for each in rows]
-        await connection.execute(select(runs.c.key).where(runs.c.key.in_(held)).with_for_update())
+        held = [each.lead for each in luck.sample(rows, BATCHES // 2)]
+        await connection.execute(select(requests.c.key).where(requests.c.key.in_(held)).with_for_update())
         yield connection
 
 
@@ -221,7 +221,7 @@ async def interleaved(store: Store, pair: tuple[str, str], rounds: int, luck: ra
     """Run two writers at the same time on each of many batches, and return the deadlocks."""
     deadlocks: list[str] = []
     for _ in range(rounds // BATCHES):
-        rows = await new_rows(store, luck)
+        rows = await replaced_rows(store, luck)
         calls = [(name, each) for each in rows for name in pair]
         luck.shuffle(calls)
         async with held_up(store, rows, luck) as connection:

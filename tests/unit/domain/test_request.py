@@ -37,8 +37,8 @@ def test_a_request_is_frozen_and_hides_its_token() -> None:
     ("field", "value"),
     [
         ("requester_id", "someone"),
-        ("batch_index", -1),
-        ("batch_size", 0),
+        ("index", -1),
+        ("count", 0),
         ("deadline_seconds", 0),
         # A key must be safe in a URL.
         *(("key", key) for key in ("", "A", "a-b", "a/b", "a" * 21, "é", "a\n", "a b")),
@@ -55,12 +55,12 @@ def test_a_batch_differs_in_key_inputs_seed_and_index(count: int) -> None:
     wanted = [({"n": n}, None if n == 1 else n) for n in range(count)]
     made = batch_requests(asked, wanted, SystemRandom())
     assert [(each.inputs, each.seed) for each in made] == wanted
-    assert [(each.batch_index, each.batch_size) for each in made] == [(n, count) for n in range(count)]
-    own = {"key", "inputs", "seed", "batch_key", "batch_index", "batch_size"}
+    assert [(each.index, each.count) for each in made] == [(n, count) for n in range(count)]
+    own = {"key", "inputs", "seed", "request_key", "index", "count"}
     assert all(each.model_dump(exclude=own) == asked.model_dump(exclude=own) for each in made)
     keys = [each.key for each in made]
     assert keys == sorted(set(keys))
-    assert {each.batch_key for each in made} == {keys[0]}
+    assert {each.request_key for each in made} == {keys[0]}
     assert batch_requests(asked, [({}, None)], SystemRandom()) == [asked]
 
 

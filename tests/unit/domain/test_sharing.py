@@ -26,7 +26,7 @@ from tests.unit.factories import made_run
 
 GALLERY, HERE, MODERATOR = 9, 2, 77
 OUTPUT = Output(kind="images", url="https://outputs.example/a.png")
-MADE = made_run(requester_id=PERSON.id, guild_id=7, outputs=(OUTPUT,), batch_size=2)
+MADE = made_run(requester_id=PERSON.id, guild_id=7, outputs=(OUTPUT,), count=2)
 FIRST, SECOND, OLD = (MessageRef(GALLERY, number) for number in (11, 12, 13))
 P, D = Purpose, DeliveryState
 

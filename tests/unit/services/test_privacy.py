@@ -60,7 +60,7 @@ def test_a_request_comes_with_all_data_about_the_requester_and_its_outcome() -> 
     (held,) = json.loads(writer.file().data)["requests"]
     assert held["requester_joined_at"] == held["decided_at"] == NOW.isoformat()
     assert held["failure_params"] == {"reason": "no"}
-    assert {"charged_seconds", "deleted_at", "cancel_requested_at", "batch_size"} <= held.keys()
+    assert {"charged_seconds", "deleted_at", "cancel_requested_at", "count"} <= held.keys()
     assert not {"interaction_token", "decided_by", "cancelled_by", "review_channel_id"} & held.keys()
 
 

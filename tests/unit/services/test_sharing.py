@@ -93,7 +93,7 @@ def member(
 
 
 def batch(**more: Any) -> dict[str, Any]:
-    return {"batch_size": 2, **more}
+    return {"count": 2, **more}
 
 
 ADMIN = replace(member(BOB), person=replace(PERSON, id=BOB, manages_server=True))

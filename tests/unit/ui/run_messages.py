@@ -128,10 +128,7 @@ LINKED = run(
     )
 )
 HIDDEN = run(outputs=(Output("text", text="a secret"),), spoiler=True)
-TWO = [
-    run(outputs=LINKED.outputs[:1], key=letter * 16, batch_index=n, batch_size=2)
-    for n, letter in enumerate("ab")
-]
+TWO = [run(outputs=LINKED.outputs[:1], key=letter * 16, index=n, count=2) for n, letter in enumerate("ab")]
 
 RESULTS: Mapping[str, list[OutgoingMessage]] = {
     "picture": outcome(run(), PICTURE, REPORTABLE),

@@ -149,7 +149,7 @@ def test_a_page_with_the_longest_of_everything_fits_into_one_message() -> None:
         "deployment": "*" * 64,
         "outcome": "_" * 40,
         "run_key": "k" * 20,
-        "batch_key": "b" * 20,
+        "request_key": "b" * 20,
         "count": 10,
         "details": {"gpu": "*" * 99, "reason": "*" * 999, "what": "*" * 999},
         "prompt": "*" * 999,

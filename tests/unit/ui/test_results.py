@@ -65,8 +65,8 @@ def test_a_duration_is_told_if_it_is_known_and_a_second_at_least(seconds: float 
 
 def test_a_duration_in_doubt_is_told_neither_for_one_run_nor_for_a_batch() -> None:
     doubtful = run(RunState.SUCCEEDED, run_duration=62.0, charged_seconds=124.0, duration_in_doubt=True)
-    known = replace(doubtful, duration_in_doubt=False, batch_size=2)
-    for batch in ([doubtful], [known, replace(doubtful, batch_size=2, batch_index=1)]):
+    known = replace(doubtful, duration_in_doubt=False, count=2)
+    for batch in ([doubtful], [known, replace(doubtful, count=2, index=1)]):
         prepared = {each.key: PreparedOutputs((file(),)) for each in batch}
         (part,) = outcome_messages(Batch(batch, prepared), "Flux", OfferedActions())
         assert "ook" not in text(part)
@@ -184,7 +184,7 @@ def test_any_result_has_again_more_and_delete_in_two_rows_of_a_phone(offered: Of
 
 @given(OFFERED)
 def test_any_picture_of_a_batch_has_again_and_post_in_two_rows_of_a_phone(offered: OfferedActions) -> None:
-    layout = single_layout(replace(MADE, batch_size=2), "Flux", ["https://x/a.png"], offered)
+    layout = single_layout(replace(MADE, count=2), "Flux", ["https://x/a.png"], offered)
     found = buttons(layout)
     assert button_rows(layout.to_components()) <= 2
     assert {"Again", *(["Post"] if offered.postable else [])} <= {label for label, _ in found}
@@ -197,7 +197,7 @@ def test_any_picture_of_a_batch_has_again_and_post_in_two_rows_of_a_phone(offere
 @pytest.mark.parametrize("flags", [*product((True, False), repeat=5)])
 def test_an_opened_picture_shows_both_follow_ups_whatever_the_server_offers(flags: tuple[bool, ...]) -> None:
     offered = OfferedActions(*flags, follow_ups=(UPSCALE, ANIMATE))
-    layout = single_layout(replace(MADE, batch_size=2), "Flux", ["https://x/a.png"], offered)
+    layout = single_layout(replace(MADE, count=2), "Flux", ["https://x/a.png"], offered)
     assert {"Upscale", "Animate", "Again"} <= {label for label, _ in buttons(layout)}
 
 
@@ -227,7 +227,7 @@ def every_offer(count: int, *, is_batch: bool) -> Iterator[OfferedActions]:
 @pytest.mark.parametrize("count", range(7))
 def test_a_result_and_its_more_have_two_rows_of_a_phone_and_delete(count: int, is_batch: bool) -> None:
     links = ["https://x/a.png"]
-    made = replace(MADE, batch_size=2) if is_batch else MADE
+    made = replace(MADE, count=2) if is_batch else MADE
     for offered in every_offer(count, is_batch=is_batch):
         if is_batch:
             layout = single_layout(made, "Flux", links, offered)
@@ -256,7 +256,7 @@ def test_a_batch_has_two_rows_of_a_phone_and_delete(count: int, reportable: bool
 @given(OFFERED, st.booleans())
 def test_nothing_is_offered_that_only_others_may_press(offered: OfferedActions, deletable: bool) -> None:
     theirs = replace(offered, own=False, deletable=deletable, follow_ups=())
-    layout = single_layout(replace(MADE, batch_size=2), "Flux", ["https://x/a.png"], theirs)
+    layout = single_layout(replace(MADE, count=2), "Flux", ["https://x/a.png"], theirs)
     found = buttons(layout)
     everything = {label for label, _ in [*found, *behind_more(theirs, found)]}
     assert not {"Again", "4 more"} & everything

@@ -228,7 +228,7 @@ def details_of_a_batch() -> str:
     line = partial(command_line, plan_commands([several]), several, {"p": "a lighthouse"}, None)
     commands = Commands(line(), line(count=4), "house style", new_seeds=True)
     deletions = Deletions(outcome=True, by_moderator=True)
-    return of_layout(details(run(batch_size=4), TITLE, FLUX, commands, deletions=deletions).layout)
+    return of_layout(details(run(count=4), TITLE, FLUX, commands, deletions=deletions).layout)
 
 
 OTHERS: Mapping[str, Callable[[], str]] = {

@@ -100,7 +100,7 @@ def ends(words: str) -> list[Shown]:
 
 def batches(words: str) -> list[Shown]:
     runs = [
-        replace(run(words, state), key=letter * 16, batch_key="a" * 16, batch_index=index, batch_size=2)
+        replace(run(words, state), key=letter * 16, request_key="a" * 16, index=index, count=2)
         for index, (letter, state) in enumerate(zip("ab", (S.SUCCEEDED, S.FAILED), strict=True))
     ]
     prepared = {runs[0].key: made(words, runs[0])}

@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("subject_id", sa.BigInteger(), nullable=True),
         sa.Column("action", sa.String(length=40), nullable=False),
         sa.Column("run_key", sa.String(length=20), nullable=True),
-        sa.Column("batch_key", sa.String(length=20), nullable=True),
+        sa.Column("request_key", sa.String(length=20), nullable=True),
         sa.Column("deployment", sa.String(length=64), nullable=True),
         sa.Column("outcome", sa.String(length=40), nullable=True),
         sa.Column("details", sa.JSON(), nullable=False),
@@ -30,10 +30,10 @@ def upgrade() -> None:
     op.create_index(
         "audit_batch",
         "audit",
-        ["batch_key"],
+        ["request_key"],
         unique=False,
-        sqlite_where=sa.text("batch_key IS NOT NULL"),
-        postgresql_where=sa.text("batch_key IS NOT NULL"),
+        sqlite_where=sa.text("request_key IS NOT NULL"),
+        postgresql_where=sa.text("request_key IS NOT NULL"),
     )
     op.create_index("audit_guild", "audit", ["guild_id", "at"], unique=False)
     op.create_index("audit_subject", "audit", ["guild_id", "subject_id", "at"], unique=False)
@@ -83,35 +83,84 @@ def upgrade() -> None:
     op.create_index("presets_creator", "presets", ["created_by"], unique=False)
     op.create_index("presets_name", "presets", ["holder", "holder_id", "folded"], unique=True)
     op.create_table(
-        "runs",
+        "requests",
         sa.Column("key", sa.String(length=20), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("requester_id", sa.BigInteger(), nullable=False),
         sa.Column("guild_id", sa.BigInteger(), nullable=True),
         sa.Column("channel_id", sa.BigInteger(), nullable=False),
+        sa.Column("prompt", sa.Text(), nullable=True),
+        sa.Column("parent_key", sa.String(length=20), nullable=True),
+        sa.Column("default_preset", sa.Text(), nullable=True),
+        sa.Column("count", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("press", sa.String(length=32), nullable=True),
+        sa.Column("private", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("channel_age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("interaction_id", sa.BigInteger(), nullable=True),
+        sa.Column("interaction_token", sa.Text(), nullable=True),
+        sa.Column("interaction_expires_at", sa.DateTime(), nullable=True),
+        sa.Column("upload_limit", sa.BigInteger(), nullable=False),
+        sa.Column("user_install", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("status_message_id", sa.BigInteger(), nullable=True),
+        sa.Column("status_note", sa.String(length=64), nullable=True),
+        sa.Column("answer_due_at", sa.DateTime(), nullable=True),
+        sa.Column("rev", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("shown_rev", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("shown_at", sa.DateTime(), nullable=True),
+        sa.Column("user_limit", sa.Integer(), nullable=True),
+        sa.Column("server_limit", sa.Integer(), nullable=True),
+        sa.Column("weight", sa.Float(), server_default="1", nullable=False),
+        sa.Column("deadline_seconds", sa.Integer(), nullable=False),
+        sa.Column("review_channel_id", sa.BigInteger(), nullable=True),
+        sa.Column("requester_joined_at", sa.DateTime(), nullable=True),
+        sa.Column("requester_roles", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("decided_by", sa.BigInteger(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(), nullable=True),
+        sa.Column("spoiler", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_index(
+        "requests_answer_due",
+        "requests",
+        ["answer_due_at"],
+        unique=False,
+        sqlite_where=sa.text("answer_due_at IS NOT NULL"),
+        postgresql_where=sa.text("answer_due_at IS NOT NULL"),
+    )
+    op.create_index("requests_created", "requests", ["created_at"], unique=False)
+    op.create_index("requests_guild", "requests", ["guild_id", "created_at"], unique=False)
+    op.create_index("requests_interaction", "requests", ["interaction_id"], unique=True)
+    op.create_index("requests_requester", "requests", ["requester_id", "created_at"], unique=False)
+    op.create_index(
+        "requests_status_message",
+        "requests",
+        ["status_message_id"],
+        unique=False,
+        sqlite_where=sa.text("status_message_id IS NOT NULL"),
+        postgresql_where=sa.text("status_message_id IS NOT NULL"),
+    )
+    op.create_table(
+        "server_rules",
+        sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(), nullable=False),
+        sa.Column("updated_by", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("guild_id"),
+    )
+    op.create_table(
+        "runs",
+        sa.Column("key", sa.String(length=20), nullable=False),
+        sa.Column("request_key", sa.String(length=20), nullable=False),
+        sa.Column("index", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("deployment", sa.String(length=64), nullable=False),
         sa.Column("deployment_id", sa.String(length=64), nullable=False),
         sa.Column("inputs", sa.JSON(), nullable=False),
         sa.Column("gpu", sa.String(length=32), nullable=True),
         sa.Column("expected_gpu", sa.String(length=100), nullable=True),
         sa.Column("seed", sa.BigInteger(), nullable=True),
-        sa.Column("prompt", sa.Text(), nullable=True),
-        sa.Column("parent_key", sa.String(length=20), nullable=True),
-        sa.Column("default_preset", sa.Text(), nullable=True),
-        sa.Column("batch_key", sa.String(length=20), nullable=False),
-        sa.Column("batch_index", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("batch_size", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("application_id", sa.BigInteger(), nullable=False),
-        sa.Column("interaction_id", sa.BigInteger(), nullable=True),
-        sa.Column("interaction_token", sa.Text(), nullable=True),
-        sa.Column("interaction_expires_at", sa.DateTime(), nullable=True),
-        sa.Column("upload_limit", sa.BigInteger(), nullable=False),
-        sa.Column("press", sa.String(length=32), nullable=True),
-        sa.Column("user_install", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("private", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("status_message_id", sa.BigInteger(), nullable=True),
-        sa.Column("answer_due_at", sa.DateTime(), nullable=True),
         sa.Column("run_id", sa.String(length=64), nullable=True),
         sa.Column("live_status", sa.String(length=200), nullable=True),
         sa.Column("progress", sa.Float(), nullable=True),
@@ -125,73 +174,29 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("cancel_requested_at", sa.DateTime(), nullable=True),
         sa.Column("cancelled_by", sa.BigInteger(), nullable=True),
-        sa.Column("status_note", sa.String(length=64), nullable=True),
         sa.Column("failure_code", sa.String(length=64), nullable=True),
         sa.Column("failure_params", sa.JSON(), nullable=False),
         sa.Column("failure_log", sa.Text(), nullable=True),
         sa.Column("partial", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("outputs_since", sa.DateTime(), nullable=True),
-        sa.Column("user_limit", sa.Integer(), nullable=True),
-        sa.Column("server_limit", sa.Integer(), nullable=True),
-        sa.Column("weight", sa.Float(), server_default="1", nullable=False),
-        sa.Column("reserved_seconds", sa.Float(), server_default="60", nullable=False),
-        sa.Column("charged_seconds", sa.Float(), nullable=True),
-        sa.Column("review_channel_id", sa.BigInteger(), nullable=True),
-        sa.Column("report_channel_id", sa.BigInteger(), nullable=True),
-        sa.Column("requester_joined_at", sa.DateTime(), nullable=True),
-        sa.Column("requester_roles", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("waiting_code", sa.String(length=64), nullable=True),
-        sa.Column("waiting_params", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("decided_by", sa.BigInteger(), nullable=True),
-        sa.Column("decided_at", sa.DateTime(), nullable=True),
-        sa.Column("spoiler", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("deleted_at", sa.DateTime(), nullable=True),
         sa.Column("erased_at", sa.DateTime(), nullable=True),
-        sa.Column("age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("channel_age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("report_channel_id", sa.BigInteger(), nullable=True),
+        sa.Column("reserved_seconds", sa.Float(), server_default="60", nullable=False),
+        sa.Column("charged_seconds", sa.Float(), nullable=True),
+        sa.Column("waiting_code", sa.String(length=64), nullable=True),
+        sa.Column("waiting_params", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("due_at", sa.DateTime(), nullable=True),
-        sa.Column("checks", sa.Integer(), nullable=False),
-        sa.Column("submissions", sa.Integer(), nullable=False),
+        sa.Column("checks", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("submissions", sa.Integer(), server_default="0", nullable=False),
         sa.Column("claim_id", sa.String(length=32), nullable=True),
-        sa.Column("deadline_seconds", sa.Integer(), nullable=False),
-        sa.Column("rev", sa.Integer(), nullable=False),
-        sa.Column("shown_rev", sa.Integer(), nullable=False),
-        sa.Column("shown_at", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["request_key"], ["requests.key"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("key"),
     )
-    op.create_index(
-        "runs_answer_due",
-        "runs",
-        ["answer_due_at"],
-        unique=False,
-        sqlite_where=sa.text("answer_due_at IS NOT NULL"),
-        postgresql_where=sa.text("answer_due_at IS NOT NULL"),
-    )
-    op.create_index("runs_batch", "runs", ["batch_key", "batch_index"], unique=False)
-    op.create_index("runs_created", "runs", ["created_at"], unique=False)
     op.create_index("runs_due", "runs", ["state", "due_at"], unique=False)
     op.create_index("runs_ended", "runs", ["state", "ended_at"], unique=False)
-    op.create_index("runs_guild", "runs", ["guild_id", "created_at"], unique=False)
-    op.create_index("runs_guild_state", "runs", ["guild_id", "state", "created_at"], unique=False)
-    op.create_index("runs_interaction", "runs", ["interaction_id", "batch_index"], unique=True)
-    op.create_index("runs_requester", "runs", ["requester_id", "created_at"], unique=False)
-    op.create_index(
-        "runs_status_message",
-        "runs",
-        ["status_message_id"],
-        unique=False,
-        sqlite_where=sa.text("status_message_id IS NOT NULL"),
-        postgresql_where=sa.text("status_message_id IS NOT NULL"),
-    )
+    op.create_index("runs_request", "runs", ["request_key", "index"], unique=True)
     op.create_index("runs_submitted", "runs", ["submitted_at"], unique=False)
-    op.create_table(
-        "server_rules",
-        sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("rules", sa.JSON(), nullable=False),
-        sa.Column("updated_at", sa.DateTime(), nullable=False),
-        sa.Column("updated_by", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("guild_id"),
-    )
     op.create_table(
         "deliveries",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -230,8 +235,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("deliveries")
-    op.drop_table("server_rules")
     op.drop_table("runs")
+    op.drop_table("server_rules")
+    op.drop_table("requests")
     op.drop_table("presets")
     op.drop_table("key_values")
     op.drop_table("channel_defaults")
