@@ -265,11 +265,12 @@ async def insert_runs(database: Database, *planted: Run, due_at: datetime | None
     requests = {row["request_key"]: row | {"key": row["request_key"]} for row in rows}
 
     def add(connection: Connection) -> None:
-        asked = [{name: row[name] for name in _OF_REQUEST & row.keys()} for row in requests.values()]
-        connection.execute(insert(tables.requests), asked)
-        connection.execute(
-            insert(tables.runs), [{name: row[name] for name in _OF_RUN & row.keys()} for row in rows]
-        )
+        stored = set(connection.execute(select(tables.requests.c.key)).scalars())
+        new = [row for key, row in requests.items() if key not in stored]
+        for table, found in ((tables.requests, new), (tables.runs, rows)):
+            values = [{name: value for name, value in row.items() if name in table.c} for row in found]
+            if values:
+                connection.execute(insert(table), values)
 
     await database.write(add)
 
