@@ -55,9 +55,7 @@ async def test_of_many_inputs_that_were_left_out_the_first_are_named(bot: Harnes
     message = await bot.made()
     old = {"prompt": "a fox"} | {f"{n:02}{'x' * 70}": 1 for n in range(60)}
     await keep(bot, bot.alice, "noir", deployment="picture", **old)
-    run = await bot.run()
-    request = replace(run.request, key="a" * 16)
-    await insert_runs(bot.database, replace(run, request=request, key="a" * 16, inputs=old))
+    await insert_runs(bot.database, replace(await bot.run(), key="a" * 16, index=1, inputs=old))
     again = await press(bot, bot.alice, message, f"run:{'a' * 16}:again")
     used = await bot.alice.slash(bot.channel, "preset use", name="noir")
     for (note,) in (again.followups, used.followups):
