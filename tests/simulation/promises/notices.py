@@ -59,6 +59,8 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
     ask = request.ask
     if ask is None or _troubled(evidence):
         return
+    if any("age-restricted" in what for _, what in evidence.story.struck):
+        return  # a result that may no longer be shown there makes room for a sentence
     who = evidence.story.world.person(ask.who).id
     shown = [m for m in request.messages if purpose(m)[1] in OUTCOMES]
     if any(words in text for m in shown for text in all_texts(m) for words in _MAY_CHANGE):
