@@ -13,8 +13,9 @@ from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.requests import Requester
 from bot.domain.results.deliveries import MessageRef
 from bot.domain.results.sharing import CopyRequest, MessageState, check_copyable, copy_code, offers_copy
-from bot.domain.results.showing import check_posting, is_age_restricted_now
+from bot.domain.results.showing import check_posting
 from bot.domain.runs import Run
+from bot.services.age_marks import AgeMarks
 from bot.services.rate_limits import CopyLimiter, RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -37,6 +38,7 @@ class SharingService:
         self,
         *,
         store: Store,
+        age_marks: AgeMarks,
         operator: OperatorRules,
         wakeups: Wakeups,
         check_words: CheckWords,
@@ -46,6 +48,7 @@ class SharingService:
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
+        self._age_marks = age_marks
         self._operator = operator
         self._wakeups = wakeups
         self._check_words = check_words
@@ -174,7 +177,7 @@ class SharingService:
         channel = requester.channel_state(gallery)
         if not channel.can_post:
             raise RefusedError("share_closed")
-        restricted = is_age_restricted_now(run, requester)
+        restricted = self._age_marks.restricts(run, requester)
         # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
         if (restricted or requester.origin.age_restricted) and not channel.age_restricted:
             raise RefusedError("share_age")

@@ -63,6 +63,14 @@ class RunStore:
         return [to_run(row) for row in rows.mappings()]
 
     @reads
+    def several(self, connection: Connection, keys: Set[str]) -> Sequence[Run]:
+        """Return the runs with these keys, as far as they are still stored."""
+        if not keys:
+            return []
+        rows = connection.execute(select(*run_columns()).where(runs.c.key.in_(keys)))
+        return [to_run(row) for row in rows.mappings()]
+
+    @reads
     def deleted(self, connection: Connection, keys: Set[str]) -> frozenset[str]:
         """Return those of the keys whose runs' results were deleted."""
         if not keys:
@@ -185,11 +193,6 @@ class RunStore:
         connection.execute(
             update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT)).values(failure_code=code)
         )
-
-    @writes
-    def mark_age_restricted(self, connection: Connection, key: str) -> None:
-        """Mark a run whose deployment has been marked as age-restricted since the request."""
-        connection.execute(update(runs).where(runs.c.key == key).values(age_restricted=True))
 
     @writes
     def release_outcome(self, connection: Connection, key: str, now: datetime) -> None:

@@ -97,6 +97,8 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "not_cancellable": "This machine can't stop a run, so the result will still be posted.",
         # the deployment
         "deployment_gone": "That deployment isn't offered any more. Type `/generate` to see what is.",
+        "gpu_removed": "{gpu} isn't offered any more. Please start this again with another GPU.",
+        "value_removed": "`{option}` has changed since this request, so nothing was started. Please start it again.",
         # invalid inputs
         "input_required": "`{option}` is required.",
         "input_unknown": "There is no option `{option}`. Did you mean one of these: {choices}?",

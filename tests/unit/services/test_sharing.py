@@ -16,6 +16,7 @@ from bot.domain.results.deliveries import MessageRef
 from bot.domain.results.sharing import MessageState
 from bot.domain.runs import RunState
 from bot.outside import Outside
+from bot.services.age_marks import AgeMarks
 from bot.services.rate_limits import COPIES_PER_PERSON, REFUSALS_PER_PERSON, CopyLimiter, RefusalLimiter
 from bot.services.sharing import FetchState, SharingService
 from bot.store import Store
@@ -62,6 +63,7 @@ async def unanswered(_message: MessageRef) -> MessageState:
 def sharing(store: Store, message_state: FetchState = exists) -> SharingService:
     return SharingService(
         store=store,
+        age_marks=AgeMarks(store.runs, lambda _: ()),
         operator=OperatorRules(),
         wakeups=Wakeups(),
         check_words=check_words,
