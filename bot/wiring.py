@@ -67,7 +67,7 @@ from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.rate_limits import CopyLimiter, OpeningLimiter, RefusalLimiter
+from bot.services.rate_limits import Allowance, Openings
 from bot.services.repeat_commands import RepeatCommands
 from bot.services.runs import RunService
 from bot.services.sharing import FetchState, SharingService
@@ -123,7 +123,7 @@ def _services(
 ) -> Services:
     store, catalogue = resources.store, resources.catalogue
     wakeups, clock, random = resources.wakeups, resources.clock, resources.outside.random
-    operator, refusals = operator_rules(resources.settings), RefusalLimiter(clock)
+    operator = operator_rules(resources.settings)
     age_marks = AgeMarks(store.runs, catalogue.age_marks)
     runs = RunService(store, age_marks, operator, wakeups, clock)
     checks = EarlyChecks(store, operator, clock)
@@ -136,7 +136,6 @@ def _services(
         wakeups=wakeups,
         check_words=word_filter.check,
         files=InputFiles(resources.detect_type),
-        refusals=refusals,
         metrics=resources.metrics,
         clock=clock,
         random=random,
@@ -177,8 +176,6 @@ def _services(
             operator=operator,
             wakeups=wakeups,
             check_words=word_filter.check,
-            refusals=refusals,
-            copies=CopyLimiter(clock),
             message_state=fetch_state,
             clock=clock,
         ),
@@ -189,7 +186,8 @@ def _services(
             store.rules, store.presets, catalogue, resources.outside, word_filter.cache
         ),
         show_private=show_private,
-        openings=OpeningLimiter(clock),
+        openings=Openings(),
+        allowance=Allowance(clock),
         word_filter=word_filter,
         catalogue=catalogue,
         reloader=reloader,

@@ -31,7 +31,6 @@ from bot.metrics import Metrics
 from bot.services.age_marks import AgeMarks, file_sources
 from bot.services.early_checks import EarlyChecks
 from bot.services.input_files import InputFiles
-from bot.services.rate_limits import RefusalLimiter
 from bot.services.runs import ANSWER_HOLD, RunService
 from bot.services.words.filter import DefaultTexts
 from bot.store import Store
@@ -61,7 +60,6 @@ class GenerationService:
         wakeups: Wakeups,
         check_words: CheckWords,
         files: InputFiles,
-        refusals: RefusalLimiter,
         metrics: Metrics,
         clock: Callable[[], datetime],
         random: Random,
@@ -75,7 +73,6 @@ class GenerationService:
         self._wakeups = wakeups
         self._check_words = check_words
         self._files = files
-        self._refusals = refusals
         self._metrics = metrics
         self._clock = clock
         self._random = random
@@ -155,9 +152,8 @@ class GenerationService:
         A request made from a private result is private, too. `made_by` is the key of the run that made the
         picture or file that the request starts from.
         """
-        user_id, guild_id = requester.person.id, requester.origin.guild_id
         requester = replace(requester, press=Press(press, self._clock()) if press is not None else None)
-        with self._metrics.request(deployment.name), self._refusals.counted(user_id, guild_id):
+        with self._metrics.request(deployment.name):
             return await self._accept(
                 deployment,
                 inputs,
@@ -232,8 +228,8 @@ class GenerationService:
     async def check_before_texts(self, deployment: Deployment, parent: Run, requester: Requester) -> None:
         """Raise RefusedError if an edited run would be refused whatever its texts are.
 
-        Called before the texts are downloaded. Like the refusal of a request, this one counts, and is
-        recorded in the audit log.
+        Called before the texts are downloaded. Like the refusal of a request, this one is recorded in the
+        audit log.
         """
         marks = await self._age_marks.of_files(file_sources(parent.inputs, parent.key), requester)
         request = GenerationRequest(
@@ -246,8 +242,7 @@ class GenerationService:
             age_restricted=marks.restricted or deployment.age_restricted,
             private=parent.private and not requester.origin.is_direct_message,
         )
-        with self._refusals.counted(requester.person.id, requester.origin.guild_id):
-            await self._check_rules(deployment, request, requester)
+        await self._check_rules(deployment, request, requester)
 
     async def _check_rules(
         self, deployment: Deployment, request: GenerationRequest, requester: Requester

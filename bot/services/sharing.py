@@ -16,7 +16,6 @@ from bot.domain.results.sharing import CopyRequest, MessageState, check_copyable
 from bot.domain.results.showing import check_posting
 from bot.domain.runs import Run
 from bot.services.age_marks import AgeMarks
-from bot.services.rate_limits import CopyLimiter, RefusalLimiter
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
@@ -42,8 +41,6 @@ class SharingService:
         operator: OperatorRules,
         wakeups: Wakeups,
         check_words: CheckWords,
-        refusals: RefusalLimiter,
-        copies: CopyLimiter,
         message_state: FetchState,
         clock: Callable[[], datetime],
     ) -> None:
@@ -52,8 +49,6 @@ class SharingService:
         self._operator = operator
         self._wakeups = wakeups
         self._check_words = check_words
-        self._refusals = refusals
-        self._copies = copies
         self._message_state = message_state
         self._clock = clock
 
@@ -110,26 +105,20 @@ class SharingService:
         """
         if not text:
             return
-        with self._refusals.counted(requester.person.id, run.guild_id):
-            try:
-                await self._check_words(requester, run.deployment, {name: text})
-            except RefusedError as error:
-                if error.code == "words_refused":
-                    raise RefusedError(code, str(error)) from None
-                raise
+        try:
+            await self._check_words(requester, run.deployment, {name: text})
+        except RefusedError as error:
+            if error.code == "words_refused":
+                raise RefusedError(code, str(error)) from None
+            raise
 
     async def _check(self, run: Run, copy: CopyRequest) -> None:
-        """Raise RefusedError if the copy can't be requested now.
-
-        The limit is checked last: a user at the limit still gets the link to a copy that was posted before.
-        """
+        """Raise RefusedError if the copy can't be requested now."""
         await self._ask(partial(self._store.copies.check, run), copy)
-        self._copies.check(copy.user_id)
 
     async def _create(self, run: Run, copy: CopyRequest) -> None:
         await self._check(run, copy)
-        with self._copies.counted(copy.user_id):
-            await self._ask(partial(self._store.copies.request, now=self._clock()), copy)
+        await self._ask(partial(self._store.copies.request, now=self._clock()), copy)
         self._wakeups.deliver()
 
     async def _ask(self, call: Callable[[CopyRequest], Awaitable[None]], copy: CopyRequest) -> None:

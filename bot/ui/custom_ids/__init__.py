@@ -16,6 +16,7 @@ from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.settings.fields import Section, SettingControl
+from bot.domain.settings.forms import FORMS
 from bot.ui.custom_ids.audit import AuditId as AuditId
 from bot.ui.custom_ids.base import EPOCH, microseconds
 from bot.ui.custom_ids.base import CustomId as CustomId
@@ -54,6 +55,25 @@ class Action(StrEnum):
     SHARE = "share"
 
 
+# These show something or open a form. Cancel is never refused, and a decision about a card adds one row to
+# those of the person who caused the card.
+_UNCOUNTED = frozenset(
+    {
+        Action.CANCEL,
+        Action.APPROVE,
+        Action.REJECT,
+        Action.BLOCK,
+        Action.DISMISS,
+        Action.EDIT,
+        Action.DETAILS,
+        Action.USE,
+        Action.PICK,
+        Action.MORE,
+        Action.NUMBERS,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RunId(CustomId):
     """A button of a run."""
@@ -61,6 +81,9 @@ class RunId(CustomId):
     PATTERN = re.compile(rf"run:(?P<key>{_KEY}):(?P<action>{'|'.join(Action)})")
     key: str
     action: Action
+
+    def writes(self, *, form: bool) -> bool:
+        return self.action not in _UNCOUNTED
 
     def encode(self) -> str:
         return f"run:{self.key}:{self.action}"
@@ -85,6 +108,9 @@ class ReviewFormId(CustomId):
     key: str
     form: ReviewForm
 
+    def writes(self, *, form: bool) -> bool:
+        return form and self.form is not ReviewForm.REJECT
+
     def encode(self) -> str:
         return f"form:{self.key}:{self.form}"
 
@@ -104,6 +130,9 @@ class EditId(CustomId):
     key: str
     draft: str = ""
     send: bool = False
+
+    def writes(self, *, form: bool) -> bool:
+        return form or self.send
 
     def encode(self) -> str:
         return f"edit:{self.key}:{self.draft}{':send' if self.send else ''}"
@@ -132,6 +161,9 @@ class UseId(CustomId):
     parent: str = ""
     draft: str = ""
     kept: str = ""
+
+    def writes(self, *, form: bool) -> bool:
+        return True
 
     def encode(self) -> str:
         return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}{self.kept and f':{self.kept}'}"
@@ -176,6 +208,9 @@ class FollowUpId(CustomId):
     picture: str = ""
     draft: str = ""
 
+    def writes(self, *, form: bool) -> bool:
+        return True
+
     def encode(self) -> str:
         return f"then:{self.key}:{''.join(self.ref or ())}:{self.picture}:{self.draft}"
 
@@ -206,6 +241,9 @@ class RunsId(CustomId):
     )
     action: RunListAction
     page: RunsPage
+
+    def writes(self, *, form: bool) -> bool:
+        return self.action in (RunListAction.REDELIVER, RunListAction.OPEN)
 
     def encode(self) -> str:
         page, cursor = self.page, self.page.cursor
@@ -269,6 +307,9 @@ class UnblockId(CustomId):
     since: datetime
     page: int
 
+    def writes(self, *, form: bool) -> bool:
+        return True
+
     def encode(self) -> str:
         return f"unblock:{self.user_id}:{microseconds(self.since)}:{self.page}"
 
@@ -299,12 +340,19 @@ class ReplaceId(CustomId):
     PATTERN = re.compile(r"replace:(?P<draft>[0-9a-f]{8})")
     draft: str
 
+    def writes(self, *, form: bool) -> bool:
+        return True
+
     def encode(self) -> str:
         return f"replace:{self.draft}"
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
         return cls(match["draft"])
+
+
+# The controls of `/settings` that only open another part of the panel.
+_ONLY_SHOWING = frozenset({"home.back", "home.open", "gpus.gpu", "gpus.deployment", "words.show"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +367,10 @@ class SettingId(CustomId):
     section: str
     name: str
     arg: str = ""
+
+    def writes(self, *, form: bool) -> bool:
+        key = f"{self.section}.{self.name}"
+        return form or not (self.name == "again" or key in _ONLY_SHOWING or key in FORMS)
 
     def encode(self) -> str:
         return f"set:{self.section}:{self.name}" + (f":{self.arg}" if self.arg else "")
@@ -363,6 +415,9 @@ class OpenId(CustomId):
     """The select of private results under a page of `/audit`."""
 
     PATTERN = re.compile(r"auditopen")
+
+    def writes(self, *, form: bool) -> bool:
+        return True
 
     def encode(self) -> str:
         return "auditopen"
