@@ -42,6 +42,7 @@ def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[An
         coordinator=resources.coordinator,
         poster=poster,
         title=resources.catalogue.title,
+        age_marks=resources.catalogue.age_marks,
         expected=Estimator(resources.store.durations, resources.limit, resources.clock).expected_end,
         clock=resources.clock,
         posting=places.busy,

@@ -198,8 +198,8 @@ class GenerateBot(commands.Bot):
             for codec, handler in self._forms:
                 form = codec.read(custom_id)
                 if form is not None:
+                    await check_message(interaction, form)
                     async with counted(interaction, form, form=True):
-                        await check_message(interaction, form)
                         await handler(interaction, form)
                     return True
             return False

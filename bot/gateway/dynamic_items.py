@@ -48,8 +48,8 @@ class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
             # Parse the custom_id here and not in `from_custom_id`: discord.py drops that method's errors, so
             # the user would get no answer.
             id = self._codec.parse(self._match)
+            await check_message(interaction, id)
             async with counted(interaction, id):
-                await check_message(interaction, id)
                 await self.pressed(interaction, id)
 
     async def pressed(self, interaction: Interaction, id: IdT) -> None:

@@ -99,7 +99,7 @@ async def test_settings_are_shown_and_their_changes_are_counted(server: Moderate
     panel = Panel(server, "maria")
     await spend_all(server, panel.actor)
     await panel.open("approval")
-    assert TOO_FAST in refusal(server, await panel.choose("approval:mode", "nobody"))
+    assert TOO_FAST in refusal(server, await panel.choose("approval:mode", "off"))
     await panel.open("approval")
     assert panel.defaults("approval:mode") == ["everybody"]
 

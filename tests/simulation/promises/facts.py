@@ -113,14 +113,15 @@ class DeploymentMarks:
     def __init__(self, story: Story) -> None:
         reread = [entry.at for entry in story.world.log if _REREAD in entry.text]
         files = [(at, match[1]) for at, what in story.struck if (match := _FILE.match(what))]
-        ends = [at for at, _ in files[1:]] + [float("inf")]
         self._known: list[tuple[float, float, frozenset[str] | None]] = []
         """From when to when the bot knew a file, and what it marks; None is everything."""
-        if len(story.world.layout) == 1:
-            self._known.append((0.0, files[0][0] if files else float("inf"), frozenset({"restricted"})))
-            for (at, what), end in zip(files, ends, strict=True):
-                since = next((moment for moment in reread if at < moment < end), end)
-                self._known.append((since, end, _MARKED.get(what, frozenset())))
+        if len(story.world.layout) > 1:
+            return
+        starts = [at for at, _ in files] + [float("inf")]
+        self._known.append((0.0, starts[0], frozenset({"restricted"})))
+        for (at, what), end in zip(files, starts[1:], strict=True):
+            since = next((moment for moment in reread if at < moment < end), end)
+            self._known.append((since, end, _MARKED.get(what, frozenset())))
 
     def certain(self, deployment: str, at: float, before: float = 0.0) -> bool:
         """Return whether the bot knew a mark at a time and throughout the seconds before."""
