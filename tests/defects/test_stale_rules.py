@@ -16,6 +16,7 @@ from tests.discord.moderated_server import ModeratedServer, mark_adult
 from tests.discord.rendered import buttons_of, refusal, text_of
 from tests.discord.settings_panel import Panel
 from tests.discord.shares import Shares
+from tests.discord.user_install import OWN_ACCOUNT, elsewhere
 from tests.harness import HELD, Harness
 
 BEFORE = f'{ONE}gpus = ["A10G", "H100"]\n'
@@ -191,6 +192,31 @@ async def test_a_run_that_was_under_way_at_the_mark_is_not_sent_by_direct_messag
         assert len(letters) >= 1
     assert [letter.attachments for letter in letters] == [[]] * len(letters)
     assert "It is age-restricted" in text_of(bot, letters[-1])
+
+
+@pytest.mark.bot(**OWN_ACCOUNT, deployments=ONE)
+async def test_a_run_that_was_under_way_at_the_mark_shows_nothing_where_only_interactions_can(
+    bot: Harness,
+) -> None:
+    """The bot can't read such a channel, so the mark that `/runs` was used under is remembered."""
+    with given():
+        bot.comfydeploy.next_faults(HELD)
+        with elsewhere(bot, "foreign server"):
+            asked = await bot.alice.user.slash("generate", prompt="a fox")
+        await bot.play()
+        await reload(bot, f"{ONE}age_restricted = true\n")
+        await bot.release()
+    assert "It is age-restricted" in text_of(bot, asked.response)
+    shown = []
+    for marked in (False, True):
+        with elsewhere(bot, "foreign server", nsfw=marked):
+            listed = (await bot.alice.user.slash("runs", state="undelivered")).response
+            chosen = await bot.alice.user.select(listed, [(await bot.run()).key])
+            if not marked:
+                assert "This result is age-restricted" in refusal(bot, chosen)
+        await bot.play()
+        shown += [message for message in bot.alice.user.dm_channel.history() if message.attachments]
+    assert len(shown) == 1
 
 
 def trusted(panel: Panel) -> list[str]:
