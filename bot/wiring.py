@@ -33,6 +33,7 @@ from bot.delivery.reopening import PrivateViewer
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.reloading import Reloader
 from bot.deployments.schema import DeploymentConfig
+from bot.deployments.still_offered import offer_of
 from bot.domain.access import OperatorRules
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
@@ -51,6 +52,7 @@ from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.services import Services, ShowPrivate
+from bot.services.age_marks import AgeMarks
 from bot.services.early_checks import EarlyChecks
 from bot.services.editing import EditingService
 from bot.services.follow_ups import FollowUpService
@@ -65,7 +67,7 @@ from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.rate_limits import CopyLimiter, OpeningLimiter, RefusalLimiter
+from bot.services.rate_limits import Allowance, Openings
 from bot.services.repeat_commands import RepeatCommands
 from bot.services.runs import RunService
 from bot.services.sharing import FetchState, SharingService
@@ -121,18 +123,19 @@ def _services(
 ) -> Services:
     store, catalogue = resources.store, resources.catalogue
     wakeups, clock, random = resources.wakeups, resources.clock, resources.outside.random
-    operator, refusals = operator_rules(resources.settings), RefusalLimiter(clock)
-    runs = RunService(store, catalogue, operator, wakeups, clock)
+    operator = operator_rules(resources.settings)
+    age_marks = AgeMarks(store.runs, catalogue.age_marks)
+    runs = RunService(store, age_marks, operator, wakeups, clock)
     checks = EarlyChecks(store, operator, clock)
     generation = GenerationService(
         catalogue=catalogue,
         runs=runs,
         checks=checks,
+        age_marks=age_marks,
         store=store,
         wakeups=wakeups,
         check_words=word_filter.check,
         files=InputFiles(resources.detect_type),
-        refusals=refusals,
         metrics=resources.metrics,
         clock=clock,
         random=random,
@@ -144,6 +147,7 @@ def _services(
         runs=store.runs,
         rules=store.rules,
         checks=checks,
+        age_marks=age_marks,
         generation=generation,
         catalogue=catalogue,
         drafts=drafts,
@@ -156,6 +160,7 @@ def _services(
             store=store,
             runs=runs,
             checks=checks,
+            age_marks=age_marks,
             editing=editing,
             generation=generation,
             catalogue=catalogue,
@@ -163,15 +168,14 @@ def _services(
         presets=presets,
         repeat_commands=RepeatCommands(store, catalogue),
         help=HelpService(store, catalogue, clock),
-        reviews=ReviewService(store, catalogue, wakeups, clock),
+        reviews=ReviewService(store, catalogue, age_marks, wakeups, clock),
         deletions=DeletionService(store, wakeups, clock),
         sharing=SharingService(
             store=store,
+            age_marks=age_marks,
             operator=operator,
             wakeups=wakeups,
             check_words=word_filter.check,
-            refusals=refusals,
-            copies=CopyLimiter(clock),
             message_state=fetch_state,
             clock=clock,
         ),
@@ -182,7 +186,8 @@ def _services(
             store.rules, store.presets, catalogue, resources.outside, word_filter.cache
         ),
         show_private=show_private,
-        openings=OpeningLimiter(clock),
+        openings=Openings(),
+        allowance=Allowance(clock),
         word_filter=word_filter,
         catalogue=catalogue,
         reloader=reloader,
@@ -364,7 +369,7 @@ def _submission(resources: Resources, poster: Poster, client: discord.Client) ->
         limit=resources.limit,
         renew=renewer.inputs,
         look=partial(channel_state, client),
-        configured=resources.catalogue.configured,
+        offer=partial(offer_of, resources.catalogue),
         first_check=resources.quiet_period,
         grace=resources.grace,
         user_installs=resources.settings.allow_user_installs,

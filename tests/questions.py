@@ -317,6 +317,7 @@ def _row(run: Run) -> dict[str, Any]:
         "status_message_id": request.answer_id,
         "state": run.state,
         "outputs": [asdict(output) for output in run.outputs],
+        "file_deployments": [],
         "charged_seconds": run.charged,
         "failure_params": {},
         "upload_limit": 10 * 1024 * 1024,

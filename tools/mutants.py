@@ -187,6 +187,7 @@ TESTS = {
     },
     "services": {
         "__init__": f"{DISCORD}_happy_path.py",
+        "age_marks": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
         "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
         "moderation.deletions": f"{DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py"
@@ -205,7 +206,7 @@ TESTS = {
         "presets.cache": f"{SERVICES}_preset_cache.py",
         "presets.service": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
-        "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_refused_often.py {DISCORD}_private.py",
+        "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_too_fast.py {DISCORD}_private.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_others.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"

@@ -114,6 +114,8 @@ runs = Table(
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
     # whether the channel of the request was age-restricted when it was accepted
     Column("channel_age_restricted", Boolean, nullable=False, server_default=false()),
+    # the ids of the deployments that made the files which the run takes; see domain.requests
+    Column("file_deployments", JSON, nullable=False),
     # the workers' state
     # When a worker handles it next; NULL: never. A run that awaits approval expires then.
     Column("due_at", UtcDateTime),
@@ -296,6 +298,7 @@ def to_listed_run(row: RowMapping) -> Run:
 def _values(row: RowMapping) -> dict[str, Any]:
     values = {column.name: row[column.name] for column in _LISTED_COLUMNS}
     values["state"] = RunState(values["state"])
+    values["file_deployments"] = tuple(values["file_deployments"])
     if values["requester_roles"] is not None:
         values["requester_roles"] = tuple(values["requester_roles"])
     return values

@@ -7,6 +7,7 @@ The operator's limits take precedence over the rules of servers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +23,7 @@ from bot.domain.budgets import (
 )
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Requester
-from bot.domain.results.showing import check_channel, is_age_restricted, is_spoiler
+from bot.domain.results.showing import AgeMark, check_channel, is_restricted_now, is_spoiler
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules
 
@@ -70,6 +71,19 @@ class Refused:
 
 
 Decision = Allowed | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What the operator offers today for a stored run.
+
+    `refusal` says why the run no longer fits. `gpu` is the GPU that it would use, or None if only the backend
+    knows. `age_marks` are the deployments whose age marks apply to it.
+    """
+
+    gpu: str | None = None
+    age_marks: Sequence[AgeMark] = ()
+    refusal: RefusedError | None = None
 
 
 def decide(
@@ -158,8 +172,15 @@ def _check_place_and_person(start: Start, usage: Usage, operator: OperatorRules,
 _LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 
 
-def start_of(run: Run, person: Member | None = None, channel: ChannelState | None = None) -> Start:
+def start_of(
+    run: Run,
+    person: Member | None = None,
+    channel: ChannelState | None = None,
+    offer: Offer | None = None,
+) -> Start:
     """Return the facts about a stored run that `judge` needs.
+
+    `offer` is what the operator offers today. If it is None, the run keeps the GPU of its request.
 
     `person` is the requester as just read from Discord. If it is None, the roles stored with the run apply,
     and the ages of account and membership aren't checked again, because they only grow.
@@ -174,8 +195,8 @@ def start_of(run: Run, person: Member | None = None, channel: ChannelState | Non
         guild_id=run.guild_id,
         user_install=run.user_install,
         deployment=run.deployment,
-        gpu=run.expected_gpu or run.gpu,
-        age_restricted=is_age_restricted(run),
+        gpu=offer.gpu if offer is not None else run.expected_gpu or run.gpu,
+        age_restricted=is_restricted_now(run, offer.age_marks if offer is not None else (), channel),
         person=known,
         private=run.private,
         roles_known=person is not None or run.requester_roles is not None,

@@ -155,6 +155,7 @@ class Run:
     spoiler: bool = False
     age_restricted: bool = False
     channel_age_restricted: bool = False
+    file_deployments: tuple[str, ...] = ()
     deleted_at: datetime | None = None
     erased_at: datetime | None = None
     status_note: str | None = None

@@ -11,7 +11,7 @@ from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.tables import audit, create_delivery, create_or_reopen_delivery, deliveries, runs
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import limits_of
+from bot.domain.budgets import limits_of, reserve
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.reviews import (
@@ -22,6 +22,7 @@ from bot.domain.moderation.reviews import (
     has_open_report,
     opens_card,
 )
+from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState, Member
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import Run, RunState
@@ -54,19 +55,23 @@ class ReviewStore:
         *,
         person: Member | None = None,
         channel: ChannelState | None = None,
+        offer: Offer | None = None,
     ) -> RefusedError | None:
         """Let a batch start, unless a rule forbids that now. Return the rule's refusal, or None if it starts.
 
         `person` and `channel` are the requester and the channel as they are now, or None if Discord wasn't
-        asked. After a RefusedForNow nothing has changed; after any other refusal the batch has ended. If
-        another moderator has already decided, the RefusedError that is raised names them. A moderator may
-        repeat a decision without an error, because the first reply may have been lost.
+        asked. `offer` is what the operator offers now; with it, today's prices apply. After a RefusedForNow
+        nothing has changed; after any other refusal the batch has ended. If another moderator has already
+        decided, the RefusedError that is raised names them. A moderator may repeat a decision without an
+        error, because the first reply may have been lost.
         """
         batch = lock_batch(connection, key)
         if has_decided(batch[0], moderator_id, rejected=False):
             return None
         check_undecided(moderator_id, *batch)
-        _, refused = judge_run(connection, batch[0].key, self._operator, now, person=person, channel=channel)
+        _, refused = judge_run(
+            connection, batch[0].key, self._operator, now, person=person, channel=channel, offer=offer
+        )
         if isinstance(refused, RefusedForNow):
             return refused
         if refused is not None:
@@ -75,7 +80,7 @@ class ReviewStore:
             return refused
         values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
         change = Change(RunState.WAITING, values, visible=True)
-        known = _known_now(connection, batch[0], person)
+        known = _known_now(connection, batch[0], person, offer)
         for run in batch:
             apply_change(connection, run, change, now, **known)
             add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
@@ -218,13 +223,16 @@ def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -
     return query.where(audit.c.actor_id == actor_id) if actor_id is not None else query
 
 
-def _known_now(connection: Connection, run: Run, person: Member | None) -> dict[str, object]:
-    """Return the columns that depend on the requester's current roles, or none if `person` is None."""
-    if person is None:
-        return {}
-    limits = limits_of(person, read_rules(connection, run.guild_id))
-    return {
-        "requester_roles": sorted(person.role_ids),
-        "user_limit": limits.at_once,
-        "server_limit": limits.server_at_once,
-    }
+def _known_now(
+    connection: Connection, run: Run, person: Member | None, offer: Offer | None
+) -> dict[str, object]:
+    """Return the columns that depend on the requester's current roles and on today's prices, if known."""
+    rules, values = read_rules(connection, run.guild_id), dict[str, object]()
+    if person is not None:
+        limits = limits_of(person, rules)
+        values["requester_roles"] = sorted(person.role_ids)
+        values |= {"user_limit": limits.at_once, "server_limit": limits.server_at_once}
+    if offer is not None:
+        weight, reserved = reserve(offer.gpu, rules)
+        values |= {"expected_gpu": offer.gpu, "weight": weight, "reserved_seconds": reserved}
+    return values

@@ -63,6 +63,14 @@ class RunStore:
         return [to_run(row) for row in rows.mappings()]
 
     @reads
+    def several(self, connection: Connection, keys: Set[str]) -> Sequence[Run]:
+        """Return the runs with these keys, as far as they are still stored."""
+        if not keys:
+            return []
+        rows = connection.execute(select(*run_columns()).where(runs.c.key.in_(keys)))
+        return [to_run(row) for row in rows.mappings()]
+
+    @reads
     def deleted(self, connection: Connection, keys: Set[str]) -> frozenset[str]:
         """Return those of the keys whose runs' results were deleted."""
         if not keys:
@@ -138,12 +146,13 @@ class RunStore:
     def request_cancel(self, connection: Connection, key: str, now: datetime, *, by: int) -> bool:
         """Cancel the active runs of a batch; return False if none is active.
 
-        Waiting runs end at once, the others once ComfyDeploy has stopped them.
+        Waiting runs end at once, the others once ComfyDeploy has stopped them. A repetition changes nothing.
         """
         batch = lock_batch(connection, key)
         active = [run for run in batch if not run.final]
         for run in active:
-            _cancel(connection, run, now, by)
+            if run.is_cancellable:
+                _cancel(connection, run, now, by)
         return bool(active)
 
     @writes
@@ -185,11 +194,6 @@ class RunStore:
         connection.execute(
             update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT)).values(failure_code=code)
         )
-
-    @writes
-    def mark_age_restricted(self, connection: Connection, key: str) -> None:
-        """Mark a run whose deployment has been marked as age-restricted since the request."""
-        connection.execute(update(runs).where(runs.c.key == key).values(age_restricted=True))
 
     @writes
     def release_outcome(self, connection: Connection, key: str, now: datetime) -> None:
@@ -252,19 +256,12 @@ class RunStore:
 
 
 def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
-    cancelled = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
+    cancelled = replace(run, cancel_requested_at=now, cancelled_by=by)
     change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
     if run.state not in NOT_SUBMITTED or change is None:
         change = Change(run.state, {"due_at": now} if run.run_id else {}, visible=True)
     add_entries(connection, run_entry(run, AuditAction.CANCEL, by, now))
-    apply_change(
-        connection,
-        run,
-        change,
-        now,
-        cancel_requested_at=cancelled.cancel_requested_at,
-        cancelled_by=cancelled.cancelled_by,
-    )
+    apply_change(connection, run, change, now, cancel_requested_at=now, cancelled_by=by)
 
 
 def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:

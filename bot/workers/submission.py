@@ -10,13 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import TypeVar
 
 from bot.config.logs import run_context
-from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import Backend, NewRun
 from bot.domain.errors import (
     BackendBadReply,
@@ -30,8 +28,9 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
+from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState
-from bot.domain.results.showing import check_channel, is_age_restricted
+from bot.domain.results.showing import check_channel, is_marked_now, is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.postponed import DISCORD_PAUSE
@@ -73,7 +72,7 @@ class Submitter:
         limit: Callable[[str], int | None],
         renew: Renew,
         look: Look,
-        configured: Callable[[Run], DeploymentConfig | None],
+        offer: Callable[[Run], Offer],
         first_check: timedelta,
         grace: timedelta,
         user_installs: bool,
@@ -86,7 +85,7 @@ class Submitter:
         self._limit = limit
         self._renew = renew
         self._look = look
-        self._configured = configured
+        self._offer = offer
         self._first_check = first_check
         self._grace = grace
         self._user_installs = user_installs
@@ -216,32 +215,21 @@ class Submitter:
         return False
 
     async def _check_channel(self, run: Run) -> None:
-        """Raise RefusedError if the deployment is gone or its channel can't show the result, or DiscordAway.
+        """Raise RefusedError if the operator no longer offers this run, or its channel can't show the result.
 
-        The channel of a request that is younger than CHANNEL_TRUST isn't checked again, unless the deployment
-        has been marked as age-restricted since.
+        Raises DiscordAway. The channel of a request that is younger than CHANNEL_TRUST isn't checked again,
+        unless the deployment has been marked as age-restricted since.
         """
-        run = await self._with_current_mark(run)
-        fits = run.channel_age_restricted or not run.age_restricted
+        offer = self._offer(run)
+        if offer.refusal is not None:
+            raise offer.refusal
+        fits = run.channel_age_restricted or not is_marked_now(run, offer.age_marks)
         if fits and self._clock() - run.created_at < CHANNEL_TRUST:
             return
         channel = await self._look(run)
         if channel is None:
             channel = ChannelState(age_restricted=run.channel_age_restricted)
-        check_channel(channel, restricted=is_age_restricted(run))
-
-    async def _with_current_mark(self, run: Run) -> Run:
-        """Return the run as age-restricted as its deployment is now.
-
-        Raises RefusedError if the operator has removed the deployment.
-        """
-        deployment = self._configured(run)
-        if deployment is None:
-            raise RefusedError("deployment_gone")
-        if run.age_restricted or not deployment.age_restricted:
-            return run
-        await self._store.runs.mark_age_restricted(run.key)
-        return replace(run, age_restricted=True)
+        check_channel(channel, restricted=is_restricted_now(run, offer.age_marks, channel))
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
         """Requeue a run whose attached files Discord didn't return. After MAX_RENEWALS tries, refuse it."""

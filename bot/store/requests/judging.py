@@ -9,9 +9,9 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, literal, select
 
 from bot.database.tables import blocks, key_values, run_columns, runs, server_rules, to_run
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import Block, Usage, budget_day, limits_of
+from bot.domain.budgets import Block, Usage, budget_day, limits_of, reserve
 from bot.domain.errors import RefusedError, RefusedForNow, RunGone
-from bot.domain.policy import Start, judge, start_of
+from bot.domain.policy import Offer, Start, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -50,17 +50,20 @@ def judge_run(
     *,
     person: Member | None = None,
     channel: ChannelState | None = None,
+    offer: Offer | None = None,
 ) -> tuple[Run, RefusedError | None]:
     """Return a run and the refusal that keeps it from starting now, if any. Raises RunGone.
 
     Only started runs count against the budgets. If waiting ones counted, too, two of them could keep each
     other waiting. `person` and `channel` are the requester and the channel as they are now, or None if
-    Discord wasn't asked.
+    Discord wasn't asked. `offer` is what the operator offers today; with it, today's prices apply.
     """
     row = connection.execute(_JUDGED, {"judged": key}).mappings().first()
     if row is None:
         raise RunGone(key)
     run = to_run(row)
+    if offer is not None and offer.refusal is not None:
+        return run, offer.refusal
     if run.sources and _is_source_deleted(connection, run):
         return run, RefusedError("parent_deleted")
     try:
@@ -68,7 +71,10 @@ def judge_run(
     except RefusedForNow as unreadable:
         # Unreadable rules hold back all runs of their server, but no other server's.
         return run, unreadable
-    start = start_of(run, person, channel)
+    start = start_of(run, person, channel, offer)
+    if offer is not None:
+        weight, reserved = reserve(offer.gpu, rules)
+        start = replace(start, weight=weight, reserved_seconds=reserved)
     usage = Usage(
         now=now,
         day_end=budget_day(now) + timedelta(days=1),

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import (
     BackendBadReply,
@@ -26,6 +25,7 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
+from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunState
 from bot.store import Store
@@ -54,7 +54,7 @@ class World:
             limit=lambda _: None,
             renew=self.renew,
             look=self.look,
-            configured=lambda run: DeploymentConfig(name=run.deployment, deployment_id=run.deployment_id),
+            offer=lambda _: Offer(),
             first_check=SOON - NOW,
             grace=GRACE,
             user_installs=False,

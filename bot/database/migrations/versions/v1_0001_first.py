@@ -149,6 +149,7 @@ def upgrade() -> None:
         sa.Column("erased_at", sa.DateTime(), nullable=True),
         sa.Column("age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("channel_age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("file_deployments", sa.JSON(), nullable=False),
         sa.Column("due_at", sa.DateTime(), nullable=True),
         sa.Column("checks", sa.Integer(), nullable=False),
         sa.Column("submissions", sa.Integer(), nullable=False),
