@@ -28,7 +28,6 @@ _FREE_COMMANDS = frozenset(
         "runs",
         "settings",
         "usage",
-        say("use_menu"),
     }
 )
 
@@ -76,4 +75,6 @@ def count_command(interaction: discord.Interaction[Any]) -> None:
 
 def is_free(command: app_commands.Command[Any, ..., Any] | app_commands.ContextMenu) -> bool:
     """Return whether a command is never refused for being used too often."""
+    if isinstance(command, app_commands.ContextMenu):
+        return command.name == say("use_menu")  # it shows pictures or opens a form
     return command.qualified_name in _FREE_COMMANDS

@@ -163,6 +163,7 @@ def _row(home: BotProcess, run: Seeded, state: RunState) -> dict[str, Any]:
         "run_id": run.run_id,
         "outputs": [],
         "failure_params": {},
+        "file_deployments": [],
         "submitted_at": now,
         "started_at": now,
         "due_at": now + timedelta(hours=1),
