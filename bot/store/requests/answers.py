@@ -14,6 +14,7 @@ from bot.domain.requests import Release
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import end
+from bot.store.ledger import release
 from bot.store.outcomes import apply_change
 
 _MIN_PAUSE = timedelta(seconds=5)
@@ -99,6 +100,7 @@ class AnswerStore:
         if connection.scalar(held) is None:
             return False
         connection.execute(runs.delete().where(runs.c.key.in_({run.key for run in batch})))
+        release(connection, batch)
         return True
 
     @writes
