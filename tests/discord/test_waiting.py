@@ -39,7 +39,8 @@ async def test_a_request_of_yesterday_waits_if_it_does_not_fit_into_today(bot: H
     await bot.later(days=1)
     await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
     await olga.slash(bot.channel, "resume")
-    await bot.later(minutes=5)
+    await bot.later(minutes=1)
+    await bot.later(minutes=1)
     assert await bot.states() == [RunState.SUCCEEDED] * 2 + [RunState.WAITING]
     shown = text_of(bot, also.response)
     assert "### Not started yet: Picture" in shown
