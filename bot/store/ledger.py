@@ -182,7 +182,7 @@ def charge(connection: Connection, batch: Sequence[Run]) -> None:
 
 def release(connection: Connection, batch: Sequence[Run]) -> None:
     """Take back what `charge` did, because the runs are deleted before they started."""
-    for run in batch:
+    for run in by_day(batch):
         if run.charged_on is not None:
             _add_to_person(connection, run, run.charged_on, _minus(Charge(), recorded_charge(run)))
 
