@@ -134,13 +134,9 @@ def recorded_charge(run: Run) -> Charge:
     return Charge(int(run.counts_as_run), seconds, run.charged_seconds, started)
 
 
-def overtime(run: Run, now: datetime) -> Charge:
-    """Return the seconds that a run in flight has used beyond what the ledger counts for it today."""
-    used, counted = measured_seconds(run, now), recorded_charge(run)
-    if used is None or run.charged_on != budget_day(now):
-        return Charge()
-    more = max(0.0, used - counted.seconds)
-    return Charge(0, more, more * run.weight, more)
+def overtime(started_at: datetime, charged_seconds: float, weight: float, now: datetime) -> float:
+    """Return the seconds that a run in flight has used beyond what it is charged, unweighted."""
+    return max(0.0, (now - started_at).total_seconds() - charged_seconds / weight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.database.tables import listed_columns, runs, to_listed_run, usage
+from bot.database.tables import runs, usage
 from bot.domain.budgets import (
     EXPECTED_SECONDS,
     GIVEN_BACK_A_DAY,
@@ -109,7 +109,9 @@ BILLED = (
     .order_by(runs.c.ended_at.desc())
     .limit(SAMPLE)
 )
-_EXECUTING = select(*listed_columns()).where(runs.c.state.in_(IN_FLIGHT), runs.c.started_at.is_not(None))
+_EXECUTING = select(
+    runs.c.guild_id, runs.c.requester_id, runs.c.weight, runs.c.started_at, runs.c.charged_seconds
+).where(runs.c.state.in_(IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day"))
 
 
 class CeilingReached(Exception):
@@ -133,20 +135,22 @@ def read_today(
     The server's is summed up only if `server` is true.
     """
     day, guild = budget_day(now), guild_id or _NONE
-    executing = [
-        (run, overtime(run, now)) for run in map(to_listed_run, connection.execute(_EXECUTING).mappings())
-    ]
-    here = [(run, more) for run, more in executing if run.guild_id == guild_id]
     own = _row(connection, day, guild, person_id)
-    own_overtime = sum(more.weighted for run, more in here if run.requester_id == person_id)
-    spent = Spending()
+    used = _row(connection, day, _NONE, _NONE).seconds
+    count, weighted = 0, 0.0
     if server and guild_id is not None:
         count, weighted = connection.execute(SERVER, {"of_day": day, "of_guild": guild}).one()
-        spent = Spending(int(count), weighted + sum(more.weighted for _, more in here))
+    more_own, more_here = 0.0, 0.0
+    for row in connection.execute(_EXECUTING, {"of_day": day}):
+        more = overtime(row.started_at, row.charged_seconds, row.weight, now)
+        used += more
+        if row.guild_id == guild_id:
+            more_here += more * row.weight
+            more_own += more * row.weight if row.requester_id == person_id else 0
     return Today(
-        seconds=_row(connection, day, _NONE, _NONE).seconds + sum(more.started for _, more in executing),
-        person=Spending(own.runs, own.weighted + own_overtime),
-        server=spent,
+        seconds=used,
+        person=Spending(own.runs, own.weighted + more_own),
+        server=Spending(int(count), weighted + more_here) if server else Spending(),
     )
 
 

@@ -156,6 +156,7 @@ OF_THE_LEDGER = [
     ("block", "settle"),
     ("cancel", "claim"),
     ("cancel", "withdraw"),
+    ("cancel", "refuse"),
     ("claim", "settle"),
     ("erase", "claim"),
     ("remove", "settle"),
