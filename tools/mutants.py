@@ -127,7 +127,7 @@ TESTS = {
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
         "erasure.retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
-        "requests.charges": f"{STORE}_requests.py {STORE}_run_reports.py",
+        "ledger": f"{STORE}_ledger.py {STORE}_requests.py {STORE}_judged_claims.py",
         "requests.presses": f"{STORE}_presses.py",
         "requests.accept": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py"
         f" {STORE}_batch.py",

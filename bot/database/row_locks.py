@@ -2,12 +2,14 @@
 
 The order is:
 
-1. The advisory locks of `Database.exclusive`.
+1. The advisory locks of `bot.database.postgres.lock`: "submit" before "accept".
 2. Runs, by key. A change that may end a run locks its whole batch. So if two runs of a batch end at the same
    time, exactly one of them is the last.
 3. Deliveries of locked runs.
 4. Audit entries and presets, by id.
 5. The default presets of channels, by channel.
+6. The ledger: the rows of one person, by day, and then the whole bot's. Only a transaction that accepts
+   requests locks the rows of several people, and "accept" admits one at a time.
 
 Claims with SKIP LOCKED and changes to a single row never wait while they hold a lock, so the order doesn't
 matter to them.

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Date,
     Float,
     ForeignKey,
     Index,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     false,
     insert,
     text,
+    true,
     update,
 )
 
@@ -97,9 +99,11 @@ runs = Table(
     Column("user_limit", Integer),  # how many runs the requester may have at the same time; NULL: no limit
     Column("server_limit", Integer),
     Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the run's GPU
-    # Weighted GPU seconds: the reserved ones count against budgets until the charged ones are known.
-    Column("reserved_seconds", Float, nullable=False, server_default="60"),
+    Column("reserved_seconds", Float, nullable=False, server_default="60"),  # its cost until that is known
+    # What the ledger counts for the run: its weighted GPU seconds, on which day, and whether as a run
     Column("charged_seconds", Float),
+    Column("charged_on", Date),  # NULL: nothing is charged before the approval
+    Column("counts_as_run", Boolean, nullable=False, server_default=true()),
     Column("review_channel_id", BigInteger),
     Column("report_channel_id", BigInteger),
     Column("requester_joined_at", UtcDateTime),
@@ -128,7 +132,6 @@ runs = Table(
     Column("shown_at", UtcDateTime),
     Index("runs_due", "state", "due_at"),
     Index("runs_created", "created_at"),
-    Index("runs_submitted", "submitted_at"),
     Index("runs_requester", "requester_id", "created_at"),
     Index("runs_guild", "guild_id", "created_at"),
     # In a rolling restart two processes receive each interaction; only one may accept it.
@@ -186,6 +189,20 @@ deliveries = Table(
     Column("deleted_by", BigInteger),  # the user who deleted this copy; the result may still be shown
     Index("deliveries_run", "run_key", "purpose", unique=True),
     Index("deliveries_due", "state", "due_at"),
+)
+# What each person used on each day (UTC) on each server. Server 0 is everything outside
+# servers, and its person 0 is the whole bot (bot/store/ledger.py).
+usage = Table(
+    "usage",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("person_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("runs", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("weighted_seconds", Float, nullable=False),
+    Column("given_back", Integer, nullable=False),  # failed runs that no longer count as runs
+    Index("usage_person", "person_id", "day"),
 )
 # Small state by name: the webhook secret, hashes of synced commands, deployment descriptions, the pause.
 key_values = Table(

@@ -14,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 from bot.domain.access import OperatorRules, check_availability, check_not_blocked, check_pause
 from bot.domain.budgets import (
     EXPECTED_SECONDS,
+    ROUNDING,
     Limits,
     Usage,
     check_budgets,
     limits_of,
-    reserve,
     until_tomorrow,
+    weight_of,
 )
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Requester
@@ -34,7 +35,8 @@ class Start:
 
     `gpu` is None if the GPU isn't known; `offers_gpus` says whether the user could choose one. `channel` is
     None if Discord wasn't asked about the channel. `roles_known` is False for a run that was stored without
-    its requester's roles.
+    its requester's roles. `is_charged` means that the ledger already counts the run's `reserved_seconds` for
+    today.
     """
 
     guild_id: int | None
@@ -49,6 +51,7 @@ class Start:
     channel: ChannelState | None = None
     weight: float = 1.0
     reserved_seconds: float = EXPECTED_SECONDS
+    is_charged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +95,15 @@ def decide(
     usage: Usage,
     operator: OperatorRules,
     rules: ServerRules,
+    *,
+    expected: float = EXPECTED_SECONDS,
 ) -> Decision:
-    """Return the terms on which the request runs, or the refusal of the first rule that forbids it."""
+    """Return the terms on which the request runs, or the refusal of the first rule that forbids it.
+
+    `expected` is how many seconds the run is likely to take.
+    """
     origin = request.origin
-    weight, reserved = reserve(request.expected_gpu, rules)
+    weight = weight_of(request.expected_gpu, rules)
     start = Start(
         guild_id=origin.guild_id,
         user_install=origin.user_install,
@@ -108,7 +116,7 @@ def decide(
         # The gateway has already checked the bot's permissions in the channel.
         channel=ChannelState(age_restricted=origin.age_restricted),
         weight=weight,
-        reserved_seconds=reserved,
+        reserved_seconds=expected,
     )
     reason = judge(start, usage, operator, rules)
     if reason is not None:
@@ -120,7 +128,7 @@ def decide(
     return Allowed(
         limits=limits_of(requester.person, rules),
         weight=weight,
-        reserved_seconds=reserved,
+        reserved_seconds=expected,
         spoiler=is_spoiler(rules, age_restricted=request.origin.age_restricted),
         review_channel_id=rules.approval.review_channel_id if in_review else None,
         approval_ends=usage.now + timedelta(hours=rules.approval.hours) if in_review else None,
@@ -140,9 +148,23 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
             _check_roles(start, rules)
         check_pause(usage)
         _check_ceiling(start, usage, operator)
-        check_budgets(usage, limits_of(start.person, rules), start.reserved_seconds, rules)
+        if not start.is_charged:
+            reserved = start.reserved_seconds * start.weight
+            check_budgets(usage, limits_of(start.person, rules), reserved, rules)
     except RefusedError as reason:
         return reason
+    return None
+
+
+def judge_several(
+    start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules, count: int
+) -> RefusedError | None:
+    """Judge `count` equal runs, each after those before it, and return the first refusal."""
+    for _ in range(count):
+        reason = judge(start, usage, operator, rules)
+        if reason is not None:
+            return reason
+        usage = usage.with_one_more(start.reserved_seconds, start.weight, waits=False)
     return None
 
 
@@ -177,6 +199,8 @@ def start_of(
     person: Member | None = None,
     channel: ChannelState | None = None,
     offer: Offer | None = None,
+    *,
+    is_charged: bool = False,
 ) -> Start:
     """Return the facts about a stored run that `judge` needs.
 
@@ -203,6 +227,7 @@ def start_of(
         channel=channel,
         weight=run.weight,
         reserved_seconds=run.reserved_seconds,
+        is_charged=is_charged,
     )
 
 
@@ -246,9 +271,8 @@ def _check_private(start: Start, rules: ServerRules) -> None:
 
 
 def _check_ceiling(start: Start, usage: Usage, operator: OperatorRules) -> None:
-    # Rounded, because 42 / 0.7 is a little more than 60.
-    ceiling, seconds = operator.daily_gpu_seconds, round(start.reserved_seconds / start.weight, 6)
-    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling:
+    ceiling, seconds = operator.daily_gpu_seconds, start.reserved_seconds
+    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling + ROUNDING:
         raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
 
 

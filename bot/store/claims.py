@@ -16,12 +16,14 @@ from bot.database.postgres import lock
 from bot.database.row_locks import lock_rows, lock_run
 from bot.database.tables import run_columns, runs, to_run
 from bot.domain.access import OperatorRules
+from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
 from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
 from bot.domain.run_timing import next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
-from bot.domain.transitions import Change, end
+from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
+from bot.store.ledger import CeilingReached, post
 from bot.store.outcomes import apply_change
 from bot.store.postponed import NOT_HELD, hold_back, waiting_for
 from bot.store.requests.judging import judge_run, refuse
@@ -57,6 +59,7 @@ _CLAIM = (
         due_at=bindparam("answer_by"),
         checks=0,
         claim_id=bindparam("claim"),
+        charged_on=bindparam("today"),
         submissions=runs.c.submissions + 1,
         queue_position=None,
         **NOT_HELD,
@@ -92,22 +95,32 @@ def _served(connection: Connection, waiting: Sequence[QueueEntry], now: datetime
     return [QueueEntry(*row) for row in found]
 
 
-def _is_turned_away(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> bool:
-    """Judge a run, and postpone or end it if it may not start now.
+def _judged(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> Run | None:
+    """Judge a run, and return it if it may start. Postpone or end it if it may not start now.
 
-    Return True in that case, or if the run has been withdrawn.
+    Return None in that case, or if the run has been withdrawn.
     """
     try:
         run, reason = judge_run(connection, key, operator, now)
         if reason is None:
-            return False
+            return run
         if isinstance(reason, RefusedForNow):
             hold_back(connection, run, reason, now)
         elif (current := lock_run(connection, key)).state is RunState.WAITING:
             refuse(connection, current, reason, now)
     except RunGone:
         log.info("skipped run %s, which was withdrawn before its claim", key)
-    return True
+    return None
+
+
+def _end_if_unwanted(connection: Connection, waiting: Run, now: datetime) -> None:
+    """End a requeued run that was cancelled meanwhile, or whose requester was blocked."""
+    if waiting.cancel_requested_at is not None:
+        change = end(waiting, RunState.CANCELLED, now, waiting.cancel_code, {})
+        if change is not None:
+            apply_change(connection, waiting, change, now)
+    elif (block := block_of(connection, waiting, now)) is not None:
+        end_blocked_run(connection, waiting, block)
 
 
 def _is_held(run: Run, claimed: Run) -> bool:
@@ -144,7 +157,10 @@ class ClaimStore:
             # Each candidate has its own transaction, because turning several away in one would lock rows out
             # of order. Everything is read again, because in between another process may have claimed a run.
             while True:
-                run, again = await self._try_next(limit, now, answer_by, claim_id, turned_away)
+                try:
+                    run, again = await self._try_next(limit, now, answer_by, claim_id, turned_away)
+                except CeilingReached:
+                    continue  # a run turned out to be more expensive after this one was judged
                 if not again:
                     return run
         except CommitUnknown:
@@ -179,12 +195,17 @@ class ClaimStore:
         if entry is None:
             turned_away.clear()
             return None, len(tried) < len(waiting)
-        if _is_turned_away(connection, entry.key, self._operator, now):
+        judged = _judged(connection, entry.key, self._operator, now)
+        if judged is None:
             turned_away[entry.guild_id] += 1
             return None, True
         claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
-        row = connection.execute(_CLAIM, claim).mappings().first()
-        return (to_run(row) if row is not None else None), False
+        row = connection.execute(_CLAIM, {**claim, "today": budget_day(now)}).mappings().first()
+        if row is None:
+            return None, False
+        started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": budget_day(now)}
+        post(connection, judged, started, ceiling=self._operator.daily_gpu_seconds)
+        return to_run(row), False
 
     @reads
     def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:
@@ -213,17 +234,13 @@ class ClaimStore:
         run = lock_run(connection, claimed.key)
         if not _is_held(run, claimed):
             return
-        values: dict[str, object] = {"due_at": due_at, "submitted_at": None}
+        values: dict[str, object] = {"state": RunState.WAITING, "due_at": due_at, "submitted_at": None}
         if waits_for is not None:
             values |= waiting_for(waits_for, {"until": int(due_at.timestamp())})
             values["submissions"] = run.submissions - 1
-        change = Change(RunState.WAITING, values, visible=True)
-        if run.cancel_requested_at is not None:
-            change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
-        apply_change(connection, run, change, now)
-        block = block_of(connection, run, now)
-        if block is not None and change.state is RunState.WAITING:
-            end_blocked_run(connection, lock_run(connection, run.key), block)
+        connection.execute(update(runs).where(runs.c.key == run.key).values(**values, rev=runs.c.rev + 1))
+        _end_if_unwanted(connection, lock_run(connection, run.key), now)
+        post(connection, run, values)
 
     @writes
     def confirm(self, connection: Connection, claimed: Run, answer_by: datetime) -> bool:

@@ -12,6 +12,7 @@ from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Change
 from bot.store.audit import add_entries, run_entry
+from bot.store.ledger import post
 
 # The answer to the queue call may still give the reason for such a failure.
 _unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
@@ -29,7 +30,9 @@ _NOBODY = ""
 def apply_change(connection: Connection, run: Run, change: Change, now: datetime, **more: object) -> None:
     """Write a change to a run that `bot.database.row_locks` has locked, with `more` columns.
 
-    If the change ends the run, this also writes the audit entry and creates the deliveries that follow.
+    If the change ends the run, this also writes the audit entry and creates the deliveries that follow. What
+    the change makes of the run's cost is posted to the ledger, so several runs are changed in the order of
+    `ledger.by_day`.
     """
     values = {**change.values, **more, "state": change.state}
     if change.visible:
@@ -37,8 +40,16 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     result = connection.execute(
         update(runs).where(runs.c.key == run.key, runs.c.state == run.state).values(values)
     )
-    if result.rowcount != 1 or change.outcome_due_at is None:
+    if result.rowcount != 1:
         return
+    if change.outcome_due_at is not None:
+        _create_deliveries(connection, run, change, change.outcome_due_at, now)
+    post(connection, run, values)
+
+
+def _create_deliveries(
+    connection: Connection, run: Run, change: Change, due_at: datetime, now: datetime
+) -> None:
     if change.state is not run.state:
         _record_outcome(connection, run, change, now)
     elif change.values.get("partial"):
@@ -48,12 +59,12 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
         # A moderator's press changes the card, too, but the answer to the press may be lost.
         create_delivery(connection, run.key, Purpose.CARD, now, now)
     if run.final:
-        _deliver_late(connection, run, change.outcome_due_at, now)
+        _deliver_late(connection, run, due_at, now)
         release_outcome(connection, run, now)
         return
-    due_at = _outcome_due_at(connection, run.batch_key, run.key, change.outcome_due_at)
-    if due_at is not None:
-        create_delivery(connection, run.batch_key, Purpose.OUTCOME, due_at, now)
+    earliest = _outcome_due_at(connection, run.batch_key, run.key, due_at)
+    if earliest is not None:
+        create_delivery(connection, run.batch_key, Purpose.OUTCOME, earliest, now)
 
 
 def release_outcome(connection: Connection, run: Run, now: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
@@ -19,15 +20,17 @@ DISCORD_PAUSE = timedelta(minutes=1)
 _HERE = (runs.c.guild_id, "guild_id")
 _OWN = (runs.c.requester_id, "requester_id")
 _AS_EXPENSIVE = (runs.c.reserved_seconds, "reserved_seconds")
+# Only a reservation of another day has to fit into today's budgets.
+_OF_THAT_DAY = (runs.c.charged_on, "charged_on")
 # For each refusal, the columns that all affected runs share. A refusal without an entry affects one run.
-_SHARED: Mapping[str, tuple[tuple[ColumnElement[int], str], ...]] = {
+_SHARED: Mapping[str, tuple[tuple[ColumnElement[Any], str], ...]] = {
     PAUSED: (),
-    "daily_limit": (),
+    "daily_limit": (_AS_EXPENSIVE,),
     "rules_unreadable": (_HERE,),
-    "server_budget_runs": (_HERE,),
-    "server_budget_gpu": (_HERE, _AS_EXPENSIVE),
-    "budget_runs": (_HERE, _OWN),
-    "budget_gpu": (_HERE, _OWN, _AS_EXPENSIVE),
+    "server_budget_runs": (_HERE, _OF_THAT_DAY),
+    "server_budget_gpu": (_HERE, _OF_THAT_DAY, _AS_EXPENSIVE),
+    "budget_runs": (_HERE, _OF_THAT_DAY, _OWN),
+    "budget_gpu": (_HERE, _OF_THAT_DAY, _OWN, _AS_EXPENSIVE),
 }
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, update
 
 from bot.database.engine import Database, reads, writes
+from bot.database.postgres import lock
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.tables import audit, create_delivery, create_or_reopen_delivery, deliveries, runs
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import limits_of, reserve
+from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.reviews import (
@@ -28,6 +29,7 @@ from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, run_entry
+from bot.store.ledger import reservation
 from bot.store.outcomes import apply_change
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_rules
@@ -57,7 +59,7 @@ class ReviewStore:
         channel: ChannelState | None = None,
         offer: Offer | None = None,
     ) -> RefusedError | None:
-        """Let a batch start, unless a rule forbids that now. Return the rule's refusal, or None if it starts.
+        """Charge a batch and let it start, unless a rule forbids that now. Return the rule's refusal or None.
 
         `person` and `channel` are the requester and the channel as they are now, or None if Discord wasn't
         asked. `offer` is what the operator offers now; with it, today's prices apply. After a RefusedForNow
@@ -65,11 +67,13 @@ class ReviewStore:
         decided, the RefusedError that is raised names them. A moderator may repeat a decision without an
         error, because the first reply may have been lost.
         """
+        # A request that is accepted at the same time can't charge what is judged here.
+        lock(connection, "accept")
         batch = lock_batch(connection, key)
         if has_decided(batch[0], moderator_id, rejected=False):
             return None
         check_undecided(moderator_id, *batch)
-        _, refused = judge_run(
+        judged, refused = judge_run(
             connection, batch[0].key, self._operator, now, person=person, channel=channel, offer=offer
         )
         if isinstance(refused, RefusedForNow):
@@ -80,7 +84,8 @@ class ReviewStore:
             return refused
         values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
         change = Change(RunState.WAITING, values, visible=True)
-        known = _known_now(connection, batch[0], person, offer)
+        cost = reservation(judged.reserved_seconds, judged.weight, budget_day(now))
+        known = {"expected_gpu": judged.expected_gpu, **cost, **_known_now(connection, batch[0], person)}
         for run in batch:
             apply_change(connection, run, change, now, **known)
             add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
@@ -223,16 +228,13 @@ def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -
     return query.where(audit.c.actor_id == actor_id) if actor_id is not None else query
 
 
-def _known_now(
-    connection: Connection, run: Run, person: Member | None, offer: Offer | None
-) -> dict[str, object]:
-    """Return the columns that depend on the requester's current roles and on today's prices, if known."""
-    rules, values = read_rules(connection, run.guild_id), dict[str, object]()
-    if person is not None:
-        limits = limits_of(person, rules)
-        values["requester_roles"] = sorted(person.role_ids)
-        values |= {"user_limit": limits.at_once, "server_limit": limits.server_at_once}
-    if offer is not None:
-        weight, reserved = reserve(offer.gpu, rules)
-        values |= {"expected_gpu": offer.gpu, "weight": weight, "reserved_seconds": reserved}
-    return values
+def _known_now(connection: Connection, run: Run, person: Member | None) -> dict[str, object]:
+    """Return the columns that depend on the requester's current roles, or none if `person` is None."""
+    if person is None:
+        return {}
+    limits = limits_of(person, read_rules(connection, run.guild_id))
+    return {
+        "requester_roles": sorted(person.role_ids),
+        "user_limit": limits.at_once,
+        "server_limit": limits.server_at_once,
+    }

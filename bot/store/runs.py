@@ -17,16 +17,17 @@ from bot.database.column_types import CleanText, UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
-from bot.domain.budgets import reported_seconds
-from bot.domain.errors import BotError
+from bot.domain.budgets import reported_seconds, weight_of
+from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import Purpose
 from bot.domain.run_timing import SETTLE_AFTER, next_settling, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
+from bot.store.ledger import by_day, post
 from bot.store.outcomes import apply_change, release_outcome
-from bot.store.requests.charges import charge
+from bot.store.rules import read_rules
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
@@ -111,7 +112,7 @@ class RunStore:
         postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
         values = {**postponed, **change.values}
         if change.state in FINAL:
-            values |= charge(connection, run, report, change, now)
+            values |= _weight_of_reported(connection, run, report)
             is_over = change.ends_run or change.state not in REVIVABLE
             if is_over and change.values.get("due_at") is None:
                 values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
@@ -139,7 +140,7 @@ class RunStore:
             change = end(each, target, now, code, params or {})
             if change is None:
                 return False
-            apply_change(connection, each, change, now, **_after_end(each, change, now))
+            apply_change(connection, each, change, now, **_after_end(each, now))
         return True
 
     @writes
@@ -150,7 +151,7 @@ class RunStore:
         """
         batch = lock_batch(connection, key)
         active = [run for run in batch if not run.final]
-        for run in active:
+        for run in by_day(active):
             if run.is_cancellable:
                 _cancel(connection, run, now, by)
         return bool(active)
@@ -264,18 +265,12 @@ def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
     apply_change(connection, run, change, now, cancel_requested_at=now, cancelled_by=by)
 
 
-def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:
-    """Return more columns for a run that the bot ended: the charge for its measured duration, if any.
+def _after_end(run: Run, now: datetime) -> dict[str, object]:
+    """Return the columns that let a run be polled again after the bot ended it, for its real duration.
 
-    If ComfyDeploy has the run, they include the time of the next poll, which corrects the duration.
+    There are none if ComfyDeploy may not have the run.
     """
-    values: dict[str, object] = {}
-    duration = change.values.get("run_duration")
-    if isinstance(duration, float):
-        values["charged_seconds"] = duration * run.weight
-    if run.run_id is not None:
-        values |= {"due_at": now + SETTLE_AFTER, "checks": 0}
-    return values
+    return {"due_at": now + SETTLE_AFTER, "checks": 0} if run.run_id is not None else {}
 
 
 def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) -> None:
@@ -288,8 +283,20 @@ def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) 
     duration = reported_seconds(run, report, now)
     if duration is not None:
         values |= {"run_duration": duration, "duration_in_doubt": False}
-        values |= charge(connection, run, report, Change(run.state, values), now)
+        values |= _weight_of_reported(connection, run, report)
     connection.execute(update(runs).where(runs.c.key == run.key).values(values))
+    post(connection, run, values)
+
+
+def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> dict[str, object]:
+    """Return the column with the weight of the GPU that ComfyDeploy reported, if that isn't the run's own."""
+    if not report.gpu or report.gpu == run.gpu:
+        return {}
+    try:
+        return {"weight": weight_of(report.gpu, read_rules(connection, run.guild_id))}
+    except RefusedForNow:
+        # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
+        return {}
 
 
 _PROGRESS_COLUMNS = ("progress", "live_status", "queue_position")

@@ -31,11 +31,13 @@ from bot.database.tables import (
     runs,
     to_run,
 )
+from bot.domain.budgets import budget_day
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
 from bot.domain.presets import Holder
-from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset
+from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset, OwnUsage
 from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import Run
+from bot.store import ledger
 from bot.store.audit import add_entries, to_entry
 from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by
@@ -123,16 +125,22 @@ class PrivacyStore:
         found = connection.execute(query.order_by(table.channel_id))
         return [OwnDefault(*row) for row in found]
 
+    @reads
+    def usage_of(self, connection: Connection, user_id: int) -> Sequence[OwnUsage]:
+        return ledger.usage_of(connection, user_id)
+
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs, and the user's texts in audit entries.
 
         Runs of a batch that is active or has a pending delivery stay as they are, and the first of each such
         batch is returned. The other runs still show when and where they were requested, and how they ended.
         The user's own presets are deleted. Presets made for a server and defaults set for a channel stay,
-        without the user's id. The audit log gets an entry, unless there was nothing to erase.
+        without the user's id. What the user used today stays, too, because it counts until midnight. The
+        audit log gets an entry, unless there was nothing to erase.
         """
         presets_deleted = await self._delete_presets(user_id)
         changed = presets_deleted + await self._forget_setter(user_id)
+        await self._database.write(ledger.erase, user_id, budget_day(now))
         erased = 0
         while (count := await self._erase_chunk(user_id, now, chunk_size)) is not None:
             erased += count

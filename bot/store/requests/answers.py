@@ -14,6 +14,7 @@ from bot.domain.requests import Release
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import end
+from bot.store.ledger import by_day, release
 from bot.store.outcomes import apply_change
 
 _MIN_PAUSE = timedelta(seconds=5)
@@ -99,6 +100,7 @@ class AnswerStore:
         if connection.scalar(held) is None:
             return False
         connection.execute(runs.delete().where(runs.c.key.in_({run.key for run in batch})))
+        release(connection, batch)
         return True
 
     @writes
@@ -108,7 +110,7 @@ class AnswerStore:
         due_at = connection.scalar(select(runs.c.answer_due_at).where(runs.c.key == key))
         if due_at is None:
             return False
-        for run in batch:
+        for run in by_day(batch):
             change = end(run, RunState.REFUSED, now, code, {})
             if change is not None and run.state in NOT_SUBMITTED:
                 apply_change(connection, run, change, now)

@@ -12,31 +12,29 @@ from bot.domain.queue.estimates import WINDOW
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.claims import SERVED
+from bot.store.ledger import BILLED, ROW, SERVER
 from bot.store.reading.durations import QUEUE, SUCCESSES
 from bot.store.reading.history import open_on_server
-from bot.store.requests.usage import RESERVED_IN_SERVER, STARTED_IN_SERVER
+from bot.store.requests.usage import WAITING_IN_SERVER
 from tests.contract.store.rows import ALICE, GUILD, plan_of, stored_run
 from tests.contract.store.runs import NOW, columns
 
-TODAY = {
-    "guild": GUILD,
-    "persons": [ALICE],
-    "day_start": NOW - timedelta(hours=12),
-    "day_end": NOW + timedelta(hours=12),
-}
+TODAY = {"of_day": NOW.date(), "of_guild": GUILD}
 RECENT = {"of_deployment": "flux", "since": NOW - WINDOW}
 OPEN_RUNS = {"runs_guild_state", "runs_due", "runs_ended"}
 # Queries, and the indexes of which the databases choose one; those of `OPEN_RUNS` begin with the state.
 CHOSEN: list[tuple[Select[Any], set[str]]] = [
     (SUCCESSES.params(on_gpu="L4", **RECENT), {"runs_succeeded"}),
     (SUCCESSES.params(on_gpu="", **RECENT), {"runs_succeeded"}),
+    (BILLED.params(on_gpu="L4", **RECENT), {"runs_succeeded"}),
     (open_on_server(GUILD, 11, 0), OPEN_RUNS),
     (QUEUE.params(of_deployment="flux"), OPEN_RUNS),
 ]
 # For so few rows PostgreSQL would rather scan the table, so these only show that an index can be used.
 USABLE: list[tuple[Select[Any], str]] = [
-    (STARTED_IN_SERVER.params(**TODAY), "runs_submitted"),
-    (RESERVED_IN_SERVER.params(**TODAY), "runs_submitted"),
+    (ROW.params(**TODAY, of_person=ALICE), "usage"),
+    (SERVER.params(**TODAY), "usage"),
+    (WAITING_IN_SERVER.params(guild=GUILD, person=ALICE), "runs_guild_state"),
     (SERVED.params(since=NOW), "runs_ended"),
 ]
 
@@ -51,7 +49,8 @@ async def test_queries_use_their_indexes_among_many_ended_runs(store: Store) -> 
             times = dict.fromkeys(("created_at", "submitted_at", "ended_at"), NOW - timedelta(hours=hours))
             rows.append(ended | times | {"key": f"{gpu} {hours}"})
         await store.database.write(Connection.execute, insert(runs), rows)
-    assert "state = 'succeeded'" in str(SUCCESSES)  # with a parameter, the partial index wouldn't apply
+    for query in (SUCCESSES, BILLED):
+        assert "state = 'succeeded'" in str(query)  # with a parameter, the partial index wouldn't apply
     for query, indexes in CHOSEN:
         plan = await plan_of(store, query)
         assert any(index in plan for index in indexes), plan

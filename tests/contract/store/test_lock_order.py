@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import audit, deliveries, presets, request_row, runs
+from bot.database.tables import audit, deliveries, presets, request_row, runs, usage
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState
@@ -30,6 +30,8 @@ S = RunState
 SIZE = 4
 BATCHES = 20
 MINUTE = timedelta(minutes=1)
+# Expired, yesterday, and today.
+DAYS = [NOW.date() - timedelta(days=days) for days in (30, 1, 0)]
 SHARED = MessageRef(1, 1)
 STATES = (S.WAITING, S.AWAITING_APPROVAL, S.SUBMITTING, S.RUNNING, S.SUCCEEDED, S.FAILED)
 
@@ -93,11 +95,18 @@ async def save_progress(store: Store, rows: Rows, _: int) -> None:
 async def remove(store: Store, rows: Rows, _: int) -> None:
     newest = select(audit.c.id).order_by(audit.c.id.desc())
     entries = await store.database.read(lambda connection: connection.execute(newest).scalars().all())
-    await store.retention.handle(ExpiredRows([rows.lead], entries[:50]))
+    await store.retention.handle(ExpiredRows([rows.lead], entries[:50], DAYS[1]))
 
 
 async def end(store: Store, rows: Rows, number: int) -> None:
     await store.runs.finish(rows.keys[number], S.TIMED_OUT, NOW, code="deadline")
+
+
+async def settle(store: Store, rows: Rows, number: int) -> None:
+    run = await store.runs.get(rows.keys[number])
+    if run is not None:
+        report = said(run, S.FAILED, run_duration=float(number))
+        await store.runs.record_report(run.key, report, NOW, SOON, asked=True)
 
 
 async def requeue(store: Store, rows: Rows, number: int) -> None:
@@ -116,6 +125,7 @@ WRITERS: dict[str, Writer] = {
     "checks": lambda store, _rows, _number: store.claims.claim_checks(at(60), MINUTE, 8),
     "statuses": lambda store, _rows, _number: store.claims.claim_status(at(60), MINUTE, MINUTE, 8),
     "record": record_end,
+    "settle": settle,
     "progress": save_progress,
     "end": end,
     "cancel": lambda store, rows, _: store.runs.request_cancel(rows.lead, NOW, by=PERSON.id),
@@ -138,6 +148,20 @@ WRITERS: dict[str, Writer] = {
 }
 # Pairs that deadlocked before all locks were taken in one order.
 KNOWN = [("release", "record"), ("release", "attempt"), ("redeliver", "attempt"), ("remove", "record")]
+# Pairs that change the use of one person, on two days, and of the whole bot.
+OF_THE_LEDGER = [
+    ("accept", "settle"),
+    ("accept", "approve"),
+    ("block", "claim"),
+    ("block", "settle"),
+    ("cancel", "claim"),
+    ("cancel", "withdraw"),
+    ("cancel", "refuse"),
+    ("claim", "settle"),
+    ("erase", "claim"),
+    ("remove", "settle"),
+    ("requeue", "settle"),
+]
 
 
 async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
@@ -151,6 +175,9 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
             "answer_due_at": luck.choice([None, NOW]),
             "run_id": f"run-{each.key}" if state not in STATES[:3] else None,
             "review_channel_id": 9 if state is S.AWAITING_APPROVAL else None,
+            "submitted_at": NOW if state in STATES[2:] else None,
+            "charged_seconds": 60.0,
+            "charged_on": luck.choice(DAYS) if state is not S.AWAITING_APPROVAL else None,
         }
         for requests, state in batches
         for each in requests
@@ -181,9 +208,19 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
         if each["state"] is S.SUCCEEDED
     ]
 
+    spent = {"runs": 9, "seconds": 540.0, "weighted_seconds": 540.0, "given_back": 0}
+    whose = [(GUILD, PERSON.id), (0, 0)]
+    used = [
+        {"day": day, "guild_id": guild, "person_id": person, **spent}
+        for day in DAYS
+        for guild, person in whose
+    ]
+    luck.shuffle(used)
+
     def replace_all(connection: Connection) -> dict[str, int]:
-        for table in (runs, audit, presets):
+        for table in (runs, audit, presets, usage):
             connection.execute(delete(table))
+        connection.execute(insert(usage), used)
         connection.execute(insert(runs), values)
         if outcomes:
             connection.execute(insert(deliveries), [*outcomes, *shares])
@@ -258,6 +295,10 @@ async def _deadlocks(
 
 async def test_pairs_that_deadlocked_before_do_not(postgres: PostgresServer) -> None:
     assert await _deadlocks(postgres, KNOWN, 2 * BATCHES) == {}
+
+
+async def test_pairs_that_change_the_ledger_do_not_deadlock(postgres: PostgresServer) -> None:
+    assert await _deadlocks(postgres, OF_THE_LEDGER, 2 * BATCHES) == {}
 
 
 @pytest.mark.slow

@@ -26,7 +26,9 @@ LINK = "https://discord.com/channels/1/2/3"
 
 
 def run(state: RunState = S.SUCCEEDED, **more: Any) -> Run:
-    ended = {"gpu_used": "L4", "run_duration": 8.2} if state in RAN else {}
+    ended: dict[str, Any] = {"charged_seconds": 60.0} if state is S.UNCONFIRMED else {}
+    if state in RAN:
+        ended = {"gpu_used": "L4", "run_duration": 8.2, "charged_seconds": 8.2}
     asked = {"status_message_id": 3, "inputs": {"p": "a lighthouse", "s": "ink", "w": 768, "n": 7}}
     return made_run(state, **{**asked, "prompt": "a lighthouse", "seed": 7, **ended, **more})
 

@@ -136,6 +136,8 @@ def upgrade() -> None:
         sa.Column("weight", sa.Float(), server_default="1", nullable=False),
         sa.Column("reserved_seconds", sa.Float(), server_default="60", nullable=False),
         sa.Column("charged_seconds", sa.Float(), nullable=True),
+        sa.Column("charged_on", sa.Date(), nullable=True),
+        sa.Column("counts_as_run", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("review_channel_id", sa.BigInteger(), nullable=True),
         sa.Column("report_channel_id", sa.BigInteger(), nullable=True),
         sa.Column("requester_joined_at", sa.DateTime(), nullable=True),
@@ -184,7 +186,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("status_message_id IS NOT NULL"),
         postgresql_where=sa.text("status_message_id IS NOT NULL"),
     )
-    op.create_index("runs_submitted", "runs", ["submitted_at"], unique=False)
     op.create_table(
         "server_rules",
         sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -227,10 +228,23 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'succeeded'"),
         postgresql_where=sa.text("state = 'succeeded'"),
     )
+    op.create_table(
+        "usage",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("person_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("runs", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("weighted_seconds", sa.Float(), nullable=False),
+        sa.Column("given_back", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "guild_id", "person_id"),
+    )
+    op.create_index("usage_person", "usage", ["person_id", "day"], unique=False)
 
 
 def downgrade() -> None:
     op.drop_table("deliveries")
+    op.drop_table("usage")
     op.drop_table("server_rules")
     op.drop_table("runs")
     op.drop_table("presets")
