@@ -132,13 +132,13 @@ def read_today(
 ) -> Today:
     """Return today's use. A run in flight counts at least the time that it has used so far.
 
-    The server's is summed up only if `server` is true.
+    What the server used is summed up only with `server`, which is for servers only.
     """
     day, guild = budget_day(now), guild_id or _NONE
     own = _row(connection, day, guild, person_id)
     used = _row(connection, day, _NONE, _NONE).seconds
     count, weighted = 0, 0.0
-    if server and guild_id is not None:
+    if server:
         count, weighted = connection.execute(SERVER, {"of_day": day, "of_guild": guild}).one()
     more_own, more_here = 0.0, 0.0
     for row in connection.execute(_EXECUTING, {"of_day": day}):
@@ -150,7 +150,7 @@ def read_today(
     return Today(
         seconds=used,
         person=Spending(own.runs, own.weighted + more_own),
-        server=Spending(int(count), weighted + more_here) if server else Spending(),
+        server=Spending(int(count), weighted + more_here),
     )
 
 
@@ -255,7 +255,8 @@ def _add_to_bot(connection: Connection, day: date | None, seconds: float, ceilin
     values = _values(day, None, _NONE, Charge(seconds=seconds))
     add = _ADD
     if ceiling is not None:
-        add, values = _ADD_WITHIN, {**values, "ceiling": ceiling + ROUNDING}
+        # No stricter than the judgement, or a claim would be repeated for ever.
+        add, values = _ADD_WITHIN, {**values, "ceiling": ceiling + 2 * ROUNDING}
     if connection.execute(add, values).rowcount or seconds < 0:
         return
     # Either there is no row, or it has no room left.

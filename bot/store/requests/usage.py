@@ -100,7 +100,7 @@ class UsageStore:
     @reads
     def today(self, connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:
         """Return a user's and the server's usage today, and any block or pause that forbids requests."""
-        return read_usage(connection, guild_id, user_id, now, server=True)
+        return read_usage(connection, guild_id, user_id, now, server=guild_id is not None)
 
     @reads
     def running(self, connection: Connection, guild_id: int | None, user_id: int) -> Running:
