@@ -6,7 +6,7 @@ conditional UPDATE decides which of two concurrent changes wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from bot.domain.budgets import reported_seconds
 from bot.domain.errors import BotError
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import Purpose
-from bot.domain.run_timing import SETTLE_AFTER, next_settling, poll_after_report
+from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
@@ -31,14 +31,6 @@ from bot.store.requests.charges import charge
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
-
-
-# Returns the run timeout of a deployment in seconds, or None if it is unknown or has none.
-RunTimeout = Callable[[str], int | None]
-
-
-def _no_timeout(_deployment: str) -> None:
-    return None
 
 
 class ForeignRunReport(BotError):
@@ -79,7 +71,7 @@ class RunStore:
         now: datetime,
         next_check: datetime,
         *,
-        run_timeout: RunTimeout = _no_timeout,
+        run_timeout: RunTimeout = no_timeout,
         asked: bool = False,
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes to the run.
@@ -151,12 +143,6 @@ class RunStore:
         """Stop polling a run that was claimed for a check, unless it was reported or claimed again since."""
         ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
         connection.execute(update(runs).where(*ours).values(due_at=None))
-
-    @writes
-    def set_checks(self, connection: Connection, claimed: Run, checks: int) -> None:
-        """Set the number of checks of a run that was claimed for one, unless it has changed since."""
-        ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
-        connection.execute(update(runs).where(*ours).values(checks=checks))
 
     @writes
     def refuse_cancel(self, connection: Connection, cancelled: Run) -> None:
@@ -231,7 +217,7 @@ class RunStore:
         now: datetime,
         next_check: datetime,
         *,
-        run_timeout: RunTimeout = _no_timeout,
+        run_timeout: RunTimeout = no_timeout,
     ) -> None:
         """Save the progress in these reports, except those whose state or run id differs from the stored one.
 
