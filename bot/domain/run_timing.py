@@ -96,12 +96,12 @@ def poll_after_report(
     """Return when to poll a run that has just reported, or None if the report doesn't postpone its poll.
 
     That is `next_check`, but a run in flight that reports all the time is still cancelled, and ended at its
-    deadline.
+    deadline. If an end was reported, the run is asked about.
     """
     deadline = deadline_of(run, run_timeout)
     if run.state not in IN_FLIGHT or deadline is None:
         return next_check
-    if run.cancel_requested_at is not None or deadline <= now:
+    if run.cancel_requested_at is not None or run.failure_code is not None or deadline <= now:
         return None
     return min(next_check, deadline)
 

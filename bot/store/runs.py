@@ -25,7 +25,7 @@ from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_ti
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
-from bot.store.outcomes import apply_change, release_outcome
+from bot.store.outcomes import apply_change
 from bot.store.requests.charges import charge
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -87,11 +87,12 @@ class RunStore:
         change = apply_report(run, report, now, asked=asked)
         if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
             _settle(connection, run, report, now)
-            release_outcome(connection, run, now)
             return None
         if change is None:
             return None
-        poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
+        started_at: Any = change.values.get("started_at", run.started_at)
+        started = replace(run, started_at=started_at)
+        poll_at = poll_after_report(started, run_timeout(run.deployment), now, next_check)
         postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
         values = {**postponed, **change.values}
         if change.state in FINAL:
@@ -176,11 +177,6 @@ class RunStore:
     def mark_age_restricted(self, connection: Connection, key: str) -> None:
         """Mark a run whose deployment has been marked as age-restricted since the request."""
         connection.execute(update(runs).where(runs.c.key == key).values(age_restricted=True))
-
-    @writes
-    def release_outcome(self, connection: Connection, key: str, now: datetime) -> None:
-        """Let the outcome of an unsuccessful run be posted now, because its outputs can't be fetched."""
-        release_outcome(connection, lock_run(connection, key), now)
 
     @writes
     def add_failure_reason(

@@ -142,11 +142,16 @@ class BackendHealth:
         """Find out whether the backend or the machine behind a deployment has failed."""
         if not self.is_away:
             self._open(self._service, run, AWAY)  # nothing else starts until the answer is known
-        if (await self._ask(run.deployment_id)).state is not _State.THERE:
+        state = (await self._ask(run.deployment_id)).state
+        if state is _State.AWAY:
+            log.warning("the backend doesn't answer, so no run is started or given up until it does")
             return error
-        log.warning("the machine of deployment %s fails", run.deployment)
         if self._service.breaker.reason == AWAY:
             self._service.breaker.close()
+        if state is _State.DEPLOYMENT_AWAY:
+            self._open(self._guard(run), run, AWAY)
+            return error
+        log.warning("the machine of deployment %s fails", run.deployment)
         self._open(self._guard(run), run, MACHINE)
         return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
 
@@ -161,6 +166,8 @@ class BackendHealth:
         if answer.state is _State.THERE:
             return False
         away = self._service if answer.state is _State.AWAY else self._guard(run)
+        what = f"deployment {away.name}" if away.name else "the backend"
+        log.warning("%s doesn't answer, so its runs are neither started nor given up until it does", what)
         self._open(away, run, AWAY, answer.retry_after)
         return True
 
@@ -179,12 +186,12 @@ class BackendHealth:
         except BackendError as error:
             if not _is_silent(error):
                 return _Answer(_State.THERE)
-            log.warning("the backend is away: %s", error)
+            log.debug("the backend is away: %s", error)
             return _Answer(_State.AWAY, _retry_after(error))
         # A deployment that can't be described is missing in the list, too, and its machine may be fine.
         if isinstance(reason, BackendCrashed) or all(each.id != deployment_id for each in listed):
             return _Answer(_State.THERE)
-        log.warning("the backend doesn't describe deployment %s: %s", deployment_id, reason)
+        log.debug("the backend doesn't describe deployment %s: %s", deployment_id, reason)
         return _Answer(_State.DEPLOYMENT_AWAY, _retry_after(reason))
 
     async def claim(self) -> Guard | None:

@@ -20,7 +20,13 @@ from bot.domain.run_timing import (
     next_settling,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
-from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, is_own_verdict
+from bot.domain.transitions import (
+    DEADLINE,
+    DEADLINE_RUNNING,
+    DEADLINE_UNREADABLE,
+    is_own_verdict,
+    reported_end,
+)
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.workers.backend_health import BackendHealth
@@ -111,8 +117,6 @@ class Reconciler:
             log.debug("the run is due again when the backend answers: %s", error)
 
     async def _check(self, run: Run) -> None:
-        if self._health.is_away:
-            raise _Unanswered("it went away after the claim")
         if run.run_id is None:
             await self._check_unconfirmed(run)
         elif run.final and not is_own_verdict(run):
@@ -123,27 +127,24 @@ class Reconciler:
             await self._ask(run, run.run_id)
 
     async def _settle(self, run: Run) -> None:
-        """Fetch the outputs and the billed duration of an ended run.
+        """Fetch the log, the billed duration and late outputs of an ended run.
 
-        If ComfyDeploy doesn't report the end, the outcome no longer waits for the outputs. After
-        SETTLE_CHECKS such checks the polling stops.
+        If ComfyDeploy doesn't report the end, the polling stops after SETTLE_CHECKS such checks.
         """
         report = await self._report(run)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        else:
-            await self._store.runs.release_outcome(run.key, self._clock())
-            if run.checks >= SETTLE_CHECKS:
-                await self._store.runs.stop_checking(run)
-                self._metrics.settled(run, gpu=None, seconds=None)
-        self._wakeups.deliver()
+        elif run.checks >= SETTLE_CHECKS:
+            await self._store.runs.stop_checking(run)
+            self._metrics.settled(run, gpu=None, seconds=None)
 
     async def _check_unconfirmed(self, run: Run) -> None:
         """End a run as unconfirmed if it still has no id at the end of the grace time.
 
-        A run whose submitter still waits for ComfyDeploy or for the database is left to it.
+        A run whose submitter still waits for ComfyDeploy or for the database is left to it, and no run is
+        given up during an outage.
         """
-        if self._is_submitting(run.key):
+        if self._is_submitting(run.key) or self._health.is_away:
             return
         if run.submitted_at is not None and self._clock() < run.submitted_at + self._grace:
             return
@@ -155,6 +156,8 @@ class Reconciler:
             await self._record_end(run, report)
         elif report is not None and is_silent_at_end(run, report, self._clock()):
             await self._end_finished(run, report)
+        elif report is None and (reported := reported_end(run)) is not None:
+            await self._finish(run, reported, f"run_{reported.value}")
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
         elif run.final and self._clock() >= late_checks_end(run):

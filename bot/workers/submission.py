@@ -281,7 +281,8 @@ class Submitter:
         log.warning("the queue call failed: %s", error)
         blamed = await self._health.failed(run, error)
         if isinstance(blamed, BackendUnreachable | BackendRateLimited):
-            await self._requeue(run, self._clock(), BUSY if self._health.is_busy else AWAY)
+            reason = BUSY if isinstance(blamed, BackendRateLimited) else AWAY
+            await self._requeue(run, self._clock(), reason)
             return
         # After a timeout, a webhook adopts the run, or it ends as unconfirmed.
         if not isinstance(blamed, BackendTimeout):

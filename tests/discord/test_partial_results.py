@@ -122,7 +122,7 @@ async def test_the_outputs_of_a_failure_are_fetched_after_an_outage_of_any_lengt
 ) -> None:
     run = await fail_in_an_outage(bot, 503)
     await bot.later(hours=hours / 10, times=10)
-    assert "Failed: " in texts(bot)[0]
+    assert "Failed: " not in texts(bot)[0]
     run.own_faults, bot.comfydeploy.faults = FAILING, Faults()
     await bot.later(minutes=10)
     (message,) = bot.messages()

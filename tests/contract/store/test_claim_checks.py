@@ -96,13 +96,16 @@ async def test_an_ended_run_is_polled_once_for_its_duration(store: Store) -> Non
         assert await _due(store, 10_000) == []
 
 
-async def test_a_failure_is_polled_at_once_for_outputs_and_later_for_its_duration(store: Store) -> None:
+async def test_a_reported_failure_is_polled_at_once_and_later_for_its_duration(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     failed = report(RunState.FAILED)
     await store.runs.record_report(run.key, failed, NOW, SOON)
     assert await _due(store, 0) == [run.key]
+    # A report that says otherwise doesn't postpone the poll.
+    await store.runs.record_report(run.key, report(progress=0.5), NOW, SOON)
+    assert (await fetch(store, run.key)).state is RunState.RUNNING
     answer = failed._replace(run_duration=12.5)
-    assert await store.runs.record_report(run.key, answer, NOW, SOON, asked=True) is None
+    assert await store.runs.record_report(run.key, answer, NOW, SOON, asked=True) is not None
     assert await _due(store, 4) == []
     assert await _due(store, 5) == [run.key]
     assert await store.runs.record_report(run.key, answer, at(5), SOON, asked=True) is None

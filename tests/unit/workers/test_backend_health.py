@@ -109,9 +109,9 @@ NOTHING, MINE, EVERYTHING = (True, True), (False, True), (False, False)
         (BackendServerError(status=500), DOWN, ("other",), MINE, BackendMachineFailed),
         (BackendServerError(status=500), DOWN, BackendBadReply(), MINE, BackendMachineFailed),
         (BackendServerError(status=500), BackendCrashed(), (), MINE, BackendMachineFailed),
-        # The backend fails.
+        # The backend fails, perhaps for one deployment only.
+        (BackendServerError(status=500), DOWN, ("mine",), MINE, BackendServerError),
         (BackendServerError(status=500), DOWN, DOWN, EVERYTHING, BackendServerError),
-        (BackendServerError(status=500), DOWN, ("mine",), EVERYTHING, BackendServerError),
         (BackendTimeout(), BackendTimeout(), BackendTimeout(), EVERYTHING, BackendTimeout),
         (BackendUnreachable(), None, (), EVERYTHING, BackendUnreachable),
         (BackendRateLimited(), None, (), EVERYTHING, BackendRateLimited),
