@@ -173,6 +173,31 @@ async def test_a_lost_reply_is_told_after_the_grace_time(bot: Harness) -> None:
     assert len(bot.calls) == 1
 
 
+async def test_a_lost_reply_is_not_given_up_during_an_outage(bot: Harness) -> None:
+    bot.comfydeploy.faults = Faults(deployment_status=503, get_status=503)
+    await bot.ask(faults=Faults(queue_drop=True, queue_starts=0))
+    await bot.later(minutes=10, times=6)
+    assert (await bot.run()).state is RunState.SUBMITTING
+    bot.comfydeploy.faults = Faults()
+    await bot.later(minutes=10, times=2)
+    assert "ComfyDeploy didn't confirm the run." in await one_failure(bot, RunState.UNCONFIRMED)
+
+
+async def test_requests_for_a_broken_machine_are_tried_one_at_a_time_and_told_so(bot: Harness) -> None:
+    bot.comfydeploy.faults = Faults(queue_status=500)
+    asked = [await bot.ask(actor) for actor in (bot.alice, bot.bob) * 2]
+    assert len(bot.calls) == 1
+    await bot.later(seconds=5, times=2)
+    assert len(bot.calls) == 3
+    assert await bot.states() == [RunState.UNCONFIRMED] * 3 + [RunState.WAITING]
+    shown = text_of(bot, asked[3].response)
+    assert "### Not started yet: Picture" in shown
+    assert "This deployment's machine doesn't answer. I'll start this once it does." in shown
+    bot.comfydeploy.faults = Faults()
+    await bot.later(seconds=10)
+    assert (await bot.states())[3] is RunState.SUCCEEDED
+
+
 async def test_comfydeploy_is_down_and_comes_back(bot: Harness) -> None:
     port = urlsplit(bot.comfydeploy.url).port
     await bot.comfydeploy.__aexit__(None, None, None)

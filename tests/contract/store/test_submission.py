@@ -222,6 +222,21 @@ async def test_in_an_outage_a_queue_call_is_made_only_after_an_answered_probe(
     assert len(world.calls) == calls
 
 
+async def test_after_an_outage_one_run_is_tried_first(world: World) -> None:
+    for _ in range(2):
+        await accepted(world.store)
+    world.starting = [failing(BackendUnreachable())]
+    assert (await world.submit()).state is RunState.WAITING
+    assert await world.submitter.claim() is None
+    world.later(10)
+    await world.probe()
+    first = await world.claim()
+    assert await world.submitter.claim() is None
+    await world.submitter.submit(first)
+    assert (await fetch(world.store, first.key)).state is RunState.QUEUED
+    await world.claim()
+
+
 @pytest.mark.parametrize("what", ["cancelled", "ended", "adopted"])
 async def test_no_queue_call_is_made_for_a_run_that_changed_during_its_checks(
     world: World, other: Store, what: str
