@@ -79,9 +79,10 @@ from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
 from bot.workers.answers import AnswerChecker
+from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder
-from bot.workers.schedule import ANSWERS, CHECK, PRUNE, SUBMIT
+from bot.workers.schedule import ANSWERS, CHECK, PROBE, PRUNE, SUBMIT
 from bot.workers.submission import Submitter
 from bot.workers.webhook import WebhookServer, read_body
 from bot.workers.worker import Wakeups, Worker
@@ -347,24 +348,29 @@ def open_executors(outside: Outside, stack: AsyncExitStack) -> tuple[Shrinker, E
 def reconcile_workers(
     resources: Resources, client: discord.Client, recorder: ReportRecorder
 ) -> dict[str, Worker[Any]]:
-    """Return the workers `answers`, `submit`, `check` and `prune`."""
-    submission = _submission(resources, Poster(client), client)
+    """Return the workers `answers`, `submit`, `check`, `probe` and `prune`."""
+    health = BackendHealth(resources.store, resources.backend, resources.wakeups, resources.outside)
+    submission = _submission(resources, Poster(client), client, health)
     answers = AnswerChecker(resources.store, AnswerReader(client).read, resources.wakeups, resources.clock)
-    reconciler = _reconciler(resources, recorder, submission)
+    reconciler = _reconciler(resources, recorder, submission, health)
     retention = resources.store.retention
     return {
         "answers": Worker("answers", answers.claim, answers.check, ANSWERS),
         "submit": Worker("submit", submission.claim, submission.submit, SUBMIT),
         "check": Worker("check", reconciler.claim, reconciler.check, CHECK),
+        "probe": Worker("probe", health.claim, health.probe, PROBE),
         "prune": Worker("prune", lambda: retention.claim(resources.clock()), retention.handle, PRUNE),
     }
 
 
-def _submission(resources: Resources, poster: Poster, client: discord.Client) -> Submitter:
+def _submission(
+    resources: Resources, poster: Poster, client: discord.Client, health: BackendHealth
+) -> Submitter:
     renewer = AttachmentRenewer(resources.catalogue, resources.store.reviews, poster)
     return Submitter(
         store=resources.store,
         backend=resources.backend,
+        health=health,
         wakeups=resources.wakeups,
         limit=resources.limit,
         renew=renewer.inputs,
@@ -378,7 +384,9 @@ def _submission(resources: Resources, poster: Poster, client: discord.Client) ->
     )
 
 
-def _reconciler(resources: Resources, recorder: ReportRecorder, submission: Submitter) -> Reconciler:
+def _reconciler(
+    resources: Resources, recorder: ReportRecorder, submission: Submitter, health: BackendHealth
+) -> Reconciler:
     async def read_log(run_id: str) -> str | None:
         log = await resources.backend.read_log(run_id)
         return await asyncio.get_running_loop().run_in_executor(resources.files, end_of_log, log)
@@ -386,6 +394,7 @@ def _reconciler(resources: Resources, recorder: ReportRecorder, submission: Subm
     return Reconciler(
         store=resources.store,
         backend=resources.backend,
+        health=health,
         recorder=recorder,
         wakeups=resources.wakeups,
         metrics=resources.metrics,

@@ -48,6 +48,7 @@ class Scope:
 CORE = Scope(
     files=(
         "bot/domain/access.py",
+        "bot/domain/breaker.py",
         "bot/domain/budgets.py",
         "bot/domain/queue/estimates.py",
         "bot/domain/queue/fair_queue.py",
@@ -74,6 +75,7 @@ CORE = Scope(
         "tests/unit/comfydeploy",
         "tests/unit/delivery",
         "tests/unit/domain/test_access.py",
+        "tests/unit/domain/test_breaker.py",
         "tests/unit/domain/test_budgets.py",
         "tests/unit/domain/test_estimates.py",
         "tests/unit/domain/test_fair_queue.py",
@@ -179,7 +181,7 @@ TESTS = {
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",
         "schedule": "unit/workers/test_worker.py",
-        "outage": f"unit/workers/test_outage.py {DISCORD}_comfydeploy_says_no.py",
+        "backend_health": f"unit/workers/test_backend_health.py {DISCORD}_comfydeploy_says_no.py",
         "submission": f"{DISCORD}_comfydeploy_says_no.py {STORE}_submission.py "
         f"{DISCORD}_happy_path.py {DISCORD}_batch_progress.py",
         "webhook": f"{WEB}_webhook.py {WEB}_broken_requests.py e2e/test_check.py",

@@ -19,7 +19,7 @@ from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
 from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
-from bot.domain.run_timing import next_pause
+from bot.domain.run_timing import RunTimeout, next_poll, no_timeout
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
@@ -50,6 +50,8 @@ _BUSY = select(*QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
 # A run whose requester may have seen a failure is not in the queue.
 _READY = and_(runs.c.state == RunState.WAITING, runs.c.answer_due_at.is_(None))
 _WAITING = select(*QUEUE_ENTRY).where(_READY, runs.c.due_at <= bindparam("now"))
+_EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
+_IS_FOLLOWED = or_(runs.c.state.in_(IN_FLIGHT), and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)))
 _CLAIM = (
     update(runs)
     .where(runs.c.key == bindparam("claimed"), runs.c.state == RunState.WAITING)
@@ -261,27 +263,42 @@ class ClaimStore:
         )
         return result.rowcount == 1
 
+    @reads
+    def waiting_since(self, connection: Connection, by: datetime, now: datetime) -> Sequence[Run]:
+        """Return the runs that are due to start and whose requests were made at `by` or earlier."""
+        waiting = select(*run_columns()).where(_READY, runs.c.due_at <= now, runs.c.created_at <= by)
+        return [to_run(row) for row in connection.execute(waiting).mappings()]
+
     @writes
-    def show_reason(self, connection: Connection, code: str, now: datetime) -> bool:
+    def show_reason(
+        self, connection: Connection, code: str, now: datetime, *, deployment: str | None = None
+    ) -> bool:
         """Tell the requesters of all due runs what they wait for, and return whether a message changes.
 
-        `code` is the code of a sentence without parameters. The runs stay due.
+        With `deployment`, only its runs are meant. `code` is the code of a sentence without parameters. The
+        runs stay due.
         """
-        others = runs.c.waiting_code.is_distinct_from(code)
+        others = [_READY, runs.c.due_at <= now, runs.c.waiting_code.is_distinct_from(code)]
+        if deployment is not None:
+            others.append(runs.c.deployment == deployment)
         lock(connection, "submit")
-        keys = lock_rows(connection, runs.c.key, _READY, runs.c.due_at <= now, others)
+        keys = lock_rows(connection, runs.c.key, *others)
         if keys:
             columns = {**waiting_for(code, {}), "rev": runs.c.rev + 1}
             connection.execute(update(runs).where(runs.c.key.in_(keys)).values(columns))
         return bool(keys)
 
     @writes
-    def update_queue_positions(self, connection: Connection, now: datetime) -> int:
-        """Write the queue positions that changed; return how many."""
+    def update_queue_positions(
+        self, connection: Connection, now: datetime, *, but: Collection[str] = ()
+    ) -> int:
+        """Write the queue positions that changed, except those of the deployments `but`; return how many."""
         lock(connection, "submit")
         rows = (
             connection.execute(
-                select(*QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
+                select(*QUEUE_ENTRY, runs.c.queue_position).where(
+                    _READY, runs.c.due_at <= now, runs.c.deployment.not_in(but)
+                )
             )
         ).all()
         if not rows:
@@ -301,22 +318,23 @@ class ClaimStore:
 
     @writes
     def claim_checks(
-        self, connection: Connection, now: datetime, interval: timedelta, limit: int
+        self,
+        connection: Connection,
+        now: datetime,
+        interval: timedelta,
+        limit: int,
+        *,
+        run_timeout: RunTimeout = no_timeout,
+        away: bool = False,
     ) -> Sequence[Run]:
         """Claim up to `limit` runs to check, the longest overdue first.
 
-        Each run is due again after a pause, which starts at `interval` and grows with the number of checks.
+        Each run is due again after a pause, which starts at `interval` and grows with the number of checks,
+        but at the latest at its deadline. While the backend is `away`, only expired requests are claimed.
         """
         due = (
             select(runs.c.key)
-            .where(
-                runs.c.due_at <= now,
-                or_(
-                    runs.c.state.in_(IN_FLIGHT),
-                    runs.c.state == RunState.AWAITING_APPROVAL,
-                    and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)),
-                ),
-            )
+            .where(runs.c.due_at <= now, _EXPIRES if away else or_(_EXPIRES, _IS_FOLLOWED))
             .order_by(runs.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -327,11 +345,19 @@ class ClaimStore:
         found = connection.execute(select(*run_columns()).where(runs.c.key.in_(keys)).order_by(runs.c.due_at))
         claimed = [to_run(row) for row in found.mappings()]
         for run in claimed:
-            later = now + next_pause(interval, run.checks)
+            later = next_poll(run, run_timeout(run.deployment), now, interval)
             connection.execute(
                 update(runs).where(runs.c.key == run.key).values(due_at=later, checks=run.checks + 1)
             )
         return claimed
+
+    @writes
+    def make_checks_due(self, connection: Connection, now: datetime) -> None:
+        """Make all runs due for a check that the backend got before `now` and that are still polled."""
+        later = (_IS_FOLLOWED, runs.c.run_id.is_not(None), runs.c.submitted_at < now, runs.c.due_at > now)
+        keys = lock_rows(connection, runs.c.key, *later)
+        if keys:
+            connection.execute(update(runs).where(runs.c.key.in_(keys)).values(due_at=now, checks=0))
 
     @writes
     def claim_status(

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, select, update
 
 from bot.database.tables import RESET, audit, create_delivery, deliveries, nothing_posted, runs
 from bot.domain.moderation.audit import PARTIAL, AuditAction, recorded_outcome
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
-from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Change
+from bot.domain.transitions import Change
 from bot.store.audit import add_entries, run_entry
 from bot.store.ledger import post
 
-# The answer to the queue call may still give the reason for such a failure.
-_unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
-# The next poll may still find outputs of such a run.
-_unasked = runs.c.state.in_(UNSUCCESSFUL) & ~runs.c.partial & (runs.c.due_at <= runs.c.ended_at)
-# For all runs of a batch but one: how many are active, and when the latest of each of these kinds ended.
-_BATCH_END = select(
-    func.count(case((runs.c.state.not_in(FINAL), 1))),
-    func.max(case((_unexplained, runs.c.ended_at))),
-    func.max(case((_unasked, runs.c.ended_at))),
-).where(runs.c.batch_key == bindparam("batch"), runs.c.key != bindparam("except"))
-_NOBODY = ""
+# Whether a run of a batch, other than one, is active.
+_GOES_ON = select(
+    exists().where(
+        runs.c.batch_key == bindparam("batch"), runs.c.key != bindparam("except"), runs.c.state.not_in(FINAL)
+    )
+)
 
 
 def apply_change(connection: Connection, run: Run, change: Change, now: datetime, **more: object) -> None:
@@ -42,14 +37,12 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     )
     if result.rowcount != 1:
         return
-    if change.outcome_due_at is not None:
-        _create_deliveries(connection, run, change, change.outcome_due_at, now)
+    if change.ends_run:
+        _create_deliveries(connection, run, change, now)
     post(connection, run, values)
 
 
-def _create_deliveries(
-    connection: Connection, run: Run, change: Change, due_at: datetime, now: datetime
-) -> None:
+def _create_deliveries(connection: Connection, run: Run, change: Change, now: datetime) -> None:
     if change.state is not run.state:
         _record_outcome(connection, run, change, now)
     elif change.values.get("partial"):
@@ -59,49 +52,9 @@ def _create_deliveries(
         # A moderator's press changes the card, too, but the answer to the press may be lost.
         create_delivery(connection, run.key, Purpose.CARD, now, now)
     if run.final:
-        _deliver_late(connection, run, due_at, now)
-        release_outcome(connection, run, now)
-        return
-    earliest = _outcome_due_at(connection, run.batch_key, run.key, due_at)
-    if earliest is not None:
-        create_delivery(connection, run.batch_key, Purpose.OUTCOME, earliest, now)
-
-
-def release_outcome(connection: Connection, run: Run, now: datetime) -> None:
-    """Make the outcome of a run's batch due as early as possible.
-
-    An unsuccessful run delays the outcome as long as its reason or its outputs may still arrive.
-    """
-    due_at = _outcome_due_at(connection, run.batch_key, _NOBODY, now)
-    if due_at is None:
-        return
-    connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.run_key == run.batch_key,
-            deliveries.c.purpose == Purpose.OUTCOME,
-            deliveries.c.tries == 0,
-            deliveries.c.due_at > due_at,
-            nothing_posted(),
-        )
-        .values(due_at=due_at)
-    )
-
-
-def _outcome_due_at(
-    connection: Connection, batch_key: str, excepted: str, earliest: datetime
-) -> datetime | None:
-    """Return when a batch's outcome may be posted, at the earliest at `earliest`.
-
-    Returns None while a run of the batch, other than `excepted`, is active.
-    """
-    found = connection.execute(_BATCH_END, {"batch": batch_key, "except": excepted})
-    active, unexplained_at, unasked_at = found.one()
-    if active:
-        return None
-    held_until = [(unexplained_at, REASON_GRACE), (unasked_at, OUTPUTS_GRACE)]
-    times: list[datetime] = [earliest, *(at + grace for at, grace in held_until if at is not None)]
-    return max(times)
+        _deliver_late(connection, run, now)
+    elif not connection.scalar(_GOES_ON, {"batch": run.batch_key, "except": run.key}):
+        create_delivery(connection, run.batch_key, Purpose.OUTCOME, now, now)
 
 
 def _release_card(connection: Connection, key: str, now: datetime) -> None:
@@ -118,7 +71,7 @@ def _release_card(connection: Connection, key: str, now: datetime) -> None:
     )
 
 
-def _deliver_late(connection: Connection, run: Run, due_at: datetime, now: datetime) -> None:
+def _deliver_late(connection: Connection, run: Run, now: datetime) -> None:
     """Create the delivery of a result that came after the run's end, unless the outcome will show it.
 
     If the run's earlier, partial result was deleted, the new one isn't shown, either.
@@ -133,18 +86,18 @@ def _deliver_late(connection: Connection, run: Run, due_at: datetime, now: datet
         _close_verdict(connection, run.key, now)
     elif connection.scalar(select(deliveries.c.id).where(outcome)) is None:
         return  # other runs of the batch are still active, and the batch's outcome will show this one, too
-    if not _repeat_late(connection, run.key, due_at):
-        create_delivery(connection, run.key, Purpose.LATE, due_at, now)
+    if not _repeat_late(connection, run.key, now):
+        create_delivery(connection, run.key, Purpose.LATE, now, now)
 
 
-def _repeat_late(connection: Connection, key: str, due_at: datetime) -> bool:
+def _repeat_late(connection: Connection, key: str, now: datetime) -> bool:
     """Deliver a late result again, replacing messages already sent; return False if it has no delivery."""
     late = (deliveries.c.run_key == key) & (deliveries.c.purpose == Purpose.LATE)
     columns = (deliveries.c.messages, deliveries.c.earlier_messages, nothing_posted().label("unposted"))
     found = (connection.execute(select(*columns).where(late))).first()
     if found is not None and not found.unposted:
         earlier = [*found.earlier_messages, *found.messages]
-        repeated = {**RESET, "due_at": due_at, "earlier_messages": earlier}
+        repeated = {**RESET, "due_at": now, "earlier_messages": earlier}
         connection.execute(update(deliveries).where(late).values(repeated))
     return found is not None
 

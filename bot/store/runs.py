@@ -6,7 +6,7 @@ conditional UPDATE decides which of two concurrent changes wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,25 +21,17 @@ from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import Purpose
-from bot.domain.run_timing import SETTLE_AFTER, next_settling, poll_after_report
+from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.ledger import by_day, post
-from bot.store.outcomes import apply_change, release_outcome
+from bot.store.outcomes import apply_change
 from bot.store.rules import read_rules
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
-
-
-# Returns the run timeout of a deployment in seconds, or None if it is unknown or has none.
-RunTimeout = Callable[[str], int | None]
-
-
-def _no_timeout(_deployment: str) -> None:
-    return None
 
 
 class ForeignRunReport(BotError):
@@ -88,7 +80,7 @@ class RunStore:
         now: datetime,
         next_check: datetime,
         *,
-        run_timeout: RunTimeout = _no_timeout,
+        run_timeout: RunTimeout = no_timeout,
         asked: bool = False,
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes to the run.
@@ -104,11 +96,12 @@ class RunStore:
         change = apply_report(run, report, now, asked=asked)
         if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
             _settle(connection, run, report, now)
-            release_outcome(connection, run, now)
             return None
         if change is None:
             return None
-        poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
+        started_at: Any = change.values.get("started_at", run.started_at)
+        started = replace(run, started_at=started_at)
+        poll_at = poll_after_report(started, run_timeout(run.deployment), now, next_check)
         postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
         values = {**postponed, **change.values}
         if change.state in FINAL:
@@ -163,12 +156,6 @@ class RunStore:
         connection.execute(update(runs).where(*ours).values(due_at=None))
 
     @writes
-    def set_checks(self, connection: Connection, claimed: Run, checks: int) -> None:
-        """Set the number of checks of a run that was claimed for one, unless it has changed since."""
-        ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
-        connection.execute(update(runs).where(*ours).values(checks=checks))
-
-    @writes
     def refuse_cancel(self, connection: Connection, cancelled: Run) -> None:
         """Withdraw the cancellation of `cancelled`, which ComfyDeploy can't carry out.
 
@@ -195,11 +182,6 @@ class RunStore:
         connection.execute(
             update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT)).values(failure_code=code)
         )
-
-    @writes
-    def release_outcome(self, connection: Connection, key: str, now: datetime) -> None:
-        """Let the outcome of an unsuccessful run be posted now, because its outputs can't be fetched."""
-        release_outcome(connection, lock_run(connection, key), now)
 
     @writes
     def add_failure_reason(
@@ -236,7 +218,7 @@ class RunStore:
         now: datetime,
         next_check: datetime,
         *,
-        run_timeout: RunTimeout = _no_timeout,
+        run_timeout: RunTimeout = no_timeout,
     ) -> None:
         """Save the progress in these reports, except those whose state or run id differs from the stored one.
 

@@ -69,6 +69,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "waits_for_store": "My database didn't answer. I'll try again <t:{until}:R>.",
         "waits_for_backend": "ComfyDeploy doesn't answer right now. I'll start this once it does.",
         "waits_for_busy_backend": "ComfyDeploy is too busy right now. I'll start this once it has room.",
+        "waits_for_machine": "This deployment's machine doesn't answer. I'll start this once it does.",
         "waits_until_then": "I'll start this then.",
         "waits_until_over": "I'll start this afterwards.",
         "not_allowed_here": "This server's settings don't let you use this here.",

@@ -70,7 +70,7 @@ async def test_a_hundred_concurrent_requests_never_exceed_the_daily_limit(stores
 async def test_the_billed_duration_replaces_the_reserve(store: Store, judged: Judged) -> None:
     run = await submitted(store)
     await accept(store, request())
-    await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON)
+    await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON, asked=True)
     for now in (NOW, NOW + timedelta(days=1)):
         await accept(store, request(), now=now)
     seconds = [usage.gpu_seconds_today for _, usage in judged[1:]]

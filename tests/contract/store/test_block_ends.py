@@ -147,7 +147,7 @@ async def test_no_concurrent_change_leaves_a_blocked_users_run_waiting(store: St
             assert found.state not in (RunState.WAITING, RunState.AWAITING_APPROVAL)
             assert (await purposes(store, run.key)).count("o") == (found.state is not RunState.SUBMITTING)
             if not found.final:
-                await store.runs.record_report(run.key, report(RunState.CANCELLED), at(62), SOON)
+                await store.runs.record_report(run.key, report(RunState.CANCELLED), at(62), SOON, asked=True)
         await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(62))
 
 

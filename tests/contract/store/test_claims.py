@@ -61,7 +61,7 @@ async def test_an_end_frees_a_place(store: Store) -> None:
     first, second = await accepted(store), await accepted(store, now=at(1))
     assert (await started(store, at(2), 1)).key == first.key
     assert await take(store, at(2), 1) is None
-    await store.runs.record_report(first.key, report(RunState.FAILED), at(3), SOON)
+    await store.runs.record_report(first.key, report(RunState.FAILED), at(3), SOON, asked=True)
     assert (await started(store, at(3), 1)).key == second.key
 
 
@@ -86,7 +86,7 @@ async def test_only_turns_of_the_last_hour_count_and_only_if_a_run_was_due(store
     for number in range(3):
         served = await accepted(store, requester_id=1, now=at(number))
         assert (await started(store, at(number))).key == served.key
-        await store.runs.record_report(served.key, report(RunState.FAILED), at(number), SOON)
+        await store.runs.record_report(served.key, report(RunState.FAILED), at(number), SOON, asked=True)
     await accepted(store, requester_id=1, now=at(2 * HOUR))
     for _ in range(2):
         await accepted(store, requester_id=2, now=at(2 * HOUR + 1))

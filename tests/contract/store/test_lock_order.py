@@ -116,6 +116,7 @@ async def requeue(store: Store, rows: Rows, number: int) -> None:
 WRITERS: dict[str, Writer] = {
     "accept": lambda store, _rows, _number: accept(store, request()),
     "release": lambda store, rows, _: store.answers.release(rows.lead, 77, NOW),
+    "make checks due": lambda store, _rows, _number: store.claims.make_checks_due(at(-1)),
     "withdraw": lambda store, rows, _: store.answers.withdraw(rows.lead),
     "refuse": lambda store, rows, _: store.answers.refuse(rows.lead, "answer_lost", NOW),
     "ask": lambda store, _rows, _number: store.answers.claim(at(60)),
@@ -172,6 +173,7 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
         | {
             "state": state,
             "due_at": NOW,
+            "submitted_at": at(-60),
             "answer_due_at": luck.choice([None, NOW]),
             "run_id": f"run-{each.key}" if state not in STATES[:3] else None,
             "review_channel_id": 9 if state is S.AWAITING_APPROVAL else None,

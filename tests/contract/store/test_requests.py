@@ -189,7 +189,9 @@ async def test_a_run_that_started_while_the_clock_was_ahead_counts_on_one_day(st
     ahead = NOW + timedelta(days=30)
     run = await accepted(store, now=ahead)
     await take(store, ahead)
-    await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=60.0), ahead, ahead)
+    await store.runs.record_report(
+        run.key, report(RunState.FAILED, run_duration=60.0), ahead, ahead, asked=True
+    )
     counted = [
         (await store.usage.today(GUILD, PERSON.id, NOW + timedelta(days=day))).person.gpu_seconds
         for day in range(32)
@@ -200,7 +202,7 @@ async def test_a_run_that_started_while_the_clock_was_ahead_counts_on_one_day(st
 async def test_the_weighted_reserve_is_replaced_by_the_billed_gpu_and_duration(store: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"gpu_weights": {"H100": 4, "A10G": 2}}})
     run = await submitted(store, gpu="H100")
-    await store.runs.record_report(run.key, report(RunState.FAILED), at(10), SOON)
+    await store.runs.record_report(run.key, report(RunState.FAILED), at(10), SOON, asked=True)
     # A webhook has neither; GET /run names the GPU that the deployment pins, and the billed duration.
     reserved = await usage(store)
     assert (reserved.person.gpu_seconds, reserved.gpu_seconds_today) == (240, 60)
@@ -216,7 +218,7 @@ async def test_the_weighted_reserve_is_replaced_by_the_billed_gpu_and_duration(s
 @pytest.mark.parametrize("told", [True, False], ids=["polled", "no more polls"])
 async def test_a_run_without_a_billed_duration_costs_what_it_reserved(store: Store, told: bool) -> None:
     run = await submitted(store)
-    await store.runs.record_report(run.key, report(RunState.CANCELLED), at(10), SOON)
+    await store.runs.record_report(run.key, report(RunState.CANCELLED), at(10), SOON, asked=True)
     assert (await usage(store)).person.gpu_seconds == 60
     if told:
         await store.runs.record_report(run.key, report(RunState.CANCELLED), at(20), SOON, asked=True)
@@ -246,7 +248,7 @@ async def test_a_clock_that_is_set_back_while_a_run_executes_gives_no_budget(
     run = await submitted(store)
     await store.runs.record_report(run.key, report(RunState.RUNNING), at(1), SOON)
     if reported:
-        await store.runs.record_report(run.key, report(RunState.FAILED), at(-3600), SOON)
+        await store.runs.record_report(run.key, report(RunState.FAILED), at(-3600), SOON, asked=True)
     else:
         await store.runs.finish(run.key, RunState.TIMED_OUT, at(-3600), code="deadline")
     found = await usage(store)
