@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists,
 
 from bot.database.tables import RESET, audit, create_delivery, deliveries, nothing_posted, runs
 from bot.domain.moderation.audit import PARTIAL, AuditAction, recorded_outcome
+from bot.domain.queue.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Change
@@ -31,11 +32,10 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
 
     If the change ends the run, this also writes the audit entry and creates the deliveries that follow.
     """
-    values = {**change.values, **more, "state": change.state}
-    if change.visible:
-        values["rev"] = runs.c.rev + 1
     result = connection.execute(
-        update(runs).where(runs.c.key == run.key, runs.c.state == run.state).values(values)
+        update(runs)
+        .where(runs.c.key == run.key, runs.c.state == run.state)
+        .values(_columns(run, change) | more)
     )
     if result.rowcount != 1 or change.outcome_due_at is None:
         return
@@ -54,6 +54,15 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     due_at = _outcome_due_at(connection, run.batch_key, run.key, change.outcome_due_at)
     if due_at is not None:
         create_delivery(connection, run.batch_key, Purpose.OUTCOME, due_at, now)
+
+
+def _columns(run: Run, change: Change) -> dict[str, object]:
+    columns: dict[str, object] = {**change.values, "state": change.state}
+    if change.state is not run.state and gives_turn_back(run.state, change.state):
+        columns["queue_tag"] = NO_TURN
+    if change.visible:
+        columns["rev"] = runs.c.rev + 1
+    return columns
 
 
 def release_outcome(connection: Connection, run: Run, now: datetime) -> None:

@@ -28,6 +28,7 @@ from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change
+from bot.store.queue import give_tags
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_rules
 
@@ -76,8 +77,9 @@ class ReviewStore:
         values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
         change = Change(RunState.WAITING, values, visible=True)
         known = _known_now(connection, batch[0], person)
+        tags = give_tags(connection, [(run.deployment, run.requester_id) for run in batch])
         for run in batch:
-            apply_change(connection, run, change, now, **known)
+            apply_change(connection, run, change, now, queue_tag=tags[run.batch_index], **known)
             add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
         create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
         return None

@@ -26,6 +26,7 @@ from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, Run
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.outcomes import apply_change, release_outcome
+from bot.store.queue import close_up, tags_of
 from bot.store.requests.charges import charge
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -142,8 +143,10 @@ class RunStore:
         """
         batch = lock_batch(connection, key)
         active = [run for run in batch if not run.final]
+        freed = tags_of(connection, active)
         for run in active:
             _cancel(connection, run, now, by)
+        close_up(connection, batch[0], freed)
         return bool(active)
 
     @writes

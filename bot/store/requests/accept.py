@@ -28,6 +28,7 @@ from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store.audit import add_entries, batch_of
+from bot.store.queue import give_tags
 from bot.store.requests.presses import read_presses
 from bot.store.requests.usage import UsageTally, read_tally
 from bot.store.rules import read_rules
@@ -197,7 +198,15 @@ def _store(
         for request, terms in zip(each.requests, verdict, strict=True)
     ]
     if allowed:
-        stored = connection.execute(_NEW, [_values(*each) for each in allowed])
+        # A run in review gets its tag once it is approved.
+        asked = [
+            (request.deployment, request.requester_id if terms.review_channel_id is None else None)
+            for _, request, terms in allowed
+        ]
+        # The lock "accept" keeps two processes from creating the same queue.
+        tags = give_tags(connection, asked)
+        rows = [_values(*each) | {"queue_tag": tag} for each, tag in zip(allowed, tags, strict=True)]
+        stored = connection.execute(_NEW, rows)
         results |= {row["key"]: to_run(row) for row in stored.mappings()}
     for each, request, terms in allowed:
         if terms.review_channel_id is not None and request.batch_index == 0:
