@@ -160,6 +160,7 @@ runs = Table(
     _partial("runs_places", "deployment", text("coalesce(queue_position, 0)"), "due_at", where=_IS_WAITING),
     _partial("runs_in_flight", "state", "guild_id", "requester_id", "deployment", where=_IS_IN_FLIGHT),
     Index("runs_turns", "deployment", "requester_id", "queue_tag"),
+    _partial("runs_ending", "user_install", "interaction_expires_at", where=_IS_WAITING),
     Index("runs_ended", "state", "ended_at"),
     # Partial, so that only successes are indexed. The expression replaces NULL, because SQLite would prefer
     # another index to one that it has to search for NULL.

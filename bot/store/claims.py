@@ -22,7 +22,7 @@ from bot.domain.transitions import Change, end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.outcomes import apply_change
 from bot.store.postponed import NOT_HELD, hold_back, waiting_for
-from bot.store.queue import advance, next_candidate, number_queues
+from bot.store.queue import advance, is_waiting, next_candidate, number_queues
 from bot.store.requests.judging import judge_run, refuse
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,9 @@ _CLAIM = (
 )
 _CLAIMED = select(*run_columns()).where(
     runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim")
+)
+ENDING = select(*run_columns()).where(
+    is_waiting(runs), runs.c.user_install, runs.c.interaction_expires_at <= bindparam("by")
 )
 _member = runs.alias("member")
 _BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
@@ -155,10 +158,7 @@ class ClaimStore:
     @reads
     def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:
         """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
-        waiting = select(*run_columns()).where(
-            runs.c.state == RunState.WAITING, runs.c.user_install, runs.c.interaction_expires_at <= by
-        )
-        return [to_run(row) for row in connection.execute(waiting).mappings()]
+        return [to_run(row) for row in connection.execute(ENDING, {"by": by}).mappings()]
 
     @writes
     def requeue(

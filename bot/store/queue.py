@@ -102,10 +102,12 @@ _first = (
     .correlate(queues)
     .scalar_subquery()
 )
-# Of the first runs of all open deployments, the one that was requested first.
-NEXT = (
+# The first run of each open deployment, and of these the one that was requested first. As one statement,
+# PostgreSQL would read all runs to join them.
+FIRST = select(_first).where(queues.c.deployment.in_(bindparam("open", expanding=True)))
+_EARLIEST = (
     select(runs.c.key, runs.c.deployment, runs.c.guild_id, runs.c.queue_tag)
-    .where(runs.c.key.in_(select(_first).where(queues.c.deployment.in_(bindparam("open", expanding=True)))))
+    .where(runs.c.key.in_(bindparam("keys", expanding=True)))
     .order_by(runs.c.created_at, runs.c.key)
     .limit(1)
 )
@@ -218,8 +220,9 @@ def next_candidate(
     free = [name for name, most in ceilings.items() if most is None or busy.get(name, 0) < most]
     if not free:
         return None
-    found = connection.execute(NEXT, {"open": free, "now": now, "avoided": sorted(avoided)}).first()
-    return Candidate(*found) if found is not None else None
+    first = connection.execute(FIRST, {"open": free, "now": now, "avoided": sorted(avoided)}).scalars()
+    keys = [key for key in first if key is not None]
+    return Candidate(*connection.execute(_EARLIEST, {"keys": keys}).one()) if keys else None
 
 
 def advance(connection: Connection, claimed: Candidate) -> None:

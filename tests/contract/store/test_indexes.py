@@ -11,7 +11,8 @@ from bot.database.tables import runs
 from bot.domain.queue.estimates import WINDOW
 from bot.domain.runs import RunState
 from bot.store import Store
-from bot.store.queue import BEHIND, FRONT, NEXT, TURNS
+from bot.store.claims import ENDING
+from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
 from bot.store.reading.durations import BUSY, SUCCESSES, WAITING
 from bot.store.reading.history import open_on_server
 from bot.store.requests.usage import RESERVED_IN_SERVER, STARTED_IN_SERVER
@@ -33,6 +34,7 @@ CHOSEN: list[tuple[Select[Any], set[str]]] = [
     (open_on_server(GUILD, 11, 0), OPEN_RUNS),
     (WAITING.params(of_deployment="flux"), {"runs_places", "runs_queue"}),
     (BUSY, {"runs_in_flight", *OPEN_RUNS}),
+    (ENDING.params(by=NOW), {"runs_ending"}),
 ]
 # For so few rows PostgreSQL would rather scan the table, so these only show that an index can be used.
 USABLE: list[tuple[Select[Any], str]] = [
@@ -71,7 +73,7 @@ async def test_a_long_queue_is_read_from_its_front_without_rows(store: Store) ->
         await store.database.write(Connection.execute, insert(runs), others)
     asked = {"now": NOW, "of_deployment": "flux"}
     plans = {
-        "claim": await plan_of(store, NEXT.params(open=["flux"], avoided=[], now=NOW)),
+        "claim": await plan_of(store, FIRST.params(open=["flux"], avoided=[], now=NOW)),
         "front": await plan_of(store, FRONT.params(**asked)),
         "behind": await plan_of(store, BEHIND.params(front=["k"], **asked)),
     }

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import audit, deliveries, presets, request_row, runs
+from bot.database.tables import audit, deliveries, presets, queues, request_row, runs
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState
@@ -149,6 +149,7 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
             "state": state,
             "due_at": NOW,
             "answer_due_at": luck.choice([None, NOW]),
+            "queue_tag": luck.randint(1, 3),
             "run_id": f"run-{each.key}" if state not in STATES[:3] else None,
             "review_channel_id": 9 if state is S.AWAITING_APPROVAL else None,
         }
@@ -182,8 +183,9 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     ]
 
     def replace_all(connection: Connection) -> dict[str, int]:
-        for table in (runs, audit, presets):
+        for table in (runs, queues, audit, presets):
             connection.execute(delete(table))
+        connection.execute(insert(queues).values(deployment=values[0]["deployment"], virtual_time=1))
         connection.execute(insert(runs), values)
         if outcomes:
             connection.execute(insert(deliveries), [*outcomes, *shares])

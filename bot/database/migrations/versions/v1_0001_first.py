@@ -166,6 +166,7 @@ def upgrade() -> None:
         sa.Column("shown_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("key"),
     )
+    waiting = sa.text("state = 'waiting'")
     op.create_index(
         "runs_answer_due",
         "runs",
@@ -178,6 +179,14 @@ def upgrade() -> None:
     op.create_index("runs_created", "runs", ["created_at"], unique=False)
     op.create_index("runs_due", "runs", ["state", "due_at"], unique=False)
     op.create_index("runs_ended", "runs", ["state", "ended_at"], unique=False)
+    op.create_index(
+        "runs_ending",
+        "runs",
+        ["user_install", "interaction_expires_at"],
+        unique=False,
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
     op.create_index("runs_guild", "runs", ["guild_id", "created_at"], unique=False)
     op.create_index("runs_guild_state", "runs", ["guild_id", "state", "created_at"], unique=False)
     in_flight = sa.text("state IN ('submitting', 'queued', 'running', 'uploading')")
@@ -191,7 +200,6 @@ def upgrade() -> None:
     )
     op.create_index("runs_interaction", "runs", ["interaction_id", "batch_index"], unique=True)
     op.create_index("runs_requester", "runs", ["requester_id", "created_at"], unique=False)
-    waiting = sa.text("state = 'waiting'")
     op.create_index(
         "runs_places",
         "runs",
