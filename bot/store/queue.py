@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     exists,
+    false,
     func,
     insert,
     literal,
@@ -59,7 +60,7 @@ _IS_NEXT = (
     # A run whose requester may have seen a failure is not in the queue.
     _queued.c.answer_due_at.is_(None),
     # An expression, because SQLite would prefer an index by `due_at` to the one in the queue's order.
-    func.coalesce(_queued.c.due_at, _NOW) <= _NOW,
+    func.coalesce(_queued.c.due_at <= _NOW, false()),
 )
 _ORDER = (_queued.c.queue_tag, _queued.c.created_at, _queued.c.key)
 
