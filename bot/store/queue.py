@@ -132,20 +132,23 @@ TURNS = (
     .group_by(queues.c.deployment, queues.c.virtual_time, runs.c.requester_id)
 )
 FRONT = (
-    select(_queued.c.key, _queued.c.queue_position)
+    select(*_ORDER, _queued.c.queue_position)
     .where(_queued.c.deployment == bindparam("of_deployment"), *_IS_NEXT)
     .order_by(*_ORDER)
     .limit(PLACES)
 )
+_shown_place = func.coalesce(_queued.c.queue_position, literal_column("0"))
 # Runs behind the front that show a place in it, or none yet.
 BEHIND = (
     select(_queued.c.key)
     .where(
         _queued.c.deployment == bindparam("of_deployment"),
-        func.coalesce(_queued.c.queue_position, literal_column("0")) <= literal(PLACES),
+        _shown_place <= literal(PLACES),
         *_IS_NEXT,
-        _queued.c.key.not_in(bindparam("front", expanding=True)),
+        tuple_(*_ORDER) > tuple_(*(bindparam(f"last_{each.name}", type_=each.type) for each in _ORDER)),
     )
+    # In the order of `runs_places`. Otherwise PostgreSQL may expect many of them, and read all rows.
+    .order_by(_shown_place)
     .limit(_AT_ONCE)
 )
 _PLACE = (
@@ -253,10 +256,14 @@ def _moved(connection: Connection, deployment: str, now: datetime) -> list[dict[
     values = {"of_deployment": deployment, "now": now}
     front = connection.execute(FRONT, values).all()
     moved: list[dict[str, object]] = [
-        {"moved": key, "position": place} for place, (key, shown) in enumerate(front, 1) if shown != place
+        {"moved": key, "position": place}
+        for place, (_, _, key, shown) in enumerate(front, 1)
+        if shown != place
     ]
     if len(front) == PLACES:
-        behind = connection.execute(BEHIND, {**values, "front": [row.key for row in front]}).scalars()
+        tag, created_at, key, _ = front[-1]
+        last = {"last_queue_tag": tag, "last_created_at": created_at, "last_key": key}
+        behind = connection.execute(BEHIND, values | last).scalars()
         moved += [{"moved": key, "position": PLACES + 1} for key in behind]
     return moved
 
