@@ -223,6 +223,7 @@ def operator_rules(settings: Settings) -> OperatorRules:
         allow_direct_messages=settings.allow_direct_messages,
         allow_user_installs=settings.allow_user_installs,
         daily_gpu_seconds=settings.daily_gpu_seconds,
+        max_waiting_per_server=settings.max_waiting_per_server,
     )
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     RowMapping,
     Table,
     Text,
+    TextClause,
     and_,
     cast,
     false,
@@ -36,7 +37,17 @@ from bot.domain.requests import GenerationRequest
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import Output, Run, RunState
 
+
+def _partial(name: str, *columns: str | TextClause, where: str) -> Index:
+    """Return an index of the rows that match a condition."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 metadata = MetaData()
+# In the order of the partial index, which SQLite uses only for the same list.
+IN_FLIGHT_STATES = (RunState.SUBMITTING, RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING)
+_IS_IN_FLIGHT = f"state IN ({', '.join(repr(state.value) for state in IN_FLIGHT_STATES)})"
+_IS_WAITING = "state = 'waiting'"
 runs = Table(
     "runs",
     metadata,
@@ -78,7 +89,7 @@ runs = Table(
     Column("run_id", ExactString(64)),
     Column("live_status", CutString(200)),
     Column("progress", Float),
-    Column("queue_position", Integer),
+    Column("queue_position", Integer),  # also the bot's own, while the run waits; see bot.store.queue
     Column("outputs", JSON, nullable=False),
     Column("gpu_used", CutString(32)),
     Column("run_duration", Float),
@@ -120,6 +131,8 @@ runs = Table(
     Column("channel_age_restricted", Boolean, nullable=False, server_default=false()),
     # the ids of the deployments that made the files which the run takes; see domain.requests
     Column("file_deployments", JSON, nullable=False),
+    # The place in the deployment's queue: smaller tags start first. 0: not queued, or never started.
+    Column("queue_tag", BigInteger, nullable=False, server_default="0"),
     # the workers' state
     # When a worker handles it next; NULL: never. A run that awaits approval expires then.
     Column("due_at", UtcDateTime),
@@ -138,30 +151,28 @@ runs = Table(
     Index("runs_interaction", "interaction_id", "batch_index", unique=True),
     Index("runs_batch", "batch_key", "batch_index"),
     # Partial, so that the few status messages are found without reading every ended run.
-    Index(
-        "runs_status_message",
-        "status_message_id",
-        sqlite_where=text("status_message_id IS NOT NULL"),
-        postgresql_where=text("status_message_id IS NOT NULL"),
-    ),
+    _partial("runs_status_message", "status_message_id", where="status_message_id IS NOT NULL"),
     # Partial, because only requests of the last few seconds have this time.
-    Index(
-        "runs_answer_due",
-        "answer_due_at",
-        sqlite_where=text("answer_due_at IS NOT NULL"),
-        postgresql_where=text("answer_due_at IS NOT NULL"),
-    ),
+    _partial("runs_answer_due", "answer_due_at", where="answer_due_at IS NOT NULL"),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
+    # Contains all that a claim looks at, so that it skips runs without reading their rows.
+    _partial(
+        "runs_queue",
+        *("deployment", "queue_tag", "created_at", "key", "guild_id", "requester_id"),
+        *("user_limit", "server_limit", "due_at", "answer_due_at", "state"),
+        where=_IS_WAITING,
+    ),
+    _partial("runs_places", "deployment", text("coalesce(queue_position, 0)"), "due_at", where=_IS_WAITING),
+    _partial("runs_in_flight", "state", "guild_id", "requester_id", "deployment", where=_IS_IN_FLIGHT),
+    Index("runs_turns", "deployment", "requester_id", "queue_tag"),
+    _partial("runs_ending", "user_install", "interaction_expires_at", where=_IS_WAITING),
     Index("runs_ended", "state", "ended_at"),
     # Partial, so that only successes are indexed. The expression replaces NULL, because SQLite would prefer
     # another index to one that it has to search for NULL.
-    Index(
+    _partial(
         "runs_succeeded",
-        "deployment",
-        text("coalesce(expected_gpu, '')"),
-        "ended_at",
-        sqlite_where=text("state = 'succeeded'"),
-        postgresql_where=text("state = 'succeeded'"),
+        *("deployment", text("coalesce(expected_gpu, '')"), "ended_at"),
+        where="state = 'succeeded'",
     ),
 )
 deliveries = Table(
@@ -203,6 +214,13 @@ usage = Table(
     Column("weighted_seconds", Float, nullable=False),
     Column("given_back", Integer, nullable=False),  # failed runs that no longer count as runs
     Index("usage_person", "person_id", "day"),
+)
+# The virtual time of each deployment that has ever had a request: the largest tag that was claimed.
+queues = Table(
+    "queues",
+    metadata,
+    Column("deployment", ExactString(64), primary_key=True),
+    Column("virtual_time", BigInteger, nullable=False),
 )
 # Small state by name: the webhook secret, hashes of synced commands, deployment descriptions, the pause.
 key_values = Table(
@@ -249,12 +267,7 @@ audit = Table(
     Index("audit_subject", "guild_id", "subject_id", "at"),
     Index("audit_user", "subject_id", "at"),
     # Partial, because most entries belong to no batch.
-    Index(
-        "audit_batch",
-        "batch_key",
-        sqlite_where=text("batch_key IS NOT NULL"),
-        postgresql_where=text("batch_key IS NOT NULL"),
-    ),
+    _partial("audit_batch", "batch_key", where="batch_key IS NOT NULL"),
 )
 # Saved inputs, by their ComfyDeploy names; `holder` is p for a user, s for a server.
 presets = Table(

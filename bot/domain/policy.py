@@ -147,6 +147,7 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
         if start.guild_id is not None:
             _check_roles(start, rules)
         check_pause(usage)
+        _check_queue(start, usage, operator)
         _check_ceiling(start, usage, operator)
         if not start.is_charged:
             reserved = start.reserved_seconds * start.weight
@@ -268,6 +269,16 @@ def _check_private(start: Start, rules: ServerRules) -> None:
         raise RefusedError("private_server_only")
     if start.private and not rules.private_results:
         raise RefusedError("private_off")
+
+
+def _check_queue(start: Start, usage: Usage, operator: OperatorRules) -> None:
+    """Raise RefusedError if as many runs of the server wait as the operator allows.
+
+    When a stored run is judged, `usage` has no waiting runs, so it isn't refused because of itself.
+    """
+    most = operator.max_waiting_per_server
+    if most is not None and start.guild_id is not None and usage.server.waiting >= most:
+        raise RefusedError("server_budget_waiting", limit=most)
 
 
 def _check_ceiling(start: Start, usage: Usage, operator: OperatorRules) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from random import Random
@@ -18,7 +17,6 @@ from bot.database.tables import run_columns, runs, to_run
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
-from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
 from bot.domain.run_timing import RunTimeout, next_poll, no_timeout
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
@@ -26,6 +24,7 @@ from bot.store.blocks import block_of, end_blocked_run
 from bot.store.ledger import CeilingReached, post
 from bot.store.outcomes import apply_change
 from bot.store.postponed import NOT_HELD, hold_back, waiting_for
+from bot.store.queue import advance, is_waiting, next_candidate, number_queues
 from bot.store.requests.judging import judge_run, refuse
 
 log = logging.getLogger(__name__)
@@ -33,23 +32,10 @@ log = logging.getLogger(__name__)
 # happens next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
-# How many runs of a server a claim may turn away before it tries those of other servers.
-_TURNS = 5
-QUEUE_ENTRY = (
-    runs.c.key,
-    runs.c.deployment,
-    runs.c.requester_id,
-    runs.c.created_at,
-    runs.c.guild_id,
-    runs.c.user_limit,
-    runs.c.server_limit,
-)
+# A run whose requester may have seen a failure is not in the queue.
+_READY = (runs.c.state == RunState.WAITING, runs.c.answer_due_at.is_(None))
 _HELD = runs.c.waiting_code.is_not(None)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_BUSY = select(*QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
-# A run whose requester may have seen a failure is not in the queue.
-_READY = and_(runs.c.state == RunState.WAITING, runs.c.answer_due_at.is_(None))
-_WAITING = select(*QUEUE_ENTRY).where(_READY, runs.c.due_at <= bindparam("now"))
 _EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
 _IS_FOLLOWED = or_(runs.c.state.in_(IN_FLIGHT), and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)))
 _CLAIM = (
@@ -74,27 +60,13 @@ _CLAIM = (
 _CLAIMED = select(*run_columns()).where(
     runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim")
 )
-SERVED = select(*QUEUE_ENTRY).where(
-    runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= bindparam("since")
+ENDING = select(*run_columns()).where(
+    is_waiting(runs), runs.c.user_install, runs.c.interaction_expires_at <= bindparam("by")
 )
-# Older turns don't count, even if a server's limits have kept a run waiting since then.
-_TURN_AGE = timedelta(hours=1)
 _member = runs.alias("member")
 _BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
 # A change to any run changes its batch's status message. A run's `rev` only grows, and so does the sum.
 _REV = select(func.sum(_member.c.rev)).where(_member.c.batch_key == runs.c.batch_key).scalar_subquery()
-
-
-def _busy(connection: Connection) -> list[QueueEntry]:
-    found = connection.execute(_BUSY)
-    return [QueueEntry(*row) for row in found]
-
-
-def _served(connection: Connection, waiting: Sequence[QueueEntry], now: datetime) -> list[QueueEntry]:
-    """Return the submitted runs that have ended since the oldest due request was made."""
-    since = max(min(entry.created_at for entry in waiting), now - _TURN_AGE)
-    found = connection.execute(SERVED, {"since": since})
-    return [QueueEntry(*row) for row in found]
 
 
 def _judged(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> Run | None:
@@ -151,16 +123,16 @@ class ClaimStore:
         and the next candidate is tried. `limit` returns how many runs of a deployment may be in flight at
         once, or None for no limit. If the queue call has no answer by `answer_by`, the run is checked.
 
-        A server of which several runs were turned away comes last, so that its many runs delay no other's.
+        A server of which a run was turned away comes last, so that its many runs delay no other's.
         """
         claim_id = UUID(bytes=self._random.randbytes(16), version=4).hex
-        turned_away = Counter[int | None]()
+        avoided = set[int]()
         try:
             # Each candidate has its own transaction, because turning several away in one would lock rows out
             # of order. Everything is read again, because in between another process may have claimed a run.
             while True:
                 try:
-                    run, again = await self._try_next(limit, now, answer_by, claim_id, turned_away)
+                    run, again = await self._try_next(limit, now, answer_by, claim_id, avoided)
                 except CeilingReached:
                     continue  # a run turned out to be more expensive after this one was judged
                 if not again:
@@ -184,27 +156,24 @@ class ClaimStore:
         now: datetime,
         answer_by: datetime,
         claim_id: str,
-        turned_away: Counter[int | None],
+        avoided: set[int],
     ) -> tuple[Run | None, bool]:
         """Claim the next run, or turn it away. Return the claimed run, and whether to try the next one."""
         lock(connection, "submit")
-        waiting = [QueueEntry(*row) for row in connection.execute(_WAITING, {"now": now})]
-        if not waiting:
-            return None, False
-        tried = [each for each in waiting if turned_away[each.guild_id] < _TURNS]
-        served = _served(connection, waiting, now)
-        entry = next_to_submit(tried, _busy(connection), limit, served)
-        if entry is None:
-            turned_away.clear()
-            return None, len(tried) < len(waiting)
-        judged = _judged(connection, entry.key, self._operator, now)
+        candidate = next_candidate(connection, limit, now, avoided)
+        if candidate is None:
+            has_left_out = bool(avoided)
+            avoided.clear()
+            return None, has_left_out
+        judged = _judged(connection, candidate.key, self._operator, now)
         if judged is None:
-            turned_away[entry.guild_id] += 1
+            avoided.add(candidate.guild_id or 0)
             return None, True
-        claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
+        claim = {"claimed": candidate.key, "now": now, "answer_by": answer_by, "claim": claim_id}
         row = connection.execute(_CLAIM, {**claim, "today": budget_day(now)}).mappings().first()
         if row is None:
             return None, False
+        advance(connection, candidate)
         started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": budget_day(now)}
         post(connection, judged, started, ceiling=self._operator.daily_gpu_seconds)
         return to_run(row), False
@@ -212,10 +181,7 @@ class ClaimStore:
     @reads
     def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:
         """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
-        waiting = select(*run_columns()).where(
-            runs.c.state == RunState.WAITING, runs.c.user_install, runs.c.interaction_expires_at <= by
-        )
-        return [to_run(row) for row in connection.execute(waiting).mappings()]
+        return [to_run(row) for row in connection.execute(ENDING, {"by": by}).mappings()]
 
     @writes
     def requeue(
@@ -266,7 +232,7 @@ class ClaimStore:
     @reads
     def waiting_since(self, connection: Connection, by: datetime, now: datetime) -> Sequence[Run]:
         """Return the runs that are due to start and whose requests were made at `by` or earlier."""
-        waiting = select(*run_columns()).where(_READY, runs.c.due_at <= now, runs.c.created_at <= by)
+        waiting = select(*run_columns()).where(*_READY, runs.c.due_at <= now, runs.c.created_at <= by)
         return [to_run(row) for row in connection.execute(waiting).mappings()]
 
     @writes
@@ -278,7 +244,7 @@ class ClaimStore:
         With `deployment`, only its runs are meant. `code` is the code of a sentence without parameters. The
         runs stay due.
         """
-        others = [_READY, runs.c.due_at <= now, runs.c.waiting_code.is_distinct_from(code)]
+        others = [*_READY, runs.c.due_at <= now, runs.c.waiting_code.is_distinct_from(code)]
         if deployment is not None:
             others.append(runs.c.deployment == deployment)
         lock(connection, "submit")
@@ -294,27 +260,7 @@ class ClaimStore:
     ) -> int:
         """Write the queue positions that changed, except those of the deployments `but`; return how many."""
         lock(connection, "submit")
-        rows = (
-            connection.execute(
-                select(*QUEUE_ENTRY, runs.c.queue_position).where(
-                    _READY, runs.c.due_at <= now, runs.c.deployment.not_in(but)
-                )
-            )
-        ).all()
-        if not rows:
-            return 0
-        waiting = [QueueEntry(*row[:-1]) for row in rows]
-        earlier = [*_busy(connection), *_served(connection, waiting, now)]
-        shown = {row.key: row.queue_position for row in rows}
-        changed = {key: number for key, number in positions(waiting, earlier).items() if shown[key] != number}
-        if changed:
-            connection.execute(
-                update(runs)
-                .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
-                .values(queue_position=bindparam("position"), rev=runs.c.rev + 1, **NOT_HELD),
-                [{"moved": key, "position": number} for key, number in sorted(changed.items())],
-            )
-        return len(changed)
+        return number_queues(connection, now, but=but)
 
     @writes
     def claim_checks(

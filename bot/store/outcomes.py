@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, selec
 
 from bot.database.tables import RESET, audit, create_delivery, deliveries, nothing_posted, runs
 from bot.domain.moderation.audit import PARTIAL, AuditAction, recorded_outcome
+from bot.domain.queue.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import Change
@@ -29,9 +30,7 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     the change makes of the run's cost is posted to the ledger, so several runs are changed in the order of
     `ledger.by_day`.
     """
-    values = {**change.values, **more, "state": change.state}
-    if change.visible:
-        values["rev"] = runs.c.rev + 1
+    values = _columns(run, change) | more
     result = connection.execute(
         update(runs).where(runs.c.key == run.key, runs.c.state == run.state).values(values)
     )
@@ -55,6 +54,15 @@ def _create_deliveries(connection: Connection, run: Run, change: Change, now: da
         _deliver_late(connection, run, now)
     elif not connection.scalar(_GOES_ON, {"batch": run.batch_key, "except": run.key}):
         create_delivery(connection, run.batch_key, Purpose.OUTCOME, now, now)
+
+
+def _columns(run: Run, change: Change) -> dict[str, object]:
+    columns: dict[str, object] = {**change.values, "state": change.state}
+    if change.state is not run.state and gives_turn_back(run.state, change.state):
+        columns["queue_tag"] = NO_TURN
+    if change.visible:
+        columns["rev"] = runs.c.rev + 1
+    return columns
 
 
 def _release_card(connection: Connection, key: str, now: datetime) -> None:

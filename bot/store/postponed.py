@@ -15,6 +15,8 @@ from bot.domain.runs import Run, RunState
 PAUSED = "paused"
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
+# How many runs one statement changes.
+_AT_ONCE = 500
 # How long a run is postponed if Discord doesn't answer the checks before the queue call.
 DISCORD_PAUSE = timedelta(minutes=1)
 _HERE = (runs.c.guild_id, "guild_id")
@@ -35,9 +37,10 @@ _SHARED: Mapping[str, tuple[tuple[ColumnElement[Any], str], ...]] = {
 
 
 def hold_back(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
-    """Postpone a waiting run and all other due runs to which the same refusal applies.
+    """Postpone a waiting run and other due runs to which the same refusal applies.
 
-    Their status messages show the reason.
+    Their status messages show the reason. At most `_AT_ONCE` are postponed, so that other transactions don't
+    wait long; the next claims postpone the rest.
     """
     later = now + _ASK_AGAIN_AFTER
     due_at = min(reason.again_at, later) if reason.again_at is not None else later
@@ -50,7 +53,8 @@ def hold_back(connection: Connection, run: Run, reason: RefusedForNow, now: date
             *(column.is_not_distinct_from(getattr(run, name)) for column, name in shared),
         ]
     )
-    _change(connection, alike, {"due_at": due_at, **waiting_for(reason.code, reason.params)})
+    values = {"due_at": due_at, **waiting_for(reason.code, reason.params)}
+    _change(connection, alike, values, at_most=_AT_ONCE)
 
 
 def ask_again(connection: Connection, which: ColumnElement[bool], now: datetime) -> None:
@@ -71,9 +75,18 @@ def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
 NOT_HELD: Mapping[str, object] = {"waiting_code": None, "waiting_params": None}
 
 
-def _change(connection: Connection, which: list[ColumnElement[bool]], values: dict[str, object]) -> None:
+def _change(
+    connection: Connection,
+    which: list[ColumnElement[bool]],
+    values: dict[str, object],
+    *,
+    at_most: int | None = None,
+) -> None:
     # Locked in key order, as everywhere, so that two transactions never deadlock.
     query = select(runs.c.key).where(runs.c.state == RunState.WAITING, *which)
-    keys = (connection.execute(query.order_by(runs.c.key).with_for_update())).scalars().all()
-    if keys:
-        connection.execute(update(runs).where(runs.c.key.in_(keys)).values(**values, rev=runs.c.rev + 1))
+    locking = query.order_by(runs.c.key).limit(at_most).with_for_update()
+    keys = connection.execute(locking).scalars().all()
+    change = update(runs).values(**values, rev=runs.c.rev + 1)
+    # PostgreSQL allows 32,767 parameters in a statement.
+    for start in range(0, len(keys), _AT_ONCE):
+        connection.execute(change.where(runs.c.key.in_(keys[start : start + _AT_ONCE])))

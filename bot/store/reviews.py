@@ -31,6 +31,7 @@ from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.ledger import reservation
 from bot.store.outcomes import apply_change
+from bot.store.queue import give_tags
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_rules
 
@@ -86,8 +87,9 @@ class ReviewStore:
         change = Change(RunState.WAITING, values, visible=True)
         cost = reservation(judged.reserved_seconds, judged.weight, budget_day(now))
         known = {"expected_gpu": judged.expected_gpu, **cost, **_known_now(connection, batch[0], person)}
+        tags = give_tags(connection, [(run.deployment, run.requester_id) for run in batch])
         for run in batch:
-            apply_change(connection, run, change, now, **known)
+            apply_change(connection, run, change, now, queue_tag=tags[run.batch_index], **known)
             add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
         create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
         return None

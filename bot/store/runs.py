@@ -27,6 +27,7 @@ from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
 from bot.store.ledger import by_day, post
 from bot.store.outcomes import apply_change
+from bot.store.queue import close_up, tags_of
 from bot.store.rules import read_rules
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -144,9 +145,11 @@ class RunStore:
         """
         batch = lock_batch(connection, key)
         active = [run for run in batch if not run.final]
+        freed = tags_of(connection, active)
         for run in by_day(active):
             if run.is_cancellable:
                 _cancel(connection, run, now, by)
+        close_up(connection, batch[0], freed)
         return bool(active)
 
     @writes

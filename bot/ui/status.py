@@ -10,6 +10,7 @@ from discord import Colour
 from discord.ui import ActionRow, Item, LayoutView
 
 from bot.domain.presets import NAME_LENGTH
+from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import say
@@ -182,6 +183,8 @@ def _position(run: Run, form: str = "") -> str:
     if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
         return ""
     position = run.queue_position
+    if position > PLACES and run.state is RunState.WAITING:
+        return say(f"position_far{form}", ahead=PLACES)
     return say(f"next_in_queue{form}") if position == 1 else say(f"position{form}", position=position)
 
 

@@ -36,6 +36,7 @@ from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import ledger
 from bot.store.audit import add_entries, batch_of
+from bot.store.queue import give_tags
 from bot.store.requests.presses import read_presses
 from bot.store.requests.usage import read_usage
 from bot.store.rules import read_rules
@@ -179,11 +180,16 @@ def _store(connection: Connection, submission: _Submission, verdict: _Verdict) -
     add_entries(connection, *_entries(submission, verdict))
     if isinstance(verdict, Refused):
         return verdict.reason
-    pairs = zip(submission.requests, verdict, strict=True)
-    rows = connection.execute(_NEW, [_values(submission, *pair) for pair in pairs]).mappings()
-    batch = {row["key"]: to_run(row) for row in rows}
+    # A run in review gets its tag once it is approved.
+    in_review = verdict[0].review_channel_id is not None
+    asked = [(each.deployment, None if in_review else each.requester_id) for each in submission.requests]
+    # The lock "accept" keeps two processes from creating the same queue.
+    tags = give_tags(connection, asked)
+    pairs = zip(submission.requests, verdict, tags, strict=True)
+    values = [_values(submission, each, terms) | {"queue_tag": tag} for each, terms, tag in pairs]
+    batch = {row["key"]: to_run(row) for row in connection.execute(_NEW, values).mappings()}
     first = submission.first
-    if verdict[0].review_channel_id is not None:
+    if in_review:
         # `release` makes the card due, so moderators never see a request whose requester saw a failure.
         due_at = first.origin.interaction_expires_at
         create_delivery(connection, first.key, Purpose.REVIEW, due_at, submission.now)

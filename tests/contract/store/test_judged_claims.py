@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import Connection, event, insert
 from sqlalchemy.util import await_only
 
-from bot.database.tables import blocks
+from bot.database.tables import blocks, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedError
@@ -151,6 +151,28 @@ async def test_runs_wait_for_the_end_of_a_pause(store: Store) -> None:
     assert await store.pause.resume(by=1, now=at(3800))
     assert (await fetch(store, runs[0].key)).waiting_code is None
     assert sorted(await taken(store, at(3800))) == sorted(run.key for run in runs)
+
+
+async def test_a_pause_holds_back_a_long_queue_in_steps(store: Store) -> None:
+    row = await columns(store, (await accepted(store)).key)
+    others = [row | {"key": f"k{number}", "queue_tag": number + 2} for number in range(1200)]
+    await store.database.write(Connection.execute, insert(runs), others)
+    await store.pause.pause("moving", by=1, now=NOW)
+    changed: list[int] = []
+
+    def note(_: object, cursor: Any, statement: str, *_more: object) -> None:
+        if statement.startswith("UPDATE runs"):
+            changed.append(cursor.rowcount)
+
+    event.listen(store.database.engine, "after_cursor_execute", note)
+    try:
+        assert await take(store, at(1)) is None
+        assert await store.pause.resume(by=1, now=at(2))
+    finally:
+        event.remove(store.database.engine, "after_cursor_execute", note)
+    assert sum(changed) == 2 * 1201
+    assert max(changed) <= 500
+    assert await take(store, at(2)) is not None
 
 
 async def test_no_run_stays_behind_when_a_pause_ends_during_a_claim(store: Store, other: Store) -> None:

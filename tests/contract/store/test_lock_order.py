@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import audit, deliveries, presets, request_row, runs, usage
+from bot.database.tables import audit, deliveries, presets, queues, request_row, runs, usage
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState
@@ -173,11 +173,11 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
         | {
             "state": state,
             "due_at": NOW,
-            "submitted_at": at(-60),
             "answer_due_at": luck.choice([None, NOW]),
+            "queue_tag": luck.randint(1, 3),
             "run_id": f"run-{each.key}" if state not in STATES[:3] else None,
             "review_channel_id": 9 if state is S.AWAITING_APPROVAL else None,
-            "submitted_at": NOW if state in STATES[2:] else None,
+            "submitted_at": at(-60) if state in STATES[2:] else None,
             "charged_seconds": 60.0,
             "charged_on": luck.choice(DAYS) if state is not S.AWAITING_APPROVAL else None,
         }
@@ -220,8 +220,9 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     luck.shuffle(used)
 
     def replace_all(connection: Connection) -> dict[str, int]:
-        for table in (runs, audit, presets, usage):
+        for table in (runs, queues, audit, presets, usage):
             connection.execute(delete(table))
+        connection.execute(insert(queues).values(deployment=values[0]["deployment"], virtual_time=1))
         connection.execute(insert(usage), used)
         connection.execute(insert(runs), values)
         if outcomes:

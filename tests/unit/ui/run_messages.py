@@ -48,6 +48,7 @@ STATUS: Mapping[str, Run] = {
     "approval": run(S.AWAITING_APPROVAL, review_channel_id=9),
     "starting": run(S.WAITING),
     "waiting": run(S.WAITING, queue_position=3),
+    "waiting-far": run(S.WAITING, queue_position=51),
     "waiting-next": run(S.WAITING, queue_position=1),
     "submitting": run(S.SUBMITTING),
     "queued": run(S.QUEUED, queue_position=1),

@@ -83,6 +83,12 @@ def upgrade() -> None:
     op.create_index("presets_creator", "presets", ["created_by"], unique=False)
     op.create_index("presets_name", "presets", ["holder", "holder_id", "folded"], unique=True)
     op.create_table(
+        "queues",
+        sa.Column("deployment", sa.String(length=64), nullable=False),
+        sa.Column("virtual_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("deployment"),
+    )
+    op.create_table(
         "runs",
         sa.Column("key", sa.String(length=20), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
@@ -152,6 +158,7 @@ def upgrade() -> None:
         sa.Column("age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("channel_age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("file_deployments", sa.JSON(), nullable=False),
+        sa.Column("queue_tag", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("due_at", sa.DateTime(), nullable=True),
         sa.Column("checks", sa.Integer(), nullable=False),
         sa.Column("submissions", sa.Integer(), nullable=False),
@@ -162,6 +169,7 @@ def upgrade() -> None:
         sa.Column("shown_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("key"),
     )
+    waiting = sa.text("state = 'waiting'")
     op.create_index(
         "runs_answer_due",
         "runs",
@@ -174,10 +182,55 @@ def upgrade() -> None:
     op.create_index("runs_created", "runs", ["created_at"], unique=False)
     op.create_index("runs_due", "runs", ["state", "due_at"], unique=False)
     op.create_index("runs_ended", "runs", ["state", "ended_at"], unique=False)
+    op.create_index(
+        "runs_ending",
+        "runs",
+        ["user_install", "interaction_expires_at"],
+        unique=False,
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
     op.create_index("runs_guild", "runs", ["guild_id", "created_at"], unique=False)
     op.create_index("runs_guild_state", "runs", ["guild_id", "state", "created_at"], unique=False)
+    in_flight = sa.text("state IN ('submitting', 'queued', 'running', 'uploading')")
+    op.create_index(
+        "runs_in_flight",
+        "runs",
+        ["state", "guild_id", "requester_id", "deployment"],
+        unique=False,
+        sqlite_where=in_flight,
+        postgresql_where=in_flight,
+    )
     op.create_index("runs_interaction", "runs", ["interaction_id", "batch_index"], unique=True)
     op.create_index("runs_requester", "runs", ["requester_id", "created_at"], unique=False)
+    op.create_index(
+        "runs_places",
+        "runs",
+        ["deployment", sa.text("coalesce(queue_position, 0)"), "due_at"],
+        unique=False,
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
+    op.create_index(
+        "runs_queue",
+        "runs",
+        [
+            "deployment",
+            "queue_tag",
+            "created_at",
+            "key",
+            "guild_id",
+            "requester_id",
+            "user_limit",
+            "server_limit",
+            "due_at",
+            "answer_due_at",
+            "state",
+        ],
+        unique=False,
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
     op.create_index(
         "runs_status_message",
         "runs",
@@ -186,6 +239,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("status_message_id IS NOT NULL"),
         postgresql_where=sa.text("status_message_id IS NOT NULL"),
     )
+    op.create_index("runs_turns", "runs", ["deployment", "requester_id", "queue_tag"], unique=False)
     op.create_table(
         "server_rules",
         sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -247,6 +301,7 @@ def downgrade() -> None:
     op.drop_table("usage")
     op.drop_table("server_rules")
     op.drop_table("runs")
+    op.drop_table("queues")
     op.drop_table("presets")
     op.drop_table("key_values")
     op.drop_table("channel_defaults")
