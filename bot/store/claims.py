@@ -277,13 +277,8 @@ class ClaimStore:
     ) -> int:
         """Write the queue positions that changed, except those of the deployments `but`; return how many."""
         lock(connection, "submit")
-        rows = (
-            connection.execute(
-                select(*QUEUE_ENTRY, runs.c.queue_position).where(
-                    _READY, runs.c.due_at <= now, runs.c.deployment.not_in(but)
-                )
-            )
-        ).all()
+        due = (_READY, runs.c.due_at <= now, runs.c.deployment.not_in(but))
+        rows = connection.execute(select(*QUEUE_ENTRY, runs.c.queue_position).where(*due)).all()
         if not rows:
             return 0
         waiting = [QueueEntry(*row[:-1]) for row in rows]
