@@ -17,7 +17,7 @@ from bot.outside import Outside
 from demo.fake_comfydeploy.faults import Faults
 from demo.ports import free_port
 from tests.harness import Harness, running_bot
-from tests.web.service import Caller
+from tests.web.service import Caller, output
 
 TOKEN = "a-token-for-the-metrics-0123456789"
 
@@ -108,7 +108,7 @@ async def test_only_a_process_with_the_gateway_has_its_gauges(tmp_path: Path, ro
 
 async def test_the_age_of_an_undelivered_outcome_is_shown(caller: Caller) -> None:
     assert (await page(caller.bot))["oldest_undelivered_seconds"] == 0
-    assert (await caller.call(caller.event("failed")))[0] == 204
+    assert (await caller.call(caller.event("success", outputs=[output()])))[0] == 204
     caller.bot.clock.move(seconds=150)
     found = await page(caller.bot)
     assert found["oldest_undelivered_seconds"] == 150
