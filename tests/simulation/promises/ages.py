@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.fakediscord.world import Message
 from tests.simulation.evidence import Evidence, Request, text_of
-from tests.simulation.promises.facts import Clock, DeploymentMarks, Marks, answered, purpose, reply
+from tests.simulation.promises.facts import (
+    Clock,
+    DeploymentMarks,
+    Marks,
+    answered,
+    monotonic,
+    pressed,
+    purpose,
+    reply,
+)
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Ask, Press
 
@@ -52,12 +62,29 @@ def _seen_elsewhere(
         )
         if not shown:
             continue
-        marked = any(deployments.certain(each, message.created, _ATTEMPT) for each in _made_by(evidence, ask))
+        before = _undecided(evidence, request, message)
+        marked = any(deployments.certain(each, message.created, before) for each in _made_by(evidence, ask))
         place = message.channel
         direct = place.guild is None and place.recipient is not None
         open_place = marks.always(place, _POSTING, 0.0, message.created) is False
         if ((restricted or marked) and open_place) or (marked and direct):
             yield Broken("age-restricted results stay in such channels", str(request), where(message))
+
+
+def _undecided(evidence: Evidence, request: Request, message: Message) -> float:
+    """Return how long before a post it may have been decided.
+
+    An attempt begins once the runs have ended, and that at a copy once somebody has asked for it.
+    """
+    if evidence.is_copy(message):
+        found = [(each.at, *pressed(each)) for each in evidence.story.presses]
+        asked = [at for at, key, action in found if key in request.keys and action in ("share", "post")]
+        begun = min(asked, default=0.0)
+    else:
+        ends = [run.ended_at for run in request.runs]
+        known = [monotonic(end.timestamp()) for end in ends if end is not None]
+        begun = max(known) if known and len(known) == len(ends) else 0.0
+    return min(_ATTEMPT, max(message.created - begun, 0.0))
 
 
 def _made_by(evidence: Evidence, ask: Ask) -> Iterator[str]:
