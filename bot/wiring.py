@@ -33,6 +33,7 @@ from bot.delivery.reopening import PrivateViewer
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.reloading import Reloader
 from bot.deployments.schema import DeploymentConfig
+from bot.deployments.still_offered import offer_of
 from bot.domain.access import OperatorRules
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
@@ -51,6 +52,7 @@ from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.services import Services, ShowPrivate
+from bot.services.age_marks import AgeMarks
 from bot.services.early_checks import EarlyChecks
 from bot.services.editing import EditingService
 from bot.services.follow_ups import FollowUpService
@@ -65,7 +67,7 @@ from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.rate_limits import CopyLimiter, OpeningLimiter, RefusalLimiter
+from bot.services.rate_limits import Allowance, Openings
 from bot.services.repeat_commands import RepeatCommands
 from bot.services.runs import RunService
 from bot.services.sharing import FetchState, SharingService
@@ -77,9 +79,10 @@ from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
 from bot.workers.answers import AnswerChecker
+from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder
-from bot.workers.schedule import ANSWERS, CHECK, PRUNE, SUBMIT
+from bot.workers.schedule import ANSWERS, CHECK, PROBE, PRUNE, SUBMIT
 from bot.workers.submission import Submitter
 from bot.workers.webhook import WebhookServer, read_body
 from bot.workers.worker import Wakeups, Worker
@@ -121,18 +124,19 @@ def _services(
 ) -> Services:
     store, catalogue = resources.store, resources.catalogue
     wakeups, clock, random = resources.wakeups, resources.clock, resources.outside.random
-    operator, refusals = operator_rules(resources.settings), RefusalLimiter(clock)
-    runs = RunService(store, catalogue, operator, wakeups, clock)
+    operator = operator_rules(resources.settings)
+    age_marks = AgeMarks(store.runs, catalogue.age_marks)
+    runs = RunService(store, age_marks, operator, wakeups, clock)
     checks = EarlyChecks(store, operator, clock)
     generation = GenerationService(
         catalogue=catalogue,
         runs=runs,
         checks=checks,
+        age_marks=age_marks,
         store=store,
         wakeups=wakeups,
         check_words=word_filter.check,
         files=InputFiles(resources.detect_type),
-        refusals=refusals,
         metrics=resources.metrics,
         clock=clock,
         random=random,
@@ -144,6 +148,7 @@ def _services(
         runs=store.runs,
         rules=store.rules,
         checks=checks,
+        age_marks=age_marks,
         generation=generation,
         catalogue=catalogue,
         drafts=drafts,
@@ -156,6 +161,7 @@ def _services(
             store=store,
             runs=runs,
             checks=checks,
+            age_marks=age_marks,
             editing=editing,
             generation=generation,
             catalogue=catalogue,
@@ -163,15 +169,14 @@ def _services(
         presets=presets,
         repeat_commands=RepeatCommands(store, catalogue),
         help=HelpService(store, catalogue, clock),
-        reviews=ReviewService(store, catalogue, wakeups, clock),
+        reviews=ReviewService(store, catalogue, age_marks, wakeups, clock),
         deletions=DeletionService(store, wakeups, clock),
         sharing=SharingService(
             store=store,
+            age_marks=age_marks,
             operator=operator,
             wakeups=wakeups,
             check_words=word_filter.check,
-            refusals=refusals,
-            copies=CopyLimiter(clock),
             message_state=fetch_state,
             clock=clock,
         ),
@@ -182,7 +187,8 @@ def _services(
             store.rules, store.presets, catalogue, resources.outside, word_filter.cache
         ),
         show_private=show_private,
-        openings=OpeningLimiter(clock),
+        openings=Openings(),
+        allowance=Allowance(clock),
         word_filter=word_filter,
         catalogue=catalogue,
         reloader=reloader,
@@ -217,6 +223,7 @@ def operator_rules(settings: Settings) -> OperatorRules:
         allow_direct_messages=settings.allow_direct_messages,
         allow_user_installs=settings.allow_user_installs,
         daily_gpu_seconds=settings.daily_gpu_seconds,
+        max_waiting_per_server=settings.max_waiting_per_server,
     )
 
 
@@ -342,29 +349,34 @@ def open_executors(outside: Outside, stack: AsyncExitStack) -> tuple[Shrinker, E
 def reconcile_workers(
     resources: Resources, client: discord.Client, recorder: ReportRecorder
 ) -> dict[str, Worker[Any]]:
-    """Return the workers `answers`, `submit`, `check` and `prune`."""
-    submission = _submission(resources, Poster(client), client)
+    """Return the workers `answers`, `submit`, `check`, `probe` and `prune`."""
+    health = BackendHealth(resources.store, resources.backend, resources.wakeups, resources.outside)
+    submission = _submission(resources, Poster(client), client, health)
     answers = AnswerChecker(resources.store, AnswerReader(client).read, resources.wakeups, resources.clock)
-    reconciler = _reconciler(resources, recorder, submission)
+    reconciler = _reconciler(resources, recorder, submission, health)
     retention = resources.store.retention
     return {
         "answers": Worker("answers", answers.claim, answers.check, ANSWERS),
         "submit": Worker("submit", submission.claim, submission.submit, SUBMIT),
         "check": Worker("check", reconciler.claim, reconciler.check, CHECK),
+        "probe": Worker("probe", health.claim, health.probe, PROBE),
         "prune": Worker("prune", lambda: retention.claim(resources.clock()), retention.handle, PRUNE),
     }
 
 
-def _submission(resources: Resources, poster: Poster, client: discord.Client) -> Submitter:
+def _submission(
+    resources: Resources, poster: Poster, client: discord.Client, health: BackendHealth
+) -> Submitter:
     renewer = AttachmentRenewer(resources.catalogue, resources.store.reviews, poster)
     return Submitter(
         store=resources.store,
         backend=resources.backend,
+        health=health,
         wakeups=resources.wakeups,
         limit=resources.limit,
         renew=renewer.inputs,
         look=partial(channel_state, client),
-        configured=resources.catalogue.configured,
+        offer=partial(offer_of, resources.catalogue),
         first_check=resources.quiet_period,
         grace=resources.grace,
         user_installs=resources.settings.allow_user_installs,
@@ -373,7 +385,9 @@ def _submission(resources: Resources, poster: Poster, client: discord.Client) ->
     )
 
 
-def _reconciler(resources: Resources, recorder: ReportRecorder, submission: Submitter) -> Reconciler:
+def _reconciler(
+    resources: Resources, recorder: ReportRecorder, submission: Submitter, health: BackendHealth
+) -> Reconciler:
     async def read_log(run_id: str) -> str | None:
         log = await resources.backend.read_log(run_id)
         return await asyncio.get_running_loop().run_in_executor(resources.files, end_of_log, log)
@@ -381,6 +395,7 @@ def _reconciler(resources: Resources, recorder: ReportRecorder, submission: Subm
     return Reconciler(
         store=resources.store,
         backend=resources.backend,
+        health=health,
         recorder=recorder,
         wakeups=resources.wakeups,
         metrics=resources.metrics,

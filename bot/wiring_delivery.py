@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from bot.delivery.age_restriction import AgeRestriction
 from bot.delivery.cards_and_notices import NoticeBuilder
 from bot.delivery.cleanup import ResultRemoval
 from bot.delivery.copies import share_copy
@@ -41,6 +42,7 @@ def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[An
         coordinator=resources.coordinator,
         poster=poster,
         title=resources.catalogue.title,
+        age_marks=resources.catalogue.age_marks,
         expected=Estimator(resources.store.durations, resources.limit, resources.clock).expected_end,
         clock=resources.clock,
         posting=places.busy,
@@ -94,24 +96,29 @@ def _courier(
     def inputs(run: Run) -> ShownInputs:
         return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)
 
+    deliveries = resources.store.deliveries
+    age_restriction = AgeRestriction(deliveries, poster, resources.catalogue.age_marks)
     owner = f"{socket.gethostname()[:32]}-{os.getpid()}-{resources.outside.random.randbytes(4).hex()}"
     return Courier(
         store=resources.store,
         poster=poster,
         router=Router(
-            deliveries=resources.store.deliveries,
+            deliveries=deliveries,
             poster=poster,
+            age_restriction=age_restriction,
             preparer=preparer,
             render=render,
             budget=budget,
             owner=owner,
             clock=resources.clock,
         ),
+        age_restriction=age_restriction,
         status=status,
         metrics=resources.metrics,
         notices=NoticeBuilder(
             store=resources.store,
             poster=poster,
+            age_restriction=age_restriction,
             preparer=preparer,
             title=resources.catalogue.title,
             inputs=inputs,

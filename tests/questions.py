@@ -149,7 +149,7 @@ class Unsettled:
 _OF_REQUEST, _OF_RUN = set(tables.requests.c.keys()), set(tables.runs.c.keys())
 _REQUEST = ((_OF_REQUEST | _OF_RUN) & set(Request.__slots__)) - {"key"}
 _RUN = (_OF_RUN & set(Run.__slots__)) - {"state", "outputs"}
-_BOTH = (*tables.runs.c, *(column for column in tables.requests.c if column.name != "key"))
+_BOTH = (*tables.runs.c, *(column for column in tables.requests.c if column.name not in _OF_RUN))
 
 
 async def runs(database: Database, *, but: Collection[str] = ()) -> list[Run]:
@@ -326,6 +326,7 @@ def _row(run: Run) -> dict[str, Any]:
         "status_message_id": request.answer_id,
         "state": run.state,
         "outputs": [asdict(output) for output in run.outputs],
+        "file_deployments": [],
         "charged_seconds": run.charged,
         "failure_params": {},
         "upload_limit": 10 * 1024 * 1024,

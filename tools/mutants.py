@@ -48,6 +48,7 @@ class Scope:
 CORE = Scope(
     files=(
         "bot/domain/access.py",
+        "bot/domain/breaker.py",
         "bot/domain/budgets.py",
         "bot/domain/queue/estimates.py",
         "bot/domain/queue/fair_queue.py",
@@ -74,6 +75,7 @@ CORE = Scope(
         "tests/unit/comfydeploy",
         "tests/unit/delivery",
         "tests/unit/domain/test_access.py",
+        "tests/unit/domain/test_breaker.py",
         "tests/unit/domain/test_budgets.py",
         "tests/unit/domain/test_estimates.py",
         "tests/unit/domain/test_fair_queue.py",
@@ -127,7 +129,7 @@ TESTS = {
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
         "erasure.retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
-        "requests.charges": f"{STORE}_requests.py {STORE}_run_reports.py",
+        "ledger": f"{STORE}_ledger.py {STORE}_requests.py {STORE}_judged_claims.py",
         "requests.presses": f"{STORE}_presses.py",
         "requests.accept": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py"
         f" {STORE}_batch.py",
@@ -136,6 +138,7 @@ TESTS = {
         "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py"
         f" {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py {DISCORD}_cancel.py",
         "postponed": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
+        "queue": f"{STORE}_claims.py {STORE}_judged_claims.py {DISCORD}_queue.py",
         "reading.gauges": f"{WEB}_metrics.py",
         "requests.usage": f"{STORE}_requests.py {WEB}_metrics.py {DISCORD}_budget.py"
         f" {DISCORD}_usage.py {DISCORD}_queue.py",
@@ -179,7 +182,7 @@ TESTS = {
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",
         "schedule": "unit/workers/test_worker.py",
-        "outage": f"unit/workers/test_outage.py {DISCORD}_comfydeploy_says_no.py",
+        "backend_health": f"unit/workers/test_backend_health.py {DISCORD}_comfydeploy_says_no.py",
         "submission": f"{DISCORD}_comfydeploy_says_no.py {STORE}_submission.py "
         f"{DISCORD}_happy_path.py {DISCORD}_batch_progress.py",
         "webhook": f"{WEB}_webhook.py {WEB}_broken_requests.py e2e/test_check.py",
@@ -187,6 +190,7 @@ TESTS = {
     },
     "services": {
         "__init__": f"{DISCORD}_happy_path.py",
+        "age_marks": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
         "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
         "moderation.deletions": f"{DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py"
@@ -205,7 +209,7 @@ TESTS = {
         "presets.cache": f"{SERVICES}_preset_cache.py",
         "presets.service": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
-        "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_refused_often.py {DISCORD}_private.py",
+        "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_too_fast.py {DISCORD}_private.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_others.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"

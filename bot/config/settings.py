@@ -95,6 +95,7 @@ class Settings(BaseModel):
     allow_direct_messages: Flag = False
     allow_user_installs: Flag = False
     daily_gpu_seconds: Count | None = None
+    max_waiting_per_server: Count = 1000
     log_level: Annotated[LogLevel, one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")] = "INFO"
     log_format: Annotated[LogFormat, one_of("text", "json")] = "text"
 

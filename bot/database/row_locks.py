@@ -2,11 +2,13 @@
 
 The order is:
 
-1. The advisory locks of `bot.database.postgres.lock`.
+1. The advisory locks of `bot.database.postgres.lock`: "submit" before "accept".
 2. Requests, by key. A request's lock includes its runs and their deliveries, so whoever changes one of these
    locks the request first. So if two runs of a request end at the same time, exactly one of them is the last.
 3. Audit entries and presets, by id.
 4. The default presets of channels, by channel.
+5. The ledger: the rows of one person, by day, and then the whole bot's. Only a transaction that accepts
+   requests locks the rows of several people, and "accept" admits one at a time.
 
 Claims with SKIP LOCKED and changes to a single row never wait while they hold a lock, so the order doesn't
 matter to them.

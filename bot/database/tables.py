@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Date,
     Float,
     ForeignKey,
     Index,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    TextClause,
     and_,
     bindparam,
     cast,
@@ -30,6 +32,7 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    true,
     update,
 )
 
@@ -38,7 +41,17 @@ from bot.domain.requests import GenerationRequest
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import Output, Run, RunState
 
+
+def _partial(name: str, *columns: str | TextClause, where: str) -> Index:
+    """Return an index of the rows that match a condition."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 metadata = MetaData()
+# In the order of the partial index, which SQLite uses only for the same list.
+IN_FLIGHT_STATES = (RunState.SUBMITTING, RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING)
+_IS_IN_FLIGHT = f"state IN ({', '.join(repr(state.value) for state in IN_FLIGHT_STATES)})"
+_IS_WAITING = "state = 'waiting'"
 # What a person asked for. Locking this row locks the request with all its runs.
 requests = Table(
     "requests",
@@ -58,6 +71,8 @@ requests = Table(
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
     # whether the channel of the request was age-restricted when it was accepted
     Column("channel_age_restricted", Boolean, nullable=False, server_default=false()),
+    # the ids of the deployments that made the files which the runs take; see domain.requests
+    Column("file_deployments", JSON, nullable=False),
     # how to reply
     Column("application_id", BigInteger, nullable=False),
     Column("interaction_id", BigInteger),
@@ -74,9 +89,6 @@ requests = Table(
     Column("shown_rev", Integer, nullable=False, server_default="0"),
     Column("shown_at", UtcDateTime),
     # set by the server's rules and moderators
-    Column("user_limit", Integer),  # how many runs the requester may have at the same time; NULL: no limit
-    Column("server_limit", Integer),
-    Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the runs' GPU
     Column("deadline_seconds", Integer, nullable=False),
     Column("review_channel_id", BigInteger),
     Column("requester_joined_at", UtcDateTime),
@@ -87,22 +99,17 @@ requests = Table(
     Index("requests_created", "created_at"),
     Index("requests_requester", "requester_id", "created_at"),
     Index("requests_guild", "guild_id", "created_at"),
+    _partial(
+        "requests_ending",
+        "interaction_expires_at",
+        where="user_install AND interaction_expires_at IS NOT NULL",
+    ),
     # In a rolling restart two processes receive each interaction; only one may accept it.
     Index("requests_interaction", "interaction_id", unique=True),
     # Partial, so that the few status messages are found without reading every ended request.
-    Index(
-        "requests_status_message",
-        "status_message_id",
-        sqlite_where=text("status_message_id IS NOT NULL"),
-        postgresql_where=text("status_message_id IS NOT NULL"),
-    ),
+    _partial("requests_status_message", "status_message_id", where="status_message_id IS NOT NULL"),
     # Partial, because only requests of the last few seconds have this time.
-    Index(
-        "requests_answer_due",
-        "answer_due_at",
-        sqlite_where=text("answer_due_at IS NOT NULL"),
-        postgresql_where=text("answer_due_at IS NOT NULL"),
-    ),
+    _partial("requests_answer_due", "answer_due_at", where="answer_due_at IS NOT NULL"),
 )
 # One queue call each: what it sends, and what became of it.
 runs = Table(
@@ -117,6 +124,15 @@ runs = Table(
     ),
     Column("index", Integer, nullable=False, server_default="0"),  # in the request, from 0
     Column("state", ExactString(20), nullable=False),
+    # Copies of the request's columns, which the indexes of the queue need.
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("requester_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    # the most runs at the same time, of the requester and of the server, as of the request; NULL: no limit
+    Column("user_limit", Integer),
+    Column("server_limit", Integer),
+    # The place in the deployment's queue: smaller tags start first. 0: not queued, or never started.
+    Column("queue_tag", BigInteger, nullable=False, server_default="0"),
     # what is sent
     Column("deployment", ExactString(64), nullable=False),
     Column("deployment_id", ExactString(64), nullable=False),
@@ -147,9 +163,12 @@ runs = Table(
     Column("deleted_at", UtcDateTime),
     Column("erased_at", UtcDateTime),  # when the requester erased the inputs and outputs
     Column("report_channel_id", BigInteger),
-    # Weighted GPU seconds: the reserved ones count against budgets until the charged ones are known.
-    Column("reserved_seconds", Float, nullable=False, server_default="60"),
+    Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the run's GPU
+    Column("reserved_seconds", Float, nullable=False, server_default="60"),  # its cost until that is known
+    # What the ledger counts for the run: its weighted GPU seconds, on which day, and whether as a run
     Column("charged_seconds", Float),
+    Column("charged_on", Date),  # NULL: nothing is charged before the approval
+    Column("counts_as_run", Boolean, nullable=False, server_default=true()),
     # the workers' state
     Column("waiting_code", ExactString(64)),  # the rule that a waiting run waits for; the code of a sentence
     Column("waiting_params", JSON(none_as_null=True)),
@@ -160,17 +179,24 @@ runs = Table(
     Column("claim_id", ExactString(32)),  # identifies the claim that makes the queue call
     Index("runs_request", "request_key", "index", unique=True),
     Index("runs_due", "state", "due_at"),
-    Index("runs_submitted", "submitted_at"),
+    Index("runs_guild_state", "guild_id", "state", "created_at"),
+    # Contains all that a claim looks at, so that it skips runs without reading their rows.
+    _partial(
+        "runs_queue",
+        *("deployment", "queue_tag", "created_at", "key", "guild_id", "requester_id"),
+        *("user_limit", "server_limit", "due_at", "state"),
+        where=_IS_WAITING,
+    ),
+    _partial("runs_places", "deployment", text("coalesce(queue_position, 0)"), "due_at", where=_IS_WAITING),
+    _partial("runs_in_flight", "state", "guild_id", "requester_id", "deployment", where=_IS_IN_FLIGHT),
+    Index("runs_turns", "deployment", "requester_id", "queue_tag"),
     Index("runs_ended", "state", "ended_at"),
     # Partial, so that only successes are indexed. The expression replaces NULL, because SQLite would prefer
     # another index to one that it has to search for NULL.
-    Index(
+    _partial(
         "runs_succeeded",
-        "deployment",
-        text("coalesce(expected_gpu, '')"),
-        "ended_at",
-        sqlite_where=text("state = 'succeeded'"),
-        postgresql_where=text("state = 'succeeded'"),
+        *("deployment", text("coalesce(expected_gpu, '')"), "ended_at"),
+        where="state = 'succeeded'",
     ),
 )
 deliveries = Table(
@@ -198,6 +224,27 @@ deliveries = Table(
     Column("deleted_by", BigInteger),  # the user who deleted this copy; the result may still be shown
     Index("deliveries_run", "run_key", "purpose", unique=True),
     Index("deliveries_due", "state", "due_at"),
+)
+# What each person used on each day (UTC) on each server. Server 0 is everything outside
+# servers, and its person 0 is the whole bot (bot/store/ledger.py).
+usage = Table(
+    "usage",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("person_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("runs", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("weighted_seconds", Float, nullable=False),
+    Column("given_back", Integer, nullable=False),  # failed runs that no longer count as runs
+    Index("usage_person", "person_id", "day"),
+)
+# The virtual time of each deployment that has ever had a request: the largest tag that was claimed.
+queues = Table(
+    "queues",
+    metadata,
+    Column("deployment", ExactString(64), primary_key=True),
+    Column("virtual_time", BigInteger, nullable=False),
 )
 # Small state by name: the webhook secret, hashes of synced commands, deployment descriptions, the pause.
 key_values = Table(
@@ -244,12 +291,7 @@ audit = Table(
     Index("audit_subject", "guild_id", "subject_id", "at"),
     Index("audit_user", "subject_id", "at"),
     # Partial, because most entries belong to no batch.
-    Index(
-        "audit_batch",
-        "request_key",
-        sqlite_where=text("request_key IS NOT NULL"),
-        postgresql_where=text("request_key IS NOT NULL"),
-    ),
+    _partial("audit_batch", "request_key", where="request_key IS NOT NULL"),
 )
 # Saved inputs, by their ComfyDeploy names; `holder` is p for a user, s for a server.
 presets = Table(
@@ -280,9 +322,8 @@ channel_defaults = Table(
     Index("channel_defaults_preset", "guild_id", "folded"),
     Index("channel_defaults_setter", "set_by"),
 )
-_OF_REQUEST = frozenset(column.name for column in requests.c) - {"key"}
 _RUN_COLUMNS = tuple(
-    requests.c[field.name] if field.name in _OF_REQUEST else runs.c[field.name] for field in fields(Run)
+    runs.c[field.name] if field.name in runs.c else requests.c[field.name] for field in fields(Run)
 )
 _LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)
 _REVISE = update(requests).where(requests.c.key == bindparam("changed")).values(rev=requests.c.rev + 1)
@@ -316,6 +357,7 @@ def to_listed_run(row: RowMapping) -> Run:
 def _values(row: RowMapping) -> dict[str, Any]:
     values = {column.name: row[column.name] for column in _LISTED_COLUMNS}
     values["state"] = RunState(values["state"])
+    values["file_deployments"] = tuple(values["file_deployments"])
     if values["index"]:
         # The answer shows the whole request, so only its first run may be shown there.
         values["status_message_id"] = values["interaction_token"] = None
@@ -324,20 +366,30 @@ def _values(row: RowMapping) -> dict[str, Any]:
     return values
 
 
+def new_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
+    """Return the columns of a new request and of its run that the run's request determines."""
+    return {
+        **request.model_dump(exclude={"origin", "offers_gpus"}),
+        **request.origin.model_dump(exclude={"age_restricted"}),
+        "channel_age_restricted": request.origin.age_restricted,
+        "created_at": now,
+        "outputs": [],
+        "failure_params": {},
+    }
+
+
+def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert runs from rows with the columns of both tables, and the requests of the first ones."""
+    firsts = [{**row, "key": row["request_key"]} for row in rows if not row.get("index")]
+    for table, found in ((requests, firsts), (runs, rows)):
+        if found:
+            values = [{name: row[name] for name in row if name in table.c} for row in found]
+            connection.execute(insert(table), values)
+
+
 def revise(connection: Connection, keys: Collection[str]) -> None:
     """Have the status messages of these locked requests edited."""
     connection.execute(_REVISE, [{"changed": key} for key in sorted(keys)])
-
-
-def new_rows(request: GenerationRequest, now: datetime) -> tuple[dict[str, object], dict[str, object]]:
-    """Return the columns of a new request, and of a run, that a run's request determines."""
-    own = {**request.model_dump(exclude={"origin", "offers_gpus"}), "outputs": [], "failure_params": {}}
-    reply = request.origin.model_dump(exclude={"age_restricted"})
-    reply |= {"channel_age_restricted": request.origin.age_restricted, "created_at": now}
-    asked = {name: value for name, value in {**own, **reply}.items() if name in _OF_REQUEST}
-    return asked | {"key": request.request_key}, {
-        name: value for name, value in own.items() if name in runs.c
-    }
 
 
 def nothing_posted() -> ColumnElement[bool]:

@@ -2,49 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from discord.utils import snowflake_time
 
 from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.posting import Poster, Unreachable
+from bot.domain.requests import ChannelState
 from bot.domain.results.deliveries import Delivery, MessageRef, Route
-from bot.domain.results.showing import is_age_restricted, runs_to_show
+from bot.domain.results.showing import AgeMark, is_marked_now, is_restricted_now, runs_to_show
+from bot.domain.runs import Run
 from bot.store.deliveries import DeliveryStore
 from bot.ui.message_parts import OutgoingMessage
 
 
-class AgeRestriction:
-    """Compares an age-restricted result with the channel that is to show it.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one attempt at a delivery may show: decided once, so that every route follows the same marks.
 
-    A channel's age restriction can change between a crash and the next attempt, so messages of both forms are
-    looked for: the result, and the note that it is withheld. Methods raise OutcomeUnknown if Discord doesn't
-    answer.
+    `restricted` and `marked` are `is_restricted_now` and `is_marked_now`. `closed` means that the channel of
+    the delivery may not show the result.
     """
 
-    def __init__(self, deliveries: DeliveryStore, poster: Poster) -> None:
+    restricted: bool = False
+    marked: bool = False
+    closed: bool = False
+
+    def withholds(self, route: Route) -> bool:
+        """Return whether the result may not be shown on a route."""
+        return self.marked if route is Route.DIRECT_MESSAGE else self.closed
+
+
+class AgeRestriction:
+    """Applies the rule about age restriction to what is posted, by deployments and channels as they are now.
+
+    A mark can change between a crash and the next attempt, so messages of both forms are looked for: the
+    result, and the note that it is withheld. Methods raise OutcomeUnknown if Discord doesn't answer.
+    """
+
+    def __init__(
+        self, deliveries: DeliveryStore, poster: Poster, marks: Callable[[Run], Sequence[AgeMark]]
+    ) -> None:
         self._deliveries = deliveries
         self._poster = poster
+        self._marks = marks
 
-    async def withholds(self, route: Route, delivery: Delivery) -> bool:
-        """Return whether the result is age-restricted and may not be shown on this route.
+    async def decide(self, delivery: Delivery) -> Decision:
+        """Decide where an outcome may show its result.
 
-        A channel shows it only if the channel is age-restricted now. A user install's channel can't be read,
-        so the check at the time of the request has to suffice. A direct message shows it only if it is
-        age-restricted merely by the channel of its request.
+        A channel shows an age-restricted one only if the channel is age-restricted now. A user install's
+        channel can't be read, so its mark at the time of the request has to suffice.
         """
         run = delivery.run
-        if not is_age_restricted(run) or not runs_to_show(delivery):
-            return False
-        if route is Route.DIRECT_MESSAGE:
-            return run.age_restricted
+        deployments = self._marks(run)
+        if not is_restricted_now(run, deployments) or not runs_to_show(delivery):
+            return Decision()
+        marked = is_marked_now(run, deployments)
         if run.user_install:
-            return False
+            return Decision(restricted=True, marked=marked, closed=not run.channel_age_restricted)
         try:
-            return not await self._poster.is_age_restricted(run.channel_id)
+            closed = not await self._poster.is_age_restricted(run.channel_id)
         except Unreachable:
-            return run.age_restricted
+            closed = marked
+        return Decision(restricted=True, marked=marked, closed=closed)
+
+    async def hides(self, run: Run, channel_id: int) -> bool:
+        """Return whether a channel, which may be another than that of the request, may not show a result.
+
+        If the channel of the request is gone or closed to the bot, what was stored with the run decides.
+        Raises Unreachable if `channel_id` is.
+        """
+        if channel_id == run.channel_id and not is_restricted_now(run, self._marks(run)):
+            return False
+        return not await self._poster.is_age_restricted(channel_id) and await self.applies(run)
+
+    async def applies(self, run: Run) -> bool:
+        """Return whether a result may be shown only in age-restricted channels."""
+        deployments = self._marks(run)
+        if is_restricted_now(run, deployments):
+            return True
+        with suppress(Unreachable):
+            marked = await self._poster.is_age_restricted(run.channel_id)
+            return is_restricted_now(run, deployments, ChannelState(age_restricted=marked))
+        return False
 
     async def unfit_messages(
         self, delivery: Delivery, note: OutgoingMessage, *, withheld: bool

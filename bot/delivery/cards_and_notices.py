@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
-from bot.delivery.copies import needs_restriction, result_message
+from bot.delivery.age_restriction import AgeRestriction
+from bot.delivery.copies import result_message
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import NotYet, Poster, Unreachable
@@ -49,6 +50,7 @@ class NoticeBuilder:
         *,
         store: Store,
         poster: Poster,
+        age_restriction: AgeRestriction,
         preparer: OutputPreparer,
         title: Callable[[str], str],
         inputs: Callable[[Run], ShownInputs],
@@ -56,6 +58,7 @@ class NoticeBuilder:
     ) -> None:
         self._store = store
         self._poster = poster
+        self._age_restriction = age_restriction
         self._preparer = preparer
         self._title = title
         self._inputs = inputs
@@ -106,7 +109,7 @@ class NoticeBuilder:
         # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
         # card marks them as spoilers itself.
         attached = replace(run, outputs=inputs.files, spoiler=False)
-        withheld = bool(inputs.files) and not await self._may_show(run, delivery.destination)
+        withheld = bool(inputs.files) and await self._hides(run, delivery.destination)
         code = "card_file_restricted" if withheld else "media_linked"
         linked = linked_outputs(attached, self._preparer.may_link, code)
 
@@ -123,15 +126,11 @@ class NoticeBuilder:
             without_files=lambda: card(0),
         )
 
-    async def _may_show(self, run: Run, channel_id: int) -> bool:
-        """Return whether a card in this channel may show the files of a run.
-
-        If the run or the channel of its request is age-restricted, the card's channel must be, too.
-        """
+    async def _hides(self, run: Run, channel_id: int) -> bool:
+        """Return whether a card in this channel may not show the files of a run."""
         with suppress(Unreachable):
-            if await self._poster.is_age_restricted(channel_id):
-                return True
-        return not await needs_restriction(self._poster, run)
+            return await self._age_restriction.hides(run, channel_id)
+        return await self._age_restriction.applies(run)
 
     async def _report(self, delivery: Delivery, title: str, folder: Path, form: Form) -> Notice | None:
         run = delivery.run
@@ -144,7 +143,7 @@ class NoticeBuilder:
         reporters = await self._store.reviews.actors(run, AuditAction.REPORT)
         nonce_suffix = str(await self._store.reviews.dismissals(run) or "")
 
-        withheld = not await self._may_show(run, run.report_channel_id)
+        withheld = await self._hides(run, run.report_channel_id)
 
         async def without_files() -> OutgoingMessage:
             return report_card(run, title, reporters, link, PreparedOutputs(), withheld=withheld)

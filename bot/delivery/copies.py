@@ -13,13 +13,14 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from bot.delivery.age_restriction import AgeRestriction
 from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
 from bot.delivery.routes import Router
 from bot.domain.errors import MediaGone
 from bot.domain.results.deliveries import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Route
-from bot.domain.results.showing import is_age_restricted, is_spoiler
+from bot.domain.results.showing import is_spoiler
 from bot.domain.runs import Run
 from bot.domain.text import message_url
 from bot.store import Store
@@ -38,8 +39,16 @@ class CopySender:
     Methods raise OutcomeUnknown, Superseded, MediaError or BackendError if the courier should try again.
     """
 
-    def __init__(self, store: Store, poster: Poster, router: Router, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        poster: Poster,
+        router: Router,
+        age_restriction: AgeRestriction,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._store = store
+        self._age_restriction = age_restriction
         self._poster = poster
         self._router = router
         self._clock = clock
@@ -123,13 +132,12 @@ class CopySender:
         if await self._store.copies.is_blocked(run, self._clock()):
             return "copy_blocked"
         if delivery.purpose is Purpose.SINGLE:
-            hidden = is_age_restricted(run) and not await self._poster.is_age_restricted(delivery.destination)
-            return "post_age" if hidden else run
+            return "post_age" if await self._age_restriction.hides(run, delivery.destination) else run
         rules = await self._store.rules.get(run.guild_id)
         if rules.gallery_channel_id != delivery.shared_to:
             return "share_moved"
         restricted = await self._poster.is_age_restricted(delivery.destination)
-        if not restricted and await needs_restriction(self._poster, run):
+        if not restricted and await self._age_restriction.applies(run):
             return "share_age"
         prompt = run.prompt if delivery.with_prompt else None
         return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
@@ -166,18 +174,6 @@ class CopySender:
             found = await self._poster.find_about(delivery.destination, run.key, since, ignore=ignore)
             return [MessageRef(delivery.destination, message_id) for message_id in found]
         return []
-
-
-async def needs_restriction(poster: Poster, run: Run) -> bool:
-    """Return whether a run is age-restricted, or the channel of its request is or was when it was accepted.
-
-    If the channel is gone or closed to the bot, what was stored with the run decides.
-    """
-    if is_age_restricted(run):
-        return True
-    with suppress(Unreachable):
-        return await poster.is_age_restricted(run.channel_id)
-    return False
 
 
 async def share_copy(

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from bot.delivery.age_restriction import AgeRestriction
 from bot.delivery.cards_and_notices import Notice, NoticeBuilder
 from bot.delivery.cleanup import OutcomeCleanup, ResultRemoval
 from bot.delivery.copies import CopySender
@@ -53,6 +54,7 @@ class Courier:
         store: Store,
         poster: Poster,
         router: Router,
+        age_restriction: AgeRestriction,
         status: StatusUpdater,
         metrics: Metrics,
         notices: NoticeBuilder,
@@ -64,7 +66,7 @@ class Courier:
         self._store = store
         self._poster = poster
         self._router = router
-        self._copies = CopySender(store, poster, router, clock)
+        self._copies = CopySender(store, poster, router, age_restriction, clock)
         self._cleanup = OutcomeCleanup(store, poster, clock)
         self._status = status
         self._metrics = metrics

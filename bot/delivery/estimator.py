@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.queue.estimates import (
-    PLACES,
     Medians,
     QueueState,
     end_of_all,
@@ -19,6 +18,7 @@ from bot.domain.queue.estimates import (
     may_be_estimated,
     medians_of,
 )
+from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
 from bot.store.reading.durations import DurationStore
 
@@ -102,7 +102,7 @@ class Estimator:
 
     async def _read_queue(self, deployment: str, now: datetime) -> _Queue:
         waiting, in_flight = await self._store.queue(deployment)
-        pairs = {(run.entry.deployment, run.gpu) for run in (*waiting, *in_flight)}
+        pairs = {(run.deployment, run.expected_gpu) for run in (*waiting, *in_flight)}
         medians = {pair: await self._usual(*pair, now) for pair in pairs}
         starts = expected_starts(QueueState(waiting, in_flight, medians), now, self._limit(deployment))
-        return _Queue(now, {run.entry.key: run.queue_position for run in waiting}, starts)
+        return _Queue(now, {run.key: run.queue_position for run in waiting}, starts)

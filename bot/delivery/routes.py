@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from bot.delivery.age_restriction import AgeRestriction
+from bot.delivery.age_restriction import AgeRestriction, Decision
 from bot.delivery.cleanup import delete_all, known_messages
 from bot.delivery.first_route import first_route
 from bot.delivery.media.outputs import OutputPreparer
@@ -17,7 +17,7 @@ from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import Poster, PostError, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, Step, form_of, steps
 from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, MessageRef, Purpose, Route
-from bot.domain.results.showing import is_age_restricted, runs_to_show
+from bot.domain.results.showing import runs_to_show
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run
 from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
@@ -46,6 +46,7 @@ class Router:
         *,
         deliveries: DeliveryStore,
         poster: Poster,
+        age_restriction: AgeRestriction,
         preparer: OutputPreparer,
         render: Callable[[Delivery, Mapping[str, PreparedOutputs]], Awaitable[list[OutgoingMessage]]],
         budget: Callable[[Delivery], MediaBudget],
@@ -54,7 +55,7 @@ class Router:
     ) -> None:
         self._deliveries = deliveries
         self._poster = poster
-        self._age_restriction = AgeRestriction(deliveries, poster)
+        self._age_restriction = age_restriction
         self._preparer = preparer
         self._render = render
         self._budget = budget
@@ -75,11 +76,12 @@ class Router:
         form = max(form, form_of(delivery.tries))
         route = first_route(delivery, self._clock())
         budget = self._budget(delivery)
+        decision = await self._age_restriction.decide(delivery)
         while route < Route.UNDELIVERED:
             try:
-                withheld = await self._age_restriction.withholds(route, delivery)
-                if route is Route.CHANNEL and is_age_restricted(delivery.run):
-                    delivery = await self._match_restriction(delivery, form, withheld=withheld)
+                withheld = decision.withholds(route)
+                if route is Route.CHANNEL:
+                    delivery = await self._match_restriction(delivery, form, decision)
                 if withheld:
                     await self._post_note(route, delivery, form)
                 else:
@@ -148,9 +150,16 @@ class Router:
             raise Superseded
         return replace(delivery, messages=(), earlier=withdrawn, attempted=False, attempted_at=None)
 
-    async def _match_restriction(self, delivery: Delivery, form: Form, *, withheld: bool) -> Delivery:
-        """Delete messages that don't fit the channel's age restriction; return the delivery without them."""
+    async def _match_restriction(self, delivery: Delivery, form: Form, decision: Decision) -> Delivery:
+        """Delete messages that don't fit the channel's age restriction; return the delivery without them.
+
+        A deployment's mark may have been removed since a note was posted. Among sentences without buttons, a
+        note can't be told from the result, so these stay.
+        """
+        if not decision.restricted and form is Form.WORDS:
+            return delivery
         *_, note = _withheld(delivery, Route.CHANNEL, form)
+        withheld = decision.withholds(Route.CHANNEL)
         unfit = await self._age_restriction.unfit_messages(delivery, note, withheld=withheld)
         if unfit:
             delivery = await self.withdraw(delivery)

@@ -14,6 +14,7 @@ from bot.database.coordination import Coordinator, LockHeld, locked
 from bot.delivery.posting import NotYet, Poster, PostError, Unreachable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, Purpose
+from bot.domain.results.showing import AgeMark, is_marked_now
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.ui.message_parts import OutgoingMessage
@@ -46,6 +47,7 @@ class StatusUpdater:
         coordinator: Coordinator,
         poster: Poster,
         title: Callable[[str], str],
+        age_marks: Callable[[Run], Sequence[AgeMark]],
         expected: Callable[[Sequence[Run]], Awaitable[datetime | None]],
         clock: Callable[[], datetime],
         posting: Callable[[], frozenset[int]] = frozenset,
@@ -54,6 +56,7 @@ class StatusUpdater:
         self._coordinator = coordinator
         self._poster = poster
         self._title = title
+        self._age_marks = age_marks
         self._expected = expected
         self._clock = clock
         self._posting = posting
@@ -99,7 +102,9 @@ class StatusUpdater:
                 batch = await self._store.runs.batch(claimed)
                 if not all(run.final for run in batch):
                     title, expected = self._title(batch[0].deployment), await self._expected(batch)
-                    await self._edit(batch[0], status_message(batch, title, expected))
+                    marked = is_marked_now(batch[0], self._age_marks(batch[0]))
+                    message = status_message(batch, title, expected, age_restricted=marked)
+                    await self._edit(batch[0], message)
         except PostError as error:
             # Deleted or forbidden, or Discord is slow: the outcome chooses its own route.
             log.info("can't update the status message: %s", error)

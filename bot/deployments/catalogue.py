@@ -117,6 +117,12 @@ class Catalogue:
         """
         return deployment_of(run, self._configs)
 
+    def age_marks(self, run: Run) -> Sequence[DeploymentConfig]:
+        """Return the configured deployments whose age marks apply to a run: its own, and its files' ones."""
+        own, sources = self.configured(run), set(run.file_deployments)
+        made_files = [config for config in self._configs if config.deployment_id in sources]
+        return made_files if own is None else [own, *made_files]
+
     @property
     def message_commands(self) -> MessageCommands:
         return message_commands(self.all())

@@ -135,6 +135,8 @@ class Reloader:
                 return
         if found:
             log.info("the deployments changed at ComfyDeploy: %s", _summary(found))
+            # A process that knows less would refuse the requests that another accepts.
+            self._notify()
 
     async def _load(self, configs: Sequence[DeploymentConfig] | None) -> ReloadResult:
         before, commands = self._by_name(), self._commands()

@@ -21,6 +21,7 @@ class OperatorRules:
     allow_direct_messages: bool = False
     allow_user_installs: bool = False
     daily_gpu_seconds: float | None = None
+    max_waiting_per_server: int | None = None
 
 
 def check_availability(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 
 from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.requests import Member
-from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunReport, RunState
+from bot.domain.runs import Run, RunReport, RunState
 from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRules
 
-# The assumed cost of a run, in seconds, until ComfyDeploy reports its duration.
+# The reserved seconds of a run of a deployment that has no recent runs.
 EXPECTED_SECONDS = 60.0
+# How many failed runs of a person on a day don't count as runs. Their seconds always count.
+GIVEN_BACK_A_DAY = 3
+# The sums of fractions differ by this at most, as 0.1 + 0.2 and 0.3 do.
+ROUNDING = 1e-6
 # How many seconds ComfyDeploy's duration may exceed the time since the queue call, as the clocks differ.
 _CLOCKS_DIFFER = 60.0
-# Runs in these states count towards `runs_a_day` only if they made outputs; their GPU seconds always count.
-MADE_NOTHING = FINAL - {RunState.SUCCEEDED}
 # The codes of refusals that a smaller batch may avoid. Each also has a sentence for batches, whose code has
 # the suffix `_count`.
 LIMITS = frozenset(
@@ -68,18 +70,14 @@ def weight_of(gpu: str | None, rules: ServerRules) -> float:
     return rules.budgets.gpu_weights.get(gpu or "", 1.0)
 
 
-def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
-    """Return the weight of a second on this GPU, and the weighted seconds to reserve for a run."""
-    weight = weight_of(gpu, rules)
-    return weight, weight * EXPECTED_SECONDS
-
-
 def measured_seconds(run: Run, now: datetime) -> float | None:
-    """Return how long a run has been executing by the bot's clock, or None if it was never seen running.
+    """Return how long a run has been executing by the bot's clock.
 
-    If the clock was set back, this is 0. A negative charge would enlarge the budget.
+    Return None if it was never seen running, or if the clock was set back since.
     """
-    return None if run.started_at is None else max(0.0, (now - run.started_at).total_seconds())
+    if run.started_at is None or now < run.started_at:
+        return None
+    return (now - run.started_at).total_seconds()
 
 
 def reported_seconds(run: Run, report: RunReport, now: datetime) -> float | None:
@@ -92,27 +90,53 @@ def reported_seconds(run: Run, report: RunReport, now: datetime) -> float | None
     return min(report.run_duration, _since_the_call(run, now) + _CLOCKS_DIFFER)
 
 
-def assumed_seconds(run: Run, now: datetime) -> float:
-    """Return the duration to charge for a run that has a result, but was neither measured nor reported.
-
-    This is what the run was expected to take, or the time since its queue call if that is shorter.
-    """
-    return min(_since_the_call(run, now) or EXPECTED_SECONDS, EXPECTED_SECONDS)
-
-
 def _since_the_call(run: Run, now: datetime) -> float:
     return max(0.0, (now - (run.submitted_at or run.created_at)).total_seconds())
 
 
-def charged_seconds(run: Run, duration: float | None, weight: float) -> float | None:
-    """Return the weighted seconds to charge for a run that ends or has ended, even unsuccessfully.
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What the ledger counts for a run: runs, GPU seconds, and weighted GPU seconds.
 
-    If `duration` is None, `run` must still have its state from before the end. The result is then None for a
-    run in flight, whose reserved seconds count until it is settled, and 0 for any other run.
+    `started` are the GPU seconds that count for the whole bot, which are none before the queue call.
     """
-    if duration is None:
-        return None if run.state in IN_FLIGHT else 0.0
-    return duration * weight
+
+    runs: int = 0
+    seconds: float = 0
+    weighted: float = 0
+    started: float = 0
+
+
+def charge_of(run: Run) -> Charge:
+    """Return what a run costs, as far as it is known.
+
+    An unknown duration costs the reservation, so that nothing of unknown cost is free. A run without a queue
+    call, or whose call was refused, costs nothing. A failure without outputs costs seconds, but no run.
+    """
+    unstarted = run.final and run.submitted_at is None
+    refused = run.state is RunState.REFUSED and run.run_duration is None
+    if run.charged_on is None or unstarted or refused:
+        return Charge()
+    seconds = run.reserved_seconds
+    if run.final and run.run_duration is not None:
+        seconds = max(run.run_duration, seconds) if run.duration_in_doubt else run.run_duration
+    failed = run.state in (RunState.FAILED, RunState.REFUSED) and not run.partial
+    started = seconds if run.submitted_at is not None else 0
+    return Charge(0 if failed else 1, seconds, seconds * run.weight, started)
+
+
+def recorded_charge(run: Run) -> Charge:
+    """Return what the ledger counts for a run, according to the columns of its row."""
+    if run.charged_on is None or run.charged_seconds is None:
+        return Charge()
+    seconds = run.charged_seconds / run.weight
+    started = seconds if run.submitted_at is not None else 0
+    return Charge(int(run.counts_as_run), seconds, run.charged_seconds, started)
+
+
+def overtime(started_at: datetime, charged_seconds: float, weight: float, now: datetime) -> float:
+    """Return the seconds that a run in flight has used beyond what it is charged, unweighted."""
+    return max(0.0, (now - started_at).total_seconds() - charged_seconds / weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +149,13 @@ class Spending:
     runs: int = 0
     gpu_seconds: float = 0
     waiting: int = 0
+
+    def with_waiting(self, waiting: int) -> Spending:
+        return replace(self, waiting=waiting)
+
+    def with_one_more(self, weighted_seconds: float, *, waits: bool) -> Spending:
+        """Return the spending after one more run, which also counts as waiting if it `waits`."""
+        return Spending(self.runs + 1, self.gpu_seconds + weighted_seconds, self.waiting + waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +181,15 @@ class Usage:
     server: Spending = Spending()
     block: Block | None = None
     paused: str | None = None
+
+    def with_one_more(self, seconds: float, weight: float, *, waits: bool) -> Usage:
+        """Return the usage after one more run of this user, which reserves `seconds`."""
+        return replace(
+            self,
+            gpu_seconds_today=self.gpu_seconds_today + seconds,
+            person=self.person.with_one_more(seconds * weight, waits=waits),
+            server=self.server.with_one_more(seconds * weight, waits=waits),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +218,19 @@ class Running:
     server: int
 
 
-def budget_day(now: datetime) -> datetime:
-    """Return the start of the budget day, midnight UTC."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+def budget_day(now: datetime) -> date:
+    """Return the day whose budgets count, in UTC."""
+    return now.astimezone(UTC).date()
+
+
+def has_daily_limit(limits: Limits | Budget) -> bool:
+    """Return whether a limit depends on what was used today."""
+    return limits.runs_a_day is not None or limits.gpu_seconds_a_day is not None
+
+
+def day_end(now: datetime) -> datetime:
+    """Return the next midnight UTC, at which the budgets are renewed."""
+    return datetime.combine(budget_day(now) + timedelta(days=1), time(), UTC)
 
 
 def check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
@@ -206,10 +256,10 @@ def _check_budget(prefix: str, usage: Usage, spent: Spending, limits: Limits, re
     if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:
         raise until_tomorrow(f"{prefix}_runs", usage, fits=True, limit=limits.runs_a_day)
     ceiling = limits.gpu_seconds_a_day
-    if ceiling is not None and spent.gpu_seconds + reserved > ceiling:
+    if ceiling is not None and spent.gpu_seconds + reserved > ceiling + ROUNDING:
         remaining = max(0, int(ceiling - spent.gpu_seconds))
         params = {"limit": ceiling, "left": remaining, "needed": int(reserved)}
-        raise until_tomorrow(f"{prefix}_gpu", usage, fits=reserved <= ceiling, **params)
+        raise until_tomorrow(f"{prefix}_gpu", usage, fits=reserved <= ceiling + ROUNDING, **params)
 
 
 def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> RefusedError:

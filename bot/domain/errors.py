@@ -37,6 +37,7 @@ BotError                      code, params
     ├── BackendRedirected     the configured address is not the API's own
     ├── BackendNotCancellable the run can't be cancelled
     ├── BackendServerError    an internal error of the backend
+    │   └── BackendMachineFailed  … or of the machine behind the deployment
     ├── BackendTimeout        no answer in time, or the connection broke after sending
     └── BackendBadReply       an answer or a webhook that can't be read
 
@@ -323,6 +324,12 @@ class BackendServerError(BackendError):
 
 class BackendCrashed(BackendServerError):
     """The backend ended a call without an answer of its own, as for a deployment that it can't describe."""
+
+
+class BackendMachineFailed(BackendServerError):
+    """The machine behind the deployment failed, while the backend answers; a run may have started."""
+
+    code = "comfy_machine_failed"
 
 
 class BackendTimeout(BackendError):

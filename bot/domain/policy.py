@@ -7,22 +7,24 @@ The operator's limits take precedence over the rules of servers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.access import OperatorRules, check_availability, check_not_blocked, check_pause
 from bot.domain.budgets import (
     EXPECTED_SECONDS,
+    ROUNDING,
     Limits,
     Usage,
     check_budgets,
     limits_of,
-    reserve,
     until_tomorrow,
+    weight_of,
 )
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Requester
-from bot.domain.results.showing import check_channel, is_age_restricted, is_spoiler
+from bot.domain.results.showing import AgeMark, check_channel, is_restricted_now, is_spoiler
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules
 
@@ -33,7 +35,8 @@ class Start:
 
     `gpu` is None if the GPU isn't known; `offers_gpus` says whether the user could choose one. `channel` is
     None if Discord wasn't asked about the channel. `roles_known` is False for a run that was stored without
-    its requester's roles.
+    its requester's roles. `is_charged` means that the ledger already counts the run's `reserved_seconds` for
+    today.
     """
 
     guild_id: int | None
@@ -48,6 +51,7 @@ class Start:
     channel: ChannelState | None = None
     weight: float = 1.0
     reserved_seconds: float = EXPECTED_SECONDS
+    is_charged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +76,34 @@ class Refused:
 Decision = Allowed | Refused
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What the operator offers today for a stored run.
+
+    `refusal` says why the run no longer fits. `gpu` is the GPU that it would use, or None if only the backend
+    knows. `age_marks` are the deployments whose age marks apply to it.
+    """
+
+    gpu: str | None = None
+    age_marks: Sequence[AgeMark] = ()
+    refusal: RefusedError | None = None
+
+
 def decide(
     request: GenerationRequest,
     requester: Requester,
     usage: Usage,
     operator: OperatorRules,
     rules: ServerRules,
+    *,
+    expected: float = EXPECTED_SECONDS,
 ) -> Decision:
-    """Return the terms on which the request runs, or the refusal of the first rule that forbids it."""
+    """Return the terms on which the request runs, or the refusal of the first rule that forbids it.
+
+    `expected` is how many seconds the run is likely to take.
+    """
     origin = request.origin
-    weight, reserved = reserve(request.expected_gpu, rules)
+    weight = weight_of(request.expected_gpu, rules)
     start = Start(
         guild_id=origin.guild_id,
         user_install=origin.user_install,
@@ -94,7 +116,7 @@ def decide(
         # The gateway has already checked the bot's permissions in the channel.
         channel=ChannelState(age_restricted=origin.age_restricted),
         weight=weight,
-        reserved_seconds=reserved,
+        reserved_seconds=expected,
     )
     reason = judge(start, usage, operator, rules)
     if reason is not None:
@@ -106,7 +128,7 @@ def decide(
     return Allowed(
         limits=limits_of(requester.person, rules),
         weight=weight,
-        reserved_seconds=reserved,
+        reserved_seconds=expected,
         spoiler=is_spoiler(rules, age_restricted=request.origin.age_restricted),
         review_channel_id=rules.approval.review_channel_id if in_review else None,
         approval_ends=usage.now + timedelta(hours=rules.approval.hours) if in_review else None,
@@ -125,10 +147,25 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
         if start.guild_id is not None:
             _check_roles(start, rules)
         check_pause(usage)
+        _check_queue(start, usage, operator)
         _check_ceiling(start, usage, operator)
-        check_budgets(usage, limits_of(start.person, rules), start.reserved_seconds, rules)
+        if not start.is_charged:
+            reserved = start.reserved_seconds * start.weight
+            check_budgets(usage, limits_of(start.person, rules), reserved, rules)
     except RefusedError as reason:
         return reason
+    return None
+
+
+def judge_several(
+    start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules, count: int
+) -> RefusedError | None:
+    """Judge `count` equal runs, each after those before it, and return the first refusal."""
+    for _ in range(count):
+        reason = judge(start, usage, operator, rules)
+        if reason is not None:
+            return reason
+        usage = usage.with_one_more(start.reserved_seconds, start.weight, waits=False)
     return None
 
 
@@ -158,8 +195,17 @@ def _check_place_and_person(start: Start, usage: Usage, operator: OperatorRules,
 _LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 
 
-def start_of(run: Run, person: Member | None = None, channel: ChannelState | None = None) -> Start:
+def start_of(
+    run: Run,
+    person: Member | None = None,
+    channel: ChannelState | None = None,
+    offer: Offer | None = None,
+    *,
+    is_charged: bool = False,
+) -> Start:
     """Return the facts about a stored run that `judge` needs.
+
+    `offer` is what the operator offers today. If it is None, the run keeps the GPU of its request.
 
     `person` is the requester as just read from Discord. If it is None, the roles stored with the run apply,
     and the ages of account and membership aren't checked again, because they only grow.
@@ -174,14 +220,15 @@ def start_of(run: Run, person: Member | None = None, channel: ChannelState | Non
         guild_id=run.guild_id,
         user_install=run.user_install,
         deployment=run.deployment,
-        gpu=run.expected_gpu or run.gpu,
-        age_restricted=is_age_restricted(run),
+        gpu=offer.gpu if offer is not None else run.expected_gpu or run.gpu,
+        age_restricted=is_restricted_now(run, offer.age_marks if offer is not None else (), channel),
         person=known,
         private=run.private,
         roles_known=person is not None or run.requester_roles is not None,
         channel=channel,
         weight=run.weight,
         reserved_seconds=run.reserved_seconds,
+        is_charged=is_charged,
     )
 
 
@@ -224,10 +271,19 @@ def _check_private(start: Start, rules: ServerRules) -> None:
         raise RefusedError("private_off")
 
 
+def _check_queue(start: Start, usage: Usage, operator: OperatorRules) -> None:
+    """Raise RefusedError if as many runs of the server wait as the operator allows.
+
+    When a stored run is judged, `usage` has no waiting runs, so it isn't refused because of itself.
+    """
+    most = operator.max_waiting_per_server
+    if most is not None and start.guild_id is not None and usage.server.waiting >= most:
+        raise RefusedError("server_budget_waiting", limit=most)
+
+
 def _check_ceiling(start: Start, usage: Usage, operator: OperatorRules) -> None:
-    # Rounded, because 42 / 0.7 is a little more than 60.
-    ceiling, seconds = operator.daily_gpu_seconds, round(start.reserved_seconds / start.weight, 6)
-    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling:
+    ceiling, seconds = operator.daily_gpu_seconds, start.reserved_seconds
+    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling + ROUNDING:
         raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from bot.domain.runs import Run
 
@@ -39,6 +39,17 @@ class OwnDefault:
     channel_id: int
     name: str
     set_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnUsage:
+    """What a user used on a day (UTC) on a server. `weighted_seconds` are what counts for the budgets."""
+
+    day: date
+    guild_id: int | None
+    runs: int
+    seconds: float
+    weighted_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,10 @@ class GenerationRequest(BaseModel):
     """A request for one run: a deployment, its inputs by their keys, the requester and the origin.
 
     `age_restricted` is True if the deployment is age-restricted, or if the request takes a file of a result
-    that is age-restricted or from an age-restricted channel. Only the requester sees the messages of a
-    `private` request. `gpu` is the GPU to ask for, and `expected_gpu` is the GPU that will be used, or None
-    if unknown. `offers_gpus` says whether the deployment offers GPUs to choose from.
+    that is age-restricted or from an age-restricted channel. `file_deployments` are the ids of the
+    deployments that made these files, and the files that they were made from. Only the requester sees the
+    messages of a `private` request. `gpu` is the GPU to ask for, and `expected_gpu` is the GPU that will be
+    used, or None if unknown. `offers_gpus` says whether the deployment offers GPUs to choose from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,6 +84,7 @@ class GenerationRequest(BaseModel):
     parent_key: str | None = None
     default_preset: str | None = None
     age_restricted: bool = False
+    file_deployments: tuple[str, ...] = ()
     private: bool = False
     request_key: str = Field(default_factory=lambda validated: validated["key"])
     index: int = Field(default=0, ge=0)

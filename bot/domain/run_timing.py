@@ -6,7 +6,7 @@ ComfyDeploy hasn't reported its end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.runs import IN_FLIGHT, Output, Run, RunReport, RunState
@@ -15,9 +15,6 @@ from bot.domain.runs import IN_FLIGHT, Output, Run, RunReport, RunState
 _QUIET_INTERVALS = 4
 _LONGEST_PAUSE = 20  # polling intervals
 SETTLE_CHECKS = 5
-# A check that fails in an outage sets the number of checks to this. A few are left for after the outage, and
-# the pauses until then are long.
-CHECKS_IN_OUTAGE = SETTLE_CHECKS - 2
 # How long after its end a run that the bot gave up on is polled for a late success. If this time ends during
 # an outage, the run is polled once more afterwards.
 LATE_CHECKS = timedelta(days=1)
@@ -42,6 +39,15 @@ DEADLINE_MARGIN = timedelta(minutes=2)
 # report their end; a file may still be encoded or uploaded.
 _SILENCE_OF_TEXTS = timedelta(minutes=1)
 _SILENCE_OF_FILES = timedelta(minutes=3)
+
+
+# Returns the run timeout of a deployment in seconds, or None if it is unknown or has none.
+RunTimeout = Callable[[str], int | None]
+
+
+def no_timeout(_deployment: str) -> None:
+    """Return that no deployment has a run timeout."""
+    return
 
 
 def quiet_period(interval: timedelta, *, webhooks: bool) -> timedelta:
@@ -72,6 +78,13 @@ def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
     return min(latest, run.started_at + timedelta(seconds=run_timeout) + DEADLINE_MARGIN)
 
 
+def next_poll(run: Run, run_timeout: int | None, now: datetime, interval: timedelta) -> datetime:
+    """Return when to poll a run again if this poll finds nothing new, at the latest at its deadline."""
+    later = now + next_pause(interval, run.checks)
+    deadline = deadline_of(run, run_timeout) if run.state in IN_FLIGHT and run.run_id is not None else None
+    return min(later, deadline) if deadline is not None and deadline > now else later
+
+
 def late_checks_end(run: Run) -> datetime:
     """Return the time after which a run that has ended is no longer polled for a late result."""
     return (run.ended_at or run.submitted_at or run.created_at) + LATE_CHECKS
@@ -83,12 +96,12 @@ def poll_after_report(
     """Return when to poll a run that has just reported, or None if the report doesn't postpone its poll.
 
     That is `next_check`, but a run in flight that reports all the time is still cancelled, and ended at its
-    deadline.
+    deadline. If an end was reported, the run is asked about.
     """
     deadline = deadline_of(run, run_timeout)
     if run.state not in IN_FLIGHT or deadline is None:
         return next_check
-    if run.cancel_requested_at is not None or deadline <= now:
+    if run.cancel_requested_at is not None or run.failure_code is not None or deadline <= now:
         return None
     return min(next_check, deadline)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -96,6 +96,7 @@ class Run:
     were first seen after the last node. `erased_at` is when the requester erased the inputs and outputs.
     `duration_in_doubt` marks a `run_duration` that the bot measured although it learned of the start or the
     end late. It is charged until the backend reports the duration, but not shown.
+    `reserved_seconds` are raw, and `charged_seconds` weighted; nothing is charged before an approval.
     """
 
     key: str
@@ -144,6 +145,8 @@ class Run:
     weight: float = 1.0
     reserved_seconds: float = 60.0
     charged_seconds: float | None = None
+    charged_on: date | None = None
+    counts_as_run: bool = True
     review_channel_id: int | None = None
     report_channel_id: int | None = None
     requester_joined_at: datetime | None = None
@@ -155,6 +158,7 @@ class Run:
     spoiler: bool = False
     age_restricted: bool = False
     channel_age_restricted: bool = False
+    file_deployments: tuple[str, ...] = ()
     deleted_at: datetime | None = None
     erased_at: datetime | None = None
     status_note: str | None = None

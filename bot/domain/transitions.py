@@ -1,9 +1,9 @@
 """Decide how an event changes a run, and return the columns to write.
 
-ComfyDeploy repeats, reorders and drops its events, so their order isn't trusted. Progress only grows, and a
-success counts only with its outputs. A final state doesn't change, except that `unconfirmed`, `timed_out` and
-`refused` may become `succeeded`. Outputs that arrive after an unsuccessful end are added to a run that has
-none.
+ComfyDeploy repeats, reorders and drops its events, so their order isn't trusted. Progress only grows. A
+webhook ends a run only if it is a success with outputs; any other end is decided by GET /run, which has all
+outputs and the duration. A final state doesn't change, except that `unconfirmed`, `timed_out` and `refused`
+may become `succeeded`. Outputs that arrive after an unsuccessful end are added to a run that has none.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def may_have_result(run: Run) -> bool:
     return run.has_result or not run.final or run.state in REVIVABLE - {S.REFUSED}
 
 
-# The queue call's 400, which explains a `failed` webhook, arrives about 0.15 s after the webhook, so the
-# outcome waits for the 400.
+# The queue call's 400, which explains a `failed` webhook, arrives about 0.15 s after the webhook, so GET /run
+# is asked later.
 REASON_GRACE = timedelta(seconds=3)
-# An unsuccessful run may have made outputs that only GET /run has, so its outcome waits for that answer.
-OUTPUTS_GRACE = timedelta(seconds=10)
 _GPU_NAME = 32
+# How the failure codes begin that name an end as ComfyDeploy reports it.
+_REPORTED = "run_"
 # The failure code of a run that ended because its requester was blocked.
 REQUESTER_BLOCKED = "requester_blocked"
 # The failure codes of a run at the bot's deadline: the bot cancels it, it can't be cancelled, or its reports
@@ -70,19 +70,15 @@ REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The columns to write. If the change ends the run, its outcome may be posted from `outcome_due_at` on.
+    """The columns to write. If `ends_run`, there is an outcome, or a late result, to post.
 
     A `visible` change makes the status message out of date.
     """
 
     state: RunState
     values: Mapping[str, object] = field(default_factory=dict)
-    outcome_due_at: datetime | None = None
+    ends_run: bool = False
     visible: bool = False
-
-    @property
-    def ends_run(self) -> bool:
-        return self.outcome_due_at is not None
 
 
 def belongs(run: Run, report: RunReport) -> bool:
@@ -101,16 +97,46 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
     values = _run_id(run, report, now)
     if run.erased_at is not None:
         return Change(run.state, values) if values else None  # outputs would undo the erasure
+    if not asked and report.state in _ENDS and not (report.state is RunState.SUCCEEDED and report.outputs):
+        return _to_be_asked(run, report, values, now)
     target = _target(run, report)
-    if not asked and _is_doubtful(run, report, target):
-        target = RunState.UPLOADING
-        if run.state not in FINAL - REVIVABLE:
-            values["due_at"] = now
     if target in REPORTED and target in TRANSITIONS[run.state]:
         return _moved(run, report, target, values, now, asked=asked)
     if run.final and report.state in _ENDS:
-        return _after_the_end(run, report, values, now, asked=asked)
+        return _after_the_end(run, report, values, now)
     return _without_transition(run, report, values, now)
+
+
+def _to_be_asked(run: Run, report: RunReport, values: dict[str, object], now: datetime) -> Change | None:
+    """Make a run due because a webhook reports an end that GET /run has to decide.
+
+    How a run in flight is said to have ended is noted in its failure code, in case GET /run fails.
+    """
+    if run.final:
+        return _asked_again(run, report, values, now)
+    values["due_at"] = now
+    if report.state is RunState.SUCCEEDED:
+        if RunState.UPLOADING in TRANSITIONS[run.state]:
+            return _moved(run, report, RunState.UPLOADING, values, now, asked=False)
+        return Change(run.state, values)
+    if report.state is RunState.FAILED and run.state is RunState.SUBMITTING:
+        values["due_at"] = now + REASON_GRACE
+    if run.failure_code is None and report.state is not None:
+        values["failure_code"] = f"run_{report.state.value}"
+    if run.state is RunState.WAITING:
+        return Change(RunState.QUEUED, values, visible=True)  # ComfyDeploy has it: no second queue call
+    return Change(run.state, values)
+
+
+def reported_end(run: Run) -> RunState | None:
+    """Return how webhooks say that a run in flight has ended, or None if they don't."""
+    if run.state not in IN_FLIGHT or not _is_reported(run.failure_code):
+        return None
+    return RunState((run.failure_code or "").removeprefix(_REPORTED))
+
+
+def _is_reported(code: str | None) -> bool:
+    return (code or "").startswith(_REPORTED)
 
 
 def _target(run: Run, report: RunReport) -> RunState | None:
@@ -131,18 +157,6 @@ def _is_unexpected_cancel(run: Run, target: RunState | None) -> bool:
     return target is RunState.CANCELLED and run.cancel_requested_at is None
 
 
-def _is_doubtful(run: Run, report: RunReport, target: RunState | None) -> bool:
-    """Return whether GET /run has to confirm an end without outputs.
-
-    Late "Executing …" events report a success without outputs. A run that had finished its last node when
-    ComfyDeploy cancelled it counts as a success if it made any outputs.
-    """
-    if report.outputs:
-        return False
-    after_last_node = report.progress is not None and report.progress >= 1
-    return target is RunState.SUCCEEDED or (after_last_node and _is_unexpected_cancel(run, target))
-
-
 def _moved(
     run: Run, report: RunReport, target: RunState, values: dict[str, object], now: datetime, *, asked: bool
 ) -> Change:
@@ -150,32 +164,32 @@ def _moved(
     if target in IN_FLIGHT:
         values |= _progress(run, report, now) | _seen_outputs(run, report, now)
         return Change(target, values, visible=True)
-    due_at = now
-    if target in UNSUCCESSFUL and not asked and (target is RunState.FAILED or not values.get("partial")):
-        # Only GET /run has all outputs and, with the log, the reason.
+    return Change(target, values, ends_run=True, visible=True)
+
+
+def _may_gain(run: Run) -> bool:
+    """Return whether outputs of a run that has ended are still added."""
+    return run.state in UNSUCCESSFUL | REVIVABLE and not run.partial
+
+
+def _asked_again(run: Run, report: RunReport, values: dict[str, object], now: datetime) -> Change | None:
+    """Have a run that has ended polled again if it may have made something since."""
+    if run.state in REVIVABLE:
         values["due_at"] = now
-        due_at = now + OUTPUTS_GRACE
-    elif target is RunState.FAILED and run.state is RunState.SUBMITTING:
-        due_at = now + REASON_GRACE
-    return Change(target, values, outcome_due_at=due_at, visible=True)
+    elif _may_gain(run) and _goes_on(run, report, now):
+        values |= {"progress": report.progress, "due_at": now + SETTLE_AFTER}
+    return Change(run.state, values) if values else None
 
 
-def _after_the_end(
-    run: Run, report: RunReport, values: dict[str, object], now: datetime, *, asked: bool
-) -> Change | None:
-    """Add outputs to a run that ended without any, or have the run polled again if it may have made some."""
-    may_gain = run.state in UNSUCCESSFUL | REVIVABLE and not run.partial
-    if may_gain and report.outputs:
+def _after_the_end(run: Run, report: RunReport, values: dict[str, object], now: datetime) -> Change | None:
+    """Add outputs to a run that ended without any."""
+    if _may_gain(run) and report.outputs:
         values |= {"outputs": pack_outputs(report.outputs), "partial": True, "due_at": None}
         values |= _reported_cost(run, report, now) | _failure_log(report)
         if is_own_verdict(run) and run.failure_code != DEADLINE and report.state is not None:
             # The verdict's sentence promises a late result; replace it with how the run ended.
             values |= {"failure_code": f"run_{report.state.value}", "failure_params": {}}
-        return Change(run.state, values, outcome_due_at=now, visible=True)
-    if not asked and run.state in REVIVABLE:
-        values["due_at"] = now
-    elif not asked and may_gain and _goes_on(run, report, now):
-        values |= {"progress": report.progress, "due_at": now + SETTLE_AFTER}
+        return Change(run.state, values, ends_run=True, visible=True)
     return Change(run.state, values) if values else None
 
 
@@ -204,7 +218,7 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
         values |= _measured_cost(run, now, in_doubt=target is not RunState.CANCELLED)
     if run.outputs:
         values["partial"] = True
-    return Change(target, values, outcome_due_at=now, visible=True)
+    return Change(target, values, ends_run=True, visible=True)
 
 
 def _goes_on(run: Run, report: RunReport, now: datetime) -> bool:
@@ -215,7 +229,7 @@ def _goes_on(run: Run, report: RunReport, now: datetime) -> bool:
 
 def is_own_verdict(run: Run) -> bool:
     """Return whether the bot gave up on the run, which may still be executing at ComfyDeploy."""
-    return run.state in REVIVABLE and not (run.failure_code or "").startswith("run_")
+    return run.state in REVIVABLE and not _is_reported(run.failure_code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +338,7 @@ def _transition(
         return values | ({"partial": False} if run.partial else {})
     if outputs:
         values |= {"outputs": outputs, "partial": True}
-    if run.failure_code is None:
+    if run.failure_code is None or _is_reported(run.failure_code):
         asked_for = target is RunState.CANCELLED and run.cancel_requested_at is not None
         values["failure_code"] = run.cancel_code if asked_for else f"run_{target.value}"
     if target is RunState.FAILED and report.live_status:

@@ -16,7 +16,8 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem
 
-from bot.domain.errors import AlreadyTaken, BotError, DiscordAway
+from bot.domain.errors import AlreadyTaken, BotError, DiscordAway, RefusedError
+from bot.gateway.allowance import count_command, counted
 from bot.gateway.command_ids import CommandIds
 from bot.gateway.guild import read_automod
 from bot.gateway.overrides import CommandOverrides
@@ -55,6 +56,19 @@ discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
 
+class _Tree(app_commands.CommandTree["GenerateBot"]):
+    """The commands, each of which is counted before it is called."""
+
+    async def interaction_check(self, interaction: discord.Interaction[GenerateBot], /) -> bool:
+        """Return whether the command may be called; if not, tell the user why."""
+        try:
+            count_command(interaction)
+        except RefusedError as refused:
+            await tell_error(interaction, refused)
+            return False
+        return True
+
+
 class GenerateBot(commands.Bot):
     """The bot's client. It uses only the intents for servers and for AutoMod rules.
 
@@ -76,6 +90,7 @@ class GenerateBot(commands.Bot):
         intents.auto_moderation_configuration = True
         super().__init__(
             command_prefix=commands.when_mentioned,
+            tree_cls=_Tree,
             help_command=None,
             intents=intents,
             max_messages=None,
@@ -184,7 +199,8 @@ class GenerateBot(commands.Bot):
                 form = codec.read(custom_id)
                 if form is not None:
                     await check_message(interaction, form)
-                    await handler(interaction, form)
+                    async with counted(interaction, form, form=True):
+                        await handler(interaction, form)
                     return True
             return False
         return True  # a codec refused the custom_id, and the user has been told

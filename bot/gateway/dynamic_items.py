@@ -14,6 +14,7 @@ from discord.ui import DynamicItem, Item, LayoutView
 
 from bot.deployments.form_fields import FormValue
 from bot.deployments.validation import AttachedFile
+from bot.gateway.allowance import counted
 from bot.gateway.client import IdT, reporting_errors
 from bot.gateway.interactions import Interaction
 from bot.gateway.pressed_messages import check_message
@@ -48,7 +49,8 @@ class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
             # the user would get no answer.
             id = self._codec.parse(self._match)
             await check_message(interaction, id)
-            await self.pressed(interaction, id)
+            async with counted(interaction, id):
+                await self.pressed(interaction, id)
 
     async def pressed(self, interaction: Interaction, id: IdT) -> None:
         """Answer a press or a selection. Errors are reported to the user."""

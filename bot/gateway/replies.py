@@ -13,6 +13,7 @@ from bot.domain.presets import NAME_LENGTH
 from bot.domain.requests import Release
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, in_code
+from bot.gateway.allowance import check_counted
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, check_here, check_overrides, requester_of
 from bot.services.presets.service import PresetRun
@@ -115,7 +116,8 @@ async def _original(interaction: discord.Interaction[GenerateBot]) -> int | None
 
 
 async def check_start(interaction: Interaction) -> None:
-    """Check the permissions that `/generate` needs in this channel. Raises RefusedError."""
+    """Check the user's allowance, and what `/generate` needs in this channel. Raises RefusedError."""
+    check_counted(interaction)
     check_here(interaction)
     await check_overrides(interaction)
 

@@ -21,7 +21,7 @@ from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.rate_limits import OpeningLimiter
+from bot.services.rate_limits import Allowance, Openings
 from bot.services.repeat_commands import RepeatCommands
 from bot.services.runs import RunService
 from bot.services.sharing import SharingService
@@ -53,7 +53,8 @@ class Services:
     privacy: PrivacyService
     server_settings: ServerSettingsService
     show_private: ShowPrivate
-    openings: OpeningLimiter
+    openings: Openings
+    allowance: Allowance
     word_filter: WordFilter
     catalogue: Catalogue
     reloader: Reloader

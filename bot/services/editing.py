@@ -22,12 +22,12 @@ from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
 from bot.domain.errors import BotError, RefusedError
 from bot.domain.requests import Requester, press_id
-from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import file_behind, keys_in_links
+from bot.services.age_marks import AgeMarks, file_sources
 from bot.services.early_checks import EarlyChecks
 from bot.services.form_drafts import FormDrafts
-from bot.services.generation import GenerationService, current_deployment, has_marked_file
+from bot.services.generation import GenerationService, current_deployment
 from bot.store.rules import RuleStore
 from bot.store.runs import RunStore
 
@@ -53,6 +53,7 @@ class EditingService:
         runs: RunStore,
         rules: RuleStore,
         checks: EarlyChecks,
+        age_marks: AgeMarks,
         generation: GenerationService,
         catalogue: Catalogue,
         drafts: FormDrafts[str],
@@ -60,6 +61,7 @@ class EditingService:
         self._runs = runs
         self._rules = rules
         self._checks = checks
+        self._age_marks = age_marks
         self._generation = generation
         self._catalogue = catalogue
         self._drafts = drafts
@@ -109,8 +111,10 @@ class EditingService:
         """
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
-        marked = has_marked_file(run, requester)
-        await self._checks.check_rules(deployment, requester, age_restricted=marked, private=run.private)
+        marks = await self._age_marks.of_files(file_sources(run.inputs, run.key), requester)
+        await self._checks.check_rules(
+            deployment, requester, age_restricted=marks.restricted, private=run.private
+        )
         form_values = self.draft(draft, requester.person.id)
         fields = editable_fields(deployment, run.inputs, run.gpu, form_values=form_values)
         files: dict[str, InputValue] = {}
@@ -138,7 +142,6 @@ class EditingService:
             requester,
             press=press_id("edit", run.key, form_values),
             parent_key=run.key,
-            age_restricted=has_marked_file(run, requester),
         )
         return new_run, revision.dropped
 
@@ -167,10 +170,12 @@ class EditingService:
         is still to choose one.
         """
         parent = await self._runs.get(parent_key) if parent_key else None
+        made_by = frozenset({parent_key} if parent_key else ())
+        marks = await self._age_marks.of_files(made_by, requester)
         await self._checks.check_rules(
             deployment,
             requester,
-            age_restricted=_is_marked(parent, parent_key, requester),
+            age_restricted=marks.restricted,
             private=parent is not None and parent.private,
         )
 
@@ -212,8 +217,7 @@ class EditingService:
     ) -> tuple[Run, tuple[str, ...]]:
         """Start a run with the link `picture` as its picture input. Returns the same as `resubmit`.
 
-        `parent_key` is the key of the run that made the picture. The new run is age-restricted if that run
-        or its channel is or, if the run's row is gone, if the channel of this interaction is.
+        `parent_key` is the key of the run that made the picture.
         """
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)
@@ -221,14 +225,13 @@ class EditingService:
             raise RefusedError("use_nobody")
         link: InputValue = [picture] if item.kind is InputKind.IMAGES else picture
         revision = revise(deployment, {item.key: link}, None, form_values, self._generation.draw_seed)
-        parent = await self._runs.get(parent_key) if parent_key else None
         run = await self._generation.submit(
             deployment,
             revision.inputs,
             requester,
             press=press_id(f"use {deployment.deployment_id}", file_behind(picture), form_values),
             parent_key=parent_key,
-            age_restricted=_is_marked(parent, parent_key, requester),
+            made_by=parent_key,
         )
         return run, revision.dropped
 
@@ -270,10 +273,3 @@ class EditingService:
             # Without the erased inputs, the defaults would make another picture.
             raise RefusedError("run_erased")
         return run
-
-
-def _is_marked(parent: Run | None, parent_key: str | None, requester: Requester) -> bool:
-    """Return whether a run's picture is age-restricted. If the run's row is gone, the channel decides."""
-    if parent is None:
-        return bool(parent_key) and requester.origin.age_restricted
-    return is_age_restricted_now(parent, requester)

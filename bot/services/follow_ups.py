@@ -14,9 +14,9 @@ from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.requests import Requester, press_id
 from bot.domain.results.deliveries import MessageRef
-from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import Run
 from bot.domain.text.file_names import file_behind
+from bot.services.age_marks import AgeMarks
 from bot.services.early_checks import EarlyChecks
 from bot.services.editing import EditingService
 from bot.services.generation import GenerationService
@@ -29,12 +29,13 @@ class OpenFollowUp:
     """A follow-up that the user may start.
 
     `parent` is the run that made the file. It is None if that run isn't known, shows no result, or may not be
-    seen by the user. `age_restricted` and `private` describe the file, even if `parent` is None.
+    seen by the user. `made_by` is the key of the run that made the file, or empty if the bot didn't make it.
+    `private` describes the file, even if `parent` is None.
     """
 
     preparation: Preparation
     parent: Run | None
-    age_restricted: bool
+    made_by: str
     private: bool
 
     @property
@@ -63,6 +64,7 @@ class FollowUpService:
         store: Store,
         runs: RunService,
         checks: EarlyChecks,
+        age_marks: AgeMarks,
         editing: EditingService,
         generation: GenerationService,
         catalogue: Catalogue,
@@ -70,6 +72,7 @@ class FollowUpService:
         self._store = store
         self._runs = runs
         self._checks = checks
+        self._age_marks = age_marks
         self._editing = editing
         self._generation = generation
         self._catalogue = catalogue
@@ -79,36 +82,33 @@ class FollowUpService:
         parent = await self._runs.own_run(key, requester, lambda run: self._only_requester_follows(run, ref))
         if not parent.is_shown:
             raise RefusedError("parent_deleted" if parent.deleted_at is not None else "follow_up_no_file")
-        return self._opened(ref, parent, requester)
+        return self._opened(ref, parent)
 
     async def of_picture(self, key: str, ref: FollowUpRef, requester: Requester) -> OpenFollowUp:
         """Open a follow-up of any picture. `key` is the key of the run that made it, or empty.
 
-        Inputs are carried over only if the requester may see that run. The new run is private if that run is,
-        and age-restricted if that run or its channel is. If that run's row is gone, the age restriction of
-        the interaction's channel applies.
+        Inputs are carried over only if the requester may see that run. The new run is private if that run is.
         """
         made_by = await self._store.runs.get(key) if key else None
         if made_by is None:
-            age_restricted = bool(key) and requester.origin.age_restricted
-            return replace(self._opened(ref, None, requester), age_restricted=age_restricted)
+            return replace(self._opened(ref, None), made_by=key)
         if made_by.deleted_at is not None:
             raise RefusedError("parent_deleted")
         parent = None
         if made_by.is_shown:
             with suppress(RefusedError):
                 parent = await self._editing.visible_run(key, requester)
-        opened = self._opened(ref, parent, requester)
-        age_restricted = is_age_restricted_now(made_by, requester)
-        return replace(opened, age_restricted=age_restricted, private=made_by.private)
+        return replace(self._opened(ref, parent), made_by=key, private=made_by.private)
 
     async def check_before_form(self, opened: OpenFollowUp, requester: Requester) -> None:
         """Raise RefusedError if the request would be refused whatever the user enters into the form."""
         await self._checks.check_files(opened.preparation.inputs)
+        made_by = frozenset({opened.made_by} if opened.made_by else ())
+        marks = await self._age_marks.of_files(made_by, requester)
         await self._checks.check_rules(
             opened.preparation.target,
             requester,
-            age_restricted=opened.age_restricted,
+            age_restricted=marks.restricted,
             private=opened.private,
         )
 
@@ -139,8 +139,8 @@ class FollowUpService:
             requester,
             press=press_id(f"then {follow_up}", " ".join(map(file_behind, links)), form_values),
             parent_key=opened.parent.key if opened.parent is not None else None,
+            made_by=opened.made_by or None,
             private=opened.private,
-            age_restricted=opened.age_restricted,
         )
         return run, revision.dropped
 
@@ -163,7 +163,7 @@ class FollowUpService:
             return RefusedError("follow_up_not_yours_use", person=person)
         return RefusedError("follow_up_not_yours", person=person)
 
-    def _opened(self, ref: FollowUpRef, parent: Run | None, requester: Requester) -> OpenFollowUp:
+    def _opened(self, ref: FollowUpRef, parent: Run | None) -> OpenFollowUp:
         deployments = self._catalogue.all()
         source = deployment_of(parent, deployments) if parent is not None else None
         found = find_follow_up(deployments, source, ref)
@@ -180,7 +180,7 @@ class FollowUpService:
         return OpenFollowUp(
             Preparation.of(found, target, parent, source),
             parent,
-            age_restricted=parent is not None and is_age_restricted_now(parent, requester),
+            made_by=parent.key if parent is not None else "",
             private=parent is not None and parent.private,
         )
 

@@ -26,12 +26,11 @@ from bot.domain.requests import (
     new_key,
     press_id,
 )
-from bot.domain.results.showing import is_age_restricted_now
 from bot.domain.runs import Run
 from bot.metrics import Metrics
+from bot.services.age_marks import AgeMarks, file_sources
 from bot.services.early_checks import EarlyChecks
 from bot.services.input_files import InputFiles
-from bot.services.rate_limits import RefusalLimiter
 from bot.services.runs import ANSWER_HOLD, RunService
 from bot.services.words.filter import DefaultTexts
 from bot.store import Store
@@ -56,11 +55,11 @@ class GenerationService:
         catalogue: Catalogue,
         runs: RunService,
         checks: EarlyChecks,
+        age_marks: AgeMarks,
         store: Store,
         wakeups: Wakeups,
         check_words: CheckWords,
         files: InputFiles,
-        refusals: RefusalLimiter,
         metrics: Metrics,
         clock: Callable[[], datetime],
         random: Random,
@@ -69,11 +68,11 @@ class GenerationService:
         self._catalogue = catalogue
         self._runs = runs
         self._checks = checks
+        self._age_marks = age_marks
         self._store = store
         self._wakeups = wakeups
         self._check_words = check_words
         self._files = files
-        self._refusals = refusals
         self._metrics = metrics
         self._clock = clock
         self._random = random
@@ -128,7 +127,6 @@ class GenerationService:
             press=press_id(f"repeat {mode.name}", key),
             parent_key=parent.key,
             count=count,
-            age_restricted=has_marked_file(parent, requester),
         )
         return run, revision.dropped
 
@@ -140,10 +138,10 @@ class GenerationService:
         *,
         press: str | None = None,
         parent_key: str | None = None,
+        made_by: str | None = None,
         count: int = 1,
         private: bool = False,
         default: DefaultTexts | None = None,
-        age_restricted: bool = False,
     ) -> Run:
         """Check a request's words, its files and the policy, store it, and return the first run of its
         batch.
@@ -151,12 +149,11 @@ class GenerationService:
         `press` is the `press_id` of what the user pressed, or None for a slash command. A second press within
         seconds raises PressedTwice.
 
-        A request made from a private result is private, too. `age_restricted` is True if the request takes
-        a file of an age-restricted result, or of a result from an age-restricted channel.
+        A request made from a private result is private, too. `made_by` is the key of the run that made the
+        picture or file that the request starts from.
         """
-        user_id, guild_id = requester.person.id, requester.origin.guild_id
         requester = replace(requester, press=Press(press, self._clock()) if press is not None else None)
-        with self._metrics.request(deployment.name), self._refusals.counted(user_id, guild_id):
+        with self._metrics.request(deployment.name):
             return await self._accept(
                 deployment,
                 inputs,
@@ -165,7 +162,7 @@ class GenerationService:
                 parent_key=parent_key,
                 private=private or await self._is_private(parent_key),
                 default=default,
-                age_restricted=age_restricted or deployment.age_restricted,
+                made_by=made_by,
             )
 
     async def _accept(
@@ -178,9 +175,10 @@ class GenerationService:
         parent_key: str | None,
         private: bool,
         default: DefaultTexts | None,
-        age_restricted: bool,
+        made_by: str | None,
     ) -> Run:
         await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs), default)
+        marks = await self._age_marks.of_files(file_sources(inputs.inputs, parent_key, made_by), requester)
         request = GenerationRequest(
             key=new_key(self._random),
             requester_id=requester.person.id,
@@ -195,7 +193,8 @@ class GenerationService:
             prompt=inputs.prompt,
             parent_key=parent_key,
             default_preset=default.name if default is not None else None,
-            age_restricted=age_restricted,
+            age_restricted=marks.restricted or deployment.age_restricted,
+            file_deployments=marks.deployments,
             # Nobody else sees direct messages anyway.
             private=private and not requester.origin.is_direct_message,
             deadline_seconds=self._deadline_seconds,
@@ -229,9 +228,10 @@ class GenerationService:
     async def check_before_texts(self, deployment: Deployment, parent: Run, requester: Requester) -> None:
         """Raise RefusedError if an edited run would be refused whatever its texts are.
 
-        Called before the texts are downloaded. Like the refusal of a request, this one counts, and is
-        recorded in the audit log.
+        Called before the texts are downloaded. Like the refusal of a request, this one is recorded in the
+        audit log.
         """
+        marks = await self._age_marks.of_files(file_sources(parent.inputs, parent.key), requester)
         request = GenerationRequest(
             key=new_key(self._random),
             requester_id=requester.person.id,
@@ -239,11 +239,10 @@ class GenerationService:
             deployment=deployment.name,
             deployment_id=deployment.deployment_id,
             inputs={},
-            age_restricted=has_marked_file(parent, requester) or deployment.age_restricted,
+            age_restricted=marks.restricted or deployment.age_restricted,
             private=parent.private and not requester.origin.is_direct_message,
         )
-        with self._refusals.counted(requester.person.id, requester.origin.guild_id):
-            await self._check_rules(deployment, request, requester)
+        await self._check_rules(deployment, request, requester)
 
     async def _check_rules(
         self, deployment: Deployment, request: GenerationRequest, requester: Requester
@@ -296,16 +295,6 @@ class GenerationService:
 def current_deployment(catalogue: Catalogue, run: Run) -> Deployment:
     """Return an earlier run's deployment, even if it has been renamed. Raises InputError if it is gone."""
     return deployment_of(run, catalogue.all()) or catalogue.require(run.deployment)
-
-
-def has_marked_file(run: Run, requester: Requester) -> bool:
-    """Return whether a run took a file and is age-restricted, itself or by its channel.
-
-    Repeating or editing the run sends the same file, so the new run is age-restricted, too.
-    """
-    links = (value[0] if isinstance(value, list) and value else value for value in run.inputs.values())
-    has_file = any(str(link).startswith("https://") for link in links)
-    return has_file and is_age_restricted_now(run, requester)
 
 
 def _only_requester_repeats(run: Run) -> RefusedError:

@@ -6,11 +6,11 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from bot.domain.moderation.audit import AuditAction, StoredEntry
-from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset
+from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset, OwnUsage
 from bot.domain.runs import Run
 from bot.store.erasure.privacy import PrivacyStore
 
@@ -21,7 +21,7 @@ _OMITTED = frozenset(
     {"requester_id", "deployment_id", "application_id", "interaction_token", "interaction_expires_at"}
     | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "claim_id", "checks"}
     | {"deadline_seconds", "weight", "reserved_seconds", "status_note", "waiting_code", "waiting_params"}
-    | {"failure_log", "outputs_since"}
+    | {"failure_log", "outputs_since", "counts_as_run"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by"}
 )
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)
@@ -56,7 +56,7 @@ class PrivacyService:
         self._drafts = drafts
 
     async def export(self, user_id: int) -> OwnData:
-        """Return a file with the user's runs, audit entries, blocks, presets and channel defaults.
+        """Return a file with the user's runs, audit entries, blocks, presets, channel defaults and usage.
 
         Items beyond the file's size limit are left out.
         """
@@ -64,6 +64,7 @@ class PrivacyService:
         writer.add_blocks(await self._store.blocks_of(user_id))
         writer.add_presets(await self._store.presets_of(user_id))
         writer.add_defaults(await self._store.defaults_of(user_id))
+        writer.add_usage(await self._store.usage_of(user_id))
         async for runs in self._store.runs_of(user_id):
             await asyncio.sleep(0)  # reading and writing megabytes are separate steps of the event loop
             if not writer.add_runs(runs):
@@ -95,7 +96,7 @@ class PersonalDataWriter:
         self._remaining = size - 1000
         self._cut = False
         self._lists: dict[str, list[str]] = {
-            name: [] for name in ("requests", "record", "blocks", "presets", "defaults")
+            name: [] for name in ("requests", "record", "blocks", "presets", "defaults", "usage")
         }
 
     def add_runs(self, runs: Sequence[Run]) -> bool:
@@ -112,6 +113,9 @@ class PersonalDataWriter:
 
     def add_defaults(self, defaults: Sequence[OwnDefault]) -> bool:
         return self._add("defaults", [asdict(default) for default in defaults])
+
+    def add_usage(self, usage: Sequence[OwnUsage]) -> bool:
+        return self._add("usage", [asdict(each) for each in usage])
 
     def file(self) -> OwnData:
         lists = [f'"{name}": [\n{",".join(items)}]' for name, items in self._lists.items()]
@@ -143,7 +147,7 @@ class PersonalDataWriter:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):
         return dict(value)

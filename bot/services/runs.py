@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.deployments.catalogue import Catalogue
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
 from bot.domain.requests import Member, Requester
 from bot.domain.results.deliveries import MessageRef, Purpose
-from bot.domain.results.showing import check_age, check_posting
+from bot.domain.results.showing import check_posting
 from bot.domain.runs import Deletions, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import channel_url
+from bot.services.age_marks import AgeMarks
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
@@ -35,13 +35,13 @@ class RunService:
     def __init__(
         self,
         store: Store,
-        catalogue: Catalogue,
+        age_marks: AgeMarks,
         operator: OperatorRules,
         wakeups: Wakeups,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._catalogue = catalogue
+        self._age_marks = age_marks
         self._operator = operator
         self._wakeups = wakeups
         self._clock = clock
@@ -160,8 +160,7 @@ class RunService:
             raise _other_server(run)
         usage = await self._store.usage.today(origin.guild_id, requester.person.id, self._clock())
         check_posting(origin, usage, self._operator)
-        deployment = self._catalogue.get(run.deployment)
-        check_age(run, requester, restricted=deployment is not None and deployment.age_restricted)
+        self._age_marks.check(run, requester)
         return run
 
     async def confirm_placeholder(self, key: str, message_id: int | None) -> None:

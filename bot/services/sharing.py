@@ -13,9 +13,9 @@ from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.requests import Requester
 from bot.domain.results.deliveries import MessageRef
 from bot.domain.results.sharing import CopyRequest, MessageState, check_copyable, copy_code, offers_copy
-from bot.domain.results.showing import check_posting, is_age_restricted_now
+from bot.domain.results.showing import check_posting
 from bot.domain.runs import Run
-from bot.services.rate_limits import CopyLimiter, RefusalLimiter
+from bot.services.age_marks import AgeMarks
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
@@ -37,20 +37,18 @@ class SharingService:
         self,
         *,
         store: Store,
+        age_marks: AgeMarks,
         operator: OperatorRules,
         wakeups: Wakeups,
         check_words: CheckWords,
-        refusals: RefusalLimiter,
-        copies: CopyLimiter,
         message_state: FetchState,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
+        self._age_marks = age_marks
         self._operator = operator
         self._wakeups = wakeups
         self._check_words = check_words
-        self._refusals = refusals
-        self._copies = copies
         self._message_state = message_state
         self._clock = clock
 
@@ -107,26 +105,20 @@ class SharingService:
         """
         if not text:
             return
-        with self._refusals.counted(requester.person.id, run.guild_id):
-            try:
-                await self._check_words(requester, run.deployment, {name: text})
-            except RefusedError as error:
-                if error.code == "words_refused":
-                    raise RefusedError(code, str(error)) from None
-                raise
+        try:
+            await self._check_words(requester, run.deployment, {name: text})
+        except RefusedError as error:
+            if error.code == "words_refused":
+                raise RefusedError(code, str(error)) from None
+            raise
 
     async def _check(self, run: Run, copy: CopyRequest) -> None:
-        """Raise RefusedError if the copy can't be requested now.
-
-        The limit is checked last: a user at the limit still gets the link to a copy that was posted before.
-        """
+        """Raise RefusedError if the copy can't be requested now."""
         await self._ask(partial(self._store.copies.check, run), copy)
-        self._copies.check(copy.user_id)
 
     async def _create(self, run: Run, copy: CopyRequest) -> None:
         await self._check(run, copy)
-        with self._copies.counted(copy.user_id):
-            await self._ask(partial(self._store.copies.request, now=self._clock()), copy)
+        await self._ask(partial(self._store.copies.request, now=self._clock()), copy)
         self._wakeups.deliver()
 
     async def _ask(self, call: Callable[[CopyRequest], Awaitable[None]], copy: CopyRequest) -> None:
@@ -174,7 +166,7 @@ class SharingService:
         channel = requester.channel_state(gallery)
         if not channel.can_post:
             raise RefusedError("share_closed")
-        restricted = is_age_restricted_now(run, requester)
+        restricted = self._age_marks.restricts(run, requester)
         # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
         if (restricted or requester.origin.age_restricted) and not channel.age_restricted:
             raise RefusedError("share_age")

@@ -19,6 +19,7 @@ from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED, BlockVerdict, end_for_block
 from bot.store.audit import add_entries
+from bot.store.ledger import by_day
 from bot.store.outcomes import apply_change
 
 
@@ -179,7 +180,7 @@ def end_waiting_runs(connection: Connection, guild_id: int, user_id: int, verdic
     keys = lock_requests(connection, connection.execute(waiting.distinct()).scalars().all())
     found = connection.execute(select_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
     members = [to_run(row) for row in found.mappings()]
-    ended = [run for run in members if end_blocked_run(connection, run, verdict)]
+    ended = [run for run in by_day(members) if end_blocked_run(connection, run, verdict)]
     _announce_once(connection, members, {run.key for run in ended}, verdict)
     if ended:
         newest = max(ended, key=lambda run: (run.created_at, run.key))

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, or_, select, text, update
 
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
-from bot.database.row_locks import lock_requests, lock_run
-from bot.database.tables import WITH_REQUEST, requests, revise, runs, select_runs, to_run
+from bot.database.row_locks import lock_batch_if_any, lock_rows, lock_run
+from bot.database.tables import requests, revise, runs, select_runs, to_run
 from bot.domain.access import OperatorRules
+from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
-from bot.domain.queue.fair_queue import QueueEntry, next_to_submit, positions
-from bot.domain.run_timing import next_pause
+from bot.domain.run_timing import RunTimeout, next_poll, no_timeout
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
-from bot.domain.transitions import Change, end
+from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
+from bot.store.ledger import CeilingReached, post
 from bot.store.outcomes import apply_change
 from bot.store.postponed import NOT_HELD, change_waiting, hold_back, waiting_for
+from bot.store.queue import advance, is_waiting, next_candidate, number_queues
 from bot.store.requests.judging import judge_run, refuse
 
 log = logging.getLogger(__name__)
@@ -31,22 +32,9 @@ log = logging.getLogger(__name__)
 # happens next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
-# How many runs of a server a claim may turn away before it tries those of other servers.
-_TURNS = 5
-QUEUE_ENTRY = (
-    runs.c.key,
-    runs.c.deployment,
-    requests.c.requester_id,
-    requests.c.created_at,
-    requests.c.guild_id,
-    requests.c.user_limit,
-    requests.c.server_limit,
-)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_BUSY = select(*QUEUE_ENTRY).select_from(WITH_REQUEST).where(runs.c.state.in_(IN_FLIGHT))
-# A run whose requester may have seen a failure is not in the queue.
-_READY = and_(runs.c.state == RunState.WAITING, requests.c.answer_due_at.is_(None))
-_WAITING = select(*QUEUE_ENTRY).select_from(WITH_REQUEST).where(_READY, runs.c.due_at <= bindparam("now"))
+_EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
+_IS_FOLLOWED = or_(runs.c.state.in_(IN_FLIGHT), and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)))
 _CLAIM = (
     update(runs)
     .where(runs.c.key == bindparam("claimed"), runs.c.state == RunState.WAITING)
@@ -56,51 +44,46 @@ _CLAIM = (
         due_at=bindparam("answer_by"),
         checks=0,
         claim_id=bindparam("claim"),
+        charged_on=bindparam("today"),
         submissions=runs.c.submissions + 1,
         queue_position=None,
         **NOT_HELD,
     )
 )
 _CLAIMED = select_runs().where(runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim"))
-SERVED = (
-    select(*QUEUE_ENTRY)
-    .select_from(WITH_REQUEST)
-    .where(runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= bindparam("since"))
+ENDING = select_runs().where(
+    is_waiting(runs), text("requests.user_install"), requests.c.interaction_expires_at <= bindparam("by")
 )
-# Older turns don't count, even if a server's limits have kept a run waiting since then.
-_TURN_AGE = timedelta(hours=1)
 _IS_ACTIVE = exists().where(runs.c.request_key == requests.c.key, runs.c.state.not_in(FINAL))
 _FIRST_RUNS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))
 
 
-def _busy(connection: Connection) -> list[QueueEntry]:
-    found = connection.execute(_BUSY)
-    return [QueueEntry(*row) for row in found]
+def _judged(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> Run | None:
+    """Judge a run, and return it if it may start. Postpone or end it if it may not start now.
 
-
-def _served(connection: Connection, waiting: Sequence[QueueEntry], now: datetime) -> list[QueueEntry]:
-    """Return the submitted runs that have ended since the oldest due request was made."""
-    since = max(min(entry.created_at for entry in waiting), now - _TURN_AGE)
-    found = connection.execute(SERVED, {"since": since})
-    return [QueueEntry(*row) for row in found]
-
-
-def _is_turned_away(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> bool:
-    """Judge a run, and postpone or end it if it may not start now.
-
-    Return True in that case, or if the run has been withdrawn.
+    Return None in that case, or if the run has been withdrawn.
     """
     try:
         run, reason = judge_run(connection, key, operator, now)
         if reason is None:
-            return False
+            return run
         if isinstance(reason, RefusedForNow):
             hold_back(connection, run, reason, now)
         elif (current := lock_run(connection, key)).state is RunState.WAITING:
             refuse(connection, current, reason, now)
     except RunGone:
         log.info("skipped run %s, which was withdrawn before its claim", key)
-    return True
+    return None
+
+
+def _end_if_unwanted(connection: Connection, waiting: Run, now: datetime) -> None:
+    """End a requeued run that was cancelled meanwhile, or whose requester was blocked."""
+    if waiting.cancel_requested_at is not None:
+        change = end(waiting, RunState.CANCELLED, now, waiting.cancel_code, {})
+        if change is not None:
+            apply_change(connection, waiting, change, now)
+    elif (block := block_of(connection, waiting, now)) is not None:
+        end_blocked_run(connection, waiting, block)
 
 
 def _is_held(run: Run, claimed: Run) -> bool:
@@ -129,15 +112,18 @@ class ClaimStore:
         and the next candidate is tried. `limit` returns how many runs of a deployment may be in flight at
         once, or None for no limit. If the queue call has no answer by `answer_by`, the run is checked.
 
-        A server of which several runs were turned away comes last, so that its many runs delay no other's.
+        A server of which a run was turned away comes last, so that its many runs delay no other's.
         """
         claim_id = UUID(bytes=self._random.randbytes(16), version=4).hex
-        turned_away = Counter[int | None]()
+        avoided = set[int]()
         try:
             # Each candidate has its own transaction, because turning several away in one would lock rows out
             # of order. Everything is read again, because in between another process may have claimed a run.
             while True:
-                run, again = await self._try_next(limit, now, answer_by, claim_id, turned_away)
+                try:
+                    run, again = await self._try_next(limit, now, answer_by, claim_id, avoided)
+                except CeilingReached:
+                    continue  # a run turned out to be more expensive after this one was judged
                 if not again:
                     return run
         except CommitUnknown:
@@ -159,40 +145,36 @@ class ClaimStore:
         now: datetime,
         answer_by: datetime,
         claim_id: str,
-        turned_away: Counter[int | None],
+        avoided: set[int],
     ) -> tuple[Run | None, bool]:
         """Claim the next run, or turn it away. Return the claimed run, and whether to try the next one."""
         lock(connection, "submit")
-        waiting = [QueueEntry(*row) for row in connection.execute(_WAITING, {"now": now})]
-        if not waiting:
-            return None, False
-        tried = [each for each in waiting if turned_away[each.guild_id] < _TURNS]
-        served = _served(connection, waiting, now)
-        entry = next_to_submit(tried, _busy(connection), limit, served)
-        if entry is None:
-            turned_away.clear()
-            return None, len(tried) < len(waiting)
-        if _is_turned_away(connection, entry.key, self._operator, now):
-            turned_away[entry.guild_id] += 1
+        candidate = next_candidate(connection, limit, now, avoided)
+        if candidate is None:
+            has_left_out = bool(avoided)
+            avoided.clear()
+            return None, has_left_out
+        judged = _judged(connection, candidate.key, self._operator, now)
+        if judged is None:
+            avoided.add(candidate.guild_id or 0)
             return None, True
-        claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
-        waited = lock_run(connection, entry.key)
-        if connection.execute(_CLAIM, claim).rowcount != 1:
+        claim = {"claimed": candidate.key, "now": now, "answer_by": answer_by, "claim": claim_id}
+        lock_batch_if_any(connection, candidate.key)
+        if connection.execute(_CLAIM, {**claim, "today": budget_day(now)}).rowcount != 1:
             return None, False
-        if waited.queue_position is not None or waited.waiting_code is not None:
+        if judged.queue_position is not None or judged.waiting_code is not None:
             # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy answers.
-            revise(connection, [waited.request_key])
-        return to_run(connection.execute(_CLAIMED, {"claim": claim_id}).mappings().one()), False
+            revise(connection, [judged.request_key])
+        advance(connection, candidate)
+        claimed = to_run(connection.execute(_CLAIMED, {"claim": claim_id}).mappings().one())
+        started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": budget_day(now)}
+        post(connection, judged, started, ceiling=self._operator.daily_gpu_seconds)
+        return claimed, False
 
     @reads
     def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:
         """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
-        waiting = select_runs().where(
-            runs.c.state == RunState.WAITING,
-            requests.c.user_install,
-            requests.c.interaction_expires_at <= by,
-        )
-        return [to_run(row) for row in connection.execute(waiting).mappings()]
+        return [to_run(row) for row in connection.execute(ENDING, {"by": by}).mappings()]
 
     @writes
     def requeue(
@@ -213,17 +195,14 @@ class ClaimStore:
         run = lock_run(connection, claimed.key)
         if not _is_held(run, claimed):
             return
-        values: dict[str, object] = {"due_at": due_at, "submitted_at": None}
+        values: dict[str, object] = {"state": RunState.WAITING, "due_at": due_at, "submitted_at": None}
         if waits_for is not None:
             values |= waiting_for(waits_for, {"until": int(due_at.timestamp())})
             values["submissions"] = run.submissions - 1
-        change = Change(RunState.WAITING, values, visible=True)
-        if run.cancel_requested_at is not None:
-            change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
-        apply_change(connection, run, change, now)
-        block = block_of(connection, run, now)
-        if block is not None and change.state is RunState.WAITING:
-            end_blocked_run(connection, lock_run(connection, run.key), block)
+        connection.execute(update(runs).where(runs.c.key == run.key).values(values))
+        revise(connection, [run.request_key])
+        _end_if_unwanted(connection, lock_run(connection, run.key), now)
+        post(connection, run, values)
 
     @writes
     def confirm(self, connection: Connection, claimed: Run, answer_by: datetime) -> bool:
@@ -244,63 +223,54 @@ class ClaimStore:
         )
         return result.rowcount == 1
 
+    @reads
+    def waiting_since(self, connection: Connection, by: datetime, now: datetime) -> Sequence[Run]:
+        """Return the runs that are due to start and whose requests were made at `by` or earlier."""
+        waiting = select_runs().where(is_waiting(runs), runs.c.due_at <= now, runs.c.created_at <= by)
+        return [to_run(row) for row in connection.execute(waiting).mappings()]
+
     @writes
-    def show_reason(self, connection: Connection, code: str, now: datetime) -> bool:
+    def show_reason(
+        self, connection: Connection, code: str, now: datetime, *, deployment: str | None = None
+    ) -> bool:
         """Tell the requesters of all due runs what they wait for, and return whether a message changes.
 
-        `code` is the code of a sentence without parameters. The runs stay due.
+        With `deployment`, only its runs are meant. `code` is the code of a sentence without parameters. The
+        runs stay due.
         """
-        others = runs.c.waiting_code.is_distinct_from(code)
+        others = [runs.c.due_at <= now, runs.c.waiting_code.is_distinct_from(code)]
+        if deployment is not None:
+            others.append(runs.c.deployment == deployment)
         lock(connection, "submit")
-        return change_waiting(connection, [_READY, runs.c.due_at <= now, others], waiting_for(code, {}))
+        return change_waiting(connection, others, waiting_for(code, {}))
 
     @writes
-    def update_queue_positions(self, connection: Connection, now: datetime) -> int:
-        """Write the queue positions that changed; return how many."""
+    def update_queue_positions(
+        self, connection: Connection, now: datetime, *, but: Collection[str] = ()
+    ) -> int:
+        """Write the queue positions that changed, except those of the deployments `but`; return how many."""
         lock(connection, "submit")
-        rows = (
-            connection.execute(
-                select(*QUEUE_ENTRY, runs.c.queue_position)
-                .select_from(WITH_REQUEST)
-                .where(_READY, runs.c.due_at <= now)
-            )
-        ).all()
-        if not rows:
-            return 0
-        waiting = [QueueEntry(*row[:-1]) for row in rows]
-        earlier = [*_busy(connection), *_served(connection, waiting, now)]
-        shown = {row.key: row.queue_position for row in rows}
-        changed = {key: number for key, number in positions(waiting, earlier).items() if shown[key] != number}
-        if changed:
-            of_changed = select(runs.c.request_key).where(runs.c.key.in_(changed)).distinct()
-            moved = lock_requests(connection, connection.execute(of_changed).scalars().all())
-            connection.execute(
-                update(runs)
-                .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
-                .values(queue_position=bindparam("position"), **NOT_HELD),
-                [{"moved": key, "position": number} for key, number in sorted(changed.items())],
-            )
-            revise(connection, moved)
-        return len(changed)
+        return number_queues(connection, now, but=but)
 
     @writes
     def claim_checks(
-        self, connection: Connection, now: datetime, interval: timedelta, limit: int
+        self,
+        connection: Connection,
+        now: datetime,
+        interval: timedelta,
+        limit: int,
+        *,
+        run_timeout: RunTimeout = no_timeout,
+        away: bool = False,
     ) -> Sequence[Run]:
         """Claim up to `limit` runs to check, the longest overdue first.
 
-        Each run is due again after a pause, which starts at `interval` and grows with the number of checks.
+        Each run is due again after a pause, which starts at `interval` and grows with the number of checks,
+        but at the latest at its deadline. While the backend is `away`, only expired requests are claimed.
         """
         due = (
             select(runs.c.key)
-            .where(
-                runs.c.due_at <= now,
-                or_(
-                    runs.c.state.in_(IN_FLIGHT),
-                    runs.c.state == RunState.AWAITING_APPROVAL,
-                    and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)),
-                ),
-            )
+            .where(runs.c.due_at <= now, _EXPIRES if away else or_(_EXPIRES, _IS_FOLLOWED))
             .order_by(runs.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -311,11 +281,19 @@ class ClaimStore:
         found = connection.execute(select_runs().where(runs.c.key.in_(keys)).order_by(runs.c.due_at))
         claimed = [to_run(row) for row in found.mappings()]
         for run in claimed:
-            later = now + next_pause(interval, run.checks)
+            later = next_poll(run, run_timeout(run.deployment), now, interval)
             connection.execute(
                 update(runs).where(runs.c.key == run.key).values(due_at=later, checks=run.checks + 1)
             )
         return claimed
+
+    @writes
+    def make_checks_due(self, connection: Connection, now: datetime) -> None:
+        """Make all runs due for a check that the backend got before `now` and that are still polled."""
+        later = (_IS_FOLLOWED, runs.c.run_id.is_not(None), runs.c.submitted_at < now, runs.c.due_at > now)
+        keys = lock_rows(connection, runs.c.key, *later)
+        if keys:
+            connection.execute(update(runs).where(runs.c.key.in_(keys)).values(due_at=now, checks=0))
 
     @writes
     def claim_status(

@@ -5,35 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, select, update
 
 from bot.database.tables import RESET, audit, create_delivery, deliveries, nothing_posted, requests, runs
 from bot.domain.moderation.audit import PARTIAL, AuditAction, recorded_outcome
+from bot.domain.queue.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
-from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Change
+from bot.domain.transitions import Change
 from bot.store.audit import add_entries, run_entry
+from bot.store.ledger import post
 
-# The answer to the queue call may still give the reason for such a failure.
-_unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
-# The next poll may still find outputs of such a run.
-_unasked = runs.c.state.in_(UNSUCCESSFUL) & ~runs.c.partial & (runs.c.due_at <= runs.c.ended_at)
-# For all runs of a batch but one: how many are active, and when the latest of each of these kinds ended.
-_BATCH_END = select(
-    func.count(case((runs.c.state.not_in(FINAL), 1))),
-    func.max(case((_unexplained, runs.c.ended_at))),
-    func.max(case((_unasked, runs.c.ended_at))),
-).where(runs.c.request_key == bindparam("batch"), runs.c.key != bindparam("except"))
-_NOBODY = ""
+# Whether a run of a batch, other than one, is active.
+_GOES_ON = select(
+    exists().where(
+        runs.c.request_key == bindparam("batch"),
+        runs.c.key != bindparam("except"),
+        runs.c.state.not_in(FINAL),
+    )
+)
 
 
 def apply_change(connection: Connection, run: Run, change: Change, now: datetime, **more: object) -> None:
     """Write a change to a run that `bot.database.row_locks` has locked, with `more` columns.
 
-    If the change ends the run, this also writes the audit entry and creates the deliveries that follow.
+    If the change ends the run, this also writes the audit entry and creates the deliveries that follow. What
+    the change makes of the run's cost is posted to the ledger, so several runs are changed in the order of
+    `ledger.by_day`.
     """
-    if not _write(connection, run, change, more) or change.outcome_due_at is None:
+    values = _columns(run, change) | more
+    if not _write(connection, run, values, visible=change.visible):
         return
+    if change.ends_run:
+        _create_deliveries(connection, run, change, now)
+    post(connection, run, values)
+
+
+def _create_deliveries(connection: Connection, run: Run, change: Change, now: datetime) -> None:
     if change.state is not run.state:
         _record_outcome(connection, run, change, now)
     elif change.values.get("partial"):
@@ -43,63 +51,30 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
         # A moderator's press changes the card, too, but the answer to the press may be lost.
         create_delivery(connection, run.key, Purpose.CARD, now, now)
     if run.final:
-        _deliver_late(connection, run, change.outcome_due_at, now)
-        release_outcome(connection, run, now)
-        return
-    due_at = _outcome_due_at(connection, run.request_key, run.key, change.outcome_due_at)
-    if due_at is not None:
-        create_delivery(connection, run.request_key, Purpose.OUTCOME, due_at, now)
+        _deliver_late(connection, run, now)
+    elif not connection.scalar(_GOES_ON, {"batch": run.request_key, "except": run.key}):
+        create_delivery(connection, run.request_key, Purpose.OUTCOME, now, now)
 
 
-def _write(connection: Connection, run: Run, change: Change, more: Mapping[str, object]) -> bool:
-    """Write the columns of a change to the run and its request; return whether the run had its old state."""
-    values = {**change.values, **more, "state": change.state}
-    of_request = {name: values.pop(name) for name in [*values] if name not in runs.c}
+def _columns(run: Run, change: Change) -> dict[str, object]:
+    columns: dict[str, object] = {**change.values, "state": change.state}
+    if change.state is not run.state and gives_turn_back(run.state, change.state):
+        columns["queue_tag"] = NO_TURN
+    return columns
+
+
+def _write(connection: Connection, run: Run, values: Mapping[str, object], *, visible: bool) -> bool:
+    """Write columns of the run and its request; return whether the run had its old state."""
+    own = {name: value for name, value in values.items() if name in runs.c}
     old = (runs.c.key == run.key, runs.c.state == run.state)
-    if connection.execute(update(runs).where(*old).values(values)).rowcount != 1:
+    if connection.execute(update(runs).where(*old).values(own)).rowcount != 1:
         return False
-    if change.visible:
+    of_request: dict[str, object] = {name: value for name, value in values.items() if name not in runs.c}
+    if visible:
         of_request["rev"] = requests.c.rev + 1
     if of_request:
         connection.execute(update(requests).where(requests.c.key == run.request_key).values(of_request))
     return True
-
-
-def release_outcome(connection: Connection, run: Run, now: datetime) -> None:
-    """Make the outcome of a run's batch due as early as possible.
-
-    An unsuccessful run delays the outcome as long as its reason or its outputs may still arrive.
-    """
-    due_at = _outcome_due_at(connection, run.request_key, _NOBODY, now)
-    if due_at is None:
-        return
-    connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.run_key == run.request_key,
-            deliveries.c.purpose == Purpose.OUTCOME,
-            deliveries.c.tries == 0,
-            deliveries.c.due_at > due_at,
-            nothing_posted(),
-        )
-        .values(due_at=due_at)
-    )
-
-
-def _outcome_due_at(
-    connection: Connection, request_key: str, excepted: str, earliest: datetime
-) -> datetime | None:
-    """Return when a batch's outcome may be posted, at the earliest at `earliest`.
-
-    Returns None while a run of the batch, other than `excepted`, is active.
-    """
-    found = connection.execute(_BATCH_END, {"batch": request_key, "except": excepted})
-    active, unexplained_at, unasked_at = found.one()
-    if active:
-        return None
-    held_until = [(unexplained_at, REASON_GRACE), (unasked_at, OUTPUTS_GRACE)]
-    times: list[datetime] = [earliest, *(at + grace for at, grace in held_until if at is not None)]
-    return max(times)
 
 
 def _release_card(connection: Connection, key: str, now: datetime) -> None:
@@ -116,7 +91,7 @@ def _release_card(connection: Connection, key: str, now: datetime) -> None:
     )
 
 
-def _deliver_late(connection: Connection, run: Run, due_at: datetime, now: datetime) -> None:
+def _deliver_late(connection: Connection, run: Run, now: datetime) -> None:
     """Create the delivery of a result that came after the run's end, unless the outcome will show it.
 
     If the run's earlier, partial result was deleted, the new one isn't shown, either.
@@ -131,18 +106,18 @@ def _deliver_late(connection: Connection, run: Run, due_at: datetime, now: datet
         _close_verdict(connection, run.key, now)
     elif connection.scalar(select(deliveries.c.id).where(outcome)) is None:
         return  # other runs of the batch are still active, and the batch's outcome will show this one, too
-    if not _repeat_late(connection, run.key, due_at):
-        create_delivery(connection, run.key, Purpose.LATE, due_at, now)
+    if not _repeat_late(connection, run.key, now):
+        create_delivery(connection, run.key, Purpose.LATE, now, now)
 
 
-def _repeat_late(connection: Connection, key: str, due_at: datetime) -> bool:
+def _repeat_late(connection: Connection, key: str, now: datetime) -> bool:
     """Deliver a late result again, replacing messages already sent; return False if it has no delivery."""
     late = (deliveries.c.run_key == key) & (deliveries.c.purpose == Purpose.LATE)
     columns = (deliveries.c.messages, deliveries.c.earlier_messages, nothing_posted().label("unposted"))
     found = (connection.execute(select(*columns).where(late))).first()
     if found is not None and not found.unposted:
         earlier = [*found.earlier_messages, *found.messages]
-        repeated = {**RESET, "due_at": due_at, "earlier_messages": earlier}
+        repeated = {**RESET, "due_at": now, "earlier_messages": earlier}
         connection.execute(update(deliveries).where(late).values(repeated))
     return found is not None
 

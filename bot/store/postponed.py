@@ -4,38 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from bot.database.row_locks import lock_requests
-from bot.database.tables import WITH_REQUEST, requests, revise, runs
+from bot.database.tables import revise, runs
 from bot.domain.errors import RefusedForNow
 from bot.domain.runs import Run, RunState
 
 PAUSED = "paused"
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
+# How many runs one statement changes.
+_AT_ONCE = 500
 # How long a run is postponed if Discord doesn't answer the checks before the queue call.
 DISCORD_PAUSE = timedelta(minutes=1)
-_HERE = (requests.c.guild_id, "guild_id")
-_OWN = (requests.c.requester_id, "requester_id")
+_HERE = (runs.c.guild_id, "guild_id")
+_OWN = (runs.c.requester_id, "requester_id")
 _AS_EXPENSIVE = (runs.c.reserved_seconds, "reserved_seconds")
+# Only a reservation of another day has to fit into today's budgets.
+_OF_THAT_DAY = (runs.c.charged_on, "charged_on")
 # For each refusal, the columns that all affected runs share. A refusal without an entry affects one run.
-_SHARED: Mapping[str, tuple[tuple[ColumnElement[int], str], ...]] = {
+_SHARED: Mapping[str, tuple[tuple[ColumnElement[Any], str], ...]] = {
     PAUSED: (),
-    "daily_limit": (),
+    "daily_limit": (_AS_EXPENSIVE,),
     "rules_unreadable": (_HERE,),
-    "server_budget_runs": (_HERE,),
-    "server_budget_gpu": (_HERE, _AS_EXPENSIVE),
-    "budget_runs": (_HERE, _OWN),
-    "budget_gpu": (_HERE, _OWN, _AS_EXPENSIVE),
+    "server_budget_runs": (_HERE, _OF_THAT_DAY),
+    "server_budget_gpu": (_HERE, _OF_THAT_DAY, _AS_EXPENSIVE),
+    "budget_runs": (_HERE, _OF_THAT_DAY, _OWN),
+    "budget_gpu": (_HERE, _OF_THAT_DAY, _OWN, _AS_EXPENSIVE),
 }
 
 
 def hold_back(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
-    """Postpone a waiting run and all other due runs to which the same refusal applies.
+    """Postpone a waiting run and other due runs to which the same refusal applies.
 
-    Their status messages show the reason.
+    Their status messages show the reason. At most `_AT_ONCE` are postponed, so that other transactions don't
+    wait long; the next claims postpone the rest.
     """
     later = now + _ASK_AGAIN_AFTER
     due_at = min(reason.again_at, later) if reason.again_at is not None else later
@@ -48,7 +54,8 @@ def hold_back(connection: Connection, run: Run, reason: RefusedForNow, now: date
             *(column.is_not_distinct_from(getattr(run, name)) for column, name in shared),
         ]
     )
-    change_waiting(connection, alike, {"due_at": due_at, **waiting_for(reason.code, reason.params)})
+    values = {"due_at": due_at, **waiting_for(reason.code, reason.params)}
+    change_waiting(connection, alike, values, at_most=_AT_ONCE)
 
 
 def ask_again(connection: Connection, which: ColumnElement[bool], now: datetime) -> None:
@@ -70,17 +77,20 @@ NOT_HELD: Mapping[str, object] = {"waiting_code": None, "waiting_params": None}
 
 
 def change_waiting(
-    connection: Connection, which: Sequence[ColumnElement[bool]], values: Mapping[str, object]
+    connection: Connection,
+    which: Sequence[ColumnElement[bool]],
+    values: Mapping[str, object],
+    *,
+    at_most: int | None = None,
 ) -> bool:
     """Change the waiting runs that match, and have their status messages edited; return whether any did."""
     waiting = (runs.c.state == RunState.WAITING, *which)
-    affected = connection.execute(select(runs.c.request_key).select_from(WITH_REQUEST).where(*waiting))
-    locked = lock_requests(connection, set(affected.scalars()))
-    # Asked again under the locks.
-    here = (runs.c.request_key.in_(locked), *waiting)
-    found = connection.execute(select(runs.c.key, runs.c.request_key).select_from(WITH_REQUEST).where(*here))
-    rows = found.all()
-    if rows:
-        connection.execute(update(runs).where(runs.c.key.in_({row.key for row in rows})).values(values))
-        revise(connection, {row.request_key for row in rows})
-    return bool(rows)
+    affected = select(runs.c.request_key).where(*waiting).order_by(runs.c.request_key).limit(at_most)
+    locked = lock_requests(connection, set(connection.execute(affected).scalars()))
+    # PostgreSQL allows 32,767 parameters in a statement.
+    for start in range(0, len(locked), _AT_ONCE):
+        some = locked[start : start + _AT_ONCE]
+        # Asked again under the locks.
+        connection.execute(update(runs).where(runs.c.request_key.in_(some), *waiting).values(values))
+        revise(connection, some)
+    return bool(locked)

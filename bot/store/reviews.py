@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, update
 
 from bot.database.engine import Database, reads, writes
+from bot.database.postgres import lock
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.tables import audit, create_delivery, create_or_reopen_delivery, deliveries, runs
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import limits_of
+from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.reviews import (
@@ -22,12 +23,15 @@ from bot.domain.moderation.reviews import (
     has_open_report,
     opens_card,
 )
+from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState, Member
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, run_entry
+from bot.store.ledger import reservation
 from bot.store.outcomes import apply_change
+from bot.store.queue import give_tags
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_rules
 
@@ -54,19 +58,25 @@ class ReviewStore:
         *,
         person: Member | None = None,
         channel: ChannelState | None = None,
+        offer: Offer | None = None,
     ) -> RefusedError | None:
-        """Let a batch start, unless a rule forbids that now. Return the rule's refusal, or None if it starts.
+        """Charge a batch and let it start, unless a rule forbids that now. Return the rule's refusal or None.
 
         `person` and `channel` are the requester and the channel as they are now, or None if Discord wasn't
-        asked. After a RefusedForNow nothing has changed; after any other refusal the batch has ended. If
-        another moderator has already decided, the RefusedError that is raised names them. A moderator may
-        repeat a decision without an error, because the first reply may have been lost.
+        asked. `offer` is what the operator offers now; with it, today's prices apply. After a RefusedForNow
+        nothing has changed; after any other refusal the batch has ended. If another moderator has already
+        decided, the RefusedError that is raised names them. A moderator may repeat a decision without an
+        error, because the first reply may have been lost.
         """
+        # A request that is accepted at the same time can't charge what is judged here.
+        lock(connection, "accept")
         batch = lock_batch(connection, key)
         if has_decided(batch[0], moderator_id, rejected=False):
             return None
         check_undecided(moderator_id, *batch)
-        _, refused = judge_run(connection, batch[0].key, self._operator, now, person=person, channel=channel)
+        judged, refused = judge_run(
+            connection, batch[0].key, self._operator, now, person=person, channel=channel, offer=offer
+        )
         if isinstance(refused, RefusedForNow):
             return refused
         if refused is not None:
@@ -75,9 +85,11 @@ class ReviewStore:
             return refused
         values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
         change = Change(RunState.WAITING, values, visible=True)
-        known = _known_now(connection, batch[0], person)
+        cost = reservation(judged.reserved_seconds, judged.weight, budget_day(now))
+        known = {"expected_gpu": judged.expected_gpu, **cost, **_known_now(connection, batch[0], person)}
+        tags = give_tags(connection, [(run.deployment, run.requester_id) for run in batch])
         for run in batch:
-            apply_change(connection, run, change, now, **known)
+            apply_change(connection, run, change, now, queue_tag=tags[run.index], **known)
             add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
         create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
         return None

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from bot.database.engine import Database, reads, writes
 from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
-from bot.database.tables import key_values, requests, runs, server_rules
+from bot.database.tables import key_values, runs, server_rules
 from bot.domain.errors import RefusedForNow
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
@@ -100,7 +100,7 @@ class RuleStore:
             at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
         )
         add_entries(connection, entry)
-        ask_again(connection, requests.c.guild_id == guild_id, now)
+        ask_again(connection, runs.c.guild_id == guild_id, now)
         return after
 
     async def current(self, guild_id: int | None) -> ServerRules:

@@ -6,7 +6,7 @@ conditional UPDATE decides which of two concurrent changes wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,28 +17,22 @@ from bot.database.column_types import CleanText, UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests, lock_run
 from bot.database.tables import deliveries, nothing_posted, requests, revise, runs, select_runs, to_run
-from bot.domain.budgets import reported_seconds
-from bot.domain.errors import BotError
+from bot.domain.budgets import reported_seconds, weight_of
+from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import Purpose
-from bot.domain.run_timing import SETTLE_AFTER, next_settling, poll_after_report
+from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries, run_entry
-from bot.store.outcomes import apply_change, release_outcome
-from bot.store.requests.charges import charge
+from bot.store.ledger import by_day, post
+from bot.store.outcomes import apply_change
+from bot.store.queue import close_up, tags_of
+from bot.store.rules import read_rules
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select_runs().where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select_runs().where(runs.c.request_key == bindparam("batch")).order_by(runs.c.index)
-
-
-# Returns the run timeout of a deployment in seconds, or None if it is unknown or has none.
-RunTimeout = Callable[[str], int | None]
-
-
-def _no_timeout(_deployment: str) -> None:
-    return None
 
 
 class ForeignRunReport(BotError):
@@ -63,6 +57,14 @@ class RunStore:
         return [to_run(row) for row in rows.mappings()]
 
     @reads
+    def several(self, connection: Connection, keys: Set[str]) -> Sequence[Run]:
+        """Return the runs with these keys, as far as they are still stored."""
+        if not keys:
+            return []
+        rows = connection.execute(select_runs().where(runs.c.key.in_(keys)))
+        return [to_run(row) for row in rows.mappings()]
+
+    @reads
     def deleted(self, connection: Connection, keys: Set[str]) -> frozenset[str]:
         """Return those of the keys whose runs' results were deleted."""
         if not keys:
@@ -79,7 +81,7 @@ class RunStore:
         now: datetime,
         next_check: datetime,
         *,
-        run_timeout: RunTimeout = _no_timeout,
+        run_timeout: RunTimeout = no_timeout,
         asked: bool = False,
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes to the run.
@@ -95,15 +97,16 @@ class RunStore:
         change = apply_report(run, report, now, asked=asked)
         if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
             _settle(connection, run, report, now)
-            release_outcome(connection, run, now)
             return None
         if change is None:
             return None
-        poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
+        started_at: Any = change.values.get("started_at", run.started_at)
+        started = replace(run, started_at=started_at)
+        poll_at = poll_after_report(started, run_timeout(run.deployment), now, next_check)
         postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
         values = {**postponed, **change.values}
         if change.state in FINAL:
-            values |= charge(connection, run, report, change, now)
+            values |= _weight_of_reported(connection, run, report)
             is_over = change.ends_run or change.state not in REVIVABLE
             if is_over and change.values.get("due_at") is None:
                 values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
@@ -131,19 +134,22 @@ class RunStore:
             change = end(each, target, now, code, params or {})
             if change is None:
                 return False
-            apply_change(connection, each, change, now, **_after_end(each, change, now))
+            apply_change(connection, each, change, now, **_after_end(each, now))
         return True
 
     @writes
     def request_cancel(self, connection: Connection, key: str, now: datetime, *, by: int) -> bool:
         """Cancel the active runs of a batch; return False if none is active.
 
-        Waiting runs end at once, the others once ComfyDeploy has stopped them.
+        Waiting runs end at once, the others once ComfyDeploy has stopped them. A repetition changes nothing.
         """
         batch = lock_batch(connection, key)
         active = [run for run in batch if not run.final]
-        for run in active:
-            _cancel(connection, run, now, by)
+        freed = tags_of(connection, active)
+        for run in by_day(active):
+            if run.is_cancellable:
+                _cancel(connection, run, now, by)
+        close_up(connection, batch[0], freed)
         return bool(active)
 
     @writes
@@ -151,12 +157,6 @@ class RunStore:
         """Stop polling a run that was claimed for a check, unless it was reported or claimed again since."""
         ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
         connection.execute(update(runs).where(*ours).values(due_at=None))
-
-    @writes
-    def set_checks(self, connection: Connection, claimed: Run, checks: int) -> None:
-        """Set the number of checks of a run that was claimed for one, unless it has changed since."""
-        ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
-        connection.execute(update(runs).where(*ours).values(checks=checks))
 
     @writes
     def refuse_cancel(self, connection: Connection, cancelled: Run) -> None:
@@ -184,16 +184,6 @@ class RunStore:
         connection.execute(
             update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT)).values(failure_code=code)
         )
-
-    @writes
-    def mark_age_restricted(self, connection: Connection, key: str) -> None:
-        """Mark a run whose deployment has been marked as age-restricted since the request."""
-        connection.execute(_of_run(key).values(age_restricted=True))
-
-    @writes
-    def release_outcome(self, connection: Connection, key: str, now: datetime) -> None:
-        """Let the outcome of an unsuccessful run be posted now, because its outputs can't be fetched."""
-        release_outcome(connection, lock_run(connection, key), now)
 
     @writes
     def add_failure_reason(
@@ -228,7 +218,7 @@ class RunStore:
         now: datetime,
         next_check: datetime,
         *,
-        run_timeout: RunTimeout = _no_timeout,
+        run_timeout: RunTimeout = no_timeout,
     ) -> None:
         """Save the progress in these reports, except those whose state or run id differs from the stored one.
 
@@ -260,33 +250,20 @@ def _of_run(key: str) -> Update:
 
 
 def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
-    cancelled = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
+    cancelled = replace(run, cancel_requested_at=now, cancelled_by=by)
     change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
     if run.state not in NOT_SUBMITTED or change is None:
         change = Change(run.state, {"due_at": now} if run.run_id else {}, visible=True)
     add_entries(connection, run_entry(run, AuditAction.CANCEL, by, now))
-    apply_change(
-        connection,
-        run,
-        change,
-        now,
-        cancel_requested_at=cancelled.cancel_requested_at,
-        cancelled_by=cancelled.cancelled_by,
-    )
+    apply_change(connection, run, change, now, cancel_requested_at=now, cancelled_by=by)
 
 
-def _after_end(run: Run, change: Change, now: datetime) -> dict[str, object]:
-    """Return more columns for a run that the bot ended: the charge for its measured duration, if any.
+def _after_end(run: Run, now: datetime) -> dict[str, object]:
+    """Return the columns that let a run be polled again after the bot ended it, for its real duration.
 
-    If ComfyDeploy has the run, they include the time of the next poll, which corrects the duration.
+    There are none if ComfyDeploy may not have the run.
     """
-    values: dict[str, object] = {}
-    duration = change.values.get("run_duration")
-    if isinstance(duration, float):
-        values["charged_seconds"] = duration * run.weight
-    if run.run_id is not None:
-        values |= {"due_at": now + SETTLE_AFTER, "checks": 0}
-    return values
+    return {"due_at": now + SETTLE_AFTER, "checks": 0} if run.run_id is not None else {}
 
 
 def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) -> None:
@@ -299,8 +276,20 @@ def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) 
     duration = reported_seconds(run, report, now)
     if duration is not None:
         values |= {"run_duration": duration, "duration_in_doubt": False}
-        values |= charge(connection, run, report, Change(run.state, values), now)
+        values |= _weight_of_reported(connection, run, report)
     connection.execute(update(runs).where(runs.c.key == run.key).values(values))
+    post(connection, run, values)
+
+
+def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> dict[str, object]:
+    """Return the column with the weight of the GPU that ComfyDeploy reported, if that isn't the run's own."""
+    if not report.gpu or report.gpu == run.gpu:
+        return {}
+    try:
+        return {"weight": weight_of(report.gpu, read_rules(connection, run.guild_id))}
+    except RefusedForNow:
+        # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
+        return {}
 
 
 _PROGRESS_COLUMNS = ("progress", "live_status", "queue_position")

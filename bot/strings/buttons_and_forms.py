@@ -100,7 +100,6 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "open_heading": "**{title}**: a private result of <@{person}>",
         "open_nothing": "This request has no result to open.",
         "open_busy": "I'm still opening a private result for you. Please wait for it.",
-        "open_often": "You have just opened several private results. Please try again <t:{until}:R>.",
         "private_refused": "Discord refused to show this result. Please tell the bot's operator.",
         "answer_ends": "This takes longer than I can answer here. "
         "The result comes as a direct message, or waits in `/runs`.",

@@ -24,6 +24,8 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "comfy_rate_limited": "ComfyDeploy is too busy right now. Please try again in a few minutes.",
         "comfy_unreachable": "I can't reach ComfyDeploy right now. Nothing was started; please try again later.",
         "comfy_server_error": "ComfyDeploy had a problem (error {status}) and didn't confirm the run. If it turns up, I'll post the result here.",
+        "comfy_machine_failed": "The machine behind this deployment failed and didn't confirm the run. "
+        "If it turns up, I'll post the result here. The bot's operator can look at it in ComfyDeploy.",
         "comfy_timeout": "ComfyDeploy didn't confirm the run. If it turns up, I'll post the result here.",
         "comfy_bad_reply": "ComfyDeploy's answer was unreadable, so I can't tell whether the run started. If it turns up, I'll post the result here.",
         # ends of runs

@@ -62,13 +62,14 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "channel_gone": "I can't reach the channel of this request any more, so nothing was started. Please use another channel.",
         "parent_deleted": "The result that this needs was deleted, so nothing was started.",
         "discord_away": "Discord didn't answer, so nothing has changed. Please try again in a minute.",
-        "too_many_refusals": "Too many of your requests were refused. Please try again <t:{until}:R>.",
+        "too_fast": "You're going too fast. Please try again in a minute.",
         # rules that keep a request waiting
         "rules_unreadable": "I can't read this server's settings. A moderator can repair them in `/settings`.",
         "waits_for_discord": "Discord doesn't answer me right now. I'll try again <t:{until}:R>.",
         "waits_for_store": "My database didn't answer. I'll try again <t:{until}:R>.",
         "waits_for_backend": "ComfyDeploy doesn't answer right now. I'll start this once it does.",
         "waits_for_busy_backend": "ComfyDeploy is too busy right now. I'll start this once it has room.",
+        "waits_for_machine": "This deployment's machine doesn't answer. I'll start this once it does.",
         "waits_until_then": "I'll start this then.",
         "waits_until_over": "I'll start this afterwards.",
         "not_allowed_here": "This server's settings don't let you use this here.",
@@ -97,6 +98,8 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "not_cancellable": "This machine can't stop a run, so the result will still be posted.",
         # the deployment
         "deployment_gone": "That deployment isn't offered any more. Type `/generate` to see what is.",
+        "gpu_removed": "{gpu} isn't offered any more. Please start this again with another GPU.",
+        "value_removed": "`{option}` has changed since this request, so nothing was started. Please start it again.",
         # invalid inputs
         "input_required": "`{option}` is required.",
         "input_unknown": "There is no option `{option}`. Did you mean one of these: {choices}?",

@@ -23,7 +23,6 @@ SHARING: Mapping[str, str] = MappingProxyType(
         "copy_private": "This is private, so I can't post or share it. Please generate it without `private`.",
         "copy_elsewhere": "This works only on the server of the request. Please press it there.",
         "copy_pending": "This is already on its way. Please wait a moment.",
-        "copy_often": "You have just posted or shared several results. Please try again <t:{until}:R>.",
         "copy_file_gone": "The file of this result is gone, so I can't post it. Please generate again.",
         "copy_result_deleted": "The result was deleted, so I can't post or share it.",
         "copy_blocked": "A moderator has blocked you there, so I didn't post this.",

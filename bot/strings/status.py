@@ -27,8 +27,10 @@ STATUS: Mapping[str, str] = MappingProxyType(
         "title_expired": "Nobody decided in time",
         "title_unconfirmed": "Not confirmed",
         "position": "number {position} in the queue",
+        "position_far": "behind at least {ahead} others in the queue",
         "next_in_queue": "next in the queue",
         "position_alone": "Number {position} in the queue",
+        "position_far_alone": "Behind at least {ahead} others in the queue",
         "next_in_queue_alone": "Next in the queue",
         "since": "requested <t:{at}:R>",
         # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".

@@ -13,6 +13,7 @@ from bot.domain.budgets import Limits, Spending, UsageView
 from bot.domain.moderation.blocks import ActiveBlock, BlockResult
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
+from bot.domain.queue.fair_queue import PLACES
 from bot.domain.results.showing import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
@@ -188,6 +189,8 @@ def _position(run: Run) -> str:
     if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
         return ""
     position = run.queue_position
+    if position > PLACES and run.state is RunState.WAITING:
+        return " · " + say("queue_far", ahead=PLACES)
     return " · " + (say("queue_next") if position == 1 else say("queue_position", position=position))
 
 

@@ -279,7 +279,8 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
 def _cost(run: Run) -> str:
     """Return the sentence about a request's estimated cost, which for a batch covers all its runs."""
     code = "card_cost_several" if run.count > 1 else "card_cost"
-    return say(code, runs=run.count, seconds=round(run.reserved_seconds * run.count))
+    seconds = run.reserved_seconds * run.weight * run.count
+    return say(code, runs=run.count, seconds=round(seconds))
 
 
 def _values(values: Sequence[tuple[str, str]]) -> list[str]:

@@ -334,17 +334,13 @@ def _facts(run: Run) -> list[str]:
 
 
 def _charge(run: Run) -> list[str]:
-    """Return a note on whether a run without a result was charged, or nothing if that is unknown."""
-    if _was_free(run):
+    """Return a note on whether a run without a result was charged."""
+    if not run.charged_seconds:
         return [say("charged_nothing")]
+    if run.run_duration is None:
+        return [say("counted", seconds=f"{run.charged_seconds:.0f}")]
     # A weighted time already says that it counts.
-    return [say("charged_time")] if run.run_duration is not None and not weighted_time_facts([run]) else []
-
-
-def _was_free(run: Run) -> bool:
-    """Return whether a run is known to have cost nothing, because it never started."""
-    unknown = run.state in (RunState.UNCONFIRMED, RunState.TIMED_OUT)
-    return not unknown and run.started_at is None and run.run_duration is None
+    return [] if weighted_time_facts([run]) else [say("charged_time")]
 
 
 def _ending_sentence(run: Run) -> str:
@@ -360,9 +356,8 @@ def _ending_sentence(run: Run) -> str:
 
 
 def _reason_with_charge(run: Run, reason: str) -> str:
-    if _was_free(run):
-        return say("failed_free", reason=reason).strip()
-    return reason if run.run_duration is None else say("failed_charged", reason=reason).strip()
+    code = "failed_charged" if run.charged_seconds else "failed_free"
+    return say(code, reason=reason).strip()
 
 
 def _rows(

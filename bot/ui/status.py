@@ -10,6 +10,7 @@ from discord import Colour
 from discord.ui import ActionRow, Item, LayoutView
 
 from bot.domain.presets import NAME_LENGTH
+from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import say
@@ -32,10 +33,13 @@ _PROGRESS_ORDER = (
 _NAMING_DIRECT_MESSAGES = frozenset({"answer_ends", "answer_lives", "answer_private_lives"})
 
 
-def status_message(batch: Sequence[Run], title: str, expected: datetime | None = None) -> OutgoingMessage:
+def status_message(
+    batch: Sequence[Run], title: str, expected: datetime | None = None, *, age_restricted: bool = False
+) -> OutgoingMessage:
     """Build the answer to a command while a run of its batch is active: phase, progress, age, Cancel.
 
     `expected` is when the result should come. Clients count down to it, so no edit is needed for that.
+    `age_restricted` says whether the result's deployment is now.
     """
     first, active = batch[0], [run for run in batch if not run.final]
     # The answer to a request that waits for approval is ephemeral, so it may quote the prompt.
@@ -46,7 +50,9 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
         *_progress(batch, active),
         say("expected", at=int(expected.timestamp())) if expected is not None else "",
         say("answer_private") if first.private else "",
-        _remark(next((run for run in (first, *active) if run.status_note), first)),
+        _remark(
+            next((run for run in (first, *active) if run.status_note), first), age_restricted=age_restricted
+        ),
         _default(first),
         *_held(active),
         say("waits_for_approval") if only_requester else "",
@@ -111,14 +117,14 @@ def _waiting_heading(furthest: Run, active: Sequence[Run]) -> str:
     return "title_submitting" if furthest.queue_position is None else "title_waiting"
 
 
-def _remark(run: Run) -> str:
+def _remark(run: Run, *, age_restricted: bool) -> str:
     """Return the run's status note. If it has none, but only an interaction can update the message, say for
     how long that works.
     """
     code = run.status_note or ""
     if not code and run.needs_interaction:
         code = "answer_private_lives" if run.private else "answer_lives"
-    if run.age_restricted and code in _NAMING_DIRECT_MESSAGES:
+    if (age_restricted or run.age_restricted) and code in _NAMING_DIRECT_MESSAGES:
         code += "_age"
     return say(code) if code else ""
 
@@ -177,6 +183,8 @@ def _position(run: Run, form: str = "") -> str:
     if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
         return ""
     position = run.queue_position
+    if position > PLACES and run.state is RunState.WAITING:
+        return say(f"position_far{form}", ahead=PLACES)
     return say(f"next_in_queue{form}") if position == 1 else say(f"position{form}", position=position)
 
 

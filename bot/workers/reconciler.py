@@ -13,7 +13,6 @@ from bot.domain.errors import BackendBadReply, BackendError, BackendNotCancellab
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
     CANCEL_TRIES,
-    CHECKS_IN_OUTAGE,
     SETTLE_CHECKS,
     deadline_of,
     is_silent_at_end,
@@ -21,30 +20,36 @@ from bot.domain.run_timing import (
     next_settling,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
-from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, is_own_verdict
+from bot.domain.transitions import (
+    DEADLINE,
+    DEADLINE_RUNNING,
+    DEADLINE_UNREADABLE,
+    is_own_verdict,
+    reported_end,
+)
 from bot.metrics import Metrics
 from bot.store import Store
-from bot.workers.outage import OutageCheck
+from bot.workers.backend_health import BackendHealth
 from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
-# After a restart with a thousand silent runs, checks go out in chunks with a pause after each full one: at
-# most 23 per second, to spare the backend and Discord, where the results are posted. For a failed run a check
-# makes two calls, because the run's log is read, too.
-_CHUNK_SIZE = 8
-_CHUNK_PAUSE = 0.35
+# After a restart or an outage with a thousand runs, at most ten a second are checked, to spare the backend
+# and Discord, where the results are posted.
+_CHUNK_SIZE = 10
+_CHUNK_PAUSE = 1.0
 # Returns the end of a failed run's log without what nobody may see, or None if the log is empty.
 ReadLog = Callable[[str], Awaitable[str | None]]
 
 
 class _Unanswered(Exception):
-    """The backend is unreachable, so the bot can't give up on a run yet."""
+    """The backend is away, so nothing is decided about a run."""
 
 
 class Reconciler:
     """Polls silent runs, cancels runs, times them out, and ends requests that nobody approved in time.
 
+    When the process starts, all runs in flight are due. While the backend is away, no run is checked.
     The pause between checks of a run starts at `pause`, and doubles with each check that finds nothing new,
     up to a limit. `grace` is how long the bot waits for a webhook after a queue call without an answer.
     """
@@ -54,6 +59,7 @@ class Reconciler:
         *,
         store: Store,
         backend: Backend,
+        health: BackendHealth,
         recorder: ReportRecorder,
         wakeups: Wakeups,
         metrics: Metrics,
@@ -66,6 +72,7 @@ class Reconciler:
     ) -> None:
         self._store = store
         self._backend = backend
+        self._health = health
         self._recorder = recorder
         self._wakeups = wakeups
         self._metrics = metrics
@@ -77,7 +84,7 @@ class Reconciler:
         self._clock = clock
         self._claimed: deque[Run] = deque()
         self._paused_until = 0.0
-        self._outage = OutageCheck(backend, clock)
+        self._started_at: datetime | None = clock()
 
     async def claim(self) -> Run | None:
         """Claim a run that is due to be checked, or return None."""
@@ -88,22 +95,29 @@ class Reconciler:
     async def _claim_chunk(self) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._paused_until - loop.time()))
-        self._claimed.extend(await self._store.claims.claim_checks(self._clock(), self._pause, _CHUNK_SIZE))
-        if len(self._claimed) == _CHUNK_SIZE:
+        now, claims = self._clock(), self._store.claims
+        if self._started_at is not None:
+            await claims.make_checks_due(self._started_at)
+            self._started_at = None
+        found = await claims.claim_checks(
+            now, self._pause, _CHUNK_SIZE, run_timeout=self._run_timeout, away=self._health.is_away
+        )
+        self._claimed.extend(found)
+        if len(found) == _CHUNK_SIZE:
             self._paused_until = loop.time() + _CHUNK_PAUSE
 
     async def check(self, run: Run) -> None:
         """Poll, cancel, time out or expire a claimed run, depending on its state."""
+        if run.state is RunState.AWAITING_APPROVAL:
+            await self._finish(run, RunState.EXPIRED, "expired")
+            return
         try:
             await self._check(run)
         except _Unanswered as error:
-            log.debug("the run is checked again after the outage: %s", error)
-            await self._leave_checks(run)
+            log.debug("the run is due again when the backend answers: %s", error)
 
     async def _check(self, run: Run) -> None:
-        if run.state is RunState.AWAITING_APPROVAL:
-            await self._finish(run, RunState.EXPIRED, "expired")
-        elif run.run_id is None:
+        if run.run_id is None:
             await self._check_unconfirmed(run)
         elif run.final and not is_own_verdict(run):
             await self._settle(run)
@@ -113,47 +127,37 @@ class Reconciler:
             await self._ask(run, run.run_id)
 
     async def _settle(self, run: Run) -> None:
-        """Fetch the outputs and the billed duration of an ended run.
+        """Fetch the log, the billed duration and late outputs of an ended run.
 
-        If ComfyDeploy doesn't report the end, the outcome no longer waits for the outputs. After
-        SETTLE_CHECKS such checks the polling stops. Checks in an outage count as CHECKS_IN_OUTAGE.
+        If ComfyDeploy doesn't report the end, the polling stops after SETTLE_CHECKS such checks.
         """
-        report = await self._report(run, needed=True)
+        report = await self._report(run)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        else:
-            await self._store.runs.release_outcome(run.key, self._clock())
-            if run.checks >= SETTLE_CHECKS:
-                await self._store.runs.stop_checking(run)
-                self._metrics.settled(run, gpu=None, seconds=None)
-        self._wakeups.deliver()
-
-    async def _leave_checks(self, run: Run) -> None:
-        """Leave a run that has ended some of its checks, and of its cancel calls, for after an outage."""
-        if run.failure_code == DEADLINE_RUNNING:
-            await self._store.runs.set_checks(run, min(run.checks, CANCEL_TRIES - 1))
-        elif run.final and not is_own_verdict(run):
-            await self._store.runs.release_outcome(run.key, self._clock())
-            await self._store.runs.set_checks(run, CHECKS_IN_OUTAGE)
-            self._wakeups.deliver()
+        elif run.checks >= SETTLE_CHECKS:
+            await self._store.runs.stop_checking(run)
+            self._metrics.settled(run, gpu=None, seconds=None)
 
     async def _check_unconfirmed(self, run: Run) -> None:
         """End a run as unconfirmed if it still has no id at the end of the grace time.
 
-        A run whose submitter still waits for ComfyDeploy or for the database is left to it.
+        A run whose submitter still waits for ComfyDeploy or for the database is left to it, and no run is
+        given up during an outage.
         """
-        if self._is_submitting(run.key):
+        if self._is_submitting(run.key) or self._health.is_away:
             return
         if run.submitted_at is not None and self._clock() < run.submitted_at + self._grace:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 
     async def _ask(self, run: Run, run_id: str) -> None:
-        report = await self._report(run, needed=self._is_overdue(run) or run.final)
+        report = await self._report(run)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif report is not None and is_silent_at_end(run, report, self._clock()):
             await self._end_finished(run, report)
+        elif report is None and (reported := reported_end(run)) is not None:
+            await self._finish(run, reported, f"run_{reported.value}")
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
         elif run.final and self._clock() >= late_checks_end(run):
@@ -201,7 +205,7 @@ class Reconciler:
     async def _cancel(self, run: Run, run_id: str) -> None:
         """Cancel a run, then fetch its state, since the call also succeeds for a run that has ended."""
         stopped = await self._try_cancel(run_id)
-        report = await self._report(run, needed=stopped is None and self._is_overdue(run))
+        report = await self._report(run)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif stopped and (report is not None or not self._is_end_in_doubt(run)):
@@ -232,27 +236,25 @@ class Reconciler:
             return None
         return True
 
-    async def _report(self, run: Run, *, needed: bool = False) -> RunReport | None:
-        """Return the backend's report, or None if the call fails.
+    async def _report(self, run: Run) -> RunReport | None:
+        """Return the backend's report, or None if the backend answers, but not about this run.
 
-        If the report is `needed` and the backend is away, this raises _Unanswered instead. The bot doesn't
-        give up on a run during an outage.
+        Raises _Unanswered if the backend is away, because the bot gives up no run during an outage.
         """
-        if needed and run.checks and self._outage.is_known:
-            raise _Unanswered("an outage was confirmed a moment ago")
         try:
-            report = await self._backend.get_run(run.run_id or "")
+            return await self._backend.get_run(run.run_id or "")
         except BackendError as error:
             log.warning("can't get the run's state: %s", error)
-            if not (needed and error.passing):
+            if not error.passing:
                 return None
-            if await self._outage.confirm(run.deployment_id):
+            if await self._health.is_unreadable(run):
                 raise _Unanswered(str(error)) from error
-        else:
-            self._outage.end()
-            return report
-        # Other calls are answered, perhaps because an outage has just ended.
-        return await self._report(run)
+        try:
+            # Other calls are answered, perhaps because an outage has just ended.
+            return await self._backend.get_run(run.run_id or "")
+        except BackendError as error:
+            log.warning("can't get the run's state, but the backend answers: %s", error)
+            return None
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
         """Record the end of a run. If it failed, read its log first."""

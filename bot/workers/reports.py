@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from bot.domain.run_timing import RunTimeout
 from bot.domain.runs import RunReport, RunState
 from bot.store import Store
-from bot.store.runs import RunTimeout
 from bot.workers.progress import ProgressBuffer
 from bot.workers.worker import Wakeups
 

@@ -26,6 +26,7 @@ class Schedule:
 ANSWERS = Schedule(pause=2, width=4)
 SUBMIT = Schedule(pause=2, width=32)
 CHECK = Schedule(pause=2, width=4)
+PROBE = Schedule(pause=1)
 PRUNE = Schedule(pause=3600)
 PROGRESS = Schedule(pause=1, rest=1)
 # Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.

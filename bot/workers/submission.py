@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import TypeVar
 
 from bot.config.logs import run_context
-from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import Backend, NewRun
 from bot.domain.errors import (
-    BackendBadReply,
     BackendError,
     BackendRateLimited,
     BackendTimeout,
@@ -30,13 +27,14 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
+from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState
-from bot.domain.results.showing import check_channel, is_age_restricted
+from bot.domain.results.showing import check_channel, is_marked_now, is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.postponed import DISCORD_PAUSE
 from bot.store.runs import ForeignRunReport
-from bot.workers.outage import BackendOutage
+from bot.workers.backend_health import AWAY, BUSY, BackendHealth
 from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
@@ -52,8 +50,9 @@ _CHECK_SECONDS = 60
 _CLAIM_TRUST = timedelta(seconds=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
 _WAITS_FOR_STORE = "waits_for_store"
-_BACKEND_IS_AWAY = "waits_for_backend"
-_BACKEND_IS_BUSY = "waits_for_busy_backend"
+# A request that is older than this is refused once the backend has accepted no call for an hour.
+_LONGEST_WAIT = timedelta(days=7)
+_LASTING = 3600.0
 _STORE_PAUSE = 1.0
 T = TypeVar("T")
 # Raises DiscordAway. Returns None if there is no channel to ask about, as in direct messages.
@@ -69,11 +68,12 @@ class Submitter:
         *,
         store: Store,
         backend: Backend,
+        health: BackendHealth,
         wakeups: Wakeups,
         limit: Callable[[str], int | None],
         renew: Renew,
         look: Look,
-        configured: Callable[[Run], DeploymentConfig | None],
+        offer: Callable[[Run], Offer],
         first_check: timedelta,
         grace: timedelta,
         user_installs: bool,
@@ -82,42 +82,56 @@ class Submitter:
     ) -> None:
         self._store = store
         self._backend = backend
+        self._health = health
         self._wakeups = wakeups
         self._limit = limit
         self._renew = renew
         self._look = look
-        self._configured = configured
+        self._offer = offer
         self._first_check = first_check
         self._grace = grace
         self._user_installs = user_installs
         self._clock = clock
         self._random = random
-        self._outage = BackendOutage(random)
         self._claimed: set[str] = set()
 
     async def claim(self) -> Run | None:
         """Claim the next run to start. If there is none, update the queue positions and return None.
 
-        While the backend is away, there is one only after a pause, and only if no other is being submitted.
+        While the backend is away, there is none. If a machine is broken, there is none for its deployment.
         """
         now = self._clock()
         if self._user_installs:
-            await self._refuse_late(now)
-        if not self._outage.lets_through(now):
+            late = await self._store.claims.too_late_to_start(now + START_MARGIN)
+            await self._refuse(late, RefusedError("answer_too_late"))
+        if self._health.is_away:
+            await self._refuse_outlasted(now)
             return None
-        run = await self._store.claims.claim_submission(self._limit, now, now + self._grace)
+        run = await self._store.claims.claim_submission(self._limit_now, now, now + self._grace)
         if run is not None:
-            self._outage.begin(run.key)
-        # Renumber the queue only when nothing more can be started, not after each start.
-        elif await self._store.claims.update_queue_positions(now):
-            self._wakeups.show()
+            self._health.begin(run)
+        elif self._health.is_trusted:
+            await self._renumber(now)
         return run
 
-    async def _refuse_late(self, now: datetime) -> None:
-        """Refuse runs of user installs whose interaction ends too soon to show a result in the channel."""
-        for run in await self._store.claims.too_late_to_start(now + START_MARGIN):
+    async def _renumber(self, now: datetime) -> None:
+        """Update the queue positions, which is done only when nothing more can be started."""
+        if await self._store.claims.update_queue_positions(now, but=self._health.broken):
+            self._wakeups.show()
+
+    def _limit_now(self, deployment: str) -> int | None:
+        return self._limit(deployment) if self._health.admits(deployment) else 0
+
+    async def _refuse_outlasted(self, now: datetime) -> None:
+        """Refuse requests that are older than a week, if the backend has accepted no call for an hour."""
+        if self._health.lasts() >= _LASTING:
+            old = await self._store.claims.waiting_since(now - _LONGEST_WAIT, now)
+            await self._refuse(old, BackendRateLimited() if self._health.is_busy else BackendUnreachable())
+
+    async def _refuse(self, waiting: Sequence[Run], error: BotError) -> None:
+        for run in waiting:
             with run_context(run.key):
-                await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))
+                await self._end(run, RunState.REFUSED, error)
 
     def is_submitting(self, key: str) -> bool:
         """Return whether this process knows, or will know, what became of a claimed run."""
@@ -135,7 +149,7 @@ class Submitter:
             await self._submit(run)
         finally:
             self._claimed.discard(run.key)
-            self._outage.finish(run.key)
+            self._health.finish(run)
 
     async def _submit(self, run: Run) -> None:
         try:
@@ -154,7 +168,7 @@ class Submitter:
             log.warning("can't check a run before its queue call: %s", error)
             await self._requeue(run, self._clock() + self._backoff(1), _WAITS_FOR_STORE)
             return
-        if not await self._is_backend_back(run) or not await self._is_still_claimed(run):
+        if not await self._is_still_claimed(run):
             return
         new_run = NewRun(key=run.key, deployment_id=run.deployment_id, inputs=inputs, gpu=run.gpu)
         try:
@@ -162,7 +176,7 @@ class Submitter:
         except BackendError as error:
             await self._failed(run, error)
         else:
-            self._outage.answered(run.submitted_at)
+            self._health.succeeded(run)
             await self._queued(run, run_id)
 
     async def _checked(self, run: Run) -> Mapping[str, InputValue]:
@@ -176,30 +190,6 @@ class Submitter:
                 return await self._renew(run, self._clock())
         except TimeoutError as error:
             raise DiscordAway("no answer in time") from error
-
-    async def _is_backend_back(self, run: Run) -> bool:
-        """Return whether the backend answers; in an outage, ask it, and requeue the run if it doesn't.
-
-        A queue call that fails may have to be given up, but these questions cost nothing. Either answer is
-        enough: a deployment that is gone answers as an outage does, and so may a list that is too long.
-        """
-        if self._outage.since is None:
-            return True
-        try:
-            await self._backend.describe_deployment(run.deployment_id)
-        except BackendError as error:
-            if not error.passing:
-                return True
-        else:
-            return True
-        try:
-            await self._backend.describe_deployments()
-        except BackendError as error:
-            if error.passing and not isinstance(error, BackendBadReply):
-                log.warning("the backend is still away: %s", error)
-                await self._wait_for_backend(run, error)
-                return False
-        return True
 
     async def _is_still_claimed(self, run: Run) -> bool:
         """Return whether the queue call may be made; if the claim isn't fresh, ask the store.
@@ -216,32 +206,21 @@ class Submitter:
         return False
 
     async def _check_channel(self, run: Run) -> None:
-        """Raise RefusedError if the deployment is gone or its channel can't show the result, or DiscordAway.
+        """Raise RefusedError if the operator no longer offers this run, or its channel can't show the result.
 
-        The channel of a request that is younger than CHANNEL_TRUST isn't checked again, unless the deployment
-        has been marked as age-restricted since.
+        Raises DiscordAway. The channel of a request that is younger than CHANNEL_TRUST isn't checked again,
+        unless the deployment has been marked as age-restricted since.
         """
-        run = await self._with_current_mark(run)
-        fits = run.channel_age_restricted or not run.age_restricted
+        offer = self._offer(run)
+        if offer.refusal is not None:
+            raise offer.refusal
+        fits = run.channel_age_restricted or not is_marked_now(run, offer.age_marks)
         if fits and self._clock() - run.created_at < CHANNEL_TRUST:
             return
         channel = await self._look(run)
         if channel is None:
             channel = ChannelState(age_restricted=run.channel_age_restricted)
-        check_channel(channel, restricted=is_age_restricted(run))
-
-    async def _with_current_mark(self, run: Run) -> Run:
-        """Return the run as age-restricted as its deployment is now.
-
-        Raises RefusedError if the operator has removed the deployment.
-        """
-        deployment = self._configured(run)
-        if deployment is None:
-            raise RefusedError("deployment_gone")
-        if run.age_restricted or not deployment.age_restricted:
-            return run
-        await self._store.runs.mark_age_restricted(run.key)
-        return replace(run, age_restricted=True)
+        check_channel(channel, restricted=is_restricted_now(run, offer.age_marks, channel))
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
         """Requeue a run whose attached files Discord didn't return. After MAX_RENEWALS tries, refuse it."""
@@ -288,30 +267,15 @@ class Submitter:
 
     async def _failed(self, run: Run, error: BackendError) -> None:
         log.warning("the queue call failed: %s", error)
-        if isinstance(error, BackendUnreachable | BackendRateLimited):
-            await self._wait_for_backend(run, error)
+        blamed = await self._health.failed(run, error)
+        if isinstance(blamed, BackendUnreachable | BackendRateLimited):
+            reason = BUSY if isinstance(blamed, BackendRateLimited) else AWAY
+            await self._requeue(run, self._clock(), reason)
             return
-        if error.passing:
-            self._outage.fail(self._clock())
-        else:
-            self._outage.answered(run.submitted_at)
         # After a timeout, a webhook adopts the run, or it ends as unconfirmed.
-        if not isinstance(error, BackendTimeout):
-            await self._end(run, RunState.UNCONFIRMED if error.accepted else RunState.REFUSED, error)
+        if not isinstance(blamed, BackendTimeout):
+            await self._end(run, RunState.UNCONFIRMED if blamed.accepted else RunState.REFUSED, blamed)
         self._wakeups.submit()
-
-    async def _wait_for_backend(self, run: Run, error: BackendError) -> None:
-        """Requeue a run for which the backend can't have accepted a call. After a long outage, refuse it."""
-        now = self._clock()
-        is_busy = isinstance(error, BackendRateLimited)
-        due_at = self._outage.fail(now, error.retry_after if isinstance(error, BackendRateLimited) else None)
-        if self._outage.has_outlasted(run.created_at, now) and run.cancel_requested_at is None:
-            await self._end(run, RunState.REFUSED, error if is_busy else BackendUnreachable(str(error)))
-            return
-        reason = _BACKEND_IS_BUSY if is_busy else _BACKEND_IS_AWAY
-        await self._requeue(run, due_at, reason)
-        if self._outage.is_long and await self._store.claims.show_reason(reason, now):
-            self._wakeups.show()
 
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
         runs, code, params = self._store.runs, error.code, error.params

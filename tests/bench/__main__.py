@@ -16,6 +16,7 @@ from tests.bench import (
     lag,
     load,
     memory,
+    queue,
     rows,
     servers,
     start,
@@ -34,6 +35,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "interactions": interactions.measure,
     "lag": lag.measure,
     "rows": rows.measure,
+    "queue": queue.measure,
     "servers": servers.measure,
     "start": start.measure,
 }

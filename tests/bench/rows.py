@@ -51,6 +51,7 @@ EXPRESSIONS = {
     "failure_params": "'{{}}'",
     "details": "'{{}}'",
     "outputs": "'[]'",
+    "file_deployments": "'[]'",
     "messages": "'[]'",
     "earlier_messages": "'[]'",
     "purpose": "'o'",

@@ -15,13 +15,13 @@ from random import SystemRandom
 from typing import Any
 
 from bot.comfydeploy.webhook_urls import WEBHOOK_PATH, WebhookSigner
+from bot.database.tables import insert_rows
 from bot.domain.requests import new_key
 from bot.domain.runs import RunState
 from bot.outside import Outside
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from tests.contract.store.rows import insert_rows
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault, Faults
@@ -133,7 +133,7 @@ async def seed(
     store = Store(home.environment()["DATABASE_URL"], Outside())
     await store.open()
     try:
-        await store.database.write(insert_rows, *(_row(home, run, state) for run in seeded))
+        await store.database.write(insert_rows, [_row(home, run, state) for run in seeded])
     finally:
         await store.close()
     return seeded
@@ -159,6 +159,7 @@ def _row(home: BotProcess, run: Seeded, state: RunState) -> dict[str, Any]:
         "run_id": run.run_id,
         "outputs": [],
         "failure_params": {},
+        "file_deployments": [],
         "submitted_at": now,
         "started_at": now,
         "due_at": now + timedelta(hours=1),

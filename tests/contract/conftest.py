@@ -124,9 +124,11 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
         usage: Usage,
         operator: OperatorRules,
         rules: ServerRules,
+        *,
+        expected: float,
     ) -> Decision:
         seen.append((asked, usage))
-        return decide(asked, requester, usage, operator, rules)
+        return decide(asked, requester, usage, operator, rules, expected=expected)
 
     monkeypatch.setattr("bot.store.requests.accept.decide", noting)
     return seen

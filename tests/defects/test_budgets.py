@@ -48,7 +48,6 @@ async def approve_two_of_yesterday(server: ModeratedServer) -> None:
     await server.later(seconds=10)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K4: budgets forget runs that were deleted")
 @pytest.mark.parametrize(
     "ceiling",
     [
@@ -72,7 +71,6 @@ async def test_a_ceiling_of_two_runs_holds_after_retention_has_deleted_them(
     assert len(server.calls) == 2
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K4: `/usage` forgets runs that were deleted")
 @pytest.mark.bot(rules={**SHORT_RETENTION, "budgets": TWO_RUNS_A_DAY})
 async def test_usage_shows_the_runs_of_today_after_retention_has_deleted_them(
     server: ModeratedServer,
@@ -84,7 +82,6 @@ async def test_usage_shows_the_runs_of_today_after_retention_has_deleted_them(
     assert "Runs: 2 of 2" in await read(server, server.alice, "usage")
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="K5: unconfirmed runs cost nothing")
 @pytest.mark.parametrize(
     "unconfirmed", [Faults(queue_drop=True, queue_starts=0), Faults(queue_status=502)], ids=["lost", "502"]
 )

@@ -14,6 +14,7 @@ from aiohttp import web
 from PIL import Image
 
 from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.runs import Output
 from tests.harness import Harness
 from tests.serving import serving
 
@@ -76,6 +77,12 @@ async def end_with_links(bot: Harness, links: Mapping[str, str], status: str = "
     (call,) = bot.calls
     items = [{"url": url, "filename": name, "type": "output"} for name, url in links.items()]
     output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
+    if status != "success":
+        # The bot asks how a run ended that didn't succeed.
+        (run,), now = bot.comfydeploy.runs, bot.comfydeploy.world.now()
+        in_bucket = [{"url": name, "filename": name, "type": "output"} for name in links]
+        made = Output(data={"files": in_bucket}, node_meta={"node_id": "9"}, created_at=now)
+        run.status, run.outputs = status, [made]
     await _report(call, status=status, outputs=[output])
 
 

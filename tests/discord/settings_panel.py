@@ -47,7 +47,8 @@ class Panel:
         return await self.actor.click(self.message, label=label)
 
     async def choose(self, control: str, *values: Any) -> Any:
-        """Choose in the select whose custom_id is `set:{control}`."""
+        """Choose in the select whose custom_id is `set:{control}`, which takes a person some seconds."""
+        self.bot.clock.move(seconds=6)
         return await self.actor.select(self.message, list(values), custom_id=f"set:{control}")
 
     async def fill(self, shown: Any, *texts: str) -> Any:

@@ -19,7 +19,10 @@ from tests.harness import HELD, Harness
 async def test_three_run_ten_more_wait_with_their_place_and_the_next_is_refused(bot: Harness) -> None:
     bot.comfydeploy.next_faults(*[HELD] * 20)
     names = ("generate picture", "generate variations")
-    answers = [await bot.ask(command=names[number % 2]) for number in range(13)]
+    answers = []
+    for number in range(13):
+        answers.append(await bot.ask(command=names[number % 2]))
+        bot.clock.move(seconds=6)
     assert len(bot.calls) == 3
     assert (await bot.states()).count(RunState.WAITING) == 10
     await bot.later(seconds=30)

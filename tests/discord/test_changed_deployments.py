@@ -109,6 +109,24 @@ async def test_a_deployment_that_is_removed_while_a_request_waits_is_not_started
     assert ((await server.run()).failure_code, len(server.calls)) == ("deployment_gone", 0)
 
 
+async def test_an_approved_request_is_judged_at_todays_price(server: ModeratedServer) -> None:
+    """The first would have fitted into the budget at the price of its request."""
+    for _ in range(2):
+        await server.ask(gpu="H100")
+    first, second = server.cards()
+    in_review = {"approval": {"mode": "everybody", "review_channel_id": server.review.id}}
+    budget = {"person": {"gpu_seconds_a_day": 100}}
+    await set_rules(server, **in_review, budgets={**budget, "gpu_weights": {"H100": 3}})
+    refused = await server.click(first, "Approve", server.mona)
+    assert "This needs about 180 GPU seconds" in refusal(server, refused)
+    await set_rules(server, **in_review, budgets={**budget, "gpu_weights": {"H100": 1.5}})
+    server.comfydeploy.next_faults(HELD)
+    await server.click(second, "Approve", server.mona)
+    assert refusal(server, await server.ask()).startswith(
+        "This needs about 60 GPU seconds, and you have 10 of 100 left today."
+    )
+
+
 @pytest.mark.parametrize("minutes", [0, 5])
 @pytest.mark.parametrize("channel_marked", [False, True])
 async def test_a_mark_while_a_request_waits_applies_to_it(
@@ -120,7 +138,6 @@ async def test_a_mark_while_a_request_waits_applies_to_it(
     await server.later(minutes=minutes)
     await server.decide("Approve")
     run = await server.run()
-    assert run.request.age_restricted
     if channel_marked:
         assert (run.state, len(server.calls)) == ("succeeded", 1)
     else:

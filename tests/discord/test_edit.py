@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.services.rate_limits import REFUSALS_PER_PERSON
+from bot.services.rate_limits import WRITES_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
 from tests.discord.actors import block, moderator, submit
 from tests.discord.deployments import ONE
@@ -97,7 +97,8 @@ async def test_no_text_is_downloaded_for_a_form_that_a_rule_refuses(
 ) -> None:
     """The refusals count, and the text isn't lost."""
     message = await bot.made(prompt="fox " * 1200)
-    *forms, last = [await bot.alice.click(message, label="Edit") for _ in range(REFUSALS_PER_PERSON + 1)]
+    bot.clock.move(minutes=1)
+    *forms, last = [await bot.alice.click(message, label="Edit") for _ in range(WRITES_PER_PERSON + 1)]
     http, downloaded = bot.app.bot.http, list[str]()
     download = http.get_from_cdn
 
@@ -112,13 +113,13 @@ async def test_no_text_is_downloaded_for_a_form_that_a_rule_refuses(
         refused = await bot.alice.submit_modal(form, {"prompt.txt": ("prompt.txt", text.encode())})
         assert "blocked you from generating on this server: spam" in text_of(bot, refused.response)
     slowed = await bot.alice.submit_modal(last, {"prompt.txt": ("prompt.txt", text.encode())})
-    assert "Too many of your requests were refused" in text_of(bot, slowed.response)
+    assert "You're going too fast. Please try again in a minute." in text_of(bot, slowed.response)
     assert downloaded == []
     refusals = [line.outcome for line in await bot.audit() if line.action == "refusal"]
-    assert refusals == ["blocked"] * REFUSALS_PER_PERSON
+    assert refusals == ["blocked"] * WRITES_PER_PERSON
     await moderator(bot).slash(bot.channel, "unblock", user=bot.alice)
     bot.clock.move(minutes=1)
-    again = await bot.alice.click(refused.response.message, label="Edit again")
+    again = await bot.alice.click(slowed.response.message, label="Edit again")
     ready = await bot.alice.submit_modal(again, {})
     (answer,) = ready.followups or [ready.response]
     await bot.click(answer.message, "Send")

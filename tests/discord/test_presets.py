@@ -141,6 +141,7 @@ async def test_the_list_shows_what_one_can_use_in_pages_also_after_a_restart(bot
     await bot.ask(mona)
     for number in range(10):
         await told(bot, bot.alice, "save", name=f"n{number}")
+        bot.clock.move(seconds=7)
     await told(bot, mona, "save", name="house", server=True)
     listed = await bot.alice.slash(bot.channel, "preset list")
     assert listed.ephemeral
@@ -294,6 +295,7 @@ async def test_many_drafts_of_one_user_leave_those_of_others(bot: Harness) -> No
     question = await ask_again(bot, bot.alice, "save", name="noir", prompt="a wolf")
     await told(bot, bot.bob, "save", name="b")
     for number in range(30):
+        bot.clock.move(seconds=7)
         await ask_again(bot, bot.bob, "save", name="b", prompt=f"fox {number}")
     await bot.alice.click(question, label="Replace")
     assert text_of(bot, question).startswith("Saved **noir** for Picture; it replaced")

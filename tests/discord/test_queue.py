@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.discord.rendered import buttons_of, pinged, text_of
+from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import HELD, Harness
 
 
@@ -43,6 +43,15 @@ async def test_a_long_queue_has_pages_also_after_a_restart(bot: Harness) -> None
     assert "\n11. " in text_of(bot, message)
     await bot.bob.click(message, label="Back")
     assert "\n1. Generating" in text_of(bot, message)
+
+
+@pytest.mark.bot(max_concurrent_runs=1, max_waiting_per_server=2)
+async def test_a_server_queues_no_more_than_the_operator_allows(bot: Harness) -> None:
+    bot.comfydeploy.next_faults(HELD)
+    for _ in range(3):
+        await bot.ask()
+    refused = refusal(bot, await bot.ask(bot.bob))
+    assert refused == "This server already has 2 requests waiting. Please try again soon."
 
 
 async def test_an_idle_server_and_another_servers_runs_show_nothing(bot: Harness) -> None:

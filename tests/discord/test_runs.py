@@ -68,6 +68,7 @@ async def test_a_deletion_of_one_of_several_results_is_listed(bot: Harness, mona
 async def test_ones_own_runs_come_newest_first_in_pages_also_after_a_restart(bot: Harness) -> None:
     for number in range(12):
         await bot.ask(prompt=f"fox {number}")
+        bot.clock.move(seconds=6)
     await bot.ask(bot.bob, prompt="a secret")
     asked = await bot.alice.slash(bot.channel, "runs")
     assert asked.ephemeral

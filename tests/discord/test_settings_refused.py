@@ -40,6 +40,7 @@ async def test_every_control_and_form_refuses_a_stranger(bot: Harness) -> None:
     own = await own_answer(bot, bot.bob)
     for control in CONTROLS:
         assert said(await press(bot, bot.bob, own, control)) == NOT_ALLOWED
+        bot.clock.move(seconds=6)
     for control in ("set:home:open", "set:approval:mode"):
         assert said(await select_as(bot, bot.bob, own, control, "off")) == NOT_ALLOWED
     form = await send_form(bot, bot.bob, own, "set:record:retention:00000000:", "1")

@@ -62,6 +62,7 @@ async def updater_of_old_runs(bot: Harness, posting: set[int]) -> StatusUpdater:
         coordinator=bot.app.coordinator,
         poster=Poster(bot.app.bot),
         title=str,
+        age_marks=lambda _: (),
         expected=Estimator(bot.app.store.durations, lambda _: None, bot.clock).expected_end,
         clock=bot.clock,
         posting=lambda: frozenset(posting),

@@ -63,6 +63,7 @@ async def test_no_limit_is_told_as_none(bot: Harness) -> None:
 async def test_directly_one_is_told_the_limits_that_hold_there(bot: Harness) -> None:
     for _ in range(10):
         await bot.alice.user.slash("generate", prompt="a fox")
+        bot.clock.move(seconds=6)
     refused = await bot.alice.user.slash("generate", prompt="a fox")
     assert refusal(bot, refused).startswith("You already have 10 requests waiting.")
     shown = text_of(bot, (await bot.alice.user.slash("usage")).response).splitlines()

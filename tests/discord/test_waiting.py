@@ -31,21 +31,27 @@ async def waits(bot: Harness) -> Any:
 
 
 @BEHIND_ANOTHER
-async def test_a_budget_that_is_used_up_meanwhile_is_waited_for_and_told(bot: Harness, waits: Any) -> None:
-    await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
-    tomorrow = midnight(bot)
+async def test_a_request_of_yesterday_waits_if_it_does_not_fit_into_today(bot: Harness, waits: Any) -> None:
+    olga = owner(bot)
+    also = await bot.ask()
+    await olga.slash(bot.channel, "pause", reason="moving")
     await bot.release()
-    await bot.later(seconds=30)
-    shown = text_of(bot, waits.response)
+    await bot.later(days=1)
+    await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
+    await olga.slash(bot.channel, "resume")
+    await bot.later(minutes=1)
+    await bot.later(minutes=1)
+    assert await bot.states() == [RunState.SUCCEEDED] * 2 + [RunState.WAITING]
+    shown = text_of(bot, also.response)
     assert "### Not started yet: Picture" in shown
-    assert f"You have used your 1 runs for today. Resets {tomorrow}." in shown
+    assert f"You have used your 1 runs for today. Resets {midnight(bot)}." in shown
     assert "I'll start this then." in shown
-    assert list(buttons_of(bot, waits.response)) == ["Cancel"]
+    assert list(buttons_of(bot, also.response)) == ["Cancel"]
     assert "Not started yet: **Picture**" in await read(bot, bot.alice, "queue")
     await bot.restart()
     await bot.later(days=1)
-    assert await bot.states() == [RunState.SUCCEEDED] * 2
-    assert len(bot.calls) == 2
+    assert await bot.states() == [RunState.SUCCEEDED] * 3
+    assert len(bot.calls) == 3
 
 
 @BEHIND_ANOTHER
@@ -90,7 +96,7 @@ async def test_a_channel_deleted_while_its_request_waits_costs_nothing(bot: Harn
     await bot.ask(faults=HELD)
     await bot.ask(channel=elsewhere)
     bot.env.backend.delete_channel(elsewhere.id)
-    await bot.later(minutes=2)
+    await bot.later(minutes=5)
     await bot.release()
     assert await bot.states() == [RunState.SUCCEEDED, RunState.REFUSED]
     assert len(bot.calls) == 1
@@ -101,7 +107,7 @@ async def test_a_channel_deleted_while_its_request_waits_costs_nothing(bot: Harn
 @BEHIND_ANOTHER
 async def test_a_permission_taken_away_while_a_request_waits_costs_nothing(bot: Harness, waits: Any) -> None:
     denied = Overwrite(target_id=bot.env.bot.user.id, type=1, deny=ATTACH_FILES)
-    await bot.later(minutes=2)
+    await bot.later(minutes=5)
     bot.env.backend.set_overwrite(bot.channel.id, denied)
     await bot.env.settle()
     await bot.release()
@@ -126,7 +132,7 @@ async def test_an_approval_for_a_deleted_channel_ends_the_request(server: Modera
 
 @BEHIND_ANOTHER
 async def test_a_server_that_discord_does_not_describe_is_asked_about_again(bot: Harness, waits: Any) -> None:
-    await bot.later(minutes=2)
+    await bot.later(minutes=5)
     mark_unavailable(bot)
     bot.env.inject_error("GET", "/guilds/*", status=408, times=None)
     await bot.release()
@@ -211,7 +217,7 @@ async def test_a_result_that_is_deleted_while_a_run_waits_for_its_file_costs_not
         offered = await bot.alice.context_menu(bot.channel, action, message)
         await bot.alice.submit_modal(await bot.alice.select(offered.response.message, ["upscale"]), {})
     await bot.click(message, "Delete", mona if by_moderator else bot.alice)
-    await bot.later(minutes=2)
+    await bot.later(minutes=5)
     await bot.release()
     assert len(bot.calls) == 2
     (refused,) = [shown for shown in bot.messages() if DELETED in text_of(bot, shown)]
@@ -243,6 +249,6 @@ async def test_a_deletion_of_the_original_does_not_stop_an_edit_of_it(bot: Harne
     await bot.ask(faults=HELD, **SMALL)
     await bot.click(message, "Again")
     await bot.click(message, "Delete")
-    await bot.later(minutes=2)
+    await bot.later(minutes=5)
     await bot.release()
     assert len(bot.calls) == 3

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.services.rate_limits import REFUSALS_PER_PERSON
+from bot.services.rate_limits import WRITES_PER_PERSON
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID
 from tests.discord.actors import block, pause
 from tests.discord.deployments import described
@@ -196,10 +196,10 @@ async def answers_to_notes(bot: Harness, times: int) -> tuple[list[str], int]:
 
 
 async def test_a_user_with_wrong_files_is_slowed_down(bot: Harness) -> None:
-    answers, downloads = await answers_to_notes(bot, REFUSALS_PER_PERSON + 1)
+    answers, downloads = await answers_to_notes(bot, WRITES_PER_PERSON + 1)
     assert all("cat.png is a text file" in answer for answer in answers[:-1])
-    assert answers[-1].startswith("Too many of your requests were refused. Please try again <t:")
-    assert downloads == REFUSALS_PER_PERSON
+    assert answers[-1] == "You're going too fast. Please try again in a minute."
+    assert downloads == WRITES_PER_PERSON
 
 
 async def blocked(bot: Harness) -> None:

@@ -25,6 +25,8 @@ from tests.simulation.shrink import shorten
 from tests.simulation.steps import Step
 
 _FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # only where it exists; databases are synced to nothing there
+# A line about the progress comes after so many rounds.
+_PROGRESS = 250
 _REPLAYS = 120
 # The part of all requests that may end in a known gap of docs/reliability.md.
 _MOST_GAPS = 0.005
@@ -131,6 +133,8 @@ def _play_many(play: Player, given: argparse.Namespace) -> int:
         except Exception as error:
             raise RuntimeError(f"seed {seed} can't be played: {[*map(str, steps)]}") from error
         total.add(result)
+        if total.rounds % _PROGRESS == 0:
+            print(f"{given.first + total.rounds}: {total}", file=sys.stderr, flush=True)
         if result.broken:
             _tell(result)
             _save(play, result, given)

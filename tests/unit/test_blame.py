@@ -35,6 +35,7 @@ BLAMED = {
     ),
     Party.OPERATOR: (
         *("comfy_unauthorized", "comfy_forbidden", "comfy_not_found", "comfy_machine", "comfy_redirected"),
+        "comfy_machine_failed",
         *("run_failed_because", "run_failed_unexplained", "run_cancelled", "no_outputs"),
     ),
     Party.COMFYDEPLOY: (

@@ -80,7 +80,7 @@ def placeholders(sentence: str) -> set[str]:
 # The modules whose refusals of a start are recorded.
 RULES = ("bot/domain/policy.py", "bot/domain/access.py", "bot/domain/results/showing.py")
 # Raised about an interaction, or outside of servers, which have the audit logs.
-NOT_IN_THE_LOG = {"server_only", "not_a_moderator", "result_age", "private_server_only"}
+NOT_IN_THE_LOG = {"server_only", "not_a_moderator", "private_server_only"}
 
 
 def test_every_rule_that_refuses_a_start_has_a_name_in_the_audit_log() -> None:

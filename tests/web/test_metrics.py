@@ -17,7 +17,7 @@ from bot.outside import Outside
 from demo.fake_comfydeploy.faults import Faults
 from demo.ports import free_port
 from tests.harness import Harness, running_bot
-from tests.web.service import Caller
+from tests.web.service import Caller, output
 
 TOKEN = "a-token-for-the-metrics-0123456789"
 
@@ -108,7 +108,7 @@ async def test_only_a_process_with_the_gateway_has_its_gauges(tmp_path: Path, ro
 
 async def test_the_age_of_an_undelivered_outcome_is_shown(caller: Caller) -> None:
     assert (await page(caller.bot))["oldest_undelivered_seconds"] == 0
-    assert (await caller.call(caller.event("failed")))[0] == 204
+    assert (await caller.call(caller.event("success", outputs=[output()])))[0] == 204
     caller.bot.clock.move(seconds=150)
     found = await page(caller.bot)
     assert found["oldest_undelivered_seconds"] == 150
@@ -128,7 +128,7 @@ async def test_webhooks_are_counted_by_their_answer(caller: Caller) -> None:
 
 
 async def test_refusals_and_failed_calls_are_counted_separately(tmp_path: Path) -> None:
-    async with running_bot(tmp_path, daily_gpu_seconds=60) as s:
+    async with running_bot(tmp_path, daily_gpu_seconds=120) as s:
         s.comfydeploy.next_faults(Faults(queue_status=500), Faults(queue_drop=True))
         for prompt in ("a fox", "a hen"):
             await s.alice.slash(s.channel, "generate", prompt=prompt)
@@ -138,7 +138,7 @@ async def test_refusals_and_failed_calls_are_counted_separately(tmp_path: Path) 
         assert found['comfydeploy_calls_total{call="queue",result="500"}'] == 1
         asked = {name: n for name, n in found.items() if name.startswith("requests_total")}
         assert asked['requests_total{deployment="default",outcome="accepted"}'] >= 1
-        assert found["gpu_seconds_daily_limit"] == 60
+        assert found["gpu_seconds_daily_limit"] == 120
 
 
 async def test_without_the_database_the_counters_are_still_shown(caller: Caller) -> None:

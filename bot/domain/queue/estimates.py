@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from statistics import median
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from bot.domain.queue.fair_queue import Occupied, QueueEntry, places
+from bot.domain.queue.fair_queue import Occupied, QueuedRun, places
 from bot.domain.runs import Run, RunState
 
 # Medians are taken from the newest SAMPLE successes within WINDOW, if there are at least NEEDED.
 WINDOW = timedelta(days=30)
 NEEDED = 5
 SAMPLE = 100
-# Runs further back in the queue have no estimate: simulating a long queue isn't worth its cost.
-PLACES = 50
 # An edit may be delayed by three seconds, so a shorter remaining time would be over before it is read.
 SHORTEST = timedelta(seconds=5)
 
@@ -41,34 +39,9 @@ class Medians:
     execute: timedelta
 
 
-class InFlight(Protocol):
-    """The fields of a run in flight from which its end is estimated."""
-
-    @property
-    def submitted_at(self) -> datetime | None: ...
-    @property
-    def started_at(self) -> datetime | None: ...
-    @property
-    def progress(self) -> float | None: ...
-    @property
-    def queue_position(self) -> int | None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedRun:
-    """A run that waits or is in flight, with the fields that the estimates use."""
-
-    entry: QueueEntry
-    gpu: str | None = None
-    queue_position: int | None = None
-    submitted_at: datetime | None = None
-    started_at: datetime | None = None
-    progress: float | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The waiting runs of one deployment, in order, and the runs in flight of all deployments.
+    """The first waiting runs of one deployment, in order, and the runs in flight of all deployments.
 
     `medians` is keyed by deployment and GPU.
     """
@@ -78,7 +51,7 @@ class QueueState:
     medians: Mapping[tuple[str, str | None], Medians | None] = field(default_factory=dict)
 
     def medians_of(self, run: QueuedRun) -> Medians | None:
-        return self.medians.get((run.entry.deployment, run.gpu))
+        return self.medians.get((run.deployment, run.expected_gpu))
 
 
 def medians_of(successes: Sequence[Success]) -> Medians | None:
@@ -101,7 +74,7 @@ def may_be_estimated(run: Run) -> bool:
     return decided and run.cancel_requested_at is None
 
 
-def expected_end(run: InFlight, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
+def expected_end(run: Run | QueuedRun, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
     """Return when a run in flight should end. Return None if the run has no queue call yet, or if it is late
     and its progress allows no estimate.
 
@@ -126,23 +99,23 @@ def expected_starts(queue: QueueState, now: datetime, slots: int | None) -> Mapp
     In the simulation, each run takes its usual time. Its place then goes to the next run in the queue that
     the limits of requesters and servers allow. A run whose end isn't known keeps its place.
     """
-    occupied = Occupied(run.entry for run in queue.in_flight)
-    ends = [(end, run.entry) for run in queue.in_flight if (end := _end(queue, run, now, slots))]
+    occupied = Occupied(queue.in_flight)
+    ends = [(end, run) for run in queue.in_flight if (end := _end(queue, run, now, slots))]
     heapify(ends)
     waiting, starts, limited = list(queue.waiting), dict[str, datetime](), _limited(queue.waiting)
     at: datetime | None = now
     while waiting and at is not None:
         for run in _startable(waiting, occupied, slots):
-            starts[run.entry.key] = at
+            starts[run.key] = at
             if usual := queue.medians_of(run):
-                heappush(ends, (at + usual.total, run.entry))
-        waiting = [run for run in waiting if run.entry.key not in starts]
+                heappush(ends, (at + usual.total, run))
+        waiting = [run for run in waiting if run.key not in starts]
         at = _room_at(ends, occupied, limited, slots)
     return starts
 
 
 def _room_at(
-    ends: list[tuple[datetime, QueueEntry]],
+    ends: list[tuple[datetime, QueuedRun]],
     occupied: Occupied,
     limited: frozenset[object],
     slots: int | None,
@@ -162,8 +135,8 @@ def _room_at(
 
 def _limited(waiting: Iterable[QueuedRun]) -> frozenset[object]:
     """Return the users and servers whose limits may keep a run waiting."""
-    users = {places(run.entry)[1] for run in waiting if run.entry.user_limit is not None}
-    return frozenset(users | {run.entry.guild_id for run in waiting if run.entry.server_limit is not None})
+    users = {places(run)[1] for run in waiting if run.user_limit is not None}
+    return frozenset(users | {run.guild_id for run in waiting if run.server_limit is not None})
 
 
 def _end(queue: QueueState, run: QueuedRun, now: datetime, slots: int | None) -> datetime | None:
@@ -174,10 +147,10 @@ def _end(queue: QueueState, run: QueuedRun, now: datetime, slots: int | None) ->
 def _startable(waiting: Iterable[QueuedRun], occupied: Occupied, slots: int | None) -> Iterator[QueuedRun]:
     """Yield the waiting runs that may start, in order, and add each to `occupied`."""
     for run in waiting:
-        if occupied.is_full(run.entry.deployment, slots):
+        if occupied.is_full(run.deployment, slots):
             return
-        if occupied.allows(run.entry):
-            occupied.add(run.entry)
+        if occupied.allows(run):
+            occupied.add(run)
             yield run
 
 

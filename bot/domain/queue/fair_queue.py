@@ -1,48 +1,83 @@
-"""The fair queue. Users take turns, so that one user's many requests don't delay everyone else's."""
+"""The fair queue. Users take turns, so that one user's many requests don't delay everyone else's.
+
+This is start-time fair queueing (Goyal et al., 1996). Each deployment has a queue with a virtual time, which
+is the largest tag that was claimed. Each run gets a tag when it is accepted or approved, and the smallest tag
+starts first. So a user's runs are one turn apart, and a user who comes back starts at the virtual time.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from bot.domain.runs import FINAL, NOT_SUBMITTED, RunState
 
-class QueueEntry(NamedTuple):
-    """The fields of a run that the queue uses. `user_limit` and `server_limit` limit runs in flight."""
+# A queue's virtual time before the first claim. The tag of a run that takes no turn is smaller.
+FIRST_TURN = 1
+NO_TURN = 0
+# How many places at the front of a queue are counted; all runs behind them share the next place.
+PLACES = 50
+
+
+class QueuedRun(NamedTuple):
+    """A run that waits or is in flight. `user_limit` and `server_limit` limit runs in flight."""
 
     key: str
     deployment: str
     requester_id: int
-    created_at: datetime
     guild_id: int | None = None
     user_limit: int | None = None
     server_limit: int | None = None
+    expected_gpu: str | None = None
+    queue_position: int | None = None
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    progress: float | None = None
+
+
+def next_tag(virtual_time: int, last_tag: int) -> int:
+    """Return the tag of a user's next run. `last_tag` is that of the run before, or NO_TURN."""
+    return max(virtual_time, last_tag + 1)
+
+
+def gives_turn_back(before: RunState, after: RunState) -> bool:
+    """Return whether a run ends without having been started, so that it costs its user no turn."""
+    return after in FINAL and (before in NOT_SUBMITTED or after is RunState.REFUSED)
+
+
+def closed_up(freed: Iterable[int], later: Sequence[int]) -> list[int]:
+    """Return the tags of a user's waiting runs, in order, after others of the user were cancelled.
+
+    `freed` are the tags of the cancelled runs. Each run behind them moves up, so that they cost no turn.
+    """
+    return sorted([*freed, *later])[: len(later)]
 
 
 class Occupied:
     """Counts runs in flight by deployment, user and server, and compares them with the limits."""
 
-    def __init__(self, busy: Iterable[QueueEntry]) -> None:
+    def __init__(self, busy: Iterable[QueuedRun]) -> None:
         self._counts = Counter[object]()
-        for entry in busy:
-            self.add(entry)
+        for run in busy:
+            self.add(run)
 
-    def add(self, entry: QueueEntry) -> None:
-        self._counts.update(places(entry))
+    def add(self, run: QueuedRun) -> None:
+        self._counts.update(places(run))
 
-    def remove(self, entry: QueueEntry) -> None:
-        self._counts.subtract(places(entry))
+    def remove(self, run: QueuedRun) -> None:
+        self._counts.subtract(places(run))
 
     def is_full(self, deployment: str, limit: int | None) -> bool:
         """Return whether a deployment is at its limit."""
         return limit is not None and self._counts[deployment] >= limit
 
-    def allows(self, entry: QueueEntry) -> bool:
+    def allows(self, run: QueuedRun) -> bool:
         """Return whether a run may start within the limits of its user and its server."""
-        own, here = entry.user_limit, entry.server_limit
-        return (own is None or self._counts[entry.guild_id, entry.requester_id] < own) and (
-            here is None or self._counts[entry.guild_id] < here
+        own, here = run.user_limit, run.server_limit
+        return (own is None or self._counts[run.guild_id, run.requester_id] < own) and (
+            here is None or self._counts[run.guild_id] < here
         )
 
 
@@ -51,63 +86,6 @@ def lower_limit(of_deployment: int | None, of_operator: int | None) -> int | Non
     return min((limit for limit in (of_deployment, of_operator) if limit), default=None)
 
 
-def places(entry: QueueEntry) -> tuple[object, object, object]:
+def places(run: QueuedRun) -> tuple[object, object, object]:
     """Return the keys under which a run is counted, for its deployment, its user and its server."""
-    return entry.deployment, (entry.guild_id, entry.requester_id), entry.guild_id
-
-
-def fair_order(waiting: Sequence[QueueEntry], busy: Sequence[QueueEntry]) -> list[QueueEntry]:
-    """Return the waiting runs of one deployment in the order in which they are submitted.
-
-    A run ranks by the number of its user's runs ahead of it, including those in `busy`. So twenty requests
-    from one user don't delay the first request of another.
-    """
-    counts = Counter(entry.requester_id for entry in busy)
-    ranked: list[tuple[int, datetime, str, QueueEntry]] = []
-    for entry in sorted(waiting, key=lambda entry: (entry.created_at, entry.key)):
-        ranked.append((counts[entry.requester_id], entry.created_at, entry.key, entry))
-        counts[entry.requester_id] += 1
-    return [rank[-1] for rank in sorted(ranked)]
-
-
-def next_to_submit(
-    waiting: Sequence[QueueEntry],
-    busy: Sequence[QueueEntry],
-    limit: Callable[[str], int | None],
-    served: Sequence[QueueEntry] = (),
-) -> QueueEntry | None:
-    """Return the run to submit now, or None if limits of deployments, users or servers hold back all of them.
-
-    `limit` returns a deployment's limit. `served` are submitted runs that have ended lately, while a
-    waiting run could have been submitted. They count as turns of their users, because with a limit of one,
-    no run is active when the next one is chosen.
-    """
-    counted = [*busy, *served]
-    occupied = Occupied(busy)
-    candidates = []
-    for deployment, queue in _by_deployment(waiting).items():
-        if not occupied.is_full(deployment, limit(deployment)):
-            order = fair_order(queue, _of(counted, deployment))
-            candidates.append(next(filter(occupied.allows, order), None))
-    eligible = (candidate for candidate in candidates if candidate is not None)
-    return min(eligible, key=lambda entry: (entry.created_at, entry.key), default=None)
-
-
-def positions(waiting: Sequence[QueueEntry], busy: Sequence[QueueEntry]) -> dict[str, int]:
-    """Return each waiting run's position in its deployment's queue, starting at 1."""
-    return {
-        entry.key: number
-        for deployment, queue in _by_deployment(waiting).items()
-        for number, entry in enumerate(fair_order(queue, _of(busy, deployment)), 1)
-    }
-
-
-def _by_deployment(entries: Sequence[QueueEntry]) -> Mapping[str, list[QueueEntry]]:
-    groups: dict[str, list[QueueEntry]] = {}
-    for entry in entries:
-        groups.setdefault(entry.deployment, []).append(entry)
-    return groups
-
-
-def _of(entries: Sequence[QueueEntry], deployment: str) -> list[QueueEntry]:
-    return [entry for entry in entries if entry.deployment == deployment]
+    return run.deployment, (run.guild_id, run.requester_id), run.guild_id

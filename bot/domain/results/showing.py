@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 from bot.domain.access import OperatorRules, check_availability, check_not_blocked, check_pause
 from bot.domain.budgets import Usage
 from bot.domain.errors import RefusedError
-from bot.domain.requests import ChannelState, Origin, Requester
+from bot.domain.requests import ChannelState, Origin
 from bot.domain.results.deliveries import Delivery
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules, Spoiler
@@ -33,28 +36,30 @@ def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
     return rules.spoiler is Spoiler.ALWAYS
 
 
-def is_age_restricted(run: Run, channel: ChannelState | None = None) -> bool:
-    """Return whether an existing result may be shown only in age-restricted channels.
+class AgeMark(Protocol):
+    """A deployment or a channel, as it is marked now."""
 
-    This is the case if the run is age-restricted, or if the channel of its request was at that time.
-    `channel` is that channel as it is now, if it can be read; if it is age-restricted, so is the result.
+    @property
+    def age_restricted(self) -> bool: ...
+
+
+def is_restricted_now(run: Run, deployments: Iterable[AgeMark], channel: AgeMark | None = None) -> bool:
+    """Return whether a stored request's result may be shown only in age-restricted channels.
+
+    `deployments` are the run's own one and those that made its files, as the operator marks them now.
+    `channel` is the channel of the request as it is now, or None if it can't be read. Marks from the time of
+    the request still count after they were removed.
     """
     now = channel is not None and channel.age_restricted
-    return run.age_restricted or run.channel_age_restricted or now
+    return is_marked_now(run, deployments) or run.channel_age_restricted or now
 
 
-def is_age_restricted_now(run: Run, requester: Requester) -> bool:
-    """Return `is_age_restricted` with the channel of the request as the requester's server has it now."""
-    return is_age_restricted(run, requester.channel_state(run.channel_id))
+def is_marked_now(run: Run, deployments: Iterable[AgeMark]) -> bool:
+    """Return whether the result is age-restricted whatever channel it was requested in.
 
-
-def check_age(run: Run, requester: Requester, *, restricted: bool = False) -> None:
-    """Raise RefusedError if an existing result is age-restricted and the channel of this interaction isn't.
-
-    `restricted` says whether the result's deployment is age-restricted now.
+    Such a result isn't sent as a direct message either.
     """
-    if (restricted or is_age_restricted_now(run, requester)) and not requester.origin.age_restricted:
-        raise RefusedError("result_age")
+    return run.age_restricted or any(each.age_restricted for each in deployments)
 
 
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:

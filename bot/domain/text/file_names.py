@@ -47,8 +47,12 @@ def file_behind(link: str) -> str:
     return at_discord[1] if at_discord is not None else link
 
 
+def links_in(values: Iterable[object]) -> list[str]:
+    """Return the links among values and lists of values."""
+    lists = (value if isinstance(value, list) else [value] for value in values)
+    return [str(link) for each in lists for link in each if str(link).startswith("https://")]
+
+
 def keys_in_links(values: Iterable[object]) -> frozenset[str]:
     """Return the run keys in the names of the files that values, or lists of values, link to."""
-    lists = (value if isinstance(value, list) else [value] for value in values)
-    links = (str(link) for each in lists for link in each if str(link).startswith("https://"))
-    return frozenset(key for link in links for key in _KEY.findall(link))
+    return frozenset(key for link in links_in(values) for key in _KEY.findall(link))

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.deployments.still_offered import offer_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided, may_open
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.results.showing import check_age
 from bot.domain.runs import Run
+from bot.services.age_marks import AgeMarks
 from bot.store import Store
 from bot.strings import explain
 from bot.workers.worker import Wakeups
@@ -42,9 +43,15 @@ class ReviewService:
     """
 
     def __init__(
-        self, store: Store, catalogue: Catalogue, wakeups: Wakeups, clock: Callable[[], datetime]
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        age_marks: AgeMarks,
+        wakeups: Wakeups,
+        clock: Callable[[], datetime],
     ) -> None:
         self._store = store
+        self._age_marks = age_marks
         self._catalogue = catalogue
         self._wakeups = wakeups
         self._clock = clock
@@ -64,8 +71,9 @@ class ReviewService:
             return self._reviewed(run)
         check_undecided(moderator.id, run)
         person, channel = await present(run)
+        offer = offer_of(self._catalogue, run)
         refused = await self._store.reviews.approve(
-            key, moderator.id, self._clock(), person=person, channel=channel
+            key, moderator.id, self._clock(), person=person, channel=channel, offer=offer
         )
         if isinstance(refused, RefusedForNow):
             raise RefusedError("approve_later", str(refused), reason=explain(refused))
@@ -150,7 +158,7 @@ class ReviewService:
         run = await self._moderated(key, moderator.person, origin.guild_id)
         if not may_open(private=run.private, shown=run.is_shown, has_outputs=bool(run.outputs)):
             raise RefusedError("already_deleted" if run.deleted_at is not None else "open_nothing")
-        check_age(run, moderator)
+        self._age_marks.check(run, moderator)
         await self._store.reviews.record_opening(run.key, moderator.person.id, self._clock())
         return run
 

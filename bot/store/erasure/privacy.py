@@ -33,11 +33,13 @@ from bot.database.tables import (
     select_runs,
     to_run,
 )
+from bot.domain.budgets import budget_day
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
 from bot.domain.presets import Holder
-from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset
+from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset, OwnUsage
 from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import Run
+from bot.store import ledger
 from bot.store.audit import add_entries, to_entry
 from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by
@@ -127,35 +129,48 @@ class PrivacyStore:
         found = connection.execute(query.order_by(table.channel_id))
         return [OwnDefault(*row) for row in found]
 
+    @reads
+    def usage_of(self, connection: Connection, user_id: int) -> Sequence[OwnUsage]:
+        return ledger.usage_of(connection, user_id)
+
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs, and the user's texts in audit entries.
 
         Runs of a batch that is active or has a pending delivery stay as they are, and the first of each such
         batch is returned. The other runs still show when and where they were requested, and how they ended.
         The user's own presets are deleted. Presets made for a server and defaults set for a channel stay,
-        without the user's id.
+        without the user's id. What the user used today stays, too, because it counts until midnight. The
+        audit log gets an entry, unless there was nothing to erase.
         """
         presets_deleted = await self._delete_presets(user_id)
-        await self._forget_setter(user_id)
+        changed = presets_deleted + await self._forget_setter(user_id)
+        await self._database.write(ledger.erase, user_id, budget_day(now))
         erased = 0
         while (count := await self._erase_chunk(user_id, now, chunk_size)) is not None:
             erased += count
-        last = 0
-        while found := await self._entries(user_id, last, chunk_size):
-            await self._strip_private_details(
-                [row for row in found if _PRIVATE_DETAILS & set(row["details"])]
+            changed += 1
+        changed += await self._strip_entries(user_id, chunk_size)
+        if changed:
+            entry = AuditEntry(
+                at=now,
+                guild_id=None,
+                action=AuditAction.PRIVACY,
+                actor_id=user_id,
+                subject_id=user_id,
+                details={"requests": erased},
             )
-            last = found[-1]["id"]
-        entry = AuditEntry(
-            at=now,
-            guild_id=None,
-            action=AuditAction.PRIVACY,
-            actor_id=user_id,
-            subject_id=user_id,
-            details={"requests": erased},
-        )
-        await self._database.write(add_entries, entry)
+            await self._database.write(add_entries, entry)
         return Erased(erased, await self._unsettled(user_id), presets_deleted)
+
+    async def _strip_entries(self, user_id: int, chunk_size: int) -> int:
+        """Erase the user's texts in all audit entries, and return how many entries had some."""
+        last, stripped = 0, 0
+        while found := await self._entries(user_id, last, chunk_size):
+            private = [row for row in found if _PRIVATE_DETAILS & set(row["details"])]
+            await self._strip_private_details(private)
+            stripped += len(private)
+            last = found[-1]["id"]
+        return stripped
 
     @writes
     def _erase_chunk(
@@ -199,11 +214,12 @@ class PrivacyStore:
         return deleted.rowcount
 
     @writes
-    def _forget_setter(self, connection: Connection, user_id: int) -> None:
+    def _forget_setter(self, connection: Connection, user_id: int) -> int:
         mine = channel_defaults.c.set_by == user_id
         ids = lock_rows(connection, channel_defaults.c.channel_id, mine)
         here = channel_defaults.c.channel_id.in_(ids)
-        connection.execute(update(channel_defaults).where(here, mine).values(set_by=None))
+        forgotten = connection.execute(update(channel_defaults).where(here, mine).values(set_by=None))
+        return forgotten.rowcount
 
     @reads
     def _unsettled(self, connection: Connection, user_id: int) -> Sequence[Run]:

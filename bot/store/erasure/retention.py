@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ from bot.database.key_values import KeyValueStore
 from bot.database.row_locks import lock_requests, lock_rows
 from bot.database.tables import audit, requests, server_rules
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.store import ledger
 from bot.store.outcomes import nothing_pending
 
 _CHUNK_SIZE = 200
@@ -36,10 +37,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ExpiredRows:
-    """Requests and audit entries past their server's retention period."""
+    """Requests and audit entries past their server's retention period.
+
+    The ledger's days before `used_before` have expired, too, unless that is None.
+    """
 
     request_keys: Sequence[str]
     entry_ids: Sequence[int]
+    used_before: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,7 @@ class RetentionStore:
         self._key_values = key_values
 
     async def claim(self, now: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
-        """Return up to `limit` expired requests and up to `limit` audit entries, or None if nothing has
-        expired.
+        """Return what has expired, with up to `limit` requests and as many audit entries, or None.
 
         A request stays while it runs and while one of its messages is pending. `now` is the clock's time.
         """
@@ -85,7 +89,9 @@ class RetentionStore:
             ids += _expired_entries(connection, period, limit - len(ids))
             if len(keys) >= limit and len(ids) >= limit:
                 break
-        return ExpiredRows(keys, ids) if keys or ids else None
+        oldest = ledger.oldest_kept(now)
+        used_before = oldest if ledger.has_old(connection, oldest) else None
+        return ExpiredRows(keys, ids, used_before) if keys or ids or used_before else None
 
     @writes
     def handle(self, connection: Connection, rows: ExpiredRows) -> None:
@@ -101,7 +107,9 @@ class RetentionStore:
         ids = lock_rows(connection, audit.c.id, audit.c.id.in_(rows.entry_ids))
         removed_entries = connection.execute(delete(audit).where(audit.c.id.in_(ids)))
         removed = removed_requests.rowcount + removed_entries.rowcount
-        log.info("removed %s expired requests and audit entries", removed)
+        if rows.used_before is not None:
+            removed += ledger.remove_old(connection, rows.used_before)
+        log.info("removed %s expired requests, audit entries and days of usage", removed)
 
     async def _advance_to(self, clock: datetime) -> datetime:
         """Store and return retention's time for this claim."""

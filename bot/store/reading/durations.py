@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, func, literal_column, or_, select, text
+from sqlalchemy import Connection, bindparam, func, literal_column, select, text
 
 from bot.database.engine import Database, reads
-from bot.database.tables import WITH_REQUEST, runs
-from bot.domain.queue.estimates import PLACES, SAMPLE, WINDOW, QueuedRun, Success
-from bot.domain.queue.fair_queue import QueueEntry
-from bot.domain.runs import IN_FLIGHT, RunState
-from bot.store.claims import QUEUE_ENTRY
+from bot.database.tables import runs
+from bot.domain.queue.estimates import SAMPLE, WINDOW, Success
+from bot.domain.queue.fair_queue import PLACES, QueuedRun
+from bot.store.queue import is_in_flight, is_waiting
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 SUCCESSES = (
@@ -28,25 +27,17 @@ SUCCESSES = (
     .order_by(runs.c.ended_at.desc())
     .limit(SAMPLE)
 )
-QUEUE = (
-    select(
-        *QUEUE_ENTRY,
-        runs.c.state,
-        runs.c.expected_gpu,
-        runs.c.queue_position,
-        runs.c.submitted_at,
-        runs.c.started_at,
-        runs.c.progress,
-    )
-    .select_from(WITH_REQUEST)
+_COLUMNS = tuple(runs.c[name] for name in QueuedRun._fields)
+WAITING = (
+    select(*_COLUMNS)
     .where(
-        runs.c.state.in_(IN_FLIGHT | {RunState.WAITING}),
-        or_(
-            runs.c.state != RunState.WAITING,
-            and_(runs.c.deployment == bindparam("of_deployment"), runs.c.queue_position <= PLACES),
-        ),
+        is_waiting(runs),
+        runs.c.deployment == bindparam("of_deployment"),
+        func.coalesce(runs.c.queue_position, literal_column("0")).between(1, PLACES),
     )
+    .order_by(runs.c.queue_tag, runs.c.created_at, runs.c.key)
 )
+BUSY = select(*_COLUMNS).where(is_in_flight(runs))
 
 
 class DurationStore:
@@ -70,16 +61,5 @@ class DurationStore:
         """Return the first PLACES runs in a deployment's queue, in order, and the runs in flight of all
         deployments.
         """
-        waiting: list[QueuedRun] = []
-        in_flight: list[QueuedRun] = []
-        for row in connection.execute(QUEUE, {"of_deployment": deployment}):
-            run = QueuedRun(
-                entry=QueueEntry(*row[: len(QUEUE_ENTRY)]),
-                gpu=row.expected_gpu,
-                queue_position=row.queue_position,
-                submitted_at=row.submitted_at,
-                started_at=row.started_at,
-                progress=row.progress,
-            )
-            (waiting if row.state == RunState.WAITING else in_flight).append(run)
-        return sorted(waiting, key=lambda run: run.queue_position or 0), in_flight
+        waiting = [QueuedRun(*row) for row in connection.execute(WAITING, {"of_deployment": deployment})]
+        return waiting, [QueuedRun(*row) for row in connection.execute(BUSY)]

@@ -10,10 +10,9 @@ from sqlalchemy import Connection, func, select
 
 from bot.database.engine import Database, reads
 from bot.database.tables import deliveries, runs
-from bot.domain.budgets import budget_day
 from bot.domain.results.deliveries import OUTCOME_PURPOSES, DeliveryState
 from bot.domain.runs import FINAL, RunState
-from bot.store.requests.usage import read_started
+from bot.store.ledger import read_today
 
 _ACTIVE_RUNS = (
     select(runs.c.deployment, runs.c.state, func.count().label("number"))
@@ -61,7 +60,7 @@ class GaugeStore:
         """Read the values of the metrics page."""
         counted = connection.execute(_ACTIVE_RUNS)
         outcomes = {row.state: row for row in connection.execute(_OUTCOMES)}
-        seconds, _, _ = read_started(connection, None, 0, budget_day(now))
+        today = read_today(connection, None, 0, now, server=False)
         pending = outcomes.get(DeliveryState.PENDING)
         undelivered = outcomes.get(DeliveryState.UNDELIVERED)
         return Gauges(
@@ -69,5 +68,5 @@ class GaugeStore:
             pending=pending.number if pending else 0,
             undelivered=undelivered.number if undelivered else 0,
             oldest_pending_at=pending.oldest if pending else None,
-            gpu_seconds_today=seconds,
+            gpu_seconds_today=today.seconds,
         )

@@ -1,7 +1,7 @@
 """Accept requests. The decision, the rows and their audit entries are one transaction.
 
-Concurrent requests share a transaction, in which each is decided separately. If the commit isn't confirmed,
-the rows are looked up before any requester gets an answer.
+Concurrent requests share a transaction, in which each is decided after those before it are stored. If the
+commit isn't confirmed, the rows are looked up before any requester gets an answer.
 """
 
 from __future__ import annotations
@@ -11,25 +11,34 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.database.engine import Database, writes
 from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
-from bot.database.tables import create_delivery, new_rows, requests, runs, select_runs, to_run
+from bot.database.tables import create_delivery, insert_rows, new_row, runs, select_runs, to_run
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import budget_day, for_batch
-from bot.domain.errors import AlreadyTaken, CommitUnknown, PressedTwice, RequestUnknown, StoreUnavailable
+from bot.domain.budgets import budget_day, for_batch, has_daily_limit
+from bot.domain.errors import (
+    AlreadyTaken,
+    CommitUnknown,
+    PressedTwice,
+    RefusedError,
+    RequestUnknown,
+    StoreUnavailable,
+)
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.policy import Allowed, Refused, decide
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.store import ledger
 from bot.store.audit import add_entries, batch_of
+from bot.store.queue import give_tags
 from bot.store.requests.presses import read_presses
-from bot.store.requests.usage import UsageTally, read_tally
+from bot.store.requests.usage import read_usage
 from bot.store.rules import read_rules
 
 # How PostgreSQL and SQLite name the unique index that is violated by a second request of an interaction.
@@ -50,11 +59,6 @@ class _Submission:
     @property
     def first(self) -> GenerationRequest:
         return self.requests[0]
-
-    @property
-    def budget(self) -> tuple[int | None, datetime]:
-        """Return the server and the day whose budgets the requests count against."""
-        return self.first.origin.guild_id, budget_day(self.now)
 
 
 log = logging.getLogger(__name__)
@@ -110,20 +114,15 @@ class RequestStore:
         """Decide about a group and store what is accepted. Adds the result of each request to `results`."""
         lock(connection, "accept")
         presses = read_presses(connection, [each.requester for each in group])
-        for guild_id, day in dict.fromkeys(each.budget for each in group):
-            here = [each for each in group if each.budget == (guild_id, day)]
-            rules = read_rules(connection, guild_id)
-            people = [each.first.requester_id for each in here]
-            tally = read_tally(connection, guild_id, people, day)
-            decided: list[tuple[_Submission, _Verdict]] = []
-            for each in here:
-                if presses.is_repeated(each.requester):
-                    results[each.first.key] = PressedTwice()
-                    continue
-                decided.append((each, _decide(each, tally, self._operator, rules)))
-                if not isinstance(decided[-1][1], Refused):
-                    presses.add(each.requester, each.now)
-            results |= _store(connection, decided)
+        for each in group:
+            if presses.is_repeated(each.requester):
+                results[each.first.key] = PressedTwice()
+                continue
+            rules = read_rules(connection, each.first.origin.guild_id)
+            verdict = _decide(connection, each, self._operator, rules)
+            results[each.first.key] = _store(connection, each, verdict)
+            if not isinstance(verdict, Refused):
+                presses.add(each.requester, each.now)
 
     async def _look_up(
         self, results: Mapping[str, Run | Exception], fault: CommitUnknown
@@ -156,85 +155,74 @@ def _stored(connection: Connection, keys: Set[str]) -> set[str]:
 
 
 def _decide(
-    submission: _Submission, tally: UsageTally, operator: OperatorRules, rules: ServerRules
+    connection: Connection, submission: _Submission, operator: OperatorRules, rules: ServerRules
 ) -> _Verdict:
-    """Decide about a batch, and count it in `tally` if it is allowed.
-
-    Each request of the batch is decided as if the requests before it had been accepted.
-    """
-    user_id = submission.first.requester_id
-    trial = tally.copy()
+    """Decide about a batch, each request of it as if the requests before it had been accepted."""
+    first = submission.first
+    guild_id, limited = first.origin.guild_id, has_daily_limit(rules.budgets.server)
+    usage = read_usage(connection, guild_id, first.requester_id, submission.now, server=limited)
+    expected = ledger.expected_seconds(connection, first.deployment, first.expected_gpu, submission.now)
     terms: list[Allowed] = []
     for request in submission.requests:
-        usage = trial.of(user_id, submission.now)
-        decision = decide(request, submission.requester, usage, operator, rules)
+        decision = decide(request, submission.requester, usage, operator, rules, expected=expected)
         if isinstance(decision, Refused):
             return Refused(for_batch(decision.reason, len(terms), len(submission.requests)))
-        trial.add(user_id, decision)
+        usage = usage.with_one_more(decision.reserved_seconds, decision.weight, waits=True)
         terms.append(decision)
-    for each in terms:
-        tally.add(user_id, each)
     return terms
 
 
-def _store(
-    connection: Connection, decided: Sequence[tuple[_Submission, _Verdict]]
-) -> Mapping[str, Run | Exception]:
-    """Store the allowed runs, their review cards and all audit entries.
+def _store(connection: Connection, submission: _Submission, verdict: _Verdict) -> Run | RefusedError:
+    """Store a batch that is allowed, with its review card, its charge and its audit entries.
 
-    Returns the runs by key. A refused batch has one refusal, under the key of its first request.
+    Return its first run. Of a refused batch only the audit entry is stored, and the refusal is returned.
     """
-    if not decided:
-        return {}
-    add_entries(connection, *(entry for each, verdict in decided for entry in _entries(each, verdict)))
-    results: dict[str, Run | Exception] = {
-        each.first.key: verdict.reason for each, verdict in decided if isinstance(verdict, Refused)
-    }
-    allowed = [
-        (each, request, terms)
-        for each, verdict in decided
-        if not isinstance(verdict, Refused)
-        for request, terms in zip(each.requests, verdict, strict=True)
-    ]
-    if allowed:
-        rows = [_rows(*each) for each in allowed]
-        connection.execute(insert(requests), [asked for asked, own in rows if own["index"] == 0])
-        connection.execute(insert(runs), [own for _, own in rows])
-        stored = connection.execute(_STORED, {"keys": [own["key"] for _, own in rows]})
-        results |= {row["key"]: to_run(row) for row in stored.mappings()}
-    for each, request, terms in allowed:
-        if terms.review_channel_id is not None and request.index == 0:
-            # `release` makes the card due, so moderators never see a request whose requester saw a failure.
-            due_at = request.origin.interaction_expires_at
-            create_delivery(connection, request.key, Purpose.REVIEW, due_at, each.now)
-    return results
+    add_entries(connection, *_entries(submission, verdict))
+    if isinstance(verdict, Refused):
+        return verdict.reason
+    # A run in review gets its tag once it is approved.
+    in_review = verdict[0].review_channel_id is not None
+    asked = [(each.deployment, None if in_review else each.requester_id) for each in submission.requests]
+    # The lock "accept" keeps two processes from creating the same queue.
+    tags = give_tags(connection, asked)
+    pairs = zip(submission.requests, verdict, tags, strict=True)
+    values = [_values(submission, each, terms) | {"queue_tag": tag} for each, terms, tag in pairs]
+    insert_rows(connection, values)
+    stored = connection.execute(_STORED, {"keys": [row["key"] for row in values]})
+    batch = {row["key"]: to_run(row) for row in stored.mappings()}
+    first = submission.first
+    if in_review:
+        # `release` makes the card due, so moderators never see a request whose requester saw a failure.
+        due_at = first.origin.interaction_expires_at
+        create_delivery(connection, first.key, Purpose.REVIEW, due_at, submission.now)
+    ledger.charge(connection, list(batch.values()))
+    return batch[first.key]
 
 
-def _rows(
-    submission: _Submission, request: GenerationRequest, terms: Allowed
-) -> tuple[dict[str, object], dict[str, object]]:
-    """Return the columns of a request and of a run."""
+def _values(submission: _Submission, request: GenerationRequest, terms: Allowed) -> dict[str, object]:
     in_review = terms.review_channel_id is not None
-    # The first run's card decides about the whole request, and so does its expiry.
+    # The first run's card decides about the whole batch, and so does its expiry.
     review_ends = terms.approval_ends if request.index == 0 else None
-    asked, own = new_rows(request, submission.now)
-    asked |= {
+    return new_row(request, submission.now) | {
+        "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
+        "due_at": review_ends if in_review else None,  # `release` sets it
         "answer_due_at": submission.now + submission.hold,
         "user_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
-        "weight": terms.weight,
+        **_cost(terms, submission.now),
         "spoiler": terms.spoiler,
         "review_channel_id": terms.review_channel_id,
         "requester_joined_at": submission.requester.person.joined_at,
         "press": submission.requester.press.id if submission.requester.press is not None else None,
         "requester_roles": sorted(submission.requester.person.role_ids),
     }
-    own |= {
-        "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
-        "due_at": review_ends if in_review else submission.now + submission.hold,
-        "reserved_seconds": terms.reserved_seconds,
-    }
-    return asked, own
+
+
+def _cost(terms: Allowed, now: datetime) -> dict[str, object]:
+    """Return the columns of a run's cost. A request under review is charged at its approval."""
+    if terms.review_channel_id is not None:
+        return {"weight": terms.weight, "reserved_seconds": terms.reserved_seconds}
+    return ledger.reservation(terms.reserved_seconds, terms.weight, budget_day(now))
 
 
 def _entries(submission: _Submission, verdict: _Verdict) -> Iterator[AuditEntry]:

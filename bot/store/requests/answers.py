@@ -20,6 +20,7 @@ from bot.domain.requests import Release
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import end
+from bot.store.ledger import by_day, release
 from bot.store.outcomes import apply_change
 
 _MIN_PAUSE = timedelta(seconds=5)
@@ -106,6 +107,7 @@ class AnswerStore:
         if connection.scalar(held) is None:
             return False
         connection.execute(requests.delete().where(requests.c.key == key))
+        release(connection, batch)
         return True
 
     @writes
@@ -115,7 +117,7 @@ class AnswerStore:
         due_at = connection.scalar(select(requests.c.answer_due_at).where(requests.c.key == key))
         if due_at is None:
             return False
-        for run in batch:
+        for run in by_day(batch):
             change = end(run, RunState.REFUSED, now, code, {})
             if change is not None and run.state in NOT_SUBMITTED:
                 apply_change(connection, run, change, now)

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, literal, select
 
-from bot.database.tables import (
-    WITH_REQUEST,
-    blocks,
-    key_values,
-    requests,
-    runs,
-    select_runs,
-    server_rules,
-    to_run,
-)
+from bot.database.postgres import lock
+from bot.database.tables import WITH_REQUEST, blocks, key_values, runs, select_runs, server_rules, to_run
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import Block, Usage, budget_day, limits_of
+from bot.domain.budgets import Block, Usage, budget_day, day_end, has_daily_limit, weight_of
 from bot.domain.errors import RefusedError, RefusedForNow, RunGone
-from bot.domain.policy import Start, judge, start_of
+from bot.domain.policy import Offer, judge_several, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
+from bot.store.ledger import expected_seconds, read_today
 from bot.store.outcomes import apply_change
-from bot.store.requests.usage import read_started
 from bot.store.rules import PAUSE_KEY, validated
 
 # Select, by primary keys, one row with the run and everything but budgets that may forbid its start.
@@ -41,10 +33,9 @@ _JUDGED = (
     )
     .select_from(
         WITH_REQUEST.outerjoin(key_values, key_values.c.name == literal(PAUSE_KEY))
-        .outerjoin(server_rules, server_rules.c.guild_id == requests.c.guild_id)
+        .outerjoin(server_rules, server_rules.c.guild_id == runs.c.guild_id)
         .outerjoin(
-            blocks,
-            and_(blocks.c.guild_id == requests.c.guild_id, blocks.c.user_id == requests.c.requester_id),
+            blocks, and_(blocks.c.guild_id == runs.c.guild_id, blocks.c.user_id == runs.c.requester_id)
         )
     )
     .where(runs.c.key == bindparam("judged"))
@@ -59,17 +50,21 @@ def judge_run(
     *,
     person: Member | None = None,
     channel: ChannelState | None = None,
+    offer: Offer | None = None,
 ) -> tuple[Run, RefusedError | None]:
     """Return a run and the refusal that keeps it from starting now, if any. Raises RunGone.
 
-    Only started runs count against the budgets. If waiting ones counted, too, two of them could keep each
-    other waiting. `person` and `channel` are the requester and the channel as they are now, or None if
-    Discord wasn't asked.
+    The budgets of its person and server are judged only if the run isn't charged today: at its approval, and
+    at a claim on another day. A run under review is returned with the reservation to charge, and judged
+    together with its batch. `person` and `channel` are the requester and the channel as they are now, or
+    None if Discord wasn't asked. `offer` is what the operator offers today; with it, today's prices apply.
     """
     row = connection.execute(_JUDGED, {"judged": key}).mappings().first()
     if row is None:
         raise RunGone(key)
     run = to_run(row)
+    if offer is not None and offer.refusal is not None:
+        return run, offer.refusal
     if run.sources and _is_source_deleted(connection, run):
         return run, RefusedError("parent_deleted")
     try:
@@ -77,16 +72,17 @@ def judge_run(
     except RefusedForNow as unreadable:
         # Unreadable rules hold back all runs of their server, but no other server's.
         return run, unreadable
-    start = start_of(run, person, channel)
-    usage = Usage(
-        now=now,
-        day_end=budget_day(now) + timedelta(days=1),
-        block=_block(row, now),
-        paused=row["pause_reason"],
-    )
-    if _has_daily_budget(start.person, rules, operator):
-        usage = _with_spendings(connection, start, usage)
-    return run, judge(start, usage, operator, rules)
+    in_review = run.state is RunState.AWAITING_APPROVAL
+    if in_review:
+        gpu = offer.gpu if offer is not None else run.expected_gpu
+        seconds = expected_seconds(connection, run.deployment, gpu, now)
+        run = replace(run, expected_gpu=gpu, weight=weight_of(gpu, rules), reserved_seconds=seconds)
+    is_charged = run.charged_on == budget_day(now)
+    start = start_of(run, person, channel, offer, is_charged=is_charged)
+    usage = Usage(now=now, day_end=day_end(now), block=_block(row, now), paused=row["pause_reason"])
+    if not is_charged or operator.daily_gpu_seconds is not None:
+        usage = _with_use_of_today(connection, run, usage, rules, is_charged=is_charged)
+    return run, judge_several(start, usage, operator, rules, run.count if in_review else 1)
 
 
 def _is_source_deleted(connection: Connection, run: Run) -> bool:
@@ -101,17 +97,15 @@ def _block(row: RowMapping, now: datetime) -> Block | None:
     return Block(row["block_reason"], until) if blocked else None
 
 
-def _with_spendings(connection: Connection, start: Start, usage: Usage) -> Usage:
-    seconds, own, server = read_started(connection, start.guild_id, start.person.id, budget_day(usage.now))
-    return replace(usage, gpu_seconds_today=seconds, person=own, server=server)
-
-
-def _has_daily_budget(person: Member, rules: ServerRules, operator: OperatorRules) -> bool:
-    """Return whether a daily limit applies. Without one, the slow sum of the day's usage isn't needed."""
-    server = rules.budgets.server
-    own = limits_of(person, rules)
-    limits = (own.runs_a_day, own.gpu_seconds_a_day, server.runs_a_day, server.gpu_seconds_a_day)
-    return operator.daily_gpu_seconds is not None or any(limit is not None for limit in limits)
+def _with_use_of_today(
+    connection: Connection, run: Run, usage: Usage, rules: ServerRules, *, is_charged: bool
+) -> Usage:
+    if not is_charged:
+        # A request that is accepted at the same time can't charge what is judged here.
+        lock(connection, "accept")
+    server = not is_charged and has_daily_limit(rules.budgets.server)
+    today = read_today(connection, run.guild_id, run.requester_id, usage.now, server=server)
+    return replace(usage, gpu_seconds_today=today.seconds, person=today.person, server=today.server)
 
 
 def refuse(connection: Connection, run: Run, reason: RefusedError, now: datetime) -> None:

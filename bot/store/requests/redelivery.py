@@ -82,11 +82,14 @@ def _undelivered_of(key: str) -> Select[Any]:
 def _destination_columns(origin: Origin, *, private: bool) -> dict[str, object]:
     """Return the columns that move an undelivered result to another channel.
 
+    The channel of a user install can't be read later, so its mark is stored.
+
     The server's id stays the same, because that server's budget paid for the result, and its moderators are
     responsible for it. The token of the `/runs` interaction is stored only if nothing else can show the
     result in the channel. This is the case for a private result and for a user install.
     """
     by_interaction = origin.user_install or private
+    marked = {"channel_age_restricted": True} if origin.user_install and origin.age_restricted else {}
     token, expires = origin.interaction_token, origin.interaction_expires_at
     return {
         "channel_id": origin.channel_id,
@@ -95,4 +98,5 @@ def _destination_columns(origin: Origin, *, private: bool) -> dict[str, object]:
         "interaction_token": token if by_interaction else None,
         "interaction_expires_at": expires if by_interaction else None,
         "status_message_id": None,
+        **marked,
     }

@@ -12,177 +12,23 @@ from enum import StrEnum
 from typing import ClassVar, Self
 from zlib import crc32
 
-from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.settings.fields import Section, SettingControl
+from bot.domain.settings.forms import FORMS
 from bot.ui.custom_ids.audit import AuditId as AuditId
 from bot.ui.custom_ids.base import EPOCH, microseconds
 from bot.ui.custom_ids.base import CustomId as CustomId
+from bot.ui.custom_ids.runs import Action as Action
+from bot.ui.custom_ids.runs import EditId as EditId
+from bot.ui.custom_ids.runs import FollowUpId as FollowUpId
+from bot.ui.custom_ids.runs import ReviewForm as ReviewForm
+from bot.ui.custom_ids.runs import ReviewFormId as ReviewFormId
+from bot.ui.custom_ids.runs import RunId as RunId
+from bot.ui.custom_ids.runs import ShareId as ShareId
+from bot.ui.custom_ids.runs import UseId as UseId
 
-_KEY = r"[a-z0-9]{1,20}"
-_DRAFT = r"[0-9a-f]{0,8}"
 _END_OF_IDS = 1 << 63
-
-
-class Action(StrEnum):
-    """The actions of a run's buttons."""
-
-    CANCEL = "cancel"
-    AGAIN = "again"
-    REDELIVER = "redeliver"
-    APPROVE = "approve"
-    REJECT = "reject"
-    BLOCK = "block"
-    DELETE = "delete"
-    REPORT = "report"
-    DISMISS = "dismiss"
-    EDIT = "edit"
-    DETAILS = "details"
-    USE = "use"
-    # For batches: show a single run, repeat all runs, delete all results.
-    PICK = "pick"
-    REPEAT = "repeat"
-    CLEAR = "clear"
-    VARY = "vary"
-    # More actions of a result, the runs of a large batch, and the deletion of a message without a result.
-    MORE = "more"
-    NUMBERS = "numbers"
-    DISCARD = "discard"
-    # A copy of a result: a single result of a batch, or a share in the gallery channel.
-    POST = "post"
-    SHARE = "share"
-
-
-@dataclass(frozen=True, slots=True)
-class RunId(CustomId):
-    """A button of a run."""
-
-    PATTERN = re.compile(rf"run:(?P<key>{_KEY}):(?P<action>{'|'.join(Action)})")
-    key: str
-    action: Action
-
-    def encode(self) -> str:
-        return f"run:{self.key}:{self.action}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["key"], Action(match["action"]))
-
-
-class ReviewForm(StrEnum):
-    """The forms behind moderators' buttons."""
-
-    REJECT = "reject"
-    BLOCK = "block"
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewFormId(CustomId):
-    """A moderator's form about a run."""
-
-    PATTERN = re.compile(rf"form:(?P<key>{_KEY}):(?P<form>{'|'.join(ReviewForm)})")
-    key: str
-    form: ReviewForm
-
-    def encode(self) -> str:
-        return f"form:{self.key}:{self.form}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["key"], ReviewForm(match["form"]))
-
-
-@dataclass(frozen=True, slots=True)
-class EditId(CustomId):
-    """The Edit form of a run, or a button that opens it.
-
-    `draft` names the draft that refills the form. `send` submits the draft without showing the form.
-    """
-
-    PATTERN = re.compile(rf"edit:(?P<key>{_KEY}):(?P<draft>{_DRAFT})(?P<send>:send)?")
-    key: str
-    draft: str = ""
-    send: bool = False
-
-    def encode(self) -> str:
-        return f"edit:{self.key}:{self.draft}{':send' if self.send else ''}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["key"], match["draft"], bool(match["send"]))
-
-
-@dataclass(frozen=True, slots=True)
-class UseId(CustomId):
-    """The Use-as-input form, or the button or select that opens it.
-
-    `index` is the position of the picture, counted from 0, in the message that the component or form belongs
-    to. `parent` is the key of the run that made the picture, or empty. `deployment` is empty in a select,
-    whose options are the deployments. `draft` names the draft that refills the form. `kept` names the stored
-    picture of a form that belongs to no message.
-    """
-
-    PATTERN = re.compile(
-        rf"use:(?P<deployment>[^:]{{0,32}}):(?P<index>[0-9]):(?P<parent>(?:{_KEY})?):(?P<draft>{_DRAFT})"
-        rf"(?::(?P<kept>{_DRAFT}))?"
-    )
-    deployment: str
-    index: int
-    parent: str = ""
-    draft: str = ""
-    kept: str = ""
-
-    def encode(self) -> str:
-        return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}{self.kept and f':{self.kept}'}"
-
-    @property
-    def run_key(self) -> str:
-        return self.parent
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["deployment"], int(match["index"]), *match.groups("")[2:])
-
-
-@dataclass(frozen=True, slots=True)
-class ShareId(CustomId):
-    """The form that asks whether a shared result shows its prompt."""
-
-    PATTERN = re.compile(rf"share:(?P<key>{_KEY})")
-    key: str
-
-    def encode(self) -> str:
-        return f"share:{self.key}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["key"])
-
-
-@dataclass(frozen=True, slots=True)
-class FollowUpId(CustomId):
-    """The button or form of a follow-up. Without `ref`, it is the select that lists several follow-ups.
-
-    The follow-up takes a file of the run's result or, if `picture` is set, the picture at that position in
-    the message, counted from 0.
-    """
-
-    PATTERN = re.compile(
-        rf"then:(?P<key>(?:{_KEY})?):(?P<ref>(?:[0-9a-f]{{40}})?):(?P<picture>[0-9]?):(?P<draft>{_DRAFT})"
-    )
-    key: str
-    ref: FollowUpRef | None = None
-    picture: str = ""
-    draft: str = ""
-
-    def encode(self) -> str:
-        return f"then:{self.key}:{''.join(self.ref or ())}:{self.picture}:{self.draft}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        ref = FollowUpRef(match["ref"][:32], match["ref"][32:]) if match["ref"] else None
-        return cls(match["key"], ref, match["picture"], match["draft"])
 
 
 class RunListAction(StrEnum):
@@ -206,6 +52,9 @@ class RunsId(CustomId):
     )
     action: RunListAction
     page: RunsPage
+
+    def writes(self, *, form: bool) -> bool:
+        return self.action in (RunListAction.REDELIVER, RunListAction.OPEN)
 
     def encode(self) -> str:
         page, cursor = self.page, self.page.cursor
@@ -269,6 +118,9 @@ class UnblockId(CustomId):
     since: datetime
     page: int
 
+    def writes(self, *, form: bool) -> bool:
+        return True
+
     def encode(self) -> str:
         return f"unblock:{self.user_id}:{microseconds(self.since)}:{self.page}"
 
@@ -299,12 +151,19 @@ class ReplaceId(CustomId):
     PATTERN = re.compile(r"replace:(?P<draft>[0-9a-f]{8})")
     draft: str
 
+    def writes(self, *, form: bool) -> bool:
+        return True
+
     def encode(self) -> str:
         return f"replace:{self.draft}"
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
         return cls(match["draft"])
+
+
+# The controls of `/settings` that only open another part of the panel.
+_ONLY_SHOWING = frozenset({"home.back", "home.open", "gpus.gpu", "gpus.deployment", "words.show"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +178,10 @@ class SettingId(CustomId):
     section: str
     name: str
     arg: str = ""
+
+    def writes(self, *, form: bool) -> bool:
+        key = f"{self.section}.{self.name}"
+        return form or not (self.name == "again" or key in _ONLY_SHOWING or key in FORMS)
 
     def encode(self) -> str:
         return f"set:{self.section}:{self.name}" + (f":{self.arg}" if self.arg else "")
@@ -363,6 +226,9 @@ class OpenId(CustomId):
     """The select of private results under a page of `/audit`."""
 
     PATTERN = re.compile(r"auditopen")
+
+    def writes(self, *, form: bool) -> bool:
+        return True
 
     def encode(self) -> str:
         return "auditopen"

@@ -25,6 +25,13 @@ class CustomId(ABC):
         key: str = getattr(self, "key", "")
         return key
 
+    def writes(self, *, form: bool) -> bool:
+        """Return whether a press, or with `form` the submitted form, may write a row or a message.
+
+        If so, it counts against the user's allowance.
+        """
+        return form
+
     @abstractmethod
     def encode(self) -> str:
         """Return the custom_id."""

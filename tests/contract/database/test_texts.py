@@ -117,7 +117,7 @@ async def test_a_run_with_long_names_from_the_service_ends(store: Store) -> None
     run = await brought_to(store, RunState.RUNNING)
     step = "KSampler" * 100 + NUL
     await store.runs.record_report(run.key, report(live_status=step, progress=0.5), NOW, SOON)
-    await store.runs.record_report(run.key, report(RunState.FAILED, gpu="H100" * 20), at(1), SOON)
+    await store.runs.record_report(run.key, report(RunState.FAILED, gpu="H100" * 20), at(1), SOON, asked=True)
     ended = await fetch(store, run.key)
     assert (ended.state, ended.gpu_used) == (RunState.FAILED, "H100" * 8)
     assert ended.live_status == ("KSampler" * 100)[:200]

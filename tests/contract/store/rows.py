@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from random import SystemRandom
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, event, insert, select, text
 
-from bot.database.tables import audit, deliveries, new_rows, requests, runs, server_rules
+from bot.database.tables import audit, deliveries, insert_rows, new_row, runs, server_rules
 from bot.domain.requests import GenerationRequest, Origin, new_key
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import RunState
@@ -52,10 +52,10 @@ async def stored_run(
     outputs = [{"kind": "images", "url": "https://outputs.example/a.png", "filename": "a.png"}]
     submitted_at = None if state in (RunState.WAITING, RunState.AWAITING_APPROVAL) else at
     own = {"state": state, "outputs": outputs, "submitted_at": submitted_at, **more}
-    asked_row, run_row = new_rows(asked, at)
+    values = new_row(asked, at) | own
 
     def work(connection: Connection) -> Any:
-        insert_rows(connection, {**asked_row, **run_row, **own})
+        insert_rows(connection, [values])
         if delivery is not None:
             connection.execute(
                 insert(deliveries).values(
@@ -70,14 +70,6 @@ async def stored_run(
 
     await store.database.write(work)
     return asked.key
-
-
-def insert_rows(connection: Connection, *rows: Mapping[str, Any]) -> None:
-    """Insert runs, and the requests of those that are the first, from rows with the columns of both."""
-    firsts = [row | {"key": row["request_key"]} for row in rows if not row.get("index")]
-    for table, found in ((requests, firsts), (runs, rows)):
-        values = [{name: value for name, value in row.items() if name in table.c} for row in found]
-        connection.execute(insert(table), values)
 
 
 async def stored_rules(store: Store, guild: int, rules: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,12 +12,13 @@ from bot.domain.access import OperatorRules
 from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Release
-from bot.domain.runs import RunState
+from bot.domain.runs import Run, RunState
 from bot.store import Store
 from tests.contract.conftest import Judged, Stores
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import (
     NOW,
+    OPEN_TO_ALL,
     SOON,
     accept,
     accepted,
@@ -67,10 +69,26 @@ async def test_a_hundred_concurrent_requests_never_exceed_the_daily_limit(stores
     assert len(await run_keys(processes[0])) == 5
 
 
+async def test_the_operator_caps_what_one_server_may_queue(stores: Stores) -> None:
+    processes = [await stores.open(operator=replace(OPEN_TO_ALL, max_waiting_per_server=3)) for _ in range(2)]
+    results = await at_once(*(accept(each, request()) for each in processes * 10))
+    assert [error.code for error in refusals(results)] == ["server_budget_waiting"] * 17
+    # Neither other servers nor people outside servers are affected.
+    for guild in (5, None, None, None, None):
+        await accept(processes[0], request(origin=request().origin.model_copy(update={"guild_id": guild})))
+    # A run that starts makes room, and is not refused because others wait.
+    assert await take(processes[1], at(9)) is None
+    for run in results:
+        if isinstance(run, Run):
+            await processes[0].answers.release(run.key, 77, NOW)
+    assert await take(processes[1], at(9)) is not None
+    await accept(processes[0], request(), now=at(10))
+
+
 async def test_the_billed_duration_replaces_the_reserve(store: Store, judged: Judged) -> None:
     run = await submitted(store)
     await accept(store, request())
-    await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON)
+    await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON, asked=True)
     for now in (NOW, NOW + timedelta(days=1)):
         await accept(store, request(), now=now)
     seconds = [usage.gpu_seconds_today for _, usage in judged[1:]]

@@ -7,19 +7,18 @@ from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.budgets import Spending, budget_day
+from bot.domain.budgets import Spending, day_end
 from bot.domain.errors import AlreadyTaken, RefusedError
 from bot.domain.moderation.audit import AuditAction, AuditFilter
 from bot.domain.requests import GenerationRequest, Member
 from bot.domain.runs import Run
 from bot.store import Store
 from tests.contract.conftest import Judged
-from tests.contract.store.rows import GUILD, stored_rules, stored_run
+from tests.contract.store.rows import GUILD, stored_rules
 from tests.contract.store.runs import NOW, PERSON, accept, at_once, request
 
 OTHER = Member(id=7, created_at=PERSON.created_at)
 HERE = request().origin
-LOCKED = "locked"
 ELSEWHERE = HERE.model_copy(update={"guild_id": 5})
 
 
@@ -33,38 +32,32 @@ async def together(store: Store, *asked: GenerationRequest) -> list[Run | BaseEx
     return await at_once(*(accept(store, each, person=people[each.requester_id]) for each in asked))
 
 
-async def test_usage_added_up_in_memory_equals_the_stored_usage(store: Store, judged: Judged) -> None:
+async def test_each_request_is_judged_with_what_those_before_it_reserved(
+    store: Store, judged: Judged
+) -> None:
     rules = {
-        "budgets": {"person": {"waiting": None}, "gpu_weights": {"H100": 2.5}},
-        "deployment_roles": {LOCKED: []},
+        "budgets": {"person": {"waiting": None}, "server": {"runs_a_day": 99}, "gpu_weights": {"H100": 2.5}}
     }
     for guild in (GUILD, 5):
         await stored_rules(store, guild, rules)
-    await stored_run(store, person=PERSON.id)
-    await stored_run(store, person=OTHER.id)
-    await stored_run(store, person=OTHER.id, guild=5)
     await together(
         store,
         asked_by(PERSON, gpu="H100"),
         asked_by(OTHER),
         asked_by(PERSON),
-        asked_by(PERSON, deployment=LOCKED),
-        asked_by(OTHER, deployment=LOCKED),
-        asked_by(PERSON, origin=ELSEWHERE, gpu="H100"),
-        asked_by(PERSON, origin=ELSEWHERE, deployment=LOCKED),
+        asked_by(PERSON, origin=ELSEWHERE),
+        asked_by(OTHER),
     )
-    added = {
-        (asked.origin.guild_id, asked.requester_id): usage
-        for asked, usage in judged
-        if asked.deployment == LOCKED
-    }
-    for (guild_id, user_id), usage in added.items():
-        read = await store.usage.today(guild_id, user_id, NOW)
-        assert (usage.person, usage.server) == (read.person, read.server)
-    assert added[GUILD, PERSON.id].person == Spending(runs=3, gpu_seconds=210, waiting=2)
-    assert added[GUILD, OTHER.id].person == Spending(runs=2, gpu_seconds=60, waiting=1)
-    # The other server's three waiting runs reserve nothing of the operator's limit.
-    assert added[5, PERSON.id].gpu_seconds_today == read.gpu_seconds_today == 60
+    found = [(usage.person, usage.server) for _, usage in judged]
+    assert found == [
+        (Spending(), Spending()),
+        (Spending(), Spending(runs=1, gpu_seconds=150, waiting=1)),
+        (Spending(runs=1, gpu_seconds=150, waiting=1), Spending(runs=2, gpu_seconds=210, waiting=2)),
+        (Spending(), Spending()),
+        (Spending(runs=1, gpu_seconds=60, waiting=1), Spending(runs=3, gpu_seconds=270, waiting=3)),
+    ]
+    # What waits on the other server reserves nothing of the operator's ceiling.
+    assert [usage.gpu_seconds_today for _, usage in judged] == [0, 60, 120, 0, 180]
 
 
 async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
@@ -89,7 +82,8 @@ async def test_a_request_that_cannot_be_stored_fails_alone(store: Store) -> None
     asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
     results = await together(store, *asked)
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
-    assert (await store.usage.today(GUILD, PERSON.id, NOW)).server.runs == 3
+    usage = await store.usage.today(GUILD, PERSON.id, NOW)
+    assert (usage.person.runs, usage.server.waiting) == (2, 3)
     assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
 
 
@@ -116,12 +110,12 @@ async def test_more_requests_than_fit_into_a_transaction_are_accepted_in_order(s
     assert [line.entry.run_key for line in reversed(lines)] == [each.key for each in asked]
 
 
-async def test_after_midnight_waiting_runs_are_reserved_again(store: Store, judged: Judged) -> None:
-    midnight = budget_day(NOW) + timedelta(days=1)
+async def test_each_request_counts_on_the_day_of_its_acceptance(store: Store, judged: Judged) -> None:
+    midnight = day_end(NOW)
     before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
     await asyncio.gather(
         *(accept(store, asked_by(PERSON), now=now) for now in (before, after, before, after))
     )
     runs_of_each = [(usage.day_end, usage.person.runs) for _, usage in judged]
     next_day = midnight + timedelta(days=1)
-    assert sorted(runs_of_each) == [(midnight, 0), (midnight, 1), (next_day, 2), (next_day, 3)]
+    assert sorted(runs_of_each) == [(midnight, 0), (midnight, 1), (next_day, 0), (next_day, 1)]

@@ -12,12 +12,14 @@ from bot.domain.requests import GenerationRequest
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from tests.contract.store.runs import (
+    APPROVAL_ENDS,
     GRACE,
     NOW,
     SOON,
     accept,
     accepted,
     at,
+    awaiting_approval,
     brought_to,
     columns,
     fetch,
@@ -47,6 +49,41 @@ async def test_a_silent_run_is_polled_after_growing_pauses(store: Store) -> None
         assert await _due(store, second) == [run.key]
     await store.runs.record_report(run.key, report(progress=0.5), at(1000), at(1030))
     assert (await columns(store, run.key))["checks"] == 0
+
+
+@pytest.mark.parametrize(("run_timeout", "deadline"), [(None, 3600), (60, 180), (7200, 3600)])
+async def test_a_silent_run_is_polled_at_its_deadline(
+    store: Store, run_timeout: int | None, deadline: int
+) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    assert run.started_at == run.submitted_at == NOW
+    due_at = SOON
+    while due_at < at(deadline):
+        assert await store.claims.claim_checks(due_at, PAUSE, 8, run_timeout=lambda _: run_timeout)
+        due_at = (await columns(store, run.key))["due_at"]
+    assert due_at == at(deadline)
+
+
+async def test_while_the_backend_is_away_only_expired_requests_are_claimed(store: Store) -> None:
+    await brought_to(store, RunState.RUNNING)
+    await submitted(store)
+    reviewed = await awaiting_approval(store)
+    due = await store.claims.claim_checks(APPROVAL_ENDS, PAUSE, 8, away=True)
+    assert [run.key for run in due] == [reviewed.key]
+
+
+async def test_after_an_outage_all_runs_that_are_still_polled_are_due_at_once(store: Store) -> None:
+    flying = [await brought_to(store, state) for state in (RunState.QUEUED, RunState.RUNNING)]
+    settling = await brought_to(store, RunState.SUCCEEDED)
+    await store.claims.claim_checks(SOON, PAUSE, 8)
+    later = await brought_to(store, RunState.RUNNING)
+    await submitted(store)
+    await store.claims.make_checks_due(NOW)
+    assert await _due(store, 0) == []
+    await store.claims.make_checks_due(at(0.001))
+    due = await _due(store, 1, 9)
+    assert sorted(due) == sorted(run.key for run in (*flying, settling, later))
+    assert (await columns(store, flying[0].key))["checks"] == 1
 
 
 async def test_an_unanswered_call_is_checked_when_its_grace_ends(store: Store) -> None:
@@ -96,13 +133,16 @@ async def test_an_ended_run_is_polled_once_for_its_duration(store: Store) -> Non
         assert await _due(store, 10_000) == []
 
 
-async def test_a_failure_is_polled_at_once_for_outputs_and_later_for_its_duration(store: Store) -> None:
+async def test_a_reported_failure_is_polled_at_once_and_later_for_its_duration(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     failed = report(RunState.FAILED)
     await store.runs.record_report(run.key, failed, NOW, SOON)
     assert await _due(store, 0) == [run.key]
+    # A report that says otherwise doesn't postpone the poll.
+    await store.runs.record_report(run.key, report(progress=0.5), NOW, SOON)
+    assert (await fetch(store, run.key)).state is RunState.RUNNING
     answer = failed._replace(run_duration=12.5)
-    assert await store.runs.record_report(run.key, answer, NOW, SOON, asked=True) is None
+    assert await store.runs.record_report(run.key, answer, NOW, SOON, asked=True) is not None
     assert await _due(store, 4) == []
     assert await _due(store, 5) == [run.key]
     assert await store.runs.record_report(run.key, answer, at(5), SOON, asked=True) is None

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from datetime import datetime
 
 import pytest
+from sqlalchemy import Connection, insert
 
+from bot.database.tables import runs
 from bot.domain.errors import RefusedForNow
+from bot.domain.queue.fair_queue import NO_TURN, PLACES
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.postponed import hold_back
 from tests.contract.conftest import Stores
-from tests.contract.store.rows import stored_rules, stored_run
+from tests.contract.store.rows import selects, stored_rules, stored_run
 from tests.contract.store.runs import (
     GRACE,
     NOW,
     SOON,
     accepted,
     at,
+    awaiting_approval,
     columns,
     fetch,
     owed,
@@ -48,6 +54,26 @@ async def test_concurrent_claims_never_exceed_a_deployments_limit(store: Store, 
     assert sorted(run.deployment for found in taken for run in found) == ["flux", "flux", "wan", "wan"]
 
 
+@pytest.mark.parametrize("processes", [1, 4])
+async def test_users_and_servers_at_their_limit_are_skipped(
+    store: Store, stores: Stores, processes: int
+) -> None:
+    """The limits hold for each user of each server, however many processes claim."""
+    mine = {"user_limit": 2, "server_limit": 3, "due_at": NOW}
+    for guild in (5, 6, None):
+        for person in (1, 2):
+            for _ in range(3):
+                await stored_run(store, RunState.WAITING, guild=guild, person=person, **mine)
+    # Only these create the deployment's queue.
+    free = [(await accepted(store, requester_id=9)).key for _ in range(2)]
+    claimers = [store, *[await stores.open() for _ in range(processes - 1)]]
+    taken = [run for found in await asyncio.gather(*map(take_all, claimers)) for run in found]
+    counts = Counter((run.guild_id, run.requester_id) for run in taken if run.key not in free)
+    assert {run.key for run in taken} >= set(free)
+    assert max(counts.values()) == 2
+    assert [sum(counts[guild, person] for person in (1, 2)) for guild in (5, 6, None)] == [3, 3, 3]
+
+
 async def test_a_claim_stores_the_time_of_the_call_and_of_the_next_check(store: Store) -> None:
     waiting = await accepted(store)
     assert await store.claims.update_queue_positions(NOW) == 1
@@ -61,7 +87,7 @@ async def test_an_end_frees_a_place(store: Store) -> None:
     first, second = await accepted(store), await accepted(store, now=at(1))
     assert (await started(store, at(2), 1)).key == first.key
     assert await take(store, at(2), 1) is None
-    await store.runs.record_report(first.key, report(RunState.FAILED), at(3), SOON)
+    await store.runs.record_report(first.key, report(RunState.FAILED), at(3), SOON, asked=True)
     assert (await started(store, at(3), 1)).key == second.key
 
 
@@ -72,10 +98,17 @@ async def test_one_request_does_not_wait_for_all_of_another_persons(store: Store
     assert [(await started(store, at(40))).requester_id for _ in range(2)] == [1, 2]
 
 
-@pytest.mark.parametrize("held", ["by nothing", "by a budget", "by the server's own limit"])
-async def test_only_turns_of_the_last_hour_count_and_only_if_a_run_was_due(store: Store, held: str) -> None:
+async def persons(store: Store, now: datetime, number: int) -> list[int]:
+    """Claim so many runs and return their requesters."""
+    return [(await started(store, now)).requester_id for _ in range(number)]
+
+
+@pytest.mark.parametrize("held", ["by nothing", "by a rule", "by the server's own limit"])
+async def test_whoever_was_served_lately_is_one_turn_behind_whatever_else_waits(
+    store: Store, held: str
+) -> None:
     """Otherwise one waiting run of a third member would move those who were served today to the end."""
-    if held == "by a budget":
+    if held == "by a rule":
         third = await accepted(store, requester_id=3)
         await store.database.write(hold_back, third, RefusedForNow("budget_gpu"), at(2 * HOUR))
     elif held == "by the server's own limit":
@@ -86,11 +119,72 @@ async def test_only_turns_of_the_last_hour_count_and_only_if_a_run_was_due(store
     for number in range(3):
         served = await accepted(store, requester_id=1, now=at(number))
         assert (await started(store, at(number))).key == served.key
-        await store.runs.record_report(served.key, report(RunState.FAILED), at(number), SOON)
-    await accepted(store, requester_id=1, now=at(2 * HOUR))
-    for _ in range(2):
-        await accepted(store, requester_id=2, now=at(2 * HOUR + 1))
-    assert [(await started(store, at(2 * HOUR + 2))).requester_id for _ in range(2)] == [1, 2]
+        await store.runs.record_report(served.key, report(RunState.FAILED), at(number), SOON, asked=True)
+    await accepted(store, requester_id=1, now=at(HOUR))
+    for _ in range(3):
+        await accepted(store, requester_id=2, now=at(HOUR + 1))
+    assert await persons(store, at(HOUR + 2), 4) == [2, 1, 2, 2]
+
+
+async def test_whoever_comes_back_gets_no_turns_for_the_time_away(store: Store) -> None:
+    for number in range(6):
+        await accepted(store, requester_id=1, now=at(number))
+    assert await persons(store, at(10), 3) == [1, 1, 1]
+    for number in range(3):
+        await accepted(store, requester_id=2, now=at(20 + number))
+    assert await persons(store, at(30), 6) == [2, 1, 2, 1, 2, 1]
+
+
+async def test_cancelled_requests_cost_no_turn(store: Store) -> None:
+    first, *_, last = [await accepted(store, requester_id=1, now=at(number)) for number in range(5)]
+    for number in range(2):
+        await accepted(store, requester_id=2, now=at(10 + number))
+    for run in await store.history.server_queue(first.guild_id or 0, limit=10):
+        if run.requester_id == 1 and run.key != last.key:
+            await store.runs.request_cancel(run.key, at(20), by=1)
+    assert (await started(store, at(30))).key == last.key
+    assert await persons(store, at(30), 2) == [2, 2]
+    # Nor do those that were all cancelled.
+    only = await accepted(store, requester_id=1, now=at(40))
+    await store.runs.request_cancel(only.key, at(40), by=1)
+    await accepted(store, requester_id=1, now=at(41))
+    await accepted(store, requester_id=2, now=at(42))
+    assert await persons(store, at(50), 2) == [1, 2]
+
+
+async def test_a_requeued_run_keeps_its_place(store: Store) -> None:
+    first = await submitted(store, requester_id=1)
+    for number in range(2):
+        await accepted(store, requester_id=2, now=at(1 + number))
+    await accepted(store, requester_id=1, now=at(5))
+    await store.claims.requeue(first, at(9), at(8))
+    again = await started(store, at(10))
+    assert again.key == first.key
+    assert await persons(store, at(10), 3) == [2, 2, 1]
+
+
+async def test_a_run_in_review_takes_its_turn_when_it_is_approved(store: Store) -> None:
+    reviewed = await awaiting_approval(store)
+    assert (await columns(store, reviewed.key))["queue_tag"] == NO_TURN
+    for number in range(2):
+        await accepted(store, requester_id=1, now=at(number))
+    assert await persons(store, at(5), 1) == [1]
+    await store.reviews.approve(reviewed.key, 5, at(6))
+    await accepted(store, requester_id=reviewed.requester_id, now=at(7))
+    assert await persons(store, at(8), 3) == [reviewed.requester_id, 1, reviewed.requester_id]
+
+
+async def test_many_runs_of_a_server_at_its_limit_cost_a_claim_no_statements(store: Store) -> None:
+    """10,000 waiting runs of one server once stopped the bot for a third of a second at each claim."""
+    await stored_run(store, RunState.RUNNING, guild=5, server_limit=1)
+    row = await columns(store, await stored_run(store, RunState.WAITING, guild=5, server_limit=1, due_at=NOW))
+    others = [row | {"key": f"k{number}", "requester_id": number} for number in range(500)]
+    await store.database.write(Connection.execute, insert(runs), others)
+    run = await accepted(store, requester_id=7, now=at(1))
+    with selects(store) as seen:
+        assert (await started(store, at(2))).key == run.key
+        await store.claims.update_queue_positions(at(3))
+    assert len(seen) < 12
 
 
 async def test_a_requeued_run_is_claimed_again_after_its_pause(store: Store) -> None:
@@ -130,13 +224,31 @@ async def test_requeuing_a_cancelled_run_ends_it(store: Store) -> None:
 
 
 async def test_renumbering_returns_how_many_places_changed(store: Store) -> None:
-    runs = [await accepted(store, now=at(number)) for number in range(3)]
+    waiting = [await accepted(store, now=at(number)) for number in range(3)]
     assert await store.claims.update_queue_positions(at(5)) == 3
     assert await store.claims.update_queue_positions(at(5)) == 0
-    assert [(await fetch(store, run.key)).queue_position for run in runs] == [1, 2, 3]
+    assert [(await fetch(store, run.key)).queue_position for run in waiting] == [1, 2, 3]
     await take(store, at(5))
     assert await store.claims.update_queue_positions(at(5)) == 2
-    assert [(await fetch(store, run.key)).queue_position for run in runs] == [None, 1, 2]
+    assert [(await fetch(store, run.key)).queue_position for run in waiting] == [None, 1, 2]
+
+
+async def test_runs_far_behind_share_a_place_that_is_written_once(store: Store) -> None:
+    row = await columns(store, (await accepted(store)).key)
+    later = [row | {"key": f"k{number:03}", "queue_tag": number + 2} for number in range(PLACES + 20)]
+    await store.database.write(Connection.execute, insert(runs), later)
+    assert await store.claims.update_queue_positions(at(1)) == PLACES + 21
+    assert (await fetch(store, "k048")).queue_position == PLACES
+    assert (await fetch(store, "k049")).queue_position == (await fetch(store, "k069")).queue_position
+    assert (await fetch(store, "k069")).queue_position == PLACES + 1
+    assert await store.claims.update_queue_positions(at(2)) == 0
+    await take(store, at(3))
+    assert await store.claims.update_queue_positions(at(3)) == PLACES
+    # A run that another overtakes loses its place.
+    first = await accepted(store, requester_id=1, now=at(4))
+    assert await store.claims.update_queue_positions(at(5)) > 0
+    assert (await fetch(store, first.key)).queue_position == 1
+    assert (await fetch(store, "k049")).queue_position == PLACES + 1
 
 
 async def test_a_run_that_is_adopted_during_renumbering_has_no_place(store: Store, other: Store) -> None:

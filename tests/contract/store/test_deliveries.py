@@ -178,7 +178,7 @@ async def test_a_success_during_the_post_of_a_late_part_stays_pending(store: Sto
     run = await brought_to(store, RunState.TIMED_OUT)
     await posted(store, MessageRef(7, 8))
     part = report(RunState.CANCELLED, outputs=SUCCESS.outputs)
-    await store.runs.record_report(run.key, part, at(1), SOON)
+    await store.runs.record_report(run.key, part, at(1), SOON, asked=True)
     late = await claimed(store, now=at(1))
     await store.deliveries.mark_attempt(late, "courier", at(1), LEASE, 1)
     assert await store.deliveries.mark_sent(late, [MessageRef(7, 9)])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.queue.estimates import PLACES, SAMPLE, WINDOW, Success
+from bot.database.tables import insert_rows
+from bot.domain.queue.estimates import SAMPLE, WINDOW, Success
+from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
-from tests.contract.store.rows import ALICE, GUILD, insert_rows, stored_run
+from tests.contract.store.rows import ALICE, GUILD, stored_run
 from tests.contract.store.runs import NOW, at, columns
 
 
@@ -37,11 +39,9 @@ async def test_recent_successes_of_the_deployment_and_the_gpu_are_read_newest_fi
 
 async def test_only_the_newest_are_read(store: Store) -> None:
     row = await columns(store, await ended(store))
-    others = [
-        {"key": f"k{n}", "request_key": f"k{n}", "ended_at": NOW - timedelta(minutes=n)}
-        for n in range(SAMPLE)
-    ]
-    await store.database.write(insert_rows, *(row | other for other in others))
+    keys = [dict.fromkeys(("key", "request_key"), f"k{n}") for n in range(SAMPLE)]
+    others = [row | key | {"ended_at": NOW - timedelta(minutes=n)} for n, key in enumerate(keys)]
+    await store.database.write(insert_rows, others)
     found = await store.durations.successes("flux", "L4", NOW)
     assert len(found) == SAMPLE
     assert found[-1].ended_at == NOW - timedelta(minutes=SAMPLE - 2)
@@ -49,7 +49,9 @@ async def test_only_the_newest_are_read(store: Store) -> None:
 
 async def test_the_queue_has_the_first_waiting_runs_in_order_and_all_in_flight(store: Store) -> None:
     waiting = {
-        number: await stored_run(store, RunState.WAITING, queue_position=number, user_limit=3)
+        number: await stored_run(
+            store, RunState.WAITING, queue_position=number, queue_tag=number, user_limit=3
+        )
         for number in (2, PLACES, 1, PLACES + 1)
     }
     await stored_run(store, RunState.WAITING)
@@ -58,11 +60,10 @@ async def test_the_queue_has_the_first_waiting_runs_in_order_and_all_in_flight(s
         if state is not RunState.WAITING:
             await stored_run(store, state, deployment="sdxl", started_at=NOW, progress=0.5, expected_gpu="L4")
     first, in_flight = await store.durations.queue("flux")
-    assert [run.entry.key for run in first] == [waiting[1], waiting[2], waiting[PLACES]]
-    entry = first[0].entry
-    assert (entry.requester_id, entry.guild_id, entry.user_limit) == (ALICE, GUILD, 3)
-    assert (first[0].queue_position, first[0].submitted_at, first[0].gpu) == (1, None, None)
+    assert [run.key for run in first] == [waiting[1], waiting[2], waiting[PLACES]]
+    assert (first[0].requester_id, first[0].guild_id, first[0].user_limit) == (ALICE, GUILD, 3)
+    assert (first[0].queue_position, first[0].submitted_at, first[0].expected_gpu) == (1, None, None)
     assert len(in_flight) == len(IN_FLIGHT)
     run = in_flight[0]
-    assert (run.entry.deployment, run.gpu, run.progress) == ("sdxl", "L4", 0.5)
+    assert (run.deployment, run.expected_gpu, run.progress) == ("sdxl", "L4", 0.5)
     assert (run.submitted_at, run.started_at) == (NOW, NOW)

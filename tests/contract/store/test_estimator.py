@@ -74,12 +74,12 @@ async def test_too_few_successes_are_counted_again_after_seconds(store: Store) -
 async def test_the_queue_is_read_again_once_it_moves_or_is_three_seconds_old(store: Store) -> None:
     await minutes_long(store, NEEDED)
     await active(store, RunState.RUNNING, started_at=at(-10))
-    first, second = [await active(store, RunState.WAITING, queue_position=n) for n in (1, 2)]
+    first, second = [await active(store, RunState.WAITING, queue_position=n, queue_tag=n) for n in (1, 2)]
     estimates, clock = estimator(store)
     with selects(store) as seen:
         assert left(await estimates.expected_end([first]), clock) == 20 + 60
         assert left(await estimates.expected_end([second]), clock) == 20 + 60 + 60
-        assert len(seen) == 2  # the medians and the queue
+        assert len(seen) == 3  # the medians, and what waits and is in flight
 
         def work(connection: Connection) -> Any:
             connection.execute(update(runs).where(runs.c.key == first.key).values(state=RunState.CANCELLED))
@@ -90,10 +90,10 @@ async def test_the_queue_is_read_again_once_it_moves_or_is_three_seconds_old(sto
         seen.clear()
         assert left(await estimates.expected_end([moved]), clock) == 20 + 60
         assert left(await estimates.expected_end([moved]), clock) == 20 + 60
-        assert len(seen) == 1
+        assert len(seen) == 2
         clock.move(seconds=QUEUE_AGE.total_seconds())
         assert left(await estimates.expected_end([moved]), clock) == 17 + 60
-        assert len(seen) == 2
+        assert len(seen) == 4
 
 
 async def test_a_batch_is_estimated_by_its_unfinished_runs(store: Store) -> None:

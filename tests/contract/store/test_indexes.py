@@ -7,36 +7,38 @@ from typing import Any
 
 from sqlalchemy import Select
 
+from bot.database.tables import insert_rows
 from bot.domain.queue.estimates import WINDOW
 from bot.domain.runs import RunState
 from bot.store import Store
-from bot.store.claims import SERVED
-from bot.store.reading.durations import QUEUE, SUCCESSES
+from bot.store.claims import ENDING
+from bot.store.ledger import BILLED, ROW, SERVER
+from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
+from bot.store.reading.durations import BUSY, SUCCESSES, WAITING
 from bot.store.reading.history import open_on_server
-from bot.store.requests.usage import RESERVED_IN_SERVER, STARTED_IN_SERVER
-from tests.contract.store.rows import ALICE, GUILD, insert_rows, plan_of, stored_run
+from bot.store.requests.usage import WAITING_IN_SERVER
+from tests.contract.store.rows import ALICE, GUILD, plan_of, stored_run
 from tests.contract.store.runs import NOW, columns
 
-TODAY = {
-    "guild": GUILD,
-    "persons": [ALICE],
-    "day_start": NOW - timedelta(hours=12),
-    "day_end": NOW + timedelta(hours=12),
-}
+TODAY = {"of_day": NOW.date(), "of_guild": GUILD}
 RECENT = {"of_deployment": "flux", "since": NOW - WINDOW}
-OPEN_RUNS = {"runs_due", "runs_ended"}
+OPEN_RUNS = {"runs_guild_state", "runs_due", "runs_ended"}
 # Queries, and the indexes of which the databases choose one; those of `OPEN_RUNS` begin with the state.
 CHOSEN: list[tuple[Select[Any], set[str]]] = [
     (SUCCESSES.params(on_gpu="L4", **RECENT), {"runs_succeeded"}),
     (SUCCESSES.params(on_gpu="", **RECENT), {"runs_succeeded"}),
+    (BILLED.params(on_gpu="L4", **RECENT), {"runs_succeeded"}),
     (open_on_server(GUILD, 11, 0), OPEN_RUNS),
-    (QUEUE.params(of_deployment="flux"), OPEN_RUNS),
+    (WAITING.params(of_deployment="flux"), {"runs_places", "runs_queue"}),
+    (BUSY, {"runs_in_flight", *OPEN_RUNS}),
+    (ENDING.params(by=NOW), {"runs_ending"}),
 ]
 # For so few rows PostgreSQL would rather scan the table, so these only show that an index can be used.
 USABLE: list[tuple[Select[Any], str]] = [
-    (STARTED_IN_SERVER.params(**TODAY), "runs_submitted"),
-    (RESERVED_IN_SERVER.params(**TODAY), "runs_submitted"),
-    (SERVED.params(since=NOW), "runs_ended"),
+    (ROW.params(**TODAY, of_person=ALICE), "usage"),
+    (SERVER.params(**TODAY), "usage"),
+    (WAITING_IN_SERVER.params(guild=GUILD, person=ALICE), "runs_guild_state"),
+    (TURNS.params(deployments=["flux"], persons=[ALICE]), "runs_turns"),
 ]
 
 
@@ -48,10 +50,10 @@ async def test_queries_use_their_indexes_among_many_ended_runs(store: Store) -> 
         rows = []
         for hours in range(1, 1500):
             times = dict.fromkeys(("created_at", "submitted_at", "ended_at"), NOW - timedelta(hours=hours))
-            keys = dict.fromkeys(("key", "request_key"), f"{gpu} {hours}")
-            rows.append(ended | times | keys)
-        await store.database.write(insert_rows, *rows)
-    assert "state = 'succeeded'" in str(SUCCESSES)  # with a parameter, the partial index wouldn't apply
+            rows.append(ended | times | dict.fromkeys(("key", "request_key"), f"{gpu} {hours}"))
+        await store.database.write(insert_rows, rows)
+    for query in (SUCCESSES, BILLED):
+        assert "state = 'succeeded'" in str(query)  # with a parameter, the partial index wouldn't apply
     for query, indexes in CHOSEN:
         plan = await plan_of(store, query)
         assert any(index in plan for index in indexes), plan
@@ -60,3 +62,31 @@ async def test_queries_use_their_indexes_among_many_ended_runs(store: Store) -> 
             assert "TEMP B-TREE" not in plan
     for query, index in USABLE:
         assert index in await plan_of(store, query, scans=False)
+
+
+async def test_a_long_queue_is_read_from_its_front_without_rows(store: Store) -> None:
+    """10,000 waiting runs of one server once stopped the bot for a third of a second at each claim."""
+    for state in (RunState.RUNNING, RunState.WAITING):
+        row = await columns(store, await stored_run(store, state, delivery=None, server_limit=1))
+        keys = [dict.fromkeys(("key", "request_key"), f"{state} {n}") for n in range(3000)]
+        others = [row | key | {"due_at": NOW, "queue_tag": n} for n, key in enumerate(keys)]
+        await store.database.write(insert_rows, others)
+    asked = {"now": NOW, "of_deployment": "flux"}
+    plans = {
+        "claim": await plan_of(store, FIRST.params(open=["flux"], avoided=[], now=NOW)),
+        "front": await plan_of(store, FRONT.params(**asked)),
+        "behind": await plan_of(
+            store, BEHIND.params(last_queue_tag=50, last_created_at=NOW, last_key="k", **asked)
+        ),
+    }
+    if store.database.is_sqlite:
+        assert "SEARCH queued USING COVERING INDEX runs_queue" in plans["claim"]
+        assert "SEARCH busy USING COVERING INDEX runs_in_flight" in plans["claim"]
+    else:
+        assert "Index Only Scan using runs_queue" in plans["claim"]
+        assert "hashed SubPlan" in plans["claim"]
+    assert "runs_queue" in plans["front"]
+    assert "runs_places" in plans["behind"]
+    for plan in plans.values():
+        assert "Seq Scan on runs queued" not in plan
+        assert "SCAN queued" not in plan

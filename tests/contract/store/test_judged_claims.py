@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import Connection, event, insert
 from sqlalchemy.util import await_only
 
-from bot.database.tables import blocks
+from bot.database.tables import blocks, runs
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import budget_day
+from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedError
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -41,7 +41,8 @@ from tests.contract.store.runs import (
     take_all,
 )
 
-MIDNIGHT = budget_day(NOW) + timedelta(days=1)
+MIDNIGHT = day_end(NOW)
+YESTERDAY = NOW - timedelta(days=1)
 HOUR = timedelta(hours=1)
 
 
@@ -64,8 +65,7 @@ async def taken(store: Store, now: datetime = NOW) -> list[str]:
 
 async def test_the_daily_limit_counts_runs_on_the_day_they_start(stores: Stores) -> None:
     store = await stores.open(operator=OperatorRules(daily_gpu_seconds=120))
-    yesterday = NOW - timedelta(days=1)
-    waiting = [await accepted(store, now=yesterday) for _ in range(2)]
+    waiting = [await accepted(store, now=YESTERDAY) for _ in range(2)]
     with pytest.raises(RefusedError, match="daily_limit"):
         await accept(store, request())  # both reserve their share of today
     assert sorted(await taken(store)) == sorted(run.key for run in waiting)
@@ -94,40 +94,47 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
 
 
 async def test_one_persons_budget_delays_nobody_else(store: Store) -> None:
-    mine = [await accepted(store, now=at(number)) for number in range(3)]
-    other = await accepted(store, requester_id=7, now=at(5))
-    await limited(store, runs_a_day=1)
-    assert await taken(store, at(9)) == [mine[0].key, other.key]
-    until = {"limit": 1, "until": int(MIDNIGHT.timestamp())}
+    mine = [await accepted(store, now=YESTERDAY + timedelta(seconds=number)) for number in range(3)]
+    other = await accepted(store, requester_id=7, now=YESTERDAY)
+    today = await accepted(store, now=NOW)
+    await limited(store, runs_a_day=2)
+    # What was accepted today is charged already.
+    assert sorted(await taken(store, at(9))) == sorted([mine[0].key, other.key, today.key])
+    until = {"limit": 2, "until": int(MIDNIGHT.timestamp())}
     for run in mine[1:]:
         assert await waits_for(store, run) == ("budget_runs", until, at(9) + HOUR)
+    assert await taken(store, MIDNIGHT) == [run.key for run in mine[1:]]
 
 
-async def test_each_run_of_a_batch_is_judged(store: Store) -> None:
-    runs = await batches.accepted(store, 4)
+async def test_each_run_of_a_batch_moves_to_another_day_by_itself(store: Store) -> None:
+    runs = await batches.accepted(store, 4, now=YESTERDAY)
     await limited(store, gpu_seconds_a_day=130)
     assert await taken(store) == [run.key for run in runs[:2]]
     codes = [(await fetch(store, run.key)).waiting_code for run in runs]
     assert codes == [None, None, "budget_gpu", "budget_gpu"]
 
 
-async def test_the_reserves_of_waiting_runs_do_not_block_a_claim(store: Store) -> None:
-    await limited(store, gpu_seconds_a_day=400)
+async def test_what_was_accepted_starts_whatever_the_others_used(store: Store) -> None:
+    await limited(store, gpu_seconds_a_day=180)
     runs = [await accepted(store, now=at(number)) for number in range(3)]
     assert await take(store) is not None
     used = report(RunState.SUCCEEDED, run_duration=300.0)
     await store.runs.record_report(runs[0].key, used, at(300), SOON, asked=True)
-    # Together the other two reserve 120 of the 100 seconds that are left.
-    assert await taken(store, at(301)) == [runs[1].key]
+    assert await taken(store, at(301)) == [runs[1].key, runs[2].key]
 
 
-async def test_concurrent_claims_never_exceed_a_budget(store: Store, other: Store) -> None:
+@pytest.mark.parametrize("ceiling", [None, 180])
+async def test_concurrent_claims_never_exceed_a_budget(
+    store: Store, stores: Stores, ceiling: int | None
+) -> None:
+    operator = OperatorRules(daily_gpu_seconds=ceiling)
+    processes = [await stores.open(operator=operator) for _ in range(2)]
     for number in range(12):
-        await accepted(store, now=at(number))
-    await limited(store, runs_a_day=3)
-    found = await asyncio.gather(*(taken(each, at(20)) for each in [store, other] * 4))
-    assert sum(map(len, found)) == 3
-    assert (await store.usage.today(GUILD, PERSON.id, at(20))).person.waiting == 9
+        await accepted(store, now=YESTERDAY + timedelta(seconds=number), requester_id=number // 2)
+    await limited(store, runs_a_day=1)
+    found = await asyncio.gather(*(taken(each, at(20)) for each in processes * 4))
+    assert sum(map(len, found)) == (3 if ceiling else 6)
+    assert (await store.usage.today(GUILD, 0, at(20))).server.waiting == (9 if ceiling else 6)
 
 
 async def test_runs_wait_for_the_end_of_a_pause(store: Store) -> None:
@@ -144,6 +151,28 @@ async def test_runs_wait_for_the_end_of_a_pause(store: Store) -> None:
     assert await store.pause.resume(by=1, now=at(3800))
     assert (await fetch(store, runs[0].key)).waiting_code is None
     assert sorted(await taken(store, at(3800))) == sorted(run.key for run in runs)
+
+
+async def test_a_pause_holds_back_a_long_queue_in_steps(store: Store) -> None:
+    row = await columns(store, (await accepted(store)).key)
+    others = [row | {"key": f"k{number}", "queue_tag": number + 2} for number in range(1200)]
+    await store.database.write(Connection.execute, insert(runs), others)
+    await store.pause.pause("moving", by=1, now=NOW)
+    changed: list[int] = []
+
+    def note(_: object, cursor: Any, statement: str, *_more: object) -> None:
+        if statement.startswith("UPDATE runs"):
+            changed.append(cursor.rowcount)
+
+    event.listen(store.database.engine, "after_cursor_execute", note)
+    try:
+        assert await take(store, at(1)) is None
+        assert await store.pause.resume(by=1, now=at(2))
+    finally:
+        event.remove(store.database.engine, "after_cursor_execute", note)
+    assert sum(changed) == 2 * 1201
+    assert max(changed) <= 500
+    assert await take(store, at(2)) is not None
 
 
 async def test_no_run_stays_behind_when_a_pause_ends_during_a_claim(store: Store, other: Store) -> None:
@@ -170,7 +199,7 @@ async def test_a_run_with_a_place_in_the_queue_shows_no_other_reason(store: Stor
 
 
 async def test_a_higher_budget_lets_runs_start_at_once(store: Store) -> None:
-    spent, run = await accepted(store, now=at(-1)), await accepted(store)
+    spent, run = [await accepted(store, now=YESTERDAY + timedelta(seconds=number)) for number in range(2)]
     await limited(store, gpu_seconds_a_day=70)
     assert await taken(store) == [spent.key]
     assert (await fetch(store, run.key)).waiting_code == "budget_gpu"
@@ -191,15 +220,16 @@ async def test_a_higher_budget_lets_runs_start_at_once(store: Store) -> None:
 async def test_a_run_that_may_never_start_ends(
     store: Store, rules: dict[str, Any], changed: dict[str, Any], code: str
 ) -> None:
-    run = await accepted(store, **changed)
+    run = await accepted(store, **changed, now=YESTERDAY)
     next_one = await accepted(store, requester_id=7, deployment="wan", gpu="L4", now=at(1))
     await stored_rules(store, GUILD, RULES | rules)
-    assert await taken(store, at(2)) == ([] if code == "budget_gpu" else [next_one.key])
+    assert await taken(store, at(2)) == [next_one.key]
     ended = await fetch(store, run.key)
     assert (ended.state, ended.failure_code) == (RunState.REFUSED, code)
     assert (ended.submitted_at, ended.submissions) == (None, 0)
     assert await purposes(store, run.key) == ["o"]
-    assert (await store.usage.today(GUILD, PERSON.id, NOW)).person.runs == 0
+    for day in (YESTERDAY, NOW):
+        assert (await store.usage.today(GUILD, PERSON.id, day)).person.runs == 0
 
 
 async def test_a_run_of_a_disallowed_server_ends(store: Store, stores: Stores) -> None:
@@ -234,7 +264,7 @@ async def test_many_runs_that_may_not_start_delay_no_other_servers_run(store: St
     """A claim reads the queue again for each run that it turns away, so that a long queue takes minutes."""
     used = await accepted(store)
     assert await take(store) is not None
-    mine = [await accepted(store, now=at(number)) for number in range(20)]
+    mine = [await accepted(store, now=YESTERDAY + timedelta(seconds=number)) for number in range(20)]
     elsewhere = request().origin.model_copy(update={"guild_id": 5})
     other = await accepted(store, origin=elsewhere, now=at(30))
     spent = {"at_once": None, "waiting": None, "gpu_seconds_a_day": 60}

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import audit, deliveries, new_rows, presets, requests
+from bot.database.tables import audit, deliveries, insert_rows, new_row, presets, queues, requests, usage
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState
@@ -22,7 +22,7 @@ from bot.outside import Outside
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
-from tests.contract.store.rows import GUILD, insert_rows
+from tests.contract.store.rows import GUILD
 from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, fetch, request
 from tests.databases import PostgresServer, transaction
 
@@ -30,6 +30,8 @@ S = RunState
 SIZE = 4
 BATCHES = 20
 MINUTE = timedelta(minutes=1)
+# Expired, yesterday, and today.
+DAYS = [NOW.date() - timedelta(days=days) for days in (30, 1, 0)]
 SHARED = MessageRef(1, 1)
 STATES = (S.WAITING, S.AWAITING_APPROVAL, S.SUBMITTING, S.RUNNING, S.SUCCEEDED, S.FAILED)
 
@@ -93,11 +95,18 @@ async def save_progress(store: Store, rows: Rows, _: int) -> None:
 async def remove(store: Store, rows: Rows, _: int) -> None:
     newest = select(audit.c.id).order_by(audit.c.id.desc())
     entries = await store.database.read(lambda connection: connection.execute(newest).scalars().all())
-    await store.retention.handle(ExpiredRows([rows.lead], entries[:50]))
+    await store.retention.handle(ExpiredRows([rows.lead], entries[:50], DAYS[1]))
 
 
 async def end(store: Store, rows: Rows, number: int) -> None:
     await store.runs.finish(rows.keys[number], S.TIMED_OUT, NOW, code="deadline")
+
+
+async def settle(store: Store, rows: Rows, number: int) -> None:
+    run = await store.runs.get(rows.keys[number])
+    if run is not None:
+        report = said(run, S.FAILED, run_duration=float(number))
+        await store.runs.record_report(run.key, report, NOW, SOON, asked=True)
 
 
 async def requeue(store: Store, rows: Rows, number: int) -> None:
@@ -107,6 +116,7 @@ async def requeue(store: Store, rows: Rows, number: int) -> None:
 WRITERS: dict[str, Writer] = {
     "accept": lambda store, _rows, _number: accept(store, request()),
     "release": lambda store, rows, _: store.answers.release(rows.lead, 77, NOW),
+    "make checks due": lambda store, _rows, _number: store.claims.make_checks_due(at(-1)),
     "withdraw": lambda store, rows, _: store.answers.withdraw(rows.lead),
     "refuse": lambda store, rows, _: store.answers.refuse(rows.lead, "answer_lost", NOW),
     "ask": lambda store, _rows, _number: store.answers.claim(at(60)),
@@ -116,6 +126,7 @@ WRITERS: dict[str, Writer] = {
     "checks": lambda store, _rows, _number: store.claims.claim_checks(at(60), MINUTE, 8),
     "statuses": lambda store, _rows, _number: store.claims.claim_status(at(60), MINUTE, MINUTE, 8),
     "record": record_end,
+    "settle": settle,
     "progress": save_progress,
     "end": end,
     "cancel": lambda store, rows, _: store.runs.request_cancel(rows.lead, NOW, by=PERSON.id),
@@ -138,19 +149,37 @@ WRITERS: dict[str, Writer] = {
 }
 # Pairs that deadlocked before all locks were taken in one order.
 KNOWN = [("release", "record"), ("release", "attempt"), ("redeliver", "attempt"), ("remove", "record")]
+# Pairs that change the use of one person, on two days, and of the whole bot.
+OF_THE_LEDGER = [
+    ("accept", "settle"),
+    ("accept", "approve"),
+    ("block", "claim"),
+    ("block", "settle"),
+    ("cancel", "claim"),
+    ("cancel", "withdraw"),
+    ("cancel", "refuse"),
+    ("claim", "settle"),
+    ("erase", "claim"),
+    ("remove", "settle"),
+    ("requeue", "settle"),
+]
 
 
-async def replaced_rows(store: Store, luck: random.Random) -> list[Rows]:
+async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     """Replace all rows by batches in random states, and shuffle the rows."""
     batches = [(asked(SIZE), luck.choice(STATES)) for _ in range(BATCHES)]
     values = [
-        {key: value for row in new_rows(each, NOW) for key, value in row.items()}
+        new_row(each, NOW)
         | {
             "state": state,
             "due_at": NOW,
             "answer_due_at": luck.choice([None, NOW]),
+            "queue_tag": luck.randint(1, 3),
             "run_id": f"run-{each.key}" if state not in STATES[:3] else None,
             "review_channel_id": 9 if state is S.AWAITING_APPROVAL else None,
+            "submitted_at": at(-60) if state in STATES[2:] else None,
+            "charged_seconds": 60.0,
+            "charged_on": luck.choice(DAYS) if state is not S.AWAITING_APPROVAL else None,
         }
         for requests, state in batches
         for each in requests
@@ -181,10 +210,21 @@ async def replaced_rows(store: Store, luck: random.Random) -> list[Rows]:
         if each["state"] is S.SUCCEEDED
     ]
 
+    spent = {"runs": 9, "seconds": 540.0, "weighted_seconds": 540.0, "given_back": 0}
+    whose = [(GUILD, PERSON.id), (0, 0)]
+    used = [
+        {"day": day, "guild_id": guild, "person_id": person, **spent}
+        for day in DAYS
+        for guild, person in whose
+    ]
+    luck.shuffle(used)
+
     def replace_all(connection: Connection) -> dict[str, int]:
-        for table in (requests, audit, presets):
+        for table in (requests, queues, audit, presets, usage):
             connection.execute(delete(table))
-        insert_rows(connection, *values)
+        connection.execute(insert(queues).values(deployment=values[0]["deployment"], virtual_time=1))
+        connection.execute(insert(usage), used)
+        insert_rows(connection, values)
         if outcomes:
             connection.execute(insert(deliveries), [*outcomes, *shares])
         query = select(deliveries.c.run_key, deliveries.c.id).where(deliveries.c.purpose == Purpose.OUTCOME)
@@ -221,7 +261,7 @@ async def interleaved(store: Store, pair: tuple[str, str], rounds: int, luck: ra
     """Run two writers at the same time on each of many batches, and return the deadlocks."""
     deadlocks: list[str] = []
     for _ in range(rounds // BATCHES):
-        rows = await replaced_rows(store, luck)
+        rows = await new_rows(store, luck)
         calls = [(name, each) for each in rows for name in pair]
         luck.shuffle(calls)
         async with held_up(store, rows, luck) as connection:
@@ -258,6 +298,10 @@ async def _deadlocks(
 
 async def test_pairs_that_deadlocked_before_do_not(postgres: PostgresServer) -> None:
     assert await _deadlocks(postgres, KNOWN, 2 * BATCHES) == {}
+
+
+async def test_pairs_that_change_the_ledger_do_not_deadlock(postgres: PostgresServer) -> None:
+    assert await _deadlocks(postgres, OF_THE_LEDGER, 2 * BATCHES) == {}
 
 
 @pytest.mark.slow

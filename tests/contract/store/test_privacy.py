@@ -82,7 +82,7 @@ async def test_erasure_empties_the_rows_of_ended_requests(store: Store) -> None:
         assert row["erased_at"] == NOW
         assert (row["requester_id"], row["guild_id"], row["deployment"]) == (ALICE, GUILD, "flux")
     assert await columns(store, theirs) == before
-    entry, _ = await audit_log(store)
+    (entry,) = await audit_log(store)
     assert (entry.action, entry.subject_id, entry.details) == ("privacy", ALICE, {"requests": 2})
 
 

@@ -8,9 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from bot.database.tables import runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Running, Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
@@ -18,6 +16,7 @@ from bot.domain.runs import IN_FLIGHT, RunState
 from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
+from tests.contract.store import batches
 from tests.contract.store.processes import in_processes
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log, stored_rules, stored_run
 from tests.contract.store.runs import (
@@ -104,10 +103,11 @@ async def test_four_processes_share_a_budget_of_ten(store: Store, stores: Stores
 
 
 async def test_users_servers_and_days_have_separate_budgets(store: Store) -> None:
+    await stored_rules(store, GUILD, rules_with())
     for guild in (GUILD, 5, None):
-        await stored_run(store, person=PERSON.id, guild=guild)
-    await stored_run(store, person=7)
-    await stored_run(store, person=PERSON.id, at=NOW - timedelta(days=1))
+        await accepted(store, origin=request().origin.model_copy(update={"guild_id": guild}))
+    await accepted(store, requester_id=7)
+    await accepted(store, now=NOW - timedelta(days=1))
     found = await usage(store)
     assert (found.person.runs, found.server.runs) == (1, 2)
     direct = await store.usage.today(None, PERSON.id, NOW)
@@ -116,59 +116,82 @@ async def test_users_servers_and_days_have_separate_budgets(store: Store) -> Non
 
 async def test_budgets_are_renewed_at_midnight_in_utc(store: Store) -> None:
     midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
-    await stored_run(store, person=PERSON.id, at=midnight)
-    await stored_run(store, person=PERSON.id, at=midnight - timedelta(microseconds=1))
+    await accepted(store, now=midnight)
+    await accepted(store, now=midnight - timedelta(microseconds=1))
     found = await usage(store)
     assert found.person.runs == 1
     assert found.day_end == midnight + timedelta(days=1)
 
 
-async def test_a_run_counts_unless_it_ended_without_a_result(store: Store) -> None:
-    for person, state in enumerate(RunState):
-        await stored_run(store, state, person=person)
-    nothing = {"failed", "cancelled", "timed_out", "refused", "rejected", "expired", "unconfirmed"}
-    for person, state in enumerate(RunState):
-        spent = (await store.usage.today(GUILD, person, NOW)).person
-        counts, runs_now = state not in nothing, state not in {*nothing, "succeeded"}
-        waits = state in ("waiting", "awaiting_approval")
-        assert (spent.runs, spent.gpu_seconds, spent.waiting) == (counts, 60 * runs_now, waits), state
-
-
-async def test_a_run_that_waits_since_yesterday_reserves_its_share_of_today(store: Store) -> None:
-    for state in (RunState.WAITING, RunState.AWAITING_APPROVAL):
-        await stored_run(store, state, person=PERSON.id, at=NOW - timedelta(days=2))
+async def test_what_waits_for_approval_is_counted_from_then_on(store: Store) -> None:
+    await stored_rules(store, GUILD, {"approval": {"mode": "everybody", "review_channel_id": 9}})
+    run = await accept(store, request())
     found = await usage(store)
-    assert found.person == Spending(runs=2, gpu_seconds=120, waiting=2)
-    assert found.gpu_seconds_today == 120
+    assert found.person == Spending(waiting=1)
+    assert await store.reviews.approve(run.key, 5, NOW + timedelta(days=1)) is None
+    assert (await usage(store)).person.runs == 0
+    tomorrow = await store.usage.today(GUILD, PERSON.id, NOW + timedelta(days=1))
+    assert tomorrow.person == Spending(runs=1, gpu_seconds=60, waiting=1)
+
+
+async def test_an_approval_is_judged_with_what_is_used_by_then(store: Store) -> None:
+    approval = {"mode": "everybody", "review_channel_id": 9}
+    budgets = {"person": {"runs_a_day": 2}, "gpu_weights": {"H100": 2}}
+    await stored_rules(store, GUILD, {"approval": approval, "budgets": budgets})
+    pair = await accept(store, *batches.asked(2, gpu="H100"))
+    others = [await accept(store, request()) for _ in range(2)]
+    assert await store.reviews.approve(others[0].key, 5, NOW) is None
+    refused = await store.reviews.approve(pair.key, 5, NOW)
+    assert refused is not None
+    assert refused.code == "budget_runs"
+    assert await store.reviews.approve(others[1].key, 5, NOW) is None
+    budgets["gpu_weights"] = {"H100": 3}
+    await stored_rules(store, GUILD, {"approval": approval, "budgets": budgets})
+    tomorrow = NOW + timedelta(hours=20)
+    assert await store.reviews.approve(pair.key, 5, tomorrow) is None
+    spent = (await store.usage.today(GUILD, PERSON.id, tomorrow)).person
+    assert (spent.runs, spent.gpu_seconds) == (2, 2 * 3 * 60)
+
+
+async def test_concurrent_approvals_and_requests_never_exceed_a_budget(store: Store, other: Store) -> None:
+    approval = {"mode": "selected", "deployments": ["flux"], "review_channel_id": 9}
+    await stored_rules(store, GUILD, {"approval": approval, **rules_with(runs_a_day=4)})
+    cards = [await accept(store, request()) for _ in range(4)]
+    approvals = (store.reviews.approve(each.key, 5, NOW) for each in cards)
+    asked = (tried(other, deployment="wan") for _ in range(4))
+    results = await asyncio.gather(*approvals, *asked)
+    assert results.count(None) == 4
+    assert (await usage(store)).person.runs == 4
 
 
 async def test_requests_that_wait_on_one_server_use_up_no_other_servers_seconds(stores: Stores) -> None:
     store = await stores.open(operator=OperatorRules(daily_gpu_seconds=120))
     elsewhere = request().origin.model_copy(update={"guild_id": 5})
-    approval = {"mode": "everybody", "review_channel_id": 9, "hours": 336}
-    await stored_rules(store, GUILD, {"approval": approval})
     assert [await tried(store) for _ in range(3)] == [None, None, "daily_limit"]
-    for now in (NOW, NOW + timedelta(days=1), NOW + timedelta(days=1, seconds=1)):
+    for now in (at(10), at(11)):
         await accepted(store, origin=elsewhere, now=now)
         assert await take(store, now) is not None
     # What has started counts on every server.
     with pytest.raises(RefusedError, match="daily_limit"):
-        await accept(store, request(origin=elsewhere), now=NOW + timedelta(days=1, seconds=2))
+        await accept(store, request(origin=elsewhere), now=at(12))
 
 
-async def test_a_run_counts_on_the_day_on_which_it_starts(store: Store) -> None:
-    yesterday = NOW - timedelta(days=1)
-    await stored_run(store, RunState.RUNNING, person=PERSON.id, at=yesterday, submitted_at=NOW)
-    await stored_run(store, RunState.RUNNING, person=PERSON.id, at=yesterday)
-    found = await usage(store)
-    assert (found.person, found.gpu_seconds_today) == (Spending(runs=1, gpu_seconds=60), 60)
+async def test_a_reservation_is_the_median_of_recent_runs_on_that_gpu(store: Store) -> None:
+    for number, seconds in enumerate((10, 20, 30, 40, 500)):
+        took = {"run_duration": float(seconds), "ended_at": NOW}
+        await stored_run(store, gpu="L4", expected_gpu="L4", person=number, **took)
+    reserved = [(await accepted(store, gpu=gpu)).reserved_seconds for gpu in ("L4", "H100", None)]
+    assert reserved == [30, 60, 60]
+    assert (await usage(store)).person.gpu_seconds == 150
 
 
 async def test_a_run_that_started_while_the_clock_was_ahead_counts_on_one_day(store: Store) -> None:
     ahead = NOW + timedelta(days=30)
     run = await accepted(store, now=ahead)
     await take(store, ahead)
-    await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=60.0), ahead, ahead)
+    await store.runs.record_report(
+        run.key, report(RunState.FAILED, run_duration=60.0), ahead, ahead, asked=True
+    )
     counted = [
         (await store.usage.today(GUILD, PERSON.id, NOW + timedelta(days=day))).person.gpu_seconds
         for day in range(32)
@@ -179,7 +202,7 @@ async def test_a_run_that_started_while_the_clock_was_ahead_counts_on_one_day(st
 async def test_the_weighted_reserve_is_replaced_by_the_billed_gpu_and_duration(store: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"gpu_weights": {"H100": 4, "A10G": 2}}})
     run = await submitted(store, gpu="H100")
-    await store.runs.record_report(run.key, report(RunState.FAILED), at(10), SOON)
+    await store.runs.record_report(run.key, report(RunState.FAILED), at(10), SOON, asked=True)
     # A webhook has neither; GET /run names the GPU that the deployment pins, and the billed duration.
     reserved = await usage(store)
     assert (reserved.person.gpu_seconds, reserved.gpu_seconds_today) == (240, 60)
@@ -193,9 +216,9 @@ async def test_the_weighted_reserve_is_replaced_by_the_billed_gpu_and_duration(s
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["polled", "no more polls"])
-async def test_a_run_without_a_billed_duration_costs_nothing_in_the_end(store: Store, told: bool) -> None:
+async def test_a_run_without_a_billed_duration_costs_what_it_reserved(store: Store, told: bool) -> None:
     run = await submitted(store)
-    await store.runs.record_report(run.key, report(RunState.CANCELLED), at(10), SOON)
+    await store.runs.record_report(run.key, report(RunState.CANCELLED), at(10), SOON, asked=True)
     assert (await usage(store)).person.gpu_seconds == 60
     if told:
         await store.runs.record_report(run.key, report(RunState.CANCELLED), at(20), SOON, asked=True)
@@ -203,7 +226,7 @@ async def test_a_run_without_a_billed_duration_costs_nothing_in_the_end(store: S
         (due,) = await store.claims.claim_checks(at(20), at(30) - at(20), 1)
         await store.runs.stop_checking(due)
     found = await usage(store)
-    assert (found.person.gpu_seconds, found.gpu_seconds_today) == (0, 0)
+    assert (found.person.gpu_seconds, found.gpu_seconds_today) == (60, 60)
 
 
 async def test_a_result_without_any_known_duration_costs_what_it_reserved(store: Store) -> None:
@@ -225,11 +248,11 @@ async def test_a_clock_that_is_set_back_while_a_run_executes_gives_no_budget(
     run = await submitted(store)
     await store.runs.record_report(run.key, report(RunState.RUNNING), at(1), SOON)
     if reported:
-        await store.runs.record_report(run.key, report(RunState.FAILED), at(-3600), SOON)
+        await store.runs.record_report(run.key, report(RunState.FAILED), at(-3600), SOON, asked=True)
     else:
         await store.runs.finish(run.key, RunState.TIMED_OUT, at(-3600), code="deadline")
     found = await usage(store)
-    assert (found.person.gpu_seconds, found.gpu_seconds_today) == (0, 0)
+    assert (found.person.gpu_seconds, found.gpu_seconds_today) == (60, 60)
 
 
 async def test_a_wrong_duration_uses_up_nobodys_budget(store: Store) -> None:
@@ -269,13 +292,10 @@ async def test_accepted_and_refused_requests_are_audited(store: Store) -> None:
 
 
 async def test_changed_rules_apply_to_the_next_request(store: Store, other: Store) -> None:
-    await stored_run(store, person=PERSON.id)
     assert await tried(other) is None
     await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
     assert await tried(other) == "budget_runs"
-    await store.database.write(
-        lambda connection: connection.execute(update(runs).values(state=RunState.CANCELLED))
-    )
+    await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 2}}})
     assert await tried(other) is None
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import (
     BackendBadReply,
@@ -26,9 +25,12 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
+from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunState
+from bot.outside import Outside
 from bot.store import Store
+from bot.workers.backend_health import BackendHealth
 from bot.workers.submission import MAX_RENEWALS, Submitter
 from bot.workers.worker import Wakeups
 from tests.contract.store.runs import GRACE, NOW, RUN_ID, SOON, accepted, at, columns, fetch, report, state_of
@@ -47,20 +49,26 @@ class World:
         self.renewing: list[Step] = []
         self.starting: list[Step] = []
         self.describing: list[BackendError] = []
+        outside = Outside(now=lambda: self.now, monotonic=self.seconds, random=Random(1))
+        self.health = BackendHealth(store, self, Wakeups(), outside)  # type: ignore[arg-type]
         self.submitter = Submitter(
             store=store,
             backend=self,  # type: ignore[arg-type]
+            health=self.health,
             wakeups=Wakeups(),
             limit=lambda _: None,
             renew=self.renew,
             look=self.look,
-            configured=lambda run: DeploymentConfig(name=run.deployment, deployment_id=run.deployment_id),
+            offer=lambda _: Offer(),
             first_check=SOON - NOW,
             grace=GRACE,
             user_installs=False,
             clock=lambda: self.now,
             random=Random(1),
         )
+
+    def seconds(self) -> float:
+        return (self.now - NOW).total_seconds()
 
     async def look(self, _run: Run) -> ChannelState | None:
         return None
@@ -86,6 +94,11 @@ class World:
             raise self.describing.pop(0)
         return ()
 
+    async def probe(self) -> None:
+        """Make the probes that are due."""
+        while (guard := await self.health.claim()) is not None:
+            await self.health.probe(guard)
+
     async def claim(self) -> Run:
         run = await self.submitter.claim()
         assert run is not None
@@ -93,6 +106,7 @@ class World:
 
     async def submit(self) -> Run:
         """Claim and submit a run, and return it as it is then."""
+        await self.probe()
         run = await self.claim()
         await self.submitter.submit(run)
         return await fetch(self.store, run.key)
@@ -191,7 +205,7 @@ async def test_after_failed_renewals_a_queue_call_is_still_repeated(world: World
         ([BackendUnreachable(), BackendUnreachable()], 1),
     ],
 )
-async def test_in_an_outage_the_backend_is_asked_before_a_queue_call(
+async def test_in_an_outage_a_queue_call_is_made_only_after_an_answered_probe(
     world: World, describing: list[BackendError], calls: int
 ) -> None:
     await accepted(world.store)
@@ -199,9 +213,28 @@ async def test_in_an_outage_the_backend_is_asked_before_a_queue_call(
     await world.submit()
     world.later(60)
     world.describing = list(describing)
-    found = await world.submit()
+    await world.probe()
+    found = await world.submitter.claim()
+    assert (found is not None) is (calls == 2)
+    if found is not None:
+        await world.submitter.submit(found)
+        assert (await fetch(world.store, found.key)).state is RunState.QUEUED
     assert len(world.calls) == calls
-    assert found.state is (RunState.QUEUED if calls == 2 else RunState.WAITING)
+
+
+async def test_after_an_outage_one_run_is_tried_first(world: World) -> None:
+    for _ in range(2):
+        await accepted(world.store)
+    world.starting = [failing(BackendUnreachable())]
+    assert (await world.submit()).state is RunState.WAITING
+    assert await world.submitter.claim() is None
+    world.later(10)
+    await world.probe()
+    first = await world.claim()
+    assert await world.submitter.claim() is None
+    await world.submitter.submit(first)
+    assert (await fetch(world.store, first.key)).state is RunState.QUEUED
+    await world.claim()
 
 
 @pytest.mark.parametrize("what", ["cancelled", "ended", "adopted"])

@@ -6,13 +6,15 @@ import asyncio
 import random
 from typing import Any
 
+from tests.fakediscord.world import Message
 from tests.simulation.people.asking import outcome, request, started
 from tests.simulation.people.buttons import send_picture_form
 from tests.simulation.people.copying import copy_result, set_mark
 from tests.simulation.people.reach import press_button
 from tests.simulation.people.requests import MEMBERS, derived, new_mark
 from tests.simulation.steps import action
-from tests.simulation.story import Story
+from tests.simulation.story import Ask, Story
+from tests.simulation.trouble.changes import deployments_change
 from tests.simulation.trouble.deaths import kill_after_call
 
 _POST = "POST /channels/{channel_id}/messages"
@@ -56,12 +58,7 @@ async def use_after_unmarking(story: Story, who: str, deployment: str, then: str
             story, await story.answer(await story.use_on(who, shown, "Use as input")), story.asks[number]
         )
     else:
-        sent = await story.use_on(who, shown, "Upscale")
-        if sent is not None:
-            derived(
-                story, asked, sent, who, "menu", mark=new_mark(story), deployment="upscale", private=False
-            )
-            await story.answer(sent)
+        await _upscale(story, who, asked, shown)
 
 
 @action(
@@ -106,6 +103,73 @@ async def unmark_before_delivery(story: Story, who: str, deployment: str, count:
         set_mark(story, story.world.channel("adult"), nsfw=True)
     story.world.comfydeploy.release(run.id)
     await asyncio.sleep(3)
+
+
+_MARK = {"what": "picture is age-restricted", "how": "signal"}
+
+
+@action(
+    "ages",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "upscaled": chance.random() < 0.5,
+        "back": chance.choice((None, 60.0)),
+    },
+    weight=2,
+)
+async def mark_deployment_meanwhile(story: Story, who: str, *, upscaled: bool, back: float | None) -> None:
+    """Mark the deployment while a run of it goes on, or one that takes its picture, and then end the run."""
+    asked = await request(story, who, "pictures", "picture") if upscaled else None
+    shown = await outcome(story, asked)
+    story.world.next_faults({"hold_at": "running"})
+    if asked is not None and shown is not None:
+        await _upscale(story, who, asked, shown)
+    else:
+        await request(story, who, "pictures", "picture")
+    await asyncio.sleep(5)
+    await deployments_change(story, **_MARK, back=back)
+    await asyncio.sleep(8)
+    for run in story.world.comfydeploy.runs:
+        if run.status == "running":
+            story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(10)
+
+
+@action(
+    "ages",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "share": chance.random() < 0.5,
+        "back": chance.choice((None, 60.0)),
+    },
+    weight=2,
+)
+async def mark_deployment_afterwards(story: Story, who: str, *, share: bool, back: float | None) -> None:
+    """Mark the deployment of a result, and then share the result or take its picture for a follow-up."""
+    asked = await request(story, who, "pictures", "picture")
+    shown = await outcome(story, asked)
+    if asked is None or shown is None:
+        story.skip("no result appeared")
+        return
+    await deployments_change(story, **_MARK, back=back)
+    await asyncio.sleep(8)
+    if share:
+        await copy_result(story, asked.number, "Share", 1, prompt=False)
+    else:
+        await _upscale(story, who, asked, shown)
+    await asyncio.sleep(10)
+
+
+async def _upscale(story: Story, who: str, asked: Ask, shown: Message) -> Ask | None:
+    """Start the follow-up from the menu of a result's message, and return its request."""
+    sent = await story.use_on(who, shown, "Upscale")
+    if sent is None:
+        return None
+    follow = derived(
+        story, asked, sent, who, "menu", mark=new_mark(story), deployment="upscale", private=False
+    )
+    await story.answer(sent)
+    return follow
 
 
 def _draw_note(chance: random.Random) -> dict[str, Any]:

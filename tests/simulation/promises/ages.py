@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.fakediscord.world import Message
 from tests.simulation.evidence import Evidence, Request, text_of
-from tests.simulation.promises.facts import Clock, Marks, answered, purpose, reply
+from tests.simulation.promises.facts import (
+    Clock,
+    DeploymentMarks,
+    Marks,
+    answered,
+    monotonic,
+    pressed,
+    purpose,
+    reply,
+)
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Ask, Press
 
 # A post that has begun isn't stopped by a change of its channel; discord.py repeats it for so long.
 _POSTING = 30.0
+# An attempt at a delivery decides once, and then downloads.
+_ATTEMPT = 150.0
 _AROUND = 3.0
 _SENTENCES = ("This runs only in channels that are marked", "This result is age-restricted.")
 _WITHHELD = "It is age-restricted, so I post it only in"
@@ -18,10 +30,10 @@ _FROM_A_PICTURE = ("use", "menu", "upscale")
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
-    marks = Marks(evidence.story)
+    marks, deployments = Marks(evidence.story), DeploymentMarks(evidence.story)
     for request in evidence.requests:
-        if request.ask is not None and _is_restricted(evidence, marks, request.ask):
-            yield from _seen_elsewhere(evidence, marks, request)
+        if request.ask is not None:
+            yield from _seen_elsewhere(evidence, marks, deployments, request, request.ask)
         yield from _left_of_withheld(evidence, request)
     for ask in evidence.story.asks:
         yield from _made_elsewhere(evidence, marks, ask)
@@ -38,16 +50,48 @@ def _is_restricted(evidence: Evidence, marks: Marks, ask: Ask) -> bool:
     return _is_restricted(evidence, marks, evidence.story.asks[ask.parent])
 
 
-def _seen_elsewhere(evidence: Evidence, marks: Marks, request: Request) -> Iterator[Broken]:
+def _seen_elsewhere(
+    evidence: Evidence, marks: Marks, deployments: DeploymentMarks, request: Request, ask: Ask
+) -> Iterator[Broken]:
+    restricted = _is_restricted(evidence, marks, ask)
     for message in request.messages:
         shown = (
             message.attachments
             and not message.ephemeral
             and message.author is evidence.story.world.discord.bot
         )
-        if not shown or marks.always(message.channel, _POSTING, 0.0, message.created) is not False:
+        if not shown:
             continue
-        yield Broken("age-restricted results stay in such channels", str(request), where(message))
+        before = _undecided(evidence, request, message)
+        marked = any(deployments.certain(each, message.created, before) for each in _made_by(evidence, ask))
+        place = message.channel
+        direct = place.guild is None and place.recipient is not None
+        open_place = marks.always(place, _POSTING, 0.0, message.created) is False
+        if ((restricted or marked) and open_place) or (marked and direct):
+            yield Broken("age-restricted results stay in such channels", str(request), where(message))
+
+
+def _undecided(evidence: Evidence, request: Request, message: Message) -> float:
+    """Return how long before a post it may have been decided.
+
+    An attempt begins once the runs have ended, and that at a copy once somebody has asked for it.
+    """
+    if evidence.is_copy(message):
+        found = [(each.at, *pressed(each)) for each in evidence.story.presses]
+        asked = [at for at, key, action in found if key in request.keys and action in ("share", "post")]
+        begun = min(asked, default=0.0)
+    else:
+        ends = [run.ended_at for run in request.runs]
+        known = [monotonic(end.timestamp()) for end in ends if end is not None]
+        begun = max(known) if known and len(known) == len(ends) else 0.0
+    return min(_ATTEMPT, max(message.created - begun, 0.0))
+
+
+def _made_by(evidence: Evidence, ask: Ask) -> Iterator[str]:
+    """Yield the deployments that made a request's result, and the pictures that it was made from."""
+    yield ask.deployment
+    if ask.parent is not None and ask.how in _FROM_A_PICTURE:
+        yield from _made_by(evidence, evidence.story.asks[ask.parent])
 
 
 def _left_of_withheld(evidence: Evidence, request: Request) -> Iterator[Broken]:

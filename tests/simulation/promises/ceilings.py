@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
 
+from demo.fake_comfydeploy.call_log import QueueCall
 from demo.fake_comfydeploy.runs import Run
 from tests.simulation.evidence import Evidence, Request, text_of
 from tests.simulation.promises.shared import Broken
@@ -12,6 +14,10 @@ from tests.simulation.setup import AT_ONCE, RUNS_A_DAY
 
 # A run of which the bot hears nothing more may still be executing.
 _OUT_OF_SIGHT = ("Not confirmed", "Timed out", "Cancelled")
+# How many failures of a person on a day don't count as runs.
+_GIVEN_BACK = 3
+# A run counts on the day of its claim, which is a while before its queue call.
+_AFTER_MIDNIGHT = timedelta(minutes=2)
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
@@ -30,17 +36,47 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
             yield Broken("no ceiling is exceeded", name, f"{most} runs at once, the limit is {limit}")
     if not _settings_changed(evidence):
         yield from _people(by_person)
+        yield from _runs_a_day(evidence)
+
+
+def may_be_executed(call: QueueCall) -> bool:
+    """Return whether ComfyDeploy may have executed what a queue call asked for, as far as the bot knows."""
+    return call.status is None or not 400 <= call.status < 500
+
+
+def _runs_a_day(evidence: Evidence) -> Iterator[Broken]:
+    """Whatever became of a person's runs, no more are started on a day than the limit allows."""
+    if any("clock is set" in what for _, what in evidence.story.struck):
+        return
+    counted, failed = Counter[tuple[str, date]](), Counter[tuple[str, date]]()
+    for request in evidence.requests:
+        if request.ask is None or not _is_in_studio(evidence, request):
+            continue
+        runs = {run.id: run for run in request.runs}
+        for call in filter(may_be_executed, request.calls):
+            own = [runs[run_id] for run_id in call.run_ids if run_id in runs]
+            counts = failed if own and all(map(_failed, own)) else counted
+            counts.update((request.ask.who, day) for day in _day(call))
+    for (who, day), number in counted.items():
+        most = number + max(0, failed[who, day] - _GIVEN_BACK)
+        if most > RUNS_A_DAY:
+            yield Broken("no ceiling is exceeded", who, f"{most} runs on {day}, the limit is {RUNS_A_DAY}")
+
+
+def _day(call: QueueCall) -> list[date]:
+    """Return the day on which a call counts, or nothing if that isn't certain."""
+    at = datetime.fromtimestamp(call.at, UTC)
+    return [at.date()] if (at - _AFTER_MIDNIGHT).date() == at.date() else []
+
+
+def _failed(run: Run) -> bool:
+    return run.status == "failed" and not run.outputs
 
 
 def _people(by_person: dict[str, list[Run]]) -> Iterator[Broken]:
     for who, runs in by_person.items():
         if (most := most_at_once(runs)) > AT_ONCE:
             yield Broken("no ceiling is exceeded", who, f"{most} runs at once, the limit is {AT_ONCE}")
-        days: dict[object, int] = defaultdict(int)
-        for run in runs:
-            days[run.created_at.date()] += run.status == "success"
-        if (most := max(days.values())) > RUNS_A_DAY:
-            yield Broken("no ceiling is exceeded", who, f"{most} runs a day, the limit is {RUNS_A_DAY}")
 
 
 def most_at_once(runs: Iterable[Run]) -> int:

@@ -16,6 +16,10 @@ _NONCE = re.compile(r"([a-z2-7]{16})-([a-z])")
 _RUN_ID = re.compile(r"(?:run|form|share):([a-z0-9]{4,20})(?::([a-z]*))?")
 _JUMP = re.compile(r"all clocks jump by ([\d.e+]+) s")
 _MARK = re.compile(r"#(\w+) is (not )?age-restricted now")
+_REREAD = "reloaded the deployments"
+_FILE = re.compile(r"deployments\.toml(?:: (.*)| is as before)")
+# What the files of `trouble/changes.py` mark, beside one that marks everything.
+_MARKED = {"all are age-restricted": None, "picture is age-restricted": frozenset({"picture", "restricted"})}
 # The letters of purposes in the bot's nonces.
 OUTCOMES = ("o", "l")
 POST, SHARE, REPORT_CARD, REVIEW_CARD = "s", "g", "p", "r"
@@ -101,6 +105,30 @@ class Marks:
                 changed |= moment >= steady - before
                 marked = mark
         return None if changed else marked
+
+
+class DeploymentMarks:
+    """Which deployments the bot certainly knew to be age-restricted when, in rounds with one process."""
+
+    def __init__(self, story: Story) -> None:
+        reread = [entry.at for entry in story.world.log if _REREAD in entry.text]
+        files = [(at, match[1]) for at, what in story.struck if (match := _FILE.match(what))]
+        self._known: list[tuple[float, float, frozenset[str] | None]] = []
+        """From when to when the bot knew a file, and what it marks; None is everything."""
+        if len(story.world.layout) > 1:
+            return
+        starts = [at for at, _ in files] + [float("inf")]
+        self._known.append((0.0, starts[0], frozenset({"restricted"})))
+        for (at, what), end in zip(files, starts[1:], strict=True):
+            since = next((moment for moment in reread if at < moment < end), end)
+            self._known.append((since, end, _MARKED.get(what, frozenset())))
+
+    def certain(self, deployment: str, at: float, before: float = 0.0) -> bool:
+        """Return whether the bot knew a mark at a time and throughout the seconds before."""
+        return any(
+            since <= at - before and at < end and (marked is None or deployment in marked)
+            for since, end, marked in self._known
+        )
 
 
 def channel_of(evidence: Evidence, where: str) -> Channel:

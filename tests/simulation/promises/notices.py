@@ -59,11 +59,16 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
     ask = request.ask
     if ask is None or _troubled(evidence):
         return
+    if any("age-restricted" in what for _, what in evidence.story.struck):
+        return  # a result that may no longer be shown there makes room for a sentence
     who = evidence.story.world.person(ask.who).id
     shown = [m for m in request.messages if purpose(m)[1] in OUTCOMES]
     if any(words in text for m in shown for text in all_texts(m) for words in _MAY_CHANGE):
         return
     pings = [m for m in shown if who in m.pinged and purpose(m)[0] == request.key]
+    if len(request.keys) > 1:
+        # A late success of one run of a batch has its own message.
+        pings = [m for m in pings if purpose(m)[1] == "o"]
     if len(pings) > 1:
         yield Broken("one ping tells the outcome", str(request), f"{[text_of(m.body)[:50] for m in pings]}")
 

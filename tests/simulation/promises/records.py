@@ -7,10 +7,12 @@ import io
 import re
 from collections.abc import Iterator
 
+from demo.fake_comfydeploy.runs import Run
 from tests.simulation.evidence import Evidence
-from tests.simulation.promises.facts import reply
+from tests.simulation.promises.ceilings import may_be_executed
+from tests.simulation.promises.facts import monotonic, reply
 from tests.simulation.promises.shared import Broken
-from tests.simulation.story import first_text
+from tests.simulation.story import Command, first_text
 
 _FORBIDDEN = "contains something that this server doesn't allow"
 _RULES = "/guilds/{guild_id}/auto-moderation/rules"
@@ -18,8 +20,12 @@ _FRESH = 3600.0 + 60.0
 _RUNNING = re.compile(r"Running: (\d+)")
 _WAITING = re.compile(r"Waiting: (\d+)")
 _SECONDS = re.compile(r"GPU seconds: (\d+)")
-# What the bot reserves for a run, in seconds, and when the first day of a round ends.
-_RESERVE, _MIDNIGHT = 60, 30_000.0
+# What the bot reserves for a run, in seconds, unless it knows the durations of so many successes.
+_RESERVE, _NEEDED = 60.0, 5
+# When the first day of a round ends.
+_MIDNIGHT = 30_000.0
+# How much shorter than it was a run may seem to the bot, which learns of its start late.
+_LATE = 5.0
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
@@ -61,7 +67,10 @@ def _refusals(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _usage(evidence: Evidence) -> Iterator[Broken]:
-    """The runs that are under way count towards the GPU seconds of the day."""
+    """Runs that are under way count towards the GPU seconds of the day, and so do those that have ended.
+
+    What became of these doesn't matter: their requests may have been erased or removed since.
+    """
     if any("clock is set" in what for _, what in evidence.story.struck):
         return
     for command in evidence.story.commands:
@@ -70,9 +79,48 @@ def _usage(evidence: Evidence) -> Iterator[Broken]:
         if command.name != "usage" or command.at > _MIDNIGHT or not all(found):
             continue
         running, waiting, seconds = (int(match[1]) for match in found if match)
-        if seconds < _RESERVE * (running + waiting):
+        reserve = _least_reserve(evidence, command.at)
+        if command.interaction.channel.guild is evidence.story.world.cast.guilds["reviewed"]:
+            waiting = 0  # nothing is reserved before an approval
+        if seconds < int(reserve * (running + waiting)):
             detail = f"{running} running, {waiting} waiting, {seconds} s"
             yield Broken("unfinished runs count towards the day", command.who, detail)
+        used = _least_used(evidence, command, reserve)
+        if seconds < int(used):
+            yield Broken(
+                "no run of the day is forgotten", command.who, f"{used:.0f} s used, {seconds} s told"
+            )
+
+
+def _least_reserve(evidence: Evidence, at: float) -> float:
+    """Return the least that a run may have reserved by a time: the median of durations, if that is known."""
+    ended = [run for run in evidence.story.world.comfydeploy.runs if run.status == "success"]
+    took = [_seconds(run, at) for run in ended]
+    return min([_RESERVE, *took]) if len(took) >= _NEEDED else _RESERVE
+
+
+def _least_used(evidence: Evidence, command: Command, reserve: float) -> float:
+    """Return the GPU seconds that a person's runs on a server have used at least, by a time."""
+    used = 0.0
+    for request in evidence.requests:
+        ask = request.ask
+        home = command.interaction.channel.guild
+        if ask is None or ask.who != command.who or ask.interaction.channel.guild is not home:
+            continue
+        runs = {run.id: run for run in request.runs}
+        for call in filter(may_be_executed, request.calls):
+            if monotonic(call.at) < command.at:
+                own = [_seconds(runs[run_id], command.at) for run_id in call.run_ids if run_id in runs]
+                used += min(reserve, *own) if own else reserve
+    return used
+
+
+def _seconds(run: Run, at: float) -> float:
+    """Return how long a run was executing by a time, as the bot sees it at least."""
+    if run.started_at is None:
+        return 0.0
+    ended = at if run.ended_at is None else min(at, monotonic(run.ended_at.timestamp()))
+    return max(0.0, ended - monotonic(run.started_at.timestamp()) - _LATE)
 
 
 def _stale_rules(evidence: Evidence) -> Iterator[Broken]:

@@ -15,6 +15,8 @@ _QUEUE = "/api/run/deployment/queue"
 _DESCRIBE = "/api/deployment"
 # An outage is known this long after the first call that failed, and a cancelled claim is noticed so soon.
 _KNOWN = 2.0
+# In an outage, ComfyDeploy is asked at least this often.
+_PROBE = 10.5
 _CLAIM = 3.0
 # A download below 16 KiB/s over 15 seconds has failed.
 _DRIP = 20.0
@@ -77,6 +79,7 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
             yield Broken(
                 "an outage uses up no requests", f"since {since:.0f}", f"{len(later)} more queue calls"
             )
+        yield from _found_again(evidence, failed[0], until)
         asked = [
             monotonic(c.at) for c in during if c.path.startswith(_DESCRIBE) and "deployments" not in c.path
         ]
@@ -91,6 +94,27 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
                     "an outage isn't hammered", f"since {since:.0f}", f"{len(together)} questions at once"
                 )
                 break
+
+
+def _found_again(evidence: Evidence, failed_at: float, until: float) -> Iterator[Broken]:
+    """From the first failed queue call on, ComfyDeploy is asked every few seconds until it answers."""
+    clock, struck = Clock(evidence.story), evidence.story.struck
+    ends = [at for at, said in struck if at > failed_at and ("is killed" in said or "SIGTERM" in said)]
+    calls = evidence.story.world.comfydeploy.call_log.answered
+    asked = sorted(monotonic(c.at) for c in calls if c.path.startswith(_DESCRIBE))
+    last = failed_at
+    for at in (at for at in asked if at > failed_at):
+        pause = clock.steady(at) - clock.steady(last)
+        if ends and at > min(ends):
+            return  # a new process has to find out by itself
+        if pause > _PROBE:
+            what = f"asked after {pause:.0f} s"
+            yield Broken("the end of an outage is noticed", f"since {failed_at:.0f}", what)
+        if at > until:
+            return
+        last = at
+    if not ends:
+        yield Broken("the end of an outage is noticed", f"since {failed_at:.0f}", "never asked again")
 
 
 def _is_followed(run: Run, at: float) -> bool:

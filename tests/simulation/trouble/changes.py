@@ -90,9 +90,15 @@ def _draw_edit(chance: random.Random) -> dict[str, Any]:
     }
 
 
+_CORRECTED_AFTER = 30.0
+
+
 @action("change", _draw_edit, weight=4)
 async def deployments_change(story: Story, what: str, how: str, back: float | None) -> None:
-    """Edit deployments.toml and let every process read it; perhaps restore it after a while."""
+    """Edit deployments.toml and let every process read it; perhaps restore it after a while.
+
+    A mistake is always corrected: with it, a process that is started again would exit.
+    """
     path = story.world.folder / DEPLOYMENTS.name
     original = DEPLOYMENTS.read_text(encoding="utf-8")
     if what == "a mistake":
@@ -103,14 +109,14 @@ async def deployments_change(story: Story, what: str, how: str, back: float | No
         path.write_text(_toml(deployments), encoding="utf-8")
     story.strike(f"deployments.toml: {what}")
     await _reread(story, how)
-    if back is not None:
+    if back is not None or what == "a mistake":
 
         async def restore() -> None:
             path.write_text(original, encoding="utf-8")
             story.strike("deployments.toml is as before")
             await _reread(story, how)
 
-        story.world.later(back, restore)
+        story.world.later(back or _CORRECTED_AFTER, restore)
 
 
 async def _reread(story: Story, how: str) -> None:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from bot.domain.budgets import (
-    EXPECTED_SECONDS,
+    Charge,
     Limits,
-    assumed_seconds,
     budget_day,
-    charged_seconds,
+    charge_of,
+    day_end,
     limits_of,
     measured_seconds,
+    overtime,
+    recorded_charge,
     reported_seconds,
-    reserve,
     weight_of,
 )
 from bot.domain.requests import Member
-from bot.domain.runs import RunReport, RunState
+from bot.domain.runs import IN_FLIGHT, Run, RunReport, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from tests.unit.factories import made_run
 
 ONE, TWO, FREE = 1, 2, 3
+NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
+DAY = NOW.date()
 
 
 def rules(**roles: dict[str, Any]) -> ServerRules:
@@ -64,52 +68,103 @@ def test_an_unlimited_role_lifts_the_persons_limits_but_not_the_servers() -> Non
 
 def test_a_second_on_a_gpu_counts_by_its_weight() -> None:
     assert [weight_of(gpu, rules()) for gpu in ("H100", "T4", "A10G", None)] == [4, 0.5, 1, 1]
-    assert reserve("H100", rules()) == (4, 4 * EXPECTED_SECONDS)
-    assert reserve(None, rules()) == (1, EXPECTED_SECONDS)
+
+
+NOTHING = Charge()
+RESERVED = Charge(1, 60, 240, 60)
+MEASURED = Charge(1, 12.5, 50, 12.5)
+S = RunState
+
+
+def charged(state: RunState, **more: Any) -> Run:
+    """Return a run with a queue call on a GPU whose weight is 4, which is charged its reservation."""
+    started = {"charged_on": DAY, "submitted_at": NOW, "started_at": NOW, "weight": 4, "charged_seconds": 240}
+    return made_run(state, **{**started, **more})
 
 
 @pytest.mark.parametrize(
-    ("state", "duration", "charged"),
+    ("run", "expected"),
     [
-        (RunState.RUNNING, 12.5, 50.0),  # at a weight of 4
-        (RunState.RUNNING, 0.0, 0.0),
-        (RunState.RUNNING, None, None),  # the reservation stays
-        (RunState.WAITING, None, 0.0),
-        (RunState.WAITING, 3.0, 12.0),
+        # Its cost isn't known yet.
+        (charged(S.WAITING, submitted_at=None), replace(RESERVED, started=0)),
+        *((charged(state), RESERVED) for state in sorted(IN_FLIGHT)),
+        # Its cost will never be known, and it may have been the whole reservation or more.
+        *((charged(state), RESERVED) for state in (S.SUCCEEDED, S.UNCONFIRMED, S.CANCELLED, S.TIMED_OUT)),
+        *(
+            (charged(state, run_duration=12.5), MEASURED)
+            for state in (S.SUCCEEDED, S.UNCONFIRMED, S.CANCELLED, S.TIMED_OUT)
+        ),
+        (charged(S.SUCCEEDED, run_duration=0.0), Charge(1, 0, 0, 0)),
+        # The bot noticed the start or the end late.
+        (charged(S.SUCCEEDED, run_duration=12.5, duration_in_doubt=True), RESERVED),
+        (charged(S.TIMED_OUT, run_duration=100.0, duration_in_doubt=True), Charge(1, 100, 400, 100)),
+        # A failure without outputs is no run.
+        (charged(S.FAILED), replace(RESERVED, runs=0)),
+        (charged(S.FAILED, run_duration=12.5), replace(MEASURED, runs=0)),
+        (charged(S.FAILED, run_duration=12.5, partial=True), MEASURED),
+        # Nothing was executed.
+        (charged(S.REFUSED), NOTHING),
+        (charged(S.REFUSED, run_duration=12.5), replace(MEASURED, runs=0)),
+        *((charged(state, submitted_at=None), NOTHING) for state in (S.REFUSED, S.CANCELLED)),
+        # Nothing is charged before an approval.
+        (charged(S.AWAITING_APPROVAL, charged_on=None, submitted_at=None), NOTHING),
+        (charged(S.REJECTED, charged_on=None, submitted_at=None), NOTHING),
     ],
 )
-def test_an_ended_run_counts_its_duration_and_a_run_that_never_started_counts_nothing(
-    state: RunState, duration: float | None, charged: float | None
-) -> None:
-    assert charged_seconds(made_run(state), duration, 4) == charged
+def test_a_run_costs_what_is_known_and_otherwise_its_reservation(run: Run, expected: Charge) -> None:
+    assert charge_of(run) == expected
 
 
 @pytest.mark.parametrize(
-    ("passed", "measured", "reported", "assumed"),
+    ("changes", "expected"),
     [
-        (-3600, 0, 60, 60),  # the clock was set back
-        (0, 0, 60, 60),
-        (20, 20, 80, 20),
-        (600, 600, 660, 60),
-        (7200, 7200, 5000, 60),
+        ({}, RESERVED),
+        ({"charged_seconds": 50.0, "counts_as_run": False}, replace(MEASURED, runs=0)),
+        ({"submitted_at": None}, replace(RESERVED, started=0)),
+        ({"charged_on": None}, NOTHING),
+        ({"charged_seconds": None}, NOTHING),
+    ],
+)
+def test_the_columns_of_a_run_say_what_the_ledger_counts(changes: dict[str, Any], expected: Charge) -> None:
+    assert recorded_charge(charged(S.RUNNING, **changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("passed", "charged_seconds", "more"),
+    [(60, 240, 0), (61, 240, 1), (1800, 240, 1740), (1800, 7200, 0), (-3600, 240, 0)],
+)
+def test_a_run_in_flight_counts_the_time_that_it_has_used(
+    passed: float, charged_seconds: float, more: float
+) -> None:
+    assert overtime(NOW, charged_seconds, 4, NOW + timedelta(seconds=passed)) == more
+
+
+@pytest.mark.parametrize(
+    ("passed", "measured", "reported"),
+    [
+        (-3600, None, 60),  # the clock was set back
+        (0, 0, 60),
+        (20, 20, 80),
+        (600, 600, 660),
+        (7200, 7200, 5000),
     ],
 )
 def test_no_duration_is_negative_or_longer_than_the_time_since_the_queue_call(
-    passed: float, measured: float, reported: float, assumed: float
+    passed: float, measured: float | None, reported: float
 ) -> None:
-    called = datetime(2026, 3, 14, tzinfo=UTC)
-    now, run = called + timedelta(seconds=passed), made_run(submitted_at=called, started_at=called)
+    now, run = NOW + timedelta(seconds=passed), made_run(submitted_at=NOW, started_at=NOW)
     assert measured_seconds(run, now) == measured
     assert reported_seconds(run, RunReport("r", None, run_duration=5000.0), now) == reported
-    assert assumed_seconds(run, now) == assumed
 
 
 def test_without_a_start_or_a_report_no_duration_is_known() -> None:
-    now, run = datetime(2026, 3, 14, tzinfo=UTC), made_run(started_at=None)
-    assert measured_seconds(run, now) is reported_seconds(run, RunReport("r", None), now) is None
+    run = made_run(started_at=None)
+    assert measured_seconds(run, NOW) is reported_seconds(run, RunReport("r", None), NOW) is None
 
 
-def test_the_day_of_a_budget_begins_at_midnight() -> None:
+def test_the_day_of_a_budget_is_that_of_utc() -> None:
     midnight = datetime(2026, 3, 14, tzinfo=UTC)
     for at in (midnight, datetime(2026, 3, 14, 15, 9, 26, 53589, tzinfo=UTC)):
-        assert budget_day(at) == midnight
+        assert budget_day(at) == midnight.date()
+        assert day_end(at) == midnight + timedelta(days=1)
+    assert budget_day(midnight.astimezone(timezone(timedelta(hours=-5)))) == midnight.date()

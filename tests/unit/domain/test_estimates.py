@@ -10,7 +10,6 @@ from bot.domain.queue.estimates import (
     NEEDED,
     SHORTEST,
     Medians,
-    QueuedRun,
     QueueState,
     Success,
     end_of_all,
@@ -19,7 +18,7 @@ from bot.domain.queue.estimates import (
     may_be_estimated,
     medians_of,
 )
-from bot.domain.queue.fair_queue import QueueEntry
+from bot.domain.queue.fair_queue import QueuedRun
 from bot.domain.runs import FINAL, RunState
 from tests.unit.factories import made_run
 
@@ -57,8 +56,8 @@ def test_the_medians_of_at_least_five_runs(
     assert (found and (found.total.total_seconds(), found.execute.total_seconds())) == medians
 
 
-def entry(key: str, person: int = 1, deployment: str = "flux", **limits: int) -> QueueEntry:
-    return QueueEntry(key, deployment, person, NOW, 7, **limits)
+def queued(key: str, person: int = 1, deployment: str = "flux", gpu: str = "L4", **limits: int) -> QueuedRun:
+    return QueuedRun(key, deployment, person, 7, expected_gpu=gpu, **limits)
 
 
 def in_flight(
@@ -68,13 +67,11 @@ def in_flight(
     progress: float | None = None,
     position: int | None = None,
     key: str = "busy",
-    gpu: str | None = "L4",
-    of: QueueEntry | None = None,
+    gpu: str = "L4",
+    deployment: str = "flux",
 ) -> QueuedRun:
     """Return a run that was submitted and started so many seconds ago."""
-    return QueuedRun(
-        entry=of or entry(key),
-        gpu=gpu,
+    return queued(key, deployment=deployment, gpu=gpu)._replace(
         submitted_at=None if submitted is None else ago(submitted),
         started_at=None if started is None else ago(started),
         progress=progress,
@@ -125,7 +122,7 @@ MEDIANS = {
 
 
 def waits(*keys: str, gpu: str = "L4", **more: int) -> list[QueuedRun]:
-    return [QueuedRun(entry=entry(key, **more), gpu=gpu) for key in keys]
+    return [queued(key, gpu=gpu, **more) for key in keys]
 
 
 @pytest.mark.parametrize(
@@ -154,13 +151,13 @@ def waits(*keys: str, gpu: str = "L4", **more: int) -> list[QueuedRun]:
         (waits("a", "b"), [in_flight(30, 30)], 2, {"a": 0, "b": 10}),
         (waits("a", "b"), [], None, {"a": 0, "b": 0}),
         # Other deployments have places of their own.
-        (waits("a"), [in_flight(5, of=entry("x", deployment="sdxl"))], 1, {"a": 0}),
+        (waits("a"), [in_flight(5, key="x", deployment="sdxl")], 1, {"a": 0}),
         # The limits of the requester and of the server.
         (waits("a", user_limit=1), [in_flight(30, 30)], None, {"a": 10}),
         ([*waits("a", user_limit=1), *waits("b", person=2)], [in_flight(30, 30)], 9, {"a": 10, "b": 0}),
         (waits("a", "b", server_limit=2), [in_flight(30, 30)], None, {"a": 0, "b": 10}),
         # A requester's run of another deployment, whose end is unknown.
-        (waits("a", user_limit=1), [in_flight(5, of=entry("x", deployment="sdxl"))], 1, {}),
+        (waits("a", user_limit=1), [in_flight(5, key="x", deployment="sdxl")], 1, {}),
     ],
 )
 def test_the_starts_of_a_queue(

@@ -1,137 +1,218 @@
-"""The order of the queue: fair between users, stable, within the limits."""
+"""The order of the queue: fair between users, stable, and without starvation."""
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.queue.fair_queue import QueueEntry, fair_order, next_to_submit, positions
-
-START = datetime(2026, 5, 4, tzinfo=UTC)
-FLUX = "flux"
-
-
-def place(key: str, person: int, second: int, deployment: str = FLUX) -> QueueEntry:
-    return QueueEntry(key, deployment, person, START + timedelta(seconds=second))
-
-
-def queue(
-    deployments: tuple[str, ...] = (FLUX,), *, prefix: str = "w"
-) -> st.SearchStrategy[list[QueueEntry]]:
-    rows = st.tuples(st.integers(1, 4), st.integers(0, 9), st.sampled_from(deployments))
-    return st.lists(rows, max_size=15).map(
-        lambda made: [place(f"{prefix}{n:02}", *row) for n, row in enumerate(made)]
-    )
-
-
-@given(waiting=queue(), busy=queue(prefix="b"))
-def test_a_users_nth_request_waits_for_earlier_turns_of_others(
-    waiting: list[QueueEntry], busy: list[QueueEntry]
-) -> None:
-    had = Counter(p.requester_id for p in busy)
-    turns = []
-    for each in fair_order(waiting, busy):
-        turns.append(had[each.requester_id])
-        had[each.requester_id] += 1
-    assert turns == sorted(turns)
-
-
-@given(waiting=queue(), busy=queue(prefix="b"))
-def test_a_users_own_requests_keep_their_order(waiting: list[QueueEntry], busy: list[QueueEntry]) -> None:
-    for person in range(1, 5):
-        own = [p for p in fair_order(waiting, busy) if p.requester_id == person]
-        assert own == sorted(own, key=lambda p: (p.created_at, p.key))
-
-
-@given(waiting=queue((FLUX, "wan")), busy=queue((FLUX, "wan"), prefix="b"), data=st.data())
-def test_places_count_from_one_in_each_deployment_however_the_rows_come(
-    waiting: list[QueueEntry], busy: list[QueueEntry], data: st.DataObject
-) -> None:
-    numbers = positions(waiting, busy)
-    for deployment in {p.deployment for p in waiting}:
-        of = sorted(numbers[p.key] for p in waiting if p.deployment == deployment)
-        assert of == list(range(1, len(of) + 1))
-    assert positions(data.draw(st.permutations(waiting)), data.draw(st.permutations(busy))) == numbers
-
-
-@given(
-    waiting=queue((FLUX, "wan", "bark")),
-    busy=queue((FLUX, "wan", "bark"), prefix="b"),
-    limits=st.dictionaries(st.sampled_from([FLUX, "wan", "bark"]), st.integers(0, 6)),
+from bot.domain.queue.fair_queue import (
+    FIRST_TURN,
+    NO_TURN,
+    Occupied,
+    QueuedRun,
+    closed_up,
+    gives_turn_back,
+    lower_limit,
+    next_tag,
 )
-def test_the_next_one_has_room_and_is_first_of_its_deployment(
-    waiting: list[QueueEntry], busy: list[QueueEntry], limits: dict[str, int]
-) -> None:
-    found = next_to_submit(waiting, busy, limits.get)
-    running = Counter(p.deployment for p in busy)
-    open_to = {
-        p.deployment
-        for p in waiting
-        if p.deployment not in limits or running[p.deployment] < limits[p.deployment]
-    }
-    assert (found is not None) is bool(open_to)
-    if found is not None:
-        assert found.deployment in open_to
-        assert positions(waiting, busy)[found.key] == 1
+from bot.domain.runs import FINAL, RunState
+
+PEOPLE = "abcd"
+S = RunState
 
 
-@given(waiting=queue((FLUX, "wan")))
-def test_everybody_is_served_in_the_end(waiting: list[QueueEntry]) -> None:
-    left, served = list(waiting), []
-    while (found := next_to_submit(left, [], lambda _: 1)) is not None:
-        left.remove(found)
-        served.append(found)
-    assert sorted(served) == sorted(waiting)
+@dataclass
+class Queue:
+    """A deployment's queue as the store keeps it: tags of waiting and of started runs."""
+
+    time: int = FIRST_TURN
+    waiting: list[tuple[int, int, str]] = field(default_factory=list)  # the tag, the number, the person
+    last: dict[str, int] = field(default_factory=dict)  # the tags of the people's last started runs
+    count: int = 0
+
+    def ask(self, person: str) -> int:
+        """Add a run and return its number."""
+        self.count += 1
+        own = [tag for tag, _, who in self.waiting if who == person]
+        tag = next_tag(self.time, max([*own, self.last.get(person, NO_TURN)]))
+        self.waiting.append((tag, self.count, person))
+        return self.count
+
+    def start(self) -> tuple[int, int, str]:
+        """Start the run with the smallest tag, and return its tag, its number and its person."""
+        first = min(self.waiting)
+        self.waiting.remove(first)
+        self.time = max(self.time, first[0])
+        self.last[first[2]] = max(first[0], self.last.get(first[2], NO_TURN))
+        return first
+
+    def started(self) -> str:
+        """Start a run and return its person."""
+        return self.start()[2]
+
+    def requeue(self, run: tuple[int, int, str]) -> None:
+        self.waiting.append(run)
+
+    def cancel(self, number: int) -> None:
+        run = next(each for each in self.waiting if each[1] == number)
+        self.waiting.remove(run)
+        own = sorted(each for each in self.waiting if each[2] == run[2] and each > run)
+        self.waiting = [each for each in self.waiting if each not in own]
+        tags = closed_up([run[0]], [tag for tag, _, _ in own])
+        self.waiting += [(tag, *each[1:]) for tag, each in zip(tags, own, strict=True)]
 
 
-def test_the_person_with_one_is_second_behind_the_person_with_twenty() -> None:
-    many = [place(f"a{n:02}", 1, n) for n in range(20)]
-    one = place("b", 2, 100)
-    assert positions([*many, one], [])["b"] == 2
-    assert positions([*many, one], [place("running", 1, 0)])["b"] == 1
+asks = st.text(alphabet=PEOPLE, min_size=1, max_size=30)
 
 
-def limited(
-    key: str, person: int, guild: int | None = 1, *, own: int | None = None, all_: int | None = None
-) -> QueueEntry:
-    return QueueEntry(key, FLUX, person, START, guild, own, all_)
+def test_twenty_requests_of_one_person_do_not_delay_the_first_of_another() -> None:
+    queue = Queue()
+    for _ in range(20):
+        queue.ask("a")
+    assert [queue.started() for _ in range(3)] == ["a"] * 3
+    queue.ask("b")
+    assert [queue.started() for _ in range(3)] == ["b", "a", "a"]
 
 
-BUSY = [limited("b1", 1), limited("b2", 1)]
-ELSEWHERE = [limited("b1", 1, 2), limited("b2", 1, None)]
-OWN, OTHERS = limited("w1", 1, own=2), limited("w2", 2, own=2)
-FULL, FREE = limited("w1", 3, all_=2), limited("w2", 4, 2, all_=2)
+@given(asks=asks)
+def test_people_who_wait_take_turns_and_keep_their_own_order(asks: str) -> None:
+    queue = Queue()
+    for person in asks:
+        queue.ask(person)
+    order = [queue.start() for _ in asks]
+    turns = dict.fromkeys(PEOPLE, 0)
+    for _, _, person in order:
+        turns[person] += 1
+        ahead = [turns[other] - turns[person] for other in PEOPLE]
+        assert max(ahead) <= 0
+    for person in PEOPLE:
+        own = [number for _, number, who in order if who == person]
+        assert own == sorted(own)
+
+
+@given(before=asks, steps=st.lists(st.sampled_from([*PEOPLE, None]), max_size=60))
+def test_nobody_starves_however_many_come_later(before: str, steps: list[str | None]) -> None:
+    """At most one run of each other person starts in between, and those that were ahead."""
+    queue = Queue()
+    for person in before:
+        queue.ask(person)
+    ahead = len(queue.waiting)
+    mine = queue.ask("me")
+    between = 0
+    for step in [*steps, *[None] * 200]:
+        if step is not None:
+            queue.ask(step)
+            continue
+        _, number, _ = queue.start()
+        if number == mine:
+            break
+        between += 1
+        queue.ask("abcd"[between % 4])
+    assert between <= ahead + len(PEOPLE)
+
+
+@given(idle=st.integers(0, 20))
+def test_whoever_comes_back_after_idling_gets_no_credit(idle: int) -> None:
+    queue = Queue()
+    queue.ask("a")
+    assert queue.started() == "a"
+    for _ in range(idle):
+        queue.ask("b")
+        assert queue.started() == "b"
+    for person in "bbbaaa":
+        queue.ask(person)
+    order = "".join(queue.started() for _ in range(6))
+    for end in range(6):
+        assert order[:end].count("a") - order[:end].count("b") <= 1
+
+
+@given(asks=asks, data=st.data())
+def test_runs_cancelled_before_their_start_cost_no_turn(asks: str, data: st.DataObject) -> None:
+    """The others start in the order in which they would have, had the cancelled ones not been requested."""
+    cancelled = data.draw(st.sets(st.integers(1, len(asks))))
+    queue, without = Queue(), Queue()
+    for number, person in enumerate(asks, 1):
+        queue.ask(person)
+        if number not in cancelled:
+            without.ask(person)
+    for number in data.draw(st.permutations(sorted(cancelled))):
+        queue.cancel(number)
+    order = [queue.started() for _ in range(len(asks) - len(cancelled))]
+    assert order == [without.started() for _ in order]
+
+
+@given(asks=asks, more=asks)
+def test_a_requeued_run_keeps_its_place(asks: str, more: str) -> None:
+    queue = Queue()
+    for person in asks:
+        queue.ask(person)
+    first = queue.start()
+    for person in more:
+        queue.ask(person)
+    queue.requeue(first)
+    assert queue.start() == first
 
 
 @pytest.mark.parametrize(
-    ("waiting", "busy", "slots", "found"),
+    ("before", "after", "given_back"),
     [
-        # A full deployment doesn't hold up another.
-        ([place("a", 1, 0), place("b", 1, 1, "wan")], [place("c", 2, 0)], 1, "b"),
-        ([place("a", 1, 0), place("b", 1, 1, "wan")], [place("c", 2, 0)], 0, None),
-        # The deployment that waited longer goes first.
-        ([place("a", 1, 2), place("c", 2, 1, "wan"), place("b", 3, 1, "bark")], [], 1, "b"),
-        # A user at the limit waits and lets others pass.
-        ([OWN, OTHERS], BUSY, None, "w2"),
-        ([OWN], BUSY, None, None),
-        ([OWN], BUSY[:1], None, "w1"),
-        # A user's runs elsewhere don't count here.
-        ([limited("w1", 1, own=1)], ELSEWHERE, None, "w1"),
-        ([limited("w1", 1, None, own=1)], ELSEWHERE, None, None),
-        # A full server holds up only itself.
-        ([FULL, FREE], BUSY, None, "w2"),
-        ([FULL], BUSY, None, None),
-        ([FULL], BUSY[:1], None, "w1"),
-        # A limit may be set below the number of runs.
-        ([limited("w", 1, own=1)], [limited(f"b{n}", 1) for n in range(5)], None, None),
+        (S.WAITING, S.CANCELLED, True),
+        (S.WAITING, S.REFUSED, True),
+        (S.AWAITING_APPROVAL, S.REJECTED, True),
+        (S.SUBMITTING, S.REFUSED, True),
+        (S.SUBMITTING, S.UNCONFIRMED, False),
+        (S.RUNNING, S.CANCELLED, False),
+        (S.RUNNING, S.FAILED, False),
+        (S.WAITING, S.SUBMITTING, False),
+        (S.SUBMITTING, S.WAITING, False),
+        (S.AWAITING_APPROVAL, S.WAITING, False),
     ],
 )
-def test_the_next_request_has_room_within_every_limit(
-    waiting: list[QueueEntry], busy: list[QueueEntry], slots: int | None, found: str | None
+def test_only_a_run_that_never_started_gives_its_turn_back(
+    before: RunState, after: RunState, *, given_back: bool
 ) -> None:
-    chosen = next_to_submit(waiting, busy, lambda _: slots)
-    assert (chosen and chosen.key) == found
+    assert gives_turn_back(before, after) is given_back
+    assert after in FINAL or not given_back
+
+
+def run(person: int = 1, guild: int | None = 1, own: int | None = None, all_: int | None = None) -> QueuedRun:
+    return QueuedRun("w", "flux", person, guild, own, all_)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "busy", "allowed"),
+    [
+        (run(own=2), [run()], True),
+        (run(own=2), [run(), run()], False),
+        (run(own=2), [run(2), run(2)], True),
+        (run(own=1), [run(guild=2), run(guild=None)], True),
+        (run(guild=None, own=1), [run(guild=None)], False),
+        (run(3, all_=2), [run(), run(2)], False),
+        (run(3, 2, all_=2), [run(), run(2)], True),
+        (run(own=1), [run()] * 5, False),
+        (run(), [run()] * 5, True),
+    ],
+)
+def test_a_run_has_room_within_the_limits_of_its_user_and_server(
+    waiting: QueuedRun, busy: list[QueuedRun], *, allowed: bool
+) -> None:
+    assert Occupied(busy).allows(waiting) is allowed
+
+
+@pytest.mark.parametrize(
+    ("limit", "count", "full"), [(None, 9, False), (2, 1, False), (2, 2, True), (0, 0, True)]
+)
+def test_a_deployment_is_full_at_its_limit(limit: int | None, count: int, *, full: bool) -> None:
+    occupied = Occupied([run()] * count)
+    assert occupied.is_full("flux", limit) is full
+    assert occupied.is_full("wan", limit) is (limit == 0)
+
+
+@pytest.mark.parametrize(
+    ("own", "operator", "lower"), [(None, None, None), (2, None, 2), (None, 3, 3), (2, 3, 2), (3, 2, 2)]
+)
+def test_the_lower_limit_counts(own: int | None, operator: int | None, lower: int | None) -> None:
+    assert lower_limit(own, operator) == lower

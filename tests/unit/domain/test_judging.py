@@ -11,7 +11,7 @@ import pytest
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Block, Spending
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import check_before_form, judge, start_of
+from bot.domain.policy import check_before_form, judge, judge_several, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -95,7 +95,7 @@ def test_a_pause_and_a_budget_end_and_a_block_does_not(
         (stored(guild_id=None, user_install=True), {}, ("user_installs_off", "for ever")),
         # It would be too much on any day.
         (stored(), {"daily_gpu_seconds": 59}, ("daily_limit", "for ever")),
-        (stored(weight=0.7, reserved_seconds=42.0), {"daily_gpu_seconds": 60}, None),
+        (stored(weight=0.7), {"daily_gpu_seconds": 60}, None),
     ],
 )
 def test_a_run_that_the_operator_no_longer_allows_never_starts(
@@ -145,6 +145,33 @@ def test_the_gpu_that_it_will_run_on_counts(
 ) -> None:
     run = stored(requester_roles=(), gpu=gpu, expected_gpu=expected_gpu)
     assert reason(run, rules={"gpu_roles": {"H100": [STAFF]}}) == (code and (code, "for ever"))
+
+
+def test_a_run_that_is_charged_today_is_judged_by_the_operators_ceiling_only() -> None:
+    usage = replace(USAGE, person=Spending(runs=3, gpu_seconds=200), server=Spending(runs=9))
+    rules = ServerRules.model_validate(RULES)
+    start = start_of(stored(), is_charged=True)
+    assert judge(start, usage, OperatorRules(**OPERATOR), rules) is None
+    refused = judge(start, replace(usage, gpu_seconds_today=541), OperatorRules(**OPERATOR), rules)
+    assert refused is not None
+    assert refused.code == "daily_limit"
+
+
+@pytest.mark.parametrize(
+    ("usage", "code"),
+    [
+        ({}, None),
+        ({"person": Spending(runs=1)}, "budget_runs"),
+        ({"person": Spending(gpu_seconds=21)}, "budget_gpu"),
+        ({"server": Spending(runs=7)}, "server_budget_runs"),
+        ({"gpu_seconds_today": 421}, "daily_limit"),
+    ],
+)
+def test_the_runs_of_a_batch_are_judged_together(usage: dict[str, Any], code: str | None) -> None:
+    rules = ServerRules.model_validate(RULES)
+    used = replace(USAGE, **usage)
+    refused = judge_several(start_of(stored()), used, OperatorRules(**OPERATOR), rules, 3)
+    assert (refused and refused.code) == code
 
 
 @pytest.mark.parametrize(("whose", "code"), [("person", "budget_gpu"), ("server", "server_budget_gpu")])

@@ -219,6 +219,24 @@ def test_a_budget_refusal_says_what_is_left_and_when_more_comes(
         assert code(judge(DIRECT, usage=usage, allow_direct_messages=True)) == "budget_waiting"
 
 
+@pytest.mark.parametrize(
+    ("asked", "waiting", "most", "refused"),
+    [
+        (request(), 4, 5, None),
+        (request(), 5, 5, "server_budget_waiting"),
+        (request(), 9, 5, "server_budget_waiting"),
+        (request(), 9, None, None),
+        (DIRECT, 9, 5, None),
+    ],
+)
+def test_the_operator_caps_the_waiting_runs_of_a_server(
+    asked: GenerationRequest, waiting: int, most: int | None, refused: str | None
+) -> None:
+    usage = replace(USAGE, server=Spending(waiting=waiting))
+    found = judge(asked, usage=usage, allow_direct_messages=True, max_waiting_per_server=most)
+    assert code(found) == refused
+
+
 @pytest.mark.parametrize("code", sorted(LIMITS))
 def test_a_refused_batch_says_how_many_fit(code: str) -> None:
     reason = RefusedError(code, "detail for the log", limit=9, left=3, needed=60, until=1)

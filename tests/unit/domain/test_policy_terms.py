@@ -32,7 +32,7 @@ def test_the_limits_of_the_roles_and_the_weight_of_the_gpu_are_part_of_the_terms
     )
     limits = Limits(at_once=3, waiting=10, runs_a_day=50, server_at_once=9)
     found = judge(request(gpu="H100"), having(ARTISTS), rules=ServerRules(budgets=budgets))
-    assert found == Allowed(limits=limits, weight=4, reserved_seconds=240)
+    assert found == Allowed(limits=limits, weight=4, reserved_seconds=60)
 
 
 WITHOUT = {"mode": "without_roles", "exempt_roles": [ARTISTS]}

@@ -10,17 +10,18 @@ import pytest
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Block, Usage
 from bot.domain.pages import RunListEntry
-from bot.domain.requests import ChannelState, GenerationRequest, Requester
+from bot.domain.requests import ChannelState, GenerationRequest
 from bot.domain.results.deliveries import Delivery, MessageRef, Purpose
 from bot.domain.results.showing import (
-    check_age,
     check_posting,
+    is_marked_now,
     is_named_in_queue,
+    is_restricted_now,
     runs_to_show,
     shows_prompt_in_queue,
 )
 from bot.domain.runs import Run, RunState
-from tests.unit.domain.policy_cases import NOW, PERSON, USAGE, refused, request
+from tests.unit.domain.policy_cases import NOW, USAGE, refused, request
 from tests.unit.factories import made_run
 
 
@@ -43,27 +44,30 @@ def test_a_paid_result_may_be_posted_wherever_the_bot_may_be(
     assert refused(lambda: check_posting(asked.origin, usage, OperatorRules(**operator))) == expected
 
 
-@pytest.mark.parametrize("here", [True, False])
+MARKED, UNMARKED = ChannelState(age_restricted=True), ChannelState()
+
+
 @pytest.mark.parametrize(
-    ("deployment", "run", "channel_then", "channel_now"),
-    [tuple(marked == number for marked in range(4)) for number in range(5)],
+    ("stored", "deployments", "channel", "restricted", "marked"),
+    [
+        ({}, (), None, False, False),
+        ({}, (UNMARKED,), UNMARKED, False, False),
+        ({"age_restricted": True}, (UNMARKED,), UNMARKED, True, True),
+        ({}, (UNMARKED, MARKED), None, True, True),
+        ({"channel_age_restricted": True}, (), None, True, False),
+        ({}, (UNMARKED,), MARKED, True, False),
+    ],
 )
-def test_an_age_restricted_result_is_shown_only_in_such_a_channel(
-    deployment: bool, run: bool, channel_then: bool, channel_now: bool, here: bool
+def test_a_result_is_age_restricted_by_any_mark_of_then_or_now(
+    stored: dict[str, bool],
+    deployments: tuple[ChannelState, ...],
+    channel: ChannelState | None,
+    restricted: bool,
+    marked: bool,
 ) -> None:
-    made = made_run(channel_id=3, age_restricted=run, channel_age_restricted=channel_then)
-    channels = {3: ChannelState(age_restricted=channel_now)}
-    origin = request().origin.model_copy(update={"age_restricted": here})
-    requester = Requester(PERSON, origin, frozenset(), channels.__getitem__)
-    is_refused = (deployment or run or channel_then or channel_now) and not here
-    assert refused(lambda: check_age(made, requester, restricted=deployment)) == (
-        "result_age" if is_refused else None
-    )
-
-
-def test_a_result_counts_as_unrestricted_if_nothing_is_said() -> None:
-    requester = Requester(PERSON, request().origin, frozenset(), lambda _: ChannelState())
-    check_age(made_run(), requester)
+    run = made_run(**stored)
+    assert is_restricted_now(run, deployments, channel) is restricted
+    assert is_marked_now(run, deployments) is marked
 
 
 @pytest.mark.parametrize(

@@ -300,7 +300,7 @@ def test_a_block_carries_its_reason_and_its_end_and_decides_a_pending_approval(
 ) -> None:
     verdict = BlockVerdict(by=99, reason=why, until=until, now=NOW)
     values = {"failure_code": REQUESTER_BLOCKED, "failure_params": params, "ended_at": NOW, "due_at": None}
-    waiting = Change(S.REFUSED, values, outcome_due_at=NOW, visible=True)
+    waiting = Change(S.REFUSED, values, ends_run=True, visible=True)
     assert end_for_block(run(S.WAITING), verdict) == waiting
     pending = replace(waiting, state=S.REJECTED, values={**values, "decided_by": 99, "decided_at": NOW})
     assert end_for_block(run(S.AWAITING_APPROVAL), verdict) == pending

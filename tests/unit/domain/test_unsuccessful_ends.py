@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, silence_at_end
-from bot.domain.runs import Run, RunReport, RunState
+from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import (
     DEADLINE,
     DEADLINE_RUNNING,
-    OUTPUTS_GRACE,
     REASON_GRACE,
     UNSUCCESSFUL,
     Change,
     apply_report,
     end,
     is_own_verdict,
+    reported_end,
 )
 from tests.unit.domain.transition_cases import (
     NOW,
@@ -34,11 +35,6 @@ from tests.unit.domain.transition_cases import (
 )
 
 CANCELLING = known(S.RUNNING, cancel_requested_at=NOW)
-
-
-def asked_first(state: RunState, **columns: Any) -> Change:
-    """Return the change of an end whose outcome waits for GET /run, which is asked at once."""
-    return ended(state, NOW + OUTPUTS_GRACE, **{**columns, "due_at": NOW})
 
 
 @pytest.mark.parametrize(
@@ -64,7 +60,43 @@ def asked_first(state: RunState, **columns: Any) -> Change:
 )
 def test_a_failure_carries_its_code_and_duration(before: Run, report: RunReport, change: Change) -> None:
     assert apply_report(before, report, NOW, asked=True) == change
-    assert apply_report(before, report, NOW) == asked_first(change.state, **change.values)
+
+
+@pytest.mark.parametrize("word", sorted(UNSUCCESSFUL))
+@pytest.mark.parametrize("outputs", [(), (PICTURE,)])
+@pytest.mark.parametrize(
+    ("before", "after", "due_at"),
+    [
+        (known(S.RUNNING), S.RUNNING, NOW),
+        (known(S.QUEUED), S.QUEUED, NOW),
+        # ComfyDeploy has the run, so its queue call isn't repeated.
+        (known(S.WAITING), S.QUEUED, NOW),
+        # The reply to the queue call, which is under way, may give the reason for a failure.
+        (known(S.SUBMITTING), S.SUBMITTING, None),
+    ],
+)
+def test_a_webhook_about_a_failure_makes_the_run_due_and_is_noted(
+    before: Run, after: RunState, due_at: datetime | None, word: RunState, outputs: tuple[Output, ...]
+) -> None:
+    change = apply_report(before, said(word, outputs=outputs, progress=1.0), NOW)
+    due_at = due_at or NOW + (REASON_GRACE if word is S.FAILED else timedelta())
+    values = {"due_at": due_at, "failure_code": f"run_{word}"}
+    assert change == Change(after, values, visible=before.state is S.WAITING)
+    assert reported_end(applied(before, change)) is word
+    # What GET /run says then counts.
+    told = apply_report(applied(before, change), said(S.CANCELLED), NOW, asked=True)
+    assert told == ended(S.CANCELLED, failure_code="run_cancelled")
+
+
+@pytest.mark.parametrize("code", [None, DEADLINE])
+def test_an_end_is_reported_only_by_a_webhook(code: str | None) -> None:
+    assert reported_end(known(S.RUNNING, failure_code=code)) is None
+    assert reported_end(known(S.FAILED, failure_code="run_failed")) is None
+
+
+def test_a_webhook_does_not_hide_the_bots_own_deadline() -> None:
+    change = apply_report(known(S.RUNNING, failure_code=DEADLINE), said(S.CANCELLED), NOW)
+    assert change == Change(S.RUNNING, {"due_at": NOW})
 
 
 @pytest.mark.parametrize(
@@ -75,7 +107,7 @@ def test_a_duration_is_measured_and_in_doubt_if_the_end_is_seen_late(
     seen_late: dict[str, Any], asked: bool, in_doubt: bool
 ) -> None:
     before = known(S.RUNNING, started_at=STARTED, **seen_late)
-    change = apply_report(before, said(S.TIMED_OUT), NOW, asked=asked)
+    change = apply_report(before, said(S.SUCCEEDED, outputs=(PICTURE,)), NOW, asked=asked)
     assert change is not None
     assert (change.values["run_duration"], "duration_in_doubt" in change.values) == (50.0, in_doubt)
 
@@ -92,12 +124,9 @@ PART = {
 
 
 @pytest.mark.parametrize("word", sorted(UNSUCCESSFUL))
-@pytest.mark.parametrize("asked", [True, False])
-def test_an_unsuccessful_run_keeps_what_it_made(word: RunState, asked: bool) -> None:
+def test_an_unsuccessful_run_keeps_what_it_made(word: RunState) -> None:
     expected = ended(word, failure_code=f"run_{word}", **PART)
-    if word is S.FAILED and not asked:
-        expected = asked_first(word, failure_code="run_failed", **PART)  # only GET /run has the reason
-    assert apply_report(known(S.RUNNING), said(word, outputs=(PICTURE,)), NOW, asked=asked) == expected
+    assert apply_report(known(S.RUNNING), said(word, outputs=(PICTURE,)), NOW, asked=True) == expected
     # What was seen while it ran counts as well.
     seen = apply_report(known(S.RUNNING, outputs=(PICTURE,)), said(word), NOW, asked=True)
     assert seen == ended(word, failure_code=f"run_{word}", **PART)
@@ -126,22 +155,13 @@ def test_a_run_that_made_everything_is_a_success_unless_it_failed_or_was_cancell
     assert change.values.get("partial", False) is (target is not S.SUCCEEDED)
 
 
-def test_a_cancellation_after_the_last_node_that_nobody_asked_for_is_checked_first() -> None:
-    change = apply_report(known(S.RUNNING), said(S.CANCELLED, progress=1.0), NOW)
-    expected = {"due_at": NOW + AFTER_LAST_NODE, "queue_position": None, "started_at": NOW, "progress": 1.0}
-    assert change == shown(S.UPLOADING, **expected, duration_in_doubt=True)
-    mine = apply_report(replace(CANCELLING, started_at=NOW), said(S.CANCELLED, progress=1.0), NOW)
-    assert mine is not None
-    assert mine.state is S.CANCELLED
-
-
 @pytest.mark.parametrize("word", sorted(UNSUCCESSFUL))
 def test_any_end_after_the_bots_own_cancel_call_is_its_deadline(word: RunState) -> None:
     change = apply_report(known(S.RUNNING, failure_code=DEADLINE), said(word), NOW, asked=True)
     assert change == ended(S.TIMED_OUT)
 
 
-LATE_PART = Change(S.FAILED, {**PART, "due_at": None}, outcome_due_at=NOW, visible=True)
+LATE_PART = Change(S.FAILED, {**PART, "due_at": None}, ends_run=True, visible=True)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +184,7 @@ def test_outputs_are_added_once_to_a_run_that_ended_without(
     # The promise to post a later result is replaced by how the run ended.
     reason = {} if code is None else {"failure_code": code, "failure_params": {}}
     expected = replace(LATE_PART, state=before.state, values={**LATE_PART.values, **reason})
-    change = apply_report(before, report, NOW)
+    change = apply_report(before, report, NOW, asked=True)
     assert change == expected
     again = apply_report(applied(before, change), report, NOW, asked=True)
     assert again is None or not again.ends_run
@@ -192,11 +212,6 @@ def test_the_outputs_of_a_run_in_flight_are_kept_and_timed_after_its_last_node()
 def test_the_start_of_the_last_node_brings_the_next_poll_forward() -> None:
     change = apply_report(known(S.RUNNING, progress=0.9), said(S.RUNNING, progress=1.0), NOW)
     assert change == shown(S.RUNNING, progress=1.0, due_at=NOW + AFTER_LAST_NODE)
-
-
-def test_an_early_failure_waits_for_the_reason_in_the_queue_reply() -> None:
-    change = apply_report(known(S.SUBMITTING), said(S.FAILED), NOW, asked=True)
-    assert change == ended(S.FAILED, NOW + REASON_GRACE, failure_code="run_failed")
 
 
 def test_the_log_of_a_failure_is_kept() -> None:
@@ -237,5 +252,5 @@ def test_our_own_verdict_carries_its_code_and_the_measured_duration(
     before: Run, duration: dict[str, object]
 ) -> None:
     values = {"failure_code": "deadline", "failure_params": {"a": 1}, "ended_at": NOW, "due_at": None}
-    change = Change(S.TIMED_OUT, values | duration, outcome_due_at=NOW, visible=True)
+    change = Change(S.TIMED_OUT, values | duration, ends_run=True, visible=True)
     assert end(before, S.TIMED_OUT, NOW, "deadline", {"a": 1}) == change

@@ -36,9 +36,9 @@ def shown(state: RunState, **columns: Any) -> Change:
     return Change(state, columns, visible=True)
 
 
-def ended(state: RunState, outcome_due_at: datetime = NOW, **columns: Any) -> Change:
+def ended(state: RunState, **columns: Any) -> Change:
     values = {"ended_at": NOW, "due_at": None, "queue_position": None, **columns}
-    return Change(state, values, outcome_due_at=outcome_due_at, visible=True)
+    return Change(state, values, ends_run=True, visible=True)
 
 
 def applied(subject: Run, change: Change) -> Run:

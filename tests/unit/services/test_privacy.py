@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
-from bot.domain.privacy import Erased, OwnBlock, OwnDefault
+from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnUsage
 from bot.domain.runs import Output, Run, RunState
 from bot.services.privacy import PersonalDataWriter
 from cogs.privacy import erased_text
@@ -41,11 +41,14 @@ def test_the_file_is_json_with_everything_of_ones_own() -> None:
     assert writer.add_runs([run(), run("def", prompt="a fox")])
     assert writer.add_entries([line(details={"reason": "no"})])
     assert writer.add_defaults([OwnDefault(5, 6, "noir", NOW)])
+    assert writer.add_usage([OwnUsage(NOW.date(), None, 2, 12.5, 50.0)])
     made = writer.file()
     held = json.loads(made.data)
     assert (held["person"], held["cut"], made.cut) == (str(ME), False, False)
     assert held["blocks"] == [{"guild_id": 5, "reason": "spam", "until": None, "created_at": NOW.isoformat()}]
     assert held["defaults"] == [{"guild_id": 5, "channel_id": 6, "name": "noir", "set_at": NOW.isoformat()}]
+    used = {"runs": 2, "seconds": 12.5, "weighted_seconds": 50.0}
+    assert held["usage"] == [{"day": NOW.date().isoformat(), "guild_id": None, **used}]
     assert [one["key"] for one in held["requests"]] == ["abc", "def"]
     assert held["requests"][0]["inputs"] == {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]}
     assert held["requests"][0]["outputs"][0]["url"] == "https://outputs.example/a.png"

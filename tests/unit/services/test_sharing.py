@@ -16,7 +16,7 @@ from bot.domain.results.deliveries import MessageRef
 from bot.domain.results.sharing import MessageState
 from bot.domain.runs import RunState
 from bot.outside import Outside
-from bot.services.rate_limits import COPIES_PER_PERSON, REFUSALS_PER_PERSON, CopyLimiter, RefusalLimiter
+from bot.services.age_marks import AgeMarks
 from bot.services.sharing import FetchState, SharingService
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -62,11 +62,10 @@ async def unanswered(_message: MessageRef) -> MessageState:
 def sharing(store: Store, message_state: FetchState = exists) -> SharingService:
     return SharingService(
         store=store,
+        age_marks=AgeMarks(store.runs, lambda _: ()),
         operator=OperatorRules(),
         wakeups=Wakeups(),
         check_words=check_words,
-        refusals=RefusalLimiter(lambda: NOW),
-        copies=CopyLimiter(lambda: NOW),
         message_state=message_state,
         clock=lambda: NOW,
     )
@@ -217,40 +216,22 @@ async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> N
     assert len(await owed(store, key)) == 1
 
 
-async def test_a_prompt_is_checked_for_the_gallery_and_not_endlessly(store: Store) -> None:
+async def test_a_prompt_is_checked_for_the_gallery(store: Store) -> None:
     key, service = await stored_run(store), sharing(store)
-    for code in ["share_words"] * REFUSALS_PER_PERSON + ["too_many_refusals"]:
-        with pytest.raises(RefusedError) as caught:
-            await service.share(key, member(), with_prompt=True)
-        assert caught.value.code == code
+    with pytest.raises(RefusedError) as caught:
+        await service.share(key, member(), with_prompt=True)
+    assert caught.value.code == "share_words"
     assert await service.share(key, member(), with_prompt=False) == GALLERY
 
 
-async def test_a_user_shares_a_few_results_a_minute_and_reads_so_before_the_form(store: Store) -> None:
-    service = sharing(store)
-    *keys, last = [await stored_run(store) for _ in range(COPIES_PER_PERSON + 1)]
-    for key in keys:
-        await service.share(key, member(), with_prompt=False)
-    for act in (service.check(last, member()), service.share(last, member(), with_prompt=False)):
-        with pytest.raises(RefusedError, match="copy_often"):
-            await act
-    for act in (service.check(keys[0], member()), service.share(keys[0], member(), with_prompt=False)):
-        with pytest.raises(RefusedError, match="copy_pending"):
-            await act
-    assert len(await owed(store, last)) == 1
-
-
-async def test_a_user_at_the_limit_of_copies_gets_the_link_to_an_earlier_one(store: Store) -> None:
-    service = sharing(store)
-    *keys, last = [await stored_run(store, **batch()) for _ in range(COPIES_PER_PERSON + 1)]
-    for number, key in enumerate(keys):
+async def test_an_earlier_copy_is_linked_instead_of_posted_again(store: Store) -> None:
+    service, key = sharing(store), await stored_run(store, **batch())
+    await service.post(key, member())
+    with pytest.raises(RefusedError, match="copy_pending"):
         await service.post(key, member())
-        delivery = await claimed(store)
-        await store.deliveries.mark_sent(delivery, [MessageRef(2, number)], NOW)
-        await store.copies.finish(delivery, "courier", NOW)
-    for number, key in enumerate(keys):
-        with pytest.raises(AlreadyPosted) as caught:
-            await service.post(key, member())
-        assert caught.value.message_id == number
-    with pytest.raises(RefusedError, match="copy_often"):
-        await service.post(last, member())
+    delivery = await claimed(store)
+    await store.deliveries.mark_sent(delivery, [MessageRef(2, 7)], NOW)
+    await store.copies.finish(delivery, "courier", NOW)
+    with pytest.raises(AlreadyPosted) as caught:
+        await service.post(key, member())
+    assert caught.value.message_id == 7

@@ -28,10 +28,15 @@ def runs(*states: RunState, **more: Any) -> list[Run]:
     """One in each of these states."""
     keys = [letter * 16 for letter in "abcdefghij"]
     ends: Mapping[RunState, dict[str, Any]] = {
-        S.SUCCEEDED: {"run_duration": 4.0, "gpu_used": "L4", "started_at": ASKED},
-        S.FAILED: {"failure_code": "run_failed", "run_duration": 2.0, "started_at": ASKED},
+        S.SUCCEEDED: {"run_duration": 4.0, "charged_seconds": 4.0, "gpu_used": "L4", "started_at": ASKED},
+        S.FAILED: {
+            "failure_code": "run_failed",
+            "run_duration": 2.0,
+            "charged_seconds": 2.0,
+            "started_at": ASKED,
+        },
         S.CANCELLED: {"failure_code": "cancelled_by_requester"},
-        S.TIMED_OUT: {"failure_code": "deadline", "started_at": ASKED},
+        S.TIMED_OUT: {"failure_code": "deadline", "charged_seconds": 60.0, "started_at": ASKED},
         S.REFUSED: {"failure_code": "comfy_unauthorized"},
         S.REJECTED: {"failure_code": "rejected", "review_channel_id": 9, "decided_at": ASKED},
     }

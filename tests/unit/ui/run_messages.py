@@ -26,7 +26,9 @@ LINK = "https://discord.com/channels/1/2/3"
 
 
 def run(state: RunState = S.SUCCEEDED, **more: Any) -> Run:
-    ended = {"gpu_used": "L4", "run_duration": 8.2} if state in RAN else {}
+    ended: dict[str, Any] = {"charged_seconds": 60.0} if state is S.UNCONFIRMED else {}
+    if state in RAN:
+        ended = {"gpu_used": "L4", "run_duration": 8.2, "charged_seconds": 8.2}
     asked = {"status_message_id": 3, "inputs": {"p": "a lighthouse", "s": "ink", "w": 768, "n": 7}}
     return made_run(state, **{**asked, "prompt": "a lighthouse", "seed": 7, **ended, **more})
 
@@ -46,6 +48,7 @@ STATUS: Mapping[str, Run] = {
     "approval": run(S.AWAITING_APPROVAL, review_channel_id=9),
     "starting": run(S.WAITING),
     "waiting": run(S.WAITING, queue_position=3),
+    "waiting-far": run(S.WAITING, queue_position=51),
     "waiting-next": run(S.WAITING, queue_position=1),
     "submitting": run(S.SUBMITTING),
     "queued": run(S.QUEUED, queue_position=1),

@@ -166,6 +166,7 @@ def queue() -> str:
     waiting = run(RunState.WAITING, requester_id=7, queue_position=1)
     found = [run(RunState.RUNNING), waiting, replace(waiting, queue_position=2, private=True)]
     found += [replace(waiting, state=RunState.QUEUED, queue_position=position) for position in (1, 3)]
+    found.append(replace(waiting, queue_position=51))
     return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title))
 
 

@@ -83,6 +83,12 @@ def upgrade() -> None:
     op.create_index("presets_creator", "presets", ["created_by"], unique=False)
     op.create_index("presets_name", "presets", ["holder", "holder_id", "folded"], unique=True)
     op.create_table(
+        "queues",
+        sa.Column("deployment", sa.String(length=64), nullable=False),
+        sa.Column("virtual_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("deployment"),
+    )
+    op.create_table(
         "requests",
         sa.Column("key", sa.String(length=20), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
@@ -97,6 +103,7 @@ def upgrade() -> None:
         sa.Column("private", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("channel_age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("file_deployments", sa.JSON(), nullable=False),
         sa.Column("application_id", sa.BigInteger(), nullable=False),
         sa.Column("interaction_id", sa.BigInteger(), nullable=True),
         sa.Column("interaction_token", sa.Text(), nullable=True),
@@ -109,9 +116,6 @@ def upgrade() -> None:
         sa.Column("rev", sa.Integer(), server_default="0", nullable=False),
         sa.Column("shown_rev", sa.Integer(), server_default="0", nullable=False),
         sa.Column("shown_at", sa.DateTime(), nullable=True),
-        sa.Column("user_limit", sa.Integer(), nullable=True),
-        sa.Column("server_limit", sa.Integer(), nullable=True),
-        sa.Column("weight", sa.Float(), server_default="1", nullable=False),
         sa.Column("deadline_seconds", sa.Integer(), nullable=False),
         sa.Column("review_channel_id", sa.BigInteger(), nullable=True),
         sa.Column("requester_joined_at", sa.DateTime(), nullable=True),
@@ -130,6 +134,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("answer_due_at IS NOT NULL"),
     )
     op.create_index("requests_created", "requests", ["created_at"], unique=False)
+    op.create_index(
+        "requests_ending",
+        "requests",
+        ["interaction_expires_at"],
+        unique=False,
+        sqlite_where=sa.text("user_install AND interaction_expires_at IS NOT NULL"),
+        postgresql_where=sa.text("user_install AND interaction_expires_at IS NOT NULL"),
+    )
     op.create_index("requests_guild", "requests", ["guild_id", "created_at"], unique=False)
     op.create_index("requests_interaction", "requests", ["interaction_id"], unique=True)
     op.create_index("requests_requester", "requests", ["requester_id", "created_at"], unique=False)
@@ -150,11 +162,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("guild_id"),
     )
     op.create_table(
+        "usage",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("person_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("runs", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("weighted_seconds", sa.Float(), nullable=False),
+        sa.Column("given_back", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "guild_id", "person_id"),
+    )
+    op.create_index("usage_person", "usage", ["person_id", "day"], unique=False)
+    op.create_table(
         "runs",
         sa.Column("key", sa.String(length=20), nullable=False),
         sa.Column("request_key", sa.String(length=20), nullable=False),
         sa.Column("index", sa.Integer(), server_default="0", nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("requester_id", sa.BigInteger(), nullable=False),
+        sa.Column("guild_id", sa.BigInteger(), nullable=True),
+        sa.Column("user_limit", sa.Integer(), nullable=True),
+        sa.Column("server_limit", sa.Integer(), nullable=True),
+        sa.Column("queue_tag", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("deployment", sa.String(length=64), nullable=False),
         sa.Column("deployment_id", sa.String(length=64), nullable=False),
         sa.Column("inputs", sa.JSON(), nullable=False),
@@ -182,8 +212,11 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.DateTime(), nullable=True),
         sa.Column("erased_at", sa.DateTime(), nullable=True),
         sa.Column("report_channel_id", sa.BigInteger(), nullable=True),
+        sa.Column("weight", sa.Float(), server_default="1", nullable=False),
         sa.Column("reserved_seconds", sa.Float(), server_default="60", nullable=False),
         sa.Column("charged_seconds", sa.Float(), nullable=True),
+        sa.Column("charged_on", sa.Date(), nullable=True),
+        sa.Column("counts_as_run", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("waiting_code", sa.String(length=64), nullable=True),
         sa.Column("waiting_params", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("due_at", sa.DateTime(), nullable=True),
@@ -195,8 +228,36 @@ def upgrade() -> None:
     )
     op.create_index("runs_due", "runs", ["state", "due_at"], unique=False)
     op.create_index("runs_ended", "runs", ["state", "ended_at"], unique=False)
+    op.create_index("runs_guild_state", "runs", ["guild_id", "state", "created_at"], unique=False)
+    op.create_index(
+        "runs_in_flight",
+        "runs",
+        ["state", "guild_id", "requester_id", "deployment"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('submitting', 'queued', 'running', 'uploading')"),
+        postgresql_where=sa.text("state IN ('submitting', 'queued', 'running', 'uploading')"),
+    )
+    op.create_index(
+        "runs_queue",
+        "runs",
+        [
+            "deployment",
+            "queue_tag",
+            "created_at",
+            "key",
+            "guild_id",
+            "requester_id",
+            "user_limit",
+            "server_limit",
+            "due_at",
+            "state",
+        ],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
     op.create_index("runs_request", "runs", ["request_key", "index"], unique=True)
-    op.create_index("runs_submitted", "runs", ["submitted_at"], unique=False)
+    op.create_index("runs_turns", "runs", ["deployment", "requester_id", "queue_tag"], unique=False)
     op.create_table(
         "deliveries",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -224,6 +285,14 @@ def upgrade() -> None:
     op.create_index("deliveries_due", "deliveries", ["state", "due_at"], unique=False)
     op.create_index("deliveries_run", "deliveries", ["run_key", "purpose"], unique=True)
     op.create_index(
+        "runs_places",
+        "runs",
+        ["deployment", sa.text("coalesce(queue_position, 0)"), "due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index(
         "runs_succeeded",
         "runs",
         ["deployment", sa.text("coalesce(expected_gpu, '')"), "ended_at"],
@@ -236,8 +305,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("deliveries")
     op.drop_table("runs")
+    op.drop_table("usage")
     op.drop_table("server_rules")
     op.drop_table("requests")
+    op.drop_table("queues")
     op.drop_table("presets")
     op.drop_table("key_values")
     op.drop_table("channel_defaults")

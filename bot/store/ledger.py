@@ -1,0 +1,335 @@
+"""The ledger: what each person and the whole bot used on each day.
+
+A run is charged to its person when it is accepted or approved, and to the whole bot when it is claimed, in
+both cases with its reservation. Each later change of its cost is posted as a difference, on the day that the
+run is charged to, so posting it twice changes nothing. What a server used is the sum over its people.
+
+Today's use is never forgotten: neither by retention nor by an erasure.
+
+These rows are locked after runs and deliveries: first those of a person, by day, then the whole bot's, with
+the last statement of the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, timedelta
+from statistics import median
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.database.tables import runs, usage
+from bot.domain.budgets import (
+    EXPECTED_SECONDS,
+    GIVEN_BACK_A_DAY,
+    ROUNDING,
+    Charge,
+    Spending,
+    budget_day,
+    charge_of,
+    overtime,
+    recorded_charge,
+)
+from bot.domain.privacy import OwnUsage
+from bot.domain.queue.estimates import NEEDED, SAMPLE, WINDOW
+from bot.domain.runs import IN_FLIGHT, Run, RunState
+
+# The server of what happens outside servers and, as a person of that server, the whole bot.
+_NONE = 0
+# A run may be settled days after it was charged: it can execute for a day, and be reported late.
+_KEPT = timedelta(days=7)
+_CHUNK_SIZE = 200
+_FIELDS = frozenset(field.name for field in fields(Run))
+_WHOSE = (
+    usage.c.day == bindparam("of_day"),
+    usage.c.guild_id == bindparam("of_guild"),
+    usage.c.person_id == bindparam("of_person"),
+)
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_ADD = (
+    update(usage)
+    .where(*_WHOSE)
+    .values(
+        runs=usage.c.runs + bindparam("more_runs"),
+        seconds=usage.c.seconds + bindparam("more_seconds"),
+        weighted_seconds=usage.c.weighted_seconds + bindparam("more_weighted"),
+        given_back=usage.c.given_back + bindparam("more_given_back"),
+    )
+)
+_ADD_WITHIN = _ADD.where(usage.c.seconds + bindparam("more_seconds") <= bindparam("ceiling"))
+_GIVE_BACK = _ADD.where(usage.c.given_back < GIVEN_BACK_A_DAY)
+_EMPTY: Mapping[str, Any] = {
+    "day": bindparam("of_day"),
+    "guild_id": bindparam("of_guild"),
+    "person_id": bindparam("of_person"),
+    "runs": 0,
+    "seconds": 0.0,
+    "weighted_seconds": 0.0,
+    "given_back": 0,
+}
+_OPEN: Mapping[str, Executable] = {
+    "sqlite": sqlite.insert(usage).values(_EMPTY).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(usage).values(_EMPTY).on_conflict_do_nothing(),
+}
+_RECORD = (
+    update(runs)
+    .where(runs.c.key == bindparam("of_run"))
+    .values(charged_seconds=bindparam("weighted"), counts_as_run=bindparam("counts"))
+)
+ROW = select(usage.c.runs, usage.c.seconds, usage.c.weighted_seconds).where(*_WHOSE)
+SERVER = select(
+    func.coalesce(func.sum(usage.c.runs), 0), func.coalesce(func.sum(usage.c.weighted_seconds), 0.0)
+).where(usage.c.day == bindparam("of_day"), usage.c.guild_id == bindparam("of_guild"))
+# The durations of recent successes of a deployment on a GPU. The state is a literal, as in the index.
+BILLED = (
+    select(runs.c.run_duration)
+    .where(
+        text("state = 'succeeded'"),
+        runs.c.deployment == bindparam("of_deployment"),
+        func.coalesce(runs.c.expected_gpu, literal_column("''")) == bindparam("on_gpu"),
+        runs.c.ended_at >= bindparam("since"),
+        runs.c.run_duration.is_not(None),
+        ~runs.c.duration_in_doubt,
+    )
+    .order_by(runs.c.ended_at.desc())
+    .limit(SAMPLE)
+)
+_EXECUTING = select(
+    runs.c.guild_id, runs.c.requester_id, runs.c.weight, runs.c.started_at, runs.c.charged_seconds
+).where(runs.c.state.in_(IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day"))
+
+
+class CeilingReached(Exception):
+    """A claim would exceed the operator's ceiling, so its transaction must be rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """Today's use so far: the unweighted seconds of the whole bot, and what a person and a server used."""
+
+    seconds: float
+    person: Spending
+    server: Spending
+
+
+def read_today(
+    connection: Connection, guild_id: int | None, person_id: int, now: datetime, *, server: bool
+) -> Today:
+    """Return today's use. A run in flight counts at least the time that it has used so far.
+
+    What the server used is summed up only with `server`, which is for servers only.
+    """
+    day, guild = budget_day(now), guild_id or _NONE
+    own = _row(connection, day, guild, person_id)
+    used = _row(connection, day, _NONE, _NONE).seconds
+    count, weighted = 0, 0.0
+    if server:
+        count, weighted = connection.execute(SERVER, {"of_day": day, "of_guild": guild}).one()
+    more_own, more_here = 0.0, 0.0
+    for row in connection.execute(_EXECUTING, {"of_day": day}):
+        more = overtime(row.started_at, row.charged_seconds, row.weight, now)
+        used += more
+        if row.guild_id == guild_id:
+            more_here += more * row.weight
+            more_own += more * row.weight if row.requester_id == person_id else 0
+    return Today(
+        seconds=used,
+        person=Spending(own.runs, own.weighted + more_own),
+        server=Spending(int(count), weighted + more_here),
+    )
+
+
+def _row(connection: Connection, day: date, guild: int, person_id: int) -> Charge:
+    whose = {"of_day": day, "of_guild": guild, "of_person": person_id}
+    row = connection.execute(ROW, whose).first()
+    return Charge(*row) if row is not None else Charge()
+
+
+def expected_seconds(connection: Connection, deployment: str, gpu: str | None, now: datetime) -> float:
+    """Return the seconds to reserve for a run of a deployment: the median of its recent runs on that GPU."""
+    values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
+    billed = connection.execute(BILLED, values).scalars().all()
+    return median(billed) if len(billed) >= NEEDED else EXPECTED_SECONDS
+
+
+def reservation(seconds: float, weight: float, today: date) -> dict[str, object]:
+    """Return the columns of a run whose reservation is charged today."""
+    return {
+        "reserved_seconds": seconds,
+        "weight": weight,
+        "charged_seconds": seconds * weight,
+        "charged_on": today,
+    }
+
+
+def charge(connection: Connection, batch: Sequence[Run]) -> None:
+    """Charge the new runs of a batch, whose columns are those of `reservation`, to their person."""
+    for run in batch:
+        if run.charged_on is not None:
+            _add_to_person(connection, run, run.charged_on, recorded_charge(run))
+
+
+def release(connection: Connection, batch: Sequence[Run]) -> None:
+    """Take back what `charge` did, because the runs are deleted before they started."""
+    for run in by_day(batch):
+        if run.charged_on is not None:
+            _add_to_person(connection, run, run.charged_on, _minus(Charge(), recorded_charge(run)))
+
+
+def by_day(batch: Iterable[Run]) -> list[Run]:
+    """Return runs of one person in the order in which a transaction must post their changes."""
+    return sorted(batch, key=lambda run: run.charged_on or date.min)
+
+
+def post(
+    connection: Connection, run: Run, changes: Mapping[str, Any], *, ceiling: float | None = None
+) -> None:
+    """Post what a change to a locked run makes of its cost.
+
+    `run` is the run before the change, and `changes` maps its fields to values. Other columns may be among
+    them. Raises CeilingReached if the seconds of the whole bot would exceed `ceiling`.
+    """
+    after = replace(run, **{name: value for name, value in changes.items() if name in _FIELDS})
+    old, new = recorded_charge(run), charge_of(after)
+    if run.charged_on in (None, after.charged_on):
+        new = _post_difference(connection, run, after, old, new)
+    else:
+        _move(connection, run, after, old, new)
+    if (old.weighted, old.runs) != (new.weighted, new.runs):
+        connection.execute(_RECORD, {"of_run": run.key, "weighted": new.weighted, "counts": new.runs > 0})
+    _add_to_bot(connection, after.charged_on, _minus(new, old).started, ceiling)
+
+
+def _move(connection: Connection, run: Run, after: Run, old: Charge, new: Charge) -> None:
+    """Move a charge to another day."""
+    moved = [(run.charged_on, _minus(Charge(), old)), (after.charged_on, new)]
+    for day, more in sorted((day, more) for day, more in moved if day is not None):
+        _add_to_person(connection, run, day, more)
+
+
+def _post_difference(connection: Connection, run: Run, after: Run, old: Charge, new: Charge) -> Charge:
+    """Post the difference between two charges of the same day, and return the second as it was posted.
+
+    A failure counts as a run after all if too many others of its person were given back.
+    """
+    more = _minus(new, old)
+    if after.charged_on is None or more == Charge(started=more.started):
+        return new
+    if more.runs >= 0 or after.state is not RunState.FAILED:
+        found_later = more.runs > 0 and run.state is RunState.FAILED
+        _add_to_person(connection, run, after.charged_on, more, given_back=-1 if found_later else 0)
+        return new
+    values = _values(after.charged_on, run.guild_id, run.requester_id, more, given_back=1)
+    if connection.execute(_GIVE_BACK, values).rowcount:
+        return new
+    new = replace(new, runs=old.runs)
+    _add_to_person(connection, run, after.charged_on, _minus(new, old))
+    return new
+
+
+def _add_to_person(connection: Connection, run: Run, day: date, more: Charge, *, given_back: int = 0) -> None:
+    values = _values(day, run.guild_id, run.requester_id, more, given_back=given_back)
+    if not connection.execute(_ADD, values).rowcount and more.seconds > 0:
+        connection.execute(_OPEN[connection.dialect.name], _key(values))
+        connection.execute(_ADD, values)
+
+
+def _add_to_bot(connection: Connection, day: date | None, seconds: float, ceiling: float | None) -> None:
+    if day is None or not seconds:
+        return
+    values = _values(day, None, _NONE, Charge(seconds=seconds))
+    add = _ADD
+    if ceiling is not None:
+        # No stricter than the judgement, or a claim would be repeated for ever.
+        add, values = _ADD_WITHIN, {**values, "ceiling": ceiling + 2 * ROUNDING}
+    if connection.execute(add, values).rowcount or seconds < 0:
+        return
+    # Either there is no row, or it has no room left.
+    connection.execute(_OPEN[connection.dialect.name], _key(values))
+    if not connection.execute(add, values).rowcount:
+        raise CeilingReached
+
+
+def _values(
+    day: date, guild_id: int | None, person_id: int, more: Charge, *, given_back: int = 0
+) -> dict[str, Any]:
+    return {
+        "of_day": day,
+        "of_guild": guild_id or _NONE,
+        "of_person": person_id,
+        "more_runs": more.runs,
+        "more_seconds": more.seconds,
+        "more_weighted": more.weighted,
+        "more_given_back": given_back,
+    }
+
+
+def _key(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in ("of_day", "of_guild", "of_person")}
+
+
+def _minus(new: Charge, old: Charge) -> Charge:
+    # Rounded, because 42 / 0.7 isn't exactly 60.
+    return Charge(
+        new.runs - old.runs,
+        round(new.seconds - old.seconds, 6),
+        round(new.weighted - old.weighted, 6),
+        round(new.started - old.started, 6),
+    )
+
+
+def oldest_kept(now: datetime) -> date:
+    """Return the oldest day that is kept."""
+    return budget_day(now - _KEPT)
+
+
+def has_old(connection: Connection, before: date) -> bool:
+    """Return whether there are days before this one, which can be removed."""
+    return connection.scalar(select(usage.c.day).where(usage.c.day < before).limit(1)) is not None
+
+
+def remove_old(connection: Connection, before: date) -> int:
+    """Remove some rows of the days before this one, and return how many."""
+    return _remove(connection, usage.c.day < before)
+
+
+def erase(connection: Connection, person_id: int, today: date) -> None:
+    """Remove a person's use of the days before today. Today's stays, or an erasure would renew the budget."""
+    while _remove(connection, usage.c.person_id == person_id, usage.c.day < today):
+        pass
+
+
+def _remove(connection: Connection, *which: ColumnElement[bool]) -> int:
+    key = (usage.c.day, usage.c.guild_id, usage.c.person_id)
+    # Locked in the order of all transactions: by day, and the whole bot's row last.
+    order = (usage.c.day, usage.c.person_id.desc(), usage.c.guild_id)
+    query = select(*key).where(*which).order_by(*order).limit(_CHUNK_SIZE).with_for_update()
+    found = [tuple(row) for row in connection.execute(query)]
+    if found:
+        connection.execute(delete(usage).where(tuple_(*key).in_(found)))
+    return len(found)
+
+
+def usage_of(connection: Connection, person_id: int) -> Sequence[OwnUsage]:
+    """Return what a person used, by day and server."""
+    columns = (usage.c.day, usage.c.guild_id, usage.c.runs, usage.c.seconds, usage.c.weighted_seconds)
+    query = select(*columns).where(usage.c.person_id == person_id).order_by(usage.c.day, usage.c.guild_id)
+    return [
+        OwnUsage(row.day, row.guild_id or None, row.runs, row.seconds, row.weighted_seconds)
+        for row in connection.execute(query)
+    ]

@@ -1,0 +1,294 @@
+"""The queues of the deployments, as `bot.domain.queue.fair_queue` orders them.
+
+A claim reads the index `runs_queue` from the front. It skips the runs at the limit of their user or server
+inside the database, so a long queue costs neither rows nor statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    bindparam,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
+
+from bot.database.column_types import UtcDateTime
+from bot.database.row_locks import lock_requests
+from bot.database.tables import IN_FLIGHT_STATES, queues, revise, runs
+from bot.domain.queue.fair_queue import FIRST_TURN, NO_TURN, PLACES, closed_up, next_tag
+from bot.domain.runs import Run, RunState
+from bot.store.postponed import NOT_HELD
+
+# How many runs behind the front are told their place at once, and how many of a user's move up.
+_AT_ONCE = 200
+_OUTSIDE: ColumnElement[int] = literal_column("0")  # runs outside servers; NULL would equal nothing
+
+
+def is_waiting(table: FromClause) -> Any:
+    """Match waiting runs by a literal, as the partial indexes do."""
+    return table.c.state == literal_column(f"'{RunState.WAITING}'")
+
+
+def is_in_flight(table: FromClause) -> Any:
+    """Match runs in flight by literals, as the partial index does."""
+    return table.c.state.in_([literal_column(f"'{state}'") for state in IN_FLIGHT_STATES])
+
+
+def _server(table: FromClause) -> Any:
+    return func.coalesce(table.c.guild_id, _OUTSIDE)
+
+
+_NOW = bindparam("now", type_=UtcDateTime())
+_queued = runs.alias("queued")
+_busy = runs.alias("busy")
+_IS_NEXT = (
+    is_waiting(_queued),
+    # Never, as long as the requester may have seen a failure.
+    # An expression, because SQLite would prefer an index by `due_at` to the one in the queue's order.
+    func.coalesce(_queued.c.due_at <= _NOW, false()),
+)
+_ORDER = (_queued.c.queue_tag, _queued.c.created_at, _queued.c.key)
+
+
+def _full(*whose: Any) -> Select[Any]:
+    """Select each server, or each user of a server, with every limit that its runs in flight reach.
+
+    These are the numbers from 1 to how many it has. So a run is at its limit if the limit is among them, and
+    a hashed set answers that for 10,000 runs in a millisecond.
+    """
+    number = func.row_number().over(partition_by=whose)
+    return select(*whose, number).where(is_in_flight(_busy))
+
+
+_HAS_ROOM = (
+    tuple_(_server(_queued), func.coalesce(_queued.c.server_limit, 0)).not_in(_full(_server(_busy))),
+    tuple_(_server(_queued), _queued.c.requester_id, func.coalesce(_queued.c.user_limit, 0)).not_in(
+        _full(_server(_busy), _busy.c.requester_id)
+    ),
+)
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_WITH_WAITING = select(queues.c.deployment).where(
+    exists().where(_queued.c.deployment == queues.c.deployment, is_waiting(_queued))
+)
+_BUSY = (
+    select(_busy.c.deployment, func.count().label("number"))
+    .where(is_in_flight(_busy))
+    .group_by(_busy.c.deployment)
+)
+_first = (
+    select(_queued.c.key)
+    .where(
+        _queued.c.deployment == queues.c.deployment,
+        *_IS_NEXT,
+        *_HAS_ROOM,
+        _server(_queued).not_in(bindparam("avoided", expanding=True)),
+    )
+    .order_by(*_ORDER)
+    .limit(1)
+    .correlate(queues)
+    .scalar_subquery()
+)
+# The first run of each open deployment, and of these the one that was requested first. As one statement,
+# PostgreSQL would read all runs to join them.
+FIRST = select(_first).where(queues.c.deployment.in_(bindparam("open", expanding=True)))
+_EARLIEST = (
+    select(runs.c.key, runs.c.deployment, runs.c.guild_id, runs.c.queue_tag)
+    .where(runs.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(runs.c.created_at, runs.c.key)
+    .limit(1)
+)
+_ADVANCE = (
+    update(queues)
+    .where(queues.c.deployment == bindparam("claimed_from"), queues.c.virtual_time < bindparam("tag"))
+    .values(virtual_time=bindparam("tag"))
+)
+# Runs with smaller tags than the virtual time don't matter to their user's next tag.
+TURNS = (
+    select(queues.c.deployment, queues.c.virtual_time, runs.c.requester_id, func.max(runs.c.queue_tag))
+    .select_from(
+        queues.outerjoin(
+            runs,
+            (runs.c.deployment == queues.c.deployment)
+            & runs.c.requester_id.in_(bindparam("persons", expanding=True))
+            & (runs.c.queue_tag >= queues.c.virtual_time),
+        )
+    )
+    .where(queues.c.deployment.in_(bindparam("deployments", expanding=True)))
+    .group_by(queues.c.deployment, queues.c.virtual_time, runs.c.requester_id)
+)
+FRONT = (
+    select(*_ORDER, _queued.c.queue_position)
+    .where(_queued.c.deployment == bindparam("of_deployment"), *_IS_NEXT)
+    .order_by(*_ORDER)
+    .limit(PLACES)
+)
+_shown_place = func.coalesce(_queued.c.queue_position, literal_column("0"))
+# Runs behind the front that show a place in it, or none yet.
+BEHIND = (
+    select(_queued.c.key)
+    .where(
+        _queued.c.deployment == bindparam("of_deployment"),
+        _shown_place <= literal(PLACES),
+        *_IS_NEXT,
+        tuple_(*_ORDER) > tuple_(*(bindparam(f"last_{each.name}", type_=each.type) for each in _ORDER)),
+    )
+    # In the order of `runs_places`. Otherwise PostgreSQL may expect many of them, and read all rows.
+    .order_by(_shown_place)
+    .limit(_AT_ONCE)
+)
+_PLACE = (
+    update(runs)
+    .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
+    .values(queue_position=bindparam("position"), **NOT_HELD)
+)
+_REQUESTS_OF = select(runs.c.request_key).where(runs.c.key.in_(bindparam("keys", expanding=True)))
+_LATER = (
+    select(runs.c.key, runs.c.queue_tag)
+    .where(
+        runs.c.deployment == bindparam("of_deployment"),
+        runs.c.requester_id == bindparam("person"),
+        runs.c.queue_tag > bindparam("after"),
+        is_waiting(runs),
+    )
+    .order_by(runs.c.queue_tag, runs.c.created_at, runs.c.key)
+    .limit(_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+_MOVE_UP = update(runs).where(runs.c.key == bindparam("moved")).values(queue_tag=bindparam("tag"))
+_TAGS = select(runs.c.queue_tag).where(
+    runs.c.key.in_(bindparam("keys", expanding=True)), runs.c.queue_tag > NO_TURN
+)
+
+
+class Candidate(NamedTuple):
+    """A run that no limit keeps from starting."""
+
+    key: str
+    deployment: str
+    guild_id: int | None
+    queue_tag: int
+
+
+def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -> list[int]:
+    """Return the tags of new runs. `asked` are their deployments and users, in order.
+
+    A run without a user, which can't start yet, gets none; but the queue of its deployment is created.
+    """
+    names = {"deployments": sorted({deployment for deployment, _ in asked})}
+    persons = sorted({person for _, person in asked if person is not None})
+    times, last = dict[str, int](), dict[tuple[str, int | None], int]()
+    for deployment, time, person, tag in connection.execute(TURNS, {**names, "persons": persons}):
+        times[deployment] = time
+        last[deployment, person] = tag or NO_TURN
+    new = [name for name in names["deployments"] if name not in times]
+    if new:
+        values = [{"deployment": name, "virtual_time": FIRST_TURN} for name in new]
+        connection.execute(insert(queues), values)
+    tags = []
+    for deployment, person in asked:
+        tag = NO_TURN
+        if person is not None:
+            before = last.get((deployment, person), NO_TURN)
+            tag = last[deployment, person] = next_tag(times.get(deployment, FIRST_TURN), before)
+        tags.append(tag)
+    return tags
+
+
+def next_candidate(
+    connection: Connection, limit: Callable[[str], int | None], now: datetime, avoided: Collection[int]
+) -> Candidate | None:
+    """Return the next run to start, or None if limits hold back all of them.
+
+    `limit` returns how many runs of a deployment may be in flight; with 0 it may start nothing. The runs of
+    the servers `avoided` are left out; 0 stands for those outside servers.
+    """
+    waiting = connection.execute(_WITH_WAITING).scalars().all()
+    if not waiting:
+        return None
+    busy = {row.deployment: int(row.number) for row in connection.execute(_BUSY)}
+    ceilings = {name: limit(name) for name in waiting}
+    free = [name for name, most in ceilings.items() if most is None or busy.get(name, 0) < most]
+    if not free:
+        return None
+    first = connection.execute(FIRST, {"open": free, "now": now, "avoided": sorted(avoided)}).scalars()
+    keys = [key for key in first if key is not None]
+    return Candidate(*connection.execute(_EARLIEST, {"keys": keys}).one()) if keys else None
+
+
+def advance(connection: Connection, claimed: Candidate) -> None:
+    """Let a queue's virtual time follow a claim. A run that was requeued may have a smaller tag."""
+    connection.execute(_ADVANCE, {"claimed_from": claimed.deployment, "tag": claimed.queue_tag})
+
+
+def number_queues(connection: Connection, now: datetime, *, but: Collection[str] = ()) -> int:
+    """Write the places of waiting runs that changed, except in the queues `but`; return how many.
+
+    Each of the first PLACES runs of a queue has its own. Those behind share the next one, so that a long
+    queue isn't rewritten each time it moves.
+    """
+    moved = [
+        each
+        for deployment in connection.execute(_WITH_WAITING).scalars().all()
+        if deployment not in but
+        for each in _moved(connection, deployment, now)
+    ]
+    if moved:
+        keys = {"keys": [each["moved"] for each in moved]}
+        revised = lock_requests(connection, connection.execute(_REQUESTS_OF, keys).scalars().all())
+        connection.execute(_PLACE, moved)
+        revise(connection, revised)
+    return len(moved)
+
+
+def _moved(connection: Connection, deployment: str, now: datetime) -> list[dict[str, object]]:
+    values = {"of_deployment": deployment, "now": now}
+    front = connection.execute(FRONT, values).all()
+    moved: list[dict[str, object]] = [
+        {"moved": key, "position": place}
+        for place, (_, _, key, shown) in enumerate(front, 1)
+        if shown != place
+    ]
+    if len(front) == PLACES:
+        tag, created_at, key, _ = front[-1]
+        last = {"last_queue_tag": tag, "last_created_at": created_at, "last_key": key}
+        behind = connection.execute(BEHIND, values | last).scalars()
+        moved += [{"moved": key, "position": PLACES + 1} for key in behind]
+    return moved
+
+
+def tags_of(connection: Connection, cancelled: Sequence[Run]) -> list[int]:
+    """Return the tags of waiting runs, which they lose once they are cancelled."""
+    keys = [run.key for run in cancelled if run.state is RunState.WAITING]
+    return list(connection.execute(_TAGS, {"keys": keys}).scalars()) if keys else []
+
+
+def close_up(connection: Connection, cancelled: Run, freed: Sequence[int]) -> None:
+    """Let the user's other waiting runs move up to the tags of the cancelled ones.
+
+    Call this last in a transaction. It skips locked rows, so it never waits for another transaction.
+    """
+    if not freed:
+        return
+    whose = {"of_deployment": cancelled.deployment, "person": cancelled.requester_id, "after": min(freed)}
+    later = connection.execute(_LATER, whose).all()
+    tags = closed_up(freed, [row.queue_tag for row in later])
+    moved = [
+        {"moved": row.key, "tag": tag} for row, tag in zip(later, tags, strict=True) if tag != row.queue_tag
+    ]
+    if moved:
+        connection.execute(_MOVE_UP, moved)

@@ -1,0 +1,248 @@
+"""Decide by circuit breakers when the backend, or the machine of a deployment, may be called again.
+
+Each process has breakers of its own: one for the backend, and one for each deployment that fails. A failed
+queue call opens one of them. Descriptions of deployments, which cost nothing, tell a broken machine from a
+backend that is away, and find out when it is back.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from bot.domain.backend import Backend
+from bot.domain.breaker import Breaker
+from bot.domain.errors import (
+    BackendBadReply,
+    BackendCrashed,
+    BackendError,
+    BackendMachineFailed,
+    BackendRateLimited,
+    BackendServerError,
+    BackendUnreachable,
+)
+from bot.domain.runs import Run
+from bot.outside import Outside
+from bot.store import Store
+from bot.workers.worker import Wakeups
+
+log = logging.getLogger(__name__)
+# The codes of the sentences that tell requesters what their runs wait for.
+AWAY = "waits_for_backend"
+BUSY = "waits_for_busy_backend"
+MACHINE = "waits_for_machine"
+# A shorter outage may be over before other requesters have to know.
+_WORTH_TELLING = 8.0
+
+
+class _State(Enum):
+    THERE = "there"
+    DEPLOYMENT_AWAY = "deployment away"
+    AWAY = "away"
+
+
+class _Answer(NamedTuple):
+    """What descriptions of deployments say. `retry_after` is the pause that the backend asks for, if any."""
+
+    state: _State
+    retry_after: float | None = None
+
+
+@dataclass(slots=True)
+class Guard:
+    """The breaker of the backend, or of the deployment `name`. A probe asks for `deployment_id`."""
+
+    breaker: Breaker
+    name: str | None
+    deployment_id: str = ""
+
+
+class BackendHealth:
+    """The breakers of this process, which the submitter and the reconciler share."""
+
+    def __init__(self, store: Store, backend: Backend, wakeups: Wakeups, outside: Outside) -> None:
+        self._store = store
+        self._backend = backend
+        self._wakeups = wakeups
+        self._random = outside.random
+        self._clock = outside.now
+        self._monotonic = outside.monotonic
+        self._service = Guard(Breaker(self._random), None)
+        self._deployments: dict[str, Guard] = {}
+        self._began: dict[str, float] = {}
+
+    @property
+    def is_away(self) -> bool:
+        """Return whether the backend doesn't answer, so that no run is started, polled or given up."""
+        return self._service.breaker.is_open
+
+    @property
+    def is_trusted(self) -> bool:
+        """Return whether the backend as a whole has answered its last queue call."""
+        return self._service.breaker.is_closed
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether the backend refuses calls because there are too many."""
+        return self._service.breaker.reason == BUSY
+
+    def lasts(self) -> float:
+        """Return for how many seconds the backend has accepted no queue call, although it got some."""
+        return self._service.breaker.lasts(self._monotonic())
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """Return the names of the deployments whose machines have failed their last queue call."""
+        return frozenset(self._deployments)
+
+    def admits(self, deployment: str) -> bool:
+        """Return whether a run of a deployment may be started."""
+        own = self._deployments.get(deployment)
+        return self._service.breaker.admits(deployment) and (own is None or own.breaker.admits())
+
+    def begin(self, run: Run) -> None:
+        """Note that a run was claimed for its queue call."""
+        self._began[run.key] = self._monotonic()
+        self._service.breaker.begin(run.key, run.deployment)
+        if run.deployment in self._deployments:
+            self._deployments[run.deployment].breaker.begin(run.key)
+
+    def finish(self, run: Run) -> None:
+        """Note that a claimed run's queue call has ended, or that none was made."""
+        self._began.pop(run.key, None)
+        self._service.breaker.finish(run.key)
+        if run.deployment in self._deployments:
+            self._deployments[run.deployment].breaker.finish(run.key)
+
+    def succeeded(self, run: Run) -> None:
+        """Note that the backend and the machine answered the queue call of a run."""
+        began = self._began.get(run.key, 0.0)
+        self._service.breaker.succeed(began)
+        own = self._deployments.get(run.deployment)
+        if own is not None:
+            own.breaker.succeed(began)
+            if own.breaker.is_closed:
+                del self._deployments[run.deployment]
+
+    async def failed(self, run: Run, error: BackendError) -> BackendError:
+        """Open a breaker after a run's queue call, and return the error with the party to blame."""
+        if not error.passing:
+            self.succeeded(run)
+        elif isinstance(error, BackendRateLimited):
+            self._open(self._service, run, BUSY, error.retry_after)
+        elif isinstance(error, BackendUnreachable):
+            self._open(self._service, run, AWAY)
+        else:
+            return await self._blame(run, error)
+        return error
+
+    async def _blame(self, run: Run, error: BackendError) -> BackendError:
+        """Find out whether the backend or the machine behind a deployment has failed."""
+        if not self.is_away:
+            self._open(self._service, run, AWAY)  # nothing else starts until the answer is known
+        state = (await self._ask(run.deployment_id)).state
+        if state is _State.AWAY:
+            log.warning("the backend doesn't answer, so no run is started or given up until it does")
+            return error
+        if self._service.breaker.reason == AWAY:
+            self._service.breaker.close()
+        if state is _State.DEPLOYMENT_AWAY:
+            self._open(self._guard(run), run, AWAY)
+            return error
+        log.warning("the machine of deployment %s fails", run.deployment)
+        self._open(self._guard(run), run, MACHINE)
+        return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
+
+    async def is_unreadable(self, run: Run) -> bool:
+        """Return whether nothing is known about a run, after a call about it failed temporarily.
+
+        Open the breaker of the backend if it is away, or of the run's deployment if only that is.
+        """
+        if self.is_away:
+            return True
+        answer = await self._ask(run.deployment_id)
+        if answer.state is _State.THERE:
+            return False
+        away = self._service if answer.state is _State.AWAY else self._guard(run)
+        what = f"deployment {away.name}" if away.name else "the backend"
+        log.warning("%s doesn't answer, so its runs are neither started nor given up until it does", what)
+        self._open(away, run, AWAY, answer.retry_after)
+        return True
+
+    async def _ask(self, deployment_id: str) -> _Answer:
+        """Ask for a deployment, and then for all, because ComfyDeploy answers 500 for one that is gone."""
+        try:
+            await self._backend.describe_deployment(deployment_id)
+        except BackendError as reason:
+            if _is_silent(reason):
+                return await self._ask_for_all(deployment_id, reason)
+        return _Answer(_State.THERE)
+
+    async def _ask_for_all(self, deployment_id: str, reason: BackendError) -> _Answer:
+        try:
+            listed = await self._backend.describe_deployments()
+        except BackendError as error:
+            if not _is_silent(error):
+                return _Answer(_State.THERE)
+            log.debug("the backend is away: %s", error)
+            return _Answer(_State.AWAY, _retry_after(error))
+        # A deployment that can't be described is missing in the list, too, and its machine may be fine.
+        if isinstance(reason, BackendCrashed) or all(each.id != deployment_id for each in listed):
+            return _Answer(_State.THERE)
+        log.debug("the backend doesn't describe deployment %s: %s", deployment_id, reason)
+        return _Answer(_State.DEPLOYMENT_AWAY, _retry_after(reason))
+
+    async def claim(self) -> Guard | None:
+        """Return what has to be probed now, or None. While the backend is away, no deployment is probed."""
+        guards = [self._service] if self.is_away else list(self._deployments.values())
+        now = self._monotonic()
+        return next((guard for guard in guards if guard.breaker.wants_probe(now)), None)
+
+    async def probe(self, guard: Guard) -> None:
+        """Ask the backend for a deployment. If it answers, let the next call be tried."""
+        answer = await self._ask(guard.deployment_id)
+        if answer.state is _State.THERE or (guard is self._service and answer.state is not _State.AWAY):
+            await self._returned(guard)
+        elif answer.state is _State.AWAY:
+            self._service.deployment_id = guard.deployment_id
+            self._service.breaker.fail(self._monotonic(), AWAY, answer.retry_after)
+        else:
+            guard.breaker.fail(self._monotonic(), AWAY, answer.retry_after)
+        await self._tell()
+
+    async def _returned(self, guard: Guard) -> None:
+        log.info("%s answers again", guard.name or "the backend")
+        if guard.breaker.reason == AWAY:
+            await self._store.claims.make_checks_due(self._clock())
+            self._wakeups.check()
+        guard.breaker.answered()
+        self._wakeups.submit()
+
+    async def _tell(self) -> None:
+        """Tell requesters what their runs wait for, if that lasts."""
+        guards = list(self._deployments.values()) if self.is_trusted else [self._service]
+        for guard in guards:
+            if guard.breaker.lasts(self._monotonic()) < _WORTH_TELLING:
+                continue
+            show_reason = self._store.claims.show_reason
+            if await show_reason(guard.breaker.reason, self._clock(), deployment=guard.name):
+                self._wakeups.show()
+
+    def _open(self, guard: Guard, run: Run, reason: str, retry_after: float | None = None) -> None:
+        guard.deployment_id = run.deployment_id
+        guard.breaker.fail(self._monotonic(), reason, retry_after)
+
+    def _guard(self, run: Run) -> Guard:
+        new = Guard(Breaker(self._random), run.deployment)
+        return self._deployments.setdefault(run.deployment, new)
+
+
+def _is_silent(error: BackendError) -> bool:
+    """Return whether an error may come from an outage. A reply that can't be parsed is an answer, too."""
+    return error.passing and not isinstance(error, BackendBadReply)
+
+
+def _retry_after(error: BackendError) -> float | None:
+    return error.retry_after if isinstance(error, BackendRateLimited) else None

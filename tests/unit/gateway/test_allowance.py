@@ -1,0 +1,52 @@
+"""Which commands, buttons and forms count against their user's allowance."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.gateway.allowance import _FREE_COMMANDS
+from bot.ui.custom_ids import Action, EditId, ReviewForm, ReviewFormId, RunId, SettingId, ShareId
+
+FREE = {
+    Action.CANCEL,
+    Action.APPROVE,
+    Action.REJECT,
+    Action.BLOCK,
+    Action.DISMISS,
+    Action.EDIT,
+    Action.DETAILS,
+    Action.USE,
+    Action.PICK,
+    Action.MORE,
+    Action.NUMBERS,
+}
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> None:
+    assert RunId("k" * 16, action).writes(form=False) is (action not in FREE)
+
+
+@pytest.mark.parametrize(
+    ("id", "pressed", "sent"),
+    [
+        (EditId("k"), False, True),
+        (EditId("k", "0" * 8, send=True), True, True),
+        (ShareId("k"), False, True),
+        (ReviewFormId("k", ReviewForm.BLOCK), False, True),
+        (ReviewFormId("k", ReviewForm.REJECT), False, False),
+        (SettingId("approval", "mode"), True, True),
+        (SettingId("home", "open"), False, True),
+        (SettingId("budgets", "person"), False, True),
+        (SettingId("record", "again"), False, True),
+    ],
+    ids=str,
+)
+def test_a_form_counts_when_it_is_sent(
+    id: EditId | ShareId | ReviewFormId | SettingId, pressed: bool, sent: bool
+) -> None:
+    assert (id.writes(form=False), id.writes(form=True)) == (pressed, sent)
+
+
+def test_the_deletion_of_ones_data_is_free() -> None:
+    assert "privacy delete" in _FREE_COMMANDS

@@ -1,0 +1,217 @@
+"""Descriptions of deployments tell a broken machine from a backend that is away, and find its return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bot.domain.backend import DeploymentDescription
+from bot.domain.errors import (
+    BackendBadReply,
+    BackendCrashed,
+    BackendError,
+    BackendForbidden,
+    BackendMachineFailed,
+    BackendMachineRefused,
+    BackendRateLimited,
+    BackendServerError,
+    BackendTimeout,
+    BackendUnauthorized,
+    BackendUnreachable,
+)
+from bot.domain.runs import Run, RunState
+from bot.outside import Outside
+from bot.workers.backend_health import AWAY, BUSY, MACHINE, BackendHealth
+from bot.workers.worker import Wakeups
+from tests.unit.factories import made_run
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+DOWN = BackendServerError("503")
+
+
+class World:
+    """A backend that answers as told, and the store that the breakers change."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.one: BackendError | None = None
+        self.all_of_them: BackendError | Sequence[str] = ("mine",)
+        self.asked = 0
+        self.rechecked = 0
+        self.told: list[tuple[str, str | None]] = []
+        outside = Outside(
+            now=lambda: NOW + timedelta(seconds=self.seconds),
+            monotonic=lambda: self.seconds,
+            random=Random(1),
+        )
+        store: Any = SimpleNamespace(claims=self)
+        self.health = BackendHealth(store, self, Wakeups(), outside)  # type: ignore[arg-type]
+
+    async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
+        self.asked += 1
+        if self.one is not None:
+            raise self.one
+        return DeploymentDescription(id=deployment_id)
+
+    async def describe_deployments(self) -> Sequence[DeploymentDescription]:
+        self.asked += 1
+        if isinstance(self.all_of_them, BackendError):
+            raise self.all_of_them
+        return [DeploymentDescription(id=each) for each in self.all_of_them]
+
+    async def make_checks_due(self, now: datetime) -> None:
+        self.rechecked += 1
+
+    async def show_reason(self, reason: str, now: datetime, *, deployment: str | None) -> bool:
+        self.told.append((reason, deployment))
+        return True
+
+    async def later(self, seconds: float) -> None:
+        """Let time pass, and make the probes that are due."""
+        self.seconds += seconds
+        while (guard := await self.health.claim()) is not None:
+            await self.health.probe(guard)
+
+    def admitted(self) -> tuple[bool, bool]:
+        """Return whether runs of the deployments `mine` and `other` may start."""
+        return self.health.admits("mine"), self.health.admits("other")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def run(key: str = "r", deployment: str = "mine") -> Run:
+    return made_run(RunState.SUBMITTING, key=key, deployment=deployment, deployment_id=deployment)
+
+
+NOTHING, MINE, EVERYTHING = (True, True), (False, True), (False, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "one", "all_of_them", "held", "blamed"),
+    [
+        # The service or the machine has answered.
+        (BackendForbidden(), None, (), NOTHING, BackendForbidden),
+        (BackendMachineRefused(), None, (), NOTHING, BackendMachineRefused),
+        # The machine fails.
+        (BackendServerError(status=500), None, (), MINE, BackendMachineFailed),
+        (BackendTimeout(), None, (), MINE, BackendTimeout),
+        (BackendBadReply(), None, (), MINE, BackendBadReply),
+        (BackendServerError(status=500), BackendUnauthorized(), (), MINE, BackendMachineFailed),
+        (BackendServerError(status=500), BackendBadReply(), (), MINE, BackendMachineFailed),
+        (BackendServerError(status=500), DOWN, ("other",), MINE, BackendMachineFailed),
+        (BackendServerError(status=500), DOWN, BackendBadReply(), MINE, BackendMachineFailed),
+        (BackendServerError(status=500), BackendCrashed(), (), MINE, BackendMachineFailed),
+        # The backend fails, perhaps for one deployment only.
+        (BackendServerError(status=500), DOWN, ("mine",), MINE, BackendServerError),
+        (BackendServerError(status=500), DOWN, DOWN, EVERYTHING, BackendServerError),
+        (BackendTimeout(), BackendTimeout(), BackendTimeout(), EVERYTHING, BackendTimeout),
+        (BackendUnreachable(), None, (), EVERYTHING, BackendUnreachable),
+        (BackendRateLimited(), None, (), EVERYTHING, BackendRateLimited),
+    ],
+)
+async def test_one_failed_queue_call_opens_a_breaker(
+    world: World,
+    error: BackendError,
+    one: BackendError | None,
+    all_of_them: Any,
+    held: tuple[bool, bool],
+    blamed: type[BackendError],
+) -> None:
+    world.one, world.all_of_them = one, all_of_them
+    world.health.begin(run())
+    assert type(await world.health.failed(run(), error)) is blamed
+    assert world.admitted() == held
+    assert world.health.is_away is (held == EVERYTHING)
+    assert world.health.broken == ({"mine"} if held == MINE else frozenset())
+
+
+@pytest.mark.parametrize(
+    ("one", "all_of_them", "unreadable", "held"),
+    [
+        (None, (), False, NOTHING),
+        (BackendUnauthorized(), (), False, NOTHING),
+        (BackendCrashed(), ("other",), False, NOTHING),
+        (DOWN, ("other",), False, NOTHING),
+        (DOWN, BackendUnauthorized(), False, NOTHING),
+        (DOWN, ("mine",), True, MINE),
+        (DOWN, DOWN, True, EVERYTHING),
+    ],
+)
+async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
+    world: World, one: BackendError | None, all_of_them: Any, unreadable: bool, held: tuple[bool, bool]
+) -> None:
+    world.one, world.all_of_them = one, all_of_them
+    assert await world.health.is_unreadable(run()) is unreadable
+    assert world.admitted() == held
+    world.one = None
+    await world.later(10)
+    assert world.admitted() == NOTHING
+    assert world.rechecked == unreadable
+
+
+async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: World) -> None:
+    world.one = world.all_of_them = DOWN
+    assert await world.health.is_unreadable(run())
+    for _ in range(20):
+        asked = world.asked
+        await world.later(10)
+        assert world.asked == asked + 2
+        assert world.admitted() == EVERYTHING
+    world.one = None
+    await world.later(10)
+    assert world.rechecked == 1
+    world.health.begin(run("a"))
+    assert world.admitted() == MINE
+    world.health.begin(run("b", "other"))
+    world.health.succeeded(run("a"))
+    world.health.finish(run("a"))
+    assert world.health.is_trusted
+    assert world.admitted() == NOTHING
+    assert world.health.lasts() == 0
+
+
+async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_runs_are_told(
+    world: World,
+) -> None:
+    for number in range(5):
+        world.health.begin(run())
+        assert world.admitted() == (number == 0, True)
+        await world.health.failed(run(), BackendServerError(status=500))
+        world.health.finish(run())
+        assert world.admitted() == MINE
+        await world.later(10)
+        assert world.admitted() == NOTHING
+    assert set(world.told) == {(MACHINE, "mine")}
+    assert world.rechecked == 0
+    world.health.begin(run())
+    world.health.succeeded(run())
+    assert world.health.broken == frozenset()
+
+
+async def test_a_pause_that_the_backend_asks_for_is_kept(world: World) -> None:
+    await world.health.failed(run(), BackendRateLimited(retry_after=600))
+    await world.health.failed(run("b", "other"), BackendServerError(status=500))
+    await world.later(599)
+    assert world.admitted() == EVERYTHING
+    assert world.told == []
+    await world.later(2)
+    assert world.admitted() == NOTHING
+    assert set(world.told) == {(BUSY, None)}
+    assert world.rechecked == 0
+
+
+async def test_an_outage_is_told_to_everybody_once_it_lasts(world: World) -> None:
+    world.one = world.all_of_them = BackendRateLimited(retry_after=5)
+    await world.health.is_unreadable(run())
+    await world.later(5.9)
+    assert world.told == []
+    await world.later(10)
+    assert world.told == [(AWAY, None)]
