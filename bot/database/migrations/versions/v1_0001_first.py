@@ -216,7 +216,7 @@ def upgrade() -> None:
         sa.Column("reserved_seconds", sa.Float(), server_default="60", nullable=False),
         sa.Column("charged_seconds", sa.Float(), nullable=True),
         sa.Column("charged_on", sa.Date(), nullable=True),
-        sa.Column("counts_as_run", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("counts_as_run", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("waiting_code", sa.String(length=64), nullable=True),
         sa.Column("waiting_params", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("due_at", sa.DateTime(), nullable=True),
