@@ -20,6 +20,7 @@ T = TypeVar("T")
 _BUSY_SECONDS = 0.8
 _MIGRATION_LOCK_SECONDS = 60.0
 _READERS = 3
+_WAL_PAUSE = 0.02
 _WRITE = "bot_write"
 
 
@@ -67,9 +68,13 @@ class Sqlite:
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction with foreign keys off, which waits long for another process.
 
+        Before it, the file is switched to WAL, which lasts.
+
         SQLite alters many tables by copying them and dropping the original, which would delete all rows that
         refer to them. Foreign keys can only be switched off before a transaction begins.
         """
+
+        await self._switch_to_wal()
 
         def transaction() -> T:
             with self._writing.connect() as connection:
@@ -84,6 +89,28 @@ class Sqlite:
                     driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
 
         return await self._run(transaction, writes=True)
+
+    async def _switch_to_wal(self) -> None:
+        """Let reads and writes go on beside each other.
+
+        The first switch of a new file fails at once with SQLITE_BUSY while another process reads it, such as
+        one that starts at the same time.
+        """
+
+        def switch() -> bool:
+            with self.engine.connect() as connection:
+                driver: Any = connection.connection.driver_connection
+                try:
+                    driver.execute("PRAGMA journal_mode=WAL")
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                        return False
+                    raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+                return True
+
+        async with asyncio.timeout(_MIGRATION_LOCK_SECONDS):
+            while not await self._run(switch, writes=True):  # noqa: ASYNC110  # the other process sets no Event
+                await asyncio.sleep(_WAL_PAUSE)
 
     async def close(self) -> None:
         """Close the connections after the transactions that were begun. The next one opens them again."""
@@ -124,7 +151,6 @@ def _retrieve(result: asyncio.Future[Any]) -> None:
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     # Otherwise the driver would begin deferred transactions.
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
     # Paid runs depend on these rows: a commit must survive a power failure, not only a killed process.
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -125,3 +126,20 @@ async def test_a_closed_database_opens_again(database: Database) -> None:
     await database.write(insert, "a")
     await database.close()
     assert await names(database) == ["a"]
+
+
+async def test_a_new_file_that_another_process_reads_is_switched_to_wal_later(tmp_path: Path) -> None:
+    reader = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+    reader.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM alembic_version").fetchall()
+    database = Database(f"sqlite:///{tmp_path}/new.db", Outside(), lock_seconds=60)
+    switching = asyncio.create_task(database.migrate(lambda _: None))
+    await asyncio.sleep(0.1)
+    assert not switching.done()
+    reader.execute("ROLLBACK")
+    await switching
+    mode = text("PRAGMA journal_mode")
+    assert await database.read(lambda connection: connection.scalar(mode)) == "wal"
+    reader.close()
+    await database.close()
