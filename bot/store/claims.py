@@ -51,8 +51,12 @@ _CLAIM = (
     )
 )
 _CLAIMED = select_runs().where(runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim"))
-ENDING = select_runs().where(
-    is_waiting(runs), text("requests.user_install"), requests.c.interaction_expires_at <= bindparam("by")
+# As in the index: with a parameter, neither database would use it.
+ENDING = select(requests.c.key).where(
+    text("requests.user_install"), requests.c.interaction_expires_at <= bindparam("by")
+)
+_WAITING_OF = select_runs().where(
+    is_waiting(runs), runs.c.request_key.in_(bindparam("requests", expanding=True))
 )
 _IS_ACTIVE = exists().where(runs.c.request_key == requests.c.key, runs.c.state.not_in(FINAL))
 _FIRST_RUNS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))
@@ -174,7 +178,10 @@ class ClaimStore:
     @reads
     def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:
         """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
-        return [to_run(row) for row in connection.execute(ENDING, {"by": by}).mappings()]
+        ending = connection.execute(ENDING, {"by": by}).scalars().all()
+        if not ending:
+            return ()
+        return [to_run(row) for row in connection.execute(_WAITING_OF, {"requests": ending}).mappings()]
 
     @writes
     def requeue(

@@ -7,9 +7,8 @@ from collections import Counter
 from datetime import datetime
 
 import pytest
-from sqlalchemy import Connection, insert
 
-from bot.database.tables import runs
+from bot.database.tables import insert_rows
 from bot.domain.errors import RefusedForNow
 from bot.domain.queue.fair_queue import NO_TURN, PLACES
 from bot.domain.runs import RunState
@@ -178,8 +177,9 @@ async def test_many_runs_of_a_server_at_its_limit_cost_a_claim_no_statements(sto
     """10,000 waiting runs of one server once stopped the bot for a third of a second at each claim."""
     await stored_run(store, RunState.RUNNING, guild=5, server_limit=1)
     row = await columns(store, await stored_run(store, RunState.WAITING, guild=5, server_limit=1, due_at=NOW))
-    others = [row | {"key": f"k{number}", "requester_id": number} for number in range(500)]
-    await store.database.write(Connection.execute, insert(runs), others)
+    keys = [dict.fromkeys(("key", "request_key"), f"k{number}") for number in range(500)]
+    others = [row | key | {"requester_id": number} for number, key in enumerate(keys)]
+    await store.database.write(insert_rows, others)
     run = await accepted(store, requester_id=7, now=at(1))
     with selects(store) as seen:
         assert (await started(store, at(2))).key == run.key
@@ -235,8 +235,9 @@ async def test_renumbering_returns_how_many_places_changed(store: Store) -> None
 
 async def test_runs_far_behind_share_a_place_that_is_written_once(store: Store) -> None:
     row = await columns(store, (await accepted(store)).key)
-    later = [row | {"key": f"k{number:03}", "queue_tag": number + 2} for number in range(PLACES + 20)]
-    await store.database.write(Connection.execute, insert(runs), later)
+    keys = [dict.fromkeys(("key", "request_key"), f"k{number:03}") for number in range(PLACES + 20)]
+    later = [row | key | {"queue_tag": number + 2} for number, key in enumerate(keys)]
+    await store.database.write(insert_rows, later)
     assert await store.claims.update_queue_positions(at(1)) == PLACES + 21
     assert (await fetch(store, "k048")).queue_position == PLACES
     assert (await fetch(store, "k049")).queue_position == (await fetch(store, "k069")).queue_position

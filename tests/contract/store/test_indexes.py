@@ -31,7 +31,7 @@ CHOSEN: list[tuple[Select[Any], set[str]]] = [
     (open_on_server(GUILD, 11, 0), OPEN_RUNS),
     (WAITING.params(of_deployment="flux"), {"runs_places", "runs_queue"}),
     (BUSY, {"runs_in_flight", *OPEN_RUNS}),
-    (ENDING.params(by=NOW), {"runs_ending"}),
+    (ENDING.params(by=NOW), {"requests_ending"}),
 ]
 # For so few rows PostgreSQL would rather scan the table, so these only show that an index can be used.
 USABLE: list[tuple[Select[Any], str]] = [

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert
+from sqlalchemy import event, insert
 from sqlalchemy.util import await_only
 
-from bot.database.tables import blocks, runs
+from bot.database.tables import blocks, insert_rows
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedError
@@ -155,8 +155,9 @@ async def test_runs_wait_for_the_end_of_a_pause(store: Store) -> None:
 
 async def test_a_pause_holds_back_a_long_queue_in_steps(store: Store) -> None:
     row = await columns(store, (await accepted(store)).key)
-    others = [row | {"key": f"k{number}", "queue_tag": number + 2} for number in range(1200)]
-    await store.database.write(Connection.execute, insert(runs), others)
+    keys = [dict.fromkeys(("key", "request_key"), f"k{number}") for number in range(1200)]
+    others = [row | key | {"queue_tag": number + 2} for number, key in enumerate(keys)]
+    await store.database.write(insert_rows, others)
     await store.pause.pause("moving", by=1, now=NOW)
     changed: list[int] = []
 
