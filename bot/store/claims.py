@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, or_, select, t
 
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
-from bot.database.row_locks import lock_batch_if_any, lock_rows, lock_run
+from bot.database.row_locks import lock_requests, lock_rows, lock_run
 from bot.database.tables import requests, revise, runs, select_runs, to_run
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
@@ -163,7 +163,7 @@ class ClaimStore:
             avoided.add(candidate.guild_id or 0)
             return None, True
         claim = {"claimed": candidate.key, "now": now, "answer_by": answer_by, "claim": claim_id}
-        lock_batch_if_any(connection, candidate.key)
+        lock_requests(connection, [judged.request_key])
         if connection.execute(_CLAIM, {**claim, "today": budget_day(now)}).rowcount != 1:
             return None, False
         if judged.queue_position is not None or judged.waiting_code is not None:
