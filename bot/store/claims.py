@@ -180,7 +180,7 @@ class ClaimStore:
         """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
         ending = connection.execute(ENDING, {"by": by}).scalars().all()
         if not ending:
-            return ()
+            return []
         return [to_run(row) for row in connection.execute(_WAITING_OF, {"requests": ending}).mappings()]
 
     @writes
