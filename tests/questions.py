@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, text
 
-from bot.database import tables
+from bot.database import rows, tables
 from bot.domain.presets import folded
 from bot.domain.runs import FINAL, Output, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
@@ -155,7 +155,7 @@ _BOTH = (*tables.runs.c, *(column for column in tables.requests.c if column.name
 async def runs(database: Database, *, but: Collection[str] = ()) -> list[Run]:
     """Return every run, oldest first, except those with the keys `but`."""
     key = tables.runs.c.key
-    query = select(*_BOTH).select_from(tables.WITH_REQUEST).order_by(tables.requests.c.created_at, key)
+    query = select(*_BOTH).select_from(rows.WITH_REQUEST).order_by(tables.requests.c.created_at, key)
     if but:
         query = query.where(key.not_in(but))
     return await database.read(lambda connection: [_run(row) for row in connection.execute(query)])

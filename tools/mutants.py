@@ -109,7 +109,8 @@ TESTS = {
         "row_locks": f"{STORE}_batch_ends.py {STORE}_run_reports.py",
         "schema": f"{DATABASE}_schema.py e2e/test_start.py",
         "sqlite": f"{DATABASE}_sqlite.py {DATABASE}_faults.py {DATABASE}_schema.py",
-        "tables": f"{STORE}_run_reports.py {STORE}_deliveries.py {STORE}_requests.py {STORE}_reviews.py",
+        "rows": f"{STORE}_run_reports.py {STORE}_deliveries.py {STORE}_requests.py {STORE}_reviews.py",
+        "tables": f"{DATABASE}_schema.py {STORE}_indexes.py",
     },
     "store": {
         "__init__": f"{STORE}_requests.py",

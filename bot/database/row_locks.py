@@ -22,7 +22,8 @@ from typing import Any
 from sqlalchemy import BindParameter, Column, ColumnElement, Connection, bindparam, select
 
 from bot.database.column_types import CleanText
-from bot.database.tables import requests, runs, select_runs, to_run
+from bot.database.rows import select_runs, to_run
+from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 

@@ -1,45 +1,27 @@
-"""The tables, and the conversion of their rows to records."""
+"""The tables. What a person asked for is a row of `requests`, with one or more rows of `runs`."""
 
 from __future__ import annotations
-
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
-from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
-    Connection,
     Date,
     Float,
     ForeignKey,
     Index,
     Integer,
     MetaData,
-    RowMapping,
-    Select,
     Table,
-    Text,
     TextClause,
-    and_,
-    bindparam,
-    cast,
     false,
-    insert,
-    select,
     text,
     true,
-    update,
 )
 
 from bot.database.column_types import CleanText, CutString, ExactString, MessageRefs, UtcDateTime
-from bot.domain.requests import GenerationRequest
-from bot.domain.results.deliveries import DeliveryState, Purpose
-from bot.domain.runs import Output, Run, RunState
+from bot.domain.runs import RunState
 
 
 def _partial(name: str, *columns: str | TextClause, where: str) -> Index:
@@ -322,126 +304,3 @@ channel_defaults = Table(
     Index("channel_defaults_preset", "guild_id", "folded"),
     Index("channel_defaults_setter", "set_by"),
 )
-_RUN_COLUMNS = tuple(
-    runs.c[field.name] if field.name in runs.c else requests.c[field.name] for field in fields(Run)
-)
-_LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)
-_REVISE = update(requests).where(requests.c.key == bindparam("changed")).values(rev=requests.c.rev + 1)
-# A run with its request.
-WITH_REQUEST = runs.join(requests, requests.c.key == runs.c.request_key)
-
-
-def select_runs(*more: Any) -> Select[Any]:
-    """Select runs with their requests, as `to_run` needs them, and `more` columns."""
-    return select(*_RUN_COLUMNS, *more).select_from(WITH_REQUEST)
-
-
-def select_listed_runs() -> Select[Any]:
-    """Select runs with their requests, as `to_listed_run` needs them.
-
-    The outputs are left out, because they may hold a megabyte of text.
-    """
-    return select(*_LISTED_COLUMNS).select_from(WITH_REQUEST)
-
-
-def to_run(row: RowMapping) -> Run:
-    """Build a Run from a row of `select_runs`."""
-    return Run(**_values(row), outputs=tuple(Output(**item) for item in row["outputs"]))
-
-
-def to_listed_run(row: RowMapping) -> Run:
-    """Build a Run without its outputs from a row of `select_listed_runs`."""
-    return Run(**_values(row))
-
-
-def _values(row: RowMapping) -> dict[str, Any]:
-    values = {column.name: row[column.name] for column in _LISTED_COLUMNS}
-    values["state"] = RunState(values["state"])
-    values["file_deployments"] = tuple(values["file_deployments"])
-    if values["index"]:
-        # The answer shows the whole request, so only its first run may be shown there.
-        values["status_message_id"] = values["interaction_token"] = None
-    if values["requester_roles"] is not None:
-        values["requester_roles"] = tuple(values["requester_roles"])
-    return values
-
-
-def new_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
-    """Return the columns of a new request and of its run that the run's request determines."""
-    return {
-        **request.model_dump(exclude={"origin", "offers_gpus"}),
-        **request.origin.model_dump(exclude={"age_restricted"}),
-        "channel_age_restricted": request.origin.age_restricted,
-        "created_at": now,
-        "outputs": [],
-        "failure_params": {},
-    }
-
-
-def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert runs from rows with the columns of both tables, and the requests of the first ones."""
-    firsts = [{**row, "key": row["request_key"]} for row in rows if not row.get("index")]
-    for table, found in ((requests, firsts), (runs, rows)):
-        if found:
-            values = [{name: row[name] for name in row if name in table.c} for row in found]
-            connection.execute(insert(table), values)
-
-
-def revise(connection: Connection, keys: Collection[str]) -> None:
-    """Have the status messages of these locked requests edited."""
-    connection.execute(_REVISE, [{"changed": key} for key in sorted(keys)])
-
-
-def nothing_posted() -> ColumnElement[bool]:
-    """Match pending deliveries without a sent message and without an attempt that may have sent one."""
-    return and_(
-        deliveries.c.state == DeliveryState.PENDING,
-        ~deliveries.c.attempted,
-        cast(deliveries.c.messages, Text) == "[]",
-    )
-
-
-def create_delivery(
-    connection: Connection,
-    key: str,
-    purpose: Purpose,
-    due_at: datetime,
-    now: datetime,
-    **columns: object,
-) -> None:
-    """Insert a pending delivery, in the transaction of the change that it reports."""
-    connection.execute(
-        insert(deliveries).values(
-            run_key=key,
-            purpose=purpose,
-            state=DeliveryState.PENDING,
-            due_at=due_at,
-            messages=[],
-            created_at=now,
-            **columns,
-        )
-    )
-
-
-# The columns of a delivery that starts again from the beginning.
-RESET = {
-    "state": DeliveryState.PENDING,
-    "tries": 0,
-    "route": 0,
-    "messages": [],
-    "attempted": False,
-    "attempted_at": None,
-    "done_at": None,
-    "deleted_by": None,
-}
-
-
-def create_or_reopen_delivery(connection: Connection, key: str, purpose: Purpose, now: datetime) -> None:
-    """Create a delivery, or reopen the earlier one, as for a new report after a dismissed one."""
-    reopened = connection.execute(
-        update(deliveries)
-        .where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
-        .values(**RESET, due_at=now)
-    )
-    if reopened.rowcount == 0:
-        create_delivery(connection, key, purpose, now, now)

@@ -35,7 +35,8 @@ from sqlalchemy import (
 
 from bot.database.engine import Database, reads, writes
 from bot.database.keyset import earlier, later
-from bot.database.tables import WITH_REQUEST, audit, deliveries, requests, runs
+from bot.database.rows import WITH_REQUEST
+from bot.database.tables import audit, deliveries, requests, runs
 from bot.domain.moderation.audit import (
     AuditAction,
     AuditCursor,

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests
-from bot.database.tables import blocks, create_delivery, requests, runs, select_runs, to_run
+from bot.database.rows import create_delivery, select_runs, to_run
+from bot.database.tables import blocks, requests, runs
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.moderation.blocks import ActiveBlock
 from bot.domain.results.deliveries import Purpose

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, or_, select, t
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
-from bot.database.tables import requests, revise, runs, select_runs, to_run
+from bot.database.rows import revise, select_runs, to_run
+from bot.database.tables import requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone

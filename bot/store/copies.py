@@ -10,7 +10,8 @@ from sqlalchemy import Connection, and_, or_, select, update
 
 from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_run
-from bot.database.tables import RESET, create_delivery, create_or_reopen_delivery, deliveries
+from bot.database.rows import RESET, create_delivery, create_or_reopen_delivery
+from bot.database.tables import deliveries
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.results.deliveries import COPY_PURPOSES, Delivery, DeliveryState, MessageRef, Purpose

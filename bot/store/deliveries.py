@@ -22,7 +22,8 @@ from sqlalchemy import (
 
 from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import deliveries, requests, runs, select_runs, to_run
+from bot.database.rows import select_runs, to_run
+from bot.database.tables import deliveries, requests, runs
 from bot.domain.requests import Origin
 from bot.domain.results.deliveries import (
     OUTCOME_PURPOSES,

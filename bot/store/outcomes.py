@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, select, update
 
-from bot.database.tables import RESET, audit, create_delivery, deliveries, nothing_posted, requests, runs
+from bot.database.rows import RESET, create_delivery, nothing_posted
+from bot.database.tables import audit, deliveries, requests, runs
 from bot.domain.moderation.audit import PARTIAL, AuditAction, recorded_outcome
 from bot.domain.queue.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.results.deliveries import DeliveryState, Purpose

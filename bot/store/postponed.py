@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from bot.database.row_locks import lock_requests
-from bot.database.tables import revise, runs
+from bot.database.rows import revise
+from bot.database.tables import runs
 from bot.domain.errors import RefusedForNow
 from bot.domain.runs import Run, RunState
 

@@ -29,7 +29,8 @@ from sqlalchemy import (
 
 from bot.database.column_types import UtcDateTime
 from bot.database.row_locks import lock_requests
-from bot.database.tables import IN_FLIGHT_STATES, queues, revise, runs
+from bot.database.rows import revise
+from bot.database.tables import IN_FLIGHT_STATES, queues, runs
 from bot.domain.queue.fair_queue import FIRST_TURN, NO_TURN, PLACES, closed_up, next_tag
 from bot.domain.runs import Run, RunState
 from bot.store.postponed import NOT_HELD

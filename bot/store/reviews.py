@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Select, func, select, update
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_batch, lock_run
-from bot.database.tables import audit, create_delivery, create_or_reopen_delivery, deliveries, runs
+from bot.database.rows import create_delivery, create_or_reopen_delivery
+from bot.database.tables import audit, deliveries, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow

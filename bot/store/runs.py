@@ -16,7 +16,8 @@ from sqlalchemy import BindParameter, Connection, Update, bindparam, case, selec
 from bot.database.column_types import CleanText, UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests, lock_run
-from bot.database.tables import deliveries, nothing_posted, requests, revise, runs, select_runs, to_run
+from bot.database.rows import nothing_posted, revise, select_runs, to_run
+from bot.database.tables import deliveries, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.moderation.audit import AuditAction

@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, text, update
 
-from bot.database.tables import insert_rows, queues, requests, runs
+from bot.database.rows import insert_rows
+from bot.database.tables import queues, requests, runs
 from bot.domain.runs import RunState
 from bot.outside import Outside
 from bot.store import Store

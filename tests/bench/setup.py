@@ -15,7 +15,7 @@ from random import SystemRandom
 from typing import Any
 
 from bot.comfydeploy.webhook_urls import WEBHOOK_PATH, WebhookSigner
-from bot.database.tables import insert_rows
+from bot.database.rows import insert_rows
 from bot.domain.requests import new_key
 from bot.domain.runs import RunState
 from bot.outside import Outside

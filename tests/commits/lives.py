@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from bot.database.tables import WITH_REQUEST, requests, runs
+from bot.database.rows import WITH_REQUEST
+from bot.database.tables import requests, runs
 from bot.domain.errors import BotError, StoreUnavailable
 from bot.domain.runs import FINAL, Run, RunState
 from bot.strings import say

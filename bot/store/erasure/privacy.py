@@ -22,17 +22,8 @@ from sqlalchemy import (
 from bot.database.engine import Database, reads, writes
 from bot.database.keyset import earlier
 from bot.database.row_locks import lock_rows
-from bot.database.tables import (
-    audit,
-    blocks,
-    channel_defaults,
-    deliveries,
-    presets,
-    requests,
-    runs,
-    select_runs,
-    to_run,
-)
+from bot.database.rows import select_runs, to_run
+from bot.database.tables import audit, blocks, channel_defaults, deliveries, presets, requests, runs
 from bot.domain.budgets import budget_day
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
 from bot.domain.presets import Holder

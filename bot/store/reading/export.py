@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Select
 
 from bot.database.engine import Database
 from bot.database.keyset import later
-from bot.database.tables import requests, runs, select_runs, to_run
+from bot.database.rows import select_runs, to_run
+from bot.database.tables import requests, runs
 from bot.domain.runs import Run
 
 _CHUNK_SIZE = 500

@@ -9,15 +9,8 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, case, exists, f
 
 from bot.database.engine import Database, reads
 from bot.database.keyset import earlier, later
-from bot.database.tables import (
-    WITH_REQUEST,
-    audit,
-    deliveries,
-    requests,
-    runs,
-    select_listed_runs,
-    to_listed_run,
-)
+from bot.database.rows import WITH_REQUEST, select_listed_runs, to_listed_run
+from bot.database.tables import audit, deliveries, requests, runs
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
 from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose

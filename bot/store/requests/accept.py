@@ -17,7 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from bot.database.engine import Database, writes
 from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
-from bot.database.tables import create_delivery, insert_rows, new_row, runs, select_runs, to_run
+from bot.database.rows import create_delivery, insert_rows, new_row, select_runs, to_run
+from bot.database.tables import runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, for_batch, has_daily_limit
 from bot.domain.errors import (

@@ -8,14 +8,8 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from bot.database.engine import Database, writes
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import (
-    create_or_reopen_delivery,
-    deliveries,
-    requests,
-    runs,
-    select_runs,
-    to_run,
-)
+from bot.database.rows import create_or_reopen_delivery, select_runs, to_run
+from bot.database.tables import deliveries, requests, runs
 from bot.domain.requests import Release
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState

@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, and_, bindparam, literal, select
 
 from bot.database.postgres import lock
-from bot.database.tables import WITH_REQUEST, blocks, key_values, runs, select_runs, server_rules, to_run
+from bot.database.rows import WITH_REQUEST, select_runs, to_run
+from bot.database.tables import blocks, key_values, runs, server_rules
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Block, Usage, budget_day, day_end, has_daily_limit, weight_of
 from bot.domain.errors import RefusedError, RefusedForNow, RunGone

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, exists, or_, select, update
 
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.tables import RESET, deliveries, requests, runs
+from bot.database.rows import RESET
+from bot.database.tables import deliveries, requests, runs
 from bot.domain.requests import Origin
 from bot.domain.results.deliveries import OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
 from bot.domain.results.showing import is_spoiler

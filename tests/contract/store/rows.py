@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, event, insert, select, text
 
-from bot.database.tables import audit, deliveries, insert_rows, new_row, runs, server_rules
+from bot.database.rows import insert_rows, new_row
+from bot.database.tables import audit, deliveries, runs, server_rules
 from bot.domain.requests import GenerationRequest, Origin, new_key
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import RunState

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from bot.database.tables import WITH_REQUEST, deliveries, requests, runs
+from bot.database.rows import WITH_REQUEST
+from bot.database.tables import deliveries, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key

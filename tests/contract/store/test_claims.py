@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from bot.database.tables import insert_rows
+from bot.database.rows import insert_rows
 from bot.domain.errors import RefusedForNow
 from bot.domain.queue.fair_queue import NO_TURN, PLACES
 from bot.domain.runs import RunState

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Connection, update
 
 from bot.app import build
-from bot.database.tables import create_delivery, requests, runs
+from bot.database.rows import create_delivery
+from bot.database.tables import requests, runs
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState
 from bot.outside import Outside

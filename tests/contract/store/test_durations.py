@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from bot.database.tables import insert_rows
+from bot.database.rows import insert_rows
 from bot.domain.queue.estimates import SAMPLE, WINDOW, Success
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import IN_FLIGHT, RunState

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select
 
-from bot.database.tables import insert_rows
+from bot.database.rows import insert_rows
 from bot.domain.queue.estimates import WINDOW
 from bot.domain.runs import RunState
 from bot.store import Store

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import event, insert
 from sqlalchemy.util import await_only
 
-from bot.database.tables import blocks, insert_rows
+from bot.database.rows import insert_rows
+from bot.database.tables import blocks
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedError

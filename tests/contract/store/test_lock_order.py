@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import Connection, delete, insert, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import audit, deliveries, insert_rows, new_row, presets, queues, requests, usage
+from bot.database.rows import insert_rows, new_row
+from bot.database.tables import audit, deliveries, presets, queues, requests, usage
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef, Purpose
 from bot.domain.runs import RunState

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.database.row_locks import lock_run
-from bot.database.tables import create_delivery
+from bot.database.rows import create_delivery
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, RunState
