@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, Table, text
 
-from bot.database.tables import audit, deliveries, runs
+from bot.database.tables import audit, deliveries, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.moderation.audit import AuditFilter
 from bot.domain.pages import RunFilter
@@ -91,7 +91,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     began = time.perf_counter()
 
     def fill(connection: Connection) -> None:
-        for table in (runs, audit, deliveries):
+        for table in (requests, runs, audit, deliveries):
             connection.execute(text(filling(table, connection.dialect.name, count, now)))
 
     await store.database.migrate(fill)
@@ -107,7 +107,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     store = Store(url, Outside())
     await store.open()
     figures = [
-        Figure(section, f"filled with {count:,} rows in three tables", filled, "s"),
+        Figure(section, f"filled with {count:,} rows in four tables", filled, "s"),
         Figure(section, "opened again", (time.perf_counter() - began) * 1000, "ms"),
     ]
     for name, ask in questions(store, now).items():
