@@ -3,8 +3,8 @@
 The order is:
 
 1. The advisory locks of `bot.database.postgres.lock`: "submit" before "accept".
-2. Requests, by key. A request's lock includes its runs and their deliveries, so whoever changes one of these
-   locks the request first. So if two runs of a request end at the same time, exactly one of them is the last.
+2. Requests, by key. A change to a run or a delivery locks its request first. So if two runs of a request end
+   at the same time, exactly one of them is the last.
 3. Audit entries and presets, by id.
 4. The default presets of channels, by channel.
 5. The ledger: the rows of one person, by day, and then the whole bot's. Only a transaction that accepts
@@ -22,7 +22,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Column, ColumnElement, Connection, bindparam, select
 
 from bot.database.column_types import CleanText
-from bot.database.rows import select_runs, to_run
+from bot.database.rows import runs_of
 from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
@@ -40,7 +40,7 @@ _LOCK_ALL = (
     .order_by(requests.c.key)
     .with_for_update()
 )
-_RUNS = select_runs().where(runs.c.request_key == bindparam("request")).order_by(runs.c.index)
+_REQUESTS_OF = select(runs.c.request_key).where(runs.c.key.in_(bindparam("keys", expanding=True)))
 
 
 def lock_run(connection: Connection, key: str) -> Run:
@@ -62,18 +62,22 @@ def lock_batch(connection: Connection, key: str) -> list[Run]:
 def lock_batch_if_any(connection: Connection, key: str) -> list[Run]:
     """Lock a request as `lock_batch` does, but return an empty list if the run doesn't exist.
 
-    The runs are read by a statement of its own, after the wait for the lock. In the one that waits,
-    PostgreSQL would return them as they were before it.
+    The runs are read by a second statement. The one that waits for the lock would return them as they were
+    before the wait, on PostgreSQL.
     """
     request: str | None = connection.scalar(_LOCK, {"of": key})
-    if request is None:
-        return []
-    return [to_run(row) for row in connection.execute(_RUNS, {"request": request}).mappings()]
+    return runs_of(connection, request) if request is not None else []
 
 
 def lock_requests(connection: Connection, keys: Collection[str]) -> Sequence[str]:
     """Lock these requests in the order of their keys, and return the keys of those that exist."""
     return connection.execute(_LOCK_ALL, {"keys": list(keys)}).scalars().all() if keys else ()
+
+
+def lock_requests_of(connection: Connection, run_keys: Collection[str]) -> Sequence[str]:
+    """Lock the requests that these runs belong to, and return the requests' keys."""
+    found = connection.execute(_REQUESTS_OF, {"keys": list(run_keys)})
+    return lock_requests(connection, set(found.scalars()))
 
 
 def lock_rows(connection: Connection, key: Column[Any], *where: ColumnElement[bool]) -> Sequence[Any]:

@@ -40,6 +40,10 @@ def select_runs(*more: Any) -> Select[Any]:
     return select(*_RUN_COLUMNS, *more).select_from(WITH_REQUEST)
 
 
+_BY_KEYS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))
+_OF_REQUEST = select_runs().where(runs.c.request_key == bindparam("request")).order_by(runs.c.index)
+
+
 def select_listed_runs() -> Select[Any]:
     """Select runs with their requests, as `to_listed_run` needs them.
 
@@ -68,6 +72,16 @@ def _values(row: RowMapping) -> dict[str, Any]:
     if values["requester_roles"] is not None:
         values["requester_roles"] = tuple(values["requester_roles"])
     return values
+
+
+def read_runs(connection: Connection, keys: Collection[str]) -> list[Run]:
+    """Return the runs with these keys that are still stored, in no particular order."""
+    return [to_run(row) for row in connection.execute(_BY_KEYS, {"keys": list(keys)}).mappings()]
+
+
+def runs_of(connection: Connection, request_key: str) -> list[Run]:
+    """Return the runs of a request in their order. There are none if it doesn't exist."""
+    return [to_run(row) for row in connection.execute(_OF_REQUEST, {"request": request_key}).mappings()]
 
 
 def new_row(request: GenerationRequest, now: datetime) -> dict[str, object]:

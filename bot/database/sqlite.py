@@ -66,14 +66,11 @@ class Sqlite:
         return await self._run(transaction, writes=True)
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction with foreign keys off, which waits long for another process.
-
-        Before it, the file is switched to WAL, which lasts.
+        """Switch the file to WAL, then run a transaction with foreign keys off and a long lock timeout.
 
         SQLite alters many tables by copying them and dropping the original, which would delete all rows that
         refer to them. Foreign keys can only be switched off before a transaction begins.
         """
-
         await self._switch_to_wal()
 
         def transaction() -> T:
@@ -91,7 +88,7 @@ class Sqlite:
         return await self._run(transaction, writes=True)
 
     async def _switch_to_wal(self) -> None:
-        """Let reads and writes go on beside each other.
+        """Switch the file to WAL for good, so that reads and writes don't block each other.
 
         The first switch of a new file fails at once with SQLITE_BUSY while another process reads it, such as
         one that starts at the same time.
@@ -124,7 +121,7 @@ class Sqlite:
         """Run a transaction in a thread. Raises StoreUnavailable if none is free in time.
 
         Only the wait for the thread is limited: what has begun may be stored, and its result is waited for.
-        If the caller is cancelled, a transaction that has begun goes on without it.
+        If the caller is cancelled, a transaction that has begun still runs to its end.
         """
         if writes not in self._threads:
             self._threads[writes] = self._outside.executor("database", 1 if writes else _READERS)

@@ -110,7 +110,7 @@ runs = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("requester_id", BigInteger, nullable=False),
     Column("guild_id", BigInteger),
-    # the most runs at the same time, of the requester and of the server, as of the request; NULL: no limit
+    # how many runs the requester and the server may have in flight; NULL: no limit
     Column("user_limit", Integer),
     Column("server_limit", Integer),
     # The place in the deployment's queue: smaller tags start first. 0: not queued, or never started.

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, or_, select, t
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
-from bot.database.rows import revise, select_runs, to_run
+from bot.database.rows import read_runs, revise, select_runs, to_run
 from bot.database.tables import requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
@@ -60,7 +60,6 @@ _WAITING_OF = select_runs().where(
     is_waiting(runs), runs.c.request_key.in_(bindparam("requests", expanding=True))
 )
 _IS_ACTIVE = exists().where(runs.c.request_key == requests.c.key, runs.c.state.not_in(FINAL))
-_FIRST_RUNS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))
 
 
 def _judged(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> Run | None:
@@ -358,4 +357,4 @@ class ClaimStore:
                 status_note=case((last_edit, _FAREWELL_NOTE), else_=requests.c.status_note),
             )
         )
-        return [to_run(row) for row in connection.execute(_FIRST_RUNS, {"keys": keys}).mappings()]
+        return read_runs(connection, keys)  # the first run of a request has its key

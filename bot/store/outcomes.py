@@ -17,7 +17,7 @@ from bot.domain.transitions import Change
 from bot.store.audit import add_entries, run_entry
 from bot.store.ledger import post
 
-# Whether a run of a batch, other than one, is active.
+# Whether another run of the request is still active.
 _GOES_ON = select(
     exists().where(
         runs.c.request_key == bindparam("batch"),

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from bot.database.column_types import UtcDateTime
-from bot.database.row_locks import lock_requests
+from bot.database.row_locks import lock_requests_of
 from bot.database.rows import revise
 from bot.database.tables import IN_FLIGHT_STATES, queues, runs
 from bot.domain.queue.fair_queue import FIRST_TURN, NO_TURN, PLACES, closed_up, next_tag
@@ -157,7 +157,6 @@ _PLACE = (
     .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
     .values(queue_position=bindparam("position"), **NOT_HELD)
 )
-_REQUESTS_OF = select(runs.c.request_key).where(runs.c.key.in_(bindparam("keys", expanding=True)))
 _LATER = (
     select(runs.c.key, runs.c.queue_tag)
     .where(
@@ -249,8 +248,7 @@ def number_queues(connection: Connection, now: datetime, *, but: Collection[str]
         for each in _moved(connection, deployment, now)
     ]
     if moved:
-        keys = {"keys": [each["moved"] for each in moved]}
-        revised = lock_requests(connection, connection.execute(_REQUESTS_OF, keys).scalars().all())
+        revised = lock_requests_of(connection, [str(each["moved"]) for each in moved])
         connection.execute(_PLACE, moved)
         revise(connection, revised)
     return len(moved)

@@ -15,8 +15,8 @@ from sqlalchemy import BindParameter, Connection, Update, bindparam, case, selec
 
 from bot.database.column_types import CleanText, UtcDateTime
 from bot.database.engine import Database, reads, writes
-from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests, lock_run
-from bot.database.rows import nothing_posted, revise, select_runs, to_run
+from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
+from bot.database.rows import nothing_posted, read_runs, revise, runs_of, select_runs, to_run
 from bot.database.tables import deliveries, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
@@ -33,7 +33,6 @@ from bot.store.rules import read_rules
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select_runs().where(runs.c.key == bindparam("wanted", type_=CleanText()))
-_BATCH = select_runs().where(runs.c.request_key == bindparam("batch")).order_by(runs.c.index)
 
 
 class ForeignRunReport(BotError):
@@ -54,16 +53,12 @@ class RunStore:
     @reads
     def batch(self, connection: Connection, run: Run) -> Sequence[Run]:
         """Return the current state of every run in the batch of `run`, ordered by `index`."""
-        rows = connection.execute(_BATCH, {"batch": run.request_key})
-        return [to_run(row) for row in rows.mappings()]
+        return runs_of(connection, run.request_key)
 
     @reads
     def several(self, connection: Connection, keys: Set[str]) -> Sequence[Run]:
         """Return the runs with these keys, as far as they are still stored."""
-        if not keys:
-            return []
-        rows = connection.execute(select_runs().where(runs.c.key.in_(keys)))
-        return [to_run(row) for row in rows.mappings()]
+        return read_runs(connection, keys)
 
     @reads
     def deleted(self, connection: Connection, keys: Set[str]) -> frozenset[str]:
@@ -226,11 +221,10 @@ class RunStore:
         Polls are postponed as by `record_report`, unless they are already due.
         """
         # Locked in key order, as everywhere, so that two processes neither overwrite progress nor deadlock.
-        lock_requests(connection, connection.execute(_REQUESTS, {"wanted": list(reports)}).scalars().all())
-        found = connection.execute(_WANTED, {"wanted": list(reports)})
+        lock_requests_of(connection, reports.keys())
         changes: list[dict[str, object]] = []
         changed: set[str] = set()
-        for run in [to_run(row) for row in found.mappings()]:
+        for run in read_runs(connection, reports.keys()):
             report = reports[run.key]
             if run.state is not report.state or run.run_id != report.run_id:
                 continue
@@ -294,9 +288,6 @@ def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> 
 
 
 _PROGRESS_COLUMNS = ("progress", "live_status", "queue_position")
-_KEYS: BindParameter[Any] = bindparam("wanted", expanding=True)
-_REQUESTS = select(runs.c.request_key).where(runs.c.key.in_(_KEYS))
-_WANTED = select_runs().where(runs.c.key.in_(_KEYS))
 _POLL_AT: BindParameter[Any] = bindparam("poll_at", type_=UtcDateTime())
 _IS_POSTPONED = (runs.c.due_at > bindparam("now")) & _POLL_AT.is_not(None)
 _SAVE = (

@@ -1,4 +1,4 @@
-"""Whoever writes again and again is slowed down before anything is read or written."""
+"""A person who writes too often is refused before anything is read or written."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.database.engine import Database, writes
 from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
-from bot.database.rows import create_delivery, insert_rows, new_row, select_runs, to_run
+from bot.database.rows import create_delivery, insert_rows, new_row, runs_of
 from bot.database.tables import runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, for_batch, has_daily_limit
@@ -189,15 +189,14 @@ def _store(connection: Connection, submission: _Submission, verdict: _Verdict) -
     pairs = zip(submission.requests, verdict, tags, strict=True)
     values = [_values(submission, each, terms) | {"queue_tag": tag} for each, terms, tag in pairs]
     insert_rows(connection, values)
-    stored = connection.execute(_STORED, {"keys": [row["key"] for row in values]})
-    batch = {row["key"]: to_run(row) for row in stored.mappings()}
+    batch = runs_of(connection, submission.first.request_key)
     first = submission.first
     if in_review:
         # `release` makes the card due, so moderators never see a request whose requester saw a failure.
         due_at = first.origin.interaction_expires_at
         create_delivery(connection, first.key, Purpose.REVIEW, due_at, submission.now)
-    ledger.charge(connection, list(batch.values()))
-    return batch[first.key]
+    ledger.charge(connection, batch)
+    return batch[0]
 
 
 def _values(submission: _Submission, request: GenerationRequest, terms: Allowed) -> dict[str, object]:
@@ -249,6 +248,3 @@ def _entry(request: GenerationRequest, now: datetime, refused: str | None = None
             **({"private": True} if request.private else {}),
         },
     )
-
-
-_STORED = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))

@@ -1,4 +1,4 @@
-"""Threads of SQLite: who waits for the writer, for how long, and what becomes of cancelled callers."""
+"""SQLite's threads: the wait for the writer, cancelled callers, failed commits, and the switch to WAL."""
 
 from __future__ import annotations
 
