@@ -75,7 +75,7 @@ def parse_run(body: bytes) -> RunReport:
         outputs=parse_outputs(data.get("outputs")),
         # ComfyDeploy counts from 0.
         queue_position=ahead + 1 if ahead is not None and 0 <= ahead < 2**31 - 1 else None,
-        gpu=_phrase(_if(data.get("gpu"), str)),
+        gpu=clean_text(_if(data.get("gpu"), str) or "", MAX_GPU) or None,
         run_duration=_seconds(data.get("run_duration")),
     )
 
@@ -157,6 +157,7 @@ MAX_ALL_TEXT = 500_000  # over all texts of a run; each reader of the row parses
 MAX_URL = 8192
 MAX_FILENAME = 150
 MAX_WORD = 200
+MAX_GPU = 32
 _NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\x9f]")
 
 

@@ -21,14 +21,13 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Column, ColumnElement, Connection, bindparam, select
 
-from bot.database.column_types import CleanText
 from bot.database.rows import runs_of
 from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_KEY: BindParameter[Any] = bindparam("of", type_=CleanText())
+_KEY: BindParameter[Any] = bindparam("of")
 _LOCK = (
     select(requests.c.key)
     .where(requests.c.key == select(runs.c.request_key).where(runs.c.key == _KEY).scalar_subquery())

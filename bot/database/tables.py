@@ -20,7 +20,7 @@ from sqlalchemy import (
     true,
 )
 
-from bot.database.column_types import CleanText, CutString, ExactString, MessageRefs, UtcDateTime
+from bot.database.column_types import CleanText, MessageRefs, UtcDateTime
 from bot.domain.runs import RunState
 
 
@@ -38,16 +38,16 @@ _IS_WAITING = "state = 'waiting'"
 requests = Table(
     "requests",
     metadata,
-    Column("key", ExactString(20), primary_key=True),  # also the key of the first run
+    Column("key", CleanText, primary_key=True),  # also the key of the first run
     Column("created_at", UtcDateTime, nullable=False),
     Column("requester_id", BigInteger, nullable=False),
     Column("guild_id", BigInteger),
     Column("channel_id", BigInteger, nullable=False),
     Column("prompt", CleanText),
-    Column("parent_key", ExactString(20)),
+    Column("parent_key", CleanText),
     Column("default_preset", CleanText),  # the name of the channel's default preset, if it was used
     Column("count", Integer, nullable=False, server_default="1"),  # how many runs it has
-    Column("press", ExactString(32)),  # a digest of what started it; see domain.requests.press_id
+    Column("press", CleanText),  # a digest of what started it; see domain.requests.press_id
     # Only the requester sees the request's messages.
     Column("private", Boolean, nullable=False, server_default=false()),
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
@@ -64,7 +64,7 @@ requests = Table(
     # The bot isn't a member of the server, so only the interaction can post in the channel.
     Column("user_install", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
-    Column("status_note", ExactString(64)),  # the code of a sentence in the status message
+    Column("status_note", CleanText),  # the code of a sentence in the status message
     # when to ask Discord whether the request was answered; NULL: it was, so the runs may start
     Column("answer_due_at", UtcDateTime),
     Column("rev", Integer, nullable=False, server_default="0"),  # grows when the status message has to change
@@ -97,15 +97,15 @@ requests = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("key", ExactString(20), primary_key=True),
+    Column("key", CleanText, primary_key=True),
     Column(
         "request_key",
-        ExactString(20),
+        CleanText,
         ForeignKey("requests.key", ondelete="CASCADE"),
         nullable=False,
     ),
     Column("index", Integer, nullable=False, server_default="0"),  # in the request, from 0
-    Column("state", ExactString(20), nullable=False),
+    Column("state", CleanText, nullable=False),
     # Copies of the request's columns, which the indexes of the queue need.
     Column("created_at", UtcDateTime, nullable=False),
     Column("requester_id", BigInteger, nullable=False),
@@ -116,19 +116,19 @@ runs = Table(
     # The place in the deployment's queue: smaller tags start first. 0: not queued, or never started.
     Column("queue_tag", BigInteger, nullable=False, server_default="0"),
     # what is sent
-    Column("deployment", ExactString(64), nullable=False),
-    Column("deployment_id", ExactString(64), nullable=False),
+    Column("deployment", CleanText, nullable=False),
+    Column("deployment_id", CleanText, nullable=False),
     Column("inputs", JSON, nullable=False),
-    Column("gpu", ExactString(32)),
-    Column("expected_gpu", ExactString(100)),  # the one that GPU rules apply to; NULL: unknown
+    Column("gpu", CleanText),
+    Column("expected_gpu", CleanText),  # the one that GPU rules apply to; NULL: unknown
     Column("seed", BigInteger),
     # as ComfyDeploy reports it
-    Column("run_id", ExactString(64)),
-    Column("live_status", CutString(200)),
+    Column("run_id", CleanText),
+    Column("live_status", CleanText),
     Column("progress", Float),
     Column("queue_position", Integer),
     Column("outputs", JSON, nullable=False),
-    Column("gpu_used", CutString(32)),
+    Column("gpu_used", CleanText),
     Column("run_duration", Float),
     # whether run_duration was measured although the run's start or end was noticed late
     Column("duration_in_doubt", Boolean, nullable=False, server_default=false()),
@@ -137,7 +137,7 @@ runs = Table(
     Column("ended_at", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
     Column("cancelled_by", BigInteger),
-    Column("failure_code", ExactString(64)),
+    Column("failure_code", CleanText),
     Column("failure_params", JSON, nullable=False),
     Column("failure_log", CleanText),  # the end of the machine's log, without addresses, paths and secrets
     Column("partial", Boolean, nullable=False, server_default=false()),  # ended unsuccessfully, with outputs
@@ -152,13 +152,13 @@ runs = Table(
     Column("charged_on", Date),  # NULL: nothing is charged before the approval
     Column("counts_as_run", Boolean, nullable=False, server_default=true()),
     # the workers' state
-    Column("waiting_code", ExactString(64)),  # the rule that a waiting run waits for; the code of a sentence
+    Column("waiting_code", CleanText),  # the rule that a waiting run waits for; the code of a sentence
     Column("waiting_params", JSON(none_as_null=True)),
     # When a worker handles it next; NULL: never. A run that awaits approval expires then.
     Column("due_at", UtcDateTime),
     Column("checks", Integer, nullable=False, server_default="0"),
     Column("submissions", Integer, nullable=False, server_default="0"),
-    Column("claim_id", ExactString(32)),  # identifies the claim that makes the queue call
+    Column("claim_id", CleanText),  # identifies the claim that makes the queue call
     Index("runs_request", "request_key", "index", unique=True),
     Index("runs_due", "state", "due_at"),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
@@ -185,12 +185,12 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("run_key", ExactString(20), ForeignKey("runs.key", ondelete="CASCADE"), nullable=False),
-    Column("purpose", ExactString(1), nullable=False),  # a Purpose; also part of the nonce
-    Column("state", ExactString(20), nullable=False),
+    Column("run_key", CleanText, ForeignKey("runs.key", ondelete="CASCADE"), nullable=False),
+    Column("purpose", CleanText, nullable=False),  # a Purpose; also part of the nonce
+    Column("state", CleanText, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("lease_until", UtcDateTime),
-    Column("lease_owner", ExactString(64)),
+    Column("lease_owner", CleanText),
     Column("tries", Integer, nullable=False, default=0),
     Column("route", Integer, nullable=False, default=0),
     Column("attempted", Boolean, nullable=False, server_default=false()),
@@ -225,14 +225,14 @@ usage = Table(
 queues = Table(
     "queues",
     metadata,
-    Column("deployment", ExactString(64), primary_key=True),
+    Column("deployment", CleanText, primary_key=True),
     Column("virtual_time", BigInteger, nullable=False),
 )
 # Small state by name: the webhook secret, hashes of synced commands, deployment descriptions, the pause.
 key_values = Table(
     "key_values",
     metadata,
-    Column("name", ExactString(200), primary_key=True),
+    Column("name", CleanText, primary_key=True),
     Column("value", CleanText, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )
@@ -262,12 +262,12 @@ audit = Table(
     Column("guild_id", BigInteger),
     Column("actor_id", BigInteger),  # NULL: the bot itself
     Column("subject_id", BigInteger),  # the user whom the entry is about
-    Column("action", ExactString(40), nullable=False),
-    Column("run_key", ExactString(20)),
+    Column("action", CleanText, nullable=False),
+    Column("run_key", CleanText),
     # The batch whose entries `/audit` lists as one line; NULL if the entry has a line of its own.
-    Column("request_key", ExactString(20)),
-    Column("deployment", ExactString(64)),
-    Column("outcome", ExactString(40)),
+    Column("request_key", CleanText),
+    Column("deployment", CleanText),
+    Column("outcome", CleanText),
     Column("details", JSON, nullable=False),
     Index("audit_guild", "guild_id", "at"),
     Index("audit_subject", "guild_id", "subject_id", "at"),
@@ -280,13 +280,13 @@ presets = Table(
     "presets",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("holder", ExactString(1), nullable=False),
+    Column("holder", CleanText, nullable=False),
     Column("holder_id", BigInteger, nullable=False),
-    Column("name", ExactString(32), nullable=False),
-    Column("folded", ExactString(96), nullable=False),  # the name, case-folded, for lookups
-    Column("deployment", ExactString(64), nullable=False),
+    Column("name", CleanText, nullable=False),
+    Column("folded", CleanText, nullable=False),  # the name, case-folded, for lookups
+    Column("deployment", CleanText, nullable=False),
     Column("inputs", JSON, nullable=False),
-    Column("gpu", ExactString(32)),
+    Column("gpu", CleanText),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", BigInteger),  # NULL: the creator erased their data
     Index("presets_name", "holder", "holder_id", "folded", unique=True),
@@ -298,7 +298,7 @@ channel_defaults = Table(
     metadata,
     Column("channel_id", BigInteger, primary_key=True, autoincrement=False),
     Column("guild_id", BigInteger, nullable=False),
-    Column("folded", ExactString(96), nullable=False),
+    Column("folded", CleanText, nullable=False),
     Column("set_at", UtcDateTime),  # NULL: set by a version that didn't store this
     Column("set_by", BigInteger),  # NULL: as above, or this person erased their data
     Index("channel_defaults_preset", "guild_id", "folded"),

@@ -17,7 +17,6 @@ BotError                      code, params
 ├── StoreUnavailable          the database can't be reached or written
 │   └── CommitUnknown         … and a change that was being committed may be stored
 │       └── RequestUnknown    … that accepts a request
-├── DoesNotFit                a text is too long for its column and can't be cut
 ├── MediaError                an output can't be fetched
 │   ├── MediaForbidden        its address is not allowed
 │   ├── MediaTooLarge         it exceeds the limit
@@ -177,12 +176,6 @@ class RequestUnknown(CommitUnknown):
     """The database didn't confirm that it stored a request, and can't be queried either."""
 
     code = "request_unknown"
-
-
-class DoesNotFit(BotError):
-    """A text is longer than its column, and can't be cut. Nothing was stored."""
-
-    code = "does_not_fit"
 
 
 class MediaError(BotError):

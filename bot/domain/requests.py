@@ -73,10 +73,10 @@ class GenerationRequest(BaseModel):
     key: str = Field(pattern=r"^[a-z0-9]{1,20}$")
     requester_id: int
     origin: Origin
-    deployment: str
-    deployment_id: str
+    deployment: str = Field(max_length=64)
+    deployment_id: str = Field(max_length=64)
     inputs: Mapping[str, InputValue]
-    gpu: str | None = None
+    gpu: str | None = Field(default=None, max_length=32)
     expected_gpu: str | None = Field(default_factory=lambda validated: validated["gpu"])
     offers_gpus: bool = False
     seed: int | None = None

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Update, bindparam, case, select, update
 
-from bot.database.column_types import CleanText, UtcDateTime
+from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
 from bot.database.rows import nothing_posted, read_runs, revise, runs_of, select_runs, to_run
@@ -32,7 +32,7 @@ from bot.store.queue import close_up, tags_of
 from bot.store.rules import read_rules
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_BY_KEY = select_runs().where(runs.c.key == bindparam("wanted", type_=CleanText()))
+_BY_KEY = select_runs().where(runs.c.key == bindparam("wanted"))
 
 
 class ForeignRunReport(BotError):

@@ -16,7 +16,6 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "commit_unknown": "I lost my database while saving. It may have been saved; please check, then retry.",
         "request_unknown": "I lost my database while saving this. It may still start; `/runs` shows it.",
         "answer_lost": "I couldn't confirm this request to you, so nothing was started. Please try again.",
-        "does_not_fit": "A text in this is too long to keep. Please shorten it and retry.",
         "command_changed": "This command has just changed. Please reload Discord and try again.",
         "other_version": "This comes from another version of the bot. Please start again with its command.",
         "starting": "I'm still starting up. Please try again in a few seconds.",
