@@ -78,6 +78,7 @@ from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
+from bot.ui.settings.changes import readable_changes
 from bot.workers.answers import AnswerChecker
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
@@ -99,7 +100,7 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
 
         def render(prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
             if to_moderator:
-                return opened_messages(batch[0], title, prepared)
+                return [each for run in batch for each in opened_messages(run, title, prepared)]
             return outcome_messages(Batch(batch, prepared), title, offered_actions(batch[0], deployments))
 
         await PrivateViewer(Poster(bot), resources.preparer).show(batch, origin, render)
@@ -184,7 +185,7 @@ def _services(
         audit=AuditService(store.audit, store.rules, catalogue, clock),
         privacy=PrivacyService(store.privacy, clock, [drafts, presets]),
         server_settings=ServerSettingsService(
-            store.rules, store.presets, catalogue, resources.outside, word_filter.cache
+            store.rules, store.presets, catalogue, resources.outside, readable_changes, word_filter.cache
         ),
         show_private=show_private,
         openings=Openings(),

@@ -141,7 +141,7 @@ async def _set_rules(
     """Switch on Share and private results, which are off by default, so that newcomers can try them."""
     wanted = {"gallery_channel_id": gallery.id, "private_results": True}
     await app.store.rules.change(
-        guild.id, moderator.id, lambda rules: with_values(rules, wanted), OUTSIDE.now(), "results"
+        guild.id, moderator.id, lambda rules: with_values(rules, wanted), OUTSIDE.now()
     )
 
 

@@ -263,17 +263,13 @@ audit = Table(
     Column("actor_id", BigInteger),  # NULL: the bot itself
     Column("subject_id", BigInteger),  # the user whom the entry is about
     Column("action", CleanText, nullable=False),
-    Column("run_key", CleanText),
-    # The batch whose entries `/audit` lists as one line; NULL if the entry has a line of its own.
-    Column("request_key", CleanText),
+    Column("run_key", CleanText),  # that of the first run, if the entry is about a whole request
     Column("deployment", CleanText),
     Column("outcome", CleanText),
     Column("details", JSON, nullable=False),
     Index("audit_guild", "guild_id", "at"),
     Index("audit_subject", "guild_id", "subject_id", "at"),
     Index("audit_user", "subject_id", "at"),
-    # Partial, because most entries belong to no batch.
-    _partial("audit_batch", "request_key", where="request_key IS NOT NULL"),
 )
 # Saved inputs, by their ComfyDeploy names; `holder` is p for a user, s for a server.
 presets = Table(

@@ -15,7 +15,6 @@ from bot.delivery.media.time_budget import MediaBudget
 from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
 from bot.deployments.input_text import ShownInputs
-from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import Delivery, MessageRef, Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.text import message_url
@@ -140,7 +139,7 @@ class NoticeBuilder:
         result = await result_message(self._store.deliveries, run)
         stands = any(each.is_shown for each in reported)
         link = message_url(run.guild_id, *result) if result and stands else None
-        reporters = await self._store.reviews.actors(run, AuditAction.REPORT)
+        reporters = await self._store.reviews.reporters(run)
         nonce_suffix = str(await self._store.reviews.dismissals(run) or "")
 
         withheld = await self._hides(run, run.report_channel_id)

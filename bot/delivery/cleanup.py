@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from bot.delivery.media.outputs import inline_texts, kind_of
 from bot.delivery.posting import NotYet, Posted, Poster, Unreachable
-from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose
 from bot.domain.runs import Run
 from bot.domain.text import escape_line
@@ -167,10 +166,8 @@ class ResultRemoval:
 
     async def _deleted_by(self, run: Run) -> int | None:
         """Return the id of the moderator who deleted the result, or None if no moderator did."""
-        if run.deleted_at is None:
-            return None
-        actors = await self._store.reviews.actors(run, AuditAction.DELETE)
-        return next((actor for actor in reversed(actors) if actor != run.requester_id), None)
+        actor = await self._store.reviews.deleted_by(run)
+        return actor if actor != run.requester_id else None
 
     async def _delete(self, run: Run, messages: Iterable[MessageRef]) -> None:
         # Only an interaction can delete messages in this channel; the Delete button deletes its own message.

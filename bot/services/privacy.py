@@ -75,7 +75,7 @@ class PrivacyService:
         return writer.file()
 
     async def erase(self, user_id: int) -> Erased:
-        """Erase the inputs and outputs of a user's runs, their texts in the audit log, and their own presets.
+        """Erase the inputs and outputs of a user's runs, and their own presets.
 
         This process also forgets the user's drafts, because they hold inputs, too. Returns what was
         erased, and the requests that were kept because they are pending.

@@ -1,16 +1,12 @@
 """Write the audit log, and read it page by page. A change and its entry are written in one transaction.
 
-Entries hold no prompts or links to messages. A page reads prompts from the runs, and links from the runs and
-their deliveries, as long as these exist.
-
-Each run of a batch has its own entry. Of entries that differ only in the run, a page lists the newest, with
-their number. It lists outcomes in this way even if the runs ended at different times.
+Entries hold no prompts or links to messages. A page reads these from the requests, as long as they exist.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,19 +14,18 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    FromClause,
     Row,
     RowMapping,
     Select,
     Text,
-    and_,
+    bindparam,
     case,
     cast,
-    exists,
     false,
     insert,
     or_,
     select,
+    update,
 )
 
 from bot.database.engine import Database, reads, writes
@@ -44,31 +39,22 @@ from bot.domain.moderation.audit import (
     AuditFilter,
     AuditPage,
     StoredEntry,
+    outcome_of,
 )
-from bot.domain.moderation.reviews import may_open
-from bot.domain.requests import GenerationRequest
 from bot.domain.results.deliveries import MessageRef, Purpose, Route
 from bot.domain.results.sharing import outcome_stands
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _INSERT = insert(audit)
-# Actions on all runs of a batch. Others, such as a report, are about one run or one message.
-_OF_A_BATCH = frozenset(
-    {AuditAction.REQUEST, AuditAction.OUTCOME, AuditAction.APPROVE, AuditAction.REJECT}
-    | {AuditAction.EXPIRE, AuditAction.CANCEL, AuditAction.DELETE}
+_ENDS = (
+    select(runs.c.state, runs.c.partial, runs.c.failure_code)
+    .where(runs.c.request_key == bindparam("request"))
+    .order_by(runs.c.index)
 )
-
-
-def batch_of(run: Run | GenerationRequest, action: AuditAction) -> str | None:
-    """Return the `request_key` of an audit entry, or None if the entry is listed by itself.
-
-    Moderators open private results one by one, so each outcome of a private run is listed by itself.
-    """
-    if run.count == 1 or action not in _OF_A_BATCH:
-        return None
-    return None if run.private and action is AuditAction.OUTCOME else run.request_key
+_ENDINGS = (AuditAction.OUTCOME, AuditAction.EXPIRE)
 
 
 def run_entry(
@@ -88,31 +74,59 @@ def run_entry(
         subject_id=run.requester_id,
         action=action,
         run_key=run.key,
-        request_key=batch_of(run, action),
         deployment=run.deployment,
         outcome=outcome,
         details=details,
     )
 
 
+def request_entry(
+    batch: Sequence[Run], action: AuditAction, actor_id: int | None, now: datetime, **details: object
+) -> AuditEntry:
+    """Build an entry about these runs of a request."""
+    entry = run_entry(batch[0], action, actor_id, now)
+    return replace(entry, run_key=batch[0].request_key, details=count_of(len(batch)) | details)
+
+
+def count_of(count: int) -> dict[str, object]:
+    """Return the detail that says how many runs an entry is about, if it is about several."""
+    return {"runs": count} if count > 1 else {}
+
+
 def add_entries(connection: Connection, *entries: AuditEntry) -> None:
     """Write entries in the caller's transaction."""
-    connection.execute(_INSERT, [_row(entry) for entry in entries])
+    names = AuditEntry.__slots__
+    rows = [{name: getattr(entry, name) for name in names} for entry in entries]
+    connection.execute(_INSERT, [row | {"details": dict(row["details"])} for row in rows])
 
 
-def _row(entry: AuditEntry) -> dict[str, object]:
-    return {
-        "at": entry.at,
-        "guild_id": entry.guild_id,
-        "actor_id": entry.actor_id,
-        "subject_id": entry.subject_id,
-        "action": entry.action,
-        "run_key": entry.run_key,
-        "request_key": entry.request_key,
-        "deployment": entry.deployment,
-        "outcome": entry.outcome,
-        "details": dict(entry.details),
-    }
+def record_end(connection: Connection, run: Run, now: datetime) -> None:
+    """Write how a request ended, once its last run has. A result that comes later changes the entry.
+
+    `run` is the run that has ended, as it was before.
+    """
+    ends = connection.execute(_ENDS, {"request": run.request_key}).all()
+    if any(each.state not in FINAL for each in ends):
+        return
+    outcome, made = outcome_of(ends)
+    action = AuditAction.EXPIRE if outcome == RunState.EXPIRED else AuditAction.OUTCOME
+    details = count_of(run.count)
+    if run.count > 1:
+        details["results"] = f"{made} of {run.count}"
+    if run.private:
+        details["result"] = "private"
+    if not run.final:
+        entry = run_entry(run, action, None, now, outcome=outcome, **details)
+        add_entries(connection, replace(entry, run_key=run.request_key))
+        return
+    # There is no index on the key, but one on the server, the requester and the time.
+    indexed = (audit.c.guild_id == run.guild_id, audit.c.subject_id == run.requester_id)
+    connection.execute(
+        update(audit)
+        .where(*indexed, audit.c.at >= run.created_at, audit.c.run_key == run.request_key)
+        .where(audit.c.action.in_(_ENDINGS))
+        .values(action=action, outcome=outcome, details=details)
+    )
 
 
 class AuditStore:
@@ -145,9 +159,8 @@ class AuditStore:
     ) -> AuditPage:
         """Return the entries just newer than `after`, or the newest page if they don't fill one."""
         newer = later(audit.c.at, after.at, audit.c.id > after.id)
-        query = _listed_once(guild_id, audit_filter).where(newer)
-        query = query.order_by(audit.c.at, audit.c.id).limit(limit + 1)
-        entries = _listed(connection, guild_id, audit_filter, query)
+        query = _matching(guild_id, audit_filter).where(newer)
+        entries = _read(connection, query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
         if len(entries) <= limit:
             return _page(connection, guild_id, audit_filter, limit)
         shown = entries[:limit][::-1]
@@ -156,10 +169,7 @@ class AuditStore:
     async def export(
         self, guild_id: int, audit_filter: AuditFilter, chunk_size: int = _CHUNK_SIZE
     ) -> AsyncIterator[Sequence[StoredEntry]]:
-        """Yield all matching entries in chunks, newest first. No transaction stays open between chunks.
-
-        Each run of a batch has its own entry here.
-        """
+        """Yield all matching entries in chunks, newest first. No transaction stays open between chunks."""
         cursor: AuditCursor | None = None
         while entries := await self._older(guild_id, audit_filter, chunk_size, cursor):
             yield entries
@@ -174,9 +184,7 @@ class AuditStore:
         limit: int,
         before: AuditCursor | None,
     ) -> Sequence[StoredEntry]:
-        query = _newest_first(_matching(guild_id, audit_filter), limit, before)
-        found = connection.execute(query)
-        return _with_runs(connection, [to_entry(row) for row in found.mappings()])
+        return _read(connection, newest_first(guild_id, audit_filter, limit, before))
 
 
 def _page(
@@ -186,8 +194,7 @@ def _page(
     limit: int,
     before: AuditCursor | None = None,
 ) -> AuditPage:
-    query = newest_first(guild_id, audit_filter, limit + 1, before)
-    entries = _listed(connection, guild_id, audit_filter, query)
+    entries = _read(connection, newest_first(guild_id, audit_filter, limit + 1, before))
     shown = entries[:limit]
     newer = shown[0].cursor if shown and before is not None else before
     return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newer)
@@ -195,14 +202,9 @@ def _page(
 
 def newest_first(
     guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None = None
-) -> Select[tuple[object, ...]]:
+) -> Select[Any]:
     """Select a page of a server's entries, newest first, using the index `audit_guild` or `audit_subject`."""
-    return _newest_first(_listed_once(guild_id, audit_filter), limit, before)
-
-
-def _newest_first(
-    query: Select[tuple[object, ...]], limit: int, before: AuditCursor | None
-) -> Select[tuple[object, ...]]:
+    query = _matching(guild_id, audit_filter)
     if before is not None:
         query = query.where(earlier(audit.c.at, before.at, audit.c.id < before.id))
     return query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
@@ -214,12 +216,11 @@ def to_entry(row: RowMapping) -> StoredEntry:
     return StoredEntry(row["id"], AuditEntry(**{**values, "action": AuditAction(values["action"])}))
 
 
-# The columns to read of a run and its batch. Outputs are left out: they may hold a megabyte of text.
+# The columns to read of a request and its runs. Outputs are left out: they may hold a megabyte of text.
 _OF_RUN = (
     runs.c.key,
     runs.c.request_key,
-    runs.c.state,
-    runs.c.partial,
+    or_(runs.c.state == RunState.SUCCEEDED, runs.c.partial).label("has_result"),
     runs.c.deleted_at,
     requests.c.prompt,
     requests.c.channel_id,
@@ -230,142 +231,89 @@ _OF_RUN = (
     case((requests.c.private, cast(runs.c.outputs, Text) != "[]"), else_=false()).label("has_outputs"),
 )
 _EDITS = frozenset({Route.IN_PLACE, Route.INTERACTION})
-_SHOWING = frozenset({Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW})
-Sent = Mapping[Purpose, Any]  # the messages and routes of a run's deliveries, by purpose
+_SENT = (
+    select(
+        runs.c.request_key,
+        deliveries.c.run_key,
+        deliveries.c.purpose,
+        deliveries.c.messages,
+        deliveries.c.route,
+    )
+    .join(runs, runs.c.key == deliveries.c.run_key)
+    .where(
+        runs.c.request_key.in_(bindparam("requests", expanding=True)),
+        deliveries.c.purpose.in_((Purpose.REVIEW, Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL)),
+    )
+    .order_by(deliveries.c.id)
+)
 
 
-def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
-    """Add what moderators see of each entry's run."""
+def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
+    """Return entries with what moderators see of the requests that they are about."""
+    entries = [to_entry(row) for row in connection.execute(query).mappings()]
     keys = {stored.entry.run_key for stored in entries if stored.entry.run_key}
     if not keys:
-        return list(entries)
-    batches = select(runs.c.request_key).where(runs.c.key.in_(keys))
-    query: Select[Any] = select(*_OF_RUN).select_from(WITH_REQUEST).where(runs.c.request_key.in_(batches))
-    rows = connection.execute(query).all()
-    batch_rows: dict[str, list[Row[Any]]] = defaultdict(list)
+        return entries
+    own = select(runs.c.request_key).where(runs.c.key.in_(keys))
+    rows = connection.execute(
+        select(*_OF_RUN)
+        .select_from(WITH_REQUEST)
+        .where(runs.c.request_key.in_(own))
+        .order_by(runs.c.request_key, runs.c.index)
+    ).all()
+    batches, sent = defaultdict[str, list[Row[Any]]](list), defaultdict[str, list[Row[Any]]](list)
     for row in rows:
-        batch_rows[row.request_key].append(row)
-    found = {row.key: row for row in rows}
-    sent = _sent(connection, found.keys())
-
-    def complete(stored: StoredEntry) -> StoredEntry:
-        run = found.get(stored.entry.run_key or "")
-        if run is None:
-            return stored
-        batch = batch_rows[run.request_key]
-        about = [run, *batch] if stored.count > 1 else [run]
-        messages = (_message(one, batch, sent) for one in about)
-        message = next(filter(None, messages), None)
-        shown = _has_result(run) and run.deleted_at is None
-        opens = may_open(private=run.private, shown=shown, has_outputs=bool(run.has_outputs))
-        return stored.with_run(run.prompt, message, private=run.private, may_open=opens)
-
-    return [complete(stored) for stored in entries]
+        batches[row.request_key].append(row)
+    for row in connection.execute(_SENT, {"requests": list(batches)}):
+        sent[row.request_key].append(row)
+    request_of = {row.key: row.request_key for row in rows}
+    return [
+        _complete(stored, batches[key], sent[key])
+        if (key := request_of.get(stored.entry.run_key or ""))
+        else stored
+        for stored in entries
+    ]
 
 
-def _sent(connection: Connection, keys: Collection[str]) -> Mapping[str, Sent]:
-    query = select(
-        deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages, deliveries.c.route
-    ).where(deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING))
-    sent: dict[str, dict[Purpose, Any]] = defaultdict(dict)
-    for row in connection.execute(query):
-        sent[row.run_key][Purpose(row.purpose)] = row
-    return sent
+def _complete(stored: StoredEntry, batch: Sequence[Row[Any]], sent: Sequence[Row[Any]]) -> StoredEntry:
+    """Add the prompt and the link. A private request shows neither, but moderators may open its results."""
+    first = batch[0]
+    if not first.private:
+        return replace(stored, prompt=first.prompt, message=_link(batch, sent))
+    return replace(stored, may_open=any(_is_shown(row) and row.has_outputs for row in batch))
 
 
-def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent]) -> MessageRef | None:
-    """Return the message with a run's result or, until there is a result, its status or review card.
+def _is_shown(row: Row[Any]) -> bool:
+    return bool(row.has_result) and row.deleted_at is None
 
-    Returns None if the result was deleted, or if only the requester can open the message. Only the requester
-    can open a direct message, or the status of a request that needs approval and an outcome in its place.
+
+def _link(batch: Sequence[Row[Any]], sent: Sequence[Row[Any]]) -> MessageRef | None:
+    """Return the newest message with a request's results or, until there is one, its card or status message.
+
+    Returns None if the results were deleted, or if only the requester can open the message: a direct message,
+    or the answer to a request that needs approval. `sent` are the deliveries of the request, oldest first.
     """
-    if run.deleted_at is not None:
-        return None
-    first = next((row for row in batch if row.key == run.request_key), run)
+    first = batch[0]
     needs_approval = first.review_channel_id is not None
-    messages = _public(sent[run.key], Purpose.LATE, needs_approval=needs_approval)
-    if not messages:
-        shown = (row.key for row in batch if _has_result(row) and row.deleted_at is None)
-        late = {row.key for row in batch if _has_messages(sent[row.key], Purpose.LATE)}
-        removed = any(Purpose.REMOVAL in sent[row.key] for row in batch)
-        if not outcome_stands(shown, late, removed=removed):
-            return None
-        of_batch = sent[run.request_key]
-        messages = _public(of_batch, Purpose.OUTCOME, needs_approval=needs_approval)
-        messages = messages or (of_batch[Purpose.REVIEW].messages if Purpose.REVIEW in of_batch else ())
-    if not messages and first.status_message_id is not None and not needs_approval:
-        messages = [MessageRef(first.channel_id, first.status_message_id)]
-    found = next(iter(messages), None)
-    channels = (run.channel_id, first.review_channel_id)
-    return found if found is not None and found.channel_id in channels else None
+    shown = {row.key for row in batch if _is_shown(row)}
+    late = {each.run_key for each in sent if each.purpose == Purpose.LATE and each.messages}
+    removed = any(each.purpose == Purpose.REMOVAL for each in sent)
+    stands = outcome_stands(shown, late, removed=removed)
+    if not stands and not shown:
+        return None
+    links = []
+    if first.status_message_id is not None and not needs_approval:
+        links.append(MessageRef(first.channel_id, first.status_message_id))
+    for each in sent:
+        is_card = each.purpose == Purpose.REVIEW
+        has_results = (each.purpose == Purpose.OUTCOME and stands) or each.run_key in shown & late
+        if is_card or (has_results and not (needs_approval and each.route in _EDITS)):
+            links += each.messages[:1]
+    public = [link for link in links if link.channel_id in (first.channel_id, first.review_channel_id)]
+    return public[-1] if public else None
 
 
-def _has_messages(sent: Sent, purpose: Purpose) -> bool:
-    return purpose in sent and bool(sent[purpose].messages)
-
-
-def _public(sent: Sent, purpose: Purpose, *, needs_approval: bool) -> Sequence[MessageRef]:
-    """Return the messages of a delivery, or none if only the requester sees them.
-
-    The status of a request that needs approval is ephemeral, and so is an outcome that replaces it.
-    """
-    if not _has_messages(sent, purpose) or (needs_approval and sent[purpose].route in _EDITS):
-        return ()
-    messages: Sequence[MessageRef] = sent[purpose].messages
-    return messages
-
-
-def _has_result(run: Row[Any]) -> bool:
-    return run.state == RunState.SUCCEEDED or bool(run.partial)
-
-
-def _listed_once(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, ...]]:
-    """Select the matching entries. Of entries that a page lists as one, select only the newest."""
-    newer = audit.alias("newer")
-    is_newer = or_(newer.c.at > audit.c.at, and_(newer.c.at == audit.c.at, newer.c.id > audit.c.id))
-    conditions = [_listed_together(newer), is_newer]
-    if audit_filter.until is not None:
-        conditions.append(newer.c.at < audit_filter.until)
-    is_newest = or_(audit.c.request_key.is_(None), ~exists().where(*conditions))
-    return _matching(guild_id, audit_filter).where(is_newest)
-
-
-def _listed_together(other: FromClause) -> ColumnElement[bool]:
-    """Match entries of `other` that differ from an entry only in the run, or in the time of an outcome."""
-    return and_(
-        other.c.request_key == audit.c.request_key,
-        other.c.guild_id == audit.c.guild_id,
-        other.c.action == audit.c.action,
-        other.c.actor_id.is_not_distinct_from(audit.c.actor_id),
-        other.c.outcome.is_not_distinct_from(audit.c.outcome),
-        or_(audit.c.action == AuditAction.OUTCOME, other.c.at == audit.c.at),
-    )
-
-
-def _listed(
-    connection: Connection, guild_id: int, audit_filter: AuditFilter, page: Select[tuple[object, ...]]
-) -> list[StoredEntry]:
-    """Return the entries of a page, with the number of entries that each of them stands for."""
-    entries = [to_entry(row) for row in connection.execute(page).mappings()]
-    keys = {stored.entry.request_key for stored in entries} - {None}
-    if keys:
-        query = _matching(guild_id, audit_filter).where(audit.c.request_key.in_(keys))
-        found = [to_entry(row) for row in connection.execute(query).mappings()]
-        counts = Counter(_group(stored.entry) for stored in found)
-        entries = [
-            replace(stored, count=counts[_group(stored.entry)]) if stored.entry.request_key else stored
-            for stored in entries
-        ]
-    return _with_runs(connection, entries)
-
-
-def _group(entry: AuditEntry) -> tuple[object, ...]:
-    """Return a key that is equal for entries that a page lists as one, as in `_listed_together`."""
-    at = None if entry.action is AuditAction.OUTCOME else entry.at
-    return entry.request_key, entry.action, entry.actor_id, entry.outcome, at
-
-
-def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, ...]]:
+def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = [audit.c.guild_id == guild_id]
     exact = {
         audit.c.subject_id: audit_filter.subject,

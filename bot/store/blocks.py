@@ -18,6 +18,7 @@ from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.moderation.blocks import ActiveBlock
 from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
+from bot.domain.text import in_utc
 from bot.domain.transitions import REQUESTER_BLOCKED, BlockVerdict, end_for_block
 from bot.store.audit import add_entries
 from bot.store.ledger import by_day
@@ -60,8 +61,8 @@ class BlockStore:
         ended = end_waiting_runs(
             connection, guild_id, user_id, BlockVerdict(by=by, reason=reason, until=until, now=now)
         )
-        details: dict[str, object] = {"reason": reason, "until": until.isoformat() if until else None}
-        details["ended"] = ended or None
+        ends = in_utc(until) if until is not None else "a moderator lifts it"
+        details = {"reason": reason, "until": ends, "ended requests": ended or None}
         add_entries(
             connection,
             AuditEntry(

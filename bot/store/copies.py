@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, or_, select, update
@@ -83,10 +82,8 @@ class CopyStore:
         check_copy_stands(run, copy, message, user_id)
         connection.execute(update(deliveries).where(deliveries.c.id == copy.id).values(deleted_by=user_id))
         create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
-        channel = str(message.channel_id)
-        entry = run_entry(run, AuditAction.DELETE, user_id, now, copy=True, channel=channel)
-        # `/audit` lists each copy by itself, not as one of a batch's deleted results.
-        add_entries(connection, replace(entry, request_key=None))
+        channel = f"<#{message.channel_id}>"
+        add_entries(connection, run_entry(run, AuditAction.DELETE_COPY, user_id, now, channel=channel))
 
     @writes
     def finish(
@@ -161,13 +158,11 @@ def _request_again(
 
 def _entry(delivery: Delivery, now: datetime, failed: str | None) -> AuditEntry:
     run, is_share = delivery.run, delivery.purpose is Purpose.SHARE
-    details = {"with_prompt": delivery.with_prompt} if is_share else {}
     return run_entry(
         run,
         AuditAction.SHARE if is_share else AuditAction.POST,
         run.requester_id,
         now,
         outcome=failed,
-        channel=str(delivery.destination),
-        **details,
+        channel=f"<#{delivery.destination}>",
     )

@@ -8,13 +8,12 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, select, update
 
 from bot.database.rows import RESET, create_delivery, nothing_posted
-from bot.database.tables import audit, deliveries, requests, runs
-from bot.domain.moderation.audit import PARTIAL, AuditAction, recorded_outcome
+from bot.database.tables import deliveries, requests, runs
 from bot.domain.queue.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import Change
-from bot.store.audit import add_entries, run_entry
+from bot.store.audit import record_end
 from bot.store.ledger import post
 
 # Whether another run of the request is still active.
@@ -43,10 +42,7 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
 
 
 def _create_deliveries(connection: Connection, run: Run, change: Change, now: datetime) -> None:
-    if change.state is not run.state:
-        _record_outcome(connection, run, change, now)
-    elif change.values.get("partial"):
-        _correct_outcome(connection, run)
+    record_end(connection, run, now)
     if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
         _release_card(connection, run.key, now)
         # A moderator's press changes the card, too, but the answer to the press may be lost.
@@ -133,29 +129,6 @@ def _close_verdict(connection: Connection, key: str, now: datetime) -> None:
             deliveries.c.state != DeliveryState.SENT,
         )
         .values(state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None)
-    )
-
-
-def _record_outcome(connection: Connection, run: Run, change: Change, now: datetime) -> None:
-    expired = change.state is RunState.EXPIRED
-    action = AuditAction.EXPIRE if expired else AuditAction.OUTCOME
-    details: dict[str, object] = {"private": True} if run.private else {}
-    if run.private and run.count > 1:  # each result is listed by itself
-        details |= {"number": run.number, "of": run.count}
-    code, partial = (change.values.get(name) for name in ("failure_code", "partial"))
-    outcome = recorded_outcome(change.state, failure_code=code, partial=bool(partial))
-    add_entries(connection, run_entry(run, action, None, now, outcome=outcome, **details))
-
-
-def _correct_outcome(connection: Connection, run: Run) -> None:
-    """Update the audit entry about the end of a run whose outputs were found only after that."""
-    # There is no index on the run's key, but one on the server, the requester and the time.
-    indexed = (audit.c.guild_id == run.guild_id, audit.c.subject_id == run.requester_id)
-    connection.execute(
-        update(audit)
-        .where(*indexed, audit.c.at >= run.created_at, audit.c.run_key == run.key)
-        .where(audit.c.action == AuditAction.OUTCOME, audit.c.outcome == run.state)
-        .values(outcome=PARTIAL)
     )
 
 

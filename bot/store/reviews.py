@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
@@ -29,7 +30,7 @@ from bot.domain.requests import ChannelState, Member
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
-from bot.store.audit import add_entries, run_entry
+from bot.store.audit import add_entries, request_entry, run_entry
 from bot.store.ledger import reservation
 from bot.store.outcomes import apply_change
 from bot.store.queue import give_tags
@@ -91,7 +92,7 @@ class ReviewStore:
         tags = give_tags(connection, [(run.deployment, run.requester_id) for run in batch])
         for run in batch:
             apply_change(connection, run, change, now, queue_tag=tags[run.index], **known)
-            add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
+        add_entries(connection, request_entry(batch, AuditAction.APPROVE, moderator_id, now))
         create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
         return None
 
@@ -108,8 +109,7 @@ class ReviewStore:
             if change is None:
                 raise RefusedError("review_over")
             apply_change(connection, run, change, now, decided_by=moderator_id, decided_at=now)
-            entry = run_entry(run, AuditAction.REJECT, moderator_id, now, **details)
-            add_entries(connection, entry)
+        add_entries(connection, request_entry(batch, AuditAction.REJECT, moderator_id, now, **details))
         create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
 
     @writes
@@ -149,7 +149,7 @@ class ReviewStore:
         connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
         for run in shown:
             create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
-            add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
+        add_entries(connection, request_entry(shown, AuditAction.DELETE, user_id, now))
 
     @writes
     def report(self, connection: Connection, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
@@ -158,7 +158,8 @@ class ReviewStore:
         Returns whether the run has an open report now.
         """
         run = lock_run(connection, key)
-        is_first = not connection.scalar(_count_entries(run, AuditAction.REPORT, user_id))
+        same = _entries(run, AuditAction.REPORT).where(audit.c.actor_id == user_id)
+        is_first = connection.execute(same).first() is None
         if is_first:
             add_entries(connection, run_entry(run, AuditAction.REPORT, user_id, now))
         created = opens_card(run, is_first=is_first)
@@ -176,32 +177,28 @@ class ReviewStore:
         add_entries(connection, run_entry(run, AuditAction.DISMISS, moderator_id, now))
 
     @writes
-    def record_opening(self, connection: Connection, key: str, moderator_id: int, now: datetime) -> None:
-        """Record that a moderator opened a private result."""
-        run = lock_run(connection, key)
-        add_entries(connection, run_entry(run, AuditAction.OPEN_PRIVATE, moderator_id, now))
+    def record_opening(
+        self, connection: Connection, opened: Sequence[Run], moderator_id: int, now: datetime
+    ) -> None:
+        """Record that a moderator opened private results of a request."""
+        add_entries(connection, request_entry(opened, AuditAction.OPEN_PRIVATE, moderator_id, now))
 
     @reads
     def dismissals(self, connection: Connection, run: Run) -> int:
         """Return how many times a report card of a run was dismissed."""
-        found: int | None = connection.scalar(_count_entries(run, AuditAction.DISMISS))
-        return found or 0
+        return len(connection.execute(_entries(run, AuditAction.DISMISS)).all())
 
     @reads
-    def actors(self, connection: Connection, run: Run, action: AuditAction) -> list[int]:
-        """Return the users who took an action on a run, each once, oldest first.
+    def reporters(self, connection: Connection, run: Run) -> list[int]:
+        """Return the users who reported a run, oldest first, as far as their audit entries are kept."""
+        query = _entries(run, AuditAction.REPORT).with_only_columns(audit.c.actor_id)
+        return list(connection.execute(query.order_by(audit.c.id)).scalars())
 
-        Users who only deleted a copy of its result don't count, and those whose audit entries have been
-        deleted are missing.
-        """
-        query = select(audit.c.actor_id, audit.c.details).where(
-            audit.c.guild_id == run.guild_id,
-            audit.c.subject_id == run.requester_id,
-            audit.c.run_key == run.key,
-            audit.c.action == action,
-        )
-        found = connection.execute(query.order_by(audit.c.id))
-        return list(dict.fromkeys(row.actor_id for row in found if not row.details.get("copy")))
+    @reads
+    def deleted_by(self, connection: Connection, run: Run) -> int | None:
+        """Return who deleted a run's result, or None if nobody did or the audit entry isn't kept."""
+        query = _entries(run, AuditAction.DELETE, run.request_key).where(audit.c.at == run.deleted_at)
+        return connection.scalar(query.with_only_columns(audit.c.actor_id))
 
     @reads
     def card(self, connection: Connection, key: str) -> MessageRef | None:
@@ -216,19 +213,14 @@ class ReviewStore:
         return found[0] if found else None
 
 
-def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -> Select[Any]:
-    """Select the number of audit entries about a run, by one person or by anybody."""
-    query = (
-        select(func.count())
-        .select_from(audit)
-        .where(
-            audit.c.guild_id == run.guild_id,
-            audit.c.subject_id == run.requester_id,
-            audit.c.run_key == run.key,
-            audit.c.action == action,
-        )
+def _entries(run: Run, action: AuditAction, *more: str) -> Select[Any]:
+    """Select the ids of the audit entries about a run, or about `more` keys."""
+    return select(audit.c.id).where(
+        audit.c.guild_id == run.guild_id,
+        audit.c.subject_id == run.requester_id,
+        audit.c.run_key.in_((run.key, *more)),
+        audit.c.action == action,
     )
-    return query.where(audit.c.actor_id == actor_id) if actor_id is not None else query
 
 
 def _known_now(connection: Connection, run: Run, person: Member | None) -> dict[str, object]:

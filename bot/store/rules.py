@@ -15,11 +15,12 @@ from bot.database.postgres import lock
 from bot.database.tables import key_values, runs, server_rules
 from bot.domain.errors import RefusedForNow
 from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
+from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
 from bot.store.audit import add_entries
 from bot.store.postponed import PAUSED, ask_again
 
 log = logging.getLogger(__name__)
+Describe = Callable[[ServerRules, ServerRules], Sequence[Sequence[str]]]
 
 
 def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
@@ -80,12 +81,13 @@ class RuleStore:
         actor_id: int,
         edit: Callable[[ServerRules], ServerRules],
         now: datetime,
-        what: str,
+        describe: Describe = lambda _before, _after: (),
     ) -> ServerRules:
         """Apply `edit` to the stored rules, write the audit entry, and return the new rules.
 
-        `what` names the control of `/settings` in the audit entry. Nothing is written if `edit` raises an
-        exception, or if it changes nothing and all stored rules are readable.
+        `describe` returns the changes for the audit entry: each has a label, the old text and the new one.
+        Nothing is written if `edit` raises an exception, or if it changes nothing and all stored rules are
+        readable.
         """
         lock(connection, f"rules {guild_id}")
         before, lost = _readable(connection, guild_id)
@@ -93,9 +95,9 @@ class RuleStore:
         if after == before and not lost:
             return after
         _write(connection, guild_id, actor_id, after, now)
-        details: dict[str, object] = {"what": what, "changes": diff_rules(before, after)}
+        details: dict[str, object] = {"changes": [list(each) for each in describe(before, after)]}
         if lost:
-            details["unreadable"] = list(lost)
+            details["unreadable"] = ", ".join(lost)
         entry = AuditEntry(
             at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
         )

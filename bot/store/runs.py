@@ -25,7 +25,7 @@ from bot.domain.results.deliveries import Purpose
 from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
-from bot.store.audit import add_entries, run_entry
+from bot.store.audit import add_entries, request_entry
 from bot.store.ledger import by_day, post
 from bot.store.outcomes import apply_change
 from bot.store.queue import close_up, tags_of
@@ -142,9 +142,11 @@ class RunStore:
         batch = lock_batch(connection, key)
         active = [run for run in batch if not run.final]
         freed = tags_of(connection, active)
-        for run in by_day(active):
-            if run.is_cancellable:
-                _cancel(connection, run, now, by)
+        cancelled = [run for run in by_day(active) if run.is_cancellable]
+        if cancelled:
+            add_entries(connection, request_entry(cancelled, AuditAction.CANCEL, by, now))
+        for run in cancelled:
+            _cancel(connection, run, now, by)
         close_up(connection, batch[0], freed)
         return bool(active)
 
@@ -249,7 +251,6 @@ def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
     change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
     if run.state not in NOT_SUBMITTED or change is None:
         change = Change(run.state, {"due_at": now} if run.run_id else {}, visible=True)
-    add_entries(connection, run_entry(run, AuditAction.CANCEL, by, now))
     apply_change(connection, run, change, now, cancel_requested_at=now, cancelled_by=by)
 
 

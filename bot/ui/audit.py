@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from datetime import datetime
+import re
+from collections.abc import Callable, Iterator
 
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
@@ -20,30 +19,27 @@ from bot.domain.moderation.audit import (
     StoredEntry,
 )
 from bot.domain.runs import RunState
-from bot.domain.settings.fields import Section
-from bot.domain.settings.values import Names
-from bot.domain.text import escape_line, message_url, sentence_case, shorten
+from bot.domain.text import escape_line, message_url, sentence_case, shorten, strip_invisible
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import AuditId
 from bot.ui.message_parts import phase, subtext
-from bot.ui.settings.changes import Naming, stored_changes
-from bot.ui.settings.text import counted
 from bot.ui.views import layout_of
 
-# Lengths of a quoted prompt and of other quoted texts, such as a reason. A line has the first that fit in it.
-_QUOTED = ((80, 200), (40, 200), (20, 200), (10, 200), (20, 60), (0, 60))
-_NAME_LENGTH = 60
+_PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 80, 200, 60
 _FILE_PROMPT_LENGTH = 300
 _LINE_LENGTH = 345  # ten lines and the filters stay below Discord's 4,000 characters
+_SHORTEST = 20  # a text that would be cut to less is left out
+_CHANNEL = re.compile(r"<#(\d+)>")
 # The suffixes of a rule's codes, if the rule has several sentences.
 _VARIANTS = ("_count", "_none")
+Title = Callable[[str], str]  # returns a deployment's title
 
 
-def audit_layout(page: AuditPage, audit_filter: AuditFilter, naming: Naming) -> LayoutView:
+def audit_layout(page: AuditPage, audit_filter: AuditFilter, title: Title) -> LayoutView:
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
-    lines = [audit_line(line, naming) for line in page.lines] or [say("record_none")]
-    filters = subtext(_filters(audit_filter, naming))
+    lines = [audit_line(line, title) for line in page.lines] or [say("record_none")]
+    filters = subtext(_filters(audit_filter, title))
     text = [say("record_heading"), *([filters] if filters else []), *lines]
     buttons = ActionRow[LayoutView](
         _button("record_newer", AuditButton.NEWER, audit_filter, page.newer),
@@ -53,135 +49,72 @@ def audit_layout(page: AuditPage, audit_filter: AuditFilter, naming: Naming) -> 
     return layout_of(TextDisplay("\n".join(text)), buttons)
 
 
-def audit_line(stored: StoredEntry, naming: Naming) -> str:
+def audit_line(stored: StoredEntry, title: Title) -> str:
     """Return the lines of an entry: the event with as many details as fit, then time and link.
 
-    Users appear as mentions by id, which works even if they have left. If a run has no message to link to,
-    its key is shown, so that the operator can find it. An entry that stands for several runs shows the key of
-    their batch.
+    Users appear as mentions by id, which works even if they have left. If a request has no message to link
+    to, its key is shown, so that the operator can find it.
     """
     entry, url = stored.entry, _url(stored)
-    title = naming.name(Names.DEPLOYMENT, entry.deployment) if entry.deployment else "?"
+    name, count = _title(entry.deployment or "?", title), entry.details.get("runs")
     sentence = say(
-        _sentence(stored),
+        _sentence(entry),
         who=_person(entry.actor_id),
         whom=_person(entry.subject_id),
-        deployment=say("several_title", title=title, count=stored.count) if stored.count > 1 else title,
+        deployment=say("several_title", title=name, count=count) if count else name,
     )
     line = sentence_case(sentence)
-    subtext = f"-# <t:{int(entry.at.timestamp())}:f>"
-    key = entry.request_key if stored.count > 1 else entry.run_key
-    if url or key:
-        subtext += f" · {say('record_open', url=url) if url else f'`{key}`'}"
-    return f"{line}{_fitting(stored, naming, _LINE_LENGTH - len(line) - len(subtext) - 1)}\n{subtext}"
+    if entry.outcome and entry.action is not AuditAction.EXPIRE:
+        line += f" · {outcome_text(entry.outcome)}"
+    footer = f"-# <t:{int(entry.at.timestamp())}:f>"
+    if url or entry.run_key:
+        footer += f" · {say('record_open', url=url) if url else f'`{entry.run_key}`'}"
+    return f"{line}{_fitting(stored, _LINE_LENGTH - len(line) - len(footer) - 1)}\n{footer}"
 
 
-def _fitting(stored: StoredEntry, naming: Naming, space: int) -> str:
+def _fitting(stored: StoredEntry, space: int) -> str:
     """Return the details of an entry that fit in `space`, and an ellipsis if any were left out.
 
     The prompt is shortened before anything else, because the log is about what happened to it.
     """
-    for quoted in _QUOTED:
-        text = "".join(f" · {part}" for part in _about(stored, naming, _in_message, quoted))
-        if len(text) <= space and (quoted[0] or not stored.prompt):
-            return text
     text = ""
-    for part in _about(stored, naming, _in_message, _QUOTED[-1]):
-        if len(text) + len(part) + 5 <= space:
-            text += f" · {part}"
-    return f"{text} …"
+    for plain, value in _details(stored.entry):
+        label = escape_line(plain, _NAME_LENGTH)
+        room = space - len(text) - len(label) - len(" · :  …")
+        if label == "runs":  # the title has them
+            continue
+        if room < _SHORTEST:
+            return f"{text} …"
+        shown = _escaped(value, _TEXT_LENGTH)
+        # An escape doubles a character.
+        text += f" · {label}: {shown if len(shown) <= room else _escaped(value, room // 2)}"
+    if not stored.prompt:
+        return text
+    length = min(_PROMPT_LENGTH, (space - len(text) - len(say("record_prompt", text="")) - 3) // 2)
+    if length < _SHORTEST // 2:
+        return f"{text} …"
+    return f" · {say('record_prompt', text=escape_line(stored.prompt, length))}{text}"
 
 
-def _sentence(stored: StoredEntry) -> str:
-    """Return the string code of an entry's event, which may have another form for one's own request."""
-    code, entry = _event(stored), stored.entry
-    own = f"{code}_own"
-    is_own = entry.actor_id is not None and entry.actor_id == entry.subject_id
-    return own if is_own and own in SENTENCES else code
+def _escaped(text: str, limit: int) -> str:
+    return text if _CHANNEL.fullmatch(text) else escape_line(text, limit)
 
 
-def _event(stored: StoredEntry) -> str:
-    """Return the string code of an event; it doesn't depend on who acted.
+def _title(deployment: str, title: Title) -> str:
+    return escape_line(title(deployment), _NAME_LENGTH)
 
-    An entry about a copy has an outcome only if the copy could not be posted.
+
+def _sentence(entry: AuditEntry) -> str:
+    """Return the string code of an entry's event, which may have other forms for several results, for a copy
+    that could not be posted, and for one's own request.
     """
-    entry = stored.entry
-    if entry.action is AuditAction.DELETE and stored.count > 1:
-        return "record_delete_several"
-    is_failed_copy = entry.action in (AuditAction.SHARE, AuditAction.POST) and entry.outcome is not None
-    if _deleted_copy(entry):
-        return "record_delete_copy"
-    return f"record_{entry.action}_failed" if is_failed_copy else f"record_{entry.action}"
-
-
-def _deleted_copy(entry: AuditEntry) -> bool:
-    """Return whether a copy was deleted and its result was not."""
-    return entry.action is AuditAction.DELETE and bool(entry.details.get("copy"))
-
-
-def _about(
-    stored: StoredEntry, naming: Naming, time: Callable[[datetime], str], quoted: tuple[int, int]
-) -> Iterator[str]:
-    """Yield the outcome and the details of an entry, the most important first."""
-    entry = stored.entry
-    if entry.outcome and entry.action is not AuditAction.EXPIRE:
-        yield outcome_text(entry.outcome)
-    yield from _details(stored, naming, time, quoted)
-
-
-def _details(
-    stored: StoredEntry, naming: Naming, time: Callable[[datetime], str], quoted: tuple[int, int] = _QUOTED[0]
-) -> Iterator[str]:
-    """Yield the details of an entry. `quoted` are the lengths of a quoted prompt and of other texts."""
-    entry, details = stored.entry, stored.entry.details
-    prompt_length, text_length = quoted
-    for label, change in stored_changes(details.get("changes"), naming):
-        yield say("record_change", label=label, change=change)
-    what = details.get("what")
-    if isinstance(what, str) and not details.get("changes"):
-        yield _subject(what, naming)
-    yield from _channel(details.get("channel"), naming)
-    if stored.prompt and prompt_length:
-        yield say("record_prompt", text=naming.text(stored.prompt, prompt_length))
-    for name in ("gpu", "reason", "rule", "word"):
-        value = details.get(name)
-        if isinstance(value, str) and value:
-            yield say(f"record_{name}", text=naming.text(value, text_length))
-    if entry.action is AuditAction.BLOCK:
-        yield _block_end(details.get("until"), time)
-    yield from _facts(details)
-
-
-def _facts(details: Mapping[str, object]) -> Iterator[str]:
-    if details.get("private"):
-        yield say("record_private")
-    if "number" in details:
-        yield say("details_several", number=details["number"], count=details.get("of"))
-    ended = details.get("ended")
-    if isinstance(ended, int):
-        yield counted("record_ended", ended)
-
-
-def _channel(channel: object, naming: Naming) -> Iterator[str]:
-    if isinstance(channel, str) and channel.isdecimal():
-        yield say("record_channel", channel=naming.channel(int(channel)))
-
-
-def _block_end(until: object, time: Callable[[datetime], str]) -> str:
-    if not isinstance(until, str):
-        return say("blocked_open")
-    return say("record_until", time=time(datetime.fromisoformat(until)))
-
-
-def _subject(what: str, naming: Naming) -> str:
-    """Name the subject of a change without stored values: a section of `/settings`, or a preset."""
-    section, _, _ = what.partition(".")
-    is_control = section in set(Section) - {Section.HOME}
-    return say(f"settings_title_{section}") if is_control else naming.text(what, _NAME_LENGTH)
-
-
-def _in_message(at: datetime) -> str:
-    return f"<t:{int(at.timestamp())}:f>"
+    code = f"record_{entry.action}"
+    if entry.action in (AuditAction.SHARE, AuditAction.POST) and entry.outcome is not None:
+        code += "_failed"
+    if "runs" in entry.details and f"{code}_several" in SENTENCES:
+        code += "_several"
+    is_own = entry.actor_id is not None and entry.actor_id == entry.subject_id
+    return f"{code}_own" if is_own and f"{code}_own" in SENTENCES else code
 
 
 AUDIT_COLUMNS = (
@@ -199,30 +132,37 @@ AUDIT_COLUMNS = (
 )
 
 
-def audit_cells(stored: StoredEntry, naming: Naming) -> tuple[str, ...]:
+def audit_cells(stored: StoredEntry, title: Title, channel: Callable[[int], str]) -> tuple[str, ...]:
     """Return an entry as a row of the CSV file, in the order of `AUDIT_COLUMNS`.
 
     Users appear as mentions, because the bot stores no names and spreadsheets would round a bare id.
+    `channel` returns the name of a channel.
     """
     entry = stored.entry
-    details = _details(replace(stored, prompt=None), naming, _in_file)
+    details = "; ".join(f"{label}: {strip_invisible(text)}" for label, text in _details(entry))
     return (
         str(stored.id),
-        _in_file(entry.at),
-        say("action_delete_copy") if _deleted_copy(entry) else action_text(entry.action),
+        entry.at.isoformat(timespec="seconds"),
+        action_text(entry.action),
         _person(entry.actor_id),
         _person(entry.subject_id) if entry.subject_id is not None else "",
-        naming.title(entry.deployment) if entry.deployment else "",
+        title(entry.deployment) if entry.deployment else "",
         outcome_text(entry.outcome) if entry.outcome else "",
         entry.run_key or "",
         shorten(stored.prompt or "", _FILE_PROMPT_LENGTH),
         _url(stored) or "",
-        "; ".join(details),
+        _CHANNEL.sub(lambda found: channel(int(found[1])), details),
     )
 
 
-def _in_file(at: datetime) -> str:
-    return at.isoformat(timespec="seconds")
+def _details(entry: AuditEntry) -> Iterator[tuple[str, str]]:
+    """Yield the labels and the texts of an entry's details."""
+    changes = entry.details.get("changes")
+    for label, old, new in changes if isinstance(changes, list) else ():
+        yield label, f"{old} → {new}" if old else new
+    for label, text in entry.details.items():
+        if label != "changes":
+            yield label, str(text)
 
 
 def _url(stored: StoredEntry) -> str | None:
@@ -250,13 +190,13 @@ def action_text(action: AuditAction) -> str:
     return say(f"action_{action}")
 
 
-def _filters(audit_filter: AuditFilter, naming: Naming) -> Iterator[str]:
+def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
     if audit_filter.subject is not None:
         yield say("record_filter_person", person=audit_filter.subject)
     if audit_filter.actor is not None:
         yield say("record_filter_by", person=audit_filter.actor)
     if audit_filter.deployment is not None:
-        yield naming.name(Names.DEPLOYMENT, audit_filter.deployment)
+        yield _title(audit_filter.deployment, title)
     if audit_filter.action is not None:
         yield action_text(audit_filter.action)
     if audit_filter.outcome is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from discord import Colour, SelectOption
@@ -11,7 +10,7 @@ from discord.ui import ActionRow, Item, LayoutView, Select, TextDisplay
 
 from bot.domain.moderation.audit import AuditAction, AuditEntry, AuditPage
 from bot.domain.runs import Run
-from bot.domain.text import escape_line, shorten, strip_invisible
+from bot.domain.text import escape_line, in_utc, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import Action, OpenId
 from bot.ui.message_parts import (
@@ -37,7 +36,7 @@ _TITLE, _NAME = 50, 32
 
 
 def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
-    """Return the entries about the ends of runs whose private results may be opened, by run key."""
+    """Return the entries about the ends of requests whose private results may be opened, by their key."""
     return {
         line.entry.run_key: line.entry
         for line in page.lines
@@ -54,7 +53,7 @@ def open_rows(
     `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
     """
     options = {
-        key: SelectOption(label=_label(entry, title, names), description=_time(entry.at), value=key)
+        key: SelectOption(label=_label(entry, title, names), description=in_utc(entry.at), value=key)
         for key, entry in openable(page).items()
     }
     if not options:
@@ -67,17 +66,10 @@ def open_rows(
 
 def _label(entry: AuditEntry, title: Callable[[str], str], names: Mapping[int, str]) -> str:
     deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _TITLE)
-    if "number" in entry.details:
-        number, count = entry.details["number"], entry.details.get("of")
-        deployment = say("queue_of_several", title=deployment, number=number, count=count)
+    if count := entry.details.get("runs"):
+        deployment = say("several_title", title=deployment, count=count)
     name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _NAME)
     return say("record_private_option", deployment=deployment, name=name) if name else deployment
-
-
-def _time(at: datetime) -> str:
-    """Return a time in UTC as plain text, because a select can't show it in the reader's time zone."""
-    utc = at.astimezone(UTC)
-    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
 def opened_messages(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import partial
 
 import discord
@@ -12,7 +13,6 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.moderation.audit import OUTCOMES, AuditButton, AuditFilter, AuditPage
-from bot.domain.settings.values import SettingsContext
 from bot.domain.text import shorten
 from bot.gateway.channels import member_names
 from bot.gateway.client import GenerateBot
@@ -24,7 +24,6 @@ from bot.strings import say
 from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
 from bot.ui.custom_ids import AuditId, OpenId
 from bot.ui.private_results import open_rows, openable
-from bot.ui.settings.changes import Naming, in_file, in_message
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
@@ -50,9 +49,9 @@ async def _show_page(interaction: Interaction, id: AuditId) -> None:
 
 
 async def _layout(interaction: Interaction, page: AuditPage, audit_filter: AuditFilter) -> LayoutView:
-    naming = _mentions(interaction)
-    layout = audit_layout(page, audit_filter, naming)
-    for row in open_rows(page, naming.title, await _requesters(interaction, page)):
+    title = interaction.client.services.audit.title
+    layout = audit_layout(page, audit_filter, title)
+    for row in open_rows(page, title, await _requesters(interaction, page)):
         layout.add_item(row)
     return layout
 
@@ -74,9 +73,9 @@ class OpenItem(PersistentItem[OpenId], codec=OpenId):
     async def pressed(self, interaction: Interaction, id: OpenId) -> None:
         services, moderator = interaction.client.services, requester_of(interaction)
         with services.openings.slot(moderator.person.id):
-            run = await services.reviews.open(next(iter(selected_values(interaction)), ""), moderator)
+            opened = await services.reviews.open(next(iter(selected_values(interaction)), ""), moderator)
             await interaction.response.defer(ephemeral=True, thinking=True)
-            await services.show_private([run], moderator.origin, to_moderator=True)
+            await services.show_private(opened, moderator.origin, to_moderator=True)
 
 
 async def _send_file(interaction: Interaction, id: AuditId) -> None:
@@ -88,7 +87,7 @@ async def _send_file(interaction: Interaction, id: AuditId) -> None:
         member_of(interaction),
         id.audit_filter,
         AUDIT_COLUMNS,
-        partial(audit_cells, naming=_plain_names(interaction)),
+        partial(audit_cells, title=service.title, channel=_channel_name(interaction)),
     )
     sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.rows)
     await interaction.followup.send(
@@ -96,22 +95,8 @@ async def _send_file(interaction: Interaction, id: AuditId) -> None:
     )
 
 
-def _mentions(interaction: Interaction) -> Naming:
-    """Return the `Naming` for a message, with mentions of the server's roles and channels."""
-    title = interaction.client.services.audit.title
-    if interaction.guild is None:
-        return in_message(SettingsContext(), title)
-    server = GuildInfo(interaction.guild)
-    return in_message(SettingsContext(role_ids=server.role_ids, channel_ids=server.all_channel_ids), title)
-
-
-def _plain_names(interaction: Interaction) -> Naming:
-    """Return the `Naming` for the CSV file, with the plain names of the server's roles and channels."""
-    title = interaction.client.services.audit.title
-    if interaction.guild is None:
-        return in_file(str, str, title)
-    server = GuildInfo(interaction.guild)
-    return in_file(server.role_name, server.channel_name, title)
+def _channel_name(interaction: Interaction) -> Callable[[int], str]:
+    return GuildInfo(interaction.guild).channel_name if interaction.guild is not None else str
 
 
 class Audit(commands.Cog):

@@ -36,7 +36,7 @@ from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.fields import Section, SettingControl
 from bot.domain.settings.forms import FORMS, Form
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import ReviewChannel, SettingsContext
+from bot.domain.settings.values import ReviewChannel
 from bot.outside import Outside
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import WordRule, WordRules
@@ -44,7 +44,6 @@ from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
 from bot.ui.details import details
 from bot.ui.message_parts import text_blocks
-from bot.ui.settings.changes import in_message
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
@@ -189,6 +188,9 @@ class SmallServer:
     def role_name(self, role_id: int) -> str:
         return str(role_id)
 
+    def channel_name(self, channel_id: int) -> str:
+        return str(channel_id)
+
     def review(self, _rules: ServerRules) -> ReviewChannel | None:
         return None
 
@@ -318,7 +320,7 @@ def lists(app: App) -> Iterator[Case]:
     yield partial(services.runs.history, PERSON, RunsPage())
     yield partial(services.runs.queue, GUILD, 0)
     yield partial(services.privacy.export, PERSON)
-    cells = partial(audit_cells, naming=in_message(SettingsContext(), services.audit.title))
+    cells = partial(audit_cells, title=services.audit.title, channel=str)
     yield partial(services.audit.export, GUILD, person, AuditFilter(), AUDIT_COLUMNS, cells)
 
 
@@ -340,7 +342,7 @@ async def measure(_options: Namespace) -> list[Figure]:
         scene = open_app(Path(folder), comfydeploy=backend(), webhook_secret=SECRET)
         async with scene as runner, aiohttp.ClientSession() as session:
             app = runner.app
-            await app.store.rules.change(GUILD, PERSON, lambda _: RULES, datetime.now(UTC), "bench")
+            await app.store.rules.change(GUILD, PERSON, lambda _: RULES, datetime.now(UTC))
             await fill(runner)
             run = await started(runner)
             groups: dict[str, Callable[[], Iterator[Case]]] = {

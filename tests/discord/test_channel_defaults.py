@@ -76,13 +76,13 @@ async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_i
     await told(bot, carl, "default", name="noir")
     mona = moderator(bot)
     asked = await mona.slash(bot.channel, "audit")
-    log, here = text_of(bot, asked.response), f" · in <#{bot.channel.id}>\n"
+    log, here = text_of(bot, asked.response), f" · channel: <#{bot.channel.id}>\n"
     changes = [("none", "noir"), ("noir", "day"), ("day", "none"), ("none", "noir")]
     for before, after in changes:
         assert f"<@{carl.id}> changed the settings · Default preset: {before} → {after}{here}" in log
     _, rows = await csv_of(await mona.click(asked.response, label="CSV file"))
     assert [row["details"] for row in reversed(rows) if row["details"].startswith("Default")] == [
-        f"Default preset: {before} → {after}; in #{bot.channel.name}" for before, after in changes
+        f"Default preset: {before} → {after}; channel: #{bot.channel.name}" for before, after in changes
     ]
     await told(bot, mona, "delete", name="noir", server=True)
     await share(bot, style="neon")

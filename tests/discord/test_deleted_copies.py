@@ -24,7 +24,7 @@ FINAL = "A moderator deleted this after it was shared, so I won't share it again
 
 async def deletions(bot: Harness) -> list[Any]:
     """Return the audit log's entries about deletions."""
-    return [line for line in await bot.audit() if line.action == "delete"]
+    return [line for line in await bot.audit() if line.action == "delete_copy"]
 
 
 async def shared_twice(shares: Shares) -> tuple[Any, Any, Any]:
@@ -60,13 +60,13 @@ async def test_the_requester_deletes_each_copy_alone_and_may_post_it_again(share
     assert files(batch) == await bot.keys()
     assert [run.deleted_at for run in await bot.runs()] == [None, None]
     second = (await bot.keys())[1]
-    places = [str(shares.gallery.id), str(bot.channel.id)]
+    places = [shares.gallery.mention, bot.channel.mention]
     lines = await deletions(bot)
     assert [(each.actor_id, each.run_key) for each in lines] == [(bot.alice.id, second)] * 2
-    assert [each.details for each in lines] == [{"copy": True, "channel": place} for place in places]
+    assert [each.details for each in lines] == [{"channel": place} for place in places]
     log = await read(bot, mona, "audit")
     told = f"<@{bot.alice.id}> deleted only a copy of their own result of **Picture**"
-    assert f"{told} · in {shares.gallery.mention}" in log
+    assert f"{told} · prompt “a fox” · channel: {shares.gallery.mention}" in log
     one = await open_one(bot, bot.alice, 2)
     await bot.click(one.response.message, "Post")
     await shares.share(bot.messages()[-1])
@@ -84,7 +84,7 @@ async def test_the_csv_file_says_that_only_a_copy_was_deleted(shares: Shares, mo
     _, rows = await csv_of(await mona.click(page.response, label="CSV file"))
     (row,) = [row for row in rows if row["action"] == "Copy deleted"]
     assert row["by"] == f"<@{mona.id}>"
-    assert row["details"] == "in #gallery"
+    assert row["details"] == "channel: #gallery"
     assert row["link"].endswith(f"/{bot.channel.id}/{bot.messages()[0].id}")
 
 
@@ -210,7 +210,8 @@ async def test_deletions_of_both_copies_and_the_result_in_a_row_leave_nothing(sh
         await bot.alice.click(message, label="Delete")
     await bot.play()
     assert shown(shares) == []
-    assert [bool(each.details.get("copy")) for each in await deletions(bot)] == [True, True, False, False]
+    actions = [line.action for line in await bot.audit() if line.action.startswith("delete")]
+    assert actions == ["delete_copy", "delete_copy", "delete"]
 
 
 async def test_a_copy_that_is_deleted_during_the_removal_of_another_goes_too(shares: Shares) -> None:

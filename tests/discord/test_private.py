@@ -205,13 +205,18 @@ async def test_a_moderator_can_open_a_result_whose_requester_discord_does_not_na
     assert len(opened.response.attachments) == 1
 
 
-async def test_the_audit_log_numbers_the_results_of_a_private_batch(lenient: Harness) -> None:
+async def test_moderators_open_all_results_of_a_private_batch_at_once(lenient: Harness) -> None:
     bot = lenient
     await bot.ask(private=True, count=2)
-    page = (await moderator(bot).slash(bot.channel, "audit")).response
-    labels = {label for label, _ in menus(bot, page)[OPEN]}
-    assert labels == {"Picture 1 of 2 for alice", "Picture 2 of 2 for alice"}
-    assert " · private · number 1 of 2" in text_of(bot, page)
+    mona = moderator(bot)
+    page = (await mona.slash(bot.channel, "audit")).response
+    ((label, key),) = menus(bot, page)[OPEN]
+    assert label == "Picture ×2 for alice"
+    assert " · results: 2 of 2 · result: private" in text_of(bot, page)
+    await mona.select(page, [key], custom_id="auditopen")
+    shown = [m for m in bot.channel.history(viewer=mona) if m.attachments]
+    assert [len(each.attachments) for each in shown] == [1, 1]
+    assert [line.action for line in await bot.audit()].count("open_private") == 1
 
 
 async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> None:

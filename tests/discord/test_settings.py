@@ -17,7 +17,7 @@ from tests.harness import Harness
 async def settings_record(bot: Harness) -> list[tuple[int, str]]:
     """Return the moderator and the setting of every recorded change, oldest first."""
     lines = [line for line in await bot.audit() if line.action == "settings"]
-    return [(line.actor_id, line.details["what"]) for line in lines]
+    return [(line.actor_id, line.details["changes"][0][0]) for line in lines]
 
 
 async def test_the_overview_shows_and_opens_every_section(bot: Harness, panel: Panel) -> None:
@@ -81,7 +81,8 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, panel: Panel) -> No
     assert approval.gpus == {"H100"}
     assert (approval.mode, approval.hours) == (ApprovalMode.SELECTED, 48)
     assert {who for who, _ in await settings_record(bot)} == {panel.actor.id}
-    assert [what for _, what in await settings_record(bot)][:2] == ["approval.channel", "approval.mode"]
+    changed = [what for _, what in await settings_record(bot)]
+    assert changed[:2] == ["Review channel", "Who waits for approval"]
 
 
 async def test_a_review_channel_that_everybody_sees_is_a_warning(bot: Harness, panel: Panel) -> None:

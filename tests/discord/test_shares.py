@@ -58,7 +58,7 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
     assert refusal(bot, await shares.open(original)).startswith(ALREADY)
     (line,) = await copies_in_log(bot)
     assert (line.action, line.actor_id, line.run_key) == ("share", bot.alice.id, (await bot.run()).key)
-    assert line.details == {"channel": str(shares.gallery.id), "with_prompt": True}
+    assert line.details == {"channel": shares.gallery.mention}
     assert len(bot.calls) == 1
     await bot.click(original, "Delete")
     assert (bot.messages(), shares.shown()) == ([], [])
@@ -127,7 +127,7 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     again = await bot.alice.click(one.response.message, label="Post")
     assert refusal(bot, again).startswith("This has been posted already: [open it](")
     (line,) = await copies_in_log(bot)
-    assert (line.action, line.outcome, line.details) == ("post", None, {"channel": str(bot.channel.id)})
+    assert (line.action, line.outcome, line.details) == ("post", None, {"channel": bot.channel.mention})
     more = await bot.alice.click(one.response.message, label="More")
     await bot.click(more.response.message, "Delete")
     (batch,) = bot.messages()
@@ -148,9 +148,10 @@ async def test_a_share_into_a_closed_channel_is_refused_now_or_told_later(shares
     assert len(shares.shown()) == 1
     assert shares.letters() == []  # deleted after the later success
     newest, older, *_ = (await read(bot, mona, "audit")).split("\n<@")[1:]
-    shared = f"{bot.alice.id}> {{}} a result of **Picture** · {{}}in {shares.gallery.mention}"
+    where = f" · prompt “a fox” · channel: {shares.gallery.mention}"
+    shared = f"{bot.alice.id}> {{}} a result of **Picture**{{}}{where}"
     assert newest.startswith(shared.format("shared", ""))
-    assert older.startswith(shared.format("tried to share", "the bot couldn't post in the gallery · "))
+    assert older.startswith(shared.format("tried to share", " · the bot couldn't post in the gallery"))
     bot.env.backend.delete_channel(shares.gallery.id)
     await bot.env.settle()
     other = await bot.made()

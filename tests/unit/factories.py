@@ -46,10 +46,8 @@ def made_preset(name: str = "noir", **changes: Any) -> Preset:
 
 
 def made_entry(number: int = 1, **changes: Any) -> StoredEntry:
-    """Return an entry; `prompt` and `message` are those of its run, and it stands for `count` entries."""
+    """Return an entry; `prompt` and `message` are those of its request."""
     at = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
-    known = {
-        name: changes.pop(name) for name in ("prompt", "message", "count", "may_open") if name in changes
-    }
+    known = {name: changes.pop(name) for name in ("prompt", "message", "may_open") if name in changes}
     entry = AuditEntry(**{"at": at, "guild_id": 1, "action": AuditAction.REQUEST, **changes})
     return StoredEntry(number, entry, **known)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from bot.domain.results.deliveries import MessageRef
 from bot.domain.runs import FINAL, RunState
@@ -26,11 +27,29 @@ PARTIAL = "partial"
 OUTCOMES = (*(state.value for state in RunState if state in FINAL), REQUESTER_BLOCKED, PARTIAL)
 
 
-def recorded_outcome(state: RunState, *, failure_code: object, partial: bool) -> str:
-    """Return a run's outcome, which names the same end as the title of its message."""
-    if failure_code == REQUESTER_BLOCKED:
-        return REQUESTER_BLOCKED
-    return PARTIAL if partial else state.value
+class End(Protocol):
+    """How a run ended."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def partial(self) -> bool: ...
+    @property
+    def failure_code(self) -> str | None: ...
+
+
+def outcome_of(ends: Sequence[End]) -> tuple[str, int]:
+    """Return the outcome of a request, which names the same end as the title of its message.
+
+    Also return how many of its runs have a result. If none has, the first run says how the request ended.
+    """
+    made = [end for end in ends if end.state == RunState.SUCCEEDED or end.partial]
+    if any(end.state == RunState.SUCCEEDED for end in made):
+        return RunState.SUCCEEDED.value, len(made)
+    if made:
+        return PARTIAL, len(made)
+    blocked = ends[0].failure_code == REQUESTER_BLOCKED
+    return (REQUESTER_BLOCKED if blocked else RunState(ends[0].state).value), 0
 
 
 class AuditAction(StrEnum):
@@ -56,19 +75,17 @@ class AuditAction(StrEnum):
     SHARE = "share"
     OPEN_PRIVATE = "open_private"
     POST = "post"
-
-
-# The changed settings in entries about a server's presets, which are not in the server's rules.
-PRESETS = "presets"
-DEFAULT_PRESET = "default_preset"
+    DELETE_COPY = "delete_copy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """An entry of the audit log.
 
-    An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. A page may
-    list entries with the same `request_key` as one. `details` is small JSON without secrets.
+    An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. `run_key` is
+    that of the run, or of the first run if the entry is about a whole request. `details` are readable texts
+    by their labels, without secrets, except `runs`, the number of runs, and `changes`, which are lists of a
+    label, the old text and the new one.
     """
 
     at: datetime
@@ -77,7 +94,6 @@ class AuditEntry:
     actor_id: int | None = None
     subject_id: int | None = None
     run_key: str | None = None
-    request_key: str | None = None
     deployment: str | None = None
     outcome: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
@@ -93,35 +109,22 @@ class AuditCursor:
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """A stored entry with its id.
+    """A stored entry with its id, and what moderators see of its request.
 
-    `count` is the number of entries that a page lists as this one, including this one. `prompt` is the prompt
-    of the entry's run. `message` shows the run's result or, until there is one, its status or review card.
-    For a private run, `prompt` and `message` are None. `message` is also None if only the requester can open
-    it, or if the result was deleted. `may_open` means that moderators may open the run's private result.
+    `message` shows the request's results or, until there are some, its status or review card. For a private
+    request, `prompt` and `message` are None. `message` is also None if only the requester can open it, or if
+    the results were deleted. `may_open` means that moderators may open the request's private results.
     """
 
     id: int
     entry: AuditEntry
     prompt: str | None = None
     message: MessageRef | None = None
-    count: int = 1
     may_open: bool = False
 
     @property
     def cursor(self) -> AuditCursor:
         return AuditCursor(self.entry.at, self.id)
-
-    def with_run(
-        self, prompt: str | None, message: MessageRef | None, *, private: bool, may_open: bool
-    ) -> StoredEntry:
-        """Return the entry with what its page shows of the run, which is nothing if the run is `private`.
-
-        Moderators may open the result of a private run, and the opening is recorded.
-        """
-        if private:
-            return replace(self, may_open=may_open)
-        return replace(self, prompt=prompt, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

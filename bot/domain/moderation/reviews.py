@@ -52,14 +52,6 @@ def check_shown(*batch: Run) -> None:
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")
 
 
-def may_open(*, private: bool, shown: bool, has_outputs: bool) -> bool:
-    """Return whether moderators may open a run's result from the audit log.
-
-    `shown` means that the run has a result that was not deleted.
-    """
-    return private and shown and has_outputs
-
-
 def may_delete(run: Run, person: Member, moderated: int | None, *, channel_id: int | None = None) -> bool:
     """Return whether a user may delete a run's messages without being a moderator of its server.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 # PostgreSQL rejects NUL in text, and terminals interpret the other control characters. Text outputs keep line
 # breaks and tabs.
@@ -138,3 +139,9 @@ def channel_url(guild_id: int | None, channel_id: int) -> str:
 def message_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
     """Return a link to a message. `guild_id` is None for a direct message."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
+
+
+def in_utc(at: datetime) -> str:
+    """Return a time in UTC as plain text, for places that can't show it in the reader's time zone."""
+    utc = at.astimezone(UTC)
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.still_offered import offer_of
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided, may_open
+from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
 from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.runs import Run
 from bot.services.age_marks import AgeMarks
@@ -152,15 +152,16 @@ class ReviewService:
         await self._store.reviews.dismiss(key, moderator.id, self._clock())
         return self._reviewed(run)
 
-    async def open(self, key: str, moderator: Requester) -> Run:
-        """Return a private result for a moderator, and record that they opened it."""
-        origin = moderator.origin
-        run = await self._moderated(key, moderator.person, origin.guild_id)
-        if not may_open(private=run.private, shown=run.is_shown, has_outputs=bool(run.outputs)):
-            raise RefusedError("already_deleted" if run.deleted_at is not None else "open_nothing")
+    async def open(self, key: str, moderator: Requester) -> Sequence[Run]:
+        """Return a request's private results for a moderator, and record that they opened them."""
+        run = await self._moderated(key, moderator.person, moderator.origin.guild_id)
+        batch = await self._store.runs.batch(run)
+        opened = [each for each in batch if each.private and each.is_shown and each.outputs]
+        if not opened:
+            raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "open_nothing")
         self._age_marks.check(run, moderator)
-        await self._store.reviews.record_opening(run.key, moderator.person.id, self._clock())
-        return run
+        await self._store.reviews.record_opening(opened, moderator.person.id, self._clock())
+        return opened
 
     async def _decided(self, key: str) -> ReviewedRun:
         run = await self._store.runs.get(key)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from bot.deployments.catalogue import Catalogue
@@ -28,6 +29,7 @@ from bot.store.rules import RuleStore
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0
+Describe = Callable[..., Sequence[Sequence[str]]]  # see bot.ui.settings.changes
 
 
 class Server(Protocol):
@@ -46,6 +48,7 @@ class Server(Protocol):
     @property
     def manages_server(self) -> bool: ...
     def role_name(self, role_id: int) -> str: ...
+    def channel_name(self, channel_id: int) -> str: ...
     def review(self, rules: ServerRules) -> ReviewChannel | None: ...
     def gallery_lacks(self, rules: ServerRules) -> tuple[str, ...]: ...
 
@@ -90,12 +93,14 @@ class ServerSettingsService:
         preset_store: PresetStore,
         catalogue: Catalogue,
         outside: Outside,
+        describe: Describe,
         automod: AutomodCache | None = None,
     ) -> None:
         self._rules = rule_store
         self._presets = preset_store
         self._catalogue = catalogue
         self._clock = outside.now
+        self._describe = describe
         self._automod = automod
         self._drafts = FormDrafts[Sequence[str]](outside.random)
 
@@ -181,7 +186,8 @@ class ServerSettingsService:
                 raise RefusedError("settings_changed_meanwhile")
             return change(rules, control.key, control.arg, values, context)
 
-        after = await self._rules.change(server.id, user_id, edit, self._clock(), control.key)
+        describe = partial(self._describe, server=server, title=self._catalogue.title)
+        after = await self._rules.change(server.id, user_id, edit, self._clock(), describe)
         return EditResult(before, after)
 
     def _context(self, server: Server) -> SettingsContext:

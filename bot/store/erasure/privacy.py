@@ -37,9 +37,6 @@ from bot.store.presets import made_by
 
 _CHUNK_SIZE = 200
 _EXPORT_CHUNK_SIZE = 10  # small, because each run comes with its inputs and outputs
-# Details of audit entries that hold a user's own text.
-_PRIVATE_DETAILS = frozenset({"prompt", "inputs", "text"})
-
 # Columns with a user's inputs and outputs; the others only show that there was a run.
 _ERASED: Mapping[str, object] = {
     "inputs": {},
@@ -125,7 +122,7 @@ class PrivacyStore:
         return ledger.usage_of(connection, user_id)
 
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
-        """Erase the inputs and outputs of a user's runs, and the user's texts in audit entries.
+        """Erase the inputs and outputs of a user's runs.
 
         Runs of a batch that is active or has a pending delivery stay as they are, and the first of each such
         batch is returned. The other runs still show when and where they were requested, and how they ended.
@@ -140,7 +137,6 @@ class PrivacyStore:
         while (count := await self._erase_chunk(user_id, now, chunk_size)) is not None:
             erased += count
             changed += 1
-        changed += await self._strip_entries(user_id, chunk_size)
         if changed:
             entry = AuditEntry(
                 at=now,
@@ -152,16 +148,6 @@ class PrivacyStore:
             )
             await self._database.write(add_entries, entry)
         return Erased(erased, await self._unsettled(user_id), presets_deleted)
-
-    async def _strip_entries(self, user_id: int, chunk_size: int) -> int:
-        """Erase the user's texts in all audit entries, and return how many entries had some."""
-        last, stripped = 0, 0
-        while found := await self._entries(user_id, last, chunk_size):
-            private = [row for row in found if _PRIVATE_DETAILS & set(row["details"])]
-            await self._strip_private_details(private)
-            stripped += len(private)
-            last = found[-1]["id"]
-        return stripped
 
     @writes
     def _erase_chunk(
@@ -228,14 +214,6 @@ class PrivacyStore:
             select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(chunk_size)
         )
         return found.mappings().all()
-
-    @writes
-    def _strip_private_details(self, connection: Connection, entries: Sequence[RowMapping]) -> None:
-        if not entries:
-            return
-        for entry in entries:
-            public = {name: value for name, value in entry["details"].items() if name not in _PRIVATE_DETAILS}
-            connection.execute(update(audit).where(audit.c.id == entry["id"]).values(details=public))
 
 
 def _drop_undelivered(connection: Connection, keys: Sequence[str]) -> None:

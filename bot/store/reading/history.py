@@ -255,17 +255,21 @@ def _sent() -> Select[Any]:
 
 def _deleted_by_others(connection: Connection, batch: Sequence[Run]) -> Set[str]:
     """Return the keys of those of one user's runs whose result somebody else deleted."""
-    times = {run.key: run.deleted_at for run in batch if run.deleted_at is not None}
-    if not times:
+    deleted = [run for run in batch if run.deleted_at is not None]
+    if not deleted:
         return frozenset()
     # The entry has the time of the deletion, so the index `audit_user` finds it.
-    query = select(audit.c.run_key).where(
+    query = select(audit.c.run_key, audit.c.at).where(
         audit.c.subject_id == batch[0].requester_id,
-        audit.c.at.in_(set(times.values())),
+        audit.c.at.in_({run.deleted_at for run in deleted}),
         audit.c.action == AuditAction.DELETE,
         audit.c.actor_id != audit.c.subject_id,
     )
-    return frozenset(connection.execute(query).scalars()) & times.keys()
+    # An entry is about one run or, with the request's key, about all that were deleted at that time.
+    found = {(row.run_key, row.at) for row in connection.execute(query)}
+    return {
+        run.key for run in deleted if found & {(run.key, run.deleted_at), (run.request_key, run.deleted_at)}
+    }
 
 
 def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]], moderated: Set[str]) -> RunListEntry:

@@ -1,4 +1,4 @@
-"""Accept requests. The decision, the rows and their audit entries are one transaction.
+"""Accept requests. The decision, the rows and their audit entry are one transaction.
 
 Concurrent requests share a transaction, in which each is decided after those before it are stored. If the
 commit isn't confirmed, the rows are looked up before any requester gets an answer.
@@ -7,7 +7,7 @@ commit isn't confirmed, the rows are looked up before any requester gets an answ
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,7 +36,7 @@ from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import ledger
-from bot.store.audit import add_entries, batch_of
+from bot.store.audit import add_entries, count_of
 from bot.store.queue import give_tags
 from bot.store.requests.presses import read_presses
 from bot.store.requests.usage import read_usage
@@ -174,11 +174,12 @@ def _decide(
 
 
 def _store(connection: Connection, submission: _Submission, verdict: _Verdict) -> Run | RefusedError:
-    """Store a batch that is allowed, with its review card, its charge and its audit entries.
+    """Store a batch that is allowed, with its review card, its charge and its audit entry.
 
     Return its first run. Of a refused batch only the audit entry is stored, and the refusal is returned.
     """
-    add_entries(connection, *_entries(submission, verdict))
+    code = verdict.reason.code if isinstance(verdict, Refused) else None
+    add_entries(connection, _entry(submission.first, submission.now, code))
     if isinstance(verdict, Refused):
         return verdict.reason
     # A run in review gets its tag once it is approved.
@@ -225,13 +226,6 @@ def _cost(terms: Allowed, now: datetime) -> dict[str, object]:
     return ledger.reservation(terms.reserved_seconds, terms.weight, budget_day(now))
 
 
-def _entries(submission: _Submission, verdict: _Verdict) -> Iterator[AuditEntry]:
-    if isinstance(verdict, Refused):
-        yield _entry(submission.first, submission.now, verdict.reason.code)
-    else:
-        yield from (_entry(request, submission.now) for request in submission.requests)
-
-
 def _entry(request: GenerationRequest, now: datetime, refused: str | None = None) -> AuditEntry:
     return AuditEntry(
         at=now,
@@ -239,12 +233,12 @@ def _entry(request: GenerationRequest, now: datetime, refused: str | None = None
         actor_id=request.requester_id,
         subject_id=request.requester_id,
         action=AuditAction.REFUSAL if refused else AuditAction.REQUEST,
-        run_key=None if refused else request.key,
-        request_key=None if refused else batch_of(request, AuditAction.REQUEST),
+        run_key=None if refused else request.request_key,
         deployment=request.deployment,
         outcome=refused,
         details={
-            **({"gpu": request.gpu} if request.gpu else {}),
-            **({"private": True} if request.private else {}),
+            **({} if refused else count_of(request.count)),
+            **({"GPU": request.gpu} if request.gpu else {}),
+            **({"result": "private"} if request.private else {}),
         },
     )

@@ -1,122 +1,80 @@
-"""Describe the changes to settings that the audit log has stored: old and new values by path.
-
-`bot.ui.settings.text.describe_changes` needs the whole rules before and after an edit, but an audit entry
-holds only the values that have changed.
-"""
+"""Describe the changes to settings for the audit log, with plain names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
-from bot.domain.moderation.audit import DEFAULT_PRESET, PRESETS
 from bot.domain.settings.fields import FIELDS, Field, Kind
-from bot.domain.settings.values import Names, SettingsContext
-from bot.domain.text import escape_line, strip_invisible
+from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules
+from bot.domain.settings.values import Names
+from bot.domain.text import strip_invisible
 from bot.strings import say
-from bot.ui.settings.text import channel_name, counted, listed, role_name, shorten_line
+from bot.ui.settings.text import counted, listed
 
-_NAME_LENGTH = 60
-_OF_LISTS = ("added", "removed", "replaced")
+_OF_LISTS = ("added", "removed")
+_ENTRIES = 1000  # how many entries of a list are written out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """Functions that return the names of roles, channels and deployments as a message or a file shows them.
-
-    `text` escapes or cleans a text, and may cut it to a length. `line` may shorten a value. `entries` is how
-    many entries of a list are written out.
-    """
+    """Functions that return the names of roles, channels and deployments."""
 
     role: Callable[[int], str]
     channel: Callable[[int | None], str]
     title: Callable[[str], str]
-    text: Callable[[str, int], str]
-    line: Callable[[str], str]
-    entries: int
 
     def name(self, names: Names, name: str) -> str:
         """Return the title of a deployment, or the name of a GPU."""
-        return self.text(self.title(name) if names is Names.DEPLOYMENT else name, _NAME_LENGTH)
+        return strip_invisible(self.title(name) if names is Names.DEPLOYMENT else name)
 
 
-def in_message(context: SettingsContext, title: Callable[[str], str]) -> Naming:
-    """Return the naming for a message in Discord: mentions and escaped names."""
-    return Naming(
-        role=lambda role: role_name(role, context),
-        channel=lambda channel: channel_name(channel, context),
+class Server(Protocol):
+    """A server as the gateway caches it."""
+
+    def role_name(self, role_id: int) -> str: ...
+    def channel_name(self, channel_id: int) -> str: ...
+
+
+def readable_changes(
+    before: ServerRules, after: ServerRules, server: Server, title: Callable[[str], str]
+) -> list[tuple[str, str, str]]:
+    """Return the label, the old text and the new one of each setting that an edit changed."""
+    naming = Naming(
+        role=server.role_name,
+        channel=lambda id: server.channel_name(id) if id is not None else say("settings_none_chosen"),
         title=title,
-        text=escape_line,
-        line=shorten_line,
-        entries=4,
     )
+    changes: Mapping[str, Any] = diff_rules(before, after)
+    read = (_read(path, change, naming) for path, change in changes.items())
+    return [change for change in read if change is not None]
 
 
-def in_file(role: Callable[[int], str], channel: Callable[[int], str], title: Callable[[str], str]) -> Naming:
-    """Return the naming for a file: plain names."""
-    return Naming(
-        role=role,
-        channel=lambda id: channel(id) if id is not None else say("settings_none_chosen"),
-        title=title,
-        text=lambda text, _limit: strip_invisible(text),
-        line=lambda text: text,
-        entries=1000,
-    )
-
-
-def stored_changes(changes: object, naming: Naming) -> Iterator[tuple[str, str]]:
-    """Yield a label and `old → new` for each setting that an entry's `changes` hold.
-
-    Yields nothing for an entry of an older version that stored no values.
-    """
-    if not isinstance(changes, Mapping):
-        return
-    for path, change in changes.items():
-        if not isinstance(change, Mapping):
-            continue
-        label, value = _setting(str(path), naming)
-        text = _difference(change, value, naming)
-        if text:
-            yield label, text
+def _read(path: str, change: Mapping[str, Any], naming: Naming) -> tuple[str, str, str] | None:
+    """Return None if the old and the new value read the same."""
+    label, value = _setting(path, naming)
+    label = label.rstrip(":")
+    if set(_OF_LISTS) & change.keys():
+        parts = [
+            say(f"settings_{how}", entries=listed(map(value, change[how]), _ENTRIES))
+            for how in _OF_LISTS
+            if change.get(how)
+        ]
+        return label, "", "; ".join(parts)
+    old, new = value(change.get("from")), value(change.get("to"))
+    return (label, old, new) if old != new else None
 
 
 Value = Callable[[Any], str]  # formats a stored value, or an entry of a list
 
 
 def _setting(path: str, naming: Naming) -> tuple[str, Value]:
-    """Return the label and the formatter of the setting at a path.
-
-    Another version may have stored a path that this one doesn't know. The path is then its own label.
-    """
-    if path in (PRESETS, DEFAULT_PRESET):
-        return say(f"settings_label_{path}"), partial(_preset_name, naming)
-    for field in FIELDS.values():
-        if path == field.path or path.startswith(f"{field.path}."):
-            return _SETTING[field.kind](field, path[len(field.path) + 1 :], naming)
-    return f"{naming.text(path, _NAME_LENGTH)}:", lambda value: naming.text(str(value), _NAME_LENGTH)
-
-
-def _preset_name(naming: Naming, name: Any) -> str:
-    return naming.text(str(name), _NAME_LENGTH) if name is not None else say("settings_none_chosen")
-
-
-def _difference(change: Mapping[str, Any], value: Value, naming: Naming) -> str:
-    """Return `old → new`, or the entries that were added to, removed from and replaced in a list.
-
-    Returns an empty string if the old and the new value read the same.
-    """
-    if set(_OF_LISTS) & change.keys():
-        parts = [
-            say(f"settings_{how}", entries=listed(map(value, change[how]), naming.entries))
-            for how in _OF_LISTS
-            if change.get(how)
-        ]
-        return "; ".join(parts)
-    old, new = value(change.get("from")), value(change.get("to"))
-    return f"{naming.line(old)} → {naming.line(new)}" if old != new else ""
+    """Return the label and the formatter of the setting at a path."""
+    field = next(each for each in FIELDS.values() if f"{path}.".startswith(f"{each.path}."))
+    return _SETTING[field.kind](field, path[len(field.path) + 1 :], naming)
 
 
 def _plain(field: Field, value: Value) -> tuple[str, Value]:
@@ -147,7 +105,7 @@ def _roles_by_name(field: Field, name: str, naming: Naming) -> tuple[str, Value]
         if not isinstance(stored, list):
             return naming.role(int(stored))
         roles = [naming.role(int(role)) for role in stored]
-        return listed(roles, naming.entries) if roles else say("settings_nobody")
+        return listed(roles, _ENTRIES) if roles else say("settings_nobody")
 
     return f"{naming.name(field.names, name)}:", value
 
@@ -192,6 +150,6 @@ _SETTING: Mapping[Kind, Callable[[Field, str, Naming], tuple[str, Value]]] = Map
         Kind.NUMBERS: _numbers,
         Kind.NUMBER_BY_NAME: _weight,
         Kind.UNLIMITED: _numbers,
-        Kind.WORDS: lambda field, _, naming: _plain(field, lambda word: naming.text(word, _NAME_LENGTH)),
+        Kind.WORDS: lambda field, _, __: _plain(field, strip_invisible),
     }
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import delete, text
@@ -58,7 +57,7 @@ def numbers(page: AuditPage) -> list[object]:
 
 
 async def test_an_entry_is_read_as_it_was_written(store: Store) -> None:
-    written = entry(run_key="abc", outcome="succeeded", details={"gpu": "A100", "reason": "naïve 🙂"})
+    written = entry(run_key="abc", outcome="succeeded", details={"GPU": "A100", "reason": "naïve 🙂"})
     await store.audit.add(written)
     page = await store.audit.page(GUILD, EVERYTHING, 10)
     assert [line.entry for line in page.lines] == [written]
@@ -158,13 +157,12 @@ async def test_a_page_in_the_middle_of_a_long_log_is_read_along_an_index(store: 
 
 
 async def line_of(store: Store, run: Run) -> tuple[str | None, MessageRef | None]:
-    """Return what the pages and the export show of a run: its prompt and its message."""
+    """Return what the pages and the export show of a request: its prompt and its message."""
     lines = [*(await store.audit.page(GUILD, EVERYTHING, 50)).lines]
     lines += [line async for chunk in store.audit.export(GUILD, EVERYTHING) for line in chunk]
-    shown = {
-        (line.prompt, line.message) for line in lines if line.entry.run_key == run.key and line.count == 1
-    }
-    (found,) = shown  # all entries about a run show the same
+    keys = (run.key, run.request_key)
+    shown = {(line.prompt, line.message) for line in lines if line.entry.run_key in keys}
+    (found,) = shown  # all entries about a request show the same
     return found
 
 
@@ -202,6 +200,7 @@ async def test_no_entry_links_to_a_private_or_deleted_message(store: Store) -> N
     for run in (gone, private):
         await store.runs.finish(run.key, RunState.REFUSED, at(2), code="comfy_failed")
     await post(store, gone.channel_id, private.channel_id + 1)
+    await store.runs.drop_interaction_token(private.key)
     assert await line_of(store, private) == (private.prompt, None)
     assert await line_of(store, gone) == (gone.prompt, MessageRef(gone.channel_id, 901))
     await store.reviews.discard(gone.key, PERSON.id, at(4), remove=True)
@@ -227,52 +226,32 @@ async def test_an_outcome_that_only_its_requester_sees_is_not_linked_but_the_car
     assert await line_of(store, run) == (run.prompt, card)
 
 
-async def test_each_run_of_a_batch_links_to_its_message(store: Store) -> None:
-    batch = await batches.accepted(store, 3)
-    assert await line_of(store, batch[2]) == (batch[2].prompt, MessageRef(batch[2].channel_id, 77))
-    for run in batch:
-        assert await take(store, at(2)) is not None
-        await batches.ended(store, run)
-    await post(store, batch[0].channel_id)
-    outcome = MessageRef(batch[0].channel_id, 901)
-    assert [(await line_of(store, run))[1] for run in batch] == [outcome] * 3
-    await store.reviews.delete(batch[0].key, PERSON.id, at(4))
-    assert [(await line_of(store, run))[1] for run in batch] == [None, outcome, outcome]
-
-
-def listed(page: AuditPage) -> list[tuple[str, int]]:
-    """Return the action of each line, with the number of entries that it stands for."""
-    return [(line.entry.action, line.count) for line in page.lines]
-
-
-async def test_a_batch_is_listed_once_and_exported_run_by_run(store: Store) -> None:
+async def test_a_request_has_one_entry_for_all_its_runs(store: Store) -> None:
     batch = await batches.accepted(store, 8)
-    await accepted(store, now=at(1))
-    page = await store.audit.page(GUILD, EVERYTHING, 10)
-    assert listed(page) == [("request", 1), ("request", 8)]
-    assert page.lines[1].entry.request_key == batch[0].key
+    (requested,) = (await store.audit.page(GUILD, EVERYTHING, 10)).lines
+    assert (requested.entry.run_key, requested.entry.details["runs"]) == (batch[0].key, 8)
     for number, run in enumerate(batch[:5]):
         assert await take(store, at(2)) is not None
         await batches.ended(store, run, now=at(3 + number))
     for run in batch[5:]:
+        assert len((await store.audit.page(GUILD, EVERYTHING, 10)).lines) == 1
         await store.runs.finish(run.key, RunState.REFUSED, at(9), code="comfy_failed")
     await post(store, batch[0].channel_id)
     await store.reviews.delete(batch[3].key, PERSON.id, at(20))
     await store.reviews.delete_all(batch[0].key, MOD, at(21))
-    page = await store.audit.page(GUILD, EVERYTHING, 10)
-    assert listed(page) == [
-        *(("delete", count) for count in (4, 1)),
-        *(("outcome", count) for count in (3, 5)),
-        *(("request", count) for count in (1, 8)),
+    lines = [line.entry for line in (await store.audit.page(GUILD, EVERYTHING, 10)).lines]
+    assert [(line.action, line.run_key, line.outcome, line.details) for line in lines] == [
+        ("delete", batch[0].key, None, {"runs": 4}),
+        ("delete", batch[3].key, None, {}),
+        ("outcome", batch[0].key, "succeeded", {"runs": 8, "results": "5 of 8"}),
+        ("request", batch[0].key, None, {"runs": 8}),
     ]
-    assert [line.entry.outcome for line in page.lines[2:4]] == ["refused", "succeeded"]
-    chunks = [lines async for lines in store.audit.export(GUILD, EVERYTHING, chunk_size=4)]
-    exported = [line for lines in chunks for line in lines]
-    assert len(exported) == 1 + 8 + 8 + 5
-    assert {line.count for line in exported} == {1}
+    assert [await store.reviews.deleted_by(run) for run in await store.runs.batch(batch[0])] == [
+        *(MOD, MOD, MOD, PERSON.id, MOD, None, None, None)
+    ]
 
 
-async def test_decisions_about_a_batch_are_listed_once(store: Store) -> None:
+async def test_decisions_about_a_request_have_one_entry(store: Store) -> None:
     decided = [await accept_for_review(store, *batches.asked(3)) for _ in range(2)]
     for lead in decided:
         await store.answers.release(lead.key, 77, NOW)
@@ -280,7 +259,7 @@ async def test_decisions_about_a_batch_are_listed_once(store: Store) -> None:
     await store.reviews.reject(decided[1].key, MOD, "no", at(6))
     await store.runs.request_cancel(decided[0].key, at(7), by=PERSON.id)
     page = await store.audit.page(GUILD, AuditFilter(since=at(1)), 10)
-    found = {(line.entry.action, line.entry.outcome, line.count) for line in page.lines}
+    found = {(line.entry.action, line.entry.outcome, line.entry.details["runs"]) for line in page.lines}
     assert found == {
         ("approve", None, 3),
         ("reject", None, 3),
@@ -291,49 +270,30 @@ async def test_decisions_about_a_batch_are_listed_once(store: Store) -> None:
     assert len(page.lines) == 5
 
 
-async def test_each_private_outcome_is_listed_because_it_can_be_opened(store: Store) -> None:
+async def test_a_late_success_changes_the_entry_about_the_end(store: Store) -> None:
+    first, second = await batches.accepted(store, 2)
+    for _ in range(2):
+        assert await take(store, at(2)) is not None
+    for run in (first, second):
+        await store.runs.finish(run.key, RunState.TIMED_OUT, at(3), code="timed_out")
+    ends = AuditFilter(action=AuditAction.OUTCOME)
+    (line,) = (await store.audit.page(GUILD, ends, 10)).lines
+    assert (line.entry.outcome, line.entry.details["results"]) == ("timed_out", "0 of 2")
+    await batches.ended(store, second, now=at(60))
+    (line,) = (await store.audit.page(GUILD, ends, 10)).lines
+    assert (line.entry.at, line.entry.outcome) == (at(3), "succeeded")
+    assert line.entry.details == {"runs": 2, "results": "1 of 2"}
+
+
+async def test_a_private_request_is_offered_by_its_end(store: Store) -> None:
     await stored_rules(store, GUILD, RULES | {"private_results": True})
     batch = await batches.accepted(store, 3, private=True)
     for _ in batch:
         assert await take(store, at(2)) is not None
     await batches.ended(store, *batch, now=at(3))
-    page = await store.audit.page(GUILD, EVERYTHING, 10)
-    assert listed(page) == [("outcome", 1)] * 3 + [("request", 3)]
-
-
-async def test_batches_leave_no_gaps_between_pages(store: Store) -> None:
-    """A page has as many lines as it can hold, and Newer leads back to it."""
-    entries = [
-        entry(at=at(n // 3), run_key=f"r{n}", request_key=f"b{n // 4}" if n % 3 else None, details={"n": n})
-        for n in range(60)
-    ]
-    await fill(store, entries)
-    whole = await store.audit.page(GUILD, EVERYTHING, 100)
-    assert sum(line.count for line in whole.lines) == 60
-    assert len(whole.lines) < 60
-    pages = [await store.audit.page(GUILD, EVERYTHING, 7)]
-    while pages[-1].older is not None:
-        pages.append(await store.audit.page(GUILD, EVERYTHING, 7, before=pages[-1].older))
-    assert [number for page in pages for number in numbers(page)] == numbers(whole)
-    assert {len(page.lines) for page in pages[:-1]} == {7}
-    for earlier, page in pairwise(pages):
-        assert page.newer is not None
-        back = await store.audit.page_after(GUILD, EVERYTHING, 7, page.newer)
-        assert back.lines == earlier.lines
-
-
-async def test_a_time_range_within_a_batch_counts_only_its_own_entries(store: Store) -> None:
-    ends = {"action": AuditAction.OUTCOME, "actor_id": None, "outcome": "succeeded", "request_key": "b"}
-    await fill(store, [entry(at=at(n), run_key=f"r{n}", details={"n": n}, **ends) for n in range(6)])
-    for wanted, newest, count in (
-        (EVERYTHING, 5, 6),
-        (AuditFilter(since=at(4)), 5, 2),
-        (AuditFilter(until=at(4)), 3, 4),
-        (AuditFilter(since=at(2), until=at(3)), 2, 1),
-    ):
-        page = await store.audit.page(GUILD, wanted, 10)
-        assert (numbers(page), [line.count for line in page.lines]) == ([newest], [count]), wanted
-        assert (page.older, page.newer) == (None, None)
+    end, _ = (await store.audit.page(GUILD, EVERYTHING, 10)).lines
+    assert (end.may_open, end.prompt, end.message) == (True, None, None)
+    assert end.entry.details == {"runs": 3, "results": "3 of 3", "result": "private"}
 
 
 async def test_a_batchs_line_links_to_its_message_until_every_result_is_deleted(store: Store) -> None:
@@ -350,7 +310,7 @@ async def test_a_batchs_line_links_to_its_message_until_every_result_is_deleted(
     assert [line.message for line in (await store.audit.page(GUILD, requested, 5)).lines] == [None]
 
 
-async def test_no_run_of_a_batch_links_to_its_message_after_the_deletion_of_the_only_result(
+async def test_no_entry_of_a_batch_links_to_its_message_after_the_deletion_of_the_only_result(
     store: Store,
 ) -> None:
     first, second = await batches.accepted(store, 2)
@@ -361,4 +321,4 @@ async def test_no_run_of_a_batch_links_to_its_message_after_the_deletion_of_the_
     await post(store, first.channel_id)
     assert (await line_of(store, first))[1] == MessageRef(first.channel_id, 901)
     await store.reviews.delete(second.key, PERSON.id, at(4))
-    assert [(await line_of(store, run))[1] for run in (first, second)] == [None, None]
+    assert (await line_of(store, first))[1] is None

@@ -55,7 +55,7 @@ async def test_a_block_ends_waiting_and_unapproved_runs(store: Store) -> None:
     assert sum(found.count("d") for found in letters) == 1
     assert await take(store, at(3600)) is None
     (line,) = [line for line in await audit_log(store) if line.action == "block"]
-    assert line.details == {"reason": "spam", "ended": 2}
+    assert line.details == {"reason": "spam", "until": "a moderator lifts it", "ended requests": 2}
     ends = [line.outcome for line in await audit_log(store) if line.action == "outcome"]
     assert ends == ["requester_blocked"] * 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bot.domain.text import in_utc
 from bot.store import Store
 from bot.store.rules import PAUSE_KEY
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log
@@ -35,8 +36,8 @@ async def test_a_second_block_replaces_the_first(store: Store) -> None:
     (one,) = await store.blocks.list(GUILD, at(2), limit=10)
     assert (one.reason, one.until, one.created_by) == ("worse", None, BOB)
     assert [(row.action, row.actor_id, row.subject_id, row.details) for row in await audit_log(store)] == [
-        ("block", MOD, ALICE, {"reason": "spam", "until": at(60).isoformat()}),
-        ("block", BOB, ALICE, {"reason": "worse"}),
+        ("block", MOD, ALICE, {"reason": "spam", "until": in_utc(at(60))}),
+        ("block", BOB, ALICE, {"reason": "worse", "until": "a moderator lifts it"}),
     ]
 
 

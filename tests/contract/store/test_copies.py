@@ -10,7 +10,6 @@ from sqlalchemy import insert
 
 from bot.database.tables import deliveries
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose, SentMessages
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
@@ -55,8 +54,7 @@ async def test_the_audit_log_says_once_how_a_copy_ended(
     (entry,) = await audit_log(store)
     assert (entry.action, entry.actor_id, entry.subject_id, entry.run_key) == (action, ALICE, ALICE, key)
     assert (entry.at, entry.outcome) == (at(1), None)
-    assert entry.details["channel"] == str(delivery.destination)
-    assert entry.details.get("with_prompt") is (False if shared_to else None)
+    assert entry.details == {"channel": f"<#{delivery.destination}>"}
 
 
 async def test_a_copy_of_a_result_that_was_deleted_first_has_no_entry(store: Store) -> None:
@@ -181,9 +179,9 @@ async def test_a_copy_is_deleted_without_the_result_and_the_other_copy(store: St
     assert [row["purpose"] for row in await owed(store, key)] == ["o", "g", "s", "x"]
     assert (await claimed(store, now=at(1))).purpose is Purpose.REMOVAL
     entry = (await audit_log(store))[-1]
-    assert (entry.action, entry.actor_id, entry.subject_id, entry.at) == ("delete", MOD, ALICE, at(1))
-    assert entry.details == {"copy": True, "channel": str(GALLERY)}
-    assert await store.reviews.actors(run, AuditAction.DELETE) == []
+    assert (entry.action, entry.actor_id, entry.subject_id, entry.at) == ("delete_copy", MOD, ALICE, at(1))
+    assert entry.details == {"channel": f"<#{GALLERY}>"}
+    assert await store.reviews.deleted_by(run) is None
 
 
 @pytest.mark.parametrize(("by", "code"), [(ALICE, None), (MOD, "share_deleted")])
@@ -206,7 +204,7 @@ async def test_concurrent_deletions_of_a_copy_are_one(store: Store, other: Store
     await posted_copy(store, key, SHARED)
     found = await at_once(*(each.copies.delete(key, SHARED, MOD, at(1)) for each in [store, other] * 2))
     assert [error.code for error in refusals(found)] == ["already_deleted"] * 3
-    assert [line.action for line in await audit_log(store)] == ["share", "delete"]
+    assert [line.action for line in await audit_log(store)] == ["share", "delete_copy"]
 
 
 async def test_a_deletion_of_another_message_is_refused(store: Store) -> None:

@@ -205,7 +205,7 @@ async def test_a_higher_budget_lets_runs_start_at_once(store: Store) -> None:
     await limited(store, gpu_seconds_a_day=70)
     assert await taken(store) == [spent.key]
     assert (await fetch(store, run.key)).waiting_code == "budget_gpu"
-    await store.rules.change(GUILD, MOD, lambda _: ServerRules(), at(1), "x")
+    await store.rules.change(GUILD, MOD, lambda _: ServerRules(), at(1))
     assert await taken(store, at(1)) == [run.key]
 
 

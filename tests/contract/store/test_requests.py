@@ -286,7 +286,7 @@ async def test_accepted_and_refused_requests_are_audited(store: Store) -> None:
     assert await tried(store, gpu="L4") is None
     assert await tried(store) == "budget_runs"
     accepted, refused = await audit_log(store)
-    assert (accepted.action, accepted.outcome, accepted.details) == ("request", None, {"gpu": "L4"})
+    assert (accepted.action, accepted.outcome, accepted.details) == ("request", None, {"GPU": "L4"})
     assert (refused.action, refused.outcome, refused.run_key) == ("refusal", "budget_runs", None)
     assert "lighthouse" not in str([accepted, refused])
 

@@ -90,7 +90,7 @@ KINDS = [
 # New actions and states go to the end: an audit id holds their numbers.
 ACTIONS = (
     "request refusal outcome approve reject expire cancel delete report dismiss block unblock settings pause "
-    "resume privacy discard share open_private post"
+    "resume privacy discard share open_private post delete_copy"
 )
 OUTCOMES = "succeeded failed cancelled timed_out refused rejected expired unconfirmed"
 

@@ -46,7 +46,6 @@ from bot.ui.settings.panel import Panel, panel_layout
 from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
 from tests.unit.factories import made_entry, made_preset, made_run
-from tests.unit.ui.audit_messages import NAMING
 from tests.unit.ui.messages import ASKED, CODES, file, may_link, outcome
 
 Shown = OutgoingMessage | BaseView
@@ -182,10 +181,10 @@ def lists(words: str) -> list[Shown]:
 
 def audit(words: str) -> list[Shown]:
     """Return a page for each entry, since a page leaves out the details that don't fit."""
-    told = [{"reason": words}, {"rule": words}, {"word": words}, {"gpu": words}, {"what": words}]
+    told = [{"reason": words}, {"rule": words}, {"word": words}, {"GPU": words}, {words or "x": "y"}]
     entries = [made_entry(action=AuditAction.OUTCOME, deployment="flux", details=each) for each in told]
     entries += [made_entry(prompt=words), made_entry(action=AuditAction.REFUSAL, outcome=words or "x")]
-    return [audit_layout(AuditPage([entry], None, None), AuditFilter(), NAMING) for entry in entries]
+    return [audit_layout(AuditPage([entry], None, None), AuditFilter(), str) for entry in entries]
 
 
 def settings(words: str) -> list[Shown]:

@@ -21,19 +21,10 @@ def upgrade() -> None:
         sa.Column("subject_id", sa.BigInteger(), nullable=True),
         sa.Column("action", sa.Text(), nullable=False),
         sa.Column("run_key", sa.Text(), nullable=True),
-        sa.Column("request_key", sa.Text(), nullable=True),
         sa.Column("deployment", sa.Text(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index(
-        "audit_batch",
-        "audit",
-        ["request_key"],
-        unique=False,
-        sqlite_where=sa.text("request_key IS NOT NULL"),
-        postgresql_where=sa.text("request_key IS NOT NULL"),
     )
     op.create_index("audit_guild", "audit", ["guild_id", "at"], unique=False)
     op.create_index("audit_subject", "audit", ["guild_id", "subject_id", "at"], unique=False)
