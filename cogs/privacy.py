@@ -72,7 +72,7 @@ class Privacy(
         export = await self._service.export(interaction.user.id)
         await interaction.followup.send(
             say("export_cut" if export.cut else "export_done"),
-            file=discord.File(io.BytesIO(export.data), "my-data.json"),
+            file=discord.File(io.BytesIO(export.data), "my-data.jsonl"),
             ephemeral=True,
         )
 

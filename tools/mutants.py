@@ -192,7 +192,8 @@ TESTS = {
     "services": {
         "__init__": f"{DISCORD}_happy_path.py",
         "age_marks": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
-        "moderation.audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
+        "moderation.audit": f"{DISCORD}_audit.py",
+        "exports": f"{SERVICES}_exports.py {SERVICES}_privacy.py",
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
         "moderation.deletions": f"{DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py"
         f" {DISCORD}_moderated_elsewhere.py {DISCORD}_others.py {DISCORD}_batch_moderated.py",

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, TextIO
-from urllib.parse import urlsplit
+from typing import Final, TextIO
 
 from bot.config.settings import Settings
 from bot.database.schema import known_schemas, schema_of
 from bot.domain.errors import StartupError
-from bot.domain.runs import InputValue, Output, Run
 from bot.outside import Outside
+from bot.services.exports import json_line
 from bot.store import Store
 from bot.store.reading.export import ExportFilter, ExportStore
 
-# These columns are exported as stored. The interaction token is excluded: its holder can answer as the bot.
-PLAIN: Final = (
+# The interaction token is excluded: its holder can answer as the bot.
+FIELDS: Final = (
     "key",
     "state",
     "created_at",
@@ -49,16 +45,9 @@ PLAIN: Final = (
     "spoiler",
     "deleted_at",
     "erased_at",
+    "inputs",
+    "outputs",
 )
-FIELDS: Final = (*PLAIN, "inputs", "outputs")
-
-
-def line(run: Run) -> str:
-    """Return one run as a line of JSON. Ids are strings, because many JSON readers round large numbers."""
-    values: dict[str, Any] = {name: _plain(name, getattr(run, name)) for name in PLAIN}
-    values["inputs"] = {key: _input(value) for key, value in run.inputs.items()}
-    values["outputs"] = [_output(output) for output in run.outputs]
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
 async def export(settings: Settings, outside: Outside, run_filter: ExportFilter, out: TextIO) -> int:
@@ -70,7 +59,7 @@ async def export(settings: Settings, outside: Outside, run_filter: ExportFilter,
     try:
         await _check_schema(store)
         async for run in ExportStore(store.database).runs(run_filter):
-            out.write(line(run) + "\n")
+            out.write(json_line(run, FIELDS).decode())
     finally:
         await store.close()
     return 0
@@ -90,35 +79,3 @@ async def _check_schema(store: Store) -> None:
             f"The database has the schema {schema}, and this version of the bot reads {known_schemas()[0]}. "
             "Start this version once, or export with the version that made it."
         )
-
-
-def _plain(name: str, value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if name.endswith(("_id", "_by")) and isinstance(value, int) else value
-
-
-def _input(value: InputValue) -> InputValue:
-    if isinstance(value, list):
-        return [_unsigned(item) for item in value]
-    return _unsigned(value) if isinstance(value, str) else value
-
-
-def _output(output: Output) -> Mapping[str, str | None]:
-    url = _unsigned(output.url) if output.url else None
-    return {"kind": output.kind, "filename": output.filename, "url": url, "text": output.text}
-
-
-def _unsigned(text: str) -> str:
-    """Remove from a URL what may grant access: the query, which may hold a signature, and any password.
-
-    Returns any other text unchanged.
-    """
-    if not text.startswith(("https://", "http://")) or any(char.isspace() for char in text):
-        return text
-    try:
-        parts = urlsplit(text)
-        host = parts.netloc.rpartition("@")[2]
-        return parts._replace(netloc=host, query="", fragment="").geturl()
-    except ValueError:
-        return text

@@ -45,7 +45,6 @@ from bot.domain.budgets import (
     overtime,
     recorded_charge,
 )
-from bot.domain.privacy import OwnUsage
 from bot.domain.queue.estimates import NEEDED, SAMPLE, WINDOW
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 
@@ -323,13 +322,3 @@ def _remove(connection: Connection, *which: ColumnElement[bool]) -> int:
     if found:
         connection.execute(delete(usage).where(tuple_(*key).in_(found)))
     return len(found)
-
-
-def usage_of(connection: Connection, person_id: int) -> Sequence[OwnUsage]:
-    """Return what a person used, by day and server."""
-    columns = (usage.c.day, usage.c.guild_id, usage.c.runs, usage.c.seconds, usage.c.weighted_seconds)
-    query = select(*columns).where(usage.c.person_id == person_id).order_by(usage.c.day, usage.c.guild_id)
-    return [
-        OwnUsage(row.day, row.guild_id or None, row.runs, row.seconds, row.weighted_seconds)
-        for row in connection.execute(query)
-    ]

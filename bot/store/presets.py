@@ -191,7 +191,7 @@ class PresetStore:
         return [_preset(row) for row in found]
 
 
-def made_by(user_id: int) -> ColumnElement[bool]:
+def made_by(user_id: Any) -> ColumnElement[bool]:
     """Match a user's own presets, and the presets that they made for servers."""
     return or_(_held_by(Holder.PERSON, user_id), presets.c.created_by == user_id)
 

@@ -89,7 +89,7 @@ async def _send_file(interaction: Interaction, id: AuditId) -> None:
         AUDIT_COLUMNS,
         partial(audit_cells, title=service.title, channel=_channel_name(interaction)),
     )
-    sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.rows)
+    sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.lines)
     await interaction.followup.send(
         sentence, file=discord.File(io.BytesIO(csv.data), "audit.csv"), ephemeral=True
     )

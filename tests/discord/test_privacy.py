@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -24,13 +25,17 @@ from tests.harness import HELD, Harness
 ERASED = "The data of this request was deleted, so it can't be repeated. Please start a new one."
 
 
-async def exported(bot: Harness, person: Any) -> dict[str, Any]:
+async def exported(bot: Harness, person: Any) -> dict[str, list[Any]]:
+    """Return the lines of a person's export by their kinds."""
     result = await person.slash(bot.channel, "privacy export")
     assert result.ephemeral
     (answer,) = result.followups or [result.response]
     (attachment,) = answer.attachments
-    assert attachment.filename == "my-data.json"
-    held: dict[str, Any] = json.loads(await attachment.read())
+    assert attachment.filename == "my-data.jsonl"
+    held = defaultdict[str, list[Any]](list)
+    for line in (await attachment.read()).splitlines():
+        told = json.loads(line)
+        held[told["kind"]].append(told)
     return held
 
 
@@ -46,10 +51,10 @@ async def test_the_export_holds_ones_own_requests_and_nobody_elses(bot: Harness,
     await bot.ask(bot.bob, prompt="a secret fox")
     await mona.slash(bot.channel, "block", user=bot.alice, reason="too many lighthouses")
     held = await exported(bot, bot.alice)
-    assert [run["prompt"] for run in held["requests"]] == ["a lighthouse"]
-    assert held["requests"][0]["inputs"]["prompt"] == "a lighthouse"
-    assert [block["reason"] for block in held["blocks"]] == ["too many lighthouses"]
-    assert ("block", "a moderator") in [(line["action"], line["by"]) for line in held["record"]]
+    assert [run["prompt"] for run in held["run"]] == ["a lighthouse"]
+    assert held["run"][0]["inputs"]["prompt"] == "a lighthouse"
+    assert [block["reason"] for block in held["block"]] == ["too many lighthouses"]
+    assert ("block", "a moderator") in [(line["action"], line["by"]) for line in held["audit"]]
     for hidden in ("a secret fox", str(bot.bob.id), str(mona.id), "interaction_token"):
         assert hidden not in json.dumps(held)
 
@@ -72,9 +77,9 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot
     assert theirs.request.prompt == "a fox"
     held = await exported(bot, bot.alice)
     assert "a lighthouse" not in json.dumps(held)
-    assert held["requests"][0]["state"] == "succeeded"
-    assert held["requests"][0]["erased_at"] == bot.clock().isoformat()
-    assert "privacy" in [line["action"] for line in held["record"]]
+    assert held["run"][0]["state"] == "succeeded"
+    assert held["run"][0]["erased_at"] == bot.clock().isoformat()
+    assert "privacy" in [line["action"] for line in held["audit"]]
     listed = await read(bot, bot.alice, "runs")
     assert "Done: **Picture**" in listed
     assert "lighthouse" not in listed
@@ -164,14 +169,14 @@ async def test_the_worker_removes_what_is_older_than_the_server_keeps(bot: Harne
     assert len(await bot.runs()) == 1
     await bot.later(hours=1)
     assert await bot.runs() == []
-    assert (await exported(bot, bot.alice))["record"] == []
+    assert (await exported(bot, bot.alice))["audit"] == []
 
 
 async def test_deletion_leaves_a_channels_default_without_a_name(bot: Harness, panel: Panel) -> None:
     await share(bot, default_in=[bot.channel], by=bot.alice)
     channel = bot.channel.id
-    defaults = (await exported(bot, bot.alice))["defaults"]
-    assert [(one["channel_id"], one["name"]) for one in defaults] == [(channel, "noir")]
+    defaults = (await exported(bot, bot.alice))["channel default"]
+    assert [(one["channel_id"], one["name"]) for one in defaults] == [(str(channel), "noir")]
     await erase_data(bot)
     await panel.open("results")
     assert re.search(rf"^- noir for Picture in <#{channel}> · set <t:\d+:R>$", panel.text, re.MULTILINE)

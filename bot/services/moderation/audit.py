@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,11 +23,10 @@ from bot.domain.moderation.audit import (
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.requests import Member
 from bot.domain.text import escape_line
+from bot.services.exports import BOM, ExportFile, csv_line
 from bot.store.audit import AuditStore
 from bot.store.rules import RuleStore
 
-ROWS = 50_000
-SIZE = 8 * 1024 * 1024
 # The longest name of a deployment, which the custom_ids of the page buttons contain.
 _NAME_LENGTH = 32
 # These events belong to no server.
@@ -107,17 +103,17 @@ class AuditService:
         audit_filter: AuditFilter,
         columns: Sequence[str],
         cells: Callable[[StoredEntry], Sequence[str]],
-    ) -> CsvFile:
-        """Return a file with a row for each matching entry, newest first, up to the file's limits.
+    ) -> ExportFile:
+        """Return a file with a row for each matching entry, newest first, as far as they fit.
 
         `cells` returns the cells of a row.
         """
         server = await self.check_moderator(guild_id, moderator)
-        writer = CsvWriter(columns)
+        file = ExportFile(BOM + csv_line(columns))
         async for entries in self._store.export(server, audit_filter):
-            if not all(writer.add(cells(entry)) for entry in entries):
+            if not file.add(*(csv_line(cells(entry)) for entry in entries)):
                 break
-        return writer.file()
+        return file
 
     def title(self, deployment: str) -> str:
         """Return a deployment's title, or its name if it is no longer offered."""
@@ -167,62 +163,3 @@ def _choice(choices: Sequence[E], value: str | None) -> E | None:
     if found is None and value is not None:
         raise RefusedError("list_stale", f"{value!r} is not one of the choices")
     return found
-
-
-# Spreadsheets run a cell as a formula if it begins with one of these characters, also in full width.
-_FORMULA = "=+@\uff1d\uff0b\uff0d\uff20-"
-# In many languages, Excel separates cells at semicolons. A quote that doesn't follow one opens nothing, so
-# semicolons and line breaks in a text begin cells. Blanks and quotes may precede the formula.
-_BEGINS_CELL = frozenset(";|\t\r\n")
-_GAP = r"[;|\s\x00-\x1f\"]"
-_BEFORE_FORMULA = re.compile(rf"(?<!{_GAP}){_GAP}+(?=[{_FORMULA}])")
-_BOM = "\ufeff".encode()  # Excel reads UTF-8 only with a byte order mark
-
-
-@dataclass(frozen=True, slots=True)
-class CsvFile:
-    """A CSV file in UTF-8. `cut` means that it is incomplete."""
-
-    data: bytes
-    rows: int
-    cut: bool
-
-
-class CsvWriter:
-    """Collects rows until `rows` or `size` (in bytes) is reached."""
-
-    def __init__(self, columns: Sequence[str], *, rows: int = ROWS, size: int = SIZE) -> None:
-        self._rows = rows
-        self._size = size
-        self._data = bytearray(_BOM + _row(columns))
-        self._count = 0
-        self._cut = False
-
-    def add(self, cells: Sequence[str]) -> bool:
-        """Add a row, or return False if the file is full. Once it is full, every later row is refused."""
-        row = _row([_without_formulas(cell) for cell in cells])
-        if self._cut or self._count >= self._rows or len(self._data) + len(row) > self._size:
-            self._cut = True
-            return False
-        self._data += row
-        self._count += 1
-        return True
-
-    def file(self) -> CsvFile:
-        return CsvFile(bytes(self._data), self._count, self._cut)
-
-
-def _without_formulas(cell: str) -> str:
-    """Put an apostrophe before each formula, wherever a program may begin a cell."""
-    return _BEFORE_FORMULA.sub(_marked, f"\n{cell}")[1:]
-
-
-def _marked(gap: re.Match[str]) -> str:
-    return gap[0] if _BEGINS_CELL.isdisjoint(gap[0]) else f"{gap[0]}'"
-
-
-def _row(cells: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(cells)
-    # Text from Discord may contain lone surrogates.
-    return text.getvalue().encode("utf-8", "replace")

@@ -4,36 +4,41 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
     RowMapping,
+    Select,
     Text,
     and_,
+    bindparam,
     case,
     cast,
     delete,
     exists,
+    func,
     or_,
     select,
     update,
 )
 
 from bot.database.engine import Database, reads, writes
-from bot.database.keyset import earlier
 from bot.database.row_locks import lock_rows
 from bot.database.rows import select_runs, to_run
-from bot.database.tables import audit, blocks, channel_defaults, deliveries, presets, requests, runs
+from bot.database.tables import audit, blocks, channel_defaults, deliveries, presets, requests, runs, usage
 from bot.domain.budgets import budget_day
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
 from bot.domain.presets import Holder
-from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset, OwnUsage
+from bot.domain.privacy import Erased
 from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import Run
 from bot.store import ledger
 from bot.store.audit import add_entries, to_entry
 from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by
+from bot.store.reading.export import ExportFilter, ExportStore
 
 _CHUNK_SIZE = 200
 _EXPORT_CHUNK_SIZE = 10  # small, because each run comes with its inputs and outputs
@@ -54,6 +59,35 @@ _ERASED_OF_REQUEST: Mapping[str, object] = {
 }
 
 
+_PERSON = bindparam("person", type_=BigInteger())
+_of_server = and_(presets.c.holder == Holder.SERVER, presets.c.holder_id == channel_defaults.c.guild_id)
+# What the export shows of a person, by kind, apart from runs and audit entries. Moderators aren't named.
+_OWN: Mapping[str, Select[Any]] = {
+    "block": select(blocks.c.guild_id, blocks.c.reason, blocks.c.until, blocks.c.created_at)
+    .where(blocks.c.user_id == _PERSON)
+    .order_by(blocks.c.guild_id),
+    "preset": select(
+        case((presets.c.holder == Holder.SERVER, presets.c.holder_id)).label("guild_id"),
+        *(presets.c[name] for name in ("name", "deployment", "inputs", "gpu", "created_at")),
+    )
+    .where(made_by(_PERSON))
+    .order_by(presets.c.id),
+    "channel default": select(
+        *(channel_defaults.c[name] for name in ("guild_id", "channel_id", "set_at")), presets.c.name
+    )
+    .join(presets, and_(_of_server, presets.c.folded == channel_defaults.c.folded))
+    .where(channel_defaults.c.set_by == _PERSON)
+    .order_by(channel_defaults.c.channel_id),
+    "usage": select(
+        usage.c.day,
+        func.nullif(usage.c.guild_id, 0).label("guild_id"),
+        *(usage.c[name] for name in ("runs", "seconds", "weighted_seconds")),
+    )
+    .where(usage.c.person_id == _PERSON)
+    .order_by(usage.c.day, usage.c.guild_id),
+}
+
+
 class PrivacyStore:
     """Exports and erases personal data, in chunks, so that no other process waits for long.
 
@@ -63,22 +97,10 @@ class PrivacyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def runs_of(
-        self, user_id: int, chunk_size: int = _EXPORT_CHUNK_SIZE
-    ) -> AsyncIterator[Sequence[Run]]:
+    def runs_of(self, user_id: int, chunk_size: int = _EXPORT_CHUNK_SIZE) -> AsyncIterator[Run]:
         """Yield all runs of a person, newest first."""
-        last: Run | None = None
-        while found := await self._runs(user_id, last, chunk_size):
-            yield found
-            last = found[-1]
-
-    @reads
-    def _runs(self, connection: Connection, user_id: int, last: Run | None, limit: int) -> Sequence[Run]:
-        query = select_runs().where(requests.c.requester_id == user_id)
-        if last is not None:
-            query = query.where(earlier(requests.c.created_at, last.created_at, runs.c.key > last.key))
-        query = query.order_by(requests.c.created_at.desc(), runs.c.key).limit(limit)
-        return [to_run(row) for row in connection.execute(query).mappings()]
+        wanted = ExportFilter(requester_id=user_id, newest_first=True)
+        return ExportStore(self._database).runs(wanted, chunk_size)
 
     async def audit_of(
         self, user_id: int, chunk_size: int = _CHUNK_SIZE
@@ -90,36 +112,13 @@ class PrivacyStore:
             last = found[-1]["id"]
 
     @reads
-    def blocks_of(self, connection: Connection, user_id: int) -> Sequence[OwnBlock]:
-        found = connection.execute(
-            select(blocks.c.guild_id, blocks.c.reason, blocks.c.until, blocks.c.created_at)
-            .where(blocks.c.user_id == user_id)
-            .order_by(blocks.c.guild_id)
-        )
-        return [OwnBlock(*row) for row in found]
-
-    @reads
-    def presets_of(self, connection: Connection, user_id: int) -> Sequence[OwnPreset]:
-        table = presets.c
-        guild_id = case((table.holder == Holder.SERVER, table.holder_id))
-        columns = (guild_id, table.name, table.deployment, table.inputs, table.gpu, table.created_at)
-        found = connection.execute(select(*columns).where(made_by(user_id)).order_by(table.id))
-        return [OwnPreset(*row) for row in found]
-
-    @reads
-    def defaults_of(self, connection: Connection, user_id: int) -> Sequence[OwnDefault]:
-        """Return the default presets of channels that a person set."""
-        table = channel_defaults.c
-        of_server = and_(presets.c.holder == Holder.SERVER, presets.c.holder_id == table.guild_id)
-        joined = channel_defaults.join(presets, and_(of_server, presets.c.folded == table.folded))
-        columns = (table.guild_id, table.channel_id, presets.c.name, table.set_at)
-        query = select(*columns).select_from(joined).where(table.set_by == user_id)
-        found = connection.execute(query.order_by(table.channel_id))
-        return [OwnDefault(*row) for row in found]
-
-    @reads
-    def usage_of(self, connection: Connection, user_id: int) -> Sequence[OwnUsage]:
-        return ledger.usage_of(connection, user_id)
+    def rows_of(self, connection: Connection, user_id: int) -> Sequence[Mapping[str, object]]:
+        """Return a person's blocks, presets, channel defaults and usage, each with its kind."""
+        return [
+            {"kind": kind, **row}
+            for kind, query in _OWN.items()
+            for row in connection.execute(query, {"person": user_id}).mappings()
+        ]
 
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs.

@@ -1,4 +1,4 @@
-"""Read all runs for `python -m bot export`."""
+"""Read runs for `python -m bot export` and `/privacy export`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Select
 
 from bot.database.engine import Database
-from bot.database.keyset import later
+from bot.database.keyset import earlier, later
 from bot.database.rows import select_runs, to_run
 from bot.database.tables import requests, runs
 from bot.domain.runs import Run
@@ -21,12 +21,14 @@ _CHUNK_SIZE = 500
 class ExportFilter:
     """A filter for the export: runs requested from `since` (inclusive) to `until` (exclusive) on a server.
 
-    None matches everything.
+    None matches everything. With `newest_first`, the newest come first.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     guild_id: int | None = None
+    requester_id: int | None = None
+    newest_first: bool = False
 
 
 class ExportStore:
@@ -36,7 +38,7 @@ class ExportStore:
         self._database = database
 
     async def runs(self, run_filter: ExportFilter, chunk_size: int = _CHUNK_SIZE) -> AsyncIterator[Run]:
-        """Yield the runs, oldest first. Raises StoreUnavailable."""
+        """Yield the runs that the filter matches. Raises StoreUnavailable."""
         last: Run | None = None
         while True:
             found = await self._database.read(_chunk, run_filter, last, chunk_size)
@@ -60,6 +62,12 @@ def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select
         query = query.where(requests.c.created_at < run_filter.until)
     if run_filter.guild_id is not None:
         query = query.where(requests.c.guild_id == run_filter.guild_id)
+    if run_filter.requester_id is not None:
+        query = query.where(requests.c.requester_id == run_filter.requester_id)
+    at, order = requests.c.created_at, requests.c.created_at.asc()
+    follows = later
+    if run_filter.newest_first:
+        follows, order = earlier, at.desc()
     if last is not None:
-        query = query.where(later(requests.c.created_at, last.created_at, runs.c.key > last.key))
-    return query.order_by(requests.c.created_at, runs.c.key).limit(chunk_size)
+        query = query.where(follows(at, last.created_at, runs.c.key > last.key))
+    return query.order_by(order, runs.c.key).limit(chunk_size)

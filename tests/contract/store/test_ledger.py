@@ -259,13 +259,13 @@ async def test_an_erasure_removes_the_days_before_today(store: Store) -> None:
     for person in (PERSON.id, 7):
         for day in range(3):
             await accepted(store, now=NOW - day * DAY, requester_id=person)
-    found = await store.privacy.usage_of(PERSON.id)
-    assert [(each.day, each.guild_id, each.runs) for each in found] == [
+    found = await store.privacy.rows_of(PERSON.id)
+    assert [(each["day"], each["guild_id"], each["runs"]) for each in found] == [
         ((NOW - day * DAY).date(), GUILD, 1) for day in (2, 1, 0)
     ]
     await store.privacy.erase(PERSON.id, NOW)
-    assert [each.day for each in await store.privacy.usage_of(PERSON.id)] == [NOW.date()]
-    assert len(await store.privacy.usage_of(7)) == 3
+    assert [each["day"] for each in await store.privacy.rows_of(PERSON.id)] == [NOW.date()]
+    assert len(await store.privacy.rows_of(7)) == 3
 
 
 async def test_days_are_removed_after_a_week(store: Store) -> None:

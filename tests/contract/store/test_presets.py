@@ -12,7 +12,6 @@ import pytest
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.presets import ChannelDefault, Holder, Preset
-from bot.domain.privacy import OwnDefault
 from bot.store import Store
 from bot.store.presets import MAX_PRESETS, NewDefault
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
@@ -109,10 +108,13 @@ async def test_changes_of_a_servers_presets_are_audited(store: Store) -> None:
 async def test_erasure_removes_a_users_presets_and_their_name_from_the_servers(store: Store) -> None:
     for one in (preset(), servers("house"), preset(holder_id=BOB), servers("other", created_by=BOB)):
         await store.presets.put(one, NOW)
-    exported = await store.privacy.presets_of(ALICE)
-    assert [(one.guild_id, one.name) for one in exported] == [(None, "noir"), (GUILD, "house")]
+    exported = await store.privacy.rows_of(ALICE)
+    assert [(one["kind"], one["guild_id"], one["name"]) for one in exported] == [
+        ("preset", None, "noir"),
+        ("preset", GUILD, "house"),
+    ]
     await store.privacy.erase(ALICE, NOW)
-    assert await store.privacy.presets_of(ALICE) == []
+    assert await store.privacy.rows_of(ALICE) == []
     assert await store.presets.visible(ALICE, GUILD) == [
         servers("house", created_by=None),
         servers("other", created_by=BOB),
@@ -125,10 +127,17 @@ async def test_erasure_forgets_who_set_a_channels_default(store: Store) -> None:
     await set_default(store, "noir")
     await set_default(store, "noir", 6)
     await set_default(store, "noir", 7, by=BOB)
-    mine = [OwnDefault(GUILD, channel_id, "noir", NOW) for channel_id in (5, 6)]
-    assert await store.privacy.defaults_of(ALICE) == mine
+    mine = [row for row in await store.privacy.rows_of(ALICE) if row["kind"] == "channel default"]
+    assert [row["channel_id"] for row in mine] == [5, 6]
+    assert mine[0] == {
+        "kind": "channel default",
+        "guild_id": GUILD,
+        "channel_id": 5,
+        "set_at": NOW,
+        "name": "noir",
+    }
     await store.privacy.erase(ALICE, NOW)
-    assert await store.privacy.defaults_of(ALICE) == []
+    assert not [row for row in await store.privacy.rows_of(ALICE) if row["kind"] == "channel default"]
     found = await store.presets.channel_defaults(GUILD)
     assert [(each.set_by, each.set_at) for each in found] == [(None, NOW), (None, NOW), (BOB, NOW)]
 

@@ -58,14 +58,14 @@ async def test_an_export_contains_all_data_of_one_user_only(store: Store) -> Non
         await store.audit.add(line(subject))
     await store.blocks.block(GUILD, ALICE, by=MOD, reason="spam", until=None, now=NOW)
     await store.blocks.block(GUILD, BOB, by=MOD, reason="spam", until=None, now=NOW)
-    exported = [run async for runs in store.privacy.runs_of(ALICE, chunk_size=2) for run in runs]
+    exported = [run async for run in store.privacy.runs_of(ALICE, chunk_size=2)]
     assert sorted(run.key for run in exported) == sorted(mine)
     assert [run.created_at for run in exported] == sorted((run.created_at for run in exported), reverse=True)
     lines = [one async for found in store.privacy.audit_of(ALICE, chunk_size=2) for one in found]
     assert [one.entry.action for one in lines] == [AuditAction.REFUSAL] * 3 + [AuditAction.BLOCK]
     assert {one.entry.subject_id for one in lines} == {ALICE}
-    (block,) = await store.privacy.blocks_of(ALICE)
-    assert (block.guild_id, block.reason) == (GUILD, "spam")
+    (block,) = await store.privacy.rows_of(ALICE)
+    assert (block["kind"], block["guild_id"], block["reason"]) == ("block", GUILD, "spam")
 
 
 async def test_erasure_empties_the_rows_of_ended_requests(store: Store) -> None:

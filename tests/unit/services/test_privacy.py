@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
-from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnUsage
+from bot.domain.privacy import Erased
 from bot.domain.runs import Output, Run, RunState
-from bot.services.privacy import PersonalDataWriter
+from bot.services.exports import ExportFile
+from bot.services.privacy import PrivacyService
 from cogs.privacy import erased_text
 from tests.unit.factories import made_run
 
@@ -35,41 +37,58 @@ def line(**changes: Any) -> StoredEntry:
     return StoredEntry(1, AuditEntry(**{**fields, **changes}))
 
 
-def test_the_file_is_json_with_everything_of_ones_own() -> None:
-    writer = PersonalDataWriter(ME, NOW)
-    assert writer.add_blocks([OwnBlock(5, "spam", None, NOW)])
-    assert writer.add_runs([run(), run("def", prompt="a fox")])
-    assert writer.add_entries([line(details={"reason": "no"})])
-    assert writer.add_defaults([OwnDefault(5, 6, "noir", NOW)])
-    assert writer.add_usage([OwnUsage(NOW.date(), None, 2, 12.5, 50.0)])
-    made = writer.file()
-    held = json.loads(made.data)
-    assert (held["person"], held["cut"], made.cut) == (str(ME), False, False)
-    assert held["blocks"] == [{"guild_id": 5, "reason": "spam", "until": None, "created_at": NOW.isoformat()}]
-    assert held["defaults"] == [{"guild_id": 5, "channel_id": 6, "name": "noir", "set_at": NOW.isoformat()}]
-    used = {"runs": 2, "seconds": 12.5, "weighted_seconds": 50.0}
-    assert held["usage"] == [{"day": NOW.date().isoformat(), "guild_id": None, **used}]
-    assert [one["key"] for one in held["requests"]] == ["abc", "def"]
-    assert held["requests"][0]["inputs"] == {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]}
-    assert held["requests"][0]["outputs"][0]["url"] == "https://outputs.example/a.png"
-    assert held["record"][0]["details"] == {"reason": "no"}
+class Stored:
+    """What the store keeps about a person."""
+
+    def __init__(self, runs: Sequence[Run] = (), entries: Sequence[StoredEntry] = ()) -> None:
+        self._runs = runs
+        self._entries = entries
+
+    async def rows_of(self, _user_id: int) -> Sequence[Mapping[str, object]]:
+        return [{"kind": "block", "guild_id": 5, "reason": "spam", "created_at": NOW}]
+
+    async def runs_of(self, _user_id: int) -> AsyncIterator[Run]:
+        for each in self._runs:
+            yield each
+
+    async def audit_of(self, _user_id: int) -> AsyncIterator[Sequence[StoredEntry]]:
+        yield self._entries
 
 
-def test_a_request_comes_with_all_data_about_the_requester_and_its_outcome() -> None:
-    writer = PersonalDataWriter(ME, NOW)
+async def exported(
+    *runs: Run, entries: Sequence[StoredEntry] = ()
+) -> tuple[ExportFile, list[dict[str, Any]]]:
+    """Return the file, and its lines after the first."""
+    store: Any = Stored(runs, entries)
+    file = await PrivacyService(store, lambda: NOW).export(ME)
+    first, *lines = (json.loads(each) for each in file.data.splitlines())
+    assert first == {"kind": "export", "person_id": str(ME), "made_at": NOW.isoformat()}
+    return file, lines
+
+
+async def test_each_line_of_the_file_is_json_of_ones_own() -> None:
+    file, lines = await exported(run(), run("def"), entries=[line(details={"reason": "no"})])
+    assert not file.cut
+    assert [each["kind"] for each in lines] == ["block", "run", "run", "audit"]
+    block, first, second, entry = lines
+    assert block == {"kind": "block", "guild_id": "5", "reason": "spam", "created_at": NOW.isoformat()}
+    assert (first["key"], second["key"]) == ("abc", "def")
+    assert first["inputs"] == {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]}
+    assert first["outputs"][0]["url"] == "https://outputs.example/a.png"
+    assert entry["details"] == {"reason": "no"}
+
+
+async def test_a_request_comes_with_all_data_about_the_requester_and_its_outcome() -> None:
     rejected = {"state": RunState.REJECTED, "decided_by": MOD, "decided_at": NOW}
     failed = {"failure_code": "rejected", "failure_params": {"reason": "no"}}
-    writer.add_runs([run(**rejected, **failed, requester_joined_at=NOW)])
-    (held,) = json.loads(writer.file().data)["requests"]
+    _, (_, held) = await exported(run(**rejected, **failed, requester_joined_at=NOW))
     assert held["requester_joined_at"] == held["decided_at"] == NOW.isoformat()
     assert held["failure_params"] == {"reason": "no"}
     assert {"charged_seconds", "deleted_at", "cancel_requested_at", "count"} <= held.keys()
     assert not {"interaction_token", "decided_by", "cancelled_by", "review_channel_id"} & held.keys()
 
 
-def test_the_file_names_no_moderator_no_other_person_and_no_token() -> None:
-    writer = PersonalDataWriter(ME, NOW)
-    writer.add_runs([run(decided_by=MOD, cancelled_by=OTHER)])
+async def test_the_file_names_no_moderator_no_other_person_and_no_token() -> None:
     words = {"rule": "the rule", "word": "badword", "option": "prompt"}
     about_another = {"subject_id": OTHER, "details": {"reason": "secret"}}
     entries = {
@@ -79,25 +98,18 @@ def test_the_file_names_no_moderator_no_other_person_and_no_token() -> None:
         ("somebody", "you"): line(action=AuditAction.REPORT, actor_id=OTHER),
         ("you", "somebody else"): line(action=AuditAction.BLOCK, actor_id=ME, **about_another),
     }
-    writer.add_entries([*entries.values()])
-    made = writer.file()
-    held = json.loads(made.data)
-    assert [(one["by"], one["about"]) for one in held["record"]] == [*entries]
-    assert held["record"][1]["details"] == {"option": "prompt"}
+    file, (_, _, *told) = await exported(run(decided_by=MOD, cancelled_by=OTHER), entries=[*entries.values()])
+    assert [(one["by"], one["about"]) for one in told] == [*entries]
+    assert told[1]["details"] == {"option": "prompt"}
     for hidden in (str(MOD), str(OTHER), "secret", "the rule", "badword", "an-interaction-token"):
-        assert hidden not in made.data.decode()
+        assert hidden not in file.data.decode()
 
 
-def test_rows_beyond_the_size_are_left_out_whole_and_mentioned() -> None:
-    writer = PersonalDataWriter(ME, NOW, size=4000)
-    assert not writer.add_runs([run(str(number)) for number in range(50)])
-    assert not writer.add_entries([line()])
-    made = writer.file()
-    held = json.loads(made.data)
-    assert len(made.data) <= 4000
-    assert (held["cut"], made.cut) == (True, True)
-    assert 0 < len(held["requests"]) < 50
-    assert held["record"] == []
+async def test_runs_beyond_the_size_are_left_out_whole() -> None:
+    long = run(inputs={"prompt": "x" * 3_000_000})
+    file, lines = await exported(*[long] * 4, entries=[line()])
+    assert file.cut
+    assert [each["kind"] for each in lines] == ["block", "run", "run"]
 
 
 def test_requests_left_after_an_erasure_are_listed_up_to_a_limit() -> None:
