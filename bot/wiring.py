@@ -181,7 +181,7 @@ def _services(
             message_state=fetch_state,
             clock=clock,
         ),
-        blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),
+        blocks=BlockService(store, wakeups, clock),
         audit=AuditService(store.audit, store.rules, catalogue, clock),
         privacy=PrivacyService(store.privacy, clock, [drafts, presets]),
         server_settings=ServerSettingsService(

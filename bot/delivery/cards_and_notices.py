@@ -20,6 +20,7 @@ from bot.domain.runs import Run, RunState
 from bot.domain.text import message_url
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store
+from bot.store.blocks import ended_with
 from bot.ui.fallbacks import linked_outputs
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
@@ -89,7 +90,7 @@ class NoticeBuilder:
         channel_name = self._poster.channel_name(run.channel_id)
         if run.failure_code != REQUESTER_BLOCKED:
             return rejection_notice(run, title, channel_name)
-        others = await self._store.blocks.ended_requests(run) - 1
+        others = await self._store.database.read(ended_with, run) - 1
         batch = await self._store.runs.batch(run)
         partly = any(each.failure_code != REQUESTER_BLOCKED for each in batch)
         return block_notice(run, title, channel_name, others=others, partly=partly)

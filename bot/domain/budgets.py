@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from bot.domain.errors import Param, RefusedError, RefusedForNow
+from bot.domain.moderation.blocks import Block
 from bot.domain.requests import Member
 from bot.domain.runs import Run, RunReport, RunState
 from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRules
@@ -156,14 +157,6 @@ class Spending:
     def with_one_more(self, weighted_seconds: float, *, waits: bool) -> Spending:
         """Return the spending after one more run, which also counts as waiting if it `waits`."""
         return Spending(self.runs + 1, self.gpu_seconds + weighted_seconds, self.waiting + waits)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block that keeps a user from generating in a server. `until` is None if it doesn't expire."""
-
-    reason: str | None
-    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.budgets import measured_seconds, reported_seconds
+from bot.domain.moderation.blocks import Block
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Output, Run, RunReport, RunState
 
@@ -232,26 +233,7 @@ def is_own_verdict(run: Run) -> bool:
     return run.state in REVIVABLE and not _is_reported(run.failure_code)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockVerdict:
-    """A block that ends runs. `by` is the moderator, and `until` is None if the block doesn't expire.
-
-    `now` is the time at which the runs end.
-    """
-
-    by: int
-    reason: str | None
-    until: datetime | None
-    now: datetime
-
-    @property
-    def params(self) -> dict[str, object]:
-        """Return the failure params of runs that the block ends. `until` is 0 if the block doesn't expire."""
-        until = int(self.until.timestamp()) if self.until is not None else 0
-        return {"until": until, **({"reason": self.reason} if self.reason else {})}
-
-
-def end_for_block(run: Run, verdict: BlockVerdict) -> Change | None:
+def end_for_block(run: Run, block: Block, now: datetime) -> Change | None:
     """Return the change that ends the run of a blocked user.
 
     Return None if the run has ended or ComfyDeploy may already have it.
@@ -261,10 +243,10 @@ def end_for_block(run: Run, verdict: BlockVerdict) -> Change | None:
     # REJECTED instead of REFUSED hides inputs that no moderator approved from the channel.
     unapproved = run.state is RunState.AWAITING_APPROVAL
     target = RunState.REJECTED if unapproved else RunState.REFUSED
-    change = end(run, target, verdict.now, REQUESTER_BLOCKED, verdict.params)
+    change = end(run, target, now, REQUESTER_BLOCKED, block.params)
     if change is None or not unapproved:
         return change
-    return replace(change, values={**change.values, "decided_by": verdict.by, "decided_at": verdict.now})
+    return replace(change, values={**change.values, "decided_by": block.created_by, "decided_at": now})
 
 
 def is_told_elsewhere(run: Run) -> bool:

@@ -13,7 +13,6 @@ from bot.database.schema import upgrade
 from bot.domain.access import OperatorRules
 from bot.outside import Outside
 from bot.store.audit import AuditStore
-from bot.store.blocks import BlockStore
 from bot.store.claims import ClaimStore
 from bot.store.copies import CopyStore
 from bot.store.deliveries import DeliveryStore
@@ -47,7 +46,6 @@ class Store:
         OperatorRules apply.
         """
         self.database = Database(url, outside, pool_size, lock_seconds)
-        self.blocks = BlockStore(self.database)
         self.pause = PauseStore(self.database)
         self.presets = PresetStore(self.database)
         self.privacy = PrivacyStore(self.database)

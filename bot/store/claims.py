@@ -87,7 +87,7 @@ def _end_if_unwanted(connection: Connection, waiting: Run, now: datetime) -> Non
         if change is not None:
             apply_change(connection, waiting, change, now)
     elif (block := block_of(connection, waiting, now)) is not None:
-        end_blocked_run(connection, waiting, block)
+        end_blocked_run(connection, waiting, block, now)
 
 
 def _is_held(run: Run, claimed: Run) -> bool:

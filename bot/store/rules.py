@@ -147,6 +147,12 @@ def _write(connection: Connection, guild_id: int, actor_id: int, rules: ServerRu
 
 
 PAUSE_KEY = "pause"
+_PAUSE = select(key_values.c.value).where(key_values.c.name == PAUSE_KEY)
+
+
+def read_pause(connection: Connection) -> str | None:
+    """Return the reason of the owner's pause, or None if there is no pause."""
+    return connection.scalar(_PAUSE)
 
 
 class PauseStore:

@@ -10,7 +10,7 @@ from discord.ui import ActionRow, Button, Item, LayoutView, Section, Select, Tex
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.budgets import Limits, Spending, UsageView
-from bot.domain.moderation.blocks import ActiveBlock, BlockResult
+from bot.domain.moderation.blocks import Block
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
 from bot.domain.queue.fair_queue import PLACES
@@ -254,7 +254,7 @@ def _page_button(to: PageId, label: str, *, enabled: bool) -> Button[LayoutView]
 _BLOCK_REASON_LENGTH = 100
 
 
-def blocked_layout(blocked: Sequence[ActiveBlock], page: int, *, more: bool) -> LayoutView:
+def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> LayoutView:
     """Build a page of blocked users, each with a button to unblock them; pages count from 0."""
     nothing = [] if blocked else [say("blocked_none")]
     items: list[Item[LayoutView]] = [TextDisplay("\n".join([say("blocked_heading"), *nothing]))]
@@ -268,7 +268,7 @@ def blocked_layout(blocked: Sequence[ActiveBlock], page: int, *, more: bool) -> 
     return layout_of(*items, *_page_buttons(BlockedId, page, ("record_newer", "record_older"), more=more))
 
 
-def _blocked_line(block: ActiveBlock) -> str:
+def _blocked_line(block: Block) -> str:
     at = int(block.created_at.timestamp())
     parts = [say("blocked_line", person=block.user_id, by=block.created_by, at=at)]
     parts.append(
@@ -374,8 +374,8 @@ def _restrictions(view: UsageView) -> Iterator[str]:
         yield say("usage_paused", reason=paused)
 
 
-def block_confirmation(user_id: int, result: BlockResult) -> str:
+def block_confirmation(block: Block, ended: int) -> str:
     """Return the confirmation for the moderator who blocked a user."""
-    until = int(result.until.timestamp()) if result.until is not None else 0
-    sentence = say("block_done_until" if until else "block_done", person=user_id, until=until)
-    return f"{sentence} {counted('block_ended_requests', result.ended)}" if result.ended else sentence
+    until = int(block.until.timestamp()) if block.until is not None else 0
+    sentence = say("block_done_until" if until else "block_done", person=block.user_id, until=until)
+    return f"{sentence} {counted('block_ended_requests', ended)}" if ended else sentence

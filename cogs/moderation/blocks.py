@@ -85,7 +85,7 @@ class Blocks(commands.Cog):
             reason=reason,
             duration=_duration(duration, days),
         )
-        await tell(interaction, block_confirmation(user.id, done))
+        await tell(interaction, block_confirmation(*done))
 
     @app_commands.command(name="unblock", description=say("command_unblock"))
     @app_commands.describe(user=say("option_unblock_user"))

@@ -96,7 +96,7 @@ async def _block(interaction: Interaction, key: str, reason: str, duration: time
     done = await services.blocks.block(
         interaction.guild_id, member_of(interaction), target, reason=reason, duration=duration
     )
-    await tell(interaction, block_confirmation(user_id, done))
+    await tell(interaction, block_confirmation(*done))
 
 
 async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None:

@@ -17,7 +17,7 @@ from tests.sampling import every_nth
 
 pytestmark = pytest.mark.usefixtures("cold")
 REVIEWS = "bot.store.reviews:ReviewStore"
-BLOCKS = "bot.store.blocks:BlockStore"
+BLOCKS = "bot.services.moderation.blocks:BlockService"
 # The card is posted, edited once it is decided, and the outcome is posted after it.
 CARD = (
     f"{POSTER}.post:after:1",

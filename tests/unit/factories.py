@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
+from bot.domain.moderation.blocks import Block
 from bot.domain.presets import Holder, Preset
 from bot.domain.runs import Run, RunState
 
@@ -43,6 +44,12 @@ def made_preset(name: str = "noir", **changes: Any) -> Preset:
             **changes,
         }
     )
+
+
+def made_block(reason: str | None = "spam", until: datetime | None = None, **changes: Any) -> Block:
+    """Return a block of user 8 by moderator 9."""
+    created = {"created_at": datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC), "created_by": 9}
+    return Block(**{"guild_id": 1, "user_id": 8, "reason": reason, "until": until, **created, **changes})
 
 
 def made_entry(number: int = 1, **changes: Any) -> StoredEntry:

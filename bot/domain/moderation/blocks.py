@@ -34,21 +34,18 @@ def block_duration(choice: str | None) -> timedelta | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActiveBlock:
-    """A block that is in force; `until` None means indefinitely."""
+class Block:
+    """A block that keeps a user from generating on a server. `until` is None if it doesn't expire."""
 
+    guild_id: int
     user_id: int
     reason: str | None
     until: datetime | None
     created_at: datetime
     created_by: int
 
-
-@dataclass(frozen=True, slots=True)
-class BlockResult:
-    """The result of blocking a user. `until` is None for an indefinite block. `ended` is how many waiting
-    runs the block ended.
-    """
-
-    until: datetime | None
-    ended: int
+    @property
+    def params(self) -> dict[str, object]:
+        """Return the failure params of runs that the block ends. `until` is 0 if the block doesn't expire."""
+        until = int(self.until.timestamp()) if self.until is not None else 0
+        return {"until": until, **({"reason": self.reason} if self.reason else {})}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, literal, select
+from sqlalchemy import Connection, bindparam, literal, select
 
 from bot.database.postgres import lock
 from bot.database.rows import WITH_REQUEST, select_runs, to_run
-from bot.database.tables import blocks, key_values, runs, server_rules
+from bot.database.tables import key_values, runs, server_rules
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import Block, Usage, budget_day, day_end, has_daily_limit, weight_of
+from bot.domain.budgets import Usage, budget_day, day_end, has_daily_limit, weight_of
 from bot.domain.errors import RefusedError, RefusedForNow, RunGone
 from bot.domain.policy import Offer, judge_several, start_of
 from bot.domain.requests import ChannelState, Member
@@ -23,20 +23,15 @@ from bot.store.ledger import expected_seconds, read_today
 from bot.store.outcomes import apply_change
 from bot.store.rules import PAUSE_KEY, validated
 
-# Select, by primary keys, one row with the run and everything but budgets that may forbid its start.
+# Select, by primary keys, one row with the run, the pause and the server's rules.
 _JUDGED = (
     select_runs(
         key_values.c.value.label("pause_reason"),
         server_rules.c.rules.label("server_rules"),
-        blocks.c.user_id.label("blocked_id"),
-        blocks.c.reason.label("block_reason"),
-        blocks.c.until.label("block_until"),
     )
     .select_from(
-        WITH_REQUEST.outerjoin(key_values, key_values.c.name == literal(PAUSE_KEY))
-        .outerjoin(server_rules, server_rules.c.guild_id == runs.c.guild_id)
-        .outerjoin(
-            blocks, and_(blocks.c.guild_id == runs.c.guild_id, blocks.c.user_id == runs.c.requester_id)
+        WITH_REQUEST.outerjoin(key_values, key_values.c.name == literal(PAUSE_KEY)).outerjoin(
+            server_rules, server_rules.c.guild_id == runs.c.guild_id
         )
     )
     .where(runs.c.key == bindparam("judged"))
@@ -80,7 +75,9 @@ def judge_run(
         run = replace(run, expected_gpu=gpu, weight=weight_of(gpu, rules), reserved_seconds=seconds)
     is_charged = run.charged_on == budget_day(now)
     start = start_of(run, person, channel, offer, is_charged=is_charged)
-    usage = Usage(now=now, day_end=day_end(now), block=_block(row, now), paused=row["pause_reason"])
+    usage = Usage(
+        now=now, day_end=day_end(now), block=block_of(connection, run, now), paused=row["pause_reason"]
+    )
     if not is_charged or operator.daily_gpu_seconds is not None:
         usage = _with_use_of_today(connection, run, usage, rules, is_charged=is_charged)
     return run, judge_several(start, usage, operator, rules, run.count if in_review else 1)
@@ -90,12 +87,6 @@ def _is_source_deleted(connection: Connection, run: Run) -> bool:
     """Return whether a result was deleted whose file the run takes, even by way of a repeated request."""
     deleted = runs.c.key.in_(run.sources) & runs.c.deleted_at.is_not(None)
     return connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None
-
-
-def _block(row: RowMapping, now: datetime) -> Block | None:
-    until = row["block_until"]
-    blocked = row["blocked_id"] is not None and (until is None or until > now)
-    return Block(row["block_reason"], until) if blocked else None
 
 
 def _with_use_of_today(
@@ -112,11 +103,11 @@ def _with_use_of_today(
 def refuse(connection: Connection, run: Run, reason: RefusedError, now: datetime) -> None:
     """End a locked run that hasn't been started, because a rule forbids it for good.
 
-    If the requester is blocked, the run ends as `BlockStore.block` would end it. The outcome then doesn't
+    If the requester is blocked, the run ends as a new block would end it. The outcome then doesn't
     show the block's reason, because only the requester may read that.
     """
     block = block_of(connection, run, now)
-    if block is not None and end_blocked_run(connection, run, block):
+    if block is not None and end_blocked_run(connection, run, block, now):
         return
     change = end(run, RunState.REFUSED, now, reason.code, reason.params)
     if change is not None:

@@ -7,28 +7,21 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Connection,
     Select,
     bindparam,
     case,
-    cast,
     func,
-    null,
     select,
-    union_all,
 )
 
-from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads
-from bot.database.tables import blocks, key_values, runs
-from bot.domain.budgets import Block, Running, Usage, day_end
+from bot.database.tables import runs
+from bot.domain.budgets import Running, Usage, day_end
 from bot.domain.runs import IN_FLIGHT, NOT_SUBMITTED, RunState
+from bot.store.blocks import active_block
 from bot.store.ledger import read_today
-from bot.store.rules import PAUSE_KEY
-
-_NEVER = cast(null(), UtcDateTime)
-_NOBODY = cast(null(), blocks.c.user_id.type)
+from bot.store.rules import read_pause
 
 
 def read_usage(
@@ -44,30 +37,14 @@ def read_usage(
     today = read_today(connection, guild_id, user_id, now, server=server)
     whose = {"guild": guild_id, "person": user_id}
     waiting = connection.execute(WAITING_PRIVATELY if guild_id is None else WAITING_IN_SERVER, whose).one()
-    block, paused = None, None
-    for row in connection.execute(_STANDING, whose):
-        if row.person is None:
-            paused = row.reason
-        elif row.until is None or row.until > now:
-            block = Block(reason=row.reason, until=row.until)
     return Usage(
         now=now,
         day_end=day_end(now),
         gpu_seconds_today=today.seconds + waiting.seconds,
         person=today.person.with_waiting(waiting.own),
         server=today.server.with_waiting(waiting.all),
-        block=block,
-        paused=paused,
-    )
-
-
-def _standing() -> CompoundSelect[Any]:
-    """Select the bot's pause, as a row without a user, and the user's block."""
-    pause = select(_NOBODY.label("person"), key_values.c.value.label("reason"), _NEVER.label("until"))
-    block = select(blocks.c.user_id, blocks.c.reason, blocks.c.until)
-    return union_all(
-        pause.where(key_values.c.name == PAUSE_KEY),
-        block.where(blocks.c.guild_id == bindparam("guild"), blocks.c.user_id == bindparam("person")),
+        block=active_block(connection, guild_id, user_id, now),
+        paused=read_pause(connection),
     )
 
 
@@ -86,7 +63,6 @@ def _waiting(here: ColumnElement[bool]) -> Select[Any]:
 
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_STANDING = _standing()
 WAITING_IN_SERVER = _waiting(runs.c.guild_id == bindparam("guild"))
 WAITING_PRIVATELY = _waiting(runs.c.guild_id.is_(None))
 

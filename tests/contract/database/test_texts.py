@@ -26,7 +26,7 @@ from bot.database.tables import metadata
 from bot.domain.presets import Holder
 from bot.domain.runs import RunState
 from bot.store import Store
-from tests.contract.store.rows import ALICE, GUILD, MOD
+from tests.contract.store.rows import ALICE, GUILD, active_blocks, block
 from tests.contract.store.runs import NOW, SOON, accepted, brought_to, fetch, report, request
 
 # NUL, which PostgreSQL doesn't store; half a surrogate pair, which neither does.
@@ -101,9 +101,9 @@ def test_a_request_with_a_long_gpu_name_is_refused() -> None:
 
 
 async def test_a_reason_may_contain_any_character(store: Store) -> None:
-    await store.blocks.block(GUILD, ALICE, by=MOD, reason=f"no{NUL}{HALF}", until=None, now=NOW)
-    (block,) = await store.blocks.list(GUILD, NOW, limit=10)
-    assert block.reason == "no?"
+    await block(store, ALICE, at=NOW, reason=f"no{NUL}{HALF}")
+    (found,) = await active_blocks(store, NOW)
+    assert found.reason == "no?"
 
 
 async def test_a_name_that_is_too_long_is_not_found(store: Store) -> None:

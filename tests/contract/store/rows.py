@@ -12,10 +12,11 @@ from sqlalchemy import Connection, Select, delete, event, insert, select, text
 
 from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, deliveries, runs, server_rules
+from bot.domain.moderation.blocks import Block
 from bot.domain.requests import GenerationRequest, Origin, new_key
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import RunState
-from bot.store import Store
+from bot.store import Store, blocks
 from tests.contract.store.runs import NOW
 
 GUILD = 1 << 62
@@ -136,3 +137,20 @@ async def plan_of(store: Store, query: Select[Any], *, scans: bool = True) -> st
         return str(found.all())
 
     return await store.database.write(work)
+
+
+async def block(
+    store: Store, user_id: int, *, at: datetime, guild_id: int = GUILD, by: int = MOD, **more: Any
+) -> int:
+    """Block a user, by default for no reason until the block is lifted. Return how many runs ended."""
+    values = {"reason": None, "until": None, **more}
+    made = Block(guild_id=guild_id, user_id=user_id, created_at=at, created_by=by, **values)
+    return await store.database.write(blocks.add, made)
+
+
+async def active_blocks(store: Store, now: datetime, guild_id: int = GUILD, **page: int) -> Sequence[Block]:
+    return await store.database.read(blocks.active, guild_id, now, **{"limit": 10, **page})
+
+
+async def unblock(store: Store, user_id: int, *, at: datetime, guild_id: int = GUILD) -> bool:
+    return await store.database.write(blocks.lift, guild_id, user_id, by=MOD, now=at)

@@ -14,7 +14,7 @@ from bot.domain.requests import GenerationRequest, Member
 from bot.domain.runs import Run
 from bot.store import Store
 from tests.contract.conftest import Judged
-from tests.contract.store.rows import GUILD, stored_rules
+from tests.contract.store.rows import GUILD, block, stored_rules
 from tests.contract.store.runs import NOW, PERSON, accept, at_once, request
 
 OTHER = Member(id=7, created_at=PERSON.created_at)
@@ -62,7 +62,7 @@ async def test_each_request_is_judged_with_what_those_before_it_reserved(
 
 async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"person": {"waiting": None, "runs_a_day": 1}}})
-    await store.blocks.block(GUILD, OTHER.id, by=1, reason=None, until=None, now=NOW)
+    await block(store, OTHER.id, at=NOW, by=1)
 
     asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE)]
     results = await together(store, *asked)

@@ -12,7 +12,7 @@ from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
 from bot.store.outcomes import nothing_pending
 from tests.contract.store import batches
-from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules, stored_run
+from tests.contract.store.rows import GUILD, MOD, audit_log, block, stored_rules, stored_run, unblock
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -37,14 +37,14 @@ from tests.contract.store.runs import (
 )
 
 
-async def block(store: Store, *, reason: str | None = "spam", guild: int = GUILD) -> int:
-    return await store.blocks.block(guild, PERSON.id, by=MOD, reason=reason, until=None, now=at(60))
+async def block_now(store: Store, *, reason: str | None = "spam", guild: int = GUILD) -> int:
+    return await block(store, PERSON.id, at=at(60), guild_id=guild, reason=reason)
 
 
 async def test_a_block_ends_waiting_and_unapproved_runs(store: Store) -> None:
     queued = await accepted(store)
     unread = await awaiting_approval(store)
-    assert await block(store) == 2
+    assert await block_now(store) == 2
     assert await state_of(store, queued) == (RunState.REFUSED, "requester_blocked")
     assert await state_of(store, unread) == (RunState.REJECTED, "requester_blocked")
     ended = await fetch(store, unread.key)
@@ -62,7 +62,7 @@ async def test_a_block_ends_waiting_and_unapproved_runs(store: Store) -> None:
 
 async def test_started_runs_continue(store: Store) -> None:
     runs = [await brought_to(store, state) for state in (*IN_FLIGHT, RunState.SUCCEEDED)]
-    assert await block(store) == 0
+    assert await block_now(store) == 0
     assert [await fetch(store, run.key) for run in runs] == runs
 
 
@@ -70,8 +70,8 @@ async def test_other_users_and_servers_are_unaffected(store: Store) -> None:
     mine = await accepted(store)
     theirs = await stored_run(store, RunState.WAITING, person=PERSON.id - 1, delivery=None)
     private = await stored_run(store, RunState.WAITING, person=PERSON.id, guild=None, delivery=None)
-    assert await block(store, guild=GUILD + 1) == 0
-    assert await block(store) == 1
+    assert await block_now(store, guild=GUILD + 1) == 0
+    assert await block_now(store) == 1
     assert (await fetch(store, mine.key)).final
     for key in (theirs, private):
         assert (await fetch(store, key)).state is RunState.WAITING
@@ -79,7 +79,7 @@ async def test_other_users_and_servers_are_unaffected(store: Store) -> None:
 
 async def test_a_second_block_ends_nothing_twice(store: Store) -> None:
     run = await accepted(store)
-    assert [await block(store), await block(store, reason="worse")] == [1, 0]
+    assert [await block_now(store), await block_now(store, reason="worse")] == [1, 0]
     assert [row["purpose"] for row in await owed(store, run.key)] == ["o", "d"]
 
 
@@ -90,7 +90,7 @@ async def test_budgets_are_given_back(store: Store) -> None:
     before = await store.usage.today(GUILD, PERSON.id, at(61))
     assert (before.person.runs, before.person.waiting) == (2, 3)  # one isn't approved
     assert before.person.gpu_seconds > 0
-    await block(store)
+    await block_now(store)
     after = await store.usage.today(GUILD, PERSON.id, at(61))
     for spent in (after.person, after.server):
         assert (spent.runs, spent.waiting, spent.gpu_seconds) == (0, 0, 0)
@@ -98,7 +98,7 @@ async def test_budgets_are_given_back(store: Store) -> None:
 
 async def test_a_run_requeued_after_the_block_ends(store: Store) -> None:
     run = await submitted(store)
-    await block(store)
+    await block_now(store)
     await store.claims.requeue(run, at(70), at(65))
     assert await state_of(store, run) == (RunState.REFUSED, "requester_blocked")
     assert [row["purpose"] for row in await owed(store, run.key)] == ["o"]
@@ -107,8 +107,8 @@ async def test_a_run_requeued_after_the_block_ends(store: Store) -> None:
 
 async def test_a_run_requeued_after_the_block_was_lifted_waits(store: Store) -> None:
     run = await submitted(store)
-    await block(store)
-    await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(61))
+    await block_now(store)
+    await unblock(store, PERSON.id, at=at(61))
     await store.claims.requeue(run, at(70), at(65))
     assert (await fetch(store, run.key)).state is RunState.WAITING
 
@@ -123,10 +123,10 @@ async def test_requests_during_a_block_are_ended_or_refused(store: Store, other:
         return asked.key
 
     for _ in range(5):
-        answers, _ended = await asyncio.gather(asyncio.gather(*(ask() for _ in range(6))), block(store))
+        answers, _ended = await asyncio.gather(asyncio.gather(*(ask() for _ in range(6))), block_now(store))
         for answer in answers:
             assert answer == "blocked" or (await fetch(store, answer)).state is RunState.REFUSED
-        await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(61))
+        await unblock(store, PERSON.id, at=at(61))
 
 
 async def test_no_concurrent_change_leaves_a_blocked_users_run_waiting(store: Store, other: Store) -> None:
@@ -137,7 +137,7 @@ async def test_no_concurrent_change_leaves_a_blocked_users_run_waiting(store: St
             await accepted(store),
         )
         await at_once(
-            block(store),
+            block_now(store),
             other.reviews.approve(unread.key, MOD, at(60)),
             other.claims.requeue(gone_out, at(61), at(60)),
             take(other, at(60)),
@@ -148,12 +148,12 @@ async def test_no_concurrent_change_leaves_a_blocked_users_run_waiting(store: St
             assert (await purposes(store, run.key)).count("o") == (found.state is not RunState.SUBMITTING)
             if not found.final:
                 await store.runs.record_report(run.key, report(RunState.CANCELLED), at(62), SOON, asked=True)
-        await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(62))
+        await unblock(store, PERSON.id, at=at(62))
 
 
 async def test_an_ended_run_can_be_erased_after_its_messages(store: Store) -> None:
     run = await accepted(store)
-    await block(store)
+    await block_now(store)
 
     async def erasable() -> list[str]:
         return await store.database.read(
@@ -178,7 +178,7 @@ async def with_one_running(store: Store, count: int) -> list[Run]:
 
 async def test_the_last_run_of_a_partly_blocked_batch_creates_the_outcome(store: Store) -> None:
     batch = await with_one_running(store, 3)
-    assert await block(store) == 2
+    assert await block_now(store) == 2
     assert [await state_of(store, run) for run in batch[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
     assert [await purposes(store, run.key) for run in batch] == [[], [], ["d"]]
     await batches.ended(store, batch[0])
@@ -189,15 +189,15 @@ async def test_a_batch_that_ends_during_a_block_has_one_outcome(store: Store, ot
     """The block locks the first run, too, although that one has started."""
     for _ in range(10):
         batch = await with_one_running(store, 2)
-        await asyncio.gather(block(other), batches.ended(store, batch[0]))
+        await asyncio.gather(block_now(other), batches.ended(store, batch[0]))
         assert "o" in await purposes(store, batch[0].key)
-        await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(90))
+        await unblock(store, PERSON.id, at=at(90))
 
 
 async def test_a_block_rejects_an_unapproved_batch_with_one_card(store: Store) -> None:
     lead = await accept_for_review(store, *batches.asked(3))
     batch = await store.runs.batch(lead)
-    assert await block(store) == 3
+    assert await block_now(store) == 3
     assert {(await fetch(store, run.key)).state for run in batch} == {RunState.REJECTED}
     assert sorted(await purposes(store, batch[0].key)) == ["c", "o", "r"]
     assert [await purposes(store, run.key) for run in batch[1:]] == [[], ["d"]]
@@ -214,7 +214,7 @@ async def test_one_outcome_in_each_channel_reports_all_runs_that_a_block_ended_t
     here.append((await batches.accepted(store, 2, now=at(2)))[0])
     origin = request().origin
     there = await accepted(store, origin=origin.model_copy(update={"channel_id": origin.channel_id + 1}))
-    assert await block(store) == 5
+    assert await block_now(store) == 5
     batch = await store.runs.batch(here[2])
     assert await how_told(store, *here[:2], *batch, there) == ["quiet", "quiet", 2, 2, None]
     reasons = {(await fetch(store, run.key)).failure_params["reason"] for run in (*here, *batch, there)}
@@ -225,12 +225,12 @@ async def test_a_private_run_that_a_block_ended_is_reported_by_its_own_outcome(s
     await stored_rules(store, GUILD, {"private_results": True})
     public = [await accepted(store, now=at(n)) for n in range(2)]
     private = [await accepted(store, private=True, now=at(2 + n)) for n in range(2)]
-    assert await block(store) == 4
+    assert await block_now(store) == 4
     assert await how_told(store, *public, *private) == ["quiet", 1, None, None]
 
 
 async def test_a_batch_that_continues_neither_reports_others_nor_stays_silent(store: Store) -> None:
     batch = await with_one_running(store, 2)
     single = await accepted(store, now=at(-5))
-    assert await block(store) == 2
+    assert await block_now(store) == 2
     assert await how_told(store, batch[1], single) == [None, None]

@@ -20,7 +20,7 @@ from bot.store.ledger import CeilingReached, post
 from tests.contract.conftest import Stores
 from tests.contract.store import batches
 from tests.contract.store.processes import in_processes
-from tests.contract.store.rows import GUILD, run_keys, stored_rules
+from tests.contract.store.rows import GUILD, block, run_keys, stored_rules
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -112,7 +112,7 @@ async def test_what_never_started_gives_everything_back(store: Store, how: str) 
     elif how == "withdrawn":
         assert await store.answers.withdraw(key)
     elif how == "blocked":
-        await store.blocks.block(GUILD, PERSON.id, by=5, reason=None, until=None, now=NOW)
+        await block(store, PERSON.id, at=NOW, by=5)
     elif how == "refused":
         for run in batch:
             await store.runs.finish(run.key, S.REFUSED, NOW, code="x")

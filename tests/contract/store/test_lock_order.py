@@ -23,7 +23,7 @@ from bot.outside import Outside
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
-from tests.contract.store.rows import GUILD
+from tests.contract.store.rows import GUILD, block
 from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, fetch, request
 from tests.databases import PostgresServer, transaction
 
@@ -142,9 +142,7 @@ WRITERS: dict[str, Writer] = {
     "complete": complete,
     "redeliver": lambda store, rows, _: store.deliveries.redeliver(rows.lead, request().origin, NOW),
     "placeholder": lambda store, rows, _: store.deliveries.confirm_placeholder(rows.lead, 78, NOW),
-    "block": lambda store, _rows, _number: store.blocks.block(
-        GUILD, PERSON.id, by=5, reason=None, until=NOW, now=NOW
-    ),
+    "block": lambda store, _rows, _number: block(store, PERSON.id, at=NOW, by=5, until=NOW),
     "erase": lambda store, _rows, _number: store.privacy.erase(PERSON.id, NOW),
     "remove": remove,
 }

@@ -11,7 +11,7 @@ from bot.domain.requests import ChannelState, Member, Press, Requester, press_id
 from bot.domain.runs import Run
 from bot.store import Store
 from bot.store.requests.presses import DOUBLE_PRESS
-from tests.contract.store.rows import GUILD
+from tests.contract.store.rows import block
 from tests.contract.store.runs import HOLD, NOW, PERSON, at_once, columns, request
 
 AGAIN = Press(press_id("again", "abc"), NOW)
@@ -72,7 +72,7 @@ async def test_a_duplicate_interaction_is_no_double_press(store: Store, other: S
 
 
 async def test_a_refused_press_does_not_count(store: Store) -> None:
-    await store.blocks.block(GUILD, PERSON.id, by=1, reason=None, until=None, now=NOW)
+    await block(store, PERSON.id, at=NOW, by=1)
     assert await results_of(press(store), press(store)) == [RefusedError, RefusedError]
 
 

@@ -18,7 +18,16 @@ from bot.store.audit import add_entries
 from bot.workers.schedule import PRUNE
 from bot.workers.worker import Worker
 from tests.contract.conftest import Stores
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
+from tests.contract.store.rows import (
+    ALICE,
+    BOB,
+    GUILD,
+    audit_log,
+    block,
+    run_keys,
+    stored_rules,
+    stored_run,
+)
 from tests.contract.store.runs import (
     NOW,
     SUCCESS,
@@ -56,16 +65,16 @@ async def test_an_export_contains_all_data_of_one_user_only(store: Store) -> Non
     await stored_run(store, person=BOB)
     for subject in (ALICE, BOB, ALICE, ALICE):
         await store.audit.add(line(subject))
-    await store.blocks.block(GUILD, ALICE, by=MOD, reason="spam", until=None, now=NOW)
-    await store.blocks.block(GUILD, BOB, by=MOD, reason="spam", until=None, now=NOW)
+    await block(store, ALICE, at=NOW, reason="spam")
+    await block(store, BOB, at=NOW, reason="spam")
     exported = [run async for run in store.privacy.runs_of(ALICE, chunk_size=2)]
     assert sorted(run.key for run in exported) == sorted(mine)
     assert [run.created_at for run in exported] == sorted((run.created_at for run in exported), reverse=True)
     lines = [one async for found in store.privacy.audit_of(ALICE, chunk_size=2) for one in found]
     assert [one.entry.action for one in lines] == [AuditAction.REFUSAL] * 3 + [AuditAction.BLOCK]
     assert {one.entry.subject_id for one in lines} == {ALICE}
-    (block,) = await store.privacy.rows_of(ALICE)
-    assert (block["kind"], block["guild_id"], block["reason"]) == ("block", GUILD, "spam")
+    (row,) = await store.privacy.rows_of(ALICE)
+    assert (row["kind"], row["guild_id"], row["reason"]) == ("block", GUILD, "spam")
 
 
 async def test_erasure_empties_the_rows_of_ended_requests(store: Store) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import Block, Spending
+from bot.domain.budgets import Spending
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.policy import check_before_form, judge, judge_several, start_of
 from bot.domain.requests import ChannelState, Member
@@ -17,7 +17,7 @@ from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
 from tests.unit.domain.policy_cases import ARTISTS, DAY_END, NOW, PERSON, STAFF, USAGE
-from tests.unit.factories import made_run
+from tests.unit.factories import made_block, made_run
 
 RULES = {
     "budgets": {"person": {"runs_a_day": 3, "gpu_seconds_a_day": 200}, "server": {"runs_a_day": 9}},
@@ -75,10 +75,10 @@ def test_a_run_that_was_accepted_may_start() -> None:
         ({"person": Spending(runs=3)}, ("budget_runs", "until tomorrow")),
         ({"person": Spending(gpu_seconds=141)}, ("budget_gpu", "until tomorrow")),
         ({"server": Spending(runs=9)}, ("server_budget_runs", "until tomorrow")),
-        ({"block": Block("spam", None)}, ("blocked", "for ever")),
-        ({"block": Block("spam", NOW + timedelta(days=1))}, ("blocked_until", "for ever")),
+        ({"block": made_block("spam", None)}, ("blocked", "for ever")),
+        ({"block": made_block("spam", NOW + timedelta(days=1))}, ("blocked_until", "for ever")),
         # What never may start doesn't wait for the end of a pause.
-        ({"block": Block("spam", None), **PAUSED}, ("blocked", "for ever")),
+        ({"block": made_block("spam", None), **PAUSED}, ("blocked", "for ever")),
     ],
 )
 def test_a_pause_and_a_budget_end_and_a_block_does_not(
@@ -217,8 +217,8 @@ def test_without_waiting_runs_in_the_usage_their_limit_forbids_no_start() -> Non
     [
         (stored(), {}, None),
         (stored(), PAUSED, "paused"),
-        (stored(), {"block": Block("spam", None)}, "blocked"),
-        (stored(), {"block": Block("spam", NOW + timedelta(days=1)), **PAUSED}, "blocked_until"),
+        (stored(), {"block": made_block("spam", None)}, "blocked"),
+        (stored(), {"block": made_block("spam", NOW + timedelta(days=1)), **PAUSED}, "blocked_until"),
         (stored(requester_roles=()), {}, "deployment_role_none"),
         # The user is still to choose a deployment.
         (stored(deployment="", requester_roles=()), {}, None),

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import EXPECTED_SECONDS, LIMITS, Block, Spending, for_batch
+from bot.domain.budgets import EXPECTED_SECONDS, LIMITS, Spending, for_batch
 from bot.domain.errors import RefusedError
+from bot.domain.moderation.blocks import Block
 from bot.domain.requests import GenerationRequest, Member
 from bot.domain.settings.rules_and_defaults import Budget, Budgets, People, ServerRules
 from bot.strings import explain
@@ -28,6 +29,7 @@ from tests.unit.domain.policy_cases import (
     request,
     stamp,
 )
+from tests.unit.factories import made_block
 
 DIRECT = request(None)
 AWAY = request(None, user_install=True)
@@ -97,9 +99,9 @@ UNTIL = NOW + timedelta(days=3)
 @pytest.mark.parametrize(
     ("block", "expected"),
     [
-        (Block("spam", UNTIL), ("blocked_until", {"reason": "spam", "until": stamp(UNTIL)})),
-        (Block("*spam*", None), ("blocked", {"reason": r"\*spam\*", "until": 0})),
-        (Block(None, None), ("blocked", {"reason": r"\-", "until": 0})),
+        (made_block("spam", UNTIL), ("blocked_until", {"reason": "spam", "until": stamp(UNTIL)})),
+        (made_block("*spam*", None), ("blocked", {"reason": r"\*spam\*", "until": 0})),
+        (made_block(None, None), ("blocked", {"reason": r"\-", "until": 0})),
     ],
 )
 def test_a_block_shows_its_reason_and_its_end(block: Block, expected: tuple[str, dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import Block, Usage
+from bot.domain.budgets import Usage
 from bot.domain.pages import RunListEntry
 from bot.domain.requests import ChannelState, GenerationRequest
 from bot.domain.results.deliveries import Delivery, MessageRef, Purpose
@@ -22,7 +22,7 @@ from bot.domain.results.showing import (
 )
 from bot.domain.runs import Run, RunState
 from tests.unit.domain.policy_cases import NOW, USAGE, refused, request
-from tests.unit.factories import made_run
+from tests.unit.factories import made_block, made_run
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from tests.unit.factories import made_run
     [
         (request(), USAGE, {}, None),
         (request(), replace(USAGE, paused="moving"), {}, "paused"),
-        (request(), replace(USAGE, block=Block("spam", None)), {}, "blocked"),
+        (request(), replace(USAGE, block=made_block("spam", None)), {}, "blocked"),
         (request(), USAGE, {"allowed_guild_ids": frozenset({8})}, "guild_not_allowed"),
         (request(None, user_install=True), USAGE, {}, "user_installs_off"),
         # What is paid for is posted where no new request would be allowed.

@@ -16,7 +16,6 @@ from bot.domain.transitions import (
     REVIVABLE,
     TRANSITIONS,
     UNSUCCESSFUL,
-    BlockVerdict,
     Change,
     apply_report,
     belongs,
@@ -35,6 +34,7 @@ from tests.unit.domain.transition_cases import (
     said,
     shown,
 )
+from tests.unit.factories import made_block
 
 reports = st.builds(
     RunReport,
@@ -283,7 +283,7 @@ def test_a_revivable_run_is_asked_about_until_it_has_ended_upstream(state: RunSt
 @pytest.mark.parametrize("run_id", [None, "r"])
 def test_a_block_ends_only_runs_that_were_never_sent(state: RunState, run_id: str | None) -> None:
     ends = {} if run_id else {S.AWAITING_APPROVAL: S.REJECTED, S.WAITING: S.REFUSED}
-    change = end_for_block(run(state, run_id=run_id), BlockVerdict(by=99, reason="spam", until=None, now=NOW))
+    change = end_for_block(run(state, run_id=run_id), made_block("spam", created_by=99), NOW)
     assert (change and change.state) is ends.get(state)
 
 
@@ -298,9 +298,9 @@ def test_a_block_ends_only_runs_that_were_never_sent(state: RunState, run_id: st
 def test_a_block_carries_its_reason_and_its_end_and_decides_a_pending_approval(
     why: str | None, until: datetime | None, params: dict[str, Any]
 ) -> None:
-    verdict = BlockVerdict(by=99, reason=why, until=until, now=NOW)
+    verdict = made_block(why, until, created_by=99)
     values = {"failure_code": REQUESTER_BLOCKED, "failure_params": params, "ended_at": NOW, "due_at": None}
     waiting = Change(S.REFUSED, values, ends_run=True, visible=True)
-    assert end_for_block(run(S.WAITING), verdict) == waiting
+    assert end_for_block(run(S.WAITING), verdict, NOW) == waiting
     pending = replace(waiting, state=S.REJECTED, values={**values, "decided_by": 99, "decided_at": NOW})
-    assert end_for_block(run(S.AWAITING_APPROVAL), verdict) == pending
+    assert end_for_block(run(S.AWAITING_APPROVAL), verdict, NOW) == pending

@@ -20,7 +20,7 @@ from bot.services.age_marks import AgeMarks
 from bot.services.sharing import FetchState, SharingService
 from bot.store import Store
 from bot.workers.worker import Wakeups
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_rules, stored_run
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, block, stored_rules, stored_run, unblock
 from tests.contract.store.runs import NOW, PERSON, claimed, owed
 from tests.databases import new_sqlite
 
@@ -205,11 +205,11 @@ async def test_post_is_offered_to_the_requester_on_the_server_of_the_result(stor
 
 async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> None:
     key = await stored_run(store, **batch())
-    await store.blocks.block(GUILD, ALICE, by=MOD, reason="spam", until=None, now=NOW)
+    await block(store, ALICE, at=NOW, reason="spam")
     for act in (sharing(store).post(key, member()), sharing(store).check(key, member())):
         with pytest.raises(RefusedError, match="blocked"):
             await act
-    await store.blocks.unblock(GUILD, ALICE, by=MOD, now=NOW)
+    await unblock(store, ALICE, at=NOW)
     await store.pause.pause("moving", by=1, now=NOW)
     with pytest.raises(RefusedError, match="paused"):
         await sharing(store).share(key, member(), with_prompt=False)

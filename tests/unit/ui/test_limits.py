@@ -15,8 +15,7 @@ from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import Commands, ShownInputs, command_line, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Block, Usage
-from bot.domain.moderation.blocks import ActiveBlock
+from bot.domain.budgets import Usage
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import ChannelDefault, Holder
 from bot.domain.requests import Member
@@ -30,7 +29,7 @@ from bot.ui.help.rules import rules_text
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card
-from tests.unit.factories import made_preset, made_run
+from tests.unit.factories import made_block, made_preset, made_run
 from tests.unit.ui import card_messages
 from tests.unit.ui.messages import ASKED, assert_within_limits, components, file, options, text
 
@@ -90,9 +89,7 @@ def test_a_page_of_the_queue_fits_and_goes_on_counting() -> None:
 
 
 def test_a_page_of_blocked_users_fits() -> None:
-    block = ActiveBlock(
-        user_id=LARGEST, reason=WORST, until=ASKED, created_at=ASKED.replace(year=9999), created_by=LARGEST
-    )
+    block = made_block(WORST, ASKED, user_id=LARGEST, created_at=ASKED.replace(year=9999), created_by=LARGEST)
     layout = blocked_layout([block] * PAGE_SIZE, 999999, more=True)
     assert len(text(layout)) <= 4000
     assert len(components(layout)) <= 40
@@ -197,7 +194,7 @@ def rules(deployments: Sequence[Deployment]) -> str:
             "gpu_roles": {gpu: {5} for gpu in GPUS},
         }
     )
-    usage = Usage(now=ASKED, day_end=ASKED, block=Block(WORST, ASKED), paused=WORST)
+    usage = Usage(now=ASKED, day_end=ASKED, block=made_block(WORST, ASKED), paused=WORST)
     offer = Offer(deployments=tuple(names), age_restricted=tuple(names), gpus=GPUS)
     member = Member(id=1, created_at=ASKED)
     shown = standing(member, usage, all_rules, offer, in_server=True, age_restricted_channel=False)

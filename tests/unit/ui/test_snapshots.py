@@ -17,8 +17,8 @@ from bot.deployments.input_text import Commands, ShownInputs, command_line, disp
 from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Block, Limits, Running, Spending, Usage, UsageView
-from bot.domain.moderation.blocks import ActiveBlock
+from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
+from bot.domain.moderation.blocks import Block
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.domain.requests import Member
@@ -41,7 +41,7 @@ from bot.ui.lists import (
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.shares import share_modal
 from bot.ui.status import status_message
-from tests.unit.factories import made_preset
+from tests.unit.factories import made_block, made_preset
 from tests.unit.ui.audit_messages import AUDIT
 from tests.unit.ui.batch_messages import SEVERAL
 from tests.unit.ui.card_messages import CARDS
@@ -103,7 +103,7 @@ CLOSED = limited(
         approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=frozenset({5})),
         deployment_roles={"song": frozenset({5})},
     ),
-    block=Block("spam", None),
+    block=made_block("spam", None),
     paused="maintenance",
 )
 
@@ -117,14 +117,14 @@ def presets() -> list[Preset]:
     return [made_preset("noir", **asked), made_preset("house style", holder=Holder.SERVER, **asked)]
 
 
-def blocks() -> list[ActiveBlock]:
-    block = ActiveBlock(user_id=8, reason="spam *again*", until=None, created_at=ASKED, created_by=9)
+def blocks() -> list[Block]:
+    block = made_block("spam *again*", created_at=ASKED)
     return [block, replace(block, user_id=7, reason=None, until=ASKED + timedelta(days=7))]
 
 
 def blocked_usage() -> UsageView:
     """Return the usage of a member whom a moderator has blocked for a week."""
-    usage = Usage(now=ASKED, day_end=ASKED, block=Block("spam *again*", ASKED + timedelta(days=7)))
+    usage = Usage(now=ASKED, day_end=ASKED, block=made_block("spam *again*", ASKED + timedelta(days=7)))
     return UsageView(42, True, usage, Running(1, 1), Limits(at_once=2), None)
 
 

@@ -12,9 +12,8 @@ from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import Commands, ShownInputs, command_line
 from bot.deployments.model import Deployment, Input
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Block, Limits, Running, Usage, UsageView
+from bot.domain.budgets import Limits, Running, Usage, UsageView
 from bot.domain.moderation.audit import AuditAction, AuditFilter, AuditPage
-from bot.domain.moderation.blocks import ActiveBlock
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.presets import ChannelDefault, Holder
 from bot.domain.requests import Member
@@ -45,7 +44,7 @@ from bot.ui.results import Batch, outcome_messages, single_layout, withheld_mess
 from bot.ui.settings.panel import Panel, panel_layout
 from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
-from tests.unit.factories import made_entry, made_preset, made_run
+from tests.unit.factories import made_block, made_entry, made_preset, made_run
 from tests.unit.ui.messages import ASKED, CODES, file, may_link, outcome
 
 Shown = OutgoingMessage | BaseView
@@ -155,8 +154,8 @@ def lists(words: str) -> list[Shown]:
     entries = [RunListEntry([run(words)], False, None)]
     preset = made_preset(words or "x", holder=Holder.SERVER, inputs={"style": words}, gpu=words)
     inputs = ShownInputs((("style", words),), ())
-    block = ActiveBlock(user_id=8, reason=words, until=None, created_at=ASKED, created_by=9)
-    usage = Usage(now=ASKED, day_end=ASKED, block=Block(words, ASKED))
+    block = made_block(words, created_at=ASKED)
+    usage = Usage(now=ASKED, day_end=ASKED, block=made_block(words, ASKED))
     view = UsageView(42, True, usage, Running(0, 0), Limits(), None)
     rules = standing(
         Member(id=42, created_at=ASKED),
