@@ -138,7 +138,6 @@ TESTS = {
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
         "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py"
         f" {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py {DISCORD}_cancel.py",
-        "postponed": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "queue": f"{STORE}_claims.py {STORE}_judged_claims.py {DISCORD}_queue.py",
         "reading.gauges": f"{WEB}_metrics.py",
         "requests.usage": f"{STORE}_requests.py {WEB}_metrics.py {DISCORD}_budget.py"

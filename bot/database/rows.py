@@ -15,29 +15,44 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     cast,
     insert,
     select,
     update,
 )
 
-from bot.database.tables import deliveries, requests, runs
+from bot.database.tables import deliveries, queues, requests, runs
 from bot.domain.requests import GenerationRequest
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import Output, Run, RunState
 
+# What keeps a waiting run from starting: a rule about this run, or one about its whole queue.
+_is_held = runs.c.waiting_code.is_not(None)
+_REASON = {
+    "waiting_code": case((_is_held, runs.c.waiting_code), else_=queues.c.waits_for),
+    "waiting_params": case((_is_held, runs.c.waiting_params), else_=queues.c.waits_params),
+}
 _RUN_COLUMNS = tuple(
-    runs.c[field.name] if field.name in runs.c else requests.c[field.name] for field in fields(Run)
+    _REASON[field.name].label(field.name)
+    if field.name in _REASON
+    else runs.c[field.name]
+    if field.name in runs.c
+    else requests.c[field.name]
+    for field in fields(Run)
 )
 _LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)
 _REVISE = update(requests).where(requests.c.key == bindparam("changed")).values(rev=requests.c.rev + 1)
 # A run with its request.
 WITH_REQUEST = runs.join(requests, requests.c.key == runs.c.request_key)
+_WITH_QUEUE = WITH_REQUEST.outerjoin(
+    queues, and_(queues.c.deployment == runs.c.deployment, runs.c.state == RunState.WAITING)
+)
 
 
 def select_runs(*more: Any) -> Select[Any]:
     """Select runs with their requests, as `to_run` needs them, and `more` columns."""
-    return select(*_RUN_COLUMNS, *more).select_from(WITH_REQUEST)
+    return select(*_RUN_COLUMNS, *more).select_from(_WITH_QUEUE)
 
 
 _BY_KEYS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))
@@ -49,7 +64,7 @@ def select_listed_runs() -> Select[Any]:
 
     The outputs are left out, because they may hold a megabyte of text.
     """
-    return select(*_LISTED_COLUMNS).select_from(WITH_REQUEST)
+    return select(*_LISTED_COLUMNS).select_from(_WITH_QUEUE)
 
 
 def to_run(row: RowMapping) -> Run:
@@ -69,6 +84,8 @@ def _values(row: RowMapping) -> dict[str, Any]:
     if values["index"]:
         # The answer shows the whole request, so only its first run may be shown there.
         values["status_message_id"] = values["interaction_token"] = None
+    if values["waiting_code"] is not None:
+        values["queue_position"] = None  # the message shows what the run waits for instead
     if values["requester_roles"] is not None:
         values["requester_roles"] = tuple(values["requester_roles"])
     return values

@@ -152,7 +152,7 @@ runs = Table(
     Column("charged_on", Date),  # NULL: nothing is charged before the approval
     Column("counts_as_run", Boolean, nullable=False, server_default=true()),
     # the workers' state
-    Column("waiting_code", CleanText),  # the rule that a waiting run waits for; the code of a sentence
+    Column("waiting_code", CleanText),  # the rule that this run waits for; the code of a sentence
     Column("waiting_params", JSON(none_as_null=True)),
     # When a worker handles it next; NULL: never. A run that awaits approval expires then.
     Column("due_at", UtcDateTime),
@@ -227,6 +227,9 @@ queues = Table(
     metadata,
     Column("deployment", CleanText, primary_key=True),
     Column("virtual_time", BigInteger, nullable=False),
+    # why no run of it starts for now: the code of a sentence, and its values
+    Column("waits_for", CleanText),
+    Column("waits_params", JSON(none_as_null=True)),
 )
 # Small state by name: the webhook secret, hashes of synced commands, deployment descriptions, the pause.
 key_values = Table(

@@ -14,7 +14,7 @@ from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
 from bot.database.rows import read_runs, revise, select_runs, to_run
-from bot.database.tables import requests, runs
+from bot.database.tables import queues, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
@@ -24,15 +24,27 @@ from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.ledger import CeilingReached, post
 from bot.store.outcomes import apply_change
-from bot.store.postponed import NOT_HELD, change_waiting, hold_back, waiting_for
-from bot.store.queue import advance, is_waiting, next_candidate, number_queues
+from bot.store.queue import (
+    NOT_HELD,
+    PAUSED,
+    advance,
+    hold_queues,
+    is_waiting,
+    next_candidate,
+    number_queues,
+    release_queues,
+    waiting_for,
+)
 from bot.store.requests.judging import judge_run, refuse
+from bot.store.rules import read_pause
 
 log = logging.getLogger(__name__)
 # The last status edit through an interaction is made this long before the interaction ends, and says what
 # happens next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
+# Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
+_ASK_AGAIN_AFTER = timedelta(hours=1)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
 _IS_FOLLOWED = or_(runs.c.state.in_(IN_FLIGHT), and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)))
@@ -63,7 +75,7 @@ _IS_ACTIVE = exists().where(runs.c.request_key == requests.c.key, runs.c.state.n
 
 
 def _judged(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> Run | None:
-    """Judge a run, and return it if it may start. Postpone or end it if it may not start now.
+    """Judge a run, and return it if it may start. Let it wait, or end it, if it may not start now.
 
     Return None in that case, or if the run has been withdrawn.
     """
@@ -72,12 +84,25 @@ def _judged(connection: Connection, key: str, operator: OperatorRules, now: date
         if reason is None:
             return run
         if isinstance(reason, RefusedForNow):
-            hold_back(connection, run, reason, now)
+            hold(connection, run, reason, now)
         elif (current := lock_run(connection, key)).state is RunState.WAITING:
             refuse(connection, current, reason, now)
     except RunGone:
         log.info("skipped run %s, which was withdrawn before its claim", key)
     return None
+
+
+def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
+    """Let a waiting run wait until the rule may allow it. Its status message shows the reason."""
+    later = now + _ASK_AGAIN_AFTER
+    due_at = min(reason.again_at, later) if reason.again_at is not None else later
+    lock_requests(connection, [run.request_key])
+    connection.execute(
+        update(runs)
+        .where(runs.c.key == run.key, runs.c.state == RunState.WAITING)
+        .values(due_at=due_at, **waiting_for(reason.code, reason.params))
+    )
+    revise(connection, [run.request_key])
 
 
 def _end_if_unwanted(connection: Connection, waiting: Run, now: datetime) -> None:
@@ -112,8 +137,8 @@ class ClaimStore:
         """Claim the next run to submit, or return None if no run can start now. The caller makes the queue
         call.
 
-        Each candidate is judged again by the current rules. A run that may not start is postponed or ended,
-        and the next candidate is tried. `limit` returns how many runs of a deployment may be in flight at
+        Each candidate is judged again by the current rules. A run that may not start waits or ends, and the
+        next candidate is tried. `limit` returns how many runs of a deployment may be in flight at
         once, or None for no limit. If the queue call has no answer by `answer_by`, the run is checked.
 
         A server of which a run was turned away comes last, so that its many runs delay no other's.
@@ -153,6 +178,8 @@ class ClaimStore:
     ) -> tuple[Run | None, bool]:
         """Claim the next run, or turn it away. Return the claimed run, and whether to try the next one."""
         lock(connection, "submit")
+        if read_pause(connection) is not None:
+            return None, False
         candidate = next_candidate(connection, limit, now, avoided)
         if candidate is None:
             has_left_out = bool(avoided)
@@ -237,27 +264,22 @@ class ClaimStore:
         return [to_run(row) for row in connection.execute(waiting).mappings()]
 
     @writes
-    def show_reason(
-        self, connection: Connection, code: str, now: datetime, *, deployment: str | None = None
-    ) -> bool:
-        """Tell the requesters of all due runs what they wait for, and return whether a message changes.
-
-        With `deployment`, only its runs are meant. `code` is the code of a sentence without parameters. The
-        runs stay due.
-        """
-        others = [runs.c.due_at <= now, runs.c.waiting_code.is_distinct_from(code)]
-        if deployment is not None:
-            others.append(runs.c.deployment == deployment)
-        lock(connection, "submit")
-        return change_waiting(connection, others, waiting_for(code, {}))
+    def hold_queues(self, connection: Connection, code: str, *, deployment: str | None = None) -> bool:
+        """Say what the runs of a deployment wait for, or all runs; return whether a message changes."""
+        return hold_queues(connection, code, {}, deployment=deployment)
 
     @writes
     def update_queue_positions(
-        self, connection: Connection, now: datetime, *, but: Collection[str] = ()
+        self, connection: Connection, now: datetime, *, broken: Collection[str] = ()
     ) -> int:
-        """Write the queue positions that changed, except those of the deployments `but`; return how many."""
+        """Update what the messages say of the queues; return how many change.
+
+        The queues of `broken` deployments stay held. If others were, their messages change first, and the
+        positions with the next call, because one transaction locks requests only once.
+        """
         lock(connection, "submit")
-        return number_queues(connection, now, but=but)
+        ready = (queues.c.waits_for != PAUSED, queues.c.deployment.not_in(broken))
+        return release_queues(connection, *ready) or number_queues(connection, now)
 
     @writes
     def claim_checks(

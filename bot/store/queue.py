@@ -6,7 +6,7 @@ inside the database, so a long queue costs neither rows nor statements.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -28,15 +28,18 @@ from sqlalchemy import (
 )
 
 from bot.database.column_types import UtcDateTime
-from bot.database.row_locks import lock_requests_of
+from bot.database.postgres import lock
+from bot.database.row_locks import lock_requests_of, lock_rows
 from bot.database.rows import revise
-from bot.database.tables import IN_FLIGHT_STATES, queues, runs
+from bot.database.tables import IN_FLIGHT_STATES, queues, requests, runs
 from bot.domain.queue.fair_queue import FIRST_TURN, NO_TURN, PLACES, closed_up, next_tag
 from bot.domain.runs import Run, RunState
-from bot.store.postponed import NOT_HELD
 
 # How many runs behind the front are told their place at once, and how many of a user's move up.
 _AT_ONCE = 200
+PAUSED = "paused"
+# The columns of a run that no rule keeps waiting.
+NOT_HELD: Mapping[str, object] = {"waiting_code": None, "waiting_params": None}
 _OUTSIDE: ColumnElement[int] = literal_column("0")  # runs outside servers; NULL would equal nothing
 
 
@@ -235,8 +238,57 @@ def advance(connection: Connection, claimed: Candidate) -> None:
     connection.execute(_ADVANCE, {"claimed_from": claimed.deployment, "tag": claimed.queue_tag})
 
 
-def number_queues(connection: Connection, now: datetime, *, but: Collection[str] = ()) -> int:
-    """Write the places of waiting runs that changed, except in the queues `but`; return how many.
+def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
+    """Return the columns of a run that a rule keeps waiting, which has no position in the queue.
+
+    `code` and `params` determine the sentence that tells the requester why the run waits.
+    """
+    return {"waiting_code": code, "waiting_params": dict(params), "queue_position": None}
+
+
+def hold_queues(
+    connection: Connection, code: str, params: Mapping[str, object], *, deployment: str | None = None
+) -> bool:
+    """Say what all runs in the queue of a deployment wait for, or those in all queues.
+
+    Return whether a message changes. During a pause, the messages name the pause.
+    """
+    lock(connection, "submit")
+    which: list[ColumnElement[bool]] = [func.coalesce(queues.c.waits_for, "").not_in((code, PAUSED))]
+    if deployment is not None:
+        which.append(queues.c.deployment == deployment)
+    return _tell(connection, {"waits_for": code, "waits_params": dict(params)}, *which) > 0
+
+
+def release_queues(connection: Connection, *which: ColumnElement[bool]) -> int:
+    """Say that nothing holds these queues any more; return how many messages change."""
+    lock(connection, "submit")
+    return _tell(
+        connection, {"waits_for": None, "waits_params": None}, queues.c.waits_for.is_not(None), *which
+    )
+
+
+def _tell(connection: Connection, values: Mapping[str, object], *which: ColumnElement[bool]) -> int:
+    changed = connection.execute(update(queues).where(*which).values(values).returning(queues.c.deployment))
+    names = changed.scalars().all()
+    if not names:
+        return 0
+    waiting = select(runs.c.request_key).where(is_waiting(runs), runs.c.deployment.in_(names))
+    keys = lock_rows(connection, requests.c.key, requests.c.key.in_(waiting))
+    if keys:
+        revise(connection, keys)
+    return len(keys)
+
+
+def ask_again(connection: Connection, guild_id: int, now: datetime) -> None:
+    """Make the runs due that a rule of this server keeps waiting, so that they are judged again."""
+    held = (is_waiting(runs), runs.c.guild_id == guild_id, runs.c.waiting_code.is_not(None))
+    lock_rows(connection, requests.c.key, requests.c.key.in_(select(runs.c.request_key).where(*held)))
+    connection.execute(update(runs).where(*held).values(due_at=now))
+
+
+def number_queues(connection: Connection, now: datetime) -> int:
+    """Write the places of waiting runs that changed; return how many.
 
     Each of the first PLACES runs of a queue has its own. Those behind share the next one, so that a long
     queue isn't rewritten each time it moves.
@@ -244,7 +296,6 @@ def number_queues(connection: Connection, now: datetime, *, but: Collection[str]
     moved = [
         each
         for deployment in connection.execute(_WITH_WAITING).scalars().all()
-        if deployment not in but
         for each in _moved(connection, deployment, now)
     ]
     if moved:

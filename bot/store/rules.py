@@ -12,12 +12,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 from bot.database.engine import Database, reads, writes
 from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
-from bot.database.tables import key_values, runs, server_rules
+from bot.database.tables import key_values, queues, server_rules
 from bot.domain.errors import RefusedForNow
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
 from bot.store.audit import add_entries
-from bot.store.postponed import PAUSED, ask_again
+from bot.store.queue import PAUSED, ask_again, hold_queues, release_queues
 
 log = logging.getLogger(__name__)
 Describe = Callable[[ServerRules, ServerRules], Sequence[Sequence[str]]]
@@ -31,11 +31,7 @@ def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
     """
     if guild_id is None:
         return ServerRules()
-    return validated(_stored(connection, guild_id), guild_id)
-
-
-def validated(stored: object | None, guild_id: int | None) -> ServerRules:
-    """Return rules as stored, or the defaults if there are none. Raises RefusedForNow."""
+    stored = _stored(connection, guild_id)
     if stored is None:
         return ServerRules()
     try:
@@ -102,7 +98,7 @@ class RuleStore:
             at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
         )
         add_entries(connection, entry)
-        ask_again(connection, runs.c.guild_id == guild_id, now)
+        ask_again(connection, guild_id, now)
         return after
 
     async def current(self, guild_id: int | None) -> ServerRules:
@@ -168,15 +164,13 @@ class PauseStore:
         connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
         connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
         add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
-        # Runs that waited for the end of an earlier pause show the new reason.
-        ask_again(connection, runs.c.waiting_code == PAUSED, now)
+        release_queues(connection)  # from an earlier pause, which may have had another reason
+        hold_queues(connection, PAUSED, {"reason": reason})
 
     @writes
     def resume(self, connection: Connection, *, by: int, now: datetime) -> bool:
-        """End the pause and let the runs that it held back start; return False if there is no pause."""
+        """End the pause, so that waiting runs start; return False if there is no pause."""
         lock(connection, f"key value {PAUSE_KEY}")
-        # A submitter that still sees the pause postpones its runs before this transaction reads them.
-        lock(connection, "submit")
         lifted = connection.execute(
             delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)
         )
@@ -184,7 +178,7 @@ class PauseStore:
         if reason is None:
             return False
         add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
-        ask_again(connection, runs.c.waiting_code == PAUSED, now)
+        release_queues(connection, queues.c.waits_for == PAUSED)
         return True
 
 

@@ -99,8 +99,8 @@ class RunStore:
         started_at: Any = change.values.get("started_at", run.started_at)
         started = replace(run, started_at=started_at)
         poll_at = poll_after_report(started, run_timeout(run.deployment), now, next_check)
-        postponed = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
-        values = {**postponed, **change.values}
+        later = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
+        values = {**later, **change.values}
         if change.state in FINAL:
             values |= _weight_of_reported(connection, run, report)
             is_over = change.ends_run or change.state not in REVIVABLE
@@ -220,7 +220,7 @@ class RunStore:
     ) -> None:
         """Save the progress in these reports, except those whose state or run id differs from the stored one.
 
-        Polls are postponed as by `record_report`, unless they are already due.
+        Polls are put off as by `record_report`, unless they are already due.
         """
         # Locked in key order, as everywhere, so that two processes neither overwrite progress nor deadlock.
         lock_requests_of(connection, reports.keys())
@@ -290,13 +290,13 @@ def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> 
 
 _PROGRESS_COLUMNS = ("progress", "live_status", "queue_position")
 _POLL_AT: BindParameter[Any] = bindparam("poll_at", type_=UtcDateTime())
-_IS_POSTPONED = (runs.c.due_at > bindparam("now")) & _POLL_AT.is_not(None)
+_IS_PUT_OFF = (runs.c.due_at > bindparam("now")) & _POLL_AT.is_not(None)
 _SAVE = (
     update(runs)
     .where(runs.c.key == bindparam("of_run"), runs.c.state == bindparam("in_state"))
     .values(
-        due_at=case((_IS_POSTPONED, _POLL_AT), else_=runs.c.due_at),
-        checks=case((_IS_POSTPONED, 0), else_=runs.c.checks),
+        due_at=case((_IS_PUT_OFF, _POLL_AT), else_=runs.c.due_at),
+        checks=case((_IS_PUT_OFF, 0), else_=runs.c.checks),
         **{name: bindparam(f"new_{name}") for name in _PROGRESS_COLUMNS},
     )
 )

@@ -226,8 +226,8 @@ class BackendHealth:
         for guard in guards:
             if guard.breaker.lasts(self._monotonic()) < _WORTH_TELLING:
                 continue
-            show_reason = self._store.claims.show_reason
-            if await show_reason(guard.breaker.reason, self._clock(), deployment=guard.name):
+            hold = self._store.claims.hold_queues
+            if await hold(guard.breaker.reason, deployment=guard.name):
                 self._wakeups.show()
 
     def _open(self, guard: Guard, run: Run, reason: str, retry_after: float | None = None) -> None:

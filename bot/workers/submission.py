@@ -32,7 +32,6 @@ from bot.domain.requests import ChannelState
 from bot.domain.results.showing import check_channel, is_marked_now, is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
-from bot.store.postponed import DISCORD_PAUSE
 from bot.store.runs import ForeignRunReport
 from bot.workers.backend_health import AWAY, BUSY, BackendHealth
 from bot.workers.worker import Wakeups
@@ -48,6 +47,8 @@ CHANNEL_TRUST = timedelta(minutes=1)
 _CHECK_SECONDS = 60
 # From this age on, a claim is confirmed before its queue call.
 _CLAIM_TRUST = timedelta(seconds=1)
+# How long a run waits if Discord doesn't answer the checks before the queue call.
+_DISCORD_PAUSE = timedelta(minutes=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
 _WAITS_FOR_STORE = "waits_for_store"
 # A request that is older than this is refused once the backend has accepted no call for an hour.
@@ -115,8 +116,8 @@ class Submitter:
         return run
 
     async def _renumber(self, now: datetime) -> None:
-        """Update the queue positions, which is done only when nothing more can be started."""
-        if await self._store.claims.update_queue_positions(now, but=self._health.broken):
+        """Update what the messages say of the queues, which is done only when nothing more can be started."""
+        if await self._store.claims.update_queue_positions(now, broken=self._health.broken):
             self._wakeups.show()
 
     def _limit_now(self, deployment: str) -> int | None:
@@ -159,7 +160,7 @@ class Submitter:
             return
         except DiscordAway as error:
             log.warning("can't ask Discord: %s", error)
-            await self._requeue(run, self._clock() + DISCORD_PAUSE, _WAITS_FOR_DISCORD)
+            await self._requeue(run, self._clock() + _DISCORD_PAUSE, _WAITS_FOR_DISCORD)
             return
         except NotNow as error:
             await self._renew_later(run, error)

@@ -99,7 +99,7 @@ class BlockService:
     async def pause(self, owner_id: int, reason: str) -> None:
         """Refuse requests and start no runs until `resume`. The caller checks that the user owns the bot."""
         await self._store.pause.pause(reason, by=owner_id, now=self._clock())
-        self._wakeups.submit()
+        self._wakeups.show()
 
     async def resume(self, owner_id: int) -> None:
         """Accept requests again and start the waiting ones. Raises RefusedError if the bot is not paused."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, literal, select
+from sqlalchemy import Connection, literal, select
 
 from bot.database.postgres import lock
-from bot.database.rows import WITH_REQUEST, select_runs, to_run
-from bot.database.tables import key_values, runs, server_rules
+from bot.database.rows import read_runs
+from bot.database.tables import runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage, budget_day, day_end, has_daily_limit, weight_of
 from bot.domain.errors import RefusedError, RefusedForNow, RunGone
@@ -21,21 +21,7 @@ from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.ledger import expected_seconds, read_today
 from bot.store.outcomes import apply_change
-from bot.store.rules import PAUSE_KEY, validated
-
-# Select, by primary keys, one row with the run, the pause and the server's rules.
-_JUDGED = (
-    select_runs(
-        key_values.c.value.label("pause_reason"),
-        server_rules.c.rules.label("server_rules"),
-    )
-    .select_from(
-        WITH_REQUEST.outerjoin(key_values, key_values.c.name == literal(PAUSE_KEY)).outerjoin(
-            server_rules, server_rules.c.guild_id == runs.c.guild_id
-        )
-    )
-    .where(runs.c.key == bindparam("judged"))
-)
+from bot.store.rules import read_pause, read_rules
 
 
 def judge_run(
@@ -55,16 +41,16 @@ def judge_run(
     together with its batch. `person` and `channel` are the requester and the channel as they are now, or
     None if Discord wasn't asked. `offer` is what the operator offers today; with it, today's prices apply.
     """
-    row = connection.execute(_JUDGED, {"judged": key}).mappings().first()
-    if row is None:
+    found = read_runs(connection, [key])
+    if not found:
         raise RunGone(key)
-    run = to_run(row)
+    run = found[0]
     if offer is not None and offer.refusal is not None:
         return run, offer.refusal
     if run.sources and _is_source_deleted(connection, run):
         return run, RefusedError("parent_deleted")
     try:
-        rules = validated(row["server_rules"], run.guild_id)
+        rules = read_rules(connection, run.guild_id)
     except RefusedForNow as unreadable:
         # Unreadable rules hold back all runs of their server, but no other server's.
         return run, unreadable
@@ -76,7 +62,7 @@ def judge_run(
     is_charged = run.charged_on == budget_day(now)
     start = start_of(run, person, channel, offer, is_charged=is_charged)
     usage = Usage(
-        now=now, day_end=day_end(now), block=block_of(connection, run, now), paused=row["pause_reason"]
+        now=now, day_end=day_end(now), block=block_of(connection, run, now), paused=read_pause(connection)
     )
     if not is_charged or operator.daily_gpu_seconds is not None:
         usage = _with_use_of_today(connection, run, usage, rules, is_charged=is_charged)

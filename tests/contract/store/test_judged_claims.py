@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import event, insert
 from sqlalchemy.util import await_only
 
-from bot.database.rows import insert_rows
 from bot.database.tables import blocks
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import day_end
@@ -138,43 +137,40 @@ async def test_concurrent_claims_never_exceed_a_budget(
     assert (await store.usage.today(GUILD, 0, at(20))).server.waiting == (9 if ceiling else 6)
 
 
-async def test_runs_wait_for_the_end_of_a_pause(store: Store) -> None:
+async def shown(store: Store, run: Run) -> tuple[str | None, object, int]:
+    """Return what the messages say that a run waits for, and their revision."""
+    found = await fetch(store, run.key)
+    return found.waiting_code, found.waiting_params, (await columns(store, run.request_key))["rev"]
+
+
+async def test_a_pause_changes_messages_but_no_runs(store: Store) -> None:
     runs = [await accepted(store, now=at(number), requester_id=number) for number in range(3)]
+    revs = [(await shown(store, run))[2] for run in runs]
     await store.pause.pause("moving", by=1, now=at(5))
-    assert await take(store, at(6)) is None
-    for run in runs:
-        assert await waits_for(store, run) == ("paused", {"reason": "moving"}, at(6) + HOUR)
-    assert await taken(store, at(3605)) == []
-    assert await taken(store, at(3606)) == []  # asked again, and still paused
-    await store.pause.pause("moving on", by=1, now=at(3700))
-    assert await taken(store, at(3700)) == []
-    assert (await fetch(store, runs[0].key)).waiting_params == {"reason": "moving on"}
-    assert await store.pause.resume(by=1, now=at(3800))
-    assert (await fetch(store, runs[0].key)).waiting_code is None
-    assert sorted(await taken(store, at(3800))) == sorted(run.key for run in runs)
+    assert [await shown(store, run) for run in runs] == [
+        ("paused", {"reason": "moving"}, rev + 1) for rev in revs
+    ]
+    assert await taken(store, at(6)) == await taken(store, at(7200)) == []
+    assert {(await columns(store, run.key))["waiting_code"] for run in runs} == {None}
+    assert not await store.claims.hold_queues("waits_for_backend")
+    await store.pause.pause("moving on", by=1, now=at(7300))
+    assert (await shown(store, runs[0]))[1] == {"reason": "moving on"}
+    assert await store.pause.resume(by=1, now=at(7400))
+    assert (await shown(store, runs[0]))[:2] == (None, None)
+    assert sorted(await taken(store, at(7400))) == sorted(run.key for run in runs)
 
 
-async def test_a_pause_holds_back_a_long_queue_in_steps(store: Store) -> None:
-    row = await columns(store, (await accepted(store)).key)
-    keys = [dict.fromkeys(("key", "request_key"), f"k{number}") for number in range(1200)]
-    others = [row | key | {"queue_tag": number + 2} for number, key in enumerate(keys)]
-    await store.database.write(insert_rows, others)
-    await store.pause.pause("moving", by=1, now=NOW)
-    changed: list[int] = []
-
-    def note(_: object, cursor: Any, statement: str, *_more: object) -> None:
-        if statement.startswith("UPDATE runs"):
-            changed.append(cursor.rowcount)
-
-    event.listen(store.database.engine, "after_cursor_execute", note)
-    try:
-        assert await take(store, at(1)) is None
-        assert await store.pause.resume(by=1, now=at(2))
-    finally:
-        event.remove(store.database.engine, "after_cursor_execute", note)
-    assert sum(changed) == 2 * 1201
-    assert max(changed) <= 500
-    assert await take(store, at(2)) is not None
+async def test_an_outage_is_shown_until_the_queue_is_ready_again(store: Store) -> None:
+    flux, wan = await accepted(store), await accepted(store, deployment="wan")
+    assert await store.claims.hold_queues("waits_for_backend", deployment="flux")
+    assert not await store.claims.hold_queues("waits_for_backend", deployment="flux")
+    assert [(await shown(store, run))[0] for run in (flux, wan)] == ["waits_for_backend", None]
+    assert await store.claims.update_queue_positions(NOW, broken={"flux"}) == 2
+    held = await fetch(store, flux.key)
+    assert (held.waiting_code, held.queue_position) == ("waits_for_backend", None)
+    assert await store.claims.update_queue_positions(NOW) == 1
+    ready = await fetch(store, flux.key)
+    assert (ready.waiting_code, ready.queue_position) == (None, 1)
 
 
 async def test_no_run_stays_behind_when_a_pause_ends_during_a_claim(store: Store, other: Store) -> None:
@@ -185,19 +181,6 @@ async def test_no_run_stays_behind_when_a_pause_ends_during_a_claim(store: Store
         await asyncio.gather(other.pause.resume(by=1, now=now), taken(store, now))
         await taken(store, now)
         assert (await fetch(store, run.key)).state is RunState.SUBMITTING
-
-
-async def test_a_run_with_a_place_in_the_queue_shows_no_other_reason(store: Store) -> None:
-    await accepted(store, deployment="wan")
-    assert await take(store) is not None
-    run = await accepted(store)
-    await store.pause.pause("moving", by=1, now=NOW)
-    assert await take(store) is None
-    await store.pause.resume(by=1, now=at(1))
-    assert await take(store, at(1), limit=0) is None
-    assert await store.claims.update_queue_positions(at(1)) == 1
-    found = await fetch(store, run.key)
-    assert (found.queue_position, found.waiting_code) == (1, None)
 
 
 async def test_a_higher_budget_lets_runs_start_at_once(store: Store) -> None:

@@ -143,11 +143,12 @@ WRITERS: dict[str, Writer] = {
     "redeliver": lambda store, rows, _: store.deliveries.redeliver(rows.lead, request().origin, NOW),
     "placeholder": lambda store, rows, _: store.deliveries.confirm_placeholder(rows.lead, 78, NOW),
     "block": lambda store, _rows, _number: block(store, PERSON.id, at=NOW, by=5, until=NOW),
+    "hold": lambda store, _rows, number: store.claims.hold_queues(f"reason {number}"),
     "erase": lambda store, _rows, _number: store.privacy.erase(PERSON.id, NOW),
     "remove": remove,
 }
 # Pairs that deadlocked before all locks were taken in one order.
-KNOWN = [("release", "record"), ("release", "attempt"), ("redeliver", "attempt"), ("remove", "record")]
+KNOWN = [("hold", "block"), ("release", "record"), ("release", "attempt"), ("redeliver", "attempt"), ("remove", "record")]
 # Pairs that change the use of one person, on two days, and of the whole bot.
 OF_THE_LEDGER = [
     ("accept", "settle"),

@@ -67,7 +67,7 @@ class World:
     async def make_checks_due(self, now: datetime) -> None:
         self.rechecked += 1
 
-    async def show_reason(self, reason: str, now: datetime, *, deployment: str | None) -> bool:
+    async def hold_queues(self, reason: str, *, deployment: str | None) -> bool:
         self.told.append((reason, deployment))
         return True
 

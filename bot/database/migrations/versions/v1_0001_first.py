@@ -77,6 +77,8 @@ def upgrade() -> None:
         "queues",
         sa.Column("deployment", sa.Text(), nullable=False),
         sa.Column("virtual_time", sa.BigInteger(), nullable=False),
+        sa.Column("waits_for", sa.Text(), nullable=True),
+        sa.Column("waits_params", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("deployment"),
     )
     op.create_table(
