@@ -16,7 +16,6 @@ from bot.domain.queue.estimates import (
     expected_end,
     expected_starts,
     may_be_estimated,
-    medians_of,
 )
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
@@ -82,7 +81,7 @@ class Estimator:
         async with self._reading:
             known = self._medians.get(key)
             if known is None or now - known[0] >= (MEDIANS_AGE if known[1] else TOO_FEW_AGE):
-                known = (now, medians_of(await self._store.successes(deployment, gpu, now)))
+                known = (now, await self._store.usual(deployment, gpu, now))
                 self._medians[key] = known
         return known[1]
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
-from statistics import median
 from typing import Any
 
 from sqlalchemy import (
@@ -25,9 +24,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    literal_column,
     select,
-    text,
     tuple_,
     update,
 )
@@ -35,7 +32,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.tables import runs, usage
 from bot.domain.budgets import (
-    EXPECTED_SECONDS,
     GIVEN_BACK_A_DAY,
     ROUNDING,
     Charge,
@@ -45,7 +41,6 @@ from bot.domain.budgets import (
     overtime,
     recorded_charge,
 )
-from bot.domain.queue.estimates import NEEDED, SAMPLE, WINDOW
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 
 # The server of what happens outside servers and, as a person of that server, the whole bot.
@@ -94,20 +89,6 @@ ROW = select(usage.c.runs, usage.c.seconds, usage.c.weighted_seconds).where(*_WH
 SERVER = select(
     func.coalesce(func.sum(usage.c.runs), 0), func.coalesce(func.sum(usage.c.weighted_seconds), 0.0)
 ).where(usage.c.day == bindparam("of_day"), usage.c.guild_id == bindparam("of_guild"))
-# The durations of recent successes of a deployment on a GPU. The state is a literal, as in the index.
-BILLED = (
-    select(runs.c.run_duration)
-    .where(
-        text("state = 'succeeded'"),
-        runs.c.deployment == bindparam("of_deployment"),
-        func.coalesce(runs.c.expected_gpu, literal_column("''")) == bindparam("on_gpu"),
-        runs.c.ended_at >= bindparam("since"),
-        runs.c.run_duration.is_not(None),
-        ~runs.c.duration_in_doubt,
-    )
-    .order_by(runs.c.ended_at.desc())
-    .limit(SAMPLE)
-)
 _EXECUTING = select(
     runs.c.guild_id, runs.c.requester_id, runs.c.weight, runs.c.started_at, runs.c.charged_seconds
 ).where(runs.c.state.in_(IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day"))
@@ -157,13 +138,6 @@ def _row(connection: Connection, day: date, guild: int, person_id: int) -> Charg
     whose = {"of_day": day, "of_guild": guild, "of_person": person_id}
     row = connection.execute(ROW, whose).first()
     return Charge(*row) if row is not None else Charge()
-
-
-def expected_seconds(connection: Connection, deployment: str, gpu: str | None, now: datetime) -> float:
-    """Return the seconds to reserve for a run of a deployment: the median of its recent runs on that GPU."""
-    values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
-    billed = connection.execute(BILLED, values).scalars().all()
-    return median(billed) if len(billed) >= NEEDED else EXPECTED_SECONDS
 
 
 def reservation(seconds: float, weight: float, today: date) -> dict[str, object]:

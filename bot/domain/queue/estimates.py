@@ -21,22 +21,28 @@ SHORTEST = timedelta(seconds=5)
 
 
 class Success(NamedTuple):
-    """The times of an earlier run that succeeded. `started_at` is None if it was never seen running."""
+    """The times of an earlier run that succeeded. `started_at` is None if it was never seen running.
+
+    `billed` are the seconds that the run took, or None if they are unknown or in doubt.
+    """
 
     submitted_at: datetime
     started_at: datetime | None
     ended_at: datetime
+    billed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Medians:
     """The usual durations of a run, until its result is reported.
 
-    `total` counts from the queue call, `execute` from the start at the backend.
+    `total` counts from the queue call, `execute` from the start at the backend. `billed` are the seconds to
+    reserve for a run, or None if too few are known.
     """
 
     total: timedelta
     execute: timedelta
+    billed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,11 @@ def medians_of(successes: Sequence[Success]) -> Medians | None:
     """Return the medians of these runs, or None if there are fewer than NEEDED."""
     if len(successes) < NEEDED:
         return None
+    billed = [each.billed for each in successes if each.billed is not None]
     return Medians(
         _median([each.ended_at - each.submitted_at for each in successes]),
         _median([each.ended_at - (each.started_at or each.submitted_at) for each in successes]),
+        median(billed) if len(billed) >= NEEDED else None,
     )
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, literal_column, select, text
+from sqlalchemy import Connection, bindparam, case, func, literal_column, select, text
 
 from bot.database.engine import Database, reads
 from bot.database.tables import runs
-from bot.domain.queue.estimates import SAMPLE, WINDOW, Success
+from bot.domain.budgets import EXPECTED_SECONDS
+from bot.domain.queue.estimates import SAMPLE, WINDOW, Medians, Success, medians_of
 from bot.domain.queue.fair_queue import PLACES, QueuedRun
 from bot.store.queue import is_in_flight, is_waiting
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 SUCCESSES = (
-    select(runs.c.submitted_at, runs.c.started_at, runs.c.ended_at)
+    select(
+        runs.c.submitted_at,
+        runs.c.started_at,
+        runs.c.ended_at,
+        case((~runs.c.duration_in_doubt, runs.c.run_duration)),
+    )
     .where(
         # A literal, as in the index: with a parameter, neither database would use the index.
         text("state = 'succeeded'"),
@@ -40,6 +46,18 @@ WAITING = (
 BUSY = select(*_COLUMNS).where(is_in_flight(runs))
 
 
+def successes(connection: Connection, deployment: str, gpu: str | None, now: datetime) -> list[Success]:
+    """Return the newest successes of a deployment on a GPU; `gpu` None means that it wasn't known."""
+    values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
+    return [Success(*row) for row in connection.execute(SUCCESSES, values)]
+
+
+def expected_seconds(connection: Connection, deployment: str, gpu: str | None, now: datetime) -> float:
+    """Return the seconds to reserve for a run of a deployment on a GPU."""
+    usual = medians_of(successes(connection, deployment, gpu, now))
+    return usual.billed if usual is not None and usual.billed is not None else EXPECTED_SECONDS
+
+
 class DurationStore:
     """Reads durations and queues. Every method raises StoreUnavailable if the database doesn't answer."""
 
@@ -47,12 +65,11 @@ class DurationStore:
         self._database = database
 
     @reads
-    def successes(
+    def usual(
         self, connection: Connection, deployment: str, gpu: str | None, now: datetime
-    ) -> Sequence[Success]:
-        """Return the newest successes of a deployment on a GPU; `gpu` None means that it wasn't known."""
-        values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
-        return [Success(*row) for row in connection.execute(SUCCESSES, values)]
+    ) -> Medians | None:
+        """Return the medians of a deployment's recent runs on a GPU, or None if there are too few."""
+        return medians_of(successes(connection, deployment, gpu, now))
 
     @reads
     def queue(

@@ -38,6 +38,7 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import ledger
 from bot.store.audit import add_entries, count_of
 from bot.store.queue import give_tags
+from bot.store.reading.durations import expected_seconds
 from bot.store.requests.presses import read_presses
 from bot.store.requests.usage import read_usage
 from bot.store.rules import read_rules
@@ -162,7 +163,7 @@ def _decide(
     first = submission.first
     guild_id, limited = first.origin.guild_id, has_daily_limit(rules.budgets.server)
     usage = read_usage(connection, guild_id, first.requester_id, submission.now, server=limited)
-    expected = ledger.expected_seconds(connection, first.deployment, first.expected_gpu, submission.now)
+    expected = expected_seconds(connection, first.deployment, first.expected_gpu, submission.now)
     terms: list[Allowed] = []
     for request in submission.requests:
         decision = decide(request, submission.requester, usage, operator, rules, expected=expected)

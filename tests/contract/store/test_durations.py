@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from bot.database.rows import insert_rows
+from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.queue.estimates import SAMPLE, WINDOW, Success
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
+from bot.store.reading.durations import expected_seconds, successes
 from tests.contract.store.rows import ALICE, GUILD, stored_run
 from tests.contract.store.runs import NOW, at, columns
 
@@ -30,11 +32,23 @@ async def test_recent_successes_of_the_deployment_and_the_gpu_are_read_newest_fi
     await ended(store, deployment="sdxl")
     await ended(store, expected_gpu="H100")
     await ended(store, 7, expected_gpu=None, started_at=None)
-    found = await store.durations.successes("flux", "L4", NOW)
+    found = await store.database.read(successes, "flux", "L4", NOW)
     assert [(each.ended_at - NOW).total_seconds() for each in found] == [-5, -10, -month]
     assert found[0] == Success(at(-65), at(-45), at(-5))
-    assert await store.durations.successes("flux", None, NOW) == [Success(at(-67), None, at(-7))]
-    assert await store.durations.successes("flux", "T4", NOW) == []
+    (unknown,) = await store.database.read(successes, "flux", None, NOW)
+    assert unknown == Success(at(-67), None, at(-7))
+    assert await store.database.read(successes, "flux", "T4", NOW) == []
+
+
+async def test_a_reservation_is_the_median_of_what_was_billed(store: Store) -> None:
+    for seconds in range(1, 6):
+        assert await store.database.read(expected_seconds, "flux", "L4", NOW) == EXPECTED_SECONDS
+        await ended(store, run_duration=10.0 * seconds)
+        await ended(store, run_duration=900.0, duration_in_doubt=True)
+    assert await store.database.read(expected_seconds, "flux", "L4", NOW) == 30
+    usual = await store.durations.usual("flux", "L4", NOW)
+    assert usual is not None
+    assert (usual.total.total_seconds(), usual.execute.total_seconds(), usual.billed) == (60, 40, 30)
 
 
 async def test_only_the_newest_are_read(store: Store) -> None:
@@ -42,7 +56,7 @@ async def test_only_the_newest_are_read(store: Store) -> None:
     keys = [dict.fromkeys(("key", "request_key"), f"k{n}") for n in range(SAMPLE)]
     others = [row | key | {"ended_at": NOW - timedelta(minutes=n)} for n, key in enumerate(keys)]
     await store.database.write(insert_rows, others)
-    found = await store.durations.successes("flux", "L4", NOW)
+    found = await store.database.read(successes, "flux", "L4", NOW)
     assert len(found) == SAMPLE
     assert found[-1].ended_at == NOW - timedelta(minutes=SAMPLE - 2)
 

@@ -148,7 +148,13 @@ WRITERS: dict[str, Writer] = {
     "remove": remove,
 }
 # Pairs that deadlocked before all locks were taken in one order.
-KNOWN = [("hold", "block"), ("release", "record"), ("release", "attempt"), ("redeliver", "attempt"), ("remove", "record")]
+KNOWN = [
+    ("hold", "block"),
+    ("release", "record"),
+    ("release", "attempt"),
+    ("redeliver", "attempt"),
+    ("remove", "record"),
+]
 # Pairs that change the use of one person, on two days, and of the whole bot.
 OF_THE_LEDGER = [
     ("accept", "settle"),
