@@ -10,42 +10,14 @@ from bot.domain.errors import StartupError
 from bot.outside import Outside
 from bot.services.exports import json_line
 from bot.store import Store
-from bot.store.reading.export import ExportFilter, ExportStore
+from bot.store.reading.export import ExportFilter, exported_runs
 
 # The interaction token is excluded: its holder can answer as the bot.
 FIELDS: Final = (
-    "key",
-    "state",
-    "created_at",
-    "requester_id",
-    "guild_id",
-    "channel_id",
-    "deployment",
-    "deployment_id",
-    "prompt",
-    "seed",
-    "gpu",
-    "gpu_used",
-    "parent_key",
-    "request_key",
-    "index",
-    "run_id",
-    "submitted_at",
-    "started_at",
-    "ended_at",
-    "run_duration",
-    "charged_seconds",
-    "weight",
-    "submissions",
-    "failure_code",
-    "partial",
-    "decided_by",
-    "decided_at",
-    "cancelled_by",
-    "spoiler",
-    "deleted_at",
-    "erased_at",
-    "inputs",
+    *("key", "state", "created_at", "requester_id", "guild_id", "channel_id", "deployment", "deployment_id"),
+    *("prompt", "seed", "gpu", "gpu_used", "parent_key", "request_key", "index", "run_id", "submitted_at"),
+    *("started_at", "ended_at", "run_duration", "charged_seconds", "weight", "submissions", "failure_code"),
+    *("partial", "decided_by", "decided_at", "cancelled_by", "spoiler", "deleted_at", "erased_at", "inputs"),
     "outputs",
 )
 
@@ -58,7 +30,7 @@ async def export(settings: Settings, outside: Outside, run_filter: ExportFilter,
     store = Store(settings.database_url.get_secret_value(), outside)
     try:
         await _check_schema(store)
-        async for run in ExportStore(store.database).runs(run_filter):
+        async for run in exported_runs(store.database, run_filter):
             out.write(json_line(run, FIELDS).decode())
     finally:
         await store.close()

@@ -18,12 +18,9 @@ from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.reviews import (
-    check_open_report,
     check_shown,
     check_undecided,
     has_decided,
-    has_open_report,
-    opens_card,
 )
 from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState, Member
@@ -162,17 +159,19 @@ class ReviewStore:
         is_first = connection.execute(same).first() is None
         if is_first:
             add_entries(connection, run_entry(run, AuditAction.REPORT, user_id, now))
-        created = opens_card(run, is_first=is_first)
+        # A second report by this person is ignored: after a dismissal only another's creates a card.
+        created = is_first and run.report_channel_id is None
         if created:
             connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=channel_id))
             create_or_reopen_delivery(connection, key, Purpose.REPORT, now)
-        return created or has_open_report(run)
+        return created or run.report_channel_id is not None
 
     @writes
     def dismiss(self, connection: Connection, key: str, moderator_id: int, now: datetime) -> None:
         """Close the open report of a run without action. A report by another user creates a new card."""
         run = lock_run(connection, key)
-        check_open_report(run)
+        if run.report_channel_id is None:
+            raise RefusedError("report_over")
         connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
         add_entries(connection, run_entry(run, AuditAction.DISMISS, moderator_id, now))
 

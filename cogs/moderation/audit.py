@@ -19,7 +19,7 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, member_of, requester_of
-from bot.services.moderation.audit import SERVER_ACTIONS, AuditQuery, AuditService
+from bot.services.moderation.audit import SERVER_ACTIONS, AuditService
 from bot.strings import say
 from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
 from bot.ui.custom_ids import AuditId, OpenId
@@ -129,16 +129,17 @@ class Audit(commands.Cog):
         since_days: _Days | None = None,
         until_days: _Days | None = None,
     ) -> None:
-        query = AuditQuery(
+        page, audit_filter = await self._service.search(
+            interaction.guild_id,
+            member_of(interaction),
             subject=person.id if person else None,
             actor=by.id if by else None,
             deployment=deployment,
             outcome=outcome,
             action=action,
-            since_days=since_days,
-            until_days=until_days,
+            since=since_days,
+            until=until_days,
         )
-        page, audit_filter = await self._service.search(interaction.guild_id, member_of(interaction), query)
         layout = await _layout(interaction, page, audit_filter)
         await interaction.response.send_message(view=layout, ephemeral=True)
 

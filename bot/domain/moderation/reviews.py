@@ -26,26 +26,6 @@ def check_undecided(moderator_id: int, *batch: Run) -> None:
             raise RefusedError("own_request")
 
 
-def has_open_report(run: Run) -> bool:
-    """Return whether a report of the run waits for a moderator."""
-    return run.report_channel_id is not None
-
-
-def check_open_report(run: Run) -> None:
-    """Raise RefusedError if no report of the run waits for a moderator."""
-    if not has_open_report(run):
-        raise RefusedError("report_over")
-
-
-def opens_card(run: Run, *, is_first: bool) -> bool:
-    """Return whether a user's report creates a card for the moderators.
-
-    `is_first` is False if this user reported the run before. Such a report is ignored, so after a dismissal
-    only another user's report reaches the moderators.
-    """
-    return is_first and not has_open_report(run)
-
-
 def check_shown(*batch: Run) -> None:
     """Raise RefusedError if none of the runs has a result, or if all their results were deleted."""
     if not any(run.is_shown for run in batch):

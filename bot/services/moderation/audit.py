@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -35,19 +34,6 @@ SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _WITHOU
 E = TypeVar("E", bound=str)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditQuery:
-    """The options of `/audit`. None matches everything, and days count back from now."""
-
-    subject: int | None = None
-    actor: int | None = None
-    deployment: str | None = None
-    outcome: str | None = None
-    action: str | None = None
-    since_days: int | None = None
-    until_days: int | None = None
-
-
 class AuditService:
     """Reads a server's audit log. Methods raise RefusedError for users who aren't its moderators, and
     StoreUnavailable if the database is unreachable.
@@ -75,11 +61,32 @@ class AuditService:
         ][:CHOICES]
 
     async def search(
-        self, guild_id: int | None, moderator: Member, query: AuditQuery
+        self,
+        guild_id: int | None,
+        moderator: Member,
+        *,
+        since: int | None,
+        until: int | None,
+        deployment: str | None,
+        outcome: str | None,
+        action: str | None,
+        **people: int | None,
     ) -> tuple[AuditPage, AuditFilter]:
-        """Return the newest page, and the filter for its buttons."""
+        """Return the newest page for the options of `/audit`, and the filter for its buttons.
+
+        `since` and `until` are days, counted back from now.
+        """
         server = await self.check_moderator(guild_id, moderator)
-        audit_filter = self._filter(query)
+        if since is not None and until is not None and since <= until:
+            raise RefusedError("record_range", since=since, until=until)
+        audit_filter = AuditFilter(
+            **people,
+            deployment=self._deployment(deployment),
+            outcome=_choice(OUTCOMES, outcome),
+            action=_choice(SERVER_ACTIONS, action),
+            since=self._days_ago(since),
+            until=self._days_ago(until),
+        )
         return await self._store.page(server, audit_filter, PAGE_SIZE), audit_filter
 
     async def turn(
@@ -118,20 +125,6 @@ class AuditService:
     def title(self, deployment: str) -> str:
         """Return a deployment's title, or its name if it is no longer offered."""
         return self._catalogue.title(deployment)
-
-    def _filter(self, query: AuditQuery) -> AuditFilter:
-        since, until = query.since_days, query.until_days
-        if since is not None and until is not None and since <= until:
-            raise RefusedError("record_range", since=since, until=until)
-        return AuditFilter(
-            subject=query.subject,
-            actor=query.actor,
-            deployment=self._deployment(query.deployment),
-            outcome=_choice(OUTCOMES, query.outcome),
-            action=_choice(SERVER_ACTIONS, query.action),
-            since=self._days_ago(since),
-            until=self._days_ago(until),
-        )
 
     def _deployment(self, typed: str | None) -> str | None:
         """Return the name of the deployment with this name or else this title, in any case.

@@ -38,7 +38,7 @@ from bot.store import ledger
 from bot.store.audit import add_entries, to_entry
 from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by
-from bot.store.reading.export import ExportFilter, ExportStore
+from bot.store.reading.export import ExportFilter, exported_runs
 
 _CHUNK_SIZE = 200
 _EXPORT_CHUNK_SIZE = 10  # small, because each run comes with its inputs and outputs
@@ -100,7 +100,7 @@ class PrivacyStore:
     def runs_of(self, user_id: int, chunk_size: int = _EXPORT_CHUNK_SIZE) -> AsyncIterator[Run]:
         """Yield all runs of a person, newest first."""
         wanted = ExportFilter(requester_id=user_id, newest_first=True)
-        return ExportStore(self._database).runs(wanted, chunk_size)
+        return exported_runs(self._database, wanted, chunk_size)
 
     async def audit_of(
         self, user_id: int, chunk_size: int = _CHUNK_SIZE

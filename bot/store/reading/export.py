@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,27 +31,21 @@ class ExportFilter:
     newest_first: bool = False
 
 
-class ExportStore:
-    """Reads runs in chunks, so that a long export doesn't block writers."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def runs(self, run_filter: ExportFilter, chunk_size: int = _CHUNK_SIZE) -> AsyncIterator[Run]:
-        """Yield the runs that the filter matches. Raises StoreUnavailable."""
-        last: Run | None = None
-        while True:
-            found = await self._database.read(_chunk, run_filter, last, chunk_size)
-            for run in found:
-                yield run
-            if len(found) < chunk_size:
-                return
-            last = found[-1]
+async def exported_runs(
+    database: Database, run_filter: ExportFilter, chunk_size: int = _CHUNK_SIZE
+) -> AsyncIterator[Run]:
+    """Yield the runs that the filter matches, in chunks, so that no writer waits. Raises StoreUnavailable."""
+    found: list[Run] = []
+    while not found or len(found) == chunk_size:
+        found = await database.read(_chunk, run_filter, found[-1] if found else None, chunk_size)
+        for run in found:
+            yield run
+        if not found:
+            return
 
 
-def _chunk(connection: Connection, run_filter: ExportFilter, last: Run | None, limit: int) -> Sequence[Run]:
-    rows = connection.execute(_next(run_filter, last, limit)).mappings()
-    return [to_run(row) for row in rows]
+def _chunk(connection: Connection, run_filter: ExportFilter, last: Run | None, limit: int) -> list[Run]:
+    return [to_run(row) for row in connection.execute(_next(run_filter, last, limit)).mappings()]
 
 
 def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:

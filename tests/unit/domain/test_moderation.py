@@ -9,13 +9,10 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.reviews import (
-    check_open_report,
     check_shown,
     check_undecided,
     has_decided,
-    has_open_report,
     may_delete,
-    opens_card,
 )
 from bot.domain.runs import Run, RunState
 from tests.unit.domain.policy_cases import NOW, PERSON
@@ -64,21 +61,6 @@ def test_a_request_is_decided_once_and_not_by_its_requester(
     with pytest.raises(RefusedError) as caught:
         check_undecided(moderator, *batch)
     assert (caught.value.code, caught.value.params) == (code, params)
-
-
-def test_a_report_is_open_until_it_is_handled() -> None:
-    reported = made_run(report_channel_id=9)
-    assert has_open_report(reported)
-    check_open_report(reported)
-    assert not has_open_report(made_run())
-    with pytest.raises(RefusedError, match=r"^report_over "):
-        check_open_report(made_run())
-
-
-def test_after_a_dismissal_only_another_users_report_counts() -> None:
-    assert opens_card(made_run(), is_first=True)
-    assert not opens_card(made_run(), is_first=False)
-    assert not opens_card(made_run(report_channel_id=9), is_first=True)
 
 
 def test_something_of_a_batch_has_to_be_shown() -> None:
