@@ -17,7 +17,8 @@ from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.presets import ChannelDefault, Holder, Preset, folded
+from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
+from bot.domain.text import escape_line
 from bot.store.audit import add_entries
 
 MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
@@ -231,7 +232,9 @@ def _current_default(connection: Connection, guild_id: int, channel_id: int) -> 
 
 def _default_change(channel_id: int, before: Preset | None, after: Preset | None) -> Mapping[str, object]:
     """Return the details of an audit entry about a channel's default."""
-    old, new = (preset.name if preset is not None else "none" for preset in (before, after))
+    old, new = (
+        escape_line(preset.name, NAME_LENGTH) if preset is not None else "none" for preset in (before, after)
+    )
     return {"channel": f"<#{channel_id}>", "changes": [["Default preset", old, new]]}
 
 
@@ -251,7 +254,7 @@ def _add_entry(
     now: datetime,
 ) -> None:
     if preset.holder is Holder.SERVER:
-        details = {"changes": [["Presets", "", f"{how} {preset.name}"]]}
+        details = {"changes": [["Presets", "", f"{how} {escape_line(preset.name, NAME_LENGTH)}"]]}
         entry = _settings_entry(
             preset.holder_id, actor_id, now, deployment=preset.deployment, details=details
         )

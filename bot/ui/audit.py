@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
@@ -30,10 +31,18 @@ _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 80, 200, 60
 _FILE_PROMPT_LENGTH = 300
 _LINE_LENGTH = 345  # ten lines and the filters stay below Discord's 4,000 characters
 _SHORTEST = 20  # a text that would be cut to less is left out
-_CHANNEL = re.compile(r"<#(\d+)>")
+_CHANNEL = re.compile(r"<#\d+>")
+_MARKUP = re.compile(r"\\(.)|<(#|@&)(\d+)>")
 # The suffixes of a rule's codes, if the rule has several sentences.
 _VARIANTS = ("_count", "_none")
 Title = Callable[[str], str]  # returns a deployment's title
+
+
+class Server(Protocol):
+    """A server as the gateway caches it."""
+
+    def role_name(self, role_id: int) -> str: ...
+    def channel_name(self, channel_id: int) -> str: ...
 
 
 def audit_layout(page: AuditPage, audit_filter: AuditFilter, title: Title) -> LayoutView:
@@ -78,26 +87,23 @@ def _fitting(stored: StoredEntry, space: int) -> str:
     The prompt is shortened before anything else, because the log is about what happened to it.
     """
     text = ""
-    for plain, value in _details(stored.entry):
-        label = escape_line(plain, _NAME_LENGTH)
+    for label, value, ready in _details(stored.entry):
         room = space - len(text) - len(label) - len(" · :  …")
         if label == "runs":  # the title has them
             continue
         if room < _SHORTEST:
             return f"{text} …"
-        shown = _escaped(value, _TEXT_LENGTH)
-        # An escape doubles a character.
-        text += f" · {label}: {shown if len(shown) <= room else _escaped(value, room // 2)}"
+        shown = value if ready else escape_line(value, _TEXT_LENGTH)
+        if len(shown) > room:
+            # An escape doubles a character. A mention has no blanks.
+            shown = f"{value[:room].rpartition(' ')[0]} …" if ready else escape_line(value, room // 2)
+        text += f" · {label}: {shown}"
     if not stored.prompt:
         return text
     length = min(_PROMPT_LENGTH, (space - len(text) - len(say("record_prompt", text="")) - 3) // 2)
     if length < _SHORTEST // 2:
         return f"{text} …"
     return f" · {say('record_prompt', text=escape_line(stored.prompt, length))}{text}"
-
-
-def _escaped(text: str, limit: int) -> str:
-    return text if _CHANNEL.fullmatch(text) else escape_line(text, limit)
 
 
 def _title(deployment: str, title: Title) -> str:
@@ -118,28 +124,26 @@ def _sentence(entry: AuditEntry) -> str:
 
 
 AUDIT_COLUMNS = (
-    "id",
-    "time",
-    "action",
-    "by",
-    "person",
-    "deployment",
-    "outcome",
-    "request",
-    "prompt",
-    "link",
+    *("id", "time", "action", "by", "person", "deployment", "outcome", "request", "prompt", "link"),
     "details",
 )
 
 
-def audit_cells(stored: StoredEntry, title: Title, channel: Callable[[int], str]) -> tuple[str, ...]:
+def audit_cells(stored: StoredEntry, title: Title, server: Server) -> tuple[str, ...]:
     """Return an entry as a row of the CSV file, in the order of `AUDIT_COLUMNS`.
 
     Users appear as mentions, because the bot stores no names and spreadsheets would round a bare id.
-    `channel` returns the name of a channel.
     """
     entry = stored.entry
-    details = "; ".join(f"{label}: {strip_invisible(text)}" for label, text in _details(entry))
+
+    def plain(found: re.Match[str]) -> str:
+        escaped, kind, id = found.groups()
+        if escaped:
+            return escaped
+        return server.channel_name(int(id)) if kind == "#" else server.role_name(int(id))
+
+    parts = ((f"{label}: {strip_invisible(text)}", ready) for label, text, ready in _details(entry))
+    details = "; ".join(_MARKUP.sub(plain, part) if ready else part for part, ready in parts)
     return (
         str(stored.id),
         entry.at.isoformat(timespec="seconds"),
@@ -151,18 +155,21 @@ def audit_cells(stored: StoredEntry, title: Title, channel: Callable[[int], str]
         entry.run_key or "",
         shorten(stored.prompt or "", _FILE_PROMPT_LENGTH),
         _url(stored) or "",
-        _CHANNEL.sub(lambda found: channel(int(found[1])), details),
+        details,
     )
 
 
-def _details(entry: AuditEntry) -> Iterator[tuple[str, str]]:
-    """Yield the labels and the texts of an entry's details."""
+def _details(entry: AuditEntry) -> Iterator[tuple[str, str, bool]]:
+    """Yield the labels and the texts of an entry's details, and whether a message shows them as they are.
+
+    Other texts are escaped there.
+    """
     changes = entry.details.get("changes")
     for label, old, new in changes if isinstance(changes, list) else ():
-        yield label, f"{old} → {new}" if old else new
+        yield label, f"{old} → {new}" if old else new, True
     for label, text in entry.details.items():
         if label != "changes":
-            yield label, str(text)
+            yield label, str(text), _CHANNEL.fullmatch(str(text)) is not None
 
 
 def _url(stored: StoredEntry) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import discord
 from discord import app_commands
@@ -81,22 +81,19 @@ class OpenItem(PersistentItem[OpenId], codec=OpenId):
 async def _send_file(interaction: Interaction, id: AuditId) -> None:
     service = interaction.client.services.audit
     await service.check_moderator(interaction.guild_id, member_of(interaction))
+    guild = cast("discord.Guild", interaction.guild)
     await interaction.response.defer(ephemeral=True, thinking=True)
     csv = await service.export(
         interaction.guild_id,
         member_of(interaction),
         id.audit_filter,
         AUDIT_COLUMNS,
-        partial(audit_cells, title=service.title, channel=_channel_name(interaction)),
+        partial(audit_cells, title=service.title, server=GuildInfo(guild)),
     )
     sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.lines)
     await interaction.followup.send(
         sentence, file=discord.File(io.BytesIO(csv.data), "audit.csv"), ephemeral=True
     )
-
-
-def _channel_name(interaction: Interaction) -> Callable[[int], str]:
-    return GuildInfo(interaction.guild).channel_name if interaction.guild is not None else str
 
 
 class Audit(commands.Cog):

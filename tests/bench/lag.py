@@ -320,7 +320,7 @@ def lists(app: App) -> Iterator[Case]:
     yield partial(services.runs.history, PERSON, RunsPage())
     yield partial(services.runs.queue, GUILD, 0)
     yield partial(services.privacy.export, PERSON)
-    cells = partial(audit_cells, title=services.audit.title, channel=str)
+    cells = partial(audit_cells, title=services.audit.title, server=SmallServer())
     yield partial(services.audit.export, GUILD, person, AuditFilter(), AUDIT_COLUMNS, cells)
 
 

@@ -77,7 +77,7 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
     for line in (
         f"<@{bot.alice.id}> requested **Picture** · prompt “a \\*red\\* fox”\n",
         f" · [open]({link})",
-        "changed the settings · Review channel: none → #review\n",
+        "changed the settings · Review channel: none → \\#review\n",
         "changed the settings · Decided by: none → Staff\n",
         "changed the settings · Kept for: 365 days → 30 days\n",
     ):

@@ -85,7 +85,7 @@ class AuditEntry:
     An `actor_id` of None means the bot itself. `subject_id` is the user whom the entry is about. `run_key` is
     that of the run, or of the first run if the entry is about a whole request. `details` are readable texts
     by their labels, without secrets, except `runs`, the number of runs, and `changes`, which are lists of a
-    label, the old text and the new one.
+    label, the old text and the new one, with mentions and escapes.
     """
 
     at: datetime

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 from bot.domain.settings.fields import FIELDS, Field, Kind
 from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules
 from bot.domain.settings.values import Names
-from bot.domain.text import strip_invisible
+from bot.domain.text import escape_line, strip_invisible
 from bot.strings import say
 from bot.ui.settings.text import counted, listed
 
 _OF_LISTS = ("added", "removed")
 _ENTRIES = 1000  # how many entries of a list are written out
+_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class Server(Protocol):
 def readable_changes(
     before: ServerRules, after: ServerRules, server: Server, title: Callable[[str], str]
 ) -> list[tuple[str, str, str]]:
-    """Return the label, the old text and the new one of each setting that an edit changed."""
+    """Return the label, the old text and the new one, escaped, of each setting that an edit changed."""
     naming = Naming(
         role=server.role_name,
         channel=lambda id: server.channel_name(id) if id is not None else say("settings_none_chosen"),
@@ -56,16 +57,16 @@ def readable_changes(
 def _read(path: str, change: Mapping[str, Any], naming: Naming) -> tuple[str, str, str] | None:
     """Return None if the old and the new value read the same."""
     label, value = _setting(path, naming)
-    label = label.rstrip(":")
+    label = escape_line(label.rstrip(":"), 60)
     if set(_OF_LISTS) & change.keys():
         parts = [
             say(f"settings_{how}", entries=listed(map(value, change[how]), _ENTRIES))
             for how in _OF_LISTS
             if change.get(how)
         ]
-        return label, "", "; ".join(parts)
+        return label, "", escape_line("; ".join(parts), _LENGTH)
     old, new = value(change.get("from")), value(change.get("to"))
-    return (label, old, new) if old != new else None
+    return (label, escape_line(old, _LENGTH), escape_line(new, _LENGTH)) if old != new else None
 
 
 Value = Callable[[Any], str]  # formats a stored value, or an entry of a list

@@ -65,7 +65,13 @@ ENTRIES = [
     made_entry(
         action=A.SETTINGS,
         actor_id=11,
-        details={"changes": [["Presets", "", "replaced *noir*"], ["Kept for", "365 days", "30 days"]]},
+        details={
+            "changes": [
+                ["Presets", "", r"replaced \*noir\*"],
+                ["Decided by", "none", f"<@&{ROLE}>"],
+                ["Kept for", "365 days", "30 days"],
+            ]
+        },
     ),
 ]
 # Rules before and after a change.
@@ -96,7 +102,7 @@ def lines() -> str:
 
 
 def file() -> str:
-    rows = [AUDIT_COLUMNS, *(audit_cells(entry, title, Server().channel_name) for entry in ENTRIES)]
+    rows = [AUDIT_COLUMNS, *(audit_cells(entry, title, Server()) for entry in ENTRIES)]
     return "\n".join(" | ".join(cells) for cells in rows) + "\n"
 
 

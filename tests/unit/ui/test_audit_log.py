@@ -24,7 +24,7 @@ from bot.ui.audit import audit_cells, audit_layout, audit_line
 from bot.ui.custom_ids import AuditId
 from bot.ui.private_results import open_rows
 from tests.unit.factories import made_entry
-from tests.unit.ui.audit_messages import LARGEST, title
+from tests.unit.ui.audit_messages import LARGEST, Server, title
 from tests.unit.ui.messages import components
 
 NOW = made_entry().entry.at
@@ -73,7 +73,7 @@ def test_forged_fields_are_refused_or_a_filter_that_the_store_can_take(fields: s
 def test_every_action_has_a_line_of_its_own(action: AuditAction) -> None:
     stored = made_entry(action=action, actor_id=11, subject_id=22, deployment="flux")
     told = audit_line(stored, title)
-    assert "Something went wrong" not in told + " ".join(audit_cells(stored, title, str))
+    assert "Something went wrong" not in told + " ".join(audit_cells(stored, title, Server()))
     assert told.endswith(f"\n-# <t:{int(NOW.timestamp())}:f>")
     assert "<@11>" in told or "<@22>" in told
 
@@ -84,7 +84,7 @@ def test_a_change_too_long_for_a_line_is_truncated_there_but_not_in_the_file() -
     told = audit_line(stored, title)
     assert "GPU0: everybody → Staff" in told
     assert " …\n" in told
-    assert audit_cells(stored, title, str)[-1].count("everybody → Staff") == 30
+    assert audit_cells(stored, title, Server())[-1].count("everybody → Staff") == 30
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_long_prompt_leaves_space_for_the_reason(prompt: str, reason: str, sho
     assert f" · reason: {shown or reason}" in told
     assert ("prompt “" in told) or " …\n" in told
     assert len(told) <= 345
-    assert reason in audit_cells(stored, title, str)[-1]
+    assert reason in audit_cells(stored, title, Server())[-1]
 
 
 def private_options(deployment: str, requesters: dict[int, str], **details: int) -> list[dict[str, Any]]:

@@ -180,7 +180,7 @@ def lists(words: str) -> list[Shown]:
 
 def audit(words: str) -> list[Shown]:
     """Return a page for each entry, since a page leaves out the details that don't fit."""
-    told = [{"reason": words}, {"rule": words}, {"word": words}, {"GPU": words}, {words or "x": "y"}]
+    told = [{"reason": words}, {"rule": words}, {"word": words}, {"GPU": words}, {"channel": words}]
     entries = [made_entry(action=AuditAction.OUTCOME, deployment="flux", details=each) for each in told]
     entries += [made_entry(prompt=words), made_entry(action=AuditAction.REFUSAL, outcome=words or "x")]
     return [audit_layout(AuditPage([entry], None, None), AuditFilter(), str) for entry in entries]
