@@ -143,6 +143,7 @@ runs = Table(
     Column("partial", Boolean, nullable=False, server_default=false()),  # ended unsuccessfully, with outputs
     Column("outputs_since", UtcDateTime),  # when the outputs were first seen after the last node
     Column("deleted_at", UtcDateTime),
+    Column("deleted_by", BigInteger),
     Column("erased_at", UtcDateTime),  # when the requester erased the inputs and outputs
     Column("report_channel_id", BigInteger),
     Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the run's GPU

@@ -142,7 +142,7 @@ class ResultRemoval:
         cards = (await self._store.deliveries.sent(run.key, Purpose.REPORT)).messages
         if not cards:
             return
-        deleted = [each for each in reported if await self._deleted_by(each) is not None]
+        deleted = [each for each in reported if _deleted_by_moderator(each)]
         if not deleted:
             return
         if any(each.is_shown for each in reported):
@@ -152,7 +152,7 @@ class ResultRemoval:
             return
         last = deleted[-1]
         at = int(last.deleted_at.timestamp()) if last.deleted_at is not None else 0
-        verdict = say("report_deleted", person=await self._deleted_by(last), at=at)
+        verdict = say("report_deleted", person=last.deleted_by, at=at)
         for card in cards:
             with suppress(Unreachable):
                 closed = closed_report_card(run, self._title(run.deployment), verdict)
@@ -164,15 +164,14 @@ class ResultRemoval:
         if len(keep) < len(posted.files):
             await self._poster.drop_files(*card, keep)
 
-    async def _deleted_by(self, run: Run) -> int | None:
-        """Return the id of the moderator who deleted the result, or None if no moderator did."""
-        actor = await self._store.reviews.deleted_by(run)
-        return actor if actor != run.requester_id else None
-
     async def _delete(self, run: Run, messages: Iterable[MessageRef]) -> None:
         # Only an interaction can delete messages in this channel; the Delete button deletes its own message.
         out_of_reach = run.channel_id if run.needs_interaction else None
         await delete_all(self._poster, (each for each in messages if each.channel_id != out_of_reach))
+
+
+def _deleted_by_moderator(run: Run) -> bool:
+    return run.deleted_by not in (None, run.requester_id)
 
 
 class OutcomeCleanup:

@@ -160,6 +160,7 @@ class Run:
     channel_age_restricted: bool = False
     file_deployments: tuple[str, ...] = ()
     deleted_at: datetime | None = None
+    deleted_by: int | None = None
     erased_at: datetime | None = None
     status_note: str | None = None
     failure_code: str | None = None

@@ -21,7 +21,7 @@ _OMITTED = frozenset(
     | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "claim_id", "checks"}
     | {"deadline_seconds", "weight", "reserved_seconds", "status_note", "waiting_code", "waiting_params"}
     | {"failure_log", "outputs_since", "counts_as_run"}
-    | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by"}
+    | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by", "deleted_by"}
 )
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)
 # Next to a refused prompt these details would reveal the server's word list, one export at a time.

@@ -117,7 +117,9 @@ class ReviewStore:
         """
         run = lock_run(connection, key)
         marked = connection.execute(
-            update(runs).where(runs.c.key == key, runs.c.deleted_at.is_(None)).values(deleted_at=now)
+            update(runs)
+            .where(runs.c.key == key, runs.c.deleted_at.is_(None))
+            .values(deleted_at=now, deleted_by=user_id)
         )
         if marked.rowcount != 1:
             raise RefusedError("already_deleted")
@@ -143,7 +145,9 @@ class ReviewStore:
         shown = [run for run in batch if run.is_shown]
         check_shown(*batch)
         keys = [run.key for run in shown]
-        connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
+        connection.execute(
+            update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now, deleted_by=user_id)
+        )
         for run in shown:
             create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
         add_entries(connection, request_entry(shown, AuditAction.DELETE, user_id, now))
@@ -194,12 +198,6 @@ class ReviewStore:
         return list(connection.execute(query.order_by(audit.c.id)).scalars())
 
     @reads
-    def deleted_by(self, connection: Connection, run: Run) -> int | None:
-        """Return who deleted a run's result, or None if nobody did or the audit entry isn't kept."""
-        query = _entries(run, AuditAction.DELETE, run.request_key).where(audit.c.at == run.deleted_at)
-        return connection.scalar(query.with_only_columns(audit.c.actor_id))
-
-    @reads
     def card(self, connection: Connection, key: str) -> MessageRef | None:
         """Return the run's review card, or None if it hasn't been posted."""
         found: tuple[MessageRef, ...] | None = connection.scalar(
@@ -212,12 +210,12 @@ class ReviewStore:
         return found[0] if found else None
 
 
-def _entries(run: Run, action: AuditAction, *more: str) -> Select[Any]:
-    """Select the ids of the audit entries about a run, or about `more` keys."""
+def _entries(run: Run, action: AuditAction) -> Select[Any]:
+    """Select the ids of the audit entries about a run."""
     return select(audit.c.id).where(
         audit.c.guild_id == run.guild_id,
         audit.c.subject_id == run.requester_id,
-        audit.c.run_key.in_((run.key, *more)),
+        audit.c.run_key == run.key,
         audit.c.action == action,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, case, exists, func, or_, select
@@ -10,8 +10,7 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, case, exists, f
 from bot.database.engine import Database, reads
 from bot.database.keyset import earlier, later
 from bot.database.rows import WITH_REQUEST, select_listed_runs, to_listed_run
-from bot.database.tables import audit, deliveries, requests, runs
-from bot.domain.moderation.audit import AuditAction
+from bot.database.tables import deliveries, requests, runs
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
 from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
 from bot.domain.results.sharing import outcome_stands
@@ -101,7 +100,7 @@ class HistoryStore:
     def deletions(self, connection: Connection, run: Run) -> Deletions:
         """Return what was deleted of one run."""
         rows = (connection.execute(_sent().where(runs.c.key == run.key))).all()
-        return _entry([run], rows, _deleted_by_others(connection, [run])).deletions
+        return _entry([run], rows).deletions
 
     @reads
     def result_messages(self, connection: Connection, run: Run) -> Sequence[MessageRef]:
@@ -238,8 +237,7 @@ def _entries(connection: Connection, listed: Sequence[Run]) -> Sequence[RunListE
     rows: dict[str, list[Row[Any]]] = {key: [] for key in keys}
     for row in connection.execute(_sent().where(runs.c.request_key.in_(keys))):
         rows[row.request_key].append(row)
-    moderated = _deleted_by_others(connection, [run for batch in batches.values() for run in batch])
-    return [_entry(batches[key], rows[key], moderated) for key in keys]
+    return [_entry(batches[key], rows[key]) for key in keys]
 
 
 def _sent() -> Select[Any]:
@@ -253,26 +251,7 @@ def _sent() -> Select[Any]:
     )
 
 
-def _deleted_by_others(connection: Connection, batch: Sequence[Run]) -> Set[str]:
-    """Return the keys of those of one user's runs whose result somebody else deleted."""
-    deleted = [run for run in batch if run.deleted_at is not None]
-    if not deleted:
-        return frozenset()
-    # The entry has the time of the deletion, so the index `audit_user` finds it.
-    query = select(audit.c.run_key, audit.c.at).where(
-        audit.c.subject_id == batch[0].requester_id,
-        audit.c.at.in_({run.deleted_at for run in deleted}),
-        audit.c.action == AuditAction.DELETE,
-        audit.c.actor_id != audit.c.subject_id,
-    )
-    # An entry is about one run or, with the request's key, about all that were deleted at that time.
-    found = {(row.run_key, row.at) for row in connection.execute(query)}
-    return {
-        run.key for run in deleted if found & {(run.key, run.deleted_at), (run.request_key, run.deleted_at)}
-    }
-
-
-def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]], moderated: Set[str]) -> RunListEntry:
+def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]]) -> RunListEntry:
     outcomes = [row for row in rows if row.purpose in OUTCOME_PURPOSES]
     # A late success replaces the verdict on a single run, and leaves the message of a larger batch as it is.
     outcomes = outcomes[-1:] if len(batch) == 1 else outcomes
@@ -287,7 +266,7 @@ def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]], moderated: Set[str]) 
     deletions = Deletions(
         outcome=removed and not shown,
         partly=bool(shown) and any(run.has_result and run.key not in shown for run in batch),
-        by_moderator=any(run.key in moderated for run in batch),
+        by_moderator=any(run.deleted_by not in (None, run.requester_id) for run in batch),
         copy_by_moderator=any(_is_moderated_copy(batch[0], row) for row in rows if row.run_key in shown),
     )
     return RunListEntry(batch, undelivered=undelivered, message=message, deletions=deletions)

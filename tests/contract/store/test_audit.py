@@ -246,7 +246,7 @@ async def test_a_request_has_one_entry_for_all_its_runs(store: Store) -> None:
         ("outcome", batch[0].key, "succeeded", {"runs": 8, "results": "5 of 8"}),
         ("request", batch[0].key, None, {"runs": 8}),
     ]
-    assert [await store.reviews.deleted_by(run) for run in await store.runs.batch(batch[0])] == [
+    assert [run.deleted_by for run in await store.runs.batch(batch[0])] == [
         *(MOD, MOD, MOD, PERSON.id, MOD, None, None, None)
     ]
 

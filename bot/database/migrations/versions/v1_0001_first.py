@@ -203,6 +203,7 @@ def upgrade() -> None:
         sa.Column("partial", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("outputs_since", sa.DateTime(), nullable=True),
         sa.Column("deleted_at", sa.DateTime(), nullable=True),
+        sa.Column("deleted_by", sa.BigInteger(), nullable=True),
         sa.Column("erased_at", sa.DateTime(), nullable=True),
         sa.Column("report_channel_id", sa.BigInteger(), nullable=True),
         sa.Column("weight", sa.Float(), server_default="1", nullable=False),
