@@ -74,9 +74,10 @@ async def stored_run(
     return asked.key
 
 
-async def stored_rules(store: Store, guild: int, rules: Mapping[str, Any]) -> None:
-    """Replace a server's rules."""
-    days = rules.get("retention_days", ServerRules().retention_days)
+async def stored_rules(store: Store, guild: int, rules: object) -> None:
+    """Replace a server's rules by others, which need not be valid."""
+    stored = rules if isinstance(rules, Mapping) else {}
+    days = stored.get("retention_days", ServerRules().retention_days)
     values = {"rules": rules, "retention_days": days, "updated_at": NOW, "updated_by": MOD}
 
     def work(connection: Connection) -> Any:
