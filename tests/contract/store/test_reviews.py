@@ -201,7 +201,7 @@ async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: S
     deletions = [each.reviews.delete(run.key, MOD, NOW) for each in (store, other)]
     assert [error.code for error in refusals(await at_once(*deletions))] == ["already_deleted"]
     assert (await purposes(store, run.key)).count("x") == 1
-    assert await fetch(store, run.key) == replace(run, deleted_at=NOW)
+    assert await fetch(store, run.key) == replace(run, deleted_at=NOW, deleted_by=MOD)
 
 
 async def test_concurrent_deletions_of_a_failure_create_one_removal(store: Store, other: Store) -> None:
