@@ -79,7 +79,7 @@ async def test_a_channel_whose_edits_wait_holds_up_no_other(bot: Harness) -> Non
     claimed = [run for _ in range(4) if (run := await updater.claim()) is not None]
     assert [run.channel_id for run in claimed].count(bot.channel.id) == 2
     assert [run.channel_id for run in claimed].count(elsewhere.id) == 1
-    await updater.update(claimed[0])
+    await updater.update(next(run for run in claimed if run.channel_id == bot.channel.id))
     last = await updater.claim()
     assert last is not None
     assert last.channel_id == bot.channel.id
