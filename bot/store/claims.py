@@ -313,12 +313,15 @@ class ClaimStore:
         *,
         full: Collection[int] = (),
     ) -> Sequence[Run]:
-        """Claim the first runs of up to `limit` batches whose status message is out of date.
+        """Claim the first runs of up to `limit` batches whose status message is out of date or missing.
 
         A claimed message is marked as up to date before its edit. If the edit is lost, the next change of the
         batch makes up for it. While the interaction token is valid, edits are at least `fast` apart. Later
         edits use the bot's token; they are at least `slow` apart, and channels in `full` get none. User
         installs and private requests get one more edit just before their interaction ends.
+
+        The process that accepts a request shows its first status. If that failed, there is no id of the
+        message, and the answer is edited every `slow` while the token is valid.
         """
         last_edit = and_(
             or_(requests.c.user_install, requests.c.private),
@@ -332,13 +335,15 @@ class ClaimStore:
             and_(token_is_valid, requests.c.shown_at <= now - fast),
             requests.c.shown_at <= now - slow,
         )
-        has_place = or_(token_is_valid, requests.c.channel_id.not_in(full))
+        is_posted = requests.c.status_message_id.is_not(None)
+        has_place = or_(token_is_valid, and_(is_posted, requests.c.channel_id.not_in(full)))
+        is_thinking = and_(~is_posted, token_is_valid, requests.c.shown_at <= now - slow)
         out_of_date = (
             select(requests.c.key)
             .where(
-                requests.c.status_message_id.is_not(None),
+                requests.c.interaction_token.is_not(None),
                 _IS_ACTIVE,
-                or_(and_(requests.c.shown_rev < requests.c.rev, may_edit, has_place), last_edit),
+                or_(and_(requests.c.shown_rev < requests.c.rev, may_edit, has_place), is_thinking, last_edit),
             )
             .order_by(requests.c.shown_at.nulls_first())
             .limit(limit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, func, insert, or_, select
 
 from bot.database.engine import Database, reads, writes
-from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
@@ -41,7 +39,6 @@ class PresetStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = GroupCommit(self._read_defaults, timeout=database.lock_seconds, limit=200)
 
     @writes
     def put(
@@ -135,33 +132,16 @@ class PresetStore:
         add_entries(connection, _settings_entry(guild_id, by, now, details=details))
         return True
 
-    async def channel_default(
-        self, guild_id: int | None, channel_ids: Collection[int]
+    @reads
+    def channel_default(
+        self, connection: Connection, guild_id: int | None, channel_ids: Collection[int]
     ) -> ChannelDefault | None:
-        """Return the default preset of one of these channels, or None.
-
-        Every `/generate` asks for it, so concurrent callers share a read that begins after their call.
-        """
+        """Return the default preset of one of these channels, or None."""
         if guild_id is None:
             return None
-        return await self._reading.submit((guild_id, tuple(channel_ids)))
-
-    @reads
-    def _read_defaults(
-        self, connection: Connection, places: Sequence[tuple[int, Sequence[int]]]
-    ) -> Sequence[ChannelDefault | None]:
-        channels: dict[int, set[int]] = defaultdict(set)
-        for guild_id, channel_ids in places:
-            channels[guild_id].update(channel_ids)
-        found: dict[tuple[int, int], ChannelDefault] = {}
-        for guild_id, wanted in channels.items():
-            here = channel_defaults.c.channel_id.in_(wanted)
-            for row in connection.execute(_defaults(guild_id).where(here)):
-                found[guild_id, row.channel_id] = _default(row)
-        return [
-            next((found[guild_id, each] for each in channel_ids if (guild_id, each) in found), None)
-            for guild_id, channel_ids in places
-        ]
+        here = channel_defaults.c.channel_id.in_(channel_ids)
+        row = connection.execute(_defaults(guild_id).where(here)).first()
+        return _default(row) if row is not None else None
 
     @reads
     def channel_defaults(self, connection: Connection, guild_id: int) -> Sequence[ChannelDefault]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, delete, insert, select, update
 
 from bot.database.engine import Database, reads, writes
-from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
 from bot.database.tables import key_values, runs, server_rules
 from bot.domain.errors import RefusedForNow
@@ -52,7 +51,6 @@ class RuleStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = GroupCommit(self._current, timeout=database.lock_seconds, limit=200)
 
     async def get(self, guild_id: int | None) -> ServerRules:
         """Return a server's rules, with defaults for values that are unset or unreadable.
@@ -103,19 +101,10 @@ class RuleStore:
         ask_again(connection, runs.c.guild_id == guild_id, now)
         return after
 
-    async def current(self, guild_id: int | None) -> ServerRules:
-        """Return the rules as they are now. Raises RefusedForNow, unlike `get`, if any part can't be read.
-
-        Concurrent callers share a read that begins after their call.
-        """
-        return await self._reading.submit(guild_id)
-
     @reads
-    def _current(
-        self, connection: Connection, guild_ids: Sequence[int | None]
-    ) -> Sequence[ServerRules | Exception]:
-        found = {guild_id: read_rules(connection, guild_id) for guild_id in set(guild_ids)}
-        return [found[guild_id] for guild_id in guild_ids]
+    def current(self, connection: Connection, guild_id: int | None) -> ServerRules:
+        """Return the rules as they are now. Raises RefusedForNow, unlike `get`, if any part can't be read."""
+        return read_rules(connection, guild_id)
 
 
 def _stored(connection: Connection, guild_id: int) -> object | None:

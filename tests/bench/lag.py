@@ -290,10 +290,14 @@ async def started(runner: AppRunner) -> Run:
     services = app.bot.services
     (deployment,) = services.catalogue.all()
     needed: dict[str, RawValue] = {item.option: "a fox" for item in deployment.offered if item.is_prompt}
-    run = await services.generation.generate(deployment.name, needed, requester())
-    await services.generation.confirm_answer(run.key, 1)
+    checked = await services.generation.generate(deployment.name, needed, requester())
+
+    async def show(_: Run) -> int:
+        return 1
+
+    await services.generation.accept(checked, show, public=True)
     await app.workers["submit"].drain()
-    found = await app.store.runs.get(run.key)
+    found = await app.store.runs.get(checked.batch[0].key)
     if found is None or found.run_id is None:
         raise RuntimeError("the run was not started")
     return found

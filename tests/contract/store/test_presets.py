@@ -144,20 +144,6 @@ async def set_default(
     return await store.presets.set_default(GUILD, channel_id, name, by=by, now=now)
 
 
-async def test_concurrent_readers_each_get_the_default_of_their_own_channel(store: Store) -> None:
-    for one in (servers(), servers("day")):
-        await store.presets.put(one, NOW)
-    await set_default(store, "noir", 5)
-    await set_default(store, "day", 6)
-    asked = [(4, 5), (6,), (7,), (5, 6), (6, 5)]
-    found = await asyncio.gather(
-        default(store, 5, guild_id=GUILD + 1),
-        default(store, 5, guild_id=None),
-        *(default(store, *channel_ids) for channel_ids in asked),
-    )
-    assert found == [None, None, "noir", "day", None, "noir", "day"]
-
-
 async def test_a_channel_has_one_default_preset_of_its_server(store: Store) -> None:
     for one in (servers(), servers("day"), preset("mine")):
         await store.presets.put(one, NOW)

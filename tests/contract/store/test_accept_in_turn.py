@@ -1,4 +1,4 @@
-"""Requests that share a transaction: each is judged separately, after the ones before it."""
+"""Each request is judged after the ones before it, and one that fails changes nothing for the others."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ def asked_by(person: Member, **changes: object) -> GenerationRequest:
     return request(requester_id=person.id, **changes)
 
 
-async def together(store: Store, *asked: GenerationRequest) -> list[Run | BaseException]:
-    """Submit requests that all wait before the first is judged."""
+async def in_turn(store: Store, *asked: GenerationRequest) -> list[Run | BaseException]:
     people = {person.id: person for person in (PERSON, OTHER)}
-    return await at_once(*(accept(store, each, person=people[each.requester_id]) for each in asked))
+    return [(await at_once(accept(store, each, person=people[each.requester_id])))[0] for each in asked]
 
 
 async def test_each_request_is_judged_with_what_those_before_it_reserved(
@@ -40,7 +39,7 @@ async def test_each_request_is_judged_with_what_those_before_it_reserved(
     }
     for guild in (GUILD, 5):
         await stored_rules(store, guild, rules)
-    await together(
+    await in_turn(
         store,
         asked_by(PERSON, gpu="H100"),
         asked_by(OTHER),
@@ -65,7 +64,7 @@ async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
     await store.blocks.block(GUILD, OTHER.id, by=1, reason=None, until=None, now=NOW)
 
     asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE)]
-    results = await together(store, *asked)
+    results = await in_turn(store, *asked)
     told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
     assert told == [Run, "blocked", "budget_runs", Run]
     lines = (await store.audit.page(GUILD, AuditFilter(), 10)).lines
@@ -80,7 +79,7 @@ async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
 async def test_a_request_that_cannot_be_stored_fails_alone(store: Store) -> None:
     twice = HERE.model_copy(update={"interaction_id": 1 << 60})
     asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
-    results = await together(store, *asked)
+    results = await in_turn(store, *asked)
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
     usage = await store.usage.today(GUILD, PERSON.id, NOW)
     assert (usage.person.runs, usage.server.waiting) == (2, 3)
@@ -92,22 +91,14 @@ async def test_a_request_with_the_key_of_another_fails_visibly(store: Store) -> 
     one, two = (HERE.model_copy(update={"interaction_id": 1 << 60 | number}) for number in range(2))
     first = request(origin=one)
     again = first.model_copy(update={"origin": two})
-    results = [(await together(store, each))[0] for each in (first, again)]
+    results = [(await in_turn(store, each))[0] for each in (first, again)]
     assert [type(result) for result in results] == [Run, IntegrityError]
 
 
 async def test_unreadable_rules_refuse_only_their_own_server(store: Store) -> None:
     await stored_rules(store, 5, {"budgets": "not budgets"})
-    results = await together(store, asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE), asked_by(OTHER))
+    results = await in_turn(store, asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE), asked_by(OTHER))
     assert [isinstance(result, Run) for result in results] == [True, False, True]
-
-
-async def test_more_requests_than_fit_into_a_transaction_are_accepted_in_order(store: Store) -> None:
-    asked = [asked_by(PERSON) for _ in range(120)]
-    results = await together(store, *asked)
-    assert [result.key for result in results if isinstance(result, Run)] == [each.key for each in asked]
-    lines = (await store.audit.page(GUILD, AuditFilter(), 120)).lines
-    assert [line.entry.run_key for line in reversed(lines)] == [each.key for each in asked]
 
 
 async def test_each_request_counts_on_the_day_of_its_acceptance(store: Store, judged: Judged) -> None:
