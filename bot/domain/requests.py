@@ -90,6 +90,11 @@ class GenerationRequest(BaseModel):
     count: int = Field(default=1, ge=1)
     deadline_seconds: int = Field(default=3600, gt=0)
 
+    @property
+    def server(self) -> int:
+        """Return the id of the request's server, or of its requester outside servers."""
+        return self.origin.guild_id or self.requester_id
+
 
 def batch_requests(
     request: GenerationRequest,

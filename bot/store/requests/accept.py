@@ -10,11 +10,11 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
-from bot.database.postgres import lock
+from bot.database.row_locks import lock_accepting
 from bot.database.rows import create_delivery, insert_rows, new_row, runs_of
 from bot.database.tables import requests
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import budget_day, for_batch, has_daily_limit
+from bot.domain.budgets import budget_day, has_daily_limit
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
@@ -24,7 +24,7 @@ from bot.domain.errors import (
     StoreUnavailable,
 )
 from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.policy import Allowed, Refused, decide
+from bot.domain.policy import Terms, decide
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import Run, RunState
@@ -74,7 +74,7 @@ class RequestStore:
         `accept` decides again.
         """
         _check_press(connection, requester)
-        return self._decide(connection, batch, requester, now)[0].review_channel_id is not None
+        return self._decide(connection, batch, requester, now).review_channel_id is not None
 
     async def accept(
         self, batch: Sequence[GenerationRequest], requester: Requester, now: datetime, *, public: bool
@@ -85,12 +85,13 @@ class RequestStore:
         AlreadyTaken for an interaction that another process has stored. If everybody sees the answer
         (`public`), a request that needs an approval is refused.
 
-        Only one transaction at a time accepts requests, across all processes, so no budget is overdrawn.
+        Only one transaction at a time accepts requests of a server, across all processes, so no budget is
+        overdrawn.
         """
         try:
             accepted = await self._accept(batch, requester, now, public=public)
         except CommitUnknown as fault:
-            accepted = await self._look_up(batch[0].key, fault)
+            accepted = await self._look_up(batch[0], fault)
         except IntegrityError as error:
             if not any(name in str(error.orig) for name in _INTERACTION_IS_TAKEN):
                 raise
@@ -120,7 +121,7 @@ class RequestStore:
 
         Of a refused batch only the audit entry is stored, and the refusal is returned.
         """
-        lock(connection, "accept")
+        lock_accepting(connection, batch[0].server)
         _check_press(connection, requester)
         try:
             terms = self._decide(connection, batch, requester, now, public=public)
@@ -137,32 +138,26 @@ class RequestStore:
         now: datetime,
         *,
         public: bool = False,
-    ) -> Sequence[Allowed]:
-        """Return the terms of each request, as if those before it had been accepted. Raises RefusedError."""
+    ) -> Terms:
+        """Return the terms of the requests. Raises RefusedError."""
         first = batch[0]
         guild_id = first.origin.guild_id
         rules = read_rules(connection, guild_id)
         limited = has_daily_limit(rules.budgets.server)
         usage = read_usage(connection, guild_id, first.requester_id, now, server=limited)
         expected = ledger.expected_seconds(connection, first.deployment, first.expected_gpu, now)
-        terms: list[Allowed] = []
-        for request in batch:
-            decision = decide(request, requester, usage, self._operator, rules, expected=expected)
-            if isinstance(decision, Refused):
-                raise for_batch(decision.reason, len(terms), len(batch))
-            usage = usage.with_one_more(decision.reserved_seconds, decision.weight, waits=True)
-            terms.append(decision)
-        if public and terms[0].review_channel_id is not None:
+        terms = decide(first, requester, usage, self._operator, rules, expected=expected, count=len(batch))
+        if public and terms.review_channel_id is not None:
             raise RefusedError("rules_changed")
         return terms
 
-    async def _look_up(self, key: str, fault: CommitUnknown) -> Run:
+    async def _look_up(self, request: GenerationRequest, fault: CommitUnknown) -> Run:
         """Return the run of a transaction whose commit isn't confirmed.
 
         The lookup takes the transaction's lock, so the transaction has ended by then.
         """
         try:
-            found = await self._database.write(_stored, key)
+            found = await self._database.write(_stored, request)
         except StoreUnavailable as error:
             raise RequestUnknown(str(fault)) from error
         if not found:
@@ -170,9 +165,9 @@ class RequestStore:
         return found[0]
 
 
-def _stored(connection: Connection, key: str) -> list[Run]:
-    lock(connection, "accept")
-    return runs_of(connection, key)
+def _stored(connection: Connection, request: GenerationRequest) -> list[Run]:
+    lock_accepting(connection, request.server)
+    return runs_of(connection, request.request_key)
 
 
 def _check_press(connection: Connection, requester: Requester) -> None:
@@ -195,17 +190,16 @@ def _store(
     connection: Connection,
     batch: Sequence[GenerationRequest],
     requester: Requester,
-    terms: Sequence[Allowed],
+    terms: Terms,
     now: datetime,
 ) -> Run:
     add_entries(connection, *(_entry(request, now) for request in batch))
     # A run in review gets its tag once it is approved.
-    in_review = terms[0].review_channel_id is not None
+    in_review = terms.review_channel_id is not None
     asked = [(each.deployment, None if in_review else each.requester_id) for each in batch]
-    # The lock "accept" keeps two processes from creating the same queue.
     tags = give_tags(connection, asked)
-    pairs = zip(batch, terms, tags, strict=True)
-    values = [_values(request, requester, each, now) | {"queue_tag": tag} for request, each, tag in pairs]
+    pairs = zip(batch, tags, strict=True)
+    values = [_values(request, requester, terms, now) | {"queue_tag": tag} for request, tag in pairs]
     insert_rows(connection, values)
     stored = runs_of(connection, batch[0].request_key)
     if in_review:
@@ -215,7 +209,7 @@ def _store(
 
 
 def _values(
-    request: GenerationRequest, requester: Requester, terms: Allowed, now: datetime
+    request: GenerationRequest, requester: Requester, terms: Terms, now: datetime
 ) -> dict[str, object]:
     in_review = terms.review_channel_id is not None
     # The first run's card decides about the whole batch, and so does its expiry.
@@ -235,7 +229,7 @@ def _values(
     }
 
 
-def _cost(terms: Allowed, now: datetime) -> dict[str, object]:
+def _cost(terms: Terms, now: datetime) -> dict[str, object]:
     """Return the columns of a run's cost. A request under review is charged at its approval."""
     if terms.review_channel_id is not None:
         return {"weight": terms.weight, "reserved_seconds": terms.reserved_seconds}
