@@ -22,7 +22,7 @@ _UNANSWERED = re.compile(
     r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay|drop_halfway)"
     r"|Discord is away|discord is away|both is away"
 )
-_STOPPED = r"is killed|gets SIGTERM|all clocks jump by (\d{3,}(?:\.\d+)?)|is away"
+_STOPPED = r"is killed|gets SIGTERM|all clocks jump by (\d{3,}(?:\.\d+)?)|([Dd]iscord|both) is away"
 _NOTICES = ("Not confirmed", "Timed out", "Not started", "Partly done")
 
 
