@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import discord
 
-from bot.discord_errors import is_outage
 from bot.domain.errors import AlreadyTaken
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.requests import Checked, Requester
@@ -26,8 +25,7 @@ log = logging.getLogger(__name__)
 # Discord waits three seconds for the first answer. If the checks take longer than this, because they wait for
 # Discord or for a file, the answer is deferred privately, whatever they will decide: a refusal may be shown
 # there, and so may a status message.
-_CHECK_SECONDS = 1.5
-_ANSWERED = 40060  # "Interaction has already been acknowledged"
+_CHECK_SECONDS = 1.0
 # How many dropped inputs a sentence names, so that it fits into a message.
 _NAMED = 15
 
@@ -68,8 +66,8 @@ async def start(
 async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
     """Show "thinking…" unless it is shown already, and return whether everybody sees it.
 
-    Returns None if it isn't shown, or if another process answers the interaction. After a 5xx, discord.py
-    repeats the call, and Discord says that it has been acknowledged.
+    Returns None if it isn't shown, or if another process answers the interaction. No error can tell: after a
+    5xx, discord.py repeats the call, and Discord refuses the repetition of what it has carried out.
     """
     if THINKING in interaction.extras:
         return bool(interaction.extras[THINKING])
@@ -77,13 +75,10 @@ async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
     try:
         await interaction.response.defer(ephemeral=private, thinking=True)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        if isinstance(error, discord.HTTPException) and error.code != _ANSWERED and not is_outage(error):
-            log.warning("dropped a request, because Discord refused its answer: %s", error)
-            return None
         log.warning("can't tell whether Discord has the answer, so it is asked: %s", error)
         try:
             answer = await insist(interaction.original_response)
-        except discord.NotFound:
+        except discord.HTTPException:
             log.warning("dropped a request, because its interaction was never answered")
             return None
         if not answer.flags.loading:

@@ -9,13 +9,12 @@ import pytest
 
 from bot.domain.errors import RequestUnknown, StoreUnavailable
 from bot.domain.runs import RunState
-from bot.store.requests.accept import RequestStore
-from bot.store.runs import RunStore
 from bot.strings import say
 from tests.discord.rendered import refusal, requests_to, text_of, texts
 from tests.harness import HELD, Harness
 
 CALLBACK, ANSWER = "/interactions/*", "/webhooks/*/messages/@original"
+REQUESTS, NOTE = "bot.store.requests.accept.RequestStore", "bot.store.runs.RunStore.note_status_message"
 
 
 async def ask(bot: Harness, **options: Any) -> Any:
@@ -88,14 +87,12 @@ async def test_the_status_worker_shows_what_the_acceptor_could_not(bot: Harness,
 async def test_an_answer_whose_id_was_not_stored_is_edited_again(
     bot: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note = RunStore.note_status_message
-
     async def fails(*_: Any) -> None:
-        monkeypatch.setattr(RunStore, "note_status_message", note)
         raise StoreUnavailable
 
-    monkeypatch.setattr(RunStore, "note_status_message", fails)
-    asked = await bot.ask(faults=HELD)
+    with monkeypatch.context() as patched:
+        patched.setattr(NOTE, fails)
+        asked = await bot.ask(faults=HELD)
     await bot.later(seconds=15)
     assert (await bot.run()).request.answer_id == asked.response.id
     await bot.release()
@@ -109,7 +106,7 @@ async def test_a_database_that_goes_away_after_the_deferral_is_told_until_discor
     async def fails(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(RequestStore, "accept", fails)
+    monkeypatch.setattr(f"{REQUESTS}.accept", fails)
     monkeypatch.setattr("bot.gateway.client._INSIST_PAUSE", 0)
     bot.env.inject_error("PATCH", ANSWER, status=503, times=12)
     asked = await ask(bot)
@@ -121,14 +118,14 @@ async def test_a_database_that_goes_away_after_the_deferral_is_told_until_discor
 async def test_a_refusal_after_a_public_deferral_is_private(
     bot: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = RequestStore.check
+    check = bot.app.bot.services.generation._check_rules
 
-    async def pauses(self: RequestStore, *args: Any) -> bool:
-        found = await check(self, *args)
-        await bot.app.store.pause.pause("a reason", by=1, now=bot.clock())
+    async def pauses(*args: Any) -> bool:
+        found = await check(*args)
+        await bot.app.bot.services.blocks.pause(1, "a reason")
         return found
 
-    monkeypatch.setattr(RequestStore, "check", pauses)
+    monkeypatch.setattr(bot.app.bot.services.generation, "_check_rules", pauses)
     asked = await ask(bot)
     assert not asked.ephemeral
     assert "a reason" in refusal(bot, asked)
