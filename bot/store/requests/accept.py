@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -41,6 +42,8 @@ DOUBLE_PRESS = timedelta(seconds=5)
 _LATEST = timedelta(minutes=1)
 # How PostgreSQL and SQLite name the unique index that is violated by a second request of an interaction.
 _INTERACTION_IS_TAKEN = ("requests_interaction", "requests.interaction_id")
+# How many requests of a process are accepted at the same time. Their answers are deferred, so they can wait.
+_AT_ONCE = 4
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _IS_REPEATED = select(
     exists().where(
@@ -60,6 +63,8 @@ class RequestStore:
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
         self._operator = operator
+        # A transaction that waits for the lock of its server keeps a connection from others.
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @reads
     def check(
@@ -89,7 +94,8 @@ class RequestStore:
         overdrawn.
         """
         try:
-            accepted = await self._accept(batch, requester, now, public=public)
+            async with self._turns:
+                accepted = await self._accept(batch, requester, now, public=public)
         except CommitUnknown as fault:
             accepted = await self._look_up(batch[0], fault)
         except IntegrityError as error:
