@@ -312,7 +312,7 @@ def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
 
 
 class _Original:
-    """The word that Discord accepts in place of the id of an interaction's answer. discord.py quotes texts."""
+    """The word that Discord takes for the id of an interaction's answer; discord.py would quote a text."""
 
     def __str__(self) -> str:
         return "@original"

@@ -60,7 +60,6 @@ _queued = runs.alias("queued")
 _busy = runs.alias("busy")
 _IS_NEXT = (
     is_waiting(_queued),
-    # Never, as long as the requester may have seen a failure.
     # An expression, because SQLite would prefer an index by `due_at` to the one in the queue's order.
     func.coalesce(_queued.c.due_at <= _NOW, false()),
 )
