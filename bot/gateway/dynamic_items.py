@@ -123,6 +123,16 @@ def form_values(interaction: Interaction) -> dict[str, FormValue]:
     return found
 
 
+def submitted_values(interaction: Interaction) -> dict[str, tuple[str, ...]]:
+    """Return all values of each part of a form by custom_id; a ticked checkbox has the value `yes`."""
+    found = {}
+    for field in _fields(data_of(interaction).get("components", ())):
+        value = field.get("value")
+        values = ["yes" if value is True else str(value)] if value else field.get("values") or []
+        found[str(field["custom_id"])] = tuple(map(str, values))
+    return found
+
+
 def _attached_file(attachment: Mapping[str, Any]) -> AttachedFile:
     return AttachedFile(
         attachment["url"],

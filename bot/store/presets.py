@@ -16,8 +16,9 @@ from bot.database.postgres import lock
 from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry
-from bot.domain.presets import ChannelDefault, Holder, Preset, folded
+from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
+from bot.domain.text import escape_line
 from bot.store.audit import add_entries
 
 MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
@@ -70,7 +71,7 @@ class PresetStore:
         values = {name: getattr(preset, name) for name in Preset.__slots__}
         values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
         connection.execute(insert(presets).values(values))
-        change = {"added" if earlier is None else "replaced": [preset.name]}
+        change = ("none", "saved") if earlier is None else ("saved", "replaced")
         _add_entry(connection, preset, preset.created_by, change, now)
         return None
 
@@ -90,7 +91,7 @@ class PresetStore:
             connection.execute(
                 delete(channel_defaults).where(channel_defaults.c.channel_id.in_(ids), _defaults_of(preset))
             )
-        _add_entry(connection, preset, by, {"removed": [preset.name]}, now)
+        _add_entry(connection, preset, by, ("saved", "deleted"), now)
         return True
 
     @writes
@@ -231,8 +232,8 @@ def _current_default(connection: Connection, guild_id: int, channel_id: int) -> 
 
 def _default_change(channel_id: int, before: Preset | None, after: Preset | None) -> Mapping[str, object]:
     """Return the details of an audit entry about a channel's default."""
-    names = {"from": before and before.name, "to": after and after.name}
-    return {"channel": str(channel_id), "changes": {DEFAULT_PRESET: names}}
+    old, new = (escape_line(preset.name, NAME_LENGTH) if preset else "none" for preset in (before, after))
+    return {"channel": str(channel_id), "changes": [["Default preset", old, new]]}
 
 
 def _preset(row: Row[Any]) -> Preset:
@@ -247,11 +248,11 @@ def _add_entry(
     connection: Connection,
     preset: Preset,
     actor_id: int | None,
-    change: Mapping[str, object],
+    change: tuple[str, str],
     now: datetime,
 ) -> None:
     if preset.holder is Holder.SERVER:
-        details = {"changes": {PRESETS: change}}
+        details = {"changes": [[f"Preset {escape_line(preset.name, NAME_LENGTH)}", *change]]}
         entry = _settings_entry(
             preset.holder_id, actor_id, now, deployment=preset.deployment, details=details
         )

@@ -15,7 +15,10 @@ from bot.database.postgres import lock
 from bot.database.tables import key_values, runs, server_rules
 from bot.domain.errors import RefusedForNow
 from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
+from bot.domain.settings.fields import Change, describe_changes
+from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
+from bot.domain.settings.values import SettingsContext
+from bot.domain.text import escape_line
 from bot.store.audit import add_entries
 from bot.store.postponed import PAUSED, ask_again
 
@@ -80,28 +83,31 @@ class RuleStore:
         actor_id: int,
         edit: Callable[[ServerRules], ServerRules],
         now: datetime,
-        what: str,
-    ) -> ServerRules:
-        """Apply `edit` to the stored rules, write the audit entry, and return the new rules.
+        context: SettingsContext,
+    ) -> Sequence[Change]:
+        """Apply `edit` to the stored rules, write the audit entry, and return the changes.
 
-        `what` names the control of `/settings` in the audit entry. Nothing is written if `edit` raises an
-        exception, or if it changes nothing and all stored rules are readable.
+        The entry holds them as texts. Nothing is written if `edit` raises an exception, or if it changes
+        nothing and all stored rules are readable.
         """
         lock(connection, f"rules {guild_id}")
         before, lost = _readable(connection, guild_id)
         after = edit(before)
-        if after == before and not lost:
-            return after
+        changes = describe_changes(before, after, context)
+        changes += [("Unreadable settings", escape_line(path, 60), "the default") for path in lost]
+        if not changes:
+            return changes
         _write(connection, guild_id, actor_id, after, now)
-        details: dict[str, object] = {"what": what, "changes": diff_rules(before, after)}
-        if lost:
-            details["unreadable"] = list(lost)
         entry = AuditEntry(
-            at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
+            at=now,
+            guild_id=guild_id,
+            action=AuditAction.SETTINGS,
+            actor_id=actor_id,
+            details={"changes": [list(change) for change in changes]},
         )
         add_entries(connection, entry)
         ask_again(connection, runs.c.guild_id == guild_id, now)
-        return after
+        return changes
 
     async def current(self, guild_id: int | None) -> ServerRules:
         """Return the rules as they are now. Raises RefusedForNow, unlike `get`, if any part can't be read.

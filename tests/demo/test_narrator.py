@@ -19,8 +19,9 @@ async def test_presses_and_choices_are_told_by_their_labels() -> None:
             async with world.turn:
                 await ada.click(result, label="More")
                 home = await mia.slash(world.channel, "settings")
-                await mia.select(home.response.message, ["record"], custom_id="set:home:open")
+                await mia.click(home.response.message, custom_id="set:deployments:open")
+                await mia.select(home.response.message, ["picture"], custom_id="set:deployments:key:0")
     told = "\n".join([*narrator.lines, ""])
     assert "@ada presses More\n" in told
-    assert "@mia chooses Audit log\n" in told
+    assert "@mia chooses Picture\n" in told
     assert ", 1 output ->" in told

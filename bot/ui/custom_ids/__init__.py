@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Self
-from zlib import crc32
 
 from bot.domain.errors import RefusedError
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
-from bot.domain.settings.fields import Section, SettingControl
-from bot.domain.settings.forms import FORMS
 from bot.ui.custom_ids.audit import AuditId as AuditId
 from bot.ui.custom_ids.base import EPOCH, microseconds
 from bot.ui.custom_ids.base import CustomId as CustomId
@@ -162,48 +159,37 @@ class ReplaceId(CustomId):
         return cls(match["draft"])
 
 
-# The controls of `/settings` that only open another part of the panel.
-_ONLY_SHOWING = frozenset({"home.back", "home.open", "gpus.gpu", "gpus.deployment", "words.show"})
-
-
 @dataclass(frozen=True, slots=True)
 class SettingId(CustomId):
-    """A control or form of `/settings`. `arg` tells what it applies to, such as a role, a GPU or a page.
+    """A control or form of `/settings`, in a section or in the overview, which has the name "home".
 
-    The pattern also matches ids of other versions, so that the user gets the bot's answer and not Discord's
-    error.
+    `arg` tells what it applies to. The pattern also matches ids of other versions, so that the user gets the
+    bot's answer and not Discord's error.
     """
 
-    PATTERN = re.compile(r"set:(?P<section>[^:]*)(?::(?P<name>[^:]*)(?::(?P<arg>.*))?)?", re.DOTALL)
+    PATTERN = re.compile(r"set:(?P<section>[^:]*)(?::(?P<action>[^:]*)(?::(?P<arg>.*))?)?", re.DOTALL)
     section: str
-    name: str
+    action: str
     arg: str = ""
 
     def writes(self, *, form: bool) -> bool:
-        key = f"{self.section}.{self.name}"
-        return form or not (self.name == "again" or key in _ONLY_SHOWING or key in FORMS)
+        return form or self.action == "tidy"
 
     def encode(self) -> str:
-        return f"set:{self.section}:{self.name}" + (f":{self.arg}" if self.arg else "")
+        return f"set:{self.section}:{self.action}" + (f":{self.arg}" if self.arg else "")
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["section"], match["name"] or "", match["arg"] or "")
+        return cls(match["section"], match["action"] or "", match["arg"] or "")
 
     @property
-    def control(self) -> SettingControl:
-        """Return the control; its name isn't checked. Raises RefusedError for an unknown section."""
-        if self.section not in set(Section):
+    def form(self) -> tuple[str, int, str]:
+        """Return the draft of a form, its part, and what it is about. Raises RefusedError."""
+        draft, _, rest = self.arg.partition(":") if self.action == "again" else ("", "", self.arg)
+        part, _, about = rest.partition(":")
+        if not (part.isascii() and part.isdecimal() and len(part) < 3):
             raise RefusedError("settings_stale")
-        return SettingControl(Section(self.section), self.name, self.arg)
-
-    @property
-    def number(self) -> int:
-        """Return the component's id.
-
-        Clients remember a choice under this number, so two controls must not share it.
-        """
-        return crc32(self.encode().encode()) & 0x3FFFFFFF | 0x40000000
+        return draft, int(part), about
 
 
 @dataclass(frozen=True, slots=True)
