@@ -96,11 +96,6 @@ def page_button(codec: type[PageId], build: PageBuilder) -> type[PersistentItem[
 _FILE_UPLOAD, _CHECKBOX = 19, 23
 
 
-def text_values(interaction: Interaction) -> dict[str, str]:
-    """Return a form's texts by custom_id, in order."""
-    return {name: value for name, value in form_values(interaction).items() if isinstance(value, str)}
-
-
 def form_values(interaction: Interaction) -> dict[str, FormValue]:
     """Return a form's values by custom_id.
 

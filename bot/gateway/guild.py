@@ -26,10 +26,6 @@ class GuildInfo:
         self._guild = guild
 
     @property
-    def id(self) -> int:
-        return self._guild.id
-
-    @property
     def role_ids(self) -> frozenset[int]:
         """Return the ids of all roles except @everyone, whose id equals the server's."""
         return frozenset(role.id for role in self._guild.roles) - {self._guild.id}
@@ -38,10 +34,6 @@ class GuildInfo:
     def all_channel_ids(self) -> frozenset[int]:
         """Return the ids of channels of every kind, without threads."""
         return frozenset(channel.id for channel in self._guild.channels)
-
-    def role_name(self, role_id: int) -> str:
-        role = self._guild.get_role(role_id)
-        return role.name if role is not None else str(role_id)
 
     def channel_name(self, channel_id: int) -> str:
         channel = self._guild.get_channel(channel_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from bot.database.engine import Database, reads, writes
 from bot.database.group_commit import GroupCommit
@@ -97,7 +97,9 @@ class RuleStore:
         changes += [("Unreadable settings", escape_line(path, 60), "the default") for path in lost]
         if not changes:
             return changes
-        _write(connection, guild_id, actor_id, after, now)
+        values = {"rules": after.model_dump(mode="json"), "updated_at": now, "updated_by": actor_id}
+        connection.execute(delete(server_rules).where(server_rules.c.guild_id == guild_id))
+        connection.execute(insert(server_rules).values(guild_id=guild_id, **values))
         entry = AuditEntry(
             at=now,
             guild_id=guild_id,
@@ -139,15 +141,6 @@ def _readable(connection: Connection, guild_id: int) -> tuple[ServerRules, tuple
     if lost:
         log.error("can't read these rules of server %s: %s", guild_id, ", ".join(lost))
     return rules, lost
-
-
-def _write(connection: Connection, guild_id: int, actor_id: int, rules: ServerRules, now: datetime) -> None:
-    values = {"rules": rules.model_dump(mode="json"), "updated_at": now, "updated_by": actor_id}
-    result = connection.execute(
-        update(server_rules).where(server_rules.c.guild_id == guild_id).values(values)
-    )
-    if not result.rowcount:
-        connection.execute(insert(server_rules).values(guild_id=guild_id, **values))
 
 
 PAUSE_KEY = "pause"

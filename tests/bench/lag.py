@@ -38,6 +38,7 @@ from bot.domain.settings.kinds import Section
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import Names, SettingsContext
 from bot.outside import Outside
+from bot.services.moderation.server_settings import Editor
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import WordRule, WordRules
 from bot.store.audit import add_entries
@@ -180,13 +181,14 @@ def presets(app: App) -> Iterator[Case]:
 
 def forms(app: App) -> Iterator[Case]:
     """Submit each form of `/settings` with each text."""
-    settings, around = app.bot.services.server_settings, SettingsContext(role_ids=frozenset({1}))
+    settings = app.bot.services.server_settings
+    editor = Editor(GUILD, PERSON, SettingsContext(role_ids=frozenset({1})))
 
     async def submit(section: Section, text: str) -> None:
         token = "" if keys_of(section) is None else "1"
-        _, boxes = await settings.form(GUILD, around, PERSON, section, token)
+        _, boxes = await settings.form(editor, section, token)
         texts = {box.custom_id: [text] for box in boxes}
-        await settings.submit(GUILD, around, PERSON, section, token, texts)
+        await settings.submit(editor, section, token, texts)
 
     for text in hostile.long_texts(4000):
         for section in SECTIONS.values():

@@ -174,7 +174,7 @@ async def test_limits_of_a_member_the_server_a_role_and_a_gpu(bot: Harness, pane
     assert f"✅ **{boosters.mention} · Runs at once:** everybody's → 6" in panel.text
     assert f"**{boosters.mention}:** Runs at once: 6" in panel.text
     assert shown_in(await panel.choose("roles:key", boosters))["at_once"] == ["6"]
-    await panel.fill(await panel.choose("roles:key", staff), unlimited=True)
+    await panel.fill(await panel.choose("roles:key", staff), unlimited=["true"])
     await panel.press("Back")
     assert f"{boosters.mention}, {staff.mention}" in panel.text
     await panel.change("gpus")
@@ -191,7 +191,7 @@ async def test_limits_of_a_member_the_server_a_role_and_a_gpu(bot: Harness, pane
     await panel.press("Back")
     await panel.change("roles")
     await panel.fill(await panel.choose("roles:key", boosters), at_once="")
-    await panel.fill(await panel.choose("roles:key", staff), unlimited=False)
+    await panel.fill(await panel.choose("roles:key", staff), unlimited=["false"])
     budgets = (await rules_of(bot)).budgets
     assert (budgets.roles, budgets.gpu_weights) == ({}, {})
 

@@ -170,9 +170,9 @@ async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness,
     rules = {"spoiler": "sometimes", "retention_days": 30}
     await insert_rules(bot.database, bot.guild.id, rules)
     await panel.open()
-    assert "Some stored settings can't be read and are shown as their defaults: spoiler." in panel.text
+    assert "I can't read what is stored of: spoiler. No request is accepted until" in panel.text
     await panel.fill(await panel.change("results"))  # saves what it shows
-    assert "can't be read" not in panel.text
+    assert "I can't read" not in panel.text
     assert (await rules_of(bot)).retention_days == 30
     assert "**Unreadable settings:** spoiler → the default" in panel.text
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
-from bot.domain.settings.kinds import Box, Control, Given, Kind, Section, Setting, Shown
+from bot.domain.settings.kinds import Box, Given, Kind, Section, Setting, digest
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import QUOTED, listed, shorten
@@ -47,12 +47,9 @@ class Field:
 
     def label(self, key: Key, context: SettingsContext) -> str:
         """Return the label with the key, or with the section if another section has the same label."""
-        if self.keys is not None and key is not None:
-            return f"{context.title(self.keys, key)} · {self.setting.label}"
-        is_only = all(
-            each.section == self.section for each in FIELDS if each.setting.label == self.setting.label
-        )
-        return self.setting.label if is_only else f"{self.section.title} · {self.setting.label}"
+        of = context.title(self.keys, key) if self.keys is not None and key is not None else ""
+        of = self.section.title if self.section.has_twin else of
+        return f"{of} · {self.setting.label}" if of else self.setting.label
 
     @property
     def kind(self) -> Kind:
@@ -134,9 +131,6 @@ def offered_sections(rules: ServerRules) -> list[Section]:
     return list(dict.fromkeys(each.section for each in FIELDS if each.setting.has_effect(rules)))
 
 
-# Texts.
-
-
 def section_lines(section: Section, rules: ServerRules, context: SettingsContext) -> list[tuple[str, str]]:
     """Return the labels and values of a section's settings that have an effect, or of its map's entries."""
     fields = [field for field in fields_of(section) if field.setting.has_effect(rules)]
@@ -186,9 +180,6 @@ def _difference(kind: Kind, old: Any, new: Any, context: SettingsContext) -> tup
     return f"{len(before)} entries", f"{len(after)} entries: {'; '.join(parts)}"
 
 
-# References to what is gone.
-
-
 def missing_references(rules: ServerRules, context: SettingsContext) -> Mapping[Names, set[int | str]]:
     """Return what the rules name, but doesn't exist any more. A GPU exists if a deployment offers it."""
     found: dict[Names, set[int | str]] = {names: set() for names in Names}
@@ -220,47 +211,15 @@ def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules
     return ServerRules.model_validate(tree)
 
 
-# Forms.
-
-
-@dataclass(frozen=True, slots=True)
-class FormBox:
-    """A box of a form for the setting `field`. `typed` is what a refused form had in it."""
-
-    field: Field
-    name: str
-    box: Box
-    typed: Shown | None = None
-
-    @property
-    def id(self) -> str:
-        """Return the box's name among all boxes."""
-        return f"{self.field.path}:{self.name}"
-
-    @property
-    def custom_id(self) -> str:
-        """Return the id with a digest of what the box shows, which tells later if that has changed."""
-        return f"{self.id}:{_digest(self.box.shown)}"
-
-    @property
-    def label(self) -> str:
-        text = self.box.label or self.field.setting.label
-        if unit := self.box.unit:
-            return f"{text} ({unit})"
-        return (
-            f"{text} ({int(self.name) + 1})" if self.name not in ("0", "") and self.name.isdigit() else text
-        )
-
-
-def _digest(values: Sequence[str]) -> str:
-    lines = sorted(filter(None, map(str.strip, values)))
-    return blake2b("\0".join(lines).encode(errors="replace"), digest_size=4).hexdigest()
-
-
-def form_of(section: Section, key: Key, rules: ServerRules, context: SettingsContext) -> list[FormBox]:
+def form_of(section: Section, key: Key, rules: ServerRules, context: SettingsContext) -> list[Box]:
     """Return the boxes of a section, or of a key in it."""
     return [
-        FormBox(field, name, box)
+        replace(
+            box,
+            id=f"{field.path}:{name}",
+            label=f"{box.label or field.setting.label}{box.suffix}",
+            about=box.about or field.setting.about,
+        )
         for field in fields_of(section)
         for name, box in field.kind.boxes(field.value(rules, key), context).items()
     ]
@@ -286,10 +245,10 @@ def apply_form(
         id, _, opened = custom_id.rpartition(":")
         path, _, name = id.rpartition(":")
         field = next((each for each in fields_of(section) if each.path == path), None)
-        if field is None or len(values) > (boxes[id].box.most if id in boxes else 1_000):
+        if field is None or len(values) > (boxes[id].most if id in boxes else 1_000):
             raise RefusedError("settings_stale")
-        current = _digest(boxes[id].box.shown) if id in boxes else ""
-        if _digest(values) in (opened, current):
+        current = digest(boxes[id].shown) if id in boxes else ""
+        if digest(values) in (opened, current):
             continue
         if current == opened:
             given.setdefault(field, {})[name] = values
@@ -340,12 +299,12 @@ def _as_input_error(details: Any) -> InputError:
     return InputError(code, value=shown, limit=shown_number(context.get("ge", context.get("gt"))))
 
 
-def refilled(box: FormBox, typed: Mapping[str, Sequence[str]], context: SettingsContext) -> FormBox:
+def refilled(box: Box, typed: Mapping[str, Sequence[str]], context: SettingsContext) -> Box:
     """Return a box with what was typed into it, by the custom_ids that the boxes of a refused form had."""
     found = next((each for id, each in typed.items() if id.rpartition(":")[0] == box.id), None)
-    if found is not None and box.box.control in (Control.ROLES, Control.CHANNEL) and box.field.kind.names:
+    if found is not None and box.control in ("roles", "channel"):
         # Discord refuses a form whose select shows a role or channel that is gone.
-        found = [each for each in found if each in {*map(str, context.known(box.field.kind.names))}]
+        found = [each for each in found if each in {*map(str, context.role_ids | context.channel_ids)}]
     return box if found is None else replace(box, typed=tuple(found))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any
+from hashlib import blake2b
+from typing import Any, Literal, TypeVar
 
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.settings.values import Names, SettingsContext
@@ -19,34 +19,19 @@ SELECT_LIMIT = 25
 YES = "yes"
 Shown = tuple[str, ...]
 """What a box shows or submits: a text, or the values that are chosen in a select."""
+Control = Literal["text", "paragraph", "choice", "roles", "channel", "check"]
+Option = tuple[str, str, str]
+"""An option of a select: the value that it submits, its label, and what explains it."""
 Given = Mapping[str, Sequence[str]]
 """What was submitted in the boxes that somebody changed, by the boxes' names."""
 
 
-class Control(Enum):
-    """What a box looks like."""
-
-    TEXT = auto()
-    PARAGRAPH = auto()
-    CHOICE = auto()
-    ROLES = auto()
-    CHANNEL = auto()
-    CHECK = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option of a select: the value that it submits and the one that is stored."""
-
-    value: str
-    label: str
-    stored: object = None
-    about: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A part of a form. `label` and `about` replace those of the setting if it has several boxes."""
+    """A part of a form. `label` and `about` replace those of the setting, and `suffix` follows the label.
+
+    `id` is its name among all boxes, and `typed` what a refused form had in it.
+    """
 
     control: Control
     shown: Shown = ()
@@ -54,7 +39,19 @@ class Box:
     most: int = 1
     label: str = ""
     about: str = ""
-    unit: str = ""
+    suffix: str = ""
+    id: str = ""
+    typed: Shown | None = None
+
+    @property
+    def custom_id(self) -> str:
+        """Return the id with a digest of what the box shows, which tells later if that has changed."""
+        return f"{self.id}:{digest(self.shown)}"
+
+
+def digest(values: Sequence[str]) -> str:
+    lines = sorted(filter(None, map(str.strip, values)))
+    return blake2b("\0".join(lines).encode(errors="replace"), digest_size=4).hexdigest()
 
 
 class Kind:
@@ -87,36 +84,21 @@ class Choice(Kind):
     """One of a few values, which may be booleans or None."""
 
     def __init__(self, *options: tuple[object, str] | tuple[object, str, str]) -> None:
-        self._options = tuple(
-            Option(str(stored).lower(), label, stored, *about) for stored, label, *about in options
-        )
+        self._stored = {str(option[0]).lower(): option[0] for option in options}
+        self._options = tuple((str(each[0]).lower(), each[1], "".join(each[2:])) for each in options)
 
     def show(self, value: Any, context: SettingsContext) -> str:
-        label = next(option.label for option in self._options if option.stored == value)
+        label = next(label for key, label, _ in self._options if key == str(value).lower())
         return label[:1].lower() + label[1:]
 
     def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
-        return {"": Box(Control.CHOICE, (str(value).lower(),), self._options)}
+        return {"": Box("choice", (str(value).lower(),), self._options)}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
-        chosen = _only(given[""])
-        for option in self._options:
-            if option.value == chosen:
-                return option.stored
-        raise InputError("settings_not_offered", value=shorten(chosen, QUOTED))
-
-
-class Flag(Kind):
-    """A checkbox."""
-
-    def show(self, value: Any, context: SettingsContext) -> str:
-        return YES if value else "no"
-
-    def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
-        return {"": Box(Control.CHECK, (YES,) if value else ())}
-
-    def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
-        return bool(given[""])
+        chosen = "".join(given[""])
+        if chosen not in self._stored:
+            raise InputError("settings_not_offered", value=shorten(chosen, QUOTED))
+        return self._stored[chosen]
 
 
 class Number(Kind):
@@ -135,10 +117,10 @@ class Number(Kind):
 
     def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
         text = "" if value is None else f"{value:g}" if self._decimal else str(value)
-        return {"": Box(Control.TEXT, (text,), unit=f"{self._unit}s" if self._unit else "")}
+        return {"": Box("text", (text,), suffix=f" ({self._unit}s)" if self._unit else "")}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
-        text = _only(given[""])
+        text = "".join(given[""])
         number = typed_number(text) if self._decimal else typed_integer(text)
         if number is None and text.strip():
             code = "settings_not_number" if self._decimal else "settings_not_integer"
@@ -157,8 +139,8 @@ class Reference(Kind):
 
     def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
         existing = self.existing(value, context)
-        control = Control.ROLES if self.names is Names.ROLE else Control.CHANNEL
-        return {"": Box(control, () if existing is None else (str(existing),))}
+        shown = () if existing is None else (str(existing),)
+        return {"": Box("roles" if self.names is Names.ROLE else "channel", shown)}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
         return next(iter(_known_ids(given[""][:1], self.names, context)), None)
@@ -180,21 +162,16 @@ class Several(Kind):
         if self.names is Names.ROLE:
             roles = [*map(str, sorted(self.existing(value, context)))]
             # The last box has room for more.
-            filled = [roles[n : n + SELECT_LIMIT] for n in range(0, len(roles) + 1, SELECT_LIMIT)]
+            shown = batches(roles) if len(roles) % SELECT_LIMIT else [*batches(roles), ()]
             return {
-                str(n): Box(Control.ROLES, tuple(page), most=SELECT_LIMIT) for n, page in enumerate(filled)
+                str(n): Box("roles", page, most=SELECT_LIMIT, suffix=_number(n))
+                for n, page in enumerate(shown)
             }
-        options = [
-            Option(str(name), strip_invisible(context.deployments.get(str(name), str(name))))
-            for name in context.known(self.names)
-        ]
-        pages = [tuple(options[n : n + SELECT_LIMIT]) for n in range(0, len(options), SELECT_LIMIT)]
-        return {
-            str(n): Box(
-                Control.CHOICE, tuple(o.value for o in page if o.value in value), page, most=len(page)
-            )
-            for n, page in enumerate(pages)
-        }
+        boxes = {}
+        for number, page in enumerate(batches(context.options(self.names))):
+            chosen = tuple(name for name, _, _ in page if name in value)
+            boxes[str(number)] = Box("choice", chosen, page, len(page), suffix=_number(number))
+        return boxes
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
         boxes, chosen = self.boxes(value, context), frozenset(value)
@@ -203,13 +180,13 @@ class Several(Kind):
             if self.names is Names.ROLE:
                 chosen = chosen - set(map(int, box.shown)) | _known_ids(values, self.names, context)
             else:
-                if unknown := set(values) - {option.value for option in box.options}:
+                if unknown := set(values) - {name for name, _, _ in box.options}:
                     raise InputError("settings_not_offered", value=shorten(min(unknown), QUOTED))
                 chosen = chosen - set(box.shown) | set(values)
         return chosen
 
     def existing(self, value: Any, context: SettingsContext) -> Any:
-        return frozenset(value) & frozenset(context.known(self.names))
+        return value and frozenset(value) & frozenset(context.known(self.names))
 
 
 class Permitted(Several):
@@ -222,7 +199,7 @@ class Permitted(Several):
         return "everybody" if value is None else listed(self.entries(value, context)) or "nobody"
 
     def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
-        everybody = Box(Control.CHECK, (YES,) if value is None else (), label="Open to everybody")
+        everybody = Box("check", (YES,) if value is None else (), label="Open to everybody")
         return {"all": everybody, **super().boxes(value or frozenset(), context)}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
@@ -231,9 +208,6 @@ class Permitted(Several):
             return None
         roles = {name: values for name, values in given.items() if name != "all"}
         return super().read(value or frozenset(), roles, context)
-
-    def existing(self, value: Any, context: SettingsContext) -> Any:
-        return None if value is None else super().existing(value, context)
 
 
 class WordList(Kind):
@@ -244,8 +218,8 @@ class WordList(Kind):
 
     def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
         adding = "One per line. “fox*” matches foxes, too. Case and look-alike letters don't matter."
-        add = Box(Control.PARAGRAPH, label="Words and phrases to add", about=adding)
-        remove = Box(Control.PARAGRAPH, label="Words to remove", about="One per line, as they are listed")
+        add = Box("paragraph", label="Words and phrases to add", about=adding)
+        remove = Box("paragraph", label="Words to remove", about="One per line, as they are listed")
         return {"add": add, "remove": remove} if value else {"add": add}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
@@ -265,8 +239,16 @@ class WordList(Kind):
         return tuple(sorted(words, key=lambda word: (word.casefold(), word)))
 
 
-def _only(values: Sequence[str]) -> str:
-    return next(iter(values), "")
+T = TypeVar("T")
+
+
+def batches(items: Sequence[T], size: int = SELECT_LIMIT) -> list[tuple[T, ...]]:
+    """Split what doesn't fit into one select."""
+    return [tuple(items[n : n + size]) for n in range(0, len(items), size)]
+
+
+def _number(page: int) -> str:
+    return f" ({page + 1})" if page else ""
 
 
 def _known_ids(values: Iterable[str], names: Names, context: SettingsContext) -> frozenset[int]:
@@ -294,17 +276,17 @@ def _comparable(word: str) -> str:
     return without_joiners(word).casefold()
 
 
-Effect = Callable[[Any], bool]
-Check = Callable[[Any, SettingsContext], str | None]
-
-
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of `/settings`, which is a form. `none` is shown if nothing in it is set."""
+    """A part of `/settings`, which is a form. `none` is shown if nothing in it is set.
+
+    `has_twin` means that another section has settings with the same labels.
+    """
 
     name: str
     title: str
     none: str = ""
+    has_twin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,5 +300,5 @@ class Setting:
     label: str
     kind: Kind
     about: str = ""
-    has_effect: Effect = lambda _rules: True
-    check: Check = lambda _rules, _context: None
+    has_effect: Callable[[Any], bool] = lambda _rules: True
+    check: Callable[[Any, SettingsContext], str | None] = lambda _rules, _context: None

@@ -7,7 +7,7 @@ that rules stored by an older version stay readable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -17,7 +17,6 @@ from bot.domain.settings.kinds import (
     WORD_COUNT,
     WORD_LENGTH,
     Choice,
-    Flag,
     Number,
     Permitted,
     Reference,
@@ -29,7 +28,7 @@ from bot.domain.settings.kinds import (
 from bot.domain.settings.values import Names, SettingsContext
 
 Ids = frozenset[int]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Limit = Annotated[int, Field(ge=1, le=1_000_000)] | None
 Days = Annotated[int, Field(ge=0, le=3650)]
 # Maps a deployment or GPU to the roles that may use it. Everybody may use it if there is no entry.
 RolesFor = dict[str, Ids]
@@ -40,8 +39,8 @@ Deployment = Annotated[str, Names.DEPLOYMENT]
 APPROVAL = Section("approval", "Approval")
 SELECTED = Section("selected", "What needs approval")
 WORDS = Section("words", "Words")
-MEMBER = Section("member", "Limits per member")
-SERVER = Section("server", "Limits of the server")
+MEMBER = Section("member", "Limits per member", has_twin=True)
+SERVER = Section("server", "Limits of the server", has_twin=True)
 ROLES = Section("roles", "Limits per role", "No role has limits of its own")
 GPUS = Section("gpus", "GPUs", "Everybody may use all of them")
 DEPLOYMENTS = Section("deployments", "Deployments", "Everybody may use all of them")
@@ -67,31 +66,22 @@ class Spoiler(StrEnum):
     ALWAYS = "always"
 
 
-def _selected(rules: ServerRules) -> bool:
-    return rules.approval.mode is ApprovalMode.SELECTED
-
-
-def _without_roles(rules: ServerRules) -> bool:
-    return rules.approval.mode is ApprovalMode.WITHOUT_ROLES
-
-
-def _on(rules: ServerRules) -> bool:
+def _is_on(rules: ServerRules) -> bool:
     return rules.approval.mode is not ApprovalMode.OFF
+
+
+def _in_mode(mode: ApprovalMode) -> Callable[[ServerRules], bool]:
+    return lambda rules: rules.approval.mode is mode
 
 
 def _needs_channel(rules: ServerRules, context: SettingsContext) -> str | None:
     is_missing = rules.approval.review_channel_id not in context.channel_ids
-    return "settings_needs_channel" if _on(rules) and is_missing else None
+    return "settings_needs_channel" if _is_on(rules) and is_missing else None
 
 
-def _limit(label: str, about: str) -> Setting:
-    return Setting(label, Number(), about)
-
-
-def _role_limit(label: str) -> Setting:
-    return Setting(label, Number("everybody's"), "Empty: everybody's limit")
-
-
+_selected, _without_roles = _in_mode(ApprovalMode.SELECTED), _in_mode(ApprovalMode.WITHOUT_ROLES)
+_channel, _role, _roles = Reference(Names.CHANNEL), Reference(Names.ROLE), Several(Names.ROLE)
+_limit, _role_limit = Number(), Number("everybody's")
 _permitted = Setting("Who may use it", Permitted())
 
 
@@ -103,13 +93,7 @@ class Approval(_Rules):
     """Rules for approval; an undecided request expires after `hours`."""
 
     review_channel_id: Annotated[
-        int | None,
-        Setting(
-            "Review channel",
-            Reference(Names.CHANNEL),
-            "Where moderators decide about requests and reports",
-            check=_needs_channel,
-        ),
+        int | None, Setting("Review channel", _channel, "For requests and reports", check=_needs_channel)
     ] = None
     mode: Annotated[
         ApprovalMode,
@@ -125,53 +109,41 @@ class Approval(_Rules):
         ),
     ] = ApprovalMode.OFF
     exempt_roles: Annotated[
-        Ids,
-        Setting(
-            "Who doesn't wait", Several(Names.ROLE), "Only for “Everybody but certain roles”", _without_roles
-        ),
+        Ids, Setting("Who doesn't wait", _roles, "Only for “Everybody but certain roles”", _without_roles)
     ] = frozenset()
     deployments: Annotated[
-        frozenset[str],
-        SELECTED,
-        Setting(
-            "Deployments that wait",
-            Several(Names.DEPLOYMENT),
-            "Each request for one of them waits",
-            _selected,
-        ),
+        frozenset[str], SELECTED, Setting("Deployments that wait", Several(Names.DEPLOYMENT), "", _selected)
     ] = frozenset()
     gpus: Annotated[
-        frozenset[str],
-        SELECTED,
-        Setting("GPUs that wait", Several(Names.GPU), "Each request for one of them waits", _selected),
+        frozenset[str], SELECTED, Setting("GPUs that wait", Several(Names.GPU), "", _selected)
     ] = frozenset()
     hours: Annotated[
         int,
         Field(ge=1, le=24 * 14),
-        Setting(
-            "Requests expire after", Number(unit="hour"), "From 1 to 336. Undecided requests end then.", _on
-        ),
+        Setting("Requests expire after", Number(unit="hour"), "Undecided requests end then.", _is_on),
     ] = 24
 
 
 class Budget(_Rules):
     """Limits of a member or of the whole server; None is unlimited. Days start at midnight UTC."""
 
-    at_once: Annotated[Count | None, _limit("Runs at once", "More wait in the queue. Empty: no limit.")] = 3
-    waiting: Annotated[Count | None, _limit("Runs waiting", "More are refused. Empty: no limit.")] = 10
-    runs_a_day: Annotated[Count | None, _limit("Runs per day", "Days are in UTC. Empty: no limit.")] = None
+    at_once: Annotated[Limit, Setting("Runs at once", _limit, "More wait in the queue. Empty: no limit.")] = 3
+    waiting: Annotated[Limit, Setting("Runs waiting", _limit, "More are refused. Empty: no limit.")] = 10
+    runs_a_day: Annotated[Limit, Setting("Runs per day", _limit, "Days are in UTC. Empty: no limit.")] = None
     gpu_seconds_a_day: Annotated[
-        Count | None, _limit("GPU seconds per day", "Counted with GPU weights. Empty: no limit.")
+        Limit, Setting("GPU seconds per day", _limit, "Counted with GPU weights. Empty: no limit.")
     ] = None
 
 
 class RoleBudget(_Rules):
     """Limits of members with a role. None keeps the default limit; `unlimited` removes a member's limits."""
 
-    at_once: Annotated[Count | None, _role_limit("Runs at once")] = None
-    runs_a_day: Annotated[Count | None, _role_limit("Runs per day")] = None
-    gpu_seconds_a_day: Annotated[Count | None, _role_limit("GPU seconds per day")] = None
-    unlimited: Annotated[bool, Setting("No limit at all", Flag(), "Overrides the numbers above")] = False
+    at_once: Annotated[Limit, Setting("Runs at once", _role_limit, "Empty: everybody's limit")] = None
+    runs_a_day: Annotated[Limit, Setting("Runs per day", _role_limit, "Empty: everybody's limit")] = None
+    gpu_seconds_a_day: Annotated[Limit, Setting("GPU seconds per day", _role_limit, "Empty: everybody's")] = (
+        None
+    )
+    unlimited: Annotated[bool, Setting("Limits", Choice((False, "As above"), (True, "None at all")))] = False
 
 
 class Budgets(_Rules):
@@ -184,9 +156,7 @@ class Budgets(_Rules):
         dict[Gpu, Annotated[float, Field(gt=0, le=100)]],
         GPUS,
         Setting(
-            "A second counts as",
-            Number("1", decimal=True),
-            "The weight for GPU seconds per day, up to 100. Empty: 1.",
+            "A second counts as", Number("1", decimal=True), "The weight for GPU seconds per day. Empty: 1."
         ),
     ] = Field(default_factory=dict)
 
@@ -231,11 +201,7 @@ class ServerRules(_Rules):
 
     approval: Annotated[Approval, APPROVAL] = Approval()
     reviewer_role_id: Annotated[
-        int | None,
-        APPROVAL,
-        Setting(
-            "Reviewer role", Reference(Names.ROLE), "Its members decide, and so do people with Manage Server"
-        ),
+        int | None, APPROVAL, Setting("Reviewer role", _role, "Decides, as people with Manage Server do")
     ] = None
     words: Annotated[Words, WORDS] = Words()
     gpu_roles: Annotated[dict[Gpu, Ids], GPUS, _permitted] = Field(default_factory=dict)
@@ -260,9 +226,7 @@ class ServerRules(_Rules):
         ),
     ] = Spoiler.NEVER
     gallery_channel_id: Annotated[
-        int | None,
-        RESULTS,
-        Setting("Gallery channel", Reference(Names.CHANNEL), "Where members share their results"),
+        int | None, RESULTS, Setting("Gallery channel", _channel, "Where members share their results")
     ] = None
     private_results: Annotated[
         bool,
@@ -274,10 +238,7 @@ class ServerRules(_Rules):
         ),
     ] = False
     retention_days: Annotated[
-        int,
-        Field(ge=1, le=3650),
-        RECORD,
-        Setting("Entries are kept for", Number(unit="day"), "From 1 to 3650. Older entries are deleted."),
+        int, Field(ge=1, le=3650), RECORD, Setting("Entries are kept for", Number(unit="day"))
     ] = 365
 
 

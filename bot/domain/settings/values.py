@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.domain.text import escape_line
+from bot.domain.text import escape_line, strip_invisible
 
 
 class Names(StrEnum):
@@ -73,6 +73,11 @@ class SettingsContext:
         """Sort ids or names as they are offered, with those that don't exist any more at the end."""
         places = {name: place for place, name in enumerate(self.known(names))}
         return sorted(some, key=lambda name: (places.get(name, len(places)), str(name)))
+
+    def options(self, names: Names) -> list[tuple[str, str, str]]:
+        """Return the options of a select: names, and their plain titles."""
+        known = map(str, self.known(names))
+        return [(name, strip_invisible(self.deployments.get(name, name)), "") for name in known]
 
     def title(self, names: Names, name: int | str) -> str:
         """Return the mention or title of something, which says so if it doesn't exist."""

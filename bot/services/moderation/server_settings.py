@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.settings.fields import (
     Change,
-    FormBox,
     Key,
     apply_form,
     form_of,
@@ -18,14 +17,13 @@ from bot.domain.settings.fields import (
     refilled,
     without_missing,
 )
-from bot.domain.settings.kinds import Section
+from bot.domain.settings.kinds import Box, Section
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import SettingsContext
 from bot.outside import Outside
 from bot.services.form_drafts import FormDrafts
 from bot.services.words.filter import AutomodCache
-from bot.store.presets import PresetStore
-from bot.store.rules import RuleStore
+from bot.store import Store
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0
@@ -34,40 +32,33 @@ Submitted = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class EditResult:
-    """What a form changed, and what it was refused. `draft` names its stored texts, to open it again."""
+class Editor:
+    """A member who may change a server's settings. `context` is what the gateway knows about the server."""
 
-    changes: Sequence[Change] | None = None
-    error: InputError | None = None
-    draft: str = ""
+    guild_id: int
+    user_id: int
+    context: SettingsContext
 
 
 class ServerSettingsService:
-    """Reads and changes a server's rules. Methods raise StoreUnavailable if the database is unreachable.
-
-    `context` has what the gateway knows about the server, without deployments and GPUs.
-    """
+    """Reads and changes a server's rules. Methods raise StoreUnavailable if the database is unreachable."""
 
     def __init__(
-        self,
-        rule_store: RuleStore,
-        preset_store: PresetStore,
-        catalogue: Catalogue,
-        outside: Outside,
-        automod: AutomodCache | None = None,
+        self, store: Store, catalogue: Catalogue, outside: Outside, automod: AutomodCache | None = None
     ) -> None:
-        self._rules = rule_store
-        self._presets = preset_store
+        self._rules = store.rules
+        self._presets = store.presets
         self._catalogue = catalogue
         self._clock = outside.now
         self._automod = automod
         self._drafts = FormDrafts[Submitted](outside.random)
 
-    async def read(self, guild_id: int, context: SettingsContext) -> tuple[ServerRules, SettingsContext]:
+    async def read(self, editor: Editor) -> tuple[ServerRules, SettingsContext]:
         """Return the rules with what the panel shows of presets and AutoMod."""
+        guild_id = editor.guild_id
         rules, unreadable = await self._rules.read(guild_id)
         presets = {d.channel_id: d.preset.name for d in await self._presets.channel_defaults(guild_id)}
-        context = replace(self._offering(context), unreadable=unreadable, default_presets=presets)
+        context = replace(self._context(editor), unreadable=unreadable, default_presets=presets)
         if rules.words.automod is False or self._automod is None or not context.manages_server:
             return rules, context
         try:
@@ -84,38 +75,27 @@ class ServerSettingsService:
         return "\n".join((await self._rules.get(guild_id)).words.blocked)
 
     async def form(
-        self,
-        guild_id: int,
-        context: SettingsContext,
-        user_id: int,
-        section: Section,
-        token: str,
-        draft: str = "",
-    ) -> tuple[Key, Sequence[FormBox]]:
+        self, editor: Editor, section: Section, token: str, draft: str = ""
+    ) -> tuple[Key, Sequence[Box]]:
         """Return a form's key and boxes. Without a draft, as after a restart, it shows the stored rules.
 
         Raises RefusedError if its role, GPU or deployment doesn't exist.
         """
-        context = self._offering(context)
+        context = self._context(editor)
         key = key_of(section, token, context)
-        boxes = form_of(section, key, await self._rules.get(guild_id), context)
-        typed = self._drafts.get(draft, user_id) or {}
+        boxes = form_of(section, key, await self._rules.get(editor.guild_id), context)
+        typed = self._drafts.get(draft, editor.user_id) or {}
         return key, [refilled(box, typed, context) for box in boxes]
 
     async def submit(
-        self,
-        guild_id: int,
-        context: SettingsContext,
-        user_id: int,
-        section: Section,
-        token: str,
-        submitted: Submitted,
-    ) -> EditResult:
+        self, editor: Editor, section: Section, token: str, submitted: Submitted
+    ) -> tuple[Sequence[Change] | None, InputError | None, str]:
         """Change the rules with a form, except for what somebody else has changed since it was opened.
 
-        Raises RefusedError for a form that doesn't exist. Other refusals are part of the result.
+        Return the changes, what was refused, and the name of the draft to open the form again with. Raises
+        RefusedError for a form that doesn't exist.
         """
-        context = self._offering(context)
+        context = self._context(editor)
         key = key_of(section, token, context)
         stale: list[InputError] = []
 
@@ -124,26 +104,29 @@ class ServerSettingsService:
             return after
 
         try:
-            changes = await self._rules.change(guild_id, user_id, edit, self._clock(), context)
+            changes = await self._change(editor, edit, context)
         except InputError as error:
-            return EditResult(error=error, draft=self._drafts.keep(user_id, submitted))
+            return None, error, self._drafts.keep(editor.user_id, submitted)
         if not stale:
-            return EditResult(changes)
-        return EditResult(changes, InputErrors(stale), self._drafts.keep(user_id, submitted))
+            return changes, None, ""
+        return changes, InputErrors(stale), self._drafts.keep(editor.user_id, submitted)
 
-    async def tidy(self, guild_id: int, context: SettingsContext, user_id: int) -> Sequence[Change]:
+    async def tidy(self, editor: Editor) -> Sequence[Change]:
         """Remove what doesn't exist any more from the rules."""
-        context = self._offering(context)
-        return await self._rules.change(
-            guild_id, user_id, lambda rules: without_missing(rules, context), self._clock(), context
-        )
+        context = self._context(editor)
+        return await self._change(editor, lambda rules: without_missing(rules, context), context)
 
-    def _offering(self, context: SettingsContext) -> SettingsContext:
-        """Add what is offered now."""
+    async def _change(
+        self, editor: Editor, edit: Callable[[ServerRules], ServerRules], context: SettingsContext
+    ) -> Sequence[Change]:
+        return await self._rules.change(editor.guild_id, editor.user_id, edit, self._clock(), context)
+
+    def _context(self, editor: Editor) -> SettingsContext:
+        """Return what the settings may name now."""
         deployments = self._catalogue.all()
         unknown = [deployment for deployment in deployments if deployment.expected_gpu(None) is None]
         return replace(
-            context,
+            editor.context,
             deployments={deployment.name: deployment.title for deployment in deployments},
             gpus=tuple(dict.fromkeys(gpu for each in deployments for gpu in each.usable_gpus)),
             gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),

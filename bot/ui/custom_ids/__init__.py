@@ -184,12 +184,10 @@ class SettingId(CustomId):
 
     @property
     def form(self) -> tuple[str, int, str]:
-        """Return the draft of a form, its part, and what it is about. Raises RefusedError."""
+        """Return the draft of a form, its part, which may not exist, and what it is about."""
         draft, _, rest = self.arg.partition(":") if self.action == "again" else ("", "", self.arg)
         part, _, about = rest.partition(":")
-        if not (part.isascii() and part.isdecimal() and len(part) < 3):
-            raise RefusedError("settings_stale")
-        return draft, int(part), about
+        return draft, int(part) if part.isdecimal() and len(part) < 3 else 99, about
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from bot.domain.budgets import Spending, limits_of
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.rules_for_help import Standing
-from bot.domain.settings.rules_and_defaults import ApprovalMode, Ids, RolesFor
+from bot.domain.settings.rules_and_defaults import ApprovalMode
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 
@@ -40,19 +40,15 @@ def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
         yield say(code, name=name, title=escape_line(title(default.deployment), 60))
     if standing.in_server and rules.private_results:
         yield say("help_rules_private")
-    if closed := [
-        title(each) for each in standing.deployments if _is_closed(rules.deployment_roles, each, roles)
-    ]:
-        yield say("help_rules_closed", names=_names(closed))
-    if closed := [gpu for gpu in standing.gpus if _is_closed(rules.gpu_roles, gpu, roles)]:
-        yield say("help_rules_closed_gpus", names=_names(closed))
+    closed = {name for name, allowed in rules.deployment_roles.items() if not allowed & roles}
+    if names := [title(each) for each in standing.deployments if each in closed]:
+        yield say("help_rules_closed", names=_names(names))
+    closed = {name for name, allowed in rules.gpu_roles.items() if not allowed & roles}
+    if names := [gpu for gpu in standing.gpus if gpu in closed]:
+        yield say("help_rules_closed_gpus", names=_names(names))
     if standing.age_restricted:
         code = "help_rules_age_here" if standing.age_restricted_channel else "help_rules_age"
         yield say(code, names=_names(map(title, standing.age_restricted)))
-
-
-def _is_closed(roles_for: RolesFor, name: str, roles: Ids) -> bool:
-    return name in roles_for and not roles_for[name] & roles
 
 
 def _stops(standing: Standing) -> Iterator[str]:

@@ -19,29 +19,22 @@ _UNREAD = {
     "regex_too_large": "a regular expression that is too large",
     "regex_ascii_classes": "a regular expression, beyond plain letters",
 }
+_WITHOUT = "Members without every restricted GPU"
+_UNTIL = "until you save a form here, which stores the defaults that you see."
 
 
 def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     """Yield the warnings, the most serious first."""
     if context.unreadable:
-        where = escape_line(", ".join(context.unreadable), 150)
         yield (
-            f"Some stored settings can't be read and are shown as their defaults: {where}. "
-            "No request is accepted until you save any setting."
+            f"I can't read what is stored of: {_names(context.unreadable)}. No request is accepted " + _UNTIL
         )
     yield from _approval(rules, context)
     yield from _words(rules, context)
-    if rules.gpu_roles:
-        if context.gpu_unknown:
-            yield (
-                f"The default GPU isn't known for: {_names(context.gpu_unknown)}. "
-                "There, members without every restricted GPU have to choose one."
-            )
-        if context.gpu_not_offered:
-            yield (
-                f"No GPU can be chosen for: {_names(context.gpu_not_offered)}. "
-                "Only members who may use every restricted GPU can run these."
-            )
+    if rules.gpu_roles and context.gpu_unknown:
+        yield f"The default GPU isn't known for: {_names(context.gpu_unknown)}. {_WITHOUT} must choose one."
+    if rules.gpu_roles and context.gpu_not_offered:
+        yield f"No GPU can be chosen for: {_names(context.gpu_not_offered)}. {_WITHOUT} can't run them."
     if context.gallery_lacks:
         yield _no_access(rules.gallery_channel_id, context.gallery_lacks)
     if missing_references(rules, context):
@@ -52,32 +45,26 @@ def _no_access(channel: int | None, lacks: Sequence[str]) -> str:
     return f"In <#{channel}> I need: {', '.join(lacks)}. Grant that in the channel's settings."
 
 
-def _names(titles: Iterable[str]) -> str:
-    return listed([escape_line(title, 60) for title in titles], 5)
+def _names(names: Iterable[str]) -> str:
+    return listed([escape_line(name, 60) for name in names], 5)
 
 
 def _approval(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
-    approval, review = rules.approval, context.review
+    channel, review = rules.approval.review_channel_id, context.review
     if review is not None and review.missing:  # reports go there even without approval
-        yield _no_access(approval.review_channel_id, review.missing)
+        yield _no_access(channel, review.missing)
     if review is not None and review.everybody_sees:
-        yield (
-            f"Everybody can see requests in <#{approval.review_channel_id}>. "
-            "Change who may view that channel."
-        )
-    if approval.mode is not ApprovalMode.OFF:
+        yield f"Everybody can see requests in <#{channel}>. Change who may view that channel."
+    if rules.approval.mode is not ApprovalMode.OFF:
         yield from _waiting(rules, context)
 
 
 def _waiting(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     approval, review = rules.approval, context.review
     if review is None:
-        yield "The review channel is missing, so requests that need approval are refused. Choose a channel."
+        yield "The review channel is missing, so requests that need approval are refused. Choose one."
     if rules.reviewer_role_id not in context.role_ids:
-        yield (
-            "Only people with Manage Server can approve, and nobody approves their own request. "
-            "A reviewer role adds more people."
-        )
+        yield "Only people with Manage Server can approve, except their own requests. Choose a reviewer role."
     elif review is not None and not review.reviewers_see:
         yield "The reviewer role can't see the review channel. Grant it View Channel there."
     if approval.mode is ApprovalMode.WITHOUT_ROLES and not approval.exempt_roles & context.role_ids:
@@ -90,21 +77,11 @@ def _waiting(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
 def _words(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     if rules.words.automod is False:
         return
-    if not context.manages_server and rules.words.automod:
-        yield (
-            "I can't read the AutoMod rules without Manage Server, so requests with text are refused. "
-            "Grant it to my role, or switch AutoMod off under Words."
-        )
-    elif not context.manages_server:
-        yield (
-            "I can't read this server's AutoMod rules, so they don't apply to requests. "
-            "Grant Manage Server to my role to apply them."
-        )
+    if not context.manages_server:
+        refused = "requests with text are refused" if rules.words.automod else "they aren't applied"
+        yield f"I can't read the AutoMod rules, so {refused}. Grant Manage Server to my role."
     elif context.automod_away:
-        yield (
-            "This server's AutoMod rules can't be read at the moment. "
-            "Requests with text are refused until they can."
-        )
+        yield "The AutoMod rules can't be read at the moment. Requests with text are refused until then."
     elif context.automod_unread:
         shown = [f"{escape_line(each.rule, 60)} ({_UNREAD[each.code]})" for each in context.automod_unread]
         yield f"AutoMod rules of this server that don't apply: {listed(dict.fromkeys(shown), 5)}."

@@ -51,8 +51,9 @@ def submitted(
     boxes = form_of(SECTIONS[section], key, rules, context)
     found = {}
     for box in boxes:
-        name = f"{box.field.path.rpartition('.')[2]}_{box.name}".removesuffix("_").removesuffix("_0")
-        found[box.custom_id] = typed.pop(name, box.box.shown)
+        path, _, name = box.id.partition(":")
+        name = f"{path.rpartition('.')[2]}_{name}".removesuffix("_").removesuffix("_0")
+        found[box.custom_id] = typed.pop(name, box.shown)
     assert not typed, typed
     return found
 
@@ -147,10 +148,10 @@ def test_a_form_names_every_mistake() -> None:
 
 def test_a_role_can_be_unlimited_and_keep_its_own_numbers() -> None:
     rules = edit(RULES, "roles", 5, at_once=["6"])
-    rules = edit(rules, "roles", 5, unlimited=["yes"])
+    rules = edit(rules, "roles", 5, unlimited=["true"])
     assert rules.budgets.roles == {5: RoleBudget(at_once=6, unlimited=True)}
-    rules = edit(rules, "roles", 6, unlimited=["yes"])
-    rules = edit(rules, "roles", 5, unlimited=[], at_once=[""])
+    rules = edit(rules, "roles", 6, unlimited=["true"])
+    rules = edit(rules, "roles", 5, unlimited=["false"], at_once=[""])
     assert rules.budgets.roles == {6: RoleBudget(unlimited=True)}
 
 
@@ -173,7 +174,7 @@ def test_approval_can_not_be_on_without_a_channel_that_is_there() -> None:
 def test_each_of_many_deployments_can_be_chosen(many: int) -> None:
     context = SettingsContext(deployments={f"d{n}": f"D{n}" for n in range(many)}, gpus=("T4",))
     boxes = form_of(SECTIONS["selected"], None, RULES, context)
-    offered = [option.value for box in boxes for option in box.box.options]
+    offered = [option[0] for box in boxes for option in box.options]
     assert offered == [*(f"d{n}" for n in range(many)), "T4"]
     rules = RULES
     for page, name in ((0, "d1"), (1, "d25")):
@@ -347,7 +348,7 @@ def test_every_declaration_fits_into_a_form() -> None:
     for section in SECTIONS.values():
         for box in form_of(section, KEYS[keys_of(section)], RULES, AROUND):
             assert len(box.label) <= 45
-            assert len(box.box.about or box.field.setting.about) <= 100
+            assert len(box.about) <= 100
             assert len(box.custom_id) <= 100
 
 

@@ -7,7 +7,8 @@ import re
 import pytest
 from discord.ui import ActionRow, ChannelSelect, Label, RoleSelect, Select
 
-from bot.domain.settings.fields import SECTIONS, form_of, keys_of
+from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, form_of, keys_of
+from bot.domain.settings.kinds import batches
 from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,
@@ -19,7 +20,7 @@ from bot.domain.settings.rules_and_defaults import (
 )
 from bot.domain.settings.values import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings.panel import Panel, form_parts, panel_layout, settings_modal
+from bot.ui.settings.panel import Panel, panel_layout, settings_modal
 from tests.unit.ui.snapshot import button_rows
 from tests.word_rules import compiled, first_hit
 
@@ -100,7 +101,7 @@ def test_the_most_crowded_panel_stays_within_discords_limits(name: str, news: st
 def test_every_form_is_within_discords_limits(section: str) -> None:
     there = SECTIONS[section]
     key = KEYS[keys_of(there)]
-    for part, boxes in enumerate(form_parts(form_of(there, key, CROWDED, FULL))):
+    for part, boxes in enumerate(batches(form_of(there, key, CROWDED, FULL), FORM_LIMIT)):
         modal = settings_modal(there, key, part, "R" * 100, boxes)
         assert len(modal.title) <= 45
         assert len(modal.custom_id) <= 100
@@ -128,7 +129,7 @@ def test_each_of_many_deployments_has_a_form() -> None:
 
 def test_the_form_of_the_own_list_says_what_an_asterisk_matches() -> None:
     boxes = form_of(SECTIONS["words"], None, ServerRules(), FULL)
-    example = re.search(r"“(\w+\*)” matches (\w+)", boxes[1].box.about)
+    example = re.search(r"“(\w+\*)” matches (\w+)", boxes[1].about)
     assert example is not None
     keyword, word = example.groups()
     assert first_hit(compiled(blocked=[keyword]), word) is not None
