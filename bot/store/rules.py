@@ -97,9 +97,15 @@ class RuleStore:
         changes += [("Unreadable settings", escape_line(path, 60), "the default") for path in lost]
         if not changes:
             return changes
-        values = {"rules": after.model_dump(mode="json"), "updated_at": now, "updated_by": actor_id}
         connection.execute(delete(server_rules).where(server_rules.c.guild_id == guild_id))
-        connection.execute(insert(server_rules).values(guild_id=guild_id, **values))
+        values = {
+            "guild_id": guild_id,
+            "rules": after.model_dump(mode="json"),
+            "retention_days": after.retention_days,
+            "updated_at": now,
+            "updated_by": actor_id,
+        }
+        connection.execute(insert(server_rules).values(values))
         entry = AuditEntry(
             at=now,
             guild_id=guild_id,

@@ -14,10 +14,11 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.domain.errors import RefusedError
+from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, keys_of
 from bot.domain.settings.kinds import Section, batches
 from bot.domain.settings.rules_and_defaults import WORDS
+from bot.gateway.allowance import check_counted
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values, submitted_values
 from bot.gateway.guild import GuildInfo
@@ -65,13 +66,12 @@ def _section(id: SettingId) -> Section:
 async def _open(interaction: Interaction, id: SettingId) -> None:
     """Open a form, or show the section if its keys, its parts or its words have to be seen first."""
     section = _section(id)
-    draft, part, token = id.form if id.action in ("form", "again") else ("", 0, "")
-    token = next(iter(selected_values(interaction)), token)
+    part, token = (0 if id.action == "key" else id.part), next(iter(selected_values(interaction)), id.about)
     if keys_of(section) is not None and not token:
         await _show(interaction, Panel(section))
         return
     service = interaction.client.services.server_settings
-    key, boxes = await service.form(allowed(interaction), section, token, draft)
+    key, boxes = await service.form(allowed(interaction), section, token, id.draft)
     parts = batches(boxes, FORM_LIMIT)
     if id.action in ("open", "key") and (len(parts) > 1 or section == WORDS):
         await _show(interaction, Panel(section, key, parts=len(parts)))
@@ -97,12 +97,18 @@ async def _layout(interaction: Interaction, panel: Panel) -> LayoutView:
 
 async def _submitted(interaction: Interaction, id: SettingId) -> None:
     service, editor, section = interaction.client.services.server_settings, allowed(interaction), _section(id)
-    _, part, token = id.form
-    changes, error, draft = await service.submit(editor, section, token, submitted_values(interaction))
+    submitted, changes, errors = submitted_values(interaction), None, list[BotError]()
+    try:
+        check_counted(interaction)
+        changes, errors[:] = await service.submit(editor, section, id.about, submitted)
+    except (InputError, RefusedError) as error:
+        if isinstance(error, RefusedError) and error.code != "too_fast":
+            raise
+        errors = [error]
     panel = Panel(section if keys_of(section) is not None else None, saved=changes)
-    if error is not None:
-        again = SettingId(section.name, "again", f"{draft}:{part}:{token}")
-        panel = replace(panel, mistakes=error_lines(error), again=again)
+    if errors:
+        draft = service.keep(editor, submitted)
+        panel = replace(panel, mistakes=error_lines(errors), again=replace(id, action="again", draft=draft))
     await _show(interaction, panel)
 
 

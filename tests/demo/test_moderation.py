@@ -8,6 +8,7 @@ from typing import Any
 
 import discord
 
+from bot.ui.custom_ids import SettingId
 from demo.world import World, open_world
 
 
@@ -15,7 +16,7 @@ async def switch_approval_on(world: World) -> None:
     mia = world.people["mia"]
     async with world.turn:
         panel = (await mia.slash(world.channel, "settings")).response
-        form = await mia.click(panel, custom_id="set:approval:open")
+        form = await mia.click(panel, custom_id=SettingId("approval", "open").encode())
         wanted = {"approval.review_channel_id": [world.review], "approval.mode": ["everybody"]}
         boxes = [label["component"]["custom_id"] for label in form.modal["components"]]
         values = {box: wanted[path] for box in boxes if (path := box.split(":")[0]) in wanted}

@@ -8,6 +8,7 @@ import discord
 from simcord.builders import ChannelHandle, RoleHandle
 
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.ui.custom_ids import SettingId
 from tests.discord.actors import member
 from tests.discord.rendered import stored, text_of, walk
 from tests.harness import Harness
@@ -45,12 +46,13 @@ class Panel:
     async def change(self, section: str) -> Any:
         """Press Change beside a section of the overview."""
         self.bot.clock.move(seconds=6)
-        return await self.actor.click(self.message, custom_id=f"set:{section}:open")
+        return await self.actor.click(self.message, custom_id=SettingId(section, "open").encode())
 
-    async def choose(self, control: str, *values: Any) -> Any:
-        """Choose in the select whose custom_id is `set:{control}`, which takes a person some seconds."""
+    async def choose(self, section: str, *values: Any) -> Any:
+        """Choose what to change in a section of the panel, which takes a person some seconds."""
         self.bot.clock.move(seconds=6)
-        return await self.actor.select(self.message, list(values), custom_id=f"set:{control}")
+        custom_id = SettingId(section, "key").encode()
+        return await self.actor.select(self.message, list(values), custom_id=custom_id)
 
     async def fill(self, shown: Any, **changed: Any) -> Any:
         """Submit a form with changes by the names of its boxes, and with all else as it is shown."""
@@ -96,10 +98,9 @@ class Panel:
         return list(walk(stored(self.bot, self.message).components))
 
     def controls(self) -> set[str]:
-        """Return the custom_ids in the panel, without their prefix."""
-        ids = {str(part["custom_id"]) for part in self.parts() if "custom_id" in part}
-        assert all(custom_id.startswith("set:") and len(custom_id) <= 100 for custom_id in ids)
-        return {custom_id.removeprefix("set:") for custom_id in ids}
+        """Return the sections and actions of the controls in the panel."""
+        ids = [SettingId.read(str(part["custom_id"])) for part in self.parts() if "custom_id" in part]
+        return {f"{id.section}:{id.action}" for id in ids if id is not None}
 
 
 def boxes(shown: Any) -> dict[str, dict[str, Any]]:

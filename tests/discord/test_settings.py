@@ -168,17 +168,17 @@ async def test_limits_of_a_member_the_server_a_role_and_a_gpu(bot: Harness, pane
 
     await panel.open()
     await panel.change("roles")
-    form = await panel.choose("roles:key", boosters)
+    form = await panel.choose("roles", boosters)
     assert form.modal["title"] == "Limits per role: Boosters"
     await panel.fill(form, at_once="6")
     assert f"✅ **{boosters.mention} · Runs at once:** everybody's → 6" in panel.text
     assert f"**{boosters.mention}:** Runs at once: 6" in panel.text
-    assert shown_in(await panel.choose("roles:key", boosters))["at_once"] == ["6"]
-    await panel.fill(await panel.choose("roles:key", staff), unlimited=["true"])
+    assert shown_in(await panel.choose("roles", boosters))["at_once"] == ["6"]
+    await panel.fill(await panel.choose("roles", staff), unlimited=["true"])
     await panel.press("Back")
     assert f"{boosters.mention}, {staff.mention}" in panel.text
     await panel.change("gpus")
-    await panel.fill(await panel.choose("gpus:key:0", "H100"), gpu_weights="2,5")
+    await panel.fill(await panel.choose("gpus", "H100"), gpu_weights="2,5")
     assert "**H100:** A second counts as: 2.5" in panel.text
 
     budgets = (await rules_of(bot)).budgets
@@ -187,11 +187,11 @@ async def test_limits_of_a_member_the_server_a_role_and_a_gpu(bot: Harness, pane
     assert budgets.roles == {boosters.id: RoleBudget(at_once=6), staff.id: RoleBudget(unlimited=True)}
     assert budgets.gpu_weights == {"H100": 2.5}
 
-    await panel.fill(await panel.choose("gpus:key:0", "H100"), gpu_weights="")
+    await panel.fill(await panel.choose("gpus", "H100"), gpu_weights="")
     await panel.press("Back")
     await panel.change("roles")
-    await panel.fill(await panel.choose("roles:key", boosters), at_once="")
-    await panel.fill(await panel.choose("roles:key", staff), unlimited=["false"])
+    await panel.fill(await panel.choose("roles", boosters), at_once="")
+    await panel.fill(await panel.choose("roles", staff), unlimited=["false"])
     budgets = (await rules_of(bot)).budgets
     assert (budgets.roles, budgets.gpu_weights) == ({}, {})
 
@@ -200,28 +200,28 @@ async def test_gpus_and_deployments_for_some_roles_only(bot: Harness, panel: Pan
     staff, boosters = bot.guild.create_role("Staff"), bot.guild.create_role("Boosters")
     await panel.open()
     await panel.change("gpus")
-    form = await panel.choose("gpus:key:0", "H100")
+    form = await panel.choose("gpus", "H100")
     assert shown_in(form) == {"gpu_roles_all": ["yes"], "gpu_roles": [], "gpu_weights": []}
     await panel.fill(form, gpu_roles=[staff, boosters])
     assert f"**H100 · Who may use it:** everybody → {staff.mention}, {boosters.mention}" in panel.text
-    shown = shown_in(await panel.choose("gpus:key:0", "H100"))
+    shown = shown_in(await panel.choose("gpus", "H100"))
     assert shown["gpu_roles"] == [str(staff.id), str(boosters.id)]
     await panel.press("Back")
     assert "The default GPU isn't known for: Picture." in panel.text
     await panel.change("deployments")
-    await panel.fill(await panel.choose("deployments:key:0", "default"), deployment_roles=[staff])
+    await panel.fill(await panel.choose("deployments", "default"), deployment_roles=[staff])
     rules = await rules_of(bot)
     assert rules.gpu_roles == {"H100": {staff.id, boosters.id}}
     assert rules.deployment_roles == {"default": {staff.id}}
     # A list without roles is for nobody; opening is a choice of its own.
-    await panel.fill(await panel.choose("deployments:key:0", "default"), deployment_roles=[])
+    await panel.fill(await panel.choose("deployments", "default"), deployment_roles=[])
     assert (await rules_of(bot)).deployment_roles == {"default": frozenset()}
-    form = await panel.choose("deployments:key:0", "default")
+    form = await panel.choose("deployments", "default")
     await panel.fill(form, deployment_roles_all=True)
     assert "nobody → everybody" in panel.text
     await panel.press("Back")
     await panel.change("gpus")
-    await panel.fill(await panel.choose("gpus:key:0", "H100"), gpu_roles_all=True, gpu_roles=[])
+    await panel.fill(await panel.choose("gpus", "H100"), gpu_roles_all=True, gpu_roles=[])
     assert "Everybody may use all of them" in panel.text
     assert (await rules_of(bot)) == ServerRules()
 
@@ -229,9 +229,9 @@ async def test_gpus_and_deployments_for_some_roles_only(bot: Harness, panel: Pan
 async def test_a_closed_form_can_be_opened_again(bot: Harness, panel: Panel) -> None:
     await panel.open()
     await panel.change("gpus")
-    assert (await panel.choose("gpus:key:0", "H100")).modal
-    await panel.choose("gpus:key:0")  # clients don't send the same choice again
-    assert (await panel.choose("gpus:key:0", "H100")).modal
+    assert (await panel.choose("gpus", "H100")).modal
+    await panel.choose("gpus")  # clients don't send the same choice again
+    assert (await panel.choose("gpus", "H100")).modal
 
 
 async def test_people_results_and_the_record(bot: Harness, panel: Panel) -> None:
@@ -325,12 +325,12 @@ async def test_more_than_25_roles_can_be_chosen_and_taken_away(bot: Harness, pan
     await bot.env.settle()
     await panel.open()
     await panel.change("gpus")
-    await panel.fill(await panel.choose("gpus:key:0", "H100"), gpu_roles=roles[:25])
-    form = await panel.choose("gpus:key:0", "H100")
+    await panel.fill(await panel.choose("gpus", "H100"), gpu_roles=roles[:25])
+    form = await panel.choose("gpus", "H100")
     assert len(shown_in(form)["gpu_roles"]) == 25
     assert shown_in(form)["gpu_roles_1"] == []
     await panel.fill(form, gpu_roles_1=roles[25:])
     assert (await rules_of(bot)).gpu_roles == {"H100": {role.id for role in roles}}
-    await panel.fill(await panel.choose("gpus:key:0", "H100"), gpu_roles_1=[], gpu_roles=roles[:3])
+    await panel.fill(await panel.choose("gpus", "H100"), gpu_roles_1=[], gpu_roles=roles[:3])
     assert (await rules_of(bot)).gpu_roles == {"H100": {role.id for role in roles[:3]}}
     assert "30 entries → 3 entries: removed" in panel.text

@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.ui.custom_ids import SettingId
 from tests.discord.forged import own_answer, press, select_as, send_form
 from tests.discord.rendered import refusal
 from tests.discord.settings_panel import Panel, boxes, rules_of, shown_in
@@ -20,19 +21,19 @@ STALE = "This panel is from an older version of the bot. Please open `/settings`
 DELETED = "This role was deleted, or it is @everyone."
 GPU_GONE, DEPLOYMENT_GONE = (f"This {name} isn't offered any more." for name in ("GPU", "deployment"))
 CONTROLS = [
-    f"set:{section}:{action}"
+    SettingId(section, action).encode()
     for section in SECTIONS
-    for action in ("open", "key:0", "form:0:", "again:0123abcd:0:", "show")
+    for action in ("open", "key", "form", "again", "show")
 ]
 # The form, the box without its digest, what it never offered, and the refusal.
 NOT_OFFERED = (
-    ("approval:form:0:", "approval.mode:", "sometimes", "“sometimes” can't be chosen here."),
-    ("approval:form:0:", "approval.review_channel_id:", "1", "I can't find this channel."),
-    ("approval:form:0:", "approval.exempt_roles:0", "²", DELETED),
-    ("approval:form:0:", "reviewer_role_id:", "1", DELETED),
-    ("selected:form:0:", "approval.deployments:0", "x", "“x” can't be chosen here."),
-    ("selected:form:0:", "approval.gpus:0", "GTX", "“GTX” can't be chosen here."),
-    ("gpus:form:0:H100", "gpu_roles:0", "1", DELETED),
+    ("approval:form::0:", "approval.mode:", "sometimes", "“sometimes” can't be chosen here."),
+    ("approval:form::0:", "approval.review_channel_id:", "1", "I can't find this channel."),
+    ("approval:form::0:", "approval.exempt_roles:0", "²", DELETED),
+    ("approval:form::0:", "reviewer_role_id:", "1", DELETED),
+    ("selected:form::0:", "approval.deployments:0", "x", "“x” can't be chosen here."),
+    ("selected:form::0:", "approval.gpus:0", "GTX", "“GTX” can't be chosen here."),
+    ("gpus:form::0:H100", "gpu_roles:0", "1", DELETED),
 )
 # The digest of an empty box, and of a box that shows "off".
 EMPTY, OFF = "1271cf25", "83504cd6"
@@ -45,12 +46,15 @@ def said(result: Any) -> str:
 
 async def test_every_control_and_form_refuses_a_stranger(bot: Harness) -> None:
     own = await own_answer(bot, bot.bob)
-    for control in [*CONTROLS, "set:home:open", "set:home:tidy"]:
+    for control in [*CONTROLS, SettingId("home", "open").encode(), SettingId("home", "tidy").encode()]:
         assert said(await press(bot, bot.bob, own, control)) == NOT_ALLOWED
         bot.clock.move(seconds=6)
-    assert said(await select_as(bot, bot.bob, own, "set:gpus:key:0", "H100")) == NOT_ALLOWED
+    assert said(await select_as(bot, bot.bob, own, SettingId("gpus", "key").encode(), "H100")) == NOT_ALLOWED
     fields = {f"retention_days::{EMPTY}": "1"}
-    assert said(await send_form(bot, bot.bob, own, "set:record:form:0:", **fields)) == NOT_ALLOWED
+    assert (
+        said(await send_form(bot, bot.bob, own, SettingId("record", "form").encode(), **fields))
+        == NOT_ALLOWED
+    )
     assert await rules_of(bot) == ServerRules()
 
 
@@ -72,9 +76,7 @@ async def test_a_server_that_lets_a_stranger_see_the_command_does_not_let_them_u
     assert refusal(bot, await bot.bob.slash(bot.channel, "settings")) == NOT_ALLOWED
 
 
-@pytest.mark.parametrize(
-    "custom_id", ["set:approval:none", "set:a\nb:c", "set:approval:form:9:", "set:x:open"]
-)
+@pytest.mark.parametrize("custom_id", ["set:approval:none::0:", "set:approval:form::9:", "set:x:open::0:"])
 async def test_a_control_of_another_version_is_stale(bot: Harness, panel: Panel, custom_id: str) -> None:
     await panel.open()
     assert said(await press(bot, panel.actor, panel.message, custom_id)) == STALE
@@ -85,7 +87,7 @@ async def test_a_control_of_another_version_is_stale(bot: Harness, panel: Panel,
 
 async def test_a_choice_that_is_not_offered_changes_nothing(bot: Harness, panel: Panel) -> None:
     await panel.open()
-    everyone = ("roles:form:0:" + str(bot.guild.id), "budgets.roles.at_once:", "1", DELETED)
+    everyone = ("roles:form::0:" + str(bot.guild.id), "budgets.roles.at_once:", "1", DELETED)
     for form, box, value, sentence in NOT_OFFERED:
         fields = {f"{box}:{OFF if 'mode' in box else EMPTY}": value}
         await send_form(bot, panel.actor, panel.message, f"set:{form}", **fields)
@@ -100,13 +102,13 @@ async def test_a_choice_that_is_not_offered_changes_nothing(bot: Harness, panel:
 
 async def test_forms_about_what_is_not_there_are_not_opened(bot: Harness, panel: Panel) -> None:
     await panel.open()
-    for control, value, sentence in (
-        ("roles:key", "12", DELETED),
-        ("roles:key", "x", DELETED),
-        ("gpus:key:0", "GTX", GPU_GONE),
-        ("deployments:key:0", "x", DEPLOYMENT_GONE),
+    for section, value, sentence in (
+        ("roles", "12", DELETED),
+        ("roles", "x", DELETED),
+        ("gpus", "GTX", GPU_GONE),
+        ("deployments", "x", DEPLOYMENT_GONE),
     ):
-        result = await select_as(bot, panel.actor, panel.message, f"set:{control}", value)
+        result = await select_as(bot, panel.actor, panel.message, SettingId(section, "key").encode(), value)
         assert result.modal is None
         assert said(result).startswith(sentence)
 
@@ -122,7 +124,7 @@ async def test_deleted_roles_and_channels_are_shown_and_can_be_removed(bot: Harn
         exempt_roles=[role, kept],
     )
     await panel.change("gpus")
-    await panel.fill(await panel.choose("gpus:key:0", "H100"), gpu_roles=[role])
+    await panel.fill(await panel.choose("gpus", "H100"), gpu_roles=[role])
 
     bot.env.backend.delete_role(bot.guild.id, role.id)
     bot.env.backend.delete_channel(review.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.services.rate_limits import WRITES_PER_PERSON
+from bot.ui.custom_ids import SettingId
 from tests.discord.actors import open_details
 from tests.discord.moderated_server import ModeratedServer, set_rules
 from tests.discord.rendered import fields, refusal, text_of
@@ -99,8 +100,10 @@ async def test_settings_are_shown_and_their_changes_are_counted(server: Moderate
     panel = Panel(server, "maria")
     await spend_all(server, panel.actor)
     await panel.open()
-    form = await panel.actor.click(panel.message, custom_id="set:approval:open")
-    assert TOO_FAST in refusal(server, await panel.fill(form, mode=["off"]))
+    form = await panel.actor.click(panel.message, custom_id=SettingId("approval", "open").encode())
+    await panel.fill(form, mode=["off"])
+    assert TOO_FAST in panel.text
+    assert shown_in(await panel.press("Edit again"))["mode"] == ["off"]
     assert shown_in(await panel.change("approval"))["mode"] == ["everybody"]
 
 

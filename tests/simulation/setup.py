@@ -51,8 +51,9 @@ class Panel:
         return [each.removeprefix("set:") for each in message.custom_ids] if message is not None else []
 
     async def press(self, control: str, *values: str) -> Interaction | None:
-        """Press the control with this custom_id, without its prefix."""
+        """Press a control by the first words of its custom_id, without its prefix."""
         message = self._opened.original
+        control = next((each for each in self.controls() if each.startswith(control)), control)
         if message is None:
             return None
         return await self._story.answer(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.deployments.catalogue import Catalogue
-from bot.domain.errors import InputError, InputErrors, RefusedError
+from bot.domain.errors import InputError, RefusedError
 from bot.domain.settings.fields import (
     Change,
     Key,
@@ -89,11 +89,11 @@ class ServerSettingsService:
 
     async def submit(
         self, editor: Editor, section: Section, token: str, submitted: Submitted
-    ) -> tuple[Sequence[Change] | None, InputError | None, str]:
-        """Change the rules with a form, except for what somebody else has changed since it was opened.
+    ) -> tuple[Sequence[Change], Sequence[InputError]]:
+        """Change the rules with a form. Return the changes, and a mistake for each box that was left out
+        because somebody else has changed the same since the form was opened.
 
-        Return the changes, what was refused, and the name of the draft to open the form again with. Raises
-        RefusedError for a form that doesn't exist.
+        Raises InputErrors with all mistakes if a value is wrong, and RefusedError for an old form.
         """
         context = self._context(editor)
         key = key_of(section, token, context)
@@ -103,13 +103,11 @@ class ServerSettingsService:
             after, stale[:] = apply_form(section, key, submitted, rules, context)
             return after
 
-        try:
-            changes = await self._change(editor, edit, context)
-        except InputError as error:
-            return None, error, self._drafts.keep(editor.user_id, submitted)
-        if not stale:
-            return changes, None, ""
-        return changes, InputErrors(stale), self._drafts.keep(editor.user_id, submitted)
+        return await self._change(editor, edit, context), stale
+
+    def keep(self, editor: Editor, submitted: Submitted) -> str:
+        """Keep what was typed into a form, and return the name of the draft."""
+        return self._drafts.keep(editor.user_id, submitted)
 
     async def tidy(self, editor: Editor) -> Sequence[Change]:
         """Remove what doesn't exist any more from the rules."""

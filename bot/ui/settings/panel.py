@@ -23,7 +23,7 @@ from discord.ui import (
     TextInput,
 )
 
-from bot.domain.errors import InputError, InputErrors
+from bot.domain.errors import BotError, InputErrors
 from bot.domain.settings import kinds
 from bot.domain.settings.fields import (
     FORM_LIMIT,
@@ -118,7 +118,7 @@ def _page(
     if names is None or panel.key is not None:
         buttons = [
             _button(
-                SettingId(section.name, "form", f"{part}:{token_of(panel.key)}"),
+                SettingId(section.name, "form", part=part, about=token_of(panel.key)),
                 "Change" if panel.parts == 1 else f"Change {part + 1} of {panel.parts}",
             )
             for part in range(panel.parts)
@@ -146,22 +146,24 @@ def _key_selects(
         yield RoleSelect(custom_id=SettingId(section.name, "key").encode(), id=panel.turn, **more)
         return
     for number, page in enumerate(batches(context.options(names))):
-        custom_id = SettingId(section.name, "key", str(number)).encode()
+        custom_id = SettingId(section.name, "key", part=number).encode()
         yield Select(custom_id=custom_id, id=panel.turn + number, options=_options(page), **more)
 
 
-def error_lines(error: InputError) -> list[str]:
+def error_lines(errors: Sequence[BotError]) -> list[str]:
     """Return a line for each mistake, with the user's text escaped."""
     found = []
-    for each in error.errors if isinstance(error, InputErrors) else [error]:
-        typed = {k: escape_line(v, 60) if isinstance(v, str) else v for k, v in each.params.items()}
-        found.append(f"**{each.params['label']}:** {say(each.code, **typed)}")
+    for error in errors:
+        for each in error.errors if isinstance(error, InputErrors) else [error]:
+            typed = {k: escape_line(v, 60) if isinstance(v, str) else v for k, v in each.params.items()}
+            label = f"**{each.params['label']}:** " if "label" in each.params else ""
+            found.append(label + say(each.code, **typed))
     return found
 
 
 def settings_modal(section: kinds.Section, key: Key, part: int, title: str, boxes: Sequence[Box]) -> Modal:
     """Build a form; `title` names its key."""
-    form_id = SettingId(section.name, "form", f"{part}:{token_of(key)}")
+    form_id = SettingId(section.name, "form", part=part, about=token_of(key))
     heading = f"{section.title}: {strip_invisible(title)}" if title else section.title
     labels = (
         Label[Modal](text=box.label, description=box.about or None, component=_component(box))

@@ -106,13 +106,13 @@ async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
 
 
 _FORMS = (
-    *("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}:", "edit:{key}::send"),
-    *("set:results:form:0:", "set:approval:form:0:"),
+    *("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}::", "edit:{key}::1"),
+    *("set:results:form::0:", "set:approval:form::0:"),
 )
 # What is put into a box, which has the digest of what it shows: private results off, approval of everybody.
 _SETTINGS = {
-    "set:results:form:0:": {"private_results::d1e359f5": "true"},
-    "set:approval:form:0:": {"approval.mode::c4413d72": "off"},
+    "set:results:form::0:": {"private_results::d1e359f5": "true"},
+    "set:approval:form::0:": {"approval.mode::c4413d72": "off"},
 }
 
 
@@ -146,9 +146,9 @@ _SELECTS = (
     ("runs:redeliver:o:all:0:", "key"),
     ("runs:open:o:all:0:", "key"),
     ("auditopen", "key"),
-    ("set:gpus:key:0", "H100"),
-    ("set:home:tidy", "x"),
-    ("set:approval:open", "x"),
+    ("set:gpus:key::0:", "H100"),
+    ("set:home:tidy::0:", "x"),
+    ("set:approval:open::0:", "x"),
 )
 
 

@@ -37,7 +37,7 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
         (ReviewFormId("k", ReviewForm.REJECT), False, False),
         (SettingId("home", "tidy"), True, True),
         (SettingId("home", "open"), False, True),
-        (SettingId("gpus", "key", "0"), False, True),
+        (SettingId("gpus", "key"), False, True),
         (SettingId("record", "form"), False, True),
     ],
     ids=str,

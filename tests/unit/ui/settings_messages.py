@@ -95,8 +95,8 @@ def edited() -> str:
     stale = InputErrors([InputError("settings_changed_meanwhile", label="Spoilers")])
     shown = Panel(
         saved=describe_changes(ServerRules(), after, AROUND),
-        mistakes=error_lines(stale),
-        again=SettingId("results", "again", "0123abcd:0:"),
+        mistakes=error_lines([stale]),
+        again=SettingId("results", "again", "0123abcd"),
     )
     return of_layout(panel_layout(shown, after, AROUND))
 

@@ -74,7 +74,7 @@ def test_the_most_crowded_panel_stays_within_discords_limits(name: str, news: st
         KEYS[keys_of(section)] if section and news == "none" else None,
         saved=SAVED if news == "saved" else None,
         mistakes=["e" * 200] * 9 if news == "mistakes" else (),
-        again=SettingId(name, "again", "0" * 60) if news == "mistakes" else None,
+        again=SettingId(name or "home", "again", "0" * 8, 9, "x" * 50) if news == "mistakes" else None,
         parts=12,
         turn=2**30,
     )
