@@ -26,10 +26,11 @@ async def test_the_overview_shows_every_section_and_opens_its_form(bot: Harness,
     await panel.open()
     for words in (
         "Settings of Studio",
-        "Review channel: none · Who waits for approval: nobody · Reviewer role: none",
-        "Runs at once: 3 · Runs waiting: 10 · Runs per day: no limit",
+        "-# Who waits for approval: nobody\n",
+        "-# Runs at once: 3 · Runs waiting: 10\n",
+        "**Limits of the server**\n-# No limit\n",
         "Everybody may use all of them",
-        "Age of the account: any age · Time on this server: any time",
+        "They may start at once",
         "Spoilers: never",
         "Entries are kept for: 365 days",
     ):
@@ -318,6 +319,21 @@ async def test_what_a_form_left_as_it_was_undoes_nothing(bot: Harness) -> None:
     rules = await rules_of(bot)
     assert (rules.spoiler, rules.private_results) == (Spoiler.ALWAYS, True)
     assert "❌" not in mona.text
+
+
+async def test_a_form_that_is_too_long_has_several_parts(bot: Harness, panel: Panel) -> None:
+    roles = [bot.guild.create_role(f"role {number}") for number in range(28)]
+    await bot.env.settle()
+    await panel.set("approval", exempt_roles=roles[:25])
+    await panel.change("approval")
+    await panel.fill(await panel.press("Change 1 of 2"), exempt_roles_1=roles[25:], hours="5")
+    await panel.change("approval")
+    last = await panel.press("Change 2 of 2")
+    assert set(boxes(last)) == {"reviewer_role_id"}
+    await panel.fill(last, reviewer_role_id=[roles[0]])
+    rules = await rules_of(bot)
+    assert rules.approval.exempt_roles == {role.id for role in roles}
+    assert (rules.approval.hours, rules.reviewer_role_id) == (5, roles[0].id)
 
 
 async def test_more_than_25_roles_can_be_chosen_and_taken_away(bot: Harness, panel: Panel) -> None:

@@ -132,11 +132,12 @@ def offered_sections(rules: ServerRules) -> list[Section]:
 
 
 def section_lines(section: Section, rules: ServerRules, context: SettingsContext) -> list[tuple[str, str]]:
-    """Return the labels and values of a section's settings that have an effect, or of its map's entries."""
+    """Return the labels and values of what is set in a section, or of its map's entries."""
     fields = [field for field in fields_of(section) if field.setting.has_effect(rules)]
     names = keys_of(section)
     if names is None:
-        return [(each.setting.label, each.kind.show(each.value(rules), context)) for each in fields]
+        found = [(each, each.value(rules)) for each in fields]
+        return [(each.setting.label, each.kind.show(value, context)) for each, value in found if value]
     keys = {key for field in fields for key in field.keys_in(rules) if key is not None}
     return [
         (context.title(names, key), _entry(fields, key, rules, context))
@@ -154,9 +155,9 @@ def _entry(fields: Sequence[Field], key: Key, rules: ServerRules, context: Setti
 def summary(section: Section, rules: ServerRules, context: SettingsContext) -> str:
     """Describe a section in one line."""
     lines = section_lines(section, rules, context)
-    if keys_of(section) is not None:
-        return f"Set for: {listed([label for label, _ in lines], 5)}" if lines else section.none
-    return " · ".join(f"{label}: {value}" for label, value in lines)
+    if keys_of(section) is not None and lines:
+        return f"Set for: {listed([label for label, _ in lines], 5)}"
+    return " · ".join(f"{label}: {value}" for label, value in lines) or section.none
 
 
 def describe_changes(before: ServerRules, after: ServerRules, context: SettingsContext) -> list[Change]:

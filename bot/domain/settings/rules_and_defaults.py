@@ -37,14 +37,14 @@ Gpu = Annotated[str, Names.GPU]
 Deployment = Annotated[str, Names.DEPLOYMENT]
 
 APPROVAL = Section("approval", "Approval")
-SELECTED = Section("selected", "What needs approval")
-WORDS = Section("words", "Words")
-MEMBER = Section("member", "Limits per member", has_twin=True)
-SERVER = Section("server", "Limits of the server", has_twin=True)
+SELECTED = Section("selected", "What needs approval", "Nothing")
+WORDS = Section("words", "Words", "This server's AutoMod rules, if I may read them")
+MEMBER = Section("member", "Limits per member", "No limit", has_twin=True)
+SERVER = Section("server", "Limits of the server", "No limit", has_twin=True)
 ROLES = Section("roles", "Limits per role", "No role has limits of its own")
 GPUS = Section("gpus", "GPUs", "Everybody may use all of them")
 DEPLOYMENTS = Section("deployments", "Deployments", "Everybody may use all of them")
-PEOPLE = Section("people", "New members")
+PEOPLE = Section("people", "New members", "They may start at once")
 RESULTS = Section("results", "Results")
 RECORD = Section("record", "Audit log")
 
