@@ -100,9 +100,17 @@ def _declared(
                 inner if inner_keys else Annotated[(inner, *info.metadata)]
             )
             in_entry = (name, model()) if keys is not None else ("", None)
-            yield Field(here, setting, path, adapter, keys or inner_keys, *in_entry)
+            about = f"{setting.about} {_range(adapter.json_schema())}".strip()
+            yield Field(here, replace(setting, about=about), path, adapter, keys or inner_keys, *in_entry)
         elif isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _declared(inner, path, here, inner_keys)
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    """Return the limits of a number as a text, unless nobody would reach them."""
+    number = schema.get("anyOf", [schema])[0]
+    lowest = number.get("minimum", number.get("exclusiveMinimum"))
+    return f"From {lowest:,} to {number['maximum']:,}." if number.get("maximum", 10**6) < 10**6 else ""
 
 
 def _map(annotation: Any) -> tuple[Names | None, Any]:
