@@ -182,9 +182,7 @@ def _services(
         blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),
         audit=AuditService(store.audit, store.rules, catalogue, clock),
         privacy=PrivacyService(store.privacy, clock, [drafts, presets]),
-        server_settings=ServerSettingsService(
-            store.rules, store.presets, catalogue, resources.outside, word_filter.cache
-        ),
+        server_settings=ServerSettingsService(store, catalogue, resources.outside, word_filter.cache),
         show_private=show_private,
         openings=Openings(),
         allowance=Allowance(clock),

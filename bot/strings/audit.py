@@ -38,7 +38,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_until": "until {time}",
         "record_ended": "ended {count} waiting requests",
         "record_ended_one": "ended 1 waiting request",
-        "record_change": "{label} {change}",
+        "record_change": "{label}: {change}",
         "record_open": "[open]({url})",
         "record_request": "{whom} requested **{deployment}**",
         "record_refusal": "{whom} was refused **{deployment}**",

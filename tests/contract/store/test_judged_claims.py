@@ -17,6 +17,7 @@ from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedError
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.values import SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store
 from tests.contract.conftest import Stores
@@ -205,7 +206,7 @@ async def test_a_higher_budget_lets_runs_start_at_once(store: Store) -> None:
     await limited(store, gpu_seconds_a_day=70)
     assert await taken(store) == [spent.key]
     assert (await fetch(store, run.key)).waiting_code == "budget_gpu"
-    await store.rules.change(GUILD, MOD, lambda _: ServerRules(), at(1), "x")
+    await store.rules.change(GUILD, MOD, lambda _: ServerRules(), at(1), SettingsContext())
     assert await taken(store, at(1)) == [run.key]
 
 
