@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -39,6 +40,8 @@ DOUBLE_PRESS = timedelta(seconds=5)
 # An earlier press may be accepted after the second one was made. A request from further in the future was
 # accepted before the clock was set back.
 _LATEST = timedelta(minutes=1)
+# How many requests a process accepts at once.
+_AT_ONCE = 4
 # How PostgreSQL and SQLite name the unique index that is violated by a second request of an interaction.
 _INTERACTION_IS_TAKEN = ("requests_interaction", "requests.interaction_id")
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -60,6 +63,9 @@ class RequestStore:
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
         self._operator = operator
+        # A transaction waits for the database for two seconds at most. In this queue, many requests may wait
+        # longer, because their requesters already have an answer.
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @reads
     def check(
@@ -88,7 +94,8 @@ class RequestStore:
         Only one transaction at a time accepts requests, across all processes, so no budget is overdrawn.
         """
         try:
-            accepted = await self._accept(batch, requester, now, public=public)
+            async with self._turns:
+                accepted = await self._accept(batch, requester, now, public=public)
         except CommitUnknown as fault:
             accepted = await self._look_up(batch[0].key, fault)
         except IntegrityError as error:
