@@ -40,10 +40,10 @@ DOUBLE_PRESS = timedelta(seconds=5)
 # An earlier press may be accepted after the second one was made. A request from further in the future was
 # accepted before the clock was set back.
 _LATEST = timedelta(minutes=1)
+# How many requests a process accepts at once.
+_AT_ONCE = 4
 # How PostgreSQL and SQLite name the unique index that is violated by a second request of an interaction.
 _INTERACTION_IS_TAKEN = ("requests_interaction", "requests.interaction_id")
-# How many requests of a process are accepted at the same time. Their answers are deferred, so they can wait.
-_AT_ONCE = 4
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _IS_REPEATED = select(
     exists().where(
@@ -63,7 +63,8 @@ class RequestStore:
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
         self._operator = operator
-        # A transaction that waits for the lock of its server keeps a connection from others.
+        # A transaction waits for the database for two seconds at most. In this queue, many requests may wait
+        # longer, because their requesters already have an answer.
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @reads
