@@ -70,22 +70,6 @@ async def updater_of_old_runs(bot: Harness, posting: set[int]) -> StatusUpdater:
 
 
 @MANY_AT_ONCE
-async def test_a_channel_whose_edits_wait_holds_up_no_other(bot: Harness) -> None:
-    elsewhere = bot.guild.create_text_channel("elsewhere")
-    for channel in (bot.channel, bot.channel, bot.channel):
-        await bot.ask(channel=channel, faults=HELD)
-    await bot.ask(bot.bob, channel=elsewhere, faults=HELD)
-    updater = await updater_of_old_runs(bot, set())
-    claimed = [run for _ in range(4) if (run := await updater.claim()) is not None]
-    assert [run.channel_id for run in claimed].count(bot.channel.id) == 2
-    assert [run.channel_id for run in claimed].count(elsewhere.id) == 1
-    await updater.update(claimed[0])
-    last = await updater.claim()
-    assert last is not None
-    assert last.channel_id == bot.channel.id
-
-
-@MANY_AT_ONCE
 @pytest.mark.parametrize("claimed", [False, True], ids=["not claimed yet", "claimed with others"])
 async def test_outcomes_go_before_the_bots_own_edits(bot: Harness, claimed: bool) -> None:
     posting: set[int] = set() if claimed else {bot.channel.id}
