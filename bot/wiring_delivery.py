@@ -34,7 +34,7 @@ from bot.workers.worker import Worker
 def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[Any]]:
     """Return the workers `show` and `deliver`.
 
-    They share the locks of one StatusUpdater, so that they never change a batch's messages at the same time.
+    They share the coordinator's locks, so that they never change a batch's messages at the same time.
     """
     places = Places()
     status = StatusUpdater(

@@ -102,7 +102,6 @@ TESTS = {
         "coordination": f"{DATABASE}_coordination.py",
         "engine": f"{DATABASE}_faults.py {DATABASE}_schema.py {STORE}_accept.py",
         "errors": f"{DATABASE}_faults.py commits/test_unconfirmed_commits.py",
-        "group_commit": f"unit/database/test_group_commit.py {STORE}_accept_together.py",
         "key_values": f"{DATABASE}_key_values.py",
         "keyset": f"{STORE}_history.py {STORE}_audit.py {STORE}_privacy.py",
         "postgres": "commits/test_unconfirmed_commits.py commits/test_lost_replies.py",
@@ -114,7 +113,6 @@ TESTS = {
     },
     "store": {
         "__init__": f"{STORE}_requests.py",
-        "requests.answers": f"{STORE}_answers.py {DISCORD}_answers.py",
         "audit": f"{STORE}_audit.py {DISCORD}_audit.py",
         "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py {DISCORD}_block_ends.py",
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
@@ -131,9 +129,8 @@ TESTS = {
         "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
         "erasure.retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
         "ledger": f"{STORE}_ledger.py {STORE}_requests.py {STORE}_judged_claims.py",
-        "requests.presses": f"{STORE}_presses.py",
-        "requests.accept": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py"
-        f" {STORE}_batch.py",
+        "requests.accept": f"{STORE}_requests.py {STORE}_presses.py {STORE}_accept.py"
+        f" {STORE}_accept_in_turn.py {STORE}_batch.py",
         "reviews": f"{STORE}_reviews.py {DISCORD}_approval.py",
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
         "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py"
@@ -147,7 +144,6 @@ TESTS = {
         "age_restriction": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
         "cleanup": f"{DISCORD}_delivery.py {DISCORD}_deadlines.py {DISCORD}_batch.py {DISCORD}_results.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py {DISCORD}_deleted_copies.py",
-        "answers": f"{DISCORD}_answers.py",
         "copies": f"{DISCORD}_shares.py {DISCORD}_failed_shares.py {DISCORD}_deleted_copies.py",
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
         "estimator": f"{STORE}_estimator.py {DISCORD}_estimates.py",
@@ -177,7 +173,6 @@ TESTS = {
         "media.temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
     },
     "workers": {
-        "answers": f"{DISCORD}_answers.py {STORE}_answers.py",
         "progress": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",

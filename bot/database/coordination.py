@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -58,6 +59,7 @@ class PostgresCoordinator:
                 "server_settings": _SESSION,
             },
         )
+        self.local: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._connection: AsyncConnection | None = None
         self._driver_connection: Any = None
         self._own_pid = 0
@@ -107,11 +109,7 @@ class PostgresCoordinator:
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
-        """Hold a lock inside the block. Raises LockHeld or StoreUnavailable.
-
-        PostgreSQL lets a session take the same lock repeatedly, so callers within one process must
-        exclude each other themselves.
-        """
+        """Hold a lock inside the block. Raises LockHeld or StoreUnavailable."""
         if not await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name):
             raise LockHeld(name)
         connection = self._connection
@@ -223,6 +221,9 @@ class PostgresCoordinator:
 
 OnNotify = Callable[[Collection[str]], None]
 _RETRY_PAUSE = 0.25
+# How long to wait for another process that changes a request's messages. Longer than an edit takes, so that
+# it usually finishes first.
+MESSAGE_LOCK_SECONDS = 10.0
 
 
 class LockHeld(Exception):
@@ -230,7 +231,13 @@ class LockHeld(Exception):
 
 
 class Coordinator(Protocol):
-    """Notifications and locks between the processes that share a database."""
+    """Notifications and locks between the processes that share a database.
+
+    `local` has a lock of the event loop for each name that `locked` holds, because PostgreSQL lets a session
+    take the same lock repeatedly.
+    """
+
+    local: WeakValueDictionary[str, asyncio.Lock]
 
     @property
     def lost(self) -> asyncio.Future[str]:
@@ -269,12 +276,13 @@ async def acquire(coordinator: Coordinator, name: str, wait_seconds: float) -> N
 
 @asynccontextmanager
 async def locked(coordinator: Coordinator, name: str, wait_seconds: float) -> AsyncIterator[None]:
-    """Hold a lock inside the block, retrying for up to `wait_seconds` seconds.
+    """Hold a lock inside the block, waiting for this process, and up to `wait_seconds` seconds for others.
 
     Raises LockHeld or StoreUnavailable.
     """
-    deadline = asyncio.get_running_loop().time() + wait_seconds
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(coordinator.local.setdefault(name, asyncio.Lock()))
+        deadline = asyncio.get_running_loop().time() + wait_seconds
         while True:
             try:
                 await stack.enter_async_context(coordinator.lock(name))
@@ -295,6 +303,7 @@ class FileCoordinator:
 
     def __init__(self, database: Path | None) -> None:
         """Pass None for an in-memory database, which no other process can open."""
+        self.local: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._database = database
         self._file: sqlite3.Connection | None = None
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -326,5 +335,5 @@ class FileCoordinator:
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
-        """Do nothing, because callers within one process exclude each other themselves."""
+        """Do nothing, because the database has no other process."""
         yield

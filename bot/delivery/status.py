@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from weakref import WeakValueDictionary
 
-from bot.database.coordination import Coordinator, LockHeld, locked
+from bot.database.coordination import MESSAGE_LOCK_SECONDS, Coordinator, LockHeld, locked
 from bot.delivery.posting import NotYet, Poster, PostError, Unreachable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.results.deliveries import Delivery, Purpose
@@ -27,8 +25,6 @@ SLOW = timedelta(seconds=15)
 # The status message says *Finishing up* once the outputs have been downloading for this many seconds.
 FINISHING_AFTER = 5.0
 _CHUNK_SIZE = 50
-# Longer than an edit takes, so that usually the other process finishes first.
-_LOCK_SECONDS = 10.0
 _EDITS_PER_CHANNEL = 2
 
 
@@ -62,7 +58,6 @@ class StatusUpdater:
         self._posting = posting
         self._claimed: deque[Run] = deque()
         self._editing: dict[str, int | None] = {}
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def lock(self, key: str) -> AsyncIterator[None]:
@@ -71,12 +66,11 @@ class StatusUpdater:
         The lock keeps a late edit of the status message from overwriting the outcome. Raises NotYet if
         another process holds it for long.
         """
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            try:
-                async with locked(self._coordinator, key, _LOCK_SECONDS):
-                    yield
-            except LockHeld as error:
-                raise NotYet("another process is changing the messages of this batch") from error
+        try:
+            async with locked(self._coordinator, key, MESSAGE_LOCK_SECONDS):
+                yield
+        except LockHeld as error:
+            raise NotYet("another process is changing the messages of this batch") from error
 
     async def claim(self) -> Run | None:
         """Claim the first run of a batch whose status message may be edited now, or return None.
@@ -167,18 +161,18 @@ class StatusUpdater:
 
     async def _edit(self, run: Run, message: OutgoingMessage) -> None:
         message_id = run.status_message_id
-        if message_id is None:
-            return
         token = run.interaction_token_at(self._clock())
         # The status of a request that waits for approval is ephemeral.
         only_by_interaction = run.needs_interaction or run.state is RunState.AWAITING_APPROVAL
         if token is not None:
             try:
-                await self._poster.edit_original(run.application_id, token, message_id, message)
+                edited = await self._poster.edit_original(run.application_id, token, message_id, message)
             except Unreachable:
                 if only_by_interaction:
                     raise
             else:
+                if message_id is None:
+                    await self._store.runs.note_status_message(run.key, edited)
                 return
-        if not only_by_interaction:
+        if message_id is not None and not only_by_interaction:
             await self._poster.edit(run.channel_id, message_id, message)

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, or_, select, update
 
 from bot.database.postgres import lock
-from bot.database.row_locks import lock_requests
+from bot.database.row_locks import lock_accepting, lock_requests
 from bot.database.rows import create_delivery, select_runs, to_run
 from bot.database.tables import blocks, requests, runs
 from bot.domain.moderation.audit import AuditAction, AuditEntry
@@ -27,7 +27,7 @@ def add(connection: Connection, block: Block) -> int:
     """Block a user, replacing any earlier block. End their waiting runs and return how many ended."""
     lock(connection, f"block {block.guild_id} {block.user_id}")
     # A request that is accepted at the same time either is ended here or is refused by the block.
-    lock(connection, "accept")
+    lock_accepting(connection, block.guild_id)
     connection.execute(delete(blocks).where(_one(block.guild_id, block.user_id)))
     connection.execute(insert(blocks).values({name: getattr(block, name) for name in Block.__slots__}))
     ended = _end_waiting_runs(connection, block)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from random import Random
@@ -17,7 +16,7 @@ from bot.database.rows import read_runs, revise, select_runs, to_run
 from bot.database.tables import queues, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
-from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
+from bot.domain.errors import CommitUnknown, RefusedForNow
 from bot.domain.run_timing import RunTimeout, next_poll, no_timeout
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
@@ -38,7 +37,6 @@ from bot.store.queue import (
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_pause
 
-log = logging.getLogger(__name__)
 # The last status edit through an interaction is made this long before the interaction ends, and says what
 # happens next.
 _FAREWELL = timedelta(seconds=60)
@@ -77,18 +75,15 @@ _IS_ACTIVE = exists().where(runs.c.request_key == requests.c.key, runs.c.state.n
 def _judged(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> Run | None:
     """Judge a run, and return it if it may start. Let it wait, or end it, if it may not start now.
 
-    Return None in that case, or if the run has been withdrawn.
+    Return None in that case.
     """
-    try:
-        run, reason = judge_run(connection, key, operator, now)
-        if reason is None:
-            return run
-        if isinstance(reason, RefusedForNow):
-            hold(connection, run, reason, now)
-        elif (current := lock_run(connection, key)).state is RunState.WAITING:
-            refuse(connection, current, reason, now)
-    except RunGone:
-        log.info("skipped run %s, which was withdrawn before its claim", key)
+    run, reason = judge_run(connection, key, operator, now)
+    if reason is None:
+        return run
+    if isinstance(reason, RefusedForNow):
+        hold(connection, run, reason, now)
+    elif (current := lock_run(connection, key)).state is RunState.WAITING:
+        refuse(connection, current, reason, now)
     return None
 
 
@@ -335,12 +330,15 @@ class ClaimStore:
         *,
         full: Collection[int] = (),
     ) -> Sequence[Run]:
-        """Claim the first runs of up to `limit` batches whose status message is out of date.
+        """Claim the first runs of up to `limit` batches whose status message is out of date or missing.
 
         A claimed message is marked as up to date before its edit. If the edit is lost, the next change of the
         batch makes up for it. While the interaction token is valid, edits are at least `fast` apart. Later
         edits use the bot's token; they are at least `slow` apart, and channels in `full` get none. User
         installs and private requests get one more edit just before their interaction ends.
+
+        The process that accepts a request shows its first status. If that failed, there is no id of the
+        message, and the answer is edited every `slow` while the token is valid.
         """
         last_edit = and_(
             or_(requests.c.user_install, requests.c.private),
@@ -354,13 +352,15 @@ class ClaimStore:
             and_(token_is_valid, requests.c.shown_at <= now - fast),
             requests.c.shown_at <= now - slow,
         )
-        has_place = or_(token_is_valid, requests.c.channel_id.not_in(full))
+        is_posted = requests.c.status_message_id.is_not(None)
+        has_place = or_(token_is_valid, and_(is_posted, requests.c.channel_id.not_in(full)))
+        is_thinking = and_(~is_posted, token_is_valid, requests.c.shown_at <= now - slow)
         out_of_date = (
             select(requests.c.key)
             .where(
-                requests.c.status_message_id.is_not(None),
+                requests.c.interaction_token.is_not(None),
                 _IS_ACTIVE,
-                or_(and_(requests.c.shown_rev < requests.c.rev, may_edit, has_place), last_edit),
+                or_(and_(requests.c.shown_rev < requests.c.rev, may_edit, has_place), is_thinking, last_edit),
             )
             .order_by(requests.c.shown_at.nulls_first())
             .limit(limit)

@@ -13,19 +13,20 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     FromClause,
     Select,
     bindparam,
     exists,
     false,
     func,
-    insert,
     literal,
     literal_column,
     select,
     tuple_,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.column_types import UtcDateTime
 from bot.database.postgres import lock
@@ -62,7 +63,6 @@ _queued = runs.alias("queued")
 _busy = runs.alias("busy")
 _IS_NEXT = (
     is_waiting(_queued),
-    # Never, as long as the requester may have seen a failure.
     # An expression, because SQLite would prefer an index by `due_at` to the one in the queue's order.
     func.coalesce(_queued.c.due_at <= _NOW, false()),
 )
@@ -178,6 +178,13 @@ _TAGS = select(runs.c.queue_tag).where(
 )
 
 
+# Two transactions may create the same queue.
+_CREATE: Mapping[str, Executable] = {
+    "sqlite": sqlite.insert(queues).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(queues).on_conflict_do_nothing(),
+}
+
+
 class Candidate(NamedTuple):
     """A run that no limit keeps from starting."""
 
@@ -201,7 +208,7 @@ def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -
     new = [name for name in names["deployments"] if name not in times]
     if new:
         values = [{"deployment": name, "virtual_time": FIRST_TURN} for name in new]
-        connection.execute(insert(queues), values)
+        connection.execute(_CREATE[connection.dialect.name], values)
     tags = []
     for deployment, person in asked:
         tag = NO_TURN

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from bot.database.engine import Database, reads, writes
-from bot.database.postgres import lock
-from bot.database.row_locks import lock_batch, lock_run
+from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.rows import create_delivery, create_or_reopen_delivery
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.access import OperatorRules
@@ -33,6 +32,8 @@ from bot.store.outcomes import apply_change
 from bot.store.queue import give_tags
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_rules
+
+_SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
 
 class ReviewStore:
@@ -68,7 +69,7 @@ class ReviewStore:
         error, because the first reply may have been lost.
         """
         # A request that is accepted at the same time can't charge what is judged here.
-        lock(connection, "accept")
+        lock_accepting(connection, connection.scalar(_SERVER, {"of": key}) or 0)
         batch = lock_batch(connection, key)
         if has_decided(batch[0], moderator_id, rejected=False):
             return None

@@ -200,6 +200,15 @@ class RunStore:
         )
 
     @writes
+    def note_status_message(self, connection: Connection, key: str, message_id: int) -> None:
+        """Store the id of a batch's status message, unless the outcome has replaced it.
+
+        The next change may be shown at once.
+        """
+        shown = requests.c.interaction_token.is_not(None)
+        connection.execute(_of_run(key).where(shown).values(status_message_id=message_id, shown_at=None))
+
+    @writes
     def drop_interaction_token(self, connection: Connection, key: str) -> None:
         """Delete the interaction's token and the status message's id from the row, once the outcome is
         posted.

@@ -92,6 +92,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "rule_direct_messages_off": "the operator didn't allow direct messages",
         "rule_user_installs_off": "the operator didn't allow user installs",
         "rule_paused": "the bot was paused",
+        "rule_rules_changed": "the rules had just changed",
         "rule_daily_limit": "the operator's daily limit was reached",
         "rule_blocked": "a moderator had blocked them",
         "rule_blocked_until": "a moderator had blocked them for a time",

@@ -12,7 +12,7 @@ from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, PICTURE_I
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess
-from tests.e2e.kill_points import ANSWERS, COMFY, OWED, POSTER, RUNS, dies_and_returns
+from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, dies_and_returns
 from tests.harness import HELD
 from tests.sampling import every_nth
 
@@ -155,8 +155,8 @@ PRIVATE_LIVES = {
         asked_in_private,
         (
             f"{POSTER}.edit_original:after:1",
-            f"{ANSWERS}.release:before:1",
-            f"{ANSWERS}.release:after:1",
+            f"{RUNS}.note_status_message:before:1",
+            f"{RUNS}.note_status_message:after:1",
             *ENDING,
             f"{RUNS}.drop_interaction_token:after:1",
         ),

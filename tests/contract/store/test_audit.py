@@ -253,8 +253,6 @@ async def test_a_request_has_one_entry_for_all_its_runs(store: Store) -> None:
 
 async def test_decisions_about_a_request_have_one_entry(store: Store) -> None:
     decided = [await accept_for_review(store, *batches.asked(3)) for _ in range(2)]
-    for lead in decided:
-        await store.answers.release(lead.key, 77, NOW)
     await store.reviews.approve(decided[0].key, MOD, at(5))
     await store.reviews.reject(decided[1].key, MOD, "no", at(6))
     await store.runs.request_cancel(decided[0].key, at(7), by=PERSON.id)

@@ -193,14 +193,26 @@ async def test_edits_are_fast_while_the_token_lives_and_slow_afterwards(store: S
     assert await _status(store, minutes_15 + 15) == [run.key]
 
 
-async def test_ended_runs_and_runs_without_a_status_message_are_not_claimed(store: Store) -> None:
+async def test_ended_runs_are_not_claimed(store: Store) -> None:
     for state in FINAL - {RunState.REJECTED, RunState.EXPIRED}:
         await brought_to(store, state)
-    without_message = await accept(store, request())
-    await store.answers.release(without_message.key, None, NOW)
-    await started(store)
-    await store.runs.record_report(without_message.key, report(), at(1), at(2))
     assert await _status(store, 1000) == []
+
+
+async def test_an_answer_without_a_status_message_is_claimed_while_it_can_be_edited(store: Store) -> None:
+    run = await accept(store, request())
+    assert [await _status(store, second) for second in (14.9, 15, 29.9, 30)] == [[], [run.key], [], [run.key]]
+    assert await _status(store, 899) == [run.key]
+    await started(store)
+    await store.runs.record_report(run.key, report(), at(900), at(1000))
+    assert await _status(store, 1000) == []
+
+
+async def test_a_change_shows_a_missing_status_message_at_once(store: Store) -> None:
+    run = await accept(store, request())
+    await started(store)
+    await store.runs.record_report(run.key, report(), at(1), at(1000))
+    assert [await _status(store, second) for second in (2.9, 3)] == [[], [run.key]]
 
 
 async def test_a_new_message_is_claimed_before_busy_ones(store: Store) -> None:
@@ -214,7 +226,7 @@ async def test_a_new_message_is_claimed_before_busy_ones(store: Store) -> None:
 
 async def test_times_of_any_zone_are_read_in_utc(store: Store) -> None:
     tokyo = NOW.astimezone(tz=timezone(timedelta(hours=9)))
-    run = await accept(store, request(), now=tokyo, hold=PAUSE)
+    run = await accept(store, request(), now=tokyo)
     found = await fetch(store, run.key)
     assert (found.created_at, found.created_at.utcoffset()) == (NOW, timedelta(0))
 
@@ -226,12 +238,12 @@ def _from_an_account() -> GenerationRequest:
 
 async def test_a_status_message_of_a_user_install_says_once_that_its_answer_ends(store: Store) -> None:
     """The token of `request` ends after 900 seconds."""
-    run = await accept(store, _from_an_account(), hold=timedelta())
-    await store.answers.release(run.key, 77, NOW)
+    run = await accept(store, _from_an_account())
+    await store.runs.note_status_message(run.key, 77)
     await started(store)
     await store.runs.record_report(run.key, report(), at(1), at(30))
-    assert await _status(store, 2) == [run.key]
-    assert [await _status(store, second) for second in (3, 600, 839)] == [[], [], []]
+    assert await _status(store, 3) == [run.key]
+    assert [await _status(store, second) for second in (4, 600, 839)] == [[], [], []]
     assert await _status(store, 840) == [run.key]
     assert (await fetch(store, run.key)).status_note == "answer_ends"
     assert [await _status(store, second) for second in (841, 899, 1000)] == [[], [], []]
@@ -245,10 +257,9 @@ async def test_a_status_message_in_a_server_has_no_such_note(store: Store) -> No
 
 
 async def test_only_a_waiting_run_of_a_user_install_becomes_too_late_to_start(store: Store) -> None:
-    waiting = await accept(store, _from_an_account(), hold=timedelta())
-    already_sent = await accept(store, _from_an_account(), now=at(-1), hold=timedelta())
-    await accept(store, request(), hold=timedelta())
-    await store.answers.release(already_sent.key, 77, NOW)
+    already_sent = await accept(store, _from_an_account(), now=at(-1))
     assert (await started(store)).key == already_sent.key
+    waiting = await accept(store, _from_an_account())
+    await accept(store, request())
     assert await store.claims.too_late_to_start(at(899)) == []
     assert [run.key for run in await store.claims.too_late_to_start(at(900))] == [waiting.key]

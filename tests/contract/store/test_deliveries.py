@@ -279,7 +279,6 @@ async def test_all_sent_holds_until_the_result_is_redelivered(store: Store) -> N
 
 async def test_redelivery_replaces_the_status_message(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
-    await store.answers.release(run.key, 77, NOW)
     delivery = await claimed(store)
     await store.deliveries.mark_sent(delivery, [(run.channel_id, 78)])
     await store.deliveries.mark_undelivered(delivery, "courier", at(1), "closed")

@@ -24,7 +24,7 @@ from bot.ui.audit import audit_cells, audit_layout, audit_line
 from bot.ui.custom_ids import AuditId
 from bot.ui.private_results import open_rows
 from tests.unit.factories import made_entry
-from tests.unit.ui.audit_messages import LARGEST, Server, title
+from tests.unit.ui.audit_messages import LARGEST, ROLE, Server, title
 from tests.unit.ui.messages import components
 
 NOW = made_entry().entry.at
@@ -79,10 +79,10 @@ def test_every_action_has_a_line_of_its_own(action: AuditAction) -> None:
 
 
 def test_a_change_too_long_for_a_line_is_truncated_there_but_not_in_the_file() -> None:
-    changes = [[f"GPU{number}", "everybody", "Staff"] for number in range(30)]
+    changes = [[f"GPU{number}", "everybody", f"<@&{ROLE}>"] for number in range(30)]
     stored = made_entry(action=AuditAction.SETTINGS, actor_id=11, details={"changes": changes})
     told = audit_line(stored, title)
-    assert "GPU0: everybody → Staff" in told
+    assert f"GPU0: everybody → <@&{ROLE}>" in told
     assert " …\n" in told
     assert audit_cells(stored, title, Server())[-1].count("everybody → Staff") == 30
 

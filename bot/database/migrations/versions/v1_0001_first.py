@@ -105,7 +105,6 @@ def upgrade() -> None:
         sa.Column("user_install", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("status_message_id", sa.BigInteger(), nullable=True),
         sa.Column("status_note", sa.Text(), nullable=True),
-        sa.Column("answer_due_at", sa.DateTime(), nullable=True),
         sa.Column("rev", sa.Integer(), server_default="0", nullable=False),
         sa.Column("shown_rev", sa.Integer(), server_default="0", nullable=False),
         sa.Column("shown_at", sa.DateTime(), nullable=True),
@@ -117,14 +116,6 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.DateTime(), nullable=True),
         sa.Column("spoiler", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
-    )
-    op.create_index(
-        "requests_answer_due",
-        "requests",
-        ["answer_due_at"],
-        unique=False,
-        sqlite_where=sa.text("answer_due_at IS NOT NULL"),
-        postgresql_where=sa.text("answer_due_at IS NOT NULL"),
     )
     op.create_index("requests_created", "requests", ["created_at"], unique=False)
     op.create_index(
@@ -139,12 +130,12 @@ def upgrade() -> None:
     op.create_index("requests_interaction", "requests", ["interaction_id"], unique=True)
     op.create_index("requests_requester", "requests", ["requester_id", "created_at"], unique=False)
     op.create_index(
-        "requests_status_message",
+        "requests_shown",
         "requests",
-        ["status_message_id"],
+        ["shown_at"],
         unique=False,
-        sqlite_where=sa.text("status_message_id IS NOT NULL"),
-        postgresql_where=sa.text("status_message_id IS NOT NULL"),
+        sqlite_where=sa.text("interaction_token IS NOT NULL"),
+        postgresql_where=sa.text("interaction_token IS NOT NULL"),
     )
     op.create_table(
         "server_rules",
