@@ -19,7 +19,7 @@ from bot.domain.queue.estimates import (
 )
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
-from bot.store.reading.durations import DurationStore
+from bot.store.durations import DurationStore
 
 log = logging.getLogger(__name__)
 # Medians change slowly, so each process caches them for this long.

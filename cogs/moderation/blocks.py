@@ -10,8 +10,8 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.domain.blocks import BLOCK_DURATIONS, block_duration
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.blocks import BLOCK_DURATIONS, block_duration
 from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import discord
 
+from bot.domain.blocks import block_duration
 from bot.domain.errors import DiscordAway, RefusedError
-from bot.domain.moderation.blocks import block_duration
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
 from bot.gateway.channels import channel_state, member_names, requester_now

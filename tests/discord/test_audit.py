@@ -85,7 +85,7 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
     ]
     assert [row["details"] for row in rows[:2]] == [
         "Entries are kept for: 365 days → 30 days",
-        f"Review channel: none → {review.mention}; Reviewer role: none → {staff.mention}",
+        "Review channel: none → #review; Reviewer role: none → Staff",
     ]
     await bot.click(message, "Delete")
     assert link not in await read(bot, panel.actor, "audit")

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain.blocks import Block
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
-from bot.domain.moderation.blocks import Block
 from bot.domain.presets import Holder, Preset
 from bot.domain.runs import Run, RunState
 

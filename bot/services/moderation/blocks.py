@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.access import check_moderator
+from bot.domain.blocks import Block
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.blocks import Block
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.requests import Member
 from bot.store import Store, blocks

@@ -31,8 +31,8 @@ from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import Run, RunState
 from bot.store import ledger
 from bot.store.audit import add_entries, count_of
+from bot.store.durations import expected_seconds
 from bot.store.queue import give_tags
-from bot.store.reading.durations import expected_seconds
 from bot.store.requests.usage import read_usage
 from bot.store.rules import read_rules
 

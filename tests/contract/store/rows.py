@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, delete, event, insert, select, text
 
 from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, deliveries, runs, server_rules
-from bot.domain.moderation.blocks import Block
+from bot.domain.blocks import Block
 from bot.domain.requests import GenerationRequest, Origin, new_key
 from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import RunState

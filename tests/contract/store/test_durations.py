@@ -11,7 +11,7 @@ from bot.domain.queue.estimates import SAMPLE, WINDOW, Success
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
-from bot.store.reading.durations import expected_seconds, successes
+from bot.store.durations import expected_seconds, successes
 from tests.contract.store.rows import ALICE, GUILD, stored_run
 from tests.contract.store.runs import NOW, at, columns
 

@@ -17,8 +17,8 @@ from bot.deployments.input_text import Commands, ShownInputs, command_line, disp
 from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
+from bot.domain.blocks import Block
 from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
-from bot.domain.moderation.blocks import Block
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.domain.requests import Member
