@@ -20,7 +20,14 @@ from bot.domain.moderation.audit import (
     StoredEntry,
 )
 from bot.domain.runs import RunState
-from bot.domain.text import escape_line, message_url, sentence_case, shorten, strip_invisible
+from bot.domain.text import (
+    escape_line,
+    message_url,
+    sentence_case,
+    shorten,
+    shorten_words,
+    strip_invisible,
+)
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import AuditId
@@ -95,8 +102,8 @@ def _fitting(stored: StoredEntry, space: int) -> str:
             return f"{text} …"
         shown = value if ready else escape_line(value, _TEXT_LENGTH)
         if len(shown) > room:
-            # An escape doubles a character. A mention has no blanks.
-            shown = f"{value[:room].rpartition(' ')[0]} …" if ready else escape_line(value, room // 2)
+            # An escape doubles a character.
+            shown = shorten_words(value, room) if ready else escape_line(value, room // 2)
         text += f" · {label}: {shown}"
     if not stored.prompt:
         return text

@@ -138,14 +138,6 @@ def _escaped(mark: re.Match[str]) -> str:
     return f"{text}\\" if text[0].isdigit() else f"\\{text}"
 
 
-_LENGTH = 100
-
-
-def excerpt(text: str) -> str:
-    """Quote text for an error message, cut to 100 characters."""
-    return repr(text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…")
-
-
 def channel_url(guild_id: int | None, channel_id: int) -> str:
     """Return a link to a channel, which works for users who can see it."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}"
