@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -70,21 +71,6 @@ _WAITING_OF = select_runs().where(
     is_waiting(runs), runs.c.request_key.in_(bindparam("requests", expanding=True))
 )
 _IS_ACTIVE = exists().where(runs.c.request_key == requests.c.key, runs.c.state.not_in(FINAL))
-
-
-def _judged(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> Run | None:
-    """Judge a run, and return it if it may start. Let it wait, or end it, if it may not start now.
-
-    Return None in that case.
-    """
-    run, reason = judge_run(connection, key, operator, now)
-    if reason is None:
-        return run
-    if isinstance(reason, RefusedForNow):
-        hold(connection, run, reason, now)
-    elif (current := lock_run(connection, key)).state is RunState.WAITING:
-        refuse(connection, current, reason, now)
-    return None
 
 
 def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
@@ -175,27 +161,48 @@ class ClaimStore:
         lock(connection, "submit")
         if read_pause(connection) is not None:
             return None, False
-        candidate = next_candidate(connection, limit, now, avoided)
-        if candidate is None:
+        key = next_candidate(connection, limit, now, avoided)
+        if key is None:
             has_left_out = bool(avoided)
             avoided.clear()
             return None, has_left_out
-        judged = _judged(connection, candidate.key, self._operator, now)
-        if judged is None:
-            avoided.add(candidate.guild_id or 0)
-            return None, True
-        claim = {"claimed": candidate.key, "now": now, "answer_by": answer_by, "claim": claim_id}
-        lock_requests(connection, [judged.request_key])
-        if connection.execute(_CLAIM, {**claim, "today": budget_day(now)}).rowcount != 1:
-            return None, False
-        if judged.queue_position is not None or judged.waiting_code is not None:
+        run, reason = judge_run(connection, key, self._operator, now)
+        if reason is None:
+            return self._claim(connection, run, claim_id, now, answer_by), False
+        avoided.add(run.guild_id or 0)
+        if isinstance(reason, RefusedForNow):
+            hold(connection, run, reason, now)
+        elif (current := lock_run(connection, key)).state is RunState.WAITING:
+            refuse(connection, current, reason, now)
+        return None, True
+
+    def _claim(
+        self, connection: Connection, run: Run, claim_id: str, now: datetime, answer_by: datetime
+    ) -> Run | None:
+        """Claim a run that may start, and return it as it is then, or None if it is no longer waiting."""
+        lock_requests(connection, [run.request_key])
+        today = budget_day(now)
+        claim = {"claimed": run.key, "now": now, "answer_by": answer_by, "claim": claim_id, "today": today}
+        if connection.execute(_CLAIM, claim).rowcount != 1:
+            return None
+        if run.queue_position is not None or run.waiting_code is not None:
             # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy answers.
-            revise(connection, [judged.request_key])
-        advance(connection, candidate)
-        claimed = to_run(connection.execute(_CLAIMED, {"claim": claim_id}).mappings().one())
-        started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": budget_day(now)}
-        post(connection, judged, started, ceiling=self._operator.daily_gpu_seconds)
-        return claimed, False
+            revise(connection, [run.request_key])
+        advance(connection, run)
+        started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today}
+        post(connection, run, started, ceiling=self._operator.daily_gpu_seconds)
+        return replace(
+            run,
+            state=RunState.SUBMITTING,
+            submitted_at=now,
+            charged_on=today,
+            claim_id=claim_id,
+            checks=0,
+            submissions=run.submissions + 1,
+            queue_position=None,
+            waiting_code=None,
+            waiting_params=None,
+        )
 
     @reads
     def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:

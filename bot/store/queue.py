@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -86,13 +86,17 @@ _HAS_ROOM = (
     ),
 )
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_WITH_WAITING = select(queues.c.deployment).where(
-    exists().where(_queued.c.deployment == queues.c.deployment, is_waiting(_queued))
-)
-_BUSY = (
+_in_flight = (
     select(_busy.c.deployment, func.count().label("number"))
     .where(is_in_flight(_busy))
     .group_by(_busy.c.deployment)
+    .subquery()
+)
+# The deployments with waiting runs, and how many runs each has in flight.
+_QUEUES = (
+    select(queues.c.deployment, func.coalesce(_in_flight.c.number, 0).label("in_flight"))
+    .outerjoin_from(queues, _in_flight, _in_flight.c.deployment == queues.c.deployment)
+    .where(exists().where(_queued.c.deployment == queues.c.deployment, is_waiting(_queued)))
 )
 _first = (
     select(_queued.c.key)
@@ -111,15 +115,16 @@ _first = (
 # PostgreSQL would read all runs to join them.
 FIRST = select(_first).where(queues.c.deployment.in_(bindparam("open", expanding=True)))
 _EARLIEST = (
-    select(runs.c.key, runs.c.deployment, runs.c.guild_id, runs.c.queue_tag)
+    select(runs.c.key)
     .where(runs.c.key.in_(bindparam("keys", expanding=True)))
     .order_by(runs.c.created_at, runs.c.key)
     .limit(1)
 )
+_claimed_tag = select(runs.c.queue_tag).where(runs.c.key == bindparam("claimed")).scalar_subquery()
 _ADVANCE = (
     update(queues)
-    .where(queues.c.deployment == bindparam("claimed_from"), queues.c.virtual_time < bindparam("tag"))
-    .values(virtual_time=bindparam("tag"))
+    .where(queues.c.deployment == bindparam("claimed_from"), queues.c.virtual_time < _claimed_tag)
+    .values(virtual_time=_claimed_tag)
 )
 # Runs with smaller tags than the virtual time don't matter to their user's next tag.
 TURNS = (
@@ -185,15 +190,6 @@ _CREATE: Mapping[str, Executable] = {
 }
 
 
-class Candidate(NamedTuple):
-    """A run that no limit keeps from starting."""
-
-    key: str
-    deployment: str
-    guild_id: int | None
-    queue_tag: int
-
-
 def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -> list[int]:
     """Return the tags of new runs. `asked` are their deployments and users, in order.
 
@@ -221,28 +217,28 @@ def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -
 
 def next_candidate(
     connection: Connection, limit: Callable[[str], int | None], now: datetime, avoided: Collection[int]
-) -> Candidate | None:
-    """Return the next run to start, or None if limits hold back all of them.
+) -> str | None:
+    """Return the key of the next run to start, or None if limits hold back all of them.
 
     `limit` returns how many runs of a deployment may be in flight; with 0 it may start nothing. The runs of
     the servers `avoided` are left out; 0 stands for those outside servers.
     """
-    waiting = connection.execute(_WITH_WAITING).scalars().all()
-    if not waiting:
-        return None
-    busy = {row.deployment: int(row.number) for row in connection.execute(_BUSY)}
-    ceilings = {name: limit(name) for name in waiting}
-    free = [name for name, most in ceilings.items() if most is None or busy.get(name, 0) < most]
+    free = [
+        row.deployment
+        for row in connection.execute(_QUEUES)
+        if (most := limit(row.deployment)) is None or row.in_flight < most
+    ]
     if not free:
         return None
     first = connection.execute(FIRST, {"open": free, "now": now, "avoided": sorted(avoided)}).scalars()
-    keys = [key for key in first if key is not None]
-    return Candidate(*connection.execute(_EARLIEST, {"keys": keys}).one()) if keys else None
+    keys: list[str] = [key for key in first if key is not None]
+    earliest: str | None = connection.scalar(_EARLIEST, {"keys": keys}) if len(keys) > 1 else None
+    return earliest or next(iter(keys), None)
 
 
-def advance(connection: Connection, claimed: Candidate) -> None:
+def advance(connection: Connection, claimed: Run) -> None:
     """Let a queue's virtual time follow a claim. A run that was requeued may have a smaller tag."""
-    connection.execute(_ADVANCE, {"claimed_from": claimed.deployment, "tag": claimed.queue_tag})
+    connection.execute(_ADVANCE, {"claimed_from": claimed.deployment, "claimed": claimed.key})
 
 
 def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
@@ -302,7 +298,7 @@ def number_queues(connection: Connection, now: datetime) -> int:
     """
     moved = [
         each
-        for deployment in connection.execute(_WITH_WAITING).scalars().all()
+        for deployment in connection.execute(_QUEUES).scalars().all()
         for each in _moved(connection, deployment, now)
     ]
     if moved:

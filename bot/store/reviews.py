@@ -31,7 +31,7 @@ from bot.store.ledger import reservation
 from bot.store.outcomes import apply_change
 from bot.store.queue import give_tags
 from bot.store.requests.judging import judge_run, refuse
-from bot.store.rules import read_rules
+from bot.store.rules import read_pause, read_rules
 
 _SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
@@ -75,7 +75,14 @@ class ReviewStore:
             return None
         check_undecided(moderator_id, *batch)
         judged, refused = judge_run(
-            connection, batch[0].key, self._operator, now, person=person, channel=channel, offer=offer
+            connection,
+            batch[0].key,
+            self._operator,
+            now,
+            person=person,
+            channel=channel,
+            offer=offer,
+            paused=read_pause(connection),
         )
         if isinstance(refused, RefusedForNow):
             return refused

@@ -22,7 +22,7 @@ from bot.store.blocks import block_of, end_blocked_run
 from bot.store.durations import expected_seconds
 from bot.store.ledger import read_today
 from bot.store.outcomes import apply_change
-from bot.store.rules import read_pause, read_rules
+from bot.store.rules import read_rules
 
 
 def judge_run(
@@ -34,6 +34,7 @@ def judge_run(
     person: Member | None = None,
     channel: ChannelState | None = None,
     offer: Offer | None = None,
+    paused: str | None = None,
 ) -> tuple[Run, RefusedError | None]:
     """Return a run and the refusal that keeps it from starting now, if any. Raises RunGone.
 
@@ -41,6 +42,7 @@ def judge_run(
     at a claim on another day. A run under review is returned with the reservation to charge, and judged
     together with its batch. `person` and `channel` are the requester and the channel as they are now, or
     None if Discord wasn't asked. `offer` is what the operator offers today; with it, today's prices apply.
+    `paused` is the reason why the bot is paused.
     """
     found = read_runs(connection, [key])
     if not found:
@@ -62,9 +64,8 @@ def judge_run(
         run = replace(run, expected_gpu=gpu, weight=weight_of(gpu, rules), reserved_seconds=seconds)
     is_charged = run.charged_on == budget_day(now)
     start = start_of(run, person, channel, offer, is_charged=is_charged)
-    usage = Usage(
-        now=now, day_end=day_end(now), block=block_of(connection, run, now), paused=read_pause(connection)
-    )
+    block = block_of(connection, run, now)
+    usage = Usage(now=now, day_end=day_end(now), block=block, paused=paused)
     if not is_charged or operator.daily_gpu_seconds is not None:
         usage = _with_use_of_today(connection, run, usage, rules, is_charged=is_charged)
     try:
