@@ -52,10 +52,7 @@ from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.services import Services, ShowPrivate
 from bot.services.age_marks import AgeMarks
-from bot.services.early_checks import EarlyChecks
-from bot.services.editing import EditingService
-from bot.services.follow_ups import FollowUpService
-from bot.services.form_drafts import FormDrafts
+from bot.services.drafts import DraftService
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
 from bot.services.input_files import DetectType, InputFiles
@@ -67,7 +64,6 @@ from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.rate_limits import Allowance, Openings
-from bot.services.repeat_commands import RepeatCommands
 from bot.services.runs import RunService
 from bot.services.sharing import FetchState, SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
@@ -125,11 +121,7 @@ def _services(
     operator = operator_rules(resources.settings)
     age_marks = AgeMarks(store.runs, catalogue.age_marks)
     runs = RunService(store, age_marks, operator, wakeups, clock)
-    checks = EarlyChecks(store, operator, clock)
     generation = GenerationService(
-        catalogue=catalogue,
-        runs=runs,
-        checks=checks,
         age_marks=age_marks,
         store=store,
         coordinator=resources.coordinator,
@@ -141,32 +133,13 @@ def _services(
         random=random,
         deadline_seconds=resources.settings.run_deadline_seconds,
     )
-    drafts = FormDrafts[str](random)
-    presets = PresetService(generation, catalogue, store, resources.outside)
-    editing = EditingService(
-        runs=store.runs,
-        rules=store.rules,
-        checks=checks,
-        age_marks=age_marks,
-        generation=generation,
-        catalogue=catalogue,
-        drafts=drafts,
-    )
+    drafts = DraftService(store, runs, catalogue, random)
+    presets = PresetService(catalogue, store, resources.outside)
     return Services(
         generation=generation,
         runs=runs,
-        editing=editing,
-        follow_ups=FollowUpService(
-            store=store,
-            runs=runs,
-            checks=checks,
-            age_marks=age_marks,
-            editing=editing,
-            generation=generation,
-            catalogue=catalogue,
-        ),
+        drafts=drafts,
         presets=presets,
-        repeat_commands=RepeatCommands(store, catalogue),
         help=HelpService(store, catalogue, clock),
         reviews=ReviewService(store, catalogue, age_marks, wakeups, clock),
         deletions=DeletionService(store, wakeups, clock),

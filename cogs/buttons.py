@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import discord
 
-from bot.deployments.batches import RepeatMode
+from bot.deployments.batches import VARY_COUNT
+from bot.deployments.input_text import command_line
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError
 from bot.domain.results.deliveries import MessageRef
@@ -18,15 +19,15 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
 from bot.gateway.message_files import shown_pictures
-from bot.gateway.replies import redeliver_here, start
+from bot.gateway.replies import redeliver_here
 from bot.strings import say
-from bot.ui.custom_ids import Action, EditId, RunId
+from bot.ui.custom_ids import Action, DraftId, RunId
 from bot.ui.details import FILENAME, details
 from bot.ui.message_parts import explanation_of
 from bot.ui.moderation import reject_modal
 from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import more_layout, numbers_layout, single_layout
-from cogs.edit import open_edit
+from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation.reviews import (
     approve,
     close_report,
@@ -36,7 +37,6 @@ from cogs.moderation.reviews import (
     show_decision,
 )
 from cogs.share import open_share, post_single
-from cogs.use_as_input import offer_pictures
 
 Press = Callable[[Interaction, str], Awaitable[None]]
 
@@ -60,19 +60,6 @@ async def _cancel(interaction: Interaction, key: str) -> None:
     await interaction.client.services.runs.cancel(key, interaction.user.id, moderated=moderated)
     # The status message itself shows that the run is being cancelled.
     await interaction.response.defer()
-
-
-async def _again(interaction: Interaction, key: str, repeat: RepeatMode = RepeatMode.ONE) -> None:
-    generation = interaction.client.services.generation
-    await start(interaction, lambda requester: generation.repeat(key, requester, repeat))
-
-
-async def _repeat(interaction: Interaction, key: str) -> None:
-    await _again(interaction, key, RepeatMode.ALL)
-
-
-async def _vary(interaction: Interaction, key: str) -> None:
-    await _again(interaction, key, RepeatMode.VARIED)
 
 
 async def _redeliver(interaction: Interaction, key: str) -> None:
@@ -165,31 +152,33 @@ async def _dismiss(interaction: Interaction, key: str) -> None:
 
 
 async def _edit(interaction: Interaction, key: str) -> None:
-    await open_edit(interaction, EditId(key))
+    await open_draft(interaction, DraftId(key))
 
 
 async def _use(interaction: Interaction, key: str) -> None:
     if interaction.message is not None:
-        await offer_pictures(interaction, interaction.message, key)
+        await use_picture(interaction, interaction.message, key)
 
 
 async def _details(interaction: Interaction, key: str) -> None:
     services = interaction.client.services
     catalogue, requester = services.catalogue, requester_of(interaction)
-    run = await services.editing.visible_run(key, requester)
+    run = await services.runs.visible(key, requester)
     deployment = deployment_of(run, catalogue.all())
-    origin = await services.follow_ups.parent_link(run)
+    origin = await services.runs.parent_link(run)
     own = run.requester_id == requester.person.id
     deletions = await services.runs.deletions(run) if own else Deletions()
     title = catalogue.title(run.deployment)
     # A moderator who decides about a request needs its inputs, but no command that repeats the prompt.
     repeatable = own or not run.hidden_from_channel
-    commands = await services.repeat_commands.of(run, requester) if repeatable else None
+    command = None
+    if repeatable and deployment is not None and run.erased_at is None:
+        command = command_line(catalogue.plan, deployment, run.inputs, run.gpu, private=run.private)
     found = details(
         run,
         title,
         deployment,
-        commands,
+        command,
         explained=bool(explanation_of(run)) and (own or await _moderates(interaction, run)),
         origin=origin,
         deletions=deletions,
@@ -206,8 +195,7 @@ async def _details(interaction: Interaction, key: str) -> None:
 
 async def _moderates(interaction: Interaction, run: Run) -> bool:
     """Return whether the user is a moderator of the run's server, or the bot's owner."""
-    editing = interaction.client.services.editing
-    if await editing.may_read_log(run, requester_of(interaction)):
+    if await interaction.client.services.runs.is_moderated(run, requester_of(interaction)):
         return True
     return await interaction.client.is_owner(interaction.user)
 
@@ -216,7 +204,7 @@ async def _pick(interaction: Interaction, key: str) -> None:
     """Show one run of a batch with its pictures and its own buttons."""
     services, message = interaction.client.services, interaction.message
     pictures = [url for url in shown_pictures(message) if belongs_to(url, key)] if message is not None else []
-    run = await services.editing.visible_run(key, requester_of(interaction))
+    run = await services.runs.visible(key, requester_of(interaction))
     title, offered = services.catalogue.title(run.deployment), await _offered(interaction, run)
     layout = single_layout(run, title, pictures, offered)
     await interaction.response.send_message(
@@ -234,7 +222,7 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
         reportable=run.is_shown and not run.private and await services.reviews.takes_reports(requester),
         shareable=await services.sharing.is_offered(run, requester),
         postable=services.sharing.is_postable(run, requester),
-        own=run.requester_id == person.id,
+        startable=run.requester_id == person.id or run.deleted_at is None,
         deletable=await services.deletions.may_delete(run, person, interaction.guild_id, moderated=moderated),
     )
 
@@ -242,7 +230,7 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
 async def _more(interaction: Interaction, key: str) -> None:
     """Show the actions that have no button under the message, or the details if there is no other action."""
     message = interaction.message
-    run = await interaction.client.services.editing.visible_run(key, requester_of(interaction))
+    run = await interaction.client.services.runs.visible(key, requester_of(interaction))
     shown = set(custom_ids(message.components)) if message is not None else set()
     pictures = shown_pictures(message) if message is not None else []
     layout = more_layout(run, await _offered(interaction, run), shown, pictures)
@@ -257,14 +245,14 @@ async def _more(interaction: Interaction, key: str) -> None:
 async def _numbers(interaction: Interaction, key: str) -> None:
     """Show a button for each run of a batch, with the message's pictures."""
     message = interaction.message
-    batch = await interaction.client.services.editing.visible_batch(key, requester_of(interaction))
+    batch = await interaction.client.services.runs.visible_batch(key, requester_of(interaction))
     pictures = shown_pictures(message) if message is not None else []
     await interaction.response.send_message(view=numbers_layout(batch, pictures), ephemeral=True)
 
 
 PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
-    Action.AGAIN: _again,
+    Action.AGAIN: again(1),
     Action.REDELIVER: _redeliver,
     Action.APPROVE: approve,
     Action.REJECT: _reject,
@@ -276,9 +264,9 @@ PRESSES: Mapping[Action, Press] = {
     Action.DETAILS: _details,
     Action.USE: _use,
     Action.PICK: _pick,
-    Action.REPEAT: _repeat,
+    Action.REPEAT: again(None),
     Action.CLEAR: _clear,
-    Action.VARY: _vary,
+    Action.VARY: again(VARY_COUNT),
     Action.MORE: _more,
     Action.NUMBERS: _numbers,
     Action.DISCARD: _discard,

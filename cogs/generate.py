@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import discord
@@ -15,20 +14,14 @@ from discord import AppCommandOptionType, app_commands
 from discord.ext import commands
 
 from bot.deployments.command_plan import CommandPlan, group_description
-from bot.deployments.inputs import RawValue
-from bot.deployments.options import (
-    PRESET_OPTION,
-    CommandSpec,
-    OptionChoice,
-    OptionSpec,
-    OptionType,
-    OptionValue,
-    autocomplete,
-)
+from bot.deployments.options import PRESET_OPTION, CommandSpec, autocomplete
+from bot.deployments.plain_kinds import RawValue
+from bot.deployments.shapes import OptionChoice, OptionSpec, OptionType, OptionValue
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction
 from bot.gateway.message_files import attached_file
-from bot.gateway.replies import start
+from bot.ui.custom_ids import DraftId
+from cogs.drafts import begin
 
 
 class Generate(commands.Cog):
@@ -49,11 +42,7 @@ class Generate(commands.Cog):
     async def _generate(
         self, interaction: Interaction, deployment: str, given: Mapping[str, RawValue]
     ) -> None:
-        typed = dict(given)
-        preset = typed.pop(PRESET_OPTION.name, None)
-        name = str(preset) if preset is not None else None
-        generate = partial(self._services.presets.generate, deployment, name, typed)
-        await start(interaction, generate, is_generate=True)
+        await begin(interaction, DraftId("", deployment), typed=given, is_generate=True)
 
     async def _suggest(
         self, interaction: Interaction, deployment: str, option: str, typed: str
@@ -74,7 +63,7 @@ GenerateCommand = app_commands.Command[Any, ..., None] | app_commands.Group
 
 
 class _Option(app_commands.Transformer):
-    """The type, limits and choices of an option. Values are checked by `collect`, not here."""
+    """The type, limits and choices of an option. Values are checked by `merge`, not here."""
 
     def __init__(self, spec: OptionSpec) -> None:
         self.spec = spec

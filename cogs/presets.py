@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
@@ -11,7 +9,6 @@ from discord.ui import LayoutView
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.deployments.model import Input
 from bot.domain.presets import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
@@ -23,12 +20,13 @@ from bot.gateway.interactions import (
     rules_guild_id,
     settings_channel_id,
 )
-from bot.gateway.replies import escape_name, start
+from bot.gateway.replies import escape_name
 from bot.services.presets.inputs import has_gap
-from bot.services.presets.service import NameTaken, PresetDraft, PresetService, SavedPreset
+from bot.services.presets.service import NameTaken, PresetService, SavedPreset
 from bot.strings import say
-from bot.ui.custom_ids import PresetsId, ReplaceId
+from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId
 from bot.ui.lists import presets_layout, replace_layout, run_label, text_layout
+from cogs.drafts import begin
 
 _Name = Range[str, 1, NAME_LENGTH]
 
@@ -123,8 +121,10 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         seed: bool = False,
         server: bool = False,
     ) -> None:
-        draft = PresetDraft(name=name, run_key=run, prompt=prompt, seed=seed, server=server)
-        saved = await self._presets.save(member_of(interaction), interaction.guild_id, draft)
+        person, guild_id = member_of(interaction), interaction.guild_id
+        saved = await self._presets.save(
+            person, guild_id, name, run_key=run, prompt=prompt, seed=seed, server=server
+        )
         await _answer(interaction, saved)
 
     @app_commands.command(name="use", description=say("command_preset_use"))
@@ -132,7 +132,8 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     async def use(
         self, interaction: Interaction, name: _Name, prompt: Range[str, 1, 6000] | None = None
     ) -> None:
-        await start(interaction, lambda requester: self._presets.use(name, prompt, requester))
+        deployment, typed = await self._presets.use(name, prompt, interaction.user.id, interaction.guild_id)
+        await begin(interaction, DraftId("", deployment), typed=typed)
 
     @app_commands.command(name="list", description=say("command_preset_list"))
     async def list_(self, interaction: Interaction) -> None:
@@ -160,19 +161,15 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         if default is None:
             await tell(interaction, say("default_removed", channel=channel_id))
             return
-        path = self._catalogue.plan.path_of(default.preset.deployment)
-        deployment = self._catalogue.get(default.preset.deployment)
-        gap = deployment is not None and has_gap(deployment, default.preset)
+        preset, replaced, catalogue = default.preset, default.replaced, self._catalogue
+        path, deployment = catalogue.plan.path_of(preset.deployment), catalogue.get(preset.deployment)
+        gap = deployment is not None and has_gap(deployment, preset)
         code = "default_set_gap" if gap else "default_set"
-        sentence = say(code, channel=channel_id, path=path, name=escape_name(default.preset.name))
-        sentences = [sentence, *_unused_texts(default.unused)]
-        if default.earlier is not None:
-            sentences.insert(1, say("default_replaces", **self._names(default.earlier)))
+        sentences = [say(code, channel=channel_id, path=path, name=escape_name(preset.name))]
+        if replaced is not None:
+            title = escape_line(catalogue.title(replaced.deployment), 60)
+            sentences.append(say("default_replaces", name=escape_name(replaced.name), title=title))
         await tell(interaction, "\n".join(sentences))
-
-    def _names(self, preset: Preset) -> dict[str, str]:
-        title = escape_line(self._catalogue.title(preset.deployment), 60)
-        return {"name": escape_name(preset.name), "title": title}
 
     @use.autocomplete("name")
     async def _suggest_usable(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
@@ -211,15 +208,6 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         labels = [(run_label(run, self._catalogue.title), run.key) for run in runs]
         text = folded(prefix)
         return [Choice(name=label, value=key) for label, key in labels if text in label.casefold()]
-
-
-def _unused_texts(inputs: Sequence[Input]) -> Iterator[str]:
-    """Yield sentences about saved inputs that never apply, because users always have to type them."""
-    if any(item.is_prompt for item in inputs):
-        yield say("default_prompt_replaced")
-    others = [f"`{item.option}`" for item in inputs if not item.is_prompt]
-    if others:
-        yield say("default_replaced", options=", ".join(others))
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -191,25 +191,20 @@ TESTS = {
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
         "moderation.deletions": f"{DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py"
         f" {DISCORD}_moderated_elsewhere.py {DISCORD}_others.py {DISCORD}_batch_moderated.py",
-        "early_checks": f"{DISCORD}_edit.py {DISCORD}_use_as_input.py {DISCORD}_follow_ups.py"
-        f" {DISCORD}_wrong_files.py {DISCORD}_age_marks.py {DISCORD}_private.py",
-        "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
-        "follow_ups": f"{DISCORD}_follow_ups.py {DISCORD}_others.py",
+        "drafts": f"{DISCORD}_edit.py {DISCORD}_use_as_input.py {DISCORD}_follow_ups.py {DISCORD}_others.py",
         "form_drafts": f"{SERVICES}_form_drafts.py {DISCORD}_edit.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
-        f" {DISCORD}_batch.py {DISCORD}_private.py",
+        f" {DISCORD}_batch.py {DISCORD}_private.py {DISCORD}_age_marks.py {DISCORD}_edit.py",
         "help": f"{DISCORD}_help.py",
         "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py",
         "presets.inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
-        "repeat_commands": f"{DISCORD}_details.py {DISCORD}_batch.py",
-        "presets.cache": f"{SERVICES}_preset_cache.py",
         "presets.service": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_too_fast.py {DISCORD}_private.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_others.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
-        f" {DISCORD}_undelivered.py",
+        f" {DISCORD}_undelivered.py {DISCORD}_others.py {DISCORD}_details.py",
         "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
         "sharing": f"{SERVICES}_sharing.py {DISCORD}_shares.py",
         "words.filter": f"{SERVICES}_automod.py {SERVICES}_word_filter.py {DISCORD}_automod.py"

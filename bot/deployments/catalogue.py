@@ -15,8 +15,8 @@ from bot.deployments.config_file import single_deployment
 from bot.deployments.follow_ups.link import link_follow_ups
 from bot.deployments.follow_ups.message_commands import MessageCommands, message_commands
 from bot.deployments.model import Deployment, deployment_of
-from bot.deployments.options import OptionSpec
 from bot.deployments.schema import DeploymentConfig
+from bot.deployments.shapes import OptionSpec
 from bot.domain.backend import Backend, DeploymentDescription
 from bot.domain.errors import (
     BackendCrashed,

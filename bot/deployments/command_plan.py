@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from bot.deployments.model import Deployment
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
-from bot.deployments.options import OPTIONS, CommandSpec, OptionSpec, plan_options
+from bot.deployments.options import OPTIONS, CommandSpec, plan_options
+from bot.deployments.shapes import OptionSpec
 from bot.domain.errors import StartupError
 from bot.domain.text import shorten
 from bot.strings import say

@@ -16,16 +16,16 @@ insert count as straight ones.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
-from bot.deployments.options import COUNT, GPU, MORE, PRESET_OPTION, PRIVATE
-from bot.deployments.size_conversion import as_offered
+from bot.deployments.kinds import kind_of
+from bot.deployments.model import ATTACHMENTS, Deployment
+from bot.deployments.options import GPU, MORE, PRIVATE
+from bot.deployments.plain_kinds import Kind, Values, links_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from bot.domain.runs import InputValue, Output
+from bot.domain.runs import Output
 from bot.domain.text import escape_line
 
 # Possessive quantifiers keep matching linear: users may enter 6,000 characters.
@@ -66,33 +66,8 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """The commands to copy for a run: one for the run alone and, if it belongs to a batch, one for the batch.
-
-    `default` is the name of the channel's default preset if it would change the pasted commands, or None.
-    `new_seeds` says that the batch's command draws new seeds.
-    """
-
-    run: str
-    batch: str | None = None
-    default: str | None = None
-    new_seeds: bool = False
-
-    @property
-    def text(self) -> str:
-        return "\n\n".join(filter(None, [self.run, self.batch]))
-
-
 def command_line(
-    plan: CommandPlan,
-    deployment: Deployment,
-    inputs: Mapping[str, InputValue],
-    gpu: str | None,
-    *,
-    count: int = 1,
-    private: bool = False,
-    preset: str | None = None,
+    plan: CommandPlan, deployment: Deployment, inputs: Values, gpu: str | None, *, private: bool = False
 ) -> str:
     """Return the command to paste for a run with these inputs: options in the plan's order, then `more`.
 
@@ -102,47 +77,35 @@ def command_line(
     spec = plan.command(deployment.name)
     if spec is None:
         return f"/{plan.name}"
-    offered = as_offered(deployment, inputs)
-    values = {item.key: (item, offered[item.key]) for item in deployment.offered if item.key in offered}
-    option_keys = {option.key for option in spec.options if option.key is not None}
-    parts = [plan.path(spec)]
-    of_bot = {GPU: gpu, COUNT: count if count > 1 else None, PRIVATE: private or None}
-    of_bot[PRESET_OPTION.name] = preset
+    kinds = {kind.item.option: kind for kind in map(kind_of, deployment.offered) if kind.show(inputs)}
+    by_option = {name: kind for kind in kinds.values() for name in kind.item.option_names}
+    parts, of_bot = [plan.path(spec)], {GPU: gpu, PRIVATE: private or None}
     for option in spec.options:
+        kind = by_option.get(option.name)
         if option.key is None and of_bot.get(option.name) is not None:
             parts.append(f"{option.name}:{of_bot[option.name]}")
-        elif option.key in values:
-            parts += _option_parts(*values[option.key], option.name)
-    overflow = [
-        (item.option, _as_typed(item, value))
-        for key, (item, value) in values.items()
-        if key not in option_keys and _can_be_typed(item, value)
-    ]
+        elif kind is not None and option.key is not None:
+            kinds.pop(kind.item.option, None)
+            names = kind.item.option_names[: len(links_of(inputs[kind.keys[0]]))] if _is_file(kind) else ()
+            if not names or option.name in names:
+                parts.append(f"{option.name}:{_typed(kind, inputs)}")
+    overflow = [(name, text) for name, kind in kinds.items() if (text := _typed(kind, inputs))]
     if overflow:
         parts.append(f"{MORE}:{write_more(overflow)}")
     return " ".join(parts)
 
 
-def _can_be_typed(item: Input, value: OfferedValue) -> bool:
-    return not isinstance(value, Size) or value in item.sizes
+def _is_file(kind: Kind) -> bool:
+    return kind.item.kind in ATTACHMENTS
 
 
-def _option_parts(item: Input, value: OfferedValue, name: str) -> Iterator[str]:
-    if item.kind not in ATTACHMENTS:
-        yield f"{name}:{_as_typed(item, value) if _can_be_typed(item, value) else ''}"
-        return
-    count = len(value) if isinstance(value, list) else 1
-    if item.option_names.index(name) < count:
-        yield f"{name}:"
-
-
-def _as_typed(item: Input, value: OfferedValue) -> str:
-    """Return a value as a user types it: a choice by its name, booleans as Discord writes them."""
+def _typed(kind: Kind, inputs: Values) -> str:
+    """Return a value as a client sends it, or an empty text if it can't be typed."""
+    value, text = inputs.get(kind.item.key), kind.show(inputs)
     if isinstance(value, bool):
-        return "True" if value else "False"
-    names = {choice.value: choice.name for choice in item.choices}
-    text = str(value)
-    return names.get(text, text)
+        return str(value)
+    is_typed = not _is_file(kind) and (not kind.item.sizes or kind.takes(text))
+    return text if is_typed else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,30 +120,27 @@ class ShownInputs:
     file_options: tuple[str, ...] = ()
 
 
-def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputValue]) -> ShownInputs:
+def displayed_inputs(deployment: Deployment | None, inputs: Values) -> ShownInputs:
     """Return the inputs that the deployment offers. If `deployment` is None, return all of them by key."""
     if deployment is None:
-        return ShownInputs(tuple((key, _as_text(value)) for key, value in inputs.items()), ())
-    offered = as_offered(deployment, inputs)
+        lists = {key: value if isinstance(value, list) else [value] for key, value in inputs.items()}
+        return ShownInputs(tuple((key, ", ".join(map(_plain, each))) for key, each in lists.items()), ())
     values: list[tuple[str, str]] = []
     files: list[Output] = []
     options: list[str] = []
-    for item in deployment.offered:
-        value = offered.get(item.key)
-        if value is None:
-            continue
-        if item.kind in ATTACHMENTS:
-            urls = value if isinstance(value, list) else [str(value)]
+    for kind in map(kind_of, deployment.offered):
+        item = kind.item
+        if _is_file(kind):
+            urls = links_of(inputs.get(item.key))
             files += [Output(kind=item.kind, url=url, filename=_filename(url)) for url in urls]
             # An earlier run may have taken more files than the deployment takes today.
             options += [*item.option_names, *[item.option] * len(urls)][: len(urls)]
-        else:
-            names = {choice.value: choice.name for choice in item.choices}
-            values.append((item.option, names.get(str(value), _as_text(value))))
+        elif any(key in inputs for key in kind.keys):
+            values.append((item.option, kind.show(inputs)))
     return ShownInputs(tuple(values), tuple(files), tuple(options))
 
 
-def free_texts(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict[str, str]:
+def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
     """Return the free texts among the inputs of a request or preset, by option name, for the word filter."""
     return {
         item.option: value
@@ -189,10 +149,8 @@ def free_texts(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict
     }
 
 
-def _as_text(value: OfferedValue) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+def _plain(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _filename(url: str) -> str:

@@ -48,10 +48,6 @@ class Size:
         return self.width, self.height
 
 
-# A value of an input as a deployment offers it; see `bot.deployments.size_conversion`.
-OfferedValue = InputValue | Size
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """An input of a deployment: `key` is the backend's name for it, `option` its name in Discord.
@@ -70,7 +66,7 @@ class Input:
     kind: InputKind
     description: str = ""
     required: bool = False
-    default: OfferedValue | None = None
+    default: InputValue | Size | None = None
     minimum: float | None = None
     maximum: float | None = None
     min_length: int | None = None

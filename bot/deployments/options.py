@@ -4,60 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from bot.deployments.compile.inputs import number
+from bot.deployments.kinds import ChoiceKind, kind_of
 from bot.deployments.model import ATTACHMENTS, Deployment, Input
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
-from bot.domain.backend import InputKind
+from bot.deployments.naming import DESCRIPTION_LENGTH
+from bot.deployments.plain_kinds import CHOICES
+from bot.deployments.shapes import OptionChoice, OptionSpec, OptionType
 from bot.domain.errors import StartupError
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.text import shorten
 from bot.strings import say
-
-OptionValue = str | int | float
-
-
-class OptionType(StrEnum):
-    """The Discord option types that `/generate` uses."""
-
-    STRING = "string"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    ATTACHMENT = "attachment"
-
-
-@dataclass(frozen=True, slots=True)
-class OptionChoice:
-    """A choice of a slash-command option.
-
-    In a string option, `value` equals `name`, because ComfyDeploy's value may be too long or a private URL.
-    """
-
-    name: str
-    value: OptionValue
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionSpec:
-    """A slash-command option. `key` is its input's key, or None for an option of the bot (`gpu`, `more`, …).
-
-    `choices` holds at most 25. `autocomplete` is used instead if there are more, or if the list would make
-    the command exceed Discord's size limit.
-    """
-
-    name: str
-    description: str
-    type: OptionType
-    required: bool = False
-    minimum: int | float | None = None
-    maximum: int | float | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-    choices: tuple[OptionChoice, ...] = ()
-    autocomplete: bool = False
-    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +34,6 @@ GPU = "gpu"
 COUNT = "count"
 PRIVATE = "private"
 OPTIONS = 25
-CHOICES = 25
-_DEFAULT_LENGTH = 30
-_TYPES = {
-    InputKind.INTEGER: OptionType.INTEGER,
-    InputKind.FLOAT: OptionType.NUMBER,
-    InputKind.BOOLEAN: OptionType.BOOLEAN,
-    **dict.fromkeys(ATTACHMENTS, OptionType.ATTACHMENT),
-}
 
 
 def plan_options(
@@ -150,60 +98,8 @@ def _specs(inputs: Sequence[Input], space: int) -> list[OptionSpec]:
         names = item.option_names[: spare + 1]
         spare -= len(names) - 1
         for index, name in enumerate(names):
-            specs.append(_option(item, name, required=item.required and index == 0))
+            specs.append(kind_of(item).option(name, required=item.required and index == 0))
     return specs
-
-
-def _option(item: Input, name: str, *, required: bool) -> OptionSpec:
-    kind = _TYPES.get(item.kind, OptionType.STRING)
-    text = kind is OptionType.STRING and not item.choices
-    numeric = kind in (OptionType.INTEGER, OptionType.NUMBER) and not item.choices
-    return OptionSpec(
-        name=name,
-        description=describe(item),
-        type=kind,
-        required=required,
-        minimum=item.minimum if numeric else None,
-        maximum=item.maximum if numeric else None,
-        min_length=item.min_length if text else None,
-        max_length=item.max_length if text else None,
-        choices=option_choices(item) if len(item.choices) <= CHOICES else (),
-        autocomplete=len(item.choices) > CHOICES,
-        key=item.key,
-    )
-
-
-def option_choices(item: Input) -> tuple[OptionChoice, ...]:
-    """Return all choices of an input: numbers as numbers, everything else by name."""
-    choices = []
-    for choice in item.choices:
-        value = number(choice.value, item.kind) if item.kind in _TYPES else choice.name
-        if value is not None:
-            choices.append(OptionChoice(choice.name, value))
-    return tuple(choices)
-
-
-def describe(item: Input) -> str:
-    """Return an option's description with the default appended, within Discord's 100 characters."""
-    text = one_line(item.description) or one_line(item.key) or item.option
-    suffix = _default_suffix(item)
-    return shorten(text, DESCRIPTION_LENGTH - len(suffix)) + suffix
-
-
-def _default_suffix(item: Input) -> str:
-    if item.is_seed and not item.send_default:
-        return " " + say("option_default_random")
-    if item.required or item.default in (None, "") or item.kind in ATTACHMENTS:
-        return ""
-    return " " + say("option_default", value=shorten(default_text(item), _DEFAULT_LENGTH))
-
-
-def default_text(item: Input) -> str:
-    """Return an input's default as a user would type it."""
-    if isinstance(item.default, bool):
-        return "yes" if item.default else "no"
-    names = {choice.value: choice.name for choice in item.choices}
-    return one_line(names.get(str(item.default), str(item.default)))
 
 
 def _gpu_option(deployment: Deployment) -> list[OptionSpec]:
@@ -260,9 +156,9 @@ def autocomplete(deployment: Deployment, option: str, current: str) -> list[Opti
 def _choices(deployment: Deployment, option: str) -> tuple[OptionChoice, ...]:
     if option == GPU:
         return tuple(OptionChoice(gpu, gpu) for gpu in deployment.gpus)
-    matching = (item for item in deployment.offered if item.option == option)
-    item = next(matching, None)
-    return option_choices(item) if item else ()
+    kinds = (kind_of(item) for item in deployment.offered if item.option == option)
+    kind = next(kinds, None)
+    return kind.option_choices() if isinstance(kind, ChoiceKind) else ()
 
 
 PRESET_OPTION = OptionSpec(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, deployment_of
-from bot.deployments.size_conversion import as_offered
-from bot.deployments.validation import takes_value
-from bot.domain.backend import InputKind
+from bot.deployments.kinds import kind_of
+from bot.deployments.model import Deployment, deployment_of
+from bot.deployments.plain_kinds import Kind, Values
 from bot.domain.errors import RefusedError
 from bot.domain.policy import Offer
-from bot.domain.runs import Run
+from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, in_code
 
 
@@ -34,28 +33,22 @@ def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
 
     Inputs that were added since have defaults. Sizes are compared by their numbers, so a renamed one fits.
     """
-    if not _offers_gpu(deployment, run.gpu):
+    # A pinned GPU is used whatever was chosen.
+    is_free = run.gpu is None or deployment.pinned_gpu is not None
+    if not is_free and run.gpu not in (*deployment.gpus, deployment.default_gpu):
         return RefusedError("gpu_removed", gpu=escape_line(str(run.gpu), 60))
-    items = {item.key: item for item in deployment.inputs}
-    for key, value in as_offered(deployment, run.inputs).items():
-        item = items.get(key)
-        if item is None or not _takes(item, value):
-            option = item.option if item is not None else key
+    kinds = {key: kind for kind in map(kind_of, deployment.inputs) for key in kind.keys}
+    for key, value in run.inputs.items():
+        kind = kinds.get(key)
+        if kind is None or not _takes(kind, key, value, run.inputs):
+            option = kind.item.option if kind is not None else key
             return RefusedError("value_removed", option=in_code(option, 60))
     return None
 
 
-def _offers_gpu(deployment: Deployment, gpu: str | None) -> bool:
-    # A pinned GPU is used whatever was chosen.
-    is_free = gpu is None or deployment.pinned_gpu is not None
-    return is_free or gpu in deployment.gpus or gpu == deployment.default_gpu
-
-
-def _takes(item: Input, value: OfferedValue) -> bool:
-    if item.fixed is not None:
-        return item.fixed == value
-    if item.hidden:
-        return False
+def _takes(kind: Kind, key: str, value: InputValue, inputs: Values) -> bool:
+    if not kind.item.offered:
+        return kind.item.fixed is not None and kind.item.fixed == value
     if isinstance(value, list):
-        return item.kind is InputKind.IMAGES and len(value) <= item.max_count
-    return item.kind in ATTACHMENTS or takes_value(item, value)
+        return kind.fits(inputs) and kind.stored(inputs)[key] == value
+    return kind.fits(inputs)

@@ -137,8 +137,12 @@ def judge(
     refused by another rule. The runs of a `new` request will wait in the queue, which has limits, too; its
     refusal says how many of them could start.
     """
-    _check_place_and_person(start, usage, operator, rules)
+    _check_place(start.guild_id, operator, user_install=start.user_install)
+    if start.channel is not None:
+        check_channel(start.channel, restricted=start.age_restricted)
+    _check_private(start, rules)
     if start.guild_id is not None:
+        _check_person(start.person, usage, rules)
         _check_roles(start, rules)
     check_pause(usage)
     for number in range(count):
@@ -154,28 +158,6 @@ def _check_budgets(start: Start, usage: Usage, operator: OperatorRules, rules: S
     _check_ceiling(start, usage, operator)
     if not start.is_charged:
         check_budgets(usage, limits_of(start.person, rules), start.reserved_seconds * start.weight, rules)
-
-
-def check_before_form(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
-    """Raise RefusedError if a request would be refused whatever its inputs are.
-
-    Called before a form opens, so that users don't fill in a form for nothing, and before files are
-    downloaded. `start.deployment` is empty if the user hasn't chosen one yet. The roles for GPUs aren't
-    checked, and neither are the budgets, which may have room again when the form is sent.
-    """
-    _check_place_and_person(start, usage, operator, rules)
-    if start.guild_id is not None:
-        _check_deployment_role(start, rules)
-    check_pause(usage)
-
-
-def _check_place_and_person(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
-    _check_place(start.guild_id, operator, user_install=start.user_install)
-    if start.channel is not None:
-        check_channel(start.channel, restricted=start.age_restricted)
-    _check_private(start, rules)
-    if start.guild_id is not None:
-        _check_person(start.person, usage, rules)
 
 
 # The year of Discord's launch: no account or membership is older.

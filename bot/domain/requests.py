@@ -176,15 +176,13 @@ class Checked:
     """A request that passed the checks, which only read; `batch` has a record for each of its runs.
 
     If `only_requester` is set, nobody else may see the answer, because the request is private or a moderator
-    has to approve it. `dropped` names the inputs whose earlier values the deployment no longer accepts, and
-    `preset` is the preset that they came from, if any.
+    has to approve it. `dropped` names the inputs whose earlier values the deployment no longer accepts.
     """
 
     batch: Sequence[GenerationRequest]
     requester: Requester
     only_requester: bool
     dropped: Sequence[str] = ()
-    preset: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,7 @@ from typing import Any, ClassVar, Generic, Self
 import discord
 from discord.ui import DynamicItem, Item, LayoutView
 
-from bot.deployments.form_fields import FormValue
-from bot.deployments.validation import AttachedFile
+from bot.deployments.files import AttachedFile
 from bot.gateway.allowance import counted
 from bot.gateway.client import IdT, reporting_errors
 from bot.gateway.interactions import Interaction
@@ -24,7 +23,7 @@ from bot.ui.custom_ids import CustomId, PageId
 class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
     """A button or select, in any message, whose custom_id is of the codec's kind.
 
-    Subclasses are declared as `class HelpSelect(PersistentItem[HelpId], codec=HelpId)`.
+    Subclasses are declared as `class DraftItem(PersistentItem[DraftId], codec=DraftId)`.
     """
 
     _codec: ClassVar[type[Any]]
@@ -96,7 +95,7 @@ def page_button(codec: type[PageId], build: PageBuilder) -> type[PersistentItem[
 _FILE_UPLOAD, _CHECKBOX = 19, 23
 
 
-def form_values(interaction: Interaction) -> dict[str, FormValue]:
+def form_values(interaction: Interaction) -> dict[str, str | tuple[AttachedFile, ...]]:
     """Return a form's values by custom_id.
 
     A select without a choice gives an empty string, and an upload without files is left out. A checkbox gives
@@ -104,7 +103,7 @@ def form_values(interaction: Interaction) -> dict[str, FormValue]:
     """
     data = data_of(interaction)
     attachments = data.get("resolved", {}).get("attachments", {})
-    found: dict[str, FormValue] = {}
+    found: dict[str, str | tuple[AttachedFile, ...]] = {}
     for field in _fields(data.get("components", ())):
         values = field.get("values") or []
         if field["type"] == _FILE_UPLOAD:

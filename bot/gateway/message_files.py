@@ -8,7 +8,7 @@ from typing import Any
 
 import discord
 
-from bot.deployments.validation import AttachedFile, is_kind, linked_file, media_type
+from bot.deployments.files import AttachedFile, is_kind, linked_file, media_type
 from bot.discord_errors import is_outage
 from bot.domain.backend import InputKind
 from bot.domain.results.deliveries import MessageRef

@@ -33,14 +33,13 @@ _NAMED = 15
 async def start(
     interaction: Interaction,
     check: Callable[[Requester], Awaitable[Checked]],
-    dropped: str = "edit_dropped",
     *,
     is_generate: bool = False,
 ) -> None:
     """Check a request, defer the answer, store the request, and show its status message.
 
-    `dropped` is the code of the sentence about inputs that were dropped. Discord itself checks who may use
-    `/generate`. Raises BotError if nothing was started, or RequestUnknown if the bot can't know.
+    Discord itself checks who may use `/generate`. Raises BotError if nothing was started, or RequestUnknown
+    if the bot can't know.
     """
 
     async def checks() -> Checked:
@@ -60,7 +59,7 @@ async def start(
         checking.cancel()
     public = await _defer(interaction, private=checked.only_requester)
     if public is not None:
-        await _accept(interaction, checked, dropped, public=public)
+        await _accept(interaction, checked, public=public)
 
 
 async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
@@ -89,7 +88,7 @@ async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
     return public
 
 
-async def _accept(interaction: Interaction, checked: Checked, dropped: str, *, public: bool) -> None:
+async def _accept(interaction: Interaction, checked: Checked, *, public: bool) -> None:
     is_shown = False
 
     async def show(run: Run) -> int | None:
@@ -108,8 +107,7 @@ async def _accept(interaction: Interaction, checked: Checked, dropped: str, *, p
     if checked.dropped and is_shown:
         names = [f"`{in_code(name, 60)}`" for name in checked.dropped[:_NAMED]]
         more = ["…"] if len(checked.dropped) > _NAMED else []
-        code, name = ("preset_dropped", checked.preset) if checked.preset is not None else (dropped, "")
-        await tell(interaction, say(code, names=", ".join(names + more), name=escape_name(name)))
+        await tell(interaction, say("edit_dropped", names=", ".join(names + more)))
 
 
 async def _show_status(interaction: Interaction, run: Run) -> int | None:

@@ -12,8 +12,9 @@ from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
 from bot.deployments.compile.deployment import describes_itself
 from bot.deployments.follow_ups.message_commands import MAX_COMMANDS, MessageCommands
 from bot.deployments.model import Deployment, Input
-from bot.deployments.options import EXTRA_OPTIONS, CommandSpec, OptionSpec
+from bot.deployments.options import EXTRA_OPTIONS, CommandSpec
 from bot.deployments.schema import DeploymentConfig
+from bot.deployments.shapes import OptionSpec
 from bot.domain.errors import (
     BackendBadReply,
     BackendError,

@@ -10,8 +10,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.reloading import Reloader
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
-from bot.services.editing import EditingService
-from bot.services.follow_ups import FollowUpService
+from bot.services.drafts import DraftService
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
 from bot.services.moderation.audit import AuditService
@@ -22,7 +21,6 @@ from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.rate_limits import Allowance, Openings
-from bot.services.repeat_commands import RepeatCommands
 from bot.services.runs import RunService
 from bot.services.sharing import SharingService
 from bot.services.words.filter import WordFilter
@@ -40,10 +38,8 @@ class Services:
 
     generation: GenerationService
     runs: RunService
-    editing: EditingService
-    follow_ups: FollowUpService
+    drafts: DraftService
     presets: PresetService
-    repeat_commands: RepeatCommands
     help: HelpService
     reviews: ReviewService
     deletions: DeletionService

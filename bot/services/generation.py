@@ -1,22 +1,24 @@
-"""Check and accept requests: new ones, repeated ones, and those that other services make."""
+"""Check and accept requests, each of which begins as a draft."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from random import Random
 
 from bot.config.logs import run_context
 from bot.database.coordination import MESSAGE_LOCK_SECONDS, Coordinator, locked
-from bot.deployments.batches import RepeatMode, batch_inputs, check_count, repeat_count
-from bot.deployments.catalogue import Catalogue
-from bot.deployments.earlier_values import revise
+from bot.deployments.batches import batch_inputs, check_count
+from bot.deployments.draft import Draft
 from bot.deployments.input_text import free_texts
-from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_range
-from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
+from bot.deployments.kinds import kind_of
+from bot.deployments.merge import Merged, merge, seed_range
+from bot.deployments.model import ATTACHMENTS, Input
 from bot.deployments.options import COUNT, PRIVATE
+from bot.deployments.plain_kinds import Typed, Values
+from bot.deployments.shapes import FormField
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
 from bot.domain.requests import (
     Checked,
@@ -25,14 +27,13 @@ from bot.domain.requests import (
     Requester,
     batch_requests,
     new_key,
-    press_id,
 )
-from bot.domain.runs import Run
+from bot.domain.runs import InputValue, Run
+from bot.domain.text.file_names import keys_in_links
 from bot.metrics import Metrics
 from bot.services.age_marks import AgeMarks, file_sources
-from bot.services.early_checks import EarlyChecks
 from bot.services.input_files import InputFiles
-from bot.services.runs import RunService
+from bot.services.presets.inputs import fill_gaps, own_texts
 from bot.services.words.filter import DefaultTexts
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -54,9 +55,6 @@ class GenerationService:
     def __init__(
         self,
         *,
-        catalogue: Catalogue,
-        runs: RunService,
-        checks: EarlyChecks,
         age_marks: AgeMarks,
         store: Store,
         coordinator: Coordinator,
@@ -68,9 +66,6 @@ class GenerationService:
         random: Random,
         deadline_seconds: int,
     ) -> None:
-        self._catalogue = catalogue
-        self._runs = runs
-        self._checks = checks
         self._age_marks = age_marks
         self._store = store
         self._coordinator = coordinator
@@ -82,110 +77,84 @@ class GenerationService:
         self._random = random
         self._deadline_seconds = deadline_seconds
 
-    async def generate(
-        self,
-        name: str,
-        options: Mapping[str, RawValue],
-        requester: Requester,
-        *,
-        default: DefaultTexts | None = None,
-    ) -> Checked:
-        """Check a batch of runs of a deployment with the options of `/generate`.
+    async def form(self, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()) -> Sequence[FormField]:
+        """Return the fields of a draft's form, which show what was typed before; it may have none.
 
-        `default` is the channel's default preset, if `options` include its values.
+        In place of a file of a deleted result, the form requires another. Raises RefusedError if it has no
+        field for one. The options in `wrong` come first.
         """
-        deployment = self._catalogue.require(name)
-        count = check_count(deployment, options.get(COUNT))
-        typed = {option: value for option, value in options.items() if option not in (COUNT, PRIVATE)}
-        inputs = collect(deployment, typed, draw_seed=self.draw_seed)
-        return await self.check(
-            deployment,
-            inputs,
-            requester,
-            count=count,
-            private=bool(options.get(PRIVATE)),
-            default=default,
-        )
+        values: dict[str, InputValue] = dict(draft.stored.inputs)
+        for kind in map(kind_of, draft.deployment.offered):
+            if kind.item.kind in ATTACHMENTS and (given := kind.typed({**typed, **draft.files})):
+                values[kind.item.key] = [file.url for _, file in given]
+        return draft.fields(typed, wrong, await self._deleted_files(values))
 
-    async def repeat(self, key: str, requester: Requester, mode: RepeatMode = RepeatMode.ONE) -> Checked:
-        """Check a repetition of the user's own run with new seeds."""
-        parent = await self._runs.own_run(key, requester, _only_requester_repeats)
-        if parent.erased_at is not None:
-            # Without the erased inputs, the defaults would make, and charge, another picture.
-            raise RefusedError("run_erased")
-        deployment = current_deployment(self._catalogue, parent)
-        seeds = {item.key: self.draw_seed(item) for item in deployment.offered if item.is_seed}
-        revision = revise(deployment, {**parent.inputs, **seeds}, parent.gpu, {}, self.draw_seed)
-        drawn = frozenset(item.key for item in deployment.inputs if varies_in_batch(item))
-        inputs = replace(revision.inputs, drawn=drawn)
-        count = repeat_count(deployment, mode, parent.count)
-        return await self.check(
-            deployment,
-            inputs,
-            requester,
-            press=press_id(f"repeat {mode.name}", key),
-            parent_key=parent.key,
-            count=count,
-            dropped=revision.dropped,
-        )
+    async def _deleted_files(self, inputs: Values) -> frozenset[str]:
+        """Return the keys of those inputs that take a file of a deleted result."""
+        made_by = {key: keys_in_links([value]) for key, value in inputs.items()}
+        deleted = await self._store.runs.deleted(frozenset[str]().union(*made_by.values()))
+        return frozenset(key for key, runs in made_by.items() if runs & deleted)
 
-    async def check(
-        self,
-        deployment: Deployment,
-        inputs: CollectedInputs,
-        requester: Requester,
-        *,
-        press: str | None = None,
-        parent_key: str | None = None,
-        made_by: str | None = None,
-        count: int = 1,
-        private: bool = False,
-        default: DefaultTexts | None = None,
-        dropped: Sequence[str] = (),
-    ) -> Checked:
+    def _merged(self, draft: Draft, typed: Typed) -> tuple[Merged, DefaultTexts | None]:
+        """Return the inputs, and the texts that come from the channel's default."""
+        preset, default = draft.preset, None
+        if preset is not None:
+            if draft.is_default:
+                default = DefaultTexts(preset.name, own_texts(draft.deployment, preset, typed))
+            typed = fill_gaps(draft.deployment, preset, typed)
+        layers = [typed, draft.files]
+        return merge(draft.deployment, layers, [draft.stored], draw_seed=self._draw_seed), default
+
+    async def check(self, draft: Draft, typed: Typed, requester: Requester) -> Checked:
         """Check a request's words, the rules and budgets, and its files.
 
-        `press` is the `press_id` of what the user pressed, or None for a slash command. A second press within
-        seconds raises PressedTwice.
-
-        A request made from a private result is private, too. `made_by` is the key of the run that made the
-        picture or file that the request starts from.
+        A second press within seconds raises PressedTwice.
         """
+        deployment = draft.deployment
+        count = check_count(deployment, typed.get(COUNT))
+        merged, default = self._merged(draft, typed)
         with self._metrics.request(deployment.name):
-            requester = replace(requester, press=Press(press, self._clock()) if press is not None else None)
-            texts = free_texts(deployment, inputs.inputs)
-            private = private or await self._is_private(parent_key)
+            pressed = draft.press(typed)
+            press = Press(pressed, self._clock()) if pressed is not None else None
+            requester = replace(requester, press=press)
+            texts, prompt = free_texts(deployment, merged.inputs), merged.prompt
+            if prompt is None and draft.prompt is not None:
+                texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
             await self._check_words(requester, deployment.name, texts, default)
-            sources = file_sources(inputs.inputs, parent_key, made_by)
+            sources = file_sources(merged.inputs, draft.parent_key, draft.made_by)
             marks = await self._age_marks.of_files(sources, requester)
-            await self._checks.check_files(inputs.inputs)
+            if await self._deleted_files(merged.inputs):
+                raise RefusedError("parent_deleted")
             request = GenerationRequest(
                 key=new_key(self._random),
                 requester_id=requester.person.id,
                 origin=requester.origin,
                 deployment=deployment.name,
                 deployment_id=deployment.deployment_id,
-                inputs=inputs.inputs,
-                gpu=inputs.gpu,
-                expected_gpu=deployment.expected_gpu(inputs.gpu),
+                inputs=merged.inputs,
+                gpu=merged.gpu,
+                expected_gpu=deployment.expected_gpu(merged.gpu),
                 offers_gpus=bool(deployment.gpus),
-                seed=inputs.seed,
-                prompt=inputs.prompt,
-                parent_key=parent_key,
+                seed=merged.seed,
+                prompt=prompt,
+                parent_key=draft.parent_key,
                 default_preset=default.name if default is not None else None,
                 age_restricted=marks.restricted or deployment.age_restricted,
                 file_deployments=marks.deployments,
                 # Nobody else sees direct messages anyway.
-                private=private and not requester.origin.is_direct_message,
+                private=(draft.private or bool(typed.get(PRIVATE)))
+                and not requester.origin.is_direct_message,
                 deadline_seconds=self._deadline_seconds,
             )
-            seeded = batch_inputs(deployment, inputs, count, self.draw_seed)
+            seeded = batch_inputs(deployment, merged, count, self._draw_seed)
             batch = batch_requests(request, seeded, self._random)
             in_review = await self._check_rules(batch, requester)
             # After the rules, because these files may have to be downloaded.
-            await self._files.check(deployment, inputs)
+            await self._files.check(deployment, merged)
         only_requester = in_review or request.private
-        return Checked(batch=batch, requester=requester, only_requester=only_requester, dropped=dropped)
+        return Checked(
+            batch=batch, requester=requester, only_requester=only_requester, dropped=merged.dropped
+        )
 
     async def _check_rules(self, batch: Sequence[GenerationRequest], requester: Requester) -> bool:
         """Return whether a moderator would have to approve a batch. A refusal is added to the audit log."""
@@ -226,47 +195,5 @@ class GenerationService:
         except StoreUnavailable as error:
             log.warning("can't store the status message's id, so the message is edited again: %s", error)
 
-    async def check_before_texts(self, deployment: Deployment, parent: Run, requester: Requester) -> None:
-        """Raise RefusedError if an edited run would be refused whatever its texts are.
-
-        Called before the texts are downloaded. Like the refusal of a request, this one is recorded in the
-        audit log.
-        """
-        marks = await self._age_marks.of_files(file_sources(parent.inputs, parent.key), requester)
-        request = GenerationRequest(
-            key=new_key(self._random),
-            requester_id=requester.person.id,
-            origin=requester.origin,
-            deployment=deployment.name,
-            deployment_id=deployment.deployment_id,
-            inputs={},
-            age_restricted=marks.restricted or deployment.age_restricted,
-            private=parent.private and not requester.origin.is_direct_message,
-        )
-        try:
-            await self._checks.check_rules(
-                deployment, requester, age_restricted=request.age_restricted, private=request.private
-            )
-        except RefusedError as refused:
-            await self._store.requests.record_refusal(request, refused.code, self._clock())
-            raise
-
-    def draw_seed(self, item: Input) -> int:
-        """Draw a seed within the input's range."""
+    def _draw_seed(self, item: Input) -> int:
         return self._random.randint(*seed_range(item))
-
-    async def _is_private(self, key: str | None) -> bool:
-        run = await self._store.runs.get(key) if key is not None else None
-        return run is not None and run.private
-
-
-def current_deployment(catalogue: Catalogue, run: Run) -> Deployment:
-    """Return an earlier run's deployment, even if it has been renamed. Raises InputError if it is gone."""
-    return deployment_of(run, catalogue.all()) or catalogue.require(run.deployment)
-
-
-def _only_requester_repeats(run: Run) -> RefusedError:
-    """Return the refusal for other members, who can edit the run unless its inputs were erased."""
-    if run.erased_at is not None:
-        return RefusedError("run_erased")
-    return RefusedError("again_not_yours", person=run.requester_id)

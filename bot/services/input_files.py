@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
 
-from bot.deployments.inputs import CollectedInputs
-from bot.deployments.model import ATTACHMENTS, Deployment, Input
-from bot.deployments.validation import AttachedFile, check_content, is_kind, linked_file, needs_content
+from bot.deployments.files import AttachedFile, check_content, is_kind, linked_file, needs_content
+from bot.deployments.merge import Merged
+from bot.deployments.model import ATTACHMENTS, Deployment
+from bot.deployments.plain_kinds import links_of
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, MediaError, WrongFiles
 
 log = logging.getLogger(__name__)
 _SECONDS = 1.0
 # Returns the content type that a file's first bytes show. Raises MediaError if they can't be read.
 DetectType = Callable[[str], Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A file that an input takes. It is `known` if it came with Discord's description of it."""
-
-    item: Input
-    option: str
-    file: AttachedFile
-    known: bool
 
 
 class InputFiles:
@@ -35,27 +26,28 @@ class InputFiles:
         self._detect = detect
         self._seconds = seconds
 
-    async def check(self, deployment: Deployment, inputs: CollectedInputs) -> None:
+    async def check(self, deployment: Deployment, inputs: Merged) -> None:
         """Raise WrongFiles if files are of the wrong kind. The error names each of them.
 
         Only the beginning of a file is read, and only if Discord hasn't read the file itself. If the
         beginning can't be read now, an attached file is refused only if nothing else tells its type. A link
         from an earlier request or result is accepted, because its file was checked then.
         """
-        given = _to_read(deployment, inputs)
-        mistakes = await asyncio.gather(*map(self._mistake, given))
-        wrong = [(mistake, each.file.url) for each, mistake in zip(given, mistakes, strict=True) if mistake]
+        given = [each for each in _given(deployment, inputs) if needs_content(each[0], each[2])]
+        mistakes = await asyncio.gather(*(self._mistake(*each) for each in given))
+        wrong = [(mistake, each[2].url) for each, mistake in zip(given, mistakes, strict=True) if mistake]
         if wrong:
             raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
 
-    async def _mistake(self, given: _Given) -> InputError | None:
-        kind, file = given.item.kind, given.file
+    async def _mistake(
+        self, kind: InputKind, option: str, file: AttachedFile, is_described: bool
+    ) -> InputError | None:
         found = await self._type(file.url)
-        if found is None and not given.known and not is_kind(kind, file):
+        if found is None and not is_described and not is_kind(kind, file):
             # A link from an earlier request or result, whose file was checked when it was attached.
             return None
         try:
-            check_content(kind, given.option, file, found)
+            check_content(kind, option, file, found)
         except InputError as error:
             return error
         return None
@@ -69,16 +61,12 @@ class InputFiles:
             return None
 
 
-def _to_read(deployment: Deployment, inputs: CollectedInputs) -> Sequence[_Given]:
-    return [each for each in _given(deployment, inputs) if needs_content(each.item.kind, each.file)]
-
-
-def _given(deployment: Deployment, inputs: CollectedInputs) -> Iterator[_Given]:
+def _given(deployment: Deployment, inputs: Merged) -> Iterator[tuple[InputKind, str, AttachedFile, bool]]:
+    """Yield each file with its input's kind and option, and whether Discord described it."""
     for item in deployment.offered:
-        value = inputs.inputs.get(item.key)
-        if item.kind not in ATTACHMENTS or value is None:
+        if item.kind not in ATTACHMENTS:
             continue
         attached = {file.url: file for file in inputs.files.get(item.key, ())}
-        for index, url in enumerate(value if isinstance(value, list) else [str(value)]):
+        for index, url in enumerate(links_of(inputs.inputs.get(item.key))):
             option = item.option_names[min(index, len(item.option_names) - 1)]
-            yield _Given(item, option, attached.get(url) or linked_file(url), url in attached)
+            yield item.kind, option, attached.get(url) or linked_file(url), url in attached

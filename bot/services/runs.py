@@ -45,20 +45,65 @@ class RunService:
         self._wakeups = wakeups
         self._clock = clock
 
-    async def own_run(self, key: str, requester: Requester, refuse: Callable[[Run], RefusedError]) -> Run:
-        """Return the requester's own run. Raises RefusedError.
+    async def visible(self, key: str, requester: Requester) -> Run:
+        """Return a run that the requester may see. Raises RefusedError.
 
-        `refuse` returns the error for other members of the run's server, who may know whose run it is.
+        Users see their own runs, and moderators see the runs of their server. Others see a run only in its
+        channel, only if it isn't private, and only after any required approval.
         """
+        run = await self._run(key)
+        if run.requester_id == requester.person.id:
+            return run
+        if not await self.is_moderated(run, requester):
+            self._check_seen_here(run, requester)
+        return run
+
+    async def source(self, key: str, requester: Requester) -> Run:
+        """Return a run from which the requester may start a request of their own. Raises RefusedError.
+
+        Somebody else's run is one only in its channel, where everybody sees its result.
+        """
+        run = await self._run(key)
+        if run.requester_id != requester.person.id:
+            self._check_seen_here(run, requester)
+            hidden = self._age_marks.restricts(run, requester) and not requester.origin.age_restricted
+            if run.deleted_at is not None or hidden:
+                raise RefusedError("run_gone")
+        return run
+
+    async def _run(self, key: str) -> Run:
         run = await self._store.runs.get(key)
         if run is None:
             raise RefusedError("run_gone")
-        if run.requester_id == requester.person.id:
-            return run
-        is_here = run.guild_id is not None and run.guild_id == requester.origin.guild_id
-        if not is_here or run.private or run.hidden_from_channel:
-            raise RefusedError("not_yours")
-        raise refuse(run)
+        return run
+
+    def _check_seen_here(self, run: Run, requester: Requester) -> None:
+        """Raise RefusedError unless everybody in the channel of this interaction may see the run."""
+        origin = requester.origin
+        if run.private or run.guild_id is None or run.guild_id != origin.guild_id:
+            raise RefusedError("run_gone")
+        if run.hidden_from_channel:  # also in the channel of its review card, where "gone" would be wrong
+            raise RefusedError("details_hidden")
+        if run.channel_id != origin.channel_id:
+            raise RefusedError("run_gone")
+
+    async def visible_batch(self, key: str, requester: Requester) -> Sequence[Run]:
+        """Return the batch of a run that the requester may see. Raises RefusedError."""
+        return await self._store.runs.batch(await self.visible(key, requester))
+
+    async def is_moderated(self, run: Run, requester: Requester) -> bool:
+        """Return whether the requester is a moderator of the run's server, and there now."""
+        if run.guild_id is None or run.guild_id != requester.origin.guild_id:
+            return False
+        return requester.person.is_moderator(await self._store.rules.current(run.guild_id))
+
+    async def result_messages(self, run: Run) -> Sequence[MessageRef]:
+        """Return the messages that show the result of a run."""
+        return await self._store.history.result_messages(run)
+
+    async def parent_link(self, run: Run) -> str | None:
+        """Return a link to the result that a run was made from, or None if it isn't shown in its channel."""
+        return await self._store.history.parent_link(run)
 
     async def cancel(self, key: str, user_id: int, *, moderated: int | None = None) -> None:
         """Cancel a batch. Raises RefusedError if it has ended, or if this user may not cancel it.
@@ -67,9 +112,7 @@ class RunService:
         forged, but the channel of the interaction can't. The channel is compared because any user can have
         permissions in a server of their own, which must not extend to another server's runs.
         """
-        run = await self._store.runs.get(key)
-        if run is None:
-            raise RefusedError("run_gone")
+        run = await self._run(key)
         if run.requester_id != user_id:
             if moderated is None:
                 raise RefusedError("cancel_not_yours" if run.guild_id is not None else "not_yours")
@@ -153,8 +196,11 @@ class RunService:
 
     async def _postable(self, key: str, requester: Requester) -> Run:
         """Return the user's own run if its result may be shown in this channel. Raises RefusedError."""
-        run = await self.own_run(key, requester, _only_requester_posts)
-        origin = requester.origin
+        run, origin = await self._run(key), requester.origin
+        if run.requester_id != requester.person.id:
+            is_here = run.guild_id is not None and run.guild_id == origin.guild_id
+            is_seen = is_here and not (run.private or run.hidden_from_channel)
+            raise RefusedError("post_not_yours" if is_seen else "not_yours", person=run.requester_id)
         if run.guild_id != origin.guild_id:
             raise _other_server(run)
         usage = await self._store.usage.today(origin.guild_id, requester.person.id, self._clock())
@@ -182,7 +228,3 @@ def _other_server(run: Run) -> RefusedError:
     if run.guild_id is None:
         return RefusedError("post_outside")
     return RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
-
-
-def _only_requester_posts(run: Run) -> RefusedError:
-    return RefusedError("post_not_yours", person=run.requester_id)

@@ -15,8 +15,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "button_numbers": "Open one",
         "button_again_all": "Again ×{count}",
         "button_try_again_all": "Try again ×{count}",
-        "button_edit_again": "Edit again",
-        "button_use_with": "Use with {title}",
+        "button_edit_typed": "Edit and try again",
         # batches
         "several_number": "{number}",
         "several_title": "{title} ×{count}",
@@ -41,16 +40,10 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "edit_gpu": "The GPU that it runs on",
         "edit_keep_file": "Leave it empty to keep the earlier file.",
         "edit_file_deleted": "The earlier file was deleted. Please attach another.",
-        "edit_long_text": "Too long for this form. Leave it empty to keep it, or attach a text file. Details has it.",
+        "edit_long_text": "Too long for this form. Leave it empty to keep it. Details has it.",
         "edit_gone": "“{value}” isn't offered any more. Choose another.",
-        "edit_text_too_large": "`{option}`: that file is too large for a text. "
-        "Please attach one of at most {limit_kib} KiB.",
-        "edit_not_text": "`{option}`: that file isn't plain text. Please attach one that is.",
-        "edit_unread": "`{option}`: I couldn't read that file. Please attach it again.",
-        "edit_ready": "I've read your file. Send the request with it?",
-        "button_send": "Send",
-        "edit_forgotten": "I don't have that text any more. Please press Edit and attach it again.",
-        "edit_dropped": "This deployment has changed, and these inputs were left out: {names}.",
+        "draft_forgotten": "I don't have what you typed any more. Please use the command again.",
+        "edit_dropped": "These inputs didn't fit and were left out: {names}.",
         # details
         "details_heading": "### Details: {title}",
         "details_input": "**{name}:** {value}",
@@ -70,11 +63,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "details_parent": "made from `{key}`",
         "details_parent_link": "made from [`{key}`]({url})",
         "details_command": "To run the same again, copy this:\n```\n{command}\n```",
-        "details_command_one": "To run only this one again, copy this:\n```\n{command}\n```",
-        "details_command_batch": "To run the whole batch again, copy this:\n```\n{command}\n```",
-        "details_command_batch_new_seeds": "To run the whole batch again with new seeds, copy this:\n```\n{command}\n```",
         "details_attach": "Files can't be pasted. Please attach them again: {options}.",
-        "details_default": "This channel's default **{name}** would change it. Please paste it in another channel.",
         "details_log": "The end of its log, which only the requester and moderators see:",
         "details_step": "step {step}",
         "details_erased": "The inputs were deleted, so no command repeats this.",
@@ -109,6 +98,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "Please try again later.",
         # pictures as input
         "use_menu": "Use as input",
+        "use_title": "New from this picture",
         "use_heading": "What should I do with this picture?",
         "use_heading_several": "Which picture, and what should I do with it?",
         "use_placeholder": "Choose what to do with it",
@@ -117,11 +107,8 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "use_stale": "I can't find that picture any more. Please use the message's menu once more.",
         # follow-ups that the operator configured
         "follow_up_placeholder": "Choose a follow-up",
-        "follow_up_one": "Press {label} to go on with this picture.",
-        "follow_up_several": "Which picture? Press {label} under it.",
         "follow_up_gone": "This isn't offered any more, so nothing was started. More under a result shows what is.",
         "follow_up_no_file": "I can't find the file of this result. Attach it to a new request.",
-        "follow_up_dropped": "These inputs didn't fit and were left out: {names}.",
         "made_from": "made from [an earlier result]({url})",
     }
 )

@@ -9,9 +9,8 @@ from datetime import datetime
 from discord import Colour
 from discord.ui import File, Item, LayoutView, TextDisplay
 
-from bot.deployments.input_text import Commands, ShownInputs, displayed_inputs
+from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
-from bot.domain.presets import NAME_LENGTH
 from bot.domain.runs import Deletions, Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
@@ -41,36 +40,38 @@ def details(
     run: Run,
     title: str,
     deployment: Deployment | None,
-    commands: Commands | None,
+    command: str | None,
     *,
     explained: bool = False,
     origin: str | None = None,
     deletions: Deletions = _NOTHING,
     repeatable: bool = True,
 ) -> Details:
-    """Build the details of a run. `commands` repeat it, or are None if `deployment` is None or the requester
+    """Build the details of a run. `command` repeats it, or is None if `deployment` is None or the requester
     has erased the inputs.
 
     If `explained`, they say why the run failed, with the end of its log; only the requester and moderators
     may read that. `origin` is a link to the result of the run's parent, or None. `deletions` is what to tell
-    the reader about deletions. If not `repeatable`, the message has no commands and doesn't say why.
+    the reader about deletions. If not `repeatable`, the message has no command and doesn't say why.
     """
     inputs = displayed_inputs(deployment, run.inputs)
-    command = commands.text if commands is not None else ""
     heading = say("details_heading", title=escape_line(title, 80))
     facts = "\n".join(_facts(run, inputs, origin, deletions, explained=explained))
     values = "\n".join(_values(inputs, None))
     why, log = (explanation_of(run), run.failure_log) if explained else ("", None)
-    size = sum(map(len, (heading, facts, values, command, why, log or "")))
+    size = sum(map(len, (heading, facts, values, command or "", why, log or "")))
     log_text = "\n".join([say("details_log"), *text_blocks((log,), spoiler=False, space=0)]) if log else ""
     in_file = ""
     if size > MAX_INLINE:
         in_file, log_text = "details_in_file", ""
         values = "\n".join([*_values(inputs, _SHORT)][:_LINES])
-    elif "```" in command:
+    elif "```" in (command or ""):
         in_file = "details_command_in_file"
-    if commands is not None:
-        command_texts = [*_command_texts(commands, inputs, in_file)]
+    if command is not None:
+        command_texts = [say(in_file or "details_command", command=command)]
+        if inputs.file_options:
+            names = ", ".join(f"`{name}`" for name in inputs.file_options)
+            command_texts.append(say("details_attach", options=names))
     else:
         command_texts = [say("details_all_in_file")] if in_file else []
         if repeatable:
@@ -78,23 +79,7 @@ def details(
     command_text = "\n".join(command_texts)
     file = [File[LayoutView](f"attachment://{FILENAME}")] if in_file else []
     layout = _layout(heading, values, why, facts, log_text, command_text, more=file)
-    return Details(layout, _full_text(run.key, inputs, command, log) if in_file else None)
-
-
-def _command_texts(commands: Commands, inputs: ShownInputs, in_file: str) -> Iterator[str]:
-    """Yield the commands, or the sentence `in_file` if a file has them, and what to know before pasting."""
-    if in_file:
-        yield say(in_file)
-    elif commands.batch is None:
-        yield say("details_command", command=commands.run)
-    else:
-        yield say("details_command_one", command=commands.run)
-        code = "details_command_batch_new_seeds" if commands.new_seeds else "details_command_batch"
-        yield say(code, command=commands.batch)
-    if inputs.file_options:
-        yield say("details_attach", options=", ".join(f"`{name}`" for name in inputs.file_options))
-    if commands.default is not None:
-        yield say("details_default", name=escape_line(commands.default, NAME_LENGTH))
+    return Details(layout, _full_text(run.key, inputs, command or "", log) if in_file else None)
 
 
 def _layout(*texts: str, more: Sequence[Item[LayoutView]] = ()) -> LayoutView:

@@ -15,13 +15,13 @@ from discord import ButtonStyle, SelectOption
 from discord.ui import Button, Select
 
 from bot.deployments.batches import VARY_COUNT
+from bot.deployments.files import AttachedFile, media_type
 from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
-from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED, may_have_result
 from bot.strings import say
-from bot.ui.custom_ids import Action, FollowUpId
+from bot.ui.custom_ids import Action, DraftId
 from bot.ui.message_parts import FileKind, run_button
 
 _ROWS = 2
@@ -49,8 +49,8 @@ class OfferedActions:
     result can be shared in the server's gallery if it is `shareable`, and posted apart from its batch if it
     is `postable`. `follow_ups` are those that the operator configured for the deployment.
 
-    In a view that only one user sees, `own` means that the run is theirs, and `deletable` that they may
-    delete its result.
+    In a view that only one user sees, `startable` means that they may start from the run, and `deletable`
+    that they may delete its result.
     """
 
     vary: bool = False
@@ -59,17 +59,17 @@ class OfferedActions:
     shareable: bool = False
     postable: bool = False
     follow_ups: tuple[FollowUp, ...] = ()
-    own: bool = True
+    startable: bool = True
     deletable: bool = True
 
 
-def retry_buttons(run: Run, *, own: bool = True) -> list[Button[Any]]:
+def retry_buttons(run: Run, *, again: bool = True) -> list[Button[Any]]:
     """Return the buttons of a run without a result, except the one that deletes the message."""
     buttons = [
         run_button(run, Action.EDIT, "button_edit"),
         run_button(run, Action.DETAILS, "button_details"),
     ]
-    if own and offers_retry(run):
+    if again and offers_retry(run):
         buttons.insert(0, run_button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary))
     return buttons
 
@@ -130,7 +130,7 @@ def _failure_rows(first: Run, count: int) -> list[list[Button[Any]]]:
 
     Edit and Details refer to the first run, because the runs differ only in their seeds.
     """
-    others = retry_buttons(first, own=False)
+    others = retry_buttons(first, again=False)
     return _packed([*_retry_all_buttons(first, count), *others, discard_button(first)])
 
 
@@ -151,24 +151,25 @@ def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
 def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[list[Button[Any]]]:
     """Return the buttons of one run of a batch, opened by its number.
 
-    A run with a result always has *Again* if it is the user's own and, if it can be posted, *Post*. *More* is
-    added only if something doesn't fit. Delete is behind it only if what is there fits in two rows.
+    A run with a result always has *Again*, if it is offered, and *Post*. *More* is added only if something
+    doesn't fit. Delete is behind it only if what is there fits in two rows.
     """
     if not run.has_result:
-        return [retry_buttons(run, own=offered.own)]
-    *repeats, edit = _repeat_buttons(run, offered)
+        return [retry_buttons(run)]
+    buttons = _repeat_buttons(run, offered)
+    repeats, edit = buttons[:-1], buttons[-1:]
     kinds = kinds_of(run) if run.is_shown else ()
     actions = _action_buttons(run, offered, kinds)
     post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
     picture = picture and run.is_shown
     use = _use_buttons(run, offered, picture=picture)
     rare, delete = _rare_buttons(run, offered), _delete_buttons(run, offered)
-    ordered = [*actions, *repeats, edit, *use, *post, *rare, *delete]
+    ordered = [*actions, *repeats, *edit, *use, *post, *rare, *delete]
     everything = _arranged(ordered, [])
     if everything is not None and len(actions) == len(_fitting(offered, kinds)):
         return everything
     again, vary = repeats[:1], repeats[1:]
-    by_rank = [*again, *post, *actions, edit, *vary, *use, *delete, *rare]
+    by_rank = [*again, *post, *actions, *edit, *vary, *use, *delete, *rare]
     more = run_button(run, Action.MORE, "button_more")
     rows = _most(ordered, by_rank, [more])
     shown = {button.custom_id or "" for row in rows for button in row}
@@ -202,7 +203,7 @@ def hidden_buttons(
     options = [
         SelectOption(label=each.label, emoji=each.emoji, value=_action_id(run, each)) for each in others
     ]
-    placeholder, custom_id = say("follow_up_placeholder"), FollowUpId(run.key).encode()
+    placeholder, custom_id = say("follow_up_placeholder"), DraftId(run.key).encode()
     return _in_two_rows(hidden), Select(placeholder=placeholder, options=options, custom_id=custom_id)
 
 
@@ -220,7 +221,7 @@ def _fitting(offered: OfferedActions, kinds: Collection[FileKind]) -> list[Follo
 
 
 def _action_id(run: Run, action: FollowUp) -> str:
-    return FollowUpId(run.key, action.reference).encode()
+    return DraftId(run.key, "".join(action.reference)).encode()
 
 
 def _action_buttons(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
@@ -339,9 +340,11 @@ def _rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
 
 
 def _repeat_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    """Return *Again* and *4 more* if they are offered, and always *Edit*, which is last."""
-    buttons = [run_button(run, Action.AGAIN, "button_again")] if offered.own else []
-    if offered.own and offered.vary:
+    """Return *Again*, *4 more* if it is offered, and *Edit*, which is last."""
+    if not offered.startable:
+        return []
+    buttons = [run_button(run, Action.AGAIN, "button_again")]
+    if offered.vary:
         # The label states the number of variations, since each of them costs a run.
         buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
     return [*buttons, run_button(run, Action.EDIT, "button_edit")]
@@ -358,7 +361,7 @@ def offered_actions(
     reportable: bool = False,
     shareable: bool = False,
     postable: bool = False,
-    own: bool = True,
+    startable: bool = True,
     deletable: bool = True,
 ) -> OfferedActions:
     """Return the actions that the current deployments offer for a run.
@@ -369,11 +372,11 @@ def offered_actions(
     vary = deployment is not None and deployment.max_count >= VARY_COUNT
     return OfferedActions(
         vary=vary,
-        usable=run.is_shown and bool(taking_pictures(deployments)),
+        usable=startable and run.is_shown and bool(taking_pictures(deployments)),
         reportable=reportable,
         shareable=shareable,
         postable=postable,
-        follow_ups=deployment.follow_ups if deployment is not None and own and run.is_shown else (),
-        own=own,
+        follow_ups=deployment.follow_ups if deployment is not None and startable and run.is_shown else (),
+        startable=startable,
         deletable=deletable,
     )

@@ -117,8 +117,6 @@ def outcome_messages(
     has_texts = any(batch.prepared[run.key].texts for run in batch.shown)
     # If only interactions can show the outcome, it is an edit of the status message. That message is a
     # layout, and a layout can't become a classic message.
-    # If only interactions can show the outcome, it is an edit of the status message. That message is a
-    # layout, and a layout can't become a classic message.
     is_classic = bool(others) and not (gallery or has_texts or batch.first.needs_interaction)
     shown, *further = chunks(others if is_classic else gallery) or [()]
     first, left = first_message(batch, title, shown, offered, classic=is_classic)

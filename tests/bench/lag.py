@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import time
 from argparse import Namespace
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,20 +24,21 @@ from bot.delivery.media.outputs import inline_texts
 from bot.delivery.media.shrink import Shrinker
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile.deployment import compile_deployment
-from bot.deployments.input_text import Commands, command_line
-from bot.deployments.inputs import RawValue
+from bot.deployments.input_text import command_line
 from bot.deployments.options import PRESET_OPTION, autocomplete
+from bot.deployments.plain_kinds import RawValue, Typed
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import BotError
 from bot.domain.moderation.audit import AuditAction, AuditFilter
 from bot.domain.pages import RunsPage
-from bot.domain.requests import ChannelState, Member, Origin, Requester
+from bot.domain.requests import ChannelState, Checked, Member, Origin, Requester
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import Section
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import Names, SettingsContext
 from bot.outside import Outside
+from bot.services import Services
 from bot.services.moderation.server_settings import Editor
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import WordRule, WordRules
@@ -143,14 +144,21 @@ def requester() -> Requester:
     return Requester(person, origin, frozenset({CHANNEL}), lambda _: ChannelState())
 
 
+async def checked(services: Services, deployment: str, options: Typed) -> Checked:
+    """Check a request with the options of `/generate`."""
+    preset = options.get("preset")
+    draft = await services.presets.draft(deployment, str(preset) if preset else None, requester())
+    return await services.generation.check(draft, options, requester())
+
+
 def texts(app: App) -> Iterator[Case]:
     """Send each text as each option, in `more`, and as what is typed for autocomplete."""
     services = app.bot.services
     (deployment,) = services.catalogue.all()
     names = [item.option for item in deployment.offered]
 
-    async def ask(options: Mapping[str, RawValue]) -> None:
-        await services.generation.generate(deployment.name, options, requester())
+    async def ask(options: Typed) -> None:
+        await checked(services, deployment.name, options)
 
     async def complete(typed: str) -> None:
         for name in names:
@@ -173,8 +181,8 @@ def presets(app: App) -> Iterator[Case]:
     preset = made_preset("gaps", holder_id=PERSON, deployment=deployment.name, inputs=gaps)
     yield partial(app.store.presets.put, preset, datetime.now(UTC))
     for text in hostile.long_texts(6000):
-        yield partial(services.presets.use, "gaps", text, requester())
-        yield partial(services.presets.use, text, text, requester())
+        yield partial(checked, services, deployment.name, {"preset": "gaps", prompt.option: text})
+        yield partial(services.presets.use, text, text, PERSON, GUILD)
         yield partial(services.presets.suggest, PERSON, GUILD, text)
 
 
@@ -267,8 +275,8 @@ def messages(app: App, run: Run) -> Iterator[Case]:
 
     async def describe(text: str) -> None:
         inputs = {item.key: text for item in deployment.offered}
-        commands = Commands(command_line(catalogue.plan, deployment, inputs, run.gpu))
-        details(replace(run, inputs=inputs, prompt=text), deployment.title, deployment, commands)
+        command = command_line(catalogue.plan, deployment, inputs, run.gpu)
+        details(replace(run, inputs=inputs, prompt=text), deployment.title, deployment, command)
 
     for length in (1500, 100_000):
         for text in hostile.long_texts(length):
@@ -284,14 +292,14 @@ async def started(runner: AppRunner) -> Run:
     services = app.bot.services
     (deployment,) = services.catalogue.all()
     needed: dict[str, RawValue] = {item.option: "a fox" for item in deployment.offered if item.is_prompt}
-    checked = await services.generation.generate(deployment.name, needed, requester())
+    request = await checked(services, deployment.name, needed)
 
     async def show(_: Run) -> int:
         return 1
 
-    await services.generation.accept(checked, show, public=True)
+    await services.generation.accept(request, show, public=True)
     await app.workers["submit"].drain()
-    found = await app.store.runs.get(checked.batch[0].key)
+    found = await app.store.runs.get(request.batch[0].key)
     if found is None or found.run_id is None:
         raise RuntimeError("the run was not started")
     return found

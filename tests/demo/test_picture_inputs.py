@@ -54,7 +54,7 @@ async def test_a_picture_in_the_channel_can_be_used_as_input() -> None:
         async with world.turn:
             posted = await ada.send(world.channel, "look", attachments=[("red.png", red_square())])
             offered = await ada.context_menu(world.channel, "Use as input", posted)
-            form = await ada.select(offered.response.message, ["picture"])
+            form = await ada.select(offered.response.message, ["draft::picture:0:"])
             await ada.submit_modal(form, {"prompt": "a barn"})
         assert is_red(await (await result(world)).attachments[0].read())
 
@@ -69,8 +69,7 @@ async def test_a_result_is_enlarged_and_animated() -> None:
         with Image.open(io.BytesIO(await enlarged.attachments[0].read())) as image:
             assert image.size == (512, 512)
         async with world.turn:
-            offered = await ada.context_menu(world.channel, "Animate", enlarged)
-            form = await ada.click(offered.response.message, label="Animate")
+            form = await ada.context_menu(world.channel, "Animate", enlarged)
             await ada.submit_modal(form, {"motion": "pan"})
         clip = await result(world, suffix=".mp4")
         with av.open(io.BytesIO(await clip.attachments[0].read())) as container:
@@ -84,6 +83,8 @@ async def test_a_text_that_is_named_like_a_picture_starts_nothing() -> None:
             refused = await world.people["ada"].slash(
                 world.channel, "generate picture", prompt="a barn", image=("notes.png", b"some notes")
             )
+            message = world.channel.history(viewer=world.people["ada"])[-1]
         assert refused.ephemeral
-        assert "`image` needs a picture, but notes.png is a text file." in refused.response.content
+        texts = [part.content for part in message.components if isinstance(part, discord.TextDisplay)]
+        assert "`image` needs a picture, but notes.png is a text file." in texts[0]
         assert not world.comfydeploy.call_log.queue_calls

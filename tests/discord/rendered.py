@@ -148,6 +148,12 @@ def menus(bot: Harness, message: Any) -> dict[str, list[tuple[str, str]]]:
     }
 
 
+def use_with(bot: Harness, message: Any, deployment: str) -> list[str]:
+    """Return the choice of a deployment in the menu under a picture."""
+    options = [option for part in walk(raw_components(bot, message)) for option in part.get("options", ())]
+    return [each["value"] for each in options if f":{deployment}:" in each["value"]]
+
+
 def fields(modal: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the fields of a form by their labels."""
     return {label["label"]: label["component"] for label in modal["components"]}

@@ -23,7 +23,7 @@ from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
 from tests.discord.follow_ups import BOTH, SMALL, UPSCALE, let_open, upscaled_from_a_card
 from tests.discord.moderated_server import ModeratedServer, adult_channel, mark_adult, set_rules
-from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of
+from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of, use_with
 from tests.discord.shares import Shares
 from tests.discord.user_install import OWN_ACCOUNT, elsewhere
 from tests.harness import HELD, Harness
@@ -342,26 +342,23 @@ async def test_use_as_input_keeps_the_mark_under_the_second_message_of_a_result(
 
 
 @FOLLOWED
-async def test_use_as_input_opens_no_form_for_a_marked_picture_in_an_unmarked_channel(bot: Harness) -> None:
+async def test_a_marked_picture_is_not_used_in_an_unmarked_channel(bot: Harness) -> None:
     let_open(bot)
     mark_adult(bot, bot.channel)
     message = await bot.made(**SMALL)
     offered = await bot.bob.context_menu(bot.channel, "Use as input", message)
     mark_adult(bot, bot.channel, marked=False)
-    for refused in (
-        await bot.bob.select(offered.response.message, ["upscale"]),
-        await bot.bob.context_menu(bot.channel, "Use as input", message),
-    ):
-        assert refused.modal is None
-        assert "marked as age-restricted" in refusal(bot, refused)
+    chosen = use_with(bot, offered.response.message, "upscale")
+    form = await bot.bob.select(offered.response.message, chosen)
+    assert "marked as age-restricted" in refusal(bot, await bot.bob.submit_modal(form, {}))
 
 
 async def used(bot: Harness, command: str, message: Any) -> None:
     """Let Bob start a run with the picture of a message, which he chooses if there are several."""
     offered = await bot.bob.context_menu(bot.channel, command, message)
     if command == "Animate":
-        form = await bot.bob.click(offered.response.message, label="Animate")
+        form = offered if offered.modal else await bot.bob.click(offered.response.message, label="Animate")
         await submit(bot, form, {"motion": "pan"}, bot.bob)
         return
-    form = await bot.bob.select(offered.response.message, ["upscale"])
+    form = await bot.bob.select(offered.response.message, use_with(bot, offered.response.message, "upscale"))
     await bot.bob.submit_modal(form, {})

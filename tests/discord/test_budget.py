@@ -59,7 +59,7 @@ async def test_requests_at_once_never_pass_a_budget(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"runs_a_day": 2}})
     await asyncio.gather(*(call(bot, bot.alice, "generate", strings(prompt=f"fox {n}")) for n in range(8)))
     await bot.env.settle()
-    assert len(bot.env.errors) == 6
+    assert sum(line.action == "refusal" for line in await bot.audit()) == 6
     await bot.play()
     assert await bot.states() == [RunState.SUCCEEDED] * 2
     assert len(bot.calls) == 2

@@ -18,7 +18,7 @@ from tests.questions import insert_runs
 
 pytestmark = pytest.mark.bot(deployments=ONE)
 
-DROPPED = "This deployment has changed, and these inputs were left out: "
+DROPPED = "These inputs didn't fit and were left out: "
 
 
 async def test_again_takes_what_still_fits_and_says_what_was_left_out(bot: Harness) -> None:

@@ -147,16 +147,3 @@ async def test_a_second_default_names_the_one_that_it_replaces(bot: Harness, car
     by = f"set by <@{dora.id}> <t:{int(bot.clock().timestamp())}:R>"
     assert f"**noir** for Picture · this server's · the default here, {by}" in listed
     assert listed.count("the default here") == 1
-
-
-@pytest.mark.bot(deployments=described(picture=PICTURE_ID) + "inputs.prompt.required = true\n")
-@pytest.mark.parametrize(("prompt", "replaced"), [("an owl", True), ("{prompt}, in ink", False)])
-async def test_setting_a_default_whose_prompt_is_always_replaced_says_so(
-    bot: Harness, carl: MemberActor, prompt: str, replaced: bool
-) -> None:
-    await share(bot, deployment="picture", prompt=prompt)
-    said = await told(bot, carl, "default", name="noir")
-    sentence = "Its saved prompt has no `{prompt}`, so the prompt that people type always replaces it."
-    assert (sentence in said) is replaced
-    await bot.ask()
-    assert [call.body["inputs"]["prompt"] for call in bot.calls] == ["a fox" if replaced else "a fox, in ink"]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, open_details
 from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import set_rules
-from tests.discord.presets import keep, share
 from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
 
@@ -79,26 +76,13 @@ async def details_of(bot: Harness, key: str, actor: Any = None) -> str:
     return text_of(bot, shown.response)
 
 
-@pytest.mark.parametrize("seed", [7, None])
-async def test_a_run_of_a_batch_has_a_command_for_itself_and_one_for_the_batch(
-    bot: Harness, seed: int | None
-) -> None:
-    await bot.ask(count=3, **({"seed": seed} if seed is not None else {}))
+async def test_a_run_of_a_batch_has_a_command_for_itself(bot: Harness) -> None:
+    await bot.ask(count=3)
     batch = await bot.runs()
-    text = await details_of(bot, batch[1].key)
-    assert "To run only this one again, copy this:\n" in text
-    with_seeds = "" if seed is not None else " with new seeds"
-    assert f"To run the whole batch again{with_seeds}, copy this:\n" in text
-    one, whole = commands(text)
-    assert "count:" not in one
-    assert whole.endswith(" count:3")
-    assert ("seed:" in whole) is (seed is not None)
-    await paste(bot, one)
-    await paste(bot, whole)
-    runs = await bot.runs()
-    assert runs[3].inputs == batch[1].inputs
-    assert [run.request.count for run in runs[3:]] == [1, 3, 3, 3]
-    assert ([run.inputs for run in runs[4:]] == [run.inputs for run in batch]) is (seed is not None)
+    (line,) = commands(await details_of(bot, batch[1].key))
+    await paste(bot, line)
+    *_, repeated = await bot.runs()
+    assert (repeated.inputs, repeated.request.count) == (batch[1].inputs, 1)
 
 
 async def test_the_command_of_a_private_run_is_private(bot: Harness) -> None:
@@ -107,38 +91,3 @@ async def test_the_command_of_a_private_run_is_private(bot: Harness) -> None:
     shown = await press(bot, bot.alice, asked.response.message, f"run:{(await bot.run()).key}:details")
     (line,) = commands(text_of(bot, shown.response))
     assert line.endswith(" private:True")
-
-
-@pytest.mark.parametrize(
-    ("saved", "expected"),
-    [
-        ({"prompt": "{prompt}, in ink"}, "/generate prompt:a fox seed:7 preset:noir"),
-        ({"prompt": "{prompt}, in ink", "style": "ink"}, "/generate prompt:a fox seed:7 preset:noir"),
-        ({"style": "ink"}, "/generate prompt:a fox seed:7 style:ink"),
-    ],
-)
-async def test_a_command_repeats_a_request_with_the_channels_default(
-    bot: Harness, saved: dict[str, str], expected: str
-) -> None:
-    await share(bot, default_in=[bot.channel], **saved)
-    await bot.ask(seed=7)
-    text = await details_of(bot, (await bot.run()).key)
-    assert commands(text) == [expected]
-    assert "would change it" not in text
-    await paste(bot, expected)
-    first, second = await bot.runs()
-    assert second.inputs == first.inputs
-
-
-@pytest.mark.parametrize("why", ["before the default", "an own preset of that name"])
-async def test_a_command_that_the_channels_default_would_change_says_so(bot: Harness, why: str) -> None:
-    if why == "before the default":
-        await bot.ask(seed=7)
-    await share(bot, default_in=[bot.channel], prompt="{prompt}, in ink")
-    if why == "an own preset of that name":
-        await keep(bot, bot.alice, "noir", style="oil")
-        await bot.ask(seed=7)
-    run = await bot.run()
-    text = await details_of(bot, run.key)
-    assert commands(text) == [f"/generate prompt:{run.request.prompt} seed:7"]
-    assert "This channel's default **noir** would change it. Please paste it in another channel." in text

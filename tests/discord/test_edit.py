@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bot.services.rate_limits import WRITES_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
-from tests.discord.actors import block, moderator, submit
+from tests.discord.actors import erase_data, submit
 from tests.discord.deployments import ONE
-from tests.discord.rendered import CHECKBOX, RADIO_GROUP, fields, filled, text_of
+from tests.discord.moderated_server import set_rules
+from tests.discord.rendered import CHECKBOX, RADIO_GROUP, fields, filled, refusal, text_of
 from tests.harness import Harness
 
 
@@ -54,77 +54,75 @@ async def test_every_mistake_is_told_and_nothing_typed_is_lost(bot: Harness) -> 
         "`width` is 99999, but must be at most 1536.",
         "`height` needs a whole number, not “x”.",
     ]
-    again = await bot.alice.click(refused.response.message, label="Edit again")
+    again = await bot.alice.click(refused.response.message, label="Edit and try again")
     shown = fields(again.modal)
     assert {name: shown[name]["value"] for name in typed} == typed
     await submit(bot, again, filled(again.modal) | {"width": "512", "height": "", "seed": ""})
     assert bot.calls[-1].body["inputs"]["width"] == 512
     assert len(bot.calls) == 2
     await bot.restart()  # which forgets what was typed
-    again = await bot.alice.click(refused.response.message, label="Edit again")
+    again = await bot.alice.click(refused.response.message, label="Edit and try again")
     assert fields(again.modal)["prompt"]["value"] == "a fox"
 
 
-async def test_a_text_too_long_for_a_form_goes_as_a_file(bot: Harness) -> None:
-    message = await bot.made(prompt="fox " * 1200)
+async def test_a_text_that_is_too_long_for_a_form_stays_if_its_field_is_left_empty(bot: Harness) -> None:
+    text = ("fox " * 1200).strip()
+    message = await bot.made(prompt=text)
     form = await bot.alice.click(message, label="Edit")
-    assert fields(form.modal)["prompt"]["custom_id"] == "prompt.txt"
-    text = "wolf " * 1000 + "the end"
-    ready = await bot.alice.submit_modal(form, {"prompt.txt": ("prompt.txt", text.encode())})
-    assert len(bot.calls) == 1
-    (answer,) = ready.followups or [ready.response]
-    await bot.click(answer.message, "Send")
+    assert not fields(form.modal)["prompt"].get("value")
+    await submit(bot, form, filled(form.modal) | {"width": "512"})
+    assert bot.calls[-1].body["inputs"] | {"width": 512} == bot.calls[-1].body["inputs"]
     assert bot.calls[-1].body["inputs"]["prompt"] == text
-
-
-async def test_a_file_that_is_no_text_is_refused_with_the_other_mistakes(bot: Harness) -> None:
-    message = await bot.made(prompt="fox " * 1200)
     form = await bot.alice.click(message, label="Edit")
-    typed = {"prompt.txt": ("a.png", b"\x89PNG\xff\xfe"), "width": "9"}
-    sent = await bot.alice.submit_modal(form, filled(form.modal) | typed)
-    (answer,) = sent.followups or [sent.response]
-    assert text_of(bot, answer).splitlines() == [
-        "`prompt`: that file isn't plain text. Please attach one that is.",
-        "`width` is 9, but must be at least 256.",
-    ]
-    again = await bot.alice.click(answer.message, label="Edit again")
-    assert fields(again.modal)["width"]["value"] == "9"
-    assert len(bot.calls) == 1
+    await submit(bot, form, filled(form.modal) | {"prompt": "a wolf"})
+    assert bot.calls[-1].body["inputs"]["prompt"] == "a wolf"
 
 
-async def test_no_text_is_downloaded_for_a_form_that_a_rule_refuses(
-    bot: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The refusals count, and the text isn't lost."""
-    message = await bot.made(prompt="fox " * 1200)
-    bot.clock.move(minutes=1)
-    *forms, last = [await bot.alice.click(message, label="Edit") for _ in range(WRITES_PER_PERSON + 1)]
-    http, downloaded = bot.app.bot.http, list[str]()
-    download = http.get_from_cdn
+FORBIDDEN = {"words": {"blocked": ["badger"]}}
 
-    async def counted(url: str) -> bytes:
-        downloaded.append(url)
-        return await download(url)
 
-    monkeypatch.setattr(http, "get_from_cdn", counted)
-    await block(bot, bot.alice)
-    text = "wolf " * 1000 + "the end"
-    for form in forms:
-        refused = await bot.alice.submit_modal(form, {"prompt.txt": ("prompt.txt", text.encode())})
-        assert "blocked you from generating on this server: spam" in text_of(bot, refused.response)
-    slowed = await bot.alice.submit_modal(last, {"prompt.txt": ("prompt.txt", text.encode())})
-    assert "You're going too fast. Please try again in a minute." in text_of(bot, slowed.response)
-    assert downloaded == []
-    refusals = [line.outcome for line in await bot.audit() if line.action == "refusal"]
-    assert refusals == ["blocked"] * WRITES_PER_PERSON
-    await moderator(bot).slash(bot.channel, "unblock", user=bot.alice)
-    bot.clock.move(minutes=1)
-    again = await bot.alice.click(slowed.response.message, label="Edit again")
-    ready = await bot.alice.submit_modal(again, {})
-    (answer,) = ready.followups or [ready.response]
-    await bot.click(answer.message, "Send")
-    assert bot.calls[-1].body["inputs"]["prompt"] == text
-    assert len(downloaded) == 1
+async def test_a_refused_command_can_be_edited_and_keeps_all_that_was_typed(bot: Harness) -> None:
+    await set_rules(bot, **FORBIDDEN, budgets={"person": {"runs_a_day": 3}})
+    typed = {"prompt": "a badger", "style": "ink", "seed": 7, "gpu": "L4", "count": 2, "guidance": 4.5}
+    refused = await bot.alice.slash(bot.channel, "generate", **typed)
+    assert refused.ephemeral
+    form = await bot.alice.click(refused.response.message, label="Edit and try again")
+    shown = fields(form.modal)
+    assert list(shown) == ["prompt", "negative", "style", "guidance", "count"]
+    assert [shown[name].get("value") for name in ("prompt", "guidance", "count")] == ["a badger", "4.5", "2"]
+    # Refused once more, by a budget.
+    refused = await bot.alice.submit_modal(form, filled(form.modal) | {"prompt": "a wolf", "count": "4"})
+    assert "You requested 4 but have 3" in text_of(bot, refused.response)
+    form = await bot.alice.click(refused.response.message, label="Edit and try again")
+    assert (fields(form.modal)["prompt"]["value"], fields(form.modal)["count"]["value"]) == ("a wolf", "4")
+    await submit(bot, form, filled(form.modal) | {"count": "2"})
+    first, second = (call.body for call in bot.calls)
+    assert (first["inputs"]["prompt"], first["inputs"]["style"]) == ("a wolf", "ink")
+    assert (first["inputs"]["guidance"], first["gpu"]) == (4.5, "L4")
+    assert [call["inputs"]["seed"] for call in (first, second)] == [7, 8]
+
+
+async def test_a_mistake_is_corrected_where_it_is(bot: Harness) -> None:
+    refused = await bot.alice.slash(bot.channel, "generate", prompt="\u200b")
+    form = await bot.alice.click(refused.response.message, label="Edit and try again")
+    await submit(bot, form, filled(form.modal) | {"prompt": "a fox"})
+    assert bot.calls[-1].body["inputs"]["prompt"] == "a fox"
+
+
+async def test_what_a_restart_forgets_is_told(bot: Harness) -> None:
+    await set_rules(bot, **FORBIDDEN)
+    refused = await bot.alice.slash(bot.channel, "generate", prompt="a badger")
+    await bot.restart()
+    gone = await bot.alice.click(refused.response.message, label="Edit and try again")
+    assert refusal(bot, gone) == "I don't have what you typed any more. Please use the command again."
+
+
+async def test_what_a_person_erases_can_not_be_edited(bot: Harness) -> None:
+    await set_rules(bot, **FORBIDDEN)
+    refused = await bot.alice.slash(bot.channel, "generate", prompt="a badger")
+    await erase_data(bot)
+    gone = await bot.alice.click(refused.response.message, label="Edit and try again")
+    assert refusal(bot, gone).startswith("I don't have what you typed any more.")
 
 
 @pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)

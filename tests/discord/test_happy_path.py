@@ -133,8 +133,7 @@ async def test_a_button_in_direct_messages_is_refused_once_they_are_off(bot: Har
     (message,) = bot.alice.user.dm_channel.history()
     await bot.restart(allow_direct_messages=False)
     refused = await bot.alice.user.click(message, label="Again")
-    assert refused.response.content == (
-        "I don't generate in direct messages here. Please use a server channel."
-    )
+    told = "I don't generate in direct messages here. Please use a server channel."
+    assert text_of(bot, refused.response) == told
     await bot.play()
     assert len(bot.calls) == 1

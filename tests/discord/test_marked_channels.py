@@ -24,7 +24,7 @@ from tests.discord.deployments import ADULT, ONE
 from tests.discord.files import finish_with, pictures
 from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, mark_adult
-from tests.discord.rendered import pinged, refusal, text_of
+from tests.discord.rendered import pinged, refusal, text_of, use_with
 from tests.discord.shares import Shares
 from tests.harness import HELD, Harness
 
@@ -53,9 +53,7 @@ async def by_message_command(bot: Harness, actor: Any, message: Any) -> Any:
 
 async def by_use_as_input(bot: Harness, actor: Any, message: Any) -> Any:
     offered = await actor.context_menu(bot.channel, "Use as input", message)
-    if offered.response.content:
-        return offered
-    form = await actor.select(offered.response.message, ["upscale"])
+    form = await actor.select(offered.response.message, use_with(bot, offered.response.message, "upscale"))
     return await actor.submit_modal(form, {})
 
 
@@ -108,16 +106,17 @@ async def test_a_picture_keeps_the_mark_of_a_channel_that_another_user_does_not_
     assert [run.request.age_restricted for run in await bot.runs()] == [False, True]
 
 
-async def test_a_form_for_a_result_of_a_marked_channel_does_not_open_in_another(bot: Harness) -> None:
+async def test_a_result_of_a_marked_channel_is_not_continued_in_another(bot: Harness) -> None:
     mark_adult(bot, bot.channel)
     original = await bot.made(**SMALL)
     mark_adult(bot, bot.channel, marked=False)
-    for answer in (
-        await bot.alice.click(original, label="Animate"),
-        await bot.bob.context_menu(bot.channel, "Animate", original),
-    ):
-        assert answer.modal is None
-        assert refusal(bot, answer) == MARKED_ONLY
+    form = await bot.alice.click(original, label="Animate")
+    assert refusal(bot, await bot.alice.submit_modal(form, {"motion": "pan"})) == MARKED_ONLY
+    # It isn't there for others.
+    gone = await bot.bob.click(original, label="Animate")
+    assert refusal(bot, gone) == "This request no longer exists."
+    form = await bot.bob.context_menu(bot.channel, "Animate", original)
+    assert refusal(bot, await bot.bob.submit_modal(form, {"motion": "pan"})) == MARKED_ONLY
 
 
 async def test_without_a_file_a_request_is_repeated_anywhere(bot: Harness) -> None:

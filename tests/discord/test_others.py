@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import erase_data, member, submit
+from tests.discord.actors import erase_data, member
 from tests.discord.batches import ask, open_one
 from tests.discord.deliveries import only_one_part
 from tests.discord.files import finish_with, pictures
-from tests.discord.follow_ups import BOTH, MANY, SMALL
+from tests.discord.follow_ups import BOTH, MANY, SMALL, let_open
 from tests.discord.forged import own_answer, press
-from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
-from tests.discord.rendered import BUTTON, buttons_of, menus, refusal, stored, text_of
+from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, mark_adult, set_rules
+from tests.discord.rendered import BUTTON, buttons_of, filled, menus, refusal, stored, text_of
 from tests.harness import Harness
 
 NOBODY_DELETES = "Only the requester, moderators and people with Manage Messages here can delete this."
@@ -26,33 +26,90 @@ async def behind_more(bot: Harness, actor: Any, message: Any) -> Any:
 
 
 @pytest.mark.bot(deployments=MANY)
-async def test_more_has_no_repetition_or_follow_up_of_somebody_elses_result(bot: Harness) -> None:
+async def test_more_offers_others_the_same_requests_as_their_own(bot: Harness) -> None:
     message = await bot.made(**SMALL)
     mine, theirs = [await behind_more(bot, actor, message) for actor in (bot.alice, bot.bob)]
-    assert list(buttons_of(bot, mine)) == ["4 more", "Edit", "Details", "Use as input"]
-    assert list(menus(bot, mine)) == ["Choose a follow-up"]
-    assert list(buttons_of(bot, theirs)) == ["Edit", "Use as input", "Details"]
-    assert menus(bot, theirs) == {}
-    await submit(bot, await bot.bob.click(theirs, label="Edit"), {"prompt": "a wolf"}, bot.bob)
-    assert len(bot.calls) == 2
+    for more in (mine, theirs):
+        assert list(buttons_of(bot, more)) == ["4 more", "Edit", "Details", "Use as input"]
+        assert list(menus(bot, more)) == ["Choose a follow-up"]
+    await bot.click(theirs, "4 more", bot.bob)
+    runs = await bot.runs()
+    assert [run.request.requester_id for run in runs] == [bot.alice.id, *[bot.bob.id] * 4]
 
 
 @pytest.mark.bot(deployments=BOTH)
-async def test_an_opened_picture_has_for_others_only_what_they_may_press(bot: Harness) -> None:
+async def test_an_opened_picture_has_for_others_all_but_what_is_its_requesters(bot: Harness) -> None:
     await ask(bot, count=2, command="generate picture")
     carol, mona = member(bot, "carol", manage_messages=True), member(bot, "mona", manage_guild=True)
-    theirs = await open_one(bot, bot.bob, 2)
-    assert list(buttons_of(bot, theirs.response)) == ["Edit", "Use as input", "Details"]
-    for moderator in (carol, mona):
-        one = await open_one(bot, moderator, 2)
-        assert list(buttons_of(bot, one.response)) == ["Edit", "Use as input", "Details", "Delete"]
+    for actor in (bot.bob, carol, mona):
+        one = await open_one(bot, actor, 2)
+        more = await behind_more(bot, actor, one.response.message)
+        found = {*buttons_of(bot, one.response), *buttons_of(bot, more)}
+        assert {"Upscale", "Animate", "Again", "4 more", "Edit", "Use as input"} <= found
+        assert "Post" not in found
+        assert ("Delete" in found) is (actor is not bot.bob)
 
 
-async def test_a_failed_run_of_a_batch_is_not_offered_to_others_again(bot: Harness) -> None:
+async def test_a_failed_run_of_a_batch_is_offered_to_others_again(bot: Harness) -> None:
     await ask(bot, Faults(ends_as="failed"), count=2)
-    own, theirs = [await open_one(bot, actor, 1) for actor in (bot.alice, bot.bob)]
-    assert list(buttons_of(bot, own.response)) == ["Try again", "Edit", "Details"]
-    assert list(buttons_of(bot, theirs.response)) == ["Edit", "Details"]
+    for actor in (bot.alice, bot.bob):
+        one = await open_one(bot, actor, 1)
+        assert list(buttons_of(bot, one.response)) == ["Try again", "Edit", "Details"]
+
+
+@pytest.mark.parametrize("label", ["Again", "Edit", "Upscale"])
+@pytest.mark.bot(deployments=BOTH)
+async def test_anybody_starts_a_request_of_their_own_by_their_own_rules(bot: Harness, label: str) -> None:
+    let_open(bot)
+    message = await bot.made(**SMALL, gpu="H100")
+
+    async def press() -> Any:
+        shown = await behind_more(bot, bot.bob, message) if label == "Edit" else message
+        pressed = await bot.bob.click(shown, label=label)
+        if pressed.modal is not None:
+            pressed = await bot.bob.submit_modal(pressed, filled(pressed.modal))
+        return pressed
+
+    await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
+    if label != "Upscale":
+        await set_rules(bot, gpu_roles={"H100": [4242]})
+        assert refusal(bot, await press()).startswith("Your roles can't use H100.")
+    await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
+    assert not (await press()).ephemeral
+    await bot.play()
+    parent, child = await bot.runs()
+    assert (child.request.requester_id, child.request.parent_key) == (bot.bob.id, parent.key)
+    assert child.request.prompt == parent.request.prompt
+    bot.clock.move(seconds=5)
+    assert text_of(bot, (await press()).response).startswith("You have used your 1 runs for today.")
+    assert len(bot.calls) == 2
+
+
+@pytest.mark.parametrize("how", ["private", "deleted", "elsewhere", "restricted", "erased"])
+async def test_what_a_person_may_not_see_here_is_refused_as_if_it_did_not_exist(
+    server: ModeratedServer, how: str
+) -> None:
+    bot = server
+    await set_rules(bot, private_results=True)
+    channel = bot.guild.create_text_channel("elsewhere") if how == "elsewhere" else bot.channel
+    await bot.env.settle()
+    if how == "restricted":
+        mark_adult(bot, bot.channel)
+    await bot.ask(channel=channel, private=how == "private", prompt="a secret fox")
+    if how == "restricted":
+        mark_adult(bot, bot.channel, marked=False)
+    if how == "deleted":
+        await bot.click(bot.messages()[-1], "Delete")
+    if how == "erased":
+        await erase_data(bot)
+    key = (await bot.run()).key
+    for actor in (bot.bob, bot.mona):
+        own = await own_answer(bot, actor)
+        for rest in ("again", "vary", "repeat", "edit"):
+            told = refusal(bot, await press(bot, actor, own, f"run:{key}:{rest}"))
+            assert told.startswith("The data of" if how == "erased" else "This request no longer exists.")
+        assert (await press(bot, actor, own, f"draft:{key}:::")).modal is None
+    assert len(bot.calls) == 1
 
 
 @pytest.mark.bot(rules=NO_APPROVAL)
@@ -75,26 +132,15 @@ async def test_a_refusal_names_nobody_on_another_server(bot: Harness) -> None:
     bob = guild.add_member(bot.bob.user)
     await bot.env.settle()
     own = await own_answer(bot, bob)
-    for action in ("again", "vary", "repeat", "redeliver"):
-        told = refusal(bot, await press(bot, bob, own, f"run:{key}:{action}"))
-        assert told == "Only the requester can use this."
+    for action, told in (
+        ("redeliver", "Only the requester can use this."),
+        *((action, "This request no longer exists.") for action in ("again", "vary", "repeat", "edit")),
+    ):
+        assert refusal(bot, await press(bot, bob, own, f"run:{key}:{action}")) == told
     bot.channel = home
-    assert refusal(bot, await bot.bob.click(message, label="Again")).startswith(f"Only <@{bot.alice.id}>")
-
-
-@pytest.mark.bot(deployments=MANY)
-async def test_others_can_follow_up_a_picture_by_another_way_or_not_at_all(bot: Harness) -> None:
-    message = await bot.made(**SMALL)
-    _, (_, animate) = menus(bot, await behind_more(bot, bot.alice, message))["Choose a follow-up"]
-    only = f"Only <@{bot.alice.id}> can use this button."
-    told = refusal(bot, await bot.bob.click(message, label="2×"))
-    assert told == f"{only} For your own, open the message's menu and choose Apps, then 2×."
-    # Discord takes only a few message commands.
-    told = refusal(bot, await press(bot, bot.bob, message, animate))
-    assert told == f"{only} Press Use as input to make your own. If you don't see it, press More first."
-    await erase_data(bot)  # the bot doesn't know any more whether it was a picture
-    assert refusal(bot, await bot.bob.click(message, label="2×")) == only
-    assert len(bot.calls) == 1
+    assert refusal(bot, await press(bot, bot.bob, message, f"run:{key}:redeliver")).startswith(
+        f"Only <@{bot.alice.id}>"
+    )
 
 
 async def test_more_under_a_deleted_result_has_only_what_still_works(server: ModeratedServer) -> None:
@@ -108,7 +154,7 @@ async def test_more_under_a_deleted_result_has_only_what_still_works(server: Mod
     assert "### Details" in text_of(bot, await behind_more(bot, bot.alice, own))
     for actor, labels in (
         (bot.alice, ["Again", "4 more", "Edit", "Details"]),
-        (bot.bob, ["Edit", "Details"]),
+        (bot.bob, ["Details"]),
     ):
         one = await open_one(bot, actor, 2)
         assert list(buttons_of(bot, one.response)) == labels

@@ -129,7 +129,7 @@ async def test_inputs_that_no_longer_fit_are_left_out_and_told(bot: Harness) -> 
     used = await bot.alice.slash(bot.channel, "preset use", name="noir")
     (note,) = used.followups
     assert note.flags.ephemeral
-    assert note.content.startswith("Some of **noir** doesn't fit any more and was left out: `gone`, `style`")
+    assert note.content.startswith("These inputs didn't fit and were left out: `gone`, `steps`, `style`")
     assert note.content.endswith("`gpu`.")
     assert (await inputs(bot))["prompt"] == "a fox"
 

@@ -62,7 +62,7 @@ TARGETS: dict[str, Callable[[ModeratedServer, Any], Awaitable[Any]]] = {
     "a member's own message": text_from,
 }
 ONLY_FORMS = (ids.ReviewFormId, ids.ShareId)
-FORMS = (*ONLY_FORMS, ids.EditId, ids.UseId, ids.FollowUpId, ids.SettingId)
+FORMS = (*ONLY_FORMS, ids.DraftId, ids.SettingId)
 SENDS = {"button": press, "menu": select_as, "form": send_form}
 
 
@@ -108,4 +108,4 @@ def test_each_button_is_on_the_messages_that_have_it() -> None:
     assert [may_be_on(reject, purpose) for purpose in (Purpose.REVIEW, Purpose.REPORT)] == [True, False]
     assert [may_be_on(block, purpose) for purpose in (Purpose.REVIEW, Purpose.REPORT)] == [True, True]
     assert not any(may_be_on(form, Purpose.OUTCOME) for form in (reject, block))
-    assert not may_be_on(ids.EditId(KEY), Purpose.REVIEW)
+    assert not may_be_on(ids.DraftId(KEY), Purpose.REVIEW)

@@ -24,6 +24,7 @@ from tests.discord.rendered import (
     pinged,
     refusal,
     text_of,
+    use_with,
 )
 from tests.discord.settings_panel import Panel, rules_of
 from tests.harness import HELD, Harness
@@ -360,7 +361,7 @@ async def test_a_message_command_on_a_review_card_keeps_its_picture_private(serv
 
 
 @pytest.mark.bot(deployments=BOTH)
-async def test_use_as_input_opens_no_form_where_private_results_are_off_now(lenient: Harness) -> None:
+async def test_a_private_picture_is_not_used_where_private_results_are_off_now(lenient: Harness) -> None:
     bot = lenient
     let_open(bot)
     await bot.ask(private=True, **SMALL)
@@ -368,9 +369,7 @@ async def test_use_as_input_opens_no_form_where_private_results_are_off_now(leni
     more = await bot.alice.click(shown, label="More")
     offered = await bot.alice.click(more.response.message, label="Use as input")
     await set_rules(bot)
-    for refused in (
-        await bot.alice.select(offered.response.message, ["upscale"]),
-        await bot.alice.click(more.response.message, label="Use as input"),
-    ):
-        assert refused.modal is None
-        assert refusal(bot, refused).startswith("Private results are off here.")
+    chosen = use_with(bot, offered.response.message, "upscale")
+    form = await bot.alice.select(offered.response.message, chosen)
+    refused = await bot.alice.submit_modal(form, {})
+    assert refusal(bot, refused).startswith("Private results are off here.")

@@ -260,7 +260,8 @@ async def test_a_batch_from_before_the_review_channel_is_reported_as_a_whole(
     batch = await server.made(count=2)
     await set_rules(server, approval={"review_channel_id": server.review.id})
     one = await server.bob.click(batch, label="2")
-    await server.click(one.response.message, "Report", server.bob)
+    more = await server.bob.click(one.response.message, label="More")
+    await server.click(more.response.message, "Report", server.bob)
     assert len(server.card.attachments) == 2
     await server.decide("Delete")
     assert server.messages() == []

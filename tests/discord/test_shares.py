@@ -99,7 +99,7 @@ async def test_nobody_else_shares_or_posts_a_result(shares: Shares) -> None:
     (message,) = bot.messages()
     key = (await bot.runs())[1].key
     theirs = await open_one(bot, bot.bob, 2)
-    assert list(buttons_of(bot, theirs.response)) == ["Edit", "Use as input", "Details"]
+    assert list(buttons_of(bot, theirs.response)) == ["Again", "4 more", "Edit", "Use as input", "Details"]
     for action in ("post", "share"):
         refused = await press(bot, bot.bob, message, f"run:{key}:{action}")
         assert refusal(bot, refused) == "Only the requester can post or share this."

@@ -55,7 +55,7 @@ async def test_commands_buttons_and_forms_share_one_allowance(bot: Harness) -> N
     kept = (await bot.alice.submit_modal(form, {"prompt": "a wolf"})).response
     assert TOO_FAST in text_of(bot, kept)
     bot.clock.move(minutes=1)
-    again = await bot.alice.click(kept.message, label="Edit again")
+    again = await bot.alice.click(kept.message, label="Edit and try again")
     assert fields(again.modal)["prompt"]["value"] == "a wolf"
     assert (len(bot.calls), len(bot.messages())) == (1, 1)
 

@@ -8,7 +8,8 @@ from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_
 from tests.discord.actors import owner, submit
 from tests.discord.deployments import ONE, described
 from tests.discord.files import post_pictures
-from tests.discord.rendered import buttons_of, refusal, requests_to, stored, text_of
+from tests.discord.follow_ups import BOTH, SMALL, let_open
+from tests.discord.rendered import buttons_of, fields, filled, refusal, requests_to, stored, text_of
 from tests.harness import Harness
 
 
@@ -38,7 +39,7 @@ async def test_of_several_pictures_one_is_chosen_also_after_a_restart(bot: Harne
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     assert offered.ephemeral
     await bot.restart()
-    form = await bot.alice.click(offered.response.message, custom_id="use:default:1:::")
+    form = await bot.alice.click(offered.response.message, custom_id="draft::default:1:")
     await bot.restart()
     await submit(bot, form, {"prompt": "a lion"})
     assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[1].url]
@@ -64,10 +65,10 @@ ONLY_A_PICTURE = (
 
 
 @pytest.mark.bot(deployments=ONLY_A_PICTURE)
-async def test_without_other_inputs_the_button_starts_the_run(bot: Harness) -> None:
+async def test_without_other_inputs_the_menu_starts_the_run(bot: Harness) -> None:
     message = await post_pictures(bot, "cat.png")
-    offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    await bot.click(offered.response.message, "Use with Picture")
+    assert not (await bot.alice.context_menu(bot.channel, "Use as input", message)).ephemeral
+    await bot.play()
     assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[0].url]
 
 
@@ -75,7 +76,7 @@ async def test_without_other_inputs_the_button_starts_the_run(bot: Harness) -> N
 async def test_with_several_deployments_one_is_chosen(bot: Harness) -> None:
     message = await post_pictures(bot, "cat.png")
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    form = await bot.alice.select(offered.response.message, ["picture"])
+    form = await bot.alice.select(offered.response.message, ["draft::picture:0:"])
     await submit(bot, form, {"prompt": "a lion"})
     assert (await bot.run()).request.deployment == "picture"
 
@@ -85,7 +86,7 @@ async def test_a_refused_form_keeps_the_picture_and_what_was_typed(bot: Harness)
     form = await bot.alice.context_menu(bot.channel, "Use as input", message)
     refused = await bot.alice.submit_modal(form, {"prompt": "a lion", "width": "9"})
     assert "but must be at least 256" in text_of(bot, refused.response)
-    again = await bot.alice.click(refused.response.message, label="Edit again")
+    again = await bot.alice.click(refused.response.message, label="Edit and try again")
     (prompt, *_) = again.modal["components"]
     assert prompt["component"]["value"] == "a lion"
     await submit(bot, again, {"prompt": "a lion", "width": "256"})
@@ -140,9 +141,9 @@ async def test_of_a_batch_only_the_deleted_picture_is_refused(bot: Harness) -> N
     more = await bot.alice.click(one.response.message, label="More")
     await bot.alice.click(more.response.message, label="Delete")
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    gone = await bot.alice.click(offered.response.message, custom_id=f"use:default:0:{first}::")
+    gone = await bot.alice.click(offered.response.message, custom_id=f"draft:{first}:default:0:")
     assert refusal(bot, gone) == GONE
-    form = await bot.alice.click(offered.response.message, custom_id=f"use:default:1:{first}::")
+    form = await bot.alice.click(offered.response.message, custom_id=f"draft:{second}:default:1:")
     await submit(bot, form, {"prompt": "a lion"})
     assert second in bot.calls[-1].body["inputs"]["image"]
 
@@ -163,3 +164,23 @@ async def test_without_a_deployment_that_takes_pictures_nothing_is_offered(bot: 
     assert bot.env.backend.find_command("generate", bot.guild.id, type=1)
     names = [command.name for command in bot.app.bot.tree.get_commands()]
     assert "Use as input" not in names
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_the_form_begins_with_the_inputs_of_the_pictures_origin_without_its_seed(bot: Harness) -> None:
+    let_open(bot)
+    original = await bot.made(**SMALL, prompt="a lion", style="ink", seed=7)
+    await bot.click(original, "Upscale")
+    upscaled = bot.messages()[-1]
+    assert "> a lion" in text_of(bot, upscaled)
+    offered = await bot.bob.context_menu(bot.channel, "Use as input", upscaled)
+    key = (await bot.runs())[-1].key
+    form = await bot.bob.select(offered.response.message, [f"draft:{key}:picture:0:"])
+    assert form.modal["title"] == "New from this picture"
+    shown = fields(form.modal)
+    assert shown["prompt"]["value"] == "a lion"
+    assert filled(form.modal)["style"] == ["ink"]
+    await submit(bot, form, filled(form.modal), bot.bob)
+    sent = bot.calls[-1].body["inputs"]
+    assert (sent["prompt"], sent["style"], sent["image"]) == ("a lion", "ink", upscaled.attachments[0].url)
+    assert sent["seed"] != 7

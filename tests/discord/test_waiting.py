@@ -12,7 +12,7 @@ from bot.domain.runs import RunState
 from tests.discord.actors import member, owner, read
 from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, midnight, set_rules
-from tests.discord.rendered import buttons_of, fields, pinged, refusal, requests_to, text_of, texts
+from tests.discord.rendered import buttons_of, fields, pinged, refusal, requests_to, text_of, texts, use_with
 from tests.harness import HELD, Harness
 from tests.sampling import every_nth
 
@@ -215,7 +215,12 @@ async def test_a_result_that_is_deleted_while_a_run_waits_for_its_file_costs_not
         await bot.click(message, action)
     else:
         offered = await bot.alice.context_menu(bot.channel, action, message)
-        await bot.alice.submit_modal(await bot.alice.select(offered.response.message, ["upscale"]), {})
+        await bot.alice.submit_modal(
+            await bot.alice.select(
+                offered.response.message, use_with(bot, offered.response.message, "upscale")
+            ),
+            {},
+        )
     await bot.click(message, "Delete", mona if by_moderator else bot.alice)
     await bot.later(minutes=5)
     await bot.release()

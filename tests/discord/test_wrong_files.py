@@ -16,7 +16,7 @@ from tests.discord.files import bucket, closing, png, song
 from tests.discord.follow_ups import BOTH, SMALL
 from tests.discord.forged import call
 from tests.discord.moderated_server import set_rules
-from tests.discord.rendered import buttons_of, filled, refusal, text_of
+from tests.discord.rendered import buttons_of, filled, refusal, text_of, use_with
 from tests.harness import Harness
 from tests.sampling import every_nth
 from tests.serving import serving
@@ -42,7 +42,9 @@ async def by_edit(bot: Harness, message: Any) -> Any:
 async def by_use_as_input(bot: Harness, _message: Any) -> Any:
     posted = await bot.bob.send(bot.channel, "look", attachments=[NOTES])
     offered = await bot.alice.context_menu(bot.channel, "Use as input", posted)
-    form = await bot.alice.select(offered.response.message, ["picture"])
+    form = await bot.alice.select(
+        offered.response.message, use_with(bot, offered.response.message, "picture")
+    )
     return await bot.alice.submit_modal(form, {"prompt": "a fox"})
 
 
@@ -53,8 +55,7 @@ async def by_message_command(bot: Harness, _message: Any) -> Any:
 
 async def by_follow_up_with_a_form(bot: Harness, _message: Any) -> Any:
     posted = await bot.bob.send(bot.channel, "look", attachments=[NOTES])
-    offered = await bot.alice.context_menu(bot.channel, "Animate", posted)
-    form = await bot.alice.click(offered.response.message, label="Animate")
+    form = await bot.alice.context_menu(bot.channel, "Animate", posted)
     return await bot.alice.submit_modal(form, {"motion": "pan"})
 
 
@@ -80,7 +81,7 @@ async def test_a_text_that_is_named_like_a_picture_is_taken_nowhere(bot: Harness
     refusal(bot, refused)
     assert text_of(bot, refused.response) == WRONG
     # Editing again can help only if the form has the file.
-    assert bool(buttons_of(bot, refused.response)) is (way == "by_edit")
+    assert bool(buttons_of(bot, refused.response)) is (way in ("by_edit", "by_command", "with_a_preset"))
     await bot.play()
     assert len(bot.calls) == len(await bot.runs()) == 1
 

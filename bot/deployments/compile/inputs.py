@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from bot.deployments.kinds import kind_of
 from bot.deployments.model import Choice, Input
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, unique
+from bot.deployments.plain_kinds import number
 from bot.deployments.schema import InputConfig
 from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputClass, InputDescription, InputKind
+from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import shorten
-from bot.domain.text.numbers import FLOAT, NUMBER_LENGTH
 
 _IMAGES_IN_A_BATCH = 4
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
-_INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,20 +178,6 @@ def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
     return _described_choices(draft)
 
 
-def number(text: str, kind: InputKind) -> int | float | None:
-    """Return the number that a text, such as the value of a choice, represents.
-
-    Return None if the text isn't a number, the number is out of Discord's range, or `kind` is INTEGER and the
-    number has a fraction.
-    """
-    # Python also parses `1_0` and `nan`, which users would not recognize among the choices.
-    form = _INTEGER if kind is InputKind.INTEGER else FLOAT
-    if len(text) > NUMBER_LENGTH or not form.fullmatch(text):
-        return None
-    value = int(text.partition(".")[0]) if kind is InputKind.INTEGER else float(text)
-    return value if -LARGEST <= value <= LARGEST else None
-
-
 def _described_choices(draft: InputDraft) -> tuple[Choice, ...]:
     options = dict.fromkeys(option for each in draft.described for option in each.choices)
     taken: set[str] = set()
@@ -232,35 +218,13 @@ def _first_valid(item: Input, draft: InputDraft) -> InputValue | None:
 
 
 def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
-    """Return `value` as a default of the input, or None if it isn't a valid one.
+    """Return `value` as a default that the input takes, or None.
 
-    A default is invalid if it is of another type, out of range, or empty although the input takes no free
-    text. If an input of kind CHOICE or WEIGHTS has choices, the default must be the name or value of one.
+    An empty default is none, unless the input takes free text or has an empty choice.
     """
-    if value is None:
+    if value is None or (not value and value in ("", []) and item.kind not in _WORDS):
         return None
-    if item.kind in _NUMBERS:
-        return _valid_number(item, value)
-    if item.kind is InputKind.BOOLEAN:
-        return value if isinstance(value, bool) else None
-    if item.kind is InputKind.IMAGES:
-        return value if isinstance(value, list) and value else None
-    if item.choices and isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)  # the choices are text
-    if not isinstance(value, str):
+    try:
+        return kind_of(item).stored({item.key: value}).get(item.key)
+    except InputError:
         return None
-    if item.kind in _WORDS and item.kind is not InputKind.TEXT and item.choices:
-        return next((choice.value for choice in item.choices if value in (choice.value, choice.name)), None)
-    return value or (value if item.kind is InputKind.TEXT else None)
-
-
-def _valid_number(item: Input, value: InputValue) -> int | float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if item.kind is InputKind.INTEGER:
-        if value != int(value):
-            return None
-        value = int(value)
-    low = -LARGEST if item.minimum is None else item.minimum
-    high = LARGEST if item.maximum is None else item.maximum
-    return value if low <= value <= high else None

@@ -10,11 +10,10 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bot.deployments.form_fields import MAX_FIELDS
+from bot.deployments.forms import MAX_FIELDS
+from bot.deployments.kinds import kind_of
 from bot.deployments.model import ATTACHMENTS, Deployment, FollowUp, Input
 from bot.deployments.schema import DeploymentConfig, FollowUpConfig
-from bot.deployments.size_conversion import as_sent
-from bot.deployments.validation import check_value, takes_value
 from bot.domain.backend import InputKind
 from bot.domain.runs import InputValue
 
@@ -137,12 +136,8 @@ def _value_mistakes(name: str, value: InputValue, target: Deployment) -> Iterato
     item = _offered(target, name)
     if item is None:
         yield _unknown(name, target)
-    elif not _accepts(item, value):
+    elif isinstance(value, list) or item.kind in ATTACHMENTS or not kind_of(item).takes(value):
         yield f"input '{name}' of '{target.name}' doesn't take {value!r}"
-
-
-def _accepts(item: Input, value: InputValue) -> bool:
-    return not isinstance(value, list) and item.kind not in ATTACHMENTS and takes_value(item, value)
 
 
 def _unknown(name: str, deployment: Deployment) -> str:
@@ -202,7 +197,7 @@ def _linked(config: FollowUpConfig, target: Deployment) -> FollowUp:
     for name, value in config.inputs.items():
         item = _offered(target, name)
         if item is not None:
-            fixed |= _sent(target, item, value)
+            fixed |= kind_of(item).parse(value)
     return FollowUp(
         label=config.label,
         emoji=config.emoji,
@@ -212,10 +207,3 @@ def _linked(config: FollowUpConfig, target: Deployment) -> FollowUp:
         inputs=fixed,
         ask=tuple(dict.fromkeys(item.key for item in asked if item is not None)),
     )
-
-
-def _sent(target: Deployment, item: Input, value: InputValue) -> dict[str, InputValue]:
-    """Return a fixed value under the backend's keys: a choice as its value, a size as its two sides."""
-    if isinstance(value, list):
-        return {}
-    return as_sent(target, {item.key: check_value(item, value)})

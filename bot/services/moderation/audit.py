@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.options import CHOICES, OptionChoice
+from bot.deployments.plain_kinds import CHOICES
+from bot.deployments.shapes import OptionChoice
 from bot.domain.access import check_moderator
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import (

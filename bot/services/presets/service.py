@@ -1,45 +1,31 @@
-"""Save, share, delete and use presets, and suggest their names from a cache."""
+"""Save, share, delete and use presets, and suggest their names."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.inputs import RawValue
-from bot.deployments.model import Deployment, Input
-from bot.deployments.options import CHOICES, OptionChoice
+from bot.deployments.draft import Draft
+from bot.deployments.merge import Stored
+from bot.deployments.options import PRESET_OPTION
+from bot.deployments.plain_kinds import CHOICES
+from bot.deployments.shapes import OptionChoice
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
-from bot.domain.requests import Checked, Member, Requester, is_key
+from bot.domain.requests import Member, Requester, is_key
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.outside import Outside
 from bot.services.form_drafts import FormDrafts
-from bot.services.generation import GenerationService
-from bot.services.presets.cache import PresetCache
-from bot.services.presets.inputs import apply_preset, kept_inputs, prompt_input, replaced_inputs
-from bot.services.words.filter import DefaultTexts
+from bot.services.presets.inputs import kept_inputs, prompt_input
 from bot.store import Store
+from bot.store.presets import NewDefault
+from bot.strings import say
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresetDraft:
-    """A preset to save: the inputs of a run and, if `prompt` is set, that prompt instead of the run's.
-
-    A `run_key` of None means the user's latest run. With `seed`, the preset keeps the seed. With `server`, it
-    belongs to the server.
-    """
-
-    name: str
-    run_key: str | None = None
-    prompt: str | None = None
-    seed: bool = False
-    server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +62,6 @@ class _Unsaved:
     earlier: Preset | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SetDefault:
-    """A channel's new default preset, and the earlier default that it replaced, or None.
-
-    `unused` are inputs whose saved values never apply. Their options are required, so a typed value always
-    replaces the saved one.
-    """
-
-    preset: Preset
-    earlier: Preset | None
-    unused: Sequence[Input]
-
-
 class PresetService:
     """Saves, shares, deletes and uses presets.
 
@@ -96,41 +69,44 @@ class PresetService:
     cases nothing was changed, except perhaps after a CommitUnknown.
     """
 
-    def __init__(
-        self,
-        generation: GenerationService,
-        catalogue: Catalogue,
-        store: Store,
-        outside: Outside,
-    ) -> None:
-        self._generation = generation
+    def __init__(self, catalogue: Catalogue, store: Store, outside: Outside) -> None:
         self._catalogue = catalogue
         self._store = store
         self._clock = outside.now
-        self._cache = PresetCache(store.presets.visible, outside.now)
         self._drafts = FormDrafts[_Unsaved](outside.random)
 
-    async def save(self, person: Member, guild_id: int | None, draft: PresetDraft) -> SavedPreset | NameTaken:
-        """Save a run's inputs as a preset of the user or of the server.
+    async def save(
+        self,
+        person: Member,
+        guild_id: int | None,
+        name: str,
+        *,
+        run_key: str | None,
+        prompt: str | None,
+        seed: bool,
+        server: bool,
+    ) -> SavedPreset | NameTaken:
+        """Save a run's inputs as a preset of the user or, which needs Manage Server, of the server.
 
-        A preset of the server needs the permission Manage Server.
+        Without a `run_key`, this is the user's latest run. `prompt` replaces the run's prompt, and the seed
+        is kept only with `seed`.
         """
-        holder, holder_id = _holder(person, guild_id, server=draft.server)
-        run = await self._run(person.id, draft.run_key)
+        holder, holder_id = _holder(person, guild_id, server=server)
+        run = await self._run(person.id, run_key)
         deployment = self._catalogue.require(run.deployment)
-        kept = kept_inputs(deployment, run.inputs, seed=draft.seed, prompt=draft.prompt)
+        inputs, files_left = kept_inputs(deployment, run.inputs, seed=seed, prompt=prompt)
         now = self._clock()
         preset = Preset(
             holder=holder,
             holder_id=holder_id,
-            name=_name(draft.name),
+            name=_name(name),
             deployment=deployment.name,
-            inputs=kept.inputs,
+            inputs=inputs,
             gpu=run.gpu,
             created_at=now,
             created_by=person.id,
         )
-        return await self._put(_Unsaved(preset, run.key, kept.files), person)
+        return await self._put(_Unsaved(preset, run.key, files_left), person)
 
     async def share(self, person: Member, guild_id: int | None, name: str) -> SavedPreset | NameTaken:
         """Save a copy of the user's preset for the server. The user needs Manage Server."""
@@ -162,46 +138,58 @@ class PresetService:
     async def delete(self, person: Member, guild_id: int | None, name: str, *, server: bool) -> None:
         holder, holder_id = _holder(person, guild_id, server=server)
         removed = await self._store.presets.remove(holder, holder_id, name, by=person.id, now=self._clock())
-        self._cache.forget(holder, holder_id)
         if not removed:
             await self._named(person.id, guild_id, name)
             raise RefusedError("preset_servers", name=escape_line(name, NAME_LENGTH))
 
-    async def use(self, name: str, prompt: str | None, requester: Requester) -> Checked:
-        """Check a run with a preset and perhaps a prompt. The user's preset takes precedence over the
-        server's preset of the same name.
+    async def use(
+        self, name: str, prompt: str | None, user_id: int, guild_id: int | None
+    ) -> tuple[str, dict[str, str]]:
+        """Return the deployment and the options of `/generate` that use a preset and perhaps a prompt.
+
+        The user's preset takes precedence over the server's preset of the same name.
         """
-        presets = await self._named(requester.person.id, requester.origin.guild_id, name)
+        presets = await self._named(user_id, guild_id, name)
         deployment = self._catalogue.require(presets[0].deployment)
-        options: dict[str, RawValue] = {}
+        options = {PRESET_OPTION.name: name}
         if prompt is not None:
             item = prompt_input(deployment)
             if item is None:
                 raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
             options[item.option] = prompt
-        return await self._generate(deployment, presets[0], options, requester)
+        return deployment.name, options
 
-    async def generate(
-        self, deployment: str, name: str | None, options: Mapping[str, RawValue], requester: Requester
-    ) -> Checked:
-        """Check a run with a preset and the options of `/generate`, which override the preset's.
+    async def draft(self, deployment: str, name: str | None, requester: Requester) -> Draft:
+        """Return the draft of `/generate` with a preset.
 
         Without a name, the channel's default is used if it is a preset for this deployment.
         """
+        found, guild_id = self._catalogue.require(deployment), requester.origin.guild_id
+        title = say("edit_title", title=found.title)
         if name is None:
-            return await self._generate_here(deployment, options, requester)
-        presets = await self._named(requester.person.id, requester.origin.guild_id, name)
+            default = await self._store.presets.channel_default(guild_id, requester.channel_ids)
+            preset = default.preset if default is not None else None
+            if preset is None or preset.deployment != deployment:
+                return Draft(deployment=found, title=title)
+        else:
+            preset = self._of_deployment(
+                await self._named(requester.person.id, guild_id, name), deployment, name
+            )
+        stored, is_default = Stored(preset.inputs, preset.gpu), name is None
+        return Draft(deployment=found, title=title, stored=stored, preset=preset, is_default=is_default)
+
+    def _of_deployment(self, presets: Sequence[Preset], deployment: str, name: str) -> Preset:
         preset = next((one for one in presets if one.deployment == deployment), None)
         if preset is None:
             other, name = presets[0].deployment, escape_line(name, NAME_LENGTH)
             title, path = escape_line(self._catalogue.title(other), 60), self._catalogue.plan.path_of(other)
             code = "preset_elsewhere" if path is not None else "default_gone"
             raise RefusedError(code, name=name, title=title, path=path)
-        return await self._generate(self._catalogue.require(deployment), preset, options, requester)
+        return preset
 
     async def set_default(
         self, person: Member, guild_id: int | None, channel_id: int, name: str | None
-    ) -> SetDefault | None:
+    ) -> NewDefault | None:
         """Make a server's preset the only default of a channel, or remove the default if `name` is None.
 
         Returns None after a removal. The user needs the permission Manage Channels.
@@ -219,19 +207,12 @@ class PresetService:
         shared = next((one for one in presets if one.holder is Holder.SERVER), None)
         if shared is None:
             raise RefusedError("default_own", name=escape_line(name, NAME_LENGTH))
-        deployment = self._catalogue.get(shared.deployment)
-        if deployment is None:
+        if self._catalogue.get(shared.deployment) is None:
             raise RefusedError("default_gone", name=escape_line(name, NAME_LENGTH))
         stored = await self._store.presets.set_default(guild_id, channel_id, name, by=person.id, now=now)
         if stored is None:  # deleted meanwhile
             raise _unknown_preset(name)
-        preset = stored.preset
-        unused = replaced_inputs(deployment, preset, self._required(deployment))
-        return SetDefault(preset, stored.replaced, unused)
-
-    def _required(self, deployment: Deployment) -> Collection[str]:
-        spec = self._catalogue.plan.command(deployment.name)
-        return {option.name for option in spec.options if option.required} if spec is not None else ()
+        return stored
 
     async def default_of(self, guild_id: int | None, channel_id: int) -> ChannelDefault | None:
         """Return the default preset of a channel, or None."""
@@ -259,7 +240,7 @@ class PresetService:
         the store is unavailable, there are no suggestions.
         """
         try:
-            presets = await self._cache.visible(user_id, guild_id)
+            presets = await self._store.presets.visible(user_id, guild_id)
         except StoreUnavailable as error:
             log.warning("can't suggest presets: %s", error)
             return ()
@@ -289,7 +270,6 @@ class PresetService:
         if earlier is not None:
             draft = self._drafts.keep(person.id, replace(unsaved, earlier=earlier))
             return NameTaken(earlier, draft, await self._default_in(earlier))
-        self._cache.forget(preset.holder, preset.holder_id)
         return SavedPreset(preset, unsaved.earlier is not None, unsaved.files_left)
 
     async def _has_source(self, unsaved: _Unsaved, person: Member) -> bool:
@@ -308,43 +288,6 @@ class PresetService:
             return ()
         defaults = await self._store.presets.channel_defaults(preset.holder_id)
         return [one.channel_id for one in defaults if folded(one.preset.name) == folded(preset.name)]
-
-    async def _generate_here(
-        self, name: str, options: Mapping[str, RawValue], requester: Requester
-    ) -> Checked:
-        guild_id, channel_ids = requester.origin.guild_id, requester.channel_ids
-        default = await self._store.presets.channel_default(guild_id, channel_ids)
-        if default is None or default.preset.deployment != name:
-            return await self._generation.generate(name, options, requester)
-        deployment = self._catalogue.require(name)
-        return await self._generate(deployment, default.preset, options, requester, is_default=True)
-
-    async def _generate(
-        self,
-        deployment: Deployment,
-        preset: Preset,
-        options: Mapping[str, RawValue],
-        requester: Requester,
-        *,
-        is_default: bool = False,
-    ) -> Checked:
-        applied = apply_preset(deployment, preset, options)
-        default = DefaultTexts(preset.name, applied.texts) if is_default else None
-        try:
-            checked = await self._generation.generate(
-                deployment.name, applied.options, requester, default=default
-            )
-        except InputError as error:
-            raise self._missing_input(error, preset) from error
-        return replace(checked, dropped=applied.dropped, preset=preset.name)
-
-    def _missing_input(self, error: InputError, preset: Preset) -> InputError:
-        """Return the error or, if the preset lacks a required input, one that points to the full command."""
-        path = self._catalogue.plan.path_of(preset.deployment)
-        if error.code != "input_required" or path is None:
-            return error
-        name, option = escape_line(preset.name, NAME_LENGTH), error.params.get("option")
-        return InputError("preset_needs", name=name, path=path, option=option)
 
     async def _named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
         presets = await self._store.presets.named(user_id, guild_id, name)

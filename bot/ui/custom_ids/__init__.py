@@ -12,13 +12,11 @@ from bot.ui.custom_ids.audit import AuditId as AuditId
 from bot.ui.custom_ids.base import CustomId as CustomId
 from bot.ui.custom_ids.base import Draft, Part, microseconds, moment
 from bot.ui.custom_ids.runs import Action as Action
-from bot.ui.custom_ids.runs import EditId as EditId
-from bot.ui.custom_ids.runs import FollowUpId as FollowUpId
+from bot.ui.custom_ids.runs import DraftId as DraftId
 from bot.ui.custom_ids.runs import ReviewForm as ReviewForm
 from bot.ui.custom_ids.runs import ReviewFormId as ReviewFormId
 from bot.ui.custom_ids.runs import RunId as RunId
 from bot.ui.custom_ids.runs import ShareId as ShareId
-from bot.ui.custom_ids.runs import UseId as UseId
 
 
 class RunListAction(StrEnum):
@@ -127,14 +125,6 @@ class SettingId(CustomId):
 
     def writes(self, *, form: bool) -> bool:
         return form or self.action == "tidy"
-
-
-@dataclass(frozen=True, slots=True)
-class HelpId(CustomId):
-    """A select of `/help`. Many deployments need several selects."""
-
-    NAME = "help"
-    number: int
 
 
 @dataclass(frozen=True, slots=True)

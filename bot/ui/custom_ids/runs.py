@@ -9,6 +9,8 @@ from typing import Annotated
 from bot.deployments.model import FollowUpRef
 from bot.ui.custom_ids.base import CustomId, Draft, Key, Part
 
+_REF_LENGTH = 40
+
 
 class Action(StrEnum):
     """The actions of a run's buttons."""
@@ -79,47 +81,6 @@ class ReviewFormId(CustomId):
 
 
 @dataclass(frozen=True, slots=True)
-class EditId(CustomId):
-    """The Edit form of a run, or a button that opens it.
-
-    `draft` names the draft that refills the form. `send` submits the draft without showing the form.
-    """
-
-    NAME = "edit"
-    key: Key
-    draft: Draft = ""
-    send: bool = False
-
-    def writes(self, *, form: bool) -> bool:
-        return form or self.send
-
-
-@dataclass(frozen=True, slots=True)
-class UseId(CustomId):
-    """The Use-as-input form, or the button or select that opens it.
-
-    `index` is the position of the picture, counted from 0, in the message that the component or form belongs
-    to. `parent` is the key of the run that made the picture, or empty. `deployment` is empty in a select,
-    whose options are the deployments. `draft` names the draft that refills the form. `kept` names the stored
-    picture of a form that belongs to no message.
-    """
-
-    NAME = "use"
-    deployment: Annotated[str, Part("[^:]{0,32}")]
-    index: int
-    parent: Key = ""
-    draft: Draft = ""
-    kept: Draft = ""
-
-    def writes(self, *, form: bool) -> bool:
-        return True
-
-    @property
-    def run_key(self) -> str:
-        return self.parent
-
-
-@dataclass(frozen=True, slots=True)
 class ShareId(CustomId):
     """The form that asks whether a shared result shows its prompt."""
 
@@ -127,27 +88,26 @@ class ShareId(CustomId):
     key: Key
 
 
-def _write_ref(ref: FollowUpRef | None) -> str:
-    return "".join(ref or ())
-
-
-def _read_ref(text: str) -> FollowUpRef | None:
-    return FollowUpRef(text[:32], text[32:]) if text else None
-
-
 @dataclass(frozen=True, slots=True)
-class FollowUpId(CustomId):
-    """The button or form of a follow-up. Without `ref`, it is the select that lists several follow-ups.
+class DraftId(CustomId):
+    """The form of a draft, or a button that opens it. It also identifies a select of several drafts.
 
-    The follow-up takes a file of the run's result or, if `picture` is set, the picture at that position in
-    the message, counted from 0.
+    The draft starts from the run `key`, if there is one. `target` is the name of the deployment to start, or
+    the digits of a follow-up (see `ref`); without it, the run is edited. `picture` is the position of the
+    picture that it takes, counted from 0, in the message that the button or form belongs to. `draft`
+    names what was typed before.
     """
 
-    NAME = "then"
+    NAME = "draft"
     key: Key
-    ref: Annotated[FollowUpRef | None, Part("(?:[0-9a-f]{40})?", _write_ref, _read_ref)] = None
+    target: Annotated[str, Part("[^:]{0,40}")] = ""
     picture: Annotated[str, Part("[0-9]?")] = ""
     draft: Draft = ""
+
+    @property
+    def ref(self) -> FollowUpRef | None:
+        # The name of a deployment is shorter.
+        return FollowUpRef(self.target[:32], self.target[32:]) if len(self.target) == _REF_LENGTH else None
 
     def writes(self, *, form: bool) -> bool:
         return True

@@ -147,6 +147,32 @@ async def send_edited(story: Story, parent: Ask, opened: Interaction, *, keep: b
         derived(story, parent, sent, who, "edit", mark=mark if values else parent.mark)
 
 
+_TRY = "Edit and try again"
+
+
+@action("press", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(3)}, weight=2)
+async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
+    """Correct a request that was refused, in the form that has everything that was typed."""
+    refused = [
+        (ask, message)
+        for ask in story.asks
+        for message in (ask.interaction.original, *ask.interaction.followups)
+        if ask.who == who and message is not None and _TRY in labels_of(message)
+    ]
+    if not refused:
+        story.skip(f"{who} wasn't refused")
+        return
+    ask, message = refused[-1 - nth % len(refused)]
+    opened = await story.answer(await story.press(who, message, _TRY))
+    if opened is None or opened.modal is None:
+        story.skip(f"no form opened: {opened.text if opened else ''}")
+        return
+    mark = new_mark(story)
+    sent = await story.submit(opened, {"prompt": f"better {mark}"} if "'prompt'" in str(opened.modal) else {})
+    if sent is not None:
+        derived(story, ask, sent, who, "corrected", mark=mark, count=ask.count)
+
+
 @action("press", draw_press, weight=1.5)
 async def use_as_input(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Press Use as input, choose a deployment, and send the form."""

@@ -79,7 +79,7 @@ def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
 async def forge_button(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
     """Press a button that only others have, or in a channel that this person can't see.
 
-    Edit is open to everybody who sees a result, and only opens a form.
+    Everybody who sees a result may repeat or edit it as a request of their own.
     """
     found = await _target(story, ask, who, wait)
     if found is None:
@@ -89,7 +89,11 @@ async def forge_button(story: Story, ask: int, who: str, what: str, wait: float,
     if message is None:
         story.skip(f"no message to press under for request {ask}")
         return
-    opened = await story.answer(await story.forge(who, message, f"run:{key}:{what}"))
+    sent = await story.forge(who, message, f"run:{key}:{what}")
+    if what in ("again", "vary", "repeat"):
+        count = {"again": 1, "vary": 4, "repeat": asked.count}[what]
+        derived(story, asked, sent, who, "forged again", count=count)
+    opened = await story.answer(sent)
     if opened is not None and opened.modal is not None:
         await _send_opened(story, asked, opened)
 
@@ -97,7 +101,7 @@ async def forge_button(story: Story, ask: int, who: str, what: str, wait: float,
 async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
     """Send the form that a press opened."""
     text = str(opened.modal)
-    if "'edit:" in text:
+    if "'draft:" in text:
         await send_edited(story, asked, opened)
         return
     values = {"reason": "forged"} if "'reason'" in text else {}
@@ -106,7 +110,7 @@ async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
 
 
 _FORMS = (
-    *("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}::", "edit:{key}::1"),
+    *("form:{key}:reject", "form:{key}:block", "share:{key}", "draft:{key}:::", "draft:{key}:::0a"),
     *("set:results:form::0:", "set:approval:form::0:"),
 )
 # What is put into a box, which has the digest of what it shows: private results off, approval of everybody.
@@ -134,10 +138,10 @@ async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *
         return
     mark = new_mark(story)
     values = {"reason": "forged", "duration": "open"}
-    if what.startswith(("edit", "set")):
-        values = {"prompt": f"forged {mark}"} if what.startswith("edit") else _SETTINGS[what]
+    if what.startswith(("draft", "set")):
+        values = {"prompt": f"forged {mark}"} if what.startswith("draft") else _SETTINGS[what]
     sent = await story.forge_form(who, message, what.format(key=key), values)
-    if what.startswith("edit"):
+    if what.startswith("draft"):
         derived(story, asked, sent, who, "forged edit", mark=mark)
 
 

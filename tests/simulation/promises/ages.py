@@ -7,24 +7,20 @@ from collections.abc import Iterator
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import Evidence, Request, text_of
 from tests.simulation.promises.facts import (
-    Clock,
     DeploymentMarks,
     Marks,
-    answered,
     monotonic,
     pressed,
     purpose,
-    reply,
 )
 from tests.simulation.promises.shared import Broken, reachable, where
-from tests.simulation.story import Ask, Press
+from tests.simulation.story import Ask
 
 # A post that has begun isn't stopped by a change of its channel; discord.py repeats it for so long.
 _POSTING = 30.0
 # An attempt at a delivery decides once, and then downloads.
 _ATTEMPT = 150.0
 _AROUND = 3.0
-_SENTENCES = ("This runs only in channels that are marked", "This result is age-restricted.")
 _WITHHELD = "It is age-restricted, so I post it only in"
 _FROM_A_PICTURE = ("use", "menu", "upscale")
 
@@ -37,8 +33,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
         yield from _left_of_withheld(evidence, request)
     for ask in evidence.story.asks:
         yield from _made_elsewhere(evidence, marks, ask)
-    for press in evidence.story.presses:
-        yield from _opened_in_vain(evidence, press)
 
 
 def _is_restricted(evidence: Evidence, marks: Marks, ask: Ask) -> bool:
@@ -123,27 +117,3 @@ def _made_elsewhere(evidence: Evidence, marks: Marks, ask: Ask) -> Iterator[Brok
                 yield Broken(
                     "an age-restricted picture isn't used elsewhere", str(request), f"in {ask.where}"
                 )
-
-
-def _opened_in_vain(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """A form opens only if what is in it can be sent."""
-    if press.values is None or press.forged or not reply(press).startswith(_SENTENCES):
-        return
-    opened = [
-        other
-        for other in evidence.story.presses
-        if other.who == press.who and other.interaction.modal is not None and answered(other) <= press.at
-    ]
-    clock = Clock(evidence.story)
-    if not opened or clock.steady(press.at) - clock.steady(opened[-1].at) > _AROUND:
-        return
-    since = opened[-1].at - _AROUND
-    changed = any(
-        since < at < press.at
-        for at, what in evidence.story.struck
-        if "age-restricted" in what or "toml" in what
-    )
-    if not changed and str((opened[-1].interaction.modal or {}).get("custom_id")) == press.custom_id:
-        yield Broken(
-            "a form opens only if it can be sent", press.custom_id, f"{press.who} reads {reply(press)!r}"
-        )

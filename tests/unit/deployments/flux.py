@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.inputs import CollectedInputs, collect, seed_range
+from bot.deployments.files import AttachedFile
+from bot.deployments.merge import Merged, merge, seed_range
 from bot.deployments.model import Deployment, Input
-from bot.deployments.validation import AttachedFile
 from bot.domain.errors import InputError
 from tests.unit.deployments.made import deployment, node
 
@@ -43,8 +43,8 @@ def drawn(item: Input) -> int:
     return min(high, max(low, 4242))
 
 
-def take(made: Deployment = FLUX, /, **values: Any) -> CollectedInputs:
-    return collect(made, {"prompt": "a red fox", **values}, draw_seed=drawn)
+def take(made: Deployment = FLUX, /, **values: Any) -> Merged:
+    return merge(made, [{"prompt": "a red fox", **values}], draw_seed=drawn)
 
 
 def refused(made: Deployment = FLUX, /, **values: Any) -> InputError:

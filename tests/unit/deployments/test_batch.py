@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.comfydeploy.deployments import GPUS
 from bot.deployments.batches import batch_inputs, check_count
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.inputs import collect
+from bot.deployments.merge import merge
 from bot.deployments.model import Choice, Deployment, Input, varies_in_batch
 from bot.deployments.options import plan_options
 from bot.domain.backend import InputKind
@@ -29,7 +29,7 @@ def made(*inputs: Input, **more: Any) -> Deployment:
 
 def seeds(offered: Deployment, count: int, **given: Any) -> list[Any]:
     numbers = iter(range(1000, 2000))
-    wanted = collect(offered, given, draw_seed=lambda _: next(numbers))
+    wanted = merge(offered, [given], draw_seed=lambda _: next(numbers))
     return [seed for _, seed in batch_inputs(offered, wanted, count, lambda _: next(numbers))]
 
 
@@ -59,17 +59,17 @@ def test_past_the_end_of_the_range_it_goes_on_at_the_beginning() -> None:
 def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:
     prompt = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
     offered = made(prompt, SEED, replace(SEED, key="t", option="noise_seed"))
-    wanted = collect(offered, {"prompt": "a fox", "seed": 3}, draw_seed=lambda _: 50)
+    wanted = merge(offered, [{"prompt": "a fox", "seed": 3}], draw_seed=lambda _: 50)
     found = [inputs for inputs, _ in batch_inputs(offered, wanted, 3, lambda _: 60)]
     assert found == [{"p": "a fox", "s": seed, "t": drawn} for seed, drawn in ((3, 50), (4, 60), (5, 60))]
 
 
-@pytest.mark.parametrize("value", [0, 5, -1, "4", 2.0])
+@pytest.mark.parametrize("value", [0, 5, -1, "x", 2.0])
 def test_a_number_that_is_not_offered_is_told(value: Any) -> None:
     with pytest.raises(InputError) as refused:
         check_count(made(SEED), value)
     assert (refused.value.code, refused.value.params["maximum"]) == ("input_count", 4)
-    assert [check_count(made(SEED), offered) for offered in (None, 4)] == [1, 4]
+    assert [check_count(made(SEED), offered) for offered in (None, "", 4, "4")] == [1, 1, 4, 4]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.comfydeploy.deployments import GPUS, parse_deployment
-from bot.deployments.options import describe
+from bot.deployments.kinds import kind_of
 from bot.domain.backend import InputKind
 from tests.unit.deployments.made import (
     PREFIX,
@@ -223,7 +223,7 @@ def test_choices_of_a_number_are_only_what_a_person_would_write() -> None:
 def test_a_description_or_choice_of_which_nothing_can_be_seen_is_replaced() -> None:
     hidden = "\u200b\u2060"
     made = by_key(deployment(node(hidden, "Enum", description=hidden, choices=("a", hidden, "b\x00c"))))
-    assert describe(made[hidden]) == "input"
+    assert kind_of(made[hidden]).description == "input"
     assert [choice.name for choice in made[hidden].choices] == ["a", "(empty)", "b c"]
 
 

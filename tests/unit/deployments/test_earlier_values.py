@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from discord import ComponentType
 
-from bot.deployments.earlier_values import revise
-from bot.deployments.form_fields import editable_fields, require_new_files, without_refused_files
+from bot.deployments.draft import Draft
+from bot.deployments.files import AttachedFile
+from bot.deployments.forms import changed, without_refused_files
+from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Choice, Deployment, Input, picture_input
-from bot.deployments.validation import AttachedFile
+from bot.deployments.shapes import FormField
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError, WrongFiles
 from bot.strings import explain
@@ -32,19 +34,33 @@ def deployment(*inputs: Input, **more: Any) -> Deployment:
     )
 
 
+def fields_of(
+    made: Deployment, stored: dict[str, Any], gpu: str | None = None, **typed: Any
+) -> tuple[FormField, ...]:
+    return Draft(deployment=made, stored=Stored(stored, gpu)).fields(typed)
+
+
+def merged(
+    made: Deployment, stored: dict[str, Any], sent: dict[str, Any], gpu: str | None = None, draw: Any = None
+) -> Merged:
+    """Return the inputs of a form that was opened with these values, and sent with others."""
+    typed = changed(fields_of(made, stored, gpu), sent)
+    return merge(made, [typed], [Stored(stored, gpu)], draw_seed=draw or boom)
+
+
 def test_the_form_begins_with_the_prompt_and_required_inputs() -> None:
-    fields = editable_fields(deployment(SEED, STEPS, PROMPT, IMAGE), {"p": "a fox", "s": 7}, None)
+    fields = fields_of(deployment(SEED, STEPS, PROMPT, IMAGE), {"p": "a fox", "s": 7})
     shown = [(field.name, field.value) for field in fields]
     assert shown == [("prompt", "a fox"), ("image", ""), ("seed", "7"), ("steps", "")]
-    (field,) = editable_fields(deployment(STEPS), {"n": 9}, None, form_values={"steps": "999"})
+    (field,) = fields_of(deployment(STEPS), {"n": 9}, steps="999")
     assert field.value == "999"
 
 
 def test_the_gpu_comes_last_and_only_if_there_is_space() -> None:
     many = tuple(Input(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
-    few = editable_fields(deployment(*many[:4], gpus=("T4", "L4")), {}, "L4")
+    few = fields_of(deployment(*many[:4], gpus=("T4", "L4")), {}, "L4")
     assert (few[-1].name, few[-1].value) == ("gpu", "L4")
-    fields = editable_fields(deployment(*many, gpus=("T4", "L4")), {}, "L4")
+    fields = fields_of(deployment(*many, gpus=("T4", "L4")), {}, "L4")
     assert [field.name for field in fields] == ["o0", "o1", "o2", "o3", "o4"]
 
 
@@ -73,19 +89,17 @@ def test_the_form_shows_what_was_typed_before_the_rest(earlier: dict[str, Any], 
         replace(IMAGE, required=False),
         PROMPT,
     )
-    assert [field.name for field in editable_fields(made, earlier, None)] == names
-    refused = {"steps": "999", "style": "neon"}
-    assert [field.name for field in editable_fields(made, earlier, None, form_values=refused)] == names
+    assert [field.name for field in fields_of(made, earlier)] == names
 
 
 def sent(made: Deployment, earlier: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
-    return revise(made, earlier, None, typed, boom).inputs.inputs
+    return dict(merged(made, earlier, typed).inputs)
 
 
 def test_choices_show_their_default_and_leave_it_unsent() -> None:
     hires = Input(key="h", option="hires", kind=InputKind.BOOLEAN, default=True)
     made = deployment(hires, replace(STYLE, default="oil"))
-    assert [field.value for field in editable_fields(made, {}, None)] == ["yes", "Oil"]
+    assert [field.value for field in fields_of(made, {})] == ["yes", "Oil"]
     assert sent(made, {}, {"hires": "yes", "style": "Oil"}) == {}
     changed = {"h": False, "y": "ink-v2"}
     assert sent(made, {}, {"hires": "no", "style": "Ink"}) == changed
@@ -98,7 +112,7 @@ def test_every_mistake_is_told() -> None:
     made = deployment(replace(PROMPT, required=True), STEPS, SEED, STYLE, gpus=("T4", "L4"))
     typed = {"prompt": " ", "steps": "51", "seed": "x", "style": "neon", "gpu": "Z9"}
     with pytest.raises(InputErrors) as caught:
-        revise(made, {"s": 7}, None, typed, boom)
+        merged(made, {"s": 7}, typed)
     assert [error.params["option"] for error in caught.value.errors] == [*typed]
     lines = explain(caught.value).splitlines()
     assert len(lines) == 5
@@ -141,7 +155,7 @@ SELECT, RADIO = ComponentType.select, ComponentType.radio_group
 )
 def test_each_field_is_the_component_that_suits_it(item: Input, earlier: Any, kind: ComponentType) -> None:
     inputs = {} if earlier is None else {"x": earlier}
-    modal = form_modal("edit:abc:", "t", editable_fields(deployment(item), inputs, None)).to_dict()
+    modal = form_modal("edit:abc:", "t", fields_of(deployment(item), inputs)).to_dict()
     component = modal["components"][0]["component"]
     assert component["type"] == kind.value
     shown = [option["value"] for option in component.get("options", ()) if option.get("default")]
@@ -157,7 +171,7 @@ def test_a_form_keeps_discords_limits(length: int) -> None:
         key="w", option="w" * 32, kind=InputKind.CHOICE, description="x" * 300, choices=choices, required=True
     )
     offered = deployment(PROMPT, wide, IMAGE, SEED, gpus=tuple(f"G{n}" for n in range(25)))
-    fields = editable_fields(offered, {"p": "x" * length}, None)
+    fields = fields_of(offered, {"p": "x" * length})
     sent = form_modal("edit:abc:", "t" * 300, fields).to_dict()
     assert len(sent["title"]) <= 45
     assert len(sent["components"]) <= 5
@@ -170,23 +184,24 @@ def test_a_form_keeps_discords_limits(length: int) -> None:
 
 
 def test_untyped_inputs_keep_their_earlier_values_and_the_seed() -> None:
-    result = revise(deployment(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, None, {"prompt": "b"}, boom)
-    assert result.inputs.inputs == {"p": "b", "s": 7, "n": 9}
-    assert (result.inputs.seed, result.inputs.prompt, result.dropped) == (7, "b", ())
+    result = merged(deployment(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, {"prompt": "b"})
+    assert result.inputs == {"p": "b", "s": 7, "n": 9}
+    assert (result.seed, result.prompt, result.dropped) == (7, "b", ())
 
 
 def test_an_emptied_seed_is_drawn_anew_and_an_emptied_text_is_empty() -> None:
     negative = Input(key="g", option="negative", kind=InputKind.TEXT, default="blurry")
     typed = {"seed": "", "negative": ""}
-    result = revise(deployment(SEED, negative), {"s": 7, "g": "ugly"}, None, typed, lambda _: 3)
-    assert result.inputs.inputs == {"s": 3, "g": ""}
-    assert sent(deployment(negative), {}, typed) == {}
+    result = merged(deployment(SEED, negative), {"s": 7, "g": "ugly"}, typed, draw=lambda _: 3)
+    assert result.inputs == {"s": 3, "g": ""}
+    assert merged(deployment(negative), {}, typed).dropped == ("seed",)
+    assert sent(deployment(negative), {}, {"negative": ""}) == {}
 
 
 def test_an_input_that_no_longer_fits_is_dropped_by_name() -> None:
     earlier = {"p": "a", "n": 99, "y": "neon", "gone": 1}
-    result = revise(deployment(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, "H100", {}, boom)
-    assert (result.inputs.inputs, result.inputs.gpu) == ({"p": "a"}, None)
+    result = merged(deployment(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, {}, "H100")
+    assert (result.inputs, result.gpu) == ({"p": "a"}, None)
     assert set(result.dropped) == {"gone", "steps", "style", "gpu"}
 
 
@@ -208,12 +223,32 @@ def boom(_: Input) -> int:
 
 
 def test_a_form_requires_another_file_in_place_of_a_deleted_one() -> None:
-    fields = editable_fields(deployment(PROMPT, IMAGE), {"p": "a fox", IMAGE.key: "https://x/a.png"}, None)
-    prompt, image = require_new_files(fields, {IMAGE.key})
-    assert (prompt.is_file_gone, image.is_file_gone, image.value) == (False, True, "")
-    assert require_new_files(fields, set()) == fields
+    made, stored = deployment(PROMPT, IMAGE), {"p": "a fox", IMAGE.key: "https://x/a.png"}
+    assert [field.required for field in Draft(deployment=made, stored=Stored(stored)).fields({})] == [
+        False,
+        False,
+    ]
+    prompt, image = Draft(deployment=made, stored=Stored(stored)).fields({}, gone={IMAGE.key})
+    assert (prompt.required, image.required) == (False, True)
+    assert image.description == "The earlier file was deleted. Please attach another."
     with pytest.raises(RefusedError, match="parent_deleted"):
-        require_new_files(fields[:1], {IMAGE.key})
+        Draft(deployment=made, stored=Stored(stored), asked=[PROMPT]).fields({}, gone={IMAGE.key})
+
+
+def test_a_text_that_is_too_long_for_a_form_stays_if_its_field_is_left_empty() -> None:
+    made, stored = deployment(replace(PROMPT, required=True)), {"p": "fox " * 1200}
+    (field,) = Draft(deployment=made, stored=Stored(stored)).fields({})
+    assert (field.value, field.required) == ("", False)
+    assert sent(made, stored, {"prompt": ""}) == stored
+    assert sent(made, stored, {"prompt": "a wolf"}) == {"p": "a wolf"}
+
+
+def test_what_was_typed_before_is_shown_and_its_mistakes_come_first() -> None:
+    many = tuple(Input(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
+    made, typed = deployment(PROMPT, *many, STEPS), {"steps": "many", "o7": "x", "count": 4, "more": "o1"}
+    fields = Draft(deployment=made, stored=Stored({})).fields(typed, wrong={"steps"})
+    shown = [(field.name, field.value) for field in fields]
+    assert shown == [("prompt", ""), ("steps", "many"), ("o7", "x"), ("more", "o1"), ("count", "4")]
 
 
 def test_only_files_that_an_error_refuses_are_left_out() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.deployments.validation import check_content, check_file, is_kind, needs_content
+from bot.deployments.files import check_content, check_file, is_kind, needs_content
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.strings import SENTENCES, explain

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from bot.comfydeploy.deployments import GPUS
 from bot.comfydeploy.input_classes import input_class
 from bot.deployments.compile.deployment import compile_deployment
 from bot.deployments.config_file import load_deployments_file
+from bot.deployments.draft import Draft
+from bot.deployments.files import AttachedFile
 from bot.deployments.follow_ups.link import link_follow_ups
 from bot.deployments.follow_ups.message_commands import MAX_COMMANDS, message_commands
-from bot.deployments.follow_ups.prepare import Preparation, find_follow_up
+from bot.deployments.follow_ups.prepare import asked_inputs, carried, choose_file, find_follow_up
+from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment, FollowUp, Input
-from bot.deployments.validation import AttachedFile
 from bot.domain.errors import InputErrors, StartupError
 from tests.unit.cases import read_cases
 from tests.unit.factories import made_run
@@ -113,59 +115,72 @@ def test_a_button_never_starts_another_follow_up(tmp_path: Path) -> None:
     assert find_follow_up([*now.values()], now["flux"], ref) is None
 
 
-def prepared(folder: Path, then: str, **inputs: Any) -> Preparation:
+@dataclass(frozen=True)
+class Opened:
+    """A follow-up of a run of `flux` with these inputs."""
+
+    follow_up: FollowUp
+    target: Deployment
+    inputs: Mapping[str, Any]
+
+    def fields(self) -> list[tuple[str, str]]:
+        asked = asked_inputs(self.follow_up, self.target, self.inputs)
+        shown = Draft(deployment=self.target, stored=Stored(self.inputs), asked=asked).fields({})
+        return [(field.name, field.value) for field in shown]
+
+    def merged(self, **typed: str) -> Merged:
+        chosen = choose_file(self.follow_up, [PICTURE])
+        assert chosen is not None
+        key, file = chosen
+        return merge(self.target, [typed, {key: (file,)}], [Stored(self.inputs)], draw_seed=zero)
+
+
+def opened(folder: Path, then: str, **inputs: Any) -> Opened:
     now = loaded(folder, then)
     assert now["flux"].warnings == ()
     (follow_up,) = now["flux"].follow_ups
     target = next(each for each in now.values() if each.deployment_id == follow_up.target)
     parent = made_run(deployment="flux", inputs=inputs, prompt="a default")
-    return Preparation.of(follow_up, target, parent, now["flux"])
-
-
-def sent(made: Preparation, *files: AttachedFile, **form_values: str) -> Mapping[str, Any]:
-    taken = made.choose(files or (PICTURE,))
-    assert taken is not None
-    return made.revise(taken, form_values, zero).inputs.inputs
+    values = carried(parent, now["flux"], follow_up.carry.items())
+    return Opened(follow_up, target, {**values, **follow_up.inputs})
 
 
 def test_inputs_are_carried_by_name_and_the_prompt_by_its_role(tmp_path: Path) -> None:
     then = ANIMATE.replace('"prompt"', '"prompt", "size"')
-    made = prepared(tmp_path, then, positive="a fox", width=512, height=768)
-    assert made.fields({}) == ()
-    carried = {"words": "a fox", "first": PICTURE.url, "width": 512, "height": 768, "seed": 0}
-    assert sent(made) == carried
-    assert sent(prepared(tmp_path, ANIMATE))["words"] == "a default"
+    made = opened(tmp_path, then, positive="a fox", width=512, height=768)
+    assert made.fields() == []
+    values = {"words": "a fox", "first": PICTURE.url, "width": 512, "height": 768, "seed": 0}
+    assert made.merged().inputs == values
+    assert opened(tmp_path, ANIMATE).merged().inputs["words"] == "a default"
 
 
 def test_the_first_file_that_fits_goes_in(tmp_path: Path) -> None:
-    made = prepared(tmp_path, UPSCALE)
+    made = linked(tmp_path, UPSCALE)
     other = replace(PICTURE, url="https://cdn.example/b.png")
-    assert made.choose([CLIP, PICTURE, other]) == ("image", PICTURE.url)
-    assert made.choose([CLIP]) is None
-    assert made.choose([]) is None
-    film = prepared(tmp_path, 'deployment = "film"\nlabel = "C"\ninput = "clip"\n')
-    assert film.choose([PICTURE, CLIP]) == ("clip", CLIP.url)
+    assert choose_file(made, [CLIP, PICTURE, other]) == ("image", PICTURE)
+    assert choose_file(made, [CLIP]) is None
+    assert choose_file(made, []) is None
+    film = linked(tmp_path, 'deployment = "film"\nlabel = "C"\ninput = "clip"\n')
+    assert choose_file(film, [PICTURE, CLIP]) == ("clip", CLIP)
 
 
 def test_a_form_asks_for_listed_and_required_inputs(tmp_path: Path) -> None:
     then = 'deployment = "up"\nlabel = "U"\nask = ["mode", "prompt"]\ncarry = ["prompt"]\n'
-    made = prepared(tmp_path, then)
-    fields = [(field.name, field.value) for field in made.fields({})]
-    assert fields == [("mode", ""), ("prompt", "a default"), ("scale", "")]
+    made = opened(tmp_path, then)
+    assert made.fields() == [("mode", ""), ("prompt", "a default"), ("scale", "")]
     filled = {"image": PICTURE.url, "mode": "s", "scale": 4, "prompt": "a wolf"}
-    assert sent(made, mode="Sharp", scale="4", prompt="a wolf") == filled
+    assert made.merged(mode="Sharp", scale="4", prompt="a wolf").inputs == filled
     with pytest.raises(InputErrors):
-        sent(made, scale="9")
+        made.merged(scale="9")
 
 
 def test_a_carried_text_that_does_not_fit_is_told_and_a_required_one_asked_for(tmp_path: Path) -> None:
     long = "fox " * 10
-    made = prepared(tmp_path, f'{UPSCALE}carry = ["prompt"]\n', positive=long)
-    assert made.fields({}) == ()
-    assert made.revise(("image", PICTURE.url), {}, zero).dropped == ("prompt",)
-    made = prepared(tmp_path, ANIMATE, positive="x" * 6001)
-    (field,) = made.fields({})
-    assert (field.name, len(field.value)) == ("words", 4000)
+    made = opened(tmp_path, f'{UPSCALE}carry = ["prompt"]\n', positive=long)
+    assert made.fields() == []
+    assert made.merged().dropped == ("prompt",)
+    ((name, value),) = opened(tmp_path, ANIMATE, positive="x" * 6001).fields()
+    assert (name, len(value)) == ("words", 4000)
 
 
 def test_the_first_four_that_take_pictures_become_message_commands(tmp_path: Path) -> None:

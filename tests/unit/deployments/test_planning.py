@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from bot.deployments.command_plan import CommandPlan, plan_commands, size
 from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.naming import RESERVED
-from bot.deployments.options import MORE, OptionChoice, OptionSpec, OptionType
+from bot.deployments.options import MORE
+from bot.deployments.shapes import OptionChoice, OptionSpec, OptionType
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node

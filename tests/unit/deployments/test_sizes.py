@@ -9,18 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.earlier_values import revise
-from bot.deployments.form_fields import editable_fields
+from bot.deployments.draft import Draft
+from bot.deployments.forms import changed
 from bot.deployments.input_text import command_line, displayed_inputs
-from bot.deployments.inputs import collect
+from bot.deployments.kinds import kind_of
+from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment, Input, Size
-from bot.deployments.options import MORE, autocomplete, describe
-from bot.deployments.size_conversion import as_offered, as_sent, size_input
-from bot.domain.errors import InputError, InputErrors
+from bot.deployments.options import MORE, autocomplete
+from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.services.presets.inputs import apply_preset, kept_inputs
+from bot.services.presets.inputs import kept_inputs
 from tests.unit.deployments.made import by_key, deployment, node
-from tests.unit.factories import made_preset
 
 LIMITS = {"minimum": 256, "maximum": 1536}
 CHOICES = {"square": [768, 768], "portrait": [624, 912], "wide": [1216, 512]}
@@ -45,14 +44,16 @@ SIZED = sized()
 
 
 def size_of(made: Deployment) -> Input:
-    item = size_input(made)
-    assert item is not None
-    return item
+    return next(item for item in made.inputs if item.parts)
 
 
 def sent(made: Deployment = SIZED, /, **options: Any) -> dict[str, InputValue]:
-    taken = collect(made, {"prompt": "a fox", **options}, draw_seed=boom).inputs
+    taken = merge(made, [{"prompt": "a fox", **options}], draw_seed=boom).inputs
     return {key: value for key, value in taken.items() if key in ("width", "height")}
+
+
+def kept(made: Deployment, stored: dict[str, InputValue], **typed: str) -> Merged:
+    return merge(made, [typed], [Stored(stored)], draw_seed=boom)
 
 
 def boom(_: Input) -> int:
@@ -78,16 +79,16 @@ def test_a_choice_is_sent_as_two_numbers(typed: str, width: int, height: int) ->
 
 def test_left_out_nothing_is_sent_unless_the_file_has_a_default() -> None:
     assert sent() == {}
-    assert describe(size_of(SIZED)).endswith("(default square)")
+    assert kind_of(size_of(SIZED)).description.endswith("(default square)")
     preferred = sized({"choices": CHOICES, "default": "wide"})
     assert sent(preferred) == {"width": 1216, "height": 512}
-    assert describe(size_of(preferred)).endswith("(default wide)")
+    assert kind_of(size_of(preferred)).description.endswith("(default wide)")
 
 
 def test_a_default_of_one_input_in_the_file_is_sent_with_the_other() -> None:
     made = sized(inputs={"width": {"default": 512}})
     assert sent(made) == {"width": 512, "height": 768}
-    assert describe(size_of(made)).endswith("(default 512 × 768)")
+    assert kind_of(size_of(made)).description.endswith("(default 512 × 768)")
 
 
 def refused(made: Deployment = SIZED, /, **options: Any) -> tuple[str, Any]:
@@ -103,7 +104,7 @@ def test_without_defaults_a_size_is_required() -> None:
     assert not size_of(sized({"choices": CHOICES, "default": "wide"}, side={})).required
 
 
-@pytest.mark.parametrize("typed", ["900 × 700", "900x700", "huge", ""])
+@pytest.mark.parametrize("typed", ["900 × 700", "900x700", "huge"])
 def test_only_a_choice_can_be_typed(typed: str) -> None:
     assert refused(size=typed) == ("input_choice", "size")
 
@@ -134,41 +135,32 @@ def test_two_numbers_are_shown_as_a_choice(stored: dict[str, InputValue], shown:
 def test_a_side_whose_default_is_unknown_is_not_invented() -> None:
     made = sized(side={})
     assert dict(displayed_inputs(made, {"width": 900}).values) == {"size": "900 × ?"}
-    assert as_sent(made, as_offered(made, {"width": 900})) == {"width": 900}
+    assert kind_of(size_of(made)).stored({"width": 900}) == {"width": 900}
 
 
 def test_a_side_that_is_no_number_is_dropped_by_name() -> None:
-    revision = revise(SIZED, {"prompt": "a fox", "width": "wide", "height": 512}, None, {}, boom)
-    assert revision.inputs.inputs == {"prompt": "a fox"}
-    assert revision.dropped == ("width", "height")
+    found = kept(SIZED, {"prompt": "a fox", "width": "wide", "height": 512})
+    assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
 
 
 @given(st.integers(256, 1536), st.integers(256, 1536))
 def test_any_size_within_the_limits_is_kept(width: int, height: int) -> None:
     stored = {"prompt": "a fox", "steps": 9, "width": width, "height": height}
-    assert as_sent(SIZED, as_offered(SIZED, stored)) == stored
-    kept = revise(SIZED, stored, None, {}, boom)
-    assert (kept.inputs.inputs, kept.dropped) == (stored, ())
-    applied = apply_preset(SIZED, made_preset(inputs=stored), {})
-    assert applied.dropped == []
-    assert collect(SIZED, applied.options, draw_seed=boom).inputs == stored
+    found = kept(SIZED, stored)
+    assert (found.inputs, found.dropped) == (stored, ())
 
 
 def test_a_size_beyond_todays_limits_is_dropped_by_name() -> None:
     stored = {"prompt": "a fox", "width": 2048, "height": 512}
-    revision = revise(SIZED, stored, None, {}, boom)
-    assert (revision.inputs.inputs, revision.dropped) == ({"prompt": "a fox"}, ("size",))
-    applied = apply_preset(SIZED, made_preset(inputs=stored), {})
-    assert (applied.options, applied.dropped) == ({"prompt": "a fox"}, ["size"])
+    found = kept(SIZED, stored)
+    assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
 
 
 def test_a_preset_keeps_two_numbers_and_a_typed_size_overrides_it() -> None:
     stored = {"prompt": "a fox", "width": 624, "height": 912}
-    assert kept_inputs(SIZED, stored, seed=False, prompt=None).inputs == stored
-    preset = made_preset(inputs=stored)
+    assert kept_inputs(SIZED, stored, seed=False, prompt=None) == (stored, False)
     for typed in ({"size": "wide"}, {MORE: "size=wide"}):
-        applied = apply_preset(SIZED, preset, typed)
-        assert collect(SIZED, applied.options, draw_seed=boom).inputs["width"] == 1216
+        assert kept(SIZED, stored, **typed).inputs["width"] == 1216
 
 
 def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user() -> None:
@@ -184,18 +176,16 @@ def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user() -> None:
 
 def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice() -> None:
     def field(inputs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-        (found,) = (each for each in editable_fields(SIZED, inputs, None) if each.name == "size")
+        (found,) = (
+            each for each in Draft(deployment=SIZED, stored=Stored(inputs)).fields({}) if each.name == "size"
+        )
         return found.value, found.choices
 
     assert field({"width": 1216, "height": 512}) == ("wide", tuple(CHOICES))
     stored = {"prompt": "a fox", "width": 900, "height": 700}
     assert field(stored) == ("900 × 700", (*CHOICES, "900 × 700"))
-    kept = revise(SIZED, stored, None, {"size": "900 × 700"}, boom)
-    assert (kept.inputs.inputs, kept.dropped) == (stored, ())
-    changed = revise(SIZED, stored, None, {"size": "portrait"}, boom)
-    assert changed.inputs.inputs == {"prompt": "a fox", "width": 624, "height": 912}
-    with pytest.raises(InputErrors):
-        revise(SIZED, stored, None, {"size": "901 × 700"}, boom)
+    assert changed(Draft(deployment=SIZED, stored=Stored(stored)).fields({}), {"size": "900 × 700"}) == {}
+    assert kept(SIZED, stored, size="portrait").inputs == {"prompt": "a fox", "width": 624, "height": 912}
 
 
 @pytest.mark.parametrize(
@@ -271,7 +261,7 @@ def test_sizes_that_do_not_fit_the_workflow_are_told_and_the_inputs_stay(
     nodes: list[Any], settings: dict[str, Any], reason: str
 ) -> None:
     made = deployment(*nodes, **{"sizes": {}, **settings})
-    assert size_input(made) is None
+    assert not any(item.parts for item in made.inputs)
     assert f"deployment 'flux': sizes are not offered: {reason}" in made.warnings
     assert set(by_key(made)) == {each.key for each in nodes}
 

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Spending, Usage
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import Start, check_before_form, judge, start_of
+from bot.domain.policy import Start, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -224,44 +224,3 @@ def test_without_waiting_runs_in_the_usage_their_limit_forbids_no_start() -> Non
     assert (
         refusal_of(start_of(stored()), usage, OperatorRules(), ServerRules.model_validate(rules)) is not None
     )
-
-
-@pytest.mark.parametrize(
-    ("run", "usage", "expected"),
-    [
-        (stored(), {}, None),
-        (stored(), PAUSED, "paused"),
-        (stored(), {"block": made_block("spam", None)}, "blocked"),
-        (stored(), {"block": made_block("spam", NOW + timedelta(days=1)), **PAUSED}, "blocked_until"),
-        (stored(requester_roles=()), {}, "deployment_role_none"),
-        # The user is still to choose a deployment.
-        (stored(deployment="", requester_roles=()), {}, None),
-        # The GPU is among the inputs, and a budget may be free again later.
-        (stored(deployment="flux", requester_roles=()), {}, None),
-        (stored(), {"person": Spending(runs=3)}, None),
-        (stored(guild_id=8), {}, "guild_not_allowed"),
-        (stored(guild_id=None), {}, "direct_messages_off"),
-        (stored(age_restricted=True), {}, "age_restricted"),
-        (stored(private=True), {}, "private_off"),
-    ],
-)
-def test_no_form_opens_for_a_request_that_no_input_would_save(
-    run: Run, usage: dict[str, Any], expected: str | None
-) -> None:
-    start = start_of(run, None, ChannelState())
-    asked = (replace(USAGE, **usage), OperatorRules(**OPERATOR), ServerRules.model_validate(RULES))
-    if expected is None:
-        check_before_form(start, *asked)
-        return
-    with pytest.raises(RefusedError) as caught:
-        check_before_form(start, *asked)
-    assert caught.value.code == expected
-    refused = refusal_of(start, *asked)
-    assert refused is not None
-    assert refused.code == expected
-
-
-def test_a_form_in_direct_messages_knows_no_servers_rules() -> None:
-    start = start_of(stored(guild_id=None, requester_roles=()), None, ChannelState())
-    operator = OperatorRules(allow_direct_messages=True)
-    check_before_form(start, USAGE, operator, ServerRules.model_validate(RULES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.gateway.allowance import _FREE_COMMANDS
-from bot.ui.custom_ids import Action, EditId, ReviewForm, ReviewFormId, RunId, SettingId, ShareId
+from bot.ui.custom_ids import Action, DraftId, ReviewForm, ReviewFormId, RunId, SettingId, ShareId
 
 FREE = {
     Action.CANCEL,
@@ -30,8 +30,7 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
 @pytest.mark.parametrize(
     ("id", "pressed", "sent"),
     [
-        (EditId("k"), False, True),
-        (EditId("k", "0" * 8, send=True), True, True),
+        (DraftId("k"), True, True),
         (ShareId("k"), False, True),
         (ReviewFormId("k", ReviewForm.BLOCK), False, True),
         (ReviewFormId("k", ReviewForm.REJECT), False, False),
@@ -43,7 +42,7 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
     ids=str,
 )
 def test_a_form_counts_when_it_is_sent(
-    id: EditId | ShareId | ReviewFormId | SettingId, pressed: bool, sent: bool
+    id: DraftId | ShareId | ReviewFormId | SettingId, pressed: bool, sent: bool
 ) -> None:
     assert (id.writes(form=False), id.writes(form=True)) == (pressed, sent)
 

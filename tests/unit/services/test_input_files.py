@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.earlier_values import revise
-from bot.deployments.inputs import CollectedInputs
+from bot.deployments.merge import Merged, Stored, merge
 from bot.domain.errors import MediaUnavailable, WrongFiles
 from bot.services.input_files import InputFiles
 from tests.unit.deployments.flux import FLUX, drawn, file, take
@@ -31,7 +30,7 @@ class Reader:
         return TYPES[url.rpartition(".")[2]]
 
 
-async def options_refused(inputs: CollectedInputs) -> list[Any]:
+async def options_refused(inputs: Merged) -> list[Any]:
     try:
         await InputFiles(Reader(), seconds=0.01).check(FLUX, inputs)
     except WrongFiles as error:
@@ -58,9 +57,11 @@ async def test_a_file_that_can_not_be_read_counts_as_what_discord_calls_it(name:
 @pytest.mark.parametrize(("name", "refused"), [("a.png", []), ("a.txt", ["image"]), ("hangs", [])])
 async def test_a_link_from_an_earlier_request_is_read_too(name: str, refused: list[str]) -> None:
     earlier = {"prompt": "a red fox", "image": f"https://cdn.example/{name}"}
-    assert await options_refused(revise(FLUX, earlier, None, {}, drawn).inputs) == refused
+    assert await options_refused(merge(FLUX, [], [Stored(earlier)], draw_seed=drawn)) == refused
 
 
 async def test_a_file_attached_to_a_form_comes_with_what_discord_says_about_it() -> None:
     earlier, upload = {"prompt": "a red fox"}, file("hangs", None)
-    assert await options_refused(revise(FLUX, earlier, None, {"video": (upload,)}, drawn).inputs) == ["video"]
+    assert await options_refused(merge(FLUX, [{"video": (upload,)}], [Stored(earlier)], draw_seed=drawn)) == [
+        "video"
+    ]

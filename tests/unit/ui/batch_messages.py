@@ -141,7 +141,7 @@ def followed() -> str:
 
 TARGET = "98244b49-9b56-46b8-83c8-334f27412095"
 OWN = OfferedActions(vary=True, usable=True, shareable=True, postable=True)
-OTHERS = OfferedActions(usable=True, reportable=True, own=False, deletable=False)
+OTHERS = OfferedActions(usable=True, reportable=True, deletable=False)
 SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-status-starting": lambda: status(runs(*[S.WAITING] * 4)),
     "several-status-approval": lambda: status(runs(*[S.AWAITING_APPROVAL] * 4, review_channel_id=9)),

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.deployments.form_fields import chosen_fields
+from bot.deployments.draft import Draft
+from bot.deployments.merge import Stored
 from bot.deployments.model import Choice, Deployment, FollowUp, Input
 from bot.domain.backend import InputKind
 from bot.domain.runs import Output, RunState
-from bot.ui.edit_forms import follow_up_pictures_layout, form_modal
+from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import more_layout
@@ -70,18 +71,18 @@ def more(name: str, offered: OfferedActions, **changes: Any) -> str:
 
 
 def form() -> str:
-    fields = chosen_fields(ANIMATED, ANIMATED.inputs, {"p": "a fox"}, {})
-    return of_modal(form_modal(f"then:{KEY}:", TITLE, fields, label="Animate"))
+    fields = Draft(deployment=ANIMATED, stored=Stored({"p": "a fox"}), asked=ANIMATED.inputs).fields({})
+    return of_modal(form_modal(f"draft:{KEY}:::", "Animate: Flux", fields))
 
 
 AFTER_RESULTS: Mapping[str, Any] = {
     "more": lambda: more("followed-by-none-that-fits", offered()),
     "more-shareable": lambda: more("followed-by-none-that-fits", replace(offered(), shareable=True)),
     "more-follow-ups": lambda: more("followed-by-wide", offered(UPSCALE, ANIMATE, REMOVE)),
-    "more-of-another": lambda: more("followed-by-wide", replace(offered(), own=False, deletable=False)),
+    "more-of-another": lambda: more("followed-by-wide", replace(offered(), deletable=False)),
     "more-deleted": lambda: more("followed-by-wide", OfferedActions(vary=True), deleted_at=ASKED),
     "follow-up-form": form,
     "follow-up-pictures": lambda: of_layout(
-        follow_up_pictures_layout(PICTURES, "Upscale", ["then:a", "then:b"])
+        pictures_layout(PICTURES, ["a", "b"], [PictureChoice("Upscale", "", "0" * 40)])
     ),
 }

@@ -36,12 +36,9 @@ RECORDS: list[ids.CustomId] = [
     *(ids.RunId(KEY, action) for action in ids.Action),
     *(ids.ReviewFormId(KEY, form) for form in ids.ReviewForm),
     ids.ShareId(KEY),
-    ids.EditId(KEY),
-    ids.EditId(KEY, "0123abcd", send=True),
-    ids.UseId("", 9),
-    ids.UseId("d" * 32, 9, KEY, "0123abcd", "89abcdef"),
-    ids.FollowUpId(KEY),
-    ids.FollowUpId(KEY, REF, "9", "0123abcd"),
+    ids.DraftId(KEY),
+    ids.DraftId("", "d" * 32, "9", "0123abcd"),
+    ids.DraftId(KEY, "".join(REF), "9", "0123abcd"),
     *(ids.RunsId(action, page) for action in ids.RunListAction for page in (RunsPage(), PAGE)),
     ids.OpenId(),
     ids.QueueId(9999),
@@ -53,7 +50,6 @@ RECORDS: list[ids.CustomId] = [
     ids.ReplaceId("0123abcd"),
     ids.SettingId("home", "open"),
     ids.SettingId("roles", "again", "0123abcd", 3, "x" * 50),
-    ids.HelpId(9),
     ids.EraseId(SNOWFLAKE),
 ]
 KINDS = [
@@ -70,6 +66,11 @@ def test_a_record_fits_and_is_read_back_by_its_kind_alone(record: ids.CustomId) 
     assert [found for kind in KINDS if (found := kind.read(literal)) is not None] == [record]
 
 
+def test_only_the_digits_of_a_follow_up_are_one() -> None:
+    assert ids.DraftId(KEY, "".join(REF)).ref == REF
+    assert ids.DraftId(KEY, "d" * 32).ref is None
+
+
 def test_the_table_has_every_kind_and_every_action() -> None:
     assert {type(record) for record in RECORDS} == set(KINDS)
     assert set(ids.Action) == set(PRESSES)
@@ -79,13 +80,11 @@ FORGED = [
     *("", "\n", "run", "xrun:abc:cancel", "settings:home:open", f"run:{'a' * 21}:cancel"),
     *(f"run:{rest}" for rest in ("abc:explode", "ABC:cancel", "a-b:cancel", "abc:cancel ", "abc:cancel\n")),
     *(f"form:abc:{form}" for form in ("approve", "")),
-    *(f"edit:{rest}" for rest in (":", "abc:XYZ:", "abc:0123abcd:sent")),
-    *(f"use:{rest}" for rest in ("flux::::", "a:b:0:::", f"{'d' * 33}:0:::")),
-    *(f"then:abc:{rest}" for rest in ("98244b49:9:", f"{''.join(REF)}:10:")),
+    *(f"draft:{rest}" for rest in ("abc:", "abc:::XYZ", "a:b:c::", f"a:{'d' * 41}::", "a:b:10:")),
     *(f"runs:{rest}" for rest in ("erase:o:all:0:", "page:c:all:0:", "page:o:all:-1:")),
     *("set:", "set:x", "set:approval:mode", "set:a\nb:open::0:", "set:::::", "set:x:open::x:"),
     *(f"queue:{page}" for page in ("", "-1", "1" * 20)),
-    *("presets:1:2", "help:x", "audit:x:" + "A" * 36 + "::", "audit:o:" + "A" * 35 + "/::"),
+    *("presets:1:2", "audit:x:" + "A" * 36 + "::", "audit:o:" + "A" * 35 + "/::"),
     *(f"erase:{user}" for user in ("", "me", "1" * 21)),
 ]
 

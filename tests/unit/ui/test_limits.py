@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.input_text import Commands, ShownInputs, command_line, displayed_inputs
+from bot.deployments.input_text import ShownInputs, command_line, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Usage
@@ -24,7 +24,7 @@ from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import RunListAction, RunsId
 from bot.ui.details import details
-from bot.ui.help import HelpText, deployment_layout, help_layout
+from bot.ui.help import HelpText, help_layout
 from bot.ui.help.rules import rules_text
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
@@ -114,17 +114,14 @@ FLUX = Deployment(name="flux", deployment_id="d", title="Flux", description="", 
 
 
 def test_short_details_need_no_file() -> None:
-    assert (
-        details(made_run(inputs={"p": "a fox"}), "Flux", FLUX, Commands("/generate prompt:a fox")).file
-        is None
-    )
+    assert details(made_run(inputs={"p": "a fox"}), "Flux", FLUX, "/generate prompt:a fox").file is None
 
 
 def test_a_command_with_a_fence_is_in_the_file_and_the_values_in_the_message() -> None:
     prompt = f"a ``` {'very ' * 30}long road"
     command = command_line(plan_commands([FLUX]), FLUX, {"p": prompt}, None)
     failed = made_run(inputs={"p": prompt}, failure_code="run_failed", failure_log="a log")
-    found = details(failed, "Flux", FLUX, Commands(command), explained=True)
+    found = details(failed, "Flux", FLUX, command, explained=True)
     assert "long road" in text(found.layout)
     assert "a log" in text(found.layout)
     assert "Backticks in this command would break it here. Please copy it from the file." in text(
@@ -140,7 +137,7 @@ def test_details_name_the_option_of_each_file_and_say_that_pasting_leaves_it_out
     taking = replace(FLUX, inputs=(PROMPT, images))
     inputs: dict[str, InputValue] = {"p": "a fox", "i": [f"https://x/{name}.png" for name in "abc"]}
     command = command_line(plan_commands([taking]), taking, inputs, None)
-    found = text(details(made_run(inputs=inputs), "Flux", taking, Commands(command)).layout)
+    found = text(details(made_run(inputs=inputs), "Flux", taking, command).layout)
     for option, name in (("image1", "a"), ("image2", "b"), ("image", "c")):
         assert f"**{option}:** [{name}.png](https://x/{name}.png)" in found
     assert "Files can't be pasted. Please attach them again: `image1`, `image2`" in found
@@ -149,7 +146,7 @@ def test_details_name_the_option_of_each_file_and_say_that_pasting_leaves_it_out
 @pytest.mark.parametrize("prompt", ["x" * 6000, "*" * 3000, "a ``` b", "<@1>" * 900])
 def test_long_or_fenced_prompts_are_whole_in_the_file_of_details(prompt: str) -> None:
     command = command_line(plan_commands([FLUX]), FLUX, {"p": prompt}, None)
-    found = details(made_run(inputs={"p": prompt}), "Flux", FLUX, Commands(command, command, "noir"))
+    found = details(made_run(inputs={"p": prompt}), "Flux", FLUX, command)
     assert found.file is not None
     assert f"/generate prompt:{prompt}" in found.file
     assert len(text(found.layout)) <= 4000
@@ -216,21 +213,9 @@ def test_help_fits_with_any_number_of_deployments_and_any_words(many: int, words
     deployments = [deployment(number, inputs, words, group) for number, group in enumerate(groups)]
     plan = plan_commands(deployments)
     shown = HelpText(deployments, plan, lambda path: f"<{path}:{2**63}>", rules(deployments))
-    for layout in (help_layout(shown), deployment_layout(deployments[0], shown)):
-        assert 0 < len(text(layout)) <= 4000
-        assert len(components(layout)) <= 40
-        assert all(1 <= len(option["label"]) <= 100 for option in options(layout))
-        assert all(len(component.get("options", ())) <= 25 for component in components(layout))
-        names = [] if many == 1 else [each.name for each in deployments]
-        assert sorted(option["value"] for option in options(layout)) == names
-
-
-@pytest.mark.parametrize("inputs", [0, 1, 24, 80])
-def test_help_on_very_many_options_fits_and_says_how_many_more(inputs: int) -> None:
-    only = deployment(1, inputs=inputs, words=WORST[:1400])
-    layout = deployment_layout(only, HelpText([only], plan_commands([only])))
-    assert len(text(layout)) <= 4000
-    assert ("more options" in text(layout)) is (text(layout).count("option_") < inputs)
+    layout = help_layout(shown)
+    assert 0 < len(text(layout)) <= 4000
+    assert len(components(layout)) <= 40
 
 
 @given(

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.form_fields import editable_fields
-from bot.deployments.input_text import Commands, ShownInputs, command_line, displayed_inputs
+from bot.deployments.draft import Draft
+from bot.deployments.input_text import ShownInputs, command_line, displayed_inputs
+from bot.deployments.merge import Stored
 from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
@@ -26,8 +27,8 @@ from bot.domain.rules_for_help import Standing
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.ui.details import details
-from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
-from bot.ui.help import HelpText, deployment_layout, help_layout
+from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
+from bot.ui.help import HelpText, help_layout
 from bot.ui.help.rules import rules_text
 from bot.ui.lists import (
     blocked_layout,
@@ -172,9 +173,17 @@ def queue() -> str:
     return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title))
 
 
+def form_of(made: Deployment, stored: Stored) -> str:
+    return of_modal(form_modal(f"draft:{KEY}:::", TITLE, Draft(deployment=made, stored=stored).fields({})))
+
+
 def form() -> str:
     made = run(inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7, "i": "https://cdn.example/a.png"})
-    return of_modal(form_modal(f"edit:{KEY}:", TITLE, editable_fields(FLUX, made.inputs, "L4")))
+    return of_modal(
+        form_modal(
+            f"draft:{KEY}:::", TITLE, Draft(deployment=FLUX, stored=Stored(made.inputs, "L4")).fields({})
+        )
+    )
 
 
 def form_of_choices() -> str:
@@ -183,17 +192,24 @@ def form_of_choices() -> str:
     made = replace(
         FLUX, inputs=(FLUX.inputs[0], replace(FLUX.inputs[1], choices=styles, default="photo"), hires)
     )
-    gone = editable_fields(made, {"p": "a lighthouse", "s": "ink"}, "L4")
-    kept = editable_fields(made, {"p": "a lighthouse", "s": "oil", "h": True}, None)
-    return "".join(of_modal(form_modal(f"edit:{KEY}:", TITLE, fields)) for fields in (gone, kept))
+    gone = Stored({"p": "a lighthouse", "s": "ink"}, "L4")
+    kept = Stored({"p": "a lighthouse", "s": "oil", "h": True})
+    return "".join(form_of(made, stored) for stored in (gone, kept))
 
 
 def form_of_a_long_text() -> str:
-    return of_modal(form_modal(f"edit:{KEY}:", TITLE, editable_fields(FLUX, {"p": "fox " * 1200}, None)))
+    prompt, *others = FLUX.inputs
+    made = replace(FLUX, inputs=(replace(prompt, max_length=6000), *others))
+    return of_modal(
+        form_modal(
+            f"draft:{KEY}:::", TITLE, Draft(deployment=made, stored=Stored({"p": "fox " * 1200})).fields({})
+        )
+    )
 
 
 def pictures() -> str:
-    return of_layout(pictures_layout(["https://cdn.example/a.png"], [FLUX, SONG], ""))
+    choices = [PictureChoice(each.title, each.description, each.name) for each in (FLUX, SONG)]
+    return of_layout(pictures_layout(["https://cdn.example/a.png"], [KEY], choices))
 
 
 def no_runs(page: RunsPage) -> str:
@@ -222,16 +238,15 @@ FAILED = run(
 
 def shown_details(made: Run, deployment: Deployment | None, *, explained: bool = False) -> str:
     offered = deployment is not None
-    commands = Commands(command_line(PLAN, deployment, made.inputs, made.gpu)) if offered else None
-    return of_layout(details(made, TITLE, deployment, commands, explained=explained).layout)
+    command = command_line(PLAN, deployment, made.inputs, made.gpu) if offered else None
+    return of_layout(details(made, TITLE, deployment, command, explained=explained).layout)
 
 
 def details_of_a_batch() -> str:
     several = replace(FLUX, max_count=4)
-    line = partial(command_line, plan_commands([several]), several, {"p": "a lighthouse"}, None)
-    commands = Commands(line(), line(count=4), "house style", new_seeds=True)
+    command = command_line(plan_commands([several]), several, {"p": "a lighthouse"}, None)
     deletions = Deletions(outcome=True, by_moderator=True)
-    return of_layout(details(run(count=4), TITLE, FLUX, commands, deletions=deletions).layout)
+    return of_layout(details(run(count=4), TITLE, FLUX, command, deletions=deletions).layout)
 
 
 OTHERS: Mapping[str, Callable[[], str]] = {
@@ -251,7 +266,6 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "help-one": lambda: of_layout(
         help_layout(HelpText(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)), in_server=False))
     ),
-    "help-deployment": lambda: of_layout(deployment_layout(FLUX, HelpText(BOTH, PLAN))),
     "help-no-limits": lambda: f"{rules_text(FREE, title)}\n",
     "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",
     "share-form": lambda: of_modal(share_modal(KEY)),
@@ -276,9 +290,8 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "edit-choices": form_of_choices,
     "edit-long-text": form_of_a_long_text,
     "edit-refused": lambda: of_layout(
-        refused_layout("`width` is 9, but must be at least 256.", f"edit:{KEY}:0a")
+        refused_layout("`width` is 9, but must be at least 256.", f"draft:{KEY}:::0a")
     ),
-    "edit-ready": lambda: of_layout(ready_layout(f"edit:{KEY}:0a", f"edit:{KEY}:0a:send")),
     "use-as-input": pictures,
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 from discord.ui.view import BaseView
 
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.input_text import Commands, ShownInputs, command_line
+from bot.deployments.input_text import ShownInputs, command_line
 from bot.deployments.model import Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
@@ -129,8 +129,7 @@ def described(words: str) -> list[Shown]:
     asked = run(words, inputs={"p": words, "i": "https://files.example/a.png"})
     line = command_line(plan_commands((FLUX,)), FLUX, asked.inputs, None)
     gone = run(words, inputs={words or "x": words})
-    commands = Commands(line, line, words)
-    return [details(asked, TITLE, FLUX, commands).layout, details(gone, TITLE, None, None).layout]
+    return [details(asked, TITLE, FLUX, line).layout, details(gone, TITLE, None, None).layout]
 
 
 def cards(words: str) -> list[Shown]:

@@ -1,0 +1,237 @@
+"""Combine what somebody entered with stored values into the inputs of a queue call."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.deployments.files import AttachedFile
+from bot.deployments.input_text import parse_more
+from bot.deployments.kinds import kind_of
+from bot.deployments.model import ATTACHMENTS, Deployment, Input
+from bot.deployments.naming import RESERVED
+from bot.deployments.options import GPU, MORE
+from bot.deployments.plain_kinds import Kind, Typed, Values
+from bot.deployments.schema.field_types import LARGEST
+from bot.domain.errors import InputError, InputErrors
+from bot.domain.runs import InputValue
+from bot.domain.text import escape_line, in_code
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The values of an earlier run or a preset, by the backend's keys, and its GPU."""
+
+    inputs: Values = field(default_factory=dict)
+    gpu: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The inputs of a queue call by their keys, and the values that the bot displays.
+
+    If `gpu` is None, ComfyDeploy chooses a GPU. `seed` is the first seed that is sent. `prompt` is the text
+    that is sent or, if it was left out, the input's default. `files` holds the attachments by input key.
+    `drawn` holds the keys of the seeds that were drawn at random. `dropped` names the stored values that the
+    deployment no longer accepts.
+    """
+
+    inputs: Values
+    gpu: str | None = None
+    seed: int | None = None
+    prompt: str | None = None
+    files: Mapping[str, tuple[AttachedFile, ...]] = field(default_factory=dict)
+    drawn: frozenset[str] = frozenset()
+    dropped: tuple[str, ...] = ()
+
+
+def merge(
+    deployment: Deployment,
+    strict: Sequence[Typed],
+    lenient: Sequence[Stored] = (),
+    *,
+    draw_seed: Callable[[Input], int],
+) -> Merged:
+    """Combine layers: for each input, the first layer that has a value decides.
+
+    Every mistake in a `strict` layer is raised at once, as InputErrors. A `lenient` value that doesn't fit
+    any more is dropped. Omitted optional inputs are not sent, since ComfyDeploy has their defaults. The
+    exceptions are fixed values, defaults that deployments.toml changes, and seeds, which are drawn (see
+    `seed_range`). An emptied seed is drawn, too, even if the file gives it a default.
+    """
+    mistakes: list[InputError] = []
+    layers = [_expanded(deployment, layer, mistakes) for layer in strict]
+    dropped = _no_longer_offered(deployment, layers, lenient)
+    inputs: dict[str, InputValue] = {}
+    files: dict[str, tuple[AttachedFile, ...]] = {}
+    drawn: set[str] = set()
+
+    def draw(item: Input) -> int:
+        drawn.add(item.key)
+        return draw_seed(item)
+
+    for item in deployment.inputs:
+        if not item.offered:
+            inputs |= {} if item.fixed is None else {item.key: item.fixed}
+            continue
+        kind = kind_of(item)
+        entered = next((raw for layer in layers if (raw := kind.typed(layer)) is not None), None)
+        try:
+            found = _stored(kind, lenient, dropped) if entered is None else kind.parse(entered)
+            inputs |= found or _omitted(kind, draw, is_emptied=entered is not None)
+        except InputError as error:
+            mistakes.append(error)
+        if entered is not None and item.kind in ATTACHMENTS:
+            files[item.key] = tuple(file for _, file in entered)
+    gpu = _gpu(deployment, layers, lenient, mistakes, dropped)
+    if mistakes:
+        raise InputErrors(mistakes)
+    return Merged(
+        inputs=inputs,
+        gpu=gpu,
+        seed=seed_of(deployment, inputs),
+        prompt=prompt_of(deployment, inputs),
+        files=files,
+        drawn=frozenset(drawn),
+        dropped=tuple(dict.fromkeys(dropped)),
+    )
+
+
+def _expanded(deployment: Deployment, layer: Typed, mistakes: list[InputError]) -> Mapping[str, Any]:
+    try:
+        return with_more(deployment, layer)
+    except InputError as error:
+        mistakes.append(error)
+        return layer
+
+
+def with_more(deployment: Deployment, layer: Typed) -> dict[str, Any]:
+    """Return a layer with the pairs of `more` as options of their own. Raises InputError."""
+    found: dict[str, Any] = {name: value for name, value in layer.items() if name != MORE}
+    for key, text in parse_more(str(layer.get(MORE, ""))):
+        found[_option_in_more(deployment, key, found)] = text
+    return found
+
+
+def _option_in_more(deployment: Deployment, key: str, given: Mapping[str, Any]) -> str:
+    """Return the name of the option that a key in `more` means. Raises InputError."""
+    lowered = key.casefold()
+    by_name = (item for item in deployment.offered if lowered in item.option_names)
+    by_key = (item for item in deployment.offered if lowered == item.key.casefold())
+    found = next(by_name, None) or next(by_key, None)
+    if found is None:
+        raise _unknown(key, (item.option for item in deployment.offered if item.kind not in ATTACHMENTS))
+    if found.kind in ATTACHMENTS:
+        raise InputError("input_file_in_more", option=found.option)
+    if found.option in given:
+        raise InputError("input_twice", option=found.option)
+    return found.option
+
+
+def _unknown(name: str, known: Iterable[str]) -> InputError:
+    # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
+    names, name = sorted(known), name[:60]
+    matches = difflib.get_close_matches(name.casefold(), names, n=3) or names[:10]
+    return InputError("input_unknown", option=in_code(name, 60), choices=", ".join(matches))
+
+
+def _stored(kind: Kind, lenient: Sequence[Stored], dropped: list[str]) -> Values:
+    for layer in lenient:
+        try:
+            if found := kind.stored(layer.inputs):
+                return found
+        except InputError:
+            dropped.append(kind.item.option)
+    return {}
+
+
+def _no_longer_offered(
+    deployment: Deployment, layers: Sequence[Typed], lenient: Sequence[Stored]
+) -> list[str]:
+    """Return the names of values whose inputs are gone since a form was opened or a value was stored."""
+    by_key = {key: item for item in deployment.inputs for key in kind_of(item).keys}
+    known = {*RESERVED, *(name for item in deployment.offered for name in item.option_names)}
+    dropped = [name for layer in layers for name in layer if name not in known]
+    for key, value in (pair for layer in lenient for pair in layer.inputs.items()):
+        item = by_key.get(key)
+        if item is None:
+            dropped.append(key)
+        elif not item.offered and item.fixed != value:
+            dropped.append(item.option)
+    return dropped
+
+
+def _omitted(kind: Kind, draw: Callable[[Input], int], *, is_emptied: bool) -> Values:
+    """Return what to send for an omitted input, empty to leave the default to the backend.
+
+    Raises InputError if the input is required.
+    """
+    item = kind.item
+    if item.is_seed and (not item.send_default or (is_emptied and not item.choices)):
+        return {item.key: draw(item)}
+    if item.send_default:
+        return kind.default
+    if item.required:
+        raise InputError("input_required", option=item.option_names[0])
+    return {}
+
+
+def _gpu(
+    deployment: Deployment,
+    layers: Sequence[Mapping[str, Any]],
+    lenient: Sequence[Stored],
+    mistakes: list[InputError],
+    dropped: list[str],
+) -> str | None:
+    typed = next((layer[GPU] for layer in layers if layer.get(GPU) is not None), None)
+    if typed is not None:
+        try:
+            return check_gpu(deployment, typed)
+        except InputError as error:
+            mistakes.append(error)
+            return None
+    for gpu in (layer.gpu for layer in lenient if layer.gpu is not None):
+        if gpu in deployment.gpus or gpu == deployment.default_gpu:
+            return gpu
+        dropped.append(GPU)
+    return deployment.default_gpu
+
+
+def check_gpu(deployment: Deployment, gpu: Any) -> str | None:
+    """Return the canonical name of the chosen GPU, or the default GPU for a blank one.
+
+    Raises InputError `input_gpu` if the deployment doesn't offer the GPU.
+    """
+    if gpu == "":
+        return deployment.default_gpu
+    for name in deployment.gpus:
+        if isinstance(gpu, str) and name.casefold() == gpu.strip().casefold():
+            return name
+    allowed = ", ".join(deployment.gpus) or "none"
+    raise InputError("input_gpu", option=GPU, value=escape_line(str(gpu), 60), choices=allowed)
+
+
+def seed_range(item: Input) -> tuple[int, int]:
+    """Return the smallest and largest seed to draw.
+
+    This is the input's range without the numbers that JSON clients can't represent exactly. Negative numbers
+    are left out too, unless the whole range is negative.
+    """
+    low = max(0, int(item.minimum or 0))
+    high = LARGEST if item.maximum is None else min(LARGEST, int(item.maximum))
+    return (low, high) if low <= high else (int(item.minimum or high), high)
+
+
+def seed_of(deployment: Deployment, inputs: Values) -> int | None:
+    """Return the seed to display: the first seed that is sent, or None."""
+    seeds = (inputs.get(item.key) for item in deployment.inputs if item.is_seed)
+    return next((seed for seed in seeds if isinstance(seed, int)), None)
+
+
+def prompt_of(deployment: Deployment, inputs: Values) -> str | None:
+    """Return the prompt to display: the one sent, or the default."""
+    item = next((item for item in deployment.inputs if item.is_prompt), None)
+    value = inputs.get(item.key, item.default) if item is not None else None
+    return value if isinstance(value, str) else None

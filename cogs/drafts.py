@@ -1,0 +1,272 @@
+"""Drafts become requests: repetitions, edits, pictures, follow-ups, commands, and what was refused before.
+
+A draft may ask for inputs in a form. The form and every button that opens it have a `DraftId`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.deployments.draft import Draft
+from bot.deployments.forms import changed
+from bot.deployments.model import FollowUpRef, taking_pictures
+from bot.deployments.options import PRESET_OPTION
+from bot.deployments.plain_kinds import Typed
+from bot.domain.errors import (
+    BotError,
+    CodedError,
+    PressedTwice,
+    RefusedError,
+    RequestUnknown,
+    StoreUnavailable,
+    WrongFiles,
+)
+from bot.domain.requests import Requester
+from bot.domain.text.file_names import key_in
+from bot.gateway.client import GenerateBot, tell
+from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
+from bot.gateway.interactions import Interaction, requester_of
+from bot.gateway.message_files import (
+    attached_pictures,
+    fetch_run_files,
+    picture_file,
+    run_files,
+    shown_pictures,
+)
+from bot.gateway.replies import check_start, start
+from bot.services.drafts import Kept
+from bot.strings import explain, say
+from bot.ui.custom_ids import DraftId, RunId
+from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
+
+log = logging.getLogger(__name__)
+MakeDraft = Callable[[Requester], Awaitable[Draft]]
+OnMenu = Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]
+
+
+class DraftItem(PersistentItem[DraftId], codec=DraftId):
+    """A button or select that opens a draft."""
+
+    async def pressed(self, interaction: Interaction, id: DraftId) -> None:
+        for value in selected_values(interaction):
+            id = DraftId.read(value) or id
+        await open_draft(interaction, id)
+
+
+async def open_draft(interaction: Interaction, id: DraftId) -> None:
+    """Show the form of a draft, or start the draft if it asks for nothing."""
+    await check_start(interaction)
+    services, requester, kept = interaction.client.services, requester_of(interaction), _kept(interaction, id)
+    draft = await _draft(interaction, id, kept, requester)
+    typed = {**draft.typed, **kept.typed}
+    fields = await services.generation.form(draft, typed, kept.wrong)
+    if fields:
+        await interaction.response.send_modal(form_modal(id.encode(), draft.title, fields))
+    else:
+        await begin(interaction, id)
+
+
+async def begin(
+    interaction: Interaction,
+    id: DraftId,
+    *,
+    typed: Typed | None = None,
+    sent: Mapping[str, Any] | None = None,
+    make: MakeDraft | None = None,
+    is_generate: bool = False,
+) -> None:
+    """Start a draft with the options of a command (`typed`) or the values of a form (`sent`).
+
+    If it is refused, the answer has a button that opens the form with everything that was typed. `make`
+    returns the draft, unless the id does.
+    """
+    services, kept, sent = interaction.client.services, _kept(interaction, id), sent or {}
+    kept = kept if typed is None else Kept(typed)
+    draft: Draft | None = None
+    is_making = False
+
+    async def check(requester: Requester) -> Any:
+        nonlocal draft, kept, is_making
+        is_making = True
+        draft = await (make(requester) if make is not None else _draft(interaction, id, kept, requester))
+        is_making = False
+        before = {**draft.typed, **kept.typed}
+        now = changed(draft.fields(before, kept.wrong), sent) if sent else {}
+        kept = replace(kept, typed={**before, **now})
+        return await services.generation.check(draft, kept.typed, requester)
+
+    try:
+        await start(interaction, check, is_generate=is_generate)
+    except (PressedTwice, RequestUnknown):
+        raise
+    except BotError as error:
+        is_gone = is_making and isinstance(error, CodedError)
+        is_deferred = isinstance(error, StoreUnavailable) and interaction.response.is_done()
+        if is_gone or is_deferred or (draft is not None and not _can_be_edited(draft, kept, error)):
+            raise  # no other value helps
+        if draft is None:  # nobody knows what the form showed
+            kept = replace(
+                kept, typed={**kept.typed, **{name: value for name, value in sent.items() if value}}
+            )
+        log.info("refused a request of user %s: %s", interaction.user.id, error)
+        name = services.drafts.keep(
+            interaction.user.id,
+            kept.typed,
+            error,
+            deployment=id.target,
+            picture=_picture(interaction, id, kept),
+        )
+        await tell(interaction, view=refused_layout(explain(error), replace(id, draft=name).encode()))
+
+
+def _can_be_edited(draft: Draft, kept: Kept, error: BotError) -> bool:
+    """Return whether a form could help: it has fields, and the error isn't about the file that is taken."""
+    is_wrong = isinstance(error, WrongFiles) and not error.urls.isdisjoint(draft.links)
+    return not is_wrong and bool(draft.fields(kept.typed, kept.wrong))
+
+
+def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:
+    """Return the handler of a button that repeats a run with new seeds, as often as before if None."""
+
+    async def press(interaction: Interaction, key: str) -> None:
+        drafts = interaction.client.services.drafts
+        await begin(interaction, DraftId(key), make=lambda requester: drafts.again(key, requester, count))
+
+    return press
+
+
+def _kept(interaction: Interaction, id: DraftId) -> Kept:
+    return interaction.client.services.drafts.kept(id.draft, interaction.user.id) or Kept({})
+
+
+async def _draft(interaction: Interaction, id: DraftId, kept: Kept, requester: Requester) -> Draft:
+    """Return the draft that an id stands for. Raises RefusedError if what it starts from is gone."""
+    services = interaction.client.services
+    drafts, ref = services.drafts, id.ref
+    if not id.target:
+        return await drafts.edit(id.key, requester)
+    if id.picture:
+        picture = _picture(interaction, id, kept)
+        if picture is None:
+            raise RefusedError("use_stale")
+        if ref is not None:
+            draft = await drafts.follow_up(id.key, ref, requester, of_result=False)
+        else:
+            draft = await drafts.with_picture(id.target, id.key, requester)
+        taken = draft.taking([picture_file(picture)])
+    elif ref is not None:
+        draft = await drafts.follow_up(id.key, ref, requester, of_result=True)
+        taken = await _with_file(interaction, draft, id.key, requester)
+    else:
+        if id.draft and not kept.typed:
+            raise RefusedError("draft_forgotten")
+        preset = kept.typed.get(PRESET_OPTION.name)
+        return await services.presets.draft(id.target, str(preset) if preset else None, requester)
+    if taken is None:
+        raise RefusedError("follow_up_no_file")
+    return taken
+
+
+def _picture(interaction: Interaction, id: DraftId, kept: Kept) -> str | None:
+    """Return the link of the picture that a draft takes: one that was kept, or one of the message."""
+    if kept.picture is not None or not id.picture:
+        return kept.picture
+    pictures = shown_pictures(interaction.message) if interaction.message is not None else []
+    return next(iter(pictures[int(id.picture) :]), None)
+
+
+async def _with_file(interaction: Interaction, draft: Draft, key: str, requester: Requester) -> Draft | None:
+    """Return a follow-up with a file of the result: one in the message with the button or, if none of them
+    fits, one in any message of the result.
+
+    The button may be behind *More*, or the file in another message. A user install can't read other messages.
+    """
+    services, message = interaction.client.services, interaction.message
+    if message is None:
+        return None
+    run = await services.runs.visible(key, requester)
+    found = draft.taking(run_files(message, key, linked=run.needs_interaction))
+    if found is not None or run.user_install:
+        return found
+    posted = await services.runs.result_messages(run)
+    return draft.taking(await fetch_run_files(interaction.client, posted, key))
+
+
+async def use_picture(interaction: Interaction, message: discord.Message, key: str = "") -> None:
+    """Offer the deployments that take a picture of a message. `key` is the run's that the message is about.
+
+    Without it, the key is in the message's buttons or, in a result's second message, only in the names of the
+    files.
+    """
+    await check_start(interaction)
+    offered = taking_pictures(interaction.client.services.catalogue.all())
+    if not offered:
+        raise RefusedError("use_nobody")
+    found = map(RunId.read, custom_ids(message.components))
+    key = key or next((button.key for button in found if button is not None), "")
+    choices = [PictureChoice(each.title, each.description, each.name) for each in offered]
+    await _offer(interaction, message, choices, key)
+
+
+async def _offer(
+    interaction: Interaction, message: discord.Message, choices: Sequence[PictureChoice], key: str = ""
+) -> None:
+    """Show a message's pictures with what can be done with each.
+
+    If there is one picture and one choice, open the draft.
+    """
+    is_own = message.author == interaction.client.user
+    pictures = shown_pictures(message) if is_own else attached_pictures(message)
+    if not pictures:
+        raise RefusedError("use_no_picture")
+    keys = [key_in(url) or key if is_own else "" for url in pictures]
+    if len(pictures) == len(choices) == 1:
+        # A form opened by a button belongs to the button's message; one opened from the menu has no message.
+        keep = interaction.client.services.drafts.keep
+        kept = keep(interaction.user.id, {}, picture=pictures[0]) if interaction.message is None else ""
+        await open_draft(interaction, DraftId(keys[0], choices[0].target, "0", kept))
+        return
+    layout = pictures_layout(pictures, keys, choices)
+    await interaction.response.send_message(view=layout, ephemeral=True)
+
+
+async def _use_menu(interaction: Interaction, message: discord.Message) -> None:
+    await use_picture(interaction, message)
+
+
+def _follow_up_menu(ref: FollowUpRef, label: str) -> OnMenu:
+    async def on_menu(interaction: Interaction, message: discord.Message) -> None:
+        await check_start(interaction)
+        await _offer(interaction, message, [PictureChoice(label, "", "".join(ref))])
+
+    return on_menu
+
+
+async def _submitted(interaction: Interaction, id: DraftId) -> None:
+    await begin(interaction, id, sent=form_values(interaction))
+
+
+async def setup(bot: GenerateBot) -> None:
+    bot.add_dynamic_items(DraftItem)
+    bot.add_form(DraftId, _submitted)
+    names: list[str] = []
+
+    def build_menus() -> None:
+        """Offer *Use as input*, if a deployment takes pictures, and follow-ups."""
+        bot.remove_message_commands(names)
+        catalogue = bot.services.catalogue
+        menus: dict[str, OnMenu] = {say("use_menu"): _use_menu} if taking_pictures(catalogue.all()) else {}
+        for each in catalogue.message_commands.offered:
+            menus[each.label] = _follow_up_menu(each.reference, each.label)
+        names[:] = menus
+        for name, callback in menus.items():
+            bot.tree.add_command(app_commands.ContextMenu(name=name, callback=callback))
+
+    build_menus()
+    bot.when_deployments_change(build_menus)

@@ -1,0 +1,81 @@
+"""Each kind of input reads what it shows: a stored value survives a form that nobody changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.deployments.files import linked_file
+from bot.deployments.kinds import kind_of
+from bot.deployments.model import Choice, Input, Size
+from bot.deployments.plain_kinds import Kind, links_of
+from bot.domain.backend import InputKind
+
+WHOLE = st.integers(-(2**53) + 1, 2**53 - 1)
+NUMBERS = st.floats(-1e15, 1e15, allow_nan=False) | WHOLE
+# Choices whose names are the values of others.
+NAMES = st.lists(st.text("abc 1.5", min_size=1).filter(str.strip), unique=True, min_size=1, max_size=9)
+
+
+def kind(kind: InputKind, **more: Any) -> Kind:
+    return kind_of(Input(key="k", option="o", kind=kind, **more))
+
+
+def survives(made: Kind, values: dict[str, Any]) -> bool:
+    return made.parse(made.show(values)) == values == made.stored(values)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+def test_a_text(text: str) -> None:
+    assert survives(kind(InputKind.TEXT), {"k": text})
+
+
+@given(WHOLE)
+def test_a_whole_number(number: int) -> None:
+    assert survives(kind(InputKind.INTEGER), {"k": number})
+
+
+@given(NUMBERS)
+def test_a_number(number: float) -> None:
+    assert survives(kind(InputKind.FLOAT), {"k": number})
+
+
+@given(st.booleans())
+def test_yes_or_no(value: bool) -> None:
+    assert survives(kind(InputKind.BOOLEAN), {"k": value})
+
+
+@given(NAMES, st.randoms())
+def test_a_choice_by_its_value_even_if_another_has_it_as_its_name(names: list[str], random: Any) -> None:
+    names = list(dict.fromkeys(map(str.strip, names)))
+    values = random.sample(names, len(names))
+    made = kind(InputKind.CHOICE, choices=tuple(map(Choice, names, values)))
+    assert all(survives(made, {"k": value}) for value in values)
+
+
+@given(st.lists(WHOLE, unique=True, min_size=1, max_size=9))
+def test_a_number_that_is_chosen(numbers: list[int]) -> None:
+    choices = tuple(Choice(f"no. {number}", str(number)) for number in numbers)
+    made = kind(InputKind.INTEGER, choices=choices)
+    assert all(survives(made, {"k": number}) for number in numbers)
+
+
+@given(st.lists(st.tuples(st.integers(1, 4096), st.integers(1, 4096)), unique=True, min_size=1, max_size=9))
+def test_a_size(sides: list[tuple[int, int]]) -> None:
+    parts = tuple(Input(key=key, option=key, kind=InputKind.INTEGER) for key in ("w", "h"))
+    sizes = tuple(Size(*pair) for pair in sides)
+    choices = tuple(Choice(f"size {number}", str(size)) for number, size in enumerate(sizes))
+    made = kind(InputKind.CHOICE, parts=parts, sizes=sizes, choices=choices)
+    assert all(survives(made, {"w": width, "h": height}) for width, height in sides)
+
+
+@given(st.lists(st.integers(0, 999), min_size=1, max_size=4))
+def test_files(numbers: list[int]) -> None:
+    links = [f"https://cdn.example/{number}.png" for number in numbers]
+    several = kind(InputKind.IMAGES, max_count=4)
+    for made, values in ((several, {"k": links}), (kind(InputKind.IMAGE), {"k": links[0]})):
+        files = [("o", linked_file(link)) for link in made.show(values).split()]
+        assert made.parse(files) == values == made.stored(values)
+        assert links_of(values["k"]) == made.show(values).split()
