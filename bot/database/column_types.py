@@ -16,7 +16,7 @@ from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeEngine
 
 from bot.domain.errors import DoesNotFit
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -12,8 +12,8 @@ from bot.deployments.form_fields import FormField, FormValues
 from bot.deployments.model import FollowUpRef, deployment_of, taking_pictures
 from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import InputError, RefusedError
+from bot.domain.messages.records import MessageRef
 from bot.domain.requests import Requester, press_id
-from bot.domain.results.deliveries import MessageRef
 from bot.domain.runs import Run
 from bot.domain.text.file_names import file_behind
 from bot.services.age_marks import AgeMarks

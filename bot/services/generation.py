@@ -276,7 +276,7 @@ class GenerationService:
                 log.warning("can't store the answer to a request, so Discord is asked later: %s", error)
                 return Release.KEPT
             self._wakeups.submit()
-            self._wakeups.deliver()
+            self._wakeups.show()
             return released
 
     async def cancel_unanswered(self, key: str) -> None:

@@ -1,7 +1,7 @@
 """Write the audit log, and read it page by page. A change and its entry are written in one transaction.
 
 Entries hold no prompts or links to messages. A page reads prompts from the runs, and links from the runs and
-their deliveries, as long as these exist.
+their messages, as long as these exist.
 
 Each run of a batch has its own entry. Of entries that differ only in the run, a page lists the newest, with
 their number. It lists outcomes in this way even if the runs ended at different times.
@@ -10,7 +10,7 @@ their number. It lists outcomes in this way even if the runs ended at different 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -35,8 +35,10 @@ from sqlalchemy import (
 
 from bot.database.engine import Database, reads, writes
 from bot.database.keyset import earlier, later
+from bot.database.message_rows import Messages, read_messages
 from bot.database.rows import WITH_REQUEST
-from bot.database.tables import audit, deliveries, requests, runs
+from bot.database.tables import audit, requests, runs
+from bot.domain.messages.records import EDITS, Kind, MessageRef
 from bot.domain.moderation.audit import (
     AuditAction,
     AuditCursor,
@@ -47,8 +49,6 @@ from bot.domain.moderation.audit import (
 )
 from bot.domain.moderation.reviews import may_open
 from bot.domain.requests import GenerationRequest
-from bot.domain.results.deliveries import MessageRef, Purpose, Route
-from bot.domain.results.sharing import outcome_stands
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 
@@ -217,6 +217,7 @@ def to_entry(row: RowMapping) -> StoredEntry:
 # The columns to read of a run and its batch. Outputs are left out: they may hold a megabyte of text.
 _OF_RUN = (
     runs.c.key,
+    runs.c.index.label("number"),
     runs.c.request_key,
     runs.c.state,
     runs.c.partial,
@@ -229,9 +230,6 @@ _OF_RUN = (
     # Only private results are opened from the audit log.
     case((requests.c.private, cast(runs.c.outputs, Text) != "[]"), else_=false()).label("has_outputs"),
 )
-_EDITS = frozenset({Route.IN_PLACE, Route.INTERACTION})
-_SHOWING = frozenset({Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW})
-Sent = Mapping[Purpose, Any]  # the messages and routes of a run's deliveries, by purpose
 
 
 def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
@@ -246,7 +244,7 @@ def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[S
     for row in rows:
         batch_rows[row.request_key].append(row)
     found = {row.key: row for row in rows}
-    sent = _sent(connection, found.keys())
+    shown = read_messages(connection, batch_rows.keys())
 
     def complete(stored: StoredEntry) -> StoredEntry:
         run = found.get(stored.entry.run_key or "")
@@ -254,7 +252,7 @@ def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[S
             return stored
         batch = batch_rows[run.request_key]
         about = [run, *batch] if stored.count > 1 else [run]
-        messages = (_message(one, batch, sent) for one in about)
+        messages = (_message(one, batch, shown[run.request_key]) for one in about)
         message = next(filter(None, messages), None)
         shown = _has_result(run) and run.deleted_at is None
         opens = may_open(private=run.private, shown=shown, has_outputs=bool(run.has_outputs))
@@ -263,17 +261,7 @@ def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[S
     return [complete(stored) for stored in entries]
 
 
-def _sent(connection: Connection, keys: Collection[str]) -> Mapping[str, Sent]:
-    query = select(
-        deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages, deliveries.c.route
-    ).where(deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING))
-    sent: dict[str, dict[Purpose, Any]] = defaultdict(dict)
-    for row in connection.execute(query):
-        sent[row.run_key][Purpose(row.purpose)] = row
-    return sent
-
-
-def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent]) -> MessageRef | None:
+def _message(run: Row[Any], batch: Sequence[Row[Any]], found: Messages) -> MessageRef | None:
     """Return the message with a run's result or, until there is a result, its status or review card.
 
     Returns None if the result was deleted, or if only the requester can open the message. Only the requester
@@ -283,36 +271,15 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], sent: Mapping[str, Sent])
         return None
     first = next((row for row in batch if row.key == run.request_key), run)
     needs_approval = first.review_channel_id is not None
-    messages = _public(sent[run.key], Purpose.LATE, needs_approval=needs_approval)
-    if not messages:
-        shown = (row.key for row in batch if _has_result(row) and row.deleted_at is None)
-        late = {row.key for row in batch if _has_messages(sent[row.key], Purpose.LATE)}
-        removed = any(Purpose.REMOVAL in sent[row.key] for row in batch)
-        if not outcome_stands(shown, late, removed=removed):
-            return None
-        of_batch = sent[run.request_key]
-        messages = _public(of_batch, Purpose.OUTCOME, needs_approval=needs_approval)
-        messages = messages or (of_batch[Purpose.REVIEW].messages if Purpose.REVIEW in of_batch else ())
-    if not messages and first.status_message_id is not None and not needs_approval:
-        messages = [MessageRef(first.channel_id, first.status_message_id)]
-    found = next(iter(messages), None)
-    channels = (run.channel_id, first.review_channel_id)
-    return found if found is not None and found.channel_id in channels else None
-
-
-def _has_messages(sent: Sent, purpose: Purpose) -> bool:
-    return purpose in sent and bool(sent[purpose].messages)
-
-
-def _public(sent: Sent, purpose: Purpose, *, needs_approval: bool) -> Sequence[MessageRef]:
-    """Return the messages of a delivery, or none if only the requester sees them.
-
-    The status of a request that needs approval is ephemeral, and so is an outcome that replaces it.
-    """
-    if not _has_messages(sent, purpose) or (needs_approval and sent[purpose].route in _EDITS):
-        return ()
-    messages: Sequence[MessageRef] = sent[purpose].messages
-    return messages
+    outcome = found.get((Kind.OUTCOME, 0))
+    if outcome is not None and outcome.deleted_by is not None:
+        return None
+    for key in ((Kind.LATE, run.number), (Kind.OUTCOME, 0), (Kind.REVIEW, 0)):
+        parts = found[key].posted if key in found else ()
+        if parts and not (needs_approval and parts[0].place in EDITS):
+            return parts[0].ref if parts[0].channel_id in (run.channel_id, first.review_channel_id) else None
+    is_public = first.status_message_id is not None and not needs_approval
+    return MessageRef(first.channel_id, first.status_message_id) if is_public else None
 
 
 def _has_result(run: Row[Any]) -> bool:

@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 
 from bot.database.engine import Database, reads, writes
+from bot.database.message_rows import want
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests
-from bot.database.rows import create_delivery, select_runs, to_run
+from bot.database.rows import select_runs, to_run
 from bot.database.tables import blocks, requests, runs
+from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.moderation.blocks import ActiveBlock
-from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED, BlockVerdict, end_for_block
 from bot.store.audit import add_entries
@@ -185,7 +186,7 @@ def end_waiting_runs(connection: Connection, guild_id: int, user_id: int, verdic
     _announce_once(connection, members, {run.key for run in ended}, verdict)
     if ended:
         newest = max(ended, key=lambda run: (run.created_at, run.key))
-        create_delivery(connection, newest.key, Purpose.NOTICE, verdict.now, verdict.now)
+        want(connection, newest.request_key, Kind.NOTICE, newest.index, verdict.now)
     return len(ended)
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from bot.database.engine import Database, reads, writes
+from bot.database.message_rows import FRESH, about_result, bump, read_messages, want
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_batch, lock_run
-from bot.database.rows import create_delivery, create_or_reopen_delivery
-from bot.database.tables import audit, deliveries, runs
+from bot.database.tables import audit, messages, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.reviews import (
     check_open_report,
@@ -26,7 +27,6 @@ from bot.domain.moderation.reviews import (
 )
 from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState, Member
-from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, run_entry
@@ -38,8 +38,8 @@ from bot.store.rules import read_rules
 
 
 class ReviewStore:
-    """Decisions about runs. An approval or a rejection also creates a delivery that updates the review card,
-    in case the answer to the moderator's interaction is lost.
+    """Decisions about runs. Each also bumps the card that it changes, in case the answer to the moderator's
+    interaction is lost.
 
     Every method raises StoreUnavailable if the database doesn't answer. Changes raise RunGone for an unknown
     run, and RefusedError if nothing is left to decide.
@@ -92,7 +92,7 @@ class ReviewStore:
         for run in batch:
             apply_change(connection, run, change, now, queue_tag=tags[run.index], **known)
             add_entries(connection, run_entry(run, AuditAction.APPROVE, moderator_id, now))
-        create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
+        bump(connection, batch[0].request_key, now, messages.c.kind == Kind.REVIEW)
         return None
 
     @writes
@@ -110,11 +110,11 @@ class ReviewStore:
             apply_change(connection, run, change, now, decided_by=moderator_id, decided_at=now)
             entry = run_entry(run, AuditAction.REJECT, moderator_id, now, **details)
             add_entries(connection, entry)
-        create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
+        want(connection, batch[0].request_key, Kind.NOTICE, 0, now)
 
     @writes
     def delete(self, connection: Connection, key: str, user_id: int, now: datetime) -> None:
-        """Mark a run's result as deleted, and create the delivery that removes it from Discord.
+        """Mark a run's result as deleted, and have it removed from Discord.
 
         The run's audit entries stay.
         """
@@ -124,19 +124,19 @@ class ReviewStore:
         )
         if marked.rowcount != 1:
             raise RefusedError("already_deleted")
-        create_or_reopen_delivery(connection, key, Purpose.REMOVAL, now)
+        bump(connection, run.request_key, now, about_result(run))
         add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
 
     @writes
     def discard(self, connection: Connection, key: str, user_id: int, now: datetime, *, remove: bool) -> None:
         """Record that a message without a result was deleted.
 
-        With `remove`, also create the delivery that deletes the whole outcome. The runs stay as they are, so
-        a late success is still posted.
+        With `remove`, the whole outcome is deleted. The runs stay as they are, so a late success is still
+        posted.
         """
         run = (lock_batch(connection, key))[0]
         if remove:
-            create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
+            want(connection, run.request_key, Kind.OUTCOME, 0, now, {"deleted_by": user_id})
         add_entries(connection, run_entry(run, AuditAction.DISCARD, user_id, now))
 
     @writes
@@ -148,7 +148,7 @@ class ReviewStore:
         keys = [run.key for run in shown]
         connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
         for run in shown:
-            create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
+            bump(connection, run.request_key, now, about_result(run))
             add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
 
     @writes
@@ -158,13 +158,15 @@ class ReviewStore:
         Returns whether the run has an open report now.
         """
         run = lock_run(connection, key)
-        is_first = not connection.scalar(_count_entries(run, AuditAction.REPORT, user_id))
+        own = _entries(run, AuditAction.REPORT).where(audit.c.actor_id == user_id)
+        is_first = connection.execute(own.limit(1)).first() is None
         if is_first:
             add_entries(connection, run_entry(run, AuditAction.REPORT, user_id, now))
         created = opens_card(run, is_first=is_first)
         if created:
             connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=channel_id))
-            create_or_reopen_delivery(connection, key, Purpose.REPORT, now)
+            values = {**FRESH, "posted": [], "attempt": None, "channel_id": channel_id}
+            want(connection, run.request_key, Kind.REPORT, run.index, now, values)
         return created or has_open_report(run)
 
     @writes
@@ -174,6 +176,8 @@ class ReviewStore:
         check_open_report(run)
         connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
         add_entries(connection, run_entry(run, AuditAction.DISMISS, moderator_id, now))
+        card = (messages.c.kind == Kind.REPORT) & (messages.c.number == run.index)
+        bump(connection, run.request_key, now, card)
 
     @writes
     def record_opening(self, connection: Connection, key: str, moderator_id: int, now: datetime) -> None:
@@ -182,53 +186,35 @@ class ReviewStore:
         add_entries(connection, run_entry(run, AuditAction.OPEN_PRIVATE, moderator_id, now))
 
     @reads
-    def dismissals(self, connection: Connection, run: Run) -> int:
-        """Return how many times a report card of a run was dismissed."""
-        found: int | None = connection.scalar(_count_entries(run, AuditAction.DISMISS))
-        return found or 0
-
-    @reads
     def actors(self, connection: Connection, run: Run, action: AuditAction) -> list[int]:
         """Return the users who took an action on a run, each once, oldest first.
 
         Users who only deleted a copy of its result don't count, and those whose audit entries have been
         deleted are missing.
         """
-        query = select(audit.c.actor_id, audit.c.details).where(
-            audit.c.guild_id == run.guild_id,
-            audit.c.subject_id == run.requester_id,
-            audit.c.run_key == run.key,
-            audit.c.action == action,
-        )
-        found = connection.execute(query.order_by(audit.c.id))
+        found = connection.execute(_entries(run, action).order_by(audit.c.id))
         return list(dict.fromkeys(row.actor_id for row in found if not row.details.get("copy")))
 
     @reads
     def card(self, connection: Connection, key: str) -> MessageRef | None:
         """Return the run's review card, or None if it hasn't been posted."""
-        found: tuple[MessageRef, ...] | None = connection.scalar(
-            select(deliveries.c.messages).where(
-                deliveries.c.run_key == key,
-                deliveries.c.purpose == Purpose.REVIEW,
-                deliveries.c.state == DeliveryState.SENT,
-            )
-        )
-        return found[0] if found else None
+        card = read_messages(connection, [key])[key].get((Kind.REVIEW, 0))
+        return card.refs[0] if card is not None and card.posted else None
+
+    @reads
+    def last(
+        self, connection: Connection, run: Run, action: AuditAction
+    ) -> tuple[int | None, datetime] | None:
+        """Return who took an action on a run last, and when, or None if nobody did."""
+        query = _entries(run, action).order_by(audit.c.id.desc())
+        found = connection.execute(query.with_only_columns(audit.c.actor_id, audit.c.at)).first()
+        return (found.actor_id, found.at) if found is not None else None
 
 
-def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -> Select[Any]:
-    """Select the number of audit entries about a run, by one person or by anybody."""
-    query = (
-        select(func.count())
-        .select_from(audit)
-        .where(
-            audit.c.guild_id == run.guild_id,
-            audit.c.subject_id == run.requester_id,
-            audit.c.run_key == run.key,
-            audit.c.action == action,
-        )
-    )
-    return query.where(audit.c.actor_id == actor_id) if actor_id is not None else query
+def _entries(run: Run, action: AuditAction) -> Select[Any]:
+    """Select the audit entries about an action on a run."""
+    about = (audit.c.guild_id == run.guild_id, audit.c.subject_id == run.requester_id)
+    return select(audit).where(*about, audit.c.run_key == run.key, audit.c.action == action)
 
 
 def _known_now(connection: Connection, run: Run, person: Member | None) -> dict[str, object]:

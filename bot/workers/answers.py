@@ -58,7 +58,6 @@ class AnswerChecker:
         if await self._store.answers.release(run.key, message_id, self._clock()) is Release.KEPT:
             log.info("released a request, because Discord has its answer")
             self._wakeups.submit()
-            self._wakeups.deliver()
             self._wakeups.show()
 
     async def _withdraw(self, run: Run) -> None:
@@ -69,5 +68,5 @@ class AnswerChecker:
     async def _refuse(self, run: Run) -> None:
         if await self._store.answers.refuse(run.key, REFUSAL, self._clock()):
             log.warning("refused a request, because its requester was not told that it starts")
-            self._wakeups.deliver()
+            self._wakeups.show()
             self._wakeups.submit()

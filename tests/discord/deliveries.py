@@ -61,7 +61,7 @@ async def die_at_a_note(bot: Harness, note: Note, *, after: bool = True) -> None
         raise asyncio.CancelledError
 
     with at_a_note(bot, note, die, after=after), pytest.raises(asyncio.CancelledError):
-        await bot.app.workers["deliver"].drain()
+        await bot.app.workers["show"].drain()
 
 
 @contextmanager
@@ -109,7 +109,7 @@ async def _die_at(
 
     http.request = dies  # type: ignore[method-assign]  # the process's last breath
     with pytest.raises(error):
-        await bot.app.workers["deliver"].drain()
+        await bot.app.workers["show"].drain()
 
 
 def close_after_a_post(bot: Harness) -> None:

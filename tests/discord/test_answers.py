@@ -76,7 +76,7 @@ async def test_the_answer_of_a_request_that_ended_before_it_is_removed(
 
     async def late(self: Any, *args: Any, **kwargs: Any) -> Any:
         await bot.app.bot.services.runs.cancel((await bot.run()).key, bot.alice.id)
-        await bot.app.workers["deliver"].drain()
+        await bot.app.workers["show"].drain()
         return await send(self, *args, **kwargs)
 
     for method in ("PATCH", "DELETE"):

@@ -230,7 +230,7 @@ async def test_an_attempt_that_outlives_its_lease_is_not_repeated_beside_itself(
     async with serving(serve) as address:
         await bot.ask(faults=Faults(hold_at="queued", webhook_drop=True))
         await end_with_links(bot, {"fox.png": f"{address}/fox.png"})
-        deliver = bot.app.workers["deliver"]
+        deliver = bot.app.workers["show"]
         attempt = asyncio.create_task(deliver.drain())
         await asked_for.wait()
         for _ in range(MAX_TRIES + 1):

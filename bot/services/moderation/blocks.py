@@ -67,7 +67,7 @@ class BlockService:
         ended = await self._store.block(
             server, target.id, by=moderator.id, reason=reason, until=until, now=now
         )
-        self._wakeups.deliver()
+        self._wakeups.show()
         self._wakeups.submit()
         return BlockResult(until, ended)
 

@@ -5,34 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import (
-    Connection,
-    RowMapping,
-    Text,
-    and_,
-    case,
-    cast,
-    delete,
-    exists,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, RowMapping, and_, case, delete, exists, or_, select, update
 
 from bot.database.engine import Database, reads, writes
 from bot.database.keyset import earlier
+from bot.database.message_rows import nothing_pending
 from bot.database.row_locks import lock_rows
 from bot.database.rows import select_runs, to_run
-from bot.database.tables import audit, blocks, channel_defaults, deliveries, presets, requests, runs
+from bot.database.tables import audit, blocks, channel_defaults, messages, presets, requests, runs
 from bot.domain.budgets import budget_day
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
 from bot.domain.presets import Holder
 from bot.domain.privacy import Erased, OwnBlock, OwnDefault, OwnPreset, OwnUsage
-from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import Run
 from bot.store import ledger
 from bot.store.audit import add_entries, to_entry
-from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by
 
 _CHUNK_SIZE = 200
@@ -127,7 +114,7 @@ class PrivacyStore:
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs, and the user's texts in audit entries.
 
-        Runs of a batch that is active or has a pending delivery stay as they are, and the first of each such
+        Runs of a batch that is active or has a pending message stay as they are, and the first of each such
         batch is returned. The other runs still show when and where they were requested, and how they ended.
         The user's own presets are deleted. Presets made for a server and defaults set for a channel stay,
         without the user's id. What the user used today stays, too, because it counts until midnight. The
@@ -183,13 +170,10 @@ class PrivacyStore:
         still = select(requests.c.key).where(requests.c.key.in_(locked), nothing_pending())
         keys = connection.execute(still).scalars().all()
         connection.execute(update(requests).where(requests.c.key.in_(keys)).values(_ERASED_OF_REQUEST))
-        erased = connection.execute(
-            update(runs)
-            .where(runs.c.request_key.in_(keys))
-            .values({**_ERASED, "erased_at": now})
-            .returning(runs.c.key)
-        )
-        _drop_undelivered(connection, erased.scalars().all())
+        erased = update(runs).where(runs.c.request_key.in_(keys))
+        connection.execute(erased.values({**_ERASED, "erased_at": now}))
+        # `/runs` offers the results no longer. What was posted stays, and Delete finds it.
+        connection.execute(update(messages).where(messages.c.request_key.in_(keys)).values(offered=False))
         return len(keys)
 
     @writes
@@ -236,15 +220,3 @@ class PrivacyStore:
         for entry in entries:
             public = {name: value for name, value in entry["details"].items() if name not in _PRIVATE_DETAILS}
             connection.execute(update(audit).where(audit.c.id == entry["id"]).values(details=public))
-
-
-def _drop_undelivered(connection: Connection, keys: Sequence[str]) -> None:
-    """Stop offering undelivered results in `/runs`.
-
-    If a part of a result was posted, its delivery is kept as sent, so that Delete finds the message.
-    """
-    undelivered = and_(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.UNDELIVERED)
-    columns = (deliveries.c.messages, deliveries.c.earlier_messages)
-    nothing_sent = and_(*(cast(column, Text) == "[]" for column in columns))
-    connection.execute(delete(deliveries).where(undelivered, nothing_sent))
-    connection.execute(update(deliveries).where(undelivered).values(state=DeliveryState.SENT))

@@ -16,8 +16,9 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.database.engine import Database, writes
 from bot.database.group_commit import GroupCommit
+from bot.database.message_rows import add_answer, want
 from bot.database.postgres import lock
-from bot.database.rows import create_delivery, insert_rows, new_row, runs_of
+from bot.database.rows import insert_rows, new_row, runs_of
 from bot.database.tables import runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, for_batch, has_daily_limit
@@ -29,10 +30,10 @@ from bot.domain.errors import (
     RequestUnknown,
     StoreUnavailable,
 )
+from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.policy import Allowed, Refused, decide
 from bot.domain.requests import GenerationRequest, Requester
-from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import ledger
@@ -190,11 +191,13 @@ def _store(connection: Connection, submission: _Submission, verdict: _Verdict) -
     values = [_values(submission, each, terms) | {"queue_tag": tag} for each, terms, tag in pairs]
     insert_rows(connection, values)
     batch = runs_of(connection, submission.first.request_key)
-    first = submission.first
+    first, key = submission.first, submission.first.request_key
+    add_answer(connection, batch[0], submission.now)
     if in_review:
         # `release` makes the card due, so moderators never see a request whose requester saw a failure.
         due_at = first.origin.interaction_expires_at
-        create_delivery(connection, first.key, Purpose.REVIEW, due_at, submission.now)
+        channel_id = verdict[0].review_channel_id
+        want(connection, key, Kind.REVIEW, 0, submission.now, {"due_at": due_at, "channel_id": channel_id})
     ledger.charge(connection, batch)
     return batch[0]
 

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, select, update
 
 from bot.database.engine import Database, writes
+from bot.database.message_rows import FRESH, read_messages, want
 from bot.database.row_locks import lock_batch_if_any
-from bot.database.rows import create_or_reopen_delivery, select_runs, to_run
-from bot.database.tables import deliveries, requests, runs
+from bot.database.rows import select_runs, to_run
+from bot.database.tables import messages, requests, runs
+from bot.domain.messages.records import Kind
 from bot.domain.requests import Release
-from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import end
 from bot.store.ledger import by_day, release
@@ -66,23 +67,20 @@ class AnswerStore:
             return Release.WITHDRAWN
         is_over = all(run.final for run in batch)
         held = update(requests).where(requests.c.key == key, requests.c.answer_due_at.is_not(None))
-        told = _outcome_messages(connection, key) if is_over else []
+        outcome = read_messages(connection, [key])[key].get((Kind.OUTCOME, 0)) if is_over else None
+        told = [ref.message_id for ref in outcome.refs] if outcome is not None else []
         if told:
             connection.execute(held.values(answer_due_at=None))
             return Release.KEPT if status_message_id in told else Release.OBSOLETE
         released = connection.execute(held.values(status_message_id=status_message_id, answer_due_at=None))
-        if is_over:
-            _retry_outcome(connection, key, now)
-        elif released.rowcount:
+        if outcome is not None and outcome.offered:
+            want(connection, key, Kind.OUTCOME, 0, now, FRESH)
+        elif not is_over and released.rowcount:
             waiting = (runs.c.request_key == key, runs.c.state == RunState.WAITING)
             connection.execute(update(runs).where(*waiting).values(due_at=now))
             connection.execute(
-                update(deliveries)
-                .where(
-                    deliveries.c.run_key == key,
-                    deliveries.c.purpose == Purpose.REVIEW,
-                    deliveries.c.due_at > now,
-                )
+                update(messages)
+                .where(messages.c.request_key == key, messages.c.kind == Kind.REVIEW)
                 .values(due_at=now)
             )
         return Release.KEPT
@@ -132,19 +130,3 @@ def _claim(connection: Connection, now: datetime) -> Run | None:
     later = now + min(max(_MIN_PAUSE, (now - run.created_at) / 2), _MAX_PAUSE)
     connection.execute(update(requests).where(requests.c.key == key).values(answer_due_at=later))
     return run
-
-
-def _outcome_messages(connection: Connection, key: str) -> list[int]:
-    """Return the ids of the messages that show a request's outcome so far."""
-    query = select(deliveries.c.messages).where(
-        deliveries.c.run_key == key, deliveries.c.purpose == Purpose.OUTCOME
-    )
-    return [each.message_id for each in connection.execute(query).scalar_one_or_none() or ()]
-
-
-def _retry_outcome(connection: Connection, key: str, now: datetime) -> None:
-    query = select(deliveries.c.state).where(
-        deliveries.c.run_key == key, deliveries.c.purpose == Purpose.OUTCOME
-    )
-    if connection.scalar(query) == DeliveryState.UNDELIVERED:
-        create_or_reopen_delivery(connection, key, Purpose.OUTCOME, now)

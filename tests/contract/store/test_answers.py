@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.requests import Answer, AnswerState, Release
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.workers.answers import AnswerChecker

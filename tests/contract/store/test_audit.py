@@ -11,7 +11,7 @@ from sqlalchemy import delete, text
 
 from bot.database.tables import requests
 from bot.domain.moderation.audit import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.store.audit import add_entries, newest_first

@@ -12,7 +12,7 @@ import pytest
 from bot.domain.access import OperatorRules
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.requests import ChannelState, Origin, Requester
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 from bot.domain.results.sharing import MessageState
 from bot.domain.runs import RunState
 from bot.outside import Outside

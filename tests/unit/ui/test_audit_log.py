@@ -19,7 +19,7 @@ from bot.domain.moderation.audit import (
     AuditPage,
 )
 from bot.domain.pages import PAGE_SIZE
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 from bot.ui.audit import audit_cells, audit_layout, audit_line
 from bot.ui.custom_ids import AuditId
 from bot.ui.private_results import open_rows
