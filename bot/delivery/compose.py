@@ -161,10 +161,12 @@ class Composer:
         message = task.claim.message
         names = [name for part in message.posted for name in part.files] if task.act is Act.CONTINUE else []
         if message.form >= Form.LINKS:
-            return _as_posted(run, names, self._may_link) if names else linked_outputs(run, self._may_link)
+            if names:
+                return _as_posted(run, names, self._may_link, "media_linked")
+            return linked_outputs(run, self._may_link)
         limit = upload_limit(run, task.place)
         limit = min(limit, DIRECT_UPLOAD_LIMIT) if message.form is Form.SMALL else limit
-        last_try = message.failures >= MAX_FAILURES
+        last_try = message.failures >= MAX_FAILURES  # the present attempt counts
         return await self._preparer.prepare(
             run, limit, task.folder, last_try=last_try, deadline=task.deadline, posted=names
         )
@@ -336,16 +338,18 @@ def _redrawn(claim: Claim, offered: OfferedActions, title: str, may_link: MayLin
         yield Edit(part, content, [file.filename for file in kept] if content is not None else ())
 
 
-def _as_posted(run: Run, names: Sequence[str], may_link: MayLink) -> PreparedOutputs:
+def _as_posted(
+    run: Run, names: Sequence[str], may_link: MayLink, code: str = "media_too_large"
+) -> PreparedOutputs:
     """Return a run's outputs as its messages show them.
 
-    `names` are the files of the messages. Outputs that aren't among them are linked.
+    `names` are the files of the messages. Outputs that aren't among them are linked by the sentence `code`.
     """
     own = [_as_prepared(name) for name in names if belongs_to(name, run.key)]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(
         link_remark(
-            "media_too_large",
+            code,
             escape_line(output.filename or f"file {number}", 80),
             output.url or "",
             may_link,

@@ -43,6 +43,10 @@ class Unreachable(PostError):
     """Nothing was posted, and a retry won't help: the bot lacks access, or the target is gone or expired."""
 
 
+class Gone(Unreachable):
+    """The message or its channel doesn't exist any more."""
+
+
 class Refused(Unreachable):
     """Discord rejected the message itself; nothing was posted, but a simpler one may be accepted."""
 
@@ -276,7 +280,7 @@ def _mapped() -> Iterator[None]:
         if is_outage(error):
             raise Unanswered(str(error)) from error
         about_message = error.status == 400 and error.code not in _CLOSED
-        kind = Refused if about_message else Unreachable
+        kind = Gone if error.status == 404 else Refused if about_message else Unreachable
         raise kind(f"{error.status} {error.code}: {error.text}") from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise Unanswered(f"{type(error).__name__}: {error}") from error

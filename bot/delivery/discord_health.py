@@ -15,12 +15,16 @@ AFTER_OUTAGE = 10  # messages a second
 
 
 class DiscordHealth:
-    """This process's view of Discord. A restart loses it, so a few calls may be made in vain."""
+    """This process's view of Discord. A restart loses it, so a few calls may be made in vain.
+
+    `posts` is the number of posts that Discord has answered.
+    """
 
     def __init__(self, discord: DiscordCalls, outside: Outside) -> None:
         self._discord = discord
         self._monotonic = outside.monotonic
         self._breaker = Breaker(outside.random)
+        self.posts = 0
         self._silent = 0
         self._channel_id = 0
         self._recovers = False
@@ -55,9 +59,10 @@ class DiscordHealth:
         """End the slow start after an outage."""
         self._recovers = False
 
-    def heard(self) -> None:
-        """Note that Discord answered a call."""
+    def heard(self, *, posted: bool = False) -> None:
+        """Note that Discord answered a call, perhaps a post."""
         self._silent = 0
+        self.posts += posted
         if self.is_away:
             self._recovers = True
             self._breaker.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -24,8 +24,8 @@ from bot.delivery.posting import LEASE, Posting, Superseded, climbed
 from bot.delivery.status import Answers
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
-from bot.domain.messages.ladder import MAX_FAILURES, climb, pause_after, start
-from bot.domain.messages.records import COPIES, OUTCOMES, Claim, Kind, Place, Shows
+from bot.domain.messages.ladder import FAILURE, MAX_FAILURES, climb, pause_after, start
+from bot.domain.messages.records import COPIES, EDITS, OUTCOMES, Claim, Kind, MessageRef, Place, Shows
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
 from bot.domain.text import message_url
@@ -123,7 +123,7 @@ class Messenger:
             # The process is stopping. Free the lease, so that the next one needn't wait until it expires.
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
-                    await self._retry(claim, "the process was stopped", timedelta(), counted=False)
+                    await self._retry(claim, "the process was stopped", pause=timedelta())
             raise
         finally:
             self._active.pop(claim.lease, None)
@@ -146,37 +146,42 @@ class Messenger:
 
     async def _attempt(self, claim: Claim, folder: Path) -> str:
         """Show a message, and return the result's label for the metrics."""
+        posts = self._health.posts
         try:
             if claim.message.kind is Kind.ANSWER:
                 return await self._show_answer(claim)
             return await self._show(claim, folder)
         except Superseded:
-            await self._retry(claim, "it has changed", timedelta(), counted=False)
+            await self._retry(claim, "it has changed", pause=timedelta())
             return "superseded"
         except Unanswered as error:
-            counted = await self._health.not_heard(claim.run.channel_id)
-            await self._retry(claim, str(error), self._pause(claim, counted=counted), counted=counted)
+            weight = 0
+            if await self._health.not_heard(claim.run.channel_id):
+                weight = FAILURE if self._health.posts > posts else 1
+            await self._retry(claim, str(error), weight)
         except StoreUnavailable:
             raise
         except (MediaError, BackendError) as error:
-            await self._retry(claim, str(error), self._pause(claim), counted=True)
+            await self._retry(claim, str(error), FAILURE)
         except Exception as error:
             # Otherwise the message would be tried each time its lease expires, and never appear in /runs.
             log.exception("message %s of %s failed with an unforeseen error", claim.message.kind, claim.key)
-            await self._retry(claim, str(error), self._pause(claim), counted=True)
+            await self._retry(claim, str(error), FAILURE)
         return "again"
 
-    def _pause(self, claim: Claim, *, counted: bool = True) -> timedelta:
-        return pause_after(claim.message.failures if counted else 1, self._random)
-
-    async def _retry(self, claim: Claim, reason: str, pause: timedelta, *, counted: bool) -> None:
-        """Release a claim. Several failures of a message count as a refusal."""
+    async def _retry(
+        self, claim: Claim, reason: str, weight: int = 0, pause: timedelta | None = None
+    ) -> None:
+        """Release a claim after a failure of this weight. Several failures count as a refusal."""
         message = self._active.get(claim.lease, claim).message
-        values: dict[str, object] = {"failures": message.failures - (not counted)}
-        if counted and message.failures >= MAX_FAILURES:
+        failures = message.failures - FAILURE + weight
+        pause = pause_after(failures, self._random) if pause is None else pause
+        values: dict[str, object] = {"failures": failures}
+        if weight and failures >= MAX_FAILURES:
             place = start(message, claim.runs, self._clock())
             refused = climb(message, place, claim.first, too_large=False, about_message=True)
             values = {"form": refused.form, "place": refused.place, "failures": 0}
+            pause = timedelta()
         due_at = self._clock() + pause
         await self._store.messages.finish(claim, due_at, shown=False, values=values, error=reason)
         log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
@@ -203,8 +208,8 @@ class Messenger:
             for edit in await self._composer.edits(claim):
                 await self._posting.change(edit)
         elif act is Act.DELETE:
-            await self._posting.delete(claim, claim.message.refs)
-            claim = claim.with_message(replace(claim.message, posted=()))
+            stale = (*claim.message.stale, *claim.message.refs)
+            claim = claim.with_message(replace(claim.message, posted=(), stale=stale))
         return await self._finish(claim, shows, act)
 
     async def _climb(self, claim: Claim, folder: Path) -> tuple[Claim, Shows, Act] | None:
@@ -236,7 +241,7 @@ class Messenger:
             parts = await self._composer.parts(claim, place, shows, act, folder)
         continues = act is Act.CONTINUE
         claim = await self._posting.post(claim, place, shows, parts, continues=continues)
-        self._health.heard()
+        self._health.heard(posted=place not in EDITS)
         return claim
 
     async def _give_up(self, claim: Claim) -> None:
@@ -256,7 +261,7 @@ class Messenger:
     async def _finish(self, claim: Claim, shows: Shows, act: Act) -> str:
         """Delete what is obsolete, and store that the message is shown."""
         message, now = claim.message, self._clock()
-        await self._posting.delete(claim, [ref for ref in message.stale if ref not in message.refs])
+        left = await self._posting.delete(claim, [ref for ref in message.stale if ref not in message.refs])
         is_outcome = message.kind is Kind.OUTCOME
         if is_outcome and (message.posted or act is Act.DELETE):
             await self._answers.remove(claim)
@@ -264,7 +269,7 @@ class Messenger:
         withheld = shows is Shows.WITHHELD and act is not Act.EDIT
         values: dict[str, object] = {
             "posted": message.posted,
-            "stale": (),
+            "stale": left,
             "form": message.form,
             "place": message.place,
             "offered": withheld,
@@ -289,8 +294,7 @@ class Messenger:
             with temporary_folder() as folder:
                 async with self._extended(claim):
                     claim = await self._make_copy(claim, Path(folder))
-                    await self._posting.delete(claim, claim.message.stale)
-                    await self._end_copy(claim)
+                    await self._end_copy(claim, claim.message.stale)
             return message_url(claim.run.guild_id, *claim.message.posted[0].ref)
         except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
             raise await self._failed_copy(self._active[claim.lease], error) from error
@@ -333,22 +337,24 @@ class Messenger:
         elif isinstance(error, MediaError | BackendError):
             code = "copy_failed"
         log.warning("did not post the copy of run %s: %s", claim.key, error)
-        with suppress(PostError):
-            await self._posting.delete(claim, [*claim.message.refs, *claim.message.stale])
-        await self._end_copy(claim.with_message(replace(claim.message, posted=())), code)
+        stale = (*claim.message.refs, *claim.message.stale)
+        await self._end_copy(claim.with_message(replace(claim.message, posted=())), stale, code)
         return RefusedError(code, str(error))
 
-    async def _end_copy(self, claim: Claim, failed: str | None = None) -> None:
-        now = self._clock()
-        values: dict[str, object] = {"posted": claim.message.posted, "stale": (), "form": 0}
+    async def _end_copy(self, claim: Claim, stale: Iterable[MessageRef], failed: str | None = None) -> None:
+        """Delete what a copy replaces, and store how it ended. If that fails, `handle` deletes it later."""
+        now, left, deleted = self._clock(), [*stale], False
+        with suppress(PostError):
+            left, deleted = await self._posting.delete(claim, left), True
+        values: dict[str, object] = {"posted": claim.message.posted, "stale": left, "form": 0}
         await self._store.copies.record(claim, now, failed)
-        await self._store.messages.finish(claim, now, shown=True, values=values)
+        await self._store.messages.finish(claim, now, shown=deleted, values=values)
 
 
 def _after_crashes(claim: Claim) -> Claim:
     """Return a claim with a simpler message, if earlier attempts at it have ended the process."""
     message = claim.message
-    for _ in range(MAX_FAILURES, message.failures):
+    for _ in range(MAX_FAILURES, message.failures, FAILURE):
         place = start(message, claim.runs, claim.first.created_at)
         message = climb(message, place, claim.first, too_large=False, about_message=True)
     return claim.with_message(message)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.delivery.compose import Edit
-from bot.delivery.discord_calls import DiscordCalls, PostError, Refused, TooLarge, Unreachable
+from bot.delivery.discord_calls import DiscordCalls, Gone, PostError, Refused, TooLarge, Unreachable
 from bot.domain.messages.ladder import climb
 from bot.domain.messages.records import (
     COPIES,
@@ -163,15 +163,21 @@ class Posting:
             else:
                 await self._discord.delete(edit.part.ref)
 
-    async def delete(self, claim: Claim, refs: Iterable[MessageRef]) -> None:
-        """Delete messages, skipping any that are gone or out of reach."""
+    async def delete(self, claim: Claim, refs: Iterable[MessageRef]) -> list[MessageRef]:
+        """Delete messages, and return those that Discord doesn't let the bot delete now."""
         # Only an interaction can delete messages in this channel; a Delete button deletes its own message.
         is_private = claim.first.needs_interaction and claim.message.kind not in COPIES
         out_of_reach = claim.first.channel_id if is_private else None
+        left = []
         for ref in refs:
-            with suppress(Unreachable):
+            try:
                 if ref.channel_id != out_of_reach:
                     await self._discord.delete(ref)
+            except Gone:
+                pass
+            except Unreachable:
+                left.append(ref)
+        return left
 
 
 def climbed(claim: Claim, place: Place, error: Unreachable) -> Claim:

@@ -39,6 +39,7 @@ from bot.database.message_rows import (
 from bot.database.row_locks import lock_batch_if_any, lock_requests
 from bot.database.rows import runs_of
 from bot.database.tables import messages, requests
+from bot.domain.messages.ladder import FAILURE
 from bot.domain.messages.records import OUTCOMES, Attempt, Claim, Kind, Message, MessageRef, Part
 from bot.domain.requests import Origin
 from bot.domain.results.showing import is_spoiler
@@ -56,7 +57,7 @@ def lease(
     own = update(requests).where(requests.c.key == request_key)
     connection.execute(own.values(lease_owner=owner, lease_until=until))
     tried = update(messages).where(*is_message(request_key, kind, number))
-    connection.execute(tried.values(failures=messages.c.failures + 1))
+    connection.execute(tried.values(failures=messages.c.failures + FAILURE))
     found = read_messages(connection, [request_key])[request_key]
     batch = runs_of(connection, request_key)
     return Claim(lease=owner, message=found[kind, number], runs=batch, messages=found)

@@ -15,13 +15,9 @@ from tests.questions import messages
 
 POSTS = "/channels/*/messages"
 ANSWERS = "/webhooks/*"
-Note = Literal["an attempt", "a post", "undelivered"]
+Note = Literal["an attempt", "a post", "the end"]
 # The steps of the store, by what they note about a message.
-_NOTES: dict[Note, str] = {
-    "an attempt": "mark_attempt",
-    "a post": "mark_sent",
-    "undelivered": "mark_undelivered",
-}
+_NOTES: dict[Note, str] = {"an attempt": "begin", "a post": "posted", "the end": "finish"}
 
 
 class Killed(BaseException):
@@ -69,14 +65,14 @@ def at_a_note(
     bot: Harness, note: Note, act: Callable[[], Awaitable[None]], *, after: bool = True
 ) -> Iterator[None]:
     """Act once inside the block when the bot has stored something about a message, or just before."""
-    store, name = bot.app.store.deliveries, _NOTES[note]
+    store, name = bot.app.store.messages, _NOTES[note]
     store_it = getattr(store, name)
 
-    async def acts(*args: Any) -> Any:
+    async def acts(*args: Any, **kwargs: Any) -> Any:
         setattr(store, name, store_it)
         if not after:
             await act()
-        stored = await store_it(*args)
+        stored = await store_it(*args, **kwargs)
         if after:
             await act()
         return stored

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from bot.delivery.retries import MAX_TRIES
 from tests.discord.actors import block, erase_data, moderator, override, pause
 from tests.discord.batches import DEPLOYMENTS, files
 from tests.discord.deliveries import (
@@ -71,7 +70,7 @@ async def test_an_unforeseen_error_ends_in_a_kept_result(bot: Harness) -> None:
 async def test_a_result_is_kept_when_the_process_dies_during_each_attempt(bot: Harness) -> None:
     await bot.ask(faults=HELD)
     await end_runs(bot)
-    for _ in range(MAX_TRIES):
+    for _ in range(12):
         await be_killed_at_a_post(bot)
         bot.clock.move(minutes=2)
     await bot.restart()

@@ -11,8 +11,10 @@ from bot.domain.messages.records import CARDS, EDITS, OUTCOMES, Form, Kind, Mess
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
 from bot.domain.transitions import is_told_elsewhere
 
-# So many failures of a message count as a refusal.
-MAX_FAILURES = 3
+# A failure counts as ten if it is certainly the message's own, and as one if Discord may not take any posts.
+FAILURE = 10
+# Three failures of a message count as a refusal.
+MAX_FAILURES = 3 * FAILURE
 _LONGEST_PAUSE = 600.0
 _WATCHED = timedelta(minutes=2)
 
@@ -100,5 +102,8 @@ def _is_watched(run: Run, now: datetime) -> bool:
 
 
 def pause_after(failures: int, random: Random) -> timedelta:
-    """Return the pause after a failure. It doubles, and varies so that retries don't come in bursts."""
-    return timedelta(seconds=min(2.0 ** min(failures, 30), _LONGEST_PAUSE) * random.uniform(0.5, 1))
+    """Return the pause after failures: at first a second or, if they certainly are the message's own, more.
+
+    It grows up to ten minutes, and varies so that retries don't come in bursts.
+    """
+    return timedelta(seconds=min(2.0 ** (0.3 * failures), _LONGEST_PAUSE) * random.uniform(0.5, 1))
