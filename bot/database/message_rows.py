@@ -28,8 +28,6 @@ from bot.domain.messages.records import COPIES, Attempt, Form, Kind, Message, Pa
 from bot.domain.runs import FINAL, Run
 
 Messages = Mapping[tuple[Kind, int], Message]
-# The pause between two edits of a status message by its interaction.
-EDIT_PAUSE = timedelta(seconds=3)
 # The last edit through an interaction is made this long before the interaction ends. It says what happens
 # next.
 FAREWELL = timedelta(seconds=60)
@@ -47,7 +45,7 @@ def add_answer(connection: Connection, first: Run, now: datetime) -> None:
     """Create the row of a request's status message, which the answer to the command already shows."""
     ends = first.interaction_expires_at if first.needs_interaction else None
     farewell = ends - FAREWELL if ends is not None else None
-    shown = {"due_at": now + EDIT_PAUSE, "shown_rev": 1, "farewell_at": farewell}
+    shown = {"shown_rev": 1, "farewell_at": farewell}
     want(connection, first.request_key, Kind.ANSWER, 0, now, shown)
 
 

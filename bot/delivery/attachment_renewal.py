@@ -79,7 +79,7 @@ class AttachmentRenewer:
         try:
             found = await self._discord.attachments(*card)
         except Unanswered as error:
-            if await self._discord.answers(card.channel_id):
+            if await self._discord.answers():
                 raise NotNow(str(error)) from error
             raise DiscordAway(str(error)) from error
         except PostError as error:

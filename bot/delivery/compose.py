@@ -162,7 +162,8 @@ class Composer:
         names = [name for part in message.posted for name in part.files] if task.act is Act.CONTINUE else []
         if message.form >= Form.LINKS:
             if names:
-                return _as_posted(run, names, self._may_link, "media_linked")
+                missing = _as_posted(run, names, self._may_link, "media_linked")
+                return replace(missing, files=(), texts=())
             return linked_outputs(run, self._may_link)
         limit = upload_limit(run, task.place)
         limit = min(limit, DIRECT_UPLOAD_LIMIT) if message.form is Form.SMALL else limit

@@ -26,7 +26,6 @@ class DiscordHealth:
         self._breaker = Breaker(outside.random)
         self.posts = 0
         self._silent = 0
-        self._channel_id = 0
         self._recovers = False
         self._second, self._started = 0.0, 0
 
@@ -38,7 +37,7 @@ class DiscordHealth:
         """Ask Discord a cheap question, if it is time for that, and return whether it answers."""
         if not self._breaker.wants_probe(self._monotonic()):
             return False
-        if await self._discord.answers(self._channel_id):
+        if await self._discord.answers():
             log.info("Discord answers again")
             self.heard()
             return True
@@ -67,14 +66,13 @@ class DiscordHealth:
             self._recovers = True
             self._breaker.close()
 
-    async def not_heard(self, channel_id: int) -> bool:
+    async def not_heard(self) -> bool:
         """Note that Discord didn't answer a call, and return whether it answers a cheap question.
 
         Then the failure is that of the message, and not an outage.
         """
         self._silent += 1
-        self._channel_id = channel_id
-        if not self.is_away and await self._discord.answers(channel_id):
+        if not self.is_away and await self._discord.answers():
             self.heard()
             return True
         self._silent += 1

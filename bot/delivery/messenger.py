@@ -156,7 +156,7 @@ class Messenger:
             return "superseded"
         except Unanswered as error:
             weight = 0
-            if await self._health.not_heard(claim.run.channel_id):
+            if await self._health.not_heard():
                 weight = FAILURE if self._health.posts > posts else 1
             await self._retry(claim, str(error), weight)
         except StoreUnavailable:
@@ -192,7 +192,7 @@ class Messenger:
         except Unanswered as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
-            await self._health.not_heard(claim.run.channel_id)
+            await self._health.not_heard()
         due_at, farewell = self._answers.next_edit(claim)
         values = {"farewell_at": farewell}
         await self._store.messages.finish(claim, due_at, shown=True, values=values)
@@ -203,37 +203,37 @@ class Messenger:
         climbing = await self._climb(claim, folder)
         if climbing is None:
             return "kept"
-        claim, shows, act = climbing
+        claim, act = climbing
         if act is Act.EDIT:
             for edit in await self._composer.edits(claim):
                 await self._posting.change(edit)
         elif act is Act.DELETE:
             stale = (*claim.message.stale, *claim.message.refs)
             claim = claim.with_message(replace(claim.message, posted=(), stale=stale))
-        return await self._finish(claim, shows, act)
+        return await self._finish(claim, act)
 
-    async def _climb(self, claim: Claim, folder: Path) -> tuple[Claim, Shows, Act] | None:
+    async def _climb(self, claim: Claim, folder: Path) -> tuple[Claim, Act] | None:
         """Post a message, if it has to be posted, in the first form and place that work.
 
-        Returns the claim, what is to be shown and how, or None if no place is left.
+        Returns the claim and what had to be done, or None if no place is left.
         """
         place, ages = start(claim.message, claim.runs, self._clock()), await self._ages.decide(claim)
         while True:
             shows = wants(claim, withheld=ages.withholds(place))
-            act = decide(claim.message.posted, shows)
+            act = decide(claim.message, shows)
             # A copy is posted while its requester waits; only its deletion is left to the messenger.
             if act not in (Act.POST, Act.CONTINUE) or claim.message.kind in COPIES:
-                return claim, shows, act
+                return claim, act
             if place is Place.RUNS:
                 await self._give_up(claim)
                 return None
             try:
-                return await self._post(claim, place, shows, act, folder), shows, act
+                return await self._post(claim, place, shows, act, folder), act
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error)
                 if all(map(is_told_elsewhere, claim.runs)):
-                    return claim, shows, act
-                claim = climbed(claim, place, error)
+                    return claim, act
+                claim = climbed(self._active[claim.lease], place, error)
                 place = claim.message.place
 
     async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act, folder: Path) -> Claim:
@@ -258,7 +258,7 @@ class Messenger:
         values: dict[str, object] = {"place": Place.RUNS, "form": 0, "offered": is_outcome}
         await self._store.messages.finish(claim, self._clock(), shown=True, values=values)
 
-    async def _finish(self, claim: Claim, shows: Shows, act: Act) -> str:
+    async def _finish(self, claim: Claim, act: Act) -> str:
         """Delete what is obsolete, and store that the message is shown."""
         message, now = claim.message, self._clock()
         left = await self._posting.delete(claim, [ref for ref in message.stale if ref not in message.refs])
@@ -266,7 +266,7 @@ class Messenger:
         if is_outcome and (message.posted or act is Act.DELETE):
             await self._answers.remove(claim)
         self._health.heard()
-        withheld = shows is Shows.WITHHELD and act is not Act.EDIT
+        withheld = bool(message.posted) and message.posted[0].shows is Shows.WITHHELD
         values: dict[str, object] = {
             "posted": message.posted,
             "stale": left,
@@ -315,11 +315,11 @@ class Messenger:
 
     async def _make_copy(self, claim: Claim, folder: Path) -> Claim:
         claim, place = await self._posting.find_lost(claim), Place.CHANNEL
-        while (act := decide(claim.message.posted, Shows.RESULT)) is not Act.EDIT:
+        while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
             try:
                 return await self._post(claim, place, Shows.RESULT, act, folder)
             except Refused as error:
-                claim = climbed(claim, place, error)
+                claim = climbed(self._active[claim.lease], place, error)
                 if claim.message.place is not place:
                     raise
         return claim
@@ -328,7 +328,7 @@ class Messenger:
         """Withdraw what was posted of a copy, and return the error that says why it failed."""
         if isinstance(error, Unanswered | Superseded):
             # What may have been posted is looked for when the requester presses again.
-            await self._health.not_heard(claim.run.channel_id)
+            await self._health.not_heard()
             await self._store.messages.finish(claim, self._clock(), shown=False)
             return RefusedError("copy_unknown", str(error))
         code = "share_closed" if claim.message.kind is Kind.SHARE else "post_closed"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.database.message_rows import FAREWELL
-from bot.delivery.discord_calls import DiscordCalls, PostError, Unreachable
+from bot.delivery.discord_calls import DiscordCalls, PostError, Unanswered, Unreachable
 from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
@@ -70,10 +70,15 @@ class Answers:
 
         A message that the bot can't edit any more, or that shows a part of the outcome, stays as it is.
         """
-        shown = {part.message_id for part in claim.message.posted}
-        if claim.first.status_message_id not in shown:
-            with _logged():
-                await self._edit(claim, undelivered_message(claim.runs, self._title(claim.first.deployment)))
+        if claim.first.status_message_id in {part.message_id for part in claim.message.posted}:
+            return
+        try:
+            await self._edit(claim, undelivered_message(claim.runs, self._title(claim.first.deployment)))
+        except Unanswered:
+            raise
+        except Exception:
+            # This may be the reason why nothing could be shown.
+            log.exception("can't update the status message")
 
     @asynccontextmanager
     async def finishing_up(self, claim: Claim) -> AsyncIterator[None]:

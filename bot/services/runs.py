@@ -105,7 +105,11 @@ class RunService:
         messages, answer_id, answered = found
         if message.message_id == answer_id or (answered is not None and answered == interaction_id):
             return frozenset({Kind.OUTCOME})
-        known = [each.kind for each in messages.values() if message in (*each.refs, *each.stale)]
+        known = [
+            each.kind
+            for each in messages.values()
+            if any(ref.message_id == message.message_id for ref in (*each.refs, *each.stale))
+        ]
         for each in messages.values() if not known else ():
             if each.attempt is not None and marker(each, each.attempt.part) in ids:
                 posted = replace(each.attempt.part, message_id=message.message_id)

@@ -244,7 +244,7 @@ def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[S
     for row in rows:
         batch_rows[row.request_key].append(row)
     found = {row.key: row for row in rows}
-    shown = read_messages(connection, batch_rows.keys())
+    of_requests = read_messages(connection, batch_rows.keys())
 
     def complete(stored: StoredEntry) -> StoredEntry:
         run = found.get(stored.entry.run_key or "")
@@ -252,7 +252,7 @@ def _with_runs(connection: Connection, entries: Sequence[StoredEntry]) -> list[S
             return stored
         batch = batch_rows[run.request_key]
         about = [run, *batch] if stored.count > 1 else [run]
-        messages = (_message(one, batch, shown[run.request_key]) for one in about)
+        messages = (_message(one, batch, of_requests[run.request_key]) for one in about)
         message = next(filter(None, messages), None)
         shown = _has_result(run) and run.deleted_at is None
         opens = may_open(private=run.private, shown=shown, has_outputs=bool(run.has_outputs))

@@ -7,7 +7,7 @@ locked in the order request, runs, messages.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -117,7 +117,9 @@ class MessageStore:
         if held or part.ref in message.refs:
             message = message if part.ref in message.refs else message.with_part(part)
             _store_posted(connection, message)
-            return claim.with_message(message) if held else None
+            # The claim stays at its revision, so that a change since then is seen.
+            same = replace(message, wanted_rev=claim.message.wanted_rev)
+            return claim.with_message(same) if held else None
         lost = {"stale": [*message.stale, part.ref], "wanted_rev": message.wanted_rev + 1}
         connection.execute(update(messages).where(*_is_of(claim)).values(lost))
         return None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum, auto
 
-from bot.domain.messages.records import COPIES, Claim, Kind, Part, Shows
+from bot.domain.messages.records import COPIES, Claim, Kind, Message, Shows
 from bot.domain.runs import RunState
 
 
@@ -27,8 +26,7 @@ def wants(claim: Claim, *, withheld: bool = False) -> Shows:
         awaits = claim.first.state is RunState.AWAITING_APPROVAL
         return Shows.NOTICE if awaits else Shows.CLOSED
     if kind is Kind.REPORT:
-        is_open = claim.run.report_channel_id is not None and any(run.is_shown for run in claim.about)
-        return Shows.NOTICE if is_open else Shows.CLOSED
+        return Shows.NOTICE if claim.run.report_channel_id is not None else Shows.CLOSED
     if kind is Kind.NOTICE or not claim.results:
         return Shows.NOTICE
     if not claim.shown:
@@ -39,16 +37,19 @@ def wants(claim: Claim, *, withheld: bool = False) -> Shows:
     return Shows.PARTIAL if is_partial else Shows.RESULT
 
 
-def decide(posted: Sequence[Part], wanted: Shows) -> Act:
-    """Return how Discord comes to show what is wanted, where it shows `posted`.
+def decide(message: Message, wanted: Shows) -> Act:
+    """Return how Discord comes to show what is wanted.
 
-    A new message, with a ping, is posted only if more is to be shown than before.
+    A new message, with a ping, is posted only if more is to be shown than before, or if a crash came between
+    a post and a change of what may be shown.
     """
+    posted = message.posted
     if wanted is Shows.NOTHING:
         return Act.DELETE
     if not posted:
         return Act.POST if wanted > Shows.CLOSED else Act.DELETE
-    shown = posted[0].shows
-    if len(posted) < posted[-1].of:
-        return Act.CONTINUE if wanted is shown else Act.POST
-    return Act.POST if wanted > shown else Act.EDIT
+    is_complete = len(posted) >= posted[-1].of
+    if wanted is posted[0].shows:
+        return Act.EDIT if is_complete else Act.CONTINUE
+    is_finished = is_complete and posted[0].rev < message.wanted_rev
+    return Act.EDIT if is_finished and wanted < posted[0].shows else Act.POST
