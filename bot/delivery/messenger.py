@@ -315,6 +315,12 @@ class Messenger:
 
     async def _make_copy(self, claim: Claim, folder: Path) -> Claim:
         claim, place = await self._posting.find_lost(claim), Place.CHANNEL
+        message = claim.message
+        if message.posted and message.posted[0].channel_id != message.channel_id:
+            # What a killed process has posted is in an earlier gallery.
+            stale = (*message.stale, *message.refs)
+            claim = claim.with_message(replace(message, posted=(), stale=stale))
+            self._keep(claim)
         while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
             try:
                 return await self._post(claim, place, Shows.RESULT, act, folder)

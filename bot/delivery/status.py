@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from bot.database.message_rows import FAREWELL
 from bot.delivery.discord_calls import DiscordCalls, PostError, Unanswered, Unreachable
-from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef
+from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
@@ -117,8 +117,14 @@ class Answers:
             with suppress(Unreachable):
                 await self._discord.delete_original(run.application_id, token, status)
                 return
-        if status is not None and not run.needs_interaction:
-            with suppress(Unreachable):
+        if run.needs_interaction or (status is None and run.interaction_token is None):
+            return
+        with suppress(Unreachable):
+            if status is None:
+                # A crash after the answer lost its id.
+                mark, since = answer_marker(run.request_key), run.created_at
+                status = await self._discord.search(run.channel_id, since, mark, (), but=claim.known)
+            if status is not None:
                 await self._discord.delete(MessageRef(run.channel_id, status))
 
     async def _edit(self, claim: Claim, message: OutgoingMessage) -> None:

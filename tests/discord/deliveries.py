@@ -108,6 +108,28 @@ async def _die_at(
         await bot.app.workers["show"].drain()
 
 
+@contextmanager
+def dying_at_a_post(bot: Harness, *, after: bool = True, nth: int = 1) -> Iterator[None]:
+    """Let the process die at a post that an interaction makes inside the block, after Discord has taken it.
+
+    With `after=False`, Discord hasn't taken it.
+    """
+    http, calls = bot.app.bot.http, count(1)
+    before = http.request
+
+    async def dies(route: Any, **kwargs: Any) -> Any:
+        is_post = route.method == "POST" and route.path.endswith("/messages")
+        if not is_post or next(calls) != nth:
+            return await before(route, **kwargs)
+        if after:
+            await before(route, **kwargs)
+        raise asyncio.CancelledError
+
+    http.request = dies  # type: ignore[method-assign]  # the process's last breath
+    yield
+    http.request = before  # type: ignore[method-assign]
+
+
 def close_after_a_post(bot: Harness) -> None:
     """Let Discord refuse further posts in each channel in which it has taken one."""
     http = bot.app.bot.http

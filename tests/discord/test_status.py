@@ -7,7 +7,8 @@ import pytest
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.faults import Faults, Held
 from tests.discord.rendered import buttons_of, edits, requests_to, text_of
-from tests.harness import HELD, Harness
+from tests.harness import Harness
+
 
 @pytest.mark.parametrize(
     ("held", "title"),

@@ -48,8 +48,7 @@ def decide(message: Message, wanted: Shows) -> Act:
         return Act.DELETE
     if not posted:
         return Act.POST if wanted > Shows.CLOSED else Act.DELETE
-    is_complete = len(posted) >= posted[-1].of
     if wanted is posted[0].shows:
-        return Act.EDIT if is_complete else Act.CONTINUE
-    is_finished = is_complete and posted[0].rev < message.wanted_rev
+        return Act.EDIT if message.is_complete else Act.CONTINUE
+    is_finished = message.is_complete and posted[0].rev < message.wanted_rev
     return Act.EDIT if is_finished and wanted < posted[0].shows else Act.POST

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from bot.domain.messages.records import CARDS, EDITS, OUTCOMES, Form, Kind, Message, Part, Place
+from bot.domain.messages.records import CARDS, EDITS, OUTCOMES, Form, Kind, Message, Place
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
 from bot.domain.transitions import is_told_elsewhere
 
@@ -26,15 +26,11 @@ def start(message: Message, runs: Sequence[Run], now: datetime) -> Place:
         return max(own, message.place)
     if message.attempt is not None and message.attempt.part.rev == message.wanted_rev:
         return max(message.place, message.attempt.part.place)
-    if not _is_complete(message.posted):
+    if message.posted and not message.is_complete:
         return max(message.place, message.posted[-1].place)
     is_watched = message.kind is Kind.OUTCOME and all(_is_watched(run, now) for run in runs)
     least = max(message.place, Place.IN_PLACE if is_watched else Place.CHANNEL)
     return next(place for place in Place if place >= least and _is_possible(place, message, runs[0]))
-
-
-def _is_complete(posted: Sequence[Part]) -> bool:
-    return not posted or len(posted) >= posted[-1].of
 
 
 def climb(message: Message, place: Place, run: Run, *, too_large: bool, about_message: bool) -> Message:
@@ -73,14 +69,10 @@ def _is_possible(place: Place, message: Message, run: Run) -> bool:
             return not run.needs_interaction
         if place in EDITS:
             # The answer to a batch shows the whole batch, and no part of what was posted elsewhere.
-            elsewhere = any(part.place not in EDITS for part in _unfinished(message))
-            return message.kind is Kind.OUTCOME and not elsewhere
+            begun = message.posted if not message.is_complete else ()
+            return message.kind is Kind.OUTCOME and all(part.place in EDITS for part in begun)
         return True
     return False
-
-
-def _unfinished(message: Message) -> Sequence[Part]:
-    return () if _is_complete(message.posted) else message.posted
 
 
 def upload_limit(run: Run, place: Place) -> int:

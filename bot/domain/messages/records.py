@@ -145,6 +145,11 @@ class Message:
         return self.wanted_rev > self.shown_rev
 
     @property
+    def is_complete(self) -> bool:
+        """Return whether all parts of what was last begun are posted."""
+        return bool(self.posted) and len(self.posted) >= self.posted[-1].of
+
+    @property
     def refs(self) -> list[MessageRef]:
         return [part.ref for part in self.posted]
 
@@ -227,8 +232,16 @@ def result_ref(messages: Mapping[tuple[Kind, int], Message], number: int) -> Mes
 def marker(message: Message, part: Part) -> int:
     """Return the component id by which a search finds a part of a message. It fits into seven hex digits."""
     name = f"{message.request_key}:{message.kind}:{message.number}"
-    about = f"{name}:{part.rev}:{part.form}:{part.place}:{part.index}"
-    return crc32(about.encode()) & 0x7FFFFFF | 0x8000000
+    return _component_id(f"{name}:{part.rev}:{part.form}:{part.place}:{part.index}")
+
+
+def answer_marker(request_key: str) -> int:
+    """Return the component id by which a search finds a status message."""
+    return _component_id(f"{request_key}:{Kind.ANSWER}")
+
+
+def _component_id(name: str) -> int:
+    return crc32(name.encode()) & 0x7FFFFFF | 0x8000000
 
 
 def nonce(key: str, message: Message, part: Part) -> str:

@@ -90,7 +90,7 @@ def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
         if each.deleted_by is not None:
             if each.deleted_by != run.requester_id:
                 raise RefusedError(copy_code(copy, "deleted"))
-        elif each.posted and each.attempt is None and each.posted[0].channel_id != copy.deleted_channel:
+        elif each.is_complete and each.posted[0].channel_id != copy.deleted_channel:
             channel_id, message_id = each.posted[0].ref
             url = message_url(run.guild_id, channel_id, message_id)
             raise AlreadyPosted(copy_code(copy, "there"), url, channel_id, message_id)
