@@ -70,7 +70,7 @@ async def test_an_unforeseen_error_ends_in_a_kept_result(bot: Harness) -> None:
 async def test_a_result_whose_posts_end_the_process_is_shown_in_the_answer(bot: Harness) -> None:
     await bot.ask(faults=HELD)
     await end_runs(bot)
-    for _ in range(5):
+    for _ in range(4):
         await be_killed_at_a_post(bot)
         bot.clock.move(minutes=2)
     await bot.restart()

@@ -21,7 +21,7 @@ from tests.contract.store.runs import (
     fetch,
     owed,
     posted,
-    purposes,
+    kinds,
     report,
     request,
     submitted,
@@ -81,7 +81,7 @@ async def test_a_request_that_ended_before_its_release_remembers_its_message_and
     after = await columns(store, refused.key)
     assert (after["state"], after["status_message_id"]) == (RunState.REFUSED, 77)
     assert after["due_at"] == before["due_at"]
-    assert await purposes(store, refused.key) == ["o"]
+    assert await kinds(store, refused.key) == ["outcome"]
     assert await take(store, at(3600)) is None
 
 
@@ -123,5 +123,5 @@ async def test_refusing_an_unanswered_batch_ends_it_and_removes_its_card(store: 
     assert await store.answers.refuse(lead.key, "answer_lost", at(9))
     batch = list(await store.runs.batch(lead))
     assert {run.state for run in batch} == {RunState.REFUSED}
-    assert [await purposes(store, run.key) for run in batch] == [["r", "c", "o"], [], []]
+    assert [await kinds(store, run.key) for run in batch] == [["review", "outcome"], [], []]
     assert (await owed(store, lead.key))[0]["due_at"] == at(9)

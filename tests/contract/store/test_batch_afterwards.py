@@ -8,11 +8,10 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter
-from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
-from tests.contract.store.batches import accepted, ended, purposes_of_each, running
+from tests.contract.store.batches import accepted, ended, kinds_of_each, running
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import NOW, PERSON, claimed, fetch, owed, request
 
@@ -83,7 +82,7 @@ async def test_one_result_is_deleted_and_then_the_others(store: Store) -> None:
     await store.reviews.delete(runs[0].key, PERSON.id, NOW)
     await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
     assert [run.deleted_at is not None for run in await store.runs.batch(runs[0])] == [True, True, False]
-    assert await purposes_of_each(store, runs) == [["o", "x"], ["x"], []]
+    assert await kinds_of_each(store, runs) == [["outcome"], [], []]
     with pytest.raises(RefusedError, match="already_deleted"):
         await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
     assert (await owed(store, runs[0].key))[0]["state"] == DeliveryState.PENDING

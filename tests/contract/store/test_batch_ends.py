@@ -8,7 +8,7 @@ from datetime import timedelta
 from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import RunState
 from bot.store import Store
-from tests.contract.store.batches import accepted, ended, purposes_of_each, running, said, success
+from tests.contract.store.batches import accepted, ended, kinds_of_each, running, said, success
 from tests.contract.store.runs import LEASE, NOW, PERSON, SOON, at, claimed, take
 
 FAST, SLOW = timedelta(seconds=3), timedelta(seconds=15)
@@ -17,14 +17,14 @@ FAST, SLOW = timedelta(seconds=3), timedelta(seconds=15)
 async def test_the_last_end_creates_the_outcome_on_the_lead(store: Store) -> None:
     runs = await running(store)
     await ended(store, runs[0], runs[2])
-    assert await purposes_of_each(store, runs) == [[], [], []]
+    assert await kinds_of_each(store, runs) == [[], [], []]
     assert await store.deliveries.claim("courier", NOW, LEASE) is None
     failed = said(runs[1], RunState.FAILED)
     await store.runs.record_report(runs[1].key, failed, at(5), SOON)
     # The failed run may have made something, so GET /run is asked first.
-    assert await purposes_of_each(store, runs) == [[], [], []]
+    assert await kinds_of_each(store, runs) == [[], [], []]
     await store.runs.record_report(runs[1].key, failed, at(6), SOON, asked=True)
-    assert await purposes_of_each(store, runs) == [["o"], [], []]
+    assert await kinds_of_each(store, runs) == [["outcome"], [], []]
     delivery = await claimed(store, now=at(6))
     assert delivery.run.key == runs[0].key
     assert [run.state for run in delivery.batch] == ["succeeded", "failed", "succeeded"]
@@ -36,7 +36,7 @@ async def test_concurrent_ends_create_one_outcome(store: Store, other: Store) ->
     await asyncio.gather(
         *(process.runs.record_report(run.key, success(run), NOW, SOON) for process, run in reports)
     )
-    assert await purposes_of_each(store, runs) == [["o"], [], [], []]
+    assert await kinds_of_each(store, runs) == [["outcome"], [], [], []]
 
 
 async def test_ends_cancellations_and_progress_leave_one_outcome(store: Store, other: Store) -> None:
@@ -51,7 +51,7 @@ async def test_ends_cancellations_and_progress_leave_one_outcome(store: Store, o
             *(store.runs.finish(run.key, RunState.CANCELLED, NOW, code="x") for run in runs[3:]),
             other.claims.claim_status(NOW, FAST, SLOW, 50),
         )
-        assert await purposes_of_each(store, runs) == [["o"], *[[]] * 5]
+        assert await kinds_of_each(store, runs) == [["outcome"], *[[]] * 5]
 
 
 async def test_a_cancellation_ends_waiting_runs_and_marks_running_ones(store: Store) -> None:
@@ -62,9 +62,9 @@ async def test_a_cancellation_ends_waiting_runs_and_marks_running_ones(store: St
     after = await store.runs.batch(runs[0])
     assert [run.state for run in after] == ["running", "cancelled", "cancelled"]
     assert all(run.cancel_requested_at for run in after)
-    assert await purposes_of_each(store, runs) == [[], [], []]
+    assert await kinds_of_each(store, runs) == [[], [], []]
     await store.runs.finish(runs[0].key, RunState.CANCELLED, NOW, code="cancelled_by_requester")
-    assert await purposes_of_each(store, runs) == [["o"], [], []]
+    assert await kinds_of_each(store, runs) == [["outcome"], [], []]
     assert not await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
 
 
@@ -72,9 +72,9 @@ async def test_a_late_success_is_part_of_an_outcome_that_is_not_yet_posted(store
     runs = await running(store, 2)
     await store.runs.finish(runs[1].key, RunState.TIMED_OUT, NOW, code="deadline")
     await ended(store, runs[1])  # the other one still runs
-    assert await purposes_of_each(store, runs) == [[], []]
+    assert await kinds_of_each(store, runs) == [[], []]
     await ended(store, runs[0])
-    assert await purposes_of_each(store, runs) == [["o"], []]
+    assert await kinds_of_each(store, runs) == [["outcome"], []]
     delivery = await claimed(store)
     assert [run.state for run in delivery.batch] == ["succeeded", "succeeded"]
     assert delivery.late == frozenset()
@@ -87,7 +87,7 @@ async def test_a_late_success_stops_the_post_of_a_claimed_outcome(store: Store) 
     delivery = await claimed(store)
     await ended(store, runs[1])
     assert not await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
-    assert await purposes_of_each(store, runs) == [["o"], []]
+    assert await kinds_of_each(store, runs) == [["outcome"], []]
 
 
 async def test_a_late_success_after_the_outcome_has_its_own_message(store: Store) -> None:
@@ -97,7 +97,7 @@ async def test_a_late_success_after_the_outcome_has_its_own_message(store: Store
     delivery = await claimed(store)
     assert await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
     await ended(store, runs[0], runs[0])
-    assert await purposes_of_each(store, runs) == [["o", "l"], []]
+    assert await kinds_of_each(store, runs) == [["outcome", "late"], []]
     # The outcome is still pending, and doesn't show the late success.
     await store.deliveries.postpone(delivery, "courier", NOW)
     again = await claimed(store)

@@ -75,9 +75,9 @@ async def test_each_filter_shows_its_states(store: Store) -> None:
 
 async def test_the_undelivered_filter_shows_undelivered_results(store: Store) -> None:
     await stored_run(store)
-    await stored_run(store, delivery=None)
-    kept = await stored_run(store, delivery=DeliveryState.UNDELIVERED)
-    await stored_run(store, delivery=DeliveryState.UNDELIVERED, person=BOB)
+    await stored_run(store, outcome=None)
+    kept = await stored_run(store, outcome="offered")
+    await stored_run(store, outcome="offered", person=BOB)
     page = await store.history.page(ALICE, limit=5, run_filter=RunFilter.UNDELIVERED)
     assert keys(page) == [kept]
     assert page.entries[0].undelivered

@@ -32,7 +32,7 @@ from tests.contract.store.runs import (
     at,
     columns,
     fetch,
-    purposes,
+    kinds,
     report,
     request,
     started,
@@ -229,7 +229,7 @@ async def test_a_run_that_may_never_start_ends(
     ended = await fetch(store, run.key)
     assert (ended.state, ended.failure_code) == (RunState.REFUSED, code)
     assert (ended.submitted_at, ended.submissions) == (None, 0)
-    assert await purposes(store, run.key) == ["o"]
+    assert await kinds(store, run.key) == ["outcome"]
     for day in (YESTERDAY, NOW):
         assert (await store.usage.today(GUILD, PERSON.id, day)).person.runs == 0
 

@@ -26,7 +26,7 @@ from tests.contract.store.runs import (
     brought_to,
     columns,
     posted,
-    purposes,
+    kinds,
     request,
 )
 from tests.databases import PostgresServer, transaction
@@ -113,12 +113,12 @@ async def test_a_report_after_the_erasure_only_adds_its_cost(
     assert (row["state"], row["outputs"], row["partial"]) == (state, [], False)
     assert (row["failure_log"], row["live_status"]) == (None, None)
     assert row["run_duration"] == (7.5 if asked else None)
-    assert await purposes(store, run.key) == ["o"]
+    assert await kinds(store, run.key) == ["outcome"]
 
 
 async def test_erasure_leaves_and_returns_unfinished_and_undelivered_runs(store: Store) -> None:
-    left = {await stored_run(store, state, delivery=None) for state in UNENDED}
-    left.add(await stored_run(store, delivery=DeliveryState.PENDING))
+    left = {await stored_run(store, state, outcome=None) for state in UNENDED}
+    left.add(await stored_run(store, outcome="pending"))
     before = [await columns(store, key) for key in left]
     erased = await store.privacy.erase(ALICE, NOW)
     assert (erased.emptied, {run.key for run in erased.left}) == (0, left)
@@ -144,7 +144,7 @@ async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays
 
 
 async def test_an_erased_undelivered_result_is_not_offered_any_more(store: Store) -> None:
-    await stored_run(store, delivery=DeliveryState.UNDELIVERED)
+    await stored_run(store, outcome="offered")
     await store.privacy.erase(ALICE, NOW)
     (entry,) = (await store.history.page(ALICE, limit=5)).entries
     assert not entry.undelivered
@@ -179,9 +179,9 @@ async def test_retention_follows_each_servers_own_days(store: Store) -> None:
 
 async def test_retention_keeps_unfinished_runs_and_pending_results(store: Store) -> None:
     old = NOW - timedelta(days=800)
-    runs = {await stored_run(store, state, at=old, delivery=None) for state in UNENDED}
-    owed = await stored_run(store, at=old, delivery=DeliveryState.PENDING)
-    await stored_run(store, at=old, delivery=DeliveryState.UNDELIVERED)
+    runs = {await stored_run(store, state, at=old, outcome=None) for state in UNENDED}
+    owed = await stored_run(store, at=old, outcome="pending")
+    await stored_run(store, at=old, outcome="offered")
     assert await prune(store) == 1
     assert await run_keys(store) == {*runs, owed}
 
@@ -193,7 +193,7 @@ async def test_many_expired_entries_are_removed_in_small_steps(store: Store) -> 
 
 
 async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Store) -> None:
-    key = await stored_run(store, at=NOW - timedelta(days=800), delivery=DeliveryState.UNDELIVERED)
+    key = await stored_run(store, at=NOW - timedelta(days=800), outcome="offered")
     found = await store.retention.claim(NOW)
     assert found is not None
     assert await store.deliveries.redeliver(key, request().origin, NOW)

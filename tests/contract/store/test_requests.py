@@ -272,9 +272,9 @@ async def test_a_request_that_needs_approval_has_a_card_and_no_queue_call(store:
     assert (run.review_channel_id, run.requester_joined_at) == (9, joined.joined_at)
     row = await columns(store, run.key)
     assert row["due_at"] == NOW + timedelta(hours=2)
-    assert [(d["purpose"], d["due_at"]) for d in await owed(store, run.key)] == [("r", NOW + TOKEN)]
+    assert [(d["kind"], d["due_at"]) for d in await owed(store, run.key)] == [("review", NOW + TOKEN)]
     await store.answers.release(run.key, 77, at(2))
-    assert [(d["purpose"], d["due_at"]) for d in await owed(store, run.key)] == [("r", at(2))]
+    assert [(d["kind"], d["due_at"]) for d in await owed(store, run.key)] == [("review", at(2))]
     assert await take(store, at(3600)) is None
     unseen = await accept(store, request(), person=joined)
     assert await store.answers.withdraw(unseen.key)

@@ -30,7 +30,7 @@ from tests.contract.store.runs import (
     fetch,
     owed,
     posted,
-    purposes,
+    kinds,
     refusals,
     report,
     started,
@@ -54,7 +54,7 @@ async def test_an_approved_request_starts_at_once(store: Store) -> None:
     approved = await fetch(store, run.key)
     assert (approved.state, approved.decided_by, approved.decided_at) == (RunState.WAITING, MOD, at(60))
     assert not approved.hidden_from_channel
-    assert await purposes(store, run.key) == ["r", "c"]
+    assert await kinds(store, run.key) == ["review"]
     assert (await started(store, at(60))).key == run.key
 
 
@@ -65,7 +65,7 @@ async def test_an_approval_during_a_pause_changes_nothing(store: Store) -> None:
     assert isinstance(refused, RefusedForNow)
     assert refused.code == "paused"
     assert await fetch(store, run.key) == run
-    assert await purposes(store, run.key) == ["r"]
+    assert await kinds(store, run.key) == ["review"]
     await store.pause.resume(by=1, now=at(3))
     assert await store.reviews.approve(run.key, MOD, at(4)) is None
     assert await take(store, at(4)) is not None
@@ -87,7 +87,7 @@ async def test_approving_for_an_unusable_channel_ends_it(
     ended = await fetch(store, run.key)
     assert (ended.state, ended.failure_code) == (RunState.REFUSED, code)
     assert (ended.decided_by, ended.hidden_from_channel) == (None, True)
-    assert sorted(await purposes(store, run.key)) == ["c", "o", "r"]
+    assert sorted(await kinds(store, run.key)) == ["outcome", "review"]
     with pytest.raises(RefusedError, match="review_over"):
         await store.reviews.approve(run.key, MOD, at(3))
 
@@ -113,7 +113,7 @@ async def test_a_rejection_creates_outcome_card_and_direct_message(store: Store)
     rejected = await fetch(store, run.key)
     assert (rejected.state, rejected.decided_by) == (RunState.REJECTED, MOD)
     assert rejected.failure_params == {"reason": "not here"}
-    assert sorted(await purposes(store, run.key)) == ["c", "d", "o", "r"]
+    assert sorted(await kinds(store, run.key)) == ["notice", "outcome", "review"]
     line = (await audit_log(store))[-1]
     assert (line.action, line.actor_id, line.subject_id) == ("reject", MOD, PERSON.id)
     assert line.details == {"reason": "not here"}
@@ -200,7 +200,7 @@ async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: S
     run = await brought_to(store, RunState.SUCCEEDED)
     deletions = [each.reviews.delete(run.key, MOD, NOW) for each in (store, other)]
     assert [error.code for error in refusals(await at_once(*deletions))] == ["already_deleted"]
-    assert (await purposes(store, run.key)).count("x") == 1
+    assert (await kinds(store, run.key)).count("x") == 1
     assert await fetch(store, run.key) == replace(run, deleted_at=NOW)
 
 
@@ -210,7 +210,7 @@ async def test_concurrent_deletions_of_a_failure_create_one_removal(store: Store
         store.reviews.discard(run.key, MOD, NOW, remove=True),
         other.reviews.discard(run.key, PERSON.id, NOW, remove=True),
     )
-    assert (await purposes(store, run.key)).count("x") == 1
+    assert (await kinds(store, run.key)).count("x") == 1
     assert await fetch(store, run.key) == run
     assert [line.action for line in await audit_log(store)][-2:] == ["discard", "discard"]
 
@@ -218,7 +218,7 @@ async def test_concurrent_deletions_of_a_failure_create_one_removal(store: Store
 async def test_discarding_a_placeholder_keeps_the_result(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     await store.reviews.discard(run.key, MOD, NOW, remove=False)
-    assert "x" not in await purposes(store, run.key)
+    assert "x" not in await kinds(store, run.key)
     assert await fetch(store, run.key) == run
 
 
@@ -227,7 +227,7 @@ async def test_a_late_result_can_be_deleted_after_its_verdict(store: Store) -> N
     await store.reviews.discard(run.key, PERSON.id, NOW, remove=True)
     await store.runs.record_report(run.key, SUCCESS, at(60), at(120))
     await store.reviews.delete(run.key, PERSON.id, at(61))
-    (removal,) = [row for row in await owed(store, run.key) if row["purpose"] == "x"]
+    (removal,) = [row for row in await owed(store, run.key) if row["kind"] == "x"]
     assert removal["due_at"] == at(61)
     deleted = await fetch(store, run.key)
     assert (deleted.state, deleted.deleted_at) == (RunState.SUCCEEDED, at(61))
@@ -245,7 +245,7 @@ async def test_several_reports_share_one_card_and_one_dismissal(store: Store, ot
     run = await brought_to(store, RunState.SUCCEEDED)
     for reporter, where in ((5, 90), (6, 91), (5, 92)):
         assert await store.reviews.report(run.key, reporter, where, NOW)
-    assert (await purposes(store, run.key)).count("p") == 1
+    assert (await kinds(store, run.key)).count("report") == 1
     assert (await fetch(store, run.key)).report_channel_id == 90
     reports = [line for line in await audit_log(store) if line.action == "report"]
     assert [line.actor_id for line in reports] == [5, 6]

@@ -32,7 +32,7 @@ from tests.contract.store.runs import (
     fetch,
     owed,
     posted,
-    purposes,
+    kinds,
     report,
     submitted,
     take,
@@ -133,7 +133,7 @@ async def test_a_success_replaces_a_verdict_that_nobody_has_seen(store: Store) -
         await store.runs.record_report(run.key, SUCCESS, at(5), SOON)
         ended = await fetch(store, run.key)
         assert (ended.state, ended.failure_code) == (RunState.SUCCEEDED, None)
-        assert [(row["purpose"], row["state"]) for row in await owed(store, run.key)] == [("o", "pending")]
+        assert [(row["kind"], row["state"]) for row in await owed(store, run.key)] == [("outcome", "pending")]
 
 
 @pytest.mark.sqlite_only
@@ -262,7 +262,7 @@ async def test_the_outcome_of_a_failure_waits_until_what_it_made_is_known(store:
     shown = (await claimed(store, now=at(2))).batch[0]
     assert (shown.state, shown.partial, shown.outputs) == (RunState.FAILED, True, (PICTURE,))
     assert (shown.failure_log, shown.gpu_used, shown.charged_seconds) == ("ValueError: x", "L4", 2.5)
-    assert await purposes(store, run.key) == ["o"]
+    assert await kinds(store, run.key) == ["outcome"]
     assert [entry.outcome for entry in await audit_log(store) if entry.action == "outcome"] == ["partial"]
 
 
@@ -274,7 +274,7 @@ async def test_outputs_after_the_outcome_are_delivered_once(store: Store) -> Non
     late = report(RunState.FAILED, outputs=(PICTURE,))
     for seconds in (20, 21):
         await store.runs.record_report(run.key, late, at(seconds), SOON, asked=True)
-    assert await purposes(store, run.key) == ["o", "l"]
+    assert await kinds(store, run.key) == ["outcome", "late"]
 
 
 async def test_a_courier_does_not_post_a_failure_that_has_gained_outputs(store: Store) -> None:
@@ -284,7 +284,7 @@ async def test_a_courier_does_not_post_a_failure_that_has_gained_outputs(store: 
     late = report(RunState.FAILED, outputs=(PICTURE,))
     await store.runs.record_report(run.key, late, at(11), SOON, asked=True)
     assert not await store.deliveries.mark_attempt(outcome, "courier", at(12), LEASE, 1)
-    assert await purposes(store, run.key) == ["o"]
+    assert await kinds(store, run.key) == ["outcome"]
 
 
 async def test_a_success_after_a_late_partial_result_replaces_it(store: Store) -> None:
