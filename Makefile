@@ -15,7 +15,7 @@ help:
 	@echo "make test   the test suite (ARGS=tests/unit for a part)"
 	@echo "make test-slow  the long runs: kills of whole processes, chaos, scale (ARGS=\"-k chaos\" for a part)"
 	@echo "make lint   ruff, mypy and the import contracts in pyproject.toml"
-	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
+	@echo "make bench  speed and memory, as figures (ARGS=requests for a part)"
 	@echo "make mutants  small faults in the code that the tests miss (ARGS=core, or ARGS=\"sample --seed 9\")"
 	@echo "make faults  check that the tests catch each fault in tests/planted_faults.toml (ARGS=\"--jobs 2\"; or --simulate)"
 	@echo "make simulate  the whole bot in virtual time, with random faults (SEED=1 ROUNDS=1000 DATABASE=sqlite or postgres)"

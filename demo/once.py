@@ -50,10 +50,10 @@ async def generate_once(world: World, narrator: Narrator, person: str = "ada") -
     response = result.response
     if response is None:
         raise DemoFailed("The bot did not answer the command.")
-    found = RunId.PATTERN.search(json.dumps(response.components))
+    found = RunId.pattern().search(json.dumps(response.components))
     if found is None:
         raise DemoFailed(f"The bot refused the command: {response.content or response.components}")
-    run = await _outcome(world, found["key"])
+    run = await _outcome(world, found[1])
     await narrator.catch_up(world)
     return await _verify(world, narrator, run, actor.id)
 

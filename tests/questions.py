@@ -200,7 +200,9 @@ async def webhook_secret(database: Database) -> str | None:
 async def insert_rules(database: Database, guild_id: int, rules: Mapping[str, Any]) -> None:
     """Replace a server's rules, without an entry in the audit log, by rules that need not be valid."""
     table, now = tables.server_rules, datetime.now(UTC)
+    days = rules.get("retention_days", ServerRules().retention_days)
     values = {"guild_id": guild_id, "rules": rules, "updated_at": now, "updated_by": 1}
+    values["retention_days"] = days
 
     def replace(connection: Connection) -> None:
         connection.execute(delete(table).where(table.c.guild_id == guild_id))

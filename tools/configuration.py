@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from bot.config.settings import REQUIRED_SECRETS, Settings
 from bot.deployments.schema import ChoiceConfig, DeploymentConfig, FollowUpConfig, InputConfig, SizesConfig
+from bot.domain.mistakes import mistakes
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / ".env.example"
@@ -24,7 +25,7 @@ HEAD = """\
 <!-- Written by `make docs` from bot/config/, .env.example and bot/deployments/schema/. Change those. -->
 
 Settings are environment variables, or lines of a file `.env` in the working directory; the environment wins.
-An empty value counts as unset. The bot reports all mistakes when it starts; `python -m bot check` also tests the values.
+An empty value counts as unset. The bot reports mistakes when it starts; `python -m bot check` also tests the values.
 """
 FILE_HEAD = """
 ## deployments.toml
@@ -124,20 +125,25 @@ def takes(field: FieldInfo) -> str:
     """Return the accepted values, in the words of the setting's own error message."""
     metadata = tuple(field.metadata)
     shape: Any = Annotated[(field.annotation, *metadata)] if metadata else field.annotation
+    limits = [getattr(each, name) for each in metadata for name in ("ge", "le") if hasattr(each, name)]
+    if len(limits) == 2:
+        return f"a whole number from {limits[0]} to {limits[1]}"
     # A validated type rejects at least one: '?' is neither a number nor a URL, 'a b' is not a single word.
     for nonsense in ("?", "a b"):
         try:
             TypeAdapter(shape).validate_python(nonsense)
         except ValidationError as error:
-            return _positive(error.errors()[0]["msg"])
+            first = error.errors()[0]
+            words = _positive(next(mistakes(error)))
+            return f"{words}; several with commas" if first["loc"] else words
     return "text" if field.annotation is str else "a path"
 
 
 def _positive(refusal: str) -> str:
-    said = re.sub(r"^(Value error, )?must (be |have )?", "", refusal)
-    for end in (", not ", ", as in ", ", without ", "; ", ". "):
+    said = re.sub(r"^(.*: )?must (be |have )?", "", refusal)
+    for end in (", with ", ", without ", "; ", ". "):
         said = said.partition(end)[0]
-    return re.sub(r"^begin with", "a URL that begins with", said)
+    return said
 
 
 def default(name: str, field: FieldInfo) -> str:

@@ -181,11 +181,17 @@ def load(body: bytes) -> Any:
     Raises WireError for invalid JSON, NaN, bad UTF-8, more than 200 levels, and more values than any real
     body has. 1e999 parses as infinity.
     """
+    if len(body) <= MAX_BRACKETS:
+        return _parsed(body)
     if _has_many_values(body) and _has_many_values(_without_strings(body)):
         raise WireError("too many values")
+    with _no_collection():
+        return _parsed(body)
+
+
+def _parsed(body: bytes) -> Any:
     try:
-        with _no_collection():
-            return from_json(body, allow_inf_nan=False, cache_strings="keys")
+        return from_json(body, allow_inf_nan=False, cache_strings="keys")
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {str(error)[:100]}") from None
 

@@ -1,4 +1,4 @@
-"""Validate hosts, base URLs and database URLs, so that no library fails on them later."""
+"""Validate hosts, networks and URLs, so that no library fails on them later. No message quotes a value."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.comfydeploy.webhook_urls import WEBHOOK_PATH
-from bot.domain.text import excerpt
 
 IPNetwork = IPv4Network | IPv6Network
-HIGHEST_PORT = 65535
 _PRIVATE_V4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
 _PRIVATE = tuple(map(ip_network, (*_PRIVATE_V4, "fc00::/7", "::1/128")))
 # Docker Compose puts underscores into service names; IDNA encodes non-ASCII letters.
@@ -42,159 +40,89 @@ def _encodes(name: str) -> bool:
     return True
 
 
-def host(value: object) -> object:
-    text = str(value).strip()
+def host(text: str) -> str:
     if not is_host(text):
-        raise ValueError(f"must be a host's name or an IP address, not {excerpt(text)}")
+        raise ValueError("must be a host's name or an IP address")
     return text
 
 
-def private_network(text: str) -> IPNetwork:
+def private_network(value: object) -> IPNetwork:
     """Parse a network of private, shared or loopback addresses. An address alone is a network of one."""
-    mistake = (
-        f"must be private networks such as 10.0.0.0/8 or fd12::/16, separated by commas; {excerpt(text)}"
-    )
     try:
-        network = ip_network(text, strict=False)
+        network = ip_network(str(value))
     except ValueError:
-        raise ValueError(f"{mistake} isn't one") from None
-    if not _is_private(network):
-        raise ValueError(f"{mistake} isn't private")
-    if network.network_address != ip_address(text.partition("/")[0]):
-        raise ValueError(f"{mistake} isn't one, {network} is")
+        raise ValueError("must be a network such as 10.0.0.0/8 or fd12::/16") from None
+    if not any(network[0] in private and network[-1] in private for private in _PRIVATE):
+        raise ValueError("must be a network of private addresses, such as 10.0.0.0/8 or fd12::/16")
     return network
 
 
-def _is_private(network: IPNetwork) -> bool:
-    return any(network[0] in private and network[-1] in private for private in _PRIVATE)
-
-
-def base_url(value: object) -> str:
-    text = str(value).strip()
-    if not text.lower().startswith(("https://", "http://")):
-        raise ValueError("must be an address that begins with https:// or http://")
-    if any(char.isspace() or not char.isprintable() for char in text):
-        raise ValueError("must be an address without spaces")
-    if "@" in text.split("/")[2] or "?" in text or "#" in text:
-        raise ValueError("must be an address without user name, query (?) or fragment (#)")
+def base_url(text: str) -> str:
+    """Return an address without the slash at its end."""
     try:
         parts = urlsplit(text)
-        valid_host = is_host(parts.hostname or "")
+        valid = parts.scheme in ("https", "http") and is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
-        valid_host = False
-    if not valid_host:
-        raise ValueError("must name a host after //: a name such as bot.example.com, an IP address, or [::1]")
-    if not _has_valid_port(parts.netloc):
-        raise ValueError(f"must have a port from 1 to {HIGHEST_PORT} after the host, or none")
+        valid = False
+    if not valid or any(char in "@?#" or char.isspace() or not char.isprintable() for char in text):
+        raise ValueError(
+            "must be an address that begins with https:// or http://, with a host, and without user name, "
+            "query (?), fragment (#) and spaces"
+        )
     return text.rstrip("/")
 
 
-def _has_valid_port(netloc: str) -> bool:
-    try:
-        port = urlsplit(f"//{netloc}").port
-    except ValueError:
-        return False
-    return port is None or port > 0
-
-
-def public_url(value: object) -> str:
-    text = base_url(value)
-    before, path, _ = text.partition(WEBHOOK_PATH)
-    if path:
-        raise ValueError(f"must be the address before {WEBHOOK_PATH}, which the bot adds: {excerpt(before)}")
-    return text
+def public_url(text: str) -> str:
+    if WEBHOOK_PATH in text:
+        raise ValueError(f"must be the address before {WEBHOOK_PATH}, which the bot adds")
+    return base_url(text)
 
 
 _SQLITE, _POSTGRES = "sqlite", "postgresql"
 # The forms of other programs and of this bot's development versions.
-_OLD_SCHEMES = {
-    "sqlite+aiosqlite": _SQLITE,
-    "postgresql+asyncpg": _POSTGRES,
-    "postgres": _POSTGRES,
-}
+_OLD_SCHEMES = {"sqlite+aiosqlite": _SQLITE, "postgresql+asyncpg": _POSTGRES, "postgres": _POSTGRES}
 # Query parameters that asyncpg understands; it raises TypeError for any other.
-_OPTIONS = ("ssl", "host", "port", "passfile", "service", "servicefile", "target_session_attrs")
-# The values that asyncpg accepts for these two; it checks them only when it connects.
-ALLOWED_VALUES = {
-    "ssl": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
-    "target_session_attrs": ("any", "primary", "standby", "prefer-standby", "read-write", "read-only"),
-}
-# These messages never repeat the host or port, which may be part of a badly encoded password.
-_ENCODED = "Special characters in the password have to be percent-encoded: @ is %40, / is %2F, # is %23"
-_HOST = f"must have a host's name or an IP address (IPv6 in brackets) after the @. {_ENCODED}"
-_PORT = f"must have a port from 1 to {HIGHEST_PORT} after the host's colon, or no colon. {_ENCODED}"
+_OPTIONS = frozenset({"ssl", "host", "port", "passfile", "service", "servicefile", "target_session_attrs"})
 
 
-def database_url(text: str) -> str:
-    """Return `text` unchanged, or raise ValueError with the expected format."""
-    if "\0" in unquote(text):
-        raise ValueError("must have no NUL character")
+def database_url(text: str) -> None:
+    """Raise ValueError, with the expected form, for what isn't a database's URL."""
     for old, new in _OLD_SCHEMES.items():
         if text.startswith(f"{old}:"):
             # The rest may contain a password.
             rest = text.removeprefix(f"{old}:") if new == _SQLITE else "//…"
             raise ValueError(f"must be {new}:{rest} instead of {old}:{rest}")
-    if text.startswith(f"{_SQLITE}://"):
-        _check_file(text)
-    elif text.startswith(f"{_POSTGRES}://"):
-        _check_server(text)
-    else:
-        raise ValueError(f"must begin with {_SQLITE}:/// or {_POSTGRES}://")
-    return text
-
-
-def _check_file(text: str) -> None:
-    try:
-        url = make_url(text)
-    except ValueError:  # a host with a port, which SQLite URLs can't have
-        url = URL.create(_SQLITE)
-    if url.host is not None or not url.database or url.database == ":memory:":
-        raise ValueError(
-            f"must name a file: {_SQLITE}:///data/bot.db, or with a fourth slash from the root, "
-            f"{_SQLITE}:////data/bot.db"
-        )
-    if url.query:
-        raise ValueError(f"must end with the file's name: {_SQLITE} takes nothing after a question mark")
-
-
-def _check_server(text: str) -> None:
-    if find_spec("asyncpg") is None:
+    if text.startswith(_POSTGRES) and find_spec("asyncpg") is None:
         raise ValueError("needs the PostgreSQL driver: pip install asyncpg")
     try:
         url = make_url(text)
-    except ValueError:
-        raise ValueError(_HOST if "[" in text and "]" not in text else _PORT) from None
-    _check_options(url)
-    try:
-        _, arguments = url.set(drivername="postgresql+asyncpg").get_dialect()().create_connect_args(url)
+        valid = "\0" not in unquote(text) and (_names_file(url) or _names_server(url))
     except (ArgumentError, ValueError):
-        raise ValueError(f"must name one server: {_POSTGRES}://user:password@host/name") from None
-    # An unencoded @ in the password ends it early: the rest is parsed as the host or, after a slash, as the
-    # database.
-    if "@" in (url.database or "") or not all(
-        _is_server_address(host) for host in _each(arguments.get("host"))
-    ):
-        raise ValueError(_HOST)
-    if not all(0 < port <= HIGHEST_PORT for port in _each(arguments.get("port"))):
-        raise ValueError(_PORT)
-
-
-def _check_options(url: URL) -> None:
-    unknown = [name for name in url.query if name not in _OPTIONS]
-    if "sslmode" in unknown:
-        raise ValueError("must have ssl= where other programs have sslmode=, such as ?ssl=require")
-    if unknown:
+        valid = False
+    if not valid:
         raise ValueError(
-            f"must have no {unknown[0]}= after the question mark; it can be {', '.join(_OPTIONS)}"
+            f"must be {_SQLITE}:///FILE, or {_POSTGRES}://USER:PASSWORD@HOST/NAME with special characters of "
+            "the password percent-encoded: @ is %40, / is %2F, # is %23"
         )
-    for name, allowed in ALLOWED_VALUES.items():
-        if name in url.query and url.query[name] not in allowed:
-            raise ValueError(f"must have one of {', '.join(allowed)} after {name}=")
 
 
-def _is_server_address(host: str) -> bool:
-    """Return whether `host` is a valid host or, with a leading slash, the folder of a Unix socket."""
-    return host.startswith("/") or is_host(host)
+def _names_file(url: URL) -> bool:
+    is_file = url.host is None and bool(url.database) and url.database != ":memory:"
+    return url.drivername == _SQLITE and is_file and not url.query
+
+
+def _names_server(url: URL) -> bool:
+    """Return whether a URL names a PostgreSQL server. Raises ValueError for what asyncpg doesn't take."""
+    if url.drivername != _POSTGRES:
+        return False
+    if not _OPTIONS.issuperset(url.query):
+        return False
+    _, arguments = url.set(drivername="postgresql+asyncpg").get_dialect()().create_connect_args(url)
+    hosts, ports = _each(arguments.get("host")), _each(arguments.get("port"))
+    # An unencoded @ in the password ends it early: the rest is parsed as the host or, after a slash, as the
+    # database. A host that begins with a slash is the folder of a Unix socket.
+    named = all(host.startswith("/") or is_host(host) for host in hosts) and "@" not in (url.database or "")
+    return named and all(0 < port < 65536 for port in ports)
 
 
 def _each(value: Any) -> Iterable[Any]:

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import parse_variables
-from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
 from bot.comfydeploy.input_classes import input_class
-from bot.config.consistency import (
-    DEFAULT_DEPLOYMENTS_FILE,
-    deployment_mistakes,
-    port_mistakes,
-    sharding_mistakes,
-    sqlite_mistakes,
-)
 from bot.config.fields import (
     BaseUrl,
     Count,
     DatabaseUrl,
-    Flag,
     Host,
     Ids,
-    MetricsToken,
-    OptionalIds,
+    LongSecret,
+    Lower,
     PoolSize,
     Port,
     PrivateNetworks,
@@ -42,18 +34,19 @@ from bot.config.fields import (
     Secret,
     ShardCount,
     ShardIds,
-    Uuid,
-    WebhookSecret,
-    one_of,
+    Upper,
 )
-from bot.config.roles import ALL_ROLES, CALLING_ROLES, Role, Shards, role_names, shards_of
+from bot.config.roles import ALL_ROLES, CALLING_ROLES, Shards
 from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentConfig
+from bot.deployments.schema.field_types import Uuid
 from bot.domain.errors import StartupError
+from bot.domain.mistakes import mistakes
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
+DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
 _ENV_FILE = Path(".env")
 REQUIRED_SECRETS = {
     "DISCORD_TOKEN": "Create a bot at https://discord.com/developers/applications and copy its token.",
@@ -64,19 +57,21 @@ REQUIRED_SECRETS = {
 class Settings(BaseModel):
     """The operator's settings. Each field is the variable of the same name in capitals; empty means unset."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, hide_input_in_errors=True, alias_generator=str.upper, populate_by_name=True
+    )
 
-    # Empty only if no role needs them, which `load_settings` checks.
+    # Empty only if no role needs them.
     discord_token: Secret = SecretStr("")
     comfydeploy_api_key: Secret = SecretStr("")
     comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
     comfydeploy_deployment_id: Uuid | None = None
     deployments_file: Path | None = None
     public_url: PublicUrl | None = None
-    webhook_secret: WebhookSecret | None = None
+    webhook_secret: LongSecret | None = None
     web_host: Host = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
     web_port: Port = 8080
-    metrics_token: MetricsToken | None = None
+    metrics_token: LongSecret | None = None
     metrics_port: Port | None = None
     database_url: DatabaseUrl = SecretStr("sqlite:///data/bot.db")
     database_pool_size: PoolSize = 20
@@ -88,23 +83,78 @@ class Settings(BaseModel):
     poll_interval_seconds: Seconds = 15
     run_deadline_seconds: Seconds = 3600
     submit_grace_seconds: Seconds = 180
-    run_logs: Flag = True
+    run_logs: bool = True
     max_concurrent_runs: Count | None = None
     allow_private_media_networks: PrivateNetworks = ()
-    allowed_guild_ids: OptionalIds = None
-    allow_direct_messages: Flag = False
-    allow_user_installs: Flag = False
+    allowed_guild_ids: Ids | None = None
+    allow_direct_messages: bool = False
+    allow_user_installs: bool = False
     daily_gpu_seconds: Count | None = None
     max_waiting_per_server: Count = 1000
-    log_level: Annotated[LogLevel, one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")] = "INFO"
-    log_format: Annotated[LogFormat, one_of("text", "json")] = "text"
+    log_level: Annotated[LogLevel, Upper] = "INFO"
+    log_format: Annotated[LogFormat, Lower] = "text"
 
     _hints: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        checks = (self._keys(), self._sources(), self._ports(), self._sharding(), self._one_process())
+        if found := [mistake for check in checks for mistake in check]:
+            raise ValueError("\n".join(found))
+        return self
+
+    def _keys(self) -> Iterator[str]:
+        if not self.roles & CALLING_ROLES:
+            return
+        missing = [name for name in REQUIRED_SECRETS if not getattr(self, name.lower()).get_secret_value()]
+        yield from (f"{name}: is missing. {REQUIRED_SECRETS[name]}" for name in missing)
+        if missing and not _ENV_FILE.exists():
+            yield (
+                f"There is no {_ENV_FILE} in the current folder. Copy .env.example to it, "
+                "or start the bot where it is."
+            )
+
+    def _sources(self) -> Iterator[str]:
+        file, single = self.deployments_file, self.comfydeploy_deployment_id
+        if file is not None and single is not None:
+            yield "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set. Remove one of them."
+        elif self.roles & CALLING_ROLES and not (file or single or DEFAULT_DEPLOYMENTS_FILE.exists()):
+            yield (
+                "No deployment is named. Set COMFYDEPLOY_DEPLOYMENT_ID to the id of one deployment, "
+                "or describe several in deployments.toml."
+            )
+
+    def _ports(self) -> Iterator[str]:
+        # With 0 the system picks a different port for each.
+        if self.metrics_port and self.metrics_port == self.web_port:
+            yield "METRICS_PORT: must differ from WEB_PORT. Leave it empty for /metrics on WEB_PORT"
+
+    def _sharding(self) -> Iterator[str]:
+        if self.shard_ids and self.shard_count is None:
+            yield "SHARD_COUNT: is missing. Set it to how many shards there are in all, or remove SHARD_IDS"
+        elif self.shard_ids and max(self.shard_ids) >= (self.shard_count or 0):
+            yield "SHARD_IDS: must be below SHARD_COUNT; they are numbered from 0"
+
+    def _one_process(self) -> Iterator[str]:
+        if not self.database_url.get_secret_value().startswith("sqlite"):
+            return
+        is_split = {
+            "ROLES": self.roles < ALL_ROLES,
+            "SHARD_IDS": 0 < len(set(self.shard_ids)) < (self.shard_count or 0),
+        }
+        yield from (
+            f"{name}: splits the bot over several processes, and SQLite belongs to one. "
+            f"Name a PostgreSQL database in DATABASE_URL, or leave {name} empty"
+            for name, split in is_split.items()
+            if split
+        )
 
     @property
     def shards(self) -> Shards | None:
         """Return the shards that this process connects, or None without sharding."""
-        return shards_of(self.shard_count, self.shard_ids)
+        if self.shard_count is None:
+            return None
+        return Shards(self.shard_count, self.shard_ids or tuple(range(self.shard_count)))
 
     def secret_values(self) -> tuple[str, ...]:
         """Return the values of all SecretStr fields for log redaction; of DATABASE_URL, only the password."""
@@ -181,45 +231,16 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read `.env` and the environment, which takes precedence. Raises StartupError with all mistakes."""
     sources = _read_sources(environment)
     hints = _misspelled_settings(sources)
-    raw = sources.all
-    mistakes = [*sources.mistakes]
-    if _calls(raw):
-        mistakes += (*_missing(raw), *deployment_mistakes(raw))
-    mistakes += port_mistakes(raw, Settings.model_fields["web_port"].default)
-    mistakes += sharding_mistakes(raw)
-    mistakes += sqlite_mistakes(raw, Settings.model_fields["database_url"].default.get_secret_value())
+    values = {name: value for name, value in sources.all.items() if name in NAMES}
     try:
-        settings = Settings(**{name.lower(): value for name, value in raw.items() if name in NAMES})
+        settings = Settings.model_validate(values)
     except ValidationError as error:
-        mistakes = [
-            *(_sentence(item["loc"], item["msg"]) for item in error.errors()),
-            *mistakes,
-        ]
-    if mistakes:
         # No cause: pydantic's error holds the raw input, secrets included.
-        raise StartupError(*mistakes, *hints) from None
-    if settings.comfydeploy_deployment_id is None and settings.deployments_file is None:
-        settings = settings.model_copy(update={"deployments_file": DEFAULT_DEPLOYMENTS_FILE})
+        raise StartupError(*sources.mistakes, *mistakes(error), *hints) from None
+    if sources.mistakes:
+        raise StartupError(*sources.mistakes, *hints)
     settings._hints = hints
     return settings
-
-
-def _calls(raw: dict[str, str]) -> bool:
-    """Return whether any role in ROLES calls Discord or ComfyDeploy. Empty or invalid ROLES count as all."""
-    names = role_names(raw.get("ROLES", ""))
-    return not names or not names <= set(Role) - CALLING_ROLES
-
-
-def _missing(raw: dict[str, str]) -> list[str]:
-    missing = [
-        f"{name} is missing. {remedy}" for name, remedy in REQUIRED_SECRETS.items() if not raw.get(name)
-    ]
-    if missing and not _ENV_FILE.exists():
-        missing.append(
-            f"There is no {_ENV_FILE} in the current folder. Copy .env.example to it, "
-            "or start the bot where it is."
-        )
-    return missing
 
 
 def _misspelled_settings(sources: Sources) -> tuple[str, ...]:
@@ -234,11 +255,6 @@ def _misspelled_settings(sources: Sources) -> tuple[str, ...]:
         matches = [] if name in NAMES else difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
         hints += [f"{name} is not a setting of this bot. Did you mean {match}?" for match in matches]
     return tuple(hints)
-
-
-def _sentence(loc: tuple[int | str, ...], message: str) -> str:
-    name = str(loc[0]).upper()
-    return f"{name} {message.removeprefix('Value error, ')}."
 
 
 def _is_loopback(url: str) -> bool:
@@ -268,7 +284,7 @@ class Sources:
 
 def _read_sources(environment: Mapping[str, str]) -> Sources:
     """Read the environment and, if it exists, `.env`. Raises StartupError if the file can't be read."""
-    given = {name.upper(): value for name, value in environment.items() if value}
+    given = _stripped(environment)
     if not _ENV_FILE.exists():
         return Sources({}, given)
     try:
@@ -295,13 +311,16 @@ def _variables(bindings: Iterable[Binding], environment: Mapping[str, str]) -> d
         if binding.key is not None and binding.value is not None:
             known = {**environment, **values}
             values[binding.key] = "".join(atom.resolve(known) for atom in parse_variables(binding.value))
-    return {name.upper(): value for name, value in values.items() if value}
+    return _stripped(values)
+
+
+def _stripped(values: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the values that aren't empty, without white space around them, by upper-case name."""
+    return {name.upper(): value.strip() for name, value in values.items() if value and value.strip()}
 
 
 def load_deployment_configs(settings: Settings) -> tuple[DeploymentConfig, ...]:
-    """Return the configured deployments. Raises StartupError if there are none or the file has mistakes."""
-    if settings.deployments_file is not None:
-        return load_deployments_file(settings.deployments_file, input_class)
-    if settings.comfydeploy_deployment_id is None:
-        raise StartupError("Set COMFYDEPLOY_DEPLOYMENT_ID, or describe deployments in deployments.toml.")
-    return (single_deployment(str(settings.comfydeploy_deployment_id)),)
+    """Return the configured deployments. Raises StartupError with the mistakes in their file."""
+    if settings.comfydeploy_deployment_id is not None:
+        return (single_deployment(settings.comfydeploy_deployment_id),)
+    return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE, input_class)

@@ -243,8 +243,11 @@ server_rules = Table(
     metadata,
     Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
     Column("rules", JSON, nullable=False),
+    # a copy of the rule of this name, so that one statement finds what has expired on many servers
+    Column("retention_days", Integer, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("updated_by", BigInteger, nullable=False),
+    Index("server_rules_retention", "retention_days", "guild_id"),
 )
 blocks = Table(
     "blocks",

@@ -30,7 +30,7 @@ class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
     _codec: ClassVar[type[Any]]
 
     def __init_subclass__(cls, *, codec: type[CustomId]) -> None:
-        super().__init_subclass__(template=codec.PATTERN)
+        super().__init_subclass__(template=codec.pattern())
         cls._codec = codec
 
     def __init__(self, item: Item[Any], match: re.Match[str]) -> None:

@@ -136,7 +136,12 @@ def _readable(connection: Connection, guild_id: int) -> tuple[ServerRules, tuple
 
 
 def _write(connection: Connection, guild_id: int, actor_id: int, rules: ServerRules, now: datetime) -> None:
-    values = {"rules": rules.model_dump(mode="json"), "updated_at": now, "updated_by": actor_id}
+    values = {
+        "rules": rules.model_dump(mode="json"),
+        "retention_days": rules.retention_days,
+        "updated_at": now,
+        "updated_by": actor_id,
+    }
     result = connection.execute(
         update(server_rules).where(server_rules.c.guild_id == guild_id).values(values)
     )

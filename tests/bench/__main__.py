@@ -9,7 +9,6 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from tests.bench import (
-    answers,
     channels,
     delivery,
     interactions,
@@ -17,6 +16,7 @@ from tests.bench import (
     load,
     memory,
     queue,
+    requests,
     rows,
     servers,
     start,
@@ -25,7 +25,7 @@ from tests.bench import (
 from tests.bench.figures import Figure, table
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
-    "answers": answers.measure,
+    "requests": requests.measure,
     "webhooks": webhooks.measure,
     "delivery": delivery.measure,
     "channels": channels.measure,

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, Table, text
 
-from bot.database.tables import audit, deliveries, requests, runs
+from bot.database.tables import audit, deliveries, requests, runs, server_rules
 from bot.domain.access import OperatorRules
 from bot.domain.moderation.audit import AuditFilter
 from bot.domain.pages import RunFilter
@@ -57,8 +57,17 @@ EXPRESSIONS = {
     "purpose": "'o'",
     "deadline_seconds": "3600",
 }
-# A message of each run, and all of them sent.
-TOLD = {"state": "'sent'", "due_at": "{time}"}
+# What differs in other tables: a message of each run, all of them sent; and as many servers with rules, whose
+# periods of retention have not passed.
+OF_TABLE = {
+    "deliveries": {"state": "'sent'", "due_at": "{time}"},
+    "server_rules": {
+        "guild_id": "n",
+        "rules": "'{{}}'",
+        "retention_days": "3000 + n % 20",
+        "updated_at": "{time}",
+    },
+}
 DIALECTS = {
     "sqlite": {
         "numbers": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count})",
@@ -91,7 +100,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     began = time.perf_counter()
 
     def fill(connection: Connection) -> None:
-        for table in (requests, runs, audit, deliveries):
+        for table in (requests, runs, audit, deliveries, server_rules):
             connection.execute(text(filling(table, connection.dialect.name, count, now)))
 
     await store.database.migrate(fill)
@@ -107,7 +116,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     store = Store(url, Outside())
     await store.open()
     figures = [
-        Figure(section, f"filled with {count:,} rows in four tables", filled, "s"),
+        Figure(section, f"filled with {count:,} rows in five tables", filled, "s"),
         Figure(section, "opened again", (time.perf_counter() - began) * 1000, "ms"),
     ]
     for name, ask in questions(store, now).items():
@@ -122,7 +131,7 @@ def filling(table: Table, dialect: str, count: int, now: datetime) -> str:
     stamp = now.strftime("%Y-%m-%d %H:%M:%S")
     parts = {"key": words["key"], "time": words["time"].format(now=stamp), "count": count}
     columns = [c for c in table.columns if c.name in EXPRESSIONS or not _may_be_left(c)]
-    said = EXPRESSIONS | (TOLD if table is deliveries else {})
+    said = EXPRESSIONS | OF_TABLE.get(table.name, {})
     values = ", ".join(said.get(c.name, _plain(c)).format(**parts) for c in columns)
     names = ", ".join(c.name for c in columns)
     head = words["numbers"].format(**parts)

@@ -21,7 +21,7 @@ CONNECTIONS = 16
 TURNS = 5
 SECONDS = 1.0
 STORED = 1024
-WATCHED = 32
+WATCHED = (32, 500)
 COMMITS = 2000
 
 
@@ -44,12 +44,14 @@ class Side:
     count: int = 0
     wall: float = 0.0
     processor: float = 0.0
+    p99: float = 0.0
 
     async def turn(self) -> None:
         before = busy(self.pid)
         found = await hammer(self.port, lanes(self.requests, CONNECTIONS), seconds=SECONDS)
         self.count += found["count"]
         self.wall += found["wall"]
+        self.p99 = max(self.p99, found["p99"])
         self.processor += busy(self.pid) - before
 
     @property
@@ -106,18 +108,25 @@ async def stored(home: BotProcess, changing: list[Seeded]) -> float:
 
 async def measure(_options: Namespace) -> list[Figure]:
     async with scene() as home:
-        seeded = await seed(home, RunState.QUEUED, [None] * (WATCHED + STORED))
-        watched, changing = seeded[:WATCHED], seeded[WATCHED:]
+        seeded = await seed(home, RunState.QUEUED, [None] * (max(WATCHED) + STORED))
+        watched, changing = seeded[: max(WATCHED)], seeded[max(WATCHED) :]
         await home.start()
-        bot, bare = await progress(home, watched)
+        sides = {count: await progress(home, watched[:count]) for count in WATCHED}
         changes = await stored(home, changing)
         behind = (await home.states()).count("uploading")
         if behind != STORED:
             raise RuntimeError(f"{behind} of {STORED} changes are in the store")
         await home.stop()
         commits = bare_commits(home.database_file)
+    stored_figure = Figure("webhooks", "stored before the 2xx, against bare commits", changes, "/s", commits)
+    return [figure for count in WATCHED for figure in _figures(count, *sides[count])] + [stored_figure]
+
+
+def _figures(count: int, bot: Side, bare: Side) -> list[Figure]:
+    runs = f"progress of {count} runs"
+    aim = "ratio ≥ 0.75" if count == min(WATCHED) else "ratio ≥ 0.6"
     return [
-        Figure("webhooks", "progress, against bare aiohttp", bot.rate, "/s", bare.rate, "ratio ≥ 0.75"),
-        Figure("webhooks", "processor time of each", bot.each, "µs", bare.each, "ratio ≤ 1.33"),
-        Figure("webhooks", "stored before the 2xx, against bare commits", changes, "/s", commits),
+        Figure("webhooks", f"{runs}, against bare aiohttp", bot.rate, "/s", bare.rate, aim),
+        Figure("webhooks", f"{runs}, processor time of each", bot.each, "µs", bare.each),
+        Figure("webhooks", f"{runs}, p99 of the slowest turn", bot.p99 * 1000, "ms", bare.p99 * 1000),
     ]

@@ -168,7 +168,7 @@ async def test_forged_and_broken_buttons_get_a_sentence_and_no_other_servers_lin
     mona = moderator(bot)
     await insert_audit(bot.database, entry(bot, 1, guild_id=bot.guild.id + 1), entry(bot, 2))
     asked = await mona.slash(bot.channel, "audit")
-    refused = await press(bot, mona, asked.response, "audit:o:" + "_" * 56 + ":")
+    refused = await press(bot, mona, asked.response, "audit:o:" + "_" * 36 + "::")
     assert refusal(bot, refused) == "This list is out of date. Please open it again with its command."
     everything = AuditId(AuditButton.FILE, AuditFilter()).encode()
     _, rows = await csv_of(await press(bot, mona, asked.response, everything))

@@ -58,7 +58,7 @@ async def test_a_deployment_that_is_gone_ends_what_was_under_way_as_before(bot: 
     every_nth(
         [
             ("[deployments.paint\n", "can't be read as TOML"),
-            (f'{ONE}guid = "x"\n', "unknown setting 'guid'"),
+            (f'{ONE}guid = "x"\n', "deployments.paint.guid: is not a setting"),
             (None, "can't be read"),
         ],
         3,

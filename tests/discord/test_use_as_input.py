@@ -38,7 +38,7 @@ async def test_of_several_pictures_one_is_chosen_also_after_a_restart(bot: Harne
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     assert offered.ephemeral
     await bot.restart()
-    form = await bot.alice.click(offered.response.message, custom_id="use:default:1::")
+    form = await bot.alice.click(offered.response.message, custom_id="use:default:1:::")
     await bot.restart()
     await submit(bot, form, {"prompt": "a lion"})
     assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[1].url]
@@ -140,9 +140,9 @@ async def test_of_a_batch_only_the_deleted_picture_is_refused(bot: Harness) -> N
     more = await bot.alice.click(one.response.message, label="More")
     await bot.alice.click(more.response.message, label="Delete")
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    gone = await bot.alice.click(offered.response.message, custom_id=f"use:default:0:{first}:")
+    gone = await bot.alice.click(offered.response.message, custom_id=f"use:default:0:{first}::")
     assert refusal(bot, gone) == GONE
-    form = await bot.alice.click(offered.response.message, custom_id=f"use:default:1:{first}:")
+    form = await bot.alice.click(offered.response.message, custom_id=f"use:default:1:{first}::")
     await submit(bot, form, {"prompt": "a lion"})
     assert second in bot.calls[-1].body["inputs"]["image"]
 

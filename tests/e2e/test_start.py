@@ -37,13 +37,21 @@ MISTAKES = [
     (LATER, "PostgreSQL can't be reached.*DATABASE_URL", {"DATABASE_URL": POSTGRES}),
     (CONFIGURATION, "database can't be opened.*/dev/null/data.*can be written", {"DATABASE_URL": NO_FOLDER}),
     (CONFIGURATION, "on 203.0.113.9 can't be used", {"WEB_HOST": "203.0.113.9"}),
-    (CONFIGURATION, "METRICS_PORT and WEB_PORT are both", {"METRICS_PORT": "{used}"}),
-    (CONFIGURATION, "^ROLES must be one or more of gateway, web, courier, rec", {"ROLES": "gateway,currier"}),
-    (CONFIGURATION, "^ROLES splits the bot over several processes, and SQLite", {"ROLES": "courier"}),
+    (CONFIGURATION, "METRICS_PORT: must differ from WEB_PORT", {"METRICS_PORT": "{used}"}),
+    (
+        CONFIGURATION,
+        "^ROLES.2.: must be one of gateway, web, courier",
+        {"ROLES": "gateway,currier"},
+    ),
+    (CONFIGURATION, "^ROLES: splits the bot over several processes, and SQLite", {"ROLES": "courier"}),
     (CONFIGURATION, "Discord doesn't accept DISCORD_TOKEN", {"DISCORD_TOKEN": "MTIz.no.such-token"}),
     (LATER, "No deployment can be offered.*when it answers", {"COMFYDEPLOY_API_URL": NOBODY}),
     (CONFIGURATION, "Check COMFYDEPLOY_API_KEY", {"COMFYDEPLOY_API_KEY": "no-such-key-at-all"}),
-    (CONFIGURATION, "is a folder", {"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "."}),
+    (
+        CONFIGURATION,
+        "can't be read: Is a directory",
+        {"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "."},
+    ),
 ]
 
 

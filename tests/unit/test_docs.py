@@ -189,4 +189,4 @@ def test_every_setting_is_in_it_with_what_it_takes() -> None:
     assert len({rows[name][3] for name in NAMES}) == len(NAMES), "two settings have the same explanation"
     assert rows["WEB_PORT"][1:3] == ["a whole number from 0 to 65535", "`8080`"]
     assert rows["LOG_FORMAT"][1] == "one of text, json"
-    assert rows["DATABASE_URL"][1].startswith("a URL that begins with sqlite")
+    assert rows["DATABASE_URL"][1].startswith("sqlite:///FILE, or postgresql://")

@@ -14,11 +14,10 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic_core import PydanticKnownError
 
 from bot.deployments.schema.field_types import (
     LARGEST,
-    DeploymentId,
     Emoji,
     Gpu,
     Key,
@@ -27,6 +26,7 @@ from bot.deployments.schema.field_types import (
     Name,
     Number,
     OptionName,
+    Uuid,
     Value,
     is_number,
 )
@@ -111,46 +111,43 @@ class InputConfig(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if mistakes := [*_ranges(self), *_offers(self), *_choices(self), *_default(self)]:
-            raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
+            raise ValueError("\n".join(mistakes))
         return self
 
 
 def _ranges(config: InputConfig) -> Iterator[str]:
     low, high, default = config.min, config.max, config.default
     if low is not None and high is not None and high < low:
-        yield f"maximum {high:g} is below minimum {low:g}"
-    elif is_number(default):
-        if low is not None and default < low:
-            yield f"default {default:g} is below minimum {low:g}"
-        if high is not None and default > high:
-            yield f"default {default:g} is above maximum {high:g}"
+        yield "max is below min"
+    elif is_number(default) and beyond(default, low, high):
+        yield f"default {beyond(default, low, high)}"
     shortest, longest = config.min_length, config.max_length
     if shortest is not None and longest is not None and longest < shortest:
-        yield f"max_length {longest} is below min_length {shortest}"
+        yield "max_length is below min_length"
     if isinstance(default, str) and longest is not None and len(default) > longest:
-        yield f"the default has {len(default)} characters, more than max_length {longest}"
+        yield "default is longer than max_length"
 
 
 def _offers(config: InputConfig) -> Iterator[str]:
     if config.fixed is not None and config.hidden:
-        yield "'fixed' and 'hidden' exclude each other: a fixed input is never offered"
+        yield "fixed and hidden exclude each other: a fixed input is never offered"
     if config.fixed is not None and (config.default is not None or config.required):
-        yield "'fixed' leaves nothing to choose: remove 'default' and 'required'"
+        yield "fixed leaves nothing to choose: remove default and required"
     if config.prompt and config.seed:
         yield "an input can't be both the prompt and the seed"
 
 
 def _choices(config: InputConfig) -> Iterator[str]:
     if not config.choices and "choices" in config.model_fields_set:
-        yield "'choices' must not be empty"
+        yield "choices must not be empty"
     elif not config.choices and config.described_kind is InputKind.CHOICE and config.offered:
-        yield "a choice needs 'choices'; without 'kind' and 'class_type' ComfyDeploy's own are offered"
-    names = [choice.name for choice in config.choices]
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        yield f"choice {name!r} appears twice"
+        yield "a choice needs choices; without kind and class_type ComfyDeploy's own are offered"
+    names = {choice.name for choice in config.choices}
+    if len(names) < len(config.choices):
+        yield "two choices have the same name"
     allowed = {*names, *(choice.value for choice in config.choices)}
     if config.choices and config.default is not None and str(config.default) not in allowed:
-        yield f"default {config.default!r} is not one of the choices"
+        yield "default is not one of the choices"
 
 
 def _default(config: InputConfig) -> Iterator[str]:
@@ -160,9 +157,9 @@ def _default(config: InputConfig) -> Iterator[str]:
     """
     value, kind = config.default, config.described_kind
     if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
-        yield f"the default must be a number between -{LARGEST} and {LARGEST}"
+        yield f"default must be a number between -{LARGEST} and {LARGEST}"
     elif value is not None and kind is not None and not _accepts(config, kind, value):
-        yield f"default {value!r} is not {_EXPECTED.get(kind, 'text in quotes')}, as {kind.value!r} takes"
+        yield f"default must be {_EXPECTED.get(kind, 'text in quotes')}, as {kind.value} takes"
 
 
 def _accepts(config: InputConfig, kind: InputKind, value: InputValue) -> bool:
@@ -214,11 +211,11 @@ class SizesConfig(BaseModel):
     def _consistent(self) -> Self:
         mistakes = [*_size_names(self.choices), *_same_sizes(self.choices or {})]
         if self.width == self.height:
-            mistakes.append(f"width and height are both the input {self.width!r}; each needs its own")
+            mistakes.append("width and height are the same input; each needs its own")
         if self.default is not None and self.default not in (self.choices or SHAPES):
-            mistakes.append(f"default {self.default!r} is not one of the choices")
+            mistakes.append("default is not one of the choices")
         if mistakes:
-            raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
+            raise ValueError("\n".join(mistakes))
         return self
 
 
@@ -226,22 +223,18 @@ def _size_names(choices: Mapping[str, object] | None) -> Iterator[str]:
     if choices is None:
         return
     if not choices:
-        yield "'choices' must not be empty; leave it out for square, portrait and landscape"
+        yield "choices must not be empty; leave it out for square, portrait and landscape"
     if len(choices) > _MAX_SIZES:
         yield f"there are {len(choices)} choices and Discord takes {_MAX_SIZES}"
-    first: dict[str, str] = {}
-    for name in choices:
-        if not name or len(name) > _CHOICE_LENGTH:
-            yield f"the name {name!r} has {len(name)} characters and Discord takes 1 to {_CHOICE_LENGTH}"
-        if (other := first.setdefault(name.casefold(), name)) != name:
-            yield f"choices {other!r} and {name!r} have the same name"
+    if not all(0 < len(name) <= _CHOICE_LENGTH for name in choices):
+        yield f"the name of a choice must have 1 to {_CHOICE_LENGTH} characters"
+    if len({name.casefold() for name in choices}) < len(choices):
+        yield "two choices have the same name"
 
 
 def _same_sizes(choices: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    first: dict[tuple[int, int], str] = {}
-    for name, size in choices.items():
-        if (other := first.setdefault(size, name)) != name:
-            yield f"choices {other!r} and {name!r} have the same size"
+    if len(set(choices.values())) < len(choices):
+        yield "two choices have the same size"
 
 
 # Discord's limits: the fields of a form, and the options of the select of follow-ups without a button.
@@ -269,16 +262,16 @@ class FollowUpConfig(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if mistakes := [*_named_twice(self)]:
-            raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
+            raise ValueError("\n".join(mistakes))
         return self
 
 
 def _named_twice(config: FollowUpConfig) -> Iterator[str]:
     for name in config.carry:
         if name in config.inputs:
-            yield f"input {name!r} is in both 'carry' and 'inputs'; one value can be sent"
+            yield f"{name} is in both carry and inputs; one value can be sent"
     if config.input is not None and config.input in (*config.carry, *config.inputs, *config.ask):
-        yield f"input {config.input!r} takes the result, so it can't be in 'carry', 'inputs' or 'ask'"
+        yield f"{config.input} takes the result, so it can't be in carry, inputs or ask"
 
 
 class DeploymentConfig(BaseModel):
@@ -287,7 +280,7 @@ class DeploymentConfig(BaseModel):
     model_config = _MODEL
 
     name: Name
-    deployment_id: DeploymentId
+    deployment_id: Uuid
     title: str | None = None
     description: str | None = None
     group: Name | None = None
@@ -305,7 +298,7 @@ class DeploymentConfig(BaseModel):
     def _consistent(self) -> Self:
         checks = (_gpus, _markers, _same_options, _same_labels, _sizes)
         if mistakes := [mistake for check in checks for mistake in check(self)]:
-            raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
+            raise ValueError("\n".join(mistakes))
         return self
 
 
@@ -313,36 +306,31 @@ def _gpus(config: DeploymentConfig) -> Iterator[str]:
     if config.gpus is None:
         return
     if config.default_gpu is not None and config.default_gpu not in config.gpus:
-        yield f"default_gpu {config.default_gpu!r} is not one of its gpus"
+        yield "default_gpu is not one of gpus"
     if len(set(config.gpus)) < len(config.gpus):
-        yield "a GPU appears twice in 'gpus'"
+        yield "a GPU appears twice in gpus"
 
 
 def _markers(config: DeploymentConfig) -> Iterator[str]:
     prompts = [key for key, item in config.inputs.items() if item.prompt]
     if len(prompts) > 1:
-        yield f"inputs {', '.join(map(repr, prompts))} are all marked as the prompt; only one can be"
+        yield f"inputs {', '.join(prompts)} are all marked as the prompt; only one can be"
 
 
 def _same_options(config: DeploymentConfig) -> Iterator[str]:
-    keys: dict[str, list[str]] = {}
+    sides = config.sizes.keys if config.sizes is not None else ()
+    keys: dict[str, list[str]] = {config.sizes.option: ["sizes"]} if config.sizes is not None else {}
     for key, item in config.inputs.items():
-        if config.sizes is not None and key in config.sizes.keys:
-            continue
-        if item.option is not None and item.offered:
+        if item.option is not None and item.offered and key not in sides:
             keys.setdefault(item.option, []).append(key)
     for option, duplicates in keys.items():
         if len(duplicates) > 1:
-            yield f"inputs {', '.join(map(repr, duplicates))} all have the option {option!r}; only one can"
-    if config.sizes is not None and config.sizes.option in keys:
-        others = ", ".join(map(repr, keys[config.sizes.option]))
-        yield f"sizes and input {others} both have the option {config.sizes.option!r}; only one can"
+            yield f"{', '.join(duplicates)} all have the option {option}; only one can"
 
 
 def _same_labels(config: DeploymentConfig) -> Iterator[str]:
-    labels = [follow_up.label.casefold() for follow_up in config.then]
-    for label in dict.fromkeys(label for label in labels if labels.count(label) > 1):
-        yield f"the label {label!r} appears twice in 'then'"
+    if len({follow_up.label.casefold() for follow_up in config.then}) < len(config.then):
+        yield "a label appears twice in then"
 
 
 def _sizes(config: DeploymentConfig) -> Iterator[str]:
@@ -355,10 +343,10 @@ def _sizes(config: DeploymentConfig) -> Iterator[str]:
         if item is None:
             continue
         if reason := _no_side(item):
-            yield f"sizes can't set input {key!r}: {reason}"
+            yield f"sizes can't set input {key}: {reason}"
         for name, size in (sizes.choices or {}).items():
             if limit := beyond(size[side], item.min, item.max):
-                yield f"size {name!r}: {key} {limit}"
+                yield f"size {name}: {key} {limit}"
 
 
 def _no_side(item: InputConfig) -> str:
@@ -367,14 +355,14 @@ def _no_side(item: InputConfig) -> str:
     if not item.offered:
         return f"it is {'hidden' if item.hidden else 'fixed'}"
     if kind not in (None, InputKind.INTEGER, InputKind.FLOAT):
-        return f"it is of kind '{kind}', not a number"
+        return f"it is of kind {kind}, not a number"
     return "it is the prompt" if item.prompt else "it is a seed" if item.seed else ""
 
 
 def beyond(value: float, low: float | None, high: float | None) -> str:
     """Describe how a number violates the limits, or return an empty string."""
     if low is not None and value < low:
-        return f"{value:.15g} is below minimum {low:.15g}"
+        return f"is below the minimum {low:.15g}"
     if high is not None and value > high:
-        return f"{value:.15g} is above maximum {high:.15g}"
+        return f"is above the maximum {high:.15g}"
     return ""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
-from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, one_line, slug
+from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, one_line
 from bot.domain.runs import InputValue
 
 # Discord's clients lose precision above this.
@@ -40,13 +40,10 @@ def _value(value: object) -> object:
 
 
 def _uuid(value: object) -> str:
-    form = "must be a UUID like 98244b49-9b56-46b8-83c8-334f27412095, as in its address"
-    if not isinstance(value, str):
-        raise ValueError(f"{form}, in quotes")  # noqa: TRY004  # pydantic handles only ValueError
     try:
-        return str(UUID(value))
+        return str(UUID(value if isinstance(value, str) else ""))
     except ValueError:
-        raise ValueError(f"{form}, not {value!r}") from None
+        raise ValueError("must be a UUID like 98244b49-9b56-46b8-83c8-334f27412095") from None
 
 
 def _limit(value: object) -> int | float:
@@ -62,16 +59,12 @@ def _name(value: str) -> str:
     """
     if acceptable(value):
         return value
-    hint = f" such as {similar!r}," if (similar := slug(value, "")) else ""
-    raise ValueError(
-        f"must be what Discord takes,{hint} not {value!r}: 1 to {NAME_LENGTH} letters in lower case, digits, "
-        "'-' and '_'"
-    )
+    raise ValueError(f"must have 1 to {NAME_LENGTH} letters in lower case, digits, '-' and '_'")
 
 
 def _option(value: str) -> str:
     if value in RESERVED:
-        raise ValueError(f"can't be {value!r}, which is the bot's own")
+        raise ValueError("is an option of the bot's own; choose another name")
     return value
 
 
@@ -98,7 +91,7 @@ def _emoji(value: str) -> str:
     """
     if _EMOJI.fullmatch(value):
         return value
-    raise ValueError(f"must be a single Unicode emoji, such as 🔍, not {value!r}")
+    raise ValueError("must be a single Unicode emoji, such as 🔍")
 
 
 def _label(value: str) -> str:
@@ -109,7 +102,7 @@ def _label(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 OptionName = Annotated[Name, AfterValidator(_option)]
-DeploymentId = Annotated[str, BeforeValidator(_uuid)]
+Uuid = Annotated[str, BeforeValidator(_uuid)]
 Emoji = Annotated[str, AfterValidator(_emoji)]
 # Discord's limit for the name of a message command.
 Label = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_label)]

@@ -11,14 +11,14 @@ are stored, so a restart changes nothing. After a long downtime, data is deleted
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import Column, ColumnElement, Connection, and_, delete, exists, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, delete, exists, select
 
+from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.key_values import KeyValueStore
 from bot.database.message_rows import nothing_pending
@@ -33,6 +33,24 @@ _TIME_KEY = "retention time"
 _MAX_STEP = timedelta(days=1)  # no longer than the shortest period
 
 log = logging.getLogger(__name__)
+_PERIODS = select(server_rules.c.retention_days).distinct()
+_Statements = tuple[Select[Any], Select[Any]]
+
+
+def _older(key: Column[Any], at: Column[Any], *where: ColumnElement[bool]) -> _Statements:
+    """Select what is older than `before`: on the servers with a period of `days`, and on those without rules.
+
+    Servers that share a period share a query. A query for each server would take too long with many servers.
+    """
+    older = select(key).where(at < bindparam("before", type_=UtcDateTime()), *where)
+    older = older.limit(bindparam("limit"))
+    of_server = server_rules.c.guild_id == key.table.c.guild_id
+    by_period = older.where(of_server, server_rules.c.retention_days == bindparam("days"))
+    return by_period, older.where(~exists().where(of_server))
+
+
+_EXPIRED_REQUESTS = _older(requests.c.key, requests.c.created_at, nothing_pending())
+_EXPIRED_ENTRIES = _older(audit.c.id, audit.c.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +63,6 @@ class ExpiredRows:
     request_keys: Sequence[str]
     entry_ids: Sequence[int]
     used_before: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _RetentionPeriod:
-    """A retention period: rows that are older than `before` have expired.
-
-    The period applies to one server or, if `guild_id` is None, to everything that belongs to no server with
-    rules.
-    """
-
-    guild_id: int | None
-    before: datetime
-
-    def covers(self, guild_id: Column[Any], at: Column[Any]) -> ColumnElement[bool]:
-        if self.guild_id is not None:
-            return and_(guild_id == self.guild_id, at < self.before)
-        has_rules = exists().where(server_rules.c.guild_id == guild_id)
-        return and_(at < self.before, ~has_rules)
 
 
 class RetentionStore:
@@ -81,14 +81,8 @@ class RetentionStore:
 
     @reads
     def _expired(self, connection: Connection, now: datetime, limit: int) -> ExpiredRows | None:
-        rules = connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
-        keys: list[str] = []
-        ids: list[int] = []
-        for period in _periods({row.guild_id: row.rules for row in rules}, now):
-            keys += _expired_requests(connection, period, limit - len(keys))
-            ids += _expired_entries(connection, period, limit - len(ids))
-            if len(keys) >= limit and len(ids) >= limit:
-                break
+        keys = _find(connection, _EXPIRED_REQUESTS, now, limit)
+        ids = _find(connection, _EXPIRED_ENTRIES, now, limit)
         oldest = ledger.oldest_kept(now)
         used_before = oldest if ledger.has_old(connection, oldest) else None
         return ExpiredRows(keys, ids, used_before) if keys or ids or used_before else None
@@ -128,38 +122,12 @@ def _follow(clock: datetime, time: datetime, last_clock: datetime) -> datetime:
     return followed
 
 
-def _expired_requests(connection: Connection, period: _RetentionPeriod, limit: int) -> Sequence[str]:
-    if limit <= 0:
-        return ()
-    found = connection.execute(
-        select(requests.c.key)
-        .where(period.covers(requests.c.guild_id, requests.c.created_at), nothing_pending())
-        .order_by(requests.c.created_at)
-        .limit(limit)
-    )
-    return found.scalars().all()
-
-
-def _expired_entries(connection: Connection, period: _RetentionPeriod, limit: int) -> Sequence[int]:
-    if limit <= 0:
-        return ()
-    # Order by id, which is the order of writing, because no index is on the time alone.
-    found = connection.execute(
-        select(audit.c.id)
-        .where(period.covers(audit.c.guild_id, audit.c.at))
-        .order_by(audit.c.id)
-        .limit(limit)
-    )
-    return found.scalars().all()
-
-
-def _periods(stored: Mapping[int, object], now: datetime) -> Iterator[_RetentionPeriod]:
-    for guild_id, rules in stored.items():
-        try:
-            days = ServerRules.model_validate(rules).retention_days
-        except ValidationError:
-            # A newer version may have written these rules, so don't guess the period.
-            log.warning("can't read the rules of server %s, so its data is kept", guild_id)
-            continue
-        yield _RetentionPeriod(guild_id, now - timedelta(days=days))
-    yield _RetentionPeriod(None, now - timedelta(days=ServerRules().retention_days))
+def _find(connection: Connection, statements: _Statements, now: datetime, limit: int) -> list[Any]:
+    """Return up to `limit` keys of rows that are older than the period of their server."""
+    by_period, without_rules = statements
+    periods = [(by_period, days) for days in connection.execute(_PERIODS).scalars()]
+    found: list[Any] = []
+    for statement, days in (*periods, (without_rules, ServerRules().retention_days)):
+        values = {"before": now - timedelta(days=days), "days": days, "limit": limit - len(found)}
+        found += connection.execute(statement, values).scalars()
+    return found

@@ -1,15 +1,12 @@
-"""All custom_ids: one frozen dataclass per kind, with its pattern, encoder and parser.
-
-Messages with these ids outlive this version of the bot, so an id must keep its meaning.
-"""
+"""All custom_ids: one frozen dataclass for each kind."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Annotated, Self
 from zlib import crc32
 
 from bot.domain.errors import RefusedError
@@ -17,8 +14,8 @@ from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.settings.fields import Section, SettingControl
 from bot.domain.settings.forms import FORMS
 from bot.ui.custom_ids.audit import AuditId as AuditId
-from bot.ui.custom_ids.base import EPOCH, microseconds
 from bot.ui.custom_ids.base import CustomId as CustomId
+from bot.ui.custom_ids.base import Draft, Part, microseconds, moment
 from bot.ui.custom_ids.runs import Action as Action
 from bot.ui.custom_ids.runs import EditId as EditId
 from bot.ui.custom_ids.runs import FollowUpId as FollowUpId
@@ -27,8 +24,6 @@ from bot.ui.custom_ids.runs import ReviewFormId as ReviewFormId
 from bot.ui.custom_ids.runs import RunId as RunId
 from bot.ui.custom_ids.runs import ShareId as ShareId
 from bot.ui.custom_ids.runs import UseId as UseId
-
-_END_OF_IDS = 1 << 63
 
 
 class RunListAction(StrEnum):
@@ -42,51 +37,34 @@ class RunListAction(StrEnum):
     OPEN = "open"
 
 
+def _write_page(page: RunsPage) -> str:
+    where = f"{microseconds(page.cursor.at)}:{page.cursor.key}" if page.cursor is not None else "0:"
+    return f"{page.direction}:{page.run_filter}:{where}"
+
+
+def _read_page(text: str) -> RunsPage:
+    direction, run_filter, micros, key = text.split(":")
+    cursor = RunCursor(moment(int(micros)), key) if key else None
+    return RunsPage(RunFilter(run_filter), Direction(direction), cursor)
+
+
 @dataclass(frozen=True, slots=True)
 class RunsId(CustomId):
     """A control of `/runs`, and the page to show."""
 
-    PATTERN = re.compile(
-        rf"runs:(?P<action>{'|'.join(RunListAction)}):(?P<direction>[on]):(?P<filter>[a-z]{{1,11}}):"
-        r"(?P<micros>[0-9]{1,18}):(?P<key>[a-z0-9]{0,20})"
-    )
+    NAME = "runs"
     action: RunListAction
-    page: RunsPage
+    page: Annotated[RunsPage, Part(r"[on]:[a-z]{1,11}:[0-9]{1,18}:[a-z0-9]{0,20}", _write_page, _read_page)]
 
     def writes(self, *, form: bool) -> bool:
         return self.action in (RunListAction.REDELIVER, RunListAction.OPEN)
-
-    def encode(self) -> str:
-        page, cursor = self.page, self.page.cursor
-        where = f"{microseconds(cursor.at)}:{cursor.key}" if cursor else "0:"
-        return f"runs:{self.action}:{page.direction}:{page.run_filter}:{where}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        try:
-            run_filter = RunFilter(match["filter"])
-            at = EPOCH + timedelta(microseconds=int(match["micros"]))
-        except (ValueError, OverflowError) as error:
-            raise RefusedError("list_stale", str(error)) from error
-        cursor = RunCursor(at, match["key"]) if match["key"] else None
-        return cls(
-            RunListAction(match["action"]), RunsPage(run_filter, Direction(match["direction"]), cursor)
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class PageId(CustomId):
     """A button that shows a page of a list; `page` counts from 0."""
 
-    NAME: ClassVar[str]
     page: int
-
-    def encode(self) -> str:
-        return f"{self.NAME}:{self.page}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(int(match["page"]))
 
 
 class QueueId(PageId):
@@ -94,7 +72,6 @@ class QueueId(PageId):
 
     __slots__ = ()
     NAME = "queue"
-    PATTERN = re.compile(r"queue:(?P<page>\d{1,4})")
 
 
 class BlockedId(PageId):
@@ -102,7 +79,13 @@ class BlockedId(PageId):
 
     __slots__ = ()
     NAME = "blocked"
-    PATTERN = re.compile(r"blocked:(?P<page>\d{1,6})")
+
+
+class PresetsId(PageId):
+    """A page of `/preset list`."""
+
+    __slots__ = ()
+    NAME = "presets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +96,7 @@ class UnblockId(CustomId):
     the page of the list, counted from 0.
     """
 
-    PATTERN = re.compile(r"unblock:(?P<user>\d{1,20}):(?P<micros>[0-9]{1,18}):(?P<page>\d{1,6})")
+    NAME = "unblock"
     user_id: int
     since: datetime
     page: int
@@ -121,45 +104,16 @@ class UnblockId(CustomId):
     def writes(self, *, form: bool) -> bool:
         return True
 
-    def encode(self) -> str:
-        return f"unblock:{self.user_id}:{microseconds(self.since)}:{self.page}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        user_id = int(match["user"])
-        try:
-            since = EPOCH + timedelta(microseconds=int(match["micros"]))
-        except OverflowError as error:
-            raise RefusedError("list_stale", str(error)) from error
-        if user_id >= _END_OF_IDS:
-            raise RefusedError("list_stale", "the id is too large for the database")
-        return cls(user_id, since, int(match["page"]))
-
-
-class PresetsId(PageId):
-    """A page of `/preset list`."""
-
-    __slots__ = ()
-    NAME = "presets"
-    PATTERN = re.compile(r"presets:(?P<page>\d{1,3})")
-
 
 @dataclass(frozen=True, slots=True)
 class ReplaceId(CustomId):
     """The button that saves a preset in place of an earlier one. `draft` identifies the unsaved preset."""
 
-    PATTERN = re.compile(r"replace:(?P<draft>[0-9a-f]{8})")
-    draft: str
+    NAME = "replace"
+    draft: Draft
 
     def writes(self, *, form: bool) -> bool:
         return True
-
-    def encode(self) -> str:
-        return f"replace:{self.draft}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["draft"])
 
 
 # The controls of `/settings` that only open another part of the panel.
@@ -174,7 +128,7 @@ class SettingId(CustomId):
     error.
     """
 
-    PATTERN = re.compile(r"set:(?P<section>[^:]*)(?::(?P<name>[^:]*)(?::(?P<arg>.*))?)?", re.DOTALL)
+    NAME = "set"
     section: str
     name: str
     arg: str = ""
@@ -185,6 +139,10 @@ class SettingId(CustomId):
 
     def encode(self) -> str:
         return f"set:{self.section}:{self.name}" + (f":{self.arg}" if self.arg else "")
+
+    @classmethod
+    def pattern(cls) -> re.Pattern[str]:
+        return re.compile(r"set:(?P<section>[^:]*)(?::(?P<name>[^:]*)(?::(?P<arg>.*))?)?", re.DOTALL)
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
@@ -210,44 +168,23 @@ class SettingId(CustomId):
 class HelpId(CustomId):
     """A select of `/help`. Many deployments need several selects."""
 
-    PATTERN = re.compile(r"help:(?P<number>[0-9])")
+    NAME = "help"
     number: int
-
-    def encode(self) -> str:
-        return f"help:{self.number}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(int(match["number"]))
 
 
 @dataclass(frozen=True, slots=True)
 class OpenId(CustomId):
     """The select of private results under a page of `/audit`."""
 
-    PATTERN = re.compile(r"auditopen")
+    NAME = "auditopen"
 
     def writes(self, *, form: bool) -> bool:
         return True
-
-    def encode(self) -> str:
-        return "auditopen"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls()
 
 
 @dataclass(frozen=True, slots=True)
 class EraseId(CustomId):
     """The button that confirms the erasure of a user's data."""
 
-    PATTERN = re.compile(r"erase:(?P<user>\d{1,20})")
+    NAME = "erase"
     user_id: int
-
-    def encode(self) -> str:
-        return f"erase:{self.user_id}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(int(match["user"]))

@@ -3,82 +3,75 @@
 from __future__ import annotations
 
 import base64
-import re
 import struct
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Self
+from datetime import datetime
+from typing import Annotated
 
-from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
-from bot.ui.custom_ids.base import EPOCH, CustomId, microseconds
+from bot.ui.custom_ids.base import CustomId, Part, microseconds, moment
 
-# The cursor's microseconds and number, subject, actor, since and until in seconds, action and outcome.
-_AUDIT_FIELDS = struct.Struct(">QQQQIIBB")
-# Ids hold an index into these, so new actions and outcomes go to the end.
-_AUDIT_ACTIONS = (None, *AuditAction)
-_AUDIT_OUTCOMES = (None, *OUTCOMES)
+# Subject, actor, since and until in seconds, action and outcome. Actions and outcomes are stored as indexes.
+_FILTER = struct.Struct(">QQIIBB")
+_ACTIONS = (None, *AuditAction)
+_OUTCOMES = (None, *OUTCOMES)
+_CURSOR = struct.Struct(">QI")  # microseconds and the entry's number
 _LARGEST_SNOWFLAKE = (1 << 63) - 1
 _LARGEST_ENTRY = (1 << 31) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class AuditId(CustomId):
-    """A button under a page of `/audit`: the filter, and the cursor of the page."""
-
-    # 56 characters of base64 and a deployment's name: 97 of the 100 that Discord allows.
-    PATTERN = re.compile(
-        r"audit:(?P<button>[onc]):(?P<fields>[A-Za-z0-9_-]{56}):(?P<deployment>.{0,32})", re.DOTALL
+def _write_filter(chosen: AuditFilter) -> str:
+    packed = _FILTER.pack(
+        chosen.subject or 0,
+        chosen.actor or 0,
+        _seconds(chosen.since),
+        _seconds(chosen.until),
+        _ACTIONS.index(chosen.action),
+        _OUTCOMES.index(chosen.outcome),
     )
-    button: AuditButton
-    audit_filter: AuditFilter
-    cursor: AuditCursor | None = None
-
-    def encode(self) -> str:
-        chosen, cursor = self.audit_filter, self.cursor
-        packed = _AUDIT_FIELDS.pack(
-            microseconds(cursor.at) if cursor else 0,
-            cursor.id if cursor else 0,
-            chosen.subject or 0,
-            chosen.actor or 0,
-            _seconds(chosen.since),
-            _seconds(chosen.until),
-            _AUDIT_ACTIONS.index(chosen.action),
-            _AUDIT_OUTCOMES.index(chosen.outcome),
-        )
-        return f"audit:{self.button}:{base64.urlsafe_b64encode(packed).decode()}:{chosen.deployment or ''}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        try:
-            micros, number, subject, actor, since, until, action, outcome = _AUDIT_FIELDS.unpack(
-                base64.urlsafe_b64decode(match["fields"])
-            )
-            audit_filter = AuditFilter(
-                subject=_snowflake(subject),
-                actor=_snowflake(actor),
-                deployment=match["deployment"] or None,
-                outcome=_AUDIT_OUTCOMES[outcome],
-                action=_AUDIT_ACTIONS[action],
-                since=EPOCH + timedelta(seconds=since) if since else None,
-                until=EPOCH + timedelta(seconds=until) if until else None,
-            )
-            return cls(AuditButton(match["button"]), audit_filter, _audit_cursor(micros, number))
-        except (struct.error, ValueError, IndexError, OverflowError) as error:
-            raise RefusedError("list_stale", str(error)) from error
+    return f"{base64.urlsafe_b64encode(packed).decode()}:{chosen.deployment or ''}"
 
 
-def _snowflake(number: int) -> int | None:
-    if number > _LARGEST_SNOWFLAKE:
+def _read_filter(text: str) -> AuditFilter:
+    packed, _, deployment = text.partition(":")
+    subject, actor, since, until, action, outcome = _FILTER.unpack(base64.urlsafe_b64decode(packed))
+    if max(subject, actor) > _LARGEST_SNOWFLAKE:
         raise ValueError("not an id of Discord's")
-    return number or None
+    return AuditFilter(
+        subject=subject or None,
+        actor=actor or None,
+        deployment=deployment or None,
+        outcome=_OUTCOMES[outcome],
+        action=_ACTIONS[action],
+        since=moment(since * 1_000_000) if since else None,
+        until=moment(until * 1_000_000) if until else None,
+    )
 
 
-def _audit_cursor(micros: int, number: int) -> AuditCursor | None:
+def _write_cursor(cursor: AuditCursor | None) -> str:
+    if cursor is None:
+        return ""
+    return base64.urlsafe_b64encode(_CURSOR.pack(microseconds(cursor.at), cursor.id)).decode()
+
+
+def _read_cursor(text: str) -> AuditCursor | None:
+    if not text:
+        return None
+    micros, number = _CURSOR.unpack(base64.urlsafe_b64decode(text))
     if number > _LARGEST_ENTRY:
         raise ValueError("not the number of an audit entry")
-    return AuditCursor(EPOCH + timedelta(microseconds=micros), number) if micros else None
+    return AuditCursor(moment(micros), number)
 
 
-def _seconds(moment: datetime | None) -> int:
-    return (moment - EPOCH) // timedelta(seconds=1) if moment is not None else 0
+def _seconds(at: datetime | None) -> int:
+    return microseconds(at) // 1_000_000 if at is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditId(CustomId):
+    """A button under a page of `/audit`: the filter, and the cursor of the page, in up to 94 characters."""
+
+    NAME = "audit"
+    button: AuditButton
+    audit_filter: Annotated[AuditFilter, Part("[A-Za-z0-9_=-]{36}:.{0,32}", _write_filter, _read_filter)]
+    cursor: Annotated[AuditCursor | None, Part("(?:[A-Za-z0-9_-]{16})?", _write_cursor, _read_cursor)] = None

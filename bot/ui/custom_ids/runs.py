@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Annotated
 
 from bot.deployments.model import FollowUpRef
-from bot.ui.custom_ids.base import CustomId
-
-_KEY = r"[a-z0-9]{1,20}"
-_DRAFT = r"[0-9a-f]{0,8}"
+from bot.ui.custom_ids.base import CustomId, Draft, Key, Part
 
 
 class Action(StrEnum):
@@ -43,22 +39,11 @@ class Action(StrEnum):
     SHARE = "share"
 
 
-# These show something or open a form. Cancel is never refused, and a decision about a card adds one row to
-# those of the person who caused the card.
-_UNCOUNTED = frozenset(
-    {
-        Action.CANCEL,
-        Action.APPROVE,
-        Action.REJECT,
-        Action.BLOCK,
-        Action.DISMISS,
-        Action.EDIT,
-        Action.DETAILS,
-        Action.USE,
-        Action.PICK,
-        Action.MORE,
-        Action.NUMBERS,
-    }
+# The others show something or open a form. Cancel is never refused, and a decision about a card adds one row
+# to those of the person who caused the card.
+_COUNTED = frozenset(
+    {Action.AGAIN, Action.REDELIVER, Action.DELETE, Action.REPORT, Action.REPEAT}
+    | {Action.CLEAR, Action.VARY, Action.DISCARD, Action.POST, Action.SHARE}
 )
 
 
@@ -66,19 +51,12 @@ _UNCOUNTED = frozenset(
 class RunId(CustomId):
     """A button of a run."""
 
-    PATTERN = re.compile(rf"run:(?P<key>{_KEY}):(?P<action>{'|'.join(Action)})")
-    key: str
+    NAME = "run"
+    key: Key
     action: Action
 
     def writes(self, *, form: bool) -> bool:
-        return self.action not in _UNCOUNTED
-
-    def encode(self) -> str:
-        return f"run:{self.key}:{self.action}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["key"], Action(match["action"]))
+        return self.action in _COUNTED
 
 
 class ReviewForm(StrEnum):
@@ -92,19 +70,12 @@ class ReviewForm(StrEnum):
 class ReviewFormId(CustomId):
     """A moderator's form about a run."""
 
-    PATTERN = re.compile(rf"form:(?P<key>{_KEY}):(?P<form>{'|'.join(ReviewForm)})")
-    key: str
+    NAME = "form"
+    key: Key
     form: ReviewForm
 
     def writes(self, *, form: bool) -> bool:
         return form and self.form is not ReviewForm.REJECT
-
-    def encode(self) -> str:
-        return f"form:{self.key}:{self.form}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["key"], ReviewForm(match["form"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +85,13 @@ class EditId(CustomId):
     `draft` names the draft that refills the form. `send` submits the draft without showing the form.
     """
 
-    PATTERN = re.compile(rf"edit:(?P<key>{_KEY}):(?P<draft>{_DRAFT})(?P<send>:send)?")
-    key: str
-    draft: str = ""
+    NAME = "edit"
+    key: Key
+    draft: Draft = ""
     send: bool = False
 
     def writes(self, *, form: bool) -> bool:
         return form or self.send
-
-    def encode(self) -> str:
-        return f"edit:{self.key}:{self.draft}{':send' if self.send else ''}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["key"], match["draft"], bool(match["send"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,44 +104,35 @@ class UseId(CustomId):
     picture of a form that belongs to no message.
     """
 
-    PATTERN = re.compile(
-        rf"use:(?P<deployment>[^:]{{0,32}}):(?P<index>[0-9]):(?P<parent>(?:{_KEY})?):(?P<draft>{_DRAFT})"
-        rf"(?::(?P<kept>{_DRAFT}))?"
-    )
-    deployment: str
+    NAME = "use"
+    deployment: Annotated[str, Part("[^:]{0,32}")]
     index: int
-    parent: str = ""
-    draft: str = ""
-    kept: str = ""
+    parent: Key = ""
+    draft: Draft = ""
+    kept: Draft = ""
 
     def writes(self, *, form: bool) -> bool:
         return True
 
-    def encode(self) -> str:
-        return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}{self.kept and f':{self.kept}'}"
-
     @property
     def run_key(self) -> str:
         return self.parent
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["deployment"], int(match["index"]), *match.groups("")[2:])
 
 
 @dataclass(frozen=True, slots=True)
 class ShareId(CustomId):
     """The form that asks whether a shared result shows its prompt."""
 
-    PATTERN = re.compile(rf"share:(?P<key>{_KEY})")
-    key: str
+    NAME = "share"
+    key: Key
 
-    def encode(self) -> str:
-        return f"share:{self.key}"
 
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["key"])
+def _write_ref(ref: FollowUpRef | None) -> str:
+    return "".join(ref or ())
+
+
+def _read_ref(text: str) -> FollowUpRef | None:
+    return FollowUpRef(text[:32], text[32:]) if text else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,21 +143,11 @@ class FollowUpId(CustomId):
     the message, counted from 0.
     """
 
-    PATTERN = re.compile(
-        rf"then:(?P<key>(?:{_KEY})?):(?P<ref>(?:[0-9a-f]{{40}})?):(?P<picture>[0-9]?):(?P<draft>{_DRAFT})"
-    )
-    key: str
-    ref: FollowUpRef | None = None
-    picture: str = ""
-    draft: str = ""
+    NAME = "then"
+    key: Key
+    ref: Annotated[FollowUpRef | None, Part("(?:[0-9a-f]{40})?", _write_ref, _read_ref)] = None
+    picture: Annotated[str, Part("[0-9]?")] = ""
+    draft: Draft = ""
 
     def writes(self, *, form: bool) -> bool:
         return True
-
-    def encode(self) -> str:
-        return f"then:{self.key}:{''.join(self.ref or ())}:{self.picture}:{self.draft}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        ref = FollowUpRef(match["ref"][:32], match["ref"][32:]) if match["ref"] else None
-        return cls(match["key"], ref, match["picture"], match["draft"])

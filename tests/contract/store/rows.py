@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from random import SystemRandom
@@ -15,6 +15,7 @@ from bot.database.tables import audit, messages, runs, server_rules
 from bot.domain.messages.records import Kind
 from bot.domain.requests import GenerationRequest, Origin, new_key
 from bot.domain.runs import RunState
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store
 from tests.contract.store.runs import NOW
 
@@ -68,13 +69,14 @@ async def stored_run(
 
 
 async def stored_rules(store: Store, guild: int, rules: object) -> None:
-    """Replace a server's rules."""
+    """Replace a server's rules by others, which need not be valid."""
+    stored = rules if isinstance(rules, Mapping) else {}
+    days = stored.get("retention_days", ServerRules().retention_days)
+    values = {"rules": rules, "retention_days": days, "updated_at": NOW, "updated_by": MOD}
 
     def work(connection: Connection) -> Any:
         connection.execute(delete(server_rules).where(server_rules.c.guild_id == guild))
-        connection.execute(
-            insert(server_rules).values(guild_id=guild, rules=rules, updated_at=NOW, updated_by=MOD)
-        )
+        connection.execute(insert(server_rules).values(guild_id=guild, **values))
 
     await store.database.write(work)
 

@@ -105,7 +105,7 @@ async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
     await story.submit(opened, values)
 
 
-_FORMS = ("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}:", "edit:{key}::send")
+_FORMS = ("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}::", "edit:{key}::1")
 
 
 def _draw_form(chance: random.Random) -> dict[str, Any]:

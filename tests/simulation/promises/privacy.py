@@ -47,9 +47,10 @@ def _is_told_elsewhere(evidence: Evidence, ask: Ask) -> bool:
 
 def _shown_before_approval(evidence: Evidence) -> Iterator[Broken]:
     """Until a moderator decides, only the requester and the review channel see a request."""
+    # A card can be pressed again, by another moderator or because the first answer was lost.
     approved = {
         key: press.at
-        for press in evidence.story.presses
+        for press in reversed(evidence.story.presses)
         if press.label == "Approve" and press.who in MODERATORS
         for key in keys_of(press.message)
     }

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 
 from demo.fake_comfydeploy.runs import Run
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Guild
 from tests.simulation.evidence import Evidence
 from tests.simulation.promises.ceilings import may_be_executed
 from tests.simulation.promises.facts import monotonic, reply
@@ -99,13 +101,17 @@ def _least_reserve(evidence: Evidence, at: float) -> float:
     return min([_RESERVE, *took]) if len(took) >= _NEEDED else _RESERVE
 
 
+def _server(interaction: Interaction) -> Guild | None:
+    """Return the server that an interaction counts for: none for the bot of a user's own account."""
+    return None if interaction.user_install else interaction.channel.guild
+
+
 def _least_used(evidence: Evidence, command: Command, reserve: float) -> float:
     """Return the GPU seconds that a person's runs on a server have used at least, by a time."""
-    used = 0.0
+    used, home = 0.0, _server(command.interaction)
     for request in evidence.requests:
         ask = request.ask
-        home = command.interaction.channel.guild
-        if ask is None or ask.who != command.who or ask.interaction.channel.guild is not home:
+        if ask is None or ask.who != command.who or _server(ask.interaction) is not home:
             continue
         runs = {run.id: run for run in request.runs}
         for call in filter(may_be_executed, request.calls):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from asyncpg.connect_utils import SessionAttribute, SSLMode
 
-from bot.config.addresses import ALLOWED_VALUES
 from tests.unit.config.environment import load
 
 
@@ -32,8 +30,3 @@ def test_hosts(host: str) -> None:
 def test_places_of_a_database(user: str, place: str) -> None:
     url = f"postgresql://{user}:pa%40ss@{place}"
     assert load(DATABASE_URL=url).database_url.get_secret_value() == url
-
-
-def test_the_words_are_the_drivers() -> None:
-    assert set(ALLOWED_VALUES["ssl"]) == {mode.name.replace("_", "-") for mode in SSLMode}
-    assert set(ALLOWED_VALUES["target_session_attrs"]) == {attribute.value for attribute in SessionAttribute}

@@ -25,14 +25,14 @@ def test_mistakes_are_told_at_once_without_secrets(text: str, sentences: tuple[s
 
 
 @pytest.mark.parametrize("name", ["WEB_PORT", "LOG_LEVEL", "ROLES", "ALLOWED_GUILD_IDS", "WEB_HOST"])
-def test_a_long_value_is_quoted_in_part(name: str) -> None:
-    (sentence,) = mistakes(**{name: "?" * 5000})
-    assert f"'{'?' * 99}…'" in sentence
+def test_no_sentence_quotes_a_value(name: str) -> None:
+    (sentence,) = mistakes(**{name: "?" * 50})
+    assert "??" not in sentence
 
 
 def test_a_nul_in_a_host_is_a_mistake() -> None:
     (sentence,) = mistakes(WEB_HOST="a\0b")
-    assert sentence.startswith("WEB_HOST must be a host's name")
+    assert sentence.startswith("WEB_HOST: must be a host's name")
 
 
 def test_ports_that_the_system_chooses_are_no_clash() -> None:
@@ -47,9 +47,9 @@ def start_error() -> StartupError:
 
 
 def test_lines_that_are_no_settings_are_told_with_all_other_mistakes() -> None:
-    Path(".env").write_text("# ours\nDISCORD_TOKEN hunter2\nWEB_PORT=x\nSHARD_IDS=0\n", encoding="utf-8")
-    beginnings = ["WEB_PORT must", ".env, line 2, is not NAME=value.", "DISCORD_TOKEN is missing"]
-    beginnings += ["COMFYDEPLOY_API_KEY is missing", "No deployment is named", "SHARD_IDS is set without"]
+    Path(".env").write_text("# ours\nDISCORD_TOKEN hunter2\nSHARD_IDS=0\n", encoding="utf-8")
+    beginnings = [".env, line 2, is not NAME=value.", "DISCORD_TOKEN: is missing"]
+    beginnings += ["COMFYDEPLOY_API_KEY: is missing", "No deployment is named", "SHARD_COUNT: is missing"]
     told = start_error().mistakes
     assert [b for b, sentence in zip(beginnings, told, strict=True) if not sentence.startswith(b)] == []
 
@@ -91,5 +91,5 @@ def test_impossible_characters_are_told_without_the_secret(
     write_env(**{**REQUIRED, name: ""})
     monkeypatch.setenv(name, token)
     (sentence,) = start_error().mistakes
-    assert sentence.startswith(f"{name} must be one word of ASCII characters")
+    assert sentence.startswith(f"{name}: must be one word of ASCII characters")
     assert token not in sentence

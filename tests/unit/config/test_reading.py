@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from bot.config.settings import NAMES, load_settings
+from bot.config.settings import NAMES, load_deployment_configs, load_settings
+from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases
 from tests.unit.config.environment import (
     API_KEY,
@@ -118,25 +119,16 @@ def test_two_sources_of_deployments_are_refused() -> None:
 def test_deployments_toml_is_read_if_nothing_else_is_named() -> None:
     text = f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\n'
     Path("deployments.toml").write_text(text, encoding="utf-8")
-    assert load(COMFYDEPLOY_DEPLOYMENT_ID="").deployments_file == Path("deployments.toml")
+    (config,) = load_deployment_configs(load(COMFYDEPLOY_DEPLOYMENT_ID=""))
+    assert config.name == "a"
     settings = load()
-    assert settings.deployments_file is None
+    assert load_deployment_configs(settings)[0].name == "default"
     assert any("deployments.toml is not read" in warning for warning in settings.warnings())
 
 
-def test_a_folder_or_an_endless_name_is_no_file_of_deployments() -> None:
+@pytest.mark.parametrize("name", ["mine", "nowhere.toml", "a" * 5000])
+def test_a_folder_or_an_endless_name_is_no_file_of_deployments(name: str) -> None:
     Path("mine").mkdir()
-    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="mine")
-    assert found == ("DEPLOYMENTS_FILE names 'mine', which is a folder. Name the file in it.",)
-    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="a" * 5000)
-    assert found == (f"DEPLOYMENTS_FILE names '{'a' * 99}…', which can't be read: File name too long.",)
-    Path("deployments.toml").mkdir()
-    assert mistakes(COMFYDEPLOY_DEPLOYMENT_ID="") == ("deployments.toml is a folder. Name the file in it.",)
-
-
-def test_the_mistakes_of_both_files_are_told_at_once() -> None:
-    text = f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\nguid = 1\n[deployments.b]\ntitle = 3\n'
-    Path("deployments.toml").write_text(text, encoding="utf-8")
-    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DISCORD_TOKEN="", WEB_PORT="many", ROLES="gatway")
-    for words in ("DISCORD_TOKEN", "WEB_PORT", "ROLES", "'guid'", "'title'", "'deployment_id' is missing"):
-        assert [sentence for sentence in found if words in sentence], (words, found)
+    settings = load(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE=name)
+    with pytest.raises(StartupError, match="can't be read"):
+        load_deployment_configs(settings)

@@ -90,7 +90,7 @@ def test_every_mistake_in_a_follow_up_is_told(tmp_path: Path, then: str, sentenc
 
 def test_a_label_is_no_longer_than_discord_takes(tmp_path: Path) -> None:
     loaded(tmp_path, UPSCALE.replace("Upscale", "U" * 32))
-    with pytest.raises(StartupError, match="'label'"):
+    with pytest.raises(StartupError, match="label: must"):
         loaded(tmp_path, UPSCALE.replace("Upscale", "U" * 33))
 
 

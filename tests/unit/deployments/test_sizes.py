@@ -280,8 +280,8 @@ def test_a_size_outside_comfydeploys_limits_is_told_and_left_out() -> None:
     made = sized({"choices": {**CHOICES, "huge": [4096, 128]}, "default": "huge"})
     assert [choice.name for choice in size_of(made).choices] == list(CHOICES)
     assert made.warnings == (
-        "deployment 'flux': size 'huge' is left out: width 4096 is above maximum 1536 "
-        "and height 128 is below minimum 256",
+        "deployment 'flux': size 'huge' is left out: width is above the maximum 1536 "
+        "and height is below the minimum 256",
         "deployment 'flux': the default size 'huge' is left out",
     )
     assert size_of(made).default == Size(768, 768)

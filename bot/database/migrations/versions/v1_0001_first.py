@@ -156,10 +156,12 @@ def upgrade() -> None:
         "server_rules",
         sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("rules", sa.JSON(), nullable=False),
+        sa.Column("retention_days", sa.Integer(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.Column("updated_by", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("guild_id"),
     )
+    op.create_index("server_rules_retention", "server_rules", ["retention_days", "guild_id"], unique=False)
     op.create_table(
         "usage",
         sa.Column("day", sa.Date(), nullable=False),
