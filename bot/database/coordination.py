@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,7 +39,6 @@ _SESSION = {
     "tcp_keepalives_count": "3",
 }
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:space, hashtext(:name))")
-_UNLOCK = text("SELECT pg_advisory_unlock(:space, hashtext(:name))")
 _NOTIFY = text("SELECT pg_notify(:channel, :topics)")
 
 
@@ -104,24 +103,6 @@ class PostgresCoordinator:
             return False
         self._held.add(name)
         return True
-
-    @asynccontextmanager
-    async def lock(self, name: str) -> AsyncIterator[None]:
-        """Hold a lock inside the block. Raises LockHeld or StoreUnavailable.
-
-        PostgreSQL lets a session take the same lock repeatedly, so callers within one process must
-        exclude each other themselves.
-        """
-        if not await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name):
-            raise LockHeld(name)
-        connection = self._connection
-        try:
-            yield
-        finally:
-            # After a reconnect the lock is gone with its old session.
-            if connection is self._connection:
-                with suppress(StoreUnavailable):
-                    await self._execute(_UNLOCK, space=_LOCK_SPACE, name=name)
 
     async def _execute(self, statement: Any, **parameters: object) -> Any:
         async with self._busy:
@@ -251,9 +232,6 @@ class Coordinator(Protocol):
         Raises StoreUnavailable.
         """
 
-    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold a lock inside the block. Raises LockHeld or StoreUnavailable."""
-
 
 async def acquire(coordinator: Coordinator, name: str, wait_seconds: float) -> None:
     """Acquire a lock and hold it until the coordinator is closed, retrying for up to `wait_seconds` seconds.
@@ -267,30 +245,11 @@ async def acquire(coordinator: Coordinator, name: str, wait_seconds: float) -> N
         await asyncio.sleep(_RETRY_PAUSE)
 
 
-@asynccontextmanager
-async def locked(coordinator: Coordinator, name: str, wait_seconds: float) -> AsyncIterator[None]:
-    """Hold a lock inside the block, retrying for up to `wait_seconds` seconds.
-
-    Raises LockHeld or StoreUnavailable.
-    """
-    deadline = asyncio.get_running_loop().time() + wait_seconds
-    async with AsyncExitStack() as stack:
-        while True:
-            try:
-                await stack.enter_async_context(coordinator.lock(name))
-                break
-            except (LockHeld, StoreUnavailable):
-                if asyncio.get_running_loop().time() >= deadline:
-                    raise
-            await asyncio.sleep(_RETRY_PAUSE)
-        yield
-
-
 class FileCoordinator:
     """The coordinator for SQLite, where the database belongs to one process.
 
-    `try_acquire` locks one file next to the database, whatever the lock's name; `lock` and `notify` do
-    nothing. SQLite itself locks the file, and the operating system releases that lock when the process dies.
+    `try_acquire` locks one file next to the database, whatever the lock's name; `notify` does nothing.
+    SQLite itself locks the file, and the operating system releases that lock when the process dies.
     """
 
     def __init__(self, database: Path | None) -> None:
@@ -323,8 +282,3 @@ class FileCoordinator:
             raise StoreUnavailable(f"{name}: {error}") from error
         self._file = file
         return True
-
-    @asynccontextmanager
-    async def lock(self, name: str) -> AsyncIterator[None]:
-        """Do nothing, because callers within one process exclude each other themselves."""
-        yield

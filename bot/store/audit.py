@@ -267,7 +267,8 @@ def _message(run: Row[Any], batch: Sequence[Row[Any]], found: Messages) -> Messa
     Returns None if the result was deleted, or if only the requester can open the message. Only the requester
     can open a direct message, or the status of a request that needs approval and an outcome in its place.
     """
-    if run.deleted_at is not None:
+    is_left = any(_has_result(row) and row.deleted_at is None for row in batch)
+    if run.deleted_at is not None or (not is_left and any(row.deleted_at is not None for row in batch)):
         return None
     first = next((row for row in batch if row.key == run.request_key), run)
     needs_approval = first.review_channel_id is not None

@@ -222,14 +222,16 @@ def _entry(batch: Sequence[Run], found: Messages, moderated: Set[str]) -> RunLis
     """Return what `/runs` says about the runs of a batch, or about one of them."""
     shown = [run for run in batch if run.is_shown]
     outcome = found.get((Kind.OUTCOME, 0))
-    refs = filter(None, (result_ref(found, run.index) for run in shown))
-    message = next(refs, None) if shown else next(iter(outcome.refs), None) if outcome else None
     late = (found.get((Kind.LATE, run.index)) for run in batch)
     is_left = any(run.deleted_at is None for run in batch)
-    removed = not is_left or (outcome is not None and outcome.deleted_by is not None)
+    removed = any(run.deleted_at is not None for run in batch)
+    removed = not shown and (removed or (outcome is not None and outcome.deleted_by is not None))
+    refs = filter(None, (result_ref(found, run.index) for run in shown))
+    of_failure = outcome.refs if outcome is not None and not removed else []
+    message = next(iter(refs if shown else of_failure), None)
     copies = (found.get((kind, run.index)) for run in shown for kind in COPIES)
     deletions = Deletions(
-        outcome=not shown and (removed or any(run.deleted_at is not None for run in batch)),
+        outcome=removed,
         partly=bool(shown) and any(run.has_result and not run.is_shown for run in batch),
         by_moderator=any(run.key in moderated for run in batch),
         copy_by_moderator=any(copy is not None and _is_moderated(batch[0], copy) for copy in copies),

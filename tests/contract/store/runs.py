@@ -15,7 +15,7 @@ from bot.database.rows import WITH_REQUEST
 from bot.database.tables import messages, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.messages.records import Claim, Form, Kind, MessageRef, Part, Place, Shows
+from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
@@ -203,8 +203,18 @@ async def answer_of(store: Store, key: str) -> dict[str, Any]:
 
 
 async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim | None:
-    """Claim the next message that is due."""
-    return await store.messages.claim(owner, now, now + LEASE, full=(), busy=())
+    """Claim the next message that is due, other than a status message."""
+    claim = await store.messages.claim(owner, now, now + LEASE, full=(), busy=())
+    if claim is None or claim.message.kind is not Kind.ANSWER:
+        return claim
+    await show_answer(store, claim, now)
+    return await claim_if_any(store, now, owner)
+
+
+async def show_answer(store: Store, claim: Claim, now: datetime) -> None:
+    """Take a status message as edited, for the last time if only its end made it due."""
+    values = {} if claim.message.is_pending else {"farewell_at": None}
+    await store.messages.finish(claim, now, shown=True, values=values)
 
 
 async def claimed(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim:
@@ -219,14 +229,30 @@ def part_of(claim: Claim, ref: MessageRef, **more: Any) -> Part:
     return Part(**{"channel_id": ref[0], "message_id": ref[1], "rev": rev, **own, **more})
 
 
-async def posted(store: Store, *refs: MessageRef, now: datetime = NOW) -> Claim:
+async def begin(store: Store, claim: Claim, now: datetime = NOW) -> bool:
+    """Store an attempt at a message's first part; return whether it may be sent."""
+    part = part_of(claim, MessageRef(claim.message.channel_id or 0, 0))
+    return await store.messages.begin(claim, Attempt(now, part), now + LEASE)
+
+
+async def answers_due(store: Store, now: datetime) -> list[str]:
+    """Return the keys of the requests whose status messages are due, and take them as edited."""
+    due = []
+    while (claim := await store.messages.claim("messenger", now, now + LEASE, full=(), busy=())) is not None:
+        assert claim.message.kind is Kind.ANSWER
+        due.append(claim.message.request_key)
+        await show_answer(store, claim, now)
+    return due
+
+
+async def posted(store: Store, *refs: MessageRef, now: datetime = NOW, ends_answer: bool = False) -> Claim:
     """Claim the next message, and store that these Discord messages show it."""
     claim = await claimed(store, now)
     for index, ref in enumerate(refs):
         stored = await store.messages.posted(claim, part_of(claim, ref, index=index, of=len(refs)))
         assert stored is not None
         claim = stored
-    await store.messages.finish(claim, now, shown=True)
+    await store.messages.finish(claim, now, shown=True, ends_answer=ends_answer)
     return claim
 
 

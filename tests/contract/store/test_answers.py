@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.requests import Answer, AnswerState, Release
 from bot.domain.messages.records import MessageRef
+from bot.domain.requests import Answer, AnswerState, Release
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.workers.answers import AnswerChecker
@@ -19,9 +19,9 @@ from tests.contract.store.runs import (
     at,
     columns,
     fetch,
+    kinds,
     owed,
     posted,
-    kinds,
     report,
     request,
     submitted,
@@ -91,8 +91,7 @@ async def test_after_the_outcome_the_answer_stays_only_as_a_part_of_it(
 ) -> None:
     lead = await accept(store, *asked(2))
     assert await store.answers.refuse(lead.key, "answer_lost", NOW)
-    await posted(store, MessageRef(lead.channel_id, shown), now=at(120))
-    await store.runs.drop_interaction_token(lead.key)
+    await posted(store, MessageRef(lead.channel_id, shown), now=at(120), ends_answer=True)
     assert await store.answers.release(lead.key, 77, at(200)) is expected
     assert (await columns(store, lead.key))["status_message_id"] is None
 
@@ -123,5 +122,5 @@ async def test_refusing_an_unanswered_batch_ends_it_and_removes_its_card(store: 
     assert await store.answers.refuse(lead.key, "answer_lost", at(9))
     batch = list(await store.runs.batch(lead))
     assert {run.state for run in batch} == {RunState.REFUSED}
-    assert [await kinds(store, run.key) for run in batch] == [["review", "outcome"], [], []]
+    assert [await kinds(store, run.key) for run in batch] == [["outcome", "review"], [], []]
     assert (await owed(store, lead.key))[0]["due_at"] == at(9)

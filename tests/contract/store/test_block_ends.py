@@ -6,11 +6,11 @@ import asyncio
 
 from sqlalchemy import select
 
+from bot.database.message_rows import nothing_pending
 from bot.database.tables import requests
 from bot.domain.errors import RefusedError
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
-from bot.store.outcomes import nothing_pending
 from tests.contract.store import batches
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules, stored_run
 from tests.contract.store.runs import (
@@ -25,9 +25,9 @@ from tests.contract.store.runs import (
     awaiting_approval,
     brought_to,
     fetch,
+    kinds,
     owed,
     posted,
-    kinds,
     report,
     request,
     started,
@@ -51,7 +51,7 @@ async def test_a_block_ends_waiting_and_unapproved_runs(store: Store) -> None:
     assert (ended.decided_by, ended.decided_at, ended.failure_params["reason"]) == (MOD, at(60), "spam")
     assert ended.hidden_from_channel
     letters = [await kinds(store, run.key) for run in (queued, unread)]
-    assert [sorted(set(found) - {"d"}) for found in letters] == [["o"], ["c", "o", "r"]]
+    assert [sorted(set(found) - {"notice"}) for found in letters] == [["outcome"], ["outcome", "review"]]
     assert sum(found.count("d") for found in letters) == 1
     assert await take(store, at(3600)) is None
     (line,) = [line for line in await audit_log(store) if line.action == "block"]
@@ -80,7 +80,7 @@ async def test_other_users_and_servers_are_unaffected(store: Store) -> None:
 async def test_a_second_block_ends_nothing_twice(store: Store) -> None:
     run = await accepted(store)
     assert [await block(store), await block(store, reason="worse")] == [1, 0]
-    assert [row["kind"] for row in await owed(store, run.key)] == ["outcome", "notice"]
+    assert await kinds(store, run.key) == ["notice", "outcome"]
 
 
 async def test_budgets_are_given_back(store: Store) -> None:

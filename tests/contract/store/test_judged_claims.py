@@ -29,6 +29,7 @@ from tests.contract.store.runs import (
     SOON,
     accept,
     accepted,
+    answer_of,
     at,
     columns,
     fetch,
@@ -81,11 +82,11 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
     assert (await take(store)) is not None
     ended = report(RunState.SUCCEEDED, run_duration=300.0)
     await store.runs.record_report(first.key, ended, at(300), SOON, asked=True)
-    shown = (await columns(store, second.key))["rev"]
+    shown = (await answer_of(store, second.key))["wanted_rev"]
     assert await take(store, at(301)) is None
     until = {"until": int(MIDNIGHT.timestamp())}
     assert await waits_for(store, second) == ("daily_limit", until, at(301) + HOUR)
-    assert (await columns(store, second.key))["rev"] > shown
+    assert (await answer_of(store, second.key))["wanted_rev"] > shown
     late = MIDNIGHT - timedelta(minutes=5)
     assert await take(store, late) is None
     assert await waits_for(store, second) == ("daily_limit", until, MIDNIGHT)

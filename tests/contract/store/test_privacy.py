@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from bot.database.message_rows import want
 from bot.database.row_locks import lock_run
-from bot.database.rows import create_delivery
+from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
@@ -25,8 +25,8 @@ from tests.contract.store.runs import (
     at,
     brought_to,
     columns,
-    posted,
     kinds,
+    posted,
     request,
 )
 from tests.databases import PostgresServer, transaction
@@ -134,7 +134,7 @@ async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays
     keys = sorted([await stored_run(store) for _ in range(3)])
     async with transaction(store) as connection, asyncio.timeout(60):
         run = await connection.run_sync(lock_run, keys[0])
-        await connection.run_sync(create_delivery, run.key, Purpose.SHARE, NOW, NOW)
+        await connection.run_sync(want, run.request_key, Kind.SHARE, 0, NOW)
         erasing = asyncio.create_task(other.privacy.erase(ALICE, NOW, chunk_size=1))
         while not await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
             pass
@@ -196,7 +196,7 @@ async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Stor
     key = await stored_run(store, at=NOW - timedelta(days=800), outcome="offered")
     found = await store.retention.claim(NOW)
     assert found is not None
-    assert await store.deliveries.redeliver(key, request().origin, NOW)
+    assert await store.messages.redeliver(key, request().origin, NOW)
     await store.retention.handle(found)
     assert await run_keys(store) == {key}
 
