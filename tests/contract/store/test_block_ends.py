@@ -52,7 +52,7 @@ async def test_a_block_ends_waiting_and_unapproved_runs(store: Store) -> None:
     assert ended.hidden_from_channel
     letters = [await kinds(store, run.key) for run in (queued, unread)]
     assert [sorted(set(found) - {"notice"}) for found in letters] == [["outcome"], ["outcome", "review"]]
-    assert sum(found.count("d") for found in letters) == 1
+    assert sum(found.count("notice") for found in letters) == 1
     assert await take(store, at(3600)) is None
     (line,) = [line for line in await audit_log(store) if line.action == "block"]
     assert line.details == {"reason": "spam", "ended": 2}

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.domain.moderation.audit import AuditAction, AuditCursor, AuditFilter, AuditPage, StoredEntry
 from bot.domain.messages.records import MessageRef
+from bot.domain.moderation.audit import AuditAction, AuditCursor, AuditFilter, AuditPage, StoredEntry
 from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, with_values
 from bot.domain.settings.values import SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
