@@ -10,10 +10,10 @@ INTAKE = "bot.store.requests.accept:RequestStore"
 RUNS = "bot.store.runs:RunStore"
 ANSWERS = "bot.store.requests.answers:AnswerStore"
 WORK = "bot.store.claims:ClaimStore"
-OWED = "bot.store.deliveries:DeliveryStore"
+MESSAGES = "bot.store.messages:MessageStore"
 COPIES = "bot.store.copies:CopyStore"
 COMFY = "bot.comfydeploy.client:ComfyDeploy"
-POSTER = "bot.delivery.posting:Poster"
+DISCORD = "bot.delivery.discord_calls:DiscordCalls"
 
 TAKEN_IN = (
     f"{INTAKE}.accept:before:1",
@@ -22,53 +22,36 @@ TAKEN_IN = (
     f"{ANSWERS}.release:after:1",
 )
 DELIVERED = (
-    f"{OWED}.claim:got:1",
-    f"{OWED}.mark_attempt:before:1",
-    f"{OWED}.mark_attempt:after:1",
-    f"{POSTER}.post:after:1",
-    f"{OWED}.mark_sent:after:1",
-    f"{POSTER}.delete_original:after:1",
-    f"{OWED}.complete:before:1",
-    f"{OWED}.complete:after:1",
-    f"{RUNS}.drop_interaction_token:after:1",
+    f"{MESSAGES}.claim:got:1",
+    f"{MESSAGES}.begin:before:1",
+    f"{MESSAGES}.begin:after:1",
+    f"{DISCORD}.post:after:1",
+    f"{MESSAGES}.posted:after:1",
+    f"{DISCORD}.delete_original:after:1",
+    f"{MESSAGES}.finish:before:1",
+    f"{MESSAGES}.finish:after:1",
 )
 # A copy of a result whose outcome was delivered before.
 COPIED = (
-    f"{COPIES}.request:before:1",
-    f"{COPIES}.request:after:1",
-    f"{OWED}.claim:got:2",
-    f"{OWED}.mark_attempt:before:2",
-    f"{OWED}.mark_attempt:after:2",
-    f"{POSTER}.post:before:2",
-    f"{POSTER}.post:after:2",
-    f"{OWED}.mark_sent:before:2",
-    f"{OWED}.mark_sent:after:2",
-    f"{COPIES}.finish:before:1",
-    f"{COPIES}.finish:after:1",
+    f"{COPIES}.claim:before:1",
+    f"{COPIES}.claim:after:1",
+    f"{MESSAGES}.begin:before:2",
+    f"{MESSAGES}.begin:after:2",
+    f"{DISCORD}.post:before:2",
+    f"{DISCORD}.post:after:2",
+    f"{MESSAGES}.posted:before:2",
+    f"{MESSAGES}.posted:after:2",
+    f"{COPIES}.record:before:1",
+    f"{COPIES}.record:after:1",
 )
 # The removal of a copy that was posted after its result's outcome.
 COPY_DELETED = (
     f"{COPIES}.delete:before:1",
     f"{COPIES}.delete:after:1",
-    f"{OWED}.claim:got:3",
-    f"{POSTER}.delete:before:1",
-    f"{POSTER}.delete:after:1",
-    f"{OWED}.complete:before:2",
-    f"{OWED}.complete:after:2",
-)
-# The direct message about a copy that can't be posted, in a process that does nothing else.
-COPY_REFUSED = (
-    f"{OWED}.claim:got:1",
-    f"{OWED}.withdraw:before:1",
-    f"{OWED}.withdraw:after:1",
-    f"{POSTER}.direct_channel:after:1",
-    f"{OWED}.mark_attempt:before:1",
-    f"{OWED}.mark_attempt:after:1",
-    f"{POSTER}.post:after:1",
-    f"{OWED}.mark_sent:before:1",
-    f"{OWED}.mark_sent:after:1",
-    f"{COPIES}.finish:before:1",
-    f"{COPIES}.finish:after:1",
+    f"{DISCORD}.delete:before:1",
+    f"{DISCORD}.delete:after:1",
+    f"{MESSAGES}.finish:before:3",
+    f"{MESSAGES}.finish:after:3",
 )
 # A request's whole life, in its order.
 ONE_LIFE = (

@@ -13,7 +13,7 @@ from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
 
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
-# discord.py's own pauses after a 5xx, and the courier's, pass quickly.
+# discord.py's own pauses after a 5xx, and the messenger's, pass quickly.
 pytestmark = pytest.mark.bot(speed=6.0)
 
 FAULTS = {
