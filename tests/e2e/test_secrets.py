@@ -30,7 +30,6 @@ SIGNATURE = re.compile(r"[?&](?:hm|X-Amz-Signature|X-Amz-Credential)=(?!\[hidden
 OF_A_RUN = (
     "bot.workers.submission",
     "bot.workers.reports",
-    "bot.delivery.routes",
     "bot.delivery.messenger",
     "bot.workers.reconciler",
     "bot.workers.webhook",
