@@ -60,8 +60,8 @@ EXPRESSIONS = {
     "shown_rev": "1",
     "deadline_seconds": "3600",
 }
-# What differs in other tables: an outcome of each request, all of them shown; and as many servers with rules, whose
-# periods of retention have not passed.
+# What differs in other tables: an outcome of each request, all of them shown; and as many servers with rules,
+# whose periods of retention have not passed.
 OF_TABLE = {
     "messages": {"due_at": "{time}"},
     "server_rules": {
