@@ -153,7 +153,7 @@ class App:
 
     `client` is the bot itself or, in a process without the gateway role, a client that uses only Discord's
     HTTP API. It is None in a process that only receives webhooks. `workers` maps names to the workers that
-    the process's roles need: answers, submit, check, probe, progress, show, look and prune.
+    the process's roles need: submit, check, probe, progress, show, look and prune.
     """
 
     settings: Settings

@@ -93,9 +93,9 @@ class Metrics:
         return Gauge(f"{PREFIX}_{name}", about, labels, registry=self.registry)
 
     @contextmanager
-    def request(self, deployment: str) -> Iterator[None]:
-        """Count the request that is accepted or refused inside the block."""
-        outcome = "accepted"
+    def request(self, deployment: str, *, accepts: bool = False) -> Iterator[None]:
+        """Count the request that is refused or, if the block `accepts` it, accepted inside the block."""
+        outcome = "accepted" if accepts else None
         try:
             yield
         except BotError as error:
@@ -105,7 +105,8 @@ class Metrics:
             outcome = "internal"
             raise
         finally:
-            self._requests.labels(deployment, outcome).inc()
+            if outcome is not None:
+                self._requests.labels(deployment, outcome).inc()
 
     def attempt(self, purpose: str, result: str) -> None:
         """Count a delivery attempt. `result` is done, again, kept (undelivered) or superseded."""

@@ -20,7 +20,6 @@ from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import call_name
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
-from bot.delivery.answers import AnswerReader
 from bot.delivery.attachment_renewal import AttachmentRenewer
 from bot.delivery.discord_calls import DiscordCalls
 from bot.delivery.media.download import MediaFetcher
@@ -77,11 +76,10 @@ from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
-from bot.workers.answers import AnswerChecker
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder
-from bot.workers.schedule import ANSWERS, CHECK, PROBE, PRUNE, SUBMIT
+from bot.workers.schedule import CHECK, PROBE, PRUNE, SUBMIT
 from bot.workers.submission import Submitter
 from bot.workers.webhook import WebhookServer, read_body
 from bot.workers.worker import Wakeups, Worker
@@ -191,9 +189,7 @@ def _services(
         blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),
         audit=AuditService(store.audit, store.rules, catalogue, clock),
         privacy=PrivacyService(store.privacy, clock, [drafts, presets]),
-        server_settings=ServerSettingsService(
-            store.rules, store.presets, catalogue, resources.outside, word_filter.cache
-        ),
+        server_settings=ServerSettingsService(store, catalogue, resources.outside, word_filter.cache),
         show_private=show_private,
         openings=Openings(),
         allowance=Allowance(clock),
@@ -352,14 +348,12 @@ def open_executors(outside: Outside, stack: AsyncExitStack) -> tuple[Shrinker, E
 def reconcile_workers(
     resources: Resources, client: discord.Client, recorder: ReportRecorder
 ) -> dict[str, Worker[Any]]:
-    """Return the workers `answers`, `submit`, `check`, `probe` and `prune`."""
+    """Return the workers `submit`, `check`, `probe` and `prune`."""
     health = BackendHealth(resources.store, resources.backend, resources.wakeups, resources.outside)
     submission = _submission(resources, client, health)
-    answers = AnswerChecker(resources.store, AnswerReader(client).read, resources.wakeups, resources.clock)
     reconciler = _reconciler(resources, recorder, submission, health)
     retention = resources.store.retention
     return {
-        "answers": Worker("answers", answers.claim, answers.check, ANSWERS),
         "submit": Worker("submit", submission.claim, submission.submit, SUBMIT),
         "check": Worker("check", reconciler.claim, reconciler.check, CHECK),
         "probe": Worker("probe", health.claim, health.probe, PROBE),

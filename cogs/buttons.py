@@ -18,7 +18,7 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
 from bot.gateway.message_files import shown_pictures
-from bot.gateway.replies import answer_started, check_start, redeliver_here
+from bot.gateway.replies import redeliver_here, start
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
@@ -63,10 +63,8 @@ async def _cancel(interaction: Interaction, key: str) -> None:
 
 
 async def _again(interaction: Interaction, key: str, repeat: RepeatMode = RepeatMode.ONE) -> None:
-    await check_start(interaction)
     generation = interaction.client.services.generation
-    run, dropped = await generation.repeat(key, requester_of(interaction), repeat)
-    await answer_started(interaction, run, dropped)
+    await start(interaction, lambda requester: generation.repeat(key, requester, repeat))
 
 
 async def _repeat(interaction: Interaction, key: str) -> None:

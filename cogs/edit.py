@@ -12,10 +12,10 @@ from discord.ui import LayoutView
 from bot.deployments.form_fields import FormValue
 from bot.deployments.validation import AttachedFile
 from bot.domain.errors import BotError, InputError, InputErrors, PressedTwice, RefusedError
-from bot.gateway.client import GenerateBot
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, form_values
 from bot.gateway.interactions import Interaction, requester_of
-from bot.gateway.replies import answer_started, check_start
+from bot.gateway.replies import check_start, start
 from bot.strings import explain
 from bot.ui.custom_ids import EditId
 from bot.ui.edit_forms import TEXT_FILE, form_modal, ready_layout, refused_layout
@@ -56,14 +56,11 @@ async def _send_draft(interaction: Interaction, id: EditId) -> None:
 async def _send(interaction: Interaction, id: EditId, values: dict[str, FormValue]) -> None:
     editing = interaction.client.services.editing
     try:
-        await check_start(interaction)
-        run, dropped = await editing.resubmit(id.key, values, requester_of(interaction))
+        await start(interaction, lambda requester: editing.resubmit(id.key, values, requester))
     except PressedTwice:
         raise
     except BotError as error:
         await _refuse(interaction, id, values, error)
-        return
-    await answer_started(interaction, run, dropped)
 
 
 async def _read_texts(interaction: Interaction, id: EditId, values: dict[str, FormValue]) -> None:
@@ -113,8 +110,7 @@ async def _refuse(
     """Answer a form that was refused. If the request is gone, raise the error, since no other value helps."""
     if error.code in ("run_gone", "run_erased"):
         raise error
-    layout = _refused(interaction, id, values, error)
-    await interaction.response.send_message(view=layout, ephemeral=True)
+    await tell(interaction, view=_refused(interaction, id, values, error))
 
 
 def _refused(

@@ -9,11 +9,12 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.deployments.form_fields import FormValues
 from bot.deployments.model import FollowUp
 from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import BotError, CodedError, PressedTwice, RefusedError, WrongFiles
 from bot.domain.text.file_names import key_in
-from bot.gateway.client import GenerateBot
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
 from bot.gateway.message_files import (
@@ -23,13 +24,11 @@ from bot.gateway.message_files import (
     run_files,
     shown_pictures,
 )
-from bot.gateway.replies import answer_started, check_start
+from bot.gateway.replies import check_start, start
 from bot.services.follow_ups import OpenFollowUp
 from bot.strings import explain
 from bot.ui.custom_ids import FollowUpId
 from bot.ui.edit_forms import follow_up_pictures_layout, form_modal, refused_layout
-
-_DROPPED = "follow_up_dropped"
 
 
 class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
@@ -48,8 +47,14 @@ class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
             modal = form_modal(id.encode(), title, fields, label=opened.label)
             await interaction.response.send_modal(modal)
             return
-        run, dropped = await services.follow_ups.start(opened, files, {}, requester)
-        await answer_started(interaction, run, dropped, _DROPPED)
+        await _start(interaction, opened, files, {})
+
+
+async def _start(
+    interaction: Interaction, opened: OpenFollowUp, files: Sequence[AttachedFile], values: FormValues
+) -> None:
+    check = interaction.client.services.follow_ups.check
+    await start(interaction, lambda requester: check(opened, files, values, requester), "follow_up_dropped")
 
 
 async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp, Sequence[AttachedFile]]:
@@ -99,7 +104,7 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
         await check_start(interaction)
         is_checked = True
         opened, files = await _open(interaction, id)
-        run, dropped = await services.follow_ups.start(opened, files, values, requester_of(interaction))
+        await _start(interaction, opened, files, values)
     except PressedTwice:
         raise
     except BotError as error:
@@ -112,9 +117,7 @@ async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
         # The picture is shown again, since the new form reads it from this message.
         again = replace(id, picture="0" if id.picture and pictures else id.picture, draft=draft)
         layout = refused_layout(explain(error), again.encode(), next(iter(pictures), None))
-        await interaction.response.send_message(view=layout, ephemeral=True)
-        return
-    await answer_started(interaction, run, dropped, _DROPPED)
+        await tell(interaction, view=layout)
 
 
 class CommandBuilder:
@@ -154,8 +157,7 @@ async def _use_message(interaction: Interaction, message: discord.Message, follo
     follow_ups, requester = interaction.client.services.follow_ups, requester_of(interaction)
     opened = await follow_ups.of_picture(keys[0], follow_up.reference, requester)
     if len(pictures) == 1 and not opened.fields({}):
-        run, dropped = await follow_ups.start(opened, [picture_file(pictures[0])], {}, requester)
-        await answer_started(interaction, run, dropped, _DROPPED)
+        await _start(interaction, opened, [picture_file(pictures[0])], {})
         return
     await follow_ups.check_before_form(opened, requester)
     ids = [FollowUpId(key, follow_up.reference, str(index)).encode() for index, key in enumerate(keys)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import discord
@@ -25,9 +26,9 @@ from bot.deployments.options import (
     autocomplete,
 )
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import Interaction, check_here, requester_of
+from bot.gateway.interactions import Interaction
 from bot.gateway.message_files import attached_file
-from bot.gateway.replies import answer_preset_run
+from bot.gateway.replies import start
 
 
 class Generate(commands.Cog):
@@ -48,13 +49,11 @@ class Generate(commands.Cog):
     async def _generate(
         self, interaction: Interaction, deployment: str, given: Mapping[str, RawValue]
     ) -> None:
-        check_here(interaction)
-        requester = requester_of(interaction)
         typed = dict(given)
         preset = typed.pop(PRESET_OPTION.name, None)
         name = str(preset) if preset is not None else None
-        made = await self._services.presets.generate(deployment, name, typed, requester)
-        await answer_preset_run(interaction, made)
+        generate = partial(self._services.presets.generate, deployment, name, typed)
+        await start(interaction, generate, is_generate=True)
 
     async def _suggest(
         self, interaction: Interaction, deployment: str, option: str, typed: str

@@ -20,11 +20,10 @@ from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import (
     Interaction,
     member_of,
-    requester_of,
     rules_guild_id,
     settings_channel_id,
 )
-from bot.gateway.replies import answer_preset_run, check_start, escape_name
+from bot.gateway.replies import escape_name, start
 from bot.services.presets.inputs import has_gap
 from bot.services.presets.service import NameTaken, PresetDraft, PresetService, SavedPreset
 from bot.strings import say
@@ -133,9 +132,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     async def use(
         self, interaction: Interaction, name: _Name, prompt: Range[str, 1, 6000] | None = None
     ) -> None:
-        await check_start(interaction)
-        preset_run = await self._presets.use(name, prompt, requester_of(interaction))
-        await answer_preset_run(interaction, preset_run)
+        await start(interaction, lambda requester: self._presets.use(name, prompt, requester))
 
     @app_commands.command(name="list", description=say("command_preset_list"))
     async def list_(self, interaction: Interaction) -> None:

@@ -18,10 +18,9 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction
 from bot.services.privacy import PrivacyService
-from bot.strings import say
+from bot.strings import counted, say
 from bot.ui.custom_ids import EraseId
 from bot.ui.lists import LABEL_LENGTH, run_label
-from bot.ui.settings.text import counted
 from bot.ui.views import view_of
 
 _LISTED = 3

@@ -11,11 +11,11 @@ from discord import app_commands
 from bot.deployments.model import taking_pictures
 from bot.domain.errors import BotError, PressedTwice, RefusedError, WrongFiles
 from bot.domain.text.file_names import key_in
-from bot.gateway.client import GenerateBot
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
 from bot.gateway.message_files import attached_pictures, shown_pictures
-from bot.gateway.replies import answer_started, check_start
+from bot.gateway.replies import check_start, start
 from bot.strings import explain, say
 from bot.ui.custom_ids import RunId, UseId
 from bot.ui.edit_forms import form_modal, pictures_layout, refused_layout
@@ -94,9 +94,11 @@ async def _submitted(interaction: Interaction, id: UseId) -> None:
     values = {**editing.draft(id.draft, interaction.user.id), **form_values(interaction)}
     picture = _picture_of_form(interaction, id)
     try:
-        await check_start(interaction)
-        run, dropped = await editing.submit_picture(
-            id.deployment, picture, values, requester_of(interaction), parent_key=id.parent or None
+        await start(
+            interaction,
+            lambda requester: editing.submit_picture(
+                id.deployment, picture, values, requester, parent_key=id.parent or None
+            ),
         )
     except PressedTwice:
         raise
@@ -108,9 +110,7 @@ async def _submitted(interaction: Interaction, id: UseId) -> None:
         draft = editing.keep_draft(interaction.user.id, values, error)
         again = UseId(id.deployment, 0, id.parent, draft)
         layout = refused_layout(explain(error), again.encode(), picture)
-        await interaction.response.send_message(view=layout, ephemeral=True)
-        return
-    await answer_started(interaction, run, dropped)
+        await tell(interaction, view=layout)
 
 
 def _picture_of_form(interaction: Interaction, id: UseId) -> str:

@@ -156,7 +156,7 @@ def _views(world: World) -> Iterator[_View]:
         (world.people[MODERATOR],),
         f"for {moderator}, the moderator",
         f"Requests wait here once {moderator} has switched approval on: in #{world.channel.name}, choose "
-        f"{moderator} at the top, type `/settings`, and open Approval.",
+        f"{moderator} at the top, type `/settings`, and change Approval.",
     )
     for name, user in world.users.items():
         if name != MODERATOR:

@@ -52,7 +52,7 @@ TOUR = (
     Part(
         f"As {MODERATOR.capitalize()}, who has Manage Server and Manage Channels",
         (
-            Step("/settings, Approval", f"Choose #{REVIEW}, then Everybody. Requests wait there."),
+            Step("/settings, Approval", f"Choose #{REVIEW} and Everybody. Requests wait there."),
             Step(f"Approve, Reject in #{REVIEW}", "Approve starts a request. Reject asks for a reason."),
             Step("More, then Report", f"Sends a result to #{REVIEW}, if it is the review channel."),
             Step("/preset save server:True", "Saves your latest inputs for the server."),

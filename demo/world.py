@@ -18,7 +18,7 @@ from yarl import URL
 from bot.app import App, build, running_workers
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
-from bot.domain.settings.rules_and_defaults import with_values
+from bot.domain.settings.values import SettingsContext
 from bot.outside import Outside
 from bot.web import listening
 from demo.fake_comfydeploy.server import FakeComfyDeploy
@@ -141,7 +141,11 @@ async def _set_rules(
     """Switch on Share and private results, which are off by default, so that newcomers can try them."""
     wanted = {"gallery_channel_id": gallery.id, "private_results": True}
     await app.store.rules.change(
-        guild.id, moderator.id, lambda rules: with_values(rules, wanted), OUTSIDE.now(), "results"
+        guild.id,
+        moderator.id,
+        lambda rules: rules.model_copy(update=wanted),
+        OUTSIDE.now(),
+        SettingsContext(channel_ids=frozenset({gallery.id})),
     )
 
 

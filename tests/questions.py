@@ -27,11 +27,7 @@ _IN_PROGRESS = ("waiting", "submitting", "queued", "running", "uploading")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a person asked for.
-
-    `answer_id` is the message that answers their command, and `answered` whether the bot knows that Discord
-    has taken it.
-    """
+    """What a person asked for. `answer_id` is the message that answers their command, if the bot knows it."""
 
     key: str
     created_at: datetime
@@ -50,7 +46,6 @@ class Request:
     decided_by: int | None = None
     application_id: int = 0
     answer_id: int | None = None
-    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +295,6 @@ def _run(row: Row[Any]) -> Run:
     request = Request(
         key=row.request_key,
         answer_id=row.status_message_id,
-        answered=row.answer_due_at is None,
         **{name: stored[name] for name in _REQUEST},
     )
     outputs = tuple(Output(**output) for output in row.outputs)

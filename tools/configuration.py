@@ -1,4 +1,4 @@
-"""Write docs/configuration.md from the settings, .env.example and the schema of deployments.toml."""
+"""Write docs/configuration.md from the settings, .env.example, deployments.toml's schema and `/settings`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pydantic.fields import FieldInfo
 from bot.config.settings import REQUIRED_SECRETS, Settings
 from bot.deployments.schema import ChoiceConfig, DeploymentConfig, FollowUpConfig, InputConfig, SizesConfig
 from bot.domain.mistakes import mistakes
+from bot.domain.settings.fields import FIELDS, SECTIONS
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.values import SettingsContext
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / ".env.example"
@@ -22,7 +25,7 @@ TARGET = ROOT / "docs" / "configuration.md"
 HEAD = """\
 # Configuration
 
-<!-- Written by `make docs` from bot/config/, .env.example and bot/deployments/schema/. Change those. -->
+<!-- Written by `make docs` from bot/config/, .env.example, bot/deployments/schema/ and bot/domain/settings/. Change those. -->
 
 Settings are environment variables, or lines of a file `.env` in the working directory; the environment wins.
 An empty value counts as unset. The bot reports mistakes when it starts; `python -m bot check` also tests the values.
@@ -43,6 +46,12 @@ inform the servers' admins first."""
 
 SIZES = """
 Runs and presets store the two numbers, so **Again** and **Edit** keep an earlier size even if it is no longer a choice."""
+
+SERVERS = """
+## Server settings
+
+Moderators change these in [`/settings`](moderation.md), each server for itself.
+"""
 
 OF_A_DEPLOYMENT = {
     "name": "",  # the table's own name
@@ -173,6 +182,16 @@ def file_table(model: type[BaseModel], about: Mapping[str, str]) -> Iterator[str
             yield f"| `{name}` | {_cell(about[name])} |"
 
 
+def servers_table() -> Iterator[str]:
+    """Yield the table of what moderators set, from its declarations."""
+    yield "| part | setting | default | |"
+    yield "|---|---|---|---|"
+    for field in sorted(FIELDS, key=lambda field: [*SECTIONS].index(field.section.name)):
+        shown = field.kind.show(field.value(ServerRules()), SettingsContext())
+        setting = field.setting
+        yield f"| {field.section.title} | {setting.label} | {shown} | {_cell(setting.about)} |"
+
+
 def document() -> str:
     parts = [
         HEAD,
@@ -191,6 +210,8 @@ def document() -> str:
         FOLLOW_UPS,
         "\nIn a choice:\n",
         *file_table(ChoiceConfig, OF_A_CHOICE),
+        SERVERS,
+        *servers_table(),
     ]
     return "\n".join(parts) + "\n"
 

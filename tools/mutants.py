@@ -105,7 +105,6 @@ TESTS = {
         "coordination": f"{DATABASE}_coordination.py",
         "engine": f"{DATABASE}_faults.py {DATABASE}_schema.py {STORE}_accept.py",
         "errors": f"{DATABASE}_faults.py commits/test_unconfirmed_commits.py",
-        "group_commit": f"unit/database/test_group_commit.py {STORE}_accept_together.py",
         "key_values": f"{DATABASE}_key_values.py",
         "keyset": f"{STORE}_history.py {STORE}_audit.py {STORE}_privacy.py",
         "message_rows": f"{STORE}_messages.py {STORE}_run_reports.py {STORE}_history.py",
@@ -118,7 +117,6 @@ TESTS = {
     },
     "store": {
         "__init__": f"{STORE}_requests.py",
-        "requests.answers": f"{STORE}_answers.py {DISCORD}_answers.py",
         "audit": f"{STORE}_audit.py {DISCORD}_audit.py",
         "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py {DISCORD}_block_ends.py",
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
@@ -134,9 +132,8 @@ TESTS = {
         "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
         "erasure.retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
         "ledger": f"{STORE}_ledger.py {STORE}_requests.py {STORE}_judged_claims.py",
-        "requests.presses": f"{STORE}_presses.py",
-        "requests.accept": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py"
-        f" {STORE}_batch.py",
+        "requests.accept": f"{STORE}_requests.py {STORE}_presses.py {STORE}_accept.py"
+        f" {STORE}_accept_in_turn.py {STORE}_batch.py",
         "reviews": f"{STORE}_reviews.py {DISCORD}_approval.py",
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
         "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py"
@@ -151,7 +148,6 @@ TESTS = {
         "age_restriction": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
         "compose": f"{DISCORD}_delivery.py {DISCORD}_batch_moderated.py {DISCORD}_approval.py"
         f" {DISCORD}_reports.py {DISCORD}_shares.py",
-        "answers": f"{DISCORD}_answers.py",
         "discord_calls": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",
         "discord_health": f"unit/delivery/test_discord_health.py {DISCORD}_outages.py",
@@ -173,7 +169,6 @@ TESTS = {
         "media.temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
     },
     "workers": {
-        "answers": f"{DISCORD}_answers.py {STORE}_answers.py",
         "progress": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",

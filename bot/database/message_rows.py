@@ -42,11 +42,10 @@ _OF_REQUESTS = (
 
 
 def add_answer(connection: Connection, first: Run, now: datetime) -> None:
-    """Create the row of a request's status message, which the answer to the command already shows."""
+    """Create the row of a request's status message, into which the answer to the command is edited."""
     ends = first.interaction_expires_at if first.needs_interaction else None
     farewell = ends - FAREWELL if ends is not None else None
-    shown = {"shown_rev": 1, "farewell_at": farewell}
-    want(connection, first.request_key, Kind.ANSWER, 0, now, shown)
+    want(connection, first.request_key, Kind.ANSWER, 0, now, {"farewell_at": farewell})
 
 
 def settle_answer(connection: Connection, request_key: str) -> None:

@@ -2,13 +2,12 @@
 
 The order is:
 
-1. The advisory locks of `bot.database.postgres.lock`: "submit" before "accept".
+1. The advisory locks of `bot.database.postgres.lock`: "submit" before that of `lock_accepting`.
 2. Requests, by key. A change to a run or a message locks its request first. So if two runs of a request end
    at the same time, exactly one of them is the last.
 3. Audit entries and presets, by id.
 4. The default presets of channels, by channel.
-5. The ledger: the rows of one person, by day, and then the whole bot's. Only a transaction that accepts
-   requests locks the rows of several people, and "accept" admits one at a time.
+5. The ledger: the rows of one person, by day, and then the whole bot's.
 
 Claims with SKIP LOCKED and changes to a single row never wait while they hold a lock, so the order doesn't
 matter to them.
@@ -22,6 +21,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Column, ColumnElement, Connection, bindparam, select
 
 from bot.database.column_types import CleanText
+from bot.database.postgres import lock
 from bot.database.rows import runs_of
 from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
@@ -41,6 +41,14 @@ _LOCK_ALL = (
     .with_for_update()
 )
 _REQUESTS_OF = select(runs.c.request_key).where(runs.c.key.in_(bindparam("keys", expanding=True)))
+
+
+def lock_accepting(connection: Connection, server: int) -> None:
+    """Exclude other transactions that accept or judge requests by the budgets of this server.
+
+    Outside servers, `server` is the person (see `Run.server`). The operator's ceiling is kept at the claims.
+    """
+    lock(connection, f"accept {server}")
 
 
 def lock_run(connection: Connection, key: str) -> Run:

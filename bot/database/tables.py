@@ -65,8 +65,6 @@ requests = Table(
     Column("user_install", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
     Column("status_note", ExactString(64)),  # the code of a sentence in the status message
-    # when to ask Discord whether the request was answered; NULL: it was, so the runs may start
-    Column("answer_due_at", UtcDateTime),
     # who is changing the request's messages, and until when nobody else may
     Column("lease_owner", ExactString(100)),
     Column("lease_until", UtcDateTime),
@@ -89,9 +87,6 @@ requests = Table(
     # In a rolling restart two processes receive each interaction; only one may accept it.
     Index("requests_interaction", "interaction_id", unique=True),
     # Partial, so that the few status messages are found without reading every ended request.
-    _partial("requests_status_message", "status_message_id", where="status_message_id IS NOT NULL"),
-    # Partial, because only requests of the last few seconds have this time.
-    _partial("requests_answer_due", "answer_due_at", where="answer_due_at IS NOT NULL"),
 )
 # One queue call each: what it sends, and what became of it.
 runs = Table(

@@ -79,7 +79,7 @@ class DiscordCalls:
     ) -> int:
         """Edit a command's answer through its interaction token, and return the message's id.
 
-        `message_id` may be None if it was lost. The edit is idempotent, so it needs no nonce.
+        `message_id` may be None if it isn't known. The edit is idempotent, so it needs no nonce.
         """
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
         payload = _payload(outgoing)
@@ -262,9 +262,15 @@ def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
     return payload
 
 
+class _Original:
+    """The word that Discord takes for the id of an interaction's answer; discord.py would quote a text."""
+
+    def __str__(self) -> str:
+        return "@original"
+
+
 def _original(message_id: int | None) -> int:
-    # A crash may have lost the id. Discord accepts this word in its place; discord.py's types don't.
-    return message_id if message_id is not None else "@original"  # type: ignore[return-value]
+    return message_id if message_id is not None else _Original()  # type: ignore[return-value]
 
 
 @contextmanager

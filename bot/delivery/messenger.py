@@ -187,15 +187,21 @@ class Messenger:
         log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
 
     async def _show_answer(self, claim: Claim) -> str:
+        first = claim.first
+        answer_id = first.status_message_id
         try:
-            await self._answers.show(claim)
+            answer_id = await self._answers.show(claim)
         except Unanswered as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
             await self._health.not_heard()
+        if answer_id is not None and first.status_message_id is None:
+            await self._store.messages.note_answer(claim, answer_id)
         due_at, farewell = self._answers.next_edit(claim)
-        values = {"farewell_at": farewell}
-        await self._store.messages.finish(claim, due_at, shown=True, values=values)
+        # As long as the requester may see "thinking…", it is tried again.
+        shown = answer_id is not None or first.interaction_token_at(self._clock()) is None
+        values = {"farewell_at": farewell, "failures": 0}
+        await self._store.messages.finish(claim, due_at, shown=shown, values=values)
         return "done"
 
     async def _show(self, claim: Claim, folder: Path) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -44,25 +44,32 @@ class Answers:
         self._expected = expected
         self._clock = clock
 
-    async def show(self, claim: Claim) -> None:
-        """Show the status of an active request. The outcome chooses its own place if that fails."""
+    async def show(self, claim: Claim) -> int | None:
+        """Show the status of an active request, and return the id of its message if it is known.
+
+        The outcome chooses its own place if this fails.
+        """
         runs, first, now = claim.runs, claim.first, self._clock()
-        if first.status_message_id is None or all(run.final for run in runs):
-            return
+        if all(run.final for run in runs):
+            return first.status_message_id
         ends = first.interaction_expires_at if first.needs_interaction else None
         if ends is not None and now >= ends - FAREWELL:
             runs = [replace(first, status_note="answer_ends"), *runs[1:]]
         title, marked = self._title(first.deployment), self._is_marked(first)
         message = status_message(runs, title, await self._expected(runs), age_restricted=marked)
-        with _logged():
-            await self._edit(claim, message)
+        try:
+            return await self._edit(claim, message)
+        except Unreachable as error:
+            log.info("can't update the status message: %s", error)
+            return first.status_message_id
 
     def next_edit(self, claim: Claim) -> tuple[datetime, datetime | None]:
         """Return when the next edit is due, and when the last one, if only the interaction can edit it."""
         first, now = claim.first, self._clock()
         ends = first.interaction_expires_at if first.needs_interaction else None
         farewell = ends - FAREWELL if ends is not None else None
-        pause = _FAST if first.interaction_token_at(now) is not None else _SLOW
+        is_fast = first.status_message_id is not None and first.interaction_token_at(now) is not None
+        pause = _FAST if is_fast else _SLOW
         return now + pause, farewell if farewell is not None and farewell > now else None
 
     async def show_undelivered(self, claim: Claim) -> None:
@@ -127,29 +134,18 @@ class Answers:
             if status is not None:
                 await self._discord.delete(MessageRef(run.channel_id, status))
 
-    async def _edit(self, claim: Claim, message: OutgoingMessage) -> None:
+    async def _edit(self, claim: Claim, message: OutgoingMessage) -> int | None:
         run = claim.first
-        if run.status_message_id is None:
-            return
+        message_id = run.status_message_id
         token = run.interaction_token_at(self._clock())
         # The status of a request that waits for approval is ephemeral.
         only_by_interaction = run.needs_interaction or run.state is RunState.AWAITING_APPROVAL
         if token is not None:
             try:
-                await self._discord.edit_original(run.application_id, token, run.status_message_id, message)
+                return await self._discord.edit_original(run.application_id, token, message_id, message)
             except Unreachable:
                 if only_by_interaction:
                     raise
-            else:
-                return
-        if not only_by_interaction:
-            await self._discord.edit(MessageRef(run.channel_id, run.status_message_id), message, None)
-
-
-@contextmanager
-def _logged() -> Iterator[None]:
-    """Log that an answer can't be edited, because it was deleted or is out of reach."""
-    try:
-        yield
-    except Unreachable as error:
-        log.info("can't update the status message: %s", error)
+        if message_id is not None and not only_by_interaction:
+            await self._discord.edit(MessageRef(run.channel_id, message_id), message, None)
+        return message_id

@@ -129,7 +129,7 @@ class AlreadyPosted(RefusedError):
 
 
 class RunGone(RefusedError):
-    """The store has no run with this key, for example because its request was withdrawn."""
+    """The store has no run with this key, for example because it was deleted after its retention."""
 
     def __init__(self, key: str) -> None:
         super().__init__("run_gone", f"run_gone: {key}")

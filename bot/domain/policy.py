@@ -18,6 +18,7 @@ from bot.domain.budgets import (
     Limits,
     Usage,
     check_budgets,
+    for_batch,
     limits_of,
     until_tomorrow,
     weight_of,
@@ -55,8 +56,8 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
-    """The terms on which a request may run, after approval if `review_channel_id` is set."""
+class Terms:
+    """The terms on which the runs of a request may start, after approval if `review_channel_id` is set."""
 
     limits: Limits = field(default_factory=Limits)
     weight: float = 1.0
@@ -64,16 +65,6 @@ class Allowed:
     spoiler: bool = False
     review_channel_id: int | None = None
     approval_ends: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The refusal of a request. The error in `reason` determines the sentence for the user."""
-
-    reason: RefusedError
-
-
-Decision = Allowed | Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +88,13 @@ def decide(
     rules: ServerRules,
     *,
     expected: float = EXPECTED_SECONDS,
-) -> Decision:
-    """Return the terms on which the request runs, or the refusal of the first rule that forbids it.
+    count: int = 1,
+) -> Terms:
+    """Return the terms on which `count` runs of a request start. Raises RefusedError.
 
-    `expected` is how many seconds the run is likely to take.
+    `expected` is how many seconds each of them is likely to take.
     """
     origin = request.origin
-    weight = weight_of(request.expected_gpu, rules)
     start = Start(
         guild_id=origin.guild_id,
         user_install=origin.user_install,
@@ -115,58 +106,54 @@ def decide(
         private=request.private,
         # The gateway has already checked the bot's permissions in the channel.
         channel=ChannelState(age_restricted=origin.age_restricted),
-        weight=weight,
+        weight=weight_of(request.expected_gpu, rules),
         reserved_seconds=expected,
     )
-    reason = judge(start, usage, operator, rules)
-    if reason is not None:
-        return Refused(reason)
-    try:
-        in_review = _in_review(request, requester, rules)
-    except RefusedError as unreachable:
-        return Refused(unreachable)
-    return Allowed(
+    judge(start, usage, operator, rules, count=count, new=True)
+    in_review = _in_review(request, requester, rules)
+    return Terms(
         limits=limits_of(requester.person, rules),
-        weight=weight,
+        weight=start.weight,
         reserved_seconds=expected,
-        spoiler=is_spoiler(rules, age_restricted=request.origin.age_restricted),
+        spoiler=is_spoiler(rules, age_restricted=origin.age_restricted),
         review_channel_id=rules.approval.review_channel_id if in_review else None,
         approval_ends=usage.now + timedelta(hours=rules.approval.hours) if in_review else None,
     )
 
 
-def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> RefusedError | None:
-    """Return the refusal of the first rule that forbids the start, or None if the run may start now.
+def judge(
+    start: Start,
+    usage: Usage,
+    operator: OperatorRules,
+    rules: ServerRules,
+    *,
+    count: int = 1,
+    new: bool = False,
+) -> None:
+    """Raise the refusal of the first rule that forbids `count` equal runs, each judged after those before.
 
-    A RefusedForNow means that the run may start later, for example on a new day or after a pause. Any other
+    A RefusedForNow means that they may start later, for example on a new day or after a pause. Any other
     refusal is final. The pause and the budgets are checked last, so that no run waits for them and is then
-    refused by another rule.
+    refused by another rule. The runs of a `new` request will wait in the queue, which has limits, too; its
+    refusal says how many of them could start.
     """
-    try:
-        _check_place_and_person(start, usage, operator, rules)
-        if start.guild_id is not None:
-            _check_roles(start, rules)
-        check_pause(usage)
-        _check_queue(start, usage, operator)
-        _check_ceiling(start, usage, operator)
-        if not start.is_charged:
-            reserved = start.reserved_seconds * start.weight
-            check_budgets(usage, limits_of(start.person, rules), reserved, rules)
-    except RefusedError as reason:
-        return reason
-    return None
+    _check_place_and_person(start, usage, operator, rules)
+    if start.guild_id is not None:
+        _check_roles(start, rules)
+    check_pause(usage)
+    for number in range(count):
+        try:
+            _check_budgets(start, usage, operator, rules)
+        except RefusedError as reason:
+            raise (for_batch(reason, number, count) if new else reason) from None
+        usage = usage.with_one_more(start.reserved_seconds, start.weight, waits=new)
 
 
-def judge_several(
-    start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules, count: int
-) -> RefusedError | None:
-    """Judge `count` equal runs, each after those before it, and return the first refusal."""
-    for _ in range(count):
-        reason = judge(start, usage, operator, rules)
-        if reason is not None:
-            return reason
-        usage = usage.with_one_more(start.reserved_seconds, start.weight, waits=False)
-    return None
+def _check_budgets(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
+    _check_queue(start, usage, operator)
+    _check_ceiling(start, usage, operator)
+    if not start.is_charged:
+        check_budgets(usage, limits_of(start.person, rules), start.reserved_seconds * start.weight, rules)
 
 
 def check_before_form(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:

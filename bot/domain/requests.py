@@ -1,4 +1,4 @@
-"""Records of requests, of their requesters, and of the answers in Discord."""
+"""Records of requests and of their requesters."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -91,6 +90,11 @@ class GenerationRequest(BaseModel):
     count: int = Field(default=1, ge=1)
     deadline_seconds: int = Field(default=3600, gt=0)
 
+    @property
+    def server(self) -> int:
+        """Return the id of the request's server, or of its requester outside servers."""
+        return self.origin.guild_id or self.requester_id
+
 
 def batch_requests(
     request: GenerationRequest,
@@ -168,6 +172,22 @@ class Requester:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A request that passed the checks, which only read; `batch` has a record for each of its runs.
+
+    If `only_requester` is set, nobody else may see the answer, because the request is private or a moderator
+    has to approve it. `dropped` names the inputs whose earlier values the deployment no longer accepts, and
+    `preset` is the preset that they came from, if any.
+    """
+
+    batch: Sequence[GenerationRequest]
+    requester: Requester
+    only_requester: bool
+    dropped: Sequence[str] = ()
+    preset: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """A member of a server, or a user in direct messages (no roles, no `joined_at`).
 
@@ -186,38 +206,3 @@ class Member:
     def is_moderator(self, rules: ServerRules) -> bool:
         """Return whether the member has Manage Server or the server's reviewer role."""
         return self.manages_server or rules.reviewer_role_id in self.role_ids
-
-
-class AnswerState(StrEnum):
-    """The answer to the interaction, as the requester sees it.
-
-    SHOWN: the request's status, or the notice that it may still start. OTHER: another sentence, such as an
-    error. MISSING: Discord's notice that the bot didn't respond. EXPIRED: the answer can't be read any more.
-    UNKNOWN: Discord gave no usable reply, so the bot has to ask again.
-    """
-
-    SHOWN = "shown"
-    OTHER = "other"
-    MISSING = "missing"
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"
-
-
-class Release(StrEnum):
-    """What to do with the answer to an interaction once the bot knows that Discord has it.
-
-    KEPT: it stays, because the request was released, or its outcome is shown there. OBSOLETE: it is removed,
-    because the outcome was posted elsewhere. WITHDRAWN: it is removed, and the requester is told that nothing
-    was started.
-    """
-
-    KEPT = "kept"
-    OBSOLETE = "obsolete"
-    WITHDRAWN = "withdrawn"
-
-
-class Answer(NamedTuple):
-    """The state of an answer; `message_id` is set if the answer is the status message."""
-
-    state: AnswerState
-    message_id: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import re
@@ -14,9 +15,10 @@ import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
-from discord.ui import DynamicItem
+from discord.ui import DynamicItem, LayoutView
 
-from bot.domain.errors import AlreadyTaken, BotError, DiscordAway, RefusedError
+from bot.discord_errors import is_outage
+from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.allowance import count_command, counted
 from bot.gateway.command_ids import CommandIds
 from bot.gateway.guild import read_automod
@@ -28,9 +30,16 @@ from bot.services import Services
 from bot.services.words.rules import WordRules
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
+from bot.ui.lists import text_layout
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 IdT = TypeVar("IdT", bound=CustomId)
+# In the extras of an interaction with a deferred answer: whether everybody sees the "thinking…" that has to
+# become something else.
+THINKING = "thinking"
+# How long and how often Discord is asked again to take an answer, while the interaction lasts.
+_INSIST_PAUSE, _INSIST_TIMES = 10.0, 80
 EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
@@ -233,14 +242,10 @@ async def reporting_errors(interaction: discord.Interaction[GenerateBot]) -> Asy
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
     """Log an error, and tell the user in one ephemeral sentence.
 
-    An autocomplete gets an empty list instead. Nothing is sent if Discord refused the answer to the
-    interaction, or if another process handles the interaction.
+    An autocomplete gets an empty list instead. Nothing is sent if Discord refused the answer.
     """
     if isinstance(error, discord.HTTPException) and error.code in _ANSWER_REFUSED:
         log.warning("can't answer an interaction: Discord refused with code %s", error.code)
-        return
-    if isinstance(error, AlreadyTaken):
-        log.warning("skipped an interaction that another process handles: %s", error)
         return
     if isinstance(error, BotError):
         log.info("refused a request of user %s: %s", interaction.user.id, error)
@@ -254,7 +259,7 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
     if interaction.type is discord.InteractionType.autocomplete:
         await _offer_nothing(interaction)
     else:
-        await tell(interaction, sentence)
+        await tell(interaction, sentence, in_place=isinstance(error, StoreUnavailable))
 
 
 async def _offer_nothing(interaction: discord.Interaction[GenerateBot]) -> None:
@@ -266,15 +271,49 @@ async def _offer_nothing(interaction: discord.Interaction[GenerateBot]) -> None:
         log.warning("can't answer an autocomplete: %s: %s", type(error).__name__, error)
 
 
-async def tell(interaction: discord.Interaction[GenerateBot], sentence: str) -> None:
-    """Send an ephemeral sentence, whether or not the interaction has been answered."""
+async def tell(
+    interaction: discord.Interaction[GenerateBot],
+    sentence: str = "",
+    *,
+    view: LayoutView | None = None,
+    in_place: bool = False,
+) -> None:
+    """Send an ephemeral sentence or layout, whether or not the interaction has been answered.
+
+    It takes the place of "thinking…". If everybody sees that, a follow-up would take its place and be as
+    public, so it becomes another sentence first and is deleted afterwards, unless everybody may see this one
+    (`in_place`). As nothing else would end the "thinking…", this goes on until Discord answers.
+    """
+    public = interaction.extras.pop(THINKING, None)
+    send: dict[str, Any] = {"content": sentence} if view is None else {"view": view}
+    send["ephemeral"] = True
     try:
-        if interaction.response.is_done():
-            await interaction.followup.send(sentence, ephemeral=True)
+        if public is None and not interaction.response.is_done():
+            await interaction.response.send_message(**send)
+        elif public is None:
+            await interaction.followup.send(**send)
+        elif in_place or not public:
+            # A layout, because the status worker may turn it into the status message.
+            await insist(partial(interaction.edit_original_response, view=view or text_layout(sentence)))
         else:
-            await interaction.response.send_message(sentence, ephemeral=True)
+            moved = text_layout(say("answered_privately"))
+            await insist(partial(interaction.edit_original_response, view=moved))
+            await insist(partial(interaction.followup.send, **send))
+            await insist(interaction.delete_original_response)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         log.warning("can't answer the user: %s: %s", type(error).__name__, error)
+
+
+async def insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a call that does no harm twice, until Discord answers it or the interaction has ended."""
+    for _ in range(_INSIST_TIMES):
+        try:
+            return await call()
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            if isinstance(error, discord.HTTPException) and not is_outage(error):
+                raise
+        await asyncio.sleep(_INSIST_PAUSE)
+    return await call()
 
 
 class RestClient(discord.Client):

@@ -96,11 +96,6 @@ def page_button(codec: type[PageId], build: PageBuilder) -> type[PersistentItem[
 _FILE_UPLOAD, _CHECKBOX = 19, 23
 
 
-def text_values(interaction: Interaction) -> dict[str, str]:
-    """Return a form's texts by custom_id, in order."""
-    return {name: value for name, value in form_values(interaction).items() if isinstance(value, str)}
-
-
 def form_values(interaction: Interaction) -> dict[str, FormValue]:
     """Return a form's values by custom_id.
 
@@ -120,6 +115,16 @@ def form_values(interaction: Interaction) -> dict[str, FormValue]:
             found[field["custom_id"]] = "yes" if field.get("value") else "no"
         else:
             found[field["custom_id"]] = str(field.get("value") or next(iter(values), ""))
+    return found
+
+
+def submitted_values(interaction: Interaction) -> dict[str, tuple[str, ...]]:
+    """Return all values of each part of a form by custom_id; a ticked checkbox has the value `yes`."""
+    found = {}
+    for field in _fields(data_of(interaction).get("components", ())):
+        value = field.get("value")
+        values = ["yes" if value is True else str(value)] if value else field.get("values") or []
+        found[str(field["custom_id"])] = tuple(map(str, values))
     return found
 
 

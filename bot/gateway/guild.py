@@ -6,6 +6,7 @@ AutoMod rules aren't in that cache, so they are fetched from Discord.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 
 import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
@@ -13,7 +14,7 @@ from discord import AutoModRuleEventType, AutoModRuleTriggerType
 from bot.discord_errors import is_outage
 from bot.domain.errors import RefusedError
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import NotApplied, ReviewChannel
+from bot.domain.settings.values import NotApplied, ReviewChannel, SettingsContext
 from bot.gateway.permissions import lacks
 from bot.services.words.rules import Steps, WordRule, WordRules
 
@@ -25,60 +26,50 @@ class GuildInfo:
         self._guild = guild
 
     @property
-    def id(self) -> int:
-        return self._guild.id
-
-    @property
-    def name(self) -> str:
-        return self._guild.name
-
-    @property
     def role_ids(self) -> frozenset[int]:
         """Return the ids of all roles except @everyone, whose id equals the server's."""
         return frozenset(role.id for role in self._guild.roles) - {self._guild.id}
-
-    @property
-    def channel_ids(self) -> frozenset[int]:
-        """Return the ids of the channels that can be the review channel or the gallery."""
-        return frozenset(channel.id for channel in self._guild.text_channels)
 
     @property
     def all_channel_ids(self) -> frozenset[int]:
         """Return the ids of channels of every kind, without threads."""
         return frozenset(channel.id for channel in self._guild.channels)
 
-    @property
-    def manages_server(self) -> bool:
-        """Return whether the bot may read the server's AutoMod rules."""
-        return self._guild.me.guild_permissions.manage_guild
-
-    def role_name(self, role_id: int) -> str:
-        role = self._guild.get_role(role_id)
-        return role.name if role is not None else str(role_id)
-
     def channel_name(self, channel_id: int) -> str:
         channel = self._guild.get_channel(channel_id)
         return f"#{channel.name}" if channel is not None else str(channel_id)
 
-    def review(self, rules: ServerRules) -> ReviewChannel | None:
+    def context(self) -> SettingsContext:
+        """Return what the server's settings may name. Channels can be the review channel or the gallery."""
+        return SettingsContext(
+            server=self._guild.name,
+            role_ids=self.role_ids,
+            channel_ids=frozenset(channel.id for channel in self._guild.text_channels),
+            manages_server=self._guild.me.guild_permissions.manage_guild,
+        )
+
+    def with_channels(self, context: SettingsContext, rules: ServerRules) -> SettingsContext:
+        """Add the state of the channels that the rules name, and leave out presets of other channels."""
+        gallery, there = self._guild.get_channel(rules.gallery_channel_id or 0), self.all_channel_ids
+        lacking = lacks(gallery, gallery.permissions_for(self._guild.me)) if gallery is not None else ()
+        presets = {id: name for id, name in context.default_presets.items() if id in there}
+        return replace(
+            context, review=self._review(rules), gallery_lacks=tuple(lacking), default_presets=presets
+        )
+
+    def _review(self, rules: ServerRules) -> ReviewChannel | None:
         """Return the review channel, or None if none is set or it is missing."""
         channel = self._guild.get_channel(rules.approval.review_channel_id or 0)
         if channel is None:
             return None
-        permissions = channel.permissions_for(self._guild.me)
         role = self._guild.get_role(rules.reviewer_role_id or 0)
         return ReviewChannel(
             # Cards contain pictures and are searched for after a crash, so they need the same permissions as
             # a result.
-            missing=tuple(lacks(channel, permissions)),
+            missing=tuple(lacks(channel, channel.permissions_for(self._guild.me))),
             reviewers_see=role is None or channel.permissions_for(role).view_channel,
             everybody_sees=channel.permissions_for(self._guild.default_role).view_channel,
         )
-
-    def gallery_lacks(self, rules: ServerRules) -> tuple[str, ...]:
-        """Return the permissions that the bot lacks in the gallery channel, if the server has a gallery."""
-        channel = self._guild.get_channel(rules.gallery_channel_id or 0)
-        return tuple(lacks(channel, channel.permissions_for(self._guild.me))) if channel is not None else ()
 
 
 # Takes the steps in a thread.

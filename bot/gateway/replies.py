@@ -1,55 +1,127 @@
-"""Answer a request with its status message, and let the run start once Discord has accepted the message."""
+"""Start requests: check, defer, accept, and show the status message."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import discord
 
+from bot.domain.errors import AlreadyTaken
 from bot.domain.presets import NAME_LENGTH
-from bot.domain.requests import Release
-from bot.domain.runs import Run, RunState
+from bot.domain.requests import Checked, Requester
+from bot.domain.runs import Run
 from bot.domain.text import escape_line, in_code
 from bot.gateway.allowance import check_counted
-from bot.gateway.client import GenerateBot, tell
+from bot.gateway.client import THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, check_here, check_overrides, requester_of
-from bot.services.presets.service import PresetRun
 from bot.strings import say
 from bot.ui.lists import posting_layout
 from bot.ui.status import status_message
 
 log = logging.getLogger(__name__)
-_ANSWERED = 40060  # "Interaction has already been acknowledged"
+# Discord waits three seconds for the first answer. If the checks take longer than this, because they wait for
+# Discord or for a file, the answer is deferred privately, whatever they will decide: a refusal may be shown
+# there, and so may a status message.
+_CHECK_SECONDS = 1.0
 # How many dropped inputs a sentence names, so that it fits into a message.
 _NAMED = 15
 
 
-async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -> None:
-    """Send the status message. Nothing is started until Discord has accepted it.
+async def start(
+    interaction: Interaction,
+    check: Callable[[Requester], Awaitable[Checked]],
+    dropped: str = "edit_dropped",
+    *,
+    is_generate: bool = False,
+) -> None:
+    """Check a request, defer the answer, store the request, and show its status message.
 
-    The message is ephemeral if the request awaits approval or is private. With a public answer, Discord would
-    show everybody the options of the command.
+    `dropped` is the code of the sentence about inputs that were dropped. Discord itself checks who may use
+    `/generate`. Raises BotError if nothing was started, or RequestUnknown if the bot can't know.
     """
-    services = interaction.client.services
-    # All runs of a new batch are in the state of its first.
-    layout = status_message([run] * run.count, services.catalogue.title(run.deployment)).layout
-    if layout is None:
-        raise RuntimeError("a status message is a layout")
+
+    async def checks() -> Checked:
+        if is_generate:
+            check_here(interaction)
+        else:
+            await check_start(interaction)
+        return await check(requester_of(interaction))
+
+    checking = asyncio.create_task(checks())
     try:
-        response = await interaction.response.send_message(
-            view=layout,
-            ephemeral=run.private or run.state is RunState.AWAITING_APPROVAL,
-            allowed_mentions=discord.AllowedMentions.none(),
-        )
-    except (aiohttp.ClientError, OSError) as error:
-        log.warning("can't tell whether Discord has the answer to run %s, asking later: %s", run.key, error)
-    except discord.HTTPException as error:
-        await _handle_refusal(interaction, run, error)
-    else:
-        await _confirm(interaction, run, response.message_id)
+        done, _ = await asyncio.wait([checking], timeout=_CHECK_SECONDS)
+        if not done and await _defer(interaction, private=True) is None:
+            return
+        checked = await checking
+    finally:
+        checking.cancel()
+    public = await _defer(interaction, private=checked.only_requester)
+    if public is not None:
+        await _accept(interaction, checked, dropped, public=public)
+
+
+async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
+    """Show "thinking…" unless it is shown already, and return whether everybody sees it.
+
+    Returns None if it isn't shown, or if another process answers the interaction. No error can tell: after a
+    5xx, discord.py repeats the call, and Discord refuses the repetition of what it has carried out.
+    """
+    if THINKING in interaction.extras:
+        return bool(interaction.extras[THINKING])
+    public = not private
+    try:
+        await interaction.response.defer(ephemeral=private, thinking=True)
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.warning("can't tell whether Discord has the answer, so it is asked: %s", error)
+        try:
+            answer = await insist(interaction.original_response)
+        except discord.HTTPException:
+            log.warning("dropped a request, because its interaction was never answered")
+            return None
+        if not answer.flags.loading:
+            log.warning("skipped an interaction that another process answered")
+            return None
+        public = not answer.flags.ephemeral
+    interaction.extras[THINKING] = public
+    return public
+
+
+async def _accept(interaction: Interaction, checked: Checked, dropped: str, *, public: bool) -> None:
+    is_shown = False
+
+    async def show(run: Run) -> int | None:
+        nonlocal is_shown
+        del interaction.extras[THINKING]
+        message_id = await _show_status(interaction, run)
+        is_shown = message_id is not None
+        return message_id
+
+    try:
+        await interaction.client.services.generation.accept(checked, show, public=public)
+    except AlreadyTaken as error:
+        log.warning("skipped an interaction that another process handles: %s", error)
+        return
+    # A follow-up would take the place of a status message that isn't shown yet.
+    if checked.dropped and is_shown:
+        names = [f"`{in_code(name, 60)}`" for name in checked.dropped[:_NAMED]]
+        more = ["…"] if len(checked.dropped) > _NAMED else []
+        code, name = ("preset_dropped", checked.preset) if checked.preset is not None else (dropped, "")
+        await tell(interaction, say(code, names=", ".join(names + more), name=escape_name(name)))
+
+
+async def _show_status(interaction: Interaction, run: Run) -> int | None:
+    """Edit the answer into the status message, and return its id, or None if Discord didn't accept it."""
+    # All runs of a new batch are in the state of its first.
+    title = interaction.client.services.catalogue.title(run.deployment)
+    layout = status_message([run] * run.count, title).layout
+    try:
+        return (await interaction.edit_original_response(view=layout)).id
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.warning("can't show the status of run %s, so the status worker will: %s", run.key, error)
+        return None
 
 
 async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> bool:
@@ -76,70 +148,11 @@ async def reopen_here(interaction: discord.Interaction[GenerateBot], key: str) -
         await services.show_private(batch, requester.origin, to_moderator=False)
 
 
-async def _handle_refusal(
-    interaction: discord.Interaction[GenerateBot], run: Run, error: discord.HTTPException
-) -> None:
-    if error.status >= 500:
-        log.warning("can't tell whether Discord has the answer to run %s, asking later: %s", run.key, error)
-    elif error.code == _ANSWERED:
-        # Discord accepted the answer but replied with a 5xx, and refused discord.py's retry.
-        await _confirm(interaction, run, await _original(interaction))
-    else:
-        log.warning("dropped a run because Discord refused its answer (%s %s)", error.status, error.code)
-        await interaction.client.services.generation.cancel_unanswered(run.key)
-
-
-async def _confirm(
-    interaction: discord.Interaction[GenerateBot], run: Run, status_message_id: int | None
-) -> None:
-    """Allow the run to start. If the message's id is unknown, AnswerChecker asks Discord about it first."""
-    if status_message_id is None:
-        return
-    released = await interaction.client.services.generation.confirm_answer(run.key, status_message_id)
-    if released is Release.KEPT:
-        return
-    log.warning("removing the status message of run %s, which is %s", run.key, released.value)
-    with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
-        await interaction.delete_original_response()
-    if released is Release.WITHDRAWN:
-        # The answer took so long that the worker has already asked Discord and withdrawn the run.
-        await tell(interaction, say("answer_lost"))
-
-
-async def _original(interaction: discord.Interaction[GenerateBot]) -> int | None:
-    """Return the id of the answer that Discord stored, or None if it can't be fetched."""
-    try:
-        return (await interaction.original_response()).id
-    except (discord.HTTPException, discord.ClientException, aiohttp.ClientError, OSError) as error:
-        log.warning("can't fetch the status message's id: %s", error)
-        return None
-
-
 async def check_start(interaction: Interaction) -> None:
     """Check the user's allowance, and what `/generate` needs in this channel. Raises RefusedError."""
     check_counted(interaction)
     check_here(interaction)
     await check_overrides(interaction)
-
-
-async def answer_started(
-    interaction: Interaction, run: Run, dropped: Sequence[str], code: str = "edit_dropped", **params: str
-) -> None:
-    """Send the status message, and tell the user with the sentence `code` which inputs were dropped.
-
-    `params` are the sentence's other values.
-    """
-    await send_status(interaction, run)
-    if dropped:
-        names = [f"`{in_code(name, 60)}`" for name in dropped[:_NAMED]]
-        more = ["…"] if len(dropped) > _NAMED else []
-        await tell(interaction, say(code, names=", ".join(names + more), **params))
-
-
-async def answer_preset_run(interaction: Interaction, made: PresetRun) -> None:
-    """Send the status message, and tell the user which inputs of the preset were dropped."""
-    name = escape_name(made.preset.name) if made.preset is not None else ""
-    await answer_started(interaction, made.run, made.dropped, "preset_dropped", name=name)
 
 
 def escape_name(name: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bot.deployments.model import Deployment
-from bot.domain.settings.missing_references import missing_references
+from bot.domain.settings.fields import missing_references
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import SettingsContext
+from bot.domain.settings.values import Names, SettingsContext
 from bot.ops.findings import Finding, ok, warning
 
 RULES = "GPU rules"
@@ -17,8 +17,11 @@ _SHOWN = 20
 def rule_findings(rules: Mapping[int, ServerRules], deployments: Sequence[Deployment]) -> Iterator[Finding]:
     """Yield findings about servers' rules that name GPUs, or nothing if no server has such rules."""
     usable = SettingsContext(gpus=tuple(gpu for deployment in deployments for gpu in deployment.usable_gpus))
-    missing = {server: missing_references(each, usable).gpus for server, each in rules.items()}
-    without = [f"{server}: {', '.join(sorted(gpus))}" for server, gpus in missing.items() if gpus]
+    missing = {
+        server: sorted(map(str, missing_references(each, usable).get(Names.GPU, ())))
+        for server, each in rules.items()
+    }
+    without = [f"{server}: {', '.join(gpus)}" for server, gpus in missing.items() if gpus]
     if without:
         yield warning(
             RULES,

@@ -21,7 +21,7 @@ from bot.deployments.model import ATTACHMENTS, Deployment, picture_input, taking
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
 from bot.domain.errors import BotError, RefusedError
-from bot.domain.requests import Requester, press_id
+from bot.domain.requests import Checked, Requester, press_id
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import file_behind, keys_in_links
 from bot.services.age_marks import AgeMarks, file_sources
@@ -126,24 +126,19 @@ class EditingService:
         gone = await self._checks.deleted_files(files)
         return InputForm(deployment.title, require_new_files(fields, gone))
 
-    async def resubmit(
-        self, run_key: str, form_values: FormValues, requester: Requester
-    ) -> tuple[Run, tuple[str, ...]]:
-        """Start an edited run.
-
-        Returns the new run, and the options whose earlier values its deployment no longer accepts.
-        """
+    async def resubmit(self, run_key: str, form_values: FormValues, requester: Requester) -> Checked:
+        """Check an edited run."""
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
         revision = revise(deployment, run.inputs, run.gpu, form_values, self._generation.draw_seed)
-        new_run = await self._generation.submit(
+        return await self._generation.check(
             deployment,
             revision.inputs,
             requester,
             press=press_id("edit", run.key, form_values),
             parent_key=run.key,
+            dropped=revision.dropped,
         )
-        return new_run, revision.dropped
 
     async def check_before_texts(self, run_key: str, requester: Requester) -> None:
         """Raise RefusedError if the edited request would be refused whatever its uploaded texts are."""
@@ -214,8 +209,8 @@ class EditingService:
         requester: Requester,
         *,
         parent_key: str | None = None,
-    ) -> tuple[Run, tuple[str, ...]]:
-        """Start a run with the link `picture` as its picture input. Returns the same as `resubmit`.
+    ) -> Checked:
+        """Check a run with the link `picture` as its picture input.
 
         `parent_key` is the key of the run that made the picture.
         """
@@ -225,15 +220,15 @@ class EditingService:
             raise RefusedError("use_nobody")
         link: InputValue = [picture] if item.kind is InputKind.IMAGES else picture
         revision = revise(deployment, {item.key: link}, None, form_values, self._generation.draw_seed)
-        run = await self._generation.submit(
+        return await self._generation.check(
             deployment,
             revision.inputs,
             requester,
             press=press_id(f"use {deployment.deployment_id}", file_behind(picture), form_values),
             parent_key=parent_key,
             made_by=parent_key,
+            dropped=revision.dropped,
         )
-        return run, revision.dropped
 
     def taking_pictures(self) -> list[Deployment]:
         """Return the deployments with a picture input. Raises RefusedError if there are none."""

@@ -13,7 +13,7 @@ from bot.deployments.model import FollowUpRef, deployment_of, taking_pictures
 from bot.deployments.validation import AttachedFile, media_type
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.messages.records import MessageRef
-from bot.domain.requests import Requester, press_id
+from bot.domain.requests import Checked, Requester, press_id
 from bot.domain.runs import Run
 from bot.domain.text.file_names import file_behind
 from bot.services.age_marks import AgeMarks
@@ -112,17 +112,14 @@ class FollowUpService:
             private=opened.private,
         )
 
-    async def start(
+    async def check(
         self,
         opened: OpenFollowUp,
         files: Sequence[AttachedFile],
         form_values: FormValues,
         requester: Requester,
-    ) -> tuple[Run, tuple[str, ...]]:
-        """Start a run with the first file that fits.
-
-        Returns the run, and the options whose carried values its deployment doesn't accept.
-        """
+    ) -> Checked:
+        """Check a run with the first file that fits."""
         taken = opened.preparation.choose(files)
         if taken is None:
             raise RefusedError("follow_up_no_file")
@@ -133,7 +130,7 @@ class FollowUpService:
         own = tuple(file for file in files if file.url in links)
         follow_up = "".join(opened.preparation.follow_up.reference)
         inputs = replace(revision.inputs, files={**revision.inputs.files, key: own})
-        run = await self._generation.submit(
+        return await self._generation.check(
             opened.preparation.target,
             inputs,
             requester,
@@ -141,8 +138,8 @@ class FollowUpService:
             parent_key=opened.parent.key if opened.parent is not None else None,
             made_by=opened.made_by or None,
             private=opened.private,
+            dropped=revision.dropped,
         )
-        return run, revision.dropped
 
     async def result_messages(self, run: Run) -> Sequence[MessageRef]:
         """Return the messages that show the result of a run."""

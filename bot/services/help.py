@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
 from bot.domain.requests import Requester
-from bot.domain.rules_for_help import Offer, Standing, standing
+from bot.domain.rules_for_help import Standing
 from bot.services.presets.inputs import has_gap
 from bot.store import Store
 
@@ -26,25 +25,20 @@ class HelpService:
         origin = requester.origin
         rules = await self._store.rules.get(origin.guild_id)
         usage = await self._store.usage.today(origin.guild_id, requester.person.id, self._clock())
-        found = standing(
-            requester.person,
-            usage,
-            rules,
-            self._offer(),
-            in_server=origin.guild_id is not None,
-            age_restricted_channel=origin.age_restricted,
-        )
         default = await self._store.presets.channel_default(origin.guild_id, requester.channel_ids)
         deployment = self._catalogue.get(default.preset.deployment) if default is not None else None
-        if default is None or deployment is None:
-            return found
-        gap = has_gap(deployment, default.preset)
-        return replace(found, channel_default=default.preset, default_has_gap=gap)
-
-    def _offer(self) -> Offer:
-        deployments = self._catalogue.all()
-        return Offer(
-            deployments=tuple(each.name for each in deployments),
-            age_restricted=tuple(each.name for each in deployments if each.age_restricted),
-            gpus=tuple(dict.fromkeys(gpu for each in deployments for gpu in each.gpus if len(each.gpus) > 1)),
+        offered = self._catalogue.all()
+        return Standing(
+            person=requester.person,
+            usage=usage,
+            rules=rules,
+            deployments=[each.name for each in offered],
+            age_restricted=[each.name for each in offered if each.age_restricted],
+            gpus=list(dict.fromkeys(gpu for each in offered for gpu in each.gpus if len(each.gpus) > 1)),
+            in_server=origin.guild_id is not None,
+            age_restricted_channel=origin.age_restricted,
+            channel_default=default.preset if default is not None and deployment is not None else None,
+            default_has_gap=default is not None
+            and deployment is not None
+            and has_gap(deployment, default.preset),
         )

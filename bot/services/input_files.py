@@ -13,7 +13,6 @@ from bot.deployments.validation import AttachedFile, check_content, is_kind, lin
 from bot.domain.errors import InputError, MediaError, WrongFiles
 
 log = logging.getLogger(__name__)
-# Discord waits three seconds for the answer to an interaction.
 _SECONDS = 1.0
 # Returns the content type that a file's first bytes show. Raises MediaError if they can't be read.
 DetectType = Callable[[str], Awaitable[str]]
@@ -35,10 +34,6 @@ class InputFiles:
     def __init__(self, detect: DetectType, *, seconds: float = _SECONDS) -> None:
         self._detect = detect
         self._seconds = seconds
-
-    def must_read(self, deployment: Deployment, inputs: CollectedInputs) -> bool:
-        """Return whether `check` has to read any file."""
-        return bool(_to_read(deployment, inputs))
 
     async def check(self, deployment: Deployment, inputs: CollectedInputs) -> None:
         """Raise WrongFiles if files are of the wrong kind. The error names each of them.

@@ -20,9 +20,8 @@ from bot.services.age_marks import AgeMarks
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
-# If a request isn't released within this time, the bot asks Discord whether its interaction was answered.
-# Discord accepts an answer for 3 s.
-ANSWER_HOLD = timedelta(seconds=5)
+# How long a redelivery waits for its placeholder. Discord accepts an answer for 3 s.
+_PLACEHOLDER_WAIT = timedelta(seconds=5)
 
 
 class RunService:
@@ -156,7 +155,7 @@ class RunService:
         run, origin = await self._postable(key, requester), requester.origin
         moved = replace(run, user_install=origin.user_install)
         # The interaction's answer, which is edited into the result, has to exist first.
-        due_at = self._clock() + (ANSWER_HOLD if moved.needs_interaction else timedelta())
+        due_at = self._clock() + (_PLACEHOLDER_WAIT if moved.needs_interaction else timedelta())
         if not await self._store.messages.redeliver(run.request_key, origin, due_at):
             raise RefusedError("post_nothing")
         self._wakeups.show()

@@ -24,7 +24,6 @@ from bot.store.reading.durations import DurationStore
 from bot.store.reading.gauges import GaugeStore
 from bot.store.reading.history import HistoryStore
 from bot.store.requests.accept import RequestStore
-from bot.store.requests.answers import AnswerStore
 from bot.store.requests.usage import UsageStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore
@@ -54,7 +53,6 @@ class Store:
         self.audit = AuditStore(self.database)
         self.rules = RuleStore(self.database)
         operator = operator or OperatorRules()
-        self.answers = AnswerStore(self.database)
         self.requests = RequestStore(self.database, operator)
         self.reviews = ReviewStore(self.database, operator)
         self.runs = RunStore(self.database)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 from bot.database.engine import Database, reads, writes
 from bot.database.message_rows import want
 from bot.database.postgres import lock
-from bot.database.row_locks import lock_requests
+from bot.database.row_locks import lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
 from bot.database.tables import blocks, requests, runs
 from bot.domain.messages.records import Kind
@@ -46,7 +46,7 @@ class BlockStore:
         """Block a user, replacing any earlier block. End their waiting runs and return how many ended."""
         lock(connection, f"block {guild_id} {user_id}")
         # A request that is accepted at the same time either is ended here or is refused by the block.
-        lock(connection, "accept")
+        lock_accepting(connection, guild_id)
         connection.execute(delete(blocks).where(_one(guild_id, user_id)))
         connection.execute(
             insert(blocks).values(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from random import Random
@@ -17,7 +16,7 @@ from bot.database.rows import revise, select_runs, to_run
 from bot.database.tables import requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
-from bot.domain.errors import CommitUnknown, RefusedForNow, RunGone
+from bot.domain.errors import CommitUnknown, RefusedForNow
 from bot.domain.run_timing import RunTimeout, next_poll, no_timeout
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
@@ -28,7 +27,6 @@ from bot.store.postponed import NOT_HELD, change_waiting, hold_back, waiting_for
 from bot.store.queue import advance, is_waiting, next_candidate, number_queues
 from bot.store.requests.judging import judge_run, refuse
 
-log = logging.getLogger(__name__)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
 _IS_FOLLOWED = or_(runs.c.state.in_(IN_FLIGHT), and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)))
@@ -60,18 +58,15 @@ _WAITING_OF = select_runs().where(
 def _judged(connection: Connection, key: str, operator: OperatorRules, now: datetime) -> Run | None:
     """Judge a run, and return it if it may start. Postpone or end it if it may not start now.
 
-    Return None in that case, or if the run has been withdrawn.
+    Return None in that case.
     """
-    try:
-        run, reason = judge_run(connection, key, operator, now)
-        if reason is None:
-            return run
-        if isinstance(reason, RefusedForNow):
-            hold_back(connection, run, reason, now)
-        elif (current := lock_run(connection, key)).state is RunState.WAITING:
-            refuse(connection, current, reason, now)
-    except RunGone:
-        log.info("skipped run %s, which was withdrawn before its claim", key)
+    run, reason = judge_run(connection, key, operator, now)
+    if reason is None:
+        return run
+    if isinstance(reason, RefusedForNow):
+        hold_back(connection, run, reason, now)
+    elif (current := lock_run(connection, key)).state is RunState.WAITING:
+        refuse(connection, current, reason, now)
     return None
 
 

@@ -184,13 +184,6 @@ def charge(connection: Connection, batch: Sequence[Run]) -> None:
             _add_to_person(connection, run, run.charged_on, recorded_charge(run))
 
 
-def release(connection: Connection, batch: Sequence[Run]) -> None:
-    """Take back what `charge` did, because the runs are deleted before they started."""
-    for run in by_day(batch):
-        if run.charged_on is not None:
-            _add_to_person(connection, run, run.charged_on, _minus(Charge(), recorded_charge(run)))
-
-
 def by_day(batch: Iterable[Run]) -> list[Run]:
     """Return runs of one person in the order in which a transaction must post their changes."""
     return sorted(batch, key=lambda run: run.charged_on or date.min)

@@ -46,6 +46,8 @@ from bot.domain.results.showing import is_spoiler
 from bot.domain.runs import Run
 from bot.store.rules import read_rules
 
+# The lease of the process that accepts a request, until it has shown the status message.
+ACCEPTING = "accept"
 _NO_ANSWER = {"status_message_id": None, "interaction_token": None, "interaction_expires_at": None}
 _IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until < bindparam("now"))
 
@@ -154,6 +156,23 @@ class MessageStore:
         elif ends_answer:
             request = update(requests).where(requests.c.key == claim.message.request_key)
             connection.execute(request.values(_NO_ANSWER))
+
+    @writes
+    def note_answer(self, connection: Connection, claim: Claim, message_id: int) -> None:
+        """Store the id of a status message that wasn't known."""
+        _hold(connection, claim, status_message_id=message_id)
+
+    @writes
+    def answered(self, connection: Connection, key: str, message_id: int | None, now: datetime) -> None:
+        """End the lease of the process that has accepted a request, and store its status message.
+
+        If that couldn't be shown, a messenger does it. It also has if the lease was lost.
+        """
+        own = (requests.c.key == key, requests.c.lease_owner == ACCEPTING)
+        ended = {"lease_owner": None, "lease_until": None, "status_message_id": message_id}
+        if connection.execute(update(requests).where(*own).values(ended)).rowcount and message_id is not None:
+            shown = update(messages).where(*is_message(key, Kind.ANSWER, 0), messages.c.wanted_rev == 1)
+            connection.execute(shown.values(shown_rev=1, due_at=now))
 
     @writes
     def adopt(self, connection: Connection, request_key: str, kind: Kind, number: int, part: Part) -> None:

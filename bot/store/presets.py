@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, func, insert, or_, select
 
 from bot.database.engine import Database, reads, writes
-from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import DEFAULT_PRESET, PRESETS, AuditAction, AuditEntry
-from bot.domain.presets import ChannelDefault, Holder, Preset, folded
+from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
+from bot.domain.text import escape_line
 from bot.store.audit import add_entries
 
 MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
@@ -41,7 +40,6 @@ class PresetStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = GroupCommit(self._read_defaults, timeout=database.lock_seconds, limit=200)
 
     @writes
     def put(
@@ -70,8 +68,12 @@ class PresetStore:
         values = {name: getattr(preset, name) for name in Preset.__slots__}
         values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
         connection.execute(insert(presets).values(values))
-        change = {"added" if earlier is None else "replaced": [preset.name]}
-        _add_entry(connection, preset, preset.created_by, change, now)
+        if preset.holder is Holder.SERVER:
+            states = ("none", "saved") if earlier is None else ("saved", "replaced")
+            change = (f"Preset {_shown(preset)}", *states)
+            _add_entry(
+                connection, preset.holder_id, preset.created_by, now, change, deployment=preset.deployment
+            )
         return None
 
     @writes
@@ -90,7 +92,8 @@ class PresetStore:
             connection.execute(
                 delete(channel_defaults).where(channel_defaults.c.channel_id.in_(ids), _defaults_of(preset))
             )
-        _add_entry(connection, preset, by, {"removed": [preset.name]}, now)
+            change = (f"Preset {_shown(preset)}", "saved", "deleted")
+            _add_entry(connection, holder_id, by, now, change, deployment=preset.deployment)
         return True
 
     @writes
@@ -116,9 +119,9 @@ class PresetStore:
         connection.execute(delete(channel_defaults).where(here))
         values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
         connection.execute(insert(channel_defaults).values(**values, set_at=now, set_by=by))
-        details = _default_change(channel_id, before, preset)
-        entry = _settings_entry(guild_id, by, now, deployment=preset.deployment, details=details)
-        add_entries(connection, entry)
+        change = ("Default preset", _shown(before), _shown(preset))
+        more = {"deployment": preset.deployment, "details": {"channel": str(channel_id)}}
+        _add_entry(connection, guild_id, by, now, change, **more)
         return NewDefault(preset, before)
 
     @writes
@@ -131,37 +134,20 @@ class PresetStore:
         removed = connection.execute(delete(channel_defaults).where(here))
         if not removed.rowcount:
             return False
-        details = _default_change(channel_id, before, None)
-        add_entries(connection, _settings_entry(guild_id, by, now, details=details))
+        change = ("Default preset", _shown(before), "none")
+        _add_entry(connection, guild_id, by, now, change, details={"channel": str(channel_id)})
         return True
 
-    async def channel_default(
-        self, guild_id: int | None, channel_ids: Collection[int]
+    @reads
+    def channel_default(
+        self, connection: Connection, guild_id: int | None, channel_ids: Collection[int]
     ) -> ChannelDefault | None:
-        """Return the default preset of one of these channels, or None.
-
-        Every `/generate` asks for it, so concurrent callers share a read that begins after their call.
-        """
+        """Return the default preset of one of these channels, or None."""
         if guild_id is None:
             return None
-        return await self._reading.submit((guild_id, tuple(channel_ids)))
-
-    @reads
-    def _read_defaults(
-        self, connection: Connection, places: Sequence[tuple[int, Sequence[int]]]
-    ) -> Sequence[ChannelDefault | None]:
-        channels: dict[int, set[int]] = defaultdict(set)
-        for guild_id, channel_ids in places:
-            channels[guild_id].update(channel_ids)
-        found: dict[tuple[int, int], ChannelDefault] = {}
-        for guild_id, wanted in channels.items():
-            here = channel_defaults.c.channel_id.in_(wanted)
-            for row in connection.execute(_defaults(guild_id).where(here)):
-                found[guild_id, row.channel_id] = _default(row)
-        return [
-            next((found[guild_id, each] for each in channel_ids if (guild_id, each) in found), None)
-            for guild_id, channel_ids in places
-        ]
+        here = channel_defaults.c.channel_id.in_(channel_ids)
+        row = connection.execute(_defaults(guild_id).where(here)).first()
+        return _default(row) if row is not None else None
 
     @reads
     def channel_defaults(self, connection: Connection, guild_id: int) -> Sequence[ChannelDefault]:
@@ -229,12 +215,6 @@ def _current_default(connection: Connection, guild_id: int, channel_id: int) -> 
     return _default(row).preset if row is not None else None
 
 
-def _default_change(channel_id: int, before: Preset | None, after: Preset | None) -> Mapping[str, object]:
-    """Return the details of an audit entry about a channel's default."""
-    names = {"from": before and before.name, "to": after and after.name}
-    return {"channel": str(channel_id), "changes": {DEFAULT_PRESET: names}}
-
-
 def _preset(row: Row[Any]) -> Preset:
     return _as_preset(dict(row._mapping))
 
@@ -244,19 +224,15 @@ def _as_preset(values: Mapping[str, Any]) -> Preset:
 
 
 def _add_entry(
-    connection: Connection,
-    preset: Preset,
-    actor_id: int | None,
-    change: Mapping[str, object],
-    now: datetime,
+    connection: Connection, guild_id: int, by: int | None, now: datetime, change: Sequence[str], **more: Any
 ) -> None:
-    if preset.holder is Holder.SERVER:
-        details = {"changes": {PRESETS: change}}
-        entry = _settings_entry(
-            preset.holder_id, actor_id, now, deployment=preset.deployment, details=details
-        )
-        add_entries(connection, entry)
+    """Write an audit entry about a change: what was changed, the old and the new value, as texts."""
+    details = {"changes": [list(change)], **more.pop("details", {})}
+    entry = AuditEntry(
+        at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=by, details=details, **more
+    )
+    add_entries(connection, entry)
 
 
-def _settings_entry(guild_id: int, actor_id: int | None, now: datetime, **more: Any) -> AuditEntry:
-    return AuditEntry(at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, **more)
+def _shown(preset: Preset | None) -> str:
+    return escape_line(preset.name, NAME_LENGTH) if preset is not None else "none"

@@ -6,26 +6,27 @@ inside the database, so a long queue costs neither rows nor statements.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     FromClause,
     Select,
     bindparam,
     exists,
     false,
     func,
-    insert,
     literal,
     literal_column,
     select,
     tuple_,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.column_types import UtcDateTime
 from bot.database.row_locks import lock_requests_of
@@ -59,7 +60,6 @@ _queued = runs.alias("queued")
 _busy = runs.alias("busy")
 _IS_NEXT = (
     is_waiting(_queued),
-    # Never, as long as the requester may have seen a failure.
     # An expression, because SQLite would prefer an index by `due_at` to the one in the queue's order.
     func.coalesce(_queued.c.due_at <= _NOW, false()),
 )
@@ -175,6 +175,13 @@ _TAGS = select(runs.c.queue_tag).where(
 )
 
 
+# Two transactions may create the same queue.
+_CREATE: Mapping[str, Executable] = {
+    "sqlite": sqlite.insert(queues).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(queues).on_conflict_do_nothing(),
+}
+
+
 class Candidate(NamedTuple):
     """A run that no limit keeps from starting."""
 
@@ -198,7 +205,7 @@ def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -
     new = [name for name in names["deployments"] if name not in times]
     if new:
         values = [{"deployment": name, "virtual_time": FIRST_TURN} for name in new]
-        connection.execute(insert(queues), values)
+        connection.execute(_CREATE[connection.dialect.name], values)
     tags = []
     for deployment, person in asked:
         tag = NO_TURN

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from bot.database.engine import Database, reads, writes
 from bot.database.message_rows import FRESH, about_result, bump, read_messages, want
-from bot.database.postgres import lock
-from bot.database.row_locks import lock_batch, lock_run
+from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.tables import audit, messages, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, limits_of
@@ -35,6 +34,8 @@ from bot.store.outcomes import apply_change
 from bot.store.queue import give_tags
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_rules
+
+_SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
 
 class ReviewStore:
@@ -70,7 +71,7 @@ class ReviewStore:
         error, because the first reply may have been lost.
         """
         # A request that is accepted at the same time can't charge what is judged here.
-        lock(connection, "accept")
+        lock_accepting(connection, connection.scalar(_SERVER, {"of": key}) or 0)
         batch = lock_batch(connection, key)
         if has_decided(batch[0], moderator_id, rejected=False):
             return None

@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from bot.database.engine import Database, reads, writes
-from bot.database.group_commit import GroupCommit
 from bot.database.postgres import lock
 from bot.database.tables import key_values, runs, server_rules
 from bot.domain.errors import RefusedForNow
 from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.settings.rules_and_defaults import ServerRules, diff_rules, parse_stored_rules
+from bot.domain.settings.fields import Change, describe_changes
+from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
+from bot.domain.settings.values import SettingsContext
+from bot.domain.text import escape_line
 from bot.store.audit import add_entries
 from bot.store.postponed import PAUSED, ask_again
 
@@ -52,7 +54,6 @@ class RuleStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = GroupCommit(self._current, timeout=database.lock_seconds, limit=200)
 
     async def get(self, guild_id: int | None) -> ServerRules:
         """Return a server's rules, with defaults for values that are unset or unreadable.
@@ -80,42 +81,44 @@ class RuleStore:
         actor_id: int,
         edit: Callable[[ServerRules], ServerRules],
         now: datetime,
-        what: str,
-    ) -> ServerRules:
-        """Apply `edit` to the stored rules, write the audit entry, and return the new rules.
+        context: SettingsContext,
+    ) -> Sequence[Change]:
+        """Apply `edit` to the stored rules, write the audit entry, and return the changes.
 
-        `what` names the control of `/settings` in the audit entry. Nothing is written if `edit` raises an
-        exception, or if it changes nothing and all stored rules are readable.
+        The entry holds them as texts. Nothing is written if `edit` raises an exception, or if it changes
+        nothing and all stored rules are readable.
         """
         lock(connection, f"rules {guild_id}")
         before, lost = _readable(connection, guild_id)
         after = edit(before)
-        if after == before and not lost:
-            return after
-        _write(connection, guild_id, actor_id, after, now)
-        details: dict[str, object] = {"what": what, "changes": diff_rules(before, after)}
-        if lost:
-            details["unreadable"] = list(lost)
+        changes = describe_changes(before, after, context)
+        changes += [("Unreadable settings", escape_line(path, 60), "the default") for path in lost]
+        if not changes:
+            return changes
+        connection.execute(delete(server_rules).where(server_rules.c.guild_id == guild_id))
+        values = {
+            "guild_id": guild_id,
+            "rules": after.model_dump(mode="json"),
+            "retention_days": after.retention_days,
+            "updated_at": now,
+            "updated_by": actor_id,
+        }
+        connection.execute(insert(server_rules).values(values))
         entry = AuditEntry(
-            at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
+            at=now,
+            guild_id=guild_id,
+            action=AuditAction.SETTINGS,
+            actor_id=actor_id,
+            details={"changes": [list(change) for change in changes]},
         )
         add_entries(connection, entry)
         ask_again(connection, runs.c.guild_id == guild_id, now)
-        return after
-
-    async def current(self, guild_id: int | None) -> ServerRules:
-        """Return the rules as they are now. Raises RefusedForNow, unlike `get`, if any part can't be read.
-
-        Concurrent callers share a read that begins after their call.
-        """
-        return await self._reading.submit(guild_id)
+        return changes
 
     @reads
-    def _current(
-        self, connection: Connection, guild_ids: Sequence[int | None]
-    ) -> Sequence[ServerRules | Exception]:
-        found = {guild_id: read_rules(connection, guild_id) for guild_id in set(guild_ids)}
-        return [found[guild_id] for guild_id in guild_ids]
+    def current(self, connection: Connection, guild_id: int | None) -> ServerRules:
+        """Return the rules as they are now. Raises RefusedForNow, unlike `get`, if any part can't be read."""
+        return read_rules(connection, guild_id)
 
 
 def _stored(connection: Connection, guild_id: int) -> object | None:
@@ -133,20 +136,6 @@ def _readable(connection: Connection, guild_id: int) -> tuple[ServerRules, tuple
     if lost:
         log.error("can't read these rules of server %s: %s", guild_id, ", ".join(lost))
     return rules, lost
-
-
-def _write(connection: Connection, guild_id: int, actor_id: int, rules: ServerRules, now: datetime) -> None:
-    values = {
-        "rules": rules.model_dump(mode="json"),
-        "retention_days": rules.retention_days,
-        "updated_at": now,
-        "updated_by": actor_id,
-    }
-    result = connection.execute(
-        update(server_rules).where(server_rules.c.guild_id == guild_id).values(values)
-    )
-    if not result.rowcount:
-        connection.execute(insert(server_rules).values(guild_id=guild_id, **values))
 
 
 PAUSE_KEY = "pause"

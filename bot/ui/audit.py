@@ -20,15 +20,12 @@ from bot.domain.moderation.audit import (
     StoredEntry,
 )
 from bot.domain.runs import RunState
-from bot.domain.settings.fields import Section
-from bot.domain.settings.values import Names
 from bot.domain.text import escape_line, message_url, sentence_case, shorten
 from bot.domain.transitions import REQUESTER_BLOCKED
-from bot.strings import SENTENCES, say
+from bot.strings import SENTENCES, counted, say
 from bot.ui.custom_ids import AuditId
 from bot.ui.message_parts import phase, subtext
-from bot.ui.settings.changes import Naming, stored_changes
-from bot.ui.settings.text import counted
+from bot.ui.settings.changes import Naming
 from bot.ui.views import layout_of
 
 # Lengths of a quoted prompt and of other quoted texts, such as a reason. A line has the first that fit in it.
@@ -61,7 +58,7 @@ def audit_line(stored: StoredEntry, naming: Naming) -> str:
     their batch.
     """
     entry, url = stored.entry, _url(stored)
-    title = naming.name(Names.DEPLOYMENT, entry.deployment) if entry.deployment else "?"
+    title = naming.name(entry.deployment) if entry.deployment else "?"
     sentence = say(
         _sentence(stored),
         who=_person(entry.actor_id),
@@ -135,11 +132,9 @@ def _details(
     """Yield the details of an entry. `quoted` are the lengths of a quoted prompt and of other texts."""
     entry, details = stored.entry, stored.entry.details
     prompt_length, text_length = quoted
-    for label, change in stored_changes(details.get("changes"), naming):
-        yield say("record_change", label=label, change=change)
-    what = details.get("what")
-    if isinstance(what, str) and not details.get("changes"):
-        yield _subject(what, naming)
+    changes = details.get("changes")
+    for label, old, new in changes if isinstance(changes, list) else ():
+        yield say("record_change", label=label, change=naming.line(f"{old} → {new}"))
     yield from _channel(details.get("channel"), naming)
     if stored.prompt and prompt_length:
         yield say("record_prompt", text=naming.text(stored.prompt, prompt_length))
@@ -171,13 +166,6 @@ def _block_end(until: object, time: Callable[[datetime], str]) -> str:
     if not isinstance(until, str):
         return say("blocked_open")
     return say("record_until", time=time(datetime.fromisoformat(until)))
-
-
-def _subject(what: str, naming: Naming) -> str:
-    """Name the subject of a change without stored values: a section of `/settings`, or a preset."""
-    section, _, _ = what.partition(".")
-    is_control = section in set(Section) - {Section.HOME}
-    return say(f"settings_title_{section}") if is_control else naming.text(what, _NAME_LENGTH)
 
 
 def _in_message(at: datetime) -> str:
@@ -256,7 +244,7 @@ def _filters(audit_filter: AuditFilter, naming: Naming) -> Iterator[str]:
     if audit_filter.actor is not None:
         yield say("record_filter_by", person=audit_filter.actor)
     if audit_filter.deployment is not None:
-        yield naming.name(Names.DEPLOYMENT, audit_filter.deployment)
+        yield naming.name(audit_filter.deployment)
     if audit_filter.action is not None:
         yield action_text(audit_filter.action)
     if audit_filter.outcome is not None:

@@ -17,10 +17,9 @@ from bot.domain.queue.fair_queue import PLACES
 from bot.domain.results.showing import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
-from bot.strings import say
+from bot.strings import counted, say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId, UnblockId
 from bot.ui.message_parts import deletion_facts, ending, replaced_defaults, set_by, texts
-from bot.ui.settings.text import counted
 from bot.ui.views import layout_of
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.

@@ -14,7 +14,7 @@ from discord import ButtonStyle, File, MediaGalleryItem
 from discord.ui import Button, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.runs import Deletions, Run, RunState
-from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
+from bot.domain.text import escape_line, escape_prose, listed, sentence_case, shorten
 from bot.domain.text.run_log import FailureKind, failure_kind, last_error
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
@@ -261,10 +261,8 @@ def replaced_defaults(channel_ids: Sequence[int]) -> str:
     """Return a line that names the channels whose default is to be replaced, or an empty text."""
     if not channel_ids:
         return ""
-    text = ", ".join(f"<#{each}>" for each in channel_ids[:_CHANNELS])
-    more = len(channel_ids) - _CHANNELS
-    text = say("settings_and_more", text=text, count=more) if more > 0 else text
-    return f"\n{say('preset_taken_default', channels=text)}"
+    channels = listed([f"<#{each}>" for each in channel_ids], _CHANNELS)
+    return f"\n{say('preset_taken_default', channels=channels)}"
 
 
 def facts_of(run: Run) -> list[str]:

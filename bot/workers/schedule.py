@@ -23,7 +23,6 @@ class Schedule:
     again: bool = False
 
 
-ANSWERS = Schedule(pause=2, width=4)
 SUBMIT = Schedule(pause=2, width=32)
 CHECK = Schedule(pause=2, width=4)
 PROBE = Schedule(pause=1)

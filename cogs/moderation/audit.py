@@ -109,9 +109,9 @@ def _plain_names(interaction: Interaction) -> Naming:
     """Return the `Naming` for the CSV file, with the plain names of the server's roles and channels."""
     title = interaction.client.services.audit.title
     if interaction.guild is None:
-        return in_file(str, str, title)
+        return in_file(str, title)
     server = GuildInfo(interaction.guild)
-    return in_file(server.role_name, server.channel_name, title)
+    return in_file(server.channel_name, title)
 
 
 class Audit(commands.Cog):

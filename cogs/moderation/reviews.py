@@ -14,7 +14,7 @@ from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
 from bot.gateway.channels import channel_state, member_names, requester_now
 from bot.gateway.client import GenerateBot, tell, tell_error
-from bot.gateway.dynamic_items import custom_ids, text_values
+from bot.gateway.dynamic_items import custom_ids, submitted_values
 from bot.gateway.interactions import Interaction, member_of
 from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
@@ -38,14 +38,16 @@ _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action
 
 
 async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
-    values = text_values(interaction)
-    reason = values.get(REASON_FIELD, "").strip()
+    values = submitted_values(interaction)
+    reason = "".join(values.get(REASON_FIELD, ())).strip()
     async with reporting_card_errors(interaction, id.key):
         if id.form is ReviewForm.REJECT:
             await _reject(interaction, id.key, reason)
         else:
             # A form that was opened before an update has no duration.
-            await _block(interaction, id.key, reason, block_duration(values.get(DURATION_FIELD)))
+            await _block(
+                interaction, id.key, reason, block_duration(next(iter(values.get(DURATION_FIELD, ())), None))
+            )
 
 
 async def approve(interaction: Interaction, key: str) -> None:

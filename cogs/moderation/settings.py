@@ -1,4 +1,4 @@
-"""`/settings` shows the server's rules in one ephemeral panel.
+"""`/settings` shows the server's rules in one ephemeral panel, and changes them with forms.
 
 The panel's custom_ids hold its whole state, so an open panel works after a restart. Each press checks
 permissions.
@@ -7,165 +7,122 @@ permissions.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import replace
-from random import Random
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.domain.errors import RefusedError
-from bot.domain.settings.fields import Section, SettingControl, resolve
-from bot.domain.settings.forms import FORMS
-from bot.domain.settings.values import SettingsContext
+from bot.domain.errors import BotError, InputError, RefusedError
+from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, keys_of
+from bot.domain.settings.kinds import Section, batches
+from bot.domain.settings.rules_and_defaults import WORDS
+from bot.gateway.allowance import check_counted
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import PersistentItem, selected_values, text_values
+from bot.gateway.dynamic_items import PersistentItem, selected_values, submitted_values
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
-from bot.services.moderation.server_settings import (
-    CurrentSettings,
-    EditResult,
-    FormContent,
-    ServerSettingsService,
-)
+from bot.services.moderation.server_settings import Editor
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings.controls import Selection
-from bot.ui.settings.panel import (
-    Panel,
-    again_arg,
-    error_lines,
-    panel_layout,
-    parse_again,
-    settings_modal,
-    split_stamp,
-)
-from bot.ui.settings.text import describe_changes
+from bot.ui.settings.panel import Panel, error_lines, panel_layout, settings_modal
 
 
-def allowed(interaction: Interaction) -> GuildInfo:
-    """Return the server. Raises RefusedError if the user may not manage it, or if the bot isn't in it."""
+def allowed(interaction: Interaction) -> Editor:
+    """Return the user. Raises RefusedError if they may not manage the server, or if the bot isn't in it."""
     if interaction.guild_id is None:
         raise RefusedError("settings_only_in_servers")
     if not interaction.permissions.manage_guild:
         raise RefusedError("settings_not_allowed")
     if interaction.guild is None or interaction.guild.me is None:
         raise RefusedError("settings_not_a_member")
-    return GuildInfo(interaction.guild)
+    return Editor(interaction.guild_id, interaction.user.id, GuildInfo(interaction.guild).context())
 
 
 class SettingsItem(PersistentItem[SettingId], codec=SettingId):
     """A button or select of the panel."""
 
     async def pressed(self, interaction: Interaction, id: SettingId) -> None:
-        service, values = interaction.client.services.server_settings, selected_values(interaction)
-        server, control, user_id = allowed(interaction), id.control, interaction.user.id
-        random = interaction.client.outside.random
-        if control.name == "again":
-            draft, control = parse_again(control)
-            await _open_form(interaction, await service.form(server, user_id, control, draft))
-        elif control.key in FORMS:
-            control = replace(control, arg=values[0] if values else control.arg)
-            await _open_form(interaction, await service.form(server, user_id, control))
-        elif control.key == "words.show":
-            await _send_words(interaction, await service.word_list(server))
-        elif (panel := _opened_panel(control, values)) is not None:
-            await _update(interaction, await _layout(service, server, panel, random))
+        service, editor = interaction.client.services.server_settings, allowed(interaction)
+        if id.action == "tidy":
+            await _show(interaction, Panel(saved=await service.tidy(editor)))
+        elif id.section == "home":
+            await _show(interaction, Panel())
+        elif id.action == "show":
+            file = discord.File(io.BytesIO((await service.word_list(editor.guild_id)).encode()), "words.txt")
+            await interaction.response.send_message(file=file, ephemeral=True)
         else:
-            result = await service.edit(server, user_id, control, values)
-            await _update(interaction, await _result_layout(service, server, control, result, random))
+            await _open(interaction, id)
 
 
-def _opened_panel(control: SettingControl, values: Sequence[str]) -> Panel | None:
-    """Return the panel that a control opens, or None if the control edits the rules."""
-    if control.key == "home.back":
-        return Panel()
-    if control.key == "home.open" and values and values[0] in set(Section):
-        return Panel(Section(values[0]))
-    if control.key in ("gpus.gpu", "gpus.deployment") and values:
-        return Panel(control.section, (control.name, values[0]))
-    return None
+def _section(id: SettingId) -> Section:
+    """Return the section of a control. Raises RefusedError for one of another version."""
+    if id.section not in SECTIONS or id.action not in ("open", "key", "form", "again"):
+        raise RefusedError("settings_stale")
+    return SECTIONS[id.section]
 
 
-async def _layout(
-    service: ServerSettingsService, server: GuildInfo, panel: Panel, random: Random
-) -> LayoutView:
-    current = await service.read(server, panel.section)
-    return _draw(panel, current, random)
-
-
-async def _result_layout(
-    service: ServerSettingsService,
-    server: GuildInfo,
-    control: SettingControl,
-    result: EditResult,
-    random: Random,
-) -> LayoutView:
-    """Build the panel that shows the result of an edit, in the section of the control."""
-    tidied = control.key == "home.tidy" and control.arg in set(Section)
-    section = Section(control.arg) if tidied else control.section
-    current = await service.read(server, section)
-    if result.error is not None:
-        again = again_arg(control, result.draft) if result.draft is not None else None
-        mistakes = error_lines(result.error, control, current.context)
-        panel = Panel(section, mistakes=mistakes, again=again)
+async def _open(interaction: Interaction, id: SettingId) -> None:
+    """Open a form, or show the section if its keys, its parts or its words have to be seen first."""
+    section = _section(id)
+    part, token = (0 if id.action == "key" else id.part), next(iter(selected_values(interaction)), id.about)
+    if keys_of(section) is not None and not token:
+        await _show(interaction, Panel(section))
+        return
+    service = interaction.client.services.server_settings
+    key, boxes = await service.form(allowed(interaction), section, token, id.draft)
+    parts = batches(boxes, FORM_LIMIT)
+    if id.action in ("open", "key") and (len(parts) > 1 or section == WORDS):
+        await _show(interaction, Panel(section, key, parts=len(parts)))
+    elif part >= len(parts):
+        raise RefusedError("settings_stale")
     else:
-        saved = describe_changes(result.before, result.after, current.context)
-        panel = Panel(section, saved=saved)
-    return _draw(replace(panel, selection=_selection(control, current.context)), current, random)
+        role = interaction.guild.get_role(key) if interaction.guild and isinstance(key, int) else None
+        title = role.name if role is not None else str(key or "")
+        await interaction.response.send_modal(settings_modal(section, key, part, title, parts[part]))
 
 
-def _selection(control: SettingControl, context: SettingsContext) -> Selection:
-    """Return the GPU or deployment whose roles were set, so that it remains selected."""
-    if control.section is not Section.GPUS:
-        return None
-    return control.name.partition("_")[0], resolve(control, context).arg
+async def _show(interaction: Interaction, panel: Panel) -> None:
+    await interaction.response.edit_message(view=await _layout(interaction, panel))
 
 
-def _draw(panel: Panel, current: CurrentSettings, random: Random) -> LayoutView:
-    return panel_layout(replace(panel, turn=random.getrandbits(32)), current.rules, current.context)
-
-
-async def _update(interaction: Interaction, layout: LayoutView) -> None:
-    await interaction.response.edit_message(view=layout)
-
-
-async def _open_form(interaction: Interaction, form: FormContent) -> None:
-    modal = settings_modal(form.control, form.rules, about=form.about, form_values=form.form_values)
-    await interaction.response.send_modal(modal)
-
-
-async def _send_words(interaction: Interaction, words: str) -> None:
-    file = discord.File(io.BytesIO(words.encode()), "words.txt")
-    await interaction.response.send_message(say("settings_words_file"), file=file, ephemeral=True)
+async def _layout(interaction: Interaction, panel: Panel) -> LayoutView:
+    editor = allowed(interaction)
+    rules, context = await interaction.client.services.server_settings.read(editor)
+    if interaction.guild is not None:
+        context = GuildInfo(interaction.guild).with_channels(context, rules)
+    return panel_layout(replace(panel, turn=interaction.id % 2**30 + 1), rules, context)
 
 
 async def _submitted(interaction: Interaction, id: SettingId) -> None:
-    service, texts = interaction.client.services.server_settings, list(text_values(interaction).values())
-    server = allowed(interaction)
-    stamp, control = split_stamp(id.control)
-    result = await service.submit(server, interaction.user.id, control, texts, stamp)
-    random = interaction.client.outside.random
-    await _update(interaction, await _result_layout(service, server, control, result, random))
+    service, editor, section = interaction.client.services.server_settings, allowed(interaction), _section(id)
+    submitted, changes, errors = submitted_values(interaction), None, list[BotError]()
+    try:
+        check_counted(interaction)
+        changes, errors[:] = await service.submit(editor, section, id.about, submitted)
+    except (InputError, RefusedError) as error:
+        if isinstance(error, RefusedError) and error.code != "too_fast":
+            raise
+        errors = [error]
+    panel = Panel(section if keys_of(section) is not None else None, saved=changes)
+    if errors:
+        draft = service.keep(editor, submitted)
+        panel = replace(panel, mistakes=error_lines(errors), again=replace(id, action="again", draft=draft))
+    await _show(interaction, panel)
 
 
 class Settings(commands.Cog):
     """The command `/settings`, which shows the panel."""
 
-    def __init__(self, service: ServerSettingsService, random: Random) -> None:
-        self._service = service
-        self._random = random
-
     @app_commands.command(name="settings", description=say("command_settings"))
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:
-        layout = await _layout(self._service, allowed(interaction), Panel(), self._random)
+        layout = await _layout(interaction, Panel())
         await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(SettingsItem)
     bot.add_form(SettingId, _submitted)
-    await bot.add_cog(Settings(bot.services.server_settings, bot.outside.random))
+    await bot.add_cog(Settings())

@@ -33,11 +33,12 @@ from bot.domain.moderation.audit import AuditAction, AuditFilter
 from bot.domain.pages import RunsPage
 from bot.domain.requests import ChannelState, Member, Origin, Requester
 from bot.domain.runs import Output, Run, RunReport, RunState
-from bot.domain.settings.fields import Section, SettingControl
-from bot.domain.settings.forms import FORMS, Form
+from bot.domain.settings.fields import SECTIONS, keys_of
+from bot.domain.settings.kinds import Section
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import ReviewChannel, SettingsContext
+from bot.domain.settings.values import Names, SettingsContext
 from bot.outside import Outside
+from bot.services.moderation.server_settings import Editor
 from bot.services.words.filter import AutomodCache, word_check
 from bot.services.words.rules import WordRule, WordRules
 from bot.store.audit import add_entries
@@ -178,37 +179,21 @@ def presets(app: App) -> Iterator[Case]:
         yield partial(services.presets.suggest, PERSON, GUILD, text)
 
 
-class SmallServer:
-    """A server as the gateway caches it."""
-
-    id, name, manages_server = GUILD, "Studio", True
-    role_ids: frozenset[int] = frozenset()
-    channel_ids: frozenset[int] = frozenset()
-    all_channel_ids: frozenset[int] = frozenset()
-
-    def role_name(self, role_id: int) -> str:
-        return str(role_id)
-
-    def review(self, _rules: ServerRules) -> ReviewChannel | None:
-        return None
-
-    def gallery_lacks(self, _rules: ServerRules) -> tuple[str, ...]:
-        return ()
-
-
 def forms(app: App) -> Iterator[Case]:
     """Submit each form of `/settings` with each text."""
     settings = app.bot.services.server_settings
+    editor = Editor(GUILD, PERSON, SettingsContext(role_ids=frozenset({1})))
 
-    async def submit(key: str, form: Form, text: str) -> None:
-        section, _, name = key.partition(".")
-        control = SettingControl(Section(section), name, "")
-        stamp = form.stamp(await app.store.rules.get(GUILD), "")
-        await settings.submit(SmallServer(), PERSON, control, [text] * len(form.boxes), stamp)
+    async def submit(section: Section, text: str) -> None:
+        token = "" if keys_of(section) is None else "1"
+        _, boxes = await settings.form(editor, section, token)
+        texts = {box.custom_id: [text] for box in boxes}
+        await settings.submit(editor, section, token, texts)
 
     for text in hostile.long_texts(4000):
-        for key, form in FORMS.items():
-            yield partial(submit, key, form, text)
+        for section in SECTIONS.values():
+            if keys_of(section) in (None, Names.ROLE):
+                yield partial(submit, section, text)
 
 
 def rules() -> Iterator[Case]:
@@ -290,10 +275,14 @@ async def started(runner: AppRunner) -> Run:
     services = app.bot.services
     (deployment,) = services.catalogue.all()
     needed: dict[str, RawValue] = {item.option: "a fox" for item in deployment.offered if item.is_prompt}
-    run = await services.generation.generate(deployment.name, needed, requester())
-    await services.generation.confirm_answer(run.key, 1)
+    checked = await services.generation.generate(deployment.name, needed, requester())
+
+    async def show(_: Run) -> int:
+        return 1
+
+    await services.generation.accept(checked, show, public=True)
     await app.workers["submit"].drain()
-    found = await app.store.runs.get(run.key)
+    found = await app.store.runs.get(checked.batch[0].key)
     if found is None or found.run_id is None:
         raise RuntimeError("the run was not started")
     return found
@@ -340,7 +329,7 @@ async def measure(_options: Namespace) -> list[Figure]:
         scene = open_app(Path(folder), comfydeploy=backend(), webhook_secret=SECRET)
         async with scene as runner, aiohttp.ClientSession() as session:
             app = runner.app
-            await app.store.rules.change(GUILD, PERSON, lambda _: RULES, datetime.now(UTC), "bench")
+            await app.store.rules.change(GUILD, PERSON, lambda _: RULES, datetime.now(UTC), SettingsContext())
             await fill(runner)
             run = await started(runner)
             groups: dict[str, Callable[[], Iterator[Case]]] = {

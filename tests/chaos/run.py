@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.chaos.database import opened
@@ -14,12 +15,13 @@ from tests.chaos.environment import ANSWER_WITHIN, SPEED, Environment, environme
 from tests.chaos.happenings import Round
 from tests.chaos.invariants import SETTLE_WITHIN, InvariantChecker, Verdict
 from tests.chaos.rounds import Player
+from tests.fakediscord.interactions import Interaction
 from tests.questions import runs as runs_of
 
 # A round that is not over by then (a deadline, a lease, a long backoff) is judged together with later ones.
 PATIENCE = 0.5
-# A little more than Discord waits for an answer.
-ANSWERED_WITHIN = ANSWER_WITHIN / SPEED + 1.0
+# More than Discord waits for an answer, and the bot for the database.
+ANSWERED_WITHIN = ANSWER_WITHIN / SPEED + 3.0
 # Outputs that appear after the end are found by polls.
 SHOWN_WITHIN = 20.0
 TELL_EVERY = 25
@@ -86,20 +88,24 @@ async def _at_rest(world: Environment, checker: InvariantChecker, rounds: list[R
     """Stop the faults and wait until everything ends."""
     world.heal()
     await world.watch()
-    await _answered(rounds)
+    await _answered(world, rounds)
     if not await checker.settled(within):
         return False
     await checker.shown(rounds, SHOWN_WITHIN)
     return await checker.settled(within)
 
 
-async def _answered(rounds: list[Round]) -> None:
+def _is_shown(asked: Interaction) -> bool:
+    return asked.shown
+
+
+async def _answered(world: Environment, rounds: list[Round]) -> None:
     """Wait until the bot has answered each request, or can't any more: before that, it may have no row."""
     for asked in (asked for this in rounds for asked in this.asked if asked.delivered_to):
         left = asked.created + ANSWERED_WITHIN - time.perf_counter()
         if left > 0:
             with suppress(TimeoutError):
-                await asked.wait_answer(left)
+                await world.discord.wait_until(partial(_is_shown, asked), left)
 
 
 async def _close(

@@ -11,9 +11,10 @@ import pytest
 
 from bot.domain.runs import RunState
 from bot.strings import say
-from tests.commits.lives import LIVES, Told, bot_behind_proxy, committed_paths, one_request, settled, told
+from tests.commits.lives import LIVES, Told, bot_behind_proxy, committed_paths, one_request, told
 from tests.commits.proxy import Loss, Step
 from tests.databases import PostgresServer
+from tests.discord.rendered import text_of
 from tests.sampling import every_nth
 
 COMMIT = "COMMIT"
@@ -30,7 +31,7 @@ SAMPLES = {
         "store the post": "posted=$",
     },
     "cancelled": {"cancel": "cancel_requested_at=$"},
-    "approved": {"release": "answer_due_at=$", "approve": "decided_by=$"},
+    "approved": {"answer": "status_message_id=$", "approve": "decided_by=$"},
     "rejected": {"reject": "decided_by=$"},
 }
 
@@ -80,25 +81,10 @@ async def test_a_database_that_goes_away_while_it_accepts_leaves_no_false_answer
             proxy.goes_away = True
             proxy.lose(commits_after("INSERT INTO runs"), loss)
             asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-            assert asked.response.content == say("request_unknown")
+            assert text_of(bot, asked.response) == say("request_unknown")
             proxy.goes_away, proxy.is_open = False, True
             seen["told"] = told(bot, asked)
         assert seen["told"] is Told.MAYBE
         # A stored request runs; one that was not stored can't.
         expected = [RunState.SUCCEEDED] if loss is Loss.REPLY else []
         assert await bot.states() == expected
-
-
-async def test_a_refused_answer_withdraws_the_request(postgres: PostgresServer, tmp_path: Path) -> None:
-    """Discord refuses the answer, and the transaction that withdraws the request is lost."""
-    async with bot_behind_proxy(postgres, tmp_path) as (bot, proxy):
-        for loss in Loss:
-            proxy.lose(lambda step: step.sql.startswith("DELETE FROM requests"), loss)
-            bot.env.inject_error("POST", "/interactions/*", status=404, code=10062)
-            asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-            assert not asked.acknowledged
-            assert proxy.lost is not None
-            await settled(bot)
-            assert await bot.runs() == []
-            assert bot.calls == []
-            assert bot.messages() == []

@@ -15,7 +15,7 @@ import pytest
 
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
-from bot.domain.policy import Decision, decide
+from bot.domain.policy import Terms, decide
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
@@ -126,9 +126,10 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
         rules: ServerRules,
         *,
         expected: float,
-    ) -> Decision:
+        count: int,
+    ) -> Terms:
         seen.append((asked, usage))
-        return decide(asked, requester, usage, operator, rules, expected=expected)
+        return decide(asked, requester, usage, operator, rules, expected=expected, count=count)
 
     monkeypatch.setattr("bot.store.requests.accept.decide", noting)
     return seen

@@ -8,6 +8,7 @@ from typing import Any
 
 import discord
 
+from bot.ui.custom_ids import SettingId
 from demo.world import World, open_world
 
 
@@ -15,9 +16,12 @@ async def switch_approval_on(world: World) -> None:
     mia = world.people["mia"]
     async with world.turn:
         panel = (await mia.slash(world.channel, "settings")).response
-        await mia.select(panel, ["approval"], custom_id="set:home:open")
-        await mia.select(panel, [world.review], custom_id="set:approval:channel")
-        await mia.select(panel, ["everybody"], custom_id="set:approval:mode")
+        form = await mia.click(panel, custom_id=SettingId("approval", "open").encode())
+        wanted = {"approval.review_channel_id": [world.review], "approval.mode": ["everybody"]}
+        boxes = [label["component"]["custom_id"] for label in form.modal["components"]]
+        values = {box: wanted[path] for box in boxes if (path := box.split(":")[0]) in wanted}
+        hours = next(box for box in boxes if box.startswith("approval.hours:"))
+        await mia.submit_modal(form, {**values, hours: "24"})
 
 
 async def seen(world: World, look: Callable[[], list[discord.Message]]) -> discord.Message:

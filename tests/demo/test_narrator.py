@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.ui.custom_ids import SettingId
 from demo.log_capture import capturing_logs
 from demo.narrator import Narrator, narrating
 from demo.world import open_world
@@ -19,8 +20,10 @@ async def test_presses_and_choices_are_told_by_their_labels() -> None:
             async with world.turn:
                 await ada.click(result, label="More")
                 home = await mia.slash(world.channel, "settings")
-                await mia.select(home.response.message, ["record"], custom_id="set:home:open")
+                await mia.click(home.response.message, custom_id=SettingId("deployments", "open").encode())
+                chooser = SettingId("deployments", "key").encode()
+                await mia.select(home.response.message, ["picture"], custom_id=chooser)
     told = "\n".join([*narrator.lines, ""])
     assert "@ada presses More\n" in told
-    assert "@mia chooses Audit log\n" in told
+    assert "@mia chooses Picture\n" in told
     assert ", 1 output ->" in told

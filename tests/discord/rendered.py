@@ -123,11 +123,18 @@ async def one_failure(bot: Harness, state: RunState) -> str:
 
 
 def refusal(bot: Harness, result: Any) -> str:
-    """Return the text of an ephemeral answer; check that the bot raised no error without words for it."""
-    assert result.ephemeral
+    """Return the text of an ephemeral answer; check that the bot raised no error without words for it.
+
+    After a deferred answer that everybody saw, it is a follow-up.
+    """
     for error in bot.env.errors:
         assert isinstance(getattr(error, "original", error), BotError), error
-    return str(result.response.content)
+    answer = result.response
+    if not result.ephemeral:
+        assert answer is None
+        (answer,) = result.followups
+        assert answer.ephemeral
+    return text_of(bot, answer)
 
 
 def menus(bot: Harness, message: Any) -> dict[str, list[tuple[str, str]]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import discord
+from simcord.builders import ChannelHandle, RoleHandle
 
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.ui.custom_ids import SettingId
 from tests.discord.actors import member
 from tests.discord.rendered import stored, text_of, walk
 from tests.harness import Harness
 from tests.questions import rules
+
+ROLE_SELECT, CHANNEL_SELECT, CHECKBOX, TEXT_INPUT = 6, 8, 23, 4
 
 
 class Panel:
@@ -31,59 +35,93 @@ class Panel:
     def colour(self) -> int:
         return int(stored(self.bot, self.message).components[0]["accent_color"])
 
-    async def open(self, section: str = "") -> None:
+    async def open(self) -> None:
         result = await self.actor.slash(self.bot.channel, "settings")
         assert result.ephemeral
         self.message = result.response
-        if section:
-            await self.choose("home:open", section)
-
-    async def turn_to(self, section: str) -> None:
-        """Go back to the overview and open a section."""
-        await self.press("Back")
-        await self.choose("home:open", section)
 
     async def press(self, label: str) -> Any:
         return await self.actor.click(self.message, label=label)
 
-    async def choose(self, control: str, *values: Any) -> Any:
-        """Choose in the select whose custom_id is `set:{control}`, which takes a person some seconds."""
+    async def change(self, section: str) -> Any:
+        """Press Change beside a section of the overview."""
         self.bot.clock.move(seconds=6)
-        return await self.actor.select(self.message, list(values), custom_id=f"set:{control}")
+        return await self.actor.click(self.message, custom_id=SettingId(section, "open").encode())
 
-    async def fill(self, shown: Any, *texts: str) -> Any:
-        """Submit a form with these texts in its boxes, in their order."""
-        result = await self.actor.submit_modal(shown, {str(n): text for n, text in enumerate(texts)})
+    async def choose(self, section: str, *values: Any) -> Any:
+        """Choose what to change in a section of the panel, which takes a person some seconds."""
+        self.bot.clock.move(seconds=6)
+        custom_id = SettingId(section, "key").encode()
+        return await self.actor.select(self.message, list(values), custom_id=custom_id)
+
+    async def fill(self, shown: Any, **changed: Any) -> Any:
+        """Submit a form with changes by the names of its boxes, and with all else as it is shown."""
+        values = {
+            component["custom_id"]: changed.pop(name, self._untouched(component))
+            for name, component in boxes(shown).items()
+        }
+        assert not changed, f"the form has no {changed}: {list(boxes(shown))}"
+        result = await self.actor.submit_modal(shown, values)
         assert result.acknowledged
         return result
 
-    def defaults(self, control: str) -> list[str]:
-        """Return what a select shows as chosen: ids, or the values of its options."""
-        menu = self.part(control)
-        chosen = [option["value"] for option in menu.get("options", ()) if option.get("default")]
-        return chosen + [str(value["id"]) for value in menu.get("default_values", ())]
+    async def set(self, section: str, **changed: Any) -> Any:
+        """Open the overview and submit a section's form with changes."""
+        await self.open()
+        return await self.fill(await self.change(section), **changed)
 
-    def options(self, control: str) -> list[str]:
-        """Return the values that a select offers."""
-        return [option["value"] for option in self.part(control)["options"]]
+    def _untouched(self, component: dict[str, Any]) -> Any:
+        chosen = self.chosen(component)
+        if component["type"] == TEXT_INPUT:
+            return "".join(chosen)
+        if component["type"] == CHECKBOX:
+            return bool(chosen)
+        backend, guild = self.bot.env.backend, self.bot.guild
+        if component["type"] == ROLE_SELECT:
+            roles = backend.get_guild(guild.id).roles
+            return [RoleHandle(self.bot.env, guild, roles[int(id)]) for id in chosen]
+        if component["type"] == CHANNEL_SELECT:
+            return [ChannelHandle(self.bot.env, guild, backend.get_channel(int(id))) for id in chosen]
+        return chosen
+
+    @staticmethod
+    def chosen(component: dict[str, Any]) -> list[str]:
+        """Return what a part of a form shows as chosen: ids, the values of options, or its text."""
+        if component["type"] == TEXT_INPUT:
+            return [component["value"]] if component.get("value") else []
+        if component["type"] == CHECKBOX:
+            return ["yes"] if component.get("default") else []
+        found = [option["value"] for option in component.get("options", ()) if option.get("default")]
+        return found + [str(value["id"]) for value in component.get("default_values", ())]
 
     def parts(self) -> list[dict[str, Any]]:
         return list(walk(stored(self.bot, self.message).components))
 
-    def part(self, control: str) -> dict[str, Any]:
-        (found,) = [part for part in self.parts() if part.get("custom_id") == f"set:{control}"]
-        return found
-
     def controls(self) -> set[str]:
-        """Return the custom_ids in the panel, without their prefix."""
-        ids = {str(part["custom_id"]) for part in self.parts() if "custom_id" in part}
-        assert all(custom_id.startswith("set:") and len(custom_id) <= 100 for custom_id in ids)
-        return {custom_id.removeprefix("set:") for custom_id in ids}
+        """Return the sections and actions of the controls in the panel."""
+        ids = [SettingId.read(str(part["custom_id"])) for part in self.parts() if "custom_id" in part]
+        return {f"{id.section}:{id.action}" for id in ids if id is not None}
 
 
-def boxes(shown: Any) -> list[str]:
-    """Return the texts in the boxes of a form that was opened."""
-    return [part["component"].get("value") or "" for part in shown.modal["components"]]
+def boxes(shown: Any) -> dict[str, dict[str, Any]]:
+    """Return the parts of a form by the last word of their setting's path, with the box's own name if any.
+
+    Several parts may have the same name, such as the roles that may use something: `gpu_roles` and
+    `gpu_roles_all`.
+    """
+    assert shown.modal is not None, "no form was opened"
+    found = {}
+    for label in shown.modal["components"]:
+        component = label["component"]
+        path, name, _ = component["custom_id"].split(":")
+        last = path.rpartition(".")[2]
+        found[last if name in ("", "0") else f"{last}_{name}"] = component
+    return found
+
+
+def shown_in(shown: Any) -> dict[str, list[str]]:
+    """Return what the parts of a form show as chosen."""
+    return {name: Panel.chosen(component) for name, component in boxes(shown).items()}
 
 
 async def rules_of(bot: Harness) -> ServerRules:

@@ -1,4 +1,4 @@
-"""Requests of unknown answer: Discord is asked what the requester sees before anything starts."""
+"""A request is stored only once Discord shows its deferred answer, which then becomes the status message."""
 
 from __future__ import annotations
 
@@ -7,83 +7,127 @@ from typing import Any
 import discord
 import pytest
 
+from bot.domain.errors import RequestUnknown, StoreUnavailable
 from bot.domain.runs import RunState
 from bot.strings import say
-from tests.discord.rendered import texts
-from tests.harness import Harness
+from tests.discord.rendered import refusal, requests_to, text_of, texts
+from tests.harness import HELD, Harness
 
-ANSWERS = "/webhooks/*/messages/@original"
-
-
-async def unanswered(bot: Harness) -> None:
-    """Let Alice ask, and lose the answer on its way to Discord."""
-    bot.env.inject_error("POST", "/interactions/*", status=503)
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+CALLBACK, ANSWER = "/interactions/*", "/webhooks/*/messages/@original"
+REQUESTS, NOTE = "bot.store.requests.accept.RequestStore", "bot.store.messages.MessageStore.answered"
 
 
-@pytest.mark.parametrize("status", [503, 401, 403], ids=["outage", "reset token", "Cloudflare"])
-async def test_an_unanswered_request_is_withdrawn_once_discord_can_be_asked(
-    bot: Harness, status: int
-) -> None:
-    await unanswered(bot)
-    bot.env.inject_error("GET", ANSWERS, status=status, times=None)
-    await bot.later(seconds=6, times=20)
-    assert await bot.states() == [RunState.WAITING]
-    bot.env.backend.faults.clear()
-    await bot.later(minutes=3)
+async def ask(bot: Harness, **options: Any) -> Any:
+    return await bot.alice.slash(bot.channel, "generate", prompt="a fox", **options)
+
+
+async def test_nothing_is_stored_if_discord_refuses_the_deferral(bot: Harness) -> None:
+    bot.env.inject_error("POST", CALLBACK, status=404, code=10062)
+    assert not (await ask(bot)).acknowledged
+    await bot.play()
     assert await bot.runs() == []
-    assert bot.messages() == []
     assert bot.calls == []
 
 
-@pytest.mark.parametrize(("status", "code"), [(503, 0), (401, 50027)], ids=["outage", "token"])
-async def test_a_request_of_unknown_answer_is_refused_visibly(bot: Harness, status: int, code: int) -> None:
-    await unanswered(bot)
-    bot.env.inject_error("GET", ANSWERS, status=status, code=code, times=None)
-    await bot.later(minutes=8, times=3)
-    assert await bot.states() == [RunState.REFUSED]
-    (told,) = texts(bot)
-    assert say("answer_lost") in told
-    assert bot.calls == []
-
-
-async def test_a_request_whose_requester_was_told_something_else_is_refused_visibly(
-    bot: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An error between accepting a request and showing its status is told instead of the status."""
-    send = discord.InteractionResponse.send_message
-
-    async def fails(self: Any, *args: Any, **kwargs: Any) -> Any:
-        monkeypatch.setattr(discord.InteractionResponse, "send_message", send)
-        raise ValueError("a fault of the bot's")
-
-    monkeypatch.setattr(discord.InteractionResponse, "send_message", fails)
-    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    assert asked.ephemeral
-    assert len(bot.env.errors) == 1
+async def test_nothing_is_stored_if_the_deferral_never_reached_discord(bot: Harness) -> None:
+    bot.env.inject_error("POST", CALLBACK, status=503)
+    await ask(bot)
     await bot.later(minutes=3)
-    assert await bot.states() == [RunState.REFUSED]
-    (told,) = texts(bot)
-    assert say("answer_lost") in told
-    assert bot.calls == []
+    assert (await bot.runs(), bot.messages(), bot.calls) == ([], [], [])
 
 
-async def test_the_answer_of_a_request_that_ended_before_it_is_removed(
+async def test_a_deferral_whose_reply_is_lost_is_looked_up(
     bot: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request was cancelled by `/runs`, and its outcome couldn't be an edit of the answer."""
-    send = discord.InteractionResponse.send_message
+    defer = discord.InteractionResponse.defer
 
-    async def late(self: Any, *args: Any, **kwargs: Any) -> Any:
-        await bot.app.bot.services.runs.cancel((await bot.run()).key, bot.alice.id)
-        await bot.app.workers["show"].drain()
-        return await send(self, *args, **kwargs)
+    async def loses(self: Any, **kwargs: Any) -> Any:
+        await defer(self, **kwargs)
+        raise ConnectionResetError
 
-    for method in ("PATCH", "DELETE"):
-        bot.env.inject_error(method, "/webhooks/*", status=404, code=10015, times=1)
-    monkeypatch.setattr(discord.InteractionResponse, "send_message", late)
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.later(minutes=20)
-    (told,) = texts(bot)
-    assert "### Cancelled: Picture" in told
-    assert bot.calls == []
+    monkeypatch.setattr(discord.InteractionResponse, "defer", loses)
+    await ask(bot)
+    await bot.play()
+    assert await bot.states() == [RunState.SUCCEEDED]
+    assert len(texts(bot)) == 1
+
+
+async def test_an_interaction_that_another_process_answered_starts_nothing(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answered(self: Any, **kwargs: Any) -> Any:
+        await self.send_message("by another process")
+        await discord.InteractionResponse(self._parent).send_message("again")
+
+    monkeypatch.setattr(discord.InteractionResponse, "defer", answered)
+    await ask(bot)
+    await bot.play()
+    assert await bot.runs() == []
+    assert texts(bot) == ["by another process"]
+
+
+@pytest.mark.parametrize("change", [False, True], ids=["waiting", "changed"])
+async def test_the_status_worker_shows_what_the_acceptor_could_not(bot: Harness, *, change: bool) -> None:
+    bot.env.inject_error("PATCH", ANSWER, status=500)
+    if change:
+        bot.comfydeploy.next_faults(HELD)
+    asked = await ask(bot)
+    assert text_of(bot, asked.response) == ""
+    if change:
+        await bot.play()
+    await bot.later(seconds=15)
+    if change:
+        assert "Starting the machine" in text_of(bot, asked.response)
+        assert (await bot.run()).request.answer_id == asked.response.id
+        await bot.release()
+    assert await bot.states() == [RunState.SUCCEEDED]
+    assert len(bot.messages()) == 1
+
+
+async def test_an_answer_whose_id_was_not_stored_is_edited_again(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: Any) -> None:
+        raise StoreUnavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(NOTE, fails)
+        asked = await bot.ask(faults=HELD)
+    await bot.later(seconds=15)
+    assert (await bot.run()).request.answer_id == asked.response.id
+    await bot.release()
+    assert len(bot.messages()) == 1
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable, RequestUnknown])
+async def test_a_database_that_goes_away_after_the_deferral_is_told_until_discord_listens(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch, error: type[StoreUnavailable]
+) -> None:
+    async def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(f"{REQUESTS}.accept", fails)
+    monkeypatch.setattr("bot.gateway.client._INSIST_PAUSE", 0)
+    bot.env.inject_error("PATCH", ANSWER, status=503, times=12)
+    asked = await ask(bot)
+    assert len(bot.env.errors) == 1
+    assert text_of(bot, asked.response) == say(error.code)
+    assert len(requests_to(bot, "PATCH", "@original")) > 1
+
+
+async def test_a_refusal_after_a_public_deferral_is_private(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = bot.app.bot.services.generation._check_rules
+
+    async def pauses(*args: Any) -> bool:
+        found = await check(*args)
+        await bot.app.bot.services.blocks.pause(1, "a reason")
+        return found
+
+    monkeypatch.setattr(bot.app.bot.services.generation, "_check_rules", pauses)
+    asked = await ask(bot)
+    assert not asked.ephemeral
+    assert "a reason" in refusal(bot, asked)
+    assert (await bot.runs(), texts(bot)) == ([], [])
+    assert [line.action for line in await bot.audit()][-1] == "refusal"

@@ -65,21 +65,17 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
     panel = Panel(bot)
     staff, review = bot.guild.create_role("Staff"), bot.guild.create_text_channel("review")
     message = await bot.made(prompt="a *red* fox")
-    await panel.open("approval")
-    await panel.choose("approval:channel", review)
-    await panel.choose("approval:reviewer", staff)
-    await panel.press("Back")
-    await panel.choose("home:open", "record")
-    await panel.fill(await panel.press("Change how long it is kept"), "30")
+    await panel.set("approval", review_channel_id=[review], reviewer_role_id=[staff])
+    await panel.set("record", retention_days="30")
     asked = await panel.actor.slash(bot.channel, "audit")
     text = text_of(bot, asked.response)
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
     for line in (
         f"<@{bot.alice.id}> requested **Picture** · prompt “a \\*red\\* fox”\n",
         f" · [open]({link})",
-        f"changed the settings · Review channel: none → {review.mention}\n",
-        f"changed the settings · Decided by: none → {staff.mention}\n",
-        "changed the settings · Kept for: 365 days → 30 days\n",
+        f"changed the settings · Review channel: none → {review.mention} "
+        f"· Reviewer role: none → {staff.mention}\n",
+        "changed the settings · Entries are kept for: 365 days → 30 days\n",
     ):
         assert line in text
     _, rows = await csv_of(await panel.actor.click(asked.response, label="CSV file"))
@@ -87,10 +83,9 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
         ("Outcome", "a *red* fox", link),
         ("Request", "a *red* fox", link),
     ]
-    assert [row["details"] for row in rows[:3]] == [
-        "Kept for: 365 days → 30 days",
-        "Decided by: none → Staff",
-        "Review channel: none → #review",
+    assert [row["details"] for row in rows[:2]] == [
+        "Entries are kept for: 365 days → 30 days",
+        f"Review channel: none → {review.mention}; Reviewer role: none → {staff.mention}",
     ]
     await bot.click(message, "Delete")
     assert link not in await read(bot, panel.actor, "audit")

@@ -257,8 +257,8 @@ async def test_a_servers_preset_is_replaced_by_its_managers_after_a_question(
     await olga.click(sharing, label="Replace")
     assert text_of(bot, sharing).startswith("Saved **house** for Picture; it replaced")
     log = await read(bot, mona, "audit", action="settings")
-    assert log.count(f"<@{olga.id}> changed the settings · Presets: replaced house") == 2
-    assert log.count("added house") == 1
+    assert log.count(f"<@{olga.id}> changed the settings · Preset house: saved → replaced") == 2
+    assert log.count("Preset house: none → saved") == 1
 
 
 async def test_a_manager_who_lost_the_permission_replaces_nothing(bot: Harness) -> None:

@@ -16,7 +16,7 @@ from tests.discord.forged import press, select_as, send_form
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import refusal, stored
 from tests.harness import HELD, Harness
-from tests.unit.ui.test_custom_ids import KEY, LITERALS
+from tests.unit.ui.test_custom_ids import KEY, RECORDS
 
 TOLD = "This doesn't belong to this message. Press it where I posted it."
 OTHER_VERSION = "This comes from another version of the bot. Please start again with its command."
@@ -84,8 +84,8 @@ async def test_no_component_acts_on_a_message_of_somebody_else(
     message = await TARGETS[target](server, server.alice)
     before, runs, calls = kept(server, message), await server.runs(), len(server.calls)
     for key in keys:
-        for literal, id in LITERALS.items():
-            custom_id = literal.replace(KEY, key)
+        for id in RECORDS:
+            custom_id = id.encode().replace(KEY, key)
             told = refusal(server, await SENDS[kind](server, server.mona, message, custom_id))
             is_known = isinstance(id, FORMS) if kind == "form" else not isinstance(id, ONLY_FORMS)
             assert told == (TOLD if is_known else OTHER_VERSION), custom_id

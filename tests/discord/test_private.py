@@ -88,8 +88,7 @@ async def test_it_starts_only_if_the_server_allows_it_and_a_failure_is_private(
     )
     assert bot.calls == []
     admin = Panel(bot)
-    await admin.open("results")
-    await admin.choose("results:private", "allowed")
+    await admin.set("results", private_results=["true"])
     assert (await rules_of(bot)).private_results
     failed = await bot.ask(private=True, faults=Faults(ends_as="failed"))
     assert "Failed: " in text_of(bot, failed.response)

@@ -41,7 +41,7 @@ async def test_a_refusal_asks_for_no_gpu_if_none_can_be_chosen(bot: Harness, pan
     told = "Only members who may use every restricted GPU can run this. Ask a moderator."
     assert refusal(bot, await bot.ask()) == told
     assert not (await bot.ask(pat)).ephemeral
-    await panel.open("gpus")
+    await panel.open()
     assert "No GPU can be chosen for: Picture." in panel.text
 
 

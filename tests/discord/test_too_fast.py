@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from bot.services.rate_limits import WRITES_PER_PERSON
+from bot.ui.custom_ids import SettingId
 from tests.discord.actors import open_details
 from tests.discord.moderated_server import ModeratedServer, set_rules
 from tests.discord.rendered import fields, refusal, text_of
-from tests.discord.settings_panel import Panel
+from tests.discord.settings_panel import Panel, shown_in
 from tests.harness import HELD, Harness
 
 TOO_FAST = "You're going too fast. Please try again in a minute."
@@ -98,10 +99,12 @@ async def test_a_moderator_decides_about_as_many_cards_as_there_are(server: Mode
 async def test_settings_are_shown_and_their_changes_are_counted(server: ModeratedServer) -> None:
     panel = Panel(server, "maria")
     await spend_all(server, panel.actor)
-    await panel.open("approval")
-    assert TOO_FAST in refusal(server, await panel.choose("approval:mode", "off"))
-    await panel.open("approval")
-    assert panel.defaults("approval:mode") == ["everybody"]
+    await panel.open()
+    form = await panel.actor.click(panel.message, custom_id=SettingId("approval", "open").encode())
+    await panel.fill(form, mode=["off"])
+    assert TOO_FAST in panel.text
+    assert shown_in(await panel.press("Edit again"))["mode"] == ["off"]
+    assert shown_in(await panel.change("approval"))["mode"] == ["everybody"]
 
 
 async def test_a_form_is_counted_when_it_is_sent(bot: Harness) -> None:

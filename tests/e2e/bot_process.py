@@ -285,6 +285,7 @@ class BotProcess:
 
     async def cancel(self, asking: Interaction) -> None:
         """Let Alice press Cancel under a status message."""
+        await self.discord.wait_until(lambda: asking.original is not None and asking.original.custom_ids)
         assert asking.original is not None
         await self.discord.click(self.alice, asking.original, "Cancel")
 

@@ -8,7 +8,6 @@ from tests.e2e.bot_process import BotProcess
 
 INTAKE = "bot.store.requests.accept:RequestStore"
 RUNS = "bot.store.runs:RunStore"
-ANSWERS = "bot.store.requests.answers:AnswerStore"
 WORK = "bot.store.claims:ClaimStore"
 MESSAGES = "bot.store.messages:MessageStore"
 COPIES = "bot.store.copies:CopyStore"
@@ -18,8 +17,8 @@ DISCORD = "bot.delivery.discord_calls:DiscordCalls"
 TAKEN_IN = (
     f"{INTAKE}.accept:before:1",
     f"{INTAKE}.accept:after:1",
-    f"{ANSWERS}.release:before:1",
-    f"{ANSWERS}.release:after:1",
+    f"{MESSAGES}.answered:before:1",
+    f"{MESSAGES}.answered:after:1",
 )
 DELIVERED = (
     f"{MESSAGES}.claim:got:1",
@@ -74,17 +73,15 @@ ONE_LIFE = (
 # After a death here only time brings the request on: no webhook will come, and no reply is on its way.
 ONLY_TIME_HELPS = (
     f"{INTAKE}.accept:after",
-    f"{ANSWERS}.release:before",
+    f"{MESSAGES}.answered:before",
     f"{WORK}.claim_submission:got",
     f"{COMFY}.start_run:before",
 )
 
 
 def never_begun(point: str) -> bool:
-    """Return whether a bot killed at this step has not stored the request, or withdraws it after the restart,
-    because its requester got no answer.
-    """
-    return point in TAKEN_IN[:2]
+    """Return whether a bot killed at this step has not stored the request."""
+    return point == TAKEN_IN[0]
 
 
 def time_away(point: str) -> float:

@@ -12,9 +12,7 @@ REFUSAL = "I can't reach my database right now"
 
 async def refused(home: BotProcess) -> Interaction:
     asking = await home.ask()
-    await asking.wait_answer()
-    assert asking.original is not None
-    assert asking.original.ephemeral
+    await home.discord.wait_until(lambda: asking.shown)
     assert REFUSAL in asking.text
     return asking
 

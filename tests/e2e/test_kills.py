@@ -14,4 +14,4 @@ from tests.sampling import every_nth
 async def test_a_kill_at_any_step_leaves_exactly_one_outcome(home: BotProcess, point: str) -> None:
     await dies_and_returns(home, point, home.ask)
     assert (await home.keys()) or never_begun(point)
-    await home.check_outcomes(calls=len(await home.keys()))
+    await home.check_outcomes(calls=len(await home.keys()), leftovers=never_begun(point))

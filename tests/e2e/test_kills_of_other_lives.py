@@ -12,7 +12,7 @@ from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, PICTURE_I
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess
-from tests.e2e.kill_points import ANSWERS, COMFY, DISCORD, MESSAGES, RUNS, dies_and_returns
+from tests.e2e.kill_points import COMFY, DISCORD, MESSAGES, RUNS, dies_and_returns
 from tests.harness import HELD
 from tests.sampling import every_nth
 
@@ -154,8 +154,8 @@ PRIVATE_LIVES = {
         asked_in_private,
         (
             f"{DISCORD}.edit_original:after:1",
-            f"{ANSWERS}.release:before:1",
-            f"{ANSWERS}.release:after:1",
+            f"{MESSAGES}.answered:before:1",
+            f"{MESSAGES}.answered:after:1",
             *ENDING,
         ),
     ),

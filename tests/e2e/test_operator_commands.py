@@ -53,7 +53,7 @@ async def test_export_tells_every_field_and_no_token(home: BotProcess) -> None:
     await home.start()
     picture = home.discord.file("start.png", b"\x89PNG\r\n\x1a\n" + bytes(64), width=8, height=8)
     asked = [await home.ask(image=picture)]
-    await asked[0].wait_answer()
+    await home.discord.wait_until(lambda: asked[0].shown)
     asked.append(await home.ask(seed=7))
     await home.settled(runs=2)
     said = await home.command("export")

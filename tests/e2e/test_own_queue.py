@@ -12,7 +12,8 @@ from tests.fakediscord.interactions import Interaction
 async def ask(home: BotProcess, name: str, prompt: str) -> Interaction:
     user = next(user for user in home.discord.world.users.values() if user.name == name)
     asking = await home.discord.slash(user, home.channel, "generate", {"prompt": prompt})
-    return await asking.wait_answer()
+    await home.discord.wait_until(lambda: asking.shown)
+    return asking
 
 
 def prompts(home: BotProcess) -> list[str]:

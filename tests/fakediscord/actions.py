@@ -273,6 +273,12 @@ def _mistakes(leaf: Json, given: dict[str, object]) -> list[str]:
     return mistakes
 
 
+def _chosen(item: Json) -> list[str]:
+    """Return what a select of a modal shows as chosen, or the files of an upload, of which there are none."""
+    options = [option["value"] for option in item.get("options") or [] if option.get("default")]
+    return options + [str(each["id"]) for each in item.get("default_values") or []]
+
+
 def _submitted(item: Json, given: dict[str, object]) -> Json:
     """Return a component of a modal as it is submitted; its value is removed from `given`."""
     if item["type"] == 1:
@@ -289,7 +295,7 @@ def _submitted(item: Json, given: dict[str, object]) -> Json:
         chosen = [option["value"] for option in item["options"] if option.get("default")]
         return answer | {"value": next(iter(chosen), None) if value is None else value}
     if item["type"] != 4:
-        return answer | {"values": value or []}
+        return answer | {"values": _chosen(item) if value is None else value}
     text = item.get("value") or "" if value is None else str(value)
     low = item.get("min_length") or (1 if item.get("required", True) else 0)
     if not low <= len(text) <= (item.get("max_length") or 4000) and (text or item.get("required", True)):

@@ -72,6 +72,11 @@ class Interaction:
         return self.answered_at is not None
 
     @property
+    def shown(self) -> bool:
+        """Return whether the answer is there and isn't "thinking…"."""
+        return self.answered and not (self.original is not None and self.original.loading)
+
+    @property
     def latency(self) -> float:
         """Return the seconds from the click to the accepted answer, or infinity without one."""
         return float("inf") if self.answered_at is None else self.answered_at - self.created

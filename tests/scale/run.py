@@ -88,7 +88,7 @@ class Crowd:
         if not asking.delivered_to:
             return False  # that shard is just down: Discord says that the application did not respond
         try:
-            await self._cluster.discord.wait_until(lambda: asking.answered, within=12)
+            await self._cluster.discord.wait_until(lambda: asking.shown, within=12)
         except TimeoutError:
             return False
         message = asking.original

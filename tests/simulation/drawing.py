@@ -48,6 +48,7 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "intruder": 0.05,
         "away": 0.04,
         "delivery": 0.05,
+        "deferral": 0.05,
         "words": 0.02,
         "usage": 0.1,
         "timing": 0.05,
@@ -113,6 +114,10 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
         "outages": (2, Theme({"away": 0.97, "words": 0.3, "discord": 0.2}, 0.2)),
         "timing": (2, Theme({"timing": 0.97, "run": 0.1, "kill": 0.1, "moderate": 0.2}, 0.2)),
         "deliveries": (2, Theme({"delivery": 0.97, "run": 0.1, "kill": 0.1, "discord": 0.1}, 0.2)),
+        "deferrals": (
+            3,
+            Theme({"deferral": 0.97, "press": 0.3, "run": 0.1, "kill": 0.1}, 0.2, counts=(0, 1)),
+        ),
         "kills": (2, Theme({"kill": 0.97, "discord": 0.5, "run": 0.5}, 0.4)),
         "words": (1, Theme({"words": 0.97, "usage": 0.3}, 0.2, {"where": ("pictures",)})),
         "durations": (3, Theme({"durations": 1.0}, 0.0, counts=(0,))),

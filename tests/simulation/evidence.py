@@ -94,7 +94,6 @@ class Evidence:
         self.story = story
         self.messages: list[Message] = list(story.world.discord.request_log.messages)
         self._cards = {story.world.channel(name).id for name in CARD_CHANNELS}
-        self._gallery = story.world.channel("gallery").id
         self._answers = self._all_answers()
         self.requests = self._requests()
 
@@ -116,7 +115,7 @@ class Evidence:
 
     def is_copy(self, message: Message) -> bool:
         """Return whether a message is a share, a single result that somebody posted, or says why not."""
-        if message.channel.id == self._gallery or _COPY.match(message.nonce or ""):
+        if _COPY.match(message.nonce or ""):
             return True
         return any(
             message.created >= press.at and keys_of(message) and keys_of(message) <= keys_of(press.message)

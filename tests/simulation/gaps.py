@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.fakediscord.interactions import Interactions
 from tests.simulation.evidence import Request, text_of
 from tests.simulation.story import Story
 
@@ -21,6 +22,7 @@ _UNANSWERED = re.compile(
     r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay|drop_halfway)"
     r"|Discord is away|discord is away|both is away"
 )
+_STOPPED = r"is killed|gets SIGTERM|all clocks jump by (\d{3,}(?:\.\d+)?)|([Dd]iscord|both) is away"
 _NOTICES = ("Not confirmed", "Timed out", "Not started", "Partly done")
 
 
@@ -121,7 +123,22 @@ def _status_out_of_reach(story: Story, request: Request) -> bool:
     return _closed(story, request) and _had(story, _ADVANCED)
 
 
+def _cut_off(story: Story, request: Request) -> bool:
+    """The process died between the deferral and the acceptance, or the token ended while it could do nothing.
+
+    Then there was nothing to start, and Discord's client says so after 15 minutes.
+    """
+    ask = request.ask
+    if ask is None or request.calls:
+        return False
+    ends = ask.at + Interactions.token_lifetime
+    found = ((at, re.search(_STOPPED, what)) for at, what in story.struck)
+    # A jump is noted after the clocks have moved.
+    return any(ask.at <= at - float(match[1] or 0) <= ends for at, match in found if match)
+
+
 GAPS = (
+    Gap("a process dies before it accepts a deferred request", "every request has an answer", _cut_off),
     Gap("a post without a reply in a channel that closes", _TWICE, _reply_lost),
     Gap("an edit without a reply, and its token expires", _TWICE, _late_edit),
     Gap("a notice out of reach at the late success", _TWICE, _notice_out_of_reach),

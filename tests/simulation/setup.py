@@ -25,6 +25,8 @@ from tests.simulation.world import DEPLOYMENTS, World
 
 AT_ONCE = 3
 RUNS_A_DAY = 12
+LIMITS = tuple(f"set:{section}:form" for section in ("member", "server", "roles", "gpus"))
+"""How the custom_ids of the forms begin that change limits."""
 # How much later than the preparation a round begins, so that what is stored lies in the past.
 SINCE_PREPARATION = 3600.0
 _SEED = "preparation"
@@ -49,28 +51,36 @@ class Panel:
         return [each.removeprefix("set:") for each in message.custom_ids] if message is not None else []
 
     async def press(self, control: str, *values: str) -> Interaction | None:
-        """Press the control with this label or custom_id, without its prefix."""
+        """Press a control by the first words of its custom_id, without its prefix."""
         message = self._opened.original
+        control = next((each for each in self.controls() if each.startswith(control)), control)
         if message is None:
             return None
-        story, who = self._story, self._who
-        known = control in self.controls()
-        return await story.answer(
-            await story.press(who, message, f"set:{control}" if known else control, *values)
-        )
-
-    async def fill(self, control: str, *texts: str) -> Interaction | None:
-        """Open a form and send it with these texts in its boxes."""
         return await self._story.answer(
-            await self._story.submit(
-                await self.press(control), {str(n): text for n, text in enumerate(texts)}
-            )
+            await self._story.press(self._who, message, f"set:{control}", *values)
         )
 
-    async def turn_to(self, section: str) -> None:
-        """Open a section, from another one or from the overview."""
-        await self.press("home:back")
-        await self.press("home:open", section)
+    async def change(self, section: str, key: str = "", **changed: object) -> Interaction | None:
+        """Change settings of a section, or of a key in it, by the last words of their boxes' names."""
+        if "home:open" in self.controls():
+            await self.press("home:open")
+        form = await self.press(f"{section}:open")
+        for control in self.controls():
+            if key and control.startswith(f"{section}:key"):
+                form = await self.press(control, key)
+            elif section == "words" and control.startswith("words:form"):
+                form = await self.press(control)
+        if form is None or form.modal is None:
+            return None
+        boxes = [str(label["component"]["custom_id"]) for label in form.modal["components"]]
+        values = {box: changed[name] for box in boxes if (name := box_name(box)) in changed}
+        return await self._story.answer(await self._story.submit(form, values))
+
+
+def box_name(custom_id: str) -> str:
+    """Return the last word of a setting's path, and the name of its box if it has several."""
+    path, name, _ = custom_id.split(":")
+    return f"{path.rpartition('.')[2]}_{name}".removesuffix("_").removesuffix("_0")
 
 
 async def open_panel(story: Story, who: str, where: str) -> Panel | None:
@@ -86,22 +96,20 @@ async def prepare(world: World) -> None:
     story, cast = Story(world), world.cast
     panel = await open_panel(story, "mona", "requests")
     assert panel is not None
-    await panel.turn_to("approval")
-    await panel.press("approval:channel", str(cast.channels["cards"].id))
-    await panel.press("approval:mode", "everybody")
-    await panel.press("approval:reviewer", str(cast.people["rita"].id))
-    assert "Everybody" in panel.text, panel.text
+    await panel.change(
+        "approval",
+        review_channel_id=[str(cast.channels["cards"].id)],
+        mode=["everybody"],
+        reviewer_role_id=[str(cast.people["rita"].id)],
+    )
+    assert "everybody" in panel.text, panel.text
     panel = await open_panel(story, "mona", "pictures")
     assert panel is not None
-    await panel.turn_to("approval")
-    await panel.press("approval:channel", str(cast.channels["reports"].id))
-    await panel.turn_to("results")
-    await panel.press("results:gallery", str(cast.channels["gallery"].id))
-    await panel.press("results:private", "allowed")
-    await panel.turn_to("budgets")
-    await panel.fill("budgets:person", str(AT_ONCE), "8", str(RUNS_A_DAY), "")
-    await panel.press("home:back")
-    for words in ("private results allowed", "shared to", f"{RUNS_A_DAY} per day"):
+    await panel.change("approval", review_channel_id=[str(cast.channels["reports"].id)])
+    gallery = [str(cast.channels["gallery"].id)]
+    await panel.change("results", gallery_channel_id=gallery, private_results=["true"])
+    await panel.change("member", at_once=str(AT_ONCE), waiting="8", runs_a_day=str(RUNS_A_DAY))
+    for words in ("Private results: allowed", "Gallery channel: <#", f"Runs per day: {RUNS_A_DAY}"):
         assert words in panel.text, panel.text
 
 

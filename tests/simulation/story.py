@@ -259,11 +259,13 @@ class Story:
         )
 
     async def answer(self, sent: Interaction | None, within: float = ANSWER_WITHIN) -> Interaction | None:
-        """Wait for the answer to an interaction; None if it didn't come."""
+        """Wait for the answer to an interaction, which "thinking…" isn't; None if there was none at all."""
         if sent is None:
             return None
         with suppress(TimeoutError):
-            return await sent.wait_answer(within)
+            await sent.wait_answer(within)
+            await self.world.until(lambda: sent.shown, within)
+            return sent
         return None
 
     # What can be seen.

@@ -11,6 +11,7 @@ from tools.screenshots.page import (
     COMPOSER,
     DESKTOP,
     INBOX,
+    MESSAGES,
     PHONE,
     PICTURE,
     REVIEW,
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
+# The sections of `/settings`, of which Approval is the first.
+_SECTIONS = 10
+
+
 def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None:
     """Take the pictures: turn approval on, approve one request, report its result, and reject another
     request.
@@ -36,12 +41,13 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     send(page, "settings")
     shown(page, "Settings of")
     shoot(page, folder, "settings")
-    choose(page, "Choose what to change", "Approval")
-    choose(page, "Choose a channel", "review")
-    shown(page, "✅ Saved")
+    page.locator(f"{MESSAGES} button:has-text('Change')").nth(-_SECTIONS).click()
+    choose(page, "Select an option", "review", first=True)
     choose(page, "Nobody", "Everybody")
-    shown(page, "Nobody → Everybody")
-    shoot(page, folder, "approval")
+    page.wait_for_timeout(500)
+    page.screenshot(path=folder / "approval.png")
+    press(page, "Submit")
+    shown(page, "nobody → everybody")
     become(page, "Ada")
     ask(page, "picture", "a lighthouse in a storm")
     shown(page, "Waiting for approval")

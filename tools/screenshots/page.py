@@ -20,6 +20,7 @@ DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LINK = re.compile(r"^ *(?P<title>\S.*?) +(?P<link>http://127\.0\.0\.1:\d+/#\S+)$")
+MESSAGES = "#channel-message-list"
 BAR = "#channel-message-list >> text=/▰+▱* *\\d+%/"
 LOADED = """() => [...document.querySelectorAll("#channel-message-list img")]
     .filter(picture => picture.getBoundingClientRect().bottom > 0)
@@ -127,12 +128,13 @@ def shown(page: Page, words: str) -> None:
     page.wait_for_selector(f"#channel-message-list >> text={words}")
 
 
-def choose(page: Page, select: str, value: str) -> None:
-    """Choose an option of the select with this label.
+def choose(page: Page, select: str, value: str, *, first: bool = False) -> None:
+    """Choose an option of the last select with this label, or of the first.
 
     Uses the keyboard, and retries if the page redraws the select.
     """
-    trigger = page.locator(".select-trigger").filter(has_text=select).last
+    found = page.locator(".select-trigger").filter(has_text=select)
+    trigger = found.first if first else found.last
     trigger.wait_for()
     while not page.locator(".is-open").count():
         trigger.focus()

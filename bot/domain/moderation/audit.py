@@ -58,11 +58,6 @@ class AuditAction(StrEnum):
     POST = "post"
 
 
-# The changed settings in entries about a server's presets, which are not in the server's rules.
-PRESETS = "presets"
-DEFAULT_PRESET = "default_preset"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """An entry of the audit log.

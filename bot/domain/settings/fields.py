@@ -1,381 +1,338 @@
-"""Define the fields of `/settings`, one row each, and apply a control's values to a server's rules.
-
-A control submits values: the choices of a select, or the texts of a form in order. Its `arg` identifies what
-the values apply to: a role's id, a GPU, a deployment, or a page of a long list.
-"""
+"""The loops over the declared settings: texts, changes, forms, and references to what is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
-from enum import Enum, StrEnum, auto
-from functools import partial
-from operator import attrgetter
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from hashlib import blake2b
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
-from bot.domain.settings.missing_references import without_missing
-from bot.domain.settings.rules_and_defaults import (
-    WORD_COUNT,
-    WORD_LENGTH,
-    ApprovalMode,
-    RoleBudget,
-    ServerRules,
-    Spoiler,
-    with_values,
-)
-from bot.domain.settings.values import (
-    SELECT_LIMIT,
-    Edit,
-    Names,
-    SettingsContext,
-    decimal_number,
-    known_names,
-    lines,
-    named,
-    one,
-    page_of,
-    required,
-    whole_number,
-)
-from bot.domain.text import QUOTED, shorten, without_joiners
+from bot.domain.settings.kinds import Box, Given, Kind, Section, Setting, digest
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.values import Names, SettingsContext
+from bot.domain.text import QUOTED, listed, shorten
+from bot.domain.text.numbers import shown_number
+
+# Discord's limit for the labels of a form.
+FORM_LIMIT = 5
+Key = int | str | None
+"""The role, GPU or deployment that a value is about, or None if there is one value for the server."""
+Change = tuple[str, str, str]
+"""What was changed, the old and the new value, as texts."""
 
 
-class Section(StrEnum):
-    """A page of the panel; `home` is the overview."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """A declared setting. `parents` are the attributes that lead to its value or to the map of its values.
 
-    HOME = "home"
-    APPROVAL = "approval"
-    WORDS = "words"
-    BUDGETS = "budgets"
-    GPUS = "gpus"
-    PEOPLE = "people"
-    RESULTS = "results"
-    RECORD = "record"
-
-
-class Kind(Enum):
-    """The kind of a field's control, which `bot.ui.settings` draws and describes.
-
-    Its texts are in `bot.strings.settings`. A NUMBER always has a value; a number that may be empty is a box
-    of NUMBERS.
+    The keys of a map name things of the kind `keys`. If its values are models, `attribute` is the setting's
+    name in them, and `entry` an unset one.
     """
 
-    CHOICE = auto()  # one of a few values
-    CHANNEL = auto()
-    ROLE = auto()
-    ROLES = auto()
-    NAMES = auto()  # any GPUs or deployments
-    ROLES_BY_NAME = auto()  # the roles that may use a GPU or a deployment
-    NUMBER = auto()
-    NUMBERS = auto()  # several numbers in one form
-    NUMBER_BY_NAME = auto()  # a number for a GPU
-    UNLIMITED = auto()  # the roles without limits
-    WORDS = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class SettingControl:
-    """A control or form of the panel."""
-
     section: Section
-    name: str
-    arg: str = ""
+    setting: Setting
+    parents: tuple[str, ...]
+    adapter: TypeAdapter[Any]
+    keys: Names | None = None
+    attribute: str = ""
+    entry: BaseModel | None = None
 
     @property
-    def key(self) -> str:
-        return f"{self.section.value}.{self.name}"
+    def path(self) -> str:
+        return ".".join(filter(None, [*self.parents, self.attribute]))
 
-
-Check = Callable[[ServerRules, SettingsContext], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field of the panel, identified by `section` and `name`. `path` leads to its value in the rules."""
-
-    section: Section
-    name: str
-    kind: Kind
-    path: str
-    _: KW_ONLY
-    choices: tuple[tuple[str, object], ...] = ()  # the options of a select, and the values stored for them
-    names: Names = Names.GPU  # the list, for kinds that refer to names
-    pages: int = 4  # selects of 25 names; a message holds at most 40 components
-    boxes: tuple[str, ...] = ()  # the attributes at `path` that a form sets
-    empty: int | None = None  # the value of an empty box
-    unit: str = ""
-    per_role: bool = False  # one form per role
-    modes: frozenset[ApprovalMode] = frozenset(ApprovalMode)  # the approval modes in which it has an effect
-    check: Check | None = None  # raises RefusedError for rules that the field forbids
-    text_last: bool = False  # show the field's text after the section's other texts
+    def label(self, key: Key, context: SettingsContext) -> str:
+        """Return the label with the key, or with the section if another section has the same label."""
+        of = context.title(self.keys, key) if self.keys is not None and key is not None else ""
+        of = self.section.title if self.section.has_twin else of
+        return f"{of} · {self.setting.label}" if of else self.setting.label
 
     @property
-    def key(self) -> str:
-        return f"{self.section.value}.{self.name}"
+    def kind(self) -> Kind:
+        return self.setting.kind
 
-    def value(self, rules: ServerRules) -> Any:
-        return attrgetter(self.path)(rules)
+    def stored(self, rules: ServerRules) -> Any:
+        return reduce(getattr, self.parents, rules)
+
+    def keys_in(self, *rules: ServerRules) -> list[Key]:
+        """Return the keys for which some of the rules have a value, or None as the only one."""
+        if self.keys is None:
+            return [None]
+        return sorted({key for each in rules for key in self.stored(each)})
+
+    def value(self, rules: ServerRules, key: Key = None) -> Any:
+        """Return the value, or the one for a key. None stands for a missing one."""
+        found = self.stored(rules)
+        if self.keys is not None:
+            found = found.get(key, self.entry)
+        return getattr(found, self.attribute) if self.attribute else found
+
+    def put(self, tree: dict[str, Any], value: Any, key: Key = None) -> None:
+        """Set a value in dumped rules. An entry of a map that holds nothing is removed."""
+        branch: Any = reduce(lambda inner, part: inner[part], self.parents[:-1], tree)
+        last = self.parents[-1]
+        if self.keys is None:
+            branch[last] = value
+            return
+        unset = self.entry.model_dump() if self.entry is not None else None
+        if unset is not None:
+            value = {**branch[last].get(key, unset), self.attribute: value}
+        branch[last].pop(key, None)
+        if value != unset:
+            branch[last][key] = value
 
 
-def _needs_channel(rules: ServerRules, context: SettingsContext) -> None:
-    approval = rules.approval
-    if approval.mode is not ApprovalMode.OFF and approval.review_channel_id not in context.channel_ids:
-        raise RefusedError("settings_needs_channel")
+def _declared(
+    model: type[BaseModel], parents: tuple[str, ...], section: Section | None, keys: Names | None = None
+) -> Iterator[Field]:
+    """Yield the settings of a model. With `keys`, it is the model of a map's values."""
+    for name, info in model.model_fields.items():
+        here = next((each for each in info.metadata if isinstance(each, Section)), section)
+        setting = next((each for each in info.metadata if isinstance(each, Setting)), None)
+        inner_keys, inner = _map(info.annotation)
+        path = parents if keys is not None else (*parents, name)
+        if setting is not None and here is not None:
+            adapter: TypeAdapter[Any] = TypeAdapter(
+                inner if inner_keys else Annotated[(inner, *info.metadata)]
+            )
+            in_entry = (name, model()) if keys is not None else ("", None)
+            about = f"{setting.about} {_range(adapter.json_schema())}".strip()
+            yield Field(here, replace(setting, about=about), path, adapter, keys or inner_keys, *in_entry)
+        elif isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _declared(inner, path, here, inner_keys)
 
 
-def _keeps_channel(rules: ServerRules, _context: SettingsContext) -> None:
-    if rules.approval.mode is not ApprovalMode.OFF and rules.approval.review_channel_id is None:
-        raise RefusedError("settings_channel_in_use")
+def _range(schema: Mapping[str, Any]) -> str:
+    """Return the limits of a number as a text, unless nobody would reach them."""
+    number = schema.get("anyOf", [schema])[0]
+    lowest = number.get("minimum", number.get("exclusiveMinimum"))
+    return f"From {lowest:,} to {number['maximum']:,}." if number.get("maximum", 10**6) < 10**6 else ""
 
 
-def _members(choices: type[StrEnum]) -> tuple[tuple[str, object], ...]:
-    return tuple((choice.value, choice) for choice in choices)
+def _map(annotation: Any) -> tuple[Names | None, Any]:
+    """Return what the keys of a map name, and the type of its values. Another type is returned as it is."""
+    arguments = get_args(annotation)
+    metadata = getattr(arguments[0], "__metadata__", ()) if len(arguments) == 2 else ()
+    names = next((each for each in metadata if isinstance(each, Names)), None)
+    return names, annotation if names is None else arguments[1]
 
 
-# Whether the server's own AutoMod rules apply. None applies them if the bot may read them.
-_AUTOMOD = (("able", None), ("always", True), ("never", False))
-_PRIVATE = (("off", False), ("allowed", True))
-LIMITS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
-_ROLE_LIMITS = ("at_once", "runs_a_day", "gpu_seconds_a_day")
-
-_APPROVAL, _BUDGETS, _GPUS = Section.APPROVAL, Section.BUDGETS, Section.GPUS
-_ROWS = (
-    Field(_APPROVAL, "channel", Kind.CHANNEL, "approval.review_channel_id",
-          check=_keeps_channel, text_last=True),
-    Field(_APPROVAL, "reviewer", Kind.ROLE, "reviewer_role_id", text_last=True),
-    Field(_APPROVAL, "mode", Kind.CHOICE, "approval.mode",
-          choices=_members(ApprovalMode), check=_needs_channel),
-    Field(_APPROVAL, "exempt", Kind.ROLES, "approval.exempt_roles",
-          modes=frozenset({ApprovalMode.WITHOUT_ROLES})),
-    Field(_APPROVAL, "deployments", Kind.NAMES, "approval.deployments",
-          names=Names.DEPLOYMENT, modes=frozenset({ApprovalMode.SELECTED})),
-    Field(_APPROVAL, "gpus", Kind.NAMES, "approval.gpus", pages=2, modes=frozenset({ApprovalMode.SELECTED})),
-    Field(_APPROVAL, "hours", Kind.NUMBER, "approval.hours", unit="hours", text_last=True,
-          modes=frozenset(ApprovalMode) - {ApprovalMode.OFF}),
-    Field(Section.WORDS, "automod", Kind.CHOICE, "words.automod", choices=_AUTOMOD),
-    Field(Section.WORDS, "list", Kind.WORDS, "words.blocked"),
-    Field(_BUDGETS, "person", Kind.NUMBERS, "budgets.person", boxes=LIMITS),
-    Field(_BUDGETS, "server", Kind.NUMBERS, "budgets.server", boxes=LIMITS),
-    Field(_BUDGETS, "role", Kind.NUMBERS, "budgets.roles", boxes=_ROLE_LIMITS, per_role=True),
-    Field(_BUDGETS, "unlimited", Kind.UNLIMITED, "budgets.roles", text_last=True),
-    Field(_BUDGETS, "weight", Kind.NUMBER_BY_NAME, "budgets.gpu_weights"),
-    Field(_GPUS, "gpu_roles", Kind.ROLES_BY_NAME, "gpu_roles"),
-    Field(_GPUS, "deployment_roles", Kind.ROLES_BY_NAME, "deployment_roles", names=Names.DEPLOYMENT),
-    Field(Section.PEOPLE, "ages", Kind.NUMBERS, "people",
-          boxes=("account_days", "member_days"), empty=0, unit="days"),
-    Field(Section.RESULTS, "spoiler", Kind.CHOICE, "spoiler", choices=_members(Spoiler)),
-    Field(Section.RESULTS, "gallery", Kind.CHANNEL, "gallery_channel_id"),
-    Field(Section.RESULTS, "private", Kind.CHOICE, "private_results", choices=_PRIVATE),
-    Field(Section.RECORD, "retention", Kind.NUMBER, "retention_days", unit="days"),
-)  # fmt: skip
-
-FIELDS: Mapping[str, Field] = MappingProxyType({field.key: field for field in _ROWS})
+FIELDS: Sequence[Field] = tuple(_declared(ServerRules, (), None))
+SECTIONS: Mapping[str, Section] = {field.section.name: field.section for field in FIELDS}
 
 
 def fields_of(section: Section) -> list[Field]:
-    """Return a section's fields in the order of their controls."""
-    return [field for field in _ROWS if field.section is section]
+    return [field for field in FIELDS if field.section == section]
 
 
-Values = Mapping[str, Any]  # by path in the rules
+def keys_of(section: Section) -> Names | None:
+    """Return what a section has values for, each with a form of its own, or None if it has one form."""
+    return fields_of(section)[0].keys
 
 
-def change(
-    rules: ServerRules, key: str, arg: str, values: Sequence[str], context: SettingsContext
-) -> ServerRules:
-    """Return the changed rules. `key` (`section.name`) names a field, which gets `values`, or an action.
+def offered_sections(rules: ServerRules) -> list[Section]:
+    """Return the sections in which some setting has an effect."""
+    return list(dict.fromkeys(each.section for each in FIELDS if each.setting.has_effect(rules)))
 
-    Raises InputError for an invalid value, and InputErrors with a mistake for each invalid box of a form.
-    Raises RefusedError for a field, action or reference that doesn't exist, and for a change that conflicts
-    with another setting or a limit.
+
+def section_lines(section: Section, rules: ServerRules, context: SettingsContext) -> list[tuple[str, str]]:
+    """Return the labels and values of what is set in a section, or of its map's entries."""
+    fields = [field for field in fields_of(section) if field.setting.has_effect(rules)]
+    names = keys_of(section)
+    if names is None:
+        found = [(each, each.value(rules)) for each in fields]
+        return [(each.setting.label, each.kind.show(value, context)) for each, value in found if value]
+    keys = {key for field in fields for key in field.keys_in(rules) if key is not None}
+    return [
+        (context.title(names, key), _entry(fields, key, rules, context))
+        for key in context.ordered(names, keys)
+    ]
+
+
+def _entry(fields: Sequence[Field], key: Key, rules: ServerRules, context: SettingsContext) -> str:
+    """Describe what is set for a key."""
+    unset = ServerRules()
+    found = [(each, each.value(rules, key)) for each in fields if each.value(rules, key) != each.value(unset)]
+    return " · ".join(f"{each.setting.label}: {each.kind.show(value, context)}" for each, value in found)
+
+
+def summary(section: Section, rules: ServerRules, context: SettingsContext) -> str:
+    """Describe a section in one line."""
+    lines = section_lines(section, rules, context)
+    if keys_of(section) is not None and lines:
+        return f"Set for: {listed([label for label, _ in lines], 5)}"
+    return " · ".join(f"{label}: {value}" for label, value in lines) or section.none
+
+
+def describe_changes(before: ServerRules, after: ServerRules, context: SettingsContext) -> list[Change]:
+    """Describe each changed setting, for the panel and the audit log."""
+    found = []
+    for field in FIELDS:
+        for key in field.keys_in(before, after):
+            old, new = field.value(before, key), field.value(after, key)
+            if old != new:
+                found.append((field.label(key, context), *_difference(field.kind, old, new, context)))
+    return found
+
+
+def _difference(kind: Kind, old: Any, new: Any, context: SettingsContext) -> tuple[str, str]:
+    """Return the texts of an old and a new value. For a long list, the second says what came and went."""
+    before, after = kind.entries(old, context), kind.entries(new, context)
+    if max(len(before), len(after)) <= 5 or not (before and after):
+        return kind.show(old, context), kind.show(new, context)
+    came, went = (sorted({*those} - {*others}) for those, others in ((after, before), (before, after)))
+    parts = [f"{what} {listed(entries)}" for what, entries in (("added", came), ("removed", went)) if entries]
+    return f"{len(before)} entries", f"{len(after)} entries: {'; '.join(parts)}"
+
+
+def missing_references(rules: ServerRules, context: SettingsContext) -> Mapping[Names, set[int | str]]:
+    """Return what the rules name, but doesn't exist any more. A GPU exists if a deployment offers it."""
+    found: dict[Names, set[int | str]] = {names: set() for names in Names}
+    for field in FIELDS:
+        for key in field.keys_in(rules):
+            if field.keys is not None and key is not None:
+                found[field.keys].add(key)
+            if field.kind.names is not None:
+                value = field.value(rules, key)
+                found[field.kind.names].update(value if isinstance(value, frozenset) else {value} - {None})
+    return {names: gone for names, each in found.items() if (gone := {*each} - {*context.known(names)})}
+
+
+def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules:
+    """Remove the missing references, without giving anybody more access.
+
+    A GPU or deployment whose permitted roles are all missing stays closed to everybody. While approval is on,
+    its missing channel stays set.
     """
-    edit = Edit(rules, arg, values, context)
-    if key in ACTIONS:
-        return with_values(rules, ACTIONS[key](edit))
-    if key not in FIELDS:
-        raise RefusedError("settings_stale")
-    field = FIELDS[key]
-    after = with_values(rules, {field.path: _READ[field.kind](field, edit)})
-    if field.check is not None:
-        field.check(after, context)
-    return after
+    missing, tree = missing_references(rules, context), rules.model_dump()
+    for field in FIELDS:
+        if field.setting.check(rules, context) is not None:
+            continue
+        for key in field.keys_in(rules):
+            if field.keys is not None and key in missing.get(field.keys, ()):
+                field.put(tree, field.entry and getattr(field.entry, field.attribute), key)
+            else:
+                field.put(tree, field.kind.existing(field.value(rules, key), context), key)
+    return ServerRules.model_validate(tree)
 
 
-def _read_choice(field: Field, edit: Edit) -> object:
-    choice, choices = one(edit.values), dict(field.choices)
-    if choice not in choices:
-        raise RefusedError("settings_not_offered", value=shorten(choice, QUOTED))
-    return choices[choice]
+def form_of(section: Section, key: Key, rules: ServerRules, context: SettingsContext) -> list[Box]:
+    """Return the boxes of a section, or of a key in it."""
+    return [
+        replace(
+            box,
+            id=f"{field.path}:{name}",
+            label=f"{box.label or field.setting.label}{box.suffix}",
+            about=box.about or field.setting.about,
+        )
+        for field in fields_of(section)
+        for name, box in field.kind.boxes(field.value(rules, key), context).items()
+    ]
 
 
-def _read_names(field: Field, edit: Edit) -> object:
-    shown = page_of(tuple(edit.context.offered(field.names)), edit.arg)
-    return (field.value(edit.rules) - set(shown)) | known_names(edit.values, shown, field.names)
+def apply_form(
+    section: Section,
+    key: Key,
+    submitted: Mapping[str, Sequence[str]],
+    rules: ServerRules,
+    context: SettingsContext,
+) -> tuple[ServerRules, list[InputError]]:
+    """Change the rules by what was submitted, by the custom_ids of the boxes.
 
-
-def _read_roles_by_name(field: Field, edit: Edit) -> object:
-    """Return all entries, with the chosen roles for one GPU or deployment.
-
-    If no role is chosen, the entry is dropped, because an empty one would permit nobody.
+    Only boxes that differ from what they showed are applied. Of these, boxes whose setting somebody else has
+    changed meanwhile are left out, and returned as mistakes. Raises InputErrors with all mistakes of the form
+    if a value is wrong. Raises RefusedError for a form of another version.
     """
-    name, roles = edit.name(field.names), edit.roles()
-    current = field.value(edit.rules)
-    return {**current, name: roles} if roles else _without(current, name)
-
-
-def _read_numbers(field: Field, edit: Edit) -> object:
-    """Read a form with several boxes. Raises InputErrors with the mistakes of all boxes, in their order."""
-    role = next(iter(edit.roles([edit.arg]))) if field.per_role else None
-    numbers: dict[str, int | None] = {}
-    mistakes: dict[str, InputError] = {}
-    for name, text in zip(field.boxes, edit.values, strict=True):
-        try:
-            number = whole_number(text)
-        except InputError as error:
-            mistakes[name] = error
+    boxes = {box.id: box for box in form_of(section, key, rules, context)}
+    given: dict[Field, dict[str, Sequence[str]]] = {}
+    stale: list[InputError] = []
+    for custom_id, values in submitted.items():
+        id, _, opened = custom_id.rpartition(":")
+        path, _, name = id.rpartition(":")
+        field = next((each for each in fields_of(section) if each.path == path), None)
+        if field is None or len(values) > (boxes[id].most if id in boxes else 1_000):
+            raise RefusedError("settings_stale")
+        current = digest(boxes[id].shown) if id in boxes else ""
+        if digest(values) in (opened, current):
+            continue
+        if current == opened:
+            given.setdefault(field, {})[name] = values
         else:
-            numbers[name] = field.empty if number is None else number
-    value = numbers if role is None else _role_budgets(edit, {role: numbers})
+            stale.append(InputError("settings_changed_meanwhile", label=field.label(key, context)))
+    after, mistakes = _changed(rules, key, given, context)
+    if mistakes:
+        raise InputErrors([*stale, *mistakes])
+    return after, stale
+
+
+def _changed(
+    rules: ServerRules, key: Key, given: Mapping[Field, Given], context: SettingsContext
+) -> tuple[ServerRules, list[InputError]]:
+    mistakes: list[InputError] = []
+    tree = rules.model_dump()
+    for field, values in given.items():
+        try:
+            field.put(tree, _read(field, field.value(rules, key), values, context), key)
+        except InputError as error:
+            label = field.label(key, context)
+            each_error = error.errors if isinstance(error, InputErrors) else [error]
+            mistakes += [InputError(e.code, str(e), **{**e.params, "label": label}) for e in each_error]
+    after = ServerRules.model_validate(tree)
+    codes = {code: field for field in given if (code := field.setting.check(after, context))}
+    mistakes += [InputError(code, label=field.label(key, context)) for code, field in codes.items()]
+    return after, mistakes
+
+
+def _read(field: Field, value: Any, given: Given, context: SettingsContext) -> Any:
+    read = field.kind.read(value, given, context)
+    if field.keys is not None and not field.attribute and read is None:
+        return None
     try:
-        with_values(edit.rules, {field.path: value})
-    except InputErrors as errors:
-        mistakes |= {str(error.params["name"]): error for error in errors.errors}
-    if mistakes:
-        raise InputErrors([_in_box(name, mistakes[name]) for name in field.boxes if name in mistakes])
-    return value
+        return field.adapter.validate_python(read)
+    except ValidationError as error:
+        raise _as_input_error(error.errors(include_url=False)[0]) from error
 
 
-def _in_box(name: str, error: InputError) -> InputError:
-    return InputError(error.code, str(error), **{**error.params, "box": name})
+def _as_input_error(details: Any) -> InputError:
+    context, value = details.get("ctx", {}), details["input"]
+    if value is None:
+        return InputError("settings_number_needed")
+    shown = shorten(str(shown_number(value) if isinstance(value, int | float) else value), QUOTED)
+    if "le" in context:
+        return InputError("settings_too_large", value=shown, limit=context["le"])
+    code = "settings_too_small" if "ge" in context else "settings_not_above"
+    return InputError(code, value=shown, limit=shown_number(context.get("ge", context.get("gt"))))
 
 
-def _read_number_by_name(field: Field, edit: Edit) -> object:
-    """Return all entries, with the typed number for one GPU.
-
-    For an empty box or 1, the entry is dropped, because 1 is the weight of a GPU without an entry.
-    """
-    gpu = edit.name(field.names)
-    others = _without(field.value(edit.rules), gpu)
-    number = decimal_number(one(edit.values))
-    return others if number is None or number == 1 else {**others, gpu: number}
+def refilled(box: Box, typed: Mapping[str, Sequence[str]], context: SettingsContext) -> Box:
+    """Return a box with what was typed into it, by the custom_ids that the boxes of a refused form had."""
+    found = next((each for id, each in typed.items() if id.rpartition(":")[0] == box.id), None)
+    if found is not None and box.control in ("roles", "channel"):
+        # Discord refuses a form whose select shows a role or channel that is gone.
+        found = [each for each in found if each in {*map(str, context.role_ids | context.channel_ids)}]
+    return box if found is None else replace(box, typed=tuple(found))
 
 
-def _read_unlimited(field: Field, edit: Edit) -> object:
-    """Mark the chosen roles as unlimited, and no other existing role. The select doesn't show deleted roles,
-    so they keep their mark.
-    """
-    chosen = edit.roles()
-    affected = chosen | (field.value(edit.rules).keys() & edit.context.role_ids)
-    return _role_budgets(edit, {role: {"unlimited": role in chosen} for role in affected})
+def key_of(section: Section, token: str, context: SettingsContext) -> Key:
+    """Return the key that a custom_id names. Raises RefusedError if it doesn't exist."""
+    names = keys_of(section)
+    if names is None:
+        return None
+    for key in context.known(names):
+        if token in (str(key), token_of(key)):
+            return key
+    raise RefusedError(f"settings_{names}_unknown")
 
 
-def _role_budgets(edit: Edit, changes: Mapping[int, Mapping[str, object]]) -> dict[int, dict[str, Any]]:
-    """Merge changes into the roles' limits, and drop the entries of roles without limits of their own.
-
-    Raises RefusedError if more than SELECT_LIMIT roles are left.
-    """
-    budgets = edit.rules.budgets.roles
-    merged = {role: budget.model_dump() for role, budget in budgets.items()}
-    plain = RoleBudget().model_dump()
-    for role, change_of_role in changes.items():
-        merged[role] = {**merged.get(role, plain), **change_of_role}
-    kept = {role: row for role, row in merged.items() if row != plain}
-    if len(kept) > SELECT_LIMIT:
-        raise RefusedError("settings_too_many_roles", limit=SELECT_LIMIT)
-    return kept
+# The longest name that fits into a custom_id of 100 characters.
+_LONGEST_NAME = 50
 
 
-_READ: Mapping[Kind, Callable[[Field, Edit], object]] = MappingProxyType(
-    {
-        Kind.CHOICE: _read_choice,
-        Kind.CHANNEL: lambda _field, edit: edit.channel(),
-        Kind.ROLE: lambda _field, edit: next(iter(edit.roles(edit.values[:1])), None),
-        Kind.ROLES: lambda _field, edit: edit.roles(),
-        Kind.NAMES: _read_names,
-        Kind.ROLES_BY_NAME: _read_roles_by_name,
-        Kind.NUMBER: lambda _field, edit: required(whole_number(one(edit.values))),
-        Kind.NUMBERS: _read_numbers,
-        Kind.NUMBER_BY_NAME: _read_number_by_name,
-        Kind.UNLIMITED: _read_unlimited,
-        Kind.WORDS: lambda _field, edit: _read_words(edit),
-    }
-)
-
-
-def _without(entries: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {other: value for other, value in entries.items() if other != name}
-
-
-def _read_words(edit: Edit, *, keep: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the typed words and those to keep. Raises InputErrors with all mistakes.
-
-    A `*` that is no wildcard is a mistake only in typed words, since earlier versions stored such words.
-    """
-    typed = lines(one(edit.values))
-    words = lines("\n".join([*keep, *typed]))
-    codes = [(word, code) for word in typed if (code := _misplaced_star(word)) is not None]
-    codes += [(word, "settings_word_too_long") for word in typed if len(word) > WORD_LENGTH]
-    mistakes = [_word_mistake(code, word) for word, code in codes]
-    if len(words) > WORD_COUNT:
-        mistakes.append(InputError("settings_too_many_words", limit=WORD_COUNT))
-    if mistakes:
-        raise InputErrors(mistakes)
-    return words
-
-
-def _misplaced_star(word: str) -> str | None:
-    """Return the code of the refusal if a `*` of the word is no wildcard, or None."""
-    core = word.strip("*").strip()
-    if not core:
-        return "settings_word_only_star"
-    return "settings_word_inner_star" if "*" in core else None
-
-
-def _word_mistake(code: str, word: str) -> InputError:
-    return InputError(code, word=shorten(word, QUOTED), limit=WORD_LENGTH)
-
-
-def _add_words(edit: Edit) -> Values:
-    return {"words.blocked": _read_words(edit, keep=edit.rules.words.blocked)}
-
-
-def _remove_words(edit: Edit) -> Values:
-    typed = {_compared(word): word for word in lines(one(edit.values))}
-    listed = set(map(_compared, edit.rules.words.blocked))
-    unlisted = [word for compared, word in typed.items() if compared not in listed]
-    if unlisted:
-        raise InputErrors([_word_mistake("settings_word_not_listed", word) for word in unlisted])
-    return {"words.blocked": tuple(w for w in edit.rules.words.blocked if _compared(w) not in typed)}
-
-
-def _compared(word: str) -> str:
-    return without_joiners(word).casefold()
-
-
-def _open_to_all(path: str, edit: Edit) -> Values:
-    return {path: _without(getattr(edit.rules, path), edit.arg)}
-
-
-# Actions that change the rules without being a field.
-ACTIONS: Mapping[str, Callable[[Edit], Values]] = MappingProxyType(
-    {
-        "words.add": _add_words,
-        "words.remove": _remove_words,
-        "gpus.gpu_open": partial(_open_to_all, "gpu_roles"),
-        "gpus.deployment_open": partial(_open_to_all, "deployment_roles"),
-        "home.tidy": lambda edit: without_missing(edit.rules, edit.context),
-    }
-)
-
-
-def resolve(control: SettingControl, context: SettingsContext) -> SettingControl:
-    """Return the control with the name of its GPU or deployment as `arg`, instead of the name's token.
-
-    A control for something else is returned unchanged.
-    """
-    if control.section is Section.GPUS or control.key == "budgets.weight":
-        names = Names.DEPLOYMENT if control.name.startswith(Names.DEPLOYMENT) else Names.GPU
-        return replace(control, arg=named(control.arg, context.offered(names)))
-    return control
+def token_of(key: Key) -> str:
+    """Return a key for a custom_id, or a digest if it is too long."""
+    text = "" if key is None else str(key)
+    return text if len(text) <= _LONGEST_NAME else blake2b(text.encode(), digest_size=8).hexdigest()

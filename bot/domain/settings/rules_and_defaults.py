@@ -1,27 +1,52 @@
 """The rules of a server, which moderators set with `/settings`. The database stores them as JSON.
 
-Every field has a default, so that rules stored by an older version stay readable.
+Each setting is declared once, as a field with a `Setting`. The panel, its forms, the audit log and the
+documentation are made from these declarations by `bot.domain.settings.fields`. Every field has a default, so
+that rules stored by an older version stay readable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.domain.errors import InputError, InputErrors
-from bot.domain.text import QUOTED, shorten
-from bot.domain.text.numbers import shown_number
+from bot.domain.settings.kinds import (
+    WORD_COUNT,
+    WORD_LENGTH,
+    Choice,
+    Number,
+    Permitted,
+    Reference,
+    Section,
+    Setting,
+    Several,
+    WordList,
+)
+from bot.domain.settings.values import Names, SettingsContext
 
-# The limits of a server's own list of words.
-WORD_LENGTH, WORD_COUNT = 60, 500
 Ids = frozenset[int]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Limit = Annotated[int, Field(ge=1, le=1_000_000)] | None
+Days = Annotated[int, Field(ge=0, le=3650)]
 # Maps a deployment or GPU to the roles that may use it. Everybody may use it if there is no entry.
 RolesFor = dict[str, Ids]
+Role = Annotated[int, Names.ROLE]
+Gpu = Annotated[str, Names.GPU]
+Deployment = Annotated[str, Names.DEPLOYMENT]
+
+APPROVAL = Section("approval", "Approval")
+SELECTED = Section("selected", "What needs approval", "Nothing")
+WORDS = Section("words", "Words", "This server's AutoMod rules, if I may read them")
+MEMBER = Section("member", "Limits per member", "No limit", has_twin=True)
+SERVER = Section("server", "Limits of the server", "No limit", has_twin=True)
+ROLES = Section("roles", "Limits per role", "No role has limits of its own")
+GPUS = Section("gpus", "GPUs", "Everybody may use all of them")
+DEPLOYMENTS = Section("deployments", "Deployments", "Everybody may use all of them")
+PEOPLE = Section("people", "New members", "They may start at once")
+RESULTS = Section("results", "Results")
+RECORD = Section("record", "Audit log")
 
 
 class ApprovalMode(StrEnum):
@@ -41,6 +66,25 @@ class Spoiler(StrEnum):
     ALWAYS = "always"
 
 
+def _is_on(rules: ServerRules) -> bool:
+    return rules.approval.mode is not ApprovalMode.OFF
+
+
+def _in_mode(mode: ApprovalMode) -> Callable[[ServerRules], bool]:
+    return lambda rules: rules.approval.mode is mode
+
+
+def _needs_channel(rules: ServerRules, context: SettingsContext) -> str | None:
+    is_missing = rules.approval.review_channel_id not in context.channel_ids
+    return "settings_needs_channel" if _is_on(rules) and is_missing else None
+
+
+_selected, _without_roles = _in_mode(ApprovalMode.SELECTED), _in_mode(ApprovalMode.WITHOUT_ROLES)
+_channel, _role, _roles = Reference(Names.CHANNEL), Reference(Names.ROLE), Several(Names.ROLE)
+_limit, _role_limit = Number(), Number("everybody's")
+_permitted = Setting("Who may use it", Permitted())
+
+
 class _Rules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -48,39 +92,73 @@ class _Rules(BaseModel):
 class Approval(_Rules):
     """Rules for approval; an undecided request expires after `hours`."""
 
-    mode: ApprovalMode = ApprovalMode.OFF
-    review_channel_id: int | None = None
-    exempt_roles: Ids = frozenset()
-    deployments: frozenset[str] = frozenset()
-    gpus: frozenset[str] = frozenset()
-    hours: Annotated[int, Field(ge=1, le=24 * 14)] = 24
+    review_channel_id: Annotated[
+        int | None, Setting("Review channel", _channel, "For requests and reports", check=_needs_channel)
+    ] = None
+    mode: Annotated[
+        ApprovalMode,
+        Setting(
+            "Who waits for approval",
+            Choice(
+                (ApprovalMode.OFF, "Nobody"),
+                (ApprovalMode.EVERYBODY, "Everybody"),
+                (ApprovalMode.WITHOUT_ROLES, "Everybody but certain roles"),
+                (ApprovalMode.SELECTED, "Certain deployments and GPUs", "Choose them after saving"),
+            ),
+            check=_needs_channel,
+        ),
+    ] = ApprovalMode.OFF
+    exempt_roles: Annotated[
+        Ids, Setting("Who doesn't wait", _roles, "Only for “Everybody but certain roles”", _without_roles)
+    ] = frozenset()
+    deployments: Annotated[
+        frozenset[str], SELECTED, Setting("Deployments that wait", Several(Names.DEPLOYMENT), "", _selected)
+    ] = frozenset()
+    gpus: Annotated[
+        frozenset[str], SELECTED, Setting("GPUs that wait", Several(Names.GPU), "", _selected)
+    ] = frozenset()
+    hours: Annotated[
+        int,
+        Field(ge=1, le=24 * 14),
+        Setting("Requests expire after", Number(unit="hour"), "Undecided requests end then.", _is_on),
+    ] = 24
 
 
 class Budget(_Rules):
     """Limits of a member or of the whole server; None is unlimited. Days start at midnight UTC."""
 
-    at_once: Count | None = 3
-    waiting: Count | None = 10
-    runs_a_day: Count | None = None
-    gpu_seconds_a_day: Count | None = None
+    at_once: Annotated[Limit, Setting("Runs at once", _limit, "More wait in the queue. Empty: no limit.")] = 3
+    waiting: Annotated[Limit, Setting("Runs waiting", _limit, "More are refused. Empty: no limit.")] = 10
+    runs_a_day: Annotated[Limit, Setting("Runs per day", _limit, "Days are in UTC. Empty: no limit.")] = None
+    gpu_seconds_a_day: Annotated[
+        Limit, Setting("GPU seconds per day", _limit, "Counted with GPU weights. Empty: no limit.")
+    ] = None
 
 
 class RoleBudget(_Rules):
     """Limits of members with a role. None keeps the default limit; `unlimited` removes a member's limits."""
 
-    at_once: Count | None = None
-    runs_a_day: Count | None = None
-    gpu_seconds_a_day: Count | None = None
-    unlimited: bool = False
+    at_once: Annotated[Limit, Setting("Runs at once", _role_limit, "Empty: everybody's limit")] = None
+    runs_a_day: Annotated[Limit, Setting("Runs per day", _role_limit, "Empty: everybody's limit")] = None
+    gpu_seconds_a_day: Annotated[Limit, Setting("GPU seconds per day", _role_limit, "Empty: everybody's")] = (
+        None
+    )
+    unlimited: Annotated[bool, Setting("Limits", Choice((False, "As above"), (True, "None at all")))] = False
 
 
 class Budgets(_Rules):
     """All limits of a server. `gpu_weights` holds the weight of a second on each GPU, by default 1."""
 
-    person: Budget = Budget()
-    server: Budget = Budget(at_once=None, waiting=None)
-    roles: dict[int, RoleBudget] = Field(default_factory=dict)
-    gpu_weights: dict[str, Annotated[float, Field(gt=0, le=100)]] = Field(default_factory=dict)
+    person: Annotated[Budget, MEMBER] = Budget()
+    server: Annotated[Budget, SERVER] = Budget(at_once=None, waiting=None)
+    roles: Annotated[dict[Role, RoleBudget], ROLES] = Field(default_factory=dict)
+    gpu_weights: Annotated[
+        dict[Gpu, Annotated[float, Field(gt=0, le=100)]],
+        GPUS,
+        Setting(
+            "A second counts as", Number("1", decimal=True), "The weight for GPU seconds per day. Empty: 1."
+        ),
+    ] = Field(default_factory=dict)
 
 
 class Words(_Rules):
@@ -90,17 +168,29 @@ class Words(_Rules):
     read them. `blocked` is the server's own list.
     """
 
-    automod: bool | None = None
-    blocked: tuple[Annotated[str, Field(min_length=1, max_length=WORD_LENGTH)], ...] = Field(
-        default=(), max_length=WORD_COUNT
-    )
+    automod: Annotated[
+        bool | None,
+        Setting(
+            "This server's AutoMod rules",
+            Choice(
+                (None, "Applied if I may read them"),
+                (True, "Always applied", "What I can't check is refused"),
+                (False, "Not applied"),
+            ),
+        ),
+    ] = None
+    blocked: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=WORD_LENGTH)], ...],
+        Field(max_length=WORD_COUNT),
+        Setting("The bot's own list", WordList()),
+    ] = ()
 
 
 class People(_Rules):
     """Minimum ages in days of accounts and memberships; 0 means no minimum."""
 
-    account_days: Annotated[int, Field(ge=0, le=3650)] = 0
-    member_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    account_days: Annotated[Days, Setting("Age of the account", Number("any age", unit="day", empty=0))] = 0
+    member_days: Annotated[Days, Setting("Time on this server", Number("any time", unit="day", empty=0))] = 0
 
 
 class ServerRules(_Rules):
@@ -109,134 +199,59 @@ class ServerRules(_Rules):
     Members share their results in the channel `gallery_channel_id`.
     """
 
-    reviewer_role_id: int | None = None
-    approval: Approval = Approval()
+    approval: Annotated[Approval, APPROVAL] = Approval()
+    reviewer_role_id: Annotated[
+        int | None, APPROVAL, Setting("Reviewer role", _role, "Decides, as people with Manage Server do")
+    ] = None
+    words: Annotated[Words, WORDS] = Words()
+    gpu_roles: Annotated[dict[Gpu, Ids], GPUS, _permitted] = Field(default_factory=dict)
+    deployment_roles: Annotated[dict[Deployment, Ids], DEPLOYMENTS, _permitted] = Field(default_factory=dict)
     budgets: Budgets = Budgets()
-    words: Words = Words()
-    people: People = People()
-    gpu_roles: RolesFor = Field(default_factory=dict)
-    deployment_roles: RolesFor = Field(default_factory=dict)
-    spoiler: Spoiler = Spoiler.NEVER
-    gallery_channel_id: int | None = None
-    private_results: bool = False
-    retention_days: Annotated[int, Field(ge=1, le=3650)] = 365
+    people: Annotated[People, PEOPLE] = People()
+    spoiler: Annotated[
+        Spoiler,
+        RESULTS,
+        Setting(
+            "Spoilers",
+            Choice(
+                (Spoiler.NEVER, "Never"),
+                (
+                    Spoiler.NOT_AGE_RESTRICTED,
+                    "In all-ages channels",
+                    "In channels that aren't age-restricted",
+                ),
+                (Spoiler.ALWAYS, "Always"),
+            ),
+            "Which results are hidden until somebody clicks them",
+        ),
+    ] = Spoiler.NEVER
+    gallery_channel_id: Annotated[
+        int | None, RESULTS, Setting("Gallery channel", _channel, "Where members share their results")
+    ] = None
+    private_results: Annotated[
+        bool,
+        RESULTS,
+        Setting(
+            "Private results",
+            Choice((False, "Not allowed"), (True, "Allowed", "Moderators can open them from /audit")),
+            "Only their requester sees them",
+        ),
+    ] = False
+    retention_days: Annotated[
+        int, Field(ge=1, le=3650), RECORD, Setting("Entries are kept for", Number(unit="day"))
+    ] = 365
 
 
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
-    """Parse stored rules. Return them with the paths of the invalid values, which defaults replace.
+    """Parse stored rules. Return them with the names of the invalid ones, which have their defaults.
 
-    The path "." means that `stored` isn't a mapping, so every rule has its default.
+    The name "." means that `stored` isn't a mapping, so every rule has its default.
     """
     if not isinstance(stored, Mapping):
         return ServerRules(), (".",)
-    readable: Any = deepcopy(dict(stored))
-    invalid: list[str] = []
-    while True:
-        try:
-            return ServerRules.model_validate(readable), tuple(invalid)
-        except ValidationError as error:
-            # In reverse order, because deleting a list item moves those behind it.
-            for problem in reversed(error.errors(include_url=False)):
-                location = [part for part in problem["loc"] if part != "[key]"]
-                invalid.append(".".join(str(part) for part in _remove(readable, location)))
-
-
-def _remove(rules: Any, location: Sequence[int | str]) -> Sequence[int | str]:
-    """Remove the value at `location`, or its nearest removable parent, and return the removed path."""
-    parent = rules
-    path: list[int | str] = []
-    for part in location[:-1]:
-        inner = _child(parent, part)
-        if not isinstance(inner, dict | list):
-            return _drop(rules, parent, [*path, part])
-        parent = inner
-        path.append(part)
-    return _drop(rules, parent, [*path, location[-1]])
-
-
-def _child(parent: Any, part: int | str) -> Any:
-    if isinstance(parent, list):
-        return parent[part] if isinstance(part, int) and part < len(parent) else None
-    return parent.get(part, parent.get(str(part)))
-
-
-def _drop(rules: Any, parent: Any, path: list[int | str]) -> list[int | str]:
-    part = path[-1]
-    if isinstance(parent, list) and isinstance(part, int) and part < len(parent):
-        del parent[part]
-    elif isinstance(parent, dict) and (part in parent or str(part) in parent):
-        parent.pop(part, parent.pop(str(part), None))
-    else:  # keys and set members have no location of their own: remove the section
-        rules.pop(path[0], None)
-        return path[:1]
-    return path
-
-
-def diff_rules(before: ServerRules, after: ServerRules) -> dict[str, object]:
-    """Return the changes by path: {"from", "to"}, or {"added", "removed"} for lists.
-
-    An example is `{"approval.hours": {"from": 24, "to": 48}}`. A list that didn't exist before the change, or
-    doesn't exist after it, has "from" and "to" instead. The difference between an empty and a missing list
-    matters, because an empty list of roles permits nobody, but a missing one permits everybody.
-    """
-    old = dict(_leaves(before.model_dump(mode="json")))
-    new = dict(_leaves(after.model_dump(mode="json")))
-    paths = [*old, *(path for path in new if path not in old)]
-    return {
-        path: _change(old.get(path), new.get(path))
-        for path in paths
-        if _comparable(old.get(path)) != _comparable(new.get(path))
-    }
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _comparable(value: Any) -> Any:
-    return sorted(value, key=str) if isinstance(value, list) else value
-
-
-def _change(old: Any, new: Any) -> dict[str, object]:
-    if not isinstance(old, list) or not isinstance(new, list):
-        return {"from": old, "to": new}
-    return {
-        "added": [entry for entry in new if entry not in old],
-        "removed": [entry for entry in old if entry not in new],
-    }
-
-
-def with_values(rules: ServerRules, values: Mapping[str, Any]) -> ServerRules:
-    """Return the rules with new values at dotted paths (`approval.hours`).
-
-    Raises InputErrors with a mistake for each invalid value; the param `name` is the last part of its path.
-    """
-    tree = rules.model_dump()
-    for path, value in values.items():
-        *parents, name = path.split(".")
-        branch = tree
-        for part in parents:
-            branch = branch[part]
-        branch[name] = value
     try:
-        return ServerRules.model_validate(tree)
+        return ServerRules.model_validate(stored), ()
     except ValidationError as error:
-        mistakes = error.errors(include_url=False)
-        raise InputErrors([_as_input_error(details) for details in mistakes]) from error
-
-
-def _as_input_error(details: Any) -> InputError:
-    context = details.get("ctx", {})
-    lowest, highest = context.get("ge", context.get("gt")), context.get("le")
-    value, name = details["input"], str(details["loc"][-1])
-    shown = shorten(str(shown_number(value) if isinstance(value, int | float) else value), QUOTED)
-    if lowest is not None:
-        code = "settings_too_small" if "ge" in context else "settings_not_above"
-        return InputError(code, value=shown, limit=shown_number(lowest), name=name)
-    if highest is not None:
-        return InputError("settings_too_large", value=shown, limit=highest, name=name)
-    return InputError("settings_not_offered", value=shown, name=name)
+        invalid = tuple(dict.fromkeys(str(each["loc"][0]) for each in error.errors(include_url=False)))
+        readable = {name: value for name, value in stored.items() if name not in invalid}
+        return ServerRules.model_validate(readable), invalid

@@ -1,23 +1,19 @@
-"""The roles, channels and deployments that settings may refer to, and the parsing of submitted values."""
+"""The roles, channels, GPUs and deployments that settings may name, and how a message shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
-from hashlib import blake2b
-from typing import TypeVar
 
-from bot.domain.errors import InputError, RefusedError
-from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import QUOTED, shorten, strip_invisible
-from bot.domain.text.numbers import typed_integer, typed_number
+from bot.domain.text import escape_line, strip_invisible
 
 
 class Names(StrEnum):
-    """The kind of thing that a setting refers to by name."""
+    """The kind of thing that a setting names."""
 
+    ROLE = "role"
+    CHANNEL = "channel"
     GPU = "gpu"
     DEPLOYMENT = "deployment"
 
@@ -31,20 +27,17 @@ class ReviewChannel:
     everybody_sees: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultPreset:
-    """A channel's default preset for the panel. `set_at` and `set_by` are None if they aren't stored."""
+@dataclass(frozen=True, slots=True)
+class NotApplied:
+    """An AutoMod rule that can't be applied completely. `code` is the reason, for `/settings`."""
 
-    channel_id: int
-    name: str
-    deployment: str
-    set_at: datetime | None = None
-    set_by: int | None = None
+    code: str
+    rule: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsContext:
-    """The names and ids that a server's settings may refer to now, and the state that the panel warns about.
+    """What a server's settings may name now, and the state that the panel warns about.
 
     `role_ids` excludes @everyone. `deployments` maps names to titles. `review` is None if no review channel
     is set or the channel is missing. `gallery_lacks` names the permissions that the bot lacks in the gallery
@@ -52,7 +45,7 @@ class SettingsContext:
     holds the AutoMod rules that can't be applied completely. `automod_away` means that AutoMod rules can't
     be read at the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds
     the titles of deployments whose GPU is known only if the user chooses one, and `gpu_not_offered` of those
-    whose GPU is never known. `default_presets` holds the default presets of channels that exist.
+    whose GPU is never known. `default_presets` maps channels to the names of their default presets.
     """
 
     server: str = ""
@@ -68,123 +61,29 @@ class SettingsContext:
     unreadable: tuple[str, ...] = ()
     gpu_unknown: tuple[str, ...] = ()
     gpu_not_offered: tuple[str, ...] = ()
-    default_presets: tuple[DefaultPreset, ...] = ()
+    default_presets: Mapping[int, str] = field(default_factory=dict)
 
-    def offered(self, names: Names) -> Mapping[str, str]:
-        """Return the title of each name; a GPU's title is its name."""
-        return self.deployments if names is Names.DEPLOYMENT else {gpu: gpu for gpu in self.gpus}
+    def known(self, names: Names) -> Collection[int | str]:
+        """Return the ids or names of everything of a kind that exists now, in the order of the lists."""
+        if names in (Names.ROLE, Names.CHANNEL):
+            return sorted(self.role_ids if names is Names.ROLE else self.channel_ids)
+        return self.gpus if names is Names.GPU else self.deployments
 
+    def ordered(self, names: Names, some: Iterable[int | str]) -> list[int | str]:
+        """Sort ids or names as they are offered, with those that don't exist any more at the end."""
+        places = {name: place for place, name in enumerate(self.known(names))}
+        return sorted(some, key=lambda name: (places.get(name, len(places)), str(name)))
 
-# Discord's limit for the options of a select, and for the roles chosen in one.
-SELECT_LIMIT = 25
+    def options(self, names: Names) -> list[tuple[str, str, str]]:
+        """Return the options of a select: names, and their plain titles."""
+        known = map(str, self.known(names))
+        return [(name, strip_invisible(self.deployments.get(name, name)), "") for name in known]
 
-
-def whole_number(text: str) -> int | None:
-    """Parse a whole number as users type it. Return None for blank text. Raises InputError."""
-    number = typed_integer(text)
-    if number is None and text.strip():
-        raise InputError("settings_not_integer", value=shorten(text, QUOTED))
-    return number
-
-
-def decimal_number(text: str) -> float | None:
-    """Parse a number as users type it. Return None for blank text. Raises InputError."""
-    number = typed_number(text)
-    if number is None and text.strip():
-        raise InputError("settings_not_number", value=shorten(text, QUOTED))
-    return number
-
-
-def required(number: int | None) -> int:
-    """Return the value. Raises InputError for None."""
-    if number is None:
-        raise InputError("settings_number_needed")
-    return number
-
-
-def lines(text: str) -> tuple[str, ...]:
-    """Return the sorted lines of a text, without empty lines, repeated lines and invisible characters."""
-    entries = {strip_invisible(line) for line in text.splitlines()}
-    return tuple(sorted(entries - {""}, key=lambda entry: (entry.casefold(), entry)))
-
-
-def known_ids(values: Iterable[str], known: frozenset[int], refusal: str) -> frozenset[int]:
-    """Parse ids. Raises RefusedError with the code `refusal` for an id that is not in `known`."""
-    ids = set()
-    for value in values:
-        if not (value.isascii() and value.isdigit()) or int(value) not in known:
-            raise RefusedError(refusal)
-        ids.add(int(value))
-    return frozenset(ids)
-
-
-def known_names(values: Sequence[str], known: Iterable[str], names: Names) -> frozenset[str]:
-    """Return `values` as a set. Raises RefusedError if a name is not in `known`."""
-    if not set(known).issuperset(values):
-        raise RefusedError(f"settings_{names}_unknown")
-    return frozenset(values)
-
-
-def one(values: Sequence[str]) -> str:
-    """Return the only value. Raises RefusedError for any other number, which Discord's clients never send."""
-    if len(values) != 1:
-        raise RefusedError("settings_stale")
-    return values[0]
-
-
-# The longest name that fits into a custom_id of 100 characters.
-_LONGEST_NAME = 64
-
-
-def token(name: str) -> str:
-    """Return a GPU's or deployment's name for a custom_id, or a digest if the name is too long."""
-    return name if len(name) <= _LONGEST_NAME else blake2b(name.encode(), digest_size=8).hexdigest()
-
-
-def named(arg: str, names: Iterable[str]) -> str:
-    """Return the name that belongs to a token, or the token itself if there is none."""
-    return next((name for name in names if token(name) == arg), arg)
-
-
-T = TypeVar("T")
-
-
-def page_of(entries: Sequence[T], arg: str) -> Sequence[T]:
-    """Return the part of a long list that one select shows. `arg` is the page, 0 if it isn't a number."""
-    page = int(arg) if arg.isascii() and arg.isdigit() and len(arg) < 4 else 0
-    return entries[page * SELECT_LIMIT : (page + 1) * SELECT_LIMIT]
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """The values that a control submitted, and the rules to change.
-
-    Methods raise RefusedError for references that don't exist now.
-    """
-
-    rules: ServerRules
-    arg: str
-    values: Sequence[str]
-    context: SettingsContext
-
-    def channel(self) -> int | None:
-        known = self.context.channel_ids
-        return next(iter(known_ids(self.values[:1], known, "settings_channel_unknown")), None)
-
-    def roles(self, values: Sequence[str] | None = None) -> frozenset[int]:
-        """Return the roles in `values`, which defaults to the control's own values."""
-        chosen = self.values if values is None else values
-        return known_ids(chosen, self.context.role_ids, "settings_role_unknown")
-
-    def name(self, names: Names) -> str:
-        """Return the GPU or deployment that the control refers to."""
-        known_names([self.arg], self.context.offered(names), names)
-        return self.arg
-
-
-@dataclass(frozen=True, slots=True)
-class NotApplied:
-    """An AutoMod rule that can't be applied completely. `code` is the reason, for `/settings`."""
-
-    code: str
-    rule: str
+    def title(self, names: Names, name: int | str) -> str:
+        """Return the mention or title of something, which says so if it doesn't exist."""
+        is_known = name in self.known(names)
+        if names in (Names.ROLE, Names.CHANNEL):
+            mention = f"<@&{name}>" if names is Names.ROLE else f"<#{name}>"
+            return mention if is_known else f"a deleted {names} (`{name}`)"
+        title = escape_line(self.deployments.get(str(name), str(name)), 40)
+        return title if is_known else f"{title} (not offered)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 # PostgreSQL rejects NUL in text, and terminals interpret the other control characters. Text outputs keep line
 # breaks and tabs.
@@ -86,6 +86,21 @@ QUOTED = 40
 def shorten(text: str, limit: int) -> str:
     """Cut to `limit` characters, with an ellipsis if anything was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip(JOINERS).rstrip() + "…"
+
+
+def shorten_words(text: str, limit: int) -> str:
+    """Shorten text between words, since clients would show half a mention as raw text."""
+    if len(text) <= limit:
+        return text
+    words, space, _ = text[:limit].rpartition(" ")
+    return f"{words} …" if space else shorten(text, limit)
+
+
+def listed(entries: Iterable[str], limit: int | None = None) -> str:
+    """Join entries, and say how many were left out."""
+    shown = list(entries)
+    rest = len(shown[limit:]) if limit is not None else 0
+    return ", ".join(shown[:limit]) + (f" and {rest} more" if rest else "")
 
 
 def escape_line(text: str, limit: int) -> str:

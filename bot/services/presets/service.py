@@ -13,7 +13,7 @@ from bot.deployments.options import CHOICES, OptionChoice
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
-from bot.domain.requests import Member, Requester, is_key
+from bot.domain.requests import Checked, Member, Requester, is_key
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.outside import Outside
@@ -74,18 +74,6 @@ class _Unsaved:
     run_key: str | None = None
     files_left: bool = False
     earlier: Preset | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PresetRun:
-    """A started run, and its preset or None.
-
-    `dropped` names the inputs of the preset that the deployment no longer accepts.
-    """
-
-    run: Run
-    preset: Preset | None
-    dropped: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +167,8 @@ class PresetService:
             await self._named(person.id, guild_id, name)
             raise RefusedError("preset_servers", name=escape_line(name, NAME_LENGTH))
 
-    async def use(self, name: str, prompt: str | None, requester: Requester) -> PresetRun:
-        """Start a run with a preset and perhaps a prompt. The user's preset takes precedence over the
+    async def use(self, name: str, prompt: str | None, requester: Requester) -> Checked:
+        """Check a run with a preset and perhaps a prompt. The user's preset takes precedence over the
         server's preset of the same name.
         """
         presets = await self._named(requester.person.id, requester.origin.guild_id, name)
@@ -195,8 +183,8 @@ class PresetService:
 
     async def generate(
         self, deployment: str, name: str | None, options: Mapping[str, RawValue], requester: Requester
-    ) -> PresetRun:
-        """Start a run with a preset and the options of `/generate`, which override the preset's.
+    ) -> Checked:
+        """Check a run with a preset and the options of `/generate`, which override the preset's.
 
         Without a name, the channel's default is used if it is a preset for this deployment.
         """
@@ -323,11 +311,11 @@ class PresetService:
 
     async def _generate_here(
         self, name: str, options: Mapping[str, RawValue], requester: Requester
-    ) -> PresetRun:
+    ) -> Checked:
         guild_id, channel_ids = requester.origin.guild_id, requester.channel_ids
         default = await self._store.presets.channel_default(guild_id, channel_ids)
         if default is None or default.preset.deployment != name:
-            return PresetRun(await self._generation.generate(name, options, requester), None)
+            return await self._generation.generate(name, options, requester)
         deployment = self._catalogue.require(name)
         return await self._generate(deployment, default.preset, options, requester, is_default=True)
 
@@ -339,16 +327,16 @@ class PresetService:
         requester: Requester,
         *,
         is_default: bool = False,
-    ) -> PresetRun:
+    ) -> Checked:
         applied = apply_preset(deployment, preset, options)
         default = DefaultTexts(preset.name, applied.texts) if is_default else None
         try:
-            run = await self._generation.generate(
+            checked = await self._generation.generate(
                 deployment.name, applied.options, requester, default=default
             )
         except InputError as error:
             raise self._missing_input(error, preset) from error
-        return PresetRun(run, preset, applied.dropped)
+        return replace(checked, dropped=applied.dropped, preset=preset.name)
 
     def _missing_input(self, error: InputError, preset: Preset) -> InputError:
         """Return the error or, if the preset lacks a required input, one that points to the full command."""

@@ -1,4 +1,4 @@
-"""Accept requests and judge stored ones. Read usage, and find double presses and unanswered requests.
+"""Accept requests and judge stored ones. Read usage.
 
 The rules themselves are in bot/domain/policy.py and bot/domain/budgets.py.
 """

@@ -1,27 +1,22 @@
-"""Accept requests. The decision, the rows and their audit entries are one transaction.
-
-Concurrent requests share a transaction, in which each is decided after those before it are stored. If the
-commit isn't confirmed, the rows are looked up before any requester gets an answer.
-"""
+"""Accept requests. The decision, the rows and their audit entries are one transaction."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
 
-from bot.database.engine import Database, writes
-from bot.database.group_commit import GroupCommit
+from bot.database.column_types import UtcDateTime
+from bot.database.engine import Database, reads, writes
 from bot.database.message_rows import add_answer, want
-from bot.database.postgres import lock
+from bot.database.row_locks import lock_accepting
 from bot.database.rows import insert_rows, new_row, runs_of
-from bot.database.tables import runs
+from bot.database.tables import requests
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import budget_day, for_batch, has_daily_limit
+from bot.domain.budgets import budget_day, has_daily_limit
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
@@ -32,38 +27,38 @@ from bot.domain.errors import (
 )
 from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.policy import Allowed, Refused, decide
+from bot.domain.policy import Terms, decide
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.runs import Run, RunState
-from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import ledger
 from bot.store.audit import add_entries, batch_of
+from bot.store.messages import ACCEPTING
 from bot.store.queue import give_tags
-from bot.store.requests.presses import read_presses
 from bot.store.requests.usage import read_usage
 from bot.store.rules import read_rules
 
+# A second press of the same button within this time counts as a double click.
+DOUBLE_PRESS = timedelta(seconds=5)
+# An earlier press may be accepted after the second one was made. A request from further in the future was
+# accepted before the clock was set back.
+_LATEST = timedelta(minutes=1)
+# How many requests a process accepts at once.
+_AT_ONCE = 4
+# How long nobody else shows the status message or the outcome, if the process that accepts a request dies.
+_SHOWING = timedelta(seconds=60)
 # How PostgreSQL and SQLite name the unique index that is violated by a second request of an interaction.
 _INTERACTION_IS_TAKEN = ("requests_interaction", "requests.interaction_id")
-# The terms of each request of a batch, or why the batch is refused.
-_Verdict = Sequence[Allowed] | Refused
-
-
-@dataclass(frozen=True, slots=True)
-class _Submission:
-    """The requests of one batch, which are accepted together or not at all."""
-
-    requests: Sequence[GenerationRequest]
-    requester: Requester
-    now: datetime
-    hold: timedelta
-
-    @property
-    def first(self) -> GenerationRequest:
-        return self.requests[0]
-
-
-log = logging.getLogger(__name__)
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_IS_REPEATED = select(
+    exists().where(
+        requests.c.requester_id == bindparam("person"),
+        requests.c.created_at > bindparam("since", type_=UtcDateTime()),
+        requests.c.created_at < bindparam("until", type_=UtcDateTime()),
+        requests.c.press == bindparam("pressed"),
+        # An interaction that another process has accepted is not a second press.
+        requests.c.interaction_id.is_distinct_from(bindparam("interaction")),
+    )
+)
 
 
 class RequestStore:
@@ -72,27 +67,49 @@ class RequestStore:
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
         self._operator = operator
-        self._group = GroupCommit(self._accept_group, timeout=database.lock_seconds)
+        # A transaction waits for the database for two seconds at most. In this queue, many requests may wait
+        # longer, because their requesters already have an answer.
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    @reads
+    def check(
+        self,
+        connection: Connection,
+        batch: Sequence[GenerationRequest],
+        requester: Requester,
+        now: datetime,
+    ) -> bool:
+        """Return whether a moderator would have to approve these requests. Raises RefusedError.
+
+        `accept` decides again.
+        """
+        _check_press(connection, requester)
+        return self._decide(connection, batch, requester, now).review_channel_id is not None
 
     async def accept(
-        self, requests: Sequence[GenerationRequest], requester: Requester, now: datetime, hold: timedelta
+        self, batch: Sequence[GenerationRequest], requester: Requester, now: datetime, *, public: bool
     ) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
 
-        Raises RefusedError, which is also recorded in the audit log unless the server's rules are unreadable;
-        PressedTwice for a double press; and AlreadyTaken for an interaction that another process has stored.
+        Raises RefusedError, which is also recorded in the audit log; PressedTwice for a double press; and
+        AlreadyTaken for an interaction that another process has stored. If everybody sees the answer
+        (`public`), a request that needs an approval is refused.
 
-        Only one transaction at a time accepts requests, across all processes, so no budget is overdrawn. The
-        queue call waits for `AnswerStore.release`. If that isn't called within `hold`, Discord is asked
-        whether the interaction was answered (`bot.store.requests.answers`).
+        Only one transaction at a time accepts requests of a server, across all processes, so no budget is
+        overdrawn.
         """
-        submission = _Submission(requests, requester, now, hold)
         try:
-            return await self._group.submit(submission)
+            async with self._turns:
+                accepted = await self._accept(batch, requester, now, public=public)
+        except CommitUnknown as fault:
+            accepted = await self._look_up(batch[0], fault)
         except IntegrityError as error:
             if not any(name in str(error.orig) for name in _INTERACTION_IS_TAKEN):
                 raise
-            raise AlreadyTaken(f"interaction {submission.first.origin.interaction_id}") from error
+            raise AlreadyTaken(f"interaction {batch[0].origin.interaction_id}") from error
+        if isinstance(accepted, RefusedError):
+            raise accepted
+        return accepted
 
     @writes
     def record_refusal(
@@ -101,138 +118,137 @@ class RequestStore:
         """Add an audit entry for a request that was refused before `accept`."""
         add_entries(connection, _entry(request, now, code))
 
-    async def _accept_group(self, group: Sequence[_Submission]) -> Sequence[Run | Exception]:
-        results: dict[str, Run | Exception] = {}
-        try:
-            await self._accept_all(group, results)
-        except CommitUnknown as error:
-            results = await self._look_up(results, error)
-        return [results[each.first.key] for each in group]
-
     @writes
-    def _accept_all(
-        self, connection: Connection, group: Sequence[_Submission], results: dict[str, Run | Exception]
-    ) -> None:
-        """Decide about a group and store what is accepted. Adds the result of each request to `results`."""
-        lock(connection, "accept")
-        presses = read_presses(connection, [each.requester for each in group])
-        for each in group:
-            if presses.is_repeated(each.requester):
-                results[each.first.key] = PressedTwice()
-                continue
-            rules = read_rules(connection, each.first.origin.guild_id)
-            verdict = _decide(connection, each, self._operator, rules)
-            results[each.first.key] = _store(connection, each, verdict)
-            if not isinstance(verdict, Refused):
-                presses.add(each.requester, each.now)
+    def _accept(
+        self,
+        connection: Connection,
+        batch: Sequence[GenerationRequest],
+        requester: Requester,
+        now: datetime,
+        *,
+        public: bool,
+    ) -> Run | RefusedError:
+        """Store a batch with its review card, its charge and its audit entries, and return its first run.
 
-    async def _look_up(
-        self, results: Mapping[str, Run | Exception], fault: CommitUnknown
-    ) -> dict[str, Run | Exception]:
-        """Return the results of a transaction whose commit isn't confirmed.
-
-        If all runs are stored, these are `results`. Otherwise an error replaces each run and each double
-        press; other refusals stay. The lookup takes the transaction's lock, so the transaction has ended by
-        then.
+        Of a refused batch only the audit entry is stored, and the refusal is returned.
         """
-        keys = {key for key, result in results.items() if isinstance(result, Run)}
-        found: set[str] | None = None
+        lock_accepting(connection, batch[0].server)
+        _check_press(connection, requester)
         try:
-            found = await self._database.write(_stored, keys)
+            terms = self._decide(connection, batch, requester, now, public=public)
+        except RefusedError as refused:
+            add_entries(connection, _entry(batch[0], now, refused.code))
+            return refused
+        return _store(connection, batch, requester, terms, now)
+
+    def _decide(
+        self,
+        connection: Connection,
+        batch: Sequence[GenerationRequest],
+        requester: Requester,
+        now: datetime,
+        *,
+        public: bool = False,
+    ) -> Terms:
+        """Return the terms of the requests. Raises RefusedError."""
+        first = batch[0]
+        guild_id = first.origin.guild_id
+        rules = read_rules(connection, guild_id)
+        limited = has_daily_limit(rules.budgets.server)
+        usage = read_usage(connection, guild_id, first.requester_id, now, server=limited)
+        expected = ledger.expected_seconds(connection, first.deployment, first.expected_gpu, now)
+        terms = decide(first, requester, usage, self._operator, rules, expected=expected, count=len(batch))
+        if public and terms.review_channel_id is not None:
+            raise RefusedError("rules_changed")
+        return terms
+
+    async def _look_up(self, request: GenerationRequest, fault: CommitUnknown) -> Run:
+        """Return the run of a transaction whose commit isn't confirmed.
+
+        The lookup takes the transaction's lock, so the transaction has ended by then.
+        """
+        try:
+            found = await self._database.write(_stored, request)
         except StoreUnavailable as error:
-            log.warning("can't look up whether %s requests are stored: %s", len(keys), error)
-        if found == keys:
-            return dict(results)
-        lost = RequestUnknown(str(fault)) if found is None else StoreUnavailable(str(fault))
-        # A press counts as a second one only if the first is stored.
-        return {
-            key: lost if isinstance(result, Run | PressedTwice) else result for key, result in results.items()
-        }
+            raise RequestUnknown(str(fault)) from error
+        if not found:
+            raise StoreUnavailable(str(fault)) from fault
+        return found[0]
 
 
-def _stored(connection: Connection, keys: Set[str]) -> set[str]:
-    """Return those of the keys that are stored, once no transaction is accepting requests."""
-    lock(connection, "accept")
-    return set(connection.execute(select(runs.c.key).where(runs.c.key.in_(keys))).scalars())
+def _stored(connection: Connection, request: GenerationRequest) -> list[Run]:
+    lock_accepting(connection, request.server)
+    return runs_of(connection, request.request_key)
 
 
-def _decide(
-    connection: Connection, submission: _Submission, operator: OperatorRules, rules: ServerRules
-) -> _Verdict:
-    """Decide about a batch, each request of it as if the requests before it had been accepted."""
-    first = submission.first
-    guild_id, limited = first.origin.guild_id, has_daily_limit(rules.budgets.server)
-    usage = read_usage(connection, guild_id, first.requester_id, submission.now, server=limited)
-    expected = ledger.expected_seconds(connection, first.deployment, first.expected_gpu, submission.now)
-    terms: list[Allowed] = []
-    for request in submission.requests:
-        decision = decide(request, submission.requester, usage, operator, rules, expected=expected)
-        if isinstance(decision, Refused):
-            return Refused(for_batch(decision.reason, len(terms), len(submission.requests)))
-        usage = usage.with_one_more(decision.reserved_seconds, decision.weight, waits=True)
-        terms.append(decision)
-    return terms
+def _check_press(connection: Connection, requester: Requester) -> None:
+    """Raise PressedTwice if the same user pressed the same button a moment earlier."""
+    press = requester.press
+    if press is None:
+        return
+    values = {
+        "person": requester.person.id,
+        "since": press.at - DOUBLE_PRESS,
+        "until": press.at + _LATEST,
+        "pressed": press.id,
+        "interaction": requester.origin.interaction_id,
+    }
+    if connection.scalar(_IS_REPEATED, values):
+        raise PressedTwice
 
 
-def _store(connection: Connection, submission: _Submission, verdict: _Verdict) -> Run | RefusedError:
-    """Store a batch that is allowed, with its review card, its charge and its audit entries.
-
-    Return its first run. Of a refused batch only the audit entry is stored, and the refusal is returned.
-    """
-    add_entries(connection, *_entries(submission, verdict))
-    if isinstance(verdict, Refused):
-        return verdict.reason
+def _store(
+    connection: Connection,
+    batch: Sequence[GenerationRequest],
+    requester: Requester,
+    terms: Terms,
+    now: datetime,
+) -> Run:
+    add_entries(connection, *(_entry(request, now) for request in batch))
     # A run in review gets its tag once it is approved.
-    in_review = verdict[0].review_channel_id is not None
-    asked = [(each.deployment, None if in_review else each.requester_id) for each in submission.requests]
-    # The lock "accept" keeps two processes from creating the same queue.
+    in_review = terms.review_channel_id is not None
+    asked = [(each.deployment, None if in_review else each.requester_id) for each in batch]
     tags = give_tags(connection, asked)
-    pairs = zip(submission.requests, verdict, tags, strict=True)
-    values = [_values(submission, each, terms) | {"queue_tag": tag} for each, terms, tag in pairs]
+    pairs = zip(batch, tags, strict=True)
+    values = [_values(request, requester, terms, now) | {"queue_tag": tag} for request, tag in pairs]
     insert_rows(connection, values)
-    batch = runs_of(connection, submission.first.request_key)
-    first, key = submission.first, submission.first.request_key
-    add_answer(connection, batch[0], submission.now)
+    key = batch[0].request_key
+    stored = runs_of(connection, key)
+    add_answer(connection, stored[0], now)
     if in_review:
-        # `release` makes the card due, so moderators never see a request whose requester saw a failure.
-        due_at = first.origin.interaction_expires_at
-        channel_id = verdict[0].review_channel_id
-        want(connection, key, Kind.REVIEW, 0, submission.now, {"due_at": due_at, "channel_id": channel_id})
-    ledger.charge(connection, batch)
-    return batch[0]
+        want(connection, key, Kind.REVIEW, 0, now, {"channel_id": terms.review_channel_id})
+    ledger.charge(connection, stored)
+    return stored[0]
 
 
-def _values(submission: _Submission, request: GenerationRequest, terms: Allowed) -> dict[str, object]:
+def _values(
+    request: GenerationRequest, requester: Requester, terms: Terms, now: datetime
+) -> dict[str, object]:
     in_review = terms.review_channel_id is not None
     # The first run's card decides about the whole batch, and so does its expiry.
     review_ends = terms.approval_ends if request.index == 0 else None
-    return new_row(request, submission.now) | {
+    return new_row(request, now) | {
         "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
-        "due_at": review_ends if in_review else None,  # `release` sets it
-        "answer_due_at": submission.now + submission.hold,
+        "due_at": review_ends if in_review else now,
+        # The process that accepts it is about to show the status message.
+        "lease_owner": ACCEPTING,
+        "lease_until": now + _SHOWING,
         "user_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
-        **_cost(terms, submission.now),
+        **_cost(terms, now),
         "spoiler": terms.spoiler,
         "review_channel_id": terms.review_channel_id,
-        "requester_joined_at": submission.requester.person.joined_at,
-        "press": submission.requester.press.id if submission.requester.press is not None else None,
-        "requester_roles": sorted(submission.requester.person.role_ids),
+        "requester_joined_at": requester.person.joined_at,
+        "press": requester.press.id if requester.press is not None else None,
+        "requester_roles": sorted(requester.person.role_ids),
     }
 
 
-def _cost(terms: Allowed, now: datetime) -> dict[str, object]:
+def _cost(terms: Terms, now: datetime) -> dict[str, object]:
     """Return the columns of a run's cost. A request under review is charged at its approval."""
     if terms.review_channel_id is not None:
         return {"weight": terms.weight, "reserved_seconds": terms.reserved_seconds}
     return ledger.reservation(terms.reserved_seconds, terms.weight, budget_day(now))
-
-
-def _entries(submission: _Submission, verdict: _Verdict) -> Iterator[AuditEntry]:
-    if isinstance(verdict, Refused):
-        yield _entry(submission.first, submission.now, verdict.reason.code)
-    else:
-        yield from (_entry(request, submission.now) for request in submission.requests)
 
 
 def _entry(request: GenerationRequest, now: datetime, refused: str | None = None) -> AuditEntry:

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, literal, select
 
-from bot.database.postgres import lock
+from bot.database.row_locks import lock_accepting
 from bot.database.rows import WITH_REQUEST, select_runs, to_run
 from bot.database.tables import blocks, key_values, runs, server_rules
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Block, Usage, budget_day, day_end, has_daily_limit, weight_of
 from bot.domain.errors import RefusedError, RefusedForNow, RunGone
-from bot.domain.policy import Offer, judge_several, start_of
+from bot.domain.policy import Offer, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -83,7 +83,11 @@ def judge_run(
     usage = Usage(now=now, day_end=day_end(now), block=_block(row, now), paused=row["pause_reason"])
     if not is_charged or operator.daily_gpu_seconds is not None:
         usage = _with_use_of_today(connection, run, usage, rules, is_charged=is_charged)
-    return run, judge_several(start, usage, operator, rules, run.count if in_review else 1)
+    try:
+        judge(start, usage, operator, rules, count=run.count if in_review else 1)
+    except RefusedError as reason:
+        return run, reason
+    return run, None
 
 
 def _is_source_deleted(connection: Connection, run: Run) -> bool:
@@ -103,7 +107,7 @@ def _with_use_of_today(
 ) -> Usage:
     if not is_charged:
         # A request that is accepted at the same time can't charge what is judged here.
-        lock(connection, "accept")
+        lock_accepting(connection, run.server)
     server = not is_charged and has_daily_limit(rules.budgets.server)
     today = read_today(connection, run.guild_id, run.requester_id, usage.now, server=server)
     return replace(usage, gpu_seconds_today=today.seconds, person=today.person, server=today.server)

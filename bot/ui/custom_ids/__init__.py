@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
-from zlib import crc32
+from typing import Annotated
 
-from bot.domain.errors import RefusedError
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
-from bot.domain.settings.fields import Section, SettingControl
-from bot.domain.settings.forms import FORMS
 from bot.ui.custom_ids.audit import AuditId as AuditId
 from bot.ui.custom_ids.base import CustomId as CustomId
 from bot.ui.custom_ids.base import Draft, Part, microseconds, moment
@@ -116,52 +111,22 @@ class ReplaceId(CustomId):
         return True
 
 
-# The controls of `/settings` that only open another part of the panel.
-_ONLY_SHOWING = frozenset({"home.back", "home.open", "gpus.gpu", "gpus.deployment", "words.show"})
-
-
 @dataclass(frozen=True, slots=True)
 class SettingId(CustomId):
-    """A control or form of `/settings`. `arg` tells what it applies to, such as a role, a GPU or a page.
+    """A control or form of `/settings`, in a section or in the overview, which has the name "home".
 
-    The pattern also matches ids of other versions, so that the user gets the bot's answer and not Discord's
-    error.
+    `part` is the number of a form's part or of a select, and `about` the key that a form is about.
     """
 
     NAME = "set"
-    section: str
-    name: str
-    arg: str = ""
+    section: Annotated[str, Part("[a-z]+")]
+    action: Annotated[str, Part("[a-z]+")]
+    draft: Draft = ""
+    part: int = 0
+    about: Annotated[str, Part(".*")] = ""
 
     def writes(self, *, form: bool) -> bool:
-        key = f"{self.section}.{self.name}"
-        return form or not (self.name == "again" or key in _ONLY_SHOWING or key in FORMS)
-
-    def encode(self) -> str:
-        return f"set:{self.section}:{self.name}" + (f":{self.arg}" if self.arg else "")
-
-    @classmethod
-    def pattern(cls) -> re.Pattern[str]:
-        return re.compile(r"set:(?P<section>[^:]*)(?::(?P<name>[^:]*)(?::(?P<arg>.*))?)?", re.DOTALL)
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["section"], match["name"] or "", match["arg"] or "")
-
-    @property
-    def control(self) -> SettingControl:
-        """Return the control; its name isn't checked. Raises RefusedError for an unknown section."""
-        if self.section not in set(Section):
-            raise RefusedError("settings_stale")
-        return SettingControl(Section(self.section), self.name, self.arg)
-
-    @property
-    def number(self) -> int:
-        """Return the component's id.
-
-        Clients remember a choice under this number, so two controls must not share it.
-        """
-        return crc32(self.encode().encode()) & 0x3FFFFFFF | 0x40000000
+        return form or self.action == "tidy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from bot.domain.budgets import Spending
+from bot.domain.budgets import Spending, limits_of
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.rules_for_help import Standing
+from bot.domain.settings.rules_and_defaults import ApprovalMode
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 
@@ -21,10 +22,14 @@ def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
 
 def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     yield from _stops(standing)
-    reviewed = [*map(title, standing.reviewed_deployments), *standing.reviewed_gpus]
-    if standing.always_reviewed:
+    rules, roles = standing.rules, standing.person.role_ids
+    mode, approval = rules.approval.mode, rules.approval
+    reviewed = [title(each) for each in standing.deployments if each in approval.deployments]
+    reviewed += [gpu for gpu in standing.gpus if gpu in approval.gpus]
+    is_exempt = mode is ApprovalMode.WITHOUT_ROLES and roles & approval.exempt_roles
+    if mode in (ApprovalMode.EVERYBODY, ApprovalMode.WITHOUT_ROLES) and not is_exempt:
         yield say("help_rules_reviewed")
-    elif reviewed:
+    elif mode is ApprovalMode.SELECTED and reviewed:
         yield say("help_rules_reviewed_some", names=_names(reviewed))
     else:
         yield say("help_rules_not_reviewed")
@@ -33,12 +38,14 @@ def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
         name = escape_line(default.name, NAME_LENGTH)
         code = "help_rules_default_gap" if standing.default_has_gap else "help_rules_default"
         yield say(code, name=name, title=escape_line(title(default.deployment), 60))
-    if standing.private_results:
+    if standing.in_server and rules.private_results:
         yield say("help_rules_private")
-    if standing.closed_deployments:
-        yield say("help_rules_closed", names=_names(map(title, standing.closed_deployments)))
-    if standing.closed_gpus:
-        yield say("help_rules_closed_gpus", names=_names(standing.closed_gpus))
+    closed = {name for name, allowed in rules.deployment_roles.items() if not allowed & roles}
+    if names := [title(each) for each in standing.deployments if each in closed]:
+        yield say("help_rules_closed", names=_names(names))
+    closed = {name for name, allowed in rules.gpu_roles.items() if not allowed & roles}
+    if names := [gpu for gpu in standing.gpus if gpu in closed]:
+        yield say("help_rules_closed_gpus", names=_names(names))
     if standing.age_restricted:
         code = "help_rules_age_here" if standing.age_restricted_channel else "help_rules_age"
         yield say(code, names=_names(map(title, standing.age_restricted)))
@@ -57,7 +64,8 @@ def _stops(standing: Standing) -> Iterator[str]:
 
 
 def _budgets(standing: Standing) -> Iterator[str]:
-    usage, limits, server = standing.usage, standing.limits, standing.server
+    usage, limits = standing.usage, limits_of(standing.person, standing.rules)
+    server = standing.rules.budgets.server if standing.in_server else None
     lines = list(_left("help_rules", usage.person, limits.runs_a_day, limits.gpu_seconds_a_day))
     if server is not None:
         lines += _left("help_rules_server", usage.server, server.runs_a_day, server.gpu_seconds_a_day)

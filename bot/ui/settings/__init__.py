@@ -1,1 +1,1 @@
-"""Build the panel of `/settings`: its text, controls and forms. bot/domain/settings defines the fields."""
+"""Build the panel of `/settings` and its forms from the settings that `bot/domain/settings` declares."""

@@ -23,9 +23,9 @@ def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
 
 
 async def accepted(store: Store, count: int = 3, *, now: datetime = NOW, **changes: Any) -> list[Run]:
-    """Return a batch of waiting runs whose interaction has been answered."""
+    """Return a batch of waiting runs whose status message is shown."""
     lead = await accept(store, *asked(count, **changes), now=now)
-    await store.answers.release(lead.key, 77, now)
+    await store.messages.answered(lead.key, 77, NOW)
     return list(await store.runs.batch(lead))
 
 

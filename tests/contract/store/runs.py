@@ -23,7 +23,6 @@ from bot.store import Store
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=30)
-HOLD = timedelta(seconds=5)
 GRACE = timedelta(seconds=120)
 LEASE = timedelta(seconds=60)
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
@@ -86,17 +85,17 @@ async def accept(
     *batch: GenerationRequest,
     person: Member = PERSON,
     now: datetime = NOW,
-    hold: timedelta = HOLD,
+    public: bool = False,
 ) -> Run:
     """Submit a request, or a batch of them, to the store as the bot does."""
     requester = Requester(person, batch[0].origin, frozenset(), lambda _channel_id: ChannelState())
-    return await store.requests.accept(batch, requester, now, hold)
+    return await store.requests.accept(batch, requester, now, public=public)
 
 
 async def accepted(store: Store, *, now: datetime = NOW, **changes: Any) -> Run:
-    """Return a waiting run whose interaction has been answered."""
+    """Return a waiting run whose status message is shown."""
     run = await accept(store, request(**changes), now=now)
-    await store.answers.release(run.key, 77, now)
+    await store.messages.answered(run.key, 77, NOW)
     return await fetch(store, run.key)
 
 
@@ -273,5 +272,5 @@ async def accept_for_review(store: Store, *batch: GenerationRequest) -> Run:
 async def awaiting_approval(store: Store) -> Run:
     """Return a run that waits for approval and whose card isn't posted."""
     run = await accept_for_review(store, request())
-    await store.answers.release(run.key, 77, NOW)
+    await store.messages.answered(run.key, 77, NOW)
     return await fetch(store, run.key)

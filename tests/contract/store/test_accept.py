@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,17 +10,18 @@ import pytest
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.errors import RefusedError
-from bot.domain.requests import Release
-from bot.domain.runs import Run, RunState
+from bot.domain.requests import ChannelState, Requester
+from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.conftest import Judged, Stores
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import (
+    NEWCOMER,
     NOW,
     OPEN_TO_ALL,
+    PERSON,
     SOON,
     accept,
-    accepted,
     at,
     at_once,
     brought_to,
@@ -77,10 +77,6 @@ async def test_the_operator_caps_what_one_server_may_queue(stores: Stores) -> No
     for guild in (5, None, None, None, None):
         await accept(processes[0], request(origin=request().origin.model_copy(update={"guild_id": guild})))
     # A run that starts makes room, and is not refused because others wait.
-    assert await take(processes[1], at(9)) is None
-    for run in results:
-        if isinstance(run, Run):
-            await processes[0].answers.release(run.key, 77, NOW)
     assert await take(processes[1], at(9)) is not None
     await accept(processes[0], request(), now=at(10))
 
@@ -103,33 +99,29 @@ async def test_a_run_past_its_deadline_counts_with_the_time_it_ran(store: Store,
     assert judged[-1][1].gpu_seconds_today == 90
 
 
-async def test_a_request_is_held_back_until_its_interaction_is_answered(store: Store) -> None:
+async def test_a_run_may_start_once_its_request_is_accepted(store: Store) -> None:
     run = await accept(store, request())
-    assert await take(store, at(4.9)) is None
-    await store.answers.release(run.key, 77, NOW)
-    assert (await started(store)).status_message_id == 77
+    claimed = await started(store)
+    assert (claimed.key, claimed.status_message_id) == (run.key, None)
+    await store.messages.answered(run.key, 77, NOW)
+    assert (await fetch(store, run.key)).status_message_id == 77
+    await store.messages.answered(run.key, 78, NOW)
+    assert (await fetch(store, run.key)).status_message_id == 77
 
 
-async def test_withdrawing_removes_only_what_nobody_has_seen(store: Store) -> None:
-    waiting = await accept(store, request())
-    assert await store.answers.withdraw(waiting.key)
-    assert await store.runs.get(waiting.key) is None
-    assert not await store.answers.withdraw(waiting.key)
-
-    shown = await accepted(store)
-    assert not await store.answers.withdraw(shown.key)
-    gone_out = await started(store)
-    assert not await store.answers.withdraw(gone_out.key)
-    await store.claims.requeue(gone_out, NOW, NOW, waits_for="waits_for_store")
-    assert not await store.answers.withdraw(gone_out.key)
-    assert (await fetch(store, gone_out.key)).state is RunState.WAITING
+async def test_a_check_stores_nothing_and_decides_as_the_acceptance_does(store: Store) -> None:
+    asked, nobody = request(), frozenset[int]()
+    for person, in_review in ((PERSON, False), (NEWCOMER, True)):
+        requester = Requester(person, asked.origin, nobody, lambda _channel_id: ChannelState())
+        assert await store.requests.check([asked], requester, NOW) is in_review
+    await store.pause.pause("maintenance", by=1, now=NOW)
+    with pytest.raises(RefusedError, match="paused"):
+        await store.requests.check([asked], requester, NOW)
+    assert await run_keys(store) == set()
 
 
-async def test_either_the_withdrawal_or_the_release_wins(store: Store, other: Store) -> None:
-    for _ in range(10):
-        run = await accept(store, request())
-        withdrawn, released = await asyncio.gather(
-            other.answers.withdraw(run.key), store.answers.release(run.key, 77, NOW)
-        )
-        assert withdrawn is (released is Release.WITHDRAWN)
-        assert (await store.runs.get(run.key) is None) is withdrawn
+async def test_an_answer_that_everybody_sees_is_not_for_a_request_that_needs_approval(store: Store) -> None:
+    with pytest.raises(RefusedError, match="rules_changed"):
+        await accept(store, request(), person=NEWCOMER, public=True)
+    assert await run_keys(store) == set()
+    await accept(store, request(), person=NEWCOMER)

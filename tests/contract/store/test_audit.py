@@ -281,8 +281,6 @@ async def test_a_batch_is_listed_once_and_exported_run_by_run(store: Store) -> N
 
 async def test_decisions_about_a_batch_are_listed_once(store: Store) -> None:
     decided = [await accept_for_review(store, *batches.asked(3)) for _ in range(2)]
-    for lead in decided:
-        await store.answers.release(lead.key, 77, NOW)
     await store.reviews.approve(decided[0].key, MOD, at(5))
     await store.reviews.reject(decided[1].key, MOD, "no", at(6))
     await store.runs.request_cancel(decided[0].key, at(7), by=PERSON.id)

@@ -54,17 +54,7 @@ async def test_an_interaction_that_two_processes_receive_is_accepted_once(store:
     assert len(await run_keys(store)) == 3
 
 
-async def test_withdrawing_removes_the_batch_unless_a_run_has_started(store: Store) -> None:
-    lead = await accept(store, *asked(3))
-    assert await store.answers.withdraw(lead.key)
-    assert await run_keys(store) == set()
-    runs = await accepted(store)
-    assert await take(store) is not None
-    assert not await store.answers.withdraw(runs[0].key)
-    assert len(await run_keys(store)) == 3
-
-
-async def test_the_answer_releases_every_run(store: Store) -> None:
+async def test_every_run_may_start_and_the_first_has_the_answer(store: Store) -> None:
     runs = await accepted(store)
     assert [run.status_message_id for run in runs] == [77, None, None]
     going = [await take(store) for _ in range(4)]

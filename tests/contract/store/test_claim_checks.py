@@ -168,9 +168,21 @@ async def test_the_status_messages_of_ended_runs_are_not_due(store: Store) -> No
     assert await answers_due(store, at(1000)) == []
 
 
+async def test_an_answer_without_a_status_message_is_due_when_its_process_has_died(store: Store) -> None:
+    run = await accept(store, request())
+    assert await answers_due(store, at(59)) == []
+    assert await answers_due(store, at(61)) == [run.key]
+
+
+async def test_an_answer_that_its_process_could_not_show_is_due_at_once(store: Store) -> None:
+    run = await accept(store, request())
+    await store.messages.answered(run.key, None, at(1))
+    assert await answers_due(store, at(1)) == [run.key]
+
+
 async def test_times_of_any_zone_are_read_in_utc(store: Store) -> None:
     tokyo = NOW.astimezone(tz=timezone(timedelta(hours=9)))
-    run = await accept(store, request(), now=tokyo, hold=PAUSE)
+    run = await accept(store, request(), now=tokyo)
     found = await fetch(store, run.key)
     assert (found.created_at, found.created_at.utcoffset()) == (NOW, timedelta(0))
 
@@ -182,12 +194,12 @@ def _from_an_account() -> GenerationRequest:
 
 async def test_the_answer_of_a_user_install_is_edited_once_before_it_ends(store: Store) -> None:
     """The token of `request` ends after 900 seconds."""
-    run = await accept(store, _from_an_account(), hold=timedelta())
-    await store.answers.release(run.key, 77, NOW)
+    run = await accept(store, _from_an_account())
+    await store.messages.answered(run.key, 77, NOW)
     await started(store)
     await store.runs.record_report(run.key, report(), at(1), at(30))
-    assert await answers_due(store, at(2)) == [run.key]
-    assert [await answers_due(store, at(second)) for second in (3, 600, 839)] == [[], [], []]
+    assert await answers_due(store, at(3)) == [run.key]
+    assert [await answers_due(store, at(second)) for second in (4, 600, 839)] == [[], [], []]
     assert await answers_due(store, at(840)) == [run.key]
     assert [await answers_due(store, at(second)) for second in (841, 899, 1000)] == [[], [], []]
 
@@ -199,10 +211,9 @@ async def test_the_answer_in_a_server_is_not_edited_before_it_ends(store: Store)
 
 
 async def test_only_a_waiting_run_of_a_user_install_becomes_too_late_to_start(store: Store) -> None:
-    waiting = await accept(store, _from_an_account(), hold=timedelta())
-    already_sent = await accept(store, _from_an_account(), now=at(-1), hold=timedelta())
-    await accept(store, request(), hold=timedelta())
-    await store.answers.release(already_sent.key, 77, NOW)
+    already_sent = await accept(store, _from_an_account(), now=at(-1))
     assert (await started(store)).key == already_sent.key
+    waiting = await accept(store, _from_an_account())
+    await accept(store, request())
     assert await store.claims.too_late_to_start(at(899)) == []
     assert [run.key for run in await store.claims.too_late_to_start(at(900))] == [waiting.key]

@@ -17,6 +17,7 @@ from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedError
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.values import SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store
 from tests.contract.conftest import Stores
@@ -206,7 +207,7 @@ async def test_a_higher_budget_lets_runs_start_at_once(store: Store) -> None:
     await limited(store, gpu_seconds_a_day=70)
     assert await taken(store) == [spent.key]
     assert (await fetch(store, run.key)).waiting_code == "budget_gpu"
-    await store.rules.change(GUILD, MOD, lambda _: ServerRules(), at(1), "x")
+    await store.rules.change(GUILD, MOD, lambda _: ServerRules(), at(1), SettingsContext())
     assert await taken(store, at(1)) == [run.key]
 
 
@@ -280,7 +281,7 @@ async def test_many_runs_that_may_not_start_delay_no_other_servers_run(store: St
     await stored_rules(store, GUILD, rules[code])
     with selects(store) as seen:
         assert (await started(store, at(40))).key == other.key
-    assert sum("answer_due_at IS NULL" in statement for statement in seen) < 10
+    assert sum("runs AS queued" in statement for statement in seen) < 10
     assert await taken(store, at(41)) == []
     for run in mine:
         found = await fetch(store, run.key)

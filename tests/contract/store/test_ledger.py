@@ -103,15 +103,13 @@ async def test_a_late_success_is_charged_once(store: Store) -> None:
     assert await spent(store) == (Spending(runs=2, gpu_seconds=40), 40)
 
 
-@pytest.mark.parametrize("how", ["cancelled", "withdrawn", "blocked", "refused", "cancelled after a claim"])
+@pytest.mark.parametrize("how", ["cancelled", "blocked", "refused", "cancelled after a claim"])
 async def test_what_never_started_gives_everything_back(store: Store, how: str) -> None:
-    batch = await batches.accepted(store, 2) if how != "withdrawn" else []
-    key = batch[0].key if batch else (await accept(store, *batches.asked(2))).key
+    batch = await batches.accepted(store, 2)
+    key = batch[0].key
     assert (await today(store)).person == Spending(runs=2, gpu_seconds=120, waiting=2)
     if how == "cancelled":
         await store.runs.request_cancel(key, NOW, by=PERSON.id)
-    elif how == "withdrawn":
-        assert await store.answers.withdraw(key)
     elif how == "blocked":
         await store.blocks.block(GUILD, PERSON.id, by=5, reason=None, until=None, now=NOW)
     elif how == "refused":

@@ -138,11 +138,8 @@ async def requeue(store: Store, rows: Rows, number: int) -> None:
 
 WRITERS: dict[str, Writer] = {
     "accept": lambda store, _rows, _number: accept(store, request()),
-    "release": lambda store, rows, _: store.answers.release(rows.lead, 77, NOW),
+    "answer": lambda store, rows, _: store.messages.answered(rows.lead, 77, NOW),
     "make checks due": lambda store, _rows, _number: store.claims.make_checks_due(at(-1)),
-    "withdraw": lambda store, rows, _: store.answers.withdraw(rows.lead),
-    "refuse": lambda store, rows, _: store.answers.refuse(rows.lead, "answer_lost", NOW),
-    "ask": lambda store, _rows, _number: store.answers.claim(at(60)),
     "claim": lambda store, _rows, _number: store.claims.claim_submission(lambda _: None, NOW, NOW + GRACE),
     "requeue": requeue,
     "positions": lambda store, _rows, _number: store.claims.update_queue_positions(NOW),
@@ -175,7 +172,7 @@ WRITERS: dict[str, Writer] = {
     "remove": remove,
 }
 # Pairs that deadlocked before all locks were taken in one order.
-KNOWN = [("release", "record"), ("release", "attempt"), ("redeliver", "attempt"), ("remove", "record")]
+KNOWN = [("redeliver", "attempt"), ("remove", "record")]
 # Pairs of the messenger and whoever changes what it shows.
 OF_MESSAGES = [
     ("show", "copy"),
@@ -191,8 +188,7 @@ OF_THE_LEDGER = [
     ("block", "claim"),
     ("block", "settle"),
     ("cancel", "claim"),
-    ("cancel", "withdraw"),
-    ("cancel", "refuse"),
+    ("cancel", "end"),
     ("claim", "settle"),
     ("erase", "claim"),
     ("remove", "settle"),
@@ -208,7 +204,6 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
         | {
             "state": state,
             "due_at": NOW,
-            "answer_due_at": luck.choice([None, NOW]),
             "queue_tag": luck.randint(1, 3),
             "run_id": f"run-{each.key}" if state not in STATES[:3] else None,
             "review_channel_id": 9 if state is S.AWAITING_APPROVAL else None,

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 
 from bot.domain.errors import AlreadyTaken, PressedTwice, RefusedError
 from bot.domain.requests import ChannelState, Member, Press, Requester, press_id
 from bot.domain.runs import Run
 from bot.store import Store
-from bot.store.requests.presses import DOUBLE_PRESS
+from bot.store.requests.accept import DOUBLE_PRESS
 from tests.contract.store.rows import GUILD
-from tests.contract.store.runs import HOLD, NOW, PERSON, at_once, columns, request
+from tests.contract.store.runs import NOW, PERSON, at_once, columns, request
 
+INTERACTIONS = count(1)
 AGAIN = Press(press_id("again", "abc"), NOW)
 
 
 async def press(
     store: Store, press: Press | None = AGAIN, person: Member = PERSON, interaction: int | None = None
 ) -> Run:
-    origin = request().origin.model_copy(update={"interaction_id": interaction})
+    origin = request().origin.model_copy(update={"interaction_id": interaction or next(INTERACTIONS)})
     asked = request(requester_id=person.id, origin=origin)
     requester = Requester(person, origin, frozenset(), lambda _channel_id: ChannelState(), press=press)
-    return await store.requests.accept([asked], requester, press.at if press else NOW, HOLD)
+    return await store.requests.accept([asked], requester, press.at if press else NOW, public=True)
 
 
 async def results_of(*presses: Awaitable[Run]) -> list[type]:

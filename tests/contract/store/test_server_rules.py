@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 
-from bot.domain.errors import InputError, RefusedForNow
-from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules, with_values
+from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.settings.rules_and_defaults import Approval, ServerRules
+from bot.domain.settings.values import SettingsContext
 from bot.store import Store
 from bot.store.rules import read_rules
 from tests.contract.store.rows import audit_log, stored_rules
@@ -17,14 +19,19 @@ from tests.contract.store.runs import NOW
 ADA, BEN = 7, 8
 # Not the server to which the fixture `store` gives rules.
 GUILD = 9
+AROUND = SettingsContext(role_ids=frozenset({5}))
+
+
+def changed(rules: ServerRules, values: dict[str, Any]) -> ServerRules:
+    return ServerRules.model_validate(rules.model_dump() | values)
 
 
 def longer(rules: ServerRules) -> ServerRules:
-    return with_values(rules, {"approval.hours": rules.approval.hours + 1})
+    return changed(rules, {"approval": {"hours": rules.approval.hours + 1}})
 
 
 async def test_another_process_reads_the_change_of_this_server_only(store: Store, other: Store) -> None:
-    await store.rules.change(GUILD, ADA, longer, NOW, "approval.hours")
+    await store.rules.change(GUILD, ADA, longer, NOW, AROUND)
     assert (await other.rules.get(GUILD)).approval.hours == 25
     assert await other.rules.get(GUILD + 1) == ServerRules()
     assert (await other.database.read(read_rules, GUILD)).approval.hours == 25
@@ -32,34 +39,47 @@ async def test_another_process_reads_the_change_of_this_server_only(store: Store
 
 
 async def test_a_change_is_audited_with_its_author_time_and_values(store: Store) -> None:
-    await store.rules.change(GUILD, ADA, longer, NOW, "approval.hours")
+    await store.rules.change(GUILD, ADA, longer, NOW, AROUND)
     for words in (("a", "b"), ("b", "c")):
-        change = partial(with_values, values={"words.blocked": words})
-        await store.rules.change(GUILD, BEN, change, NOW, "words.list")
+        change = partial(changed, values={"words": {"blocked": words}})
+        await store.rules.change(GUILD, BEN, change, NOW, AROUND)
     first, _, last = await audit_log(store)
     assert (first.guild_id, first.actor_id, first.at, first.action) == (GUILD, ADA, NOW, "settings")
-    changes = {"approval.hours": {"from": 24, "to": 25}}
-    assert first.details == {"what": "approval.hours", "changes": changes}
+    assert first.details == {"changes": [["Requests expire after", "24 hours", "25 hours"]]}
     assert last.actor_id == BEN
-    assert last.details["changes"] == {"words.blocked": {"added": ["c"], "removed": ["a"]}}
+    assert last.details == {"changes": [["The bot's own list", "a, b", "b, c"]]}
+
+
+async def test_the_record_has_texts_that_need_nothing_else_to_be_read(store: Store) -> None:
+    rules = {"reviewer_role_id": 5, "gpu_roles": {"T4": frozenset({6})}}
+    changes = await store.rules.change(GUILD, ADA, partial(changed, values=rules), NOW, AROUND)
+    assert [list(change) for change in changes] == [
+        ["Reviewer role", "none", "<@&5>"],
+        ["T4 (not offered) · Who may use it", "everybody", "a deleted role (`6`)"],
+    ]
+    (entry,) = await audit_log(store)
+    assert entry.details == {"changes": [list(change) for change in changes]}
 
 
 @pytest.mark.sqlite_only
 async def test_neither_an_empty_nor_a_refused_change_is_stored(store: Store) -> None:
-    assert await store.rules.change(GUILD, ADA, lambda old: old, NOW, "spoiler") == ServerRules()
-    refused = partial(with_values, values={"approval.hours": 0})
-    with pytest.raises(InputError):
-        await store.rules.change(GUILD, ADA, refused, NOW, "approval.hours")
+    assert await store.rules.change(GUILD, ADA, lambda old: old, NOW, AROUND) == []
+
+    def refused(_: ServerRules) -> ServerRules:
+        raise RefusedError("settings_stale")
+
+    with pytest.raises(RefusedError):
+        await store.rules.change(GUILD, ADA, refused, NOW, AROUND)
     assert await store.rules.get(GUILD) == ServerRules()
     assert await audit_log(store) == []
 
 
 async def test_concurrent_changes_are_all_kept(store: Store, other: Store) -> None:
     rules = [store.rules, other.rules] * 6
-    await asyncio.gather(*(each.change(GUILD, ADA, longer, NOW, "approval.hours") for each in rules))
+    await asyncio.gather(*(each.change(GUILD, ADA, longer, NOW, AROUND) for each in rules))
     assert (await store.rules.get(GUILD)).approval.hours == 24 + 12
-    told = [entry.details["changes"]["approval.hours"]["to"] for entry in await audit_log(store)]
-    assert sorted(told) == list(range(25, 37))
+    told = [entry.details["changes"] for entry in await audit_log(store)]
+    assert sorted(new for ((_, _, new),) in told) == [f"{hours} hours" for hours in range(25, 37)]
 
 
 async def test_values_of_every_kind_are_read_as_they_were_set(store: Store) -> None:
@@ -76,18 +96,18 @@ async def test_values_of_every_kind_are_read_as_they_were_set(store: Store) -> N
             "gpu_roles": {"H100": [4], "T4": []},
         }
     )
-    await store.rules.change(GUILD, ADA, lambda _: wanted, NOW, "all")
+    await store.rules.change(GUILD, ADA, lambda _: wanted, NOW, AROUND)
     assert await store.rules.get(GUILD) == wanted
 
 
 async def test_damaged_rules_are_shown_without_the_unreadable_settings(store: Store) -> None:
     approval = {"mode": "everybody", "review_channel_id": 5, "hours": 100_000}
-    damaged = {"approval": approval, "spoiler": "sometimes", "from_a_newer_version": 1}
+    people = {"account_days": 5}
+    damaged = {"people": people, "approval": approval, "spoiler": "sometimes", "from_a_newer_version": 1}
     await stored_rules(store, GUILD, damaged)
     rules, lost = await store.rules.read(GUILD)
-    assert (rules.approval.mode, rules.approval.review_channel_id) == (ApprovalMode.EVERYBODY, 5)
-    assert rules.approval.hours == 24
-    assert sorted(lost) == ["approval.hours", "spoiler"]
+    assert (rules.people.account_days, rules.approval) == (5, Approval())
+    assert lost == ("approval", "spoiler")
 
 
 async def test_damaged_rules_accept_no_request_until_a_moderator_saves_them(store: Store) -> None:
@@ -95,9 +115,10 @@ async def test_damaged_rules_accept_no_request_until_a_moderator_saves_them(stor
         await stored_rules(store, guild_id, damage)
         with pytest.raises(RefusedForNow, match="rules_unreadable"):
             await store.database.read(read_rules, guild_id)
-        await store.rules.change(guild_id, ADA, lambda old: old, NOW, "spoiler")
+        await store.rules.change(guild_id, ADA, lambda old: old, NOW, AROUND)
         assert await store.database.read(read_rules, guild_id) == ServerRules()
-        assert (await audit_log(store))[-1].details["unreadable"], damage
+        ((label, _, new),) = (await audit_log(store))[-1].details["changes"]
+        assert (label, new) == ("Unreadable settings", "the default"), damage
 
 
 async def test_concurrent_reads_return_each_servers_current_rules(store: Store) -> None:
@@ -109,7 +130,7 @@ async def test_concurrent_reads_return_each_servers_current_rules(store: Store) 
     found = await asyncio.gather(*asked, return_exceptions=True)
     seen = [one.reviewer_role_id if isinstance(one, ServerRules) else type(one) for one in found]
     assert seen == [1, RefusedForNow, None, 1, None]
-    change = partial(with_values, values={"reviewer_role_id": 2})
-    await store.rules.change(GUILD, ADA, change, NOW, "reviewers")
+    change = partial(changed, values={"reviewer_role_id": 2})
+    await store.rules.change(GUILD, ADA, change, NOW, AROUND)
     assert (await store.rules.current(GUILD)).reviewer_role_id == 2
     assert (await first).reviewer_role_id == 1

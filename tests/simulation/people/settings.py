@@ -17,79 +17,68 @@ Change = Callable[[Panel, Any, Story], Awaitable[None]]
 
 
 async def _approval(panel: Panel, value: str, _: Story) -> None:
-    await panel.turn_to("approval")
-    await panel.press("approval:mode", value)
+    await panel.change("approval", mode=[value])
 
 
 async def _review_channel(panel: Panel, value: str, story: Story) -> None:
-    await panel.turn_to("approval")
-    chosen = () if value == "none" else (str(story.world.channel(value).id),)
-    await panel.press("approval:channel", *chosen)
+    await panel.change("approval", review_channel_id=_channel(value, story))
 
 
 async def _reviewer(panel: Panel, value: str, story: Story) -> None:
-    await panel.turn_to("approval")
-    await panel.press("approval:reviewer", str(story.world.person(value).id))
+    await panel.change("approval", reviewer_role_id=[str(story.world.person(value).id)])
+
+
+async def _approval_for(panel: Panel, value: list[str], _: Story) -> None:
+    await panel.change("selected", gpus=value)
 
 
 async def _private(panel: Panel, value: str, _: Story) -> None:
-    await panel.turn_to("results")
-    await panel.press("results:private", value)
+    await panel.change("results", private_results=[value])
 
 
 async def _spoiler(panel: Panel, value: str, _: Story) -> None:
-    await panel.turn_to("results")
-    await panel.press("results:spoiler", value)
+    await panel.change("results", spoiler=[value])
 
 
 async def choose_gallery(panel: Panel, value: str, story: Story) -> None:
-    await panel.turn_to("results")
-    chosen = () if value == "none" else (str(story.world.channel(value).id),)
-    await panel.press("results:gallery", *chosen)
+    await panel.change("results", gallery_channel_id=_channel(value, story))
+
+
+def _channel(name: str, story: Story) -> list[str]:
+    return [] if name == "none" else [str(story.world.channel(name).id)]
 
 
 async def _budget(panel: Panel, value: list[str], _: Story) -> None:
-    await panel.turn_to("budgets")
-    await panel.fill("budgets:person", *value)
+    await panel.change("member", **dict(zip(_NUMBERS, value, strict=True)))
 
 
 async def _server_budget(panel: Panel, value: list[str], _: Story) -> None:
-    await panel.turn_to("budgets")
-    await panel.fill("budgets:server", *value)
+    await panel.change("server", **dict(zip(_NUMBERS, value, strict=True)))
 
 
 async def _words(panel: Panel, value: str, _: Story) -> None:
-    await panel.turn_to("words")
-    await panel.fill("words:add", value)
+    await panel.change("words", blocked_add=value)
 
 
 async def _automod(panel: Panel, value: str, _: Story) -> None:
-    await panel.turn_to("words")
-    await panel.press("words:automod", value)
+    await panel.change("words", automod=[value])
 
 
 async def _gpu(panel: Panel, value: list[str], story: Story) -> None:
-    """Allow a GPU only to the role of one person."""
+    """Allow a GPU only to the role of one person, or to everybody."""
     gpu, person = value
-    await panel.turn_to("gpus")
-    await panel.press("gpus:gpu:0", gpu)
-    await _choose_role(panel, f"gpus:roles:{gpu}", person, story)
-
-
-async def _choose_role(panel: Panel, start: str, person: str, story: Story) -> None:
-    ids = panel.controls()
-    found = next((each for each in ids if "roles" in each), start)
-    await panel.press(found, str(story.world.person(person).id))
+    if person == "everybody":
+        await panel.change("gpus", gpu, gpu_roles_all=True)
+    else:
+        await panel.change("gpus", gpu, gpu_roles=[str(story.world.person(person).id)])
 
 
 async def _ages(panel: Panel, value: list[str], _: Story) -> None:
-    await panel.turn_to("people")
-    await panel.fill("people:ages", *value)
+    await panel.change("people", account_days=value[0], member_days=value[1])
 
 
 async def _retention(panel: Panel, value: str, _: Story) -> None:
-    await panel.turn_to("record")
-    await panel.fill("record:retention", value)
+    await panel.change("record", retention_days=value)
 
 
 async def _tidy(panel: Panel, _value: str, _: Story) -> None:
@@ -97,11 +86,13 @@ async def _tidy(panel: Panel, _value: str, _: Story) -> None:
     await panel.press("home:tidy")
 
 
+_NUMBERS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
 _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     "approval": (_approval, ("off", "off", "everybody", "everybody", "selected", "without_roles")),
+    "approval for": (_approval_for, (["H100"], [])),
     "review channel": (_review_channel, ("cards", "reports", "none")),
     "reviewer": (_reviewer, ("rita", "mike", "alice")),
-    "private": (_private, ("off", "allowed")),
+    "private": (_private, ("false", "true")),
     "spoiler": (_spoiler, ("always", "never", "not_age_restricted")),
     "gallery": (choose_gallery, ("gallery", "none", "adult")),
     "budget": (
@@ -110,8 +101,8 @@ _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     ),
     "server budget": (_server_budget, (["2", "", "", ""], ["", "3", "", ""], ["", "", "6", "60"])),
     "words": (_words, ("badger", "fox1x", "a*")),
-    "automod": (_automod, ("able", "always", "never")),
-    "gpu": (_gpu, (["H100", "alice"], ["A10G", "mona"])),
+    "automod": (_automod, ("none", "true", "false")),
+    "gpu": (_gpu, (["H100", "alice"], ["A10G", "mona"], ["H100", "everybody"])),
     "ages": (_ages, (["0", "0"], ["36500", "0"])),
     "retention": (_retention, ("1", "30")),
     "tidy": (_tidy, ("",)),

@@ -105,7 +105,15 @@ async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
     await story.submit(opened, values)
 
 
-_FORMS = ("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}::", "edit:{key}::1")
+_FORMS = (
+    *("form:{key}:reject", "form:{key}:block", "share:{key}", "edit:{key}::", "edit:{key}::1"),
+    *("set:results:form::0:", "set:approval:form::0:"),
+)
+# What is put into a box, which has the digest of what it shows: private results off, approval of everybody.
+_SETTINGS = {
+    "set:results:form::0:": {"private_results::d1e359f5": "true"},
+    "set:approval:form::0:": {"approval.mode::c4413d72": "off"},
+}
 
 
 def _draw_form(chance: random.Random) -> dict[str, Any]:
@@ -125,9 +133,9 @@ async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *
         story.skip(f"no message to send a form from for request {ask}")
         return
     mark = new_mark(story)
-    values = (
-        {"prompt": f"forged {mark}"} if what.startswith("edit") else {"reason": "forged", "duration": "open"}
-    )
+    values = {"reason": "forged", "duration": "open"}
+    if what.startswith(("edit", "set")):
+        values = {"prompt": f"forged {mark}"} if what.startswith("edit") else _SETTINGS[what]
     sent = await story.forge_form(who, message, what.format(key=key), values)
     if what.startswith("edit"):
         derived(story, asked, sent, who, "forged edit", mark=mark)
@@ -138,9 +146,9 @@ _SELECTS = (
     ("runs:redeliver:o:all:0:", "key"),
     ("runs:open:o:all:0:", "key"),
     ("auditopen", "key"),
-    ("set:approval:mode", "off"),
-    ("set:results:private", "allowed"),
-    ("set:home:open", "approval"),
+    ("set:gpus:key::0:", "H100"),
+    ("set:home:tidy::0:", "x"),
+    ("set:approval:open::0:", "x"),
 )
 
 

@@ -10,7 +10,7 @@ from demo.fake_comfydeploy.call_log import QueueCall
 from demo.fake_comfydeploy.runs import Run
 from tests.simulation.evidence import Evidence, Request, text_of
 from tests.simulation.promises.shared import Broken
-from tests.simulation.setup import AT_ONCE, RUNS_A_DAY
+from tests.simulation.setup import AT_ONCE, LIMITS, RUNS_A_DAY
 
 # A run of which the bot hears nothing more may still be executing.
 _OUT_OF_SIGHT = ("Not confirmed", "Timed out", "Cancelled")
@@ -112,4 +112,4 @@ def _is_in_studio(evidence: Evidence, request: Request) -> bool:
 
 
 def _settings_changed(evidence: Evidence) -> bool:
-    return any(press.custom_id.startswith("set:budgets") for press in evidence.story.presses)
+    return any(press.custom_id.startswith(LIMITS) for press in evidence.story.presses)

@@ -18,7 +18,7 @@ from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.evidence import Evidence, Request, bodies, text_of
 from tests.simulation.promises.facts import monotonic
 from tests.simulation.promises.shared import Broken
-from tests.simulation.setup import AT_ONCE
+from tests.simulation.setup import AT_ONCE, LIMITS
 from tests.simulation.story import Ask
 from tests.simulation.world import DEPLOYMENTS
 
@@ -120,7 +120,7 @@ def _waits_for_others(evidence: Evidence, request: Request, shown: Shown) -> Ite
     ask = request.ask
     if ask is None or ask.interaction.channel.guild is not evidence.story.world.cast.guilds["studio"]:
         return
-    if any(press.custom_id.startswith("set:budgets") for press in evidence.story.presses):
+    if any(press.custom_id.startswith(LIMITS) for press in evidence.story.presses):
         return
     if any(monotonic(call.at) <= shown.since for call in request.calls):
         return

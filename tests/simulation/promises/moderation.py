@@ -34,8 +34,13 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 def _chosen_reviewers(evidence: Evidence) -> set[str]:
     """Return the ids of people whose role somebody has chosen as a reviewer role."""
-    chosen = (p.chosen for p in evidence.story.presses if p.custom_id.startswith("set:approval:reviewer"))
-    return {each for values in chosen for each in values}
+    return {
+        each
+        for press in evidence.story.presses
+        for name, values in (press.values or {}).items()
+        if name.startswith("reviewer_role_id:")
+        for each in values
+    }
 
 
 def _decided_by_moderators(evidence: Evidence, card: Message) -> Iterator[Broken]:
@@ -121,7 +126,11 @@ def _report_is_shown(evidence: Evidence, press: Press) -> Iterator[Broken]:
     if any(word in what for _, what in evidence.story.struck for word in closing):
         return
     cards = [m for m in evidence.messages if purpose(m) == (key, REPORT_CARD)]
-    if any(p.custom_id.startswith("set:approval:channel") for p in evidence.story.presses):
+    if any(
+        name.startswith("approval.review_channel_id")
+        for p in evidence.story.presses
+        for name in p.values or ()
+    ):
         return
     if not any(_is_open_after(card, answered(press)) for card in cards):
         yield Broken("moderators see each report", key, f"{press.who} was told that they would")

@@ -139,4 +139,5 @@ def _answered(evidence: Evidence) -> Iterator[Broken]:
     for ask in evidence.story.asks:
         original = ask.interaction.original
         if original is not None and original.loading and original.deleted_at is None:
-            yield Broken("every request has an answer", f"request {ask.number}", "thinking for ever")
+            about = f"request {ask.number}"
+            yield Broken("every request has an answer", about, "thinking for ever", Request("", ask=ask))

@@ -43,7 +43,7 @@ def _rows(evidence: Evidence, place: str) -> list[dict[str, str]]:
 def _refusals(evidence: Evidence) -> Iterator[Broken]:
     """A request that was refused for its words is in the audit log of its server."""
     story = evidence.story
-    if any(press.custom_id.startswith("set:record:retention") for press in story.presses):
+    if any(press.custom_id.startswith("set:record:form") for press in story.presses):
         return
     for place in story.records:
         guild, rows = story.world.channel(place).guild, _rows(evidence, place)

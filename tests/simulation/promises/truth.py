@@ -13,6 +13,17 @@ _MAY_START = "It may still start"
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _opposite(evidence)
+    yield from _unanswered(evidence)
+
+
+def _unanswered(evidence: Evidence) -> Iterator[Broken]:
+    """Nothing is queued for an interaction whose deferral Discord refused."""
+    asks = evidence.story.asks
+    for mark in {ask.mark for ask in asks if not ask.interaction.answered}:
+        alike = [ask for ask in asks if ask.mark == mark]
+        started = [each for each in evidence.requests if each.calls and each.ask in alike]
+        if len(started) > sum(ask.interaction.answered for ask in alike):
+            yield Broken("nobody is told the opposite", mark, "it started without an answer", started[-1])
 
 
 def _opposite(evidence: Evidence) -> Iterator[Broken]:

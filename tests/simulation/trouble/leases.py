@@ -11,7 +11,7 @@ from tests.simulation.engine.life import Life
 from tests.simulation.engine.patches import TIME
 from tests.simulation.people.asking import request, runs_of, started
 from tests.simulation.people.requests import MEMBERS
-from tests.simulation.setup import AT_ONCE, open_panel
+from tests.simulation.setup import open_panel
 from tests.simulation.steps import action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.database import add_strike, counts
@@ -91,8 +91,7 @@ async def turned_away_in_a_race(story: Story, waiting: int) -> None:
         await request(story, "carol", "pictures")
     panel = await open_panel(story, "mona", "pictures")
     if panel is not None:
-        await panel.turn_to("budgets")
-        await panel.fill("budgets:person", str(AT_ONCE), "8", "2", "")
+        await panel.change("member", runs_a_day="2")
     for run in world.comfydeploy.runs:
         if run.released.is_waited_for:
             world.comfydeploy.release(run.id)

@@ -11,7 +11,7 @@ from typing import Any
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param, RefusedError
-from bot.domain.policy import Allowed, Decision, decide
+from bot.domain.policy import Terms, decide
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
@@ -54,26 +54,29 @@ def judge(
     person: Member = PERSON,
     usage: Usage = USAGE,
     rules: ServerRules | None = None,
+    count: int = 1,
     **operator: Any,
-) -> Decision:
+) -> Terms | RefusedError:
     asked = asked or request()
     requester = Requester(
         person, asked.origin, frozenset(), lambda channel_id: ChannelState(exists=channel_id != CLOSED)
     )
-    return decide(asked, requester, usage, OperatorRules(**operator), rules or ServerRules())
+    try:
+        return decide(asked, requester, usage, OperatorRules(**operator), rules or ServerRules(), count=count)
+    except RefusedError as reason:
+        return reason
 
 
-def refusal(decision: Decision) -> tuple[str, dict[str, Param]] | None:
+def refusal(decision: Terms | RefusedError) -> tuple[str, dict[str, Param]] | None:
     """Return a refusal's code and params, which must fill its sentence; None when the request is allowed."""
-    if isinstance(decision, Allowed):
+    if isinstance(decision, Terms):
         return None
-    reason = decision.reason
-    assert explain(reason) not in (SENTENCES["internal"], reason.code)
-    assert None not in reason.params.values()
-    return reason.code, reason.params
+    assert explain(decision) not in (SENTENCES["internal"], decision.code)
+    assert None not in decision.params.values()
+    return decision.code, decision.params
 
 
-def code(decision: Decision) -> str | None:
+def code(decision: Terms | RefusedError) -> str | None:
     found = refusal(decision)
     return found[0] if found else None
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.domain.access import OperatorRules
-from bot.domain.budgets import Block, Spending
+from bot.domain.budgets import Block, Spending, Usage
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import check_before_form, judge, judge_several, start_of
+from bot.domain.policy import Start, check_before_form, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -34,6 +34,16 @@ def stored(**more: Any) -> Run:
     return made_run(RunState.WAITING, **{**accepted, **more})
 
 
+def refusal_of(
+    start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules, count: int = 1
+) -> RefusedError | None:
+    try:
+        judge(start, usage, operator, rules, count=count)
+    except RefusedError as refused:
+        return refused
+    return None
+
+
 def reason(
     run: Run | None = None,
     *,
@@ -44,7 +54,7 @@ def reason(
     channel: ChannelState | None = None,
 ) -> tuple[str, str] | None:
     """Return the code of the refusal and how long it lasts, or None if the run may start."""
-    refused = judge(
+    refused = refusal_of(
         start_of(run or stored(), person, channel),
         replace(USAGE, **(usage or {})),
         OperatorRules(**(OPERATOR if operator is None else operator)),
@@ -151,8 +161,8 @@ def test_a_run_that_is_charged_today_is_judged_by_the_operators_ceiling_only() -
     usage = replace(USAGE, person=Spending(runs=3, gpu_seconds=200), server=Spending(runs=9))
     rules = ServerRules.model_validate(RULES)
     start = start_of(stored(), is_charged=True)
-    assert judge(start, usage, OperatorRules(**OPERATOR), rules) is None
-    refused = judge(start, replace(usage, gpu_seconds_today=541), OperatorRules(**OPERATOR), rules)
+    assert refusal_of(start, usage, OperatorRules(**OPERATOR), rules) is None
+    refused = refusal_of(start, replace(usage, gpu_seconds_today=541), OperatorRules(**OPERATOR), rules)
     assert refused is not None
     assert refused.code == "daily_limit"
 
@@ -170,7 +180,7 @@ def test_a_run_that_is_charged_today_is_judged_by_the_operators_ceiling_only() -
 def test_the_runs_of_a_batch_are_judged_together(usage: dict[str, Any], code: str | None) -> None:
     rules = ServerRules.model_validate(RULES)
     used = replace(USAGE, **usage)
-    refused = judge_several(start_of(stored()), used, OperatorRules(**OPERATOR), rules, 3)
+    refused = refusal_of(start_of(stored()), used, OperatorRules(**OPERATOR), rules, 3)
     assert (refused and refused.code) == code
 
 
@@ -182,7 +192,9 @@ def test_a_budget_smaller_than_one_run_is_not_waited_for(whose: str, code: str) 
 def test_ages_are_judged_only_with_what_discord_says_now() -> None:
     rules = {"people": {"account_days": 101, "member_days": 3650}}
     assert reason(rules=rules) is None
-    refused = judge(start_of(stored(), PERSON), USAGE, OperatorRules(), ServerRules.model_validate(rules))
+    refused = refusal_of(
+        start_of(stored(), PERSON), USAGE, OperatorRules(), ServerRules.model_validate(rules)
+    )
     assert isinstance(refused, RefusedForNow)
     assert (refused.code, refused.again_at) == ("account_too_young", NOW + timedelta(days=1))
 
@@ -209,7 +221,9 @@ def test_without_waiting_runs_in_the_usage_their_limit_forbids_no_start() -> Non
     rules = {"budgets": {"person": {"waiting": 1}, "server": {"waiting": 1}}}
     assert reason(rules=rules) is None
     usage = replace(USAGE, person=Spending(waiting=1))
-    assert judge(start_of(stored()), usage, OperatorRules(), ServerRules.model_validate(rules)) is not None
+    assert (
+        refusal_of(start_of(stored()), usage, OperatorRules(), ServerRules.model_validate(rules)) is not None
+    )
 
 
 @pytest.mark.parametrize(
@@ -242,7 +256,7 @@ def test_no_form_opens_for_a_request_that_no_input_would_save(
     with pytest.raises(RefusedError) as caught:
         check_before_form(start, *asked)
     assert caught.value.code == expected
-    refused = judge(start, *asked)
+    refused = refusal_of(start, *asked)
     assert refused is not None
     assert refused.code == expected
 

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from bot.domain.budgets import Limits
-from bot.domain.policy import Allowed, Decision
+from bot.domain.errors import RefusedError
+from bot.domain.policy import Terms
 from bot.domain.results.showing import is_spoiler
 from bot.domain.settings.rules_and_defaults import Approval, Budget, Budgets, RoleBudget, ServerRules
 from tests.unit.domain.policy_cases import ARTISTS, CLOSED, NOW, STAFF, code, having, judge, request
 
 
-def terms(decision: Decision) -> Allowed:
-    assert isinstance(decision, Allowed)
+def terms(decision: Terms | RefusedError) -> Terms:
+    assert isinstance(decision, Terms)
     return decision
 
 
@@ -32,7 +33,7 @@ def test_the_limits_of_the_roles_and_the_weight_of_the_gpu_are_part_of_the_terms
     )
     limits = Limits(at_once=3, waiting=10, runs_a_day=50, server_at_once=9)
     found = judge(request(gpu="H100"), having(ARTISTS), rules=ServerRules(budgets=budgets))
-    assert found == Allowed(limits=limits, weight=4, reserved_seconds=60)
+    assert found == Terms(limits=limits, weight=4, reserved_seconds=60)
 
 
 WITHOUT = {"mode": "without_roles", "exempt_roles": [ARTISTS]}

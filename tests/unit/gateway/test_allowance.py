@@ -35,10 +35,10 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
         (ShareId("k"), False, True),
         (ReviewFormId("k", ReviewForm.BLOCK), False, True),
         (ReviewFormId("k", ReviewForm.REJECT), False, False),
-        (SettingId("approval", "mode"), True, True),
+        (SettingId("home", "tidy"), True, True),
         (SettingId("home", "open"), False, True),
-        (SettingId("budgets", "person"), False, True),
-        (SettingId("record", "again"), False, True),
+        (SettingId("gpus", "key"), False, True),
+        (SettingId("record", "form"), False, True),
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""Panels of `/settings`, for the snapshots."""
+"""Panels and forms of `/settings`, for the snapshots."""
 
 from __future__ import annotations
 
@@ -8,23 +8,14 @@ from functools import partial
 from typing import Any
 
 from bot.domain.errors import InputError, InputErrors
-from bot.domain.settings.fields import Section, SettingControl
+from bot.domain.settings.fields import SECTIONS, describe_changes, form_of, keys_of
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
-from bot.domain.settings.values import DefaultPreset, NotApplied, ReviewChannel, SettingsContext
-from bot.ui.settings.panel import Panel, error_lines, panel_layout
-from bot.ui.settings.text import describe_changes
-from tests.unit.ui.messages import ASKED
-from tests.unit.ui.snapshot import of_layout
+from bot.domain.settings.values import Names, NotApplied, ReviewChannel, SettingsContext
+from bot.ui.custom_ids import SettingId
+from bot.ui.settings.panel import Panel, error_lines, panel_layout, settings_modal
+from tests.unit.ui.snapshot import of_layout, of_modal
 
 ROLE, CHANNEL, GONE = 5, 9, 6
-AGES = ("account_days", "member_days")
-NOIR = DefaultPreset(channel_id=CHANNEL, name="*noir*", deployment="flux", set_at=ASKED, set_by=7)
-# Who set it is stored, was erased, and was not yet stored by an earlier version.
-DEFAULTS = (
-    NOIR,
-    replace(NOIR, channel_id=10, deployment="old", set_by=None),
-    *(replace(NOIR, channel_id=channel, set_by=None, set_at=None) for channel in range(11, 21)),
-)
 AROUND = SettingsContext(
     server="Studio",
     role_ids=frozenset({ROLE}),
@@ -33,17 +24,23 @@ AROUND = SettingsContext(
     gpus=("L4", "T4", "A100"),
     review=ReviewChannel(),
 )
-WITH_DEFAULTS = replace(AROUND, default_presets=DEFAULTS)
-UNKNOWN_GPUS = replace(AROUND, gpu_unknown=("Flux",), gpu_not_offered=("Song", "Text"))
-PUBLIC = replace(AROUND, review=ReviewChannel(everybody_sees=True))
-BARE = SettingsContext(channel_ids=frozenset({CHANNEL}), manages_server=False)
-UNREAD = tuple(
-    NotApplied(code, "*My* rule")
-    for code in (
-        *("automod_spam", "automod_unknown", "keyword_empty"),
-        *("regex_unsupported", "regex_too_large", "regex_ascii_classes"),
-    )
+TROUBLED = replace(
+    AROUND,
+    review=ReviewChannel(missing=("View Channel",), everybody_sees=True),
+    gpu_unknown=("Flux",),
+    gpu_not_offered=("Song", "Text"),
+    gallery_lacks=("Attach Files",),
+    default_presets=dict.fromkeys(range(11, 21), "*noir*"),
+    unreadable=("spoiler",),
+    automod_unread=tuple(
+        NotApplied(code, "*My* rule")
+        for code in (
+            *("automod_spam", "automod_unknown", "keyword_empty"),
+            *("regex_unsupported", "regex_too_large", "regex_ascii_classes"),
+        )
+    ),
 )
+BARE = SettingsContext(channel_ids=frozenset({CHANNEL}), manages_server=False)
 # Every rule has an effect.
 WHOLE: dict[str, Any] = {
     "reviewer_role_id": ROLE,
@@ -55,11 +52,13 @@ WHOLE: dict[str, Any] = {
         "gpus": ["L4"],
         "hours": 5,
     },
+    "words": {"blocked": ["badger", "fox*"]},
     "gpu_roles": {"L4": [ROLE]},
     "deployment_roles": {"flux": [ROLE]},
-    "budgets": {"roles": {ROLE: {"at_once": 1}}, "gpu_weights": {"L4": 2}},
-    "people": {"account_days": 30, "member_days": 2},
+    "budgets": {"roles": {ROLE: {"at_once": 1, "unlimited": True}}, "gpu_weights": {"L4": 2}},
+    "people": {"account_days": 30, "member_days": 1},
     "gallery_channel_id": CHANNEL,
+    "private_results": True,
 }
 # No rule has its whole effect, because roles, channels, deployments or GPUs are gone.
 MISSING: dict[str, Any] = {
@@ -71,53 +70,49 @@ MISSING: dict[str, Any] = {
     "people": {"account_days": 30},
     "gallery_channel_id": GONE,
 }
+KEYS = {None: None, Names.ROLE: ROLE, Names.GPU: "L4", Names.DEPLOYMENT: "flux"}
+PAGES = ("words", "roles", "gpus", "deployments")
 
 
-def panel(section: Section, rules: Mapping[str, Any], context: SettingsContext = AROUND) -> str:
-    return of_layout(panel_layout(Panel(section), ServerRules.model_validate(rules), context))
+def panel(rules: Mapping[str, Any], section: str = "", context: SettingsContext = AROUND) -> str:
+    shown = Panel(SECTIONS.get(section), parts=1)
+    return of_layout(panel_layout(shown, ServerRules.model_validate(rules), context))
 
 
-def approval(mode: ApprovalMode, **more: Any) -> str:
-    return panel(Section.APPROVAL, {"approval": {**WHOLE["approval"], "mode": mode, **more}})
+def approval(mode: ApprovalMode) -> str:
+    return panel({"approval": {**WHOLE["approval"], "mode": mode}})
 
 
-def refused() -> str:
-    """Return the panel after a form with two mistakes."""
-    mistakes = InputErrors([InputError("settings_not_integer", value="*x*", box=box) for box in AGES])
-    told = error_lines(mistakes, SettingControl(Section.PEOPLE, "ages"), AROUND)
-    shown = Panel(Section.PEOPLE, mistakes=told, again="0123abcd:ages:")
-    return of_layout(panel_layout(shown, ServerRules(), AROUND))
+def form(section: str) -> str:
+    there, rules = SECTIONS[section], ServerRules.model_validate(WHOLE)
+    key = KEYS[keys_of(there)]
+    return of_modal(settings_modal(there, key, 0, str(key or ""), form_of(there, key, rules, AROUND)))
 
 
-def saved() -> str:
-    """Return the panel after an edit: the news replace the line about the setting."""
+def edited() -> str:
+    """Return the panel after a form of which a part was saved, and a part had been changed meanwhile."""
     after = ServerRules(retention_days=7)
-    news = describe_changes(ServerRules(), after, AROUND)
-    return of_layout(panel_layout(Panel(Section.RECORD, saved=news), after, AROUND))
+    stale = InputErrors([InputError("settings_changed_meanwhile", label="Spoilers")])
+    shown = Panel(
+        saved=describe_changes(ServerRules(), after, AROUND),
+        mistakes=error_lines([stale]),
+        again=SettingId("results", "again", "0123abcd"),
+    )
+    return of_layout(panel_layout(shown, after, AROUND))
 
 
-# The sections that tell whether AutoMod's rules apply.
-TELLING = (Section.HOME, Section.WORDS)
-AUTOMOD, NO_AUTOMOD = ({"words": {"automod": applied}} for applied in (True, False))
-AWAY = replace(AROUND, automod_away=True)
 SETTINGS: Mapping[str, Callable[[], str]] = {
-    **{f"settings-{each}": partial(panel, each, WHOLE) for each in Section},
-    **{f"settings-{each}-missing": partial(panel, each, MISSING) for each in Section},
-    **{f"settings-{each}-bare": partial(panel, each, WHOLE, BARE) for each in Section},
+    "settings": partial(panel, {}),
+    "settings-whole": partial(panel, WHOLE),
+    "settings-missing": partial(panel, MISSING),
+    "settings-bare": partial(panel, WHOLE, "", BARE),
+    "settings-troubled": partial(panel, WHOLE, "", TROUBLED),
+    "settings-away": partial(panel, {}, "", replace(AROUND, automod_away=True)),
+    "settings-automod": partial(panel, {"words": {"automod": True}}, "", BARE),
+    "settings-no-automod": partial(panel, {"words": {"automod": False}}, "", BARE),
+    "settings-edited": edited,
     **{f"settings-approval-{mode}": partial(approval, mode) for mode in ApprovalMode},
-    **{f"settings-{each}-automod": partial(panel, each, AUTOMOD, BARE) for each in TELLING},
-    **{f"settings-{each}-no-automod": partial(panel, each, NO_AUTOMOD, BARE) for each in TELLING},
-    **{f"settings-{each}-away": partial(panel, each, {}, AWAY) for each in TELLING},
-    "settings-approval-public": partial(panel, Section.APPROVAL, WHOLE, PUBLIC),
-    "settings-approval-no-channel": lambda: approval(ApprovalMode.OFF, review_channel_id=None),
-    "settings-approval-gone-channel": lambda: approval(ApprovalMode.OFF, review_channel_id=GONE),
-    "settings-approval-of-all": lambda: approval(ApprovalMode.WITHOUT_ROLES, exempt_roles=[GONE]),
-    "settings-approval-of-some": lambda: approval(ApprovalMode.WITHOUT_ROLES, exempt_roles=[GONE, ROLE]),
-    "settings-gpus-unknown": lambda: panel(Section.GPUS, WHOLE, UNKNOWN_GPUS),
-    "settings-home-default": lambda: panel(Section.HOME, {}, BARE),
-    "settings-home-members": lambda: panel(Section.HOME, {"people": {"member_days": 2}}),
-    "settings-words-unread": lambda: panel(Section.WORDS, {}, replace(AROUND, automod_unread=UNREAD)),
-    "settings-record-saved": saved,
-    "settings-results-defaults": partial(panel, Section.RESULTS, {}, WITH_DEFAULTS),
-    "settings-people-refused": refused,
+    **{f"settings-{each}": partial(panel, WHOLE, each) for each in PAGES},
+    **{f"settings-{each}-missing": partial(panel, MISSING, each) for each in PAGES},
+    **{f"settings-form-{each}": partial(form, each) for each in SECTIONS},
 }

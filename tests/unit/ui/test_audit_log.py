@@ -79,12 +79,12 @@ def test_every_action_has_a_line_of_its_own(action: AuditAction) -> None:
 
 
 def test_a_change_too_long_for_a_line_is_truncated_there_but_not_in_the_file() -> None:
-    changes = {f"gpu_roles.GPU{number}": {"from": None, "to": [ROLE]} for number in range(30)}
+    changes = [[f"GPU{number}", "everybody", f"<@&{ROLE}>"] for number in range(30)]
     stored = made_entry(action=AuditAction.SETTINGS, actor_id=11, details={"changes": changes})
     told = audit_line(stored, NAMING)
     assert "GPU0: everybody → <@&71>" in told
     assert " …\n" in told
-    assert audit_cells(stored, PLAIN)[-1].count("everybody → Staff") == 30
+    assert audit_cells(stored, PLAIN)[-1].count(f"everybody → <@&{ROLE}>") == 30
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from bot.domain.moderation.blocks import ActiveBlock
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import ChannelDefault, Holder
 from bot.domain.requests import Member
-from bot.domain.rules_for_help import Offer, standing
+from bot.domain.rules_for_help import Standing
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import RunListAction, RunsId
@@ -198,9 +198,15 @@ def rules(deployments: Sequence[Deployment]) -> str:
         }
     )
     usage = Usage(now=ASKED, day_end=ASKED, block=Block(WORST, ASKED), paused=WORST)
-    offer = Offer(deployments=tuple(names), age_restricted=tuple(names), gpus=GPUS)
-    member = Member(id=1, created_at=ASKED)
-    shown = standing(member, usage, all_rules, offer, in_server=True, age_restricted_channel=False)
+    shown = Standing(
+        person=Member(id=1, created_at=ASKED),
+        usage=usage,
+        rules=all_rules,
+        deployments=names,
+        age_restricted=names,
+        gpus=GPUS,
+        in_server=True,
+    )
     return rules_text(shown, {each.name: each.title for each in deployments}.__getitem__)
 
 

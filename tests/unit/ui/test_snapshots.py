@@ -22,7 +22,7 @@ from bot.domain.moderation.blocks import ActiveBlock
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.domain.requests import Member
-from bot.domain.rules_for_help import Offer, Standing, standing
+from bot.domain.rules_for_help import Standing
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.ui.details import details
@@ -74,11 +74,13 @@ PLAN = plan_commands(BOTH, (PRESET_OPTION,))
 def limited(rules: ServerRules, *, age_restricted_channel: bool = False, **usage: Any) -> Standing:
     """Return what rules mean for a member who has used a little today."""
     spent = Spending(runs=3, gpu_seconds=100.4, waiting=1)
-    return standing(
-        Member(id=42, created_at=ASKED),
-        Usage(now=ASKED, day_end=ASKED + timedelta(hours=11.5), person=spent, server=spent, **usage),
-        rules,
-        Offer(deployments=("flux", "song"), age_restricted=("song",), gpus=("L4", "H100")),
+    return Standing(
+        person=Member(id=42, created_at=ASKED),
+        usage=Usage(now=ASKED, day_end=ASKED + timedelta(hours=11.5), person=spent, server=spent, **usage),
+        rules=rules,
+        deployments=("flux", "song"),
+        age_restricted=("song",),
+        gpus=("L4", "H100"),
         in_server=True,
         age_restricted_channel=age_restricted_channel,
     )

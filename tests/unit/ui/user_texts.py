@@ -18,11 +18,11 @@ from bot.domain.moderation.blocks import ActiveBlock
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.presets import ChannelDefault, Holder
 from bot.domain.requests import Member
-from bot.domain.rules_for_help import Offer, standing
+from bot.domain.rules_for_help import Standing
 from bot.domain.runs import FINAL, Output, Run, RunState
-from bot.domain.settings.fields import Section
+from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import DefaultPreset, NotApplied, SettingsContext
+from bot.domain.settings.values import NotApplied, SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import audit_layout
 from bot.ui.details import details
@@ -159,16 +159,10 @@ def lists(words: str) -> list[Shown]:
     block = ActiveBlock(user_id=8, reason=words, until=None, created_at=ASKED, created_by=9)
     usage = Usage(now=ASKED, day_end=ASKED, block=Block(words, ASKED))
     view = UsageView(42, True, usage, Running(0, 0), Limits(), None)
-    rules = standing(
-        Member(id=42, created_at=ASKED),
-        usage,
-        ServerRules(),
-        Offer(),
-        in_server=True,
-        age_restricted_channel=False,
-    )
+    member = Member(id=42, created_at=ASKED)
+    rules = Standing(person=member, usage=usage, rules=ServerRules(), in_server=True, channel_default=preset)
     default = ChannelDefault(channel_id=2, preset=preset)
-    text = rules_text(replace(rules, channel_default=preset), title)
+    text = rules_text(rules, title)
     return [
         runs_layout(HistoryPage(entries), RunsPage(), title, here=1),
         queue_layout([run(words, S.RUNNING)], 0, more=False, viewer_id=42, title=title),
@@ -194,12 +188,14 @@ def settings(words: str) -> list[Shown]:
         deployments={"flux": words},
         gpus=(words,) if words else (),
         automod_unread=(NotApplied("automod_spam", words),),
-        default_presets=(DefaultPreset(channel_id=2, name=words, deployment="flux"),),
+        default_presets={2: words},
         gpu_unknown=(words,),
         gpu_not_offered=(words,),
     )
-    rules = ServerRules.model_validate({"deployment_roles": {"flux": [5]}})
-    return [panel_layout(Panel(section), rules, context) for section in Section]
+    rules = ServerRules.model_validate(
+        {"deployment_roles": {"flux": [5]}, "words": {"blocked": [words[:60] or "x"]}}
+    )
+    return [panel_layout(Panel(each), rules, context) for each in (None, *SECTIONS.values())]
 
 
 SHOWING: Mapping[str, Callable[[str], list[Shown]]] = {

@@ -112,7 +112,6 @@ def upgrade() -> None:
         sa.Column("user_install", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("status_message_id", sa.BigInteger(), nullable=True),
         sa.Column("status_note", sa.String(length=64), nullable=True),
-        sa.Column("answer_due_at", sa.DateTime(), nullable=True),
         sa.Column("lease_owner", sa.String(length=100), nullable=True),
         sa.Column("lease_until", sa.DateTime(), nullable=True),
         sa.Column("deadline_seconds", sa.Integer(), nullable=False),
@@ -123,14 +122,6 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.DateTime(), nullable=True),
         sa.Column("spoiler", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
-    )
-    op.create_index(
-        "requests_answer_due",
-        "requests",
-        ["answer_due_at"],
-        unique=False,
-        sqlite_where=sa.text("answer_due_at IS NOT NULL"),
-        postgresql_where=sa.text("answer_due_at IS NOT NULL"),
     )
     op.create_index("requests_created", "requests", ["created_at"], unique=False)
     op.create_index(
@@ -144,14 +135,6 @@ def upgrade() -> None:
     op.create_index("requests_guild", "requests", ["guild_id", "created_at"], unique=False)
     op.create_index("requests_interaction", "requests", ["interaction_id"], unique=True)
     op.create_index("requests_requester", "requests", ["requester_id", "created_at"], unique=False)
-    op.create_index(
-        "requests_status_message",
-        "requests",
-        ["status_message_id"],
-        unique=False,
-        sqlite_where=sa.text("status_message_id IS NOT NULL"),
-        postgresql_where=sa.text("status_message_id IS NOT NULL"),
-    )
     op.create_table(
         "server_rules",
         sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),

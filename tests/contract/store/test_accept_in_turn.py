@@ -1,0 +1,112 @@
+"""Each request is judged after the ones before it, and one that fails changes nothing for the others."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain.budgets import Spending, day_end
+from bot.domain.errors import AlreadyTaken, RefusedError
+from bot.domain.moderation.audit import AuditAction, AuditFilter
+from bot.domain.requests import GenerationRequest, Member
+from bot.domain.runs import Run
+from bot.store import Store
+from tests.contract.conftest import Judged
+from tests.contract.store.rows import GUILD, stored_rules
+from tests.contract.store.runs import NOW, PERSON, accept, at_once, request
+
+OTHER = Member(id=7, created_at=PERSON.created_at)
+HERE = request().origin
+ELSEWHERE = HERE.model_copy(update={"guild_id": 5})
+
+
+def asked_by(person: Member, **changes: object) -> GenerationRequest:
+    return request(requester_id=person.id, **changes)
+
+
+async def in_turn(store: Store, *asked: GenerationRequest) -> list[Run | BaseException]:
+    people = {person.id: person for person in (PERSON, OTHER)}
+    return [(await at_once(accept(store, each, person=people[each.requester_id])))[0] for each in asked]
+
+
+async def test_each_request_is_judged_with_what_those_before_it_reserved(
+    store: Store, judged: Judged
+) -> None:
+    rules = {
+        "budgets": {"person": {"waiting": None}, "server": {"runs_a_day": 99}, "gpu_weights": {"H100": 2.5}}
+    }
+    for guild in (GUILD, 5):
+        await stored_rules(store, guild, rules)
+    await in_turn(
+        store,
+        asked_by(PERSON, gpu="H100"),
+        asked_by(OTHER),
+        asked_by(PERSON),
+        asked_by(PERSON, origin=ELSEWHERE),
+        asked_by(OTHER),
+    )
+    found = [(usage.person, usage.server) for _, usage in judged]
+    assert found == [
+        (Spending(), Spending()),
+        (Spending(), Spending(runs=1, gpu_seconds=150, waiting=1)),
+        (Spending(runs=1, gpu_seconds=150, waiting=1), Spending(runs=2, gpu_seconds=210, waiting=2)),
+        (Spending(), Spending()),
+        (Spending(runs=1, gpu_seconds=60, waiting=1), Spending(runs=3, gpu_seconds=270, waiting=3)),
+    ]
+    # What waits on the other server reserves nothing of the operator's ceiling.
+    assert [usage.gpu_seconds_today for _, usage in judged] == [0, 60, 120, 0, 180]
+
+
+async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
+    await stored_rules(store, GUILD, {"budgets": {"person": {"waiting": None, "runs_a_day": 1}}})
+    await store.blocks.block(GUILD, OTHER.id, by=1, reason=None, until=None, now=NOW)
+
+    asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE)]
+    results = await in_turn(store, *asked)
+    told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
+    assert told == [Run, "blocked", "budget_runs", Run]
+    lines = (await store.audit.page(GUILD, AuditFilter(), 10)).lines
+    assert [(line.entry.action, line.entry.outcome, line.entry.run_key) for line in reversed(lines)] == [
+        (AuditAction.BLOCK, None, None),
+        (AuditAction.REQUEST, None, asked[0].key),
+        (AuditAction.REFUSAL, "blocked", None),
+        (AuditAction.REFUSAL, "budget_runs", None),
+    ]
+
+
+async def test_a_request_that_cannot_be_stored_fails_alone(store: Store) -> None:
+    twice = HERE.model_copy(update={"interaction_id": 1 << 60})
+    asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
+    results = await in_turn(store, *asked)
+    assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
+    usage = await store.usage.today(GUILD, PERSON.id, NOW)
+    assert (usage.person.runs, usage.server.waiting) == (2, 3)
+    assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
+
+
+async def test_a_request_with_the_key_of_another_fails_visibly(store: Store) -> None:
+    """Its requester gets an answer, because no other process handles the interaction."""
+    one, two = (HERE.model_copy(update={"interaction_id": 1 << 60 | number}) for number in range(2))
+    first = request(origin=one)
+    again = first.model_copy(update={"origin": two})
+    results = [(await in_turn(store, each))[0] for each in (first, again)]
+    assert [type(result) for result in results] == [Run, IntegrityError]
+
+
+async def test_unreadable_rules_refuse_only_their_own_server(store: Store) -> None:
+    await stored_rules(store, 5, {"budgets": "not budgets"})
+    results = await in_turn(store, asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE), asked_by(OTHER))
+    assert [isinstance(result, Run) for result in results] == [True, False, True]
+
+
+async def test_each_request_counts_on_the_day_of_its_acceptance(store: Store, judged: Judged) -> None:
+    midnight = day_end(NOW)
+    before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
+    await asyncio.gather(
+        *(accept(store, asked_by(PERSON), now=now) for now in (before, after, before, after))
+    )
+    runs_of_each = [(usage.day_end, usage.person.runs) for _, usage in judged]
+    next_day = midnight + timedelta(days=1)
+    assert sorted(runs_of_each) == [(midnight, 0), (midnight, 1), (next_day, 0), (next_day, 1)]
