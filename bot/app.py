@@ -16,7 +16,6 @@ from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.ssrf import public_or_in
-from bot.delivery.posting import Poster
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import EXTRA_OPTIONS
 from bot.deployments.reloading import Reloader
@@ -30,7 +29,6 @@ from bot.wiring import (
     ReadHead,
     Resources,
     add_webhooks,
-    discord_trace,
     gateway_bot,
     make_reloader,
     make_signer,
@@ -41,7 +39,7 @@ from bot.wiring import (
     reconcile_workers,
     type_detector,
 )
-from bot.wiring_delivery import courier_workers
+from bot.wiring_delivery import make_messenger, messenger_workers
 from bot.workers.progress import ProgressBuffer
 from bot.workers.reports import ReportRecorder
 from bot.workers.schedule import DEPLOYMENTS, PROGRESS
@@ -102,12 +100,12 @@ async def _store(settings: Settings, outside: Outside, stack: AsyncExitStack) ->
 
 
 async def _release_leases(store: Store, coordinator: Coordinator) -> None:
-    """Release the leases that a dead process left in a SQLite database, so its deliveries resume at once.
+    """Release the leases that a dead process left in a SQLite database, so its messages go on at once.
 
     Does nothing on PostgreSQL, or if another process holds the lock of the SQLite database.
     """
     if store.database.is_sqlite and await coordinator.try_acquire("leases"):
-        await store.deliveries.release_leases()
+        await store.messages.release_leases()
 
 
 @asynccontextmanager
@@ -155,7 +153,7 @@ class App:
 
     `client` is the bot itself or, in a process without the gateway role, a client that uses only Discord's
     HTTP API. It is None in a process that only receives webhooks. `workers` maps names to the workers that
-    the process's roles need: submit, check, probe, progress, show, deliver, look and prune.
+    the process's roles need: submit, check, probe, progress, show, look and prune.
     """
 
     settings: Settings
@@ -200,13 +198,13 @@ def assemble(resources: Resources) -> App:
     if client is not None:
         if Role.RECONCILE in roles:
             workers |= reconcile_workers(resources, client, recorder)
-        if Role.COURIER in roles:
-            workers |= courier_workers(resources, Poster(client))
+        if Role.MESSENGER in roles:
+            workers |= messenger_workers(make_messenger(resources, client))
     if Role.WEB in roles:
         workers["progress"] = Worker("progress", progress.claim, recorder.save_progress, PROGRESS)
     if roles & CALLING_ROLES:
         workers["look"] = Worker("look", reloader.claim, reloader.handle, DEPLOYMENTS)
-    for topic in ("submit", "check", "show", "deliver"):
+    for topic in ("submit", "check", "show"):
         if topic in workers:
             resources.wakeups.on(topic, workers[topic].wake)
     gateway = client if Role.GATEWAY in roles else None
@@ -230,8 +228,8 @@ def assemble(resources: Resources) -> App:
 def _client(resources: Resources, reloader: Reloader) -> discord.Client | None:
     roles = resources.settings.roles
     if Role.GATEWAY in roles:
-        return gateway_bot(resources, reloader)
-    return RestClient(discord_trace(resources)) if roles & CALLING_ROLES else None
+        return gateway_bot(resources, reloader, make_messenger)
+    return RestClient(resources.metrics.discord_trace()) if roles & CALLING_ROLES else None
 
 
 def _web(

@@ -51,7 +51,7 @@ async def serve(settings: Settings, outside: Outside) -> None:
 
 async def _serve(app: App, signals: Signals) -> None:
     settings = app.settings
-    if Role.COURIER in settings.roles:
+    if Role.MESSENGER in settings.roles:
         require_temporary_folder()
     async with listening(app.web, settings.web_host, settings.web_port) as port:
         log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))

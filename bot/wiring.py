@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-import aiohttp
 import discord
 from aiohttp import web
 
@@ -22,13 +21,13 @@ from bot.comfydeploy.wire import call_name
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.attachment_renewal import AttachmentRenewer
+from bot.delivery.discord_calls import DiscordCalls
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.file_types import sniff
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.media.shrink import Shrinker
-from bot.delivery.pace.request_pace import RequestPace
-from bot.delivery.posting import Poster
-from bot.delivery.reopening import PrivateViewer
+from bot.delivery.messenger import Messenger
+from bot.delivery.reopening import show_again
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.reloading import Reloader
 from bot.deployments.schema import DeploymentConfig
@@ -36,10 +35,10 @@ from bot.deployments.still_offered import offer_of
 from bot.domain.access import OperatorRules
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
+from bot.domain.messages.records import MessageRef
 from bot.domain.queue.fair_queue import lower_limit
 from bot.domain.requests import Origin
-from bot.domain.results.deliveries import MessageRef
-from bot.domain.results.sharing import MessageState
+from bot.domain.results.sharing import CopyRequest, MessageState
 from bot.domain.run_timing import quiet_period
 from bot.domain.runs import Output, Run
 from bot.domain.text.run_log import end_of_log
@@ -65,7 +64,7 @@ from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.rate_limits import Allowance, Openings
 from bot.services.runs import RunService
-from bot.services.sharing import FetchState, SharingService
+from bot.services.sharing import FetchState, SendCopy, SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
 from bot.services.words.rules import WordRules
 from bot.store import Store
@@ -82,7 +81,11 @@ from bot.workers.webhook import WebhookServer, read_body
 from bot.workers.worker import Wakeups, Worker
 
 
-def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
+def gateway_bot(
+    resources: Resources,
+    reloader: Reloader,
+    make_messenger: Callable[[Resources, discord.Client], Messenger],
+) -> GenerateBot:
     """Build the bot without logging in. Its commands are updated when the deployments change."""
 
     async def automod_rules(guild_id: int) -> WordRules:
@@ -96,7 +99,7 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
                 return [each for run in batch for each in opened_messages(run, title, prepared)]
             return outcome_messages(Batch(batch, prepared), title, offered_actions(batch[0], deployments))
 
-        await PrivateViewer(Poster(bot), resources.preparer).show(batch, origin, render)
+        await show_again(DiscordCalls(bot), resources.preparer, batch, origin, render)
 
     store, clock = resources.store, resources.clock
     word_filter = WordFilter(AutomodCache(automod_rules, resources.outside), store, clock)
@@ -104,7 +107,11 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
     async def fetch_state(message: MessageRef) -> MessageState:
         return await message_state(bot, message)
 
-    bot = _bot(resources, _services(resources, word_filter, reloader, show_private, fetch_state))
+    async def send_copy(copy: CopyRequest) -> str:
+        return await messenger.copy(copy)
+
+    bot = _bot(resources, _services(resources, word_filter, reloader, show_private, fetch_state, send_copy))
+    messenger = make_messenger(resources, bot)
     reloader.on_change(bot.show_deployments)
     return bot
 
@@ -115,6 +122,7 @@ def _services(
     reloader: Reloader,
     show_private: ShowPrivate,
     fetch_state: FetchState,
+    send_copy: SendCopy,
 ) -> Services:
     store, catalogue = resources.store, resources.catalogue
     wakeups, clock, random = resources.wakeups, resources.clock, resources.outside.random
@@ -124,7 +132,6 @@ def _services(
     generation = GenerationService(
         age_marks=age_marks,
         store=store,
-        coordinator=resources.coordinator,
         wakeups=wakeups,
         check_words=word_filter.check,
         files=InputFiles(resources.detect_type),
@@ -147,7 +154,7 @@ def _services(
             store=store,
             age_marks=age_marks,
             operator=operator,
-            wakeups=wakeups,
+            send_copy=send_copy,
             check_words=word_filter.check,
             message_state=fetch_state,
             clock=clock,
@@ -173,16 +180,11 @@ def _bot(resources: Resources, services: Services) -> GenerateBot:
         "availability": Availability(
             direct_messages=settings.allow_direct_messages, user_installs=settings.allow_user_installs
         ),
-        "http_trace": discord_trace(resources),
+        "http_trace": resources.metrics.discord_trace(),
     }
     if shards is None:
         return GenerateBot(services, sync, outside, **options)
     return ShardedBot(services, sync, outside, shards, resources.store.key_values, **options)
-
-
-def discord_trace(resources: Resources) -> aiohttp.TraceConfig:
-    """Return a trace that counts the client's requests and paces them for Discord's global limit."""
-    return RequestPace().add_to(resources.metrics.discord_trace())
 
 
 def operator_rules(settings: Settings) -> OperatorRules:
@@ -321,7 +323,7 @@ def reconcile_workers(
 ) -> dict[str, Worker[Any]]:
     """Return the workers `submit`, `check`, `probe` and `prune`."""
     health = BackendHealth(resources.store, resources.backend, resources.wakeups, resources.outside)
-    submission = _submission(resources, Poster(client), client, health)
+    submission = _submission(resources, client, health)
     reconciler = _reconciler(resources, recorder, submission, health)
     retention = resources.store.retention
     return {
@@ -332,10 +334,8 @@ def reconcile_workers(
     }
 
 
-def _submission(
-    resources: Resources, poster: Poster, client: discord.Client, health: BackendHealth
-) -> Submitter:
-    renewer = AttachmentRenewer(resources.catalogue, resources.store.reviews, poster)
+def _submission(resources: Resources, client: discord.Client, health: BackendHealth) -> Submitter:
+    renewer = AttachmentRenewer(resources.catalogue, resources.store.reviews, DiscordCalls(client))
     return Submitter(
         store=resources.store,
         backend=resources.backend,

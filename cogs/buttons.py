@@ -12,7 +12,7 @@ from bot.deployments.batches import VARY_COUNT
 from bot.deployments.input_text import command_line
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import belongs_to
 from bot.gateway.client import GenerateBot, tell
@@ -127,7 +127,7 @@ async def _confirm_deletion(interaction: Interaction, run: Run, sentence: str) -
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
-    """Delete the message at once. If it belongs to an outcome without results, the courier deletes the
+    """Delete the message at once. If it belongs to an outcome without results, the messenger deletes the
     outcome's other messages.
     """
     person, moderated = member_of(interaction), _moderated_channel(interaction)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.domain.results.sharing import CopyRequest
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import form_values
 from bot.gateway.interactions import Interaction, check_overrides, requester_of
@@ -13,8 +14,8 @@ from bot.ui.shares import PROMPT_FIELD, share_modal
 async def post_single(interaction: Interaction, key: str) -> None:
     """Post a single result of a batch in its channel."""
     await check_overrides(interaction)
-    await interaction.client.services.sharing.post(key, requester_of(interaction))
-    await tell(interaction, say("post_noted"))
+    copy = await interaction.client.services.sharing.post(key, requester_of(interaction))
+    await _make(interaction, copy, "post_done")
 
 
 async def open_share(interaction: Interaction, key: str) -> None:
@@ -34,8 +35,15 @@ async def _submitted(interaction: Interaction, id: ShareId) -> None:
 
 async def _share(interaction: Interaction, key: str, *, with_prompt: bool) -> None:
     sharing = interaction.client.services.sharing
-    gallery = await sharing.share(key, requester_of(interaction), with_prompt=with_prompt)
-    await tell(interaction, say("share_noted", channel=gallery))
+    copy = await sharing.share(key, requester_of(interaction), with_prompt=with_prompt)
+    await _make(interaction, copy, "share_done")
+
+
+async def _make(interaction: Interaction, copy: CopyRequest, code: str) -> None:
+    """Post a copy while the user waits, and tell them where it is by the sentence `code`."""
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    url = await interaction.client.services.sharing.make(copy)
+    await tell(interaction, say(code, url=url))
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -59,13 +59,13 @@ async def generate_once(world: World, narrator: Narrator, person: str = "ada") -
 
 
 async def _outcome(world: World, key: str) -> Run:
-    """Wait until the run has ended and no delivery is pending, and return the run. Raises DemoFailed."""
+    """Wait until the run has ended and no message is pending, and return the run. Raises DemoFailed."""
     store = world.app.store
     while True:
         run = await store.runs.get(key)
         if run is None:
             raise DemoFailed("The request is not in the store.")
-        if run.final and not await store.deliveries.pending():
+        if run.final and not await store.messages.pending():
             return run
         await asyncio.sleep(_LOOK)
 

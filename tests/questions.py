@@ -23,18 +23,6 @@ from tests.databases import Database
 
 Shown = Literal["pending", "sent", "undelivered"]
 _IN_PROGRESS = ("waiting", "submitting", "queued", "running", "uploading")
-# What a message is about, by the letter of its row.
-_KINDS = {
-    "o": "outcome",
-    "l": "late",
-    "r": "review",
-    "c": "review",
-    "d": "notice",
-    "p": "report",
-    "s": "copy",
-    "g": "copy",
-    "x": "removal",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +85,15 @@ class Run:
 class Message:
     """A message that the bot owes, apart from the answer to a command.
 
-    `run_key` is the run that it is about, or the first run of the request. An undelivered message was not
-    shown, or without the result; `/runs` offers it. `ids` are the Discord messages that show it.
+    An undelivered message was not shown, or without the result; `/runs` offers it. `ids` are the Discord
+    messages that show it.
     """
 
-    run_key: str
+    request_key: str
     kind: str
+    number: int
     state: Shown
-    tries: int
+    failures: int
     attempted: bool
     ids: tuple[int, ...]
     error: str | None
@@ -157,14 +146,16 @@ async def runs(database: Database, *, but: Collection[str] = ()) -> list[Run]:
 
 
 async def messages(database: Database) -> list[Message]:
-    """Return every message in the order in which they became due."""
-    query = select(tables.deliveries).order_by(tables.deliveries.c.id)
+    """Return every message in the order in which they were last wanted."""
+    columns = tables.messages.c
+    query = select(tables.messages).where(columns.kind != "answer").order_by(columns.since, columns.kind)
     return await database.read(lambda connection: [_message(row) for row in connection.execute(query)])
 
 
 async def unsettled(database: Database) -> Unsettled:
     """Count what is not finished."""
-    state, pending = tables.runs.c.state, tables.deliveries.c.state == "pending"
+    state, columns = tables.runs.c.state, tables.messages.c
+    pending = (columns.kind != "answer") & (columns.wanted_rev > columns.shown_rev)
     counts = select(
         select(func.count()).select_from(tables.runs).scalar_subquery(),
         select(func.count()).where(state == "awaiting_approval").scalar_subquery(),
@@ -268,6 +259,9 @@ async def insert_runs(database: Database, *planted: Run, due_at: datetime | None
             values = [{name: value for name, value in row.items() if name in table.c} for row in found]
             if values:
                 connection.execute(insert(table), values)
+        answers = [_answer(row) for row in new]
+        if answers:
+            connection.execute(insert(tables.messages), answers)
 
     await database.write(add)
 
@@ -327,25 +321,32 @@ def _row(run: Run) -> dict[str, Any]:
         "failure_params": {},
         "upload_limit": 10 * 1024 * 1024,
         "deadline_seconds": 3600,
-        "shown_at": request.created_at,
         **{name: getattr(request, name) for name in _REQUEST},
         **{name: getattr(run, name) for name in _RUN},
     }
 
 
+def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of an answer that is up to date."""
+    key, at = {"request_key": row["request_key"], "kind": "answer", "number": 0}, row["created_at"]
+    return {**key, "shown_rev": 1, "posted": [], "stale": [], "due_at": at, "since": at}
+
+
 def _message(row: Row[Any]) -> Message:
+    is_pending = row.wanted_rev > row.shown_rev
     return Message(
-        run_key=row.run_key,
-        kind=_KINDS[row.purpose],
-        state=row.state,
-        tries=row.tries,
-        attempted=row.attempted,
-        ids=tuple(message.message_id for message in row.messages),
-        error=row.last_error,
+        request_key=row.request_key,
+        kind="copy" if row.kind in ("post", "share") else row.kind,
+        number=row.number,
+        state="pending" if is_pending else "undelivered" if row.offered else "sent",
+        failures=row.failures,
+        attempted=row.attempt is not None,
+        ids=tuple(part["message_id"] for part in row.posted),
+        error=row.error,
     )
 
 
 def _delete_runs(connection: Connection) -> None:
-    connection.execute(delete(tables.deliveries))
+    connection.execute(delete(tables.messages))
     connection.execute(delete(tables.runs))
     connection.execute(delete(tables.requests))

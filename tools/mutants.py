@@ -58,7 +58,9 @@ CORE = Scope(
         "bot/domain/presets.py",
         "bot/domain/run_timing.py",
         "bot/domain/requests.py",
-        "bot/domain/results/deliveries.py",
+        "bot/domain/messages/decide.py",
+        "bot/domain/messages/ladder.py",
+        "bot/domain/messages/records.py",
         "bot/domain/results/sharing.py",
         "bot/domain/results/showing.py",
         "bot/domain/runs.py",
@@ -80,6 +82,7 @@ CORE = Scope(
         "tests/unit/domain/test_estimates.py",
         "tests/unit/domain/test_fair_queue.py",
         "tests/unit/domain/test_judging.py",
+        "tests/unit/domain/test_messages.py",
         "tests/unit/domain/test_moderation.py",
         "tests/unit/domain/test_policy.py",
         "tests/unit/domain/test_policy_terms.py",
@@ -98,17 +101,18 @@ SERVICES, WEB = "unit/services/test", "web/test"
 # The tests of each module: running the whole suite for each of 200 mutants would take a day.
 TESTS = {
     "database": {
-        "column_types": f"{DATABASE}_texts.py {STORE}_run_reports.py {STORE}_deliveries.py",
+        "column_types": f"{DATABASE}_texts.py {STORE}_run_reports.py {STORE}_messages.py",
         "coordination": f"{DATABASE}_coordination.py",
         "engine": f"{DATABASE}_faults.py {DATABASE}_schema.py {STORE}_accept.py",
         "errors": f"{DATABASE}_faults.py commits/test_unconfirmed_commits.py",
         "key_values": f"{DATABASE}_key_values.py",
         "keyset": f"{STORE}_history.py {STORE}_audit.py {STORE}_privacy.py",
+        "message_rows": f"{STORE}_messages.py {STORE}_run_reports.py {STORE}_history.py",
         "postgres": "commits/test_unconfirmed_commits.py commits/test_lost_replies.py",
         "row_locks": f"{STORE}_batch_ends.py {STORE}_run_reports.py",
         "schema": f"{DATABASE}_schema.py e2e/test_start.py",
         "sqlite": f"{DATABASE}_sqlite.py {DATABASE}_faults.py {DATABASE}_schema.py",
-        "rows": f"{STORE}_run_reports.py {STORE}_deliveries.py {STORE}_requests.py {STORE}_reviews.py",
+        "rows": f"{STORE}_run_reports.py {STORE}_messages.py {STORE}_requests.py {STORE}_reviews.py",
         "tables": f"{DATABASE}_schema.py {STORE}_indexes.py",
     },
     "store": {
@@ -116,10 +120,9 @@ TESTS = {
         "audit": f"{STORE}_audit.py {DISCORD}_audit.py",
         "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py {DISCORD}_block_ends.py",
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
-        "copies": f"{STORE}_copies.py {DISCORD}_shares.py {DISCORD}_deleted_copies.py",
-        "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
-        f" {DISCORD}_undelivered.py {DISCORD}_deadlines.py",
-        "requests.redelivery": f"{STORE}_deliveries.py {DISCORD}_undelivered.py {DISCORD}_private.py",
+        "copies": f"{STORE}_messages.py {DISCORD}_shares.py {DISCORD}_deleted_copies.py",
+        "messages": f"{STORE}_messages.py {STORE}_reviews.py {DISCORD}_delivery.py"
+        f" {DISCORD}_undelivered.py {DISCORD}_deadlines.py {DISCORD}_private.py",
         "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "durations": f"{STORE}_durations.py {DISCORD}_estimates.py",
@@ -142,34 +145,26 @@ TESTS = {
     },
     "delivery": {
         "age_restriction": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
-        "cleanup": f"{DISCORD}_delivery.py {DISCORD}_deadlines.py {DISCORD}_batch.py {DISCORD}_results.py"
-        f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py {DISCORD}_deleted_copies.py",
-        "copies": f"{DISCORD}_shares.py {DISCORD}_failed_shares.py {DISCORD}_deleted_copies.py",
-        "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
+        "compose": f"{DISCORD}_delivery.py {DISCORD}_batch_moderated.py {DISCORD}_approval.py"
+        f" {DISCORD}_reports.py {DISCORD}_shares.py",
+        "discord_calls": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
+        f" {DISCORD}_age_marks.py e2e/test_roles.py",
+        "discord_health": f"unit/delivery/test_discord_health.py {DISCORD}_outages.py",
+        "messenger": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py"
+        f" {DISCORD}_shares.py {DISCORD}_failed_shares.py {DISCORD}_deleted_copies.py",
         "estimator": f"{STORE}_estimator.py {DISCORD}_estimates.py",
         "media.download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
         " unit/delivery/test_download_pace.py unit/delivery/test_heads.py",
-        "media.download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "media.file_types": "unit/delivery/test_file_types.py",
         "media.shrink": "unit/delivery/test_shrink.py",
-        "media.time_budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "reopening": f"{DISCORD}_private.py",
-        "pace.places": "unit/delivery/test_places.py e2e/test_starvation.py",
-        "pace.request_pace": "unit/delivery/test_request_pace.py",
-        "pace.outages": f"unit/delivery/test_outages.py {DISCORD}_outages.py",
-        "cards_and_notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py"
-        f" {DISCORD}_status.py",
-        "first_route": f"{DISCORD}_delivery.py {DISCORD}_cancel.py {DISCORD}_batch.py",
-        "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
-        f" {DISCORD}_age_marks.py e2e/test_roles.py",
-        "retries": f"{DISCORD}_undelivered.py {DISCORD}_delivery.py",
-        "routes": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py"
-        f" {DISCORD}_private.py",
+        "posting": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py"
+        f" {DISCORD}_cancel.py {DISCORD}_batch.py",
         "media.ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
         "status": f"{DISCORD}_status.py {DISCORD}_estimates.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
         "attachment_renewal": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
-        "media.outputs": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py"
-        f" {DISCORD}_disk_full.py",
+        "media.outputs": f"unit/delivery/test_outputs.py {DISCORD}_files.py {DISCORD}_results.py"
+        f" {DISCORD}_spoiler.py {DISCORD}_disk_full.py",
         "media.temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
     },
     "workers": {

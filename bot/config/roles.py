@@ -9,13 +9,13 @@ from enum import StrEnum
 class Role(StrEnum):
     """A part of the bot's work.
 
-    GATEWAY receives and answers interactions. WEB receives ComfyDeploy's webhooks. COURIER posts results
+    GATEWAY receives and answers interactions. WEB receives ComfyDeploy's webhooks. MESSENGER posts results
     and updates status messages. RECONCILE submits runs, polls silent ones and deletes expired data.
     """
 
     GATEWAY = "gateway"
     WEB = "web"
-    COURIER = "courier"
+    MESSENGER = "messenger"
     RECONCILE = "reconcile"
 
 

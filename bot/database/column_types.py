@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import JSON, DateTime, Dialect, Text, TypeDecorator
 
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 
 
 class UtcDateTime(TypeDecorator[datetime]):

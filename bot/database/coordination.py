@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
-from weakref import WeakValueDictionary
 
 from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -40,7 +39,6 @@ _SESSION = {
     "tcp_keepalives_count": "3",
 }
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:space, hashtext(:name))")
-_UNLOCK = text("SELECT pg_advisory_unlock(:space, hashtext(:name))")
 _NOTIFY = text("SELECT pg_notify(:channel, :topics)")
 
 
@@ -59,7 +57,6 @@ class PostgresCoordinator:
                 "server_settings": _SESSION,
             },
         )
-        self.local: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._connection: AsyncConnection | None = None
         self._driver_connection: Any = None
         self._own_pid = 0
@@ -106,20 +103,6 @@ class PostgresCoordinator:
             return False
         self._held.add(name)
         return True
-
-    @asynccontextmanager
-    async def lock(self, name: str) -> AsyncIterator[None]:
-        """Hold a lock inside the block. Raises LockHeld or StoreUnavailable."""
-        if not await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name):
-            raise LockHeld(name)
-        connection = self._connection
-        try:
-            yield
-        finally:
-            # After a reconnect the lock is gone with its old session.
-            if connection is self._connection:
-                with suppress(StoreUnavailable):
-                    await self._execute(_UNLOCK, space=_LOCK_SPACE, name=name)
 
     async def _execute(self, statement: Any, **parameters: object) -> Any:
         async with self._busy:
@@ -221,9 +204,6 @@ class PostgresCoordinator:
 
 OnNotify = Callable[[Collection[str]], None]
 _RETRY_PAUSE = 0.25
-# How long to wait for another process that changes a request's messages. Longer than an edit takes, so that
-# it usually finishes first.
-MESSAGE_LOCK_SECONDS = 10.0
 
 
 class LockHeld(Exception):
@@ -231,13 +211,7 @@ class LockHeld(Exception):
 
 
 class Coordinator(Protocol):
-    """Notifications and locks between the processes that share a database.
-
-    `local` has a lock of the event loop for each name that `locked` holds, because PostgreSQL lets a session
-    take the same lock repeatedly.
-    """
-
-    local: WeakValueDictionary[str, asyncio.Lock]
+    """Notifications and locks between the processes that share a database."""
 
     @property
     def lost(self) -> asyncio.Future[str]:
@@ -258,9 +232,6 @@ class Coordinator(Protocol):
         Raises StoreUnavailable.
         """
 
-    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold a lock inside the block. Raises LockHeld or StoreUnavailable."""
-
 
 async def acquire(coordinator: Coordinator, name: str, wait_seconds: float) -> None:
     """Acquire a lock and hold it until the coordinator is closed, retrying for up to `wait_seconds` seconds.
@@ -274,36 +245,15 @@ async def acquire(coordinator: Coordinator, name: str, wait_seconds: float) -> N
         await asyncio.sleep(_RETRY_PAUSE)
 
 
-@asynccontextmanager
-async def locked(coordinator: Coordinator, name: str, wait_seconds: float) -> AsyncIterator[None]:
-    """Hold a lock inside the block, waiting for this process, and up to `wait_seconds` seconds for others.
-
-    Raises LockHeld or StoreUnavailable.
-    """
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(coordinator.local.setdefault(name, asyncio.Lock()))
-        deadline = asyncio.get_running_loop().time() + wait_seconds
-        while True:
-            try:
-                await stack.enter_async_context(coordinator.lock(name))
-                break
-            except (LockHeld, StoreUnavailable):
-                if asyncio.get_running_loop().time() >= deadline:
-                    raise
-            await asyncio.sleep(_RETRY_PAUSE)
-        yield
-
-
 class FileCoordinator:
     """The coordinator for SQLite, where the database belongs to one process.
 
-    `try_acquire` locks one file next to the database, whatever the lock's name; `lock` and `notify` do
-    nothing. SQLite itself locks the file, and the operating system releases that lock when the process dies.
+    `try_acquire` locks one file next to the database, whatever the lock's name; `notify` does nothing.
+    SQLite itself locks the file, and the operating system releases that lock when the process dies.
     """
 
     def __init__(self, database: Path | None) -> None:
         """Pass None for an in-memory database, which no other process can open."""
-        self.local: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._database = database
         self._file: sqlite3.Connection | None = None
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -332,8 +282,3 @@ class FileCoordinator:
             raise StoreUnavailable(f"{name}: {error}") from error
         self._file = file
         return True
-
-    @asynccontextmanager
-    async def lock(self, name: str) -> AsyncIterator[None]:
-        """Do nothing, because the database has no other process."""
-        yield

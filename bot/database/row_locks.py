@@ -3,7 +3,7 @@
 The order is:
 
 1. The advisory locks of `bot.database.postgres.lock`: "submit" before that of `lock_accepting`.
-2. Requests, by key. A change to a run or a delivery locks its request first. So if two runs of a request end
+2. Requests, by key. A change to a run or a message locks its request first. So if two runs of a request end
    at the same time, exactly one of them is the last.
 3. Audit entries and presets, by id.
 4. The default presets of channels, by channel.

@@ -1,4 +1,4 @@
-"""Rows of requests, runs and deliveries: read them as records, and write new ones."""
+"""Rows of requests and runs: read them as records, and write new ones."""
 
 from __future__ import annotations
 
@@ -7,24 +7,11 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    Select,
-    Text,
-    and_,
-    bindparam,
-    case,
-    cast,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, case, insert, select, update
 
-from bot.database.tables import deliveries, queues, requests, runs
+from bot.database.tables import messages, queues, requests, runs
+from bot.domain.messages.records import Kind
 from bot.domain.requests import GenerationRequest
-from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import Output, Run, RunState
 
 # What keeps a waiting run from starting: a rule about this run, or one about its whole queue.
@@ -42,7 +29,11 @@ _RUN_COLUMNS = tuple(
     for field in fields(Run)
 )
 _LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)
-_REVISE = update(requests).where(requests.c.key == bindparam("changed")).values(rev=requests.c.rev + 1)
+_REVISE = (
+    update(messages)
+    .where(messages.c.request_key == bindparam("changed"), messages.c.kind == Kind.ANSWER)
+    .values(wanted_rev=messages.c.wanted_rev + 1)
+)
 # A run with its request.
 WITH_REQUEST = runs.join(requests, requests.c.key == runs.c.request_key)
 _WITH_QUEUE = WITH_REQUEST.outerjoin(
@@ -125,58 +116,3 @@ def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
 def revise(connection: Connection, keys: Collection[str]) -> None:
     """Have the status messages of these locked requests edited."""
     connection.execute(_REVISE, [{"changed": key} for key in sorted(keys)])
-
-
-def nothing_posted() -> ColumnElement[bool]:
-    """Match pending deliveries without a sent message and without an attempt that may have sent one."""
-    return and_(
-        deliveries.c.state == DeliveryState.PENDING,
-        ~deliveries.c.attempted,
-        cast(deliveries.c.messages, Text) == "[]",
-    )
-
-
-def create_delivery(
-    connection: Connection,
-    key: str,
-    purpose: Purpose,
-    due_at: datetime,
-    now: datetime,
-    **columns: object,
-) -> None:
-    """Insert a pending delivery, in the transaction of the change that it reports."""
-    connection.execute(
-        insert(deliveries).values(
-            run_key=key,
-            purpose=purpose,
-            state=DeliveryState.PENDING,
-            due_at=due_at,
-            messages=[],
-            created_at=now,
-            **columns,
-        )
-    )
-
-
-# The columns of a delivery that starts again from the beginning.
-RESET = {
-    "state": DeliveryState.PENDING,
-    "tries": 0,
-    "route": 0,
-    "messages": [],
-    "attempted": False,
-    "attempted_at": None,
-    "done_at": None,
-    "deleted_by": None,
-}
-
-
-def create_or_reopen_delivery(connection: Connection, key: str, purpose: Purpose, now: datetime) -> None:
-    """Create a delivery, or reopen the earlier one, as for a new report after a dismissed one."""
-    reopened = connection.execute(
-        update(deliveries)
-        .where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
-        .values(**RESET, due_at=now)
-    )
-    if reopened.rowcount == 0:
-        create_delivery(connection, key, purpose, now, now)

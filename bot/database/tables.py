@@ -65,9 +65,9 @@ requests = Table(
     Column("user_install", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
     Column("status_note", CleanText),  # the code of a sentence in the status message
-    Column("rev", Integer, nullable=False, server_default="0"),  # grows when the status message has to change
-    Column("shown_rev", Integer, nullable=False, server_default="0"),
-    Column("shown_at", UtcDateTime),
+    # who is changing the request's messages, and until when nobody else may
+    Column("lease_owner", CleanText),
+    Column("lease_until", UtcDateTime),
     # set by the server's rules and moderators
     Column("deadline_seconds", Integer, nullable=False),
     Column("review_channel_id", BigInteger),
@@ -87,7 +87,6 @@ requests = Table(
     # In a rolling restart two processes receive each interaction; only one may accept it.
     Index("requests_interaction", "interaction_id", unique=True),
     # Partial, so that the few status messages are found without reading every ended request.
-    _partial("requests_shown", "shown_at", where="interaction_token IS NOT NULL"),
 )
 # One queue call each: what it sends, and what became of it.
 runs = Table(
@@ -178,31 +177,33 @@ runs = Table(
         where="state = 'succeeded'",
     ),
 )
-deliveries = Table(
-    "deliveries",
+# What Discord should show about a request. Columns are explained at `domain.messages.records.Message`.
+messages = Table(
+    "messages",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("run_key", CleanText, ForeignKey("runs.key", ondelete="CASCADE"), nullable=False),
-    Column("purpose", CleanText, nullable=False),  # a Purpose; also part of the nonce
-    Column("state", CleanText, nullable=False),
-    Column("due_at", UtcDateTime, nullable=False),
-    Column("lease_until", UtcDateTime),
-    Column("lease_owner", CleanText),
-    Column("tries", Integer, nullable=False, default=0),
-    Column("route", Integer, nullable=False, default=0),
-    Column("attempted", Boolean, nullable=False, server_default=false()),
-    Column("attempted_at", UtcDateTime),
-    Column("messages", MessageRefs, nullable=False),  # sent so far
-    # Messages of an earlier delivery of the same result, which are still to be deleted.
-    Column("earlier_messages", MessageRefs, nullable=False, default=list),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("done_at", UtcDateTime),
-    Column("last_error", CleanText),
-    Column("shared_to", BigInteger),  # the channel of a copy; null in old rows of single results
+    Column("request_key", CleanText, ForeignKey("requests.key", ondelete="CASCADE"), primary_key=True),
+    Column("kind", CleanText, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("wanted_rev", Integer, nullable=False, server_default="1"),
+    Column("shown_rev", Integer, nullable=False, server_default="0"),
+    Column("posted", JSON, nullable=False),
+    Column("stale", MessageRefs, nullable=False),
+    Column("attempt", JSON(none_as_null=True)),
+    Column("form", Integer, nullable=False, server_default="0"),
+    Column("place", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("due_at", UtcDateTime, nullable=False),  # when it may be changed, if it is out of date
+    Column("since", UtcDateTime, nullable=False),  # when the last revision was wanted
+    # when an answer that only its interaction can edit is edited for the last time
+    Column("farewell_at", UtcDateTime),
+    Column("channel_id", BigInteger),
     Column("with_prompt", Boolean, nullable=False, server_default=false()),  # a share shows the prompt
-    Column("deleted_by", BigInteger),  # the user who deleted this copy; the result may still be shown
-    Index("deliveries_run", "run_key", "purpose", unique=True),
-    Index("deliveries_due", "state", "due_at"),
+    Column("offered", Boolean, nullable=False, server_default=false()),
+    Column("deleted_by", BigInteger),
+    Column("error", CleanText),
+    _partial("messages_due", "due_at", where="wanted_rev > shown_rev"),
+    _partial("messages_farewell", "farewell_at", where="farewell_at IS NOT NULL"),
+    _partial("messages_offered", "request_key", where="offered"),
 )
 # What each person used on each day (UTC) on each server. Server 0 is everything outside
 # servers, and its person 0 is the whole bot (bot/store/ledger.py).

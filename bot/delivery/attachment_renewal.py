@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from bot.delivery.posting import OutcomeUnknown, Poster, PostError
+from bot.delivery.discord_calls import DiscordCalls, PostError, Unanswered
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ATTACHMENTS, Input, deployment_of
 from bot.domain.errors import DiscordAway, NotNow, RefusedError
@@ -39,10 +39,10 @@ def _end_of(url: str) -> datetime | None:
 class AttachmentRenewer:
     """Renews the links of a run's attachments from its review card."""
 
-    def __init__(self, catalogue: Catalogue, reviews: ReviewStore, poster: Poster) -> None:
+    def __init__(self, catalogue: Catalogue, reviews: ReviewStore, discord: DiscordCalls) -> None:
         self._catalogue = catalogue
         self._reviews = reviews
-        self._poster = poster
+        self._discord = discord
 
     async def inputs(self, run: Run, now: datetime) -> Mapping[str, InputValue]:
         """Return the run's inputs with links that work.
@@ -77,9 +77,9 @@ class AttachmentRenewer:
         if card is None:
             raise RefusedError("attachment_expired")
         try:
-            found = await self._poster.attachments(*card)
-        except OutcomeUnknown as error:
-            if await self._poster.answers(card.channel_id):
+            found = await self._discord.attachments(*card)
+        except Unanswered as error:
+            if await self._discord.answers():
                 raise NotNow(str(error)) from error
             raise DiscordAway(str(error)) from error
         except PostError as error:

@@ -1,388 +1,187 @@
-"""Post, edit and delete messages without a gateway connection, and classify Discord's errors.
-
-discord.py sends `nonce` with `enforce_nonce`, so a post repeated within minutes returns the first message
-instead of creating another. discord.py's own retries after a 5xx are therefore safe in channels.
-"""
+"""Execute what was decided about a message: post, edit and delete, each post under a stored attempt."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-import aiohttp
-import discord
-
-from bot.discord_errors import is_outage
-from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text.file_names import belongs_to, without_suffix
-from bot.ui.custom_ids import Action, RunId
-from bot.ui.message_parts import ChannelName, OutgoingMessage, markers
-from bot.ui.views import posted_layout
+from bot.delivery.compose import Edit
+from bot.delivery.discord_calls import DiscordCalls, Gone, PostError, Refused, TooLarge, Unreachable
+from bot.domain.messages.ladder import climb
+from bot.domain.messages.records import (
+    COPIES,
+    EDITS,
+    OUTCOMES,
+    Attempt,
+    Claim,
+    MessageRef,
+    Part,
+    Place,
+    Shows,
+    marker,
+    nonce,
+)
+from bot.store import Store
+from bot.ui.message_parts import OutgoingMessage
+from bot.ui.results import origin_message
 
 log = logging.getLogger(__name__)
-_TOO_LARGE = 40005
-# Codes of a 400 that concerns the place, not the message: the channel takes no text, the thread is archived
-# or locked, or the interaction has used up its follow-ups.
-_CLOSED = frozenset({50008, 50083, 160005, 40094})
-_LOOKBACK = timedelta(minutes=2)
-_HISTORY = 500
+# If a messenger doesn't extend its lease for this long, another takes the request over.
+LEASE = timedelta(seconds=60)
 
 
-class PostError(Exception):
-    """A call to Discord failed, or it isn't known whether the call succeeded."""
+class Superseded(Exception):
+    """Nothing was sent, because the message changed or another process has the lease."""
 
 
-class Unreachable(PostError):
-    """Nothing was posted, and a retry won't help: the bot lacks access, or the target is gone or expired."""
+class Posting:
+    """Changes Discord's messages. `kept` gets the newest state of a claim after each change.
 
-
-class Refused(Unreachable):
-    """Discord rejected the message itself; nothing was posted, but a simpler one may be accepted."""
-
-
-class TooLarge(PostError):
-    """Discord refused the files because of their size; nothing was posted."""
-
-
-class OutcomeUnknown(PostError):
-    """Discord gave no usable answer, so it isn't known whether the call succeeded."""
-
-
-class NotYet(OutcomeUnknown):
-    """Nothing was sent yet, because another message is pending or another process has the batch's lock."""
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """A fetched message of the bot. `files` maps names to content types; `layout` means Components v2."""
-
-    files: Mapping[str, str | None]
-    content: str
-    layout: bool
-
-
-class Poster:
-    """Posts, edits, deletes and finds the bot's own messages.
-
-    Methods that call Discord raise PostError, except `answers`. A search begins two minutes before `since`
-    and reads at most 500 messages.
+    Methods raise Unreachable if Discord refuses, Unanswered, Superseded and StoreUnavailable.
     """
 
-    def __init__(self, client: discord.Client) -> None:
-        self._client = client
-
-    async def post(self, channel_id: int, outgoing: OutgoingMessage, nonce: str) -> int:
-        """Post a message and return its id."""
-        channel = self._client.get_partial_messageable(channel_id)
-        with _mapped():
-            message = await channel.send(**_payload(outgoing), nonce=nonce)
-            return message.id
-
-    async def edit_original(
-        self, application_id: int, token: str, message_id: int | None, outgoing: OutgoingMessage
-    ) -> int:
-        """Edit a command's answer through its interaction token, and return the message's id.
-
-        `message_id` may be None if it isn't known. The edit is idempotent, so it needs no nonce.
-        """
-        webhook = discord.Webhook.partial(application_id, token, client=self._client)
-        payload = _payload(outgoing)
-        payload["attachments"] = payload.pop("files", [])
-        with _mapped():
-            message = await webhook.edit_message(_original(message_id), **payload)
-            return message.id
-
-    async def send_in_interaction(
-        self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
-    ) -> int:
-        """Send another message through an interaction and return its id.
-
-        In a user install, an interaction allows at most five such messages. Discord takes no nonce here, so
-        retrying after a lost answer may post the message twice.
-        """
-        webhook = discord.Webhook.partial(application_id, token, client=self._client)
-        # discord.py assumes that a partial webhook is a channel's, which can't send ephemeral messages.
-        webhook.type = discord.WebhookType.application
-        with _mapped():
-            message = await webhook.send(**_payload(outgoing), wait=True, ephemeral=ephemeral)
-            return message.id
-
-    async def edit(
-        self, channel_id: int, message_id: int, outgoing: OutgoingMessage, *, keep_files: bool = True
-    ) -> None:
-        """Edit one of our messages. Its files are kept if `keep_files` is set and there are no new ones."""
-        payload = _payload(outgoing)
-        files = payload.pop("files")
-        if files or not keep_files:
-            payload["attachments"] = files
-        with _mapped():
-            await (
-                self._client.get_partial_messageable(channel_id)
-                .get_partial_message(message_id)
-                .edit(**payload)
-            )
-
-    async def edit_keeping(
-        self, channel_id: int, message_id: int, outgoing: OutgoingMessage, keep: Collection[str]
-    ) -> None:
-        """Edit a message, and keep only those of its files whose names are in `keep`."""
-        payload = _payload(outgoing)
-        del payload["files"]
-        with _mapped():
-            channel = self._client.get_partial_messageable(channel_id)
-            message = await channel.fetch_message(message_id)
-            kept = [attachment for attachment in message.attachments if attachment.filename in keep]
-            await message.edit(**payload, attachments=kept)
-
-    async def drop_files(self, channel_id: int, message_id: int, keep: Collection[str]) -> None:
-        """Remove all files except those in `keep` from a layout message and its galleries."""
-        channel = self._client.get_partial_messageable(channel_id)
-        with _mapped():
-            message = await channel.fetch_message(message_id)
-            kept = [attachment for attachment in message.attachments if attachment.filename in keep]
-            view = posted_layout(message)
-            _keep_items(view, keep)
-            await message.edit(view=view, attachments=kept)
-
-    async def read(self, channel_id: int, message_id: int) -> Posted:
-        """Fetch one of our own messages."""
-        channel = self._client.get_partial_messageable(channel_id)
-        with _mapped():
-            message = await channel.fetch_message(message_id)
-        files = {each.filename: each.content_type for each in message.attachments}
-        return Posted(files, message.content, message.flags.components_v2)
-
-    async def delete(self, channel_id: int, message_id: int) -> None:
-        with _mapped():
-            await self._client.get_partial_messageable(channel_id).get_partial_message(message_id).delete()
-
-    async def delete_original(self, application_id: int, token: str, message_id: int | None) -> None:
-        webhook = discord.Webhook.partial(application_id, token, client=self._client)
-        with _mapped():
-            await webhook.delete_message(_original(message_id))
-
-    async def is_age_restricted(self, channel_id: int) -> bool:
-        """Return whether a channel, or the parent of a thread, is age-restricted now.
-
-        Without a gateway connection nothing is cached, so this asks Discord.
-        """
-        with _mapped():
-            channel = await self._channel(channel_id)
-            if isinstance(channel, discord.Thread):
-                channel = channel.parent or await self._channel(channel.parent_id)
-        return isinstance(channel, discord.abc.GuildChannel) and bool(getattr(channel, "nsfw", False))
-
-    async def _channel(self, channel_id: int) -> object:
-        return self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
-
-    def channel_name(self, channel_id: int) -> ChannelName | None:
-        """Return the names of a channel and its server, if this process has them from the gateway."""
-        channel = self._client.get_channel(channel_id)
-        if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
-            return None
-        return ChannelName(channel.name, channel.guild.name)
-
-    def takes_reports(self, guild_id: int | None, rules: ServerRules) -> bool:
-        """Return whether the server has a review channel in which the bot can post a report.
-
-        A process without a gateway connection knows only whether a channel is set.
-        """
-        channel_id = rules.approval.review_channel_id
-        server = self._client.get_guild(guild_id or 0)
-        if channel_id is None or server is None:
-            return channel_id is not None
-        channel = server.get_channel(channel_id)
-        return channel is not None and channel.permissions_for(server.me).send_messages
-
-    async def direct_channel(self, user_id: int) -> int:
-        """Return the id of the direct-message channel with a user."""
-        with _mapped():
-            channel = await self._client.create_dm(discord.Object(user_id))
-            return channel.id
-
-    async def answers(self, channel_id: int) -> bool:
-        """Return whether Discord answers a request for a channel. A refusal counts as an answer."""
-        try:
-            with _mapped():
-                await self._client.http.get_channel(channel_id)
-        except OutcomeUnknown:
-            return False
-        except PostError:
-            pass
-        return True
-
-    async def attachments(self, channel_id: int, message_id: int) -> dict[str, str]:
-        """Return fresh signed links of a message's attachments, by file name."""
-        channel = self._client.get_partial_messageable(channel_id)
-        with _mapped():
-            message = await channel.fetch_message(message_id)
-            return {attachment.filename: attachment.url for attachment in message.attachments}
-
-    async def find(
+    def __init__(
         self,
-        channel_id: int,
-        key: str,
-        outgoing: OutgoingMessage | None,
-        since: datetime,
-        *,
-        ignore: Collection[int] = (),
-    ) -> int | None:
-        """Return the id of the bot's message `outgoing` about a run, or None if it isn't found.
+        store: Store,
+        discord: DiscordCalls,
+        clock: Callable[[], datetime],
+        kept: Callable[[Claim], None],
+    ) -> None:
+        self._store = store
+        self._discord = discord
+        self._clock = clock
+        self._kept = kept
 
-        Skips the ids in `ignore`. If `outgoing` is None, any outcome of the run without files matches.
-        """
-        async for message in self._own_since(channel_id, since):
-            if message.id not in ignore and is_message_of(message, key, outgoing):
-                return message.id
-        return None
+    async def find_lost(self, claim: Claim) -> Claim:
+        """Look for what an attempt has posted whose result is unknown, and store it."""
+        attempt = claim.message.attempt
+        if attempt is None or attempt.part.place in EDITS:
+            return claim
+        part = attempt.part
+        found = None
+        with suppress(Unreachable):
+            mark = marker(claim.message, part)
+            found = await self._discord.search(part.channel_id, attempt.at, mark, part.files, but=claim.known)
+        if found is None:
+            return claim
+        stored = await self._store.messages.posted(claim, replace(part, message_id=found))
+        if stored is None:
+            raise Superseded
+        self._kept(stored)
+        return stored
 
-    async def find_offering(self, channel_id: int, key: str, action: Action, since: datetime) -> int | None:
-        """Return the id of the bot's message that has a run's button `action`, or None if it isn't found.
+    async def post(
+        self, claim: Claim, place: Place, shows: Shows, parts: Sequence[OutgoingMessage], *, continues: bool
+    ) -> Claim:
+        """Post the parts of a message, each under an attempt. With `continues`, earlier ones are posted."""
+        if place in EDITS and not claim.first.needs_interaction and (len(parts) > 1 or not parts[0].layout):
+            raise Unreachable("the answer is one layout, and can't become several or a classic message")
+        channel_id = await self._channel(claim, place)
+        first = len(claim.message.posted) if continues else 0
+        for index, outgoing in enumerate(parts, first):
+            part = Part(
+                channel_id=channel_id,
+                shows=shows,
+                rev=claim.message.wanted_rev,
+                form=claim.message.form,
+                place=place,
+                index=index,
+                of=first + len(parts),
+                files=tuple(file.filename for file in outgoing.files),
+                classic=outgoing.layout is None,
+            )
+            claim = await self._post_part(claim, part, outgoing)
+        if not parts:
+            *others, last = claim.message.posted
+            claim = claim.with_message(replace(claim.message, posted=(*others, replace(last, of=first))))
+        if place is Place.DIRECT and claim.message.kind in OUTCOMES and shows is not Shows.WITHHELD:
+            claim = await self._say_origin(claim, channel_id)
+        return claim
 
-        This finds a message whose id wasn't stored, if no other message of the run has the button.
-        """
-        async for message in self._own_since(channel_id, since):
-            if RunId(key, action).encode() in set(markers(message.components)):
-                return message.id
-        return None
+    async def _channel(self, claim: Claim, place: Place) -> int:
+        if place is Place.DIRECT:
+            return await self._discord.direct_channel(claim.run.requester_id)
+        here = claim.run.channel_id
+        return here if place in EDITS else claim.message.channel_id or here
 
-    async def find_about(
-        self, channel_id: int, key: str, since: datetime, *, ignore: Collection[int]
-    ) -> list[int]:
-        """Return the ids of the bot's messages about a run, except cards and those in `ignore`."""
-        own = [message async for message in self._own_since(channel_id, since)]
-        return [message.id for message in own if message.id not in ignore and is_about(message, key)]
+    async def _post_part(self, claim: Claim, part: Part, outgoing: OutgoingMessage) -> Claim:
+        attempt = Attempt(self._clock(), part)
+        if not await self._store.messages.begin(claim, attempt, attempt.at + LEASE):
+            raise Superseded
+        message = replace(claim.message, attempt=attempt, place=part.place)
+        claim = claim.with_message(message)
+        self._kept(claim)
+        message_id = await self._send(claim, part, outgoing)
+        stored = await self._store.messages.posted(claim, replace(part, message_id=message_id))
+        if stored is None:
+            raise Superseded
+        self._kept(stored)
+        return stored
 
-    async def _own_since(self, channel_id: int, since: datetime) -> AsyncIterator[discord.Message]:
-        me = self._client.user
-        after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
-        channel = self._client.get_partial_messageable(channel_id)
-        with _mapped():
-            async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
-                if me is not None and message.author.id == me.id:
-                    yield message
+    async def _send(self, claim: Claim, part: Part, outgoing: OutgoingMessage) -> int:
+        run, message = claim.first, claim.message
+        if part.place not in EDITS:
+            mark, once = marker(message, part), nonce(claim.run.key, message, part)
+            return await self._discord.post(part.channel_id, outgoing, once, mark)
+        token = run.interaction_token_at(self._clock())
+        if token is None:
+            if part.place is not Place.IN_PLACE or run.status_message_id is None or run.needs_interaction:
+                raise Unreachable("the interaction's token has expired")
+            await self._discord.edit(MessageRef(run.channel_id, run.status_message_id), outgoing, ())
+            return run.status_message_id
+        if part.index == 0:
+            answer = run.status_message_id
+            return await self._discord.edit_original(run.application_id, token, answer, outgoing)
+        # Discord takes no nonce here, so a repetition may post it twice, which is better than not at all.
+        return await self._discord.send_in_interaction(
+            run.application_id, token, outgoing, ephemeral=run.private
+        )
 
+    async def _say_origin(self, claim: Claim, channel_id: int) -> Claim:
+        """Say in a direct message where the request was made. This is tried only once."""
+        last = claim.message.posted[-1]
+        part = replace(last, index=last.index + 1, of=last.of + 1, files=(), classic=True, message_id=0)
+        try:
+            once, mark = nonce(claim.run.key, claim.message, part), marker(claim.message, part)
+            origin = await self._discord.post(channel_id, origin_message(claim.run), once, mark)
+        except PostError as error:
+            log.info("posted no link to the request's channel: %s", error)
+            return claim
+        stored = await self._store.messages.posted(claim, replace(part, message_id=origin))
+        return stored if stored is not None else claim
 
-def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
-    """Remove all files except those in `keep` from a view's galleries.
+    async def change(self, edit: Edit) -> None:
+        """Change a posted part, unless somebody has deleted it."""
+        with suppress(Unreachable):
+            if edit.content is not None:
+                await self._discord.edit(edit.part.ref, edit.content, edit.keep)
+            elif edit.keep:
+                await self._discord.drop_files(edit.part.ref, edit.keep)
+            else:
+                await self._discord.delete(edit.part.ref)
 
-    The kept files are referenced as attachments, because Discord's links expire.
-    """
-    for item in [*view.walk_children()]:
-        if not isinstance(item, discord.ui.MediaGallery):
-            continue
-        kept = []
-        for shown in item.items:
-            name = shown.media.url.partition("?")[0].rpartition("/")[2]
-            if name in keep:
-                kept.append(
-                    discord.MediaGalleryItem(
-                        f"attachment://{name}", description=shown.description, spoiler=shown.spoiler
-                    )
-                )
-        if kept:
-            item.items = kept
-        elif isinstance(item.parent, discord.ui.Container):
-            item.parent.remove_item(item)
-        else:
-            view.remove_item(item)
-
-
-def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
-    """Return discord.py's arguments for a message."""
-    payload: dict[str, Any] = {
-        "allowed_mentions": discord.AllowedMentions(
-            everyone=False,
-            roles=False,
-            replied_user=False,
-            users=[discord.Object(outgoing.mention)] if outgoing.mention is not None else False,
-        ),
-        "files": [file.open() for file in outgoing.files],
-    }
-    view = outgoing.layout or outgoing.view
-    if view is not None:
-        payload["view"] = view
-    if outgoing.content is not None:
-        payload["content"] = outgoing.content
-    return payload
-
-
-class _Original:
-    """The word that Discord takes for the id of an interaction's answer; discord.py would quote a text."""
-
-    def __str__(self) -> str:
-        return "@original"
-
-
-def _original(message_id: int | None) -> int:
-    return message_id if message_id is not None else _Original()  # type: ignore[return-value]
-
-
-@contextmanager
-def _mapped() -> Iterator[None]:
-    """Map discord.py's and aiohttp's errors to PostErrors."""
-    try:
-        yield
-    except discord.RateLimited as error:
-        raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
-    except discord.HTTPException as error:
-        if error.code == _TOO_LARGE or error.status == 413:
-            raise TooLarge(str(error)) from error
-        if is_outage(error):
-            raise OutcomeUnknown(str(error)) from error
-        about_message = error.status == 400 and error.code not in _CLOSED
-        kind = Refused if about_message else Unreachable
-        raise kind(f"{error.status} {error.code}: {error.text}") from error
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
-
-
-# These buttons may differ between tries: they depend on the fetched pictures, and on the current deployments
-# and rules. Under a result, configured follow-ups may push other buttons behind *More*.
-_VARIABLE_ACTIONS = (Action.USE, Action.VARY, Action.DETAILS, Action.REPORT, Action.SHARE, Action.MORE)
-_VARIABLE_IN_RESULT = (Action.AGAIN, Action.EDIT)
-
-
-def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage | None) -> bool:
-    """Return whether a message is `outgoing`. If `outgoing` is None, any outcome without files matches.
-
-    If `outgoing` has buttons that are the same in every try, they are compared, because files may differ
-    between tries. Otherwise, its file names are compared without their suffixes; they contain the run key. If
-    it has no files either, its text is compared. A moderators' card is never taken for another message of
-    the run, although it may have the same files and a Delete button, too.
-    """
-    found = set(markers(message.components))
-    files = {without_suffix(attachment.filename) for attachment in message.attachments}
-    if outgoing is None:
-        return not files and RunId(key, Action.AGAIN).encode() in found
-    view = outgoing.layout or outgoing.view
-    meant = set(markers(view.walk_children())) if view is not None else set()
-    card = RunId(key, Action.BLOCK).encode()
-    if (card in meant) is not (card in found):
-        return False
-    is_result = RunId(key, Action.DELETE).encode() in meant
-    actions = (*_VARIABLE_ACTIONS, *(_VARIABLE_IN_RESULT if is_result else ()))
-    variable = {RunId(key, action).encode() for action in actions}
-    buttons = {mark for mark in meant if RunId.read(mark)} - variable
-    if buttons:
-        return buttons <= found
-    if outgoing.files:
-        same = not files.isdisjoint(without_suffix(file.filename) for file in outgoing.files)
-        return same and bool(meant) is bool(found)
-    return not files and (meant <= found if view is not None else message.content == outgoing.content)
+    async def delete(self, claim: Claim, refs: Iterable[MessageRef]) -> list[MessageRef]:
+        """Delete messages, and return those that Discord doesn't let the bot delete now."""
+        # Only an interaction can delete messages in this channel; a Delete button deletes its own message.
+        is_private = claim.first.needs_interaction and claim.message.kind not in COPIES
+        out_of_reach = claim.first.channel_id if is_private else None
+        left = []
+        for ref in refs:
+            try:
+                if ref.channel_id != out_of_reach:
+                    await self._discord.delete(ref)
+            except Gone:
+                pass
+            except Unreachable:
+                left.append(ref)
+        return left
 
 
-def is_about(message: discord.Message, key: str) -> bool:
-    """Return whether a message has buttons of a run, or nothing but its files, and isn't a moderators' card.
-
-    The card of a decided request has no buttons, but a text beside the files.
-    """
-    found = set(markers(message.components))
-    if found or message.content:
-        actions = {id.action for id in map(RunId.read, found) if id is not None and id.key == key}
-        return bool(actions) and Action.BLOCK not in actions
-    return any(belongs_to(attachment.filename, key) for attachment in message.attachments)
+def climbed(claim: Claim, place: Place, error: Unreachable) -> Claim:
+    """Return the claim with the next form or place after Discord refused a message at a place."""
+    about, too_large = isinstance(error, Refused), isinstance(error, TooLarge)
+    refused = climb(claim.message, place, claim.first, about_message=about, too_large=too_large)
+    return claim.with_message(refused)

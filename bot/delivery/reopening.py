@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bot.delivery.media.outputs import OutputPreparer
+from bot.delivery.discord_calls import DiscordCalls, PostError, Refused, Unanswered
+from bot.delivery.media.outputs import MEDIA_SECONDS, OutputPreparer
 from bot.delivery.media.temporary_files import temporary_folder
-from bot.delivery.media.time_budget import MediaBudget
-from bot.delivery.posting import OutcomeUnknown, Poster, PostError, Refused, TooLarge
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
@@ -21,59 +21,44 @@ log = logging.getLogger(__name__)
 Render = Callable[[Mapping[str, PreparedOutputs]], Sequence[OutgoingMessage]]
 
 
-class PrivateViewer:
-    """Sends the outputs of private results to the user of a deferred interaction.
+async def show_again(
+    discord: DiscordCalls, preparer: OutputPreparer, batch: Sequence[Run], origin: Origin, render: Render
+) -> None:
+    """Send the results of a batch to the user of a deferred interaction.
 
-    Nothing is stored. If sending fails, the user simply tries again. All runs of a batch share one `budget`,
-    because the interaction's token is valid for only 15 minutes.
+    Links stand in for files that can't be fetched or uploaded. Nothing is stored: if this fails, the user
+    simply tries again. Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses.
     """
-
-    def __init__(
-        self, poster: Poster, preparer: OutputPreparer, budget: Callable[[], MediaBudget] = MediaBudget
-    ) -> None:
-        self._poster = poster
-        self._preparer = preparer
-        self._budget = budget
-
-    async def show(self, batch: Sequence[Run], origin: Origin, render: Render) -> None:
-        """Send the results of a batch; links stand in for files that can't be fetched or uploaded.
-
-        Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses the messages.
-        """
-        shown, budget = [run for run in batch if run.is_shown], self._budget()
+    shown = [run for run in batch if run.is_shown]
+    deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
+    links = {run.key: linked_outputs(run, preparer.may_link) for run in shown}
+    try:
         with temporary_folder() as folder:
-            prepared = {
-                run.key: await self._prepared(run, origin.upload_limit, Path(folder), budget) for run in shown
-            }
+            files = {run.key: await _prepared(preparer, run, origin, Path(folder), deadline) for run in shown}
             try:
-                await self._send_fitting(render, prepared, shown, origin)
-            except OutcomeUnknown as error:
-                raise DiscordAway(str(error)) from error
-            except PostError as error:
-                log.warning("Discord refused a private result of run %s: %s", batch[0].key, error)
-                raise RefusedError("private_refused", str(error)) from error
+                await _send(discord, render(files), origin)
+            except Refused as error:
+                log.info("Discord refused the files of a private result: %s", error)
+                await _send(discord, render(links), origin)
+    except Unanswered as error:
+        raise DiscordAway(str(error)) from error
+    except PostError as error:
+        log.warning("Discord refused a private result of run %s: %s", batch[0].key, error)
+        raise RefusedError("private_refused", str(error)) from error
 
-    async def _send_fitting(
-        self, render: Render, prepared: Mapping[str, PreparedOutputs], shown: Sequence[Run], origin: Origin
-    ) -> None:
-        try:
-            await self._send(render(prepared), origin)
-        except (TooLarge, Refused) as error:
-            log.info("Discord refused the files of a private result: %s", error)
-            await self._send(render({run.key: self._linked(run) for run in shown}), origin)
 
-    async def _prepared(self, run: Run, limit: int, folder: Path, budget: MediaBudget) -> PreparedOutputs:
-        try:
-            return await self._preparer.prepare(run, limit, folder, last_try=True, budget=budget)
-        except (MediaError, BackendError) as error:
-            log.warning("can't fetch the outputs of private run %s: %s", run.key, error)
-            return self._linked(run)
+async def _prepared(
+    preparer: OutputPreparer, run: Run, origin: Origin, folder: Path, deadline: float
+) -> PreparedOutputs:
+    try:
+        return await preparer.prepare(run, origin.upload_limit, folder, last_try=True, deadline=deadline)
+    except (MediaError, BackendError) as error:
+        log.warning("can't fetch the outputs of private run %s: %s", run.key, error)
+        return linked_outputs(run, preparer.may_link)
 
-    def _linked(self, run: Run) -> PreparedOutputs:
-        return linked_outputs(run, self._preparer.may_link)
 
-    async def _send(self, messages: Sequence[OutgoingMessage], origin: Origin) -> None:
-        for message in messages:
-            await self._poster.send_in_interaction(
-                origin.application_id, origin.interaction_token, message, ephemeral=True
-            )
+async def _send(discord: DiscordCalls, messages: Sequence[OutgoingMessage], origin: Origin) -> None:
+    for message in messages:
+        await discord.send_in_interaction(
+            origin.application_id, origin.interaction_token, message, ephemeral=True
+        )

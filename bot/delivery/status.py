@@ -1,178 +1,151 @@
-"""Edit status messages after changes, within Discord's rate limits."""
+"""Edit the answers to commands, which show the status of requests."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.database.coordination import MESSAGE_LOCK_SECONDS, Coordinator, LockHeld, locked
-from bot.delivery.posting import NotYet, Poster, PostError, Unreachable
-from bot.domain.errors import StoreUnavailable
-from bot.domain.results.deliveries import Delivery, Purpose
-from bot.domain.results.showing import AgeMark, is_marked_now
+from bot.database.message_rows import FAREWELL
+from bot.delivery.discord_calls import DiscordCalls, PostError, Unanswered, Unreachable
+from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
 from bot.domain.runs import Run, RunState
-from bot.store import Store
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
 
 log = logging.getLogger(__name__)
-# Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
-FAST = timedelta(seconds=3)
-SLOW = timedelta(seconds=15)
 # The status message says *Finishing up* once the outputs have been downloading for this many seconds.
 FINISHING_AFTER = 5.0
-_CHUNK_SIZE = 50
-_EDITS_PER_CHANNEL = 2
+# Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
+_FAST, _SLOW = timedelta(seconds=3), timedelta(seconds=15)
 
 
-class StatusUpdater:
-    """Edits the status messages of active batches.
+class Answers:
+    """Edits the answers to commands. Methods raise Unanswered.
 
-    `expected` returns when a batch should end, or None if unknown. `posting` returns the channels to which
-    deliveries are being posted. In these channels, edits with the bot's token have to wait, because they
-    share the channel's rate limit with the posts.
+    `expected` returns when a batch should end, or None if unknown. `is_marked` returns whether a run's
+    deployments are age-restricted.
     """
 
     def __init__(
         self,
-        *,
-        store: Store,
-        coordinator: Coordinator,
-        poster: Poster,
+        discord: DiscordCalls,
         title: Callable[[str], str],
-        age_marks: Callable[[Run], Sequence[AgeMark]],
+        is_marked: Callable[[Run], bool],
         expected: Callable[[Sequence[Run]], Awaitable[datetime | None]],
         clock: Callable[[], datetime],
-        posting: Callable[[], frozenset[int]] = frozenset,
     ) -> None:
-        self._store = store
-        self._coordinator = coordinator
-        self._poster = poster
+        self._discord = discord
         self._title = title
-        self._age_marks = age_marks
+        self._is_marked = is_marked
         self._expected = expected
         self._clock = clock
-        self._posting = posting
-        self._claimed: deque[Run] = deque()
-        self._editing: dict[str, int | None] = {}
 
-    @asynccontextmanager
-    async def lock(self, key: str) -> AsyncIterator[None]:
-        """Hold the lock of a batch, by its key, while changing its messages.
+    async def show(self, claim: Claim) -> int | None:
+        """Show the status of an active request, and return the id of its message if it is known.
 
-        The lock keeps a late edit of the status message from overwriting the outcome. Raises NotYet if
-        another process holds it for long.
+        The outcome chooses its own place if this fails.
         """
+        runs, first, now = claim.runs, claim.first, self._clock()
+        if all(run.final for run in runs):
+            return first.status_message_id
+        ends = first.interaction_expires_at if first.needs_interaction else None
+        if ends is not None and now >= ends - FAREWELL:
+            runs = [replace(first, status_note="answer_ends"), *runs[1:]]
+        title, marked = self._title(first.deployment), self._is_marked(first)
+        message = status_message(runs, title, await self._expected(runs), age_restricted=marked)
         try:
-            async with locked(self._coordinator, key, MESSAGE_LOCK_SECONDS):
-                yield
-        except LockHeld as error:
-            raise NotYet("another process is changing the messages of this batch") from error
-
-    async def claim(self) -> Run | None:
-        """Claim the first run of a batch whose status message may be edited now, or return None.
-
-        An edit with the bot's token has to wait while its channel is busy.
-        """
-        claimed = self._next()
-        if claimed is None:
-            self._claimed.extend(
-                await self._store.claims.claim_status(
-                    self._clock(), FAST, SLOW, _CHUNK_SIZE, full=self._full_channels()
-                )
-            )
-            claimed = self._next()
-        if claimed is not None:
-            self._editing[claimed.key] = self._channel(claimed)
-        return claimed
-
-    async def update(self, claimed: Run) -> None:
-        """Edit the status message of a claimed run's batch, unless all of its runs have ended."""
-        try:
-            async with self.lock(claimed.key):
-                batch = await self._store.runs.batch(claimed)
-                if not all(run.final for run in batch):
-                    title, expected = self._title(batch[0].deployment), await self._expected(batch)
-                    marked = is_marked_now(batch[0], self._age_marks(batch[0]))
-                    message = status_message(batch, title, expected, age_restricted=marked)
-                    await self._edit(batch[0], message)
-        except PostError as error:
-            # Deleted or forbidden, or Discord is slow: the outcome chooses its own route.
-            log.info("can't update the status message: %s", error)
-        finally:
-            self._editing.pop(claimed.key, None)
-
-    async def show_download(self, delivery: Delivery) -> None:
-        """Say in the status message that the outputs are being fetched; the caller holds the batch's lock.
-
-        Does nothing if the delivery isn't an outcome, or after an attempt to post, which may have turned the
-        command's answer into the outcome.
-        """
-        if delivery.purpose is not Purpose.OUTCOME or delivery.attempted or delivery.messages:
-            return
-        try:
-            await self._edit(
-                delivery.batch[0], finishing_message(delivery.batch, self._title(delivery.run.deployment))
-            )
-        except PostError as error:
-            log.info("can't update the status message: %s", error)
-
-    def _next(self) -> Run | None:
-        """Return the first claimed run whose channel has a free place, and keep the others for later."""
-        full = self._full_channels()
-        for index, run in enumerate(self._claimed):
-            if self._channel(run) not in full:
-                del self._claimed[index]
-                return run
-        return None
-
-    def _full_channels(self) -> frozenset[int]:
-        """Return the channels to which deliveries are posted, or with as many edits as may run at once."""
-        counted = Counter(channel for channel in self._editing.values() if channel is not None)
-        full = frozenset(channel for channel, count in counted.items() if count >= _EDITS_PER_CHANNEL)
-        return self._posting() | full
-
-    def _channel(self, run: Run) -> int | None:
-        """Return the channel whose rate limit an edit counts against, or None for an edit by interaction."""
-        return run.channel_id if run.interaction_token_at(self._clock()) is None else None
-
-    async def show_undelivered(self, delivery: Delivery) -> None:
-        """Say in the status message that the outcome waits in `/runs`.
-
-        A message that the bot can't edit any more, or that shows a part of the outcome, stays as it is.
-        Raises OutcomeUnknown and StoreUnavailable.
-        """
-        run = delivery.run
-        sent = await self._store.deliveries.sent(run.key, delivery.purpose)
-        holds_a_part = run.status_message_id in [message.message_id for message in sent.messages]
-        if delivery.is_late_in_batch or holds_a_part:
-            return
-        try:
-            await self._edit(run, undelivered_message(delivery.batch, self._title(run.deployment)))
+            return await self._edit(claim, message)
         except Unreachable as error:
             log.info("can't update the status message: %s", error)
-        except (PostError, StoreUnavailable):
+            return first.status_message_id
+
+    def next_edit(self, claim: Claim) -> tuple[datetime, datetime | None]:
+        """Return when the next edit is due, and when the last one, if only the interaction can edit it."""
+        first, now = claim.first, self._clock()
+        ends = first.interaction_expires_at if first.needs_interaction else None
+        farewell = ends - FAREWELL if ends is not None else None
+        is_fast = first.status_message_id is not None and first.interaction_token_at(now) is not None
+        pause = _FAST if is_fast else _SLOW
+        return now + pause, farewell if farewell is not None and farewell > now else None
+
+    async def show_undelivered(self, claim: Claim) -> None:
+        """Say that the outcome waits in `/runs`.
+
+        A message that the bot can't edit any more, or that shows a part of the outcome, stays as it is.
+        """
+        if claim.first.status_message_id in {part.message_id for part in claim.message.posted}:
+            return
+        try:
+            await self._edit(claim, undelivered_message(claim.runs, self._title(claim.first.deployment)))
+        except Unanswered:
             raise
         except Exception:
+            # This may be the reason why nothing could be shown.
             log.exception("can't update the status message")
 
-    async def _edit(self, run: Run, message: OutgoingMessage) -> None:
+    @asynccontextmanager
+    async def finishing_up(self, claim: Claim) -> AsyncIterator[None]:
+        """Say in the status message that the outputs are being fetched, if the block takes long.
+
+        After an attempt to post, the answer may be the outcome, so it stays as it is.
+        """
+        message = claim.message
+        if message.kind is not Kind.OUTCOME or message.attempt is not None or message.posted:
+            yield
+            return
+
+        async def tell() -> None:
+            await asyncio.sleep(FINISHING_AFTER)
+            telling.set()
+            message = finishing_message(claim.runs, self._title(claim.first.deployment))
+            with suppress(PostError):
+                await self._edit(claim, message)
+
+        telling = asyncio.Event()
+        task = asyncio.create_task(tell())
+        try:
+            yield
+        finally:
+            if not telling.is_set():
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def remove(self, claim: Claim) -> None:
+        """Delete the status message, unless it shows the outcome."""
+        run, shown = claim.first, {part.message_id for part in claim.message.posted}
+        token, status = run.interaction_token_at(self._clock()), run.status_message_id
+        if status in shown or any(part.place in EDITS for part in claim.message.posted):
+            return
+        if token is not None:
+            with suppress(Unreachable):
+                await self._discord.delete_original(run.application_id, token, status)
+                return
+        if run.needs_interaction or (status is None and run.interaction_token is None):
+            return
+        with suppress(Unreachable):
+            if status is None:
+                # A crash after the answer lost its id.
+                mark, since = answer_marker(run.request_key), run.created_at
+                status = await self._discord.search(run.channel_id, since, mark, (), but=claim.known)
+            if status is not None:
+                await self._discord.delete(MessageRef(run.channel_id, status))
+
+    async def _edit(self, claim: Claim, message: OutgoingMessage) -> int | None:
+        run = claim.first
         message_id = run.status_message_id
         token = run.interaction_token_at(self._clock())
         # The status of a request that waits for approval is ephemeral.
         only_by_interaction = run.needs_interaction or run.state is RunState.AWAITING_APPROVAL
         if token is not None:
             try:
-                edited = await self._poster.edit_original(run.application_id, token, message_id, message)
+                return await self._discord.edit_original(run.application_id, token, message_id, message)
             except Unreachable:
                 if only_by_interaction:
                     raise
-            else:
-                if message_id is None:
-                    await self._store.runs.note_status_message(run.key, edited)
-                return
         if message_id is not None and not only_by_interaction:
-            await self._poster.edit(run.channel_id, message_id, message)
+            await self._discord.edit(MessageRef(run.channel_id, message_id), message, None)
+        return message_id

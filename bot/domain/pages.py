@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 from bot.domain.runs import Deletions, Run
 
 # Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.

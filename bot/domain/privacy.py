@@ -12,7 +12,7 @@ from bot.domain.runs import Run
 class Erased:
     """The result of an erasure: the numbers of batches whose data was erased, and of deleted presets.
 
-    `left` has the first run of each batch that kept its data, because it is active or has a pending delivery.
+    `left` has the first run of each batch that kept its data, because it is active or has a pending message.
     """
 
     emptied: int

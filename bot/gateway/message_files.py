@@ -11,7 +11,7 @@ import discord
 from bot.deployments.files import AttachedFile, is_kind, linked_file, media_type
 from bot.discord_errors import is_outage
 from bot.domain.backend import InputKind
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 from bot.domain.results.sharing import MessageState
 from bot.domain.text.file_names import key_in
 from bot.gateway.channels import answering

@@ -7,8 +7,9 @@ from typing import Any
 import discord
 
 from bot.domain.errors import RefusedError
-from bot.domain.results.deliveries import CARD_PURPOSES, MessageRef, Purpose
+from bot.domain.messages.records import CARDS, Kind, MessageRef
 from bot.ui.custom_ids import Action, CustomId, ReviewFormId, RunId
+from bot.ui.views import component_ids
 
 # The buttons of the cards for moderators; a form has the name of its button. All other buttons are never on
 # cards, and decisions are only there.
@@ -33,26 +34,27 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
         is_valid = False
     else:
         answered = message.interaction_metadata
-        purposes = await interaction.client.services.runs.message_purposes(
+        kinds = await interaction.client.services.runs.message_kinds(
             id.run_key,
             MessageRef(message.channel.id, message.id),
             answered.id if answered is not None else None,
+            component_ids(message),
         )
-        is_valid = purposes is None or any(may_be_on(id, purpose) for purpose in purposes)
+        is_valid = kinds is None or any(may_be_on(id, kind) for kind in kinds)
     if not is_valid:
         raise RefusedError("message_other", f"a custom_id of {type(id).__name__} in message {message.id}")
 
 
-def may_be_on(id: CustomId, purpose: Purpose) -> bool:
-    """Return whether a run's message with this purpose may hold the component, or the button of the form."""
+def may_be_on(id: CustomId, kind: Kind) -> bool:
+    """Return whether a run's message of this kind may hold the component, or the button of the form."""
     name = ""
     if isinstance(id, RunId):
         name = id.action
     elif isinstance(id, ReviewFormId):
         name = id.form
-    if purpose is Purpose.REPORT:
+    if kind is Kind.REPORT:
         return name in _ON_REPORTS
-    return name in _ON_REVIEWS if purpose in CARD_PURPOSES else name not in _DECISIONS
+    return name in _ON_REVIEWS if kind in CARDS else name not in _DECISIONS
 
 
 def _is_shown_to(user_id: int, message: discord.Message) -> bool:

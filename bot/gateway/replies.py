@@ -126,7 +126,7 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     """Have an undelivered result posted in this channel. Raises RefusedError if that isn't possible.
 
     Returns whether the interaction has been answered. If only an interaction can show the result here, the
-    answer is a placeholder that the courier edits into the result.
+    answer is a placeholder that the messenger edits into the result.
     """
     await check_start(interaction)
     run = await interaction.client.services.runs.redeliver(key, requester_of(interaction))

@@ -27,6 +27,7 @@ from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, 
 from bot.outside import Outside
 from bot.store import Store
 from bot.wiring import Resources, gateway_bot, make_reloader, open_executors, output_preparer, type_detector
+from bot.wiring_delivery import make_messenger
 from bot.workers.worker import Wakeups
 
 
@@ -58,7 +59,7 @@ async def findings(settings: Settings, outside: Outside) -> AsyncIterator[Findin
         stack.push_async_callback(store.close)
         database = await inspect_database(store)
         yield database.finding
-        if Role.COURIER in settings.roles:
+        if Role.MESSENGER in settings.roles:
             yield check_host.check_temporary_folder()
         session = await stack.enter_async_context(open_session())
         signer = await _signer(settings, store, outside, usable=database.usable)
@@ -132,7 +133,7 @@ async def _bot(context: _CheckContext, catalogue: Catalogue, stack: AsyncExitSta
         signer=context.signer,
         metrics=Metrics(context.outside.monotonic),
     )
-    bot = gateway_bot(resources, make_reloader(resources))
+    bot = gateway_bot(resources, make_reloader(resources), make_messenger)
     await bot.load_cogs()
     return bot
 

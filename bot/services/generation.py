@@ -9,7 +9,6 @@ from datetime import datetime
 from random import Random
 
 from bot.config.logs import run_context
-from bot.database.coordination import MESSAGE_LOCK_SECONDS, Coordinator, locked
 from bot.deployments.batches import batch_inputs, check_count
 from bot.deployments.draft import Draft
 from bot.deployments.input_text import free_texts
@@ -57,7 +56,6 @@ class GenerationService:
         *,
         age_marks: AgeMarks,
         store: Store,
-        coordinator: Coordinator,
         wakeups: Wakeups,
         check_words: CheckWords,
         files: InputFiles,
@@ -68,7 +66,6 @@ class GenerationService:
     ) -> None:
         self._age_marks = age_marks
         self._store = store
-        self._coordinator = coordinator
         self._wakeups = wakeups
         self._check_words = check_words
         self._files = files
@@ -172,28 +169,23 @@ class GenerationService:
         """Store a request, and let `show` turn its answer into the status message.
 
         `public` says whether everybody sees the answer. `show` returns the message's id, or None if it
-        failed; the status worker then shows the message. Nobody else changes it meanwhile.
+        failed; a messenger then shows the message. Nobody else changes it meanwhile.
         """
         first = checked.batch[0]
         with run_context(first.key):
-            async with locked(self._coordinator, first.key, MESSAGE_LOCK_SECONDS):
-                with self._metrics.request(first.deployment, accepts=True):
-                    run = await self._store.requests.accept(
-                        checked.batch, checked.requester, self._clock(), public=public
-                    )
-                person, place = run.requester_id, run.channel_id
-                log.info("accepted a request of user %s in channel %s, runs: %s", person, place, run.count)
-                self._wakeups.submit()
-                self._wakeups.deliver()
-                message_id = await show(run)
-                if message_id is not None:
-                    await self._note_status_message(run.key, message_id)
-
-    async def _note_status_message(self, key: str, message_id: int) -> None:
-        try:
-            await self._store.runs.note_status_message(key, message_id)
-        except StoreUnavailable as error:
-            log.warning("can't store the status message's id, so the message is edited again: %s", error)
+            with self._metrics.request(first.deployment, accepts=True):
+                run = await self._store.requests.accept(
+                    checked.batch, checked.requester, self._clock(), public=public
+                )
+            person, place = run.requester_id, run.channel_id
+            log.info("accepted a request of user %s in channel %s, runs: %s", person, place, run.count)
+            self._wakeups.submit()
+            message_id = await show(run)
+            try:
+                await self._store.messages.answered(run.key, message_id, self._clock())
+            except StoreUnavailable as error:
+                log.warning("can't store the status message's id, so the message is edited again: %s", error)
+            self._wakeups.show()
 
     def _draw_seed(self, item: Input) -> int:
         return self._random.randint(*seed_range(item))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
+from bot.domain.messages.records import Kind, MessageRef, marker
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
 from bot.domain.requests import Member, Requester
-from bot.domain.results.deliveries import MessageRef, Purpose
 from bot.domain.results.showing import check_posting
 from bot.domain.runs import Deletions, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -121,7 +121,6 @@ class RunService:
         if not await self._store.runs.request_cancel(run.request_key, self._clock(), by=user_id):
             raise RefusedError("cancel_too_late")
         self._wakeups.check()
-        self._wakeups.deliver()
         self._wakeups.show()
         self._wakeups.submit()
 
@@ -132,14 +131,33 @@ class RunService:
             return await store.page_after(user_id, limit=PAGE_SIZE, run_filter=run_filter, after=cursor)
         return await store.page(user_id, limit=PAGE_SIZE, run_filter=run_filter, before=cursor)
 
-    async def message_purposes(
-        self, key: str, message: MessageRef, interaction_id: int | None
-    ) -> frozenset[Purpose] | None:
-        """Return what a message was sent for if it belongs to the batch of a run, otherwise an empty set.
+    async def message_kinds(
+        self, key: str, message: MessageRef, interaction_id: int | None, ids: Collection[int]
+    ) -> frozenset[Kind] | None:
+        """Return what a message is about if it belongs to the request of a run, otherwise an empty set.
 
-        `interaction_id` is the interaction that the message answers. Returns None if there is no such run.
+        A status message counts as an outcome, which it becomes. `interaction_id` is the interaction that the
+        message answers, since the id of a status message is stored only after users see it. A message whose
+        post isn't confirmed yet is known by the `ids` of its components, and its own id is stored. Returns
+        None if there is no such run.
         """
-        return await self._store.history.message_purposes(key, message, interaction_id)
+        found = await self._store.history.request_of(key)
+        if found is None:
+            return None
+        messages, answer_id, answered = found
+        if message.message_id == answer_id or (answered is not None and answered == interaction_id):
+            return frozenset({Kind.OUTCOME})
+        known = [
+            each.kind
+            for each in messages.values()
+            if any(ref.message_id == message.message_id for ref in (*each.refs, *each.stale))
+        ]
+        for each in messages.values() if not known else ():
+            if each.attempt is not None and marker(each, each.attempt.part) in ids:
+                posted = replace(each.attempt.part, message_id=message.message_id)
+                await self._store.messages.adopt(each.request_key, each.kind, each.number, posted)
+                known.append(each.kind)
+        return frozenset(known)
 
     async def deletions(self, run: Run) -> Deletions:
         """Return what was deleted of a run, to tell its requester."""
@@ -181,9 +199,9 @@ class RunService:
         moved = replace(run, user_install=origin.user_install)
         # The interaction's answer, which is edited into the result, has to exist first.
         due_at = self._clock() + (_PLACEHOLDER_WAIT if moved.needs_interaction else timedelta())
-        if not await self._store.deliveries.redeliver(run.request_key, origin, due_at):
+        if not await self._store.messages.redeliver(run.request_key, origin, due_at):
             raise RefusedError("post_nothing")
-        self._wakeups.deliver()
+        self._wakeups.show()
         return moved
 
     async def reopen(self, key: str, requester: Requester) -> Sequence[Run]:
@@ -209,9 +227,9 @@ class RunService:
         return run
 
     async def confirm_placeholder(self, key: str, message_id: int | None) -> None:
-        """Store the message that the courier edits into a redelivered result."""
-        await self._store.deliveries.confirm_placeholder(key, message_id, self._clock())
-        self._wakeups.deliver()
+        """Store the message that is edited into a redelivered result."""
+        await self._store.messages.confirm_placeholder(key, message_id, self._clock())
+        self._wakeups.show()
 
 
 def _server_limits(rules: ServerRules) -> Limits:

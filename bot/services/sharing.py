@@ -7,30 +7,32 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from bot.domain.access import OperatorRules
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
+from bot.domain.messages.records import MessageRef
 from bot.domain.requests import Requester
-from bot.domain.results.deliveries import MessageRef
 from bot.domain.results.sharing import CopyRequest, MessageState, check_copyable, copy_code, offers_copy
 from bot.domain.results.showing import check_posting
 from bot.domain.runs import Run
 from bot.services.age_marks import AgeMarks
 from bot.store import Store
-from bot.workers.worker import Wakeups
 
 # (requester, deployment name, texts by option name); raises RefusedError if the server forbids a text.
 CheckWords = Callable[[Requester, str, Mapping[str, str]], Awaitable[None]]
 # Returns whether one of the bot's messages still exists. Raises DiscordAway.
 FetchState = Callable[[MessageRef], Awaitable[MessageState]]
+# Posts a copy and returns its URL. Raises RefusedError.
+SendCopy = Callable[[CopyRequest], Awaitable[str]]
+T = TypeVar("T")
 
 
 class SharingService:
     """Creates copies of results, only for the results' requesters.
 
-    Methods raise RefusedError, or StoreUnavailable if the database is unreachable. In these cases no copy is
-    created, except perhaps after a CommitUnknown. The courier posts the copy later, after it has checked the
-    block, the gallery and the age restriction again.
+    `post` and `share` check a copy, and `make` posts it while its requester waits. Methods raise
+    RefusedError, or StoreUnavailable if the database is unreachable. In these cases no copy is posted.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class SharingService:
         store: Store,
         age_marks: AgeMarks,
         operator: OperatorRules,
-        wakeups: Wakeups,
+        send_copy: SendCopy,
         check_words: CheckWords,
         message_state: FetchState,
         clock: Callable[[], datetime],
@@ -47,7 +49,7 @@ class SharingService:
         self._store = store
         self._age_marks = age_marks
         self._operator = operator
-        self._wakeups = wakeups
+        self._send_copy = send_copy
         self._check_words = check_words
         self._message_state = message_state
         self._clock = clock
@@ -63,13 +65,15 @@ class SharingService:
         """Return whether the requester may post this one result of a batch in the batch's channel."""
         return offers_copy(run, requester) and not run.needs_interaction
 
-    async def post(self, key: str, requester: Requester) -> None:
-        """Request a copy of a single result of a batch: a separate message in the batch's channel."""
+    async def post(self, key: str, requester: Requester) -> CopyRequest:
+        """Return a copy of a single result of a batch: a separate message in the batch's channel."""
         run = await self._own_result(key, requester)
         # The bot can't post in the channel of a user install.
         if run.count == 1 or run.user_install:
             raise RefusedError("post_nothing")
-        await self._create(run, CopyRequest(key=key, user_id=requester.person.id))
+        copy = CopyRequest(key=key, user_id=requester.person.id)
+        await self._check(run, copy)
+        return copy
 
     async def check(self, key: str, requester: Requester) -> Run:
         """Return the run if its result may be shared now. Raises RefusedError otherwise.
@@ -81,8 +85,8 @@ class SharingService:
         await self._check(run, copy)
         return run
 
-    async def share(self, key: str, requester: Requester, *, with_prompt: bool) -> int:
-        """Request a share of a result, and return the id of the gallery channel.
+    async def share(self, key: str, requester: Requester, *, with_prompt: bool) -> CopyRequest:
+        """Return a share of a result.
 
         A prompt is checked again, because the word rules may exempt the channel that it was written in. Texts
         that the run made are checked even without the prompt, because they may quote it.
@@ -93,8 +97,12 @@ class SharingService:
         await self._check_text(run, "text", made, in_gallery, "share_text")
         await self._check_text(run, "prompt", run.prompt if with_prompt else None, in_gallery, "share_words")
         copy = CopyRequest(key=key, user_id=requester.person.id, shared_to=gallery, with_prompt=with_prompt)
-        await self._create(run, copy)
-        return gallery
+        await self._check(run, copy)
+        return copy
+
+    async def make(self, copy: CopyRequest) -> str:
+        """Post a copy, and return its URL."""
+        return await self._ask(self._send_copy, copy)
 
     async def _check_text(
         self, run: Run, name: str, text: str | None, requester: Requester, code: str
@@ -116,19 +124,14 @@ class SharingService:
         """Raise RefusedError if the copy can't be requested now."""
         await self._ask(partial(self._store.copies.check, run), copy)
 
-    async def _create(self, run: Run, copy: CopyRequest) -> None:
-        await self._check(run, copy)
-        await self._ask(partial(self._store.copies.request, now=self._clock()), copy)
-        self._wakeups.deliver()
-
-    async def _ask(self, call: Callable[[CopyRequest], Awaitable[None]], copy: CopyRequest) -> None:
-        """Call the store with a copy. If it raises AlreadyPosted, ask Discord for the earlier copy.
+    async def _ask(self, call: Callable[[CopyRequest], Awaitable[T]], copy: CopyRequest) -> T:
+        """Call a function with a copy. If it raises AlreadyPosted, ask Discord for the earlier copy.
 
         If the earlier copy was deleted in Discord, raise RefusedError. If its whole channel was deleted, call
-        the store again, because that says nothing about the result.
+        the function again, because that says nothing about the result.
         """
         try:
-            await call(copy)
+            return await call(copy)
         except AlreadyPosted as error:
             state = MessageState.EXISTS
             with suppress(DiscordAway):
@@ -138,7 +141,7 @@ class SharingService:
             if state is MessageState.DELETED:
                 # Only a moderator can have deleted it in Discord, so it isn't posted again.
                 raise RefusedError(copy_code(copy, "deleted")) from None
-            await call(replace(copy, deleted_channel=error.channel_id))
+            return await call(replace(copy, deleted_channel=error.channel_id))
 
     async def _own_result(self, key: str, requester: Requester) -> Run:
         """Return the run if it is the requester's own and a copy may show its result.

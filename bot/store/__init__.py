@@ -15,10 +15,10 @@ from bot.outside import Outside
 from bot.store.audit import AuditStore
 from bot.store.claims import ClaimStore
 from bot.store.copies import CopyStore
-from bot.store.deliveries import DeliveryStore
 from bot.store.durations import DurationStore
 from bot.store.erasure.privacy import PrivacyStore
 from bot.store.erasure.retention import RetentionStore
+from bot.store.messages import MessageStore
 from bot.store.presets import PresetStore
 from bot.store.reading.gauges import GaugeStore
 from bot.store.reading.history import HistoryStore
@@ -56,7 +56,7 @@ class Store:
         self.runs = RunStore(self.database)
         self.claims = ClaimStore(self.database, operator, outside.random)
         self.copies = CopyStore(self.database)
-        self.deliveries = DeliveryStore(self.database)
+        self.messages = MessageStore(self.database)
         self.usage = UsageStore(self.database)
         self.durations = DurationStore(self.database)
         self.history = HistoryStore(self.database)

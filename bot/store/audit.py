@@ -30,8 +30,10 @@ from sqlalchemy import (
 
 from bot.database.engine import Database, reads, writes
 from bot.database.keyset import earlier, later
+from bot.database.message_rows import Messages, read_messages
 from bot.database.rows import WITH_REQUEST
-from bot.database.tables import audit, deliveries, requests, runs
+from bot.database.tables import audit, requests, runs
+from bot.domain.messages.records import EDITS, Kind, MessageRef
 from bot.domain.moderation.audit import (
     AuditAction,
     AuditCursor,
@@ -41,8 +43,6 @@ from bot.domain.moderation.audit import (
     StoredEntry,
     outcome_of,
 )
-from bot.domain.results.deliveries import MessageRef, Purpose, Route
-from bot.domain.results.sharing import outcome_stands
 from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 
@@ -219,6 +219,7 @@ def to_entry(row: RowMapping) -> StoredEntry:
 # The columns to read of a request and its runs. Outputs are left out: they may hold a megabyte of text.
 _OF_RUN = (
     runs.c.key,
+    runs.c.index.label("number"),
     runs.c.request_key,
     or_(runs.c.state == RunState.SUCCEEDED, runs.c.partial).label("has_result"),
     runs.c.deleted_at,
@@ -229,22 +230,6 @@ _OF_RUN = (
     requests.c.private,
     # Only private results are opened from the audit log.
     case((requests.c.private, cast(runs.c.outputs, Text) != "[]"), else_=false()).label("has_outputs"),
-)
-_EDITS = frozenset({Route.IN_PLACE, Route.INTERACTION})
-_SENT = (
-    select(
-        runs.c.request_key,
-        deliveries.c.run_key,
-        deliveries.c.purpose,
-        deliveries.c.messages,
-        deliveries.c.route,
-    )
-    .join(runs, runs.c.key == deliveries.c.run_key)
-    .where(
-        runs.c.request_key.in_(bindparam("requests", expanding=True)),
-        deliveries.c.purpose.in_((Purpose.REVIEW, Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL)),
-    )
-    .order_by(deliveries.c.id)
 )
 
 
@@ -261,25 +246,24 @@ def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
         .where(runs.c.request_key.in_(own))
         .order_by(runs.c.request_key, runs.c.index)
     ).all()
-    batches, sent = defaultdict[str, list[Row[Any]]](list), defaultdict[str, list[Row[Any]]](list)
+    batches = defaultdict[str, list[Row[Any]]](list)
     for row in rows:
         batches[row.request_key].append(row)
-    for row in connection.execute(_SENT, {"requests": list(batches)}):
-        sent[row.request_key].append(row)
+    messages = read_messages(connection, batches.keys())
     request_of = {row.key: row.request_key for row in rows}
     return [
-        _complete(stored, batches[key], sent[key])
+        _complete(stored, batches[key], messages[key])
         if (key := request_of.get(stored.entry.run_key or ""))
         else stored
         for stored in entries
     ]
 
 
-def _complete(stored: StoredEntry, batch: Sequence[Row[Any]], sent: Sequence[Row[Any]]) -> StoredEntry:
+def _complete(stored: StoredEntry, batch: Sequence[Row[Any]], messages: Messages) -> StoredEntry:
     """Add the prompt and the link. A private request shows neither, but moderators may open its results."""
     first = batch[0]
     if not first.private:
-        return replace(stored, prompt=first.prompt, message=_link(batch, sent))
+        return replace(stored, prompt=first.prompt, message=_link(batch, messages))
     return replace(stored, may_open=any(_is_shown(row) and row.has_outputs for row in batch))
 
 
@@ -287,30 +271,26 @@ def _is_shown(row: Row[Any]) -> bool:
     return bool(row.has_result) and row.deleted_at is None
 
 
-def _link(batch: Sequence[Row[Any]], sent: Sequence[Row[Any]]) -> MessageRef | None:
+def _link(batch: Sequence[Row[Any]], messages: Messages) -> MessageRef | None:
     """Return the newest message with a request's results or, until there is one, its card or status message.
 
     Returns None if the results were deleted, or if only the requester can open the message: a direct message,
-    or the answer to a request that needs approval. `sent` are the deliveries of the request, oldest first.
+    or the answer to a request that needs approval.
     """
     first = batch[0]
     needs_approval = first.review_channel_id is not None
-    shown = {row.key for row in batch if _is_shown(row)}
-    late = {each.run_key for each in sent if each.purpose == Purpose.LATE and each.messages}
-    removed = any(each.purpose == Purpose.REMOVAL for each in sent)
-    stands = outcome_stands(shown, late, removed=removed)
-    if not stands and not shown:
+    shown = [row for row in batch if _is_shown(row)]
+    outcome = messages.get((Kind.OUTCOME, 0))
+    is_gone = outcome is not None and outcome.deleted_by is not None
+    if not shown and (is_gone or any(row.deleted_at is not None for row in batch)):
         return None
-    links = []
-    if first.status_message_id is not None and not needs_approval:
-        links.append(MessageRef(first.channel_id, first.status_message_id))
-    for each in sent:
-        is_card = each.purpose == Purpose.REVIEW
-        has_results = (each.purpose == Purpose.OUTCOME and stands) or each.run_key in shown & late
-        if is_card or (has_results and not (needs_approval and each.route in _EDITS)):
-            links += each.messages[:1]
-    public = [link for link in links if link.channel_id in (first.channel_id, first.review_channel_id)]
-    return public[-1] if public else None
+    late = [messages.get((Kind.LATE, row.number)) for row in reversed(shown)]
+    for message in (*late, outcome, messages.get((Kind.REVIEW, 0))):
+        part = next(iter(message.posted), None) if message is not None else None
+        if part is not None and not (needs_approval and part.place in EDITS):
+            return part.ref if part.channel_id in (first.channel_id, first.review_channel_id) else None
+    is_public = first.status_message_id is not None and not needs_approval
+    return MessageRef(first.channel_id, first.status_message_id) if is_public else None
 
 
 def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[Any]:

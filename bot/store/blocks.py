@@ -8,13 +8,14 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, or_, select, update
 
+from bot.database.message_rows import want
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_accepting, lock_requests
-from bot.database.rows import create_delivery, select_runs, to_run
+from bot.database.rows import select_runs, to_run
 from bot.database.tables import blocks, requests, runs
 from bot.domain.blocks import Block
+from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.text import in_utc
 from bot.domain.transitions import REQUESTER_BLOCKED, end_for_block
@@ -145,7 +146,7 @@ def _end_waiting_runs(connection: Connection, block: Block) -> int:
     _announce_once(connection, members, {run.key for run in ended}, block)
     if ended:
         newest = max(ended, key=lambda run: (run.created_at, run.key))
-        create_delivery(connection, newest.key, Purpose.NOTICE, block.created_at, block.created_at)
+        want(connection, newest.request_key, Kind.NOTICE, newest.index, block.created_at)
     return len(ended)
 
 

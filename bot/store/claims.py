@@ -1,4 +1,4 @@
-"""Claim runs to submit, runs to check and status messages to edit; update queue positions."""
+"""Claim runs to submit and runs to check; update queue positions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, text, update
 
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
-from bot.database.rows import read_runs, revise, select_runs, to_run
+from bot.database.rows import revise, select_runs, to_run
 from bot.database.tables import queues, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
@@ -38,10 +38,6 @@ from bot.store.queue import (
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_pause
 
-# The last status edit through an interaction is made this long before the interaction ends, and says what
-# happens next.
-_FAREWELL = timedelta(seconds=60)
-_FAREWELL_NOTE = "answer_ends"
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -70,7 +66,6 @@ ENDING = select(requests.c.key).where(
 _WAITING_OF = select_runs().where(
     is_waiting(runs), runs.c.request_key.in_(bindparam("requests", expanding=True))
 )
-_IS_ACTIVE = exists().where(runs.c.request_key == requests.c.key, runs.c.state.not_in(FINAL))
 
 
 def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
@@ -325,65 +320,3 @@ class ClaimStore:
         keys = lock_rows(connection, runs.c.key, *later)
         if keys:
             connection.execute(update(runs).where(runs.c.key.in_(keys)).values(due_at=now, checks=0))
-
-    @writes
-    def claim_status(
-        self,
-        connection: Connection,
-        now: datetime,
-        fast: timedelta,
-        slow: timedelta,
-        limit: int,
-        *,
-        full: Collection[int] = (),
-    ) -> Sequence[Run]:
-        """Claim the first runs of up to `limit` batches whose status message is out of date or missing.
-
-        A claimed message is marked as up to date before its edit. If the edit is lost, the next change of the
-        batch makes up for it. While the interaction token is valid, edits are at least `fast` apart. Later
-        edits use the bot's token; they are at least `slow` apart, and channels in `full` get none. User
-        installs and private requests get one more edit just before their interaction ends.
-
-        The process that accepts a request shows its first status. If that failed, there is no id of the
-        message, and the answer is edited every `slow` while the token is valid.
-        """
-        last_edit = and_(
-            or_(requests.c.user_install, requests.c.private),
-            requests.c.interaction_expires_at > now,
-            requests.c.interaction_expires_at <= now + _FAREWELL,
-            requests.c.status_note.is_distinct_from(_FAREWELL_NOTE),
-        )
-        token_is_valid = requests.c.interaction_expires_at > now
-        may_edit = or_(
-            requests.c.shown_at.is_(None),
-            and_(token_is_valid, requests.c.shown_at <= now - fast),
-            requests.c.shown_at <= now - slow,
-        )
-        is_posted = requests.c.status_message_id.is_not(None)
-        has_place = or_(token_is_valid, and_(is_posted, requests.c.channel_id.not_in(full)))
-        is_thinking = and_(~is_posted, token_is_valid, requests.c.shown_at <= now - slow)
-        out_of_date = (
-            select(requests.c.key)
-            .where(
-                requests.c.interaction_token.is_not(None),
-                _IS_ACTIVE,
-                or_(and_(requests.c.shown_rev < requests.c.rev, may_edit, has_place), is_thinking, last_edit),
-            )
-            .order_by(requests.c.shown_at.nulls_first())
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        # Two statements: PostgreSQL may evaluate a locking subquery with a LIMIT more than once.
-        keys = list(connection.execute(out_of_date).scalars())
-        if not keys:
-            return ()
-        connection.execute(
-            update(requests)
-            .where(requests.c.key.in_(keys))
-            .values(
-                shown_rev=requests.c.rev,
-                shown_at=now,
-                status_note=case((last_edit, _FAREWELL_NOTE), else_=requests.c.status_note),
-            )
-        )
-        return read_runs(connection, keys)  # the first run of a request has its key

@@ -6,7 +6,7 @@ run is charged to, so posting it twice changes nothing. What a server used is th
 
 Today's use is never forgotten: neither by retention nor by an erasure.
 
-These rows are locked after runs and deliveries: first those of a person, by day, then the whole bot's, with
+These rows are locked after runs and messages: first those of a person, by day, then the whole bot's, with
 the last statement of the transaction.
 """
 

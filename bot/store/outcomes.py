@@ -1,4 +1,4 @@
-"""Apply a change to a run, and create the outcome's delivery when the batch's last run ends."""
+"""Apply a change to a run, and have the outcome shown when the batch's last run ends."""
 
 from __future__ import annotations
 
@@ -7,22 +7,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Table,
-    Update,
-    and_,
-    bindparam,
-    exists,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Table, Update, bindparam, exists, select, update
 
-from bot.database.rows import RESET, create_delivery, nothing_posted
-from bot.database.tables import deliveries, requests, runs
+from bot.database.message_rows import FRESH, bump, is_untouched, settle_answer, want
+from bot.database.rows import revise
+from bot.database.tables import messages, requests, runs
+from bot.domain.messages.records import Kind
 from bot.domain.queue.fair_queue import NO_TURN, gives_turn_back
-from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import Change
 from bot.store.audit import record_end
@@ -41,7 +32,7 @@ _GOES_ON = select(
 def apply_change(connection: Connection, run: Run, change: Change, now: datetime, **more: object) -> None:
     """Write a change to a run that `bot.database.row_locks` has locked, with `more` columns.
 
-    If the change ends the run, this also writes the audit entry and creates the deliveries that follow. What
+    If the change ends the run, this also writes the audit entry and bumps the messages that follow. What
     the change makes of the run's cost is posted to the ledger, so several runs are changed in the order of
     `ledger.by_day`.
     """
@@ -49,20 +40,20 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     if not _write(connection, run, values, visible=change.visible):
         return
     if change.ends_run:
-        _create_deliveries(connection, run, change, now)
+        _end(connection, run, now)
     post(connection, run, values)
 
 
-def _create_deliveries(connection: Connection, run: Run, change: Change, now: datetime) -> None:
+def _end(connection: Connection, run: Run, now: datetime) -> None:
     record_end(connection, run, now)
     if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
-        _release_card(connection, run.key, now)
         # A moderator's press changes the card, too, but the answer to the press may be lost.
-        create_delivery(connection, run.key, Purpose.CARD, now, now)
+        bump(connection, run.request_key, now, messages.c.kind == Kind.REVIEW)
     if run.final:
-        _deliver_late(connection, run, now)
+        _show_late(connection, run, now)
     elif not connection.scalar(_GOES_ON, {"batch": run.request_key, "except": run.key}):
-        create_delivery(connection, run.request_key, Purpose.OUTCOME, now, now)
+        settle_answer(connection, run.request_key)
+        want(connection, run.request_key, Kind.OUTCOME, 0, now, {"channel_id": run.channel_id})
 
 
 def _columns(run: Run, change: Change) -> dict[str, object]:
@@ -78,10 +69,11 @@ def _write(connection: Connection, run: Run, values: Mapping[str, object], *, vi
     which = {"of_key": run.key, "old_state": run.state}
     if connection.execute(_update_run(frozenset(own)), {**which, **_as_new(own)}).rowcount != 1:
         return False
-    of_request = {name: value for name, value in values.items() if name not in runs.c}
-    if visible or of_request:
-        statement = _update_request(frozenset(of_request), visible=visible)
+    if of_request := {name: value for name, value in values.items() if name not in runs.c}:
+        statement = _update_request(frozenset(of_request))
         connection.execute(statement, {"of_key": run.request_key, **_as_new(of_request)})
+    if visible:
+        revise(connection, [run.request_key])
     return True
 
 
@@ -94,10 +86,9 @@ def _update_run(names: frozenset[str]) -> Update:
 
 
 @cache
-def _update_request(names: frozenset[str], *, visible: bool) -> Update:
-    """Return an update of these columns of a request. If it is `visible`, the status message is edited."""
-    values = _new(requests, names) | ({"rev": requests.c.rev + 1} if visible else {})
-    return update(requests).where(requests.c.key == bindparam("of_key")).values(values)
+def _update_request(names: frozenset[str]) -> Update:
+    """Return an update of these columns of a request."""
+    return update(requests).where(requests.c.key == bindparam("of_key")).values(_new(requests, names))
 
 
 def _new(table: Table, names: frozenset[str]) -> dict[str, Any]:
@@ -108,69 +99,18 @@ def _as_new(values: Mapping[str, object]) -> dict[str, object]:
     return {f"new_{name}": value for name, value in values.items()}
 
 
-def _release_card(connection: Connection, key: str, now: datetime) -> None:
-    """Make the unposted review card of a request that has ended due now, so that the courier drops it."""
-    connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.run_key == key,
-            deliveries.c.purpose == Purpose.REVIEW,
-            deliveries.c.state == DeliveryState.PENDING,
-            deliveries.c.due_at > now,
-        )
-        .values(due_at=now)
-    )
+def _show_late(connection: Connection, run: Run, now: datetime) -> None:
+    """Have a result shown that came after the run's end.
 
-
-def _deliver_late(connection: Connection, run: Run, now: datetime) -> None:
-    """Create the delivery of a result that came after the run's end, unless the outcome will show it.
-
-    If the run's earlier, partial result was deleted, the new one isn't shown, either.
+    If the run's earlier, partial result was deleted, the new one isn't shown, either. A batch's outcome that
+    may have been posted stays as it is, so the result has a message of its own. If other runs of the batch
+    are still active, their outcome will show this one, too.
     """
     if run.deleted_at is not None:
         return
-    outcome = (deliveries.c.run_key == run.request_key) & (deliveries.c.purpose == Purpose.OUTCOME)
-    # The courier renders the run's state at the time of the post, so an unposted verdict becomes the result.
-    if connection.scalar(select(deliveries.c.id).where(outcome, nothing_posted())) is not None:
-        return
-    if run.count == 1:
-        _close_verdict(connection, run.key, now)
-    elif connection.scalar(select(deliveries.c.id).where(outcome)) is None:
-        return  # other runs of the batch are still active, and the batch's outcome will show this one, too
-    if not _repeat_late(connection, run.key, now):
-        create_delivery(connection, run.key, Purpose.LATE, now, now)
-
-
-def _repeat_late(connection: Connection, key: str, now: datetime) -> bool:
-    """Deliver a late result again, replacing messages already sent; return False if it has no delivery."""
-    late = (deliveries.c.run_key == key) & (deliveries.c.purpose == Purpose.LATE)
-    columns = (deliveries.c.messages, deliveries.c.earlier_messages, nothing_posted().label("unposted"))
-    found = (connection.execute(select(*columns).where(late))).first()
-    if found is not None and not found.unposted:
-        earlier = [*found.earlier_messages, *found.messages]
-        repeated = {**RESET, "due_at": now, "earlier_messages": earlier}
-        connection.execute(update(deliveries).where(late).values(repeated))
-    return found is not None
-
-
-def _close_verdict(connection: Connection, key: str, now: datetime) -> None:
-    """Mark a run's unsent outcome as sent, because it would show the late success a second time."""
-    connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.run_key == key,
-            deliveries.c.purpose == Purpose.OUTCOME,
-            deliveries.c.state != DeliveryState.SENT,
-        )
-        .values(state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None)
-    )
-
-
-def nothing_pending() -> ColumnElement[bool]:
-    """Match the requests that have ended and have no pending delivery."""
-    own = runs.c.request_key == requests.c.key
-    pending = deliveries.c.state == DeliveryState.PENDING
-    return and_(
-        ~exists().where(own, runs.c.state.not_in(FINAL)).correlate(requests),
-        ~exists().where(own, deliveries.c.run_key == runs.c.key, pending).correlate(requests),
-    )
+    outcome = (messages.c.request_key == run.request_key, messages.c.kind == Kind.OUTCOME)
+    found = connection.execute(select(is_untouched().label("untouched")).where(*outcome)).first()
+    if found is not None:
+        alone = run.count > 1 and not found.untouched
+        kind, number = (Kind.LATE, run.index) if alone else (Kind.OUTCOME, 0)
+        want(connection, run.request_key, kind, number, now, {**FRESH, "channel_id": run.channel_id})

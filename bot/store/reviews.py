@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, select, update
 
 from bot.database.engine import Database, reads, writes
+from bot.database.message_rows import FRESH, about_result, bump, read_messages, want
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
-from bot.database.rows import create_delivery, create_or_reopen_delivery
-from bot.database.tables import audit, deliveries, runs
+from bot.database.tables import audit, messages, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.reviews import (
     check_shown,
@@ -23,7 +24,6 @@ from bot.domain.moderation.reviews import (
 )
 from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState, Member
-from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, request_entry, run_entry
@@ -37,8 +37,8 @@ _SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
 
 class ReviewStore:
-    """Decisions about runs. An approval or a rejection also creates a delivery that updates the review card,
-    in case the answer to the moderator's interaction is lost.
+    """Decisions about runs. Each also bumps the card that it changes, in case the answer to the moderator's
+    interaction is lost.
 
     Every method raises StoreUnavailable if the database doesn't answer. Changes raise RunGone for an unknown
     run, and RefusedError if nothing is left to decide.
@@ -98,7 +98,7 @@ class ReviewStore:
         for run in batch:
             apply_change(connection, run, change, now, queue_tag=tags[run.index], **known)
         add_entries(connection, request_entry(batch, AuditAction.APPROVE, moderator_id, now))
-        create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
+        bump(connection, batch[0].request_key, now, messages.c.kind == Kind.REVIEW)
         return None
 
     @writes
@@ -115,11 +115,11 @@ class ReviewStore:
                 raise RefusedError("review_over")
             apply_change(connection, run, change, now, decided_by=moderator_id, decided_at=now)
         add_entries(connection, request_entry(batch, AuditAction.REJECT, moderator_id, now, **details))
-        create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
+        want(connection, batch[0].request_key, Kind.NOTICE, 0, now)
 
     @writes
     def delete(self, connection: Connection, key: str, user_id: int, now: datetime) -> None:
-        """Mark a run's result as deleted, and create the delivery that removes it from Discord.
+        """Mark a run's result as deleted, and have it removed from Discord.
 
         The run's audit entries stay.
         """
@@ -131,19 +131,19 @@ class ReviewStore:
         )
         if marked.rowcount != 1:
             raise RefusedError("already_deleted")
-        create_or_reopen_delivery(connection, key, Purpose.REMOVAL, now)
+        bump(connection, run.request_key, now, about_result(run))
         add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
 
     @writes
     def discard(self, connection: Connection, key: str, user_id: int, now: datetime, *, remove: bool) -> None:
         """Record that a message without a result was deleted.
 
-        With `remove`, also create the delivery that deletes the whole outcome. The runs stay as they are, so
-        a late success is still posted.
+        With `remove`, the whole outcome is deleted. The runs stay as they are, so a late success is still
+        posted.
         """
         run = (lock_batch(connection, key))[0]
         if remove:
-            create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
+            want(connection, run.request_key, Kind.OUTCOME, 0, now, {"deleted_by": user_id})
         add_entries(connection, run_entry(run, AuditAction.DISCARD, user_id, now))
 
     @writes
@@ -157,7 +157,7 @@ class ReviewStore:
             update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now, deleted_by=user_id)
         )
         for run in shown:
-            create_or_reopen_delivery(connection, run.key, Purpose.REMOVAL, now)
+            bump(connection, run.request_key, now, about_result(run))
         add_entries(connection, request_entry(shown, AuditAction.DELETE, user_id, now))
 
     @writes
@@ -175,7 +175,8 @@ class ReviewStore:
         created = is_first and run.report_channel_id is None
         if created:
             connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=channel_id))
-            create_or_reopen_delivery(connection, key, Purpose.REPORT, now)
+            values = {**FRESH, "posted": [], "attempt": None, "channel_id": channel_id}
+            want(connection, run.request_key, Kind.REPORT, run.index, now, values)
         return created or run.report_channel_id is not None
 
     @writes
@@ -186,6 +187,8 @@ class ReviewStore:
             raise RefusedError("report_over")
         connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
         add_entries(connection, run_entry(run, AuditAction.DISMISS, moderator_id, now))
+        card = (messages.c.kind == Kind.REPORT) & (messages.c.number == run.index)
+        bump(connection, run.request_key, now, card)
 
     @writes
     def record_opening(
@@ -193,11 +196,6 @@ class ReviewStore:
     ) -> None:
         """Record that a moderator opened private results of a request."""
         add_entries(connection, request_entry(opened, AuditAction.OPEN_PRIVATE, moderator_id, now))
-
-    @reads
-    def dismissals(self, connection: Connection, run: Run) -> int:
-        """Return how many times a report card of a run was dismissed."""
-        return len(connection.execute(_entries(run, AuditAction.DISMISS)).all())
 
     @reads
     def reporters(self, connection: Connection, run: Run) -> list[int]:
@@ -208,14 +206,17 @@ class ReviewStore:
     @reads
     def card(self, connection: Connection, key: str) -> MessageRef | None:
         """Return the run's review card, or None if it hasn't been posted."""
-        found: tuple[MessageRef, ...] | None = connection.scalar(
-            select(deliveries.c.messages).where(
-                deliveries.c.run_key == key,
-                deliveries.c.purpose == Purpose.REVIEW,
-                deliveries.c.state == DeliveryState.SENT,
-            )
-        )
-        return found[0] if found else None
+        card = read_messages(connection, [key])[key].get((Kind.REVIEW, 0))
+        return card.refs[0] if card is not None and card.posted else None
+
+    @reads
+    def last(
+        self, connection: Connection, run: Run, action: AuditAction
+    ) -> tuple[int | None, datetime] | None:
+        """Return who took an action on a run last, and when, or None if nobody did."""
+        query = _entries(run, action).order_by(audit.c.id.desc())
+        found = connection.execute(query.with_only_columns(audit.c.actor_id, audit.c.at)).first()
+        return (found.actor_id, found.at) if found is not None else None
 
 
 def _entries(run: Run, action: AuditAction) -> Select[Any]:

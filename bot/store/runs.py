@@ -11,17 +11,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Update, bindparam, case, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, case, select, update
 
 from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
+from bot.database.message_rows import is_untouched
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
-from bot.database.rows import nothing_posted, read_runs, revise, runs_of, select_runs, to_run
-from bot.database.tables import deliveries, requests, runs
+from bot.database.rows import read_runs, revise, runs_of, select_runs, to_run
+from bot.database.tables import messages, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
+from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction
-from bot.domain.results.deliveries import Purpose
 from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
@@ -170,8 +171,9 @@ class RunStore:
             .values(cancel_requested_at=None, cancelled_by=None)
         )
         if withdrawn.rowcount:
-            noted = _of_run(cancelled.key).values(status_note="not_cancellable", rev=requests.c.rev + 1)
-            connection.execute(noted)
+            noted = update(requests).where(requests.c.key == cancelled.request_key)
+            connection.execute(noted.values(status_note="not_cancellable"))
+            revise(connection, [cancelled.request_key])
 
     @writes
     def note_deadline(self, connection: Connection, key: str, code: str) -> None:
@@ -188,33 +190,15 @@ class RunStore:
         self, connection: Connection, key: str, code: str, params: Mapping[str, object]
     ) -> None:
         """Store the reason for a run's failure, unless the outcome may have been posted already."""
-        posted = select(deliveries.c.id).where(
-            deliveries.c.run_key == runs.c.request_key,
-            deliveries.c.purpose == Purpose.OUTCOME,
-            ~nothing_posted(),
+        posted = select(messages.c.kind).where(
+            messages.c.request_key == runs.c.request_key,
+            messages.c.kind == Kind.OUTCOME,
+            ~is_untouched(),
         )
         connection.execute(
             update(runs)
             .where(runs.c.key == key, runs.c.state == RunState.FAILED, ~posted.exists())
             .values(failure_code=code, failure_params=dict(params))
-        )
-
-    @writes
-    def note_status_message(self, connection: Connection, key: str, message_id: int) -> None:
-        """Store the id of a batch's status message, unless the outcome has replaced it.
-
-        The next change may be shown at once.
-        """
-        shown = requests.c.interaction_token.is_not(None)
-        connection.execute(_of_run(key).where(shown).values(status_message_id=message_id, shown_at=None))
-
-    @writes
-    def drop_interaction_token(self, connection: Connection, key: str) -> None:
-        """Delete the interaction's token and the status message's id from the row, once the outcome is
-        posted.
-        """
-        connection.execute(
-            _of_run(key).values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
         )
 
     @writes
@@ -247,12 +231,6 @@ class RunStore:
         if changes:
             connection.execute(_SAVE, changes)
             revise(connection, changed)
-
-
-def _of_run(key: str) -> Update:
-    """Return an update of the request that a run belongs to."""
-    own = select(runs.c.request_key).where(runs.c.key == key).scalar_subquery()
-    return update(requests).where(requests.c.key == own)
 
 
 def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:

@@ -15,7 +15,8 @@ SHARING: Mapping[str, str] = MappingProxyType(
         "share_title": "Share your result",
         "share_prompt_label": "Show the prompt",
         "share_prompt_hint": "Everybody who sees the gallery channel can read it.",
-        "share_noted": "I'll share it in <#{channel}> in a moment.",
+        "share_done": "I've shared it: [open it]({url}).",
+        "post_done": "I've posted it: [open it]({url}).",
         "share_heading": "**{title}** by <@{user}>",
         "share_link": "[Open the original]({url})",
         # refusals, at the press or when posting
@@ -27,7 +28,7 @@ SHARING: Mapping[str, str] = MappingProxyType(
         "copy_result_deleted": "The result was deleted, so I can't post or share it.",
         "copy_blocked": "A moderator has blocked you there, so I didn't post this.",
         "copy_failed": "I couldn't post this. Please press the button again in a few minutes.",
-        "copy_failed_link": "It was about [this result]({url}).",
+        "copy_unknown": "Discord didn't answer. Please press it again in a minute; I won't post it twice.",
         "post_there": "This has been posted already: [open it]({url}).",
         "post_deleted": "A moderator deleted this after it was posted, so I won't post it again.",
         "post_closed": "I can't post in that channel any more. A moderator can give me access.",

@@ -83,7 +83,7 @@ def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
 
 
 def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
-    """Return buttons that the usual message also has, so that the courier recognizes either message."""
+    """Return the buttons of a sentence about an outcome."""
     if not shown:
         return [run_button(first, Action.DETAILS, "button_details"), discard_button(first)]
     if first.count > 1:

@@ -77,7 +77,7 @@ def runs_layout(
 
 
 def posting_layout() -> LayoutView:
-    """Build the placeholder that the courier edits into the result.
+    """Build the placeholder that the messenger edits into the result.
 
     The placeholder is a layout like the result, because the edit would fail on a classic message.
     """

@@ -358,16 +358,6 @@ class OutgoingMessage:
     mention: int | None = None
 
 
-def markers(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the custom_ids and texts of a message's components, by which the message is recognized."""
-    for component in components:
-        for name in ("custom_id", "content"):
-            mark = getattr(component, name, None)
-            if mark:
-                yield mark
-        yield from markers(getattr(component, "children", ()))
-
-
 @dataclass(frozen=True, slots=True)
 class PreparedOutputs:
     """A run's outputs that can be posted: files, texts, and remarks about the other outputs.

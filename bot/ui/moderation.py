@@ -154,7 +154,7 @@ def report_card(
 
     `reporters` are user ids, and `link` is the URL of the result's message, or None. If `withheld` is set,
     the card says that an age restriction hides the files. The files get names that differ from the result's,
-    because the courier recognizes the result's messages by their file names.
+    because a search recognizes the result's messages by their file names.
     """
     fitting = next(iter(chunks(prepared.files)), ())
     files = tuple(replace(file, filename=f"report-{file.filename}") for file in fitting)

@@ -28,7 +28,6 @@ from bot.ui.message_parts import (
     text_blocks,
     texts,
 )
-from bot.ui.result_buttons import discard_button
 from bot.ui.results import COLOURS
 from bot.ui.views import framed, modal_of, view_of
 
@@ -70,18 +69,6 @@ def share_messages(
         return [first, *further_messages(run, [], further, left)]
     first = _layout_message(run, top, shown, [*([block] for block in blocks), below], rows)
     return [first, *further_messages(run, further, chunks(others), left)]
-
-
-def copy_failed_message(run: Run, reason: str, link: str | None) -> OutgoingMessage:
-    """Build the message that tells the requester why a copy was not posted.
-
-    `reason` is the code of the sentence. `link` is the URL of the result's message, or None.
-    """
-    lines = [f"{say('mention', user=run.requester_id)} {say(reason)}"]
-    if link:
-        lines.append(subtext([say("copy_failed_link", url=link)]))
-    view = view_of([[discard_button(run)]])
-    return OutgoingMessage(content="\n".join(lines), view=view, mention=run.requester_id)
 
 
 def _layout_message(

@@ -9,6 +9,7 @@ from datetime import datetime
 from discord import Colour
 from discord.ui import ActionRow, Item, LayoutView
 
+from bot.domain.messages.records import answer_marker
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
@@ -61,7 +62,9 @@ def status_message(
     items: list[Item[LayoutView]] = [*texts(above, below)]
     if any(run.is_cancellable for run in active):
         items.append(ActionRow(run_button(first, Action.CANCEL, "button_cancel")))
-    return OutgoingMessage(layout=framed(Colour.blurple(), *items))
+    layout = framed(Colour.blurple(), *items)
+    layout.children[0].id = answer_marker(first.request_key)
+    return OutgoingMessage(layout=layout)
 
 
 def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:

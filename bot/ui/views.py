@@ -39,6 +39,13 @@ def posted_layout(message: Message) -> LayoutView:
     return layout
 
 
+def component_ids(message: Message) -> set[int]:
+    """Return the ids of a message's components and of their children."""
+    parents: list[object] = [*message.components]
+    found = [*parents, *(child for each in parents for child in getattr(each, "children", ()))]
+    return {id for each in found if (id := getattr(each, "id", None)) is not None}
+
+
 def modal_of(custom_id: str, title: str, *labels: Label[Modal]) -> Modal:
     """Build a form. A title that is too long for Discord is shortened."""
     modal = Modal(title=shorten(title, _TITLE), custom_id=custom_id, timeout=None)

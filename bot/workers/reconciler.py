@@ -278,7 +278,7 @@ class Reconciler:
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         if await self._store.runs.finish(run.key, target, self._clock(), code=code):
             log.info("ended the run as %s (%s)", target.value, code)
-            self._wakeups.deliver()
+            self._wakeups.show()
             self._wakeups.submit()
 
 

@@ -58,7 +58,7 @@ class ReportRecorder:
         result = "result" if change.state is RunState.SUCCEEDED else "outcome"
         log.info("recorded %s%s", change.state.value, f"; posting the {result}" if change.ends_run else "")
         if change.ends_run:
-            self._wakeups.deliver()
+            self._wakeups.show()
             self._wakeups.submit()
         if change.visible:
             self._wakeups.show()

@@ -30,6 +30,5 @@ PRUNE = Schedule(pause=3600)
 PROGRESS = Schedule(pause=1, rest=1)
 # Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.
 DEPLOYMENTS = Schedule(pause=15)
-STATUS = Schedule(pause=1, width=64, again=True)
-# Its width follows from Discord's limits: see bot.delivery.pace.places.
-DELIVER = Schedule(pause=1, again=True)
+# Its width follows from Discord's limits: see bot.delivery.messenger.
+SHOW = Schedule(pause=1, again=True)

@@ -235,7 +235,6 @@ class Submitter:
         requeue = self._store.claims.requeue
         await self._until_stored(lambda: requeue(run, due_at, self._clock(), waits_for=waits_for))
         self._wakeups.show()
-        self._wakeups.deliver()
         self._wakeups.submit()
 
     async def _until_stored(self, change: Callable[[], Awaitable[T]]) -> T:
@@ -286,7 +285,7 @@ class Submitter:
         if not ended:
             # The webhook about the failure was faster. It gave no reason, but this answer does.
             await self._until_stored(lambda: runs.add_failure_reason(run.key, code, params))
-        self._wakeups.deliver()
+        self._wakeups.show()
         self._wakeups.submit()
 
     def _backoff(self, tries: int) -> timedelta:

@@ -152,16 +152,12 @@ class Wakeups:
         """Wake the submitter, because a run is waiting or an ended run has made room for another."""
         self._fire("submit")
 
-    def deliver(self) -> None:
-        """Wake the courier, because a message is pending."""
-        self._fire("deliver")
-
     def check(self) -> None:
         """Wake the reconciler, because a run has to be checked or cancelled."""
         self._fire("check")
 
     def show(self) -> None:
-        """Wake the status updater, because a status message is outdated."""
+        """Wake the messenger, because a message is out of date."""
         self._fire("show")
 
     def reload(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, Table, text
 
-from bot.database.tables import audit, deliveries, requests, runs, server_rules
+from bot.database.tables import audit, messages, requests, runs, server_rules
 from bot.domain.access import OperatorRules
 from bot.domain.moderation.audit import AuditFilter
 from bot.domain.pages import RunFilter
@@ -52,15 +52,18 @@ EXPRESSIONS = {
     "details": "'{{}}'",
     "outputs": "'[]'",
     "file_deployments": "'[]'",
-    "messages": "'[]'",
-    "earlier_messages": "'[]'",
-    "purpose": "'o'",
+    "posted": "'[]'",
+    "stale": "'[]'",
+    "kind": "'outcome'",
+    "number": "0",
+    "since": "{time}",
+    "shown_rev": "1",
     "deadline_seconds": "3600",
 }
-# What differs in other tables: a message of each run, all of them sent; and as many servers with rules, whose
-# periods of retention have not passed.
+# What differs in other tables: an outcome of each request, all of them shown; and as many servers with rules,
+# whose periods of retention have not passed.
 OF_TABLE = {
-    "deliveries": {"state": "'sent'", "due_at": "{time}"},
+    "messages": {"due_at": "{time}"},
     "server_rules": {
         "guild_id": "n",
         "rules": "'{{}}'",
@@ -100,7 +103,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     began = time.perf_counter()
 
     def fill(connection: Connection) -> None:
-        for table in (requests, runs, audit, deliveries, server_rules):
+        for table in (requests, runs, audit, messages, server_rules):
             connection.execute(text(filling(table, connection.dialect.name, count, now)))
 
     await store.database.migrate(fill)
@@ -185,7 +188,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "durations, a GPU without any": lambda: store.durations.usual("picture", "H100", now),
         "the queue, for its estimates": lambda: store.durations.queue("picture"),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
-        "claim of a message owed": lambda: store.deliveries.claim("bench", now, timedelta(minutes=1)),
+        "claim of a message to show": lambda: store.messages.claim("bench", now, now, full=(), busy=()),
         "claim of what is too old": lambda: store.retention.claim(now),
     }
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 from sqlalchemy import Connection, func, select, text
 
-from bot.database.tables import audit, deliveries, requests, runs
+from bot.database.tables import audit, messages, requests, runs
 from bot.domain.runs import RunState
 from bot.outside import Outside
 from bot.store import Store
@@ -85,7 +85,7 @@ async def _fill(home: BotProcess, url: str, kept: int, run_ids: Sequence[str]) -
     dialect = store.database.engine.dialect.name
 
     def fill(connection: Connection) -> None:
-        for table in (requests, runs, audit, deliveries) if kept else ():
+        for table in (requests, runs, audit, messages) if kept else ():
             connection.execute(text(filling(table, dialect, kept, now)))
         connection.execute(runs.update().values(state=RunState.SUCCEEDED, due_at=None))
 

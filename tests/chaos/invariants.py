@@ -18,6 +18,9 @@ from tests.fakediscord.world import Message
 from tests.questions import Message as Owed
 from tests.questions import Run
 
+# Messages by the request and the number of the run.
+OwedOf = dict[tuple[str, int], list[Owed]]
+
 _BUTTON = re.compile(r"run:([a-z0-9]+):(\w+)")
 SETTLE_WITHIN = 90.0
 
@@ -83,20 +86,18 @@ class InvariantChecker:
         found = await questions.runs(self._environment.database, but=self._judged)
         return {run.key: run for run in found}
 
-    async def _owed(self) -> dict[str, list[Owed]]:
-        owed: dict[str, list[Owed]] = defaultdict(list)
+    async def _owed(self) -> OwedOf:
+        owed: OwedOf = defaultdict(list)
         for message in await questions.messages(self._environment.database):
-            owed[message.run_key].append(message)
+            owed[message.request_key, message.number].append(message)
         return owed
 
-    def _hidden(
-        self, runs: dict[str, Run], owed: dict[str, list[Owed]], rounds: Sequence[Round]
-    ) -> dict[str, str]:
+    def _hidden(self, runs: dict[str, Run], owed: OwedOf, rounds: Sequence[Round]) -> dict[str, str]:
         """Return the runs whose outputs no message shows and `/runs` doesn't offer."""
         kept = {
             key
             for key, run in runs.items()
-            for message in (*owed[key], *owed[run.request.key])
+            for message in (*_of(run, owed), *owed[run.request.key, 0])
             if message.state == "undelivered"
         }
         seen = self._promises.everything(self._messages(rounds))
@@ -107,14 +108,15 @@ class InvariantChecker:
         }
 
     def _left_to_the_list(
-        self, runs: dict[str, Run], owed: dict[str, list[Owed]], rounds: Sequence[Round]
+        self, runs: dict[str, Run], owed: OwedOf, rounds: Sequence[Round]
     ) -> dict[str, str]:
         """Return the runs that only `/runs` offers although nothing but an outage happened."""
         places = {this.channel.id for this in rounds if this.happening == "outage"}
         return {
-            key: f"undelivered after an outage: {run} {owed[key]}"
+            key: f"undelivered after an outage: {run} {_of(run, owed)}"
             for key, run in runs.items()
-            if run.request.channel_id in places and any(each.state == "undelivered" for each in owed[key])
+            if run.request.channel_id in places
+            and any(each.state == "undelivered" for each in _of(run, owed))
         }
 
     async def _quiet(self) -> bool:
@@ -129,8 +131,10 @@ class InvariantChecker:
         verdict = Verdict()
         for key, run in runs.items():
             # A batch shares one outcome; a late success of one of its runs is a second message.
-            own, first = owed[key], run.request.key
-            others = [message for message in owed[first] if message.kind == "outcome"] if first != key else []
+            own, first = _of(run, owed), run.request.key
+            others = (
+                [message for message in owed[first, 0] if message.kind == "outcome"] if first != key else []
+            )
             late = [message for message in own if message.kind == "late" and run.request.count > 1]
             # A rejection is also told in a direct message.
             letters = [message for message in own if message.kind == "notice"]
@@ -220,6 +224,10 @@ class InvariantChecker:
         lines += ["Discord, lately:"]
         lines += [f"{r.method} {r.path[:90]} {r.status} {r.code} {r.fault or ''}" for r in lately]
         return "\n".join(lines)
+
+
+def _of(run: Run, owed: OwedOf) -> list[Owed]:
+    return owed[run.request.key, run.index]
 
 
 def _told(message: Message) -> str:

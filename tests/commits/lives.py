@@ -71,7 +71,7 @@ async def settled(bot: Harness) -> None:
         await play(bot)
         if done:
             return
-        done = not await bot.app.store.deliveries.pending() and not await unfinished(bot)
+        done = not await bot.app.store.messages.pending() and not await unfinished(bot)
 
 
 async def unfinished(bot: Harness) -> int:
@@ -123,7 +123,7 @@ async def one_request(bot: ModeratedServer) -> AsyncIterator[dict[str, Any]]:
     assert made == (run.state in (RunState.SUCCEEDED, RunState.UNCONFIRMED) or run.submissions > 0)
     assert len(messages) == 1
     assert "Cancel" not in buttons_of(bot, messages[0])
-    assert await bot.app.store.deliveries.pending() == 0
+    assert await bot.app.store.messages.pending() == 0
 
 
 async def generated(bot: ModeratedServer) -> None:

@@ -39,7 +39,7 @@ def test_one_picture_is_made_from_the_command_to_the_channel(tmp_path: Path) -> 
         r"now says: Generating: Picture .*▰.*\d\d%",
         r"webhook +run \w+ success, (1 output|\d outputs) -> the bot answers 204",
         r"writes in #pictures: @ada .*, with \S+\.png \(\d+ kB\), pinging @ada",
-        r"bot +\w+: delivered",
+        r"bot +\w+: shown",
     )
     found = [re.search(step, transcript) for step in steps]
     assert [step for step, match in zip(steps, found, strict=True) if match is None] == []

@@ -15,13 +15,9 @@ from tests.questions import messages
 
 POSTS = "/channels/*/messages"
 ANSWERS = "/webhooks/*"
-Note = Literal["an attempt", "a post", "undelivered"]
+Note = Literal["an attempt", "a post", "the end"]
 # The steps of the store, by what they note about a message.
-_NOTES: dict[Note, str] = {
-    "an attempt": "mark_attempt",
-    "a post": "mark_sent",
-    "undelivered": "mark_undelivered",
-}
+_NOTES: dict[Note, str] = {"an attempt": "begin", "a post": "posted", "the end": "finish"}
 
 
 class Killed(BaseException):
@@ -61,7 +57,7 @@ async def die_at_a_note(bot: Harness, note: Note, *, after: bool = True) -> None
         raise asyncio.CancelledError
 
     with at_a_note(bot, note, die, after=after), pytest.raises(asyncio.CancelledError):
-        await bot.app.workers["deliver"].drain()
+        await bot.app.workers["show"].drain()
 
 
 @contextmanager
@@ -69,14 +65,14 @@ def at_a_note(
     bot: Harness, note: Note, act: Callable[[], Awaitable[None]], *, after: bool = True
 ) -> Iterator[None]:
     """Act once inside the block when the bot has stored something about a message, or just before."""
-    store, name = bot.app.store.deliveries, _NOTES[note]
+    store, name = bot.app.store.messages, _NOTES[note]
     store_it = getattr(store, name)
 
-    async def acts(*args: Any) -> Any:
+    async def acts(*args: Any, **kwargs: Any) -> Any:
         setattr(store, name, store_it)
         if not after:
             await act()
-        stored = await store_it(*args)
+        stored = await store_it(*args, **kwargs)
         if after:
             await act()
         return stored
@@ -109,7 +105,29 @@ async def _die_at(
 
     http.request = dies  # type: ignore[method-assign]  # the process's last breath
     with pytest.raises(error):
-        await bot.app.workers["deliver"].drain()
+        await bot.app.workers["show"].drain()
+
+
+@contextmanager
+def dying_at_a_post(bot: Harness, *, after: bool = True, nth: int = 1) -> Iterator[None]:
+    """Let the process die at a post that an interaction makes inside the block, after Discord has taken it.
+
+    With `after=False`, Discord hasn't taken it.
+    """
+    http, calls = bot.app.bot.http, count(1)
+    before = http.request
+
+    async def dies(route: Any, **kwargs: Any) -> Any:
+        is_post = route.method == "POST" and route.path.endswith("/messages")
+        if not is_post or next(calls) != nth:
+            return await before(route, **kwargs)
+        if after:
+            await before(route, **kwargs)
+        raise asyncio.CancelledError
+
+    http.request = dies  # type: ignore[method-assign]  # the process's last breath
+    yield
+    http.request = before  # type: ignore[method-assign]
 
 
 def close_after_a_post(bot: Harness) -> None:

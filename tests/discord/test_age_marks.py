@@ -230,7 +230,7 @@ async def test_a_crash_after_the_note_is_stored_repeats_no_note_and_loses_no_res
     await bot.ask(faults=HELD, channel=adult)
     mark_adult(bot, adult, marked=False)
     await end_runs(bot)
-    await die_at_a_note(bot, "undelivered", after=False)
+    await die_at_a_note(bot, "the end", after=False)
     await bot.restart()
     mark_adult(bot, adult, marked=marked)
     await bot.later(minutes=2, times=2)
@@ -250,7 +250,7 @@ async def test_a_crash_after_the_note_was_sent_directly_repeats_it_neither(
     close_answer(bot)
     await end_runs(bot)
     if stored:
-        await die_at_a_note(bot, "undelivered", after=False)
+        await die_at_a_note(bot, "the end", after=False)
     else:
         await die_at_a_post(bot)
     assert len(bot.alice.user.dm_channel.history()) == 1

@@ -91,7 +91,7 @@ async def test_a_success_while_a_late_part_is_posted_replaces_it(bot: Harness, n
     shown = await shown_at_each_post(bot)
     with at_a_note(bot, note, partial(end_with, bot, pictures(2))):
         await bot.play()
-    assert shown == [[0], [0, 1]]
+    assert shown == [[0], [1]]
     (message,) = bot.messages()
     assert len(message.attachments) == 2
     assert (await bot.run()).state is RunState.SUCCEEDED

@@ -1,91 +1,119 @@
-"""Copies that fail after a part of them was posted, or after a post without a reply: they leave nothing."""
+"""Copies that fail, or whose process dies: nothing is posted twice, and Delete misses nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
+import discord
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import block, report
+from tests.discord.actors import report
 from tests.discord.batches import ask, files, open_one
-from tests.discord.deliveries import (
-    close_channel,
-    close_direct_messages,
-    die_at_a_post,
-    end_runs,
-    every_way_closed,
-)
-from tests.discord.files import bucket, finish_with, pictures, png
-from tests.discord.follow_ups import BOTH, SMALL, let_open
-from tests.discord.forged import press
-from tests.discord.moderated_server import ModeratedServer, set_rules
-from tests.discord.rendered import buttons_of, refusal, requests_to, stored
+from tests.discord.deliveries import close_channel, dying_at_a_post
+from tests.discord.files import finish_with, pictures
+from tests.discord.rendered import buttons_of, refusal, requests_to
 from tests.discord.shares import Shares
-from tests.harness import HELD, Harness
+from tests.harness import Harness
+
+CLOSED = "I can't post in the gallery channel"
 
 
-@pytest.mark.parametrize("why", ["block", "moved", "file"])
-async def test_a_share_without_a_reply_is_deleted_before_its_requester_reads_that_it_failed(
-    shares: Shares, why: str
-) -> None:
+async def killed_share(shares: Shares, original: Any, *, after: bool = True, nth: int = 1) -> None:
+    """Share a result, and let the process die at a post of the copy, whose id isn't stored."""
+    bot = shares.bot
+    with dying_at_a_post(bot, after=after, nth=nth):
+        await shares.start(original)
+    await bot.restart()
+    # Discord has forgotten the nonces by then.
+    await bot.later(minutes=5)
+
+
+@pytest.mark.parametrize("after", [True, False])
+async def test_a_share_whose_process_died_is_posted_once(shares: Shares, after: bool) -> None:
+    original = await shares.bot.made()
+    await killed_share(shares, original, after=after)
+    assert len(shares.shown()) == after
+    again = await shares.start(original)
+    told = refusal(shares.bot, again) if after else again.response.content
+    assert told.startswith("This has been shared already" if after else "I've shared it: [open it](")
+    assert len(shares.shown()) == 1
+
+
+async def test_a_share_that_discord_does_not_answer_is_not_posted_twice(shares: Shares) -> None:
     bot = shares.bot
     original = await bot.made()
-    await shares.start(original)
-    await die_at_a_post(bot)
-    await bot.restart()
+    http = bot.app.bot.http
+    before = http.request
+
+    async def loses_the_reply(route: Any, **kwargs: Any) -> Any:
+        answer = await before(route, **kwargs)
+        if route.method == "POST" and route.path.endswith("/messages"):
+            http.request = before  # type: ignore[method-assign]
+            raise TimeoutError
+        return answer
+
+    http.request = loses_the_reply  # type: ignore[method-assign]
+    told = await shares.start(original)
+    assert told.response.content.startswith("Discord didn't answer. Please press it again in a minute")
+    again = await shares.start(original)
+    assert again.response.content.startswith("I've shared it: [open it](")
     assert len(shares.shown()) == 1
-    if why == "block":
-        await block(bot, bot.alice)
-    elif why == "moved":
-        await set_rules(bot)
-    else:
-        (run,) = bot.comfydeploy.runs
-        run.own_faults = Faults(body="expired")
-    await bot.later(minutes=2, times=4)
-    assert (len(shares.shown()), len(shares.letters())) == (0, 1)
-    assert len(bot.messages()) == 1
-    assert [line.outcome is None for line in await bot.audit() if line.action == "share"] == [False]
+    assert [line.outcome for line in await bot.audit() if line.action == "share"] == [None]
 
 
-async def test_a_post_without_a_reply_is_deleted_before_its_requester_reads_that_it_failed(
-    bot: Harness,
-) -> None:
-    """The batch in the same channel stays, although it has the same file."""
+@pytest.mark.parametrize("nth", [1, 2])
+async def test_the_rest_of_a_share_follows_when_it_is_pressed_again(shares: Shares, nth: int) -> None:
+    bot = shares.bot
+    await finish_with(bot, pictures(12))
+    await bot.play()
+    original, _ = bot.messages()
+    await killed_share(shares, original, nth=nth)
+    await shares.start(original)
+    assert [len(each.attachments) for each in shares.shown()] == [10, 2]
+    await bot.click(original, "Delete")
+    assert (bot.messages(), shares.shown()) == ([], [])
+
+
+async def test_a_lost_share_in_an_earlier_gallery_makes_room_for_the_next(shares: Shares) -> None:
+    bot = shares.bot
+    original = await bot.made()
+    with dying_at_a_post(bot):
+        await shares.start(original)
+    await bot.restart()
+    earlier = shares.gallery
+    shares.gallery = bot.guild.create_text_channel("new-gallery")
+    await bot.env.settle()
+    await shares.set_rules()
+    await shares.start(original)
+    assert (len(bot.messages(earlier)), len(shares.shown())) == (0, 1)
+
+
+async def test_delete_under_the_result_takes_a_lost_share_too(shares: Shares) -> None:
+    bot = shares.bot
+    original = await bot.made()
+    with dying_at_a_post(bot):
+        await shares.start(original)
+    await bot.restart()
+    await bot.click(original, "Delete")
+    assert (bot.messages(), shares.shown()) == ([], [])
+
+
+async def test_a_lost_post_is_told_from_its_batch_in_the_same_channel(bot: Harness) -> None:
     await ask(bot, count=2)
     (batch,) = bot.messages()
     one = await open_one(bot, bot.alice, 2)
-    await bot.alice.click(one.response.message, label="Post")
-    await die_at_a_post(bot)
+    with dying_at_a_post(bot):
+        await bot.alice.click(one.response.message, label="Post")
     await bot.restart()
-    await block(bot, bot.alice)
-    await bot.later(minutes=2, times=2)
+    _, alone = bot.messages()
+    await bot.click(alone, "Delete")
     assert [each.id for each in bot.messages()] == [batch.id]
-    assert len(batch.attachments) == 2
-
-
-async def test_a_post_without_a_reply_stays_in_its_channel_if_its_batch_moves(bot: Harness) -> None:
-    """The batch was undelivered, and its requester posts it in another channel."""
-    await ask(bot, HELD, HELD, count=2)
-    await end_runs(bot)
-    with every_way_closed(bot):
-        close_direct_messages(bot)
-        await bot.play()
-    first, second = await bot.keys()
-    other = bot.guild.create_text_channel("other")
-    await bot.env.settle()
-    listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
-    await press(bot, bot.alice, listed, f"run:{second}:post")
-    await die_at_a_post(bot)
-    await bot.restart()
-    listed = (await bot.alice.slash(other, "runs", state="undelivered")).response
-    await bot.alice.select(listed, [first])
-    await bot.later(minutes=2, times=3)
-    assert [files(each) for each in bot.messages(other)] == [[first, second]]
-    assert [files(each) for each in bot.messages()] == [[second]]
-    await bot.click(bot.messages()[0], "Delete")
-    assert [files(each) for each in bot.messages(other)] == [[first, second]]
-    assert bot.messages() == []
+    assert files(batch) == await bot.keys()
 
 
 async def test_a_share_that_fails_halfway_leaves_nothing_and_can_be_requested_again(shares: Shares) -> None:
@@ -93,19 +121,17 @@ async def test_a_share_that_fails_halfway_leaves_nothing_and_can_be_requested_ag
     await finish_with(bot, pictures(12))
     await bot.play()
     original, _ = bot.messages()
-    await shares.start(original)
-    close_after_a_post(shares)
-    await bot.play()
-    assert "I can't post in the gallery channel" in shares.letters()[0].content
+    with closing_after_a_post(bot):
+        told = await shares.start(original)
+    assert CLOSED in told.response.content
     assert shares.shown() == []
     bot.env.backend.faults.clear()
     await shares.share(original)
     assert [len(each.attachments) for each in shares.shown()] == [10, 2]
-    assert shares.letters() == []
     posts = requests_to(bot, "POST", f"/channels/{shares.gallery.id}/messages")
     nonces = [each.json["nonce"] for each in posts]
     # Discord answers a nonce of the last minutes with the message that it was sent with.
-    assert len(nonces) == len(set(nonces)) == 4
+    assert len(nonces) == len(set(nonces)) == 3
     assert refusal(bot, await shares.start(original)).startswith("This has been shared already")
 
 
@@ -114,13 +140,11 @@ async def test_a_part_that_discord_keeps_is_deleted_with_the_next_share_or_the_r
     await finish_with(bot, pictures(12))
     await bot.play()
     original, _ = bot.messages()
-    await shares.start(original)
     kept = f"/channels/{shares.gallery.id}/messages/*"
     bot.env.inject_error("DELETE", kept, status=403, code=50013, times=None)
-    close_after_a_post(shares)
-    await bot.play()
+    with closing_after_a_post(bot):
+        assert CLOSED in (await shares.start(original)).response.content
     (part,) = shares.shown()
-    assert "I can't post in the gallery channel" in shares.letters()[0].content
     bot.env.backend.faults.clear()
     await shares.share(original)
     assert part.id not in [each.id for each in shares.shown()]
@@ -129,82 +153,35 @@ async def test_a_part_that_discord_keeps_is_deleted_with_the_next_share_or_the_r
     assert shares.shown() == []
 
 
-@pytest.mark.parametrize("letters", [True, False])
-async def test_a_deleted_copy_goes_even_if_the_gallery_moves_and_the_next_copy_fails(
-    shares: Shares, letters: bool
-) -> None:
-    """Share is pressed again before the removal of the deleted copy has run."""
+async def test_a_deleted_copy_goes_even_if_the_gallery_moves_and_the_next_copy_fails(shares: Shares) -> None:
+    """Share is pressed again before the deleted copy is removed."""
     bot = shares.bot
-    shares.gallery = bot.channel  # later, the channel of the result takes the notice about the failure
-    await shares.set_rules()
     original = await bot.made()
     await shares.share(original)
-    _, copy = bot.messages()
+    (copy,) = shares.shown()
     await bot.alice.click(copy, label="Delete")
+    earlier = shares.gallery
     shares.gallery = bot.guild.create_text_channel("new-gallery")
     await bot.env.settle()
     await shares.set_rules()
     close_channel(bot, shares.gallery)
-    if not letters:
-        close_direct_messages(bot)
     for _ in range(2):
-        await shares.start(original)
-        await bot.later(minutes=2, times=3)
-    first, *others = [*bot.messages(), *shares.shown()]
-    assert first.id == original.id
-    assert copy.id not in [each.id for each in others]
-    notices = shares.letters() if letters else others
-    assert (len(notices), len(others)) == ((2, 0) if letters else (1, 1))
-    assert all("I can't post in the gallery channel" in each.content for each in notices)
+        assert CLOSED in (await shares.start(original)).response.content
+        await bot.play()
+    assert (bot.messages(earlier), shares.shown()) == ([], [])
 
 
-async def test_a_share_that_is_given_up_leaves_nothing(shares: Shares) -> None:
-    """The process dies at each attempt, so the courier gives the delivery up without another attempt."""
+@pytest.mark.parametrize("body", ["expired", "cut-off"])
+async def test_a_share_whose_file_can_not_be_fetched_says_so(shares: Shares, body: Any) -> None:
     bot = shares.bot
-    await shares.start(await bot.made())
+    original = await bot.made()
     (run,) = bot.comfydeploy.runs
-    await die_at_a_post(bot)
-    await bot.restart()
-    run.own_faults = Faults(body="cut-off")
-    await bot.later(minutes=10, times=24)
-    assert (len(shares.shown()), len(shares.letters())) == (0, 1)
-
-
-@pytest.mark.bot(deployments=BOTH)
-async def test_the_card_of_a_request_is_not_deleted_in_place_of_a_lost_copy(server: ModeratedServer) -> None:
-    """The gallery is also the review channel, and the process died before it stored the card's message.
-
-    The card has a file with the run's key in its name, but no buttons any more.
-    """
-    gallery = server.review
-    await set_rules(
-        server,
-        gallery_channel_id=gallery.id,
-        approval={"mode": "everybody", "review_channel_id": gallery.id},
-    )
-    await server.ask(**SMALL)
-    await server.decide("Approve")
-    (original,) = server.messages()
-    name = original.attachments[0].filename
-    async with bucket({name: (png(), "image/png")}) as host:
-        stored(server, original).attachments[0]["url"] = f"{host}/{name}"
-        await server.alice.click(original, label="Upscale")
-        await die_at_a_post(server)
-        await server.restart()
-        let_open(server)
-        await server.decide("Approve")
-    cards = server.cards()
-    assert [len(card.attachments) for card in cards] == [0, 1]
-    _, upscaled = server.messages()
-    shares = Shares(server, gallery)
-    await shares.start(upscaled)
-    await die_at_a_post(server)
-    await server.restart()
-    assert len(shares.shown()) == 3
-    await block(server, server.alice)
-    await server.later(minutes=2, times=2)
-    assert [each.id for each in shares.shown()] == [card.id for card in cards]
-    assert "A moderator has blocked you there" in shares.letters()[-1].content
+    run.own_faults = Faults(body=body)
+    told = await shares.start(original)
+    gone = "The file of this result is gone" if body == "expired" else "I couldn't post this."
+    assert gone in told.response.content
+    await bot.later(minutes=2)
+    assert (shares.shown(), len(bot.messages())) == ([], 1)
 
 
 async def test_the_card_of_a_report_is_not_taken_for_a_copy(shares: Shares) -> None:
@@ -218,10 +195,8 @@ async def test_the_card_of_a_report_is_not_taken_for_a_copy(shares: Shares) -> N
     await report(original, bot.bob)
     await bot.play()
     (card,) = shares.shown()
+    await killed_share(shares, original, after=False)
     await shares.start(original)
-    await die_at_a_post(bot, after=False)
-    await bot.restart()
-    await bot.later(minutes=2)
     assert [list(buttons_of(bot, each)) for each in shares.shown()] == [
         ["Delete", "Block", "Dismiss"],
         ["Report", "Delete"],
@@ -230,16 +205,19 @@ async def test_the_card_of_a_report_is_not_taken_for_a_copy(shares: Shares) -> N
     assert [each.id for each in shares.shown()] == [card.id]
 
 
-def close_after_a_post(shares: Shares) -> None:
-    """Let Discord take one more post, then close the gallery to the bot."""
-    http = shares.bot.app.bot.http
+@contextmanager
+def closing_after_a_post(bot: Harness) -> Iterator[None]:
+    """Let Discord take one post inside the block, and refuse the next."""
+    http, posts = bot.app.bot.http, count(1)
     before = http.request
+    answer: Any = SimpleNamespace(status=403, reason="Forbidden")
 
     async def closes(route: Any, **kwargs: Any) -> Any:
-        answer = await before(route, **kwargs)
-        if route.method == "POST" and route.path.endswith("/messages"):
-            close_channel(shares.bot, shares.gallery)
-            http.request = before  # type: ignore[method-assign]
-        return answer
+        is_post = route.method == "POST" and route.path.endswith("/messages")
+        if is_post and next(posts) > 1:
+            raise discord.Forbidden(answer, {"code": 50013, "message": "no"})
+        return await before(route, **kwargs)
 
     http.request = closes  # type: ignore[method-assign]
+    yield
+    http.request = before  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from simcord.backend.serializers import message_payload
 
-from bot.domain.results.deliveries import CARD_PURPOSES, Purpose
+from bot.domain.messages.records import CARDS, Kind
 from bot.gateway.pressed_messages import may_be_on
 from bot.ui import custom_ids as ids
 from tests.discord.actors import report
@@ -95,17 +95,17 @@ async def test_no_component_acts_on_a_message_of_somebody_else(
 
 
 def test_each_button_is_on_the_messages_that_have_it() -> None:
-    def on(purpose: Purpose) -> set[str]:
-        return {action for action in ids.Action if may_be_on(ids.RunId(KEY, action), purpose)}
+    def on(kind: Kind) -> set[str]:
+        return {action for action in ids.Action if may_be_on(ids.RunId(KEY, action), kind)}
 
     review = {"approve", "reject", "block", "details"}
     report = {"delete", "clear", "block", "dismiss"}
-    assert on(Purpose.REVIEW) == on(Purpose.CARD) == review
-    assert on(Purpose.REPORT) == report
+    assert on(Kind.REVIEW) == review
+    assert on(Kind.REPORT) == report
     others = set(ids.Action) - {"approve", "reject", "block", "dismiss"}
-    assert all(on(purpose) == others for purpose in set(Purpose) - CARD_PURPOSES)
+    assert all(on(kind) == others for kind in set(Kind) - CARDS)
     reject, block = [ids.ReviewFormId(KEY, form) for form in (ids.ReviewForm.REJECT, ids.ReviewForm.BLOCK)]
-    assert [may_be_on(reject, purpose) for purpose in (Purpose.REVIEW, Purpose.REPORT)] == [True, False]
-    assert [may_be_on(block, purpose) for purpose in (Purpose.REVIEW, Purpose.REPORT)] == [True, True]
-    assert not any(may_be_on(form, Purpose.OUTCOME) for form in (reject, block))
-    assert not may_be_on(ids.DraftId(KEY), Purpose.REVIEW)
+    assert [may_be_on(reject, kind) for kind in (Kind.REVIEW, Kind.REPORT)] == [True, False]
+    assert [may_be_on(block, kind) for kind in (Kind.REVIEW, Kind.REPORT)] == [True, True]
+    assert not any(may_be_on(form, Kind.OUTCOME) for form in (reject, block))
+    assert not may_be_on(ids.DraftId(KEY), Kind.REVIEW)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from bot.delivery.retries import MAX_TRIES
 from tests.discord.actors import block, erase_data, moderator, override, pause
 from tests.discord.batches import DEPLOYMENTS, files
 from tests.discord.deliveries import (
@@ -68,18 +67,16 @@ async def test_an_unforeseen_error_ends_in_a_kept_result(bot: Harness) -> None:
     assert "> a fox" in text_of(bot, message)
 
 
-async def test_a_result_is_kept_when_the_process_dies_during_each_attempt(bot: Harness) -> None:
+async def test_a_result_whose_posts_end_the_process_is_shown_in_the_answer(bot: Harness) -> None:
     await bot.ask(faults=HELD)
     await end_runs(bot)
-    for _ in range(MAX_TRIES):
+    for _ in range(4):
         await be_killed_at_a_post(bot)
         bot.clock.move(minutes=2)
     await bot.restart()
     await bot.play()
-    assert await delivery_states(bot) == ["undelivered"]
-    await post_here(bot)
-    (message,) = posted(bot)
-    assert "> a fox" in text_of(bot, message)
+    assert await delivery_states(bot) == ["sent"]
+    assert "> a fox" in text_of(bot, bot.messages()[0])
 
 
 async def test_on_another_server_it_is_neither_offered_nor_posted(bot: Harness) -> None:

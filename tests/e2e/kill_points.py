@@ -9,65 +9,48 @@ from tests.e2e.bot_process import BotProcess
 INTAKE = "bot.store.requests.accept:RequestStore"
 RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.claims:ClaimStore"
-OWED = "bot.store.deliveries:DeliveryStore"
+MESSAGES = "bot.store.messages:MessageStore"
 COPIES = "bot.store.copies:CopyStore"
 COMFY = "bot.comfydeploy.client:ComfyDeploy"
-POSTER = "bot.delivery.posting:Poster"
+DISCORD = "bot.delivery.discord_calls:DiscordCalls"
 
 TAKEN_IN = (
     f"{INTAKE}.accept:before:1",
     f"{INTAKE}.accept:after:1",
-    f"{RUNS}.note_status_message:before:1",
-    f"{RUNS}.note_status_message:after:1",
+    f"{MESSAGES}.answered:before:1",
+    f"{MESSAGES}.answered:after:1",
 )
 DELIVERED = (
-    f"{OWED}.claim:got:1",
-    f"{OWED}.mark_attempt:before:1",
-    f"{OWED}.mark_attempt:after:1",
-    f"{POSTER}.post:after:1",
-    f"{OWED}.mark_sent:after:1",
-    f"{POSTER}.delete_original:after:1",
-    f"{OWED}.complete:before:1",
-    f"{OWED}.complete:after:1",
-    f"{RUNS}.drop_interaction_token:after:1",
+    f"{MESSAGES}.claim:got:1",
+    f"{MESSAGES}.begin:before:1",
+    f"{MESSAGES}.begin:after:1",
+    f"{DISCORD}.post:after:1",
+    f"{MESSAGES}.posted:after:1",
+    f"{DISCORD}.delete_original:after:1",
+    f"{MESSAGES}.finish:before:1",
+    f"{MESSAGES}.finish:after:1",
 )
 # A copy of a result whose outcome was delivered before.
 COPIED = (
-    f"{COPIES}.request:before:1",
-    f"{COPIES}.request:after:1",
-    f"{OWED}.claim:got:2",
-    f"{OWED}.mark_attempt:before:2",
-    f"{OWED}.mark_attempt:after:2",
-    f"{POSTER}.post:before:2",
-    f"{POSTER}.post:after:2",
-    f"{OWED}.mark_sent:before:2",
-    f"{OWED}.mark_sent:after:2",
-    f"{COPIES}.finish:before:1",
-    f"{COPIES}.finish:after:1",
+    f"{COPIES}.claim:before:1",
+    f"{COPIES}.claim:after:1",
+    f"{MESSAGES}.begin:before:2",
+    f"{MESSAGES}.begin:after:2",
+    f"{DISCORD}.post:before:2",
+    f"{DISCORD}.post:after:2",
+    f"{MESSAGES}.posted:before:2",
+    f"{MESSAGES}.posted:after:2",
+    f"{COPIES}.record:before:1",
+    f"{COPIES}.record:after:1",
 )
 # The removal of a copy that was posted after its result's outcome.
 COPY_DELETED = (
     f"{COPIES}.delete:before:1",
     f"{COPIES}.delete:after:1",
-    f"{OWED}.claim:got:3",
-    f"{POSTER}.delete:before:1",
-    f"{POSTER}.delete:after:1",
-    f"{OWED}.complete:before:2",
-    f"{OWED}.complete:after:2",
-)
-# The direct message about a copy that can't be posted, in a process that does nothing else.
-COPY_REFUSED = (
-    f"{OWED}.claim:got:1",
-    f"{OWED}.withdraw:before:1",
-    f"{OWED}.withdraw:after:1",
-    f"{POSTER}.direct_channel:after:1",
-    f"{OWED}.mark_attempt:before:1",
-    f"{OWED}.mark_attempt:after:1",
-    f"{POSTER}.post:after:1",
-    f"{OWED}.mark_sent:before:1",
-    f"{OWED}.mark_sent:after:1",
-    f"{COPIES}.finish:before:1",
-    f"{COPIES}.finish:after:1",
+    f"{DISCORD}.delete:before:1",
+    f"{DISCORD}.delete:after:1",
+    f"{MESSAGES}.finish:before:3",
+    f"{MESSAGES}.finish:after:3",
 )
 # A request's whole life, in its order.
 ONE_LIFE = (
@@ -90,7 +73,7 @@ ONE_LIFE = (
 # After a death here only time brings the request on: no webhook will come, and no reply is on its way.
 ONLY_TIME_HELPS = (
     f"{INTAKE}.accept:after",
-    f"{RUNS}.note_status_message:before",
+    f"{MESSAGES}.answered:before",
     f"{WORK}.claim_submission:got",
     f"{COMFY}.start_run:before",
 )

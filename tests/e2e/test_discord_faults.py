@@ -14,7 +14,7 @@ from tests.fakediscord.interactions import Interaction
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 EDIT = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 AUTOMOD = "GET /guilds/{guild_id}/auto-moderation/rules"
-# discord.py's own pauses after a 5xx, and the courier's, pass quickly.
+# discord.py's own pauses after a 5xx, and the messenger's, pass quickly.
 pytestmark = pytest.mark.bot(speed=6.0)
 
 FAULTS = {

@@ -46,7 +46,7 @@ async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(home:
 
 
 async def test_a_request_whose_status_was_never_shown_ends_with_its_outcome(home: BotProcess) -> None:
-    await home.start(die_at="bot.store.runs:RunStore.note_status_message:before:1")
+    await home.start(die_at="bot.store.messages:MessageStore.answered:before:1")
     await home.ask()
     await home.died()
     await return_after(home, 1200)

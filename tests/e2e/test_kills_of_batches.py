@@ -11,7 +11,7 @@ from tests.e2e.bot_process import BotProcess
 from tests.e2e.kill_points import (
     COMFY,
     DELIVERED,
-    OWED,
+    MESSAGES,
     RUNS,
     TAKEN_IN,
     WORK,
@@ -34,8 +34,8 @@ CANCELLING = (
     f"{RUNS}.request_cancel:before:1",
     f"{RUNS}.request_cancel:after:1",
     f"{COMFY}.cancel_run:after:1",
-    f"{OWED}.mark_attempt:after:1",
-    f"{OWED}.mark_sent:after:1",
+    f"{MESSAGES}.begin:after:1",
+    f"{MESSAGES}.posted:after:1",
 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.e2e.bot_process import BotProcess
-from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, WORK, time_away
+from tests.e2e.kill_points import COMFY, DISCORD, MESSAGES, RUNS, WORK, time_away
 from tests.fakediscord.world import MODERATOR, Channel, Message, User
 from tests.sampling import every_nth
 
@@ -20,18 +20,18 @@ REVIEWS = "bot.store.reviews:ReviewStore"
 BLOCKS = "bot.services.moderation.blocks:BlockService"
 # The card is posted, edited once it is decided, and the outcome is posted after it.
 CARD = (
-    f"{POSTER}.post:after:1",
-    f"{OWED}.mark_sent:after:1",
-    f"{OWED}.complete:before:1",
+    f"{DISCORD}.post:after:1",
+    f"{MESSAGES}.posted:after:1",
+    f"{MESSAGES}.finish:before:1",
 )
 AFTERWARDS = (
-    f"{POSTER}.edit:before:1",
-    f"{POSTER}.edit:after:1",
-    f"{OWED}.mark_attempt:after:2",
-    f"{POSTER}.post:after:2",
-    f"{OWED}.mark_sent:after:2",
-    f"{OWED}.complete:after:2",
-    f"{OWED}.complete:after:3",
+    f"{DISCORD}.edit:before:1",
+    f"{DISCORD}.edit:after:1",
+    f"{MESSAGES}.begin:after:2",
+    f"{DISCORD}.post:after:2",
+    f"{MESSAGES}.posted:after:2",
+    f"{MESSAGES}.finish:after:2",
+    f"{MESSAGES}.finish:after:3",
 )
 HOUR = 3700.0
 
@@ -102,18 +102,18 @@ LIVES = {
             *CARD,
             f"{REVIEWS}.reject:before:1",
             f"{REVIEWS}.reject:after:1",
-            f"{POSTER}.direct_channel:after:1",
+            f"{DISCORD}.direct_channel:after:1",
             *AFTERWARDS,
-            f"{POSTER}.post:after:3",
-            f"{OWED}.mark_sent:after:3",
-            f"{OWED}.complete:after:4",
+            f"{DISCORD}.post:after:3",
+            f"{MESSAGES}.posted:after:3",
+            f"{MESSAGES}.finish:after:4",
         ),
         letters=1,
     ),
     "blocked": Life(
         "Block",
         "The block ended this request and their other waiting ones.",
-        (f"{BLOCKS}.block:before:1", f"{BLOCKS}.block:after:1", *AFTERWARDS, f"{POSTER}.post:after:3"),
+        (f"{BLOCKS}.block:before:1", f"{BLOCKS}.block:after:1", *AFTERWARDS, f"{DISCORD}.post:after:3"),
         letters=1,
     ),
     "expired": Life(
@@ -122,13 +122,13 @@ LIVES = {
         (
             f"{RUNS}.finish:before:1",
             f"{RUNS}.finish:after:1",
-            f"{POSTER}.edit:before:1",
-            f"{POSTER}.edit:after:1",
-            f"{OWED}.mark_attempt:after:1",
-            f"{POSTER}.post:after:1",
-            f"{OWED}.mark_sent:after:1",
-            f"{OWED}.complete:after:1",
-            f"{OWED}.complete:after:2",
+            f"{DISCORD}.edit:before:1",
+            f"{DISCORD}.edit:after:1",
+            f"{MESSAGES}.begin:after:1",
+            f"{DISCORD}.post:after:1",
+            f"{MESSAGES}.posted:after:1",
+            f"{MESSAGES}.finish:after:1",
+            f"{MESSAGES}.finish:after:2",
         ),
         ahead=HOUR,
     ),

@@ -12,19 +12,19 @@ from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, PICTURE_I
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess
-from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, dies_and_returns
+from tests.e2e.kill_points import COMFY, DISCORD, MESSAGES, RUNS, dies_and_returns
 from tests.harness import HELD
 from tests.sampling import every_nth
 
 # Backoff, grace times and deadlines pass quickly; the bot's clock runs ahead of Discord's by seconds.
 pytestmark = [pytest.mark.usefixtures("cold"), pytest.mark.bot(speed=5.0)]
 ENDING = (
-    f"{OWED}.claim:got:1",
-    f"{OWED}.mark_attempt:before:1",
-    f"{OWED}.mark_attempt:after:1",
-    f"{OWED}.mark_sent:before:1",
-    f"{OWED}.mark_sent:after:1",
-    f"{OWED}.complete:before:1",
+    f"{MESSAGES}.claim:got:1",
+    f"{MESSAGES}.begin:before:1",
+    f"{MESSAGES}.begin:after:1",
+    f"{MESSAGES}.posted:before:1",
+    f"{MESSAGES}.posted:after:1",
+    f"{MESSAGES}.finish:before:1",
 )
 
 
@@ -122,30 +122,29 @@ LIVES = {
     ),
     "late": Life(
         asked_and_given_up,
-        (*ENDING, *(f"{OWED}.{step}:2" for step in ("claim:got", "mark_attempt:after", "mark_sent:after"))),
+        (*ENDING, *(f"{MESSAGES}.{step}:2" for step in ("claim:got", "begin:after", "posted:after"))),
         faults=Faults(hold_at="running", cancel_supported=False),
         settings={"RUN_DEADLINE_SECONDS": "1"},
     ),
     "in parts": Life(
         asked_for_a_dozen,
         (
-            f"{POSTER}.post:after:1",
-            f"{OWED}.mark_sent:after:1",
-            f"{OWED}.mark_attempt:after:2",
-            f"{POSTER}.post:after:2",
-            f"{OWED}.mark_sent:after:2",
+            f"{DISCORD}.post:after:1",
+            f"{MESSAGES}.posted:after:1",
+            f"{MESSAGES}.begin:after:2",
+            f"{DISCORD}.post:after:2",
+            f"{MESSAGES}.posted:after:2",
         ),
         settings=deployment(VARIATIONS_ID),
     ),
     "in private": Life(
         asked_and_shut_out,
         (
-            f"{OWED}.clear_attempt:after:1",
-            f"{POSTER}.direct_channel:after:1",
-            f"{OWED}.mark_attempt:after:3",
-            f"{POSTER}.post:after:2",
-            f"{OWED}.mark_sent:after:1",
-            f"{OWED}.complete:before:1",
+            f"{DISCORD}.direct_channel:after:1",
+            f"{MESSAGES}.begin:after:3",
+            f"{DISCORD}.post:after:2",
+            f"{MESSAGES}.posted:after:1",
+            f"{MESSAGES}.finish:before:1",
         ),
         faults=HELD,
     ),
@@ -154,26 +153,24 @@ PRIVATE_LIVES = {
     "answered": Life(
         asked_in_private,
         (
-            f"{POSTER}.edit_original:after:1",
-            f"{RUNS}.note_status_message:before:1",
-            f"{RUNS}.note_status_message:after:1",
+            f"{DISCORD}.edit_original:after:1",
+            f"{MESSAGES}.answered:before:1",
+            f"{MESSAGES}.answered:after:1",
             *ENDING,
-            f"{RUNS}.drop_interaction_token:after:1",
         ),
     ),
     "too late": Life(
         asked_in_private_for_too_long,
         (
-            f"{POSTER}.direct_channel:after:1",
-            f"{POSTER}.post:after:1",
-            f"{OWED}.clear_attempt:after:1",
+            f"{DISCORD}.direct_channel:after:1",
+            f"{DISCORD}.post:after:1",
             *ENDING,
         ),
         faults=HELD,
     ),
     "withheld": Life(
         asked_in_private_and_withheld,
-        (f"{OWED}.mark_sent:after:1", f"{OWED}.mark_undelivered:before:1"),
+        (f"{MESSAGES}.posted:after:1", f"{MESSAGES}.finish:before:1"),
         faults=HELD,
         settings={"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"},
     ),

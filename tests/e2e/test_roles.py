@@ -52,7 +52,7 @@ async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
         opened("postgres", tmp_path) as database,
         bot_process(tmp_path, database=database) as home,
         beside(home, "web", without=SECRETS),
-        beside(home, "courier", WEB_PORT="0"),
+        beside(home, "messenger", WEB_PORT="0"),
         beside(home, "reconcile", WEB_PORT="0"),
     ):
         await ready(home.port)

@@ -30,8 +30,7 @@ SIGNATURE = re.compile(r"[?&](?:hm|X-Amz-Signature|X-Amz-Credential)=(?!\[hidden
 OF_A_RUN = (
     "bot.workers.submission",
     "bot.workers.reports",
-    "bot.delivery.routes",
-    "bot.delivery.courier",
+    "bot.delivery.messenger",
     "bot.workers.reconciler",
     "bot.workers.webhook",
 )
@@ -40,7 +39,7 @@ OF_A_RUN = (
 def lines_name_their_run(log: str) -> None:
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     told = [line for line in lines if line["logger"] in OF_A_RUN]
-    assert {"bot.workers.submission", "bot.workers.reports", "bot.delivery.courier"} <= {
+    assert {"bot.workers.submission", "bot.workers.reports", "bot.delivery.messenger"} <= {
         line["logger"] for line in told
     }
     assert [line for line in told if not line.get("run")] == []

@@ -145,7 +145,7 @@ async def test_the_owners_command_reaches_every_process(tmp_path: Path) -> None:
         bot_process(tmp_path, database=database, COMFYDEPLOY_DEPLOYMENT_ID="") as home,
         reconciling(home) as log,
     ):
-        await home.start(ROLES="gateway,web,courier")
+        await home.start(ROLES="gateway,web,messenger")
         file.write_text(TWO, encoding="utf-8")
         asked = await home.discord.slash(owner(home), home.channel, "reload")
         await asked.wait_answer()

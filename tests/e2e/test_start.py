@@ -40,10 +40,10 @@ MISTAKES = [
     (CONFIGURATION, "METRICS_PORT: must differ from WEB_PORT", {"METRICS_PORT": "{used}"}),
     (
         CONFIGURATION,
-        "^ROLES.2.: must be one of gateway, web, courier",
+        "^ROLES.2.: must be one of gateway, web, messenger",
         {"ROLES": "gateway,currier"},
     ),
-    (CONFIGURATION, "^ROLES: splits the bot over several processes, and SQLite", {"ROLES": "courier"}),
+    (CONFIGURATION, "^ROLES: splits the bot over several processes, and SQLite", {"ROLES": "messenger"}),
     (CONFIGURATION, "Discord doesn't accept DISCORD_TOKEN", {"DISCORD_TOKEN": "MTIz.no.such-token"}),
     (LATER, "No deployment can be offered.*when it answers", {"COMFYDEPLOY_API_URL": NOBODY}),
     (CONFIGURATION, "Check COMFYDEPLOY_API_KEY", {"COMFYDEPLOY_API_KEY": "no-such-key-at-all"}),

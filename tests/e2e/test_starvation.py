@@ -27,9 +27,9 @@ def results(home: BotProcess, channel: Channel) -> list[Message]:
     return [m for m in home.discord.messages(channel) if any(i.endswith(":again") for i in m.custom_ids)]
 
 
-async def has_tried(home: BotProcess, number: int, *, tries: int = 1) -> bool:
-    """Return whether the bot owes so many messages, and has tried to send each so often."""
-    return sum(message.tries >= tries for message in await home.messages()) == number
+async def has_tried(home: BotProcess, number: int, *, failures: int = 1) -> bool:
+    """Return whether the bot owes so many messages, and has tried to send each."""
+    return sum(message.failures >= failures for message in await home.messages()) == number
 
 
 async def elsewhere(home: BotProcess) -> tuple[User, Channel]:
@@ -47,7 +47,7 @@ async def test_a_channel_at_its_limit_holds_up_no_other(tmp_path: Path) -> None:
         for number in range(15):
             await ask(home, home.discord.add_user(f"person-{number}", home.guild), home.channel)
         await home.discord.wait_until(lambda: len(results(home, home.channel)) == 5)
-        await home.until(partial(has_tried, home, 15, tries=0))
+        await home.until(partial(has_tried, home, 15, failures=0))
         await ask(home, bob, other)
         await home.discord.wait_until(lambda: len(results(home, other)) == 1)
         assert len(results(home, home.channel)) == 5

@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--webs", type=int, default=2)
-    parser.add_argument("--couriers", type=int, default=3)
+    parser.add_argument("--messengers", type=int, default=3)
     parser.add_argument("--kills", type=int, help="how many at most; 0 measures the throughput in peace")
     parser.add_argument("--logs", type=Path, help="a folder that keeps the processes' logs")
     given = parser.parse_args()
@@ -30,11 +30,11 @@ def main() -> int:
                 given.seed,
                 most_kills=given.kills,
                 webs=given.webs,
-                couriers=given.couriers,
+                messengers=given.messengers,
                 say=_say,
             )
         )
-    _say(f"{given.webs} webs, {given.couriers} couriers: {result.rate:.2f} runs a second")
+    _say(f"{given.webs} webs, {given.messengers} messengers: {result.rate:.2f} runs a second")
     _say(result.line)
     return 0 if result.clean else 1
 

@@ -148,19 +148,19 @@ class Cluster:
             await process.wait()
 
 
-def populate(cluster: Cluster, public_url: str, web_ports: Sequence[int], couriers: int) -> None:
+def populate(cluster: Cluster, public_url: str, web_ports: Sequence[int], messengers: int) -> None:
     cluster.add("gateway-0", "gateway", public_url, SHARD_COUNT=str(SHARDS), SHARD_IDS="0,1")
     cluster.add("gateway-1", "gateway", public_url, SHARD_COUNT=str(SHARDS), SHARD_IDS="2,3")
     for number, port in enumerate(web_ports):
         cluster.add(f"web-{number}", "web", public_url, WEB_PORT=str(port))
-    for number in range(couriers):
-        cluster.add(f"courier-{number}", "courier", public_url)
+    for number in range(messengers):
+        cluster.add(f"messenger-{number}", "messenger", public_url)
     cluster.add("reconcile-0", "reconcile", public_url)
 
 
 @asynccontextmanager
 async def built(
-    folder: Path, database_kind: str = "postgres", *, webs: int = 2, couriers: int = 3
+    folder: Path, database_kind: str = "postgres", *, webs: int = 2, messengers: int = 3
 ) -> AsyncIterator[tuple[Cluster, Balancer]]:
     """Start Discord, ComfyDeploy, the database and the balancer, but no process of the bot."""
     async with AsyncExitStack() as stack:
@@ -175,6 +175,6 @@ async def built(
         ports = [free_port() for _ in range(webs)]
         balancer, port = await stack.enter_async_context(balancing(ports))
         cluster = Cluster(folder, fake, comfydeploy, database)
-        populate(cluster, f"http://127.0.0.1:{port}", ports, couriers)
+        populate(cluster, f"http://127.0.0.1:{port}", ports, messengers)
         stack.push_async_callback(cluster.stop)
         yield cluster, balancer

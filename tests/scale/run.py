@@ -132,12 +132,12 @@ async def scale(
     *,
     most_kills: int | None = None,
     webs: int = 2,
-    couriers: int = 3,
+    messengers: int = 3,
     say: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Play a scale run; with `most_kills` None, kill a process every few seconds while runs go on."""
     result = Result()
-    async with built(folder, webs=webs, couriers=couriers) as (cluster, balancer):
+    async with built(folder, webs=webs, messengers=messengers) as (cluster, balancer):
         await cluster.start()
         say(f"{len(cluster.members)} processes, shards {sorted(cluster.shards)} connected")
         began = time.monotonic()

@@ -35,8 +35,8 @@ ALONE = "bot"
 # Both workers post results and start runs, so each may take what the other has claimed.
 TWO_WORKERS: Mapping[str, Mapping[str, str]] = {
     "front": {"ROLES": "gateway,web"},
-    "worker-1": {"ROLES": "courier,reconcile", "WEB_PORT": "8082"},
-    "worker-2": {"ROLES": "courier,reconcile", "WEB_PORT": "8083"},
+    "worker-1": {"ROLES": "messenger,reconcile", "WEB_PORT": "8082"},
+    "worker-2": {"ROLES": "messenger,reconcile", "WEB_PORT": "8083"},
 }
 # The same bot as one process, and as several that share a PostgreSQL database.
 LAYOUTS: tuple[Mapping[str, Mapping[str, str]], ...] = (
@@ -44,7 +44,7 @@ LAYOUTS: tuple[Mapping[str, Mapping[str, str]], ...] = (
     {
         "gateway": {"ROLES": "gateway", "WEB_PORT": "8081"},
         "web": {"ROLES": "web"},
-        "courier": {"ROLES": "courier", "WEB_PORT": "8082"},
+        "messenger": {"ROLES": "messenger", "WEB_PORT": "8082"},
         "reconcile": {"ROLES": "reconcile", "WEB_PORT": "8083"},
     },
     TWO_WORKERS,

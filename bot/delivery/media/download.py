@@ -83,7 +83,7 @@ class MediaFetcher:
         inner = self._resolver or aiohttp.ThreadedResolver()
         resolver = GuardedResolver(inner, self._allows)
         # No DNS cache, so that the address of every connection is checked.
-        # No limit on connections: `DownloadSlots` limits the downloads, and `_HEADS` the other requests.
+        # No limit on connections: OutputPreparer limits the downloads, and `_HEADS` the other requests.
         connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,10 +13,8 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from bot.delivery.media.download import Media, MediaFetcher
-from bot.delivery.media.download_slots import DownloadSlots
 from bot.delivery.media.shrink import SECONDS, Shrinker
 from bot.delivery.media.temporary_files import disk_errors
-from bot.delivery.media.time_budget import MediaBudget
 from bot.domain.errors import (
     BackendError,
     BackendNotFound,
@@ -39,7 +37,10 @@ PICTURE_LIMIT = 64 * 1024 * 1024
 MAX_FILES = 40
 _INLINE_TEXT = 1500
 _ALT_TEXT = 500
-_CONCURRENT_FETCHES = 4
+# How long, in seconds, the outputs of one message may take to fetch.
+MEDIA_SECONDS = 120.0
+_DOWNLOADS = 64
+_DOWNLOADS_PER_SERVER = 4
 Renew = Callable[[Run], Awaitable[Sequence[Output]]]
 
 
@@ -60,12 +61,24 @@ Fetched = list[PreparedItem] | MediaError
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The destination of a run's outputs: the folder, the upload limit per file, and the remaining time."""
+    """The destination of a run's outputs: the folder, the upload limit per file, and the deadline.
+
+    `posted` are the names of files that a message shows already.
+    """
 
     run: Run
     limit: int
     folder: Path
-    budget: MediaBudget
+    deadline: float
+    posted: Collection[str]
+
+    @property
+    def left(self) -> float:
+        return self.deadline - asyncio.get_running_loop().time()
+
+    def has(self, stem: str) -> bool:
+        """Return whether a message shows the file with this name, whatever its suffix is."""
+        return any(f"{stem}." in name for name in self.posted)
 
 
 class OutputPreparer:
@@ -74,19 +87,13 @@ class OutputPreparer:
     Large files are read and written by `files`.
     """
 
-    def __init__(
-        self,
-        fetcher: MediaFetcher,
-        renew: Renew,
-        shrinker: Shrinker,
-        files: Executor,
-        slots: DownloadSlots | None = None,
-    ) -> None:
+    def __init__(self, fetcher: MediaFetcher, renew: Renew, shrinker: Shrinker, files: Executor) -> None:
         self._fetcher = fetcher
         self._renew = renew
         self._shrinker = shrinker
         self._files = files
-        self._slots = slots or DownloadSlots()
+        self._slots = asyncio.Semaphore(_DOWNLOADS)
+        self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
         # Held while a picture waits for nothing but the shrinker, so that its time begins with its turn.
         self._shrinking = asyncio.Lock()
         self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -102,37 +109,42 @@ class OutputPreparer:
         return True
 
     async def prepare(
-        self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget
+        self,
+        run: Run,
+        limit: int,
+        folder: Path,
+        *,
+        last_try: bool,
+        deadline: float,
+        posted: Collection[str] = (),
     ) -> PreparedOutputs:
-        """Return a run's outputs for an upload limit of `limit` bytes per file.
+        """Return a run's outputs for an upload limit of `limit` bytes per file, except those `posted`.
 
         Larger pictures are shrunk if possible, and other larger files are linked. With a limit of 0, every
-        file is linked. The runs of a batch share the folder, the space for texts, and the time budget.
+        file is linked. The runs of a batch share the folder, the space for texts, and the `deadline`, which
+        is a time of the event loop.
 
         Raises MediaError or BackendError if a retry may help. On the `last_try`, and when the time has run
         out, a sentence stands in for each missing file instead.
         """
-        target = _Target(run, limit, folder, budget)
-        async with target.budget.spend():
-            outputs, fetched = await self._fetch_renewed(target, last_try)
-            out_of_time = target.budget.is_spent and not target.budget.is_stopped
+        target = _Target(run, limit, folder, deadline, posted)
+        outputs, fetched = await self._fetch_renewed(target, last_try)
+        out_of_time = target.left <= 0
         for error in _errors(fetched):
             if not (last_try or out_of_time):
                 raise error
             log.warning("can't fetch an output: %s", error)
         return _assembled(target, outputs, fetched)
 
-    async def prepare_copy(
-        self, run: Run, limit: int, folder: Path, *, budget: MediaBudget
-    ) -> PreparedOutputs:
+    async def prepare_copy(self, run: Run, limit: int, folder: Path, deadline: float) -> PreparedOutputs:
         """Return the outputs for a copy of a result, with a sentence for each file that no longer exists.
 
         Raises MediaGone if no file or text is left, and MediaUnavailable or BackendError if a retry may help.
         """
         try:
-            prepared = await self.prepare(run, limit, folder, last_try=False, budget=budget)
+            prepared = await self.prepare(run, limit, folder, last_try=False, deadline=deadline)
         except (MediaExpired, BackendNotFound) as error:
-            prepared = await self.prepare(run, limit, folder, last_try=True, budget=budget)
+            prepared = await self.prepare(run, limit, folder, last_try=True, deadline=deadline)
             if prepared.is_gone:
                 raise MediaGone(str(error)) from error
         if prepared.is_gone:
@@ -153,7 +165,7 @@ class OutputPreparer:
         if not any(isinstance(error, MediaExpired) for error in errors) and not (errors and last_try):
             return outputs, fetched
         log.info("asking ComfyDeploy for new links to the outputs")
-        renewed = _with_links(outputs, await self._renewed(target.run, last_try or target.budget.is_spent))
+        renewed = _with_links(outputs, await self._renewed(target.run, last_try or target.left <= 0))
         return renewed, await self._fetch(target, renewed, _kept(outputs, renewed, fetched))
 
     async def _renewed(self, run: Run, last_try: bool) -> Sequence[Output]:
@@ -168,13 +180,10 @@ class OutputPreparer:
     async def _fetch(
         self, target: _Target, outputs: Sequence[Output], kept: Mapping[int, Fetched]
     ) -> Sequence[Fetched]:
-        slots = asyncio.Semaphore(_CONCURRENT_FETCHES)
-
         async def one(number: int, output: Output) -> Fetched:
-            if number in kept:
-                return kept[number]
-            async with slots:
-                return await self._file(target, number, output)
+            if target.has(file_stem(target.run.deployment, target.run.key, number)):
+                return []
+            return kept[number] if number in kept else await self._file(target, number, output)
 
         return await _all(one(number, output) for number, output in enumerate(_shown(outputs), 1))
 
@@ -202,15 +211,16 @@ class OutputPreparer:
         url = output.url or ""
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
         ceiling = max(PICTURE_LIMIT, target.limit) if is_picture else target.limit
+        of_server = self._slots_of.setdefault(target.run.server, asyncio.Semaphore(_DOWNLOADS_PER_SERVER))
         try:
-            async with target.budget.limit(), self._slots.take(url, target.run.server):
+            # In this order, a server whose downloads are slow doesn't block the others.
+            async with asyncio.timeout_at(target.deadline), of_server, self._slots:
                 with disk_errors(), path.open("wb") as file:
                     return await self._fetcher.fetch(
                         url, limit_bytes=ceiling, into=file, filename=output.filename
                     )
         except TimeoutError:
-            why = "too many downloads are slow" if target.budget.is_stopped else "no time is left"
-            raise MediaUnavailable(f"{output.filename}: {why}") from None
+            raise MediaUnavailable(f"{output.filename}: no time is left") from None
 
     async def _fitted(self, target: _Target, number: int, media: Media, path: Path) -> list[PreparedItem]:
         run, kind = target.run, kind_of(media.content_type)
@@ -232,8 +242,8 @@ class OutputPreparer:
         # A server has at most one picture in the queue, so that it doesn't delay the others.
         of_server = self._shrinking_of.setdefault(target.run.server, asyncio.Lock())
         with suppress(TimeoutError):
-            async with target.budget.limit(), of_server, self._shrinking:
-                seconds = min(target.budget.left, SECONDS)
+            async with asyncio.timeout_at(target.deadline), of_server, self._shrinking:
+                seconds = min(target.left, SECONDS)
                 loop = asyncio.get_running_loop()
                 data = await loop.run_in_executor(self._files, path.read_bytes)
                 shrunk = await self._shrinker.shrink(data, target.limit, seconds)
@@ -241,8 +251,6 @@ class OutputPreparer:
                     data, extension = shrunk
                     await loop.run_in_executor(self._files, path.write_bytes, data)
                     return f".{extension}"
-        if target.budget.is_stopped:
-            raise MediaUnavailable("too many downloads are slow")
         return None
 
 
@@ -309,9 +317,7 @@ def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fet
             missing = _Linked("media_unavailable", _name(output, number), output.url or "")
             for item in [missing] if isinstance(each, MediaError) else each:
                 items += _linked(target, number, item) if isinstance(item, _Linked) else [item]
-        texts, text_files = _texts(
-            target.run, [output.text for output in outputs if output.text is not None], target.folder
-        )
+        texts, text_files = _texts(target, [output.text for output in outputs if output.text is not None])
     remarks = [item for item in items if isinstance(item, str)]
     more = sum(output.url is not None for output in outputs) - MAX_FILES
     if more > 0:
@@ -340,23 +346,26 @@ def _linked(target: _Target, number: int, linked: _Linked) -> list[PreparedFile 
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:
-    """Return a file to upload. The run key in its name lets the courier find its own message again."""
+    """Return a file to upload. The run key in its name lets a search find the message again."""
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
     filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
     return PreparedFile(path, filename, kind, alt, path.stat().st_size)
 
 
-def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:
+def _texts(target: _Target, texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:
     """Return the texts to show in the message, and the files to attach.
 
     Texts that are too long for the message are put into one file.
     """
+    run, stem = target.run, file_stem(target.run.deployment, target.run.key)
     if (inline := inline_texts(run, texts)) is not None:
         return inline, ()
-    path = folder / f"{run.key}-text"
+    if target.has(stem):
+        return (), ()
+    path = target.folder / f"{run.key}-text"
     path.write_text("\n\n".join(texts), encoding="utf-8")
-    filename = f"{file_stem(run.deployment, run.key)}.txt"
+    filename = f"{stem}.txt"
     return (), (PreparedFile(path, filename, FileKind.OTHER, size=path.stat().st_size),)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from bot.domain.results.deliveries import MessageRef
+from bot.domain.messages.records import MessageRef
 from bot.domain.runs import FINAL, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 

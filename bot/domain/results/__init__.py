@@ -1,1 +1,1 @@
-"""Results: the deliveries that show them, where they may be shown, and their copies."""
+"""Results: where they may be shown, and their copies."""

@@ -9,7 +9,6 @@ from bot.domain.access import OperatorRules, check_availability, check_not_block
 from bot.domain.budgets import Usage
 from bot.domain.errors import RefusedError
 from bot.domain.requests import ChannelState, Origin
-from bot.domain.results.deliveries import Delivery
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules, Spoiler
 
@@ -72,22 +71,6 @@ def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None
     check_availability(origin.guild_id, operator, user_install=origin.user_install)
     check_not_blocked(usage)
     check_pause(usage)
-
-
-def runs_to_show(delivery: Delivery) -> list[Run]:
-    """Return the runs whose outputs this delivery posts.
-
-    A run in `late` is left out, because its success has a delivery of its own. So is a deleted result, unless
-    it is the only one. That one is posted to the end, which also stores the ids of messages that an
-    interrupted attempt has left. The removal waits for this, and then deletes all of them.
-    """
-    return [
-        run
-        for run in delivery.batch
-        if run.has_result
-        and run.key not in delivery.late
-        and (run.deleted_at is None or len(delivery.batch) == 1)
-    ]
 
 
 def is_named_in_queue(run: Run, viewer_id: int) -> bool:

@@ -67,7 +67,7 @@ class BlockService:
             created_by=moderator.id,
         )
         ended = await self._database.write(blocks.add, block)
-        self._wakeups.deliver()
+        self._wakeups.show()
         self._wakeups.submit()
         return block, ended
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.domain.errors import RefusedError
+from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.moderation.reviews import check_shown, may_delete
 from bot.domain.requests import Member
-from bot.domain.results.deliveries import MessageRef, Purpose
 from bot.domain.runs import Run
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -52,7 +52,7 @@ class DeletionService:
         else:
             check_shown(run)
             await self._store.reviews.delete(key, person.id, self._clock())
-        self._wakeups.deliver()
+        self._wakeups.show()
         return run, copy is not None
 
     async def delete_batch(
@@ -63,7 +63,7 @@ class DeletionService:
         await self._check(run, person, guild_id, moderated, run.channel_id)
         check_shown(*await self._store.runs.batch(run))
         await self._store.reviews.delete_all(key, person.id, self._clock())
-        self._wakeups.deliver()
+        self._wakeups.show()
         return run
 
     async def discard(
@@ -77,17 +77,18 @@ class DeletionService:
     ) -> None:
         """Check that the user may delete a message without a result. The caller deletes it.
 
-        If the message belongs to the outcome and no result of the batch is shown any more, the courier
+        If the message belongs to the outcome and no result of the batch is shown any more, the messenger
         deletes the outcome's other messages, too.
         """
         run = await self._run(key)
         await self._check(run, person, guild_id, moderated, run.channel_id)
-        outcome = await self._store.deliveries.sent(run.request_key, Purpose.OUTCOME)
-        if message_id in [message.message_id for message in outcome.everywhere]:
+        outcome = (await self._store.messages.of_request(run.request_key)).get((Kind.OUTCOME, 0))
+        refs = [*outcome.refs, *outcome.stale] if outcome is not None else []
+        if message_id in [ref.message_id for ref in refs]:
             batch = await self._store.runs.batch(run)
             remove = not any(each.is_shown for each in batch)
             await self._store.reviews.discard(run.request_key, person.id, self._clock(), remove=remove)
-            self._wakeups.deliver()
+            self._wakeups.show()
 
     async def may_delete(
         self, run: Run, person: Member, guild_id: int | None, *, moderated: int | None

@@ -79,7 +79,7 @@ class ReviewService:
             raise RefusedError("approve_later", str(refused), reason=explain(refused))
         self._wakeups.show()
         if refused is not None:
-            self._wakeups.deliver()
+            self._wakeups.show()
             raise RefusedError("approve_never", str(refused), reason=explain(refused))
         self._wakeups.submit()
         return await self._decided(key)
@@ -99,7 +99,7 @@ class ReviewService:
         """End a request, and return the run with its card's new content."""
         await self._moderated(key, moderator, guild_id)
         await self._store.reviews.reject(key, moderator.id, reason, self._clock())
-        self._wakeups.deliver()
+        self._wakeups.show()
         return await self._decided(key)
 
     async def requester_id(self, key: str, moderator: Member, guild_id: int | None) -> int:
@@ -127,7 +127,7 @@ class ReviewService:
         if channel_id is None or not requester.channel_state(channel_id).can_post:
             raise RefusedError("no_review_channel")
         is_new = await self._store.reviews.report(run.key, requester.person.id, channel_id, self._clock())
-        self._wakeups.deliver()
+        self._wakeups.show()
         return is_new
 
     async def delete_reported(
@@ -143,7 +143,7 @@ class ReviewService:
             return replace(self._reviewed(run), already_deleted=True)
         reviews, now = self._store.reviews, self._clock()
         await (reviews.delete_all if whole_batch else reviews.delete)(key, moderator.id, now)
-        self._wakeups.deliver()
+        self._wakeups.show()
         return self._reviewed(run)
 
     async def dismiss(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun:

@@ -11,11 +11,9 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
-    Text,
     and_,
     bindparam,
     case,
-    cast,
     delete,
     exists,
     func,
@@ -25,18 +23,17 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Database, reads, writes
+from bot.database.message_rows import nothing_pending
 from bot.database.row_locks import lock_rows
 from bot.database.rows import select_runs, to_run
-from bot.database.tables import audit, blocks, channel_defaults, deliveries, presets, requests, runs, usage
+from bot.database.tables import audit, blocks, channel_defaults, messages, presets, requests, runs, usage
 from bot.domain.budgets import budget_day
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
 from bot.domain.presets import Holder
 from bot.domain.privacy import Erased
-from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import Run
 from bot.store import ledger
 from bot.store.audit import add_entries, to_entry
-from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by
 from bot.store.reading.export import ExportFilter, exported_runs
 
@@ -123,7 +120,7 @@ class PrivacyStore:
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs.
 
-        Runs of a batch that is active or has a pending delivery stay as they are, and the first of each such
+        Runs of a batch that is active or has a pending message stay as they are, and the first of each such
         batch is returned. The other runs still show when and where they were requested, and how they ended.
         The user's own presets are deleted. Presets made for a server and defaults set for a channel stay,
         without the user's id. What the user used today stays, too, because it counts until midnight. The
@@ -168,13 +165,10 @@ class PrivacyStore:
         still = select(requests.c.key).where(requests.c.key.in_(locked), nothing_pending())
         keys = connection.execute(still).scalars().all()
         connection.execute(update(requests).where(requests.c.key.in_(keys)).values(_ERASED_OF_REQUEST))
-        erased = connection.execute(
-            update(runs)
-            .where(runs.c.request_key.in_(keys))
-            .values({**_ERASED, "erased_at": now})
-            .returning(runs.c.key)
-        )
-        _drop_undelivered(connection, erased.scalars().all())
+        erased = update(runs).where(runs.c.request_key.in_(keys))
+        connection.execute(erased.values({**_ERASED, "erased_at": now}))
+        # `/runs` offers the results no longer. What was posted stays, and Delete finds it.
+        connection.execute(update(messages).where(messages.c.request_key.in_(keys)).values(offered=False))
         return len(keys)
 
     @writes
@@ -213,15 +207,3 @@ class PrivacyStore:
             select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(chunk_size)
         )
         return found.mappings().all()
-
-
-def _drop_undelivered(connection: Connection, keys: Sequence[str]) -> None:
-    """Stop offering undelivered results in `/runs`.
-
-    If a part of a result was posted, its delivery is kept as sent, so that Delete finds the message.
-    """
-    undelivered = and_(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.UNDELIVERED)
-    columns = (deliveries.c.messages, deliveries.c.earlier_messages)
-    nothing_sent = and_(*(cast(column, Text) == "[]" for column in columns))
-    connection.execute(delete(deliveries).where(undelivered, nothing_sent))
-    connection.execute(update(deliveries).where(undelivered).values(state=DeliveryState.SENT))

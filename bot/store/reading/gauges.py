@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from bot.database.engine import Database, reads
-from bot.database.tables import deliveries, runs
-from bot.domain.results.deliveries import OUTCOME_PURPOSES, DeliveryState
+from bot.database.message_rows import is_pending
+from bot.database.tables import messages, runs
+from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, RunState
 from bot.store.ledger import read_today
 
@@ -19,27 +20,19 @@ _ACTIVE_RUNS = (
     .where(runs.c.state.in_(set(RunState) - FINAL))
     .group_by(runs.c.deployment, runs.c.state)
 )
-_OUTCOMES = (
-    select(
-        deliveries.c.state,
-        func.count().label("number"),
-        func.min(deliveries.c.created_at).label("oldest"),
-    )
-    .where(
-        deliveries.c.state.in_({DeliveryState.PENDING, DeliveryState.UNDELIVERED}),
-        deliveries.c.purpose.in_(OUTCOME_PURPOSES),
-    )
-    .group_by(deliveries.c.state)
+_OUTCOMES = select(func.count().label("number"), func.min(messages.c.since).label("oldest")).where(
+    is_pending, messages.c.kind.in_(OUTCOMES)
 )
+_OFFERED = select(func.count()).where(messages.c.offered)
 
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
     """The values of the metrics page. `runs` counts active runs by (deployment, state).
 
-    `pending` and `undelivered` count outcomes that haven't been sent, and `oldest_pending_at` is when the
-    oldest pending one was created. `gpu_seconds_today` is unweighted and includes the seconds reserved by
-    runs in flight.
+    `pending` counts outcomes that have to be posted or changed, and `undelivered` those that `/runs` offers.
+    `oldest_pending_at` is when the oldest pending one was last changed. `gpu_seconds_today` is unweighted and
+    includes the seconds reserved by runs in flight.
     """
 
     runs: Mapping[tuple[str, str], int]
@@ -59,14 +52,12 @@ class GaugeStore:
     def read(self, connection: Connection, now: datetime) -> Gauges:
         """Read the values of the metrics page."""
         counted = connection.execute(_ACTIVE_RUNS)
-        outcomes = {row.state: row for row in connection.execute(_OUTCOMES)}
+        pending = connection.execute(_OUTCOMES).one()
         today = read_today(connection, None, 0, now, server=False)
-        pending = outcomes.get(DeliveryState.PENDING)
-        undelivered = outcomes.get(DeliveryState.UNDELIVERED)
         return Gauges(
             runs={(row.deployment, row.state): row.number for row in counted},
-            pending=pending.number if pending else 0,
-            undelivered=undelivered.number if undelivered else 0,
-            oldest_pending_at=pending.oldest if pending else None,
+            pending=pending.number,
+            undelivered=connection.scalar(_OFFERED) or 0,
+            oldest_pending_at=pending.oldest,
             gpu_seconds_today=today.seconds,
         )

@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, case, exists, func, or_, select
+from sqlalchemy import Connection, Select, case, exists, or_, select
 
 from bot.database.engine import Database, reads
 from bot.database.keyset import earlier, later
-from bot.database.rows import WITH_REQUEST, select_listed_runs, to_listed_run
-from bot.database.tables import deliveries, requests, runs
+from bot.database.message_rows import Messages, read_messages
+from bot.database.rows import select_listed_runs, to_listed_run
+from bot.database.tables import messages, requests, runs
+from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, result_ref
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
-from bot.domain.results.deliveries import COPY_PURPOSES, OUTCOME_PURPOSES, DeliveryState, MessageRef, Purpose
-from bot.domain.results.sharing import outcome_stands
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
-from bot.store.deliveries import DESTINATION
 
 S = RunState
 _member = runs.alias("member")
 _WAITING = frozenset({S.AWAITING_APPROVAL, S.WAITING})
 _ACTIVE = _WAITING | IN_FLIGHT
-_SHOWING = OUTCOME_PURPOSES | COPY_PURPOSES | {Purpose.REMOVAL}
 _STATES = {
     RunFilter.WAITING: _WAITING,
     RunFilter.RUNNING: IN_FLIGHT,
@@ -30,19 +28,6 @@ _STATES = {
     RunFilter.FAILED: frozenset({S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED}),
     RunFilter.ENDED: frozenset({S.CANCELLED, S.REJECTED, S.EXPIRED}),
 }
-_MESSAGES = (
-    select(
-        func.coalesce(requests.c.status_message_id, 0).label("status_message_id"),
-        func.coalesce(requests.c.interaction_id, 0).label("interaction_id"),
-        deliveries.c.purpose,
-        deliveries.c.messages,
-        deliveries.c.earlier_messages,
-        and_(deliveries.c.state == DeliveryState.PENDING, deliveries.c.attempted).label("is_begun"),
-        DESTINATION.label("destination"),
-    )
-    .select_from(WITH_REQUEST.outerjoin(deliveries, deliveries.c.run_key == runs.c.key))
-    .where(runs.c.request_key == _member.c.request_key, _member.c.key == bindparam("key"))
-)
 
 
 class HistoryStore:
@@ -99,8 +84,8 @@ class HistoryStore:
     @reads
     def deletions(self, connection: Connection, run: Run) -> Deletions:
         """Return what was deleted of one run."""
-        rows = (connection.execute(_sent().where(runs.c.key == run.key))).all()
-        return _entry([run], rows).deletions
+        found = read_messages(connection, [run.request_key])[run.request_key]
+        return _entry([run], found).deletions
 
     @reads
     def result_messages(self, connection: Connection, run: Run) -> Sequence[MessageRef]:
@@ -108,28 +93,15 @@ class HistoryStore:
         return _result_messages(connection, run)
 
     @reads
-    def message_purposes(
-        self, connection: Connection, key: str, message: MessageRef, interaction_id: int | None
-    ) -> frozenset[Purpose] | None:
-        """Return what a message was sent for if it belongs to a run's batch, otherwise an empty set.
-
-        A status message counts as an outcome, which it becomes. `interaction_id` is the interaction that the
-        message answers, since the id of a status message is stored only after users see it. While an attempt
-        to post is unfinished, any unknown message in its channel may be from it. Returns None if there is no
-        such run.
-        """
-        rows = connection.execute(_MESSAGES, {"key": key}).all()
-        if not rows:
+    def request_of(self, connection: Connection, key: str) -> tuple[Messages, int | None, int | None] | None:
+        """Return the messages of a run's request, and the ids of its answer and interaction, or None."""
+        own = requests.c.key == select(runs.c.request_key).where(runs.c.key == key).scalar_subquery()
+        query = select(requests.c.key, requests.c.status_message_id, requests.c.interaction_id).where(own)
+        row = connection.execute(query).first()
+        if row is None:
             return None
-        if any(
-            row.status_message_id == message.message_id or row.interaction_id == interaction_id
-            for row in rows
-        ):
-            return frozenset({Purpose.OUTCOME})
-        sent = [row for row in rows if row.purpose is not None]
-        known = [row for row in sent if _has(message.message_id, *row.messages, *row.earlier_messages)]
-        begun = [row for row in sent if row.is_begun and row.destination == message.channel_id]
-        return frozenset(Purpose(row.purpose) for row in known or begun)
+        found = read_messages(connection, [row.key])[row.key]
+        return found, row.status_message_id, row.interaction_id
 
     @reads
     def parent_link(self, connection: Connection, run: Run) -> str | None:
@@ -166,17 +138,10 @@ def _page(
 
 
 def _result_messages(connection: Connection, run: Run) -> Sequence[MessageRef]:
-    late = and_(deliveries.c.run_key == run.key, deliveries.c.purpose == Purpose.LATE)
-    outcome = and_(deliveries.c.run_key == run.request_key, deliveries.c.purpose == Purpose.OUTCOME)
-    query = select(deliveries.c.messages, deliveries.c.earlier_messages).where(or_(late, outcome))
-    # The newest first: a late success has its own message, whatever the outcome of its batch shows.
-    found = connection.execute(query.order_by(deliveries.c.id.desc()))
-    lists = [row.messages or row.earlier_messages or () for row in found]
-    return list(next(filter(None, lists), ()))
-
-
-def _has(message_id: int, *messages: MessageRef) -> bool:
-    return any(each.message_id == message_id for each in messages)
+    found = read_messages(connection, [run.request_key])[run.request_key]
+    # A late success has its own message, whatever the outcome of its batch shows.
+    shown = (found.get(key) for key in ((Kind.LATE, run.index), (Kind.OUTCOME, 0)))
+    return next((each.refs or each.stale for each in shown if each and (each.refs or each.stale)), ())
 
 
 def own_runs(
@@ -216,10 +181,8 @@ def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
         return query.where(exists().where(member, made))
     return query.where(
         exists().where(
-            member,
-            deliveries.c.run_key == _member.c.key,
-            deliveries.c.purpose.in_(OUTCOME_PURPOSES),
-            deliveries.c.state == DeliveryState.UNDELIVERED,
+            messages.c.request_key == runs.c.key,
+            messages.c.offered,
         )
     )
 
@@ -234,43 +197,31 @@ def _entries(connection: Connection, listed: Sequence[Run]) -> Sequence[RunListE
     batches: dict[str, list[Run]] = {key: [] for key in keys}
     for run in map(to_listed_run, found.mappings()):
         batches[run.request_key].append(run)
-    rows: dict[str, list[Row[Any]]] = {key: [] for key in keys}
-    for row in connection.execute(_sent().where(runs.c.request_key.in_(keys))):
-        rows[row.request_key].append(row)
-    return [_entry(batches[key], rows[key]) for key in keys]
+    shown = read_messages(connection, keys)
+    return [_entry(batches[key], shown[key]) for key in keys]
 
 
-def _sent() -> Select[Any]:
-    """Select the deliveries of runs that show a result or remove one, oldest first."""
-    columns = (deliveries.c.run_key, deliveries.c.purpose, deliveries.c.state, deliveries.c.messages)
-    return (
-        select(runs.c.request_key, *columns, deliveries.c.deleted_by)
-        .join(runs, runs.c.key == deliveries.c.run_key)
-        .where(deliveries.c.purpose.in_(_SHOWING))
-        .order_by(deliveries.c.id)
-    )
-
-
-def _entry(batch: Sequence[Run], rows: Sequence[Row[Any]]) -> RunListEntry:
-    outcomes = [row for row in rows if row.purpose in OUTCOME_PURPOSES]
-    # A late success replaces the verdict on a single run, and leaves the message of a larger batch as it is.
-    outcomes = outcomes[-1:] if len(batch) == 1 else outcomes
+def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:
+    """Return what `/runs` says about the runs of a batch, or about one of them."""
+    shown = [run for run in batch if run.is_shown]
+    outcome = found.get((Kind.OUTCOME, 0))
+    late = (found.get((Kind.LATE, run.index)) for run in batch)
     is_left = any(run.deleted_at is None for run in batch)
-    undelivered = is_left and any(row.state == DeliveryState.UNDELIVERED for row in outcomes)
-    removed = not is_left or any(row.purpose == Purpose.REMOVAL for row in rows)
-    shown = {run.key for run in batch if run.is_shown}
-    late = {row.run_key for row in outcomes if row.purpose == Purpose.LATE}
-    if not outcome_stands(shown, late, removed=removed):
-        outcomes = [row for row in outcomes if row.run_key in shown & late]
-    message = outcomes[0].messages[0] if outcomes and outcomes[0].messages else None
+    removed = any(run.deleted_at is not None for run in batch)
+    removed = not shown and (removed or (outcome is not None and outcome.deleted_by is not None))
+    refs = filter(None, (result_ref(found, run.index) for run in shown))
+    of_failure = outcome.refs if outcome is not None and not removed else []
+    message = next(iter(refs if shown else of_failure), None)
+    copies = (found.get((kind, run.index)) for run in shown for kind in COPIES)
     deletions = Deletions(
-        outcome=removed and not shown,
-        partly=bool(shown) and any(run.has_result and run.key not in shown for run in batch),
+        outcome=removed,
+        partly=bool(shown) and any(run.has_result and not run.is_shown for run in batch),
         by_moderator=any(run.deleted_by not in (None, run.requester_id) for run in batch),
-        copy_by_moderator=any(_is_moderated_copy(batch[0], row) for row in rows if row.run_key in shown),
+        copy_by_moderator=any(copy is not None and _is_moderated(batch[0], copy) for copy in copies),
     )
-    return RunListEntry(batch, undelivered=undelivered, message=message, deletions=deletions)
+    offered = is_left and any(each is not None and each.offered for each in (outcome, *late))
+    return RunListEntry(batch, undelivered=offered, message=message, deletions=deletions)
 
 
-def _is_moderated_copy(run: Run, row: Row[Any]) -> bool:
-    return row.deleted_by is not None and row.deleted_by != run.requester_id
+def _is_moderated(run: Run, copy: Message) -> bool:
+    return copy.deleted_by is not None and copy.deleted_by != run.requester_id

@@ -11,8 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
+from bot.database.message_rows import add_answer, want
 from bot.database.row_locks import lock_accepting
-from bot.database.rows import create_delivery, insert_rows, new_row, runs_of
+from bot.database.rows import insert_rows, new_row, runs_of
 from bot.database.tables import requests
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, has_daily_limit
@@ -24,14 +25,15 @@ from bot.domain.errors import (
     RequestUnknown,
     StoreUnavailable,
 )
+from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.policy import Terms, decide
 from bot.domain.requests import GenerationRequest, Requester
-from bot.domain.results.deliveries import Purpose
 from bot.domain.runs import Run, RunState
 from bot.store import ledger
 from bot.store.audit import add_entries, count_of
 from bot.store.durations import expected_seconds
+from bot.store.messages import ACCEPTING
 from bot.store.queue import give_tags
 from bot.store.requests.usage import read_usage
 from bot.store.rules import read_rules
@@ -43,6 +45,8 @@ DOUBLE_PRESS = timedelta(seconds=5)
 _LATEST = timedelta(minutes=1)
 # How many requests a process accepts at once.
 _AT_ONCE = 4
+# How long nobody else shows the status message or the outcome, if the process that accepts a request dies.
+_SHOWING = timedelta(seconds=60)
 # How PostgreSQL and SQLite name the unique index that is violated by a second request of an interaction.
 _INTERACTION_IS_TAKEN = ("requests_interaction", "requests.interaction_id")
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -209,9 +213,11 @@ def _store(
     pairs = zip(batch, tags, strict=True)
     values = [_values(request, requester, terms, now) | {"queue_tag": tag} for request, tag in pairs]
     insert_rows(connection, values)
-    stored = runs_of(connection, batch[0].request_key)
+    key = batch[0].request_key
+    stored = runs_of(connection, key)
+    add_answer(connection, stored[0], now)
     if in_review:
-        create_delivery(connection, batch[0].key, Purpose.REVIEW, now, now)
+        want(connection, key, Kind.REVIEW, 0, now, {"channel_id": terms.review_channel_id})
     ledger.charge(connection, stored)
     return stored[0]
 
@@ -225,7 +231,9 @@ def _values(
     return new_row(request, now) | {
         "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
         "due_at": review_ends if in_review else now,
-        "shown_at": now,  # The process that accepts it is about to show the status message.
+        # The process that accepts it is about to show the status message.
+        "lease_owner": ACCEPTING,
+        "lease_until": now + _SHOWING,
         "user_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
         **_cost(terms, now),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, event, text
 
-from bot.database.coordination import Coordinator, LockHeld, acquire, locked
+from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.domain.errors import StoreUnavailable
 from bot.outside import Outside
 from bot.store import Store
@@ -115,8 +115,8 @@ async def test_a_killed_process_holds_no_lock(stores: Stores, store: Store, line
 async def test_a_wake_up_reaches_the_other_processes(on_postgres: Store, lines: Lines) -> None:
     mine, own_ear = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
-    Wakeups(mine.notify).deliver()
-    await ear.heard("deliver")
+    Wakeups(mine.notify).show()
+    await ear.heard("show")
     mine.notify("last")
     await ear.heard("last")
     assert own_ear.topics == []
@@ -126,31 +126,13 @@ async def test_many_wake_ups_share_one_notification(on_postgres: Store, lines: L
     mine, _ = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
     for _ in range(500):
-        for topic in ("submit", "deliver", "show"):
+        for topic in ("submit", "check", "show"):
             mine.notify(topic)
-    await ear.heard("deliver")
+    await ear.heard("check")
     mine.notify("last")
     await ear.heard("last")
-    assert Counter(ear.topics) == {"submit": 1, "deliver": 1, "show": 1, "last": 1}
+    assert Counter(ear.topics) == {"submit": 1, "check": 1, "show": 1, "last": 1}
     assert ear.calls == 2
-
-
-async def test_a_lock_can_be_waited_for(on_postgres: Store, lines: Lines) -> None:
-    mine, theirs = (await lines.open(on_postgres))[0], (await lines.open(on_postgres))[0]
-    order: list[str] = []
-
-    async def second() -> None:
-        async with locked(theirs, "key", wait_seconds=60):
-            order.append("theirs")
-
-    async with mine.lock("key"):
-        with pytest.raises(LockHeld):
-            async with theirs.lock("key"):
-                pass
-        waiting = asyncio.create_task(second())
-        order.append("mine")
-    await waiting
-    assert order == ["mine", "theirs"]
 
 
 async def test_coordination_survives_a_restart(
@@ -190,29 +172,23 @@ async def test_a_connection_that_breaks_twice_is_made_again(on_postgres: Store, 
     finally:
         event.remove(NullPool, "connect", breaks)
     assert len(broken) == 4
-    async with mine.lock("key"):
-        pass
+    assert await mine.try_acquire("key")
 
 
 async def test_a_wait_on_a_broken_connection_succeeds_or_fails(on_postgres: Store, lines: Lines) -> None:
     mine, _ = await lines.open(on_postgres)
     theirs, _ = await lines.open(on_postgres)
-
-    async def hold(number: int) -> None:
-        async with mine.lock(f"key {number}"):
-            pass
-
     async with asyncio.timeout(60):
-        for _ in range(5):
-            holders = [asyncio.create_task(hold(number)) for number in range(50)]
+        for each in range(5):
+            holders = [mine.try_acquire(f"{each} {number}") for number in range(50)]
             await on_postgres.database.read(lambda connection: connection.execute(END_LINES))
             found = await asyncio.gather(*holders, return_exceptions=True)
-            assert {type(result) for result in found} <= {type(None), StoreUnavailable}
-            async with locked(mine, "key", 60), locked(theirs, "other key", 60):
-                pass
-    for number in range(50):
-        async with theirs.lock(f"key {number}"):
-            pass
+            assert {type(result) for result in found} <= {bool, StoreUnavailable}
+        while True:
+            with suppress(StoreUnavailable):
+                await acquire(theirs, "other key", 60)
+                break
+            await asyncio.sleep(0.05)
 
 
 async def test_a_lock_that_another_process_took_meanwhile_is_reported_lost(

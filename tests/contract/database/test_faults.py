@@ -17,7 +17,6 @@ from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store.runs import (
-    LEASE,
     NOW,
     SOON,
     SUCCESS,
@@ -28,6 +27,7 @@ from tests.contract.store.runs import (
     claimed,
     columns,
     fetch,
+    is_pending,
     owed,
     request,
     take,
@@ -87,7 +87,7 @@ async def test_rows_that_another_session_locks_are_unavailable(on_postgres: Stor
 async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
     running = await brought_to(file_store, RunState.RUNNING)
     await brought_to(file_store, RunState.SUCCEEDED)
-    delivery = await claimed(file_store)
+    claim = await claimed(file_store)
 
     def fill(connection: sqlite3.Connection, *_: object) -> None:
         """Limit the file to its present size, as SQLite's way to SQLITE_FULL."""
@@ -98,13 +98,14 @@ async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
     await file_store.database.close()
     event.listen(file_store.database.engine, "connect", fill)
     before = await columns(file_store, running.key)
+    many = [(number, number) for number in range(200_000)]
     big = request(inputs={"prompt": "x" * 2_000_000})
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await accept(file_store, big)
     with pytest.raises(StoreUnavailable, match="disk is full"):
-        await file_store.deliveries.mark_sent(delivery, [(n, n) for n in range(200_000)])
+        await file_store.messages.finish(claim, NOW, shown=True, values={"stale": many})
     assert await file_store.runs.get(big.key) is None
-    assert (await owed(file_store, delivery.run.key))[0]["messages"] == ()
+    assert is_pending((await owed(file_store, claim.key))[0])
     assert await columns(file_store, running.key) == before
 
     event.remove(file_store.database.engine, "connect", fill)
@@ -119,7 +120,7 @@ async def test_a_stopped_server_is_unavailable(own_postgres: PostgresServer, ope
     for _ in range(2):
         calls = (
             store.runs.record_report(run.key, SUCCESS, NOW, SOON),
-            store.deliveries.claim("courier", NOW, LEASE),
+            store.messages.claim("messenger", NOW, SOON, full=(), busy=()),
             store.key_values.get("webhook"),
         )
         assert [type(result) for result in await at_once(*calls)] == [StoreUnavailable] * 3
@@ -193,7 +194,7 @@ async def test_cancelled_writers_leave_no_lock_behind(store: Store) -> None:
         writers = (
             accept(store, request()),
             store.runs.request_cancel(run.key, NOW, by=run.requester_id),
-            store.deliveries.claim("courier", NOW, LEASE),
+            store.messages.claim("messenger", NOW, SOON, full=(), busy=()),
         )
         tasks = [asyncio.create_task(writer) for writer in writers]
         for _ in range(steps * 3):

@@ -90,9 +90,8 @@ async def test_a_commit_that_fails_is_rolled_back(database: Database) -> None:
     def break_commit(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         connection.exec_driver_sql(
-            "INSERT INTO deliveries "
-            "(run_key, purpose, state, due_at, messages, earlier_messages, tries, route, created_at)"
-            " VALUES ('none', 'O', 'pending', '2026-01-01', '[]', '[]', 0, 0, '2026-01-01')"
+            "INSERT INTO messages (request_key, kind, number, due_at, since, posted, stale)"
+            " VALUES ('none', 'outcome', 0, '2026-01-01', '2026-01-01', '[]', '[]')"
         )
         insert(connection, "a")
 

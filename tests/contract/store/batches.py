@@ -10,7 +10,7 @@ from typing import Any
 from bot.domain.requests import GenerationRequest, batch_requests
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.store import Store
-from tests.contract.store.runs import NOW, SOON, accept, fetch, purposes, request, take
+from tests.contract.store.runs import NOW, SOON, accept, fetch, kinds, request, take
 
 
 def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
@@ -25,7 +25,7 @@ def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
 async def accepted(store: Store, count: int = 3, *, now: datetime = NOW, **changes: Any) -> list[Run]:
     """Return a batch of waiting runs whose status message is shown."""
     lead = await accept(store, *asked(count, **changes), now=now)
-    await store.runs.note_status_message(lead.key, 77)
+    await store.messages.answered(lead.key, 77, NOW)
     return list(await store.runs.batch(lead))
 
 
@@ -52,5 +52,5 @@ async def ended(store: Store, *runs: Run, now: datetime = NOW) -> None:
         await store.runs.record_report(run.key, success(run), now, SOON)
 
 
-async def purposes_of_each(store: Store, runs: Sequence[Run]) -> list[list[str]]:
-    return [await purposes(store, run.key) for run in runs]
+async def kinds_of_each(store: Store, runs: Sequence[Run]) -> list[list[str]]:
+    return [await kinds(store, run.key) for run in runs]

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from random import SystemRandom
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, delete, event, insert, select, text
 
 from bot.database.rows import insert_rows, new_row
-from bot.database.tables import audit, deliveries, runs, server_rules
+from bot.database.tables import audit, messages, runs, server_rules
 from bot.domain.blocks import Block
+from bot.domain.messages.records import Kind
 from bot.domain.requests import GenerationRequest, Origin, new_key
-from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store, blocks
@@ -31,10 +31,10 @@ async def stored_run(
     at: datetime = NOW,
     person: int = ALICE,
     guild: int | None = GUILD,
-    delivery: DeliveryState | None = DeliveryState.SENT,
+    outcome: Literal["pending", "sent", "offered"] | None = "sent",
     **more: Any,
 ) -> str:
-    """Insert a run in some state with one delivery and return its key."""
+    """Insert a run in some state with an outcome and return its key."""
     asked = GenerationRequest(
         key=new_key(SystemRandom()),
         requester_id=person,
@@ -59,17 +59,11 @@ async def stored_run(
 
     def work(connection: Connection) -> Any:
         insert_rows(connection, [values])
-        if delivery is not None:
-            connection.execute(
-                insert(deliveries).values(
-                    run_key=asked.key,
-                    purpose=Purpose.OUTCOME,
-                    state=delivery,
-                    due_at=at,
-                    messages=[],
-                    created_at=at,
-                )
-            )
+        if outcome is not None:
+            shown = {"shown_rev": outcome != "pending", "offered": outcome == "offered"}
+            key = {"request_key": asked.key, "kind": Kind.OUTCOME, "number": 0}
+            row = {**key, **shown, "due_at": at, "since": at, "posted": [], "stale": []}
+            connection.execute(insert(messages).values(row))
 
     await store.database.write(work)
     return asked.key

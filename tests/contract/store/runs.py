@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from bot.database.rows import WITH_REQUEST
-from bot.database.tables import deliveries, requests, runs
+from bot.database.tables import messages, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
-from bot.domain.results.deliveries import Delivery, MessageRef
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
@@ -95,7 +95,7 @@ async def accept(
 async def accepted(store: Store, *, now: datetime = NOW, **changes: Any) -> Run:
     """Return a waiting run whose status message is shown."""
     run = await accept(store, request(**changes), now=now)
-    await store.runs.note_status_message(run.key, 77)
+    await store.messages.answered(run.key, 77, NOW)
     return await fetch(store, run.key)
 
 
@@ -170,32 +170,89 @@ async def columns(store: Store, key: str) -> dict[str, Any]:
 
 
 async def owed(store: Store, key: str) -> list[dict[str, Any]]:
-    """Return the run's delivery rows, oldest first."""
+    """Return the rows of the messages about a run, apart from the answer, in the order in which they came."""
 
     def work(connection: Connection) -> Any:
-        query = select(deliveries).where(deliveries.c.run_key == key).order_by(deliveries.c.id)
-        return [dict(row) for row in connection.execute(query).mappings()]
+        mine = (runs.c.key == key, messages.c.number == runs.c.index, messages.c.kind != Kind.ANSWER)
+        joined = messages.join(runs, runs.c.request_key == messages.c.request_key)
+        query = select(messages).select_from(joined).where(*mine)
+        found = connection.execute(query.order_by(messages.c.since, messages.c.kind)).mappings()
+        return [dict(row) for row in found]
 
     return await store.database.read(work)
 
 
-async def purposes(store: Store, key: str) -> list[str]:
-    """Return the purposes of the run's deliveries, oldest first."""
-    return [row["purpose"] for row in await owed(store, key)]
+async def kinds(store: Store, key: str) -> list[str]:
+    """Return the kinds of the messages about a run, apart from the answer."""
+    return sorted(row["kind"] for row in await owed(store, key))
 
 
-async def claimed(store: Store, owner: str = "courier", now: datetime = NOW) -> Delivery:
-    delivery = await store.deliveries.claim(owner, now, LEASE)
-    assert delivery is not None
-    return delivery
+def is_pending(row: dict[str, Any]) -> bool:
+    return bool(row["wanted_rev"] > row["shown_rev"])
 
 
-async def posted(store: Store, *messages: MessageRef, now: datetime = NOW) -> Delivery:
-    """Claim the next delivery, and complete it with these messages."""
-    delivery = await claimed(store, now=now)
-    await store.deliveries.mark_sent(delivery, messages, now)
-    await store.deliveries.complete(delivery, now)
-    return delivery
+async def answer_of(store: Store, key: str) -> dict[str, Any]:
+    """Return the row of the status message of a request."""
+
+    def work(connection: Connection) -> Any:
+        query = select(messages).where(messages.c.request_key == key, messages.c.kind == Kind.ANSWER)
+        return dict(connection.execute(query).mappings().one())
+
+    return await store.database.read(work)
+
+
+async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim | None:
+    """Claim the next message that is due, other than a status message."""
+    claim = await store.messages.claim(owner, now, now + LEASE, full=(), busy=())
+    if claim is None or claim.message.kind is not Kind.ANSWER:
+        return claim
+    await show_answer(store, claim, now)
+    return await claim_if_any(store, now, owner)
+
+
+async def show_answer(store: Store, claim: Claim, now: datetime) -> None:
+    """Take a status message as edited, for the last time if only its end made it due."""
+    values = {} if claim.message.is_pending else {"farewell_at": None}
+    await store.messages.finish(claim, now, shown=True, values=values)
+
+
+async def claimed(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim:
+    claim = await claim_if_any(store, now, owner)
+    assert claim is not None
+    return claim
+
+
+def part_of(claim: Claim, ref: MessageRef, **more: Any) -> Part:
+    own = {"shows": Shows.RESULT, "form": Form.FILES, "place": Place.CHANNEL}
+    rev = claim.message.wanted_rev
+    return Part(**{"channel_id": ref[0], "message_id": ref[1], "rev": rev, **own, **more})
+
+
+async def begin(store: Store, claim: Claim, now: datetime = NOW) -> bool:
+    """Store an attempt at a message's first part; return whether it may be sent."""
+    part = part_of(claim, MessageRef(claim.message.channel_id or 0, 0))
+    return await store.messages.begin(claim, Attempt(now, part), now + LEASE)
+
+
+async def answers_due(store: Store, now: datetime) -> list[str]:
+    """Return the keys of the requests whose status messages are due, and take them as edited."""
+    due = []
+    while (claim := await store.messages.claim("messenger", now, now + LEASE, full=(), busy=())) is not None:
+        assert claim.message.kind is Kind.ANSWER
+        due.append(claim.message.request_key)
+        await show_answer(store, claim, now)
+    return due
+
+
+async def posted(store: Store, *refs: MessageRef, now: datetime = NOW, ends_answer: bool = False) -> Claim:
+    """Claim the next message, and store that these Discord messages show it."""
+    claim = await claimed(store, now)
+    for index, ref in enumerate(refs):
+        stored = await store.messages.posted(claim, part_of(claim, ref, index=index, of=len(refs)))
+        assert stored is not None
+        claim = stored
+    await store.messages.finish(claim, now, shown=True, ends_answer=ends_answer)
+    return claim
 
 
 async def at_once(*calls: Awaitable[Any]) -> list[Any]:
@@ -213,7 +270,7 @@ async def accept_for_review(store: Store, *batch: GenerationRequest) -> Run:
 
 
 async def awaiting_approval(store: Store) -> Run:
-    """Return a run that waits for approval and whose card is undelivered."""
+    """Return a run that waits for approval and whose card isn't posted."""
     run = await accept_for_review(store, request())
-    await store.runs.note_status_message(run.key, 77)
+    await store.messages.answered(run.key, 77, NOW)
     return await fetch(store, run.key)

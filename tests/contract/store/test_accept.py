@@ -103,11 +103,10 @@ async def test_a_run_may_start_once_its_request_is_accepted(store: Store) -> Non
     run = await accept(store, request())
     claimed = await started(store)
     assert (claimed.key, claimed.status_message_id) == (run.key, None)
-    await store.runs.note_status_message(run.key, 77)
+    await store.messages.answered(run.key, 77, NOW)
     assert (await fetch(store, run.key)).status_message_id == 77
-    await store.runs.drop_interaction_token(run.key)
-    await store.runs.note_status_message(run.key, 77)
-    assert (await fetch(store, run.key)).status_message_id is None
+    await store.messages.answered(run.key, 78, NOW)
+    assert (await fetch(store, run.key)).status_message_id == 77
 
 
 async def test_a_check_stores_nothing_and_decides_as_the_acceptance_does(store: Store) -> None:

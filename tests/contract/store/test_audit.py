@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import delete, text
 
 from bot.database.tables import requests
+from bot.domain.messages.records import Kind, MessageRef, Place
 from bot.domain.moderation.audit import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
-from bot.domain.results.deliveries import MessageRef
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.store.audit import add_entries, newest_first
@@ -27,6 +27,8 @@ from tests.contract.store.runs import (
     accepted,
     at,
     awaiting_approval,
+    claimed,
+    part_of,
     posted,
     take,
 )
@@ -219,9 +221,14 @@ async def test_an_outcome_that_only_its_requester_sees_is_not_linked_but_the_car
     run = await awaiting_approval(store)
     await post(store, REVIEW_CHANNEL)
     await store.runs.finish(run.key, RunState.EXPIRED, at(200), code="expired")
-    await posted(store, MessageRef(run.channel_id, 77), now=at(300))
-    await posted(store, MessageRef(run.channel_id, 77), now=at(300))
-    await store.runs.drop_interaction_token(run.key)
+    claim = await claimed(store, now=at(300))
+    if claim.message.kind is Kind.REVIEW:  # the closed card
+        await store.messages.finish(claim, at(300), shown=True)
+        claim = await claimed(store, now=at(300))
+    part = part_of(claim, MessageRef(run.channel_id, 77), place=Place.ANSWER)
+    claim = await store.messages.posted(claim, part)
+    assert claim is not None
+    await store.messages.finish(claim, at(300), shown=True, ends_answer=True)
     card = MessageRef(REVIEW_CHANNEL, 901)
     assert await line_of(store, run) == (run.prompt, card)
 

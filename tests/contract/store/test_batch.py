@@ -7,7 +7,7 @@ import pytest
 from bot.domain.errors import RefusedError
 from bot.domain.runs import Run, RunState
 from bot.store import Store
-from tests.contract.store.batches import accepted, asked, purposes_of_each
+from tests.contract.store.batches import accepted, asked, kinds_of_each
 from tests.contract.store.rows import GUILD, audit_log, run_keys, stored_rules
 from tests.contract.store.runs import NOW, PERSON, accept, accept_for_review, at_once, columns, request, take
 
@@ -64,12 +64,12 @@ async def test_every_run_may_start_and_the_first_has_the_answer(store: Store) ->
 async def test_one_card_decides_about_the_batch(store: Store) -> None:
     lead = await accept_for_review(store, *asked(3))
     runs = list(await store.runs.batch(lead))
-    assert await purposes_of_each(store, runs) == [["r"], [], []]
+    assert await kinds_of_each(store, runs) == [["review"], [], []]
     assert [(await columns(store, run.key))["due_at"] is None for run in runs] == [False, True, True]
     await store.reviews.approve(lead.key, 5, NOW)
     after = await store.runs.batch(lead)
     assert {(run.state, run.decided_by) for run in after} == {(RunState.WAITING, 5)}
-    assert await purposes_of_each(store, runs) == [["r", "c"], [], []]
+    assert await kinds_of_each(store, runs) == [["review"], [], []]
     assert [line.action for line in await audit_log(store)].count("approve") == 1
 
 
@@ -84,8 +84,8 @@ async def test_an_unapproved_batch_ends_with_one_outcome(store: Store) -> None:
             assert await store.runs.finish(lead.key, RunState(how), NOW, code=how)
         runs = list(await store.runs.batch(lead))
         assert {(run.state, run.hidden_from_channel) for run in runs} == {(RunState(how), True)}
-        first, *others = await purposes_of_each(store, runs)
-        assert sorted(first) == sorted(["r", "c", "o", *(["d"] if how == "rejected" else [])])
+        first, *others = await kinds_of_each(store, runs)
+        assert sorted(first) == sorted(["review", "outcome", *(["notice"] if how == "rejected" else [])])
         assert others == [[], []]
 
 

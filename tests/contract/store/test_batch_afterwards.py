@@ -8,13 +8,12 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter
-from bot.domain.results.deliveries import DeliveryState
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
-from tests.contract.store.batches import accepted, ended, purposes_of_each, running
+from tests.contract.store.batches import accepted, ended, kinds_of_each, running
 from tests.contract.store.rows import run_keys
-from tests.contract.store.runs import NOW, PERSON, claimed, fetch, owed, request
+from tests.contract.store.runs import NOW, PERSON, claimed, fetch, is_pending, owed, posted, request
 
 
 async def test_a_batch_is_listed_once_and_found_by_the_state_of_any_run(store: Store) -> None:
@@ -33,16 +32,15 @@ async def test_a_batch_is_listed_once_and_found_by_the_state_of_any_run(store: S
 async def test_redelivering_a_batch_moves_it_to_the_new_channel(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs)
-    delivery = await claimed(store)
-    await store.deliveries.mark_undelivered(delivery, "courier", NOW, "closed")
+    await store.messages.finish(await claimed(store), NOW, shown=True, values={"offered": True})
     (entry,) = (await store.history.page(PERSON.id, limit=5, run_filter=RunFilter.UNDELIVERED)).entries
     assert entry.undelivered
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
-    assert await store.deliveries.redeliver(runs[0].key, place, NOW)
+    assert await store.messages.redeliver(runs[0].key, place, NOW)
     # The server's budget has paid for the runs, so they stay with it.
     server = request().origin.guild_id
     assert {(run.channel_id, run.guild_id) for run in await store.runs.batch(runs[0])} == {(4, server)}
-    assert (await claimed(store)).run.key == runs[0].key
+    assert (await claimed(store)).key == runs[0].key
 
 
 async def expired(store: Store) -> ExpiredRows:
@@ -58,7 +56,7 @@ async def test_retention_removes_a_batch_as_a_whole(store: Store) -> None:
     assert not (await expired(store)).request_keys
     await ended(store, runs[2])
     assert not (await expired(store)).request_keys  # its outcome is pending
-    await store.deliveries.complete(await claimed(store), NOW)
+    await posted(store)
     old = await expired(store)
     assert list(old.request_keys) == [runs[0].key]
     await store.retention.handle(old)
@@ -71,7 +69,7 @@ async def test_erasure_leaves_a_batch_until_its_last_run_has_ended(store: Store)
     erased = await store.privacy.erase(PERSON.id, NOW)
     assert (erased.emptied, len(erased.left)) == (0, 1)
     await ended(store, runs[2])
-    await store.deliveries.complete(await claimed(store), NOW)
+    await posted(store)
     assert (await store.privacy.erase(PERSON.id, NOW)).emptied == 1
     assert {run.prompt for run in await store.runs.batch(runs[0])} == {None}
 
@@ -83,7 +81,7 @@ async def test_one_result_is_deleted_and_then_the_others(store: Store) -> None:
     await store.reviews.delete(runs[0].key, PERSON.id, NOW)
     await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
     assert [run.deleted_at is not None for run in await store.runs.batch(runs[0])] == [True, True, False]
-    assert await purposes_of_each(store, runs) == [["o", "x"], ["x"], []]
+    assert await kinds_of_each(store, runs) == [["outcome"], [], []]
     with pytest.raises(RefusedError, match="already_deleted"):
         await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
-    assert (await owed(store, runs[0].key))[0]["state"] == DeliveryState.PENDING
+    assert is_pending((await owed(store, runs[0].key))[0])

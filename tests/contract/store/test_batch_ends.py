@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
-from bot.domain.results.deliveries import Purpose
+from bot.domain.messages.records import Kind
 from bot.domain.runs import RunState
 from bot.store import Store
-from tests.contract.store.batches import accepted, ended, purposes_of_each, running, said, success
-from tests.contract.store.runs import LEASE, NOW, PERSON, SOON, at, claimed, take
-
-FAST, SLOW = timedelta(seconds=3), timedelta(seconds=15)
+from tests.contract.store.batches import accepted, ended, kinds_of_each, running, said, success
+from tests.contract.store.runs import (
+    LEASE,
+    NOW,
+    PERSON,
+    SOON,
+    answers_due,
+    at,
+    begin,
+    claim_if_any,
+    claimed,
+    take,
+)
 
 
 async def test_the_last_end_creates_the_outcome_on_the_lead(store: Store) -> None:
     runs = await running(store)
     await ended(store, runs[0], runs[2])
-    assert await purposes_of_each(store, runs) == [[], [], []]
-    assert await store.deliveries.claim("courier", NOW, LEASE) is None
+    assert await kinds_of_each(store, runs) == [[], [], []]
+    assert await claim_if_any(store) is None
     failed = said(runs[1], RunState.FAILED)
     await store.runs.record_report(runs[1].key, failed, at(5), SOON)
     # The failed run may have made something, so GET /run is asked first.
-    assert await purposes_of_each(store, runs) == [[], [], []]
+    assert await kinds_of_each(store, runs) == [[], [], []]
     await store.runs.record_report(runs[1].key, failed, at(6), SOON, asked=True)
-    assert await purposes_of_each(store, runs) == [["o"], [], []]
-    delivery = await claimed(store, now=at(6))
-    assert delivery.run.key == runs[0].key
-    assert [run.state for run in delivery.batch] == ["succeeded", "failed", "succeeded"]
+    assert await kinds_of_each(store, runs) == [["outcome"], [], []]
+    claim = await claimed(store, now=at(6))
+    assert claim.key == runs[0].key
+    assert [run.state for run in claim.runs] == ["succeeded", "failed", "succeeded"]
 
 
 async def test_concurrent_ends_create_one_outcome(store: Store, other: Store) -> None:
@@ -36,7 +44,7 @@ async def test_concurrent_ends_create_one_outcome(store: Store, other: Store) ->
     await asyncio.gather(
         *(process.runs.record_report(run.key, success(run), NOW, SOON) for process, run in reports)
     )
-    assert await purposes_of_each(store, runs) == [["o"], [], [], []]
+    assert await kinds_of_each(store, runs) == [["outcome"], [], [], []]
 
 
 async def test_ends_cancellations_and_progress_leave_one_outcome(store: Store, other: Store) -> None:
@@ -49,9 +57,9 @@ async def test_ends_cancellations_and_progress_leave_one_outcome(store: Store, o
             store.runs.save_progress(news, NOW, SOON),
             store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id),
             *(store.runs.finish(run.key, RunState.CANCELLED, NOW, code="x") for run in runs[3:]),
-            other.claims.claim_status(NOW, FAST, SLOW, 50),
+            other.messages.claim("other", NOW, SOON, full=(), busy=()),
         )
-        assert await purposes_of_each(store, runs) == [["o"], *[[]] * 5]
+        assert await kinds_of_each(store, runs) == [["outcome"], *[[]] * 5]
 
 
 async def test_a_cancellation_ends_waiting_runs_and_marks_running_ones(store: Store) -> None:
@@ -62,9 +70,9 @@ async def test_a_cancellation_ends_waiting_runs_and_marks_running_ones(store: St
     after = await store.runs.batch(runs[0])
     assert [run.state for run in after] == ["running", "cancelled", "cancelled"]
     assert all(run.cancel_requested_at for run in after)
-    assert await purposes_of_each(store, runs) == [[], [], []]
+    assert await kinds_of_each(store, runs) == [[], [], []]
     await store.runs.finish(runs[0].key, RunState.CANCELLED, NOW, code="cancelled_by_requester")
-    assert await purposes_of_each(store, runs) == [["o"], [], []]
+    assert await kinds_of_each(store, runs) == [["outcome"], [], []]
     assert not await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
 
 
@@ -72,56 +80,50 @@ async def test_a_late_success_is_part_of_an_outcome_that_is_not_yet_posted(store
     runs = await running(store, 2)
     await store.runs.finish(runs[1].key, RunState.TIMED_OUT, NOW, code="deadline")
     await ended(store, runs[1])  # the other one still runs
-    assert await purposes_of_each(store, runs) == [[], []]
+    assert await kinds_of_each(store, runs) == [[], []]
     await ended(store, runs[0])
-    assert await purposes_of_each(store, runs) == [["o"], []]
-    delivery = await claimed(store)
-    assert [run.state for run in delivery.batch] == ["succeeded", "succeeded"]
-    assert delivery.late == frozenset()
+    assert await kinds_of_each(store, runs) == [["outcome"], []]
+    claim = await claimed(store)
+    assert [run.state for run in claim.runs] == ["succeeded", "succeeded"]
+    assert claim.late == frozenset()
 
 
 async def test_a_late_success_stops_the_post_of_a_claimed_outcome(store: Store) -> None:
     runs = await running(store, 2)
     await store.runs.finish(runs[1].key, RunState.TIMED_OUT, NOW, code="deadline")
     await ended(store, runs[0])
-    delivery = await claimed(store)
+    claim = await claimed(store)
     await ended(store, runs[1])
-    assert not await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
-    assert await purposes_of_each(store, runs) == [["o"], []]
+    assert not await begin(store, claim)
+    assert await kinds_of_each(store, runs) == [["outcome"], []]
 
 
 async def test_a_late_success_after_the_outcome_has_its_own_message(store: Store) -> None:
     runs = await running(store, 2)
     await store.runs.finish(runs[0].key, RunState.TIMED_OUT, NOW, code="deadline")
     await ended(store, runs[1])
-    delivery = await claimed(store)
-    assert await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+    claim = await claimed(store)
+    assert await begin(store, claim)
     await ended(store, runs[0], runs[0])
-    assert await purposes_of_each(store, runs) == [["o", "l"], []]
+    assert await kinds_of_each(store, runs) == [["late", "outcome"], []]
     # The outcome is still pending, and doesn't show the late success.
-    await store.deliveries.postpone(delivery, "courier", NOW)
+    await store.messages.finish(claim, NOW - LEASE, shown=False)
     again = await claimed(store)
-    assert (again.id, again.late) == (delivery.id, frozenset({runs[0].key}))
+    assert (again.message.kind, again.late) == (Kind.OUTCOME, frozenset({runs[0].key}))
+    await store.messages.finish(again, NOW, shown=True)
     own = await claimed(store)
-    assert (own.run.key, own.purpose, own.is_late_in_batch) == (runs[0].key, Purpose.LATE, True)
+    assert (own.message.kind, own.key, own.results) == (Kind.LATE, runs[0].key, [own.run])
 
 
 async def test_the_status_message_is_edited_until_the_last_run_ends(store: Store) -> None:
-
-    async def is_stale(second: float) -> bool:
-        found = await store.claims.claim_status(at(second), FAST, SLOW, 50)
-        assert [run.key for run in found] in ([], [runs[0].key])
-        return bool(found)
-
     runs = await running(store)
-    assert await is_stale(0)
-    assert not await is_stale(20)
-    await store.runs.save_progress(
-        {runs[2].key: said(runs[2], RunState.RUNNING, progress=0.5)}, at(20), at(50)
-    )
-    assert await is_stale(20)
+    assert await answers_due(store, at(1)) == [runs[0].key]
+    assert await answers_due(store, at(20)) == []
+    progress = {runs[2].key: said(runs[2], RunState.RUNNING, progress=0.5)}
+    await store.runs.save_progress(progress, at(20), at(50))
+    assert await answers_due(store, at(20)) == [runs[0].key]
     await ended(store, runs[0], now=at(21))
-    assert not await is_stale(21)
-    assert await is_stale(24)
+    assert await answers_due(store, at(21)) == [runs[0].key]
     await ended(store, *runs[1:], now=at(25))
-    assert not await is_stale(60)
+    assert (await claimed(store, now=at(25))).message.kind is Kind.OUTCOME
+    assert await answers_due(store, at(60)) == []

@@ -6,11 +6,11 @@ import asyncio
 
 from sqlalchemy import select
 
+from bot.database.message_rows import nothing_pending
 from bot.database.tables import requests
 from bot.domain.errors import RefusedError
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
-from bot.store.outcomes import nothing_pending
 from tests.contract.store import batches
 from tests.contract.store.rows import GUILD, MOD, audit_log, block, stored_rules, stored_run, unblock
 from tests.contract.store.runs import (
@@ -25,9 +25,9 @@ from tests.contract.store.runs import (
     awaiting_approval,
     brought_to,
     fetch,
+    kinds,
     owed,
     posted,
-    purposes,
     report,
     request,
     started,
@@ -50,9 +50,9 @@ async def test_a_block_ends_waiting_and_unapproved_runs(store: Store) -> None:
     ended = await fetch(store, unread.key)
     assert (ended.decided_by, ended.decided_at, ended.failure_params["reason"]) == (MOD, at(60), "spam")
     assert ended.hidden_from_channel
-    letters = [await purposes(store, run.key) for run in (queued, unread)]
-    assert [sorted(set(found) - {"d"}) for found in letters] == [["o"], ["c", "o", "r"]]
-    assert sum(found.count("d") for found in letters) == 1
+    letters = [await kinds(store, run.key) for run in (queued, unread)]
+    assert [sorted(set(found) - {"notice"}) for found in letters] == [["outcome"], ["outcome", "review"]]
+    assert sum(found.count("notice") for found in letters) == 1
     assert await take(store, at(3600)) is None
     (line,) = [line for line in await audit_log(store) if line.action == "block"]
     assert line.details == {"reason": "spam", "until": "a moderator lifts it", "ended requests": 2}
@@ -68,8 +68,8 @@ async def test_started_runs_continue(store: Store) -> None:
 
 async def test_other_users_and_servers_are_unaffected(store: Store) -> None:
     mine = await accepted(store)
-    theirs = await stored_run(store, RunState.WAITING, person=PERSON.id - 1, delivery=None)
-    private = await stored_run(store, RunState.WAITING, person=PERSON.id, guild=None, delivery=None)
+    theirs = await stored_run(store, RunState.WAITING, person=PERSON.id - 1, outcome=None)
+    private = await stored_run(store, RunState.WAITING, person=PERSON.id, guild=None, outcome=None)
     assert await block_now(store, guild=GUILD + 1) == 0
     assert await block_now(store) == 1
     assert (await fetch(store, mine.key)).final
@@ -80,7 +80,7 @@ async def test_other_users_and_servers_are_unaffected(store: Store) -> None:
 async def test_a_second_block_ends_nothing_twice(store: Store) -> None:
     run = await accepted(store)
     assert [await block_now(store), await block_now(store, reason="worse")] == [1, 0]
-    assert [row["purpose"] for row in await owed(store, run.key)] == ["o", "d"]
+    assert await kinds(store, run.key) == ["notice", "outcome"]
 
 
 async def test_budgets_are_given_back(store: Store) -> None:
@@ -101,7 +101,7 @@ async def test_a_run_requeued_after_the_block_ends(store: Store) -> None:
     await block_now(store)
     await store.claims.requeue(run, at(70), at(65))
     assert await state_of(store, run) == (RunState.REFUSED, "requester_blocked")
-    assert [row["purpose"] for row in await owed(store, run.key)] == ["o"]
+    assert [row["kind"] for row in await owed(store, run.key)] == ["outcome"]
     assert await take(store, at(3600)) is None
 
 
@@ -145,7 +145,7 @@ async def test_no_concurrent_change_leaves_a_blocked_users_run_waiting(store: St
         for run in (unread, gone_out, queued):
             found = await fetch(store, run.key)
             assert found.state not in (RunState.WAITING, RunState.AWAITING_APPROVAL)
-            assert (await purposes(store, run.key)).count("o") == (found.state is not RunState.SUBMITTING)
+            assert (await kinds(store, run.key)).count("outcome") == (found.state is not RunState.SUBMITTING)
             if not found.final:
                 await store.runs.record_report(run.key, report(RunState.CANCELLED), at(62), SOON, asked=True)
         await unblock(store, PERSON.id, at=at(62))
@@ -180,9 +180,9 @@ async def test_the_last_run_of_a_partly_blocked_batch_creates_the_outcome(store:
     batch = await with_one_running(store, 3)
     assert await block_now(store) == 2
     assert [await state_of(store, run) for run in batch[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
-    assert [await purposes(store, run.key) for run in batch] == [[], [], ["d"]]
+    assert [await kinds(store, run.key) for run in batch] == [[], [], ["notice"]]
     await batches.ended(store, batch[0])
-    assert await purposes(store, batch[0].key) == ["o"]
+    assert await kinds(store, batch[0].key) == ["outcome"]
 
 
 async def test_a_batch_that_ends_during_a_block_has_one_outcome(store: Store, other: Store) -> None:
@@ -190,7 +190,7 @@ async def test_a_batch_that_ends_during_a_block_has_one_outcome(store: Store, ot
     for _ in range(10):
         batch = await with_one_running(store, 2)
         await asyncio.gather(block_now(other), batches.ended(store, batch[0]))
-        assert "o" in await purposes(store, batch[0].key)
+        assert "outcome" in await kinds(store, batch[0].key)
         await unblock(store, PERSON.id, at=at(90))
 
 
@@ -199,8 +199,8 @@ async def test_a_block_rejects_an_unapproved_batch_with_one_card(store: Store) -
     batch = await store.runs.batch(lead)
     assert await block_now(store) == 3
     assert {(await fetch(store, run.key)).state for run in batch} == {RunState.REJECTED}
-    assert sorted(await purposes(store, batch[0].key)) == ["c", "o", "r"]
-    assert [await purposes(store, run.key) for run in batch[1:]] == [[], ["d"]]
+    assert sorted(await kinds(store, batch[0].key)) == ["outcome", "review"]
+    assert [await kinds(store, run.key) for run in batch[1:]] == [[], ["notice"]]
 
 
 async def how_told(store: Store, *runs: Run) -> list[object]:

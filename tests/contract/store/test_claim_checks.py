@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta, timezone
 
 import pytest
@@ -18,11 +17,13 @@ from tests.contract.store.runs import (
     SOON,
     accept,
     accepted,
+    answers_due,
     at,
     awaiting_approval,
     brought_to,
     columns,
     fetch,
+    posted,
     report,
     request,
     started,
@@ -30,16 +31,10 @@ from tests.contract.store.runs import (
 )
 
 PAUSE = timedelta(seconds=10)
-FAST = timedelta(seconds=3)
-SLOW = timedelta(seconds=15)
 
 
 async def _due(store: Store, seconds: float, many: int = 8) -> list[str]:
     return [run.key for run in await store.claims.claim_checks(at(seconds), PAUSE, many)]
-
-
-async def _status(store: Store, seconds: float, many: int = 50) -> list[str]:
-    return [run.key for run in await store.claims.claim_status(at(seconds), FAST, SLOW, many)]
 
 
 async def test_a_silent_run_is_polled_after_growing_pauses(store: Store) -> None:
@@ -103,15 +98,12 @@ async def test_the_longest_silent_runs_are_claimed_first(store: Store) -> None:
     assert await _due(store, 60, 3) == []
 
 
-@pytest.mark.parametrize("claim", [_due, _status], ids=["silent run", "status message"])
-async def test_each_run_is_claimed_by_one_process(
-    store: Store, other: Store, claim: Callable[[Store, float, int], Awaitable[list[str]]]
-) -> None:
+async def test_each_run_is_claimed_by_one_process(store: Store, other: Store) -> None:
     keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(12)]
-    portions = await asyncio.gather(*(claim((store, other)[n % 2], 60, 4) for n in range(4)))
+    portions = await asyncio.gather(*(_due((store, other)[n % 2], 60, 4) for n in range(4)))
     found = [key for portion in portions for key in portion]
     assert len(found) == len(set(found))
-    found += await claim(store, 60, 20)
+    found += await _due(store, 60, 20)
     assert sorted(found) == sorted(keys)
 
 
@@ -160,68 +152,32 @@ async def test_an_unconfirmed_run_is_polled_once_its_id_is_known(store: Store) -
     assert await _due(store, 400_000) == []
 
 
-async def test_a_status_message_is_claimed_only_if_it_is_stale(store: Store) -> None:
+async def test_a_status_message_is_due_only_if_it_is_stale(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
-    assert await _status(store, 0) == [run.key]
-    assert await _status(store, 100) == []
+    assert await answers_due(store, NOW) == [run.key]
+    assert await answers_due(store, at(100)) == []
     for expected in ([run.key], []):  # a repeated report changes nothing
         await store.runs.record_report(run.key, report(progress=0.3, live_status="x"), at(100), at(200))
-        assert await _status(store, 200) == expected
+        assert await answers_due(store, at(200)) == expected
 
 
-async def test_only_edits_with_the_bots_token_wait_for_a_full_channel(store: Store) -> None:
-    run = await brought_to(store, RunState.RUNNING)
-    full = {run.channel_id}
-    assert await store.claims.claim_status(NOW, FAST, SLOW, 50, full=full)
-    await store.runs.record_report(run.key, report(progress=0.3), at(1000), at(2000))
-    assert not await store.claims.claim_status(at(1000), FAST, SLOW, 50, full=full)
-    assert await store.claims.claim_status(at(1000), FAST, SLOW, 50, full={1})
-
-
-async def test_edits_are_fast_while_the_token_lives_and_slow_afterwards(store: Store) -> None:
-    run = await brought_to(store, RunState.RUNNING)
-    await _status(store, 0)
-    await store.runs.record_report(run.key, report(progress=0.1), at(1), at(2000))
-    assert await _status(store, 2.9) == []
-    assert await _status(store, 3) == [run.key]
-
-    minutes_15 = 15 * 60
-    await store.runs.record_report(run.key, report(progress=0.2), at(minutes_15), at(2000))
-    assert await _status(store, minutes_15) == [run.key]
-    await store.runs.record_report(run.key, report(progress=0.3), at(minutes_15 + 1), at(2000))
-    assert await _status(store, minutes_15 + 14.9) == []
-    assert await _status(store, minutes_15 + 15) == [run.key]
-
-
-async def test_ended_runs_are_not_claimed(store: Store) -> None:
+async def test_the_status_messages_of_ended_runs_are_not_due(store: Store) -> None:
     for state in FINAL - {RunState.REJECTED, RunState.EXPIRED}:
         await brought_to(store, state)
-    assert await _status(store, 1000) == []
+        await posted(store)
+    assert await answers_due(store, at(1000)) == []
 
 
-async def test_an_answer_without_a_status_message_is_claimed_while_it_can_be_edited(store: Store) -> None:
+async def test_an_answer_without_a_status_message_is_due_when_its_process_has_died(store: Store) -> None:
     run = await accept(store, request())
-    assert [await _status(store, second) for second in (14.9, 15, 29.9, 30)] == [[], [run.key], [], [run.key]]
-    assert await _status(store, 899) == [run.key]
-    await started(store)
-    await store.runs.record_report(run.key, report(), at(900), at(1000))
-    assert await _status(store, 1000) == []
+    assert await answers_due(store, at(59)) == []
+    assert await answers_due(store, at(61)) == [run.key]
 
 
-async def test_a_change_shows_a_missing_status_message_at_once(store: Store) -> None:
+async def test_an_answer_that_its_process_could_not_show_is_due_at_once(store: Store) -> None:
     run = await accept(store, request())
-    await started(store)
-    await store.runs.record_report(run.key, report(), at(1), at(1000))
-    assert [await _status(store, second) for second in (2.9, 3)] == [[], [run.key]]
-
-
-async def test_a_new_message_is_claimed_before_busy_ones(store: Store) -> None:
-    busy = [(await brought_to(store, RunState.RUNNING)).key for _ in range(3)]
-    await _status(store, 0)
-    for key in busy:
-        await store.runs.record_report(key, report(progress=0.5), at(1), at(200))
-    fresh = await brought_to(store, RunState.RUNNING)
-    assert await _status(store, 100, 1) == [fresh.key]
+    await store.messages.answered(run.key, None, at(1))
+    assert await answers_due(store, at(1)) == [run.key]
 
 
 async def test_times_of_any_zone_are_read_in_utc(store: Store) -> None:
@@ -236,24 +192,22 @@ def _from_an_account() -> GenerationRequest:
     return asked.model_copy(update={"origin": asked.origin.model_copy(update={"user_install": True})})
 
 
-async def test_a_status_message_of_a_user_install_says_once_that_its_answer_ends(store: Store) -> None:
+async def test_the_answer_of_a_user_install_is_edited_once_before_it_ends(store: Store) -> None:
     """The token of `request` ends after 900 seconds."""
     run = await accept(store, _from_an_account())
-    await store.runs.note_status_message(run.key, 77)
+    await store.messages.answered(run.key, 77, NOW)
     await started(store)
     await store.runs.record_report(run.key, report(), at(1), at(30))
-    assert await _status(store, 3) == [run.key]
-    assert [await _status(store, second) for second in (4, 600, 839)] == [[], [], []]
-    assert await _status(store, 840) == [run.key]
-    assert (await fetch(store, run.key)).status_note == "answer_ends"
-    assert [await _status(store, second) for second in (841, 899, 1000)] == [[], [], []]
+    assert await answers_due(store, at(3)) == [run.key]
+    assert [await answers_due(store, at(second)) for second in (4, 600, 839)] == [[], [], []]
+    assert await answers_due(store, at(840)) == [run.key]
+    assert [await answers_due(store, at(second)) for second in (841, 899, 1000)] == [[], [], []]
 
 
-async def test_a_status_message_in_a_server_has_no_such_note(store: Store) -> None:
-    run = await brought_to(store, RunState.RUNNING)
-    await _status(store, 2)
-    assert await _status(store, 850) == []
-    assert (await fetch(store, run.key)).status_note is None
+async def test_the_answer_in_a_server_is_not_edited_before_it_ends(store: Store) -> None:
+    await brought_to(store, RunState.RUNNING)
+    await answers_due(store, at(2))
+    assert await answers_due(store, at(850)) == []
 
 
 async def test_only_a_waiting_run_of_a_user_install_becomes_too_late_to_start(store: Store) -> None:

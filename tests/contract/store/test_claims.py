@@ -21,6 +21,7 @@ from tests.contract.store.runs import (
     NOW,
     SOON,
     accepted,
+    answer_of,
     at,
     awaiting_approval,
     columns,
@@ -189,11 +190,11 @@ async def test_many_runs_of_a_server_at_its_limit_cost_a_claim_no_statements(sto
 
 async def test_a_requeued_run_is_claimed_again_after_its_pause(store: Store) -> None:
     run = await submitted(store)
-    shown = (await columns(store, run.key))["rev"]
+    shown = (await answer_of(store, run.key))["wanted_rev"]
     await store.claims.requeue(run, at(10), NOW)
     back = await columns(store, run.key)
     assert (back["state"], back["submitted_at"], back["submissions"]) == (RunState.WAITING, None, 1)
-    assert back["rev"] > shown
+    assert (await answer_of(store, run.key))["wanted_rev"] > shown
     assert await take(store, at(9)) is None
     assert (await started(store, at(10))).submissions == 2
 

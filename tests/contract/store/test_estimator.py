@@ -35,7 +35,7 @@ async def minutes_long(store: Store, number: int, *, minutes: float = 1, **more:
 
 
 async def active(store: Store, state: RunState = RunState.QUEUED, **more: Any) -> Run:
-    return await fetch(store, await stored_run(store, state, delivery=None, expected_gpu="L4", **more))
+    return await fetch(store, await stored_run(store, state, outcome=None, expected_gpu="L4", **more))
 
 
 def left(end: datetime | None, clock: Clock) -> float | None:

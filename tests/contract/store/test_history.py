@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 from sqlalchemy import update
 
-from bot.database.tables import deliveries, runs
+from bot.database.tables import messages, runs
+from bot.domain.messages.records import Form, MessageRef, Part, Place, Shows
 from bot.domain.pages import HistoryPage, RunFilter, RunListEntry
-from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import Deletions, Run, RunState
 from bot.store import Store
@@ -15,17 +17,15 @@ from bot.store.reading.export import ExportFilter, exported_runs
 from tests.contract.store import batches
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_run
 from tests.contract.store.runs import (
-    LEASE,
     NOW,
     PERSON,
     SOON,
     SUCCESS,
     at,
     brought_to,
-    claimed,
     fetch,
+    part_of,
     posted,
-    request,
     submitted,
     take,
 )
@@ -75,9 +75,9 @@ async def test_each_filter_shows_its_states(store: Store) -> None:
 
 async def test_the_undelivered_filter_shows_undelivered_results(store: Store) -> None:
     await stored_run(store)
-    await stored_run(store, delivery=None)
-    kept = await stored_run(store, delivery=DeliveryState.UNDELIVERED)
-    await stored_run(store, delivery=DeliveryState.UNDELIVERED, person=BOB)
+    await stored_run(store, outcome=None)
+    kept = await stored_run(store, outcome="offered")
+    await stored_run(store, outcome="offered", person=BOB)
     page = await store.history.page(ALICE, limit=5, run_filter=RunFilter.UNDELIVERED)
     assert keys(page) == [kept]
     assert page.entries[0].undelivered
@@ -100,6 +100,20 @@ async def test_a_servers_queue_is_ordered_running_waiting_unapproved(store: Stor
     assert [run.key for run in rest] == order[3:5]
 
 
+def _part(channel_id: int, message_id: int, index: int) -> dict[str, object]:
+    part = Part(
+        channel_id=channel_id,
+        message_id=message_id,
+        shows=Shows.RESULT,
+        rev=1,
+        form=Form.FILES,
+        place=Place.CHANNEL,
+        index=index,
+        of=2,
+    )
+    return asdict(part)
+
+
 async def test_a_run_links_to_its_parents_result_until_it_is_deleted(store: Store) -> None:
     parent = await stored_run(store)
     child = await store.runs.get(await stored_run(store, parent_key=parent))
@@ -107,8 +121,7 @@ async def test_a_run_links_to_its_parents_result_until_it_is_deleted(store: Stor
     assert child is not None
     assert elsewhere is not None
     assert await store.history.parent_link(child) is None
-    own = deliveries.c.run_key == parent
-    sent = update(deliveries).where(own).values(messages=[[99, 4], [2, 5], [2, 6]])
+    sent = update(messages).values(posted=[_part(99, 4, 0), _part(2, 5, 0), _part(2, 6, 1)])
     await store.database.write(lambda connection: connection.execute(sent))
     link = f"https://discord.com/channels/{GUILD}/2/5"
     assert await store.history.parent_link(child) == link
@@ -173,8 +186,12 @@ async def test_an_entry_tells_which_copy_a_moderator_deleted(store: Store, by: i
     await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     outcome, copy = MessageRef(run.channel_id, 901), MessageRef(77, 902)
     await posted(store, outcome)
-    await store.copies.request(CopyRequest(key=run.key, user_id=PERSON.id, shared_to=77), NOW)
-    await posted(store, copy)
+    asked = CopyRequest(key=run.key, user_id=PERSON.id, shared_to=77)
+    claim = await store.copies.claim(asked, "messenger", NOW, SOON)
+    assert claim is not None
+    claim = await store.messages.posted(claim, part_of(claim, copy))
+    assert claim is not None
+    await store.messages.finish(claim, NOW, shown=True)
     await store.copies.delete(run.key, copy, by, at(1))
     entry = await entry_of(store, run)
     assert (entry.message, entry.deletions) == (outcome, Deletions(copy_by_moderator=by == MOD))
@@ -207,44 +224,3 @@ async def test_runs_added_during_an_export_come_last(store: Store) -> None:
             third = await stored_run(store, at=at(2))
         found.append(run.key)
     assert found == [first, second, third]
-
-
-async def test_a_message_belongs_to_its_own_run_alone(store: Store) -> None:
-    """The status message until the outcome is posted, then each message of the outcome."""
-    here = request().origin.channel_id
-    origin = request().origin.model_copy(update={"interaction_id": 4711})
-    first = await submitted(store, origin=origin)
-    other = await submitted(store)
-    outcome, part, other_status = MessageRef(here, 81), MessageRef(here, 82), MessageRef(here, 77)
-
-    async def purposes(run: Run, message: MessageRef, answered: int | None = None) -> set[Purpose] | None:
-        found = await store.history.message_purposes(run.key, message, answered)
-        return None if found is None else set(found)
-
-    assert await purposes(first, other_status) == {Purpose.OUTCOME}
-    assert await purposes(first, outcome) == set()
-    assert await purposes(first, outcome, answered=4711) == {Purpose.OUTCOME}
-    assert await purposes(other, outcome, answered=4711) == set()
-    await store.runs.record_report(first.key, SUCCESS, NOW, SOON)
-    await posted(store, outcome, part)
-    assert [await purposes(first, each) for each in (outcome, part)] == [{Purpose.OUTCOME}] * 2
-    assert [await purposes(other, each) for each in (outcome, part)] == [set()] * 2
-    assert await store.history.message_purposes("nothing", outcome, None) is None
-
-
-async def test_a_message_of_an_unfinished_attempt_belongs_to_it(store: Store) -> None:
-    """The process may have died before it stored the message's id."""
-    run = await brought_to(store, RunState.SUCCEEDED)
-    unknown, elsewhere = MessageRef(run.channel_id, 81), MessageRef(run.channel_id + 1, 82)
-    assert await store.history.message_purposes(run.key, unknown, None) == frozenset()
-    delivery = await claimed(store)
-    await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
-    assert await store.history.message_purposes(run.key, unknown, None) == {Purpose.OUTCOME}
-    assert await store.history.message_purposes(run.key, elsewhere, None) == frozenset()
-    await store.deliveries.mark_sent(delivery, [MessageRef(run.channel_id, 83)], NOW)
-    assert await store.history.message_purposes(run.key, unknown, None) == frozenset()
-
-
-async def test_the_messages_of_a_batch_belong_to_each_of_its_runs(store: Store) -> None:
-    lead, *rest = await batches.accepted(store, 2)
-    assert await store.history.message_purposes(rest[0].key, MessageRef(lead.channel_id, 77), None)

@@ -42,10 +42,10 @@ USABLE: list[tuple[Select[Any], str]] = [
 
 
 async def test_queries_use_their_indexes_among_many_ended_runs(store: Store) -> None:
-    await stored_run(store, RunState.RUNNING, delivery=None)
-    await stored_run(store, RunState.WAITING, delivery=None)
+    await stored_run(store, RunState.RUNNING, outcome=None)
+    await stored_run(store, RunState.WAITING, outcome=None)
     for gpu in (None, "L4"):
-        ended = await columns(store, await stored_run(store, delivery=None, expected_gpu=gpu))
+        ended = await columns(store, await stored_run(store, outcome=None, expected_gpu=gpu))
         rows = []
         for hours in range(1, 1500):
             times = dict.fromkeys(("created_at", "submitted_at", "ended_at"), NOW - timedelta(hours=hours))
@@ -65,7 +65,7 @@ async def test_queries_use_their_indexes_among_many_ended_runs(store: Store) -> 
 async def test_a_long_queue_is_read_from_its_front_without_rows(store: Store) -> None:
     """10,000 waiting runs of one server once stopped the bot for a third of a second at each claim."""
     for state in (RunState.RUNNING, RunState.WAITING):
-        row = await columns(store, await stored_run(store, state, delivery=None, server_limit=1))
+        row = await columns(store, await stored_run(store, state, outcome=None, server_limit=1))
         keys = [dict.fromkeys(("key", "request_key"), f"{state} {n}") for n in range(3000)]
         others = [row | key | {"due_at": NOW, "queue_tag": n} for n, key in enumerate(keys)]
         await store.database.write(insert_rows, others)

@@ -29,10 +29,11 @@ from tests.contract.store.runs import (
     SOON,
     accept,
     accepted,
+    answer_of,
     at,
     columns,
     fetch,
-    purposes,
+    kinds,
     report,
     request,
     started,
@@ -81,11 +82,11 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
     assert (await take(store)) is not None
     ended = report(RunState.SUCCEEDED, run_duration=300.0)
     await store.runs.record_report(first.key, ended, at(300), SOON, asked=True)
-    shown = (await columns(store, second.key))["rev"]
+    shown = (await answer_of(store, second.key))["wanted_rev"]
     assert await take(store, at(301)) is None
     until = {"until": int(MIDNIGHT.timestamp())}
     assert await waits_for(store, second) == ("daily_limit", until, at(301) + HOUR)
-    assert (await columns(store, second.key))["rev"] > shown
+    assert (await answer_of(store, second.key))["wanted_rev"] > shown
     late = MIDNIGHT - timedelta(minutes=5)
     assert await take(store, late) is None
     assert await waits_for(store, second) == ("daily_limit", until, MIDNIGHT)
@@ -213,7 +214,7 @@ async def test_a_run_that_may_never_start_ends(
     ended = await fetch(store, run.key)
     assert (ended.state, ended.failure_code) == (RunState.REFUSED, code)
     assert (ended.submitted_at, ended.submissions) == (None, 0)
-    assert await purposes(store, run.key) == ["o"]
+    assert await kinds(store, run.key) == ["outcome"]
     for day in (YESTERDAY, NOW):
         assert (await store.usage.today(GUILD, PERSON.id, day)).person.runs == 0
 

@@ -33,6 +33,7 @@ from tests.contract.store.runs import (
     brought_to,
     columns,
     fetch,
+    posted,
     report,
     request,
     started,
@@ -239,9 +240,7 @@ async def test_nothing_that_forgets_a_request_forgets_what_it_used(store: Store)
     await accepted(store, now=NOW - DAY - timedelta(minutes=1))
     run = await started(store)
     await store.runs.record_report(run.key, SUCCESS._replace(run_duration=30.0), at(30), SOON)
-    delivery = await store.deliveries.claim("courier", at(31), timedelta(seconds=60))
-    assert delivery is not None
-    await store.deliveries.complete(delivery, at(31))
+    await posted(store, now=at(31))
     used = await spent(store)
     assert used == (Spending(runs=1, gpu_seconds=30), 30)
     assert (await store.privacy.erase(PERSON.id, at(40))).emptied == 1

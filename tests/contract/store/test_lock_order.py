@@ -5,26 +5,39 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, insert, make_url, select, text
+from sqlalchemy import Connection, bindparam, delete, insert, make_url, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.message_rows import pack_attempt
 from bot.database.rows import insert_rows, new_row
-from bot.database.tables import audit, deliveries, presets, queues, requests, usage
-from bot.domain.errors import StoreUnavailable
-from bot.domain.results.deliveries import Delivery, DeliveryState, MessageRef, Purpose
+from bot.database.tables import audit, messages, presets, queues, requests, usage
+from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
+from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
 from bot.outside import Outside
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
 from tests.contract.store.rows import GUILD, block
-from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, fetch, request
+from tests.contract.store.runs import (
+    GRACE,
+    NOW,
+    OPEN_TO_ALL,
+    PERSON,
+    SOON,
+    accept,
+    at,
+    fetch,
+    part_of,
+    request,
+)
 from tests.databases import PostgresServer, transaction
 
 S = RunState
@@ -34,6 +47,11 @@ MINUTE = timedelta(minutes=1)
 # Expired, yesterday, and today.
 DAYS = [NOW.date() - timedelta(days=days) for days in (30, 1, 0)]
 SHARED = MessageRef(1, 1)
+PART = Part(channel_id=1, message_id=1, shows=Shows.RESULT, rev=1, form=Form.FILES, place=Place.CHANNEL)
+OUTCOMES = (
+    {"offered": False, "attempt": pack_attempt(Attempt(NOW, PART))},
+    {"offered": True, "attempt": None},
+)
 STATES = (S.WAITING, S.AWAITING_APPROVAL, S.SUBMITTING, S.RUNNING, S.SUCCEEDED, S.FAILED)
 
 
@@ -43,43 +61,47 @@ class Rows:
 
     lead: str
     keys: Sequence[str]
-    delivery: int | None
+    has_outcome: bool
 
 
 # A writer of one batch; the number picks one of its runs.
 Writer = Callable[[Store, Rows, int], Awaitable[Any]]
 
 
-async def delivery_of(store: Store, rows: Rows) -> Delivery | None:
+async def claim_of(store: Store, rows: Rows) -> Claim | None:
+    """Return the outcome as if this process had its lease."""
     run = await store.runs.get(rows.lead)
-    if run is None or rows.delivery is None:
+    if run is None or not rows.has_outcome:
         return None
-    return Delivery(
-        id=rows.delivery,
-        run=run,
-        purpose=Purpose.OUTCOME,
-        tries=0,
-        route=0,
-        attempted=False,
-        attempted_at=None,
-        messages=(),
-        batch=tuple(await store.runs.batch(run)),
-    )
+    found = await store.messages.of_request(rows.lead)
+    message = found[Kind.OUTCOME, 0]
+    return Claim(lease="messenger", message=message, runs=await store.runs.batch(run), messages=found)
 
 
-async def mark_attempt(store: Store, rows: Rows, _: int) -> None:
-    if (delivery := await delivery_of(store, rows)) is not None:
-        await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+async def attempt(store: Store, rows: Rows, _: int) -> None:
+    if (claim := await claim_of(store, rows)) is not None:
+        await store.messages.begin(claim, Attempt(NOW, part_of(claim, SHARED)), SOON)
 
 
-async def mark_sent(store: Store, rows: Rows, number: int) -> None:
-    if (delivery := await delivery_of(store, rows)) is not None:
-        await store.deliveries.mark_sent(replace(delivery, tries=number), [SHARED], NOW)
+async def store_post(store: Store, rows: Rows, _: int) -> None:
+    if (claim := await claim_of(store, rows)) is not None:
+        await store.messages.posted(claim, part_of(claim, SHARED))
 
 
-async def complete(store: Store, rows: Rows, _: int) -> None:
-    if (delivery := await delivery_of(store, rows)) is not None:
-        await store.deliveries.complete(delivery, NOW)
+async def lose_post(store: Store, rows: Rows, _: int) -> None:
+    if (claim := await claim_of(store, rows)) is not None:
+        await store.messages.posted(replace(claim, lease="another"), part_of(claim, SHARED))
+
+
+async def finish(store: Store, rows: Rows, number: int) -> None:
+    if (claim := await claim_of(store, rows)) is not None:
+        await store.messages.finish(claim, NOW, shown=number > 0, ends_answer=True)
+
+
+async def copy(store: Store, rows: Rows, number: int) -> None:
+    with suppress(RefusedError):
+        asked = CopyRequest(key=rows.keys[number], user_id=PERSON.id, shared_to=9)
+        await store.copies.claim(asked, "messenger", NOW, SOON)
 
 
 async def record_end(store: Store, rows: Rows, number: int) -> None:
@@ -116,13 +138,12 @@ async def requeue(store: Store, rows: Rows, number: int) -> None:
 
 WRITERS: dict[str, Writer] = {
     "accept": lambda store, _rows, _number: accept(store, request()),
-    "answer": lambda store, rows, _: store.runs.note_status_message(rows.lead, 77),
+    "answer": lambda store, rows, _: store.messages.answered(rows.lead, 77, NOW),
     "make checks due": lambda store, _rows, _number: store.claims.make_checks_due(at(-1)),
     "claim": lambda store, _rows, _number: store.claims.claim_submission(lambda _: None, NOW, NOW + GRACE),
     "requeue": requeue,
     "positions": lambda store, _rows, _number: store.claims.update_queue_positions(NOW),
     "checks": lambda store, _rows, _number: store.claims.claim_checks(at(60), MINUTE, 8),
-    "statuses": lambda store, _rows, _number: store.claims.claim_status(at(60), MINUTE, MINUTE, 8),
     "record": record_end,
     "settle": settle,
     "progress": save_progress,
@@ -133,12 +154,17 @@ WRITERS: dict[str, Writer] = {
     "delete all": lambda store, rows, _: store.reviews.delete_all(rows.lead, 5, NOW),
     "delete copy": lambda store, rows, number: store.copies.delete(rows.keys[number], SHARED, 5, NOW),
     "report": lambda store, rows, number: store.reviews.report(rows.keys[number], 5, 9, NOW),
-    "deliver": lambda store, _rows, _number: store.deliveries.claim("courier", NOW, LEASE),
-    "attempt": mark_attempt,
-    "mark sent": mark_sent,
-    "complete": complete,
-    "redeliver": lambda store, rows, _: store.deliveries.redeliver(rows.lead, request().origin, NOW),
-    "placeholder": lambda store, rows, _: store.deliveries.confirm_placeholder(rows.lead, 78, NOW),
+    "show": lambda store, _rows, _number: store.messages.claim("messenger", NOW, SOON, full=(), busy=()),
+    "attempt": attempt,
+    "post": store_post,
+    "lose": lose_post,
+    "finish": finish,
+    "copy": copy,
+    "adopt": lambda store, rows, _: store.messages.adopt(rows.lead, Kind.OUTCOME, 0, PART),
+    "strays": lambda store, _rows, _number: store.messages.release_strays("messenger", ()),
+    "due": lambda store, _rows, _number: store.messages.make_due(NOW),
+    "redeliver": lambda store, rows, _: store.messages.redeliver(rows.lead, request().origin, NOW),
+    "placeholder": lambda store, rows, _: store.messages.confirm_placeholder(rows.lead, 78, NOW),
     "block": lambda store, _rows, _number: block(store, PERSON.id, at=NOW, by=5, until=NOW),
     "hold": lambda store, _rows, number: store.claims.hold_queues(f"reason {number}"),
     "erase": lambda store, _rows, _number: store.privacy.erase(PERSON.id, NOW),
@@ -146,6 +172,14 @@ WRITERS: dict[str, Writer] = {
 }
 # Pairs that deadlocked before all locks were taken in one order.
 KNOWN = [("hold", "block"), ("redeliver", "attempt"), ("remove", "record")]
+# Pairs of the messenger and whoever changes what it shows.
+OF_MESSAGES = [
+    ("show", "copy"),
+    ("finish", "record"),
+    ("lose", "redeliver"),
+    ("post", "delete all"),
+    ("adopt", "finish"),
+]
 # Pairs that change the use of one person, on two days, and of the whole bot.
 OF_THE_LEDGER = [
     ("accept", "settle"),
@@ -181,29 +215,19 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     ]
     luck.shuffle(values)
     leads = {requests[0].key: state for requests, state in batches}
-    sent = {"lease_owner": "courier", "due_at": NOW, "created_at": NOW}
+    own = {"number": 0, "due_at": NOW, "since": NOW, "stale": [], "offered": False, "attempt": None}
     outcomes = [
-        {
-            "run_key": key,
-            "purpose": Purpose.OUTCOME,
-            "state": luck.choice([DeliveryState.PENDING, DeliveryState.UNDELIVERED]),
-            "messages": [],
-            **sent,
-        }
+        {**own, "request_key": key, "kind": Kind.OUTCOME, "posted": [], **luck.choice(OUTCOMES)}
         for key, state in leads.items()
         if state in (S.SUCCEEDED, S.FAILED)
     ]
-    shares = [
-        {
-            "run_key": each["key"],
-            "purpose": Purpose.SHARE,
-            "state": DeliveryState.SENT,
-            "messages": [SHARED],
-            **sent,
-        }
-        for each in values
-        if each["state"] is S.SUCCEEDED
+    outcomes += [
+        {**own, "request_key": batch[0].key, "kind": Kind.SHARE, "number": number, "posted": [asdict(PART)]}
+        for batch, state in batches
+        for number in range(SIZE)
+        if state is S.SUCCEEDED
     ]
+    leases = [{"leased": key} for key, state in leads.items() if state in (S.SUCCEEDED, S.FAILED)]
 
     spent = {"runs": 9, "seconds": 540.0, "weighted_seconds": 540.0, "given_back": 0}
     whose = [(GUILD, PERSON.id), (0, 0)]
@@ -214,20 +238,21 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     ]
     luck.shuffle(used)
 
-    def replace_all(connection: Connection) -> dict[str, int]:
+    def replace_all(connection: Connection) -> None:
         for table in (requests, queues, audit, presets, usage):
             connection.execute(delete(table))
         connection.execute(insert(queues).values(deployment=values[0]["deployment"], virtual_time=1))
         connection.execute(insert(usage), used)
         insert_rows(connection, values)
         if outcomes:
-            connection.execute(insert(deliveries), [*outcomes, *shares])
-        query = select(deliveries.c.run_key, deliveries.c.id).where(deliveries.c.purpose == Purpose.OUTCOME)
-        return {row.run_key: row.id for row in connection.execute(query)}
+            connection.execute(insert(messages), outcomes)
+            held = update(requests).where(requests.c.key == bindparam("leased"))
+            connection.execute(held.values(lease_owner="messenger", lease_until=SOON), leases)
 
-    ids = await store.database.write(replace_all)
+    await store.database.write(replace_all)
+    ended = {row["request_key"] for row in outcomes}
     return [
-        Rows(requests[0].key, [each.key for each in requests], ids.get(requests[0].key))
+        Rows(requests[0].key, [each.key for each in requests], requests[0].key in ended)
         for requests, _ in batches
     ]
 
@@ -293,6 +318,10 @@ async def _deadlocks(
 
 async def test_pairs_that_deadlocked_before_do_not(postgres: PostgresServer) -> None:
     assert await _deadlocks(postgres, KNOWN, 2 * BATCHES) == {}
+
+
+async def test_pairs_that_change_messages_do_not_deadlock(postgres: PostgresServer) -> None:
+    assert await _deadlocks(postgres, OF_MESSAGES, 2 * BATCHES) == {}
 
 
 async def test_pairs_that_change_the_ledger_do_not_deadlock(postgres: PostgresServer) -> None:

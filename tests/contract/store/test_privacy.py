@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from bot.database.message_rows import want
 from bot.database.row_locks import lock_run
-from bot.database.rows import create_delivery
+from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.results.deliveries import DeliveryState, Purpose
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
@@ -34,8 +34,8 @@ from tests.contract.store.runs import (
     at,
     brought_to,
     columns,
+    kinds,
     posted,
-    purposes,
     request,
 )
 from tests.databases import PostgresServer, transaction
@@ -122,12 +122,12 @@ async def test_a_report_after_the_erasure_only_adds_its_cost(
     assert (row["state"], row["outputs"], row["partial"]) == (state, [], False)
     assert (row["failure_log"], row["live_status"]) == (None, None)
     assert row["run_duration"] == (7.5 if asked else None)
-    assert await purposes(store, run.key) == ["o"]
+    assert await kinds(store, run.key) == ["outcome"]
 
 
 async def test_erasure_leaves_and_returns_unfinished_and_undelivered_runs(store: Store) -> None:
-    left = {await stored_run(store, state, delivery=None) for state in UNENDED}
-    left.add(await stored_run(store, delivery=DeliveryState.PENDING))
+    left = {await stored_run(store, state, outcome=None) for state in UNENDED}
+    left.add(await stored_run(store, outcome="pending"))
     before = [await columns(store, key) for key in left]
     erased = await store.privacy.erase(ALICE, NOW)
     assert (erased.emptied, {run.key for run in erased.left}) == (0, left)
@@ -143,7 +143,7 @@ async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays
     keys = sorted([await stored_run(store) for _ in range(3)])
     async with transaction(store) as connection, asyncio.timeout(60):
         run = await connection.run_sync(lock_run, keys[0])
-        await connection.run_sync(create_delivery, run.key, Purpose.SHARE, NOW, NOW)
+        await connection.run_sync(want, run.request_key, Kind.SHARE, 0, NOW)
         erasing = asyncio.create_task(other.privacy.erase(ALICE, NOW, chunk_size=1))
         while not await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
             pass
@@ -153,7 +153,7 @@ async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays
 
 
 async def test_an_erased_undelivered_result_is_not_offered_any_more(store: Store) -> None:
-    await stored_run(store, delivery=DeliveryState.UNDELIVERED)
+    await stored_run(store, outcome="offered")
     await store.privacy.erase(ALICE, NOW)
     (entry,) = (await store.history.page(ALICE, limit=5)).entries
     assert not entry.undelivered
@@ -177,9 +177,9 @@ async def test_retention_follows_each_servers_own_days(store: Store) -> None:
 
 async def test_retention_keeps_unfinished_runs_and_pending_results(store: Store) -> None:
     old = NOW - timedelta(days=800)
-    runs = {await stored_run(store, state, at=old, delivery=None) for state in UNENDED}
-    owed = await stored_run(store, at=old, delivery=DeliveryState.PENDING)
-    await stored_run(store, at=old, delivery=DeliveryState.UNDELIVERED)
+    runs = {await stored_run(store, state, at=old, outcome=None) for state in UNENDED}
+    owed = await stored_run(store, at=old, outcome="pending")
+    await stored_run(store, at=old, outcome="offered")
     assert await prune(store) == 1
     assert await run_keys(store) == {*runs, owed}
 
@@ -191,10 +191,10 @@ async def test_many_expired_entries_are_removed_in_small_steps(store: Store) -> 
 
 
 async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Store) -> None:
-    key = await stored_run(store, at=NOW - timedelta(days=800), delivery=DeliveryState.UNDELIVERED)
+    key = await stored_run(store, at=NOW - timedelta(days=800), outcome="offered")
     found = await store.retention.claim(NOW)
     assert found is not None
-    assert await store.deliveries.redeliver(key, request().origin, NOW)
+    assert await store.messages.redeliver(key, request().origin, NOW)
     await store.retention.handle(found)
     assert await run_keys(store) == {key}
 

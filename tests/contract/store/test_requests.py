@@ -275,7 +275,7 @@ async def test_a_request_that_needs_approval_has_a_card_and_no_queue_call(store:
     assert (run.review_channel_id, run.requester_joined_at) == (9, joined.joined_at)
     row = await columns(store, run.key)
     assert row["due_at"] == NOW + timedelta(hours=2)
-    assert [(d["purpose"], d["due_at"]) for d in await owed(store, run.key)] == [("r", NOW)]
+    assert [(d["kind"], d["due_at"]) for d in await owed(store, run.key)] == [("review", NOW)]
     assert await take(store, at(3600)) is None
 
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import ChannelState
-from bot.domain.results.deliveries import OUTCOME_PURPOSES, MessageRef
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules
@@ -25,12 +25,14 @@ from tests.contract.store.runs import (
     at_once,
     awaiting_approval,
     brought_to,
+    claim_if_any,
     claimed,
     columns,
     fetch,
+    is_pending,
+    kinds,
     owed,
     posted,
-    purposes,
     refusals,
     report,
     started,
@@ -44,7 +46,7 @@ async def test_the_answer_releases_the_card_and_keeps_the_expiry(store: Store) -
     run = await awaiting_approval(store)
     assert (await columns(store, run.key))["due_at"] == APPROVAL_ENDS
     assert [row["due_at"] for row in await owed(store, run.key)] == [NOW]
-    assert (await claimed(store)).run.key == run.key
+    assert (await claimed(store)).key == run.key
 
 
 async def test_an_approved_request_starts_at_once(store: Store) -> None:
@@ -54,7 +56,7 @@ async def test_an_approved_request_starts_at_once(store: Store) -> None:
     approved = await fetch(store, run.key)
     assert (approved.state, approved.decided_by, approved.decided_at) == (RunState.WAITING, MOD, at(60))
     assert not approved.hidden_from_channel
-    assert await purposes(store, run.key) == ["r", "c"]
+    assert await kinds(store, run.key) == ["review"]
     assert (await started(store, at(60))).key == run.key
 
 
@@ -65,7 +67,7 @@ async def test_an_approval_during_a_pause_changes_nothing(store: Store) -> None:
     assert isinstance(refused, RefusedForNow)
     assert refused.code == "paused"
     assert await fetch(store, run.key) == run
-    assert await purposes(store, run.key) == ["r"]
+    assert await kinds(store, run.key) == ["review"]
     await store.pause.resume(by=1, now=at(3))
     assert await store.reviews.approve(run.key, MOD, at(4)) is None
     assert await take(store, at(4)) is not None
@@ -87,7 +89,7 @@ async def test_approving_for_an_unusable_channel_ends_it(
     ended = await fetch(store, run.key)
     assert (ended.state, ended.failure_code) == (RunState.REFUSED, code)
     assert (ended.decided_by, ended.hidden_from_channel) == (None, True)
-    assert sorted(await purposes(store, run.key)) == ["c", "o", "r"]
+    assert sorted(await kinds(store, run.key)) == ["outcome", "review"]
     with pytest.raises(RefusedError, match="review_over"):
         await store.reviews.approve(run.key, MOD, at(3))
 
@@ -113,7 +115,7 @@ async def test_a_rejection_creates_outcome_card_and_direct_message(store: Store)
     rejected = await fetch(store, run.key)
     assert (rejected.state, rejected.decided_by) == (RunState.REJECTED, MOD)
     assert rejected.failure_params == {"reason": "not here"}
-    assert sorted(await purposes(store, run.key)) == ["c", "d", "o", "r"]
+    assert sorted(await kinds(store, run.key)) == ["notice", "outcome", "review"]
     line = (await audit_log(store))[-1]
     assert (line.action, line.actor_id, line.subject_id) == ("reject", MOD, PERSON.id)
     assert line.details == {"reason": "not here"}
@@ -186,13 +188,10 @@ async def test_a_request_is_claimed_for_expiry_once_it_is_due(store: Store) -> N
     assert [due.key for due in await store.claims.claim_checks(APPROVAL_ENDS, pause, 9)] == [run.key]
 
 
-async def test_the_card_is_found_after_its_delivery_is_complete(store: Store) -> None:
+async def test_the_card_is_found_after_it_was_posted(store: Store) -> None:
     run = await awaiting_approval(store)
     assert await store.reviews.card(run.key) is None
-    delivery = await claimed(store)
-    await store.deliveries.mark_sent(delivery, [(9, 1234)])
-    assert await store.reviews.card(run.key) is None
-    await store.deliveries.complete(delivery, NOW)
+    await posted(store, MessageRef(9, 1234))
     assert await store.reviews.card(run.key) == (9, 1234)
 
 
@@ -200,17 +199,19 @@ async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: S
     run = await brought_to(store, RunState.SUCCEEDED)
     deletions = [each.reviews.delete(run.key, MOD, NOW) for each in (store, other)]
     assert [error.code for error in refusals(await at_once(*deletions))] == ["already_deleted"]
-    assert (await purposes(store, run.key)).count("x") == 1
+    (row,) = await owed(store, run.key)
+    assert row["wanted_rev"] == 2
     assert await fetch(store, run.key) == replace(run, deleted_at=NOW, deleted_by=MOD)
 
 
-async def test_concurrent_deletions_of_a_failure_create_one_removal(store: Store, other: Store) -> None:
+async def test_concurrent_deletions_of_a_failure_are_one_removal(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.FAILED)
     await asyncio.gather(
         store.reviews.discard(run.key, MOD, NOW, remove=True),
         other.reviews.discard(run.key, PERSON.id, NOW, remove=True),
     )
-    assert (await purposes(store, run.key)).count("x") == 1
+    (row,) = await owed(store, run.key)
+    assert row["deleted_by"] in (MOD, PERSON.id)
     assert await fetch(store, run.key) == run
     assert [line.action for line in await audit_log(store)][-2:] == ["discard", "discard"]
 
@@ -218,7 +219,7 @@ async def test_concurrent_deletions_of_a_failure_create_one_removal(store: Store
 async def test_discarding_a_placeholder_keeps_the_result(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     await store.reviews.discard(run.key, MOD, NOW, remove=False)
-    assert "x" not in await purposes(store, run.key)
+    assert [row["deleted_by"] for row in await owed(store, run.key)] == [None]
     assert await fetch(store, run.key) == run
 
 
@@ -227,25 +228,25 @@ async def test_a_late_result_can_be_deleted_after_its_verdict(store: Store) -> N
     await store.reviews.discard(run.key, PERSON.id, NOW, remove=True)
     await store.runs.record_report(run.key, SUCCESS, at(60), at(120))
     await store.reviews.delete(run.key, PERSON.id, at(61))
-    (removal,) = [row for row in await owed(store, run.key) if row["purpose"] == "x"]
-    assert removal["due_at"] == at(61)
+    (row,) = await owed(store, run.key)
+    assert (is_pending(row), row["due_at"]) == (True, at(61))
     deleted = await fetch(store, run.key)
     assert (deleted.state, deleted.deleted_at) == (RunState.SUCCEEDED, at(61))
 
 
-async def test_an_outcome_is_pending_until_its_delivery_is_complete(store: Store) -> None:
-    run = await brought_to(store, RunState.SUCCEEDED)
-    delivery = await claimed(store)
-    assert await store.deliveries.is_pending(run.key, OUTCOME_PURPOSES)
-    await store.deliveries.complete(delivery, NOW)
-    assert not await store.deliveries.is_pending(run.key, OUTCOME_PURPOSES)
+async def test_an_outcome_is_pending_until_it_is_shown(store: Store) -> None:
+    await brought_to(store, RunState.SUCCEEDED)
+    claim = await claimed(store)
+    assert await store.messages.pending() == 1
+    await store.messages.finish(claim, NOW, shown=True)
+    assert await store.messages.pending() == 0
 
 
 async def test_several_reports_share_one_card_and_one_dismissal(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     for reporter, where in ((5, 90), (6, 91), (5, 92)):
         assert await store.reviews.report(run.key, reporter, where, NOW)
-    assert (await purposes(store, run.key)).count("p") == 1
+    assert (await kinds(store, run.key)).count("report") == 1
     assert (await fetch(store, run.key)).report_channel_id == 90
     reports = [line for line in await audit_log(store) if line.action == "report"]
     assert [line.actor_id for line in reports] == [5, 6]
@@ -261,13 +262,13 @@ async def test_after_a_dismissal_another_report_creates_a_card(store: Store, oth
         await posted(store, MessageRef(90, 1234))
     await store.reviews.dismiss(run.key, MOD, NOW)
     assert not await store.reviews.report(run.key, 5, 90, NOW)
-    assert await store.deliveries.claim("c", NOW, SOON) is None
+    assert (await posted(store)).message.kind is Kind.REPORT  # the closed card
+    assert await claim_if_any(store) is None
     told = await asyncio.gather(
         store.reviews.report(run.key, 6, 91, NOW), other.reviews.report(run.key, 7, 92, NOW)
     )
     assert told == [True, True]
     again = await claimed(store)
-    assert (again.purpose, again.messages, again.tries, again.attempted) == ("p", (), 1, False)
+    assert (again.message.kind, again.message.refs, again.message.attempt) == (Kind.REPORT, [], None)
     assert again.run.report_channel_id in (91, 92)
-    assert await store.deliveries.claim("c", NOW, SOON) is None
-    assert await store.reviews.dismissals(run) == 1
+    assert await claim_if_any(store) is None

@@ -11,7 +11,7 @@ import pytest
 
 from bot.comfydeploy.reports import parse_webhook
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.results.deliveries import MessageRef, Purpose
+from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.run_timing import deadline_of
 from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
 from bot.domain.transitions import reported_end
@@ -19,20 +19,23 @@ from bot.store import Store
 from bot.store.runs import ForeignRunReport
 from tests.contract.store.rows import audit_log, stored_rules
 from tests.contract.store.runs import (
-    LEASE,
     NOW,
     PICTURE,
     RUN_ID,
     SOON,
     SUCCESS,
     at,
+    begin,
     brought_to,
+    claim_if_any,
     claimed,
     columns,
     fetch,
+    is_pending,
+    kinds,
     owed,
+    part_of,
     posted,
-    purposes,
     report,
     submitted,
     take,
@@ -133,7 +136,8 @@ async def test_a_success_replaces_a_verdict_that_nobody_has_seen(store: Store) -
         await store.runs.record_report(run.key, SUCCESS, at(5), SOON)
         ended = await fetch(store, run.key)
         assert (ended.state, ended.failure_code) == (RunState.SUCCEEDED, None)
-        assert [(row["purpose"], row["state"]) for row in await owed(store, run.key)] == [("o", "pending")]
+        (row,) = await owed(store, run.key)
+        assert (row["kind"], is_pending(row)) == ("outcome", True)
 
 
 @pytest.mark.sqlite_only
@@ -213,11 +217,11 @@ async def test_a_failure_gets_its_reason_only_before_it_is_posted(store: Store) 
     await store.runs.add_failure_reason(run.key, "comfy_invalid", {"fields": "cfg"})
     told = await fetch(store, run.key)
     assert (told.failure_code, told.failure_params) == ("comfy_invalid", {"fields": "cfg"})
-    delivery = await claimed(store, now=at(60))
-    assert await store.deliveries.mark_attempt(delivery, "courier", at(60), LEASE, 1)
+    claim = await claimed(store, now=at(60))
+    assert await begin(store, claim, at(60))
     await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
     assert await fetch(store, run.key) == told
-    await store.deliveries.mark_sent(delivery, [(1, 2)])
+    await store.messages.posted(claim, part_of(claim, MessageRef(1, 2)))
     await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
     assert await fetch(store, run.key) == told
 
@@ -254,15 +258,15 @@ async def test_a_requeued_run_that_is_reported_gets_no_second_call(store: Store)
 async def test_the_outcome_of_a_failure_waits_until_what_it_made_is_known(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.record_report(run.key, report(RunState.FAILED), at(1), SOON)
-    assert await store.deliveries.claim("courier", at(600), LEASE) is None
+    assert await claim_if_any(store, at(600)) is None
     answer = report(RunState.FAILED, outputs=(PICTURE,), gpu="L4", run_duration=2.5, log="ValueError: x")
     change = await store.runs.record_report(run.key, answer, at(2), SOON, asked=True)
     assert change is not None
     assert change.ends_run
-    shown = (await claimed(store, now=at(2))).batch[0]
+    shown = (await claimed(store, now=at(2))).first
     assert (shown.state, shown.partial, shown.outputs) == (RunState.FAILED, True, (PICTURE,))
     assert (shown.failure_log, shown.gpu_used, shown.charged_seconds) == ("ValueError: x", "L4", 2.5)
-    assert await purposes(store, run.key) == ["o"]
+    assert await kinds(store, run.key) == ["outcome"]
     assert [entry.outcome for entry in await audit_log(store) if entry.action == "outcome"] == ["partial"]
 
 
@@ -270,21 +274,22 @@ async def test_outputs_after_the_outcome_are_delivered_once(store: Store) -> Non
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.record_report(run.key, report(RunState.FAILED), NOW, SOON, asked=True)
     outcome = await claimed(store, now=at(10))
-    assert await store.deliveries.mark_attempt(outcome, "courier", at(10), LEASE, 1)
+    assert await begin(store, outcome, at(10))
     late = report(RunState.FAILED, outputs=(PICTURE,))
     for seconds in (20, 21):
         await store.runs.record_report(run.key, late, at(seconds), SOON, asked=True)
-    assert await purposes(store, run.key) == ["o", "l"]
+    (row,) = await owed(store, run.key)
+    assert (row["kind"], row["wanted_rev"]) == ("outcome", 2)
 
 
-async def test_a_courier_does_not_post_a_failure_that_has_gained_outputs(store: Store) -> None:
+async def test_the_messenger_does_not_post_a_failure_that_has_gained_outputs(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.record_report(run.key, report(RunState.FAILED), NOW, SOON, asked=True)
     outcome = await claimed(store, now=at(10))
     late = report(RunState.FAILED, outputs=(PICTURE,))
     await store.runs.record_report(run.key, late, at(11), SOON, asked=True)
-    assert not await store.deliveries.mark_attempt(outcome, "courier", at(12), LEASE, 1)
-    assert await purposes(store, run.key) == ["o"]
+    assert not await begin(store, outcome, at(12))
+    assert await kinds(store, run.key) == ["outcome"]
 
 
 async def test_a_success_after_a_late_partial_result_replaces_it(store: Store) -> None:
@@ -293,12 +298,12 @@ async def test_a_success_after_a_late_partial_result_replaces_it(store: Store) -
     await posted(store, MessageRef(1, 2))
     part = report(RunState.CANCELLED, outputs=(PICTURE,))
     await store.runs.record_report(run.key, part, at(1), SOON, asked=True)
-    late = await posted(store, MessageRef(1, 3), now=at(1))
+    await posted(store, MessageRef(1, 3), now=at(1))
     await store.runs.record_report(run.key, SUCCESS, at(2), SOON)
     again = await claimed(store, now=at(2))
-    assert (again.id, again.run.state, again.messages) == (late.id, RunState.SUCCEEDED, ())
-    assert not again.run.partial
-    assert (await store.deliveries.sent(run.key, Purpose.LATE)).earlier == (MessageRef(1, 3),)
+    assert again.message.kind is Kind.OUTCOME
+    assert (again.run.state, again.run.partial) == (RunState.SUCCEEDED, False)
+    assert (again.message.refs, again.message.stale) == ([MessageRef(1, 3)], (MessageRef(1, 2),))
 
 
 async def test_a_deadline_is_noted_only_while_the_run_is_in_flight(store: Store) -> None:

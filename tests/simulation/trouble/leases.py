@@ -44,7 +44,7 @@ async def sleep_during_a_post(story: Story, who: str, jumps: int) -> None:
 
 @action("leases", lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((2.0, 4.0))})
 async def slow_channels(story: Story, who: str, seconds: float) -> None:
-    """Let Discord take its time to describe a channel, which a courier without a gateway asks for."""
+    """Let Discord take its time to describe a channel, which a messenger without a gateway asks for."""
     rule = story.world.discord.faults.add(_CHANNEL, Fault.delay(seconds), times=None)
     await started(story, await request(story, who, "adult", "restricted"))
     await asyncio.sleep(15)

@@ -22,7 +22,7 @@ def test_by_default_one_process_does_all_without_shards() -> None:
 
 
 def test_roles_are_read_in_any_order_and_case() -> None:
-    assert load(ROLES="Courier, gateway", DATABASE_URL=POSTGRES).roles == {Role.GATEWAY, Role.COURIER}
+    assert load(ROLES="Messenger, gateway", DATABASE_URL=POSTGRES).roles == {Role.GATEWAY, Role.MESSENGER}
 
 
 def test_a_process_that_only_takes_webhooks_needs_no_key_and_no_deployment(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_process_that_only_takes_webhooks_needs_no_key_and_no_deployment(tmp_p
     assert settings.secret_values() == ("pw",)
 
 
-@pytest.mark.parametrize("role", ["gateway", "courier", "reconcile", "web,courier"])
+@pytest.mark.parametrize("role", ["gateway", "messenger", "reconcile", "web,messenger"])
 def test_every_other_role_needs_both_keys(role: str) -> None:
     write_env(ROLES=role)
     with pytest.raises(StartupError) as caught:
@@ -54,9 +54,9 @@ SQLITE = "sqlite:///bot.db"
 @pytest.mark.parametrize(
     ("database", "values"),
     [
-        (POSTGRES, {"ROLES": "courier"}),
+        (POSTGRES, {"ROLES": "messenger"}),
         (POSTGRES, {"SHARD_COUNT": "4", "SHARD_IDS": "2, 3"}),
-        (SQLITE, {"ROLES": "gateway,web,courier,reconcile"}),
+        (SQLITE, {"ROLES": "gateway,web,messenger,reconcile"}),
         (SQLITE, {"SHARD_COUNT": "2", "SHARD_IDS": "0,1"}),
     ],
 )

@@ -10,7 +10,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.delivery.posting import OutcomeUnknown, Poster, Refused, TooLarge, Unreachable
+from bot.delivery.discord_calls import DiscordCalls, Gone, Refused, TooLarge, Unanswered, Unreachable
 from bot.gateway.client import RestClient
 
 TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
@@ -42,8 +42,8 @@ KNOWN: Mapping[int, tuple[dict[str, Any], bool, list[int]]] = {
 }
 
 
-def poster(asked: list[int], fault: Exception | None = None) -> Poster:
-    """Return a poster whose client was never connected; its calls to Discord end here."""
+def calls_of(asked: list[int], fault: Exception | None = None) -> DiscordCalls:
+    """Return calls whose client was never connected; its calls to Discord end here."""
     client = RestClient(aiohttp.TraceConfig())
 
     async def get_channel(channel_id: int) -> dict[str, Any]:
@@ -53,14 +53,14 @@ def poster(asked: list[int], fault: Exception | None = None) -> Poster:
         return KNOWN[channel_id][0]
 
     client.http.get_channel = get_channel  # type: ignore[method-assign,assignment]  # the edge to Discord
-    return Poster(client)
+    return DiscordCalls(client)
 
 
 @pytest.mark.parametrize("number", [number for number in KNOWN if number != 5])
 async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(number: int) -> None:
     _, marked, calls = KNOWN[number]
     asked: list[int] = []
-    assert await poster(asked).is_age_restricted(number) is marked
+    assert await calls_of(asked).is_age_restricted(number) is marked
     assert asked == calls
 
 
@@ -68,13 +68,13 @@ async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(number: int) -
     ("status", "code", "means"),
     [
         (403, 50001, Unreachable),
-        (404, 10003, Unreachable),
+        (404, 10003, Gone),
         (401, 50027, Unreachable),
         (400, 50083, Unreachable),
         (400, 50035, Refused),
         (413, 0, TooLarge),
         # Without a code it is no answer about this channel: a reset token, Cloudflare, an outage.
-        *((status, 0, OutcomeUnknown) for status in (401, 403, 429, 500)),
+        *((status, 0, Unanswered) for status in (401, 403, 429, 500)),
     ],
 )
 async def test_a_fault_is_not_taken_for_an_answer_about_the_mark(
@@ -82,5 +82,5 @@ async def test_a_fault_is_not_taken_for_an_answer_about_the_mark(
 ) -> None:
     fault = discord.HTTPException(SimpleNamespace(status=status, reason=""), {"code": code, "message": ""})
     with pytest.raises(means) as raised:
-        await poster([], fault).is_age_restricted(1)
+        await calls_of([], fault).is_age_restricted(1)
     assert raised.type is means

@@ -1,4 +1,4 @@
-"""Preparing the outputs of a delivery: the time budget, links in place of files, shared download slots."""
+"""Preparing the outputs of a message: the deadline, links in place of files, shared download slots."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from aiohttp import web
 from discord import Client, Intents
 from PIL import Image
 
+from bot.delivery.discord_calls import DiscordCalls
 from bot.delivery.media.download import MediaFetcher
-from bot.delivery.media.download_slots import DownloadSlots
 from bot.delivery.media.outputs import OutputPreparer
-from bot.delivery.media.time_budget import MediaBudget
-from bot.delivery.posting import Poster
-from bot.delivery.reopening import PrivateViewer
+from bot.delivery.reopening import show_again
 from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run
 from bot.outside import DaemonThreads
@@ -81,44 +79,34 @@ Prepare = Callable[..., Awaitable[PreparedOutputs]]
 
 
 @asynccontextmanager
-async def output_preparer(
-    slots: DownloadSlots | None = None, renewed: Sequence[Output] | None = None
-) -> AsyncIterator[OutputPreparer]:
+async def output_preparer(renewed: Sequence[Output] | None = None) -> AsyncIterator[OutputPreparer]:
     async def renew(run: Run) -> Sequence[Output]:
         return run.outputs if renewed is None else renewed
 
     async with MediaFetcher(allows=outside_only) as fetcher:
-        yield OutputPreparer(fetcher, renew, shrinker(), DaemonThreads("files", 1), slots)
+        yield OutputPreparer(fetcher, renew, shrinker(), DaemonThreads("files", 1))
 
 
 @asynccontextmanager
-async def preparer(
-    folder: Path, slots: DownloadSlots | None = None, renewed: Sequence[Output] | None = None
-) -> AsyncIterator[Prepare]:
+async def preparer(folder: Path, renewed: Sequence[Output] | None = None) -> AsyncIterator[Prepare]:
     """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
-    async with output_preparer(slots, renewed) as outputs:
+    async with output_preparer(renewed) as outputs:
 
-        async def prepare(run: Run, *, budget: MediaBudget | None = None, **more: Any) -> PreparedOutputs:
+        async def prepare(run: Run, *, deadline: float | None = None, **more: Any) -> PreparedOutputs:
             options = {"limit": LIMIT, "folder": folder, "last_try": False, **more}
-            return await outputs.prepare(run, budget=budget or MediaBudget(), **options)
+            return await outputs.prepare(run, deadline=deadline or later(60), **options)
 
         yield prepare
 
 
-def noting(answer: bool) -> tuple[asyncio.Event, Callable[[], Awaitable[bool]]]:
-    slow = asyncio.Event()
-
-    async def on_slow() -> bool:
-        slow.set()
-        return answer
-
-    return slow, on_slow
+def later(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
 
 
 async def test_when_the_time_is_over_the_rest_is_linked_to(storage: Storage, tmp_path: Path) -> None:
     run = storage.run("good-1", "held-2", "good-3")
     async with preparer(tmp_path) as prepare:
-        prepared = await prepare(run, budget=MediaBudget(0.3))
+        prepared = await prepare(run, deadline=later(0.3))
     assert [file.filename for file in prepared.files] == [f"flux-{run.key}-{number}.png" for number in (1, 3)]
     (remark,) = prepared.remarks
     assert "held-2" in remark
@@ -126,15 +114,17 @@ async def test_when_the_time_is_over_the_rest_is_linked_to(storage: Storage, tmp
 
 
 async def test_the_runs_of_a_batch_share_the_time(storage: Storage, tmp_path: Path) -> None:
-    budget = MediaBudget(0.3)
+    deadline = later(0.3)
     async with preparer(tmp_path) as prepare:
         for path in ("held-1", "held-2"):
-            prepared = await prepare(storage.run(path), budget=budget)
+            prepared = await prepare(storage.run(path), deadline=deadline)
             assert (len(prepared.files), len(prepared.remarks)) == (0, 1)
     assert "/held-2" not in storage.asked
 
 
-async def test_private_results_that_are_shown_again_share_the_time(storage: Storage, tmp_path: Path) -> None:
+async def test_private_results_that_are_shown_again_share_the_time(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown: list[PreparedOutputs] = []
 
     def render(prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
@@ -143,8 +133,9 @@ async def test_private_results_that_are_shown_again_share_the_time(storage: Stor
 
     batch = [storage.run("held-1"), storage.run("held-2", key="abcdefghij234568")]
     async with output_preparer() as outputs:
-        viewer = PrivateViewer(Poster(Client(intents=Intents.none())), outputs, lambda: MediaBudget(0.3))
-        await viewer.show(batch, request().origin, render)
+        monkeypatch.setattr("bot.delivery.reopening.MEDIA_SECONDS", 0.3)
+        discord = DiscordCalls(Client(intents=Intents.none()))
+        await show_again(discord, outputs, batch, request().origin, render)
     assert [len(prepared.remarks) for prepared in shown] == [1, 1]
     assert "/held-2" not in storage.asked
 
@@ -188,55 +179,20 @@ async def test_a_forbidden_address_is_never_linked(storage: Storage, tmp_path: P
     run = storage.run(outputs=tuple(Output("images", url, "a.png") for url in urls))
     async with preparer(tmp_path) as prepare:
         for limit, seconds in ((0, 60), (LIMIT, 60), (LIMIT, 0)):
-            prepared = await prepare(run, limit=limit, budget=MediaBudget(seconds))
+            prepared = await prepare(run, limit=limit, deadline=later(seconds))
             assert set(prepared.remarks) == {"a.png is at an address I'm not allowed to open."}
 
 
-async def test_a_slow_download_is_told_and_goes_on(storage: Storage, tmp_path: Path) -> None:
-    slow, on_slow = noting(answer=True)
+async def test_slow_downloads_of_one_server_leave_slots_to_others(storage: Storage, tmp_path: Path) -> None:
+    held = storage.run(*(f"held-{number}" for number in range(5)), guild_id=1)
+    good = storage.run("good-1", guild_id=2, key="abcdefghij234568")
     async with preparer(tmp_path) as prepare, asyncio.TaskGroup() as group:
-        budget = MediaBudget(60, on_slow, slow=0)
-        preparing = group.create_task(prepare(storage.run("held-1"), budget=budget))
-        await slow.wait()
-        storage.open.set()
-        assert len((await preparing).files) == 1
-
-
-async def test_one_slow_download_too_many_is_stopped_for_later(storage: Storage, tmp_path: Path) -> None:
-    _, on_slow = noting(answer=False)
-    budget = MediaBudget(3600, on_slow, slow=0.1)
-    async with preparer(tmp_path) as prepare, asyncio.timeout(60):
-        with pytest.raises(MediaUnavailable, match="too many downloads are slow"):
-            await prepare(storage.run("good-1", "held-2"), budget=budget)
-
-
-async def test_a_quick_download_is_not_called_slow(storage: Storage, tmp_path: Path) -> None:
-    slow, on_slow = noting(answer=True)
-    async with preparer(tmp_path) as prepare:
-        await prepare(storage.run("good-1"), budget=MediaBudget(60, on_slow, slow=60))
-    assert not slow.is_set()
-
-
-@pytest.mark.parametrize(
-    ("slots", "other_host"),
-    [
-        pytest.param(DownloadSlots(total=3, per_server=2, per_host=3), False, id="a server"),
-        pytest.param(DownloadSlots(total=3, per_server=3, per_host=2), True, id="a host"),
-    ],
-)
-async def test_slow_downloads_of_one_leave_slots_to_others(
-    storage: Storage, tmp_path: Path, slots: DownloadSlots, other_host: bool
-) -> None:
-    held = storage.run("held-1", "held-2", "held-3", guild_id=1)
-    path = storage.site.url("/good-1", host="localhost" if other_host else None)
-    good = storage.run(guild_id=2, key="abcdefghij234568", outputs=(Output("images", path, "a.png"),))
-    async with preparer(tmp_path, slots) as prepare, asyncio.TaskGroup() as group:
         group.create_task(prepare(held))
-        await storage.until_asked("/held-1")
-        await storage.until_asked("/held-2")
+        for number in range(4):
+            await storage.until_asked(f"/held-{number}")
         async with asyncio.timeout(60):
             assert len((await prepare(good)).files) == 1
-        assert "/held-3" not in storage.asked
+        assert "/held-4" not in storage.asked
         storage.open.set()
 
 
@@ -266,21 +222,9 @@ async def test_recompressing_pictures_ends_with_the_time(
     storage.bodies = {f"/good-{number}": picture(100, 100) for number in (1, 2)}
     encoder = Encoder(monkeypatch)
     async with preparer(tmp_path) as prepare, asyncio.timeout(50):
-        prepared = await prepare(run, budget=MediaBudget(5))
+        prepared = await prepare(run, deadline=later(5))
     assert [file.filename for file in prepared.files] == [f"flux-{run.key}-3.png"]
     assert [f"good-{number}" in remark for number, remark in enumerate(prepared.remarks, 1)] == [True, True]
-    encoder.allowed.release(100)
-
-
-async def test_recompressing_one_slow_picture_too_many_is_left_for_later(
-    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, on_slow = noting(answer=False)
-    storage.bodies = {"/good-1": picture(100, 100)}
-    encoder = Encoder(monkeypatch)
-    async with preparer(tmp_path) as prepare, asyncio.timeout(50):
-        with pytest.raises(MediaUnavailable, match="too many downloads are slow"):
-            await prepare(storage.run("good-1"), budget=MediaBudget(3600, on_slow, slow=0.5))
     encoder.allowed.release(100)
 
 
@@ -310,14 +254,8 @@ async def test_the_pictures_of_one_server_are_not_all_recompressed_first(
     async with output_preparer() as outputs, asyncio.timeout(100), asyncio.TaskGroup() as group:
         outputs._shrinking = queue
         for run in (many, one):
-            group.create_task(outputs.prepare(run, LIMIT, tmp_path, last_try=False, budget=MediaBudget(3600)))
+            group.create_task(outputs.prepare(run, LIMIT, tmp_path, last_try=False, deadline=later(3600)))
             await encoder.encoding.wait()
         await queue.both.wait()
         encoder.allowed.release(100)
     assert encoder.widths == [70, 71, 70, 70]
-
-
-@pytest.mark.parametrize(("tries", "seconds"), [(1, 120), (2, 60), (3, 30), (4, 30), (5, 30), (2000, 30)])
-def test_each_try_has_less_time(tries: int, seconds: float) -> None:
-    _, on_slow = noting(answer=True)
-    assert MediaBudget.of_try(tries, on_slow, 5)._seconds == seconds

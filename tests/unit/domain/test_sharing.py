@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import AlreadyPosted, RefusedError
+from bot.domain.messages.records import Form, Kind, Message, MessageRef, Part, Place, Shows
 from bot.domain.requests import ChannelState, Member, Origin, Requester
-from bot.domain.results.deliveries import DeliveryState, MessageRef, Purpose
 from bot.domain.results.sharing import (
     CopyRequest,
-    ResultDelivery,
     check_available,
     check_copy_stands,
     check_copyable,
@@ -28,7 +27,6 @@ GALLERY, HERE, MODERATOR = 9, 2, 77
 OUTPUT = Output(kind="images", url="https://outputs.example/a.png")
 MADE = made_run(requester_id=PERSON.id, guild_id=7, outputs=(OUTPUT,), count=2)
 FIRST, SECOND, OLD = (MessageRef(GALLERY, number) for number in (11, 12, 13))
-P, D = Purpose, DeliveryState
 
 
 def requester(person: Member = PERSON, guild_id: int | None = 7) -> Requester:
@@ -82,16 +80,31 @@ def test_a_copy_is_offered_only_to_the_requester_on_the_results_server() -> None
     assert not offers_copy(replace(MADE, deleted_at=NOW), requester())
 
 
-def delivery(purpose: Purpose = P.SHARE, state: DeliveryState = D.SENT, **more: Any) -> ResultDelivery:
-    place = HERE if purpose is not P.SHARE else GALLERY
-    given = {"id": 1, "purpose": purpose, "state": state, "channel_id": place, "messages": (FIRST,), **more}
-    return ResultDelivery(**given)
+def part(ref: MessageRef, index: int = 0, of: int = 1) -> Part:
+    more = {"shows": Shows.RESULT, "rev": 1, "form": Form.FILES, "place": Place.CHANNEL}
+    return Part(channel_id=ref[0], message_id=ref[1], index=index, of=of, **more)
 
 
-OUTCOME = delivery(P.OUTCOME, messages=(MessageRef(HERE, 1),))
-SHARE, SINGLE = CopyRequest(key="k", user_id=4, shared_to=GALLERY), CopyRequest(key="k", user_id=4)
+def message(kind: Kind = Kind.SHARE, *refs: MessageRef, **more: Any) -> Message:
+    """Return a message that is shown in full by these messages, by default by one."""
+    number = 0 if kind is Kind.OUTCOME else MADE.index
+    refs = refs or (FIRST,)
+    posted = tuple(part(ref, index, len(refs)) for index, ref in enumerate(refs))
+    return Message(
+        **{"request_key": "k", "kind": kind, "number": number, "shown_rev": 1, "posted": posted, **more}
+    )
+
+
+def by_key(*found: Message) -> dict[tuple[Kind, int], Message]:
+    return {(each.kind, each.number): each for each in found}
+
+
+OUTCOME = message(Kind.OUTCOME, MessageRef(HERE, 1))
+SHARE, POST = CopyRequest(key="k", user_id=4, shared_to=GALLERY), CopyRequest(key="k", user_id=4)
 GONE = replace(SHARE, deleted_channel=GALLERY)
 MINE, THEIRS = {"deleted_by": PERSON.id}, {"deleted_by": MODERATOR}
+NONE: dict[str, Any] = {"posted": ()}
+PENDING: dict[str, Any] = {"posted": (), "shown_rev": 0}
 
 
 @pytest.mark.parametrize(
@@ -99,106 +112,83 @@ MINE, THEIRS = {"deleted_by": PERSON.id}, {"deleted_by": MODERATOR}
     [
         (SHARE, [], None),
         (SHARE, [OUTCOME], None),
-        (SHARE, [delivery(P.SINGLE)], None),
-        (SHARE, [delivery(P.LATE)], None),
-        (SHARE, [delivery()], "share_there"),
-        (SHARE, [delivery(messages=())], "copy_pending"),
-        (SHARE, [delivery(state=D.PENDING, messages=())], "copy_pending"),
-        (SHARE, [delivery(state=D.PENDING, **MINE)], "copy_pending"),
-        (SHARE, [delivery(state=D.UNDELIVERED)], None),
-        (SHARE, [delivery(**MINE)], None),
-        (SHARE, [delivery(**THEIRS)], "share_deleted"),
-        (SHARE, [delivery(state=D.UNDELIVERED, **THEIRS)], "share_deleted"),
-        (GONE, [delivery()], None),
-        (GONE, [delivery(messages=(MessageRef(GALLERY + 1, 1),))], "share_there"),
-        (GONE, [delivery(messages=())], "copy_pending"),
-        (GONE, [delivery(state=D.PENDING)], "copy_pending"),
-        (GONE, [delivery(**THEIRS)], "share_deleted"),
-        (SINGLE, [OUTCOME, delivery(P.SHARE)], None),
-        (SINGLE, [delivery(P.SINGLE)], "post_there"),
-        (SINGLE, [delivery(P.LATE)], "post_there"),
-        (SINGLE, [delivery(P.SINGLE, **THEIRS)], "post_deleted"),
-        (SINGLE, [delivery(P.LATE, D.PENDING, messages=())], "copy_pending"),
-        (SINGLE, [delivery(P.LATE, D.UNDELIVERED)], None),
-        (SINGLE, [delivery(P.LATE, D.UNDELIVERED), delivery(P.SINGLE, **MINE)], None),
+        (SHARE, [message(Kind.POST)], None),
+        (SHARE, [message(Kind.LATE)], None),
+        (SHARE, [message()], "share_there"),
+        # The first try failed, or nobody knows its end: the lease says whether it still goes on.
+        (SHARE, [message(**NONE)], None),
+        (SHARE, [message(**PENDING)], None),
+        (SHARE, [message(posted=(part(FIRST, 0, 2),))], None),
+        (SHARE, [message(**MINE)], None),
+        (SHARE, [message(**THEIRS)], "share_deleted"),
+        (SHARE, [message(**PENDING, **THEIRS)], "share_deleted"),
+        (GONE, [message()], None),
+        (GONE, [message(Kind.SHARE, MessageRef(GALLERY + 1, 1))], "share_there"),
+        (GONE, [message(**THEIRS)], "share_deleted"),
+        (POST, [OUTCOME, message()], None),
+        (POST, [message(Kind.POST)], "post_there"),
+        (POST, [message(Kind.LATE)], "post_there"),
+        (POST, [message(Kind.POST, **THEIRS)], "post_deleted"),
+        (POST, [message(Kind.LATE, **PENDING)], "copy_pending"),
+        (POST, [message(Kind.LATE, **NONE)], None),
+        (POST, [message(Kind.LATE, **NONE), message(Kind.POST, **MINE)], None),
     ],
 )
 def test_a_second_copy_is_refused_unless_the_first_failed_or_vanished_without_a_moderator(
-    copy: CopyRequest, found: list[ResultDelivery], code: str | None
+    copy: CopyRequest, found: list[Message], code: str | None
 ) -> None:
-    assert refusal(lambda: check_first_copy(MADE, copy, found)) == code
+    assert refusal(lambda: check_first_copy(MADE, copy, by_key(*found))) == code
 
 
 def test_the_refusal_of_a_second_copy_names_the_first_message() -> None:
     with pytest.raises(AlreadyPosted) as caught:
-        check_first_copy(MADE, SHARE, [delivery(messages=(FIRST, SECOND))])
+        check_first_copy(MADE, SHARE, by_key(message(Kind.SHARE, FIRST, SECOND)))
     assert (caught.value.channel_id, caught.value.message_id) == FIRST
     assert caught.value.params["url"] == f"https://discord.com/channels/7/{GALLERY}/11"
 
 
-def test_a_message_belongs_to_the_delivery_that_sent_it() -> None:
-    share = delivery(messages=(FIRST, SECOND), earlier=(OLD,))
-    late = delivery(P.LATE, messages=(MessageRef(HERE, 5),), earlier=(MessageRef(HERE, 6),))
-    for message in (FIRST, SECOND, OLD):
-        assert copy_in(message, [OUTCOME, late, share]) is share
+def test_a_message_belongs_to_the_copy_that_it_shows() -> None:
+    share = message(Kind.SHARE, FIRST, SECOND, stale=(OLD,))
+    late = message(Kind.LATE, MessageRef(HERE, 5), stale=(MessageRef(HERE, 6),))
+    found = by_key(OUTCOME, late, share)
+    for ref in (FIRST, SECOND, OLD):
+        assert copy_in(MADE, ref, found) is share
     for number in (1, 5, 6, 99):
-        assert copy_in(MessageRef(HERE, number), [OUTCOME, late, share]) is None
-
-
-def test_an_unknown_message_belongs_to_a_copy_that_may_have_been_posted() -> None:
-    """The process died after the post, before the message's id was stored."""
-    lost = delivery(state=D.PENDING, messages=(), attempted=True)
-    unknown = MessageRef(GALLERY, 99)
-    assert copy_in(unknown, [OUTCOME, lost]) is lost
-    assert copy_in(MessageRef(HERE, 99), [OUTCOME, lost]) is None
-    assert (
-        copy_in(MessageRef(GALLERY, 1), [replace(OUTCOME, messages=(MessageRef(GALLERY, 1),)), lost]) is None
-    )
-    for other in (
-        replace(lost, state=D.SENT),
-        replace(lost, attempted=False),
-        replace(lost, purpose=P.OUTCOME),
-    ):
-        assert copy_in(unknown, [other]) is None
+        assert copy_in(MADE, MessageRef(HERE, number), found) is None
 
 
 @pytest.mark.parametrize(
-    ("state", "changes", "stands"),
+    ("changes", "stands"),
     [
-        (D.SENT, {}, True),
-        (D.PENDING, {}, True),
-        (D.SENT, MINE, False),
-        (D.SENT, THEIRS, False),
-        (D.SENT, {"messages": (SECOND,), "earlier": (FIRST,)}, False),
-        (D.PENDING, {"messages": (), "earlier": (FIRST,)}, False),
-        (D.SENT, {"earlier": (FIRST,)}, True),
-        (D.UNDELIVERED, {"messages": (), "earlier": (FIRST,)}, True),
+        ({}, True),
+        (MINE, False),
+        (THEIRS, False),
+        ({"posted": (part(SECOND),), "stale": (FIRST,)}, False),
+        ({"posted": (), "stale": (FIRST,)}, False),
     ],
 )
-def test_a_copy_stands_until_it_is_deleted_or_replaced(
-    state: DeliveryState, changes: dict[str, Any], stands: bool
-) -> None:
-    copy, gone = delivery(state=state, **changes), replace(MADE, deleted_at=NOW)
+def test_a_copy_stands_until_it_is_deleted_or_replaced(changes: dict[str, Any], stands: bool) -> None:
+    copy, gone = message(**changes), replace(MADE, deleted_at=NOW)
     code = None if stands else "already_deleted"
     assert refusal(lambda: check_copy_stands(MADE, copy, FIRST, PERSON.id)) == code
     assert refusal(lambda: check_copy_stands(gone, copy, FIRST, PERSON.id)) == "already_deleted"
 
 
 @pytest.mark.parametrize(
-    ("state", "changes", "stands"),
+    ("changes", "stands"),
     [
-        (D.SENT, {}, True),
-        (D.SENT, MINE, True),
-        (D.PENDING, {"messages": (), "earlier": (FIRST,)}, True),
-        (D.SENT, {"messages": (SECOND,), "earlier": (FIRST,)}, True),
-        (D.SENT, THEIRS, False),
-        (D.PENDING, {"messages": (), "earlier": (FIRST,), **THEIRS}, False),
+        ({}, True),
+        (MINE, True),
+        ({"posted": (), "stale": (FIRST,)}, True),
+        ({"posted": (part(SECOND),), "stale": (FIRST,)}, True),
+        (THEIRS, False),
+        ({"posted": (), "stale": (FIRST,), **THEIRS}, False),
     ],
 )
 def test_a_moderator_deletes_a_copy_until_another_moderator_has_done_so(
-    state: DeliveryState, changes: dict[str, Any], stands: bool
+    changes: dict[str, Any], stands: bool
 ) -> None:
-    copy, gone = delivery(state=state, **changes), replace(MADE, deleted_at=NOW)
+    copy, gone = message(**changes), replace(MADE, deleted_at=NOW)
     for moderator in (MODERATOR, MODERATOR + 1):
         found = refusal(lambda by=moderator: check_copy_stands(MADE, copy, FIRST, by))
         assert found == (None if stands else "already_deleted")

@@ -9,19 +9,15 @@ import pytest
 
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
-from bot.domain.pages import RunListEntry
 from bot.domain.requests import ChannelState, GenerationRequest
-from bot.domain.results.deliveries import Delivery, MessageRef, Purpose
 from bot.domain.results.showing import (
     check_posting,
     is_marked_now,
     is_named_in_queue,
     is_restricted_now,
-    runs_to_show,
     shows_prompt_in_queue,
 )
-from bot.domain.runs import Run, RunState
-from tests.unit.domain.policy_cases import NOW, USAGE, refused, request
+from tests.unit.domain.policy_cases import USAGE, refused, request
 from tests.unit.factories import made_block, made_run
 
 
@@ -86,49 +82,3 @@ def test_the_queue_shows_prompts_to_their_authors_and_names_no_others_private_re
     viewer_id = run.requester_id if own else run.requester_id + 1
     assert is_named_in_queue(run, viewer_id) is named
     assert shows_prompt_in_queue(run, viewer_id) is with_prompt
-
-
-def delivery_of(*batch: Run, late: frozenset[str] = frozenset()) -> Delivery:
-    return Delivery(
-        id=1,
-        run=batch[0],
-        purpose=Purpose.OUTCOME,
-        tries=1,
-        route=0,
-        attempted=False,
-        attempted_at=None,
-        messages=(),
-        batch=batch,
-        late=late,
-    )
-
-
-def test_a_delivery_shows_what_was_made_and_neither_deleted_nor_sent_later() -> None:
-    done, failed = made_run(key="done"), made_run(RunState.FAILED, key="failed")
-    part, late = made_run(RunState.FAILED, key="part", partial=True), made_run(key="late")
-    deleted = made_run(key="deleted", deleted_at=NOW)
-    shown = runs_to_show(delivery_of(done, failed, part, late, deleted, late=frozenset({"late"})))
-    assert [run.key for run in shown] == ["done", "part"]
-
-
-def test_the_only_result_is_posted_to_the_end_even_if_it_is_deleted_meanwhile() -> None:
-    deleted = made_run(deleted_at=NOW)
-    assert runs_to_show(delivery_of(deleted)) == [deleted]
-
-
-@pytest.mark.parametrize(
-    ("changes", "undelivered", "message", "expected"),
-    [
-        ({"private": True}, False, MessageRef(2, 3), True),
-        ({}, False, MessageRef(2, 3), False),
-        ({"private": True}, True, MessageRef(2, 3), False),
-        ({"private": True}, False, None, False),
-        ({"private": True, "deleted_at": NOW}, False, MessageRef(2, 3), False),
-        ({"private": True, "erased_at": NOW}, False, MessageRef(2, 3), False),
-    ],
-)
-def test_a_private_result_that_was_shown_can_be_opened_again(
-    changes: dict[str, Any], message: MessageRef | None, *, undelivered: bool, expected: bool
-) -> None:
-    entry = RunListEntry([made_run(**changes)], undelivered=undelivered, message=message)
-    assert entry.can_be_reopened is expected

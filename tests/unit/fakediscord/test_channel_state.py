@@ -11,8 +11,8 @@ import discord
 import pytest
 
 from bot.domain.errors import DiscordAway
+from bot.domain.messages.records import MessageRef
 from bot.domain.requests import ChannelState
-from bot.domain.results.deliveries import MessageRef
 from bot.gateway.channels import channel_state, requester_now
 from bot.gateway.client import RestClient
 from bot.gateway.guild import read_automod

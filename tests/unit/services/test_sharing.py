@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,17 @@ import pytest
 
 from bot.domain.access import OperatorRules
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
+from bot.domain.messages.records import MessageRef
 from bot.domain.requests import ChannelState, Origin, Requester
-from bot.domain.results.deliveries import MessageRef
-from bot.domain.results.sharing import MessageState
+from bot.domain.results.sharing import CopyRequest, MessageState
 from bot.domain.runs import RunState
+from bot.domain.text import message_url
 from bot.outside import Outside
 from bot.services.age_marks import AgeMarks
 from bot.services.sharing import FetchState, SharingService
 from bot.store import Store
-from bot.workers.worker import Wakeups
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, block, stored_rules, stored_run, unblock
-from tests.contract.store.runs import NOW, PERSON, claimed, owed
+from tests.contract.store.runs import NOW, PERSON, SOON, kinds, part_of
 from tests.databases import new_sqlite
 
 GALLERY = 77
@@ -59,12 +60,24 @@ async def unanswered(_message: MessageRef) -> MessageState:
     raise DiscordAway
 
 
+async def send_copy(store: Store, copy: CopyRequest) -> str:
+    """Store a copy as the messenger does after a post."""
+    claim = await store.copies.claim(copy, "messenger", NOW, SOON)
+    if claim is None:
+        raise RefusedError("copy_pending")
+    ref = MessageRef(copy.shared_to or 2, 8)
+    posted = await store.messages.posted(claim, part_of(claim, ref))
+    assert posted is not None
+    await store.messages.finish(posted, NOW, shown=True)
+    return message_url(GUILD, *ref)
+
+
 def sharing(store: Store, message_state: FetchState = exists) -> SharingService:
     return SharingService(
         store=store,
         age_marks=AgeMarks(store.runs, lambda _: ()),
         operator=OperatorRules(),
-        wakeups=Wakeups(),
+        send_copy=partial(send_copy, store),
         check_words=check_words,
         message_state=message_state,
         clock=lambda: NOW,
@@ -130,8 +143,8 @@ async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, n
     key = await stored_run(store, **changes)
     for code, act in (
         (share, sharing(store).check(key, requester)),
-        (share, sharing(store).share(key, requester, with_prompt=False)),
-        (post, sharing(store).post(key, requester)),
+        (share, shared_by(store, key, requester)),
+        (post, posted_by(store, key, requester)),
     ):
         if code is None:
             await act
@@ -139,17 +152,23 @@ async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, n
             with pytest.raises(RefusedError) as caught:
                 await act
             assert caught.value.code == code
-    made = {row["purpose"] for row in await owed(store, key)} - {"o"}
-    assert made == {purpose for purpose, code in {"s": post, "g": share}.items() if code is None}
+    made = {kind for kind, code in {"post": post, "share": share}.items() if code is None}
+    assert set(await kinds(store, key)) - {"outcome"} == made
+
+
+async def shared_by(store: Store, key: str, requester: Requester, answer: FetchState = exists) -> str:
+    service = sharing(store, answer)
+    return await service.make(await service.share(key, requester, with_prompt=False))
+
+
+async def posted_by(store: Store, key: str, requester: Requester) -> str:
+    return await sharing(store).make(await sharing(store).post(key, requester))
 
 
 async def shared(store: Store) -> str:
     """Return the key of a result that was shared in the gallery."""
     key = await stored_run(store)
-    await sharing(store).share(key, member(), with_prompt=False)
-    delivery = await claimed(store)
-    await store.deliveries.mark_sent(delivery, [MessageRef(GALLERY, 8)], NOW)
-    await store.copies.finish(delivery, "courier", NOW)
+    await shared_by(store, key, member())
     return key
 
 
@@ -166,11 +185,9 @@ async def test_a_copy_that_was_deleted_in_discord_is_not_linked_to(
 
 
 async def test_a_copy_whose_channel_was_deleted_is_no_reason_to_refuse_the_next(store: Store) -> None:
-    key, service = await shared(store), sharing(store, channel_deleted)
-    await service.check(key, member())
-    await service.share(key, member(), with_prompt=False)
-    with pytest.raises(RefusedError, match="copy_pending"):
-        await service.share(key, member(), with_prompt=False)
+    key = await shared(store)
+    await sharing(store, channel_deleted).check(key, member())
+    assert await shared_by(store, key, member(), channel_deleted)
 
 
 async def test_a_moderators_deletion_outlives_the_channel(store: Store) -> None:
@@ -213,7 +230,7 @@ async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> N
     await store.pause.pause("moving", by=1, now=NOW)
     with pytest.raises(RefusedError, match="paused"):
         await sharing(store).share(key, member(), with_prompt=False)
-    assert len(await owed(store, key)) == 1
+    assert await kinds(store, key) == ["outcome"]
 
 
 async def test_a_prompt_is_checked_for_the_gallery(store: Store) -> None:
@@ -221,17 +238,12 @@ async def test_a_prompt_is_checked_for_the_gallery(store: Store) -> None:
     with pytest.raises(RefusedError) as caught:
         await service.share(key, member(), with_prompt=True)
     assert caught.value.code == "share_words"
-    assert await service.share(key, member(), with_prompt=False) == GALLERY
+    assert (await service.share(key, member(), with_prompt=False)).shared_to == GALLERY
 
 
 async def test_an_earlier_copy_is_linked_instead_of_posted_again(store: Store) -> None:
-    service, key = sharing(store), await stored_run(store, **batch())
-    await service.post(key, member())
-    with pytest.raises(RefusedError, match="copy_pending"):
-        await service.post(key, member())
-    delivery = await claimed(store)
-    await store.deliveries.mark_sent(delivery, [MessageRef(2, 7)], NOW)
-    await store.copies.finish(delivery, "courier", NOW)
+    key = await stored_run(store, **batch())
+    await posted_by(store, key, member())
     with pytest.raises(AlreadyPosted) as caught:
-        await service.post(key, member())
-    assert caught.value.message_id == 7
+        await sharing(store).post(key, member())
+    assert caught.value.message_id == 8

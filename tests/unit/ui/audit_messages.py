@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from bot.domain.messages.records import MessageRef
 from bot.domain.moderation.audit import AuditAction, AuditCursor, AuditFilter, AuditPage, StoredEntry
-from bot.domain.results.deliveries import MessageRef
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells, audit_layout, audit_line
 from tests.unit.factories import made_entry

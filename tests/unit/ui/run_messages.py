@@ -12,7 +12,7 @@ from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, Prepar
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import withheld_message
-from bot.ui.shares import copy_failed_message, share_messages
+from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, undelivered_message
 from tests.unit.factories import made_run
 from tests.unit.ui import messages
@@ -180,5 +180,4 @@ SHARES: Mapping[str, list[OutgoingMessage]] = {
     "share-spoiler": shared(spoiler=True, prompt=None),
     "share-audio": share_messages(run(prompt=None), TITLE, files(WAV), LINK),
     "share-text": shared(texts("A quiet lake.")),
-    "share-failed": [copy_failed_message(run(), "share_closed", LINK)],
 }

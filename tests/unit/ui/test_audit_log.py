@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import RefusedError
+from bot.domain.messages.records import MessageRef
 from bot.domain.moderation.audit import (
     OUTCOMES,
     AuditAction,
@@ -19,7 +20,6 @@ from bot.domain.moderation.audit import (
     AuditPage,
 )
 from bot.domain.pages import PAGE_SIZE
-from bot.domain.results.deliveries import MessageRef
 from bot.ui.audit import audit_cells, audit_layout, audit_line
 from bot.ui.custom_ids import AuditId
 from bot.ui.private_results import open_rows

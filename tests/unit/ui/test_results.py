@@ -358,7 +358,7 @@ def test_a_link_too_long_for_any_message_leaves_the_name_of_its_file(names: list
 
 
 @pytest.mark.parametrize("made", [done(1), done(1, guild_id=None), run(RunState.FAILED)])
-def test_the_courier_recognizes_a_plain_message_by_buttons_that_the_usual_one_has(made: Run) -> None:
+def test_the_messenger_recognizes_a_plain_message_by_buttons_that_the_usual_one_has(made: Run) -> None:
     shown = [made] if made.state is RunState.SUCCEEDED else []
     (usual,) = outcome(made, linked_outputs(made, may_link))
     plain = plain_messages([made], shown, may_link)[0]

@@ -105,9 +105,8 @@ def upgrade() -> None:
         sa.Column("user_install", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("status_message_id", sa.BigInteger(), nullable=True),
         sa.Column("status_note", sa.Text(), nullable=True),
-        sa.Column("rev", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("shown_rev", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("shown_at", sa.DateTime(), nullable=True),
+        sa.Column("lease_owner", sa.Text(), nullable=True),
+        sa.Column("lease_until", sa.DateTime(), nullable=True),
         sa.Column("deadline_seconds", sa.Integer(), nullable=False),
         sa.Column("review_channel_id", sa.BigInteger(), nullable=True),
         sa.Column("requester_joined_at", sa.DateTime(), nullable=True),
@@ -129,14 +128,6 @@ def upgrade() -> None:
     op.create_index("requests_guild", "requests", ["guild_id", "created_at"], unique=False)
     op.create_index("requests_interaction", "requests", ["interaction_id"], unique=True)
     op.create_index("requests_requester", "requests", ["requester_id", "created_at"], unique=False)
-    op.create_index(
-        "requests_shown",
-        "requests",
-        ["shown_at"],
-        unique=False,
-        sqlite_where=sa.text("interaction_token IS NOT NULL"),
-        postgresql_where=sa.text("interaction_token IS NOT NULL"),
-    )
     op.create_table(
         "server_rules",
         sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -246,31 +237,53 @@ def upgrade() -> None:
     op.create_index("runs_request", "runs", ["request_key", "index"], unique=True)
     op.create_index("runs_turns", "runs", ["deployment", "requester_id", "queue_tag"], unique=False)
     op.create_table(
-        "deliveries",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("run_key", sa.Text(), nullable=False),
-        sa.Column("purpose", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        "messages",
+        sa.Column("request_key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("wanted_rev", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("shown_rev", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("posted", sa.JSON(), nullable=False),
+        sa.Column("stale", sa.JSON(), nullable=False),
+        sa.Column("attempt", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("form", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("place", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", sa.DateTime(), nullable=False),
-        sa.Column("lease_until", sa.DateTime(), nullable=True),
-        sa.Column("lease_owner", sa.Text(), nullable=True),
-        sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("route", sa.Integer(), nullable=False),
-        sa.Column("attempted", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("attempted_at", sa.DateTime(), nullable=True),
-        sa.Column("messages", sa.JSON(), nullable=False),
-        sa.Column("earlier_messages", sa.JSON(), nullable=False),
-        sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.Column("done_at", sa.DateTime(), nullable=True),
-        sa.Column("last_error", sa.Text(), nullable=True),
-        sa.Column("shared_to", sa.BigInteger(), nullable=True),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("farewell_at", sa.DateTime(), nullable=True),
+        sa.Column("channel_id", sa.BigInteger(), nullable=True),
         sa.Column("with_prompt", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("offered", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("deleted_by", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["run_key"], ["runs.key"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id"),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["request_key"], ["requests.key"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("request_key", "kind", "number"),
     )
-    op.create_index("deliveries_due", "deliveries", ["state", "due_at"], unique=False)
-    op.create_index("deliveries_run", "deliveries", ["run_key", "purpose"], unique=True)
+    op.create_index(
+        "messages_due",
+        "messages",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("wanted_rev > shown_rev"),
+        postgresql_where=sa.text("wanted_rev > shown_rev"),
+    )
+    op.create_index(
+        "messages_farewell",
+        "messages",
+        ["farewell_at"],
+        unique=False,
+        sqlite_where=sa.text("farewell_at IS NOT NULL"),
+        postgresql_where=sa.text("farewell_at IS NOT NULL"),
+    )
+    op.create_index(
+        "messages_offered",
+        "messages",
+        ["request_key"],
+        unique=False,
+        sqlite_where=sa.text("offered"),
+        postgresql_where=sa.text("offered"),
+    )
     op.create_index(
         "runs_places",
         "runs",
@@ -290,7 +303,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("deliveries")
+    op.drop_table("messages")
     op.drop_table("runs")
     op.drop_table("usage")
     op.drop_table("server_rules")

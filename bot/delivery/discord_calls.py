@@ -1,0 +1,292 @@
+"""Post, edit and delete messages without a gateway connection, and classify Discord's errors.
+
+discord.py sends `nonce` with `enforce_nonce`, so a post repeated within minutes returns the first message
+instead of creating another. discord.py's own retries after a 5xx are therefore safe in channels.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.discord_errors import is_outage
+from bot.domain.messages.records import MessageRef
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.ui.message_parts import ChannelName, OutgoingMessage
+from bot.ui.views import component_ids, posted_layout
+
+log = logging.getLogger(__name__)
+_TOO_LARGE = 40005
+# Codes of a 400 that concerns the place, not the message: the channel takes no text, the thread is archived
+# or locked, or the interaction has used up its follow-ups.
+_CLOSED = frozenset({50008, 50083, 160005, 40094})
+# A search begins so long before an attempt, because clocks differ, and reads so many messages.
+_LOOKBACK = timedelta(minutes=2)
+_HISTORY = 200
+
+
+class PostError(Exception):
+    """A call to Discord failed, or it isn't known whether the call succeeded."""
+
+
+class Unanswered(PostError):
+    """Discord gave no usable answer, so it isn't known whether the call succeeded."""
+
+
+class Unreachable(PostError):
+    """Nothing was posted, and a retry won't help: the bot lacks access, or the target is gone or expired."""
+
+
+class Gone(Unreachable):
+    """The message or its channel doesn't exist any more."""
+
+
+class Refused(Unreachable):
+    """Discord rejected the message itself; nothing was posted, but a simpler one may be accepted."""
+
+
+class TooLarge(Refused):
+    """Discord refused the files because of their size; nothing was posted."""
+
+
+class DiscordCalls:
+    """Posts, edits, deletes and finds the bot's own messages.
+
+    Methods that call Discord raise PostError, except `answers`.
+    """
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    async def post(self, channel_id: int, outgoing: OutgoingMessage, nonce: str, mark: int) -> int:
+        """Post a message and return its id. `mark` is the component id by which `search` finds it."""
+        channel = self._client.get_partial_messageable(channel_id)
+        view = outgoing.layout or outgoing.view
+        if view is not None and view.children:
+            view.children[0].id = mark
+        with _mapped():
+            message = await channel.send(**_payload(outgoing), nonce=nonce)
+            return message.id
+
+    async def edit_original(
+        self, application_id: int, token: str, message_id: int | None, outgoing: OutgoingMessage
+    ) -> int:
+        """Edit a command's answer through its interaction token, and return the message's id.
+
+        `message_id` may be None if it isn't known. The edit is idempotent, so it needs no nonce.
+        """
+        webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        payload = _payload(outgoing)
+        payload["attachments"] = payload.pop("files", [])
+        with _mapped():
+            message = await webhook.edit_message(_original(message_id), **payload)
+            return message.id
+
+    async def send_in_interaction(
+        self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
+    ) -> int:
+        """Send another message through an interaction and return its id.
+
+        In a user install, an interaction allows at most five such messages. Discord takes no nonce here, so
+        retrying after a lost answer may post the message twice.
+        """
+        webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        # discord.py assumes that a partial webhook is a channel's, which can't send ephemeral messages.
+        webhook.type = discord.WebhookType.application
+        with _mapped():
+            message = await webhook.send(**_payload(outgoing), wait=True, ephemeral=ephemeral)
+            return message.id
+
+    async def edit(self, ref: MessageRef, outgoing: OutgoingMessage, keep: Collection[str] | None) -> None:
+        """Edit a message, and keep those of its files whose names are in `keep`, or all if it is None."""
+        payload = _payload(outgoing)
+        payload["attachments"] = payload.pop("files")
+        channel = self._client.get_partial_messageable(ref.channel_id)
+        with _mapped():
+            if keep:
+                message = await channel.fetch_message(ref.message_id)
+                payload["attachments"] += [each for each in message.attachments if each.filename in keep]
+            elif keep is None and not payload["attachments"]:
+                del payload["attachments"]
+            await channel.get_partial_message(ref.message_id).edit(**payload)
+
+    async def drop_files(self, ref: MessageRef, keep: Collection[str]) -> None:
+        """Remove all files except those in `keep` from a layout message and its galleries."""
+        channel = self._client.get_partial_messageable(ref.channel_id)
+        with _mapped():
+            message = await channel.fetch_message(ref.message_id)
+            kept = [attachment for attachment in message.attachments if attachment.filename in keep]
+            view = posted_layout(message)
+            _keep_items(view, keep)
+            await message.edit(view=view, attachments=kept)
+
+    async def delete(self, ref: MessageRef) -> None:
+        channel = self._client.get_partial_messageable(ref.channel_id)
+        with _mapped():
+            await channel.get_partial_message(ref.message_id).delete()
+
+    async def delete_original(self, application_id: int, token: str, message_id: int | None) -> None:
+        webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        with _mapped():
+            await webhook.delete_message(_original(message_id))
+
+    async def is_age_restricted(self, channel_id: int) -> bool:
+        """Return whether a channel, or the parent of a thread, is age-restricted now.
+
+        Without a gateway connection nothing is cached, so this asks Discord.
+        """
+        with _mapped():
+            channel = await self._channel(channel_id)
+            if isinstance(channel, discord.Thread):
+                channel = channel.parent or await self._channel(channel.parent_id)
+        return isinstance(channel, discord.abc.GuildChannel) and bool(getattr(channel, "nsfw", False))
+
+    async def _channel(self, channel_id: int) -> object:
+        return self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+
+    def channel_name(self, channel_id: int) -> ChannelName | None:
+        """Return the names of a channel and its server, if this process has them from the gateway."""
+        channel = self._client.get_channel(channel_id)
+        if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+            return None
+        return ChannelName(channel.name, channel.guild.name)
+
+    def takes_reports(self, guild_id: int | None, rules: ServerRules) -> bool:
+        """Return whether the server has a review channel in which the bot can post a report.
+
+        A process without a gateway connection knows only whether a channel is set.
+        """
+        channel_id = rules.approval.review_channel_id
+        server = self._client.get_guild(guild_id or 0)
+        if channel_id is None or server is None:
+            return channel_id is not None
+        channel = server.get_channel(channel_id)
+        return channel is not None and channel.permissions_for(server.me).send_messages
+
+    async def direct_channel(self, user_id: int) -> int:
+        """Return the id of the direct-message channel with a user."""
+        with _mapped():
+            channel = await self._client.create_dm(discord.Object(user_id))
+            return channel.id
+
+    async def answers(self) -> bool:
+        """Return whether Discord answers a question that costs nothing. A refusal counts as an answer."""
+        try:
+            with _mapped():
+                await self._client.http.request(discord.http.Route("GET", "/users/@me"))
+        except Unanswered:
+            return False
+        except PostError:
+            pass
+        return True
+
+    async def attachments(self, channel_id: int, message_id: int) -> dict[str, str]:
+        """Return fresh signed links of a message's attachments, by file name."""
+        channel = self._client.get_partial_messageable(channel_id)
+        with _mapped():
+            message = await channel.fetch_message(message_id)
+            return {attachment.filename: attachment.url for attachment in message.attachments}
+
+    async def search(
+        self, channel_id: int, since: datetime, mark: int, files: Collection[str], *, but: Collection[int]
+    ) -> int | None:
+        """Return the id of the bot's message with the component id `mark`, or None if it isn't found.
+
+        A message without components is recognized by the names of its `files`. Those in `but` are known.
+        """
+        me = self._client.user
+        after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
+        channel = self._client.get_partial_messageable(channel_id)
+        with _mapped():
+            async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
+                is_ours = me is not None and message.author.id == me.id and message.id not in but
+                if is_ours and is_marked(message, mark, files):
+                    return message.id
+        return None
+
+
+def is_marked(message: discord.Message, mark: int, files: Collection[str]) -> bool:
+    """Return whether a message has a component id or, without components, one of these files."""
+    if message.components:
+        return mark in component_ids(message)
+    return any(attachment.filename in files for attachment in message.attachments)
+
+
+def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
+    """Remove all files except those in `keep` from a view's galleries.
+
+    The kept files are referenced as attachments, because Discord's links expire.
+    """
+    for item in [*view.walk_children()]:
+        if not isinstance(item, discord.ui.MediaGallery):
+            continue
+        kept = []
+        for shown in item.items:
+            name = shown.media.url.partition("?")[0].rpartition("/")[2]
+            if name in keep:
+                kept.append(
+                    discord.MediaGalleryItem(
+                        f"attachment://{name}", description=shown.description, spoiler=shown.spoiler
+                    )
+                )
+        if kept:
+            item.items = kept
+        elif isinstance(item.parent, discord.ui.Container):
+            item.parent.remove_item(item)
+        else:
+            view.remove_item(item)
+
+
+def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
+    """Return discord.py's arguments for a message."""
+    payload: dict[str, Any] = {
+        "allowed_mentions": discord.AllowedMentions(
+            everyone=False,
+            roles=False,
+            replied_user=False,
+            users=[discord.Object(outgoing.mention)] if outgoing.mention is not None else False,
+        ),
+        "files": [file.open() for file in outgoing.files],
+    }
+    view = outgoing.layout or outgoing.view
+    if view is not None:
+        payload["view"] = view
+    if outgoing.content is not None:
+        payload["content"] = outgoing.content
+    return payload
+
+
+class _Original:
+    """The word that Discord takes for the id of an interaction's answer; discord.py would quote a text."""
+
+    def __str__(self) -> str:
+        return "@original"
+
+
+def _original(message_id: int | None) -> int:
+    return message_id if message_id is not None else _Original()  # type: ignore[return-value]
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """Map discord.py's and aiohttp's errors to PostErrors."""
+    try:
+        yield
+    except discord.RateLimited as error:
+        raise Unanswered(f"{type(error).__name__}: {error}") from error
+    except discord.HTTPException as error:
+        if error.code == _TOO_LARGE or error.status == 413:
+            raise TooLarge(str(error)) from error
+        if is_outage(error):
+            raise Unanswered(str(error)) from error
+        about_message = error.status == 400 and error.code not in _CLOSED
+        kind = Gone if error.status == 404 else Refused if about_message else Unreachable
+        raise kind(f"{error.status} {error.code}: {error.text}") from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise Unanswered(f"{type(error).__name__}: {error}") from error

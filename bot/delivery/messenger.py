@@ -1,0 +1,372 @@
+"""Make Discord show what the rows of messages say.
+
+The messenger claims a message that is out of date, composes what it should be, posts, edits or deletes, and
+stores the result. An attempt is stored before each post, and the id of the posted message after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from bot.delivery.age_restriction import AgeRestriction
+from bot.delivery.compose import Composer
+from bot.delivery.discord_calls import DiscordCalls, PostError, Refused, Unanswered, Unreachable
+from bot.delivery.discord_health import DiscordHealth
+from bot.delivery.media.temporary_files import temporary_folder
+from bot.delivery.posting import LEASE, Posting, Superseded, climbed
+from bot.delivery.status import Answers
+from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
+from bot.domain.messages.decide import Act, decide, wants
+from bot.domain.messages.ladder import FAILURE, MAX_FAILURES, climb, pause_after, start
+from bot.domain.messages.records import COPIES, EDITS, OUTCOMES, Claim, Kind, MessageRef, Place, Shows
+from bot.domain.results.sharing import CopyRequest
+from bot.domain.runs import RunState
+from bot.domain.text import message_url
+from bot.domain.transitions import is_told_elsewhere
+from bot.metrics import Metrics
+from bot.outside import Outside
+from bot.store import Store
+
+log = logging.getLogger(__name__)
+# Messages in progress: two for each of the fifty busy channels that fifty requests a second can serve.
+WIDTH = 100
+# Discord lets a bot post five messages in five seconds in a channel: two at a time are enough for that.
+PER_CHANNEL = 2
+_STOP_SECONDS = 1.0
+_COPY_WAIT = 10  # seconds for which a copy waits for another change of its request's messages
+
+
+class Messenger:
+    """Shows messages, each once. docs/reliability.md lists the rare cases in which one may appear twice."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        discord: DiscordCalls,
+        composer: Composer,
+        ages: AgeRestriction,
+        answers: Answers,
+        metrics: Metrics,
+        outside: Outside,
+        name: str,
+    ) -> None:
+        self._store = store
+        self._composer = composer
+        self._ages = ages
+        self._answers = answers
+        self._metrics = metrics
+        self._clock = outside.now
+        self._random = outside.random
+        self._health = DiscordHealth(discord, outside)
+        self._posting = Posting(store, discord, outside.now, self._keep)
+        self._name = f"{name}:"
+        self._claims = 0
+        self._active: dict[str, Claim] = {}
+        self._has_strays = False
+
+    async def claim(self) -> Claim | None:
+        """Claim a message that is due, or return None if there is none, or Discord is away.
+
+        A request that this process is working on is left out: if the machine slept, its lease may be over.
+        """
+        if self._has_strays:
+            await self._store.messages.release_strays(self._name, self._active.keys())
+            self._has_strays = False
+        if self._health.is_away:
+            if not await self._health.returns():
+                return None
+            await self._store.messages.make_due(self._clock())
+        if not self._health.admits():
+            return None
+        channels = Counter(claim.message.channel_id for claim in self._active.values())
+        full = [channel for channel, count in channels.items() if channel and count >= PER_CHANNEL]
+        busy = [claim.message.request_key for claim in self._active.values()]
+        now = self._clock()
+        try:
+            claim = await self._store.messages.claim(self._lease(), now, now + LEASE, full=full, busy=busy)
+        except StoreUnavailable:
+            self._has_strays = True
+            raise
+        if claim is not None:
+            self._active[claim.lease] = claim
+        elif not full:
+            self._health.nothing_due()
+        return claim
+
+    def _lease(self) -> str:
+        self._claims += 1
+        return f"{self._name}{self._claims}"
+
+    def _keep(self, claim: Claim) -> None:
+        """Keep the newest state of a claim, which a failure stores."""
+        self._active[claim.lease] = claim
+
+    async def handle(self, claim: Claim) -> None:
+        """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
+        try:
+            with temporary_folder() as folder:
+                async with self._extended(claim):
+                    result = await self._attempt(claim, Path(folder))
+            self._metrics.attempt(claim.message.kind, result)
+        except StoreUnavailable:
+            self._has_strays = True
+            raise
+        except asyncio.CancelledError:
+            # The process is stopping. Free the lease, so that the next one needn't wait until it expires.
+            with suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await self._retry(claim, "the process was stopped", pause=timedelta())
+            raise
+        finally:
+            self._active.pop(claim.lease, None)
+
+    @asynccontextmanager
+    async def _extended(self, claim: Claim) -> AsyncIterator[None]:
+        """Keep extending the lease while the block runs."""
+
+        async def extend() -> None:
+            while True:
+                await asyncio.sleep(LEASE.total_seconds() / 3)
+                with suppress(StoreUnavailable):
+                    await self._store.messages.extend(claim, self._clock() + LEASE)
+
+        extending = asyncio.create_task(extend())
+        try:
+            yield
+        finally:
+            extending.cancel()
+
+    async def _attempt(self, claim: Claim, folder: Path) -> str:
+        """Show a message, and return the result's label for the metrics."""
+        posts = self._health.posts
+        try:
+            if claim.message.kind is Kind.ANSWER:
+                return await self._show_answer(claim)
+            return await self._show(claim, folder)
+        except Superseded:
+            await self._retry(claim, "it has changed", pause=timedelta())
+            return "superseded"
+        except Unanswered as error:
+            weight = 0
+            if await self._health.not_heard():
+                weight = FAILURE if self._health.posts > posts else 1
+            await self._retry(claim, str(error), weight)
+        except StoreUnavailable:
+            raise
+        except (MediaError, BackendError) as error:
+            await self._retry(claim, str(error), FAILURE)
+        except Exception as error:
+            # Otherwise the message would be tried each time its lease expires, and never appear in /runs.
+            log.exception("message %s of %s failed with an unforeseen error", claim.message.kind, claim.key)
+            await self._retry(claim, str(error), FAILURE)
+        return "again"
+
+    async def _retry(
+        self, claim: Claim, reason: str, weight: int = 0, pause: timedelta | None = None
+    ) -> None:
+        """Release a claim after a failure of this weight. Several failures count as a refusal."""
+        message = self._active.get(claim.lease, claim).message
+        failures = message.failures - FAILURE + weight
+        pause = pause_after(failures, self._random) if pause is None else pause
+        values: dict[str, object] = {"failures": failures}
+        if weight and failures >= MAX_FAILURES:
+            place = start(message, claim.runs, self._clock())
+            refused = climb(message, place, claim.first, too_large=False, about_message=True)
+            values = {"form": refused.form, "place": refused.place, "failures": 0}
+            pause = timedelta()
+        due_at = self._clock() + pause
+        await self._store.messages.finish(claim, due_at, shown=False, values=values, error=reason)
+        log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
+
+    async def _show_answer(self, claim: Claim) -> str:
+        first = claim.first
+        answer_id = first.status_message_id
+        try:
+            answer_id = await self._answers.show(claim)
+        except Unanswered as error:
+            # The next change makes up for it.
+            log.info("can't update the status message: %s", error)
+            await self._health.not_heard()
+        if answer_id is not None and first.status_message_id is None:
+            await self._store.messages.note_answer(claim, answer_id)
+        due_at, farewell = self._answers.next_edit(claim)
+        # As long as the requester may see "thinking…", it is tried again.
+        shown = answer_id is not None or first.interaction_token_at(self._clock()) is None
+        values = {"farewell_at": farewell, "failures": 0}
+        await self._store.messages.finish(claim, due_at, shown=shown, values=values)
+        return "done"
+
+    async def _show(self, claim: Claim, folder: Path) -> str:
+        claim = await self._posting.find_lost(_after_crashes(claim))
+        climbing = await self._climb(claim, folder)
+        if climbing is None:
+            return "kept"
+        claim, act = climbing
+        if act is Act.EDIT:
+            for edit in await self._composer.edits(claim):
+                await self._posting.change(edit)
+        elif act is Act.DELETE:
+            stale = (*claim.message.stale, *claim.message.refs)
+            claim = claim.with_message(replace(claim.message, posted=(), stale=stale))
+        return await self._finish(claim, act)
+
+    async def _climb(self, claim: Claim, folder: Path) -> tuple[Claim, Act] | None:
+        """Post a message, if it has to be posted, in the first form and place that work.
+
+        Returns the claim and what had to be done, or None if no place is left.
+        """
+        place, ages = start(claim.message, claim.runs, self._clock()), await self._ages.decide(claim)
+        while True:
+            shows = wants(claim, withheld=ages.withholds(place))
+            act = decide(claim.message, shows)
+            # A copy is posted while its requester waits; only its deletion is left to the messenger.
+            if act not in (Act.POST, Act.CONTINUE) or claim.message.kind in COPIES:
+                return claim, act
+            if place is Place.RUNS:
+                await self._give_up(claim)
+                return None
+            try:
+                return await self._post(claim, place, shows, act, folder), act
+            except Unreachable as error:
+                log.info("place %s failed: %s", place.name.lower(), error)
+                if all(map(is_told_elsewhere, claim.runs)):
+                    return claim, act
+                claim = climbed(self._active[claim.lease], place, error)
+                place = claim.message.place
+
+    async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act, folder: Path) -> Claim:
+        async with self._answers.finishing_up(claim):
+            parts = await self._composer.parts(claim, place, shows, act, folder)
+        continues = act is Act.CONTINUE
+        claim = await self._posting.post(claim, place, shows, parts, continues=continues)
+        self._health.heard(posted=place not in EDITS)
+        return claim
+
+    async def _give_up(self, claim: Claim) -> None:
+        """Finish a message for which no place is left. `/runs` offers the result of an outcome."""
+        message = claim.message
+        is_outcome = message.kind in OUTCOMES
+        level = logging.ERROR if is_outcome else logging.WARNING
+        log.log(level, "can't show message %s of run %s: no place is left", message.kind, claim.key)
+        if message.kind is Kind.REVIEW:
+            code = "review_unreachable"
+            await self._store.runs.finish(claim.first.key, RunState.REFUSED, self._clock(), code=code)
+        elif message.kind is Kind.OUTCOME:
+            await self._answers.show_undelivered(claim)
+        values: dict[str, object] = {"place": Place.RUNS, "form": 0, "offered": is_outcome}
+        await self._store.messages.finish(claim, self._clock(), shown=True, values=values)
+
+    async def _finish(self, claim: Claim, act: Act) -> str:
+        """Delete what is obsolete, and store that the message is shown."""
+        message, now = claim.message, self._clock()
+        left = await self._posting.delete(claim, [ref for ref in message.stale if ref not in message.refs])
+        is_outcome = message.kind is Kind.OUTCOME
+        if is_outcome and (message.posted or act is Act.DELETE):
+            await self._answers.remove(claim)
+        self._health.heard()
+        withheld = bool(message.posted) and message.posted[0].shows is Shows.WITHHELD
+        values: dict[str, object] = {
+            "posted": message.posted,
+            "stale": left,
+            "form": message.form,
+            "place": message.place,
+            "offered": withheld,
+        }
+        await self._store.messages.finish(claim, now, shown=True, values=values, ends_answer=is_outcome)
+        if act in (Act.POST, Act.CONTINUE) and message.kind in OUTCOMES:
+            log.info("shown")
+            self._metrics.shown(claim.run, now)
+        if withheld:
+            log.warning("withheld the result of run %s: no age-restricted channel", claim.key)
+        return "kept" if withheld else "done"
+
+    async def copy(self, copy: CopyRequest) -> str:
+        """Post a copy of a result while its requester waits, and return its URL.
+
+        A copy that a killed process has posted is found and counts. Raises RefusedError or StoreUnavailable
+        if this fails.
+        """
+        claim = await self._leased(copy)
+        self._active[claim.lease] = claim
+        try:
+            with temporary_folder() as folder:
+                async with self._extended(claim):
+                    claim = await self._make_copy(claim, Path(folder))
+                    await self._end_copy(claim, claim.message.stale)
+            return message_url(claim.run.guild_id, *claim.message.posted[0].ref)
+        except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
+            raise await self._failed_copy(self._active[claim.lease], error) from error
+        except StoreUnavailable:
+            self._has_strays = True
+            raise
+        finally:
+            self._active.pop(claim.lease, None)
+
+    async def _leased(self, copy: CopyRequest) -> Claim:
+        for _ in range(_COPY_WAIT):
+            now = self._clock()
+            claim = await self._store.copies.claim(copy, self._lease(), now, now + LEASE)
+            if claim is not None:
+                return claim
+            await asyncio.sleep(1)
+        raise RefusedError("copy_pending")
+
+    async def _make_copy(self, claim: Claim, folder: Path) -> Claim:
+        claim, place = await self._posting.find_lost(claim), Place.CHANNEL
+        message = claim.message
+        if message.posted and message.posted[0].channel_id != message.channel_id:
+            # What a killed process has posted is in an earlier gallery.
+            stale = (*message.stale, *message.refs)
+            claim = claim.with_message(replace(message, posted=(), stale=stale))
+            self._keep(claim)
+        while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
+            try:
+                return await self._post(claim, place, Shows.RESULT, act, folder)
+            except Refused as error:
+                claim = climbed(self._active[claim.lease], place, error)
+                if claim.message.place is not place:
+                    raise
+        return claim
+
+    async def _failed_copy(self, claim: Claim, error: Exception) -> Exception:
+        """Withdraw what was posted of a copy, and return the error that says why it failed."""
+        if isinstance(error, Unanswered | Superseded):
+            # What may have been posted is looked for when the requester presses again.
+            await self._health.not_heard()
+            await self._store.messages.finish(claim, self._clock(), shown=False)
+            return RefusedError("copy_unknown", str(error))
+        code = "share_closed" if claim.message.kind is Kind.SHARE else "post_closed"
+        if isinstance(error, RefusedError):
+            code = error.code
+        elif isinstance(error, MediaError | BackendError):
+            code = "copy_failed"
+        log.warning("did not post the copy of run %s: %s", claim.key, error)
+        stale = (*claim.message.refs, *claim.message.stale)
+        await self._end_copy(claim.with_message(replace(claim.message, posted=())), stale, code)
+        return RefusedError(code, str(error))
+
+    async def _end_copy(self, claim: Claim, stale: Iterable[MessageRef], failed: str | None = None) -> None:
+        """Delete what a copy replaces, and store how it ended. If that fails, `handle` deletes it later."""
+        now, left, deleted = self._clock(), [*stale], False
+        with suppress(PostError):
+            left, deleted = await self._posting.delete(claim, left), True
+        values: dict[str, object] = {"posted": claim.message.posted, "stale": left, "form": 0}
+        await self._store.copies.record(claim, now, failed)
+        await self._store.messages.finish(claim, now, shown=deleted, values=values)
+
+
+def _after_crashes(claim: Claim) -> Claim:
+    """Return a claim with a simpler message, if earlier attempts at it have ended the process."""
+    message = claim.message
+    for _ in range(MAX_FAILURES, message.failures, FAILURE):
+        place = start(message, claim.runs, claim.first.created_at)
+        message = climb(message, place, claim.first, too_large=False, about_message=True)
+    return claim.with_message(message)

@@ -1,0 +1,252 @@
+"""Records of messages, and of the Discord messages that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+from zlib import crc32
+
+from bot.domain.runs import Run
+
+
+class MessageRef(NamedTuple):
+    """A Discord message by its ids."""
+
+    channel_id: int
+    message_id: int
+
+
+class Kind(StrEnum):
+    """What a message is about. A request has one message of each kind, or one for each of its runs."""
+
+    ANSWER = "answer"  # the status of a request, in the answer to the command
+    OUTCOME = "outcome"
+    LATE = "late"  # a result of a batch that came after the batch's outcome
+    REVIEW = "review"  # the card that asks moderators to decide
+    REPORT = "report"  # the card about a reported result; number 0 is about the whole batch
+    NOTICE = "notice"  # the reason for a rejection, as a direct message to the requester
+    POST = "post"  # a copy: one result of a batch in a message of its own
+    SHARE = "share"  # a copy in the server's gallery channel
+
+
+OUTCOMES = frozenset({Kind.OUTCOME, Kind.LATE})
+CARDS = frozenset({Kind.REVIEW, Kind.REPORT})
+# Copies of a result are posted while their requester waits, not by the messenger.
+COPIES = frozenset({Kind.POST, Kind.SHARE})
+_LETTERS = {
+    Kind.OUTCOME: "o",
+    Kind.LATE: "l",
+    Kind.REVIEW: "r",
+    Kind.REPORT: "p",
+    Kind.NOTICE: "d",
+    Kind.POST: "s",
+    Kind.SHARE: "g",
+}
+
+
+class Shows(IntEnum):
+    """What a message shows. Only something greater is posted anew; everything else is an edit."""
+
+    NOTHING = 0
+    CLOSED = 1  # a card that was decided; it is never posted
+    NOTICE = 2  # a sentence, or an open card
+    WITHHELD = 3  # a note that the result is age-restricted
+    PARTIAL = 4
+    RESULT = 5
+
+
+class Form(IntEnum):
+    """The form of a message. A card has its files only in the first one."""
+
+    FILES = 0
+    SMALL = 1  # files as small as direct messages take
+    LINKS = 2
+    WORDS = 3
+
+
+class Place(IntEnum):
+    """Where a message is shown, in the order in which the places are tried.
+
+    IN_PLACE edits the answer because its requester is looking at it, and ANSWER because the channel is
+    closed. At RUNS, only `/runs` offers the result.
+    """
+
+    IN_PLACE = 0
+    CHANNEL = 1
+    ANSWER = 2
+    DIRECT = 3
+    RUNS = 4
+
+
+EDITS = frozenset({Place.IN_PLACE, Place.ANSWER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One Discord message, the `index`th of those that show a message at the revision `rev`.
+
+    `message_id` is 0 until it is posted. A `classic` message is no layout.
+    """
+
+    channel_id: int
+    message_id: int = 0
+    shows: Shows
+    rev: int
+    form: Form
+    place: Place
+    index: int = 0
+    of: int = 1
+    files: tuple[str, ...] = ()
+    classic: bool = False
+
+    @property
+    def ref(self) -> MessageRef:
+        return MessageRef(self.channel_id, self.message_id)
+
+
+class Attempt(NamedTuple):
+    """A post or an edit that was about to be made, and may have reached Discord."""
+
+    at: datetime
+    part: Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message as stored. It is out of date while `shown_rev` is smaller than `wanted_rev`.
+
+    `posted` are the Discord messages that show it, and `stale` those to be deleted. `channel_id` is the
+    channel to post in. `failures` counts the attempts since the last success, with the present one. `/runs`
+    offers the result of an `offered` outcome. `deleted_by` is the user who deleted this message, while its
+    result may still be shown elsewhere.
+    """
+
+    request_key: str
+    kind: Kind
+    number: int = 0
+    wanted_rev: int = 1
+    shown_rev: int = 0
+    posted: tuple[Part, ...] = ()
+    stale: tuple[MessageRef, ...] = ()
+    attempt: Attempt | None = None
+    form: Form = Form.FILES
+    place: Place = Place.IN_PLACE
+    failures: int = 0
+    channel_id: int | None = None
+    with_prompt: bool = False
+    offered: bool = False
+    deleted_by: int | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        return self.wanted_rev > self.shown_rev
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether all parts of what was last begun are posted."""
+        return bool(self.posted) and len(self.posted) >= self.posted[-1].of
+
+    @property
+    def refs(self) -> list[MessageRef]:
+        return [part.ref for part in self.posted]
+
+    def with_part(self, part: Part) -> Message:
+        """Return the message after a part was posted. The first part makes the earlier messages stale."""
+        stale, posted = self.stale, self.posted
+        if part.index == 0:
+            stale, posted = (*stale, *self.refs), ()
+        posted = (*posted, part)
+        kept = {each.ref for each in posted}
+        stale = tuple(dict.fromkeys(ref for ref in stale if ref not in kept))
+        return replace(self, posted=posted, stale=stale, attempt=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A message that was claimed under the lease of its request, with everything that it depends on."""
+
+    lease: str
+    message: Message
+    runs: Sequence[Run]
+    messages: Mapping[tuple[Kind, int], Message] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Run:
+        return self.runs[0]
+
+    @property
+    def run(self) -> Run:
+        """Return the run that the message is about, or the first one."""
+        return next(run for run in self.runs if run.index == self.message.number)
+
+    @property
+    def key(self) -> str:
+        return self.run.key
+
+    @property
+    def about(self) -> Sequence[Run]:
+        """Return the runs that the message reports on."""
+        kind, number = self.message.kind, self.message.number
+        alone = kind in COPIES or kind is Kind.LATE or (kind is Kind.REPORT and number > 0)
+        return [self.run] if alone else self.runs
+
+    @property
+    def late(self) -> frozenset[str]:
+        """Return the keys of the runs whose results have messages of their own."""
+        if self.message.kind is Kind.LATE:
+            return frozenset()
+        numbers = {number for kind, number in self.messages if kind is Kind.LATE}
+        return frozenset(run.key for run in self.runs if run.index in numbers)
+
+    @property
+    def results(self) -> list[Run]:
+        """Return the runs whose results the message shows, unless they were deleted."""
+        return [run for run in self.about if run.has_result and run.key not in self.late]
+
+    @property
+    def shown(self) -> list[Run]:
+        return [run for run in self.results if run.deleted_at is None]
+
+    @property
+    def known(self) -> frozenset[int]:
+        """Return the ids of all stored messages of the request."""
+        refs = [ref for each in self.messages.values() for ref in (*each.refs, *each.stale)]
+        return frozenset({*(ref.message_id for ref in refs), self.first.status_message_id or 0})
+
+    def with_message(self, message: Message) -> Claim:
+        others = {**self.messages, (message.kind, message.number): message}
+        return replace(self, message=message, messages=others)
+
+
+def result_ref(messages: Mapping[tuple[Kind, int], Message], number: int) -> MessageRef | None:
+    """Return the first Discord message that shows a run's result, alone or with its batch, or None."""
+    for key in ((Kind.LATE, number), (Kind.OUTCOME, 0)):
+        if key in messages and (refs := [*messages[key].refs, *messages[key].stale]):
+            return refs[0]
+    return None
+
+
+def marker(message: Message, part: Part) -> int:
+    """Return the component id by which a search finds a part of a message. It fits into seven hex digits."""
+    name = f"{message.request_key}:{message.kind}:{message.number}"
+    return _component_id(f"{name}:{part.rev}:{part.form}:{part.place}:{part.index}")
+
+
+def answer_marker(request_key: str) -> int:
+    """Return the component id by which a search finds a status message."""
+    return _component_id(f"{request_key}:{Kind.ANSWER}")
+
+
+def _component_id(name: str) -> int:
+    return crc32(name.encode()) & 0x7FFFFFF | 0x8000000
+
+
+def nonce(key: str, message: Message, part: Part) -> str:
+    """Return the nonce of a post about the run `key`, in Discord's 25 characters.
+
+    Discord answers a repeated nonce with the earlier message, so each revision and form has its own.
+    """
+    return f"{key}-{_LETTERS[message.kind]}{marker(message, part):07x}"

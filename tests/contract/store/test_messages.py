@@ -1,0 +1,194 @@
+"""Messages: one lease for each request, and no result of a step is lost or stored for another revision."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.domain.messages.ladder import FAILURE
+from bot.domain.messages.records import Claim, Kind, MessageRef
+from bot.domain.results.sharing import CopyRequest
+from bot.domain.runs import RunState
+from bot.store import Store
+from tests.contract.store.runs import (
+    LEASE,
+    NOW,
+    PERSON,
+    SOON,
+    SUCCESS,
+    answer_of,
+    at,
+    begin,
+    brought_to,
+    claim_if_any,
+    claimed,
+    columns,
+    fetch,
+    owed,
+    part_of,
+    posted,
+    request,
+)
+
+HERE = request().origin.channel_id
+FIRST, SECOND = MessageRef(HERE, 901), MessageRef(HERE, 902)
+
+
+async def end(store: Store) -> str:
+    return (await brought_to(store, RunState.SUCCEEDED)).key
+
+
+async def row(store: Store, key: str) -> dict[str, object]:
+    (found,) = await owed(store, key)
+    return found
+
+
+async def test_each_message_is_claimed_by_exactly_one_messenger(store: Store, other: Store) -> None:
+    keys = {await end(store) for _ in range(12)}
+    claims = await asyncio.gather(*(claim_if_any((store, other)[n % 2], owner=f"{n}") for n in range(24)))
+    found = [each.key for each in claims if each is not None]
+    assert len(found) == len(set(found))
+    found += [(await claimed(store)).key for _ in range(len(keys) - len(found))]
+    assert set(found) == keys
+    assert await claim_if_any(store) is None
+
+
+async def test_a_lease_ends_and_the_work_is_taken_over(store: Store) -> None:
+    key = await end(store)
+    lost = await claimed(store, owner="first")
+    assert await claim_if_any(store, at(59)) is None
+    again = await claimed(store, now=at(61), owner="second")
+    assert (again.key, again.message.failures) == (key, 2 * FAILURE)
+    assert not await begin(store, lost, at(62))
+    await store.messages.finish(lost, at(62), shown=True)
+    assert await begin(store, again, at(62))
+
+
+async def test_a_lease_is_of_the_whole_request(store: Store) -> None:
+    """Two messages of a request depend on each other, so nobody works on both at once."""
+    key = await end(store)
+    await store.reviews.report(key, 5, 90, NOW)
+    claim = await claimed(store)
+    assert await claim_if_any(store) is None
+    assert await store.copies.claim(CopyRequest(key=key, user_id=PERSON.id), "x", NOW, SOON) is None
+    await store.messages.finish(claim, NOW, shown=True)
+    assert {claim.message.kind, (await claimed(store)).message.kind} == {Kind.OUTCOME, Kind.REPORT}
+
+
+async def test_full_channels_and_busy_requests_are_left_out(store: Store) -> None:
+    key = await end(store)
+
+    async def claim(**left_out: list[object]) -> Claim | None:
+        return await store.messages.claim("m", NOW, SOON, **{"full": (), "busy": (), **left_out})
+
+    assert await claim(full=[HERE]) is None
+    assert await claim(busy=[key]) is None
+    assert await claim(full=[HERE + 1], busy=["another"]) is not None
+
+
+async def test_a_change_during_a_step_is_shown_later(store: Store) -> None:
+    key = await end(store)
+    claim = await claimed(store)
+    assert await begin(store, claim)
+    with_part = await store.messages.posted(claim, part_of(claim, FIRST))
+    assert with_part is not None
+    await store.reviews.delete(key, PERSON.id, at(1))
+    await store.messages.finish(with_part, at(2), shown=True, values={"offered": True})
+    found = await row(store, key)
+    assert (found["wanted_rev"], found["shown_rev"], found["offered"]) == (2, 0, False)
+    again = await claimed(store, now=at(2))
+    assert (again.message.refs, again.shown) == ([FIRST], [])
+
+
+async def test_nothing_is_sent_for_an_old_revision(store: Store) -> None:
+    key = await end(store)
+    claim = await claimed(store)
+    await store.reviews.delete(key, PERSON.id, at(1))
+    assert not await begin(store, claim)
+    assert (await row(store, key))["attempt"] is None
+
+
+async def test_a_post_after_the_lease_was_lost_is_deleted(store: Store) -> None:
+    """Discord's reply came late, and another messenger has posted the message meanwhile."""
+    key = await end(store)
+    lost = await claimed(store, owner="first")
+    assert await begin(store, lost)
+    await posted(store, SECOND, now=at(61))
+    assert await store.messages.posted(lost, part_of(lost, FIRST)) is None
+    again = await claimed(store, now=at(62))
+    assert (again.key, again.message.refs, again.message.stale) == (key, [SECOND], (FIRST,))
+
+
+async def test_a_post_that_the_next_messenger_has_found_stays(store: Store) -> None:
+    key = await end(store)
+    lost = await claimed(store, owner="first")
+    assert await begin(store, lost)
+    await posted(store, FIRST, now=at(61))
+    assert await store.messages.posted(lost, part_of(lost, FIRST)) is None
+    found = await row(store, key)
+    assert (len(found["posted"]), found["stale"]) == (1, ())
+    assert await claim_if_any(store, at(62)) is None
+
+
+async def test_a_press_adopts_the_message_of_an_attempt(store: Store) -> None:
+    key = await end(store)
+    claim = await claimed(store)
+    part = part_of(claim, FIRST)
+    await store.messages.adopt(key, Kind.OUTCOME, 0, part)
+    assert (await row(store, key))["posted"] == []
+    await begin(store, claim)
+    for _ in range(2):
+        await store.messages.adopt(key, Kind.OUTCOME, 0, part)
+    found = await row(store, key)
+    assert (len(found["posted"]), found["attempt"]) == (1, None)
+    # The messenger that has posted it stores it once more.
+    stored = await store.messages.posted(claim, part)
+    assert stored is not None
+    assert stored.message.refs == [FIRST]
+
+
+async def test_a_failure_is_put_off_and_due_at_once_after_an_outage(store: Store) -> None:
+    key = await end(store)
+    claim = await claimed(store)
+    await store.messages.finish(claim, at(600), shown=False, values={"failures": FAILURE}, error="x" * 600)
+    assert await claim_if_any(store, at(599)) is None
+    await store.messages.make_due(at(10))
+    assert (await claimed(store, now=at(10))).key == key
+    assert len(str((await row(store, key))["error"])) == 500
+
+
+async def test_the_leases_of_a_process_are_released_unless_it_works_on_them(store: Store) -> None:
+    keys = {await end(store) for _ in range(3)}
+    own = [await claimed(store, owner=f"m:{number}") for number in range(3)]
+    await store.messages.release_strays("m:", [own[0].lease])
+    await store.messages.release_strays("another:", [])
+    assert {(await claimed(store)).key for _ in range(2)} == keys - {own[0].key}
+    assert await claim_if_any(store) is None
+    await store.messages.release_leases()
+    assert await claim_if_any(store) is not None
+
+
+async def test_a_shown_outcome_ends_the_answer(store: Store) -> None:
+    key = await end(store)
+    await posted(store, FIRST, ends_answer=True)
+    row = await columns(store, key)
+    assert (row["status_message_id"], row["interaction_token"]) == (None, None)
+    assert (await answer_of(store, key))["farewell_at"] is None
+
+
+async def test_a_lease_that_is_extended_is_not_lost(store: Store) -> None:
+    await end(store)
+    claim = await claimed(store)
+    await store.messages.extend(claim, at(50) + LEASE)
+    assert await claim_if_any(store, at(61)) is None
+
+
+@pytest.mark.sqlite_only
+async def test_a_late_success_is_shown_in_place_of_a_verdict(store: Store) -> None:
+    run = await brought_to(store, RunState.TIMED_OUT)
+    await posted(store, FIRST)
+    await store.runs.record_report(run.key, SUCCESS, at(1), SOON)
+    assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
+    again = await claimed(store, now=at(1))
+    assert (again.message.kind, again.message.refs) == (Kind.OUTCOME, [FIRST])

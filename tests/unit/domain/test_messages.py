@@ -1,0 +1,235 @@
+"""What a message should show, how Discord comes to show it, and what is tried when it can't be shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from bot.domain.messages.decide import Act, decide, wants
+from bot.domain.messages.ladder import climb, pause_after, start
+from bot.domain.messages.records import (
+    Attempt,
+    Claim,
+    Form,
+    Kind,
+    Message,
+    MessageRef,
+    Part,
+    Place,
+    Shows,
+    marker,
+    nonce,
+    result_ref,
+)
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Output, Run, RunState
+from tests.unit.domain.policy_cases import NOW
+from tests.unit.factories import made_run
+
+S = RunState
+FILE = (Output("images", url="https://outputs.example/a.png"),)
+HERE = 2
+
+
+def part(number: int = 1, **more: Any) -> Part:
+    own = {"channel_id": HERE, "shows": Shows.RESULT, "rev": 1, "form": Form.FILES, "place": Place.CHANNEL}
+    return Part(**{**own, "message_id": number, **more})
+
+
+def message(kind: Kind = Kind.OUTCOME, *posted: Part, **more: Any) -> Message:
+    return Message(**{"request_key": "k", "kind": kind, "wanted_rev": 2, "posted": posted, **more})
+
+
+def claim(of: Message, *runs: Run, others: tuple[Message, ...] = ()) -> Claim:
+    runs = runs or (made_run(outputs=FILE),)
+    found = {(each.kind, each.number): each for each in (*others, of)}
+    return Claim(lease="own", message=of, runs=runs, messages=found)
+
+
+def of_batch(*states: S, deleted: tuple[int, ...] = ()) -> tuple[Run, ...]:
+    count = len(states)
+    return tuple(
+        made_run(state, key=f"run-{n}", index=n, count=count, deleted_at=NOW if n in deleted else None)
+        for n, state in enumerate(states)
+    )
+
+
+WAITS, DECIDED = made_run(S.AWAITING_APPROVAL), made_run(S.REJECTED)
+LATE = message(Kind.LATE, number=1)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "shows"),
+    [
+        (claim(message()), Shows.RESULT),
+        (claim(message(), made_run(S.FAILED)), Shows.NOTICE),
+        (claim(message(), made_run(S.FAILED, partial=True)), Shows.PARTIAL),
+        (claim(message(), made_run(deleted_at=NOW)), Shows.NOTHING),
+        (claim(message(deleted_by=5)), Shows.NOTHING),
+        (claim(message(), *of_batch(S.SUCCEEDED, S.FAILED)), Shows.RESULT),
+        (claim(message(), *of_batch(S.SUCCEEDED, S.FAILED, deleted=(0,))), Shows.NOTHING),
+        (claim(message(), *of_batch(S.FAILED, S.FAILED)), Shows.NOTICE),
+        # A late success has a message of its own, so that the batch's outcome stays the notice that it was.
+        (claim(message(), *of_batch(S.FAILED, S.SUCCEEDED), others=(LATE,)), Shows.NOTICE),
+        (claim(LATE, *of_batch(S.FAILED, S.SUCCEEDED)), Shows.RESULT),
+        (claim(message(Kind.SHARE), made_run(S.FAILED, partial=True)), Shows.RESULT),
+        (claim(message(Kind.SHARE), made_run(deleted_at=NOW)), Shows.NOTHING),
+        (claim(message(Kind.REVIEW), WAITS), Shows.NOTICE),
+        (claim(message(Kind.REVIEW), DECIDED), Shows.CLOSED),
+        (claim(message(Kind.REPORT), made_run(report_channel_id=9)), Shows.NOTICE),
+        (claim(message(Kind.REPORT)), Shows.CLOSED),
+        (claim(message(Kind.NOTICE), DECIDED), Shows.NOTICE),
+    ],
+)
+def test_what_a_message_should_show(claimed: Claim, shows: Shows) -> None:
+    assert wants(claimed) is shows
+
+
+def test_a_place_that_may_not_show_a_result_shows_a_note() -> None:
+    assert wants(claim(message()), withheld=True) is Shows.WITHHELD
+    assert wants(claim(message(), made_run(S.FAILED)), withheld=True) is Shows.NOTICE
+
+
+NOTE = part(shows=Shows.NOTICE)
+FIRST = part(of=2)
+
+
+@pytest.mark.parametrize(
+    ("posted", "wanted", "act"),
+    [
+        ((), Shows.RESULT, Act.POST),
+        ((), Shows.NOTICE, Act.POST),
+        # A card that was decided before it was posted is never posted.
+        ((), Shows.CLOSED, Act.DELETE),
+        ((), Shows.NOTHING, Act.DELETE),
+        ((part(),), Shows.RESULT, Act.EDIT),
+        ((part(),), Shows.NOTHING, Act.DELETE),
+        ((FIRST,), Shows.RESULT, Act.CONTINUE),
+        ((FIRST,), Shows.NOTHING, Act.DELETE),
+        ((FIRST, part(2, index=1, of=2)), Shows.RESULT, Act.EDIT),
+        # More than before pings again, and less is an edit.
+        ((NOTE,), Shows.RESULT, Act.POST),
+        ((part(shows=Shows.PARTIAL),), Shows.RESULT, Act.POST),
+        ((part(shows=Shows.WITHHELD),), Shows.RESULT, Act.POST),
+        ((NOTE,), Shows.CLOSED, Act.EDIT),
+        # What was posted at this revision, or in part, shows what isn't allowed any more.
+        ((part(rev=2),), Shows.WITHHELD, Act.POST),
+        ((FIRST,), Shows.WITHHELD, Act.POST),
+    ],
+)
+def test_how_discord_comes_to_show_it(posted: tuple[Part, ...], wanted: Shows, act: Act) -> None:
+    assert decide(message(Kind.OUTCOME, *posted), wanted) is act
+
+
+PRIVATE = {"private": True}
+
+
+@pytest.mark.parametrize(
+    ("kind", "run", "place"),
+    [
+        (Kind.OUTCOME, {}, Place.CHANNEL),
+        (Kind.LATE, {}, Place.CHANNEL),
+        (Kind.REVIEW, {}, Place.CHANNEL),
+        (Kind.SHARE, {}, Place.CHANNEL),
+        (Kind.NOTICE, {}, Place.DIRECT),
+        # Its requester is looking at the answer.
+        (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW}, Place.IN_PLACE),
+        (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW - timedelta(minutes=3)}, Place.CHANNEL),
+        (Kind.OUTCOME, {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}, Place.IN_PLACE),
+        # A private result never has a channel.
+        (Kind.OUTCOME, PRIVATE, Place.ANSWER),
+        (Kind.LATE, PRIVATE, Place.DIRECT),
+    ],
+)
+def test_where_a_message_is_shown_first(kind: Kind, run: dict[str, Any], place: Place) -> None:
+    assert start(message(kind), [made_run(**run)], NOW) is place
+
+
+def test_an_attempt_is_finished_where_it_began() -> None:
+    run = made_run()
+    begun = Attempt(NOW, part(0, place=Place.DIRECT, rev=2))
+    assert start(message(attempt=begun), [run], NOW) is Place.DIRECT
+    assert start(message(attempt=begun, wanted_rev=3), [run], NOW) is Place.CHANNEL
+    begun_in_part = message(Kind.OUTCOME, part(of=2, place=Place.DIRECT))
+    assert start(begun_in_part, [run], NOW) is Place.DIRECT
+
+
+LARGE = {"upload_limit": 10 * DIRECT_UPLOAD_LIMIT}
+SMALL_UPLOADS = {"upload_limit": DIRECT_UPLOAD_LIMIT}
+REFUSED, TOO_LARGE = {"about_message": True}, {"about_message": True, "too_large": True}
+F, P = Form, Place
+
+
+@pytest.mark.parametrize(
+    ("kind", "run", "at", "why", "after"),
+    [
+        # A message that Discord refuses becomes simpler, and then tries the next place with all its files.
+        (Kind.OUTCOME, {}, (F.FILES, P.CHANNEL), REFUSED, (F.LINKS, P.CHANNEL)),
+        (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.WORDS, P.CHANNEL)),
+        (Kind.OUTCOME, {}, (F.WORDS, P.CHANNEL), REFUSED, (F.FILES, P.ANSWER)),
+        (Kind.OUTCOME, LARGE, (F.FILES, P.CHANNEL), TOO_LARGE, (F.SMALL, P.CHANNEL)),
+        (Kind.OUTCOME, LARGE, (F.SMALL, P.CHANNEL), TOO_LARGE, (F.LINKS, P.CHANNEL)),
+        (Kind.OUTCOME, SMALL_UPLOADS, (F.FILES, P.CHANNEL), TOO_LARGE, (F.LINKS, P.CHANNEL)),
+        # A place that is closed is left at once.
+        (Kind.OUTCOME, {}, (F.FILES, P.IN_PLACE), {}, (F.FILES, P.CHANNEL)),
+        (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), {}, (F.FILES, P.ANSWER)),
+        (Kind.OUTCOME, {}, (F.FILES, P.ANSWER), {}, (F.FILES, P.DIRECT)),
+        (Kind.OUTCOME, {}, (F.FILES, P.DIRECT), {}, (F.FILES, P.RUNS)),
+        (Kind.LATE, {}, (F.FILES, P.CHANNEL), {}, (F.FILES, P.DIRECT)),
+        (Kind.OUTCOME, PRIVATE, (F.FILES, P.ANSWER), {}, (F.FILES, P.DIRECT)),
+        # A card is tried without its files, whatever the reason, and has one place.
+        (Kind.REVIEW, {}, (F.FILES, P.CHANNEL), {}, (F.LINKS, P.CHANNEL)),
+        (Kind.REVIEW, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.FILES, P.RUNS)),
+        (Kind.NOTICE, {}, (F.FILES, P.DIRECT), REFUSED, (F.FILES, P.RUNS)),
+    ],
+)
+def test_the_next_form_or_place(
+    kind: Kind,
+    run: dict[str, Any],
+    at: tuple[Form, Place],
+    why: dict[str, bool],
+    after: tuple[Form, Place],
+) -> None:
+    refused = message(kind, form=at[0], place=at[1], failures=30)
+    options = {"about_message": False, "too_large": False, **why}
+    climbed = climb(refused, at[1], made_run(**run), **options)
+    assert (climbed.form, climbed.place, climbed.failures) == (*after, 0)
+
+
+def test_pauses_grow_to_ten_minutes() -> None:
+    longest = [max(pause_after(failures, Random(seed)) for seed in range(9)) for failures in (0, 10, 20, 300)]
+    assert longest == sorted(longest)
+    assert longest[0] <= timedelta(seconds=1) < longest[1]
+    assert longest[-1] <= timedelta(minutes=10)
+
+
+def test_the_first_part_of_a_new_message_makes_the_earlier_ones_stale() -> None:
+    old = message(Kind.OUTCOME, part(1), part(2, index=1), stale=(MessageRef(HERE, 9),))
+    new = old.with_part(part(3, of=2))
+    assert (new.refs, new.stale) == ([(HERE, 3)], ((HERE, 9), (HERE, 1), (HERE, 2)))
+    whole = new.with_part(part(4, index=1, of=2))
+    assert (whole.refs, whole.stale, whole.is_complete) == ([(HERE, 3), (HERE, 4)], new.stale, True)
+    # An edited answer keeps its id.
+    assert old.with_part(part(1, rev=2)).stale == ((HERE, 9), (HERE, 2))
+
+
+def test_each_attempt_has_its_own_marker_and_nonce() -> None:
+    """Discord answers a repeated nonce with the earlier message, and a search must not find another card."""
+    kinds = [message(kind) for kind in Kind if kind is not Kind.ANSWER]
+    numbers = [message(Kind.SHARE, number=1), message(request_key="other")]
+    changed = [part(rev=2), part(index=1), part(form=Form.LINKS), part(place=Place.DIRECT)]
+    pairs = [*((each, part()) for each in (*kinds, *numbers)), *((kinds[0], each) for each in changed)]
+    assert len({marker(*pair) for pair in pairs}) == len({nonce("k", *pair) for pair in pairs}) == len(pairs)
+    assert all(0 < marker(*pair) < 1 << 31 for pair in pairs)
+    assert all(len(nonce("abcdefghij234567", *pair)) <= 25 for pair in pairs)
+    assert marker(*pairs[0]) == marker(replace(kinds[0], wanted_rev=9), part(77))
+
+
+def test_a_result_is_linked_alone_before_its_batch() -> None:
+    outcome, late = message(Kind.OUTCOME, part(1)), message(Kind.LATE, part(2), number=1)
+    found = {(each.kind, each.number): each for each in (outcome, late)}
+    assert [result_ref(found, number) for number in (0, 1)] == [(HERE, 1), (HERE, 2)]
+    assert result_ref({}, 0) is None
