@@ -232,7 +232,7 @@ def result_ref(messages: Mapping[tuple[Kind, int], Message], number: int) -> Mes
 def marker(message: Message, part: Part) -> int:
     """Return the component id by which a search finds a part of a message. It fits into seven hex digits."""
     name = f"{message.request_key}:{message.kind}:{message.number}"
-    return _component_id(f"{name}:{part.rev}:{part.form}:{part.place}:{part.index}")
+    return _component_id(f"{name}:{part.rev}:{part.shows}:{part.form}:{part.place}:{part.index}")
 
 
 def answer_marker(request_key: str) -> int:
@@ -247,6 +247,6 @@ def _component_id(name: str) -> int:
 def nonce(key: str, message: Message, part: Part) -> str:
     """Return the nonce of a post about the run `key`, in Discord's 25 characters.
 
-    Discord answers a repeated nonce with the earlier message, so each revision and form has its own.
+    Discord answers a repeated nonce with the earlier message, so each revision, content and form has its own.
     """
     return f"{key}-{_LETTERS[message.kind]}{marker(message, part):07x}"

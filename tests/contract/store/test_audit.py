@@ -198,15 +198,21 @@ async def test_an_entry_shows_its_runs_prompt_and_message(store: Store) -> None:
 
 
 async def test_no_entry_links_to_a_private_or_deleted_message(store: Store) -> None:
-    gone, private = await accepted(store), await accepted(store)
-    for run in (gone, private):
-        await store.runs.finish(run.key, RunState.REFUSED, at(2), code="comfy_failed")
-    await post(store, gone.channel_id, private.channel_id + 1)
-    await store.runs.drop_interaction_token(private.key)
-    assert await line_of(store, private) == (private.prompt, None)
+    gone = await accepted(store)
+    await store.runs.finish(gone.key, RunState.REFUSED, at(2), code="comfy_failed")
+    await post(store, gone.channel_id)
     assert await line_of(store, gone) == (gone.prompt, MessageRef(gone.channel_id, 901))
     await store.reviews.discard(gone.key, PERSON.id, at(4), remove=True)
     assert await line_of(store, gone) == (gone.prompt, None)
+    await stored_rules(store, GUILD, RULES | {"private_results": True})
+    private = await accepted(store, private=True)
+    await store.runs.finish(private.key, RunState.REFUSED, at(5), code="comfy_failed")
+    claim = await claimed(store, now=at(6))
+    while claim.message.request_key != private.request_key:  # what is left of the deleted one
+        await store.messages.finish(claim, at(6), shown=True)
+        claim = await claimed(store, now=at(6))
+    assert await store.messages.posted(claim, part_of(claim, MessageRef(private.channel_id, 902))) is not None
+    assert await line_of(store, private) == (None, None)
 
 
 async def test_before_approval_an_entry_links_to_the_review_card(store: Store) -> None:

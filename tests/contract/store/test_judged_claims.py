@@ -14,6 +14,7 @@ from bot.database.tables import blocks
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedError
+from bot.domain.messages.records import Kind
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import SettingsContext
@@ -141,8 +142,8 @@ async def test_concurrent_claims_never_exceed_a_budget(
 
 async def shown(store: Store, run: Run) -> tuple[str | None, object, int]:
     """Return what the messages say that a run waits for, and their revision."""
-    found = await fetch(store, run.key)
-    return found.waiting_code, found.waiting_params, (await columns(store, run.request_key))["rev"]
+    found, messages = await fetch(store, run.key), await store.messages.of_request(run.request_key)
+    return found.waiting_code, found.waiting_params, messages[Kind.ANSWER, 0].wanted_rev
 
 
 async def test_a_pause_changes_messages_but_no_runs(store: Store) -> None:

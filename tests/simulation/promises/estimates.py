@@ -159,8 +159,8 @@ def _durations_are_remembered(evidence: Evidence) -> Iterator[Broken]:
     """A status edit costs few statements: the durations of earlier runs are read only once in a while."""
     asks = evidence.story.asks
     pairs = {(ask.deployment, ask.options.get("gpu")) for ask in asks}
-    # A request reserves the usual duration when it is accepted and when it is approved.
-    reserved = 2 * len(asks)
+    # The usual duration is read when a request is checked, when it is accepted and when it is approved.
+    reserved = 3 * len(asks)
     for life, reads in STATEMENTS.reads.items():
         times = [at for at, sql in reads if all(word in sql for word in _DURATIONS)]
         for number, at in enumerate(times):

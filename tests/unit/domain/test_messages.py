@@ -220,7 +220,8 @@ def test_each_attempt_has_its_own_marker_and_nonce() -> None:
     """Discord answers a repeated nonce with the earlier message, and a search must not find another card."""
     kinds = [message(kind) for kind in Kind if kind is not Kind.ANSWER]
     numbers = [message(Kind.SHARE, number=1), message(request_key="other")]
-    changed = [part(rev=2), part(index=1), part(form=Form.LINKS), part(place=Place.DIRECT)]
+    other = [part(rev=2), part(shows=Shows.WITHHELD), part(form=Form.LINKS), part(place=Place.DIRECT)]
+    changed = [*other, part(index=1)]
     pairs = [*((each, part()) for each in (*kinds, *numbers)), *((kinds[0], each) for each in changed)]
     assert len({marker(*pair) for pair in pairs}) == len({nonce("k", *pair) for pair in pairs}) == len(pairs)
     assert all(0 < marker(*pair) < 1 << 31 for pair in pairs)
