@@ -100,7 +100,8 @@ async def test_a_kill_at_any_step_leaves_one_copy(shares: Gallery, point: str, c
     assert (copy.channel is shares.channel) is (count == 1), home.log
     assert len(copy.attachments) == 1, home.log
     # The restarted bot ends the step, and can't know that its entry is stored.
-    assert await shares.recorded("share", "post") == 1 + (point == f"{COPIES}.record:after:1")
+    most = 2 if point == f"{COPIES}.record:after:1" else 1
+    assert 1 <= await shares.recorded("share", "post") <= most
     assert len(home.comfydeploy.call_log.queue_calls) == count
 
 
