@@ -7,6 +7,7 @@ import gc
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from tests.simulation.steps import Step
 
 _FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # only where it exists; databases are synced to nothing there
 # A line about the progress comes after so many rounds.
-_PROGRESS = 250
+_PROGRESS = 50
 _REPLAYS = 120
 # The part of all requests that may end in a known gap of docs/reliability.md.
 _MOST_GAPS = 0.005
@@ -67,6 +68,8 @@ class Total:
 def main(arguments: Sequence[str]) -> int:
     """Return 0 if every promise was kept, otherwise 1."""
     given = _parse(arguments)
+    # Otherwise a SIGTERM would leave databases and servers behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     actions.register_all()
     if given.jobs > 1:
         return _share(given)
@@ -189,7 +192,8 @@ def _save(play: Player, result: Result, given: argparse.Namespace) -> None:
         steps = shorten(steps, _fails_alike(play, result))
         print("shortened to:", *steps, sep="\n  ")
     actions.save(steps, path)
-    print(f"replay with: python -m tests.simulation --replay {path}", flush=True)
+    more = "" if given.database == "sqlite" else f" --database {given.database}"
+    print(f"replay with: python -m tests.simulation --replay {path}{more}", flush=True)
 
 
 def _fails_alike(play: Player, result: Result) -> Callable[[Sequence[Step]], bool]:
@@ -218,21 +222,20 @@ def _share(given: argparse.Namespace) -> int:
     for job in range(given.jobs):
         first = given.first + job * each
         rounds = min(each, given.first + given.rounds - first)
+        shared = ("seed", "database", "driver", "save")
         own = [
-            "--seed",
-            given.seed,
-            "--first",
-            str(first),
-            "--rounds",
-            str(rounds),
-            "--save",
-            str(given.save),
+            f"--first={first}",
+            f"--rounds={rounds}",
+            *(f"--{each}={getattr(given, each)}" for each in shared),
         ]
-        own += [
-            f"--{name.replace('_', '-')}" for name in ("keep_going", "no_shorten") if getattr(given, name)
-        ]
+        flags = ("keep_going", "no_shorten")
+        own += [f"--{each.replace('_', '-')}" for each in flags if getattr(given, each)]
         running.append(subprocess.Popen([sys.executable, "-m", "tests.simulation", *own]))  # noqa: S603
-    return max(process.wait() for process in running)
+    try:
+        return max(process.wait() for process in running)
+    finally:
+        for process in running:
+            process.terminate()
 
 
 @contextmanager

@@ -30,7 +30,12 @@ def _draw_own_press(chance: random.Random) -> dict[str, Any]:
 
 
 def _draw_early_press(chance: random.Random) -> dict[str, Any]:
-    return draw_press(chance) | {"wait": chance.choice((0, 0, 1))}
+    """Draw a press of a button that goes when the request ends."""
+    return {
+        "ask": chance.choice((0, 0, 0, 1, 1, 2)),
+        "who": chance.choice((*[None] * 6, *MEMBERS)),
+        "wait": chance.choice((0, 0, 1, 2)),
+    }
 
 
 def _plain(label: str, draw: Draw = draw_press, *, weight: float = 1.0) -> None:

@@ -12,6 +12,7 @@ from tests.simulation.story import Ask
 
 _REPEATED = ("again", "vary", "together", "edit", "forged again", "forged edit")
 _SURE = 10.0
+_CANCELLED = ("You cancelled this request", "A moderator cancelled this request")
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
@@ -21,11 +22,10 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _nobody_else_ended_it(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    ended = [m for m in evidence.outcomes(request) if text_of(m.body).startswith("### Cancelled")]
-    if ended and not cancelled(evidence, request):
+    told = any(word in text_of(m.body) for m in evidence.outcomes(request) for word in _CANCELLED)
+    if told and not cancelled(evidence, request):
         pressed = [p.who for p in evidence.story.presses if keys_of(p.message) & request.keys]
-        if pressed:
-            yield Broken("strangers change nothing", str(request), f"cancelled; only {pressed} pressed")
+        yield Broken("strangers change nothing", str(request), f"cancelled; only {pressed} pressed")
 
 
 def _starts_from_what_is_seen(evidence: Evidence, request: Request) -> Iterator[Broken]:

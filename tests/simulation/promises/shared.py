@@ -57,7 +57,7 @@ def offered(evidence: Evidence, request: Request) -> bool:
 def cancelled(evidence: Evidence, request: Request) -> bool:
     """Return whether somebody who may do so pressed Cancel."""
     pressed = any(
-        press.label == "Cancel" and entitled(press) and is_about(press, request)
+        press.custom_id.endswith(":cancel") and entitled(press) and is_about(press, request)
         for press in evidence.story.presses
     )
     return pressed or _cancelled_in_runs(evidence, request)
