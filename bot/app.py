@@ -14,16 +14,17 @@ from aiohttp import web
 from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
-from bot.delivery.media.download import MediaFetcher
-from bot.delivery.media.ssrf import public_or_in
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import EXTRA_OPTIONS
 from bot.deployments.reloading import Reloader
 from bot.gateway.client import GenerateBot, RestClient
+from bot.media.download import MediaFetcher
+from bot.media.ssrf import public_or_in
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
 from bot.outside import Outside
 from bot.store import Store
+from bot.wakeups import Wakeups
 from bot.web import application, listening
 from bot.wiring import (
     ReadHead,
@@ -43,7 +44,7 @@ from bot.wiring_delivery import make_messenger, messenger_workers
 from bot.workers.progress import ProgressBuffer
 from bot.workers.reports import ReportRecorder
 from bot.workers.schedule import DEPLOYMENTS, PROGRESS
-from bot.workers.worker import Wakeups, Worker
+from bot.workers.worker import Worker
 
 
 @asynccontextmanager

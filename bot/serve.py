@@ -15,11 +15,11 @@ import discord
 from bot.app import App, build, metrics_port, running_workers, watched_event_loop
 from bot.config.roles import Role, Shards
 from bot.config.settings import Settings
-from bot.delivery.media.temporary_files import require_temporary_folder
+from bot.discord_api.permissions import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
-from bot.gateway.permissions import install_url, invite_url
 from bot.gateway.sharding import missing_starts
+from bot.media.temporary_files import require_temporary_folder
 from bot.outside import Outside
 from bot.role_locks import acquire_role_locks, lock_held_error
 from bot.web import listening

@@ -21,17 +21,14 @@ from bot.comfydeploy.wire import call_name
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.attachment_renewal import AttachmentRenewer
-from bot.delivery.discord_calls import DiscordCalls
-from bot.delivery.media.download import MediaFetcher
-from bot.delivery.media.file_types import sniff
-from bot.delivery.media.outputs import OutputPreparer
-from bot.delivery.media.shrink import Shrinker
 from bot.delivery.messenger import Messenger
 from bot.delivery.reopening import show_again
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.reloading import Reloader
 from bot.deployments.schema import DeploymentConfig
 from bot.deployments.still_offered import offer_of
+from bot.discord_api.calls import DiscordCalls
+from bot.discord_api.channels import channel_state
 from bot.domain.access import OperatorRules
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
@@ -42,11 +39,15 @@ from bot.domain.results.sharing import CopyRequest, MessageState
 from bot.domain.run_timing import quiet_period
 from bot.domain.runs import Output, Run
 from bot.domain.text.run_log import end_of_log
-from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot
 from bot.gateway.message_files import message_state
 from bot.gateway.sharding import ShardedBot
 from bot.gateway.sync import Availability, CommandSync
+from bot.media.download import MediaFetcher
+from bot.media.file_types import sniff
+from bot.media.outputs import OutputPreparer
+from bot.media.shrink import Shrinker
+from bot.memory import Allowance, Openings
 from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.services import Services, ShowPrivate
@@ -62,23 +63,24 @@ from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.rate_limits import Allowance, Openings
 from bot.services.runs import RunService
 from bot.services.sharing import FetchState, SendCopy, SharingService
-from bot.services.words.filter import AutomodCache, WordFilter
-from bot.services.words.rules import WordRules
+from bot.services.words import WordFilter
 from bot.store import Store
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
+from bot.wakeups import Wakeups
+from bot.words.cache import AutomodCache
+from bot.words.rules import WordRules
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder
 from bot.workers.schedule import CHECK, PROBE, PRUNE, SUBMIT
 from bot.workers.submission import Submitter
 from bot.workers.webhook import WebhookServer, read_body
-from bot.workers.worker import Wakeups, Worker
+from bot.workers.worker import Worker
 
 
 def gateway_bot(

@@ -11,10 +11,10 @@ import discord
 
 from bot.delivery.age_restriction import AgeRestriction
 from bot.delivery.compose import Composer
-from bot.delivery.discord_calls import DiscordCalls
 from bot.delivery.estimator import Estimator
 from bot.delivery.messenger import WIDTH, Messenger
 from bot.delivery.status import Answers
+from bot.discord_api.calls import DiscordCalls
 from bot.wiring import Resources
 from bot.workers.schedule import SHOW
 from bot.workers.worker import Worker

@@ -8,9 +8,9 @@ from discord.app_commands import Choice
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter, RunsPage
-from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, selected_values, show_list
 from bot.gateway.interactions import Interaction, member_of, rules_guild_id

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.delivery.discord_calls import DiscordCalls, Unreachable
+from bot.discord_api.calls import DiscordCalls, Unreachable
 from bot.domain.messages.records import OUTCOMES, Claim, Place
 from bot.domain.requests import ChannelState
 from bot.domain.results.showing import AgeMark, is_marked_now, is_restricted_now

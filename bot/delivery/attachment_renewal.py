@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from bot.delivery.discord_calls import DiscordCalls, PostError, Unanswered
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ATTACHMENTS, Input, deployment_of
+from bot.discord_api.calls import DiscordCalls, PostError, Unanswered
 from bot.domain.errors import DiscordAway, NotNow, RefusedError
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import file_stem, without_suffix

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bot.delivery.age_restriction import AgeRestriction
-from bot.delivery.discord_calls import DiscordCalls, Unreachable
-from bot.delivery.media.outputs import MEDIA_SECONDS, OutputPreparer, inline_texts, kind_of
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.discord_api.calls import DiscordCalls, Unreachable
 from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import Act
 from bot.domain.messages.ladder import MAX_FAILURES, upload_limit
@@ -26,6 +25,7 @@ from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
 from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
 from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.media.outputs import MEDIA_SECONDS, OutputPreparer, inline_texts, kind_of
 from bot.store import Store
 from bot.store.blocks import ended_with
 from bot.strings import say

@@ -17,11 +17,10 @@ from pathlib import Path
 
 from bot.delivery.age_restriction import AgeRestriction
 from bot.delivery.compose import Composer
-from bot.delivery.discord_calls import DiscordCalls, PostError, Refused, Unanswered, Unreachable
 from bot.delivery.discord_health import DiscordHealth
-from bot.delivery.media.temporary_files import temporary_folder
 from bot.delivery.posting import LEASE, Posting, Superseded, climbed
 from bot.delivery.status import Answers
+from bot.discord_api.calls import DiscordCalls, PostError, Refused, Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
 from bot.domain.messages.ladder import FAILURE, MAX_FAILURES, climb, pause_after, start
@@ -30,6 +29,7 @@ from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
 from bot.domain.text import message_url
 from bot.domain.transitions import is_told_elsewhere
+from bot.media.temporary_files import temporary_folder
 from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.store import Store

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.delivery.compose import Edit
-from bot.delivery.discord_calls import DiscordCalls, Gone, PostError, Refused, TooLarge, Unreachable
+from bot.discord_api.calls import DiscordCalls, Gone, PostError, Refused, TooLarge, Unreachable
 from bot.domain.messages.ladder import climb
 from bot.domain.messages.records import (
     COPIES,

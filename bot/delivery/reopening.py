@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bot.delivery.discord_calls import DiscordCalls, PostError, Refused, Unanswered
-from bot.delivery.media.outputs import MEDIA_SECONDS, OutputPreparer
-from bot.delivery.media.temporary_files import temporary_folder
+from bot.discord_api.calls import DiscordCalls, PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
+from bot.media.outputs import MEDIA_SECONDS, OutputPreparer
+from bot.media.temporary_files import temporary_folder
 from bot.ui.fallbacks import linked_outputs
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.database.message_rows import FAREWELL
-from bot.delivery.discord_calls import DiscordCalls, PostError, Unanswered, Unreachable
+from bot.discord_api.calls import DiscordCalls, PostError, Unanswered, Unreachable
 from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage

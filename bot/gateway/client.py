@@ -17,7 +17,7 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, LayoutView
 
-from bot.discord_errors import is_outage
+from bot.discord_api.errors import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.allowance import count_command, counted
 from bot.gateway.command_ids import CommandIds
@@ -27,10 +27,10 @@ from bot.gateway.pressed_messages import check_message
 from bot.gateway.sync import Availability, CommandSync
 from bot.outside import Outside
 from bot.services import Services
-from bot.services.words.rules import WordRules
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
 from bot.ui.lists import text_layout
+from bot.words.rules import WordRules
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

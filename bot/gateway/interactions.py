@@ -7,11 +7,11 @@ from typing import Any
 
 import discord
 
+from bot.discord_api.permissions import check_permissions, state_of
 from bot.domain.errors import RefusedForNow
 from bot.domain.requests import ChannelState, Member, Origin, Requester
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.gateway.client import GenerateBot
-from bot.gateway.permissions import check_permissions, state_of
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)

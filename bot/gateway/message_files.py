@@ -9,12 +9,12 @@ from typing import Any
 import discord
 
 from bot.deployments.files import AttachedFile, is_kind, linked_file, media_type
-from bot.discord_errors import is_outage
+from bot.discord_api.channels import answering
+from bot.discord_api.errors import is_outage
 from bot.domain.backend import InputKind
 from bot.domain.messages.records import MessageRef
 from bot.domain.results.sharing import MessageState
 from bot.domain.text.file_names import key_in
-from bot.gateway.channels import answering
 
 _LIMIT = 10
 # Less than the 3 s in which Discord accepts the answer to an interaction.

@@ -13,11 +13,11 @@ from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.logs import Redactor
 from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, load_deployment_configs
-from bot.delivery.media.download import MediaFetcher
 from bot.deployments.catalogue import Catalogue
+from bot.discord_api.permissions import install_url, invite_url
 from bot.domain.errors import StartupError
 from bot.gateway.client import GenerateBot
-from bot.gateway.permissions import install_url, invite_url
+from bot.media.download import MediaFetcher
 from bot.metrics import Metrics
 from bot.ops import check_comfydeploy, check_discord, check_host
 from bot.ops.check_host import compare_clock, inspect_database
@@ -26,9 +26,9 @@ from bot.ops.discord_http import DiscordApi, discord_api
 from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, warning
 from bot.outside import Outside
 from bot.store import Store
+from bot.wakeups import Wakeups
 from bot.wiring import Resources, gateway_bot, make_reloader, open_executors, output_preparer, type_detector
 from bot.wiring_delivery import make_messenger
-from bot.workers.worker import Wakeups
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.reloading import Reloader
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
+from bot.memory import Allowance, Openings
 from bot.services.drafts import DraftService
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
@@ -20,10 +21,9 @@ from bot.services.moderation.reviews import ReviewService
 from bot.services.moderation.server_settings import ServerSettingsService
 from bot.services.presets.service import PresetService
 from bot.services.privacy import PrivacyService
-from bot.services.rate_limits import Allowance, Openings
 from bot.services.runs import RunService
 from bot.services.sharing import SharingService
-from bot.services.words.filter import WordFilter
+from bot.services.words import WordFilter
 
 
 class ShowPrivate(Protocol):

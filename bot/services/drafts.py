@@ -25,7 +25,7 @@ from bot.deployments.plain_kinds import RawValue, Typed, Values
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.requests import Requester
 from bot.domain.runs import Run
-from bot.services.form_drafts import FormDrafts
+from bot.memory import FormDrafts
 from bot.services.presets.inputs import prompt_input
 from bot.services.runs import RunService
 from bot.store import Store

@@ -33,9 +33,9 @@ from bot.metrics import Metrics
 from bot.services.age_marks import AgeMarks, file_sources
 from bot.services.input_files import InputFiles
 from bot.services.presets.inputs import fill_gaps, own_texts
-from bot.services.words.filter import DefaultTexts
+from bot.services.words import DefaultTexts
 from bot.store import Store
-from bot.workers.worker import Wakeups
+from bot.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
 # (requester, deployment name, texts by option name, those of the channel's default); raises RefusedError if

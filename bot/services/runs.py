@@ -18,7 +18,7 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import channel_url
 from bot.services.age_marks import AgeMarks
 from bot.store import Store
-from bot.workers.worker import Wakeups
+from bot.wakeups import Wakeups
 
 # How long a redelivery waits for its placeholder. Discord accepts an answer for 3 s.
 _PLACEHOLDER_WAIT = timedelta(seconds=5)

@@ -26,7 +26,7 @@ from bot.domain.errors import (
 from bot.domain.runs import Run
 from bot.outside import Outside
 from bot.store import Store
-from bot.workers.worker import Wakeups
+from bot.wakeups import Wakeups
 
 log = logging.getLogger(__name__)
 # The codes of the sentences that tell requesters what their runs wait for.

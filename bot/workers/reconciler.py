@@ -29,9 +29,9 @@ from bot.domain.transitions import (
 )
 from bot.metrics import Metrics
 from bot.store import Store
+from bot.wakeups import Wakeups
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reports import ReportRecorder
-from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 # After a restart or an outage with a thousand runs, at most ten a second are checked, to spare the backend

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from bot.domain.run_timing import RunTimeout
 from bot.domain.runs import RunReport, RunState
 from bot.store import Store
+from bot.wakeups import Wakeups
 from bot.workers.progress import ProgressBuffer
-from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 

@@ -33,8 +33,8 @@ from bot.domain.results.showing import check_channel, is_marked_now, is_restrict
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignRunReport
+from bot.wakeups import Wakeups
 from bot.workers.backend_health import AWAY, BUSY, BackendHealth
-from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 # Only claims that ended without the attached files count as a run's submissions.

@@ -12,9 +12,9 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.discord_api.channels import member_names
 from bot.domain.moderation.audit import OUTCOMES, AuditButton, AuditFilter, AuditPage
 from bot.domain.text import shorten
-from bot.gateway.channels import member_names
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values
 from bot.gateway.guild import GuildInfo

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import discord
 
+from bot.discord_api.channels import channel_state, member_names, requester_now
 from bot.domain.blocks import block_duration
 from bot.domain.errors import DiscordAway, RefusedError
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
-from bot.gateway.channels import channel_state, member_names, requester_now
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, submitted_values
 from bot.gateway.interactions import Interaction, member_of

@@ -20,8 +20,6 @@ from bot.app import App
 from bot.comfydeploy.deployments import parse_deployment
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import WireError
-from bot.delivery.media.outputs import inline_texts
-from bot.delivery.media.shrink import Shrinker
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile.deployment import compile_deployment
 from bot.deployments.input_text import command_line
@@ -37,15 +35,17 @@ from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import Section
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import Names, SettingsContext
+from bot.media.outputs import inline_texts
+from bot.media.shrink import Shrinker
 from bot.outside import Outside
 from bot.services import Services
 from bot.services.moderation.server_settings import Editor
-from bot.services.words.filter import AutomodCache, word_check
-from bot.services.words.rules import WordRule, WordRules
 from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
 from bot.ui.details import details
 from bot.ui.message_parts import text_blocks
+from bot.words.cache import AutomodCache, word_check
+from bot.words.rules import WordRule, WordRules
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy

@@ -11,7 +11,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.requests import Member
 from bot.store import Store, blocks
-from bot.workers.worker import Wakeups
+from bot.wakeups import Wakeups
 
 
 class BlockService:

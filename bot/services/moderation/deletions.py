@@ -11,7 +11,7 @@ from bot.domain.moderation.reviews import check_shown, may_delete
 from bot.domain.requests import Member
 from bot.domain.runs import Run
 from bot.store import Store
-from bot.workers.worker import Wakeups
+from bot.wakeups import Wakeups
 
 
 class DeletionService:

@@ -16,7 +16,7 @@ from bot.domain.runs import Run
 from bot.services.age_marks import AgeMarks
 from bot.store import Store
 from bot.strings import explain
-from bot.workers.worker import Wakeups
+from bot.wakeups import Wakeups
 
 # Returns the requester and the channel of a request as they are now. Raises DiscordAway.
 Present = Callable[[Run], Awaitable[tuple[Member, ChannelState | None]]]

@@ -20,10 +20,10 @@ from bot.domain.settings.fields import (
 from bot.domain.settings.kinds import Box, Section
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import SettingsContext
+from bot.memory import FormDrafts
 from bot.outside import Outside
-from bot.services.form_drafts import FormDrafts
-from bot.services.words.filter import AutomodCache
 from bot.store import Store
+from bot.words.cache import AutomodCache
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0

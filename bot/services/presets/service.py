@@ -18,8 +18,8 @@ from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, fold
 from bot.domain.requests import Member, Requester, is_key
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
+from bot.memory import FormDrafts
 from bot.outside import Outside
-from bot.services.form_drafts import FormDrafts
 from bot.services.presets.inputs import kept_inputs, prompt_input
 from bot.store import Store
 from bot.store.presets import NewDefault

@@ -30,9 +30,9 @@ from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunState
 from bot.outside import Outside
 from bot.store import Store
+from bot.wakeups import Wakeups
 from bot.workers.backend_health import BackendHealth
 from bot.workers.submission import MAX_RENEWALS, Submitter
-from bot.workers.worker import Wakeups
 from tests.contract.store.runs import GRACE, NOW, RUN_ID, SOON, accepted, at, columns, fetch, report, state_of
 from tests.databases import file_away
 

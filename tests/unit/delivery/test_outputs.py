@@ -17,12 +17,12 @@ from aiohttp import web
 from discord import Client, Intents
 from PIL import Image
 
-from bot.delivery.discord_calls import DiscordCalls
-from bot.delivery.media.download import MediaFetcher
-from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.reopening import show_again
+from bot.discord_api.calls import DiscordCalls
 from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run
+from bot.media.download import MediaFetcher
+from bot.media.outputs import OutputPreparer
 from bot.outside import DaemonThreads
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from tests.unit.delivery.pictures import shrinker

@@ -10,10 +10,10 @@ import aiohttp
 import discord
 import pytest
 
+from bot.discord_api.channels import channel_state, requester_now
 from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
 from bot.domain.requests import ChannelState
-from bot.gateway.channels import channel_state, requester_now
 from bot.gateway.client import RestClient
 from bot.gateway.guild import read_automod
 from bot.gateway.message_files import fetch_run_files, message_state

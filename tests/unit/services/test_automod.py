@@ -17,8 +17,8 @@ from bot.domain.settings.rules_and_defaults import ServerRules, Words
 from bot.domain.settings.values import NotApplied
 from bot.gateway.guild import compile_automod, read_automod
 from bot.outside import Outside
-from bot.services.words.filter import AutomodCache, word_check
-from bot.services.words.rules import Hit, WordRules
+from bot.words.cache import AutomodCache, word_check
+from bot.words.rules import Hit, WordRules
 from tests.word_rules import finish, first_hit
 
 GUILD = 7

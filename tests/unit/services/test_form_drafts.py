@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from bot.services.form_drafts import FormDrafts
+from bot.memory import FormDrafts
 
 ALICE, BOB = 1, 2
 

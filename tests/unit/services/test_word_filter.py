@@ -14,10 +14,11 @@ from bot.domain.errors import RefusedError
 from bot.domain.requests import ChannelState, Requester
 from bot.domain.settings.rules_and_defaults import WORD_COUNT, WORD_LENGTH
 from bot.outside import Outside
-from bot.services.words import filter as word_filters
-from bot.services.words.filter import AutomodCache, DefaultTexts, Fetch, WordFilter
-from bot.services.words.rules import WordRule, WordRules
+from bot.services.words import DefaultTexts, WordFilter
 from bot.store import Store
+from bot.words import cache as word_filters
+from bot.words.cache import AutomodCache, Fetch
+from bot.words.rules import WordRule, WordRules
 from tests.bench.hostile import SLOW_ALLOWED, SLOW_PATTERN, SLOW_TEXT
 from tests.contract.store.rows import GUILD, audit_log, stored_rules
 from tests.contract.store.runs import NOW, PERSON, request

@@ -26,8 +26,8 @@ from bot.domain.errors import (
 )
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
+from bot.wakeups import Wakeups
 from bot.workers.backend_health import AWAY, BUSY, MACHINE, BackendHealth
-from bot.workers.worker import Wakeups
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)

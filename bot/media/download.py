@@ -15,9 +15,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from bot.delivery.media.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
-from bot.delivery.media.ssrf import AddressRule, GuardedResolver, check_url, is_public
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
+from bot.media.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
+from bot.media.ssrf import AddressRule, GuardedResolver, check_url, is_public
 
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

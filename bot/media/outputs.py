@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from bot.delivery.media.download import Media, MediaFetcher
-from bot.delivery.media.shrink import SECONDS, Shrinker
-from bot.delivery.media.temporary_files import disk_errors
 from bot.domain.errors import (
     BackendError,
     BackendNotFound,
@@ -28,6 +25,9 @@ from bot.domain.errors import (
 from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
+from bot.media.download import Media, MediaFetcher
+from bot.media.shrink import SECONDS, Shrinker
+from bot.media.temporary_files import disk_errors
 from bot.strings import say
 from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
 

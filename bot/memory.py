@@ -1,7 +1,4 @@
-"""Limit how much a person writes, and open one private result for a person at a time.
-
-Both are kept in memory and in this process only.
-"""
+"""What a process remembers about people, in memory only: form drafts, how much they write, what they open."""
 
 from __future__ import annotations
 
@@ -9,9 +6,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from random import Random
+from typing import Generic, TypeVar
 
 from bot.domain.errors import RefusedError
 
+T = TypeVar("T")
 # How many commands, presses and forms of a person may write within a minute.
 WRITES_PER_PERSON = 10
 WINDOW = timedelta(minutes=1)
@@ -65,3 +65,37 @@ class Openings:
             yield
         finally:
             self._open.discard(user_id)
+
+
+class FormDrafts(Generic[T]):
+    """A cache of each user's newest drafts, in memory. After a restart, forms open without their drafts.
+
+    It holds at most `per_user` drafts of a user, and the drafts of the `users` who kept one most recently.
+    """
+
+    def __init__(self, random: Random, per_user: int = 5, users: int = 500) -> None:
+        self._random = random
+        self._per_user = per_user
+        self._users = users
+        self._kept: OrderedDict[int, OrderedDict[str, T]] = OrderedDict()
+
+    def keep(self, user_id: int, draft: T) -> str:
+        """Keep a draft and return its name."""
+        name = self._random.randbytes(4).hex()
+        drafts = self._kept.setdefault(user_id, OrderedDict())
+        self._kept.move_to_end(user_id)
+        drafts[name] = draft
+        if len(drafts) > self._per_user:
+            drafts.popitem(last=False)
+        if len(self._kept) > self._users:
+            self._kept.popitem(last=False)
+        return name
+
+    def get(self, name: str, user_id: int) -> T | None:
+        """Return a draft, or None if it is no longer kept or belongs to another user."""
+        drafts = self._kept.get(user_id)
+        return drafts.get(name) if drafts is not None else None
+
+    def forget(self, user_id: int) -> None:
+        """Drop a user's drafts."""
+        self._kept.pop(user_id, None)

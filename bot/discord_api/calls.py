@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.discord_errors import is_outage
+from bot.discord_api.errors import is_outage
 from bot.domain.messages.records import MessageRef
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.message_parts import ChannelName, OutgoingMessage

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 import discord
 
-from bot.discord_errors import is_outage
+from bot.discord_api.errors import is_outage
+from bot.discord_api.permissions import state_of
 from bot.domain.errors import DiscordAway
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
-from bot.gateway.permissions import state_of
 
 log = logging.getLogger(__name__)
 _GONE = ChannelState(exists=False)
