@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from bot.domain.errors import RefusedError
 
@@ -67,34 +67,36 @@ class Openings:
             self._open.discard(user_id)
 
 
-class FormDrafts(Generic[T]):
+class FormDrafts:
     """A cache of each user's newest drafts, in memory. After a restart, forms open without their drafts.
 
-    It holds at most `per_user` drafts of a user, and the drafts of the `users` who kept one most recently.
+    It holds at most `per_user` drafts of each type of a user, and the drafts of the `users` who kept one most
+    recently.
     """
 
     def __init__(self, random: Random, per_user: int = 5, users: int = 500) -> None:
         self._random = random
         self._per_user = per_user
         self._users = users
-        self._kept: OrderedDict[int, OrderedDict[str, T]] = OrderedDict()
+        self._kept: OrderedDict[int, dict[str, object]] = OrderedDict()
 
-    def keep(self, user_id: int, draft: T) -> str:
+    def keep(self, user_id: int, draft: object) -> str:
         """Keep a draft and return its name."""
         name = self._random.randbytes(4).hex()
-        drafts = self._kept.setdefault(user_id, OrderedDict())
+        drafts = self._kept.setdefault(user_id, {})
         self._kept.move_to_end(user_id)
         drafts[name] = draft
-        if len(drafts) > self._per_user:
-            drafts.popitem(last=False)
+        alike = [each for each, other in drafts.items() if type(other) is type(draft)]
+        if len(alike) > self._per_user:
+            del drafts[alike[0]]
         if len(self._kept) > self._users:
             self._kept.popitem(last=False)
         return name
 
-    def get(self, name: str, user_id: int) -> T | None:
+    def get(self, name: str, user_id: int, kind: type[T]) -> T | None:
         """Return a draft, or None if it is no longer kept or belongs to another user."""
-        drafts = self._kept.get(user_id)
-        return drafts.get(name) if drafts is not None else None
+        draft = self._kept.get(user_id, {}).get(name)
+        return draft if isinstance(draft, kind) else None
 
     def forget(self, user_id: int) -> None:
         """Drop a user's drafts."""

@@ -20,6 +20,7 @@ from bot.deployments.shapes import OptionChoice, OptionSpec, OptionType, OptionV
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction
 from bot.gateway.message_files import attached_file
+from bot.services.presets import suggest
 from bot.ui.custom_ids import DraftId
 from cogs.drafts import begin
 
@@ -29,14 +30,13 @@ class Generate(commands.Cog):
 
     def __init__(self, bot: GenerateBot) -> None:
         self._bot = bot
-        self._services = bot.services
 
     async def cog_load(self) -> None:
         self._build()
         self._bot.when_deployments_change(self._build)
 
     def _build(self) -> None:
-        command = build_generate(self._services.catalogue.plan, self._generate, self._suggest)
+        command = build_generate(self._bot.app.catalogue.plan, self._generate, self._suggest)
         self._bot.tree.add_command(command, override=True)
 
     async def _generate(
@@ -49,8 +49,8 @@ class Generate(commands.Cog):
     ) -> Sequence[OptionChoice]:
         if option == PRESET_OPTION.name:
             user_id, guild_id = interaction.user.id, interaction.guild_id
-            return await self._services.presets.suggest(user_id, guild_id, typed, deployment=deployment)
-        found = self._services.catalogue.get(deployment)
+            return await suggest(self._bot.app, user_id, guild_id, typed, deployment=deployment)
+        found = self._bot.app.catalogue.get(deployment)
         return autocomplete(found, option, typed) if found is not None else ()
 
 

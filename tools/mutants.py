@@ -155,12 +155,10 @@ TESTS = {
         "posting": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py"
         f" {DISCORD}_cancel.py {DISCORD}_batch.py",
         "status": f"{DISCORD}_status.py {DISCORD}_estimates.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
-        "attachment_renewal": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
     },
     "discord_api": {
         "calls": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",
-        "__init__": f"{DISCORD}_happy_path.py",
         "channels": "unit/fakediscord/test_channel_state.py",
         "errors": f"{DISCORD}_outages.py",
         "permissions": "unit/gateway/test_permissions.py",
@@ -183,6 +181,7 @@ TESTS = {
         "thread": f"{SERVICES}_word_thread.py {SERVICES}_word_filter.py",
     },
     "workers": {
+        "attachment_renewal": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
         "progress": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",
@@ -194,7 +193,8 @@ TESTS = {
         "worker": "unit/workers/test_worker.py",
     },
     "services": {
-        "__init__": f"{DISCORD}_happy_path.py",
+        "access": f"{DISCORD}_others.py {DISCORD}_moderated_elsewhere.py {DISCORD}_delete_everywhere.py"
+        f" {DISCORD}_cancel.py {DISCORD}_undelivered.py {SERVICES}_sharing.py",
         "age_marks": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
         "moderation.audit": f"{DISCORD}_audit.py",
         "exports": f"{SERVICES}_exports.py {SERVICES}_privacy.py",
@@ -206,8 +206,8 @@ TESTS = {
         f" {DISCORD}_batch.py {DISCORD}_private.py {DISCORD}_age_marks.py {DISCORD}_edit.py",
         "help": f"{DISCORD}_help.py",
         "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py",
-        "presets.inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
-        "presets.service": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
+        "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
+        "presets": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_others.py",

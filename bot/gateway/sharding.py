@@ -13,12 +13,11 @@ import discord
 from discord.ext import commands
 
 from bot.config.roles import Shards
+from bot.config.settings import Settings
 from bot.database.key_values import KeyValueStore
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
-from bot.gateway.sync import CommandSync
 from bot.outside import Outside
-from bot.services import Services
 
 log = logging.getLogger(__name__)
 # Discord accepts one IDENTIFY per 5 s from each group of shards (shard id modulo max_concurrency), and
@@ -45,19 +44,13 @@ class ShardedBot(commands.AutoShardedBot, GenerateBot):
     """A GenerateBot that runs some or all of the bot's shards."""
 
     def __init__(
-        self,
-        services: Services,
-        sync: CommandSync,
-        outside: Outside,
-        shards: Shards,
-        key_values: KeyValueStore,
-        **options: Any,
+        self, settings: Settings, key_values: KeyValueStore, outside: Outside, **options: Any
     ) -> None:
+        if settings.shards is not None:
+            options |= {"shard_count": settings.shards.count, "shard_ids": list(settings.shards.ids)}
         # `super()` would fail the type check: discord.py's type stub gives AutoShardedBot an `__init__` that
         # it doesn't have.
-        GenerateBot.__init__(
-            self, services, sync, outside, shard_count=shards.count, shard_ids=list(shards.ids), **options
-        )
+        GenerateBot.__init__(self, settings, key_values, outside, **options)
         self._key_values = key_values
         self._max_concurrency: int | None = None
 

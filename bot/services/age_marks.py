@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
+from bot.context import App
 from bot.domain.errors import RefusedError
-from bot.domain.requests import Requester
-from bot.domain.results.showing import AgeMark, is_restricted_now
+from bot.domain.requests import Actor
+from bot.domain.results.showing import is_restricted_now
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import keys_in_links, links_in
-from bot.store.runs import RunStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,36 +25,28 @@ class FileMarks:
     deployments: tuple[str, ...] = ()
 
 
-class AgeMarks:
-    """Decides about results by the deployments and channels as they are now.
+def restricts(app: App, run: Run, actor: Actor) -> bool:
+    """Return whether a result may be shown and used only in age-restricted channels."""
+    channel = actor.channel_state(run.channel_id)
+    return is_restricted_now(run, app.catalogue.age_marks(run), channel)
 
-    `marks` returns the deployments whose age marks apply to a run.
+
+def check_age(app: App, run: Run, actor: Actor) -> None:
+    """Raise RefusedError if a result may not be shown in the channel of this interaction."""
+    if restricts(app, run, actor) and not actor.origin.age_restricted:
+        raise RefusedError("result_age")
+
+
+async def marks_of_files(app: App, made_by: Set[str], actor: Actor) -> FileMarks:
+    """Return the marks of files. `made_by` are the keys of the runs that made them or took them before.
+
+    If a run's row is gone, the channel of this interaction decides, because the file was found there.
     """
-
-    def __init__(self, runs: RunStore, marks: Callable[[Run], Sequence[AgeMark]]) -> None:
-        self._runs = runs
-        self._marks = marks
-
-    def restricts(self, run: Run, requester: Requester) -> bool:
-        """Return whether a result may be shown and used only in age-restricted channels."""
-        channel = requester.channel_state(run.channel_id)
-        return is_restricted_now(run, self._marks(run), channel)
-
-    def check(self, run: Run, requester: Requester) -> None:
-        """Raise RefusedError if a result may not be shown in the channel of this interaction."""
-        if self.restricts(run, requester) and not requester.origin.age_restricted:
-            raise RefusedError("result_age")
-
-    async def of_files(self, made_by: Set[str], requester: Requester) -> FileMarks:
-        """Return the marks of files. `made_by` are the keys of the runs that made them or took them before.
-
-        If a run's row is gone, the channel of this interaction decides, because the file was found there.
-        """
-        found = await self._runs.several(made_by)
-        gone = len(found) < len(made_by)
-        restricted = any(self.restricts(run, requester) for run in found)
-        ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}
-        return FileMarks(restricted or (gone and requester.origin.age_restricted), tuple(sorted(ids)))
+    found = await app.store.runs.several(made_by)
+    gone = len(found) < len(made_by)
+    restricted = any(restricts(app, run, actor) for run in found)
+    ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}
+    return FileMarks(restricted or (gone and actor.origin.age_restricted), tuple(sorted(ids)))
 
 
 def file_sources(

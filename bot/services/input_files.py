@@ -4,61 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
+from bot.context import App
 from bot.deployments.files import AttachedFile, check_content, is_kind, linked_file, needs_content
 from bot.deployments.merge import Merged
 from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.plain_kinds import links_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, MediaError, WrongFiles
+from bot.media.file_types import sniff
 
 log = logging.getLogger(__name__)
 _SECONDS = 1.0
-# Returns the content type that a file's first bytes show. Raises MediaError if they can't be read.
-DetectType = Callable[[str], Awaitable[str]]
 
 
-class InputFiles:
-    """Checks the input files of every request, however they were chosen."""
+async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
+    """Raise WrongFiles if files are of the wrong kind. The error names each of them.
 
-    def __init__(self, detect: DetectType, *, seconds: float = _SECONDS) -> None:
-        self._detect = detect
-        self._seconds = seconds
+    Only the beginning of a file is read, and only if Discord hasn't read the file itself. If the
+    beginning can't be read now, an attached file is refused only if nothing else tells its type. A link
+    from an earlier request or result is accepted, because its file was checked then.
+    """
+    given = [each for each in _given(deployment, inputs) if needs_content(each[0], each[2])]
+    mistakes = await asyncio.gather(*(_mistake(app, *each) for each in given))
+    wrong = [(mistake, each[2].url) for each, mistake in zip(given, mistakes, strict=True) if mistake]
+    if wrong:
+        raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
 
-    async def check(self, deployment: Deployment, inputs: Merged) -> None:
-        """Raise WrongFiles if files are of the wrong kind. The error names each of them.
 
-        Only the beginning of a file is read, and only if Discord hasn't read the file itself. If the
-        beginning can't be read now, an attached file is refused only if nothing else tells its type. A link
-        from an earlier request or result is accepted, because its file was checked then.
-        """
-        given = [each for each in _given(deployment, inputs) if needs_content(each[0], each[2])]
-        mistakes = await asyncio.gather(*(self._mistake(*each) for each in given))
-        wrong = [(mistake, each[2].url) for each, mistake in zip(given, mistakes, strict=True) if mistake]
-        if wrong:
-            raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
-
-    async def _mistake(
-        self, kind: InputKind, option: str, file: AttachedFile, is_described: bool
-    ) -> InputError | None:
-        found = await self._type(file.url)
-        if found is None and not is_described and not is_kind(kind, file):
-            # A link from an earlier request or result, whose file was checked when it was attached.
-            return None
-        try:
-            check_content(kind, option, file, found)
-        except InputError as error:
-            return error
+async def _mistake(
+    app: App, kind: InputKind, option: str, file: AttachedFile, is_described: bool
+) -> InputError | None:
+    found = await _type(app, file.url)
+    if found is None and not is_described and not is_kind(kind, file):
+        # A link from an earlier request or result, whose file was checked when it was attached.
         return None
+    try:
+        check_content(kind, option, file, found)
+    except InputError as error:
+        return error
+    return None
 
-    async def _type(self, url: str) -> str | None:
-        try:
-            async with asyncio.timeout(self._seconds):
-                return await self._detect(url)
-        except (MediaError, TimeoutError) as error:
-            log.info("can't read the beginning of an input file: %s", str(error) or type(error).__name__)
-            return None
+
+async def _type(app: App, url: str) -> str | None:
+    try:
+        async with asyncio.timeout(_SECONDS):
+            return sniff(await app.fetcher.head(url))[0]
+    except (MediaError, TimeoutError) as error:
+        log.info("can't read the beginning of an input file: %s", str(error) or type(error).__name__)
+        return None
 
 
 def _given(deployment: Deployment, inputs: Merged) -> Iterator[tuple[InputKind, str, AttachedFile, bool]]:

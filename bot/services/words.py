@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 
+from bot.context import App
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.presets import NAME_LENGTH
-from bot.domain.requests import Requester
+from bot.domain.requests import Actor
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line
-from bot.store import Store
 from bot.words import cache as word_rules
-from bot.words.cache import AutomodCache, word_check
+from bot.words.cache import word_check
 from bot.words.rules import Hit
 
 log = logging.getLogger(__name__)
@@ -31,111 +30,94 @@ class DefaultTexts:
     texts: Mapping[str, str]
 
 
-class WordFilter:
-    """Refuses forbidden texts. The matching word is in the audit log, not in the requester's refusal.
+async def check_words(
+    app: App,
+    actor: Actor,
+    deployment: str,
+    texts: Mapping[str, str],
+    default: DefaultTexts | None = None,
+) -> None:
+    """Raise RefusedError if a text has a forbidden word, and record the refusal in the audit log.
 
-    A request is refused if everything takes more than `timeout` seconds: reading and compiling rules, and
-    checking its texts and those of a channel's default.
+    The same happens if required AutoMod rules can't be read, or if the check takes too long.
+
+    `default` is the channel's default preset whose texts are part of `texts`. If one of the preset's
+    texts has a hit, the code is `default_words`. Nothing is recorded then, because the requester didn't
+    write that text.
     """
+    guild_id = actor.origin.guild_id
+    if guild_id is None:
+        return
+    rules = await app.store.rules.current(guild_id)
+    try:
+        hit, is_defaults = await _find_hits(app, actor, guild_id, rules, texts, default)
+    except RefusedError as error:
+        await _record_refusal(app, actor, guild_id, deployment, error.code)
+        raise
+    if default is not None and is_defaults:
+        raise RefusedError("default_words", name=escape_line(default.name, NAME_LENGTH))
+    if hit is not None:
+        details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
+        await _record_refusal(app, actor, guild_id, deployment, "words_refused", details)
+        raise RefusedError("words_refused", option=hit.option)
 
-    def __init__(
-        self,
-        cache: AutomodCache,
-        store: Store,
-        clock: Callable[[], datetime],
-        *,
-        timeout: float | None = None,
-    ) -> None:
-        self.cache = cache
-        self._store = store
-        self._clock = clock
-        self._timeout = word_rules.TIMEOUT_SECONDS if timeout is None else timeout
 
-    async def check(
-        self,
-        requester: Requester,
-        deployment: str,
-        texts: Mapping[str, str],
-        default: DefaultTexts | None = None,
-    ) -> None:
-        """Raise RefusedError if a text has a forbidden word, and record the refusal in the audit log.
+async def _find_hits(
+    app: App,
+    actor: Actor,
+    guild_id: int,
+    rules: ServerRules,
+    texts: Mapping[str, str],
+    default: DefaultTexts | None,
+) -> tuple[Hit | None, bool]:
+    """Return the first hit, and whether the default's own texts have one, too."""
+    try:
+        async with asyncio.timeout(word_rules.TIMEOUT_SECONDS):
+            hit = await _find_hit(app, actor, guild_id, rules, texts)
+            own = default.texts if hit is not None and default is not None else {}
+            return hit, await _find_hit(app, actor, guild_id, rules, own) is not None
+    except TimeoutError:
+        log.warning("stopped a check of server %s: its word rules took too long", guild_id)
+        raise RefusedError("words_unavailable", "the rules took too long") from None
 
-        The same happens if required AutoMod rules can't be read, or if the check takes too long.
 
-        `default` is the channel's default preset whose texts are part of `texts`. If one of the preset's
-        texts has a hit, the code is `default_words`. Nothing is recorded then, because the requester didn't
-        write that text.
-        """
-        guild_id = requester.origin.guild_id
-        if guild_id is None:
-            return
-        rules = await self._store.rules.current(guild_id)
-        try:
-            hit, is_defaults = await self._find_hits(requester, guild_id, rules, texts, default)
-        except RefusedError as error:
-            await self._record_refusal(requester, guild_id, deployment, error.code)
-            raise
-        if default is not None and is_defaults:
-            raise RefusedError("default_words", name=escape_line(default.name, NAME_LENGTH))
-        if hit is not None:
-            details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
-            await self._record_refusal(requester, guild_id, deployment, "words_refused", details)
-            raise RefusedError("words_refused", option=hit.option)
-
-    async def _find_hits(
-        self,
-        requester: Requester,
-        guild_id: int,
-        rules: ServerRules,
-        texts: Mapping[str, str],
-        default: DefaultTexts | None,
-    ) -> tuple[Hit | None, bool]:
-        """Return the first hit, and whether the default's own texts have one, too."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                hit = await self._find_hit(requester, guild_id, rules, texts)
-                own = default.texts if hit is not None and default is not None else {}
-                return hit, await self._find_hit(requester, guild_id, rules, own) is not None
-        except TimeoutError:
-            log.warning("stopped a check of server %s: its word rules took too long", guild_id)
-            raise RefusedError("words_unavailable", "the rules took too long") from None
-
-    async def _find_hit(
-        self, requester: Requester, guild_id: int, rules: ServerRules, texts: Mapping[str, str]
-    ) -> Hit | None:
-        try:
-            return await word_check(
-                self.cache,
-                rules,
-                guild_id,
-                role_ids=requester.person.role_ids,
-                channel_ids=requester.channel_ids,
-                texts=texts,
-            )
-        except RefusedError as error:
-            if error.code == "words_forbidden" and rules.words.automod is None:
-                # By default, AutoMod rules apply only if the bot has the permission to read them.
-                return None
-            raise
-
-    async def _record_refusal(
-        self,
-        requester: Requester,
-        guild_id: int,
-        deployment: str,
-        code: str,
-        details: Mapping[str, object] = MappingProxyType({}),
-    ) -> None:
-        log.info("refused a request of user %s: %s, rule %r", requester.person.id, code, details.get("rule"))
-        await self._store.audit.add(
-            AuditEntry(
-                at=self._clock(),
-                guild_id=guild_id,
-                actor_id=requester.person.id,
-                subject_id=requester.person.id,
-                action=AuditAction.REFUSAL,
-                deployment=deployment,
-                outcome=code,
-                details=details,
-            )
+async def _find_hit(
+    app: App, actor: Actor, guild_id: int, rules: ServerRules, texts: Mapping[str, str]
+) -> Hit | None:
+    try:
+        return await word_check(
+            app.words,
+            rules,
+            guild_id,
+            role_ids=actor.person.role_ids,
+            channel_ids=actor.channel_ids,
+            texts=texts,
         )
+    except RefusedError as error:
+        if error.code == "words_forbidden" and rules.words.automod is None:
+            # By default, AutoMod rules apply only if the bot has the permission to read them.
+            return None
+        raise
+
+
+async def _record_refusal(
+    app: App,
+    actor: Actor,
+    guild_id: int,
+    deployment: str,
+    code: str,
+    details: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    log.info("refused a request of user %s: %s, rule %r", actor.id, code, details.get("rule"))
+    await app.store.audit.add(
+        AuditEntry(
+            at=app.now(),
+            guild_id=guild_id,
+            actor_id=actor.id,
+            subject_id=actor.id,
+            action=AuditAction.REFUSAL,
+            deployment=deployment,
+            outcome=code,
+            details=details,
+        )
+    )

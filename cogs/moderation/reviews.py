@@ -15,7 +15,9 @@ from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, submitted_values
-from bot.gateway.interactions import Interaction, member_of
+from bot.gateway.interactions import Interaction, actor_of
+from bot.services.access import moderated
+from bot.services.moderation import blocks, reviews
 from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
@@ -57,8 +59,7 @@ async def approve(interaction: Interaction, key: str) -> None:
         person = await _requester(interaction, run.requester_id)
         return person, await channel_state(interaction.client, run, seconds=_SECONDS)
 
-    reviews = interaction.client.services.reviews
-    reviewed = await reviews.approve(key, member_of(interaction), interaction.guild_id, present)
+    reviewed = await reviews.approve(interaction.client.app, actor_of(interaction), key, present)
     await show_decision(interaction, reviewed)
 
 
@@ -70,8 +71,7 @@ async def _requester(interaction: Interaction, user_id: int) -> Member:
 
 
 async def _reject(interaction: Interaction, key: str, reason: str) -> None:
-    reviews = interaction.client.services.reviews
-    reviewed = await reviews.reject(key, member_of(interaction), interaction.guild_id, reason)
+    reviewed = await reviews.reject(interaction.client.app, actor_of(interaction), key, reason)
     await show_decision(interaction, reviewed)
 
 
@@ -80,24 +80,21 @@ async def open_block(interaction: Interaction, key: str) -> None:
 
     If Discord doesn't say in time who the requester is, the submitted form is still checked.
     """
-    services, moderator = interaction.client.services, member_of(interaction)
-    user_id = await services.reviews.requester_id(key, moderator, interaction.guild_id)
+    app, actor = interaction.client.app, actor_of(interaction)
+    user_id = (await moderated(app, actor, key)).requester_id
     names: Mapping[int, str] = {}
     with suppress(DiscordAway):
         target = await _requester(interaction, user_id)
-        await services.blocks.check(interaction.guild_id, moderator, target)
+        await blocks.check(app, actor, target)
         if interaction.guild is not None:
             names = await member_names(interaction.guild, [user_id], seconds=_SECONDS)
     await interaction.response.send_modal(block_modal(key, names.get(user_id, "")))
 
 
 async def _block(interaction: Interaction, key: str, reason: str, duration: timedelta | None) -> None:
-    services = interaction.client.services
-    user_id = await services.reviews.requester_id(key, member_of(interaction), interaction.guild_id)
-    target = await _requester(interaction, user_id)
-    done = await services.blocks.block(
-        interaction.guild_id, member_of(interaction), target, reason=reason, duration=duration
-    )
+    app, actor = interaction.client.app, actor_of(interaction)
+    target = await _requester(interaction, (await moderated(app, actor, key)).requester_id)
+    done = await blocks.block(app, actor, target, reason=reason, duration=duration)
     await tell(interaction, block_confirmation(*done))
 
 

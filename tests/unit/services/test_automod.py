@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from bot.gateway.guild import compile_automod, read_automod
 from bot.outside import Outside
 from bot.words.cache import AutomodCache, word_check
 from bot.words.rules import Hit, WordRules
+from bot.words.thread import WordThread
 from tests.word_rules import finish, first_hit
 
 GUILD = 7
@@ -65,7 +65,8 @@ class Discord:
 
     async def read(self, guild_id: int) -> WordRules:
         self.reads.append(guild_id)
-        return await read_automod(cast(discord.Guild, self), partial(asyncio.to_thread, finish))
+        client: Any = SimpleNamespace(get_guild=lambda _guild_id: self)
+        return await read_automod(client, guild_id, WordThread(Outside()))
 
     async def fetch_automod_rules(self) -> Sequence[discord.AutoModRule]:
         rules, fault = self.rules, self.fault
