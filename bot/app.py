@@ -30,7 +30,7 @@ from bot.domain.backend import Backend
 from bot.gateway.client import GenerateBot, RestClient
 from bot.gateway.guild import read_automod
 from bot.gateway.sharding import ShardedBot
-from bot.media.download import MediaFetcher, ReadHead
+from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.media.shrink import Shrinker
 from bot.media.ssrf import public_or_in
@@ -54,12 +54,9 @@ from bot.workers.worker import Worker
 
 
 @asynccontextmanager
-async def build(
-    settings: Settings, outside: Outside, *, read_head: ReadHead | None = None
-) -> AsyncIterator[Process]:
+async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
     """Open all resources for the block, and yield the assembled process, which is not started yet.
 
-    `read_head` reads the beginning of files that aren't on the network, as in tests and the demo.
     Raises StartupError, or StoreUnavailable if the database doesn't answer.
     """
     async with AsyncExitStack() as stack:
@@ -87,7 +84,6 @@ async def build(
             catalogue=catalogue,
             wakeups=wakeups,
             metrics=metrics,
-            read_head=read_head,
         )
         yield _assemble(app, coordinator, signer)
 
@@ -131,11 +127,10 @@ async def open_app(
     catalogue: Catalogue,
     wakeups: Wakeups,
     metrics: Metrics,
-    read_head: ReadHead | None = None,
 ) -> App:
     """Open what the parts of a process share, with a client that isn't logged in."""
     allows = public_or_in(settings.allow_private_media_networks)
-    fetcher = await stack.enter_async_context(MediaFetcher(allows=allows, read_head=read_head))
+    fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
     shrinking, files = outside.executor("shrink", 1), outside.executor("files", 4)
     for executor in (shrinking, files):
         stack.callback(executor.shutdown, wait=False, cancel_futures=True)

@@ -169,10 +169,7 @@ async def _details(interaction: Interaction, key: str) -> None:
     )
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(
-        view=found.layout,
-        files=files,
-        ephemeral=True,
-        allowed_mentions=discord.AllowedMentions.none(),
+        view=found.layout, files=files, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
     )
 
 

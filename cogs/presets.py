@@ -14,13 +14,7 @@ from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import (
-    Interaction,
-    actor_of,
-    member_of,
-    rules_guild_id,
-    settings_channel_id,
-)
+from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
 from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.preset_inputs import has_gap

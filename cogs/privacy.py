@@ -52,11 +52,7 @@ class EraseButton(PersistentItem[EraseId], codec=EraseId):
         )
 
 
-class Privacy(
-    commands.GroupCog,
-    group_name="privacy",
-    group_description=say("command_privacy"),
-):
+class Privacy(commands.GroupCog, group_name="privacy", group_description=say("command_privacy")):
     """The subcommands of `/privacy`. They are also available in direct messages, so that users who have left
     every server can still export and erase their data.
     """

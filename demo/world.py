@@ -93,13 +93,13 @@ async def open_world(pace: float) -> AsyncIterator[World]:
 
         async with (
             FakeComfyDeploy(pace=pace) as comfydeploy,
-            build(_settings(comfydeploy, Path(folder), port), OUTSIDE, read_head=read) as app,
+            build(_settings(comfydeploy, Path(folder), port), OUTSIDE) as app,
             listening(app.web, HOST, port),
             simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env,
         ):
             _count_faults_only(env)
             world = await _furnish(app, env, comfydeploy)
-            comfydeploy.open_link = read
+            comfydeploy.open_link = app.app.fetcher.read_head = read
             async with running_workers(app, seconds=2), _in_time(world):
                 yield world
 

@@ -88,13 +88,9 @@ class AppRunner:
         self.database = Database(self.settings.database_url.get_secret_value())
 
     async def open(self) -> Process:
-        self.app = await self.stack.enter_async_context(
-            build(
-                self.settings,
-                Outside(now=self.clock, monotonic=self.clock.monotonic, executor=self.executor),
-                read_head=self._read_head,
-            )
-        )
+        outside = Outside(now=self.clock, monotonic=self.clock.monotonic, executor=self.executor)
+        self.app = await self.stack.enter_async_context(build(self.settings, outside))
+        self.app.app.fetcher.read_head = self._read_head
         await self.stack.enter_async_context(listening(self.app.web, "127.0.0.1", self.port))
         return self.app
 

@@ -341,12 +341,7 @@ def _as_posted(
     own = [_as_prepared(name) for name in names if belongs_to(name, run.key)]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(
-        link_remark(
-            code,
-            escape_line(output.filename or f"file {number}", 80),
-            output.url or "",
-            may_link,
-        )
+        link_remark(code, escape_line(output.filename or f"file {number}", 80), output.url or "", may_link)
         for number, output in enumerate(links, 1)
         if not any(f"{file_stem(run.deployment, run.key, number)}." in file.filename for file in own)
     )

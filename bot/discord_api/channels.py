@@ -65,10 +65,12 @@ async def message_state(client: discord.Client, message: MessageRef) -> MessageS
     return MessageState.EXISTS
 
 
-async def requester_now(guild: discord.Guild, user_id: int, *, seconds: float) -> Member:
-    """Return the current state of a requester; a user who left has no roles. Raises DiscordAway."""
+async def requester_now(client: discord.Client, run: Run, *, seconds: float) -> Member:
+    """Return the current state of a run's requester; a user who left has no roles. Raises DiscordAway."""
+    user_id, guild_id = run.requester_id, run.guild_id or 0
     try:
         async with answering(seconds):
+            guild = client.get_guild(guild_id) or await client.fetch_guild(guild_id)
             return member_from_user(await guild.fetch_member(user_id))
     except (discord.Forbidden, discord.NotFound):
         return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))

@@ -22,7 +22,7 @@ def actor_of(interaction: Interaction) -> Actor:
 
     Raises RefusedForNow as `member_of` does.
     """
-    now = interaction.client.outside.now()
+    now = interaction.client.app.now()
     return Actor(
         person=member_of(interaction),
         origin=_origin(interaction, now),

@@ -34,10 +34,7 @@ _NAMED = 15
 
 
 async def start(
-    interaction: Interaction,
-    check: Callable[[Actor], Awaitable[Checked]],
-    *,
-    is_generate: bool = False,
+    interaction: Interaction, check: Callable[[Actor], Awaitable[Checked]], *, is_generate: bool = False
 ) -> None:
     """Check a request, defer the answer, store the request, and show its status message.
 

@@ -77,10 +77,9 @@ class MediaFetcher:
         allows: AddressRule = is_public,
         limits: MediaLimits | None = None,
         resolver: AbstractResolver | None = None,
-        read_head: ReadHead | None = None,
     ) -> None:
         self._allows = allows
-        self._read_head = read_head
+        self.read_head: ReadHead | None = None
         self._limits = limits or MediaLimits()
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
@@ -146,7 +145,7 @@ class MediaFetcher:
 
         At most `_HEADS` files are read at once. Raises MediaForbidden, MediaExpired or MediaUnavailable.
         """
-        if self._read_head is not None and (head := await self._read_head(url)) is not None:
+        if self.read_head is not None and (head := await self.read_head(url)) is not None:
             return head
         try:
             async with self._heads, asyncio.timeout(self._limits.answer), AsyncExitStack() as stack:

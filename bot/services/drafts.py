@@ -11,14 +11,7 @@ from bot.deployments.follow_ups.prepare import asked_inputs, carried, find_follo
 from bot.deployments.forms import mistaken_options, without_refused_files
 from bot.deployments.kinds import kind_of
 from bot.deployments.merge import Stored, with_more
-from bot.deployments.model import (
-    ATTACHMENTS,
-    Deployment,
-    FollowUp,
-    FollowUpRef,
-    deployment_of,
-    picture_input,
-)
+from bot.deployments.model import ATTACHMENTS, Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
 from bot.deployments.options import COUNT
 from bot.deployments.plain_kinds import RawValue, Typed, Values
 from bot.domain.errors import BotError, InputError, RefusedError

@@ -19,14 +19,7 @@ from bot.deployments.options import COUNT, PRIVATE
 from bot.deployments.plain_kinds import Typed, Values
 from bot.deployments.shapes import FormField
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
-from bot.domain.requests import (
-    Actor,
-    Checked,
-    GenerationRequest,
-    Press,
-    batch_requests,
-    new_key,
-)
+from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_requests, new_key
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import keys_in_links
 from bot.services.age_marks import file_sources, marks_of_files

@@ -61,14 +61,7 @@ class _Unsaved:
 
 
 async def save(
-    app: App,
-    actor: Actor,
-    name: str,
-    *,
-    run_key: str | None,
-    prompt: str | None,
-    seed: bool,
-    server: bool,
+    app: App, actor: Actor, name: str, *, run_key: str | None, prompt: str | None, seed: bool, server: bool
 ) -> SavedPreset | NameTaken:
     """Save a run's inputs as a preset of the user or, which needs Manage Server, of the server.
 

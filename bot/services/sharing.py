@@ -36,7 +36,7 @@ async def post(app: App, actor: Actor, key: str) -> CopyRequest:
     # The bot can't post in the channel of a user install.
     if run.count == 1 or run.user_install:
         raise RefusedError("post_nothing")
-    return await _checked(app, run, CopyRequest(key=key, user_id=actor.id))
+    return await _checked(app, run, CopyRequest(key=key))
 
 
 async def check(app: App, actor: Actor, key: str) -> Run:
@@ -45,7 +45,7 @@ async def check(app: App, actor: Actor, key: str) -> Run:
     Call it before the form opens. `share` repeats the check, and also checks the texts.
     """
     run, gallery = await _sharable(app, actor, key)
-    await _checked(app, run, CopyRequest(key=key, user_id=actor.id, shared_to=gallery))
+    await _checked(app, run, CopyRequest(key=key, shared_to=gallery))
     return run
 
 
@@ -60,7 +60,7 @@ async def share(app: App, actor: Actor, key: str, *, with_prompt: bool) -> CopyR
     made = "\n".join(output.text for output in run.outputs if output.text)
     await _check_text(app, run, "text", made, in_gallery, "share_text")
     await _check_text(app, run, "prompt", run.prompt if with_prompt else None, in_gallery, "share_words")
-    copy = CopyRequest(key=key, user_id=actor.id, shared_to=gallery, with_prompt=with_prompt)
+    copy = CopyRequest(key=key, shared_to=gallery, with_prompt=with_prompt)
     return await _checked(app, run, copy)
 
 

@@ -31,11 +31,7 @@ class DefaultTexts:
 
 
 async def check_words(
-    app: App,
-    actor: Actor,
-    deployment: str,
-    texts: Mapping[str, str],
-    default: DefaultTexts | None = None,
+    app: App, actor: Actor, deployment: str, texts: Mapping[str, str], default: DefaultTexts | None = None
 ) -> None:
     """Raise RefusedError if a text has a forbidden word, and record the refusal in the audit log.
 

@@ -8,11 +8,9 @@ from datetime import timedelta
 
 import discord
 
-from bot.discord_api.channels import channel_state, member_names, requester_now
+from bot.discord_api.channels import member_names, requester_now
 from bot.domain.blocks import block_duration
 from bot.domain.errors import DiscordAway, RefusedError
-from bot.domain.requests import ChannelState, Member
-from bot.domain.runs import Run
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, submitted_values
 from bot.gateway.interactions import Interaction, actor_of
@@ -54,20 +52,8 @@ async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
 
 async def approve(interaction: Interaction, key: str) -> None:
     """Approve a request, judged by the current state of its requester and channel."""
-
-    async def present(run: Run) -> tuple[Member, ChannelState | None]:
-        person = await _requester(interaction, run.requester_id)
-        return person, await channel_state(interaction.client, run, seconds=_SECONDS)
-
-    reviewed = await reviews.approve(interaction.client.app, actor_of(interaction), key, present)
+    reviewed = await reviews.approve(interaction.client.app, actor_of(interaction), key)
     await show_decision(interaction, reviewed)
-
-
-async def _requester(interaction: Interaction, user_id: int) -> Member:
-    """Fetch a requester of this server. Raises DiscordAway."""
-    if interaction.guild is None:
-        raise RefusedError("server_only")
-    return await requester_now(interaction.guild, user_id, seconds=_SECONDS)
 
 
 async def _reject(interaction: Interaction, key: str, reason: str) -> None:
@@ -81,19 +67,19 @@ async def open_block(interaction: Interaction, key: str) -> None:
     If Discord doesn't say in time who the requester is, the submitted form is still checked.
     """
     app, actor = interaction.client.app, actor_of(interaction)
-    user_id = (await moderated(app, actor, key)).requester_id
+    run = await moderated(app, actor, key)
     names: Mapping[int, str] = {}
     with suppress(DiscordAway):
-        target = await _requester(interaction, user_id)
-        await blocks.check(app, actor, target)
+        await blocks.check(app, actor, await requester_now(interaction.client, run, seconds=_SECONDS))
         if interaction.guild is not None:
-            names = await member_names(interaction.guild, [user_id], seconds=_SECONDS)
-    await interaction.response.send_modal(block_modal(key, names.get(user_id, "")))
+            names = await member_names(interaction.guild, [run.requester_id], seconds=_SECONDS)
+    await interaction.response.send_modal(block_modal(key, names.get(run.requester_id, "")))
 
 
 async def _block(interaction: Interaction, key: str, reason: str, duration: timedelta | None) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
-    target = await _requester(interaction, (await moderated(app, actor, key)).requester_id)
+    run = await moderated(app, actor, key)
+    target = await requester_now(interaction.client, run, seconds=_SECONDS)
     done = await blocks.block(app, actor, target, reason=reason, duration=duration)
     await tell(interaction, block_confirmation(*done))
 
@@ -105,7 +91,7 @@ async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None
 
 async def close_report(interaction: Interaction, reviewed: ReviewedRun, code: str) -> None:
     """Show on the card that this user has just closed the report. `code` names the sentence that says how."""
-    at = int(interaction.client.outside.now().timestamp())
+    at = int(interaction.client.app.now().timestamp())
     verdict = say(code, person=interaction.user.id, at=at)
     await _show_card(interaction, closed_report_card(reviewed.run, reviewed.title, verdict), keep_files=False)
 

@@ -30,7 +30,6 @@ class CopyRequest:
     """
 
     key: str
-    user_id: int
     shared_to: int | None = None
     with_prompt: bool = False
     deleted_channel: int | None = None

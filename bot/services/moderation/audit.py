@@ -75,11 +75,7 @@ async def search(
 
 
 async def turn(
-    app: App,
-    actor: Actor,
-    audit_filter: AuditFilter,
-    button: AuditButton,
-    cursor: AuditCursor | None,
+    app: App, actor: Actor, audit_filter: AuditFilter, button: AuditButton, cursor: AuditCursor | None
 ) -> AuditPage:
     """Return the page for a button, or the newest page for a button without a cursor."""
     server = await moderator(app, actor)

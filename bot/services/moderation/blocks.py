@@ -29,12 +29,7 @@ async def check(app: App, actor: Actor, target: Member) -> int:
 
 
 async def block(
-    app: App,
-    actor: Actor,
-    target: Member,
-    *,
-    reason: str,
-    duration: timedelta | None,
+    app: App, actor: Actor, target: Member, *, reason: str, duration: timedelta | None
 ) -> tuple[Block, int]:
     """Block a member and end their waiting runs. Return the block, and how many runs it ended.
 

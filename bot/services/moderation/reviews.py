@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.context import App
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.still_offered import offer_of
+from bot.discord_api.channels import channel_state, requester_now
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
-from bot.domain.requests import Actor, ChannelState, Member
+from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.services.access import moderated, of_server, stored
 from bot.services.age_marks import check_age
 from bot.strings import explain
 
-# Returns the requester and the channel of a request as they are now. Raises DiscordAway.
-Present = Callable[[Run], Awaitable[tuple[Member, ChannelState | None]]]
+# Discord waits three seconds for the answer to a press.
+_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +34,21 @@ class ReviewedRun:
     already_deleted: bool = False
 
 
-async def approve(app: App, actor: Actor, key: str, present: Present) -> ReviewedRun:
-    """Let a request start, and return the run with its card's new content.
+async def approve(app: App, actor: Actor, key: str) -> ReviewedRun:
+    """Let a request start, and return the run with its card's new content. Raises DiscordAway.
 
-    An approval is judged like a new request. If a rule forbids the start, this raises RefusedError with
-    the rule's reason: `approve_later` if the card stays, `approve_never` if the request has ended. If
-    this user has already approved the request, this only returns its run, since the reply may have been
-    lost.
+    An approval is judged like a new request, by the current state of its requester and channel. If a rule
+    forbids the start, this raises RefusedError with the rule's reason: `approve_later` if the card stays,
+    `approve_never` if the request has ended. If this user has already approved the request, this only
+    returns its run, since the reply may have been lost.
     """
     run = await moderated(app, actor, key)
     if has_decided(run, actor.id, rejected=False):
         return _reviewed(app, run)
     check_undecided(actor.id, run)
-    person, channel = await present(run)
+    client = app.discord.client
+    person = await requester_now(client, run, seconds=_SECONDS)
+    channel = await channel_state(client, run, seconds=_SECONDS)
     offer = offer_of(app.catalogue, run)
     refused = await app.store.reviews.approve(
         key, actor.id, app.now(), person=person, channel=channel, offer=offer

@@ -100,7 +100,7 @@ def by_key(*found: Message) -> dict[tuple[Kind, int], Message]:
 
 
 OUTCOME = message(Kind.OUTCOME, MessageRef(HERE, 1))
-SHARE, POST = CopyRequest(key="k", user_id=4, shared_to=GALLERY), CopyRequest(key="k", user_id=4)
+SHARE, POST = CopyRequest(key="k", shared_to=GALLERY), CopyRequest(key="k")
 GONE = replace(SHARE, deleted_channel=GALLERY)
 MINE, THEIRS = {"deleted_by": PERSON.id}, {"deleted_by": MODERATOR}
 NONE: dict[str, Any] = {"posted": ()}
